@@ -1,0 +1,119 @@
+"""Everything that can go wrong, by name.
+
+Each error's message names the file, the place and the remedy, so that it can be shown to a lab technician as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+__all__ = [
+    "AmbiguousChannel",
+    "BadFcs",
+    "BadSpec",
+    "BadSpillover",
+    "ExportFailed",
+    "GateNotPlaced",
+    "ImmunomonError",
+    "Problem",
+    "RunFolderInUse",
+    "SingularSpillover",
+    "UnknownChannel",
+    "UnknownName",
+    "WrongScale",
+    "nearest",
+]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `` did you mean 'x'?`` for the known name that is nearest, or the list of the known ones.
+
+    >>> nearest("vally", ["valley", "singlet"])
+    "did you mean 'valley'?"
+    >>> nearest("qqq", ["valley", "singlet"])
+    'known are: singlet, valley'
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "known are: " + ", ".join(names[:40]) if names else "none are known"
+
+
+class ImmunomonError(Exception):
+    """The base of every error that immunomon raises on purpose."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong with an input: where it is, what it is, and what to do about it.
+
+    >>> print(Problem("gating/treg.yaml", 31, "populations[4].gate.method", "no such method", "did you mean 'valley'?"))
+    gating/treg.yaml line 31: populations[4].gate.method: no such method; did you mean 'valley'?
+    """
+
+    file: str
+    line: int | None
+    path: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file} line {self.line}"
+        parts = [place, *([self.path] if self.path else []), self.what]
+        return ": ".join(parts) + (f"; {self.remedy}" if self.remedy else "")
+
+
+class BadSpec(ImmunomonError):
+    """A panel, strategy, study or sample list has problems; all of them are listed in ``problems``."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BadFcs(ImmunomonError):
+    """An FCS file cannot be read: the message names the file, the keyword or offset, and the remedy."""
+
+    def __init__(self, path: str | Path, what: str, remedy: str = "") -> None:
+        self.path = str(path)
+        super().__init__(f"{path}: {what}" + (f"; {remedy}" if remedy else ""))
+
+
+class BadSpillover(ImmunomonError):
+    """A spillover matrix is missing, malformed, or names detectors that the file lacks."""
+
+
+class SingularSpillover(BadSpillover):
+    """A spillover matrix has no inverse, so that nothing can be compensated with it."""
+
+
+class WrongScale(ImmunomonError):
+    """A step was given events on another scale than it needs."""
+
+
+class UnknownChannel(ImmunomonError):
+    """A channel or marker is asked for that the file or the panel does not have."""
+
+
+class AmbiguousChannel(ImmunomonError):
+    """A name fits more than one channel of a file."""
+
+
+class UnknownName(ImmunomonError):
+    """A name is not in the registry it was looked up in."""
+
+
+class GateNotPlaced(ImmunomonError):
+    """A gate could not be placed from the data; the message says why."""
+
+
+class RunFolderInUse(ImmunomonError):
+    """Another process is writing the run folder."""
+
+
+class ExportFailed(ImmunomonError):
+    """Results could not be written to the database; nothing was changed there."""

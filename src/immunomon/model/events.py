@@ -1,0 +1,152 @@
+"""Events: what a cytometer measured, with what the numbers mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import AmbiguousChannel, UnknownChannel, nearest
+
+__all__ = ["Channel", "ChannelKind", "EventTable", "Scale"]
+
+
+class Scale(StrEnum):
+    """What the numbers of an EventTable mean."""
+
+    RAW = "raw"
+    COMPENSATED = "compensated"
+    DISPLAY = "display"
+
+
+class ChannelKind(StrEnum):
+    """What a channel measures."""
+
+    SCATTER = "scatter"
+    FLUORESCENCE = "fluorescence"
+    TIME = "time"
+
+
+def kind_of(detector: str) -> ChannelKind:
+    """Return what a detector measures, judged by its name.
+
+    >>> [kind_of(name).value for name in ("FSC-A", "SSC", "PE-A", "Time")]
+    ['scatter', 'scatter', 'fluorescence', 'time']
+    """
+    upper = detector.upper()
+    if upper.startswith(("FSC", "SSC", "FS ", "SS ", "FS-", "SS-", "ALL FSC")) or upper in {"FS", "SS"}:
+        return ChannelKind.SCATTER
+    return ChannelKind.TIME if upper.startswith("TIME") or upper == "HDR-T" else ChannelKind.FLUORESCENCE
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a file: its detector ($PnN), the marker it carries, its range ($PnR) and voltage ($PnV).
+
+    >>> Channel("PE-A", marker="CD25").name
+    'CD25'
+    """
+
+    detector: str
+    marker: str = ""
+    range: float = 262144.0
+    voltage: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name people use: the marker if there is one, else the detector."""
+        return self.marker or self.detector
+
+    @property
+    def kind(self) -> ChannelKind:
+        """What the channel measures, judged by its detector."""
+        return kind_of(self.detector)
+
+
+@dataclass(frozen=True, eq=False)
+class EventTable:
+    """Events in rows, channels in columns, on one scale; the array is owned and cannot be written.
+
+    values: (events, channels), float32 or float64; copied unless it is already an owned, read-only array.
+    Raises ValueError if the number of columns is not the number of channels.
+
+    >>> events = EventTable(np.array([[1.0, 2.0]]), (Channel("FSC-A"), Channel("PE-A", "CD25")))
+    >>> events.column("CD25")
+    array([2.])
+    >>> events.values[0, 0] = 5.0
+    Traceback (most recent call last):
+        ...
+    ValueError: assignment destination is read-only
+    """
+
+    values: NDArray[np.floating]
+    channels: tuple[Channel, ...]
+    scale: Scale = Scale.RAW
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        values = self.values
+        if values.ndim != 2 or values.shape[1] != len(self.channels):
+            raise ValueError(f"{len(self.channels)} channels but values of shape {values.shape}")
+        if values.flags.writeable or not values.flags.owndata:
+            # A read-only view is not enough: whoever owns the base could still write through it.
+            values = np.array(values, order="K", copy=True)
+            values.setflags(write=False)
+            object.__setattr__(self, "values", values)
+
+    @classmethod
+    def adopt(
+        cls, values: NDArray[np.floating], channels: tuple[Channel, ...], scale: Scale, source: str = ""
+    ) -> EventTable:
+        """Take an array that nobody else holds, without copying it, and make it read-only.
+
+        >>> EventTable.adopt(np.zeros((3, 1)), (Channel("Time"),), Scale.RAW).count
+        3
+        """
+        if values.flags.owndata:
+            values.setflags(write=False)
+        return cls(values, channels, scale, source)
+
+    @property
+    def count(self) -> int:
+        """The number of events."""
+        return int(self.values.shape[0])
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for index, channel in enumerate(self.channels):
+            for name in {channel.detector, channel.marker} - {""}:
+                places.setdefault(name.casefold(), []).append(index)
+        return places
+
+    def index(self, name: str) -> int:
+        """Return the column of a marker or detector, whatever its case.
+
+        Raises UnknownChannel if no channel has this name, AmbiguousChannel if several have.
+        """
+        found = self._places.get(name.casefold(), [])
+        if len(found) > 1:  # a detector's own name wins over another channel's marker
+            found = [i for i in found if self.channels[i].detector.casefold() == name.casefold()] or found
+        if not found:
+            known = [channel.name for channel in self.channels]
+            raise UnknownChannel(f"{self.source or 'these events'}: no channel '{name}'; {nearest(name, known)}")
+        if len(found) > 1:
+            detectors = ", ".join(self.channels[i].detector for i in found)
+            raise AmbiguousChannel(f"{self.source or 'these events'}: '{name}' is on {detectors}; name the detector")
+        return found[0]
+
+    def has(self, name: str) -> bool:
+        """Say whether a marker or detector is there."""
+        return name.casefold() in self._places
+
+    def column(self, name: str) -> NDArray[np.floating]:
+        """Return one channel's values, (events,), by marker or detector name."""
+        return self.values[:, self.index(name)]
+
+    def labelled(self, channels: tuple[Channel, ...]) -> EventTable:
+        """Return the same events with other names on their channels; the numbers are shared, not copied."""
+        return replace(self, channels=channels)

@@ -1,0 +1,190 @@
+"""Placed gates: plain, hashable geometry on the display scale, that can be compared, written, drawn and overridden.
+
+Borders follow Gating-ML 2.0: an interval holds its lower bound and not its upper one, so that neighbours share no
+event; polygons and ellipses hold their edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import UnknownName, nearest
+from immunomon.kernels import membership
+from immunomon.model.events import EventTable
+
+__all__ = [
+    "GEOMETRIES",
+    "Boolean",
+    "Ellipse",
+    "Gate",
+    "Interval",
+    "Polygon",
+    "Rectangle",
+    "gate_from_dict",
+    "gate_to_dict",
+]
+
+Mask = NDArray[np.bool_]
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """All events with ``low <= axis < high``."""
+
+    axis: str
+    low: float = -INF
+    high: float = INF
+    kind: ClassVar[str] = "interval"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes the gate lies on."""
+        return (self.axis,)
+
+    def contains(self, events: EventTable) -> Mask:
+        """Return which events are inside, (events,)."""
+        return membership.in_interval(events.column(self.axis), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """All events inside an interval on each of several axes."""
+
+    sides: tuple[Interval, ...]
+    kind: ClassVar[str] = "rectangle"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes the gate lies on."""
+        return tuple(side.axis for side in self.sides)
+
+    def contains(self, events: EventTable) -> Mask:
+        """Return which events are inside, (events,)."""
+        return np.logical_and.reduce([side.contains(events) for side in self.sides])
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """All events inside or on a closed polygon."""
+
+    x: str
+    y: str
+    vertices: tuple[tuple[float, float], ...]
+    kind: ClassVar[str] = "polygon"
+
+    def __post_init__(self) -> None:
+        if len(self.vertices) < 3:
+            raise ValueError(f"a polygon needs at least 3 vertices, got {len(self.vertices)}")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes the gate lies on."""
+        return (self.x, self.y)
+
+    def contains(self, events: EventTable) -> Mask:
+        """Return which events are inside, (events,)."""
+        return membership.in_polygon(events.column(self.x), events.column(self.y), np.array(self.vertices))
+
+
+@dataclass(frozen=True)
+class Ellipse:
+    """All events within a Mahalanobis distance of a centre: ``(p - c)' inv(covariance) (p - c) <= distance_square``."""
+
+    x: str
+    y: str
+    center: tuple[float, float]
+    covariance: tuple[tuple[float, float], tuple[float, float]]
+    distance_square: float = 1.0
+    kind: ClassVar[str] = "ellipse"
+
+    def __post_init__(self) -> None:
+        (a, b), (c, d) = self.covariance
+        if b != c or a <= 0 or a * d - b * c <= 0:
+            raise ValueError(f"an ellipse needs a symmetric, positive definite covariance, got {self.covariance}")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes the gate lies on."""
+        return (self.x, self.y)
+
+    def contains(self, events: EventTable) -> Mask:
+        """Return which events are inside, (events,)."""
+        points = np.column_stack([events.column(self.x), events.column(self.y)])
+        return membership.in_ellipsoid(points, np.array(self.center), np.array(self.covariance), self.distance_square)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """A combination of other populations: ``and``, ``or``, ``not``; what it holds is decided by their memberships."""
+
+    operator: str
+    of: tuple[str, ...]
+    kind: ClassVar[str] = "boolean"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """No axes: the operands have them."""
+        return ()
+
+    def combine(self, operands: list[Mask]) -> Mask:
+        """Return the combination of the operands' masks, each (events,).
+
+        >>> Boolean("not", ("a",)).combine([np.array([True, False])])
+        array([False,  True])
+        """
+        if self.operator == "and":
+            return np.logical_and.reduce(operands)
+        united = np.logical_or.reduce(operands)
+        return united if self.operator == "or" else ~united
+
+
+Gate = Interval | Rectangle | Polygon | Ellipse | Boolean
+GEOMETRIES: dict[str, type[Gate]] = {cls.kind: cls for cls in (Interval, Rectangle, Polygon, Ellipse, Boolean)}
+
+
+def gate_to_dict(gate: Gate) -> dict[str, Any]:
+    """Return a placed gate as plain data; open ends are None.
+
+    >>> gate_to_dict(Interval("CD3", low=0.5))
+    {'kind': 'interval', 'axis': 'CD3', 'low': 0.5, 'high': None}
+    """
+
+    def finite(value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, dict):
+            return {key: finite(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(item) for item in value]
+        return None if isinstance(value, float) and np.isinf(value) else value
+
+    return {"kind": gate.kind, **finite(asdict(gate))}
+
+
+def gate_from_dict(data: dict[str, Any]) -> Gate:
+    """Return the gate that ``gate_to_dict`` wrote; raises UnknownName for a kind that does not exist.
+
+    >>> gate_from_dict({"kind": "interval", "axis": "CD3", "low": 0.5, "high": None})
+    Interval(axis='CD3', low=0.5, high=inf)
+    """
+    rest = {key: value for key, value in data.items() if key != "kind"}
+    match data["kind"]:
+        case "interval":
+            low, high = rest.pop("low", None), rest.pop("high", None)
+            return Interval(rest["axis"], -INF if low is None else low, INF if high is None else high)
+        case "rectangle":
+            sides = (gate_from_dict({"kind": "interval", **side}) for side in rest["sides"])
+            return Rectangle(tuple(side for side in sides if isinstance(side, Interval)))
+        case "polygon":
+            return Polygon(rest["x"], rest["y"], tuple((float(x), float(y)) for x, y in rest["vertices"]))
+        case "ellipse":
+            (a, b), (c, d) = rest["covariance"]
+            return Ellipse(
+                rest["x"], rest["y"], (rest["center"][0], rest["center"][1]), ((a, b), (c, d)), rest["distance_square"]
+            )
+        case "boolean":
+            return Boolean(rest["operator"], tuple(rest["of"]))
+    raise UnknownName(f"no geometry named '{data['kind']}'; {nearest(data['kind'], GEOMETRIES)}")

@@ -1,0 +1,111 @@
+"""Panels: which marker is on which detector, by which fluorochrome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from immunomon.errors import UnknownChannel, nearest
+from immunomon.model.events import Channel, kind_of
+
+__all__ = ["Marker", "MarkerKind", "Panel"]
+
+
+class MarkerKind(StrEnum):
+    """What a marker is for."""
+
+    TYPE = "type"
+    STATE = "state"
+    VIABILITY = "viability"
+    DUMP = "dump"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """One stained marker of a panel: its detector ($PnN), fluorochrome and other spellings of its name ($PnS)."""
+
+    name: str
+    detector: str
+    fluorochrome: str
+    kind: MarkerKind = MarkerKind.TYPE
+    fmo: bool = False
+    aliases: tuple[str, ...] = ()
+
+    def answers_to(self, name: str) -> bool:
+        """Say whether a name is this marker's, whatever its case, spaces, hyphens and underscores.
+
+        >>> Marker("HLA-DR", "V500-A", "V500", aliases=("HLADR",)).answers_to("hla dr")
+        True
+        """
+        return plain(name) in {plain(known) for known in (self.name, *self.aliases)}
+
+
+def plain(name: str) -> str:
+    """Return a marker name without case, spaces, hyphens and underscores.
+
+    >>> plain("HLA-DR ")
+    'hladr'
+    """
+    return "".join(letter for letter in name.casefold() if letter not in " -_")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A named set of markers, with the scatter and time channels that go with them."""
+
+    name: str
+    label: str
+    markers: tuple[Marker, ...]
+    scatter: tuple[str, ...] = ()
+    time: str | None = None
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """The detectors of the stained markers, in the panel's order."""
+        return tuple(marker.detector for marker in self.markers)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name an axis of a strategy may use: markers, then scatter, then time."""
+        return (*(marker.name for marker in self.markers), *self.scatter, *([self.time] if self.time else []))
+
+    def marker(self, name: str) -> Marker:
+        """Return a marker by its name or an alias; raises UnknownChannel with the nearest name.
+
+        >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),)).marker("cd25").detector
+        'PE-A'
+        """
+        for marker in self.markers:
+            if marker.answers_to(name):
+                return marker
+        remedy = nearest(name, [marker.name for marker in self.markers])
+        raise UnknownChannel(f"panel {self.name}: no marker '{name}'; {remedy}")
+
+    def has(self, axis: str) -> bool:
+        """Say whether an axis of a strategy is in this panel: a marker, an alias, a detector, scatter or time."""
+        known = {*self.scatter, *self.detectors, *([self.time] if self.time else [])}
+        return axis in known or any(marker.answers_to(axis) for marker in self.markers)
+
+    def label_channels(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """Return a file's channels with the panel's marker names on them, matched by detector.
+
+        A fluorescence channel of a detector that the panel does not use keeps its own name. Raises UnknownChannel if a
+        detector of the panel is missing in the file.
+
+        >>> panel = Panel("p", "P", (Marker("CD25", "PE-A", "PE"),))
+        >>> panel.label_channels([Channel("PE-A", "cd25 PE")])[0].marker
+        'CD25'
+        """
+        present = {channel.detector for channel in channels}
+        missing = [marker for marker in self.markers if marker.detector not in present]
+        if missing:
+            named = ", ".join(f"{marker.detector} ({marker.name})" for marker in missing)
+            have = ", ".join(
+                sorted(channel.detector for channel in channels if kind_of(channel.detector) == "fluorescence")
+            )
+            raise UnknownChannel(
+                f"panel {self.name}: the file has no detector {named}; it has {have}: correct the panel's detectors"
+            )
+        by_detector = {marker.detector: marker.name for marker in self.markers}
+        return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in channels)

@@ -1,0 +1,146 @@
+"""Display scales as values: which function, with which parameters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import UnknownName, nearest
+from immunomon.kernels import scales as kernels
+
+__all__ = ["SCALES", "Asinh", "DisplayScale", "Identity", "Linear", "Logicle", "scale_from_dict", "scale_to_dict"]
+
+Floats = NDArray[np.float64]
+
+
+class DisplayScale(Protocol):
+    """A monotone function from intensity to display coordinate, with its inverse."""
+
+    kind: ClassVar[str]
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates of intensities, in float64."""
+        ...
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities of display coordinates."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The coordinate is the intensity itself: scatter and time."""
+
+    kind: ClassVar[str] = "identity"
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return the values in float64.
+
+        >>> Identity().apply(np.array([3.0]))
+        array([3.])
+        """
+        return np.asarray(values, dtype=np.float64)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return the coordinates in float64."""
+        return np.asarray(coordinates, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Gating-ML's linear scale, 1.0 at ``t``."""
+
+    t: float = 262144.0
+    a: float = 0.0
+    kind: ClassVar[str] = "linear"
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Linear(t=100).apply(np.array([50.0]))
+        array([0.5])
+        """
+        return kernels.linear(values, self.t, self.a)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        return kernels.linear_inverse(coordinates, self.t, self.a)
+
+
+@dataclass(frozen=True)
+class Logicle:
+    """The logicle scale; raises ValueError for parameters that describe none."""
+
+    t: float = 262144.0
+    w: float = 0.5
+    m: float = 4.5
+    a: float = 0.0
+    kind: ClassVar[str] = "logicle"
+
+    def __post_init__(self) -> None:
+        kernels.logicle_inverse(np.zeros(1), self.t, self.w, self.m, self.a)
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Logicle(w=0.5).apply(np.array([262144.0])).round(6)
+        array([1.])
+        """
+        return kernels.logicle(values, self.t, self.w, self.m, self.a)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        return kernels.logicle_inverse(coordinates, self.t, self.w, self.m, self.a)
+
+
+@dataclass(frozen=True)
+class Asinh:
+    """Gating-ML's inverse hyperbolic sine, 1.0 at ``t``."""
+
+    t: float = 262144.0
+    m: float = 4.5
+    a: float = 0.0
+    kind: ClassVar[str] = "asinh"
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Asinh(t=1000, m=4, a=1).apply(np.array([1000.0]))
+        array([1.])
+        """
+        return kernels.asinh(values, self.t, self.m, self.a)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        return kernels.asinh_inverse(coordinates, self.t, self.m, self.a)
+
+
+SCALES: dict[str, type[Identity | Linear | Logicle | Asinh]] = {
+    cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh)
+}
+
+
+def scale_to_dict(scale: Identity | Linear | Logicle | Asinh) -> dict[str, float | str]:
+    """Return a scale as plain data.
+
+    >>> scale_to_dict(Linear(t=100.0))
+    {'kind': 'linear', 't': 100.0, 'a': 0.0}
+    """
+    return {"kind": scale.kind, **asdict(scale)}
+
+
+def scale_from_dict(data: dict[str, float | str]) -> Identity | Linear | Logicle | Asinh:
+    """Return the scale that ``scale_to_dict`` wrote.
+
+    Raises UnknownName for a kind that does not exist.
+
+    >>> scale_from_dict({"kind": "linear", "t": 100.0, "a": 0.0})
+    Linear(t=100.0, a=0.0)
+    """
+    kind = str(data["kind"])
+    if kind not in SCALES:
+        raise UnknownName(f"no scale named '{kind}'; {nearest(kind, SCALES)}")
+    return SCALES[kind](**{key: float(value) for key, value in data.items() if key != "kind"})
