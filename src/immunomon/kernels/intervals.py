@@ -1,0 +1,56 @@
+"""How sure a fraction is, and how far two fractions lie apart: Wilson intervals and log-odds."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["log_odds", "wilson"]
+
+Floats = NDArray[np.float64]
+
+
+def _checked(count: ArrayLike, total: ArrayLike) -> tuple[Floats, Floats]:
+    counts, totals = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
+    if np.any(counts < 0) or np.any(counts > totals):
+        raise ValueError("a count lies between 0 and its total")
+    return counts, totals
+
+
+def wilson(count: ArrayLike, total: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the lower and the upper end of the Wilson score interval of ``count / total``, as fractions.
+
+    count, total: events, any shapes that broadcast; not-a-number passes through. Results: that shape, each in [0, 1];
+    not-a-number where the total is 0. Raises ValueError if a count is negative or above its total, or the confidence
+    is not between 0 and 1. Wilson, J Am Stat Assoc 1927;22:209.
+
+    >>> low, high = wilson([0, 50], [100, 100])
+    >>> low.round(4), high.round(4)
+    (array([0.    , 0.4038]), array([0.037 , 0.5962]))
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"the confidence lies between 0 and 1, got {confidence}")
+    counts, totals = _checked(count, total)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    n = np.where(totals > 0, totals, np.nan)
+    centre = (counts + z * z / 2) / (n + z * z)
+    half = z * np.sqrt(counts * (n - counts) / n + z * z / 4) / (n + z * z)
+    # At 0 and at n one end is exactly the edge; rounding would leave it a hair beside.
+    low = np.where(counts == 0, n * 0.0, np.clip(centre - half, 0.0, 1.0))
+    high = np.where(counts == n, n / n, np.clip(centre + half, 0.0, 1.0))
+    return low, high
+
+
+def log_odds(count: ArrayLike, total: ArrayLike) -> Floats:
+    """Return ``log((count + 0.5) / (total - count + 0.5))``, finite for empty and for full populations too.
+
+    count, total: events, any shapes that broadcast; not-a-number passes through. Raises ValueError if a count is
+    negative or above its total. Haldane 1956; Anscombe, Biometrika 1956;43:461.
+
+    >>> log_odds([50, 0], [100, 100]).round(3)
+    array([ 0.   , -5.303])
+    """
+    counts, totals = _checked(count, total)
+    return np.asarray(np.log((counts + 0.5) / (totals - counts + 0.5)), dtype=np.float64)
