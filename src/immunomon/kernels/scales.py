@@ -111,7 +111,7 @@ def logicle_width(values: NDArray[np.floating], t: float, m: float, quantile: fl
     [0, m / 2].
 
     >>> logicle_width(np.linspace(-1000, 5000, 601), t=262144, m=4.5).__round__(3)
-    0.933
+    1.03
     """
     negative = values[values < 0]
     if negative.size < 10:

@@ -65,7 +65,7 @@ class Rectangle:
 
     def contains(self, events: EventTable) -> Mask:
         """Return which events are inside, (events,)."""
-        return np.logical_and.reduce([side.contains(events) for side in self.sides])
+        return np.asarray(np.logical_and.reduce([side.contains(events) for side in self.sides]), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ class Boolean:
         array([False,  True])
         """
         if self.operator == "and":
-            return np.logical_and.reduce(operands)
-        united = np.logical_or.reduce(operands)
+            return np.asarray(np.logical_and.reduce(operands), dtype=np.bool_)
+        united = np.asarray(np.logical_or.reduce(operands), dtype=np.bool_)
         return united if self.operator == "or" else ~united
 
 

@@ -83,9 +83,12 @@ class Panel:
         raise UnknownChannel(f"panel {self.name}: no marker '{name}'; {remedy}")
 
     def has(self, axis: str) -> bool:
-        """Say whether an axis of a strategy is in this panel: a marker, an alias, a detector, scatter or time."""
-        known = {*self.scatter, *self.detectors, *([self.time] if self.time else [])}
-        return axis in known or any(marker.answers_to(axis) for marker in self.markers)
+        """Say whether an axis of a strategy is in this panel: a marker, a detector, scatter or time, in any case.
+
+        >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),), scatter=("FSC-A",)).has("cd25")
+        True
+        """
+        return axis.casefold() in {name.casefold() for name in (*self.names, *self.detectors)}
 
     def label_channels(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
         """Return a file's channels with the panel's marker names on them, matched by detector.

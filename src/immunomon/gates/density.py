@@ -1,0 +1,127 @@
+"""Gates placed in the valley between two modes of a one-dimensional density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import GateNotPlaced
+from immunomon.gates.registry import GATE_METHODS
+from immunomon.kernels.density import Mode, modes_of, profile_of, valley_between
+from immunomon.model.events import EventTable
+from immunomon.model.geometry import Interval
+from immunomon.model.placement import Placement
+from immunomon.model.scales import DisplayScale
+
+__all__ = ["Valley", "Which", "find_valley"]
+
+Which = Literal["deepest", "first", "last"]
+
+
+def _pick(modes: list[Mode], which: Which) -> tuple[Mode, Mode]:
+    if which == "first":
+        return modes[0], modes[1]
+    if which == "last":
+        return modes[-2], modes[-1]
+    # The deepest valley has the two most persistent peaks on its two sides.
+    first, second = sorted(modes, key=lambda mode: -mode.persistence)[:2]
+    return (first, second) if first.index < second.index else (second, first)
+
+
+def find_valley(
+    values: NDArray[np.floating], *, bandwidth: float, min_persistence: float, which: Which, min_events: int
+) -> tuple[float, float]:
+    """Return the position of a valley and its depth in standard errors.
+
+    values: (events,) on the display scale. Raises GateNotPlaced for too few events or fewer than two modes.
+
+    >>> values = np.concatenate([np.linspace(0.1, 0.2, 500), np.linspace(0.7, 0.8, 500)])
+    >>> round(find_valley(values, bandwidth=0.02, min_persistence=4, which="deepest", min_events=50)[0], 2)
+    0.45
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size < min_events:
+        raise GateNotPlaced(f"only {finite.size} events in the parent, {min_events} are needed to see a valley")
+    profile = profile_of(finite, bandwidth)
+    modes = modes_of(profile, min_persistence)
+    if len(modes) < 2:
+        raise GateNotPlaced("one mode only: there is no valley")
+    left, right = _pick(modes, which)
+    # Between peaks that are not neighbours the lowest point may lie beyond a third one; that is what 'deepest' means.
+    return valley_between(profile, left, right)
+
+
+@GATE_METHODS.register("valley")
+@dataclass(frozen=True, kw_only=True)
+class Valley:
+    """A threshold in the valley between two modes: ``low`` and ``high`` are its two sides.
+
+    which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth and
+    persistence: how much the density is smoothed (display scale), and how many standard errors a mode must stand out.
+    low, high: only events between these intensities are looked at. fallback: the threshold (intensity) where no valley
+    is found, for example where a population is absent; without it, the population is not placed.
+    """
+
+    paper: ClassVar[str] = "Silverman 1981, J R Stat Soc B 43:97 (modes); Edelsbrunner et al. 2002 (persistence)"
+
+    axis: str
+    which: Which = "deepest"
+    bandwidth: float = 0.02
+    min_persistence: float = 4.0
+    min_events: int = 100
+    low: float | None = None
+    high: float | None = None
+    fallback: float | None = None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axis."""
+        return (self.axis,)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """No other populations."""
+        return ()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The two sides of the threshold."""
+        return ("low", "high")
+
+    def threshold(self, parent: EventTable, scale: DisplayScale) -> tuple[float, dict[str, float], str]:
+        """Return the threshold on the display scale, what it rests on, and a note; raises GateNotPlaced."""
+        values = np.asarray(parent.column(self.axis), dtype=np.float64)
+        if self.low is not None:
+            values = values[values >= scale.apply(np.array([self.low]))[0]]
+        if self.high is not None:
+            values = values[values <= scale.apply(np.array([self.high]))[0]]
+        unit = self.bandwidth * _extent(scale)
+        try:
+            position, depth = find_valley(
+                values,
+                bandwidth=unit,
+                min_persistence=self.min_persistence,
+                which=self.which,
+                min_events=self.min_events,
+            )
+        except GateNotPlaced as error:
+            if self.fallback is None:
+                raise GateNotPlaced(f"{self.axis}: {error}; add 'fallback:' or gate it otherwise") from error
+            position = float(scale.apply(np.array([self.fallback]))[0])
+            return position, {"threshold": position, "depth": 0.0}, f"{self.axis}: {error}; fallback used"
+        return position, {"threshold": position, "depth": depth}, ""
+
+    def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
+        """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""
+        position, facts, note = self.threshold(parent, scales[self.axis])
+        regions = {"low": Interval(self.axis, high=position), "high": Interval(self.axis, low=position)}
+        return Placement(regions, facts, note)
+
+
+def _extent(scale: DisplayScale) -> float:
+    # Display scales run from 0 to 1; an identity scale (scatter) runs over the cytometer's range.
+    return 262144.0 if scale.kind == "identity" else 1.0

@@ -1,0 +1,74 @@
+"""Single cells: pulse height goes with pulse area along one line; a doublet has more area for its height."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from immunomon.errors import GateNotPlaced
+from immunomon.gates.registry import GATE_METHODS
+from immunomon.kernels.line import robust_line
+from immunomon.model.events import EventTable
+from immunomon.model.geometry import Polygon
+from immunomon.model.placement import Placement
+from immunomon.model.scales import DisplayScale
+
+__all__ = ["Singlet"]
+
+# Far beyond any cytometer's range, so that a border that is open stays open in a polygon.
+_FAR = 1e9
+
+
+@GATE_METHODS.register("singlet")
+@dataclass(frozen=True, kw_only=True)
+class Singlet:
+    """A band around the robust line of height on area, both linear; its width grows with the area.
+
+    below, above: how many robust standard deviations of height / area belong to the band on either side.
+    """
+
+    paper: ClassVar[str] = "Huber & Ronchetti 2009, Robust Statistics (biweight regression); Wersto et al. 2001 (A x H)"
+
+    area: str = "FSC-A"
+    height: str = "FSC-H"
+    below: float = 4.0
+    above: float = 4.0
+    min_events: int = 100
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Area and height."""
+        return (self.area, self.height)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """No other populations."""
+        return ()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """One region."""
+        return ("inside",)
+
+    def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
+        """Place the band; raises GateNotPlaced for too few events, or a scale that is not linear."""
+        for axis in self.axes:
+            if scales[axis].kind not in {"identity", "linear"}:
+                raise GateNotPlaced(f"{axis}: singlets are found on a linear scale, not {scales[axis].kind}")
+        area = np.asarray(parent.column(self.area), dtype=np.float64)
+        height = np.asarray(parent.column(self.height), dtype=np.float64)
+        usable = (area > 0) & (height > 0) & np.isfinite(area) & np.isfinite(height)
+        usable &= (area < area.max(initial=0.0)) & (height < height.max(initial=0.0))  # not the events at the margin
+        if int(usable.sum()) < self.min_events:
+            raise GateNotPlaced(f"only {int(usable.sum())} events with positive {self.area} and {self.height}")
+        try:
+            slope, intercept, spread = robust_line(area[usable], height[usable])
+        except ValueError as error:
+            raise GateNotPlaced(f"{self.area} x {self.height}: {error}") from error
+        low, high = slope - self.below * spread, slope + self.above * spread
+        corners = ((0.0, intercept), (_FAR, intercept + low * _FAR), (_FAR, intercept + high * _FAR))
+        facts = {"slope": slope, "intercept": intercept, "spread": spread}
+        return Placement({"inside": Polygon(self.area, self.height, corners)}, facts)

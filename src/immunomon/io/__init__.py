@@ -1,0 +1,1 @@
+"""File formats: FCS, spillover matrices, memberships, tables."""

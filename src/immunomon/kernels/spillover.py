@@ -1,0 +1,62 @@
+"""Unmixing: the true signal of each fluorochrome from what the detectors saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import SingularSpillover
+
+__all__ = ["inverse_of", "mix", "unmix"]
+
+Floats = NDArray[np.float64]
+# Beyond this condition number a float32 measurement keeps no digit of the true signal.
+_WORST_CONDITION = 1e6
+
+
+def inverse_of(spillover: NDArray[np.floating]) -> Floats:
+    """Return the inverse of a spillover matrix, in float64.
+
+    spillover: (fluorochromes, detectors), square. Raises SingularSpillover if it has no usable inverse.
+
+    >>> inverse_of(np.array([[1.0, 0.5], [0.0, 1.0]]))
+    array([[ 1. , -0.5],
+           [ 0. ,  1. ]])
+    """
+    matrix = np.asarray(spillover, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise SingularSpillover(f"a spillover matrix is square; this one is {matrix.shape}")
+    if not np.isfinite(matrix).all() or np.linalg.cond(matrix) > _WORST_CONDITION:
+        raise SingularSpillover("the spillover matrix has no inverse: two fluorochromes have the same spectrum in it")
+    return np.asarray(np.linalg.inv(matrix))
+
+
+def unmix(
+    observed: NDArray[np.floating], spillover: NDArray[np.floating], wanted: Sequence[int] | None = None
+) -> Floats:
+    """Solve ``true @ spillover = observed`` for the true signal, of all fluorochromes or of the wanted ones.
+
+    observed: (events, detectors); spillover: (detectors, detectors), row = fluorochrome, diagonal 1; wanted: columns of
+    the result. Result: (events, wanted), float64, each column contiguous. Raises SingularSpillover if the matrix has no
+    inverse. Bagwell & Adams, Ann N Y Acad Sci 1993;677:167.
+
+    >>> unmix(np.array([[10.0, 1.0]]), np.array([[1.0, 0.1], [0.0, 1.0]]))
+    array([[10.,  0.]])
+    """
+    inverse = inverse_of(spillover)
+    columns = inverse if wanted is None else inverse[:, list(wanted)]
+    # Transposed product: the gates read channel by channel.
+    return (columns.T @ np.asarray(observed, dtype=np.float64).T).T
+
+
+def mix(true: NDArray[np.floating], spillover: NDArray[np.floating]) -> Floats:
+    """Return what the detectors see of a true signal; ``unmix`` undoes it.
+
+    true: (events, fluorochromes); spillover: (fluorochromes, detectors). Result: (events, detectors).
+
+    >>> mix(np.array([[10.0, 0.0]]), np.array([[1.0, 0.1], [0.0, 1.0]]))
+    array([[10.,  1.]])
+    """
+    return np.asarray(true, dtype=np.float64) @ np.asarray(spillover, dtype=np.float64)

@@ -1,0 +1,89 @@
+"""A strategy placed on one file: geometry, what it rests on, and which events are in which population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.model.geometry import Gate, gate_to_dict
+from immunomon.model.scales import Asinh, Identity, Linear, Logicle, scale_to_dict
+from immunomon.model.strategy import ROOT
+
+__all__ = ["GateTree", "PlacedAxis", "PlacedPopulation"]
+
+
+@dataclass(frozen=True)
+class PlacedAxis:
+    """An axis of a placed gate: the detector behind it, the scale its coordinates are on, the cytometer's range."""
+
+    detector: str
+    scale: Identity | Linear | Logicle | Asinh
+    range: float = 262144.0
+
+
+@dataclass(frozen=True)
+class PlacedPopulation:
+    """A population with its gate placed; ``failure`` says why there is none, ``note`` what was done instead."""
+
+    id: str
+    label: str
+    parent: str
+    path: str
+    method: str
+    gate: Gate | None
+    facts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    note: str = ""
+    failure: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the placed population as plain data."""
+        return {
+            "population": self.id,
+            "label": self.label,
+            "parent": self.parent,
+            "path": self.path,
+            "method": self.method,
+            "gate": None if self.gate is None else gate_to_dict(self.gate),
+            "facts": dict(self.facts),
+            "note": self.note,
+            "failure": self.failure,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class GateTree:
+    """Placed gates and memberships of one file.
+
+    memberships: population id -> (events,) of bool; a population whose gate was not placed has none.
+    """
+
+    strategy: str
+    count: int
+    axes: Mapping[str, PlacedAxis]
+    populations: tuple[PlacedPopulation, ...]
+    memberships: Mapping[str, NDArray[np.bool_]]
+
+    def mask(self, population: str) -> NDArray[np.bool_] | None:
+        """Return which events are in a population (``root``: all of them), or None if it was not placed."""
+        if population == ROOT:
+            return np.ones(self.count, dtype=np.bool_)
+        return self.memberships.get(population)
+
+    def size(self, population: str) -> int | None:
+        """Return the number of events in a population (``root``: all), or None if it was not placed."""
+        if population == ROOT:
+            return self.count
+        mask = self.memberships.get(population)
+        return None if mask is None else int(np.count_nonzero(mask))
+
+    def gates_to_dict(self) -> dict[str, Any]:
+        """Return the placed gates with their axes as plain data: what is kept of a file beside its counts."""
+        axes = {
+            name: {"detector": axis.detector, "range": axis.range, "scale": scale_to_dict(axis.scale)}
+            for name, axis in sorted(self.axes.items())
+        }
+        return {"strategy": self.strategy, "axes": axes, "populations": [p.to_dict() for p in self.populations]}
