@@ -1,0 +1,31 @@
+"""``immunomon simulate``: write a synthetic trial with known truth into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from immunomon.simulate.scenario import Scenario
+
+__all__ = ["simulate"]
+
+
+def simulate(folder: Path, scenario: Scenario, events: int, seed: int, jobs: int) -> None:
+    """Write a synthetic trial into a folder, with a progress bar, and say where it is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from immunomon.simulate.trial import simulate_trial
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("Simulating FCS files", total=None)
+        simulate_trial(
+            folder,
+            scenario=scenario,
+            events=events,
+            seed=seed,
+            jobs=jobs,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    console.print(f"Synthetic trial (scenario {scenario.value}, seed {seed}) in {folder}", highlight=False)

@@ -1,0 +1,109 @@
+"""The list of every tube in the trial: patients' samples, bridges, FMO and compensation controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from immunomon.simulate.biology import healthy_donor, visit_frequencies
+from immunomon.simulate.instrument import FLUOROCHROMES
+from immunomon.simulate.layouts import Layout
+from immunomon.simulate.protocol import DOSE_GROUPS, DoseGroup, Patient, Visit
+from immunomon.simulate.seeding import generator
+from immunomon.simulate.tubes import BRIDGE_DONOR, Batch, Tube
+
+__all__ = ["Plan", "all_tubes"]
+
+_FMO_EVENTS, _SINGLE_STAIN_EVENTS, _BRIDGE_SHARE = 3000, 2000, 0.35
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides the tubes: patients, visits, panels, the size of a sample file, and the seed."""
+
+    patients: tuple[Patient, ...]
+    visits: tuple[Visit, ...]
+    layouts: tuple[Layout, ...]
+    events: int
+    seed: int
+
+    @property
+    def opened(self) -> date:
+        """The day before the first blood sample: compensation controls are run, and staining drifts from here on."""
+        dates = (patient.collection_date(visit, self.seed) for patient in self.patients for visit in self.visits)
+        return min(dates) - timedelta(days=1)
+
+
+def all_tubes(plan: Plan) -> list[Tube]:
+    """Return every tube, in the order they are run.
+
+    >>> from immunomon.simulate.layouts import LAYOUTS
+    >>> from immunomon.simulate.protocol import draw_patients, visits_named
+    >>> from immunomon.simulate.scenario import Scenario
+    >>> patients = draw_patients(Scenario.NULL, 1, seed=1)
+    >>> tubes = all_tubes(Plan(patients, visits_named(["W4"]), (LAYOUTS["thelper"],), 1000, seed=1))
+    >>> [tube.stem for tube in tubes][9:13]
+    ['S01_W4_thelper', 'A-W4_bridge_thelper', 'A-W4_fmo-CXCR3_thelper', 'A-W4_fmo-CCR6_thelper']
+    """
+    tubes = list(_compensation_tubes(plan))
+    for group in DOSE_GROUPS:
+        for visit in plan.visits:
+            tubes += _batch_tubes(plan, group, visit)
+    return tubes
+
+
+def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
+    roles = [f"single-stain:{name}" for name in FLUOROCHROMES] + ["unstained"]
+    donor, batch = healthy_donor(BRIDGE_DONOR), Batch("COMP", plan.opened, 0)
+    for place, (layout, role) in enumerate((layout, role) for layout in plan.layouts for role in roles):
+        yield Tube(
+            layout,
+            role,
+            batch,
+            stem=f"{role.replace('-stain:', '-')}_{layout.name}",
+            events=_SINGLE_STAIN_EVENTS,
+            donor=BRIDGE_DONOR if role == "unstained" else "COMPENSATION-BEADS",
+            frequencies=donor.frequencies(),
+            place_in_batch=place,
+        )
+
+
+def _batch_tubes(plan: Plan, group: DoseGroup, visit: Visit) -> list[Tube]:
+    """A dose group at a visit is stained and run as one batch, the day after its last patient came."""
+    members = [patient for patient in plan.patients if patient.group == group]
+    run_date = max(patient.collection_date(visit, plan.seed) for patient in members) + timedelta(days=1)
+    batch = Batch(f"{group.name}-{visit.label}", run_date, (run_date - plan.opened).days)
+    tubes = [tube for patient in members for tube in _patient_tubes(plan, patient, visit, batch=batch)]
+    tubes += _control_tubes(plan, batch)
+    tubes.sort(key=lambda tube: plan.layouts.index(tube.layout))
+    return [replace(tube, place_in_batch=place) for place, tube in enumerate(tubes)]
+
+
+def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) -> Iterator[Tube]:
+    # Drawn once a visit, so that CD3 and CD4 agree between the tubes of one blood sample.
+    rng = generator(plan.seed, "frequencies", patient.id, visit.label)
+    frequencies, effect = visit_frequencies(patient.donor, visit.label, rng)
+    for layout in plan.layouts:
+        yield Tube(
+            layout,
+            "sample",
+            batch,
+            stem=f"{patient.id}_{visit.label}_{layout.name}",
+            events=round(plan.events * layout.run_length),
+            donor=patient.id,
+            frequencies=frequencies,
+            effect=effect,
+            patient=patient,
+            visit=visit,
+        )
+
+
+def _control_tubes(plan: Plan, batch: Batch) -> Iterator[Tube]:
+    donor = healthy_donor(BRIDGE_DONOR)
+    for layout in plan.layouts:
+        events = {"bridge": round(_BRIDGE_SHARE * plan.events * layout.run_length)}
+        events |= {f"fmo:{marker}": min(_FMO_EVENTS, plan.events) for marker in layout.fmo}
+        for role, count in events.items():
+            stem = f"{batch.name}_{role.replace(':', '-')}_{layout.name}"
+            yield Tube(layout, role, batch, stem, count, BRIDGE_DONOR, donor.frequencies())

@@ -1,0 +1,114 @@
+"""A whole simulated trial in a folder: FCS files, study files, other assessments, and the truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+
+from immunomon.simulate import assessments
+from immunomon.simulate.claim import claim_folder
+from immunomon.simulate.fcs import fcs_bytes, write_bytes
+from immunomon.simulate.layouts import LAYOUTS, layout_named
+from immunomon.simulate.plan import Plan, all_tubes
+from immunomon.simulate.protocol import draw_patients, visits_named
+from immunomon.simulate.scenario import Scenario
+from immunomon.simulate.study_files import sample_rows, study_yaml
+from immunomon.simulate.tables import Row, csv_bytes
+from immunomon.simulate.truth_files import Outcome, bridge_frequency_rows, frequency_rows, quality_rows, subject_rows
+from immunomon.simulate.tubes import Tube, keywords, run_tube
+
+__all__ = ["simulate_trial"]
+
+
+def simulate_trial(
+    folder: Path,
+    *,
+    scenario: Scenario = Scenario.MECHANISM,
+    events: int = 20_000,
+    seed: int = 1,
+    jobs: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    visits: Sequence[str] | None = None,
+    subjects_per_group: int = 3,
+    panels: Sequence[str] | None = None,
+) -> Path:
+    """Write a simulated trial and return its folder; the same arguments give the same bytes, whatever ``jobs``.
+
+    events: in a patient's file, before a panel's own run length; jobs: threads, 0 for one a processor; progress is
+    called with the number of files done and of all. Raises FolderNotEmpty unless the folder is new, empty, or an earlier
+    simulated trial, whose files are replaced; UnknownName for a visit or panel that does not exist; ValueError for
+    numbers below 1.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as name:
+    ...     trial = simulate_trial(Path(name), events=200, visits=["D-1"], subjects_per_group=1, panels=["nk"])
+    ...     sorted(path.name for path in (trial / "fcs" / "nk").glob("S0*"))
+    ['S01_D-1_nk.fcs', 'S02_D-1_nk.fcs', 'S03_D-1_nk.fcs']
+    """
+    if events < 1 or subjects_per_group < 1:
+        raise ValueError(f"at least one event and one subject a group are needed; got {events=} {subjects_per_group=}")
+    layouts = tuple(layout_named(name) for name in (LAYOUTS if panels is None else panels))
+    patients = draw_patients(scenario, subjects_per_group, seed=seed)
+    plan = Plan(patients, visits_named(visits), layouts, events, seed)
+    tubes = all_tubes(plan)
+    study = {"study.yaml": study_yaml(plan, scenario).encode(), **_tables(plan, tubes, scenario)}
+    about = {"scenario": scenario.value, "events": events, "seed": seed}
+    claim_folder(folder, about, [*study, *_TRUTH_TABLES, *(name for tube in tubes for name in _files_of(tube))])
+    outcomes = _run_all(folder, tubes, seed, jobs=jobs, progress=progress)
+    for name, content in {**study, **{name: csv_bytes(rows(outcomes)) for name, rows in _TRUTH_TABLES.items()}}.items():
+        write_bytes(folder / name, content)
+    return folder
+
+
+_TRUTH_TABLES: dict[str, Callable[[Sequence[Outcome]], list[Row]]] = {
+    "truth/frequencies.csv": frequency_rows,
+    "truth/bridge_frequencies.csv": bridge_frequency_rows,
+    "truth/quality.csv": quality_rows,
+}
+
+
+def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, bytes]:
+    patients, seed = plan.patients, plan.seed
+    factors = {patient.id: scenario.factor(responder=patient.responder) for patient in patients}
+    tables = {
+        "samples.csv": sample_rows(tubes, seed),
+        "platelets.csv": [row for patient in patients for row in assessments.platelet_rows(patient, seed)],
+        "msc_concentration.csv": [row for patient in patients for row in assessments.msc_rows(patient, seed)],
+        "antibodies.csv": [row for patient in patients for row in assessments.antibody_rows(patient, seed)],
+        "viruses.csv": [row for patient in patients for row in assessments.virus_rows(patient)],
+        "adverse_events.csv": assessments.adverse_event_rows(patients, seed),
+        "truth/subjects.csv": subject_rows(patients, factors),
+    }
+    return {name: csv_bytes(rows) for name, rows in tables.items()}
+
+
+def _files_of(tube: Tube) -> list[str]:
+    return [tube.file, tube.truth_file] if tube.has_truth else [tube.file]
+
+
+def _run_all(
+    folder: Path, tubes: list[Tube], seed: int, *, jobs: int, progress: Callable[[int, int], None] | None
+) -> list[Outcome]:
+    """Make every file, in threads; the outcomes come back in the tubes' order."""
+    workers = jobs if jobs > 0 else os.cpu_count() or 1
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending = [pool.submit(partial(_write_tube, folder, tube, seed)) for tube in tubes]
+        for done, finished in enumerate(as_completed(pending), start=1):
+            if (error := finished.exception()) is not None:
+                pool.shutdown(cancel_futures=True)
+                raise error
+            if progress is not None:
+                progress(done, len(tubes))
+    return [outcome for task in pending if (outcome := task.result()) is not None]
+
+
+def _write_tube(folder: Path, tube: Tube, seed: int) -> Outcome | None:
+    run = run_tube(tube, seed)
+    write_bytes(folder / tube.file, fcs_bytes(run.events, keywords(tube, float(run.events[-1, -1]))))
+    if run.truth is None:
+        return None
+    write_bytes(folder / tube.truth_file, run.truth.archive())
+    return Outcome.of(tube, run.truth, run.expected)

@@ -1,0 +1,74 @@
+"""What each event of a simulated file really is."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.simulate.acquisition import Disturbance
+from immunomon.simulate.populations import ROOT_PARENTS, truth_populations
+from immunomon.simulate.suspension import Suspension
+
+__all__ = ["Truth", "truth_of"]
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The members of each population, parents before children, and the events that an anomaly spoiled.
+
+    masks: (populations, events).
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[str, ...]
+    masks: Mask
+    anomaly: Mask
+    anomaly_kind: str
+
+    def percent_of_parent(self) -> dict[str, float]:
+        """Return the true percentages in this file; not-a-number where the parent is empty."""
+        counts = dict(zip(self.names, self.masks.sum(axis=1).tolist(), strict=True)) | {"root": self.masks.shape[1]}
+        pairs = zip(self.names, self.parents, strict=True)
+        return {name: 100 * counts[name] / counts[up] if counts[up] else float("nan") for name, up in pairs}
+
+    def archive(self) -> bytes:
+        """Return the contents of its npz file: names, masks (rows as bits), n, anomaly (bits), anomaly_kind."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            names=np.array(self.names),
+            parents=np.array(self.parents),
+            masks=np.packbits(self.masks, axis=1),
+            n=np.array(self.masks.shape[1]),
+            anomaly=np.packbits(self.anomaly),
+            anomaly_kind=np.array(self.anomaly_kind),
+        )
+        return buffer.getvalue()
+
+
+def truth_of(cells: Suspension, panel: str, disturbance: Disturbance) -> Truth:
+    """Return the truth of a tube: singlets are neither doublets nor off the scale; live ones are not dye-positive.
+
+    An event that an anomaly spoiled stays in its population: it is that cell, badly measured.
+    """
+    declared = truth_populations(panel)
+    kinds = {population.id: population.kinds for population in declared}
+    members = {"singlets": ~(cells.doublet | cells.margin)}
+    members["live"] = members["singlets"] & ~cells.dead
+    not_lymphocytes = ("monocyte", "monocyte_cd16", "cdc", "pdc", "basophil", "granulocyte", "debris")
+    members["lymphocytes"] = members["live"] & ~cells.is_kind(not_lymphocytes)
+    for name, wanted in kinds.items():
+        members[name] = members["lymphocytes"] & cells.is_kind(wanted)
+    parents = {**ROOT_PARENTS, **{population.id: population.parent for population in declared}}
+    return Truth(
+        tuple(members),
+        tuple(parents[name] for name in members),
+        np.stack(list(members.values())),
+        disturbance.touches(cells.kind.size),
+        disturbance.kind,
+    )
