@@ -184,6 +184,16 @@ def test_percent_change_is_missing_where_the_baseline_is_zero():
     assert row["log_odds_change"] > 0
 
 
+def test_a_not_a_number_counts_as_missing_even_in_a_nullable_column():
+    populations, frequencies, samples = Tubes().tube("D-1", treg(50)).tube("W4", treg(75)).tables()
+    at_w4 = (frequencies["visit"] == "W4").to_numpy()
+    frequencies["percent"] = pd.array(np.where(at_w4, 0.0, 5.0), dtype="Float64") / pd.array(
+        np.where(at_w4, 0.0, 1.0), dtype="Float64"
+    )
+    row = at(compare(populations, frequencies, samples, study=a_study()), "W4")
+    assert (row["status"], row["value"] is pd.NA) == ("not reportable", True)
+
+
 def test_controls_bridges_and_other_tubes_never_count():
     tubes = Tubes().tube("D-1", treg(50)).tube("W4", treg(75))
     expected = tubes.compared()

@@ -81,7 +81,9 @@ def compare(
 
 
 def _samples_only(table: pd.DataFrame, contract: Table) -> pd.DataFrame:
-    typed = table.astype({name: dtype for name, dtype in contract.dtypes.items() if name in table})
+    # By way of float64, because a nullable column can hold a not-a-number that does not count as missing.
+    plain = table.astype({name: "float64" for name, dtype in contract.dtypes.items() if dtype == "Float64"})
+    typed = plain.astype(contract.dtypes)
     return typed[typed["role"] == RoleKind.SAMPLE.value]
 
 
