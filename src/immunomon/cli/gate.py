@@ -1,0 +1,88 @@
+"""``immunomon gate``: FCS files through a strategy, without a study."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from immunomon.cli.progress import stages
+from immunomon.errors import ImmunomonError
+from immunomon.gates import GATE_METHODS
+from immunomon.io.spillover import read_matrix_csv
+from immunomon.model.panel import Panel
+from immunomon.pipeline.files import COLUMNS, Row, gate_files
+from immunomon.pipeline.run import default_jobs
+from immunomon.pipeline.single import Compensation
+from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.panel import load_panel
+from immunomon.specs.strategy import load_strategy
+
+__all__ = ["gate"]
+
+
+def gate(
+    strategy: str,
+    files: Sequence[Path],
+    *,
+    panel: str | None,
+    out: Path | None,
+    memberships: Path | None,
+    compensation: str,
+    jobs: int | None,
+) -> int:
+    """Gate files and write or print the table; return 0 if every file was gated, else 1."""
+    strategy_file = Path(strategy) if Path(strategy).is_file() else find_strategy(strategy)
+    declared = load_strategy(strategy_file, methods=GATE_METHODS)
+    using = _panel(panel or declared.panel, strategy_file, required=panel is not None)
+    with stages() as progress:
+        rows, failures = gate_files(
+            files,
+            declared,
+            panel=using,
+            compensation=_compensation(compensation),
+            memberships=memberships,
+            jobs=jobs or default_jobs(),
+            progress=progress,
+        )
+    text = _as_csv(rows)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8", newline="")
+        typer.echo(f"{len(files) - len(failures)} files gated, {len(failures)} failed; the table is in {out}", err=True)
+    for failure in failures:
+        typer.echo(f"failed: {failure}", err=True)
+    return 1 if failures else 0
+
+
+def _panel(name: str | None, strategy_file: Path, *, required: bool) -> Panel | None:
+    if name is None:
+        return None
+    if Path(name).is_file():
+        return load_panel(Path(name))
+    try:
+        return load_panel(find_panel(name, strategy_file.resolve().parent.parent))
+    except ImmunomonError:
+        if required:
+            raise
+        return None  # a strategy's panel is a hint here: without it the file's own channel names hold
+
+
+def _compensation(text: str) -> Compensation:
+    if text == "file":
+        return Compensation()
+    return Compensation(from_file=False, matrix=None if text == "none" else read_matrix_csv(Path(text)))
+
+
+def _as_csv(rows: Sequence[Row]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,86 @@
+"""``immunomon info``: what an FCS file says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from immunomon.errors import BadSpillover
+from immunomon.io.fcs import read_fcs
+from immunomon.io.spillover import spillover_of
+
+__all__ = ["describe", "info"]
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return what an FCS file says of itself, as plain data; raises BadFcs if it cannot be read."""
+    header, events = read_fcs(path)
+    spillover: dict[str, Any] | None = None
+    problem = None
+    try:
+        matrix = spillover_of(header)
+        if matrix is not None:
+            spillover = {"detectors": list(matrix.detectors), "values": matrix.array.tolist()}
+    except BadSpillover as error:
+        problem = str(error)
+    channels = [
+        {
+            "number": number,
+            "detector": channel.detector,
+            "marker": channel.marker,
+            "kind": channel.kind.value,
+            "range": channel.range,
+            "voltage": channel.voltage,
+        }
+        for number, channel in enumerate(header.channels, start=1)
+    ]
+    return {
+        "file": str(path),
+        "version": header.version,
+        "events": events.count,
+        "channels": channels,
+        "spillover": spillover,
+        "spillover_problem": problem,
+        "keywords": dict(header.keywords),
+    }
+
+
+def info(path: Path, *, as_json: bool) -> int:
+    """Print what an FCS file says of itself; return 0."""
+    facts = describe(path)
+    if as_json:
+        print(json.dumps(facts, indent=1, ensure_ascii=False))  # noqa: T201  (plain, for a pipe)
+        return 0
+    console = Console()
+    words = facts["keywords"]
+    console.print(f"{path}: FCS {facts['version']}, {facts['events']} events", highlight=False, markup=False)
+    for name in ("$CYT", "$DATE", "$BTIM", "$ETIM", "$SRC", "$FIL", "TUBE NAME"):
+        if words.get(name, "").strip():
+            console.print(f"  {name:<10} {words[name].strip()}", highlight=False, markup=False)
+    table = Table("no.", "detector ($PnN)", "marker ($PnS)", "kind", "range", "voltage")
+    for channel in facts["channels"]:
+        table.add_row(
+            *(str(channel[key]) for key in ("number", "detector", "marker", "kind")),
+            f"{channel['range']:g}",
+            "" if channel["voltage"] is None else f"{channel['voltage']:g}",
+        )
+    console.print(table)
+    _print_spillover(console, facts)
+    return 0
+
+
+def _print_spillover(console: Console, facts: dict[str, Any]) -> None:
+    if facts["spillover_problem"]:
+        console.print(f"Spillover: {facts['spillover_problem']}", highlight=False, markup=False)
+    elif facts["spillover"] is None:
+        console.print("Spillover: the file carries no matrix", highlight=False)
+    else:
+        names = facts["spillover"]["detectors"]
+        table = Table("% of row in", *names, title="Spillover")
+        for name, row in zip(names, facts["spillover"]["values"], strict=True):
+            table.add_row(name, *(f"{100 * value:.1f}" for value in row))
+        console.print(table)

@@ -1,0 +1,170 @@
+"""The ``immunomon`` command: every command's options stand here, its work is imported when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional  # noqa: F401  (typer reads annotations at run time)
+
+import typer
+
+from immunomon.errors import BadSpec, ImmunomonError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="immunomon",
+    help="Flow cytometry and immune monitoring: FCS files in, subset frequencies and their change from baseline out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one a processor.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from immunomon import __version__
+
+        typer.echo(f"immunomon {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new study folder.")],
+    copy_panels: Annotated[
+        bool, typer.Option("--copy-panels", help="Copy the shipped panels and strategies too, to be edited.")
+    ] = False,
+) -> None:
+    """Make a new study folder to edit: study.yaml, samples.csv and what to do next."""
+    from immunomon.cli.init import init as work
+
+    raise typer.Exit(work(folder, copy_panels=copy_panels))
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Study folders, panels, strategies, sample lists, FCS files.")],
+) -> None:
+    """Read everything and print every problem at once, with file, line, place and remedy. Exit 1 if there is any."""
+    from immunomon.cli.check import check as work
+
+    raise typer.Exit(work(paths))
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="An FCS file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show an FCS file's header, channels, markers, spillover matrix and number of events."""
+    from immunomon.cli.info import info as work
+
+    raise typer.Exit(work(file, as_json=as_json))
+
+
+@app.command()
+def gate(
+    strategy: Annotated[str, typer.Argument(help="A strategy file, or the name of a shipped strategy.")],
+    files: Annotated[list[Path], typer.Argument(help="FCS files.")],
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
+    memberships: Annotated[
+        Path | None, typer.Option("--memberships", help="Write which event is in which population into this folder.")
+    ] = None,
+    compensation: Annotated[
+        str, typer.Option("--compensation", help="file (its own matrix), none, or the path of a CSV matrix.")
+    ] = "file",
+    jobs: Jobs = None,
+) -> None:
+    """Gate FCS files without a study: one row per file and population."""
+    from immunomon.cli.gate import gate as work
+
+    raise typer.Exit(
+        work(strategy, files, panel=panel, out=out, memberships=memberships, compensation=compensation, jobs=jobs)
+    )
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study's folder or its study.yaml.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run folder; default: 'run' in the study.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Gate every file of a study and write its tables; what is done already is not done again."""
+    from immunomon.cli.run import run as work
+
+    raise typer.Exit(work(study, out, jobs=jobs))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")
+    ] = None,
+) -> None:
+    """Write subset frequencies and changes into a database: all or nothing, and repeatable."""
+    from immunomon.cli.export import export as work
+
+    raise typer.Exit(work(run, to))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The HTML file; default: report.html in the run.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write one self-contained HTML page of a run: study, gating plots, trajectories, tables."""
+    from immunomon.cli.report import report as work
+
+    raise typer.Exit(work(run, out, open_browser=open_browser))
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
+    scenario: Annotated[str, typer.Option("--scenario", help="mechanism, null or responders.")] = "mechanism",
+    events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+    jobs: Jobs = None,
+) -> None:
+    """Make a synthetic trial: real FCS files, with the truth beside them."""
+    from immunomon.cli.simulate import simulate as work
+
+    raise typer.Exit(work(folder, scenario=scenario, events=events, seed=seed, jobs=jobs))
+
+
+def main() -> None:
+    """Run the command line; what goes wrong on purpose is one message and exit status 1, not a traceback."""
+    try:
+        app()
+    except BadSpec as error:
+        typer.echo("\n".join(str(problem) for problem in error.problems), err=True)
+        typer.echo(f"{len(error.problems)} problem(s); nothing was done.", err=True)
+        raise SystemExit(1) from None
+    except ImmunomonError as error:
+        typer.echo(f"immunomon: {error}", err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("immunomon: stopped; start it again to go on.", err=True)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

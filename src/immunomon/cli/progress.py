@@ -1,0 +1,36 @@
+"""Progress on the terminal: what is being done, how many files of how many, how many failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["stages"]
+
+_WORDS = {"reading": "Reading files", "gating": "Gating", "tables": "Writing tables"}
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int, int], None]]:
+    """Yield a function to call with the stage, files done, all files and files failed; it draws a bar a stage."""
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}", style="red"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, int] = {}
+
+        def say(stage: str, done: int, total: int, failed: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_WORDS.get(stage, stage), total=total, failed="")
+            task = bars.task_ids[list(tasks).index(stage)]
+            bars.update(task, completed=done, total=total, failed=f"{failed} failed" if failed else "")
+
+        yield say

@@ -1,0 +1,28 @@
+"""``immunomon run``: a whole study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from immunomon.cli.progress import stages
+from immunomon.pipeline.run import run_study
+
+__all__ = ["run"]
+
+
+def run(study: Path, out: Path | None, *, jobs: int | None) -> int:
+    """Run a study with a progress bar, say how it ended; return 0 if every file was gated, else 1."""
+    with stages() as progress:
+        summary = run_study(study, out, jobs=jobs, progress=progress)
+    console = Console()
+    console.print(
+        f"{summary.gated} files gated, {summary.kept} kept from before, {summary.controls} controls, "
+        f"{len(summary.failed)} failed.",
+        highlight=False,
+    )
+    for sample_id, reason in summary.failed:
+        console.print(f"  failed {sample_id}: {reason}", highlight=False, markup=False)
+    console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
+    return 0 if summary.complete else 1

@@ -1,0 +1,62 @@
+"""What is measured on one file, and how one file's work ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from immunomon.model.study import Sample
+
+__all__ = ["Measured", "SampleResult"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Counts and medians of one file.
+
+    counts: population id -> events, None if its gate was not placed. medians: population id -> marker -> median of the
+    compensated intensity, None if the population is empty. methods, failures: population id -> how it was gated, or
+    why it was not. detectors: marker -> detector.
+    """
+
+    events: int
+    counts: Mapping[str, int | None]
+    medians: Mapping[str, Mapping[str, float | None]]
+    methods: Mapping[str, str]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    detectors: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the measurements as plain data."""
+        return {
+            "events": self.events,
+            "counts": dict(self.counts),
+            "medians": {population: dict(values) for population, values in self.medians.items()},
+            "methods": dict(self.methods),
+            "failures": dict(self.failures),
+            "detectors": dict(self.detectors),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Measured:
+        """Return the measurements that ``to_dict`` wrote.
+
+        >>> one = Measured(10, {"cd4": 5}, {"cd4": {"CD25": 100.5}}, {"cd4": "valley"})
+        >>> Measured.from_dict(one.to_dict()) == one
+        True
+        """
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """How the work on one file of the sample list ended: gated, kept as a control, or failed with a reason."""
+
+    sample: Sample
+    status: str
+    sha256: str | None = None
+    strategy: str | None = None
+    reason: str | None = None
+    measured: Measured | None = None
+    events: int | None = None

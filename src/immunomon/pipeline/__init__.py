@@ -1,0 +1,1 @@
+"""The steps in order: one file, many files, a whole study in a run folder."""

@@ -1,0 +1,81 @@
+"""Gate files without a study: a strategy, some FCS files, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from immunomon.errors import ImmunomonError
+from immunomon.io.memberships import write_memberships
+from immunomon.model.gatetree import GateTree
+from immunomon.model.panel import Panel
+from immunomon.model.strategy import GatingStrategy
+from immunomon.pipeline.single import FROM_FILE, Compensation, analyse
+
+__all__ = ["COLUMNS", "Row", "gate_files"]
+
+COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent")
+Row = dict[str, str | int | float | None]
+
+
+def gate_files(
+    files: Sequence[Path],
+    strategy: GatingStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    memberships: Path | None = None,
+    jobs: int = 1,
+    progress: Callable[[str, int, int, int], None] | None = None,
+) -> tuple[list[Row], list[str]]:
+    """Return one row per file and population (columns: COLUMNS), and why files failed.
+
+    memberships: a folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one
+    stem from several folders get their folder's name in front.
+    """
+
+    def one(file: Path) -> list[Row] | str:
+        try:
+            analysis = analyse(file, strategy, panel=panel, compensation=compensation, with_plots=False)
+        except ImmunomonError as error:
+            return str(error)
+        if memberships is not None:
+            paths = {strategy.path(name): mask for name, mask in analysis.tree.memberships.items()}
+            write_memberships(memberships / f"{_stem(file, files)}.npz", paths, analysis.tree.count)
+        return _rows(file, analysis.tree)
+
+    rows: list[Row] = []
+    failures: list[str] = []
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        for number, result in enumerate(pool.map(one, files), start=1):
+            if isinstance(result, str):
+                failures.append(result)
+            else:
+                rows.extend(result)
+            if progress:
+                progress("gating", number, len(files), len(failures))
+    return rows, failures
+
+
+def _stem(file: Path, files: Sequence[Path]) -> str:
+    alone = sum(1 for other in files if other.stem == file.stem) == 1
+    return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
+
+
+def _rows(file: Path, tree: GateTree) -> list[Row]:
+    rows: list[Row] = []
+    for population in tree.populations:
+        count, parent_count = tree.size(population.id), tree.size(population.parent)
+        rows.append(
+            {
+                "file": file.name,
+                "population": population.id,
+                "parent": population.parent,
+                "path": population.path,
+                "count": count,
+                "parent_count": parent_count,
+                "percent_of_parent": 100.0 * count / parent_count if count is not None and parent_count else None,
+            }
+        )
+    return rows

@@ -1,0 +1,105 @@
+"""The run folder: results by sample, written whole or not at all, kept by the digest of what made them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunomon.errors import ImmunomonError, RunFolderInUse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunFolder", "write_whole"]
+
+RUN_FORMAT = "immunomon.run/1"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file to a temporary name beside its own and rename it when whole: no reader ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places in a run folder, and how they are read and written."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        """``run.json``: what made the run."""
+        return self.root / "run.json"
+
+    def sample_file(self, sample_id: str) -> Path:
+        """Where one file's whole result is kept."""
+        return self.root / "samples" / f"{sample_id}.json"
+
+    def gates_file(self, sample_id: str) -> Path:
+        """Where one file's placed gates are kept."""
+        return self.root / "gates" / f"{sample_id}.json"
+
+    def table_file(self, name: str, suffix: str) -> Path:
+        """Where a table is kept, as ``.parquet`` or ``.csv``."""
+        return self.root / "tables" / f"{name}{suffix}"
+
+    def read_sample(self, sample_id: str, key: str | None = None) -> dict[str, Any] | None:
+        """Return one file's result, or None if there is none, it is broken, or it was made from something else."""
+        try:
+            data = json.loads(self.sample_file(sample_id).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        good = isinstance(data, dict) and (key is None or data.get("key") == key)
+        return data if good else None
+
+    def write_json(self, path: Path, data: object, *, indent: int | None = None) -> None:
+        """Write plain data as JSON, whole or not at all."""
+        write_whole(path, (json.dumps(data, indent=indent, sort_keys=False, ensure_ascii=False) + "\n").encode("utf-8"))
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table as Parquet and as CSV, each whole or not at all; the same table gives the same bytes."""
+        import io
+
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        write_whole(self.table_file(name, ".parquet"), buffer.getvalue())
+        text = table.to_csv(index=False, lineterminator="\n")
+        write_whole(self.table_file(name, ".csv"), text.encode("utf-8"))
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Return a table; raises ImmunomonError if the folder holds no finished run."""
+        import pandas as pd
+
+        path = self.table_file(name, ".parquet")
+        if not path.is_file():
+            raise ImmunomonError(f"{self.root}: there is no table '{name}'; finish the run with: immunomon run")
+        return pd.read_parquet(path, dtype_backend="numpy_nullable")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
+
+        Raises RunFolderInUse if another process holds it.
+        """
+        from filelock import FileLock, Timeout
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / ".lock", timeout=0)
+        try:
+            with lock:
+                yield
+        except Timeout as error:
+            raise RunFolderInUse(
+                f"{self.root}: another immunomon run is writing this folder; wait for it, or give another --out"
+            ) from error

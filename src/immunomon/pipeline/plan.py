@@ -1,0 +1,135 @@
+"""What a run has to do: the study read, its files digested, each with the key of what its result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from immunomon.gates import GATE_METHODS
+from immunomon.io.spillover import read_matrix_csv
+from immunomon.model.panel import Panel
+from immunomon.model.strategy import GatingStrategy
+from immunomon.model.study import Sample, Study
+from immunomon.pipeline.provenance import code_digest, digest_of, file_digest
+from immunomon.pipeline.single import Compensation
+from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.panel import load_panel
+from immunomon.specs.samples import load_samples
+from immunomon.specs.strategy import load_strategy
+from immunomon.specs.study import load_study
+
+__all__ = ["Plan", "Task", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One FCS file: what to gate it with, its bytes' digest (None: unreadable), and the key of its result."""
+
+    sample: Sample
+    path: Path
+    sha256: str | None
+    problem: str | None
+    strategy: str | None
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole study ready to run."""
+
+    study: Study
+    study_file: Path
+    panels: Mapping[str, Panel]
+    strategies: Mapping[str, GatingStrategy]
+    compensation: Compensation
+    tasks: tuple[Task, ...]
+    inputs: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything that the run's tables depend on."""
+        return digest_of(self.study, [(task.sample, task.key) for task in self.tasks])
+
+
+def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Plan:
+    """Return what is to be done for a study: its folder or its ``study.yaml``.
+
+    progress: called with files digested and all files. Raises BadSpec with every problem of the YAML and CSV files; a
+    missing or unreadable FCS file is not one of them: it will be in the tables as failed.
+    """
+    study_file = study_path / "study.yaml" if study_path.is_dir() else study_path
+    study = load_study(study_file)
+    samples_file = study.folder / study.samples_file
+    samples = load_samples(samples_file, study)
+    panel_files = {use.panel: find_panel(use.panel, study.folder) for use in study.panels}
+    panels = {name: load_panel(path) for name, path in panel_files.items()}
+    strategy_files = {use.strategy: find_strategy(use.strategy, study.folder) for use in study.panels}
+    strategies = {
+        use.strategy: load_strategy(strategy_files[use.strategy], methods=GATE_METHODS, panel=panels[use.panel])
+        for use in study.panels
+    }
+    compensation, matrix_file = _compensation(study)
+    folder = samples_file.parent
+    digests = _digests([folder / sample.file for sample in samples], jobs, progress)
+    tasks = tuple(
+        _task(sample, folder / sample.file, found, study=study, panels=panels, strategies=strategies, how=compensation)
+        for sample, found in zip(samples, digests, strict=True)
+    )
+    texts = [study_file, samples_file, *panel_files.values(), *strategy_files.values(), *matrix_file]
+    inputs = {_shown(path, study.folder): file_digest(path) for path in texts}
+    return Plan(study, study_file, panels, strategies, compensation, tasks, inputs)
+
+
+def _shown(path: Path, folder: Path) -> str:
+    # Paths of this machine say nothing elsewhere: what is not in the study is shipped, and named by its folder.
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return f"shipped:{path.parent.name}/{path.name}"
+
+
+def _compensation(study: Study) -> tuple[Compensation, list[Path]]:
+    declared = study.compensation
+    if declared.source == "matrix" and declared.path is not None:
+        path = study.folder / declared.path
+        return Compensation(from_file=False, matrix=read_matrix_csv(path)), [path]
+    return Compensation(from_file=declared.source == "file"), []
+
+
+def _digests(
+    paths: Sequence[Path], jobs: int, progress: Callable[[int, int], None] | None
+) -> list[tuple[str | None, str | None]]:
+    def digest(path: Path) -> tuple[str | None, str | None]:
+        try:
+            return file_digest(path), None
+        except FileNotFoundError:
+            return None, f"{path}: there is no such file; check the name in the sample list"
+        except OSError as error:
+            return None, f"{path}: it cannot be read ({error.strerror or error})"
+
+    found = []
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        for number, result in enumerate(pool.map(digest, paths), start=1):
+            found.append(result)
+            if progress:
+                progress(number, len(paths))
+    return found
+
+
+def _task(
+    sample: Sample,
+    path: Path,
+    found: tuple[str | None, str | None],
+    *,
+    study: Study,
+    panels: Mapping[str, Panel],
+    strategies: Mapping[str, GatingStrategy],
+    how: Compensation,
+) -> Task:
+    sha256, problem = found
+    strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
+    parts = (panels[sample.panel], strategies[strategy], how) if strategy else ()
+    key = digest_of(code_digest(), sha256, *parts)
+    return Task(sample, path, sha256, problem, strategy, key)

@@ -1,0 +1,211 @@
+"""Run a study: every file through the steps, once; then the tables, from what is in the run folder."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from immunomon.errors import ImmunomonError
+from immunomon.model.measured import Measured, SampleResult
+from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
+from immunomon.pipeline.plan import Plan, Task, make_plan
+from immunomon.pipeline.provenance import environment
+from immunomon.pipeline.single import Analysis, analyse
+from immunomon.steps.compare import compare
+from immunomon.steps.summarise import summarise
+from immunomon.steps.tabulate import tabulate
+
+__all__ = ["RunSummary", "default_jobs", "run_study"]
+
+Progress = Callable[[str, int, int, int], None]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run ended: how many files were gated now, kept from before, kept as controls, and failed."""
+
+    folder: Path
+    gated: int
+    kept: int
+    controls: int
+    failed: tuple[tuple[str, str], ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no file failed."""
+        return not self.failed
+
+
+def default_jobs() -> int:
+    """Return the number of files to work on at once: one a processor.
+
+    >>> default_jobs() >= 1
+    True
+    """
+    return os.cpu_count() or 1
+
+
+def run_study(
+    study: Path, out: Path | None = None, *, jobs: int | None = None, progress: Progress | None = None
+) -> RunSummary:
+    """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
+
+    progress: called with the stage, files done, all files, and files failed so far. A file that was done before, from
+    the same bytes, panel, strategy, matrix and code, is not done again; a run that was stopped goes on where it was. A
+    file that fails costs that file alone. Raises BadSpec for problems in the study's YAML and CSV files, RunFolderInUse
+    if another run is writing the folder.
+    """
+    workers = jobs or default_jobs()
+    say = progress or (lambda *_: None)
+    started = _now()
+    plan = make_plan(study, jobs=workers, progress=lambda done, total: say("reading", done, total, 0))
+    folder = RunFolder(out if out is not None else plan.study.folder / "run")
+    with folder.locked():
+        before = {task.sample.id for task in plan.tasks if task.strategy and _is_done(folder, task)}
+        todo = [task for task in plan.tasks if task.strategy and task.sample.id not in before]
+        _gate_all(plan, todo, folder, workers, say)
+        results = [_result(task, folder) for task in plan.tasks]
+        _write_tables(plan, results, folder, say)
+        failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
+        counts = {
+            "gated": len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed)),
+            "kept": len(before),
+            "controls": sum(1 for result in results if result.status == "control"),
+        }
+        manifest = _manifest(plan, results, started)
+        folder.write_json(folder.manifest, manifest, indent=1)
+    return RunSummary(folder.root, **counts, failed=failed)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _is_done(folder: RunFolder, task: Task) -> bool:
+    data = folder.read_sample(task.sample.id, task.key)
+    return data is not None and data.get("status") == "gated" and folder.gates_file(task.sample.id).is_file()
+
+
+def _gate_all(plan: Plan, todo: list[Task], folder: RunFolder, workers: int, say: Progress) -> None:
+    done = failed = 0
+    say("gating", 0, len(todo), 0)
+    waiting = iter(todo)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        # Never more than two files a worker in flight: memory stays bounded however long the list is.
+        running: set[Future[bool]] = {pool.submit(_gate_one, plan, t, folder) for t in islice(waiting, 2 * workers)}
+        try:
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    done += 1
+                    failed += 0 if future.result() else 1
+                    say("gating", done, len(todo), failed)
+                running |= {pool.submit(_gate_one, plan, t, folder) for t in islice(waiting, len(finished))}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _gate_one(plan: Plan, task: Task, folder: RunFolder) -> bool:
+    """Do one file and keep its result; whatever goes wrong with it is its result."""
+    data: dict[str, Any] = {"format": RUN_FORMAT, "key": task.key, "sample_id": task.sample.id, "sha256": task.sha256}
+    try:
+        if task.problem:
+            raise ImmunomonError(task.problem)
+        analysis = analyse(
+            task.path,
+            plan.strategies[task.strategy or ""],
+            panel=plan.panels[task.sample.panel],
+            compensation=plan.compensation,
+        )
+    except ImmunomonError as error:
+        data |= {"status": "failed", "reason": str(error)}
+    except Exception as error:  # a fault of ours must not cost the other files
+        data |= {"status": "failed", "reason": f"{task.path}: unexpected {type(error).__name__}: {error}"}
+    else:
+        data |= {"status": "gated", "reason": None, **_kept(analysis)}
+        folder.write_json(folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)
+    folder.write_json(folder.sample_file(task.sample.id), data)
+    return data["status"] == "gated"
+
+
+def _kept(analysis: Analysis) -> dict[str, Any]:
+    matrix = analysis.spillover
+    return {
+        "measured": analysis.measured.to_dict(),
+        "gates": analysis.tree.gates_to_dict(),
+        "spillover": None if matrix is None else {"detectors": list(matrix.detectors), "values": matrix.array.tolist()},
+        "plots": list(analysis.plots),
+    }
+
+
+def _result(task: Task, folder: RunFolder) -> SampleResult:
+    sample = task.sample
+    if task.strategy is None:
+        status = "failed" if task.problem else "control"
+        return SampleResult(sample, status, task.sha256, reason=task.problem)
+    data = folder.read_sample(sample.id, task.key)
+    if data is None or data["status"] != "gated":
+        reason = "its result is missing" if data is None else data["reason"]
+        return SampleResult(sample, "failed", task.sha256, task.strategy, reason)
+    measured = Measured.from_dict(data["measured"])
+    return SampleResult(sample, "gated", task.sha256, task.strategy, None, measured, measured.events)
+
+
+def _write_tables(plan: Plan, results: list[SampleResult], folder: RunFolder, say: Progress) -> None:
+    names = ("samples", "populations", "frequencies", "medians", "changes", "summary")
+    tables = tabulate(results, plan.strategies, plan.study.reportability)
+    tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
+    tables["summary"] = summarise(tables["changes"], plan.study)
+    for number, name in enumerate(names, start=1):
+        folder.write_table(name, tables[name])
+        say("tables", number, len(names), 0)
+
+
+def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str, Any]:
+    return {
+        "format": RUN_FORMAT,
+        "digest": plan.digest,
+        "version": environment()["software"]["version"],
+        "started_utc": started,
+        "finished_utc": _now(),
+        **environment(),
+        "parameters": {
+            "compensation": plan.study.compensation.source,
+            "reportability": asdict(plan.study.reportability),
+        },
+        "study": dict(_study(plan)),
+        "inputs": dict(plan.inputs),
+        "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},
+        "files": [
+            {
+                "sample_id": result.sample.id,
+                "file": result.sample.file.as_posix(),
+                "sha256": result.sha256,
+                "status": result.status,
+                "reason": result.reason,
+                "key": task.key,
+            }
+            for task, result in zip(plan.tasks, results, strict=True)
+        ],
+    }
+
+
+def _study(plan: Plan) -> Iterator[tuple[str, Any]]:
+    study = plan.study
+    yield "name", study.name
+    yield "title", study.title
+    yield "dose_groups", [asdict(group) for group in study.dose_groups]
+    yield "cohorts", [asdict(cohort) for cohort in study.cohorts]
+    for_json = [asdict(subject) for subject in study.subjects]
+    for subject in for_json:
+        subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
+    yield "subjects", for_json
+    yield "visits", [asdict(visit) for visit in study.visits]
+    yield "panels", [asdict(use) for use in study.panels]

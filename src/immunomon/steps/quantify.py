@@ -1,0 +1,49 @@
+"""Quantify: how many events each population has, and how bright they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from immunomon.errors import WrongScale
+from immunomon.model.events import EventTable, Scale
+from immunomon.model.gatetree import GateTree
+from immunomon.model.measured import Measured
+
+__all__ = ["quantify"]
+
+
+def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Measured:
+    """Return every population's count and the median compensated intensity of each marker in it.
+
+    tree: placed on the same file as ``events``; events: compensated, with a channel for each marker. Raises WrongScale
+    for events on another scale, ValueError if tree and events are of different files.
+
+    >>> from immunomon.model.events import Channel
+    >>> events = EventTable(np.array([[1.0], [3.0], [9.0]]), (Channel("PE-A", "CD25"),), Scale.COMPENSATED)
+    >>> from immunomon.model.gatetree import PlacedPopulation
+    >>> placed = PlacedPopulation("a", "A", "root", "/a", "interval", None)
+    >>> tree = GateTree("s", 3, {}, (placed,), {"a": np.array([True, True, False])})
+    >>> measured = quantify(tree, events, ["CD25"])
+    >>> measured.counts["a"], measured.medians["a"]["CD25"]
+    (2, 2.0)
+    """
+    if events.scale is not Scale.COMPENSATED:
+        raise WrongScale(f"{events.source}: medians are of compensated events, got {events.scale} ones")
+    if events.count != tree.count:
+        raise ValueError(f"{events.source}: {events.count} events, but the gates were placed on {tree.count}")
+    columns = [events.index(marker) for marker in markers]
+    medians: dict[str, dict[str, float | None]] = {}
+    for population, mask in tree.memberships.items():
+        inside = events.values[mask][:, columns]
+        found = np.median(inside, axis=0).tolist() if inside.shape[0] else [None] * len(columns)
+        medians[population] = dict(zip(markers, found, strict=True))
+    return Measured(
+        events=events.count,
+        counts={population.id: tree.size(population.id) for population in tree.populations},
+        medians=medians,
+        methods={population.id: population.method for population in tree.populations},
+        failures={population.id: population.failure for population in tree.populations if population.failure},
+        detectors={marker: events.channels[column].detector for marker, column in zip(markers, columns, strict=True)},
+    )

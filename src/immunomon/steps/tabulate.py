@@ -1,0 +1,208 @@
+"""Tabulate: from what was measured on each file to tidy tables, with what may be reported and what may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunomon.kernels.intervals import wilson
+from immunomon.model.measured import Measured, SampleResult
+from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
+from immunomon.model.strategy import ROOT, GatingStrategy, Population
+from immunomon.model.study import Reportability, Sample
+
+__all__ = ["cells_per_ul", "tabulate", "verdict"]
+
+Row = dict[str, Any]
+
+
+def verdict(count: int | None, denominator_count: int | None, limits: Reportability) -> str | None:
+    """Return why a frequency may not be reported, or None if it may.
+
+    >>> verdict(30, 5000, Reportability(lloq_events=50))
+    'below LLOQ: 30 events, 50 are needed'
+    >>> verdict(90, 5000, Reportability()) is None
+    True
+    """
+    if count is None or denominator_count is None:
+        return "not placed"
+    if denominator_count < limits.min_parent_events:
+        return f"too few parent events: {denominator_count}, {limits.min_parent_events} are needed"
+    if count < limits.lod_events:
+        return f"below LOD: {count} events, {limits.lod_events} are needed"
+    if count < limits.lloq_events:
+        return f"below LLOQ: {count} events, {limits.lloq_events} are needed"
+    return None
+
+
+def cells_per_ul(sample: Sample, count: int | None, lymphocytes: int | None) -> tuple[float | None, str | None]:
+    """Return a population's absolute count and the platform it rests on.
+
+    Dual platform: haematology lymphocytes/uL x fraction of lymphocytes. Beads: count / beads counted x beads added /
+    sample volume. Beads are preferred where both are given: one instrument, one error. Neither: nothing.
+
+    >>> from pathlib import Path
+    >>> from immunomon.model.study import Role
+    >>> sample = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), lymphocytes_per_ul=1500.0)
+    >>> cells_per_ul(sample, 30, 1000)
+    (45.0, 'dual-platform')
+    """
+    if count is None:
+        return None, None
+    if sample.beads_counted and sample.beads_added and sample.sample_volume_ul:
+        return count / sample.beads_counted * sample.beads_added / sample.sample_volume_ul, "beads"
+    if sample.lymphocytes_per_ul is not None and lymphocytes:
+        return sample.lymphocytes_per_ul * count / lymphocytes, "dual-platform"
+    return None, None
+
+
+def tabulate(
+    results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy], limits: Reportability
+) -> dict[str, pd.DataFrame]:
+    """Return the tables ``samples``, ``populations``, ``frequencies`` and ``medians``, each by its column contract.
+
+    results: one per file of the sample list, in its order; strategies: by name. A failed sample has all its rows,
+    without values and with the reason.
+    """
+    rows: dict[str, list[Row]] = {"samples": [], "populations": [], "frequencies": [], "medians": []}
+    for result in results:
+        rows["samples"].append(_sample_row(result))
+        if result.status == "control" or result.strategy is None:
+            continue
+        strategy = strategies[result.strategy]
+        rows["populations"].extend(_population_rows(result, strategy, limits))
+        rows["frequencies"].extend(_frequency_rows(result, strategy, limits))
+        rows["medians"].extend(_median_rows(result, strategy, limits))
+    _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
+    _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
+    contracts = {"samples": SAMPLES, "populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
+    return {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
+
+
+def frame_of(rows: Sequence[Row], contract: Table) -> pd.DataFrame:
+    """Return rows as a table with exactly the columns and types of a contract."""
+    frame = pd.DataFrame(list(rows), columns=list(contract.names), dtype=object)
+    return frame.astype(contract.dtypes)
+
+
+def _whose(sample: Sample) -> Row:
+    return {
+        "sample_id": sample.id,
+        "subject": sample.subject or None,
+        "visit": sample.visit or None,
+        "panel": sample.panel,
+        "role": str(sample.role),
+        "batch": sample.batch or None,
+    }
+
+
+def _sample_row(result: SampleResult) -> Row:
+    sample = result.sample
+    return {
+        **_whose(sample),
+        "file": sample.file.as_posix(),
+        "sha256": result.sha256,
+        "collection_date": sample.collection_date.isoformat() if sample.collection_date else None,
+        "strategy": result.strategy,
+        "events": result.events,
+        "status": result.status,
+        "reason": result.reason,
+        "lymphocytes_per_ul": sample.lymphocytes_per_ul,
+    }
+
+
+def _status(reason: str | None) -> Row:
+    return {"reportable": reason is None, "reason": reason}
+
+
+def _count(result: SampleResult, population: str) -> int | None:
+    measured = result.measured
+    if measured is None:
+        return None
+    return measured.events if population == ROOT else measured.counts.get(population)
+
+
+def _why_not(result: SampleResult, population: str, denominator: str, limits: Reportability) -> str | None:
+    if result.measured is None:
+        return f"sample failed: {result.reason}"
+    for name in (population, denominator):
+        if name in result.measured.failures:
+            return f"{name} not placed: {result.measured.failures[name]}"
+    return verdict(_count(result, population), _count(result, denominator), limits.of(population))
+
+
+def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+    lymphocytes = _count(result, "lymphocytes")
+    for population in strategy.populations:
+        count = _count(result, population.id)
+        absolute, platform = cells_per_ul(result.sample, count, lymphocytes)
+        yield {
+            **_whose(result.sample),
+            "population": population.id,
+            "label": population.label,
+            "parent": population.parent,
+            "path": strategy.path(population.id),
+            "count": count,
+            "parent_count": _count(result, population.parent),
+            "cells_per_ul": absolute,
+            "cells_per_ul_method": platform,
+            "gate_method": population.gate.method,
+            **_status(_why_not(result, population.id, population.parent, limits)),
+        }
+
+
+def _denominators(strategy: GatingStrategy, population: Population) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((population.parent, *strategy.denominators.get(population.id, ()))))
+
+
+def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+    for population in strategy.populations:
+        for denominator in _denominators(strategy, population):
+            yield {
+                **_whose(result.sample),
+                "population": population.id,
+                "label": population.label,
+                "denominator": denominator,
+                "is_parent": denominator == population.parent,
+                "count": _count(result, population.id),
+                "denominator_count": _count(result, denominator),
+                **_status(_why_not(result, population.id, denominator, limits)),
+            }
+
+
+def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+    measured = result.measured or Measured(0, {}, {}, {})
+    for population in strategy.populations:
+        for marker, detector in measured.detectors.items():
+            yield {
+                **_whose(result.sample),
+                "population": population.id,
+                "label": population.label,
+                "marker": marker,
+                "detector": detector,
+                "count": _count(result, population.id),
+                "median_intensity": measured.medians.get(population.id, {}).get(marker),
+                **_status(_why_not(result, population.id, population.parent, limits)),
+            }
+
+
+def _add_intervals(rows: list[Row], total: str, percent: str, ends: str) -> None:
+    counts = np.array([np.nan if row["count"] is None else row["count"] for row in rows], dtype=np.float64)
+    totals = np.array([np.nan if row[total] is None else row[total] for row in rows], dtype=np.float64)
+    totals[np.isnan(counts)] = np.nan
+    counts[np.isnan(totals)] = np.nan
+    # A denominator that does not hold the population (a sibling, say) gives a ratio, but no interval of a fraction.
+    inside = ~(counts > totals)
+    low, high = wilson(np.where(inside, counts, np.nan), np.where(inside, totals, np.nan))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fraction = np.where(totals > 0, counts / totals, np.nan)
+    for row, value, bottom, top in zip(rows, fraction, low, high, strict=True):
+        row[percent] = _percent(value)
+        row[ends.format("low")], row[ends.format("high")] = _percent(bottom), _percent(top)
+
+
+def _percent(fraction: float) -> float | None:
+    return None if np.isnan(fraction) else 100.0 * float(fraction)
