@@ -24,10 +24,15 @@ class ScaleDeclaration:
 
 @dataclass(frozen=True)
 class GateDeclaration:
-    """A gate as declared: the name of a registered method and its arguments, as plain data."""
+    """A gate as declared: the name of a registered method and its arguments, as plain data.
+
+    place_on: the population on whose events the gate is placed, where that is not the parent: a threshold for a rare
+    subset is surer on the many cells above it. What the gate holds is decided among the parent's events either way.
+    """
 
     method: str
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    place_on: str | None = None
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,6 @@ class _Placer:
         self._inside: dict[str, EventTable] = {}
 
     def place(self, strategy: GatingStrategy, population: Population) -> PlacedPopulation:
-        gate_found: Gate | None = None
         result = PlacedPopulation(
             population.id,
             population.label,
@@ -77,7 +76,11 @@ class _Placer:
         parent = self._mask(population.parent)
         if parent is None:
             return replace(result, failure=f"its parent {population.parent} was not placed")
-        placement = self._placement(population.gate, population.parent, parent)
+        ground = population.gate.place_on or population.parent
+        placed_on = self._mask(ground)
+        if placed_on is None:
+            return replace(result, failure=f"{ground}, on which it is to be placed, was not placed")
+        placement = self._placement(population.gate, ground, placed_on)
         if isinstance(placement, GateNotPlaced):
             return replace(result, failure=str(placement))
         gate_found = placement.regions[population.keep]
@@ -98,11 +101,11 @@ class _Placer:
             self._inside[population] = EventTable.adopt(values, self.events.channels, Scale.DISPLAY, self.events.source)
         return self._inside[population]
 
-    def _placement(self, declared: GateDeclaration, parent: str, mask: Mask) -> Placement | GateNotPlaced:
-        key = (parent, repr((declared.method, sorted(declared.arguments.items()))))
+    def _placement(self, declared: GateDeclaration, ground: str, mask: Mask) -> Placement | GateNotPlaced:
+        key = (ground, repr((declared.method, sorted(declared.arguments.items()))))
         if key not in self._placements:
             try:
-                self._placements[key] = gate_method(declared).fit(self._within(parent, mask), self.scales)
+                self._placements[key] = gate_method(declared).fit(self._within(ground, mask), self.scales)
             except GateNotPlaced as error:
                 self._placements[key] = error
         return self._placements[key]
