@@ -1,0 +1,56 @@
+# Everything a newcomer needs: make demo, make test. Needs Python >= 3.11 and make; the rest is installed into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test lint types layers pytest docs validate clean
+
+help:
+	@echo "make demo      install, simulate a trial, run it, export it, write its report"
+	@echo "make test      install, lint, types, import layers, tests and doctests"
+	@echo "make validate  measure the gates against the simulated truth, into docs/validation.md"
+	@echo "make docs      write the schemas and the tables in docs/ again"
+	@echo "make clean     remove the environment, the demo and all caches"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "immunomon needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/immunomon simulate $(DEMO)
+	$(BIN)/immunomon check $(DEMO)
+	$(BIN)/immunomon run $(DEMO)
+	$(BIN)/immunomon export $(DEMO)/run
+	$(BIN)/immunomon report $(DEMO)/run
+	@echo "The report is $(DEMO)/run/report.html - open it in a browser."
+
+test: lint types layers pytest
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+layers: install
+	$(BIN)/lint-imports --no-logo
+
+pytest: install
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+
+docs: install
+	$(BIN)/python -m immunomon.cli.docs
+
+validate: install
+	$(BIN)/immunomon validate
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
