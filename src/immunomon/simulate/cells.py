@@ -59,14 +59,14 @@ _CD4 = {
     "CD25": Level(140, 0.28),
     "CD127": Level(4_200, 0.16),
     "CD45RO": Level(240, 0.28),
-    "HLA-DR": Level(70, 0.3),
+    "HLA-DR": Level(80, 0.35),
     "CD38": Level(1_500, 0.3, share=0.55, otherwise=260),
-    "CXCR3": Level(80, 0.3),
-    "CCR6": Level(80, 0.3),
+    "CXCR3": Level(105, 0.34),
+    "CCR6": Level(85, 0.36),
 }
 _CD4_MEMORY = {
     **_CD4,
-    "CD25": Level(480, 0.24),
+    "CD25": Level(500, 0.25),
     "CD127": Level(3_700, 0.18),
     "CD45RO": Level(6_500, 0.18),
     "CCR4": Level(1_900, 0.2, share=0.3, otherwise=90),
@@ -78,12 +78,12 @@ _CD4_ACTIVATED = {
     "CD127": Level(2_300, 0.18),
     "HLA-DR": Level(3_000, 0.2, share=0.4, otherwise=90),
 }
-_TREG = {**_CD4, "CD25": Level(6_500, 0.16), "CD127": Level(330, 0.22)}
-_TREG_MEMORY = {"CD45RO": Level(7_000, 0.16), "CCR4": Level(3_000, 0.18)}
+_TREG = {**_CD4, "CD25": Level(5_800, 0.18), "CD127": Level(360, 0.24)}
+_TREG_MEMORY = {"CD45RO": Level(7_000, 0.17), "CCR4": Level(3_000, 0.2)}
 _TREG_RESTING = {"CD45RO": Level(5_500, 0.2, share=0.2, otherwise=240), "CCR4": Level(70, 0.3)}
-_TREG_ACTIVATED = {"HLA-DR": Level(4_500, 0.18)}
-_CXCR3 = {"CXCR3": Level(2_400, 0.19)}
-_CCR6 = {"CCR6": Level(2_900, 0.18)}
+_TREG_ACTIVATED = {"HLA-DR": Level(4_000, 0.2)}
+_CXCR3 = {"CXCR3": Level(1_900, 0.22)}
+_CCR6 = {"CCR6": Level(2_700, 0.21)}
 _HELPER = {**_CD4, "HLA-DR": Level(2_800, 0.2, share=0.07, otherwise=80)}
 _CD8 = {
     **_T,
@@ -93,9 +93,10 @@ _CD8 = {
     "CD25": Level(90, 0.28),
     "CD38": Level(1_800, 0.3, share=0.5, otherwise=250),
     "HLA-DR": Level(2_800, 0.22, share=0.15, otherwise=80),
-    "CXCR3": Level(2_200, 0.22, share=0.55, otherwise=110),
+    "CXCR3": Level(1_800, 0.24, share=0.55, otherwise=130),
     "CCR6": Level(1_800, 0.22, share=0.06, otherwise=60),
     "CCR4": Level(1_200, 0.22, share=0.06, otherwise=60),
+    "CD56": Level(1_500, 0.25, share=0.07),
 }
 _OTHER_T = {**_T, "CD3": Level(17_000, 0.12), "CD127": Level(1_800, 0.25), "CD45RO": Level(4_500, 0.25, share=0.6)}
 
@@ -113,7 +114,7 @@ _B_NAIVE = {
     **_B,
     "CD24": Level(2_600, 0.19),
     "CD38": Level(1_100, 0.22),
-    "IgD": Level(6_500, 0.18),
+    "IgD": Level(6_500, 0.2),
     "CD27": Level(75, 0.3),
 }
 _B_TRANSITIONAL = {**_B_NAIVE, "CD24": Level(10_500, 0.15), "CD38": Level(8_500, 0.15), "IgD": Level(5_500, 0.2)}
@@ -121,17 +122,17 @@ _B_UNSWITCHED = {
     **_B,
     "CD24": Level(4_200, 0.2),
     "CD38": Level(450, 0.25),
-    "IgD": Level(3_800, 0.2),
+    "IgD": Level(3_000, 0.24),
     "CD27": Level(2_900, 0.18),
 }
 _B_SWITCHED = {
     **_B,
     "CD24": Level(3_800, 0.22),
     "CD38": Level(380, 0.28),
-    "IgD": Level(50, 0.3),
+    "IgD": Level(75, 0.42),
     "CD27": Level(3_100, 0.18),
 }
-_B_DN = {**_B, "CD24": Level(1_600, 0.28), "CD38": Level(420, 0.3), "IgD": Level(55, 0.3), "CD27": Level(85, 0.3)}
+_B_DN = {**_B, "CD24": Level(1_600, 0.28), "CD38": Level(420, 0.3), "IgD": Level(85, 0.42), "CD27": Level(85, 0.3)}
 _PLASMABLAST = {
     **_B,
     "CD19": Level(3_800, 0.13),
@@ -150,16 +151,16 @@ _NK = {
     "CD45RO": Level(300, 0.3),
     "CXCR3": Level(800, 0.25, share=0.3),
 }
-_NK_DIM = {**_NK, "CD56": Level(2_600, 0.18), "CD16": Level(12_500, 0.16)}
+_NK_DIM = {**_NK, "CD56": Level(2_400, 0.2), "CD16": Level(11_500, 0.2)}
 _NK_BRIGHT = {
     **_NK,
-    "CD56": Level(19_000, 0.13),
-    "CD16": Level(900, 0.25, share=0.2, otherwise=60),
+    "CD56": Level(18_000, 0.14),
+    "CD16": Level(900, 0.25, share=0.2, otherwise=110, otherwise_spread=0.4),
     "CD127": Level(1_200, 0.25),
     "CD27": Level(1_500, 0.25),
     "HLA-DR": Level(1_200, 0.25, share=0.2),
 }
-_NK_DIM_CD16NEG = {**_NK, "CD56": Level(2_300, 0.2), "CD16": Level(70, 0.3)}
+_NK_DIM_CD16NEG = {**_NK, "CD56": Level(2_300, 0.2), "CD16": Level(130, 0.4)}
 _CD56NEG_CD16POS = {**_NK, "CD56": Level(55, 0.3), "CD16": Level(8_000, 0.17)}
 _OTHER_LYMPHOCYTE = {
     **_LIVE,

@@ -39,7 +39,7 @@ reportability:
 def study_yaml(plan: Plan, scenario: Scenario) -> str:
     """Return study.yaml, with comments for the person who reads it."""
     groups = [
-        f"  - {{name: {g.name}, cells_per_kg: {g.cells_per_kg / 1e6:g}e6, infusion_days: {list(INFUSION_DAYS)}}}"
+        f"  - {{name: {g.name}, cells_per_kg: {g.cells_per_kg / 1e6:.1f}e6, infusion_days: {list(INFUSION_DAYS)}}}"
         for g in DOSE_GROUPS
     ]
     sizes = {g.name: sum(patient.group == g for patient in plan.patients) for g in DOSE_GROUPS}

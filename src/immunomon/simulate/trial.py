@@ -38,9 +38,9 @@ def simulate_trial(
     """Write a simulated trial and return its folder; the same arguments give the same bytes, whatever ``jobs``.
 
     events: in a patient's file, before a panel's own run length; jobs: threads, 0 for one a processor; progress is
-    called with the number of files done and of all. Raises FolderNotEmpty unless the folder is new, empty, or an earlier
-    simulated trial, whose files are replaced; UnknownName for a visit or panel that does not exist; ValueError for
-    numbers below 1.
+    called with the number of files done and of all. Raises FolderNotEmpty unless the folder is new, empty, or an
+    earlier simulated trial, whose files are replaced; UnknownName for a visit or panel that does not exist; ValueError
+    if nothing is left to simulate.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as name:
@@ -50,9 +50,11 @@ def simulate_trial(
     """
     if events < 1 or subjects_per_group < 1:
         raise ValueError(f"at least one event and one subject a group are needed; got {events=} {subjects_per_group=}")
-    layouts = tuple(layout_named(name) for name in (LAYOUTS if panels is None else panels))
+    layouts = tuple(layout_named(name) for name in dict.fromkeys(LAYOUTS if panels is None else panels))
     patients = draw_patients(scenario, subjects_per_group, seed=seed)
     plan = Plan(patients, visits_named(visits), layouts, events, seed)
+    if not plan.visits or not plan.layouts:
+        raise ValueError("at least one visit and one panel are needed")
     tubes = all_tubes(plan)
     study = {"study.yaml": study_yaml(plan, scenario).encode(), **_tables(plan, tubes, scenario)}
     about = {"scenario": scenario.value, "events": events, "seed": seed}
@@ -96,12 +98,14 @@ def _run_all(
     workers = jobs if jobs > 0 else os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=workers) as pool:
         pending = [pool.submit(partial(_write_tube, folder, tube, seed)) for tube in tubes]
-        for done, finished in enumerate(as_completed(pending), start=1):
-            if (error := finished.exception()) is not None:
-                pool.shutdown(cancel_futures=True)
-                raise error
-            if progress is not None:
-                progress(done, len(tubes))
+        try:
+            for done, finished in enumerate(as_completed(pending), start=1):
+                finished.result()
+                if progress is not None:
+                    progress(done, len(tubes))
+        except BaseException:  # an interrupted person does not wait for the files that have not begun
+            pool.shutdown(cancel_futures=True)
+            raise
     return [outcome for task in pending if (outcome := task.result()) is not None]
 
 
