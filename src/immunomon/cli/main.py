@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional  # noqa: F401  (typer reads annotations at run time)
+from typing import Annotated, Literal
 
 import typer
 
@@ -139,15 +139,19 @@ def report(
 @app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
-    scenario: Annotated[str, typer.Option("--scenario", help="mechanism, null or responders.")] = "mechanism",
+    scenario: Annotated[
+        Literal["mechanism", "null", "responders"], typer.Option("--scenario", help="What the treatment does.")
+    ] = "mechanism",
     events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
     jobs: Jobs = None,
 ) -> None:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
     from immunomon.cli.simulate import simulate as work
+    from immunomon.pipeline.run import default_jobs
+    from immunomon.simulate.scenario import Scenario
 
-    raise typer.Exit(work(folder, scenario=scenario, events=events, seed=seed, jobs=jobs))
+    work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs())
 
 
 def main() -> None:

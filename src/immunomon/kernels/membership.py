@@ -42,6 +42,9 @@ def in_ellipsoid(
 def _in_polygon(x: NDArray[np.float64], y: NDArray[np.float64], corners: NDArray[np.float64], inside: Mask) -> None:
     for i in range(x.size):
         px, py = x[i], y[i]
+        if not (np.isfinite(px) and np.isfinite(py)):
+            inside[i] = False
+            continue
         odd = False
         on_edge = False
         ax, ay = corners[-1, 0], corners[-1, 1]

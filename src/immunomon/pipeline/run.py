@@ -132,7 +132,7 @@ def _gate_one(plan: Plan, task: Task, folder: RunFolder) -> bool:
         data |= {"status": "gated", "reason": None, **_kept(analysis)}
         folder.write_json(folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)
     folder.write_json(folder.sample_file(task.sample.id), data)
-    return data["status"] == "gated"
+    return bool(data["status"] == "gated")
 
 
 def _kept(analysis: Analysis) -> dict[str, Any]:

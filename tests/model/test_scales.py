@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from immunomon.errors import UnknownName
+from immunomon.model.scales import SCALES, Asinh, Identity, Linear, Logicle, scale_from_dict, scale_to_dict
+
+
+@pytest.mark.parametrize("scale", [Identity(), Linear(1000, 10), Logicle(w=0.7), Asinh(1000, 4, 1)])
+def test_every_scale_is_undone_by_its_inverse_and_survives_being_written(scale):
+    values = np.linspace(-500, 1000, 31)
+    np.testing.assert_allclose(scale.inverse(scale.apply(values)), values, atol=1e-7)
+    assert scale_from_dict(scale_to_dict(scale)) == scale
+
+
+def test_every_scale_is_registered_by_its_kind():
+    assert set(SCALES) == {"identity", "linear", "logicle", "asinh"}
+
+
+def test_an_unknown_scale_is_named():
+    with pytest.raises(UnknownName, match="did you mean 'logicle'"):
+        scale_from_dict({"kind": "logicel"})
+
+
+def test_a_logicle_that_is_none_cannot_be_made():
+    with pytest.raises(ValueError, match="logicle needs"):
+        Logicle(w=9.0)
