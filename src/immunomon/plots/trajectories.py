@@ -1,0 +1,79 @@
+"""How a population goes over the visits: every subject's line, and the mean of each dose group with its interval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immunomon.plots.colours import dose_group_colours
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["trajectories"]
+
+_LABELS = {
+    "value": "value",
+    "change": "change from baseline",
+    "percent_change": "change from baseline (%)",
+    "log_odds_change": "change in log-odds from baseline",
+}
+
+
+def trajectories(
+    ax: Axes,
+    changes: pd.DataFrame,
+    population: str,
+    *,
+    denominator: str | None = None,
+    quantity: str = "percent",
+    measure: str = "value",
+) -> Axes:
+    """Draw each subject's values over study days, thin, and each dose group's mean with its 95 % t interval.
+
+    changes: the table of changes; only rows with status ``ok`` are drawn. measure: value, change, percent_change or
+    log_odds_change. Raises ValueError if nothing is left to draw.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> rows = {"subject": ["S1", "S1"], "dose_group": "A", "planned_day": [-1, 15], "population": "treg",
+    ...         "denominator": "cd4", "quantity": "percent", "status": "ok", "value": [3.0, 4.0], "label": "Treg"}
+    >>> trajectories(matplotlib.figure.Figure().subplots(), pd.DataFrame(rows), "treg").get_title()
+    'Treg'
+    """
+    import seaborn as sns
+
+    chosen = _chosen(changes, population, denominator, quantity).dropna(subset=[measure])
+    if chosen.empty:
+        raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
+    groups = list(dict.fromkeys(sorted(changes["dose_group"].dropna().astype(str))))
+    palette = {name: colour.light for name, colour in dose_group_colours(groups).items() if name in groups}
+    data = chosen.assign(**{measure: chosen[measure].astype(float), "planned_day": chosen["planned_day"].astype(float)})
+    data = data.assign(dose_group=data["dose_group"].astype(str), subject=data["subject"].astype(str))
+    plain = {"data": data, "x": "planned_day", "y": measure, "hue": "dose_group", "palette": palette, "ax": ax}
+    sns.lineplot(**plain, units="subject", estimator=None, linewidth=0.8, alpha=0.6, legend=False)
+    sns.lineplot(**plain, estimator="mean", errorbar=_t_interval, err_style="bars", linewidth=2.4, marker="o")
+    if measure != "value":
+        ax.axhline(0.0, color="0.5", linewidth=0.8, zorder=0)
+    ax.set(xlabel="study day", ylabel=_LABELS[measure], title=str(chosen["label"].iloc[0]))
+    ax.legend(title="dose group", frameon=False)
+    return ax
+
+
+def _chosen(changes: pd.DataFrame, population: str, denominator: str | None, quantity: str) -> pd.DataFrame:
+    rows = changes[
+        (changes["population"] == population) & (changes["quantity"] == quantity) & (changes["status"] == "ok")
+    ]
+    known = list(dict.fromkeys(rows["denominator"].dropna()))
+    wanted = denominator or (known[0] if known else None)
+    return rows if wanted is None else rows[rows["denominator"] == wanted]
+
+
+def _t_interval(values: pd.Series[float]) -> tuple[float, float]:
+    """Return the 95 % t interval of a mean over subjects; a single subject has none, and shows its own value."""
+    from scipy import stats
+
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, mean
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return mean - half, mean + half

@@ -1,0 +1,58 @@
+// The data of the page: unpacked once, looked up by name.
+
+const PAGE = JSON.parse(document.getElementById("page-data").textContent);
+
+// A table arrives column by column, text as places in a list of words; it leaves as one object per row.
+function unpackTable(packed) {
+  const rows = Array.from({ length: packed.rows }, () => ({}));
+  for (const column of packed.columns) {
+    const { name, kind, words, at, values } = column;
+    rows.forEach((row, i) => {
+      let value = words ? (at[i] < 0 ? null : words[at[i]]) : values[i];
+      if (kind === "boolean" && value !== null) value = value === 1;
+      row[name] = value;
+    });
+  }
+  const columns = packed.columns.map(({ name, kind, meaning }) => ({ name, kind, meaning }));
+  return { name: packed.name, about: packed.row, columns, rows };
+}
+
+const packedTables = new Map(PAGE.tables.map((table) => [table.name, table]));
+const unpackedTables = new Map();
+
+function table(name) {
+  if (!unpackedTables.has(name)) unpackedTables.set(name, unpackTable(packedTables.get(name)));
+  return unpackedTables.get(name);
+}
+
+function groupBy(rows, key) {
+  const groups = new Map();
+  for (const row of rows) {
+    const name = key(row);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(row);
+  }
+  return groups;
+}
+
+const unique = (values) => [...new Set(values)].filter((value) => value !== null && value !== undefined);
+
+// Plots are parsed when their sample is looked at: a page holds thousands.
+const plotElements = new Map(
+  [...document.querySelectorAll("script.plots")].map((element) => [element.dataset.sample, element]),
+);
+
+function plotsOf(sampleId) {
+  const element = plotElements.get(sampleId);
+  return element ? JSON.parse(element.textContent) : [];
+}
+
+const darkPage = window.matchMedia("(prefers-color-scheme: dark)");
+const shade = () => (darkPage.matches ? "dark" : "light");
+
+function groupColour(name) {
+  const group = PAGE.groups.find((one) => String(one.name) === name);
+  return (group || PAGE.all)[shade()];
+}
+
+const subjectsById = new Map(PAGE.subjects.map((subject) => [subject.id, subject]));

@@ -1,0 +1,46 @@
+// What is looked at lives in the address, behind the #: it can be kept, sent and gone back to.
+
+const readState = () => Object.fromEntries(new URLSearchParams(window.location.hash.slice(1)));
+
+function linkTo(state) {
+  const kept = Object.entries(state).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return `#${new URLSearchParams(kept)}`;
+}
+
+// Every choice stays in the address, so that going to another section and back loses nothing.
+function setState(changes) {
+  const address = linkTo({ ...readState(), ...changes });
+  if (address === window.location.hash) return;
+  window.history.replaceState(null, "", address);
+  showState();
+}
+
+const sections = new Map();
+
+// The caveats stand open where a reader begins and as one line elsewhere, until the reader decides.
+const caveats = document.getElementById("caveats");
+let caveatsDecided = false;
+caveats.querySelector("summary").addEventListener("click", () => { caveatsDecided = true; });
+
+function foldCaveats(tab) {
+  if (!caveatsDecided) caveats.open = tab === "overview";
+}
+
+function section(name, render) {
+  sections.set(name, render);
+}
+
+function showState() {
+  const state = readState();
+  const tab = sections.has(state.tab) || document.getElementById(`panel-${state.tab}`) ? state.tab : "overview";
+  hideTip();
+  for (const link of document.querySelectorAll("[role=tab]")) {
+    const chosen = link.id === `tab-${tab}`;
+    link.setAttribute("aria-selected", String(chosen));
+    link.tabIndex = chosen ? 0 : -1;
+    document.getElementById(link.getAttribute("aria-controls")).hidden = !chosen;
+  }
+  foldCaveats(tab);
+  const render = sections.get(tab);
+  if (render) render(state);
+}

@@ -1,0 +1,132 @@
+"""The page: a run folder's record, tables and plots in one HTML file that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from immunomon import __version__
+from immunomon.model.populations import TABLES
+from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
+from immunomon.report.caveats import caveats
+from immunomon.report.embed import pack_table, safe_json
+from immunomon.report.overview import Overview, study_overview
+from immunomon.report.provenance import made_by, provenance
+from immunomon.report.run_folder import RunFolder, read_run, read_sample
+from immunomon.report.sample_plots import TickSets, page_plots
+
+__all__ = ["write_report"]
+
+_ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = (
+    "data.js",
+    "dom.js",
+    "state.js",
+    "inflate.js",
+    "density.js",
+    "gating.js",
+    "labels.js",
+    "samples.js",
+    "chart.js",
+    "trajectories.js",
+    "changes.js",
+    "tables.js",
+    "start.js",
+)
+_TABLES_SHOWN = ("summary", "changes", "frequencies", "populations", "samples")
+
+
+def write_report(run_folder: Path, out: Path | None = None) -> Path:
+    """Write the report of a run as one HTML file, by default ``report.html`` in its folder, and return its path.
+
+    The page holds all it shows: no network, no other files. Raises BadSpec if the folder is not a run's.
+    """
+    run = read_run(Path(run_folder))
+    target = Path(out) if out else run.path / "report.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(_render(run), encoding="utf-8", newline="\n")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _render(run: RunFolder) -> str:
+    overview, script = study_overview(run), _script()
+    ticks = TickSets()
+    sample_ids = [str(name) for name in run.tables["samples"]["sample_id"]]
+    plots = [(name, safe_json(page_plots(read_sample(run, name), ticks))) for name in sample_ids]
+    version, finished = made_by(run.record)
+    made_of = str(run.record.get("digest") or "")
+    environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("page.html.j2").render(
+        study=run.study,
+        groups=_dose_groups(run),
+        overview=overview,
+        version=version or "unknown",
+        finished=finished,
+        digest=made_of or run.digest,
+        digest_name="Digest of inputs and code" if made_of else "SHA-256 of run.json",
+        record_digest=run.digest,
+        report_version=__version__,
+        provenance=provenance(run.record),
+        caveats=caveats(set(run.tables["populations"]["population"].dropna())),
+        verdict=_verdict(overview),
+        style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        plots=plots,
+        data=safe_json(_page_data(run, overview, ticks)),
+    )
+
+
+def _script() -> Markup:
+    """Return the page's own scripts as one: they share a scope, in this order."""
+    parts = [(_ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    return Markup('"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n")
+
+
+def _dose_groups(run: RunFolder) -> list[dict[str, Any]]:
+    """Return the dose groups in the study's order with their colours; those only the tables know come last."""
+    declared = [group for group in run.study.get("dose_groups") or () if isinstance(group, dict) and "name" in group]
+    names = [str(group["name"]) for group in declared]
+    found = sorted(set(run.tables["changes"]["dose_group"].dropna()) - set(names))
+    groups = [*declared, *({"name": name} for name in found)]
+    colours = dose_group_colours(str(group["name"]) for group in groups)
+    return [
+        {**group, "light": colours[str(group["name"])].light, "dark": colours[str(group["name"])].dark}
+        for group in groups
+    ]
+
+
+def _verdict(overview: Overview) -> list[tuple[str, str]]:
+    """Return what became of the files: a word for the style, and what to say."""
+    gated, failed, controls, missing = (
+        overview.counts.get(name, 0) for name in ("gated", "failed", "control", "missing")
+    )
+    return [
+        ("gated", f"{gated} of {overview.counts['files']} files gated"),
+        ("failed" if failed else "none", f"{failed} failed"),
+        ("control", f"{controls} control{'s' if controls != 1 else ''} kept, not gated"),
+        ("missing", f"{missing} planned sample{'s' if missing != 1 else ''} without a file"),
+    ]
+
+
+def _page_data(run: RunFolder, overview: Overview, ticks: TickSets) -> dict[str, Any]:
+    return {
+        "study": {"name": run.study.get("name", ""), "visits": overview.visits},
+        "subjects": [{"id": row.id, "dose_group": row.dose_group, "about": row.about} for row in overview.subjects],
+        "groups": _dose_groups(run),
+        "all": {"light": dose_group_colours([])["all"].light, "dark": dose_group_colours([])["all"].dark},
+        "density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK},
+        "ticks": ticks.sets,
+        "tables": [pack_table(run.tables[name], TABLES[name]) for name in _TABLES_SHOWN],
+    }
