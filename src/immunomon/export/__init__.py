@@ -1,0 +1,1 @@
+"""Results go out: into a trial database."""

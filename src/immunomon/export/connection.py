@@ -1,0 +1,138 @@
+"""A connection to a database, and what its errors mean for the person who wanted an export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from immunomon.errors import ExportFailed
+
+__all__ = ["LOCK_SECONDS", "database_url", "shown", "sqlite_url", "transaction"]
+
+LOCK_SECONDS = 10
+_SECRETS = ("password", "passfile", "sslpassword")
+_EXAMPLES = "for a file write sqlite:///results.sqlite, for a server postgresql://user@host/database"
+_REMEDIES = (
+    ("database is locked", "another program is using it; close that and export again"),
+    ("lock timeout", "another export is running; wait for it and export again"),
+    ("disk is full", "free some space on that disk and export again"),
+    ("no space left", "free some space on the server's disk and export again"),
+    ("disk i/o error", "check that the disk is there and has space, and export again"),
+    ("not a database", "the file is something else; give another name"),
+    ("malformed", "the file is damaged; export to a new one"),
+    ("readonly", "the file may not be written; change that or give another place"),
+    ("unable to open database file", "the folder must exist and be writable"),
+    ("password", "check the user and the password (PGPASSWORD or a password file keep it off the command line)"),
+    ("does not exist", "check the name of the database and the user"),
+    ("permission denied", "ask the database's owner for the right to create tables in it"),
+    ("connect", "check the host, the port, and that the server is running"),
+    ("constraint", "the run's tables do not fit together; run the study again, and report it if that does not help"),
+)
+
+
+def database_url(text: str) -> URL:
+    """Read a database URL; PostgreSQL is reached through psycopg.
+
+    Raises ExportFailed if it is none, or of another kind of database. The message does not repeat the text, which may
+    hold a password.
+
+    >>> database_url("postgresql://monitor:secret@db/trial").drivername
+    'postgresql+psycopg'
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ExportFailed(f"the place to export to is no database URL; {_EXAMPLES}") from None
+    kind = url.get_backend_name()
+    if kind == "postgres":
+        kind = "postgresql"
+    if kind not in {"sqlite", "postgresql"}:
+        raise ExportFailed(f"no export to '{kind}' databases; {_EXAMPLES}")
+    return url.set(drivername="sqlite" if kind == "sqlite" else "postgresql+psycopg")
+
+
+def shown(url: URL) -> str:
+    """Return a URL as it may be shown: without any password, wherever it stands.
+
+    >>> shown(database_url("postgresql://monitor:secret@db/trial?sslpassword=secret"))
+    'postgresql://monitor:***@db/trial?sslpassword=hidden'
+    """
+    hidden = {name: "hidden" for name in url.query if name in _SECRETS}
+    plain = url.set(drivername=url.get_backend_name()).update_query_dict(hidden)
+    return plain.render_as_string(hide_password=True)
+
+
+@contextmanager
+def transaction(url: URL) -> Iterator[Connection]:
+    """Open one transaction: it is committed at the end of the block, or nothing has happened.
+
+    Raises ExportFailed, which names the database, what it said, and the remedy. One export at a time writes to a
+    database; others wait for up to ``LOCK_SECONDS``.
+    """
+    try:
+        engine = _engine(url)
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise ExportFailed(
+            "PostgreSQL needs the psycopg driver; install it with: pip install 'immunomon[postgresql]'"
+        ) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise ExportFailed(_message(url, error)) from error
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": LOCK_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        timeout = {} if "connect_timeout" in url.query else {"connect_timeout": LOCK_SECONDS}
+        engine = create_engine(url, poolclass=NullPool, connect_args=timeout)
+        event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    # The driver's own transactions start late and leave out the making of tables: we begin them ourselves.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    # Any number does, if it is always the same: exports to one database go one after the other.
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305441)")
+
+
+def _message(url: URL, error: Exception) -> str:
+    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    for secret in (url.password, *(url.query.get(name) for name in _SECRETS)):
+        said = said.replace(str(secret), "***") if secret else said
+    remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
+    return f"{shown(url)}: {said[:500]}" + (f"; {remedy}" if remedy else "") + "; nothing was changed there"
+
+
+def sqlite_url(path: Path) -> URL:
+    """Return the URL of an SQLite file.
+
+    >>> str(sqlite_url(Path("run") / "immunomon.sqlite")).replace(chr(92), "/")
+    'sqlite:///run/immunomon.sqlite'
+    """
+    return URL.create("sqlite", database=str(path))
