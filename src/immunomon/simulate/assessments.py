@@ -8,7 +8,7 @@ from immunomon.simulate.protocol import DOSE_GROUPS, Patient, date_of_study_day
 from immunomon.simulate.seeding import generator
 from immunomon.simulate.tables import Row
 
-__all__ = ["adverse_event_rows", "antibody_rows", "msc_rows", "platelet_rows", "virus_rows"]
+__all__ = ["ADVERSE_EVENT_COLUMNS", "adverse_event_rows", "antibody_rows", "msc_rows", "platelet_rows", "virus_rows"]
 
 _SAMPLING_HOURS = (-0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 48.0, 96.0)
 _LLOQ_CELLS_PER_ML = 10.0
@@ -112,6 +112,11 @@ def virus_rows(patient: Patient) -> list[Row]:
     ]
 
 
+ADVERSE_EVENT_COLUMNS: tuple[str, ...] = (
+    *("subject", "term", "system_organ_class", "grade", "start_day", "end_day"),
+    *("serious", "related", "dose_limiting"),
+)
+
 # term, system organ class, chance in a patient, whether it comes with infusions, grades
 _EVENTS: tuple[tuple[str, str, float, bool, tuple[int, int]], ...] = (
     ("Pyrexia", "General disorders and administration site conditions", 0.35, True, (1, 2)),
@@ -126,9 +131,8 @@ _EVENTS: tuple[tuple[str, str, float, bool, tuple[int, int]], ...] = (
 
 
 def adverse_event_rows(patients: tuple[Patient, ...], seed: int) -> list[Row]:
-    """Return the adverse events of all patients; nobody in the simulated trial has a dose-limiting one by default."""
-    rows = [row for patient in patients for row in _events_of(patient, seed)]
-    return rows or [_event_row(patients[0], "Headache", "Nervous system disorders", (1, 3, 4), related=False)]
+    """Return the adverse events of all patients; none of them is dose-limiting."""
+    return [row for patient in patients for row in _events_of(patient, seed)]
 
 
 def _events_of(patient: Patient, seed: int) -> list[Row]:

@@ -138,14 +138,14 @@ def _scale(fractions: Frequencies, names: tuple[str, ...], factor: float) -> Non
 def draw_donor(name: str, dose: int, factor: float, *, b_depleted: bool, rng: np.random.Generator) -> Donor:
     """Return a patient with ITP: dose is 0, 1, 2 for A, B, C; factor multiplies the dose's effect.
 
-    b_depleted: CD19+ cells are 0.05 to 1.5 % of lymphocytes, as after recent rituximab.
+    b_depleted: CD19+ cells are about 0.05 to 1.7 % of lymphocytes, as after recent rituximab.
 
     >>> donor = draw_donor("S01", 2, 1.4, b_depleted=False, rng=np.random.default_rng(1))
     >>> round(donor.peak_effect["treg"], 3)
     0.77
     """
     log_odds = {t.population: _logit(t.itp / 100) + t.between * float(rng.standard_normal()) for t in TRAITS}
-    depleted = _logit(float(rng.uniform(0.0005, 0.015)))
+    depleted = _logit(float(rng.uniform(0.0005, 0.0125)))
     if b_depleted:
         log_odds["b_cells"] = depleted
     effect = {t.population: factor * t.peak[dose] for t in TRAITS if any(t.peak)}

@@ -11,18 +11,18 @@ __all__ = ["Row", "csv_bytes"]
 Row = dict[str, str]
 
 
-def csv_bytes(rows: Sequence[Row]) -> bytes:
-    r"""Return rows as CSV with a header; all rows have the first one's columns.
+def csv_bytes(rows: Sequence[Row], columns: Sequence[str] = ()) -> bytes:
+    r"""Return rows as CSV with a header; the columns are those named, or else the first row's.
 
-    Raises ValueError if there is no row, or if a row has a column that the first lacks.
+    Raises ValueError if there are neither rows nor columns, or if a row has a column of its own.
 
     >>> csv_bytes([{"subject": "S01", "visit": "W4"}])
     b'subject,visit\nS01,W4\n'
     """
-    if not rows:
-        raise ValueError("a table needs at least one row to know its columns")
+    if not rows and not columns:
+        raise ValueError("a table needs a row, or names, to know its columns")
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(columns or rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

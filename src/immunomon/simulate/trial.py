@@ -81,10 +81,11 @@ def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, byte
         "msc_concentration.csv": [row for patient in patients for row in assessments.msc_rows(patient, seed)],
         "antibodies.csv": [row for patient in patients for row in assessments.antibody_rows(patient, seed)],
         "viruses.csv": [row for patient in patients for row in assessments.virus_rows(patient)],
-        "adverse_events.csv": assessments.adverse_event_rows(patients, seed),
         "truth/subjects.csv": subject_rows(patients, factors),
     }
-    return {name: csv_bytes(rows) for name, rows in tables.items()}
+    out = {name: csv_bytes(rows) for name, rows in tables.items()}
+    adverse = assessments.adverse_event_rows(patients, seed)  # may be none at all
+    return out | {"adverse_events.csv": csv_bytes(adverse, assessments.ADVERSE_EVENT_COLUMNS)}
 
 
 def _files_of(tube: Tube) -> list[str]:
