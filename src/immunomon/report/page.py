@@ -68,7 +68,8 @@ def _render(run: RunFolder) -> str:
     made_of = str(run.record.get("digest") or "")
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html.j2").render(
-        study=run.study,
+        name=str(run.study.get("name") or "Study without a name"),
+        title=str(run.study.get("title") or ""),
         groups=_dose_groups(run),
         overview=overview,
         version=version or "unknown",

@@ -24,16 +24,15 @@ function changesTable(rows, chosen) {
   });
   const head = el("tr", {}, el("th", {}, "Panel"), el("th", {}, "Population"), visits.map((visit) => el("th", { scope: "col", class: "n" }, visit.label)));
   return el("div", { class: "scroll" }, el("table", { class: "plain heat" },
-    el("caption", {}, "Estimates to look further into, not tests: nothing is adjusted for how many there are. Bold where the 95 % t interval leaves out 0."),
+    el("caption", {}, "Estimates to look further into, not tests: nothing is adjusted for how many there are."),
     el("thead", {}, head), el("tbody", {}, lines)));
 }
 
 function changeCell(row, largest) {
   if (!row || row.n === 0 || row.mean === null) return el("td", { class: "n dim" }, "none");
   const strength = Math.min(1, Math.abs(row.mean) / largest);
-  const sure = row.low !== null && row.low * row.high > 0;
   const range = row.low === null ? "no interval: fewer than 2 subjects" : `95 % t interval ${number(row.low)} to ${number(row.high)}`;
-  const cell = el("td", { class: `n${sure ? " sure" : ""}`, tip: [`${row.label}, ${row.visit}`, `mean ${number(row.mean)}, n = ${row.n}`, range] },
+  const cell = el("td", { class: "n", tip: [`${row.label}, ${row.visit}`, `mean ${number(row.mean)}, n = ${row.n}`, range] },
     `${row.mean > 0 ? "+" : ""}${row.mean.toFixed(2)}`.replace("-", "\u2212"));
   cell.style.background = `color-mix(in srgb, ${row.mean > 0 ? "var(--up)" : "var(--down)"} ${Math.round(60 * strength)}%, transparent)`;
   return cell;

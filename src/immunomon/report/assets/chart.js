@@ -108,12 +108,18 @@ class Chart {
     for (const point of list) {
       const x = at(point);
       if (Number.isFinite(point.low) && Number.isFinite(point.high)) {
-        const [y1, y2] = [point.low, point.high].map((value) => Math.min(Math.max(this.y(value), CHART.top), CHART.height - CHART.bottom));
-        group.append(svg("path", { class: "bar", fill: "none", d: `M${x} ${y1}V${y2}M${x - 3} ${y1}h6M${x - 3} ${y2}h6` }));
+        group.append(svg("path", { class: "bar", fill: "none", d: this.bar(x, point) }));
       }
       group.append(svg("rect", { x: x - shape, y: this.y(point.value) - shape, width: 2 * shape, height: 2 * shape, tip: point.tip }));
     }
     return this.add(group);
+  }
+
+  // An interval that leaves the chart has no cap at that end.
+  bar(x, { low, high }) {
+    const ends = [this.y(low), this.y(high)].map((y) => Math.min(Math.max(y, CHART.top), CHART.height - CHART.bottom));
+    const caps = ends.filter((y, i) => Math.abs(y - this.y(i ? high : low)) < 0.5);
+    return `M${x} ${ends[0]}V${ends[1]}${caps.map((y) => `M${x - 3} ${y}h6`).join("")}`;
   }
 
   // Below the axis: how many subjects have no usable value at a visit, and why.

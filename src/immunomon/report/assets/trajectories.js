@@ -90,11 +90,13 @@ function summaryOf(chosen, measure) {
   return table("summary").rows.filter((row) => row.measure === measure && seriesKey(row) === chosen.key && row.n > 0);
 }
 
-function meanPoints(rows, digits) {
+const shown = (value, measure) => (measure === "log_odds_change" ? value.toFixed(2).replace("-", "−") : number(value));
+
+function meanPoints(rows) {
   return rows.filter((row) => Number.isFinite(row.mean) && Number.isFinite(row.planned_day)).map((row) => ({
     day: row.planned_day, value: row.mean, low: row.low, high: row.high,
-    tip: [`${row.dose_group === "all" ? "All doses" : `Dose group ${row.dose_group}`}, ${row.visit}`, `mean ${number(row.mean, digits)}, n = ${row.n}`,
-      row.low === null ? "no interval: fewer than 2 subjects" : `95 % t interval ${number(row.low, digits)} to ${number(row.high, digits)}`],
+    tip: [`${row.dose_group === "all" ? "All doses" : `Dose group ${row.dose_group}`}, ${row.visit}`, `mean ${shown(row.mean, row.measure)}, n = ${row.n}`,
+      row.low === null ? "no interval: fewer than 2 subjects" : `95 % t interval ${shown(row.low, row.measure)} to ${shown(row.high, row.measure)}`],
   })).sort((a, b) => a.day - b.day);
 }
 
@@ -162,7 +164,7 @@ function groupFigure(chosen, measure, name, found, summary, frame) {
 }
 
 function pointTip({ row, value, day }, chosen, measure) {
-  const lines = [`${row.subject}, ${row.visit} (day ${day})`, `${unitOf(chosen, measure)}: ${number(value)}`];
+  const lines = [`${row.subject}, ${row.visit} (day ${day})`, `${unitOf(chosen, measure)}: ${shown(value, measure)}`];
   if (measure !== "value") lines.push(`${chosen.unit}: ${number(row.value)}, baseline ${number(row.baseline)}`);
   if (row.count !== null) lines.push(`${whole(row.count)} events${row.denominator_count === null ? "" : ` of ${whole(row.denominator_count)}`}`);
   return row.status === "ok" ? lines : [...lines, row.status];
@@ -193,8 +195,8 @@ function meansTable(chosen, measure, names, summary, visits) {
   const cell = (name, visit) => {
     const row = summary.find((one) => one.dose_group === name && one.visit === visit.label);
     if (!row) return el("td", { class: "n dim" }, "none");
-    const range = row.low === null ? "no interval" : `${number(row.low)} to ${number(row.high)}`;
-    return el("td", { class: "n" }, number(row.mean), el("small", {}, ` (${range}) n = ${row.n}`));
+    const range = row.low === null ? "no interval" : `${shown(row.low, measure)} to ${shown(row.high, measure)}`;
+    return el("td", { class: "n" }, shown(row.mean, measure), el("small", {}, range), el("small", {}, `n = ${row.n}`));
   };
   const line = (name) => el("tr", {}, el("th", { scope: "row" }, el("span", { class: "chip", "data-group": name }), name === "all" ? "All doses" : name),
     visits.map((visit) => cell(name, visit)));
