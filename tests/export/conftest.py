@@ -14,14 +14,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
+from immunomon.export.connection import database_url
 from immunomon.export.database import export_run
+from immunomon.export.schema import RESULTS, STUDY_TABLES
 from immunomon.kernels.intervals import wilson
 from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.model.study import DoseGroup, PanelUse, Study, Subject, Visit
 from immunomon.steps.compare import compare
 from immunomon.steps.summarise import summarise
 
+VALUES = [table.name for table in (*STUDY_TABLES, *RESULTS)]
 FIRST = datetime.date(2025, 1, 13)
 DAYS = {"D-1": -1, "W4": 29}
 PLACES = (("lymphocytes", "root", 9000), ("cd4", "lymphocytes", 4000), ("treg", "cd4", 200))
@@ -247,6 +251,43 @@ def database(request, tmp_path):
     """Return the URL of an empty database, of each kind."""
     with empty_database(request, tmp_path) as url:
         yield url
+
+
+class Asked:
+    """A database, to be asked with SQL, each time over a connection of its own."""
+
+    def __init__(self, url):
+        self.engine = create_engine(database_url(url), poolclass=NullPool)
+
+    def rows(self, query, **values):
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(query), values).mappings()]
+
+    def one(self, query, **values):
+        (row,) = self.rows(query, **values)
+        return row
+
+    def do(self, statement):
+        with self.engine.begin() as connection:
+            connection.execute(text(statement))
+
+    def dump(self, *tables):
+        """Return everything in the database, in an order of its own."""
+        return {
+            table: sorted(map(repr, self.rows(f"SELECT * FROM {table}")))
+            for table in tables or (*VALUES, "runs", "studies")
+        }
+
+
+@pytest.fixture
+def asked(database):
+    return Asked(database)
+
+
+@pytest.fixture(scope="session")
+def ask():
+    """Return the way to ask a database, given its URL."""
+    return Asked
 
 
 @pytest.fixture(params=["sqlite", "postgresql"], scope="module")

@@ -68,7 +68,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ExportFailed(f"{folder}: no run.json, so this is no finished run; {_AGAIN}") from error
+        inside = (folder / "run" / "run.json").is_file()
+        remedy = f"did you mean {folder / 'run'}?" if inside else _AGAIN
+        raise ExportFailed(f"{folder}: no run.json, so this is no finished run; {remedy}") from error
     except (OSError, ValueError) as error:
         raise ExportFailed(f"{path}: cannot be read ({error}); {_AGAIN}") from error
     missing = [key for key in ("digest", "version", "study") if not manifest.get(key)]
