@@ -67,7 +67,7 @@ def test_persons_cells_are_gated_and_controls_are_kept():
     "ask", [lambda: STUDY.subject("S1"), lambda: STUDY.visit("W5"), lambda: STUDY.strategy_of("tregs")]
 )
 def test_what_the_study_lacks_is_named_with_the_nearest(ask):
-    with pytest.raises(UnknownName, match="did you mean|known are"):
+    with pytest.raises(UnknownName, match=r"did you mean|known are"):
         ask()
 
 

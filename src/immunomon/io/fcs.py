@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ mode nextdata op originality par plateid platename proj smno spillover src sys t
 unstainedcenters unstainedinfo vol wellid begindatetime enddatetime
 """
 _STANDARD = frozenset(_STANDARD_WORDS.split())
+_FILTERS = threading.Lock()
 _INDEXED = re.compile(r"^(p\d+[a-z]+|g\d+[a-z]|gating|r\d+[iw]|pk\d+|pkn\d+)$")
 _ODD_FILES = "write the file again from the cytometer's software, or leave it out of the sample list"
 
@@ -36,9 +38,10 @@ def _open(path: Path, *, only_text: bool) -> Any:  # noqa: ANN401  (FlowIO carri
     if not path.is_file():
         raise BadFcs(path, "there is no such file", "check the name in the sample list, upper and lower case count")
     try:
-        with warnings.catch_warnings():
+        # The lock: filters of warnings belong to the whole process. The handle: FlowIO leaves it open when it fails.
+        with _FILTERS, warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            return flowio.FlowData(path, only_text=only_text)
+            return flowio.FlowData(file, only_text=only_text)
     except MultipleDataSetsError as error:
         raise BadFcs(path, "it holds several data sets ($NEXTDATA)", "export each data set as a file") from error
     except FCSParsingError as error:
@@ -49,7 +52,7 @@ def _open(path: Path, *, only_text: bool) -> Any:  # noqa: ANN401  (FlowIO carri
         raise BadFcs(path, "its header asks for more memory than there is", _ODD_FILES) from error
     except PermissionError as error:
         raise BadFcs(path, "it may not be read", "check the permissions of the file") from error
-    except (ValueError, IndexError, TypeError, OSError, OverflowError, ArithmeticError, struct.error) as error:
+    except (ValueError, LookupError, TypeError, OSError, EOFError, ArithmeticError, struct.error) as error:
         raise BadFcs(path, f"it is not a readable FCS file ({type(error).__name__}: {error})", _ODD_FILES) from error
 
 

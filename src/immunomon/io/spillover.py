@@ -52,7 +52,7 @@ def parse_spillover(text: str, channels: tuple[Channel, ...], keyword: str = "$S
     if len(fields) == 1 + size + size * size:
         names, rest = fields[1 : 1 + size], fields[1 + size :]
         detectors = tuple(_resolve(name, channels) for name in names)
-    elif len(fields) == 1 + size * size:
+    elif len(fields) == 1 + size * size and fields[1].replace(".", "", 1).lstrip("-").isdigit():
         fluorescence = [c.detector for c in channels if c.kind is ChannelKind.FLUORESCENCE]
         everything = [c.detector for c in channels]
         fitting = [names for names in (fluorescence, everything) if len(names) == size]

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from immunomon.errors import GateNotPlaced
+from immunomon.gates.singlet import Singlet
+from immunomon.model.events import Channel, EventTable, Scale
+from immunomon.model.scales import Identity, Logicle
+
+SCALES = {"FSC-A": Identity(), "FSC-H": Identity()}
+
+
+def cells(seed=1, singles=4000, doublets=200):
+    rng = np.random.default_rng(seed)
+    area = rng.lognormal(np.log(8e4), 0.3, singles)
+    height = 0.8 * area * (1 + rng.normal(0, 0.02, singles))
+    pairs = rng.choice(area, doublets) + rng.choice(area, doublets)
+    values = np.column_stack(
+        [np.append(area, pairs), np.append(height, 0.8 * pairs * rng.uniform(0.62, 0.75, doublets))]
+    )
+    return EventTable(values, (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY), singles
+
+
+def test_single_cells_are_kept_and_doublets_left_out():
+    events, singles = cells()
+    inside = Singlet().fit(events, SCALES).regions["inside"].contains(events)
+    assert inside[:singles].mean() > 0.995
+    assert inside[singles:].mean() < 0.02
+
+
+def test_the_gate_goes_with_the_gain():
+    events, _ = cells()
+    louder = EventTable(events.values * 1.7, events.channels, Scale.DISPLAY)
+    one = Singlet().fit(events, SCALES).regions["inside"].contains(events)
+    other = Singlet().fit(louder, SCALES).regions["inside"].contains(louder)
+    assert (one == other).mean() > 0.999
+
+
+def test_singlets_on_a_logarithmic_scale_are_refused():
+    events, _ = cells()
+    with pytest.raises(GateNotPlaced, match="linear scale"):
+        Singlet().fit(events, {"FSC-A": Logicle(), "FSC-H": Identity()})
+
+
+def test_events_without_pulses_are_refused():
+    events = EventTable(np.zeros((500, 2)), (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY)
+    with pytest.raises(GateNotPlaced, match="only 0 events with positive FSC-A and FSC-H"):
+        Singlet().fit(events, SCALES)
+
+
+def test_pulses_of_one_size_have_no_line():
+    events = EventTable(
+        np.tile([[5e4, 4e4], [6e4, 5e4]], (200, 1)), (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY
+    )
+    with pytest.raises(GateNotPlaced, match="robust line"):
+        Singlet().fit(events, SCALES)
