@@ -1,0 +1,79 @@
+"""A gate as a strategy calls for it: a registered method with its arguments, checked against the method's own types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from immunomon.model.placement import GateMethod
+from immunomon.specs.findings import DataPath, Findings
+from immunomon.specs.shape import complaint, place_in
+
+__all__ = ["GateCall", "GateName", "Methods", "arguments_of", "check_gate"]
+
+Methods = Mapping[str, type[GateMethod]]
+
+
+def _gate_mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PydanticCustomError("dict_type", "not a mapping")
+    if not isinstance(value.get("method"), str):
+        raise PydanticCustomError("no_method", "a gate needs 'method: ...', the name of a gate method")
+    return value
+
+
+def _gate_or_name(value: object) -> dict[str, Any] | str:
+    return value if isinstance(value, str) else _gate_mapping(value)
+
+
+GateCall = Annotated[dict[str, Any], BeforeValidator(_gate_mapping)]
+GateName = Annotated[dict[str, Any] | str, BeforeValidator(_gate_or_name)]
+
+
+@lru_cache(maxsize=256)
+def _adapter(method: type[GateMethod]) -> TypeAdapter[tuple[GateMethod]]:
+    # In a tuple, because only there pydantic lets a configuration reach a plain dataclass.
+    alone: Any = tuple.__class_getitem__((method,))
+    return TypeAdapter(alone, config=ConfigDict(extra="forbid"))
+
+
+def arguments_of(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a gate mapping hands to its method: all but the method's name and where the gate is placed.
+
+    >>> arguments_of({"method": "valley", "axis": "CD3", "place_on": "cd4"})
+    {'axis': 'CD3'}
+    """
+    return {key: value for key, value in call.items() if key not in {"method", "place_on"}}
+
+
+def check_gate(call: Mapping[str, Any], path: DataPath, methods: Methods, findings: Findings) -> GateMethod | None:
+    """Return the gate method that a mapping in a strategy calls for; note what is wrong and return None otherwise.
+
+    call: the mapping, with ``method`` and the arguments; path: where it stands in the file.
+
+    >>> findings = Findings("treg.yaml")
+    >>> check_gate({"method": "vally", "axis": "CD3"}, ("gates", "cd3"), {}, findings)
+    >>> print(findings.problems[0])
+    treg.yaml: gates.cd3.method: no gate method named 'vally'; none are known
+    """
+    name = call["method"]
+    if name not in methods:
+        findings.unknown((*path, "method"), "gate method", name, list(methods))
+        return None
+    if not isinstance(call.get("place_on", ""), str):
+        findings.add((*path, "place_on"), "not a population's id", "write the id of one population")
+        return None
+    arguments = arguments_of(call)
+    try:
+        return _adapter(methods[name]).validate_python((arguments,))[0]
+    except ValidationError as error:
+        for one in error.errors(include_url=False)[:50]:
+            one["loc"] = one["loc"][1:]
+            findings.add((*path, *place_in(call, one)), *complaint(one, methods[name]))
+    except (ValueError, TypeError, ArithmeticError) as error:  # a method's own check of its arguments
+        findings.add(path, f"'{name}' cannot take these arguments: {error}", "correct them")
+    return None

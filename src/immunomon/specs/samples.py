@@ -1,0 +1,250 @@
+"""The sample list: one row of ``samples.csv`` for each FCS file of the study."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
+
+from immunomon.errors import BadSpec, Problem, UnknownName, nearest
+from immunomon.model.study import Role, RoleKind, Sample, Study
+from immunomon.specs.findings import Findings, shown
+from immunomon.specs.yamlfile import read_text
+
+__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "sample_id_of"]
+
+T = TypeVar("T")
+COLUMNS: Mapping[str, str] = {
+    "file": "FCS file, relative to the sample list",
+    "subject": "subject id as in study.yaml; blank for controls that belong to nobody",
+    "visit": "visit label as in study.yaml; blank for controls that belong to no visit",
+    "panel": "panel name",
+    "role": "sample, fmo:MARKER, unstimulated, isotype, single-stain:FLUOROCHROME, unstained or bridge",
+    "batch": "batch the tube was stained and run in; may be blank",
+    "collection_date": "date the blood was taken, year-month-day; may be blank",
+    "lymphocytes_per_ul": "haematology lymphocytes per microlitre of blood; may be blank",
+    "beads_counted": "counting beads seen in this file; may be blank",
+    "beads_added": "counting beads added to the tube; may be blank",
+    "sample_volume_ul": "volume of blood in the tube in microlitres; may be blank",
+}
+OPTIONAL_COLUMNS = tuple(COLUMNS)[6:]
+_NUMBERS = OPTIONAL_COLUMNS[1:]
+_BEADS = OPTIONAL_COLUMNS[2:]
+_LARGEST = 1e12
+_MAX_BYTES = 20_000_000
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
+_NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
+
+
+def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
+    """Read a sample list (CSV with commas or semicolons); rows that are blank or start with ``#`` are passed over.
+
+    ``Sample.file`` is the FCS file's path with the sample list's folder in front, ready to open. With a study,
+    subjects, visits and panels must be the study's. Whether the files are there is left to the check and the run.
+    Raises BadSpec with every problem found.
+
+    >>> load_samples(Path("none/samples.csv"))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none/samples.csv: no such file; check the path
+    """
+    findings = Findings(str(path))
+    samples: list[Sample] = []
+    seen: dict[str, _Row] = {}
+    for row in _rows(read_text(path, _MAX_BYTES), findings):
+        sample = _sample(row, path.parent)
+        if study is not None:
+            _check_names(row, study)
+        if sample is None:
+            continue
+        first = seen.setdefault(sample.id.casefold(), row)
+        if first is not row:
+            _complain_of_double(row, first, sample)
+        samples.append(sample)
+    findings.raise_any()
+    return tuple(samples)
+
+
+def sample_id_of(file: str) -> str:
+    """Return the sample id of an FCS file: its path relative to the sample list, without suffix, folders joined.
+
+    >>> sample_id_of("S01/W2/treg.fcs")
+    'S01__W2__treg'
+    """
+    return "__".join(PurePosixPath(file.replace("\\", "/")).with_suffix("").parts)
+
+
+class _BadCell(Exception):
+    """A cell that cannot be read: what is wrong, and the remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One row: its cells by column, and where to complain."""
+
+    line: int
+    cells: Mapping[str, str]
+    decimal_comma: bool
+    findings: Findings
+
+    def complain(self, column: str, what: str, remedy: str) -> None:
+        self.findings.add_problem(Problem(self.findings.file, self.line, column, what, remedy))
+
+    def read(self, column: str, reader: Callable[[str], T], default: T) -> T:
+        """Return what a cell says; the default if it is blank or cannot be read, which is noted."""
+        try:
+            return reader(self.cells[column]) if self.cells[column] else default
+        except _BadCell as error:
+            self.complain(column, *error.args)
+            return default
+
+    def unknown(self, column: str, noun: str, known: Sequence[str]) -> None:
+        name = self.cells[column]
+        if name and name not in known:
+            remedy = "" if self.findings.is_full else nearest(name[:80], known)
+            self.complain(column, f"no {noun} named {shown(name)}", remedy)
+
+
+def _rows(text: str, findings: Findings) -> Iterator[_Row]:
+    head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    # Excel writes semicolons, and decimal commas with them, where the comma is the decimal sign.
+    semicolons = head.count(";") > head.count(",")
+    without_comments = re.sub(r"^[ \t]*#[^\n]*", "", text, flags=re.MULTILINE)
+    reader = csv.reader(io.StringIO(without_comments, newline=""), delimiter=";" if semicolons else ",", strict=True)
+    header: list[str] = []
+    try:
+        for raw in reader:
+            cells = [cell.strip() for cell in raw]
+            if not any(cells):
+                continue
+            if not header:
+                header = _header(cells, reader.line_num, findings)
+                continue
+            if len(cells) > len(header):
+                what = f"{len(cells)} cells, but the header has {len(header)} columns"
+                remedy = "put cells that hold the separator in double quotes"
+                findings.add_problem(Problem(findings.file, reader.line_num, "", what, remedy))
+            by_column = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=False))
+            yield _Row(reader.line_num, by_column, semicolons, findings)
+    except csv.Error as error:
+        problem = Problem(findings.file, reader.line_num, "", f"not CSV: {error}", "check the quotes on this line")
+        findings.add_problem(problem)
+    if not header:
+        _header([], 1, findings)
+
+
+def _header(cells: Sequence[str], line: int, findings: Findings) -> list[str]:
+    """Return the header's columns; raises BadSpec where a row could not be understood with it."""
+    at_line = Findings(findings.file, lambda _: line)
+    header = [cell.casefold() for cell in cells]
+    for place, column in enumerate(header):
+        if column not in COLUMNS:
+            at_line.unknown(("header",), "column", column, tuple(COLUMNS))
+        elif column in header[:place]:
+            at_line.add(("header",), f"column {shown(column)} is given twice", "keep one of them")
+    for column in COLUMNS:
+        if column not in header and column not in OPTIONAL_COLUMNS:
+            at_line.add(("header",), f"column {shown(column)} is missing", f"add it ({COLUMNS[column]})")
+    if at_line.problems:
+        raise BadSpec((*findings.problems, *at_line.problems))
+    return header
+
+
+def _sample(row: _Row, folder: Path) -> Sample | None:
+    for column in ("file", "panel", "role"):
+        if not row.cells[column]:
+            row.complain(column, "is blank", f"write the {COLUMNS[column]}")
+    file = row.read("file", _file, "")
+    role = row.read("role", _role, None)
+    numbers = {column: row.read(column, partial(_number, row=row, column=column), None) for column in _NUMBERS}
+    date = row.read("collection_date", _date, None)
+    _check_beads(row)
+    if role is not None and role.kind is RoleKind.SAMPLE:
+        for column in ("subject", "visit"):
+            if not row.cells[column]:
+                row.complain(column, f"is blank, but a sample belongs to a {column}", f"write the {column}")
+    if not file or role is None:
+        return None
+    return Sample(
+        file=folder / file,
+        id=sample_id_of(file),
+        panel=row.cells["panel"],
+        role=role,
+        subject=row.cells["subject"],
+        visit=row.cells["visit"],
+        batch=row.cells["batch"],
+        collection_date=date,
+        lymphocytes_per_ul=numbers["lymphocytes_per_ul"],
+        beads_counted=numbers["beads_counted"],
+        beads_added=numbers["beads_added"],
+        sample_volume_ul=numbers["sample_volume_ul"],
+        line=row.line,
+    )
+
+
+def _file(text: str) -> str:
+    path = text.replace("\\", "/")
+    if PureWindowsPath(path).drive or path.startswith("/"):
+        remedy = "write it relative to the sample list, so that the study can be moved"
+        raise _BadCell(f"{shown(text)} is a path of one computer", remedy)
+    if _NOT_IN_FILE_NAMES.search(path) or len(path) > 200 or path.rpartition("/")[2].strip(".") == "":
+        remedy = 'avoid < > : " | ? * and paths of more than 200 letters'
+        raise _BadCell(f"{shown(text)} is no file name that works everywhere", remedy)
+    return path
+
+
+def _role(text: str) -> Role | None:
+    try:
+        return Role.parse(text[:80])
+    except UnknownName as error:
+        what, _, remedy = str(error).partition("; ")
+        raise _BadCell(what, remedy) from None
+
+
+def _date(text: str) -> datetime.date | None:
+    try:
+        if _DATE.fullmatch(text):
+            return datetime.date.fromisoformat(text)
+    except ValueError:
+        pass  # such as 30 February: the same complaint
+    raise _BadCell(f"{shown(text)} is not a date", "write it as year-month-day, such as 2025-01-31")
+
+
+def _number(text: str, *, row: _Row, column: str) -> float | None:
+    plain = text.replace(",", ".") if row.decimal_comma else text
+    if not _NUMBER.fullmatch(plain) or float(plain) > _LARGEST:
+        raise _BadCell(f"{shown(text)} is not a number", "write digits with a decimal point, without a unit")
+    if float(plain) < 0:
+        raise _BadCell(f"{shown(text)} is negative", "correct it or leave it blank")
+    if float(plain) == 0 and column in _BEADS:
+        raise _BadCell("is zero, and nothing can be counted with that", "correct it or leave it blank")
+    return float(plain)
+
+
+def _check_beads(row: _Row) -> None:
+    given = [column for column in _BEADS if row.cells[column]]
+    if given and len(given) < len(_BEADS):
+        blank = ", ".join(column for column in _BEADS if column not in given)
+        row.complain(given[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank")
+
+
+def _check_names(row: _Row, study: Study) -> None:
+    row.unknown("subject", "subject", [subject.id for subject in study.subjects])
+    row.unknown("visit", "visit", [visit.label for visit in study.visits])
+    row.unknown("panel", "panel in use", [use.panel for use in study.panels])
+
+
+def _complain_of_double(row: _Row, first: _Row, sample: Sample) -> None:
+    file, other = (cells["file"].replace("\\", "/") for cells in (row.cells, first.cells))
+    if PurePosixPath(file) == PurePosixPath(other):
+        row.complain("file", f"{shown(file)} is listed already, on line {first.line}", "remove one of the lines")
+    else:
+        what = f"{shown(file)} and {shown(other)} (line {first.line}) would share the sample id {shown(sample.id)}"
+        row.complain("file", what, "rename one of the files")
