@@ -17,7 +17,7 @@ from immunomon.model.study import Role, RoleKind, Sample, Study
 from immunomon.specs.findings import Findings, shown
 from immunomon.specs.yamlfile import read_text
 
-__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "sample_id_of"]
+__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "sample_id_of"]
 
 T = TypeVar("T")
 COLUMNS: Mapping[str, str] = {
@@ -46,8 +46,8 @@ _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
 def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
     """Read a sample list (CSV with commas or semicolons); rows that are blank or start with ``#`` are passed over.
 
-    ``Sample.file`` is the FCS file's path with the sample list's folder in front, ready to open. With a study,
-    subjects, visits and panels must be the study's. Whether the files are there is left to the check and the run.
+    ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must be
+    the study's. Whether the files are there is left to the check and the run.
     Raises BadSpec with every problem found.
 
     >>> load_samples(Path("none/samples.csv"))
@@ -55,21 +55,33 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
         ...
     immunomon.errors.BadSpec: none/samples.csv: no such file; check the path
     """
+    samples, problems = read_samples(path, study)
+    if problems:
+        raise BadSpec(problems)
+    return samples
+
+
+def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
+    """Return the rows of a sample list that can be understood, each file once, and what is wrong with the others.
+
+    Raises BadSpec where there is no list to read: no such file, not CSV, a header that does not fit.
+    """
     findings = Findings(str(path))
     samples: list[Sample] = []
     seen: dict[str, _Row] = {}
     for row in _rows(read_text(path, _MAX_BYTES), findings):
-        sample = _sample(row, path.parent)
+        sample = _sample(row)
         if study is not None:
             _check_names(row, study)
         if sample is None:
             continue
+        # Windows keeps no two files apart by the case of their letters.
         first = seen.setdefault(sample.id.casefold(), row)
-        if first is not row:
+        if first is row:
+            samples.append(sample)
+        else:
             _complain_of_double(row, first, sample)
-        samples.append(sample)
-    findings.raise_any()
-    return tuple(samples)
+    return tuple(samples), findings.problems
 
 
 def sample_id_of(file: str) -> str:
@@ -157,7 +169,7 @@ def _header(cells: Sequence[str], line: int, findings: Findings) -> list[str]:
     return header
 
 
-def _sample(row: _Row, folder: Path) -> Sample | None:
+def _sample(row: _Row) -> Sample | None:
     for column in ("file", "panel", "role"):
         if not row.cells[column]:
             row.complain(column, "is blank", f"write the {COLUMNS[column]}")
@@ -173,7 +185,7 @@ def _sample(row: _Row, folder: Path) -> Sample | None:
     if not file or role is None:
         return None
     return Sample(
-        file=folder / file,
+        file=Path(file),
         id=sample_id_of(file),
         panel=row.cells["panel"],
         role=role,
