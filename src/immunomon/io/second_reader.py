@@ -1,10 +1,9 @@
 """A second, independent way to read FCS files: fcsparser, mended for big-endian files. For verification only.
 
-What it covers: FCS 2.0 to 3.1 with one data set in list mode; floats of 32 and 64 bits in either byte order; integers
-of 8, 16 and 32 bits (also mixed) in either byte order, and of 24 bits where the most significant byte comes first. It
-shares neither code nor library with ``immunomon.io.fcs``, log amplifiers, gain and time step included. What it does not
-cover it refuses with BadFcs: several data sets, 24-bit little-endian integers (fcsparser pads them at the wrong end),
-text data, keywords in lower case, byte orders such as 3,4,1,2.
+What it covers: FCS 2.0 to 3.1 with one data set in list mode; floats of 32 and 64 bits and integers of 8, 16 and 32
+bits (also mixed), in either byte order. It shares neither code nor library with ``immunomon.io.fcs``, log amplifiers,
+gain and time step included. What it does not cover it refuses with BadFcs: several data sets, integers of 24 bits
+(fcsparser pads them in the wrong place), text data, keywords in lower case, byte orders such as 3,4,1,2.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ Floats = NDArray[np.float64]
 # It logs bytes that are not UTF-8, which are common in operators' names; without a handler that goes to the terminal.
 logging.getLogger("fcsparser").addHandler(logging.NullHandler())
 
+# fcsparser also pads 24 bits to 32, but forgets the padding before: only the first channel comes out right.
+_WIDTHS = {1, 2, 4, 8}
 _REMEDY = "the second reader does not cover it: verify this file by hand"
 _FAULTS = (
     ParserFeatureNotImplementedError,
@@ -52,8 +53,8 @@ class _Parser(FCSParser):  # type: ignore[misc]  # fcsparser carries no types
         order = "<" if text["$BYTEORD"].startswith("1") else ">"
         kind = {"F": "f", "D": "f", "I": "u"}[text["$DATATYPE"].strip()]
         widths = [text[f"$P{number}B"] // 8 for number in self.channel_numbers]
-        if 3 in widths and order == "<":
-            raise ParserFeatureNotImplementedError("24-bit little-endian integers")
+        if not set(widths) <= _WIDTHS:
+            raise ParserFeatureNotImplementedError(f"numbers of {max(set(widths) - _WIDTHS)} bytes")
         file_handle.seek(self._data_start)
         stored = fromfile(file_handle, ",".join(f"{order}{kind}{width}" for width in widths), text["$TOT"])
         if order != ("<" if sys.byteorder == "little" else ">"):
