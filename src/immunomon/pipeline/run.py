@@ -15,7 +15,7 @@ from immunomon.errors import ImmunomonError
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
 from immunomon.pipeline.plan import Plan, Task, make_plan
-from immunomon.pipeline.provenance import environment
+from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.single import Analysis, analyse
 from immunomon.steps.compare import compare
 from immunomon.steps.summarise import summarise
@@ -71,14 +71,14 @@ def run_study(
         todo = [task for task in plan.tasks if task.strategy and task.sample.id not in before]
         _gate_all(plan, todo, folder, workers, say)
         results = [_result(task, folder) for task in plan.tasks]
-        _write_tables(plan, results, folder, say)
+        digests = _write_tables(plan, results, folder, say)
         failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
         counts = {
             "gated": len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed)),
             "kept": len(before),
             "controls": sum(1 for result in results if result.status == "control"),
         }
-        manifest = _manifest(plan, results, started)
+        manifest = {**_manifest(plan, results, started), "tables": digests}
         folder.write_json(folder.manifest, manifest, indent=1)
     return RunSummary(folder.root, **counts, failed=failed)
 
@@ -158,7 +158,8 @@ def _result(task: Task, folder: RunFolder) -> SampleResult:
     return SampleResult(sample, "gated", task.sha256, task.strategy, None, measured, measured.events)
 
 
-def _write_tables(plan: Plan, results: list[SampleResult], folder: RunFolder, say: Progress) -> None:
+def _write_tables(plan: Plan, results: list[SampleResult], folder: RunFolder, say: Progress) -> dict[str, str]:
+    """Write all tables; return the digest of each, by which the manifest knows them."""
     names = ("samples", "populations", "frequencies", "medians", "changes", "summary")
     tables = tabulate(results, plan.strategies, plan.study.reportability)
     tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
@@ -166,6 +167,7 @@ def _write_tables(plan: Plan, results: list[SampleResult], folder: RunFolder, sa
     for number, name in enumerate(names, start=1):
         folder.write_table(name, tables[name])
         say("tables", number, len(names), 0)
+    return {name: file_digest(folder.table_file(name, ".parquet")) for name in names}
 
 
 def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str, Any]:

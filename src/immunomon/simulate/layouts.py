@@ -46,9 +46,9 @@ LAYOUTS: dict[str, Layout] = {
     tube.name: tube
     for tube in (
         _tube("treg", "viability CD25 CD4 CCR4 CD127 CD45RO CD3 HLA-DR", "CD25 CCR4 CD127 HLA-DR", 1.0),
-        _tube("thelper", "viability CXCR3 CD4 CCR6 CD38 CD8 CD3 HLA-DR", "CXCR3 CCR6", 1.0),
-        _tube("bcell", "viability CD24 CD19 CD27 CD38 CD20 CD3 IgD", "CD24 CD27 CD38 IgD", 1.5),
-        _tube("nk", "viability CD56 CD123 CD11c CD16 CD3/CD19/CD20 CD14 HLA-DR", "", 0.8),
+        _tube("thelper", "viability CXCR3 CD4 CCR6 CD38 CD8 CD3 HLA-DR", "CXCR3 CCR6", 0.8),
+        _tube("bcell", "viability CD24 CD19 CD27 CD38 CD20 CD3 IgD", "CD24 CD27 CD38 IgD", 2.2),
+        _tube("nk", "viability CD56 CD123 CD11c CD16 CD3/CD19/CD20 CD14 HLA-DR", "", 0.5),
     )
 }
 

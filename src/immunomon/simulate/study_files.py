@@ -32,7 +32,7 @@ reportability:
   min_parent_events: 100         # a frequency of an emptier parent is not reported
   lod_events: 20
   lloq_events: 50
-  populations: {plasmablasts: {lloq_events: 20}}
+  populations: {plasmablasts: {lod_events: 10, lloq_events: 20}}   # rare: a counting CV of 22 % is accepted
 """
 
 

@@ -138,7 +138,9 @@ def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Rep
     lymphocytes = _count(result, "lymphocytes")
     for population in strategy.populations:
         count = _count(result, population.id)
-        absolute, platform = cells_per_ul(result.sample, count, lymphocytes)
+        # Only lymphocytes and what lies in them: the haematology count says nothing of other cells.
+        among = "lymphocytes" in (population.id, *strategy.ancestors(population.id))
+        absolute, platform = cells_per_ul(result.sample, count, lymphocytes) if among else (None, None)
         yield {
             **_whose(result.sample),
             "population": population.id,
