@@ -168,6 +168,13 @@ def _add_sample(folder, rows, whose, *, rng, marker):
         counts = {name: 30 if name in {"treg", "th17_1"} else count for name, count in counts.items()}
     _add_populations(rows, whose, steps, counts=None if failed else counts, marker=marker)
     data = {"sample_id": whose["sample_id"], **status, "plots": [] if failed else plots}
+    noted = {
+        "population": "live",
+        "facts": {"threshold": 0.42},
+        "note": f"one mode only{marker}; fallback used",
+        "failure": "",
+    }
+    data["gates"] = {"populations": [] if failed else [noted]}
     (folder / "samples" / f"{whose['sample_id']}.json").write_text(json.dumps(data), encoding="utf-8")
 
 

@@ -13,7 +13,11 @@ from immunomon.report.run_folder import RunFolder
 
 __all__ = ["Cell", "Overview", "SubjectRow", "study_overview"]
 
-SYMBOLS = {"gated": "●", "partly": "◐", "failed": "✕", "missing": "·", "doubled": "⁑"}
+SYMBOLS = {"gated": "●", "failed": "✕", "missing": "·", "doubled": "⁑"}
+
+
+OtherTubes = tuple[str, tuple[tuple[str, str, int, int], ...]]
+"""A kind of tube, and for each of its roles: the role, what it is about, how many tubes, how many failed."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,12 @@ class Cell:
     status: str
     title: str
     sample_id: str | None = None
+    hidden: int = 0
 
     @property
     def symbol(self) -> str:
-        """A sign that does not need colour."""
-        return SYMBOLS[self.status]
+        """A sign that does not need colour: how many populations are not reportable, or one for the status."""
+        return str(self.hidden) if self.hidden else SYMBOLS[self.status]
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Overview:
     panels: tuple[str, ...]
     subjects: tuple[SubjectRow, ...]
     counts: Mapping[str, int]
-    others: tuple[tuple[str, int, int], ...]
+    others: tuple[OtherTubes, ...]
 
 
 def study_overview(run: RunFolder) -> Overview:
@@ -104,7 +109,9 @@ def _cell(rows: pd.DataFrame | None, hidden: Mapping[str, int], panel: str) -> C
     if first["status"] == "failed":
         return Cell("failed", f"{panel}: failed: {_text(first['reason'])}", sample_id)
     if first["status"] == "gated" and hidden.get(sample_id):
-        return Cell("partly", f"{panel}: gated; {hidden[sample_id]} population(s) not reportable", sample_id)
+        return Cell(
+            "partly", f"{panel}: gated; {hidden[sample_id]} population(s) not reportable", sample_id, hidden[sample_id]
+        )
     return Cell("gated", f"{panel}: {_text(first['status'])}, {_text(first['events'])} events", sample_id)
 
 
@@ -112,8 +119,12 @@ def _text(value: object) -> str:
     return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
-def _others(samples: pd.DataFrame) -> tuple[tuple[str, int, int], ...]:
-    """Return, for each role that is not a subject's sample, how many tubes there are and how many failed."""
+def _others(samples: pd.DataFrame) -> tuple[OtherTubes, ...]:
+    """Return the tubes that are not a subject's sample, by kind and role."""
     others = samples[~((samples["role"] == "sample") & samples["subject"].notna()).fillna(False)]
     groups = others.groupby(others["role"].fillna("no role"))
-    return tuple((str(role), len(rows), int((rows["status"] == "failed").sum())) for role, rows in groups)
+    kinds: dict[str, list[tuple[str, str, int, int]]] = {}
+    for role, rows in groups:
+        kind, _, about = str(role).partition(":")
+        kinds.setdefault(kind, []).append((str(role), about, len(rows), int((rows["status"] == "failed").sum())))
+    return tuple((kind, tuple(roles)) for kind, roles in kinds.items())

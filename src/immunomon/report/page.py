@@ -19,7 +19,7 @@ from immunomon.report.embed import pack_table, safe_json
 from immunomon.report.overview import Overview, study_overview
 from immunomon.report.provenance import made_by, provenance
 from immunomon.report.run_folder import RunFolder, read_run, read_sample
-from immunomon.report.sample_plots import TickSets, page_plots
+from immunomon.report.sample_plots import TickSets, page_sample
 
 __all__ = ["write_report"]
 
@@ -63,7 +63,8 @@ def _render(run: RunFolder) -> str:
     overview, script = study_overview(run), _script()
     ticks = TickSets()
     sample_ids = [str(name) for name in run.tables["samples"]["sample_id"]]
-    plots = [(name, safe_json(page_plots(read_sample(run, name), ticks))) for name in sample_ids]
+    drawn = ((name, page_sample(read_sample(run, name), ticks)) for name in sample_ids)
+    plots = [(name, safe_json(sample)) for name, sample in drawn if sample["plots"] or sample["placed"]]
     version, finished = made_by(run.record)
     made_of = str(run.record.get("digest") or "")
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)

@@ -1,4 +1,4 @@
-"""A sample's stored gating plots as the page draws them: outlines in fractions of the plot, ticks shared by all."""
+"""A sample's stored gates and plots as the page shows them: outlines in fractions of the plot, ticks shared by all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from immunomon.plots.gating import frame_of
 from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
 
-__all__ = ["TickSets", "page_plots"]
+__all__ = ["TickSets", "page_sample"]
 
 
 class TickSets:
@@ -41,12 +41,22 @@ class TickSets:
         return self._places[key]
 
 
-def page_plots(stored: Mapping[str, Any], ticks: TickSets) -> list[dict[str, Any]]:
-    """Return the plots of one sample for the page; a damaged plot is named, not drawn.
+def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
+    """Return the plots of one sample for the page, and how its gates were placed, by population.
 
-    stored: ``samples/<sample_id>.json``. Outlines are in fractions of the plot, (0, 0) bottom left.
+    stored: ``samples/<sample_id>.json``. Outlines are in fractions of the plot, (0, 0) bottom left. A damaged plot is
+    named, not drawn.
     """
-    return [_plot_or_problem(plot, ticks) for plot in stored.get("plots") or ()]
+    plots = [_plot_or_problem(plot, ticks) for plot in stored.get("plots") or ()]
+    gates = stored.get("gates")
+    placed = gates.get("populations") if isinstance(gates, dict) else None
+    return {"plots": plots, "placed": {str(one["population"]): _placed(one) for one in placed or ()}}
+
+
+def _placed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {str(name): float(f"{value:.4g}") for name, value in (stored.get("facts") or {}).items()}
+    said = [str(stored[key]) for key in ("note", "failure") if stored.get(key)]
+    return {"facts": facts, "note": "; ".join(said)}
 
 
 def _plot_or_problem(plot: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:

@@ -39,12 +39,12 @@ const unique = (values) => [...new Set(values)].filter((value) => value !== null
 
 // Plots are parsed when their sample is looked at: a page holds thousands.
 const plotElements = new Map(
-  [...document.querySelectorAll("script.plots")].map((element) => [element.dataset.sample, element]),
+  [...document.querySelectorAll("script.plotdata")].map((element) => [element.dataset.sample, element]),
 );
 
-function plotsOf(sampleId) {
+function storedOf(sampleId) {
   const element = plotElements.get(sampleId);
-  return element ? JSON.parse(element.textContent) : [];
+  return element ? JSON.parse(element.textContent) : { plots: [], placed: {} };
 }
 
 const darkPage = window.matchMedia("(prefers-color-scheme: dark)");

@@ -64,7 +64,7 @@ function attachTip(element, lines) {
 
 const ruler = document.createElement("canvas").getContext("2d");
 
-function textWidth(text, size = 11) {
-  ruler.font = `${size}px system-ui, sans-serif`;
+function textWidth(text, size = 11, weight = 400) {
+  ruler.font = `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif`;
   return ruler.measureText(text).width;
 }

@@ -68,10 +68,10 @@ function percentText(gate) {
 }
 
 function gateLines(gate, clip, onhover) {
-  const group = svg("g", { class: "gate", "data-population": gate.population, "clip-path": `url(#${clip})` });
+  const group = svg("g", { class: gate.note ? "gate noted" : "gate", "data-population": gate.population, "clip-path": `url(#${clip})` });
   group.append(svg("polygon", { class: "area", points: points(gate.ring) }));
   for (const line of gate.lines) group.append(svg("polyline", { points: points(line) }));
-  attachTip(group, [gate.label, `${percentText(gate)} of parent`, `${whole(gate.count)} events`]);
+  attachTip(group, [gate.label, `${percentText(gate)} of parent`, `${whole(gate.count)} events`, ...(gate.note ? [gate.note] : [])]);
   group.addEventListener("mouseenter", () => onhover(gate.population));
   group.addEventListener("mouseleave", () => onhover(null));
   return group;

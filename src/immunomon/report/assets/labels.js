@@ -4,8 +4,8 @@ function gateLabels(gates, plot) {
   const taken = [];
   const lines = gates.flatMap((gate) => gate.lines.flatMap((line) => line.slice(1).map((point, i) => [px(line[i]), px(point)])));
   return gates.map((gate) => {
-    const words = [gate.label, percentText(gate)];
-    const size = { w: Math.max(...words.map((word) => textWidth(word, 11.6))) + 4, h: 26 };
+    const words = [...wrapped(gate.label, regionWidth(gate.ring) - 10), percentText(gate)];
+    const size = { w: Math.max(...words.map((word) => textWidth(word, 11, 600))) + 6, h: 13 * words.length };
     const box = bestBox(gate, size, { taken, lines, plot });
     taken.push(box);
     const text = svg("text", { class: "gatelabel", "data-population": gate.population });
@@ -14,6 +14,20 @@ function gateLabels(gates, plot) {
     });
     return text;
   });
+}
+
+// A label wider than its region is broken at the blank that leaves the shortest lines.
+function wrapped(label, room) {
+  const words = label.split(" ");
+  if (words.length < 2 || textWidth(label, 11, 600) <= Math.max(room, 60)) return [label];
+  const splits = words.slice(1).map((_, i) => [words.slice(0, i + 1).join(" "), words.slice(i + 1).join(" ")]);
+  const length = (lines) => Math.max(...lines.map((line) => textWidth(line, 11, 600)));
+  return splits.reduce((best, lines) => (length(lines) < length(best) ? lines : best));
+}
+
+function regionWidth(ring) {
+  const xs = ring.map((point) => Math.min(1, Math.max(0, point[0])));
+  return (Math.max(...xs) - Math.min(...xs)) * PLOT.w;
 }
 
 // The cost of a place: later choices a little, covered cells more, a crossed line most.
@@ -25,7 +39,7 @@ function bestBox(gate, size, { taken, lines, plot }) {
     const cost = 3 * i + 60 * Math.min(crossed, 3) + 90 * crowd(box, plot);
     if (!best || cost < best.cost) best = { ...box, cost };
   });
-  return best || firstFree(taken, size);
+  return best || firstFree(taken, size, gate.ring);
 }
 
 const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
@@ -75,16 +89,23 @@ function candidates(ring, { w, h }) {
   ];
   // A region that runs to the border is named inside it: outside, the name would stand in its neighbour.
   const touches = x1 < PLOT.left + 2 || x2 > right - 2 || y1 < PLOT.top + 2 || y2 > bottom - 2;
-  return (touches ? [...within, ...(within.length ? [] : outside)] : [...outside, ...within])
-    .filter(([x, y]) => x >= PLOT.left + 1 && y >= PLOT.top + 1 && x + w <= right - 1 && y + h <= bottom - 1)
-    .map(([x, y]) => ({ x, y, w, h }));
+  // Where nothing fits, the label keeps to a corner of its region and is pushed back into the plot.
+  const pushed = [[x2 - w - gap, y1 + gap], [x1 + gap, y1 + gap], [x1 + gap, y2 - h - gap], [x2 - w - gap, y2 - h - gap]]
+    .map(([x, y]) => [clamp(x, PLOT.left + 2, right - w - 2), clamp(y, PLOT.top + 2, bottom - h - 2)]);
+  const wanted = touches ? within : [...outside, ...within];
+  const fitting = wanted.filter(([x, y]) => x >= PLOT.left + 1 && y >= PLOT.top + 1 && x + w <= right - 1 && y + h <= bottom - 1);
+  return (fitting.length ? fitting : pushed).map(([x, y]) => ({ x, y, w, h }));
 }
 
-function firstFree(taken, { w, h }) {
-  for (let y = PLOT.top + 2; y + h < PLOT.top + PLOT.h; y += 7) {
-    for (const x of [PLOT.left + 3, PLOT.left + PLOT.w - w - 3]) {
-      if (!taken.some((other) => overlap({ x, y, w, h }, other))) return { x, y, w, h };
+// The free place nearest to the region's middle.
+function firstFree(taken, { w, h }, ring) {
+  const middle = px(ring.reduce(([x, y], point) => [x + point[0] / ring.length, y + point[1] / ring.length], [0, 0]));
+  let best = { x: PLOT.left + 3, y: PLOT.top + 2, w, h, far: Infinity };
+  for (let y = PLOT.top + 2; y + h < PLOT.top + PLOT.h; y += 6) {
+    for (let x = PLOT.left + 3; x + w < PLOT.left + PLOT.w; x += 12) {
+      const far = Math.hypot(x + w / 2 - middle[0], y + h / 2 - middle[1]);
+      if (far < best.far && !taken.some((other) => overlap({ x, y, w, h }, other))) best = { x, y, w, h, far };
     }
   }
-  return { x: PLOT.left + 3, y: PLOT.top + 2, w, h };
+  return best;
 }

@@ -91,24 +91,27 @@ function sampleView(row) {
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))));
   if (row.reason) view.append(el("p", { class: "notice" }, row.reason));
   if (row.status !== "gated") return view;
+  const stored = storedOf(row.sample_id);
   const highlight = (population) => {
     for (const mark of view.querySelectorAll("[data-population]")) {
       mark.classList.toggle("lit", mark.dataset.population === population);
     }
   };
-  view.append(el("div", { class: "sample" }, plotGrid(row, highlight), populationTable(row, highlight)));
+  view.append(el("div", { class: "sample" }, plotGrid(stored, highlight), populationTable(row, stored.placed, highlight)));
   return view;
 }
 
-function plotGrid(row, highlight) {
+function plotGrid(stored, highlight) {
   const grid = el("div", { class: "plots" });
-  for (const plot of plotsOf(row.sample_id)) {
+  for (const plot of stored.plots) {
+    for (const gate of plot.gates || []) gate.note = (stored.placed[gate.population] || {}).note;
     const count = plot.events === null || plot.events === undefined ? "" : `${whole(plot.events)} events`;
     const caption = el("figcaption", {}, el("b", {}, plot.parent_label || plot.parent || "All events"), " ", el("small", {}, count));
     grid.append(el("figure", {}, caption, plot.problem ? el("p", { class: "notice" }, plot.problem) : gatingPlot(plot, highlight)));
   }
   if (!grid.children.length) grid.append(el("p", { class: "notice" }, "This run stored no plots of this sample."));
-  return grid;
+  const noted = stored.plots.some((plot) => (plot.gates || []).some((gate) => gate.note));
+  return el("div", {}, grid, noted ? el("p", { class: "legend" }, "A dashed gate was placed by its fallback or with another note: see the table.") : null);
 }
 
 const populationsBySample = new Map();
@@ -127,26 +130,34 @@ function interval(low, high) {
   return low === null || high === null ? "" : ` (${number(low)}–${number(high)})`;
 }
 
-function populationTable(sample, highlight) {
+function populationTable(sample, placed, highlight) {
   const { rows, frequencies } = populationsOf(sample.sample_id);
   const labels = new Map(rows.map((row) => [row.population, row.label || row.population]));
   const absolute = rows.some((row) => row.cells_per_ul !== null);
-  const head = ["Population", "Events", "% of parent (95 % interval)", ...(absolute ? ["Cells/µL"] : []), "Gate"];
+  const head = ["Population, how its gate was placed", "Events", "% of parent (95 % interval)", ...(absolute ? ["Cells/µL"] : [])];
   const body = rows.map((row) => {
-    const depth = Math.max(0, (row.path || "").split("/").length - 2);
     const hidden = row.reportable === false;
-    const others = (frequencies.get(row.population) || []).map((one) => otherDenominator(one, labels));
-    const line = el("tr", { "data-population": row.population, class: hidden ? "hiddenvalue" : null, onmouseenter: () => highlight(row.population), onmouseleave: () => highlight(null) },
-      el("th", { scope: "row", title: row.path }, el("span", { class: "indent", "aria-hidden": "true" }, "\u2003".repeat(depth)), row.label || row.population),
+    const others = (frequencies.get(row.population) || []).filter((one) => !(hidden && one.reportable === false));
+    return el("tr", { "data-population": row.population, onmouseenter: () => highlight(row.population), onmouseleave: () => highlight(null) },
+      populationName(row, placed[row.population] || {}),
       el("td", { class: "n" }, whole(row.count)),
       el("td", { class: "n" }, hidden ? notReportable(row, row.percent_of_parent) : number(row.percent_of_parent),
-        hidden ? null : el("span", { class: "dim" }, interval(row.percent_of_parent_low, row.percent_of_parent_high)), others),
-      absolute ? el("td", { class: "n" }, hidden ? "n.r." : number(row.cells_per_ul)) : null,
-      el("td", { class: "dim" }, row.gate_method));
-    return hidden ? [line, el("tr", { class: "reason" }, el("td", { colspan: head.length }, `${row.label || row.population}: ${row.reason || "not reportable"}`))] : [line];
+        hidden ? null : el("span", { class: "dim" }, interval(row.percent_of_parent_low, row.percent_of_parent_high)),
+        others.map((one) => otherDenominator(one, labels))),
+      absolute ? el("td", { class: "n" }, hidden ? notReportable(row, null) : number(row.cells_per_ul)) : null);
   });
   return el("div", { class: "scroll figures" }, el("table", { class: "plain populations" },
-    el("thead", {}, el("tr", {}, head.map((name, i) => el("th", { scope: "col", class: i && i < head.length - 1 ? "n" : null }, name)))), el("tbody", {}, body.flat())));
+    el("thead", {}, el("tr", {}, head.map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))), el("tbody", {}, body)));
+}
+
+function populationName(row, { facts, note }) {
+  const found = Object.entries(facts || {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+  const title = found.length ? `${row.path}\non the display scale: ${found.join(", ")}` : row.path;
+  const name = el("th", { scope: "row", title }, row.label || row.population,
+    el("small", {}, row.gate_method, note ? el("span", { class: "why" }, `: ${note}`) : null));
+  name.style.paddingLeft = `${7 + 11 * Math.max(0, (row.path || "").split("/").length - 2)}px`;
+  if (row.reportable === false) name.append(el("small", { class: "why" }, `not reportable: ${row.reason || "no reason recorded"}`));
+  return name;
 }
 
 function otherDenominator(row, labels) {
@@ -157,8 +168,8 @@ function otherDenominator(row, labels) {
 
 // What may not be reported never stands where a figure stands; the reason and the raw figure are one step away.
 function notReportable(row, value) {
-  const raw = value === null ? "no value" : `unreported figure: ${number(value)} %`;
-  return el("span", { class: "nr", tabindex: 0, tip: ["Not reportable", row.reason || "no reason recorded", raw] }, "n.r.");
+  const raw = value === null ? [] : [`unreported figure: ${number(value)} %`];
+  return el("span", { class: "nr", tabindex: 0, tip: ["Not reportable", row.reason || "no reason recorded", ...raw] }, "n.r.");
 }
 
 section("samples", renderSamples);

@@ -13,12 +13,18 @@ function series() {
   if (!seriesList) {
     const labels = new Map(table("changes").rows.map((row) => [row.population, row.label || row.population]));
     for (const row of table("populations").rows) if (!labels.has(row.population)) labels.set(row.population, row.label || row.population);
+    const places = new Map();
+    for (const row of table("populations").rows) {
+      const name = `${row.panel}\u0001${row.population}`;
+      if (!places.has(name)) places.set(name, places.size);
+    }
+    const place = (one) => placeIn(places, `${one.panel}\u0001${one.population}`);
     seriesList = [...groupBy(table("changes").rows, seriesKey)].map(([key, rows]) => {
       const [first] = rows;
       const of = first.denominator === "root" ? "all events" : labels.get(first.denominator) || first.denominator;
       const unit = { percent: `% of ${of}`, cells_per_ul: "cells/µL", ratio: `ratio to ${of}` }[first.quantity] || first.quantity;
       return { ...first, key, rows, unit, label: first.label || first.population };
-    });
+    }).sort((a, b) => place(a) - place(b)); // as in the gating trees; what is made of several comes last
   }
   return seriesList;
 }
@@ -132,7 +138,7 @@ function chartLegend(measure) {
   return el("p", { class: "legend" },
     el("span", {}, line([svg("line", { class: "thin", x1: 1, x2: 29, y1: 8, y2: 8 }), svg("circle", { cx: 15, cy: 8, r: 3 })]), "one subject"),
     el("span", {}, line(svg("line", { class: "thin", x1: 1, x2: 29, y1: 8, y2: 8, "stroke-dasharray": "3 4" })), "across a visit without usable value"),
-    el("span", {}, line([svg("path", { class: "bar", d: "M15 .8v14.4M12 .8h6M12 15.2h6" }), svg("rect", { x: 11.5, y: 4.5, width: 7, height: 7 })]), "mean of the dose group, 95 % t interval"),
+    el("span", {}, line([svg("path", { class: "bar", d: "M15 .8v14.4M12 .8h6M12 15.2h6" }), svg("rect", { x: 11.5, y: 4.5, width: 7, height: 7 })]), "mean of the dose group, 95 % t interval (no cap where it leaves the chart)"),
     el("span", {}, el("i", { class: "absent" }, "×"), " no usable value (reason on hover)"),
     el("span", {}, line(svg("path", { class: "infusion", d: "M11.5 11.5h7l-3.5 -7z" })), "infusion"),
     measure === "value" ? null : el("span", {}, line(svg("line", { class: "baseline", x1: 1, x2: 29, y1: 8, y2: 8 })), "no change"));
@@ -159,6 +165,9 @@ function groupFigure(chosen, measure, name, found, summary, frame) {
     }
     keys.append(key);
   }
+  for (const subject of unique(rows.map((row) => row.subject))) {
+    if (!lines.has(subject)) keys.append(el("span", { class: "dim" }, `${subject} (none usable)`));
+  }
   chart.mean(meanPoints(summary.filter((row) => row.dose_group === name)), colour).absent(absentOf(rows, found, frame.visits));
   return el("figure", { class: "trajectory" }, el("figcaption", {}, el("span", { class: "chip", "data-group": name }), el("b", {}, `Dose group ${name}`), keys), chart.root);
 }
@@ -182,13 +191,11 @@ function absentOf(rows, found, visits) {
 
 function meansFigure(chosen, measure, names, summary, frame) {
   const means = new Map(names.map((name) => [name, meanPoints(summary.filter((row) => row.dose_group === name))]));
-  const ends = [...means.values()].flat().flatMap((point) => [point.value, point.low, point.high]);
-  const chart = new Chart({ title: `Means of the dose groups, ${frame.unit}`, ...frame, values: extent(ends, measure !== "value") })
-    .axes(frame.visits, frame.unit);
+  const chart = new Chart({ title: `Means of the dose groups, ${frame.unit}`, ...frame }).axes(frame.visits, frame.unit);
   if (measure !== "value") chart.baseline(0);
   names.forEach((name, i) => chart.mean(means.get(name), groupColour(name), (i - (names.length - 1) / 2) * 6, 3));
   const key = el("div", { class: "subjects" }, names.map((name) => el("span", {}, el("span", { class: "chip", "data-group": name }), name)));
-  return el("figure", { class: "trajectory" }, el("figcaption", {}, el("b", {}, "Means of the dose groups"), el("small", {}, " own scale"), key), chart.root);
+  return el("figure", { class: "trajectory" }, el("figcaption", {}, el("b", {}, "Means of the dose groups"), key), chart.root);
 }
 
 function meansTable(chosen, measure, names, summary, visits) {
