@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Mode", "Profile", "modes_of", "profile_of", "valley_between"]
@@ -72,31 +73,46 @@ def modes_of(profile: Profile, min_persistence: float = 4.0) -> list[Mode]:
     >>> [round(mode.position, 1) for mode in modes_of(profile_of(two, bandwidth=0.02))]
     [0.2, 0.7]
     """
-    height = profile.height
-    found: list[Mode] = []
-    owner = np.full(height.size, -1, dtype=np.int64)
-    birth: dict[int, int] = {}
+    height = np.ascontiguousarray(profile.height)
+    order = np.argsort(-height, kind="stable")
+    peaks, drops = _merge_peaks(height, order)
+    keep = drops >= min_persistence
+    keep[0] = True
+    found = zip(peaks[keep].tolist(), drops[keep].tolist(), strict=True)
+    modes = [Mode(float(profile.centers[peak]), peak, float(height[peak]), drop) for peak, drop in found]
+    return sorted(modes, key=lambda mode: mode.index)
 
-    def peak_of(place: int) -> int:
-        while birth[place] != place:
-            place = birth[place]
-        return place
 
-    for place in np.argsort(-height, kind="stable"):
-        neighbours = {peak_of(int(owner[n])) for n in (place - 1, place + 1) if 0 <= n < height.size and owner[n] >= 0}
-        if not neighbours:
-            owner[place] = birth[int(place)] = int(place)
-            continue
-        highest = max(neighbours, key=lambda peak: (height[peak], -peak))
-        owner[place] = highest
-        for lower in neighbours - {highest}:
-            drop = float(height[lower] - height[place])
-            if drop >= min_persistence:
-                found.append(Mode(float(profile.centers[lower]), lower, float(height[lower]), drop))
-            birth[lower] = highest
-    top = int(np.argmax(height))
-    found.append(Mode(float(profile.centers[top]), top, float(height[top]), float(height[top])))
-    return sorted(found, key=lambda mode: mode.index)
+@njit(cache=True, nogil=True)
+def _merge_peaks(height: Floats, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+    """Return every peak and how far one descends from it to reach a higher one; the highest peak comes first."""
+    size = height.size
+    owner = np.full(size, -1, dtype=np.int64)  # the peak that a place has been flooded from
+    into = np.arange(size)  # the higher peak that a peak has been merged into
+    peaks, drops = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.float64)
+    peaks[0], drops[0] = order[0], height[order[0]]
+    found = 1
+    for place in order:
+        left = right = -1
+        if place > 0 and owner[place - 1] >= 0:
+            left = owner[place - 1]
+            while into[left] != left:
+                left = into[left]
+        if place + 1 < size and owner[place + 1] >= 0:
+            right = owner[place + 1]
+            while into[right] != right:
+                right = into[right]
+        if left < 0 and right < 0:
+            owner[place] = place
+        elif left < 0 or right < 0 or left == right:
+            owner[place] = max(left, right)
+        else:
+            higher, lower = (left, right) if height[left] >= height[right] else (right, left)
+            owner[place] = higher
+            into[lower] = higher
+            peaks[found], drops[found] = lower, height[lower] - height[place]
+            found += 1
+    return peaks[:found], drops[:found]
 
 
 def valley_between(profile: Profile, left: Mode, right: Mode, tolerance: float = 1.0) -> tuple[float, float]:
