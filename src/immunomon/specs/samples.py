@@ -46,8 +46,8 @@ _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
 def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
     """Read a sample list (CSV with commas or semicolons); rows that are blank or start with ``#`` are passed over.
 
-    ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must be
-    the study's. Whether the files are there is left to the check and the run.
+    ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must
+    be the study's. Whether the files are there is left to the check and the run.
     Raises BadSpec with every problem found.
 
     >>> load_samples(Path("none/samples.csv"))

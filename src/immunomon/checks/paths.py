@@ -1,0 +1,161 @@
+"""Checking whatever a path is: a study, a panel, a strategy, a sample list, an FCS file, or a folder of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immunomon.checks.study import StudyCheck
+from immunomon.checks.tube import Progress, read_headers
+from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.specs.catalog import find_panel
+from immunomon.specs.findings import shown
+from immunomon.specs.gatecall import Methods
+from immunomon.specs.panel import load_panel
+from immunomon.specs.samples import read_samples
+from immunomon.specs.strategy import load_strategy
+from immunomon.specs.yamlfile import YamlFile, read_yaml
+
+__all__ = ["CheckReport", "check_paths"]
+
+_YAML = {".yaml", ".yml"}
+_SCHEMAS = ("immunomon.study/1", "immunomon.panel/1", "immunomon.strategy/1")
+_SPEC_FOLDERS = {"panels": "panel", "gating": "strategy"}
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found: the problems, and how many specs (YAML and CSV) and FCS files it read."""
+
+    problems: tuple[Problem, ...]
+    specs: int
+    fcs_files: int
+
+
+def check_paths(paths: Sequence[Path], *, methods: Methods, progress: Progress | None = None) -> CheckReport:
+    """Return every problem of the studies, panels, strategies, sample lists and FCS files at some paths.
+
+    methods: the registered gate methods by name; progress: called with FCS headers read and of how many.
+
+    >>> print(check_paths([Path("none.yaml")], methods={}).problems[0])
+    none.yaml: no such file or folder; check the path
+    """
+    check = _Check(methods, progress)
+    for path in paths:
+        check.path(path)
+    return CheckReport(tuple(dict.fromkeys(check.problems)), len(check.specs), len(check.fcs_files))
+
+
+@dataclass
+class _Check:
+    methods: Methods
+    progress: Progress | None
+    problems: list[Problem] = field(default_factory=list)
+    specs: set[Path] = field(default_factory=set)
+    fcs_files: set[Path] = field(default_factory=set)
+
+    def path(self, path: Path) -> None:
+        if path.is_dir():
+            self.folder(path)
+        elif not path.is_file():
+            self.say(path, "no such file or folder", "check the path")
+        elif path.suffix.casefold() in _YAML:
+            self.yaml(path)
+        elif path.suffix.casefold() == ".csv":
+            self.sample_list(path)
+        else:
+            self.fcs([path])
+
+    def say(self, path: Path, what: str, remedy: str, place: str = "") -> None:
+        self.problems.append(Problem(str(path), None, place, what, remedy))
+
+    def folder(self, folder: Path) -> None:
+        if (folder / "study.yaml").is_file():
+            self.study(folder / "study.yaml")
+            return
+        entries = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        specs = [path for path in entries if path.suffix.casefold() in _YAML]
+        for name in _SPEC_FOLDERS:
+            specs += sorted((folder / name).glob("*.yaml"))
+        fcs = [path for path in entries if path.suffix.casefold() in {".fcs", ".lmd"}]
+        for path in specs:
+            self.yaml(path)
+        self.fcs(fcs)
+        if not specs and not fcs:
+            self.say(folder, "nothing to check here: no study.yaml, no other YAML, no FCS files", "check the path")
+
+    def study(self, file: Path) -> None:
+        # The study's own panels and strategies first, whether they are in use or not.
+        for path in (path for name in _SPEC_FOLDERS for path in sorted((file.parent / name).glob("*.yaml"))):
+            self.yaml(path)
+        check = StudyCheck(file, self.methods, self.progress)
+        check.run()
+        self.problems += check.problems
+        self.specs.update(path.resolve() for path in check.specs)
+        self.fcs_files.update(path.resolve() for path in check.fcs_files)
+
+    def yaml(self, path: Path) -> None:
+        try:
+            file = read_yaml(path)
+            schema = file.data.get("schema") if isinstance(file.data, dict) else None
+            kind = schema.partition("/")[0] if isinstance(schema, str) else ""
+            if kind == "immunomon.study":
+                self.study(path)
+                return
+            self.specs.add(path.resolve())
+            if kind == "immunomon.panel":
+                load_panel(path)
+            elif kind == "immunomon.strategy":
+                self.strategy(path, file)
+            else:
+                what = "is missing" if schema is None else f"no schema named {shown(schema)}"
+                remedy = f"write 'schema: {_SCHEMAS[0]}', or panel, or strategy" if schema is None else ""
+                remedy = remedy or nearest(str(schema)[:80], _SCHEMAS)
+                self.problems.append(Problem(str(path), file.line_of(("schema",)), "schema", what, remedy))
+            self.name(path, file)
+        except BadSpec as error:
+            self.specs.add(path.resolve())
+            self.problems += error.problems
+
+    def strategy(self, path: Path, file: YamlFile) -> None:
+        """Check a strategy, with the panel it is made for; that one's own problems are not this file's."""
+        panel = None
+        name = file.data.get("panel")
+        if isinstance(name, str):
+            try:
+                panel_file = find_panel(name, path.parent.parent if path.parent.name == "gating" else path.parent)
+            except BadSpec as error:
+                line = file.line_of(("panel",))
+                self.problems += [Problem(str(path), line, "panel", one.what, one.remedy) for one in error.problems]
+            else:
+                try:
+                    panel = load_panel(panel_file)
+                except BadSpec:
+                    self.say(
+                        path, f"panel '{name}' has problems, so that the axes were not checked", "correct it first"
+                    )
+        load_strategy(path, methods=self.methods, panel=panel)
+
+    def name(self, path: Path, file: YamlFile) -> None:
+        """Where files are found by name, the name inside must be the file's."""
+        name = file.data.get("name") if isinstance(file.data, dict) else None
+        if path.parent.name in _SPEC_FOLDERS and isinstance(name, str) and name != path.stem:
+            what = f"{shown(name)} is not the name of the file"
+            remedy = f"write 'name: {path.stem}', or rename the file"
+            self.problems.append(Problem(str(path), file.line_of(("name",)), "name", what, remedy))
+
+    def sample_list(self, path: Path) -> None:
+        if (path.parent / "study.yaml").is_file():
+            self.study(path.parent / "study.yaml")
+            return
+        self.specs.add(path.resolve())
+        try:
+            self.problems += read_samples(path)[1]
+        except BadSpec as error:
+            self.problems += error.problems
+
+    def fcs(self, paths: Sequence[Path]) -> None:
+        headers = read_headers(paths, self.progress)
+        self.problems += [found for found in headers.values() if isinstance(found, Problem)]
+        self.fcs_files.update(path.resolve() for path in paths)

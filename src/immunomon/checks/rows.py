@@ -1,0 +1,51 @@
+"""What rows of the sample list say that their panel, or the blood of a person, cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from immunomon.errors import Problem, nearest
+from immunomon.model.panel import Panel, plain
+from immunomon.model.study import RoleKind, Sample
+
+__all__ = ["check_counts", "check_roles"]
+
+_HARDLY_ANY = 10.0
+
+
+def check_roles(samples: Sequence[Sample], panels: Mapping[str, Panel], samples_file: Path) -> Iterator[Problem]:
+    """Yield controls for a marker or fluorochrome that their panel does not have."""
+    for sample in samples:
+        panel = panels.get(sample.panel)
+        about = sample.role.about
+        if panel is None or not about:
+            continue
+        if sample.role.kind is RoleKind.FMO and not any(marker.answers_to(about) for marker in panel.markers):
+            noun, known = "marker", [marker.name for marker in panel.markers]
+        elif sample.role.kind is RoleKind.SINGLE_STAIN and plain(about) not in {
+            plain(marker.fluorochrome) for marker in panel.markers
+        }:
+            noun, known = "fluorochrome", [marker.fluorochrome for marker in panel.markers]
+        else:
+            continue
+        what = f"panel '{panel.name}' has no {noun} '{about}'"
+        yield Problem(str(samples_file), sample.line, "role", what, nearest(about, known))
+
+
+def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
+    """Yield lymphocyte counts in another unit, and rows of one blood sample that differ in theirs."""
+    first: dict[tuple[str, str], Sample] = {}
+    for sample in samples:
+        count = sample.lymphocytes_per_ul
+        if count is None:
+            continue
+        if 0 < count < _HARDLY_ANY:
+            what = f"{count:g} lymphocytes per microlitre is hardly possible; in 10^9/L it would be {1000 * count:g}"
+            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "give cells per microlitre")
+        if not (sample.subject and sample.visit):
+            continue
+        other = first.setdefault((sample.subject, sample.visit), sample)
+        if other.lymphocytes_per_ul != count and other.collection_date == sample.collection_date:
+            what = f"{count:g}, but {other.lymphocytes_per_ul:g} on line {other.line} for the same blood sample"
+            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "correct one of them")

@@ -1,0 +1,173 @@
+"""Everything that can be wrong with a whole study before it is run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immunomon.checks.channels import check_against_others, check_against_panel
+from immunomon.checks.contents import equal_files
+from immunomon.checks.rows import check_counts, check_roles
+from immunomon.checks.tube import Progress, Tube, read_headers
+from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
+from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
+from immunomon.io.spillover import read_matrix_csv, spillover_of
+from immunomon.model.panel import Panel
+from immunomon.model.strategy import GatingStrategy
+from immunomon.model.study import Sample, Study
+from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.gatecall import Methods
+from immunomon.specs.panel import load_panel
+from immunomon.specs.samples import read_samples
+from immunomon.specs.strategy import load_strategy
+from immunomon.specs.study import load_study
+from immunomon.specs.yamlfile import read_yaml
+
+__all__ = ["StudyCheck"]
+
+
+@dataclass
+class StudyCheck:
+    """A check of one study: what it read, and the problems it found."""
+
+    file: Path
+    methods: Methods
+    progress: Progress | None = None
+    problems: list[Problem] = field(default_factory=list)
+    specs: list[Path] = field(default_factory=list)
+    fcs_files: list[Path] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Check the study file, its panels and strategies, the sample list, and the header of every listed file."""
+        self.specs.append(self.file)
+        try:
+            study = load_study(self.file)
+        except BadSpec as error:
+            self.problems += error.problems
+            self._check_samples(self.file.parent / "samples.csv", None)
+            return
+        panels, strategies = self._load_panels(study)
+        self.problems += _unknown_limits(study, strategies, self.file)
+        samples_file = study.folder / study.samples_file
+        samples = self._check_samples(samples_file, study)
+        self.problems += check_roles(samples, panels, samples_file)
+        self.problems += check_counts(samples, samples_file)
+        self.problems += check_visits(study, samples, samples_file)
+        self.problems += check_collection_dates(study, samples, samples_file)
+        tubes = self._read(samples, samples_file)
+        self.problems += check_file_dates(study, tubes)
+        self.problems += _check_channels(tubes, panels)
+        self.problems += _check_compensation(study, tubes, self.file)
+
+    def _load_panels(self, study: Study) -> tuple[dict[str, Panel], list[GatingStrategy]]:
+        panels: dict[str, Panel] = {}
+        strategies: list[GatingStrategy] = []
+        for use in study.panels:
+            try:
+                path = find_panel(use.panel, study.folder)
+                self.specs.append(path)
+                panels[use.panel] = load_panel(path)
+            except BadSpec as error:
+                self.problems += error.problems
+        for use in study.panels:
+            try:
+                path = find_strategy(use.strategy, study.folder)
+                self.specs.append(path)
+                strategies.append(load_strategy(path, methods=self.methods, panel=panels.get(use.panel)))
+            except BadSpec as error:
+                self.problems += error.problems
+        return panels, strategies
+
+    def _check_samples(self, path: Path, study: Study | None) -> Sequence[Sample]:
+        self.specs.append(path)
+        try:
+            samples, problems = read_samples(path, study)
+        except BadSpec as error:
+            self.problems += error.problems
+            return ()
+        self.problems += problems
+        return samples
+
+    def _read(self, samples: Sequence[Sample], samples_file: Path) -> list[Tube]:
+        """Read the headers of the files that are there; say which are missing, broken or equal to another."""
+        folder = samples_file.parent
+        there: dict[Path, Sample] = {}
+        for sample in samples:
+            path = folder / sample.file
+            if path.is_file():
+                there[path] = sample
+            else:
+                what = f"there is no file '{sample.file.as_posix()}'"
+                self.problems.append(Problem(str(samples_file), sample.line, "file", what, _near_file(path)))
+        self.fcs_files += there
+        headers = read_headers(list(there), self.progress)
+        self.problems += [found for found in headers.values() if isinstance(found, Problem)]
+        tubes = [
+            Tube(sample, path, found)
+            for path, sample in there.items()
+            if not isinstance(found := headers[path], Problem)
+        ]
+        self.problems += _equal_contents(tubes, samples_file)
+        return tubes
+
+
+def _near_file(path: Path) -> str:
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    if not beside:
+        return "correct the path, relative to the sample list"
+    near = nearest(path.name, beside)
+    return near if near.startswith("did") else "correct the path, or take the row out until the file is there"
+
+
+def _equal_contents(tubes: Sequence[Tube], samples_file: Path) -> Iterator[Problem]:
+    listed = {tube.path: tube.sample for tube in tubes}
+    for group in equal_files(listed):
+        first = listed[group[0]]
+        for sample in (listed[path] for path in group[1:]):
+            what = f"'{sample.file.as_posix()}' has the same content as '{first.file.as_posix()}' (line {first.line})"
+            yield Problem(
+                str(samples_file), sample.line, "file", what, "put the right file in its place, or remove one"
+            )
+
+
+def _check_channels(tubes: Iterable[Tube], panels: dict[str, Panel]) -> Iterator[Problem]:
+    by_panel: dict[str, list[Tube]] = defaultdict(list)
+    for tube in tubes:
+        by_panel[tube.sample.panel].append(tube)
+    for name in (name for name in by_panel if name in panels):
+        others = {other: panel for other, panel in panels.items() if other != name}
+        for tube in by_panel[name]:
+            yield from check_against_panel(tube, panels[name], others)
+        yield from check_against_others(by_panel[name], panels[name])
+
+
+def _check_compensation(study: Study, tubes: Iterable[Tube], study_file: Path) -> Iterator[Problem]:
+    declared = study.compensation
+    if declared.source == "matrix" and declared.path is not None:
+        try:
+            read_matrix_csv(study.folder / declared.path)
+        except BadSpillover as error:
+            yield Problem(str(study_file), None, "compensation.path", str(error), "correct the matrix")
+    if declared.source != "file":
+        return
+    for tube in (tube for tube in tubes if tube.sample.role.is_gated):
+        try:
+            if spillover_of(tube.header) is None:
+                remedy = "name a matrix in study.yaml: compensation: {source: matrix, path: matrix.csv}"
+                yield tube.problem("$SPILLOVER", "the file carries no spillover matrix", remedy)
+        except BadSpillover as error:
+            what = str(error).removeprefix(f"{tube.path}: ")
+            yield tube.problem("$SPILLOVER", what, "name a matrix in study.yaml: compensation")
+
+
+def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_file: Path) -> Iterator[Problem]:
+    known = [name for strategy in strategies for name in strategy.ids]
+    if len(strategies) < len(study.panels):
+        return  # a strategy that could not be read may have the population
+    for name in study.reportability.populations:
+        if name not in known:
+            line = read_yaml(study_file).line_of(("reportability", "populations", name))
+            what = f"no population named '{name}' in the strategies in use"
+            yield Problem(str(study_file), line, "reportability.populations", what, nearest(name, known))

@@ -1,0 +1,76 @@
+"""A row of the sample list with the file it names, as the checks look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from immunomon.errors import BadFcs, Problem
+from immunomon.io.fcs import read_header
+from immunomon.model.fcs import FcsHeader
+from immunomon.model.study import Sample
+
+__all__ = ["Progress", "Tube", "bad_fcs", "cut_off", "read_headers"]
+
+Progress = Callable[[int, int], None]
+_WORKERS = 8  # mostly waiting for the disk or a network drive
+
+
+@dataclass(frozen=True)
+class Tube:
+    """One listed FCS file: its row, where it is, and what its header says."""
+
+    sample: Sample
+    path: Path
+    header: FcsHeader
+
+    def problem(self, place: str, what: str, remedy: str) -> Problem:
+        """Return a problem of the FCS file."""
+        return Problem(str(self.path), None, place, what, remedy)
+
+
+def read_headers(paths: Sequence[Path], progress: Progress | None = None) -> dict[Path, FcsHeader | Problem]:
+    """Return for each path what the FCS header says, or why it cannot be read.
+
+    progress: called with the number of files read and of all files.
+    """
+    found: dict[Path, FcsHeader | Problem] = {}
+    with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+        for number, (path, result) in enumerate(zip(paths, pool.map(_header, paths), strict=True), start=1):
+            found[path] = result
+            if progress is not None:
+                progress(number, len(paths))
+    return found
+
+
+def _header(path: Path) -> FcsHeader | Problem:
+    try:
+        header = read_header(path)
+    except BadFcs as error:
+        return bad_fcs(error)
+    return cut_off(header) or header
+
+
+def bad_fcs(error: BadFcs) -> Problem:
+    """Return an unreadable FCS file as a problem.
+
+    >>> print(bad_fcs(BadFcs("a.fcs", "the keyword $TOT is missing", "write the file again")))
+    a.fcs: the keyword $TOT is missing; write the file again
+    """
+    what, _, remedy = str(error).removeprefix(f"{error.path}: ").rpartition("; ")
+    return Problem(error.path, None, "", what or remedy, remedy if what else "")
+
+
+def cut_off(header: FcsHeader) -> Problem | None:
+    """Return a problem if a file is too short for the events that its header promises, such as a broken copy."""
+    bits = [header.keyword(f"$P{number}B") for number in range(1, len(header.channels) + 1)]
+    if not all(text.isdigit() for text in bits):
+        return None
+    needed = header.event_count * sum(int(text) for text in bits) // 8
+    size = header.path.stat().st_size
+    if size >= needed:
+        return None
+    what = f"cut off: {header.event_count} events need {needed} bytes, the file has {size}"
+    return Problem(str(header.path), None, "", what, "copy it again from the cytometer")

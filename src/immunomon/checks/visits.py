@@ -1,0 +1,142 @@
+"""Whether every planned visit has its file, one file, and dates that can be true."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from immunomon.checks.tube import Tube
+from immunomon.errors import Problem
+from immunomon.model.study import RoleKind, Sample, Study, Subject, Visit, study_day
+
+__all__ = ["check_collection_dates", "check_file_dates", "check_visits", "fcs_date"]
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_FRESH_DAYS = 30
+
+
+def check_visits(study: Study, samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
+    """Yield, for each subject x panel with a file, the planned visits without a file or with several.
+
+    A subject without any file is not entered yet, and nothing is said.
+    """
+    files: dict[tuple[str, str], dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for sample in samples:
+        if sample.role.kind is RoleKind.SAMPLE and sample.subject:
+            files[sample.subject, sample.panel][sample.visit].append(sample)
+    entered = {subject for subject, _ in files}
+    for subject in (subject.id for subject in study.subjects if subject.id in entered):
+        for panel in (use.panel for use in study.panels):
+            yield from _check_panel(
+                study, files.get((subject, panel), {}), f"subject {subject}, panel {panel}", samples_file
+            )
+
+
+def _check_panel(study: Study, by_visit: dict[str, list[Sample]], whose: str, samples_file: Path) -> Iterator[Problem]:
+    if not by_visit:
+        remedy = "add its files to the sample list, or take the panel out of study.yaml"
+        yield Problem(str(samples_file), None, whose, "no file at any visit", remedy)
+        return
+    for visit in study.visits:
+        found = by_visit.get(visit.label, [])
+        if not found:
+            remedy = "add it to the sample list, or take the visit out of study.yaml"
+            yield Problem(str(samples_file), None, whose, f"no file for visit {visit.label}", remedy)
+        for extra in found[1:]:
+            first = f"{found[0].file.as_posix()} (line {found[0].line})"
+            what = f"a second file for visit {visit.label}, {extra.file.as_posix()}, after {first}"
+            yield Problem(str(samples_file), extra.line, whose, what, "keep one, or correct its visit, panel or role")
+
+
+def check_collection_dates(study: Study, samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
+    """Yield collection dates that are out of the visits' order or outside a visit's window."""
+    visits = {visit.label: visit for visit in study.visits}
+    subjects = {subject.id: subject for subject in study.subjects}
+    dated = [(sample, sample.collection_date) for sample in samples if sample.collection_date is not None]
+    for sample, date in dated:
+        if sample.subject in subjects and sample.visit in visits and sample.role.kind is RoleKind.SAMPLE:
+            what = _outside(visits[sample.visit], subjects[sample.subject], date)
+            if what:
+                yield Problem(str(samples_file), sample.line, "collection_date", what, "correct the date or the visit")
+    for (sample, date), (before, earlier) in _out_of_order(study, dated):
+        what = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} (line {before.line})"
+        yield Problem(str(samples_file), sample.line, "collection_date", what, "correct the dates or the visits")
+
+
+def _outside(visit: Visit, subject: Subject, date: datetime.date) -> str:
+    if visit.window_days is None or not subject.infusion_dates:
+        return ""
+    day = study_day(date, subject.infusion_dates[0])
+    first, last = visit.window_days
+    return "" if first <= day <= last else f"{date} is study day {day}, outside visit {visit.label} ({first} to {last})"
+
+
+def check_file_dates(study: Study, tubes: Sequence[Tube]) -> Iterator[Problem]:
+    """Yield files whose date ($DATE) is out of the visits' order, or cannot go with the collection date.
+
+    Cells are measured on the day they are collected or later. Much later is normal where cells were frozen, and odd
+    where a study's other files were measured fresh.
+    """
+    measured = [(tube, date) for tube in tubes if (date := fcs_date(tube.header.keyword("$DATE"))) is not None]
+    by_sample = {tube.sample: tube for tube, _ in measured}
+    dated = [(tube.sample, date) for tube, date in measured]
+    for (sample, date), (before, earlier) in _out_of_order(study, dated):
+        other = by_sample[before].path.name
+        what = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} ({other})"
+        yield by_sample[sample].problem("$DATE", what, "check that the file belongs to this visit")
+    delays = [
+        (tube, (date - tube.sample.collection_date).days) for tube, date in measured if tube.sample.collection_date
+    ]
+    is_fresh = bool(delays) and median(days for _, days in delays) <= _FRESH_DAYS
+    for tube, days in delays:
+        place = f"collection_date {tube.sample.collection_date} (sample list line {tube.sample.line})"
+        if days < 0:
+            yield tube.problem("$DATE", f"measured {-days} days before the {place}", "correct the date or the file")
+        elif days > _FRESH_DAYS and is_fresh:
+            what = f"measured {days} days after the {place}, unlike most files of the study"
+            yield tube.problem("$DATE", what, "correct the date or the file")
+
+
+Dated = tuple[Sample, datetime.date]
+
+
+def _out_of_order(study: Study, dated: Sequence[Dated]) -> Iterator[tuple[Dated, Dated]]:
+    """Yield each sample that is dated before the same subject's sample of the visit before it, with that one."""
+    order = {visit.label: place for place, visit in enumerate(study.visits)}
+    series: dict[tuple[str, str], list[Dated]] = defaultdict(list)
+    for sample, date in dated:
+        if sample.role.kind is RoleKind.SAMPLE and sample.subject and sample.visit in order:
+            series[sample.subject, sample.panel].append((sample, date))
+    for ordered in series.values():
+        ordered.sort(key=lambda one: order[one[0].visit])
+        for before, this in pairwise(ordered):
+            if this[1] < before[1] and this[0].visit != before[0].visit:
+                yield this, before
+
+
+def fcs_date(text: str) -> datetime.date | None:
+    """Return the date of a $DATE keyword (``13-JAN-2025``, also ``2025-JAN-13`` and ISO); None if it is none of these.
+
+    >>> fcs_date("13-JAN-2025")
+    datetime.date(2025, 1, 13)
+    >>> fcs_date("01/02/2025") is None  # the first of February, or the second of January
+    True
+    """
+    parts = re.split(r"[-\s]+", text.strip().casefold())
+    if len(parts) != 3:
+        return None
+    year, month, day = parts if len(parts[0]) == 4 else reversed(parts)
+    if month[:3] in _MONTHS:
+        month = str(_MONTHS.index(month[:3]) + 1)
+    if not (year.isdigit() and month.isdigit() and day.isdigit()):
+        return None
+    century = 2000 if len(year) == 2 else 0
+    try:
+        return datetime.date(century + int(year), int(month), int(day))
+    except ValueError:
+        return None

@@ -1,0 +1,40 @@
+"""``immunomon check``: every problem at once, before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from immunomon.checks.paths import check_paths
+from immunomon.cli.progress import stages
+from immunomon.gates import GATE_METHODS
+
+__all__ = ["check"]
+
+
+def check(paths: Sequence[Path]) -> int:
+    """Print every problem with file, line, place and remedy; return 0 if there is none, 1 otherwise.
+
+    Returns 2, and checks nothing, if one of the paths does not exist.
+    """
+    absent = [path for path in paths if not path.exists()]
+    for path in absent:
+        typer.echo(f"{path}: no such file or folder; check the path", err=True)
+    if absent:
+        return 2
+    with stages() as say:
+        report = check_paths(paths, methods=GATE_METHODS, progress=lambda done, of: say("reading", done, of, 0))
+    read = f"{_counted(report.specs, 'spec')} (YAML and CSV) and {_counted(report.fcs_files, 'FCS file')}"
+    for problem in report.problems:
+        typer.echo(str(problem))
+    if report.problems:
+        typer.echo(f"{_counted(len(report.problems), 'problem')} in {read}.")
+        return 1
+    typer.echo(f"No problems in {read}.")
+    return 0
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
