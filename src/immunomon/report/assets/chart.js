@@ -84,16 +84,15 @@ class Chart {
   }
 
   // A gap in a line is bridged by dashes: the visit between has no usable value.
+  pieces(list, shift = 0) {
+    return list.slice(1).map((point, i) => svg("line", {
+      x1: this.x(list[i].day) + shift, y1: this.y(list[i].value), x2: this.x(point.day) + shift, y2: this.y(point.value),
+      "stroke-dasharray": point.place - list[i].place > 1 ? "3 4" : null,
+    }));
+  }
+
   line(list, attributes) {
-    const group = svg("g", attributes);
-    list.slice(1).forEach((point, i) => {
-      const before = list[i];
-      const gap = point.place - before.place > 1;
-      group.append(svg("line", {
-        x1: this.x(before.day), y1: this.y(before.value), x2: this.x(point.day), y2: this.y(point.value),
-        "stroke-dasharray": gap ? "3 4" : null,
-      }));
-    });
+    const group = svg("g", attributes, this.pieces(list));
     for (const point of list) {
       group.append(svg("circle", { cx: this.x(point.day), cy: this.y(point.value), r: attributes.r || 3, tabindex: -1, tip: point.tip }));
     }
@@ -102,11 +101,9 @@ class Chart {
   }
 
   mean(list, colour, shift = 0, shape = 4) {
-    const group = svg("g", { class: "mean", stroke: colour, fill: colour });
-    const at = (point) => this.x(point.day) + shift;
-    group.append(svg("polyline", { fill: "none", points: list.map((point) => `${at(point)},${this.y(point.value)}`).join(" ") }));
+    const group = svg("g", { class: "mean", stroke: colour, fill: colour }, this.pieces(list, shift));
     for (const point of list) {
-      const x = at(point);
+      const x = this.x(point.day) + shift;
       if (Number.isFinite(point.low) && Number.isFinite(point.high)) {
         group.append(svg("path", { class: "bar", fill: "none", d: this.bar(x, point) }));
       }

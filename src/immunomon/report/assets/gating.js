@@ -64,6 +64,7 @@ function axisMarks(axis, upright) {
 }
 
 function percentText(gate) {
+  if (gate.hidden) return "n.r.";
   return gate.percent === null || gate.percent === undefined ? "no percentage" : `${number(gate.percent)} %`;
 }
 
@@ -71,7 +72,7 @@ function gateLines(gate, clip, onhover) {
   const group = svg("g", { class: gate.note ? "gate noted" : "gate", "data-population": gate.population, "clip-path": `url(#${clip})` });
   group.append(svg("polygon", { class: "area", points: points(gate.ring) }));
   for (const line of gate.lines) group.append(svg("polyline", { points: points(line) }));
-  attachTip(group, [gate.label, `${percentText(gate)} of parent`, `${whole(gate.count)} events`, ...(gate.note ? [gate.note] : [])]);
+  attachTip(group, [gate.label, gate.hidden ? "not reportable" : `${percentText(gate)} of parent`, `${whole(gate.count)} events`, ...(gate.note ? [gate.note] : [])]);
   group.addEventListener("mouseenter", () => onhover(gate.population));
   group.addEventListener("mouseleave", () => onhover(null));
   return group;

@@ -97,14 +97,18 @@ function sampleView(row) {
       mark.classList.toggle("lit", mark.dataset.population === population);
     }
   };
-  view.append(el("div", { class: "sample" }, plotGrid(stored, highlight), populationTable(row, stored.placed, highlight)));
+  view.append(el("div", { class: "sample" }, plotGrid(row.sample_id, stored, highlight), populationTable(row, stored.placed, highlight)));
   return view;
 }
 
-function plotGrid(stored, highlight) {
+function plotGrid(sampleId, stored, highlight) {
+  const hidden = new Set(populationsOf(sampleId).rows.filter((row) => row.reportable === false).map((row) => row.population));
   const grid = el("div", { class: "plots" });
   for (const plot of stored.plots) {
-    for (const gate of plot.gates || []) gate.note = (stored.placed[gate.population] || {}).note;
+    for (const gate of plot.gates || []) {
+      gate.note = (stored.placed[gate.population] || {}).note;
+      gate.hidden = hidden.has(gate.population);
+    }
     const count = plot.events === null || plot.events === undefined ? "" : `${whole(plot.events)} events`;
     const caption = el("figcaption", {}, el("b", {}, plot.parent_label || plot.parent || "All events"), " ", el("small", {}, count));
     grid.append(el("figure", {}, caption, plot.problem ? el("p", { class: "notice" }, plot.problem) : gatingPlot(plot, highlight)));
@@ -135,11 +139,12 @@ function populationTable(sample, placed, highlight) {
   const labels = new Map(rows.map((row) => [row.population, row.label || row.population]));
   const absolute = rows.some((row) => row.cells_per_ul !== null);
   const head = ["Population, how its gate was placed", "Events", "% of parent (95 % interval)", ...(absolute ? ["Cells/µL"] : [])];
-  const body = rows.map((row) => {
+  const body = rows.map((row, i) => {
+    const before = i ? placed[rows[i - 1].population] || {} : {};
     const hidden = row.reportable === false;
     const others = (frequencies.get(row.population) || []).filter((one) => !(hidden && one.reportable === false));
     return el("tr", { "data-population": row.population, onmouseenter: () => highlight(row.population), onmouseleave: () => highlight(null) },
-      populationName(row, placed[row.population] || {}),
+      populationName(row, placed[row.population] || {}, before),
       el("td", { class: "n" }, whole(row.count)),
       el("td", { class: "n" }, hidden ? notReportable(row, row.percent_of_parent) : number(row.percent_of_parent),
         hidden ? null : el("span", { class: "dim" }, interval(row.percent_of_parent_low, row.percent_of_parent_high)),
@@ -150,11 +155,12 @@ function populationTable(sample, placed, highlight) {
     el("thead", {}, el("tr", {}, head.map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))), el("tbody", {}, body)));
 }
 
-function populationName(row, { facts, note }) {
+// The regions of one gate share its note: it is said once.
+function populationName(row, { facts, note }, before) {
   const found = Object.entries(facts || {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
   const title = found.length ? `${row.path}\non the display scale: ${found.join(", ")}` : row.path;
   const name = el("th", { scope: "row", title }, row.label || row.population,
-    el("small", {}, row.gate_method, note ? el("span", { class: "why" }, `: ${note}`) : null));
+    el("small", {}, row.gate_method, note ? el("span", { class: "why" }, note === before.note ? ": placed as above" : `: ${note}`) : null));
   name.style.paddingLeft = `${7 + 11 * Math.max(0, (row.path || "").split("/").length - 2)}px`;
   if (row.reportable === false) name.append(el("small", { class: "why" }, `not reportable: ${row.reason || "no reason recorded"}`));
   return name;

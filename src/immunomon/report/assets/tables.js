@@ -19,11 +19,11 @@ const FIRST = {
     "percent_change", "log_odds_change", "status", "reason",
   ],
   frequencies: [
-    "subject", "visit", "panel", "label", "denominator", "percent", "percent_low", "percent_high", "count", "denominator_count",
+    "subject", "visit", "panel", "role", "label", "denominator", "percent", "percent_low", "percent_high", "count", "denominator_count",
     "reportable", "reason", "sample_id",
   ],
   populations: [
-    "subject", "visit", "panel", "label", "parent", "count", "parent_count", "percent_of_parent", "percent_of_parent_low",
+    "subject", "visit", "panel", "role", "label", "parent", "count", "parent_count", "percent_of_parent", "percent_of_parent_low",
     "percent_of_parent_high", "cells_per_ul", "reportable", "reason", "gate_method", "sample_id",
   ],
   samples: ["sample_id", "status", "reason", "subject", "visit", "panel", "role", "batch", "events"],
@@ -51,9 +51,10 @@ function foundRows({ columns, rows }, state) {
   });
   const by = (state.sort || "").replace(/^-/, "");
   if (!columns.some((column) => column.name === by)) return found;
-  const missingLast = (a, b) => a[by] === null || b[by] === null;
+  const shownValue = (row) => (FIGURES.has(by) && withheld(row) ? null : row[by]);
   const sign = state.sort.startsWith("-") ? -1 : 1;
-  return [...found].sort((a, b) => (missingLast(a, b) ? 1 : sign) * compare(a[by], b[by]));
+  const keyed = found.map((row) => [shownValue(row), row]);
+  return keyed.sort(([a], [b]) => (a === null || b === null ? 1 : sign) * compare(a, b)).map(([, row]) => row);
 }
 
 const withheld = (row) => row.reportable === false || row.status === "not reportable";

@@ -98,9 +98,9 @@ function summaryOf(chosen, measure) {
 
 const shown = (value, measure) => (measure === "log_odds_change" ? value.toFixed(2).replace("-", "−") : number(value));
 
-function meanPoints(rows) {
+function meanPoints(rows, visits) {
   return rows.filter((row) => Number.isFinite(row.mean) && Number.isFinite(row.planned_day)).map((row) => ({
-    day: row.planned_day, value: row.mean, low: row.low, high: row.high,
+    day: row.planned_day, value: row.mean, low: row.low, high: row.high, place: visits.findIndex((visit) => visit.label === row.visit),
     tip: [`${row.dose_group === "all" ? "All doses" : `Dose group ${row.dose_group}`}, ${row.visit}`, `mean ${shown(row.mean, row.measure)}, n = ${row.n}`,
       row.low === null ? "no interval: fewer than 2 subjects" : `95 % t interval ${shown(row.low, row.measure)} to ${shown(row.high, row.measure)}`],
   })).sort((a, b) => a.day - b.day);
@@ -168,7 +168,7 @@ function groupFigure(chosen, measure, name, found, summary, frame) {
   for (const subject of unique(rows.map((row) => row.subject))) {
     if (!lines.has(subject)) keys.append(el("span", { class: "dim" }, `${subject} (none usable)`));
   }
-  chart.mean(meanPoints(summary.filter((row) => row.dose_group === name)), colour).absent(absentOf(rows, found, frame.visits));
+  chart.mean(meanPoints(summary.filter((row) => row.dose_group === name), frame.visits), colour).absent(absentOf(rows, found, frame.visits));
   return el("figure", { class: "trajectory" }, el("figcaption", {}, el("span", { class: "chip", "data-group": name }), el("b", {}, `Dose group ${name}`), keys), chart.root);
 }
 
@@ -190,7 +190,7 @@ function absentOf(rows, found, visits) {
 }
 
 function meansFigure(chosen, measure, names, summary, frame) {
-  const means = new Map(names.map((name) => [name, meanPoints(summary.filter((row) => row.dose_group === name))]));
+  const means = new Map(names.map((name) => [name, meanPoints(summary.filter((row) => row.dose_group === name), frame.visits)]));
   const chart = new Chart({ title: `Means of the dose groups, ${frame.unit}`, ...frame }).axes(frame.visits, frame.unit);
   if (measure !== "value") chart.baseline(0);
   names.forEach((name, i) => chart.mean(means.get(name), groupColour(name), (i - (names.length - 1) / 2) * 6, 3));
