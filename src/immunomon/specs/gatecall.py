@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
@@ -77,3 +78,66 @@ def check_gate(call: Mapping[str, Any], path: DataPath, methods: Methods, findin
     except (ValueError, TypeError, ArithmeticError) as error:  # a method's own check of its arguments
         findings.add(path, f"'{name}' cannot take these arguments: {error}", "correct them")
     return None
+
+
+def gate_schema(name: str, method: type[GateMethod]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON Schema of a gate by one method, and the definitions it refers to."""
+    whole = _adapter(method).json_schema()
+    definitions = dict(whole.get("$defs", {}))
+    schema = dict(whole["prefixItems"][0])
+    if "$ref" in schema:
+        schema = dict(definitions.pop(schema["$ref"].rpartition("/")[2]))
+    words = inspect.cleandoc(method.__doc__ or "").partition("\n>>>")[0].strip()
+    properties = {
+        "method": {"const": name, "description": "The gate method."},
+        "place_on": {"type": "string", "description": _ARGUMENTS["place_on"]},
+        **_described(schema["properties"], words),
+    }
+    definitions = {key: {**one, "properties": _described(one["properties"], "")} for key, one in definitions.items()}
+    schema |= {
+        "title": name,
+        "description": words,
+        "properties": properties,
+        "required": ["method", *schema.get("required", [])],
+        "additionalProperties": False,
+    }
+    return schema, definitions
+
+
+def _described(properties: Mapping[str, Any], otherwise: str) -> dict[str, Any]:
+    return {key: {"description": _ARGUMENTS.get(key, otherwise), **value} for key, value in properties.items()}
+
+
+_ARGUMENTS = {
+    "place_on": "Population on whose events the gate is placed, where that is not the parent.",
+    "axis": "Marker, detector or scatter channel.",
+    "x": "Marker, detector or scatter channel across.",
+    "y": "Marker, detector or scatter channel upwards.",
+    "low": "Lower border; it belongs to the gate. Open if left out.",
+    "high": "Upper border; it does not belong to the gate. Open if left out.",
+    "units": "What borders are given in: intensity (after compensation) or display coordinates.",
+    "sides": "The sides of the rectangle, each with an axis and its borders.",
+    "vertices": "The corners: [[x, y], [x, y], [x, y], ...].",
+    "center": "The centre: [x, y].",
+    "covariance": "The covariance matrix: [[xx, xy], [xy, yy]].",
+    "distance_square": "The square of the Mahalanobis distance of the border.",
+    "operator": "and: in all of the populations; or: in any; not: in none.",
+    "of": "Ids of the populations it is made of.",
+    "area": "Area channel.",
+    "height": "Height channel.",
+    "x_threshold": "Border across; placed in the valley of the data if left out.",
+    "y_threshold": "Border upwards; placed in the valley of the data if left out.",
+    "min_events": "Fewer events than these in the parent are not enough to place the gate.",
+    "fallback": "Threshold (intensity) where no valley is found; without it the population is not placed.",
+    "x_fallback": "Threshold across (intensity) where no valley is found.",
+    "y_fallback": "Threshold upwards (intensity) where no valley is found.",
+    "fallback_offset": "Offset (display scale) where no valley is found.",
+    "slope": "Slope of the border on the display scale.",
+    "which": "Which valley: the deepest, the first (between the two lowest modes) or the last.",
+    "x_which": "Which valley across: deepest, first or last.",
+    "y_which": "Which valley upwards: deepest, first or last.",
+    "bandwidth": "How much the density is smoothed, on the display scale.",
+    "min_persistence": "How many standard errors a mode must stand out.",
+    "below": "Robust standard deviations that belong to the band below its middle.",
+    "above": "Robust standard deviations that belong to the band above its middle.",
+}
