@@ -99,11 +99,12 @@ class Valley:
             values = values[values >= scale.apply(np.array([self.low]))[0]]
         if self.high is not None:
             values = values[values <= scale.apply(np.array([self.high]))[0]]
-        unit = self.bandwidth * _extent(scale)
+        # Display scales run from 0 to 1; an identity scale (scatter) runs over the cytometer's range.
+        reach = parent.channels[parent.index(self.axis)].range if scale.kind == "identity" else 1.0
         try:
             position, depth = find_valley(
                 values,
-                bandwidth=unit,
+                bandwidth=self.bandwidth * reach,
                 min_persistence=self.min_persistence,
                 which=self.which,
                 min_events=self.min_events,
@@ -120,8 +121,3 @@ class Valley:
         position, facts, note = self.threshold(parent, scales[self.axis])
         regions = {"low": Interval(self.axis, high=position), "high": Interval(self.axis, low=position)}
         return Placement(regions, facts, note)
-
-
-def _extent(scale: DisplayScale) -> float:
-    # Display scales run from 0 to 1; an identity scale (scatter) runs over the cytometer's range.
-    return 262144.0 if scale.kind == "identity" else 1.0

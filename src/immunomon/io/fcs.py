@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from immunomon.errors import BadFcs
-from immunomon.model.events import Channel, EventTable, Scale
+from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
 from immunomon.model.fcs import FcsHeader
 
 __all__ = ["read_events", "read_fcs", "read_header"]
@@ -108,12 +108,16 @@ def read_header(path: Path) -> FcsHeader:
 
 
 def read_fcs(path: Path) -> tuple[FcsHeader, EventTable]:
-    """Return an FCS file's header and its events, (events, channels), float32 and read-only, on the raw scale.
+    """Return an FCS file's header and its events, (events, channels), float32 where that is exact, on the raw scale.
 
-    Gain ($PnG), log amplifiers ($PnE) and the time step are applied, as the standard asks. Raises BadFcs.
+    Gain ($PnG), log amplifiers ($PnE, of integers) and the time step are applied, as the standard asks. Raises BadFcs.
     """
     data = _open(path, only_text=False)
     header = _header(path, data)
+    if header.keyword("$DATATYPE").upper() != "I":
+        # Floating-point data are linear by the standard; files that were linearised often keep their old $PnE.
+        for channel in data.channels.values():
+            channel["pne"] = (0.0, 0.0)
     try:
         values = np.asarray(data.as_array(preprocess=True))
     except (ValueError, IndexError, TypeError, KeyError, ArithmeticError, MemoryError) as error:
@@ -122,10 +126,12 @@ def read_fcs(path: Path) -> tuple[FcsHeader, EventTable]:
         raise BadFcs(
             path, f"$TOT and $PAR promise {header.event_count} x {len(header.channels)} values, it has {values.shape}"
         )
-    # float32 holds every value an FCS file of up to 24 bits can; wider integers and doubles keep float64.
-    exact = np.array(values, dtype=np.float32)
-    wide = not np.array_equal(exact, values, equal_nan=True)
-    table = EventTable.adopt(np.array(values) if wide else exact, header.channels, Scale.RAW, path.name)
+    # float32 holds every value of up to 24 bits; wider integers, doubles and odd gains keep float64. Seconds are never
+    # exact (a step of 0.01), and nothing is lost with their last bits: they do not decide.
+    judged = [place for place, channel in enumerate(header.channels) if channel.kind is not ChannelKind.TIME]
+    short = values.astype(np.float32)
+    wide = not np.array_equal(short[:, judged], values[:, judged], equal_nan=True)
+    table = EventTable.adopt(np.array(values) if wide else short, header.channels, Scale.RAW, path.name)
     return header, table
 
 

@@ -1,0 +1,166 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from immunomon.errors import BadSpec, RunFolderInUse
+from immunomon.model.populations import TABLES
+from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.run import run_study
+
+
+def tables_of(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((run / "tables").iterdir())}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+
+
+def test_every_table_keeps_its_column_contract(finished):
+    folder = RunFolder(finished)
+    for name, contract in TABLES.items():
+        table = folder.read_table(name)
+        assert tuple(table.columns) == contract.names
+        assert not table.duplicated(list(contract.key)).any()
+        assert len(table)
+
+
+def test_parquet_and_csv_say_the_same(finished):
+    folder = RunFolder(finished)
+    for name in TABLES:
+        from_csv = pd.read_csv(folder.table_file(name, ".csv"))
+        assert len(from_csv) == len(folder.read_table(name))
+        assert tuple(from_csv.columns) == TABLES[name].names
+
+
+def test_every_file_of_the_sample_list_is_in_the_table_of_samples(trial, finished):
+    listed = pd.read_csv(trial / "samples.csv")
+    samples = RunFolder(finished).read_table("samples")
+    assert list(samples["file"]) == list(listed["file"])
+    gated = samples["role"].isin(["sample", "bridge"])
+    assert (samples.loc[gated, "status"] == "gated").all()
+    assert (samples.loc[~gated, "status"] == "control").all()
+
+
+def test_the_manifest_says_what_made_the_run(trial, finished):
+    manifest = json.loads((finished / "run.json").read_text(encoding="utf-8"))
+    assert manifest["software"]["name"] == "immunomon"
+    assert {"study.yaml", "samples.csv", "shipped:gating/treg.yaml", "shipped:panels/treg.yaml"} <= set(
+        manifest["inputs"]
+    )
+    assert all(len(file["sha256"]) == 64 for file in manifest["files"])
+    assert str(trial) not in (finished / "run.json").read_text(encoding="utf-8")
+
+
+def test_a_second_run_of_an_unchanged_study_gates_nothing(trial, finished):
+    before = tables_of(finished)
+    written = {path: path.stat().st_mtime_ns for path in (finished / "samples").iterdir()}
+    summary = run_study(trial, finished, jobs=2)
+    assert (summary.gated, summary.kept) == (0, len(written))
+    assert {path: path.stat().st_mtime_ns for path in (finished / "samples").iterdir()} == written
+    assert tables_of(finished) == before
+
+
+def test_the_number_of_jobs_does_not_change_a_byte(trial, finished, tmp_path):
+    run_study(trial, tmp_path / "one", jobs=1)
+    assert tables_of(tmp_path / "one") == tables_of(finished)
+
+
+def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(trial, finished, tmp_path):
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "immunomon.cli.main", "run", str(trial), "--out", str(out), "--jobs", "1"]
+    for done in (2, 6):  # killed twice, at different places
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while len(list((out / "samples").glob("*.json"))) < done and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
+        assert not (out / "run.json").exists()
+    kept = len(list((out / "samples").glob("*.json")))
+    assert kept >= 6
+    summary = run_study(trial, out, jobs=2)
+    assert summary.kept >= kept - 1  # one may have its result written and its gates not yet
+    assert tables_of(out) == tables_of(finished)
+    assert not [path for path in out.rglob("*.tmp") if str(os.getpid()) in path.name]
+
+
+def test_one_bad_file_costs_that_file_alone(own_trial, finished, tmp_path):
+    bad = own_trial / "fcs" / "treg" / "S01_W4_treg.fcs"
+    bad.write_bytes(bad.read_bytes()[:5000])
+    missing = own_trial / "fcs" / "thelper" / "S02_D-1_thelper.fcs"
+    missing.unlink()
+    summary = run_study(own_trial, tmp_path / "run", jobs=2)
+    assert not summary.complete
+    reasons = dict(summary.failed)
+    assert len(reasons) == 2
+    populations = RunFolder(tmp_path / "run").read_table("populations")
+    failed = populations[populations["sample_id"].isin(reasons)]
+    assert failed["count"].isna().all()
+    assert failed["reason"].str.startswith("sample failed: ").all()
+    assert failed["reason"].str.contains("S01_W4_treg.fcs|there is no such file", regex=True).all()
+    whole = RunFolder(finished).read_table("populations")
+    good = populations[~populations["sample_id"].isin(reasons)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(good, whole[~whole["sample_id"].isin(reasons)].reset_index(drop=True))
+    changes = RunFolder(tmp_path / "run").read_table("changes")
+    assert "failed" in set(changes["status"])
+
+
+def test_a_mended_file_is_the_only_one_done_again(own_trial, trial, finished, tmp_path):
+    name = Path("fcs") / "treg" / "S01_W4_treg.fcs"
+    whole = (trial / name).read_bytes()
+    (own_trial / name).write_bytes(whole[:5000])
+    run_study(own_trial, tmp_path / "run", jobs=2)
+    (own_trial / name).write_bytes(whole)
+    summary = run_study(own_trial, tmp_path / "run", jobs=2)
+    assert (summary.gated, summary.complete) == (1, True)
+    assert tables_of(tmp_path / "run") == tables_of(finished)
+
+
+def test_a_changed_strategy_gates_the_files_of_its_panel_again(own_trial, tmp_path):
+    (own_trial / "gating").mkdir()
+    shipped = Path(__file__).resolve().parents[2] / "gating" / "treg.yaml"
+    own = own_trial / "gating" / "treg.yaml"
+    own.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8", newline="\n")
+    first = run_study(own_trial, tmp_path / "run", jobs=2)
+    edit(own, "slope: 1.0", "slope: 0.9")
+    second = run_study(own_trial, tmp_path / "run", jobs=2)
+    assert second.gated == second.kept == first.gated // 2
+
+
+def test_reportability_limits_change_tables_and_gate_nothing(own_trial, tmp_path):
+    run_study(own_trial, tmp_path / "run", jobs=2)
+    edit(own_trial / "study.yaml", "lloq_events: 50", "lloq_events: 100000")
+    assert run_study(own_trial, tmp_path / "run", jobs=2).gated == 0
+    populations = RunFolder(tmp_path / "run").read_table("populations")
+    assert not populations["reportable"].any()
+    assert populations["reason"].str.startswith(("below LLOQ", "below LOD", "too few")).all()
+
+
+def test_two_runs_cannot_write_one_folder(trial, tmp_path):
+    with RunFolder(tmp_path / "run").locked(), pytest.raises(RunFolderInUse, match="another immunomon run is writing"):
+        run_study(trial, tmp_path / "run")
+
+
+def test_a_study_with_problems_is_not_run(own_trial, tmp_path):
+    edit(own_trial / "study.yaml", "dose_group: A", "dose_group: Z")
+    with pytest.raises(BadSpec, match=r"study\.yaml line \d+: .*no dose group"):
+        run_study(own_trial, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_progress_reaches_its_end(trial, finished):
+    seen = []
+    run_study(trial, finished, progress=lambda *what: seen.append(what))
+    last = {stage: (done, total) for stage, done, total, _ in seen}
+    assert set(last) == {"reading", "gating", "tables"}
+    assert all(done == total for done, total in last.values())
