@@ -2,8 +2,8 @@
 
 const CHART = { height: 290, left: 52, right: 12, top: 12, bottom: 58 };
 
-// At most about five round steps between two values.
-function niceTicks(low, high, wanted = 5) {
+// At most six round steps between two values.
+function niceTicks(low, high, wanted = 6) {
   const rough = (high - low) / wanted;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * unit).find((one) => one >= rough * 0.999);

@@ -63,7 +63,8 @@ function seriesPicker(chosen, measure) {
     const one = quantities.find((other) => other.key === key);
     setState({ on: one.panel, population: one.population, quantity: one.quantity, denominator: one.denominator || "" });
   };
-  const measures = MEASURES.filter(([key]) => key !== "log_odds_change" || chosen.rows.some((row) => row.log_odds_change !== null));
+  const measures = MEASURES.filter(([key]) => key !== "log_odds_change" || chosen.rows.some((row) => row.log_odds_change !== null))
+    .map(([key]) => [key, measureLabel(chosen, key)]);
   return el("div", { class: "bar" },
     select("Population", groups, `${chosen.panel}\u0001${chosen.population}`, change),
     select("Quantity", quantities.map((one) => [one.key, one.unit]), chosen.key, pick),
@@ -83,6 +84,11 @@ function visitsOf(rows) {
   const days = new Map(PAGE.study.visits.map((visit) => [visit.label, visit.planned_day]));
   for (const row of rows) if (!Number.isFinite(days.get(row.visit))) days.set(row.visit, row.planned_day);
   return [...days].filter(([, day]) => Number.isFinite(day)).map(([label, day]) => ({ label, day })).sort((a, b) => a.day - b.day);
+}
+
+function measureLabel(chosen, measure) {
+  if (measure === "log_odds_change" && chosen.quantity === "ratio") return "log ratio to baseline";
+  return MEASURES.find(([key]) => key === measure)[1];
 }
 
 function unitOf(chosen, measure) {
@@ -121,7 +127,7 @@ function seriesView(chosen, measure) {
   const grid = el("div", { class: "charts" }, names.map((name) => groupFigure(chosen, measure, name, found, summary, frame)));
   grid.style.gridTemplateColumns = `repeat(${columns.count}, ${frame.width}px)`;
   if (names.length > 1) grid.append(meansFigure(chosen, measure, names, summary, frame));
-  const heading = el("h3", {}, `${chosen.label}, ${chosen.unit}`, el("small", {}, ` ${MEASURES.find(([key]) => key === measure)[1]}; panel ${chosen.panel}`));
+  const heading = el("h3", {}, `${chosen.label}, ${chosen.unit}`, el("small", {}, ` ${measureLabel(chosen, measure)}; panel ${chosen.panel}`));
   return [heading, chartLegend(measure), grid, meansTable(chosen, measure, names, summary, visits), ...changesOverview(chosen)];
 }
 
@@ -151,7 +157,8 @@ function groupFigure(chosen, measure, name, found, summary, frame) {
   if (measure !== "value") chart.baseline(0);
   const group = PAGE.groups.find((one) => String(one.name) === name);
   chart.infusions((group && group.infusion_days) || []);
-  const lines = groupBy(found.filter((point) => point.row.dose_group === name), (point) => point.row.subject);
+  const own = groupBy(found.filter((point) => point.row.dose_group === name), (point) => point.row.subject);
+  const lines = new Map([...own].sort(([a], [b]) => placeIn(subjectPlaces, a) - placeIn(subjectPlaces, b)));
   const keys = el("div", { class: "subjects" });
   for (const [subject, list] of lines) {
     const withTips = list.map((point) => ({ ...point, tip: pointTip(point, chosen, measure) }));
