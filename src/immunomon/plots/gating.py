@@ -85,13 +85,16 @@ def _draw_gate(ax: Axes, gate: Mapping[str, Any], frame: Frame) -> None:
         ax.plot([x for x, _ in line], [y for _, y in line], color="black", linewidth=1.1)
     percent = gate.get("percent_of_parent")
     text = f"{gate['label']}\n{percent:.3g} %" if percent is not None else str(gate["label"])
-    xs, ys = [x for x, _ in drawn.ring], [y for _, y in drawn.ring]
+    # A corner may lie far outside of the plot; the label belongs to the part that is seen.
+    xs, ys = np.clip([x for x, _ in drawn.ring], *frame.x_range), np.clip([y for _, y in drawn.ring], *frame.y_range)
     box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.0}
     ax.annotate(
         text,
-        ((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2),
+        (float(xs.min() + xs.max()) / 2, float(ys.max())),
+        xytext=(0, -4),
+        textcoords="offset points",
         ha="center",
-        va="center",
+        va="top",
         fontsize="x-small",
         bbox=box,
         annotation_clip=True,

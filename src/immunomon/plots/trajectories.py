@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["trajectories"]
 
 _LABELS = {
-    "value": "value",
     "change": "change from baseline",
     "percent_change": "change from baseline (%)",
     "log_odds_change": "change in log-odds from baseline",
@@ -51,10 +50,19 @@ def trajectories(
     data = data.assign(dose_group=data["dose_group"].astype(str), subject=data["subject"].astype(str))
     plain = {"data": data, "x": "planned_day", "y": measure, "hue": "dose_group", "palette": palette, "ax": ax}
     sns.lineplot(**plain, units="subject", estimator=None, linewidth=0.8, alpha=0.6, legend=False)
-    sns.lineplot(**plain, estimator="mean", errorbar=_t_interval, err_style="bars", linewidth=2.4, marker="o")
+    sns.lineplot(
+        **plain,
+        estimator="mean",
+        errorbar=_t_interval,
+        err_style="bars",
+        err_kws={"linewidth": 1.0},
+        linewidth=2.4,
+        marker="o",
+    )
     if measure != "value":
         ax.axhline(0.0, color="0.5", linewidth=0.8, zorder=0)
-    ax.set(xlabel="study day", ylabel=_LABELS[measure], title=str(chosen["label"].iloc[0]))
+    label = _unit(chosen, quantity) if measure == "value" else _LABELS[measure]
+    ax.set(xlabel="study day", ylabel=label, title=str(chosen["label"].iloc[0]))
     ax.legend(title="dose group", frameon=False)
     return ax
 
@@ -66,6 +74,11 @@ def _chosen(changes: pd.DataFrame, population: str, denominator: str | None, qua
     known = list(dict.fromkeys(rows["denominator"].dropna()))
     wanted = denominator or (known[0] if known else None)
     return rows if wanted is None else rows[rows["denominator"] == wanted]
+
+
+def _unit(chosen: pd.DataFrame, quantity: str) -> str:
+    of = chosen["denominator"].iloc[0]
+    return {"percent": f"% of {of}", "cells_per_ul": "cells/µL", "ratio": f"ratio to {of}"}.get(quantity, quantity)
 
 
 def _t_interval(values: pd.Series[float]) -> tuple[float, float]:
