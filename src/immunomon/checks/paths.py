@@ -26,11 +26,12 @@ _SPEC_FOLDERS = {"panels": "panel", "gating": "strategy"}
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found: the problems, and how many specs (YAML and CSV) and FCS files it read."""
+    """What a check found: the problems, how many specs (YAML and CSV) and FCS files it read, and what else to say."""
 
     problems: tuple[Problem, ...]
     specs: int
     fcs_files: int
+    notes: tuple[str, ...] = ()
 
 
 def check_paths(paths: Sequence[Path], *, methods: Methods, progress: Progress | None = None) -> CheckReport:
@@ -44,7 +45,8 @@ def check_paths(paths: Sequence[Path], *, methods: Methods, progress: Progress |
     check = _Check(methods, progress)
     for path in paths:
         check.path(path)
-    return CheckReport(tuple(dict.fromkeys(check.problems)), len(check.specs), len(check.fcs_files))
+    problems = tuple(dict.fromkeys(check.problems))
+    return CheckReport(problems, len(check.specs), len(check.fcs_files), tuple(dict.fromkeys(check.notes)))
 
 
 @dataclass
@@ -54,6 +56,7 @@ class _Check:
     problems: list[Problem] = field(default_factory=list)
     specs: set[Path] = field(default_factory=set)
     fcs_files: set[Path] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     def path(self, path: Path) -> None:
         if path.is_dir():
@@ -92,6 +95,7 @@ class _Check:
         check = StudyCheck(file, self.methods, self.progress)
         check.run()
         self.problems += check.problems
+        self.notes += check.notes
         self.specs.update(path.resolve() for path in check.specs)
         self.fcs_files.update(path.resolve() for path in check.fcs_files)
 

@@ -30,7 +30,7 @@ __all__ = ["StudyCheck"]
 
 @dataclass
 class StudyCheck:
-    """A check of one study: what it read, and the problems it found."""
+    """A check of one study: what it read, the problems it found, and what is worth saying without being a problem."""
 
     file: Path
     methods: Methods
@@ -38,6 +38,7 @@ class StudyCheck:
     problems: list[Problem] = field(default_factory=list)
     specs: list[Path] = field(default_factory=list)
     fcs_files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Check the study file, its panels and strategies, the sample list, and the header of every listed file."""
@@ -88,6 +89,8 @@ class StudyCheck:
             self.problems += error.problems
             return ()
         self.problems += problems
+        if not samples and not problems:
+            self.notes.append(f"{path}: no files are listed yet")
         return samples
 
     def _read(self, samples: Sequence[Sample], samples_file: Path) -> list[Tube]:

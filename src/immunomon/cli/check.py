@@ -27,8 +27,8 @@ def check(paths: Sequence[Path]) -> int:
     with stages() as say:
         report = check_paths(paths, methods=GATE_METHODS, progress=lambda done, of: say("reading", done, of, 0))
     read = f"{_counted(report.specs, 'spec')} (YAML and CSV) and {_counted(report.fcs_files, 'FCS file')}"
-    for problem in report.problems:
-        typer.echo(str(problem))
+    for line in (*report.notes, *report.problems):
+        typer.echo(str(line))
     if report.problems:
         typer.echo(f"{_counted(len(report.problems), 'problem')} in {read}.")
         return 1

@@ -1,0 +1,65 @@
+"""The parts of docs/file-formats.md that are made from the code: tables, gate methods, columns of samples.csv."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from immunomon.model.populations import TABLES, Table
+from immunomon.specs.gatecall import Methods, gate_schema
+from immunomon.specs.samples import COLUMNS, OPTIONAL_COLUMNS
+
+__all__ = ["refreshed", "write_file_formats"]
+
+
+def refreshed(text: str, *, methods: Methods) -> str:
+    """Return the document with each part between ``<!-- made: NAME -->`` and ``<!-- end -->`` made anew.
+
+    >>> print(refreshed("<!-- made: samples -->old<!-- end -->", methods={}).splitlines()[4])
+    | `file` | FCS file, relative to the sample list |
+    """
+    parts = {"tables": _tables(), "gates": _gates(methods), "samples": _columns()}
+
+    def made(match: re.Match[str]) -> str:
+        return f"<!-- made: {match[1]} -->\n\n{parts[match[1]]}\n\n<!-- end -->"
+
+    return re.sub(r"<!-- made: (\w+) -->.*?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def write_file_formats(path: Path, *, methods: Methods) -> None:
+    """Bring the made parts of a document up to date, in place."""
+    unfinished = path.with_suffix(".tmp")
+    text = refreshed(path.read_text(encoding="utf-8"), methods=methods)
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
+    unfinished.replace(path)
+
+
+def _tables() -> str:
+    return "\n\n".join(_table(table) for table in TABLES.values())
+
+
+def _table(table: Table) -> str:
+    rows = [f"| `{column.name}` | {column.dtype} | {column.meaning} |" for column in table.columns]
+    head = f"### {table.name}\n\nOne row: {table.row}. Identified by {', '.join(f'`{name}`' for name in table.key)}."
+    return "\n".join([head, "", "| column | type | meaning |", "|---|---|---|", *rows])
+
+
+def _columns() -> str:
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items()]
+    optional = ", ".join(f"`{name}`" for name in OPTIONAL_COLUMNS)
+    return "\n".join(["| column | meaning |", "|---|---|", *rows, "", f"These columns may be left out: {optional}."])
+
+
+def _gates(methods: Methods) -> str:
+    return "\n\n".join(_gate(name, methods) for name in sorted(methods))
+
+
+def _gate(name: str, methods: Methods) -> str:
+    schema, _ = gate_schema(name, methods[name])
+    words = inspect.cleandoc(methods[name].__doc__ or "").partition("\n>>>")[0].strip().replace("``", "`")
+    required = [key for key in schema["required"] if key != "method"]
+    defaults = {key: one["default"] for key, one in schema["properties"].items() if "default" in one}
+    arguments = [f"`{key}`" for key in required]
+    arguments += [f"`{key}`" + ("" if value is None else f" ({value})") for key, value in defaults.items()]
+    return f"#### {name}\n\n{words}\n\nArguments: {', '.join(arguments)}."

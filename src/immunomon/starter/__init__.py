@@ -1,0 +1,1 @@
+"""The files of a new study folder, as ``immunomon init`` writes them."""
