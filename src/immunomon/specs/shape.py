@@ -19,12 +19,13 @@ from immunomon.errors import nearest
 from immunomon.specs.findings import DataPath, shown
 from immunomon.specs.yamlfile import YamlFile
 
-__all__ = ["IsoDate", "Name", "Shaped", "SpecModel", "Text", "complaint", "place_in", "shape"]
+__all__ = ["MACHINE_NAME", "IsoDate", "Name", "Shaped", "SpecModel", "Text", "complaint", "place_in", "shape"]
 
 M = TypeVar("M", bound=BaseModel)
 _MOST_ERRORS = 250
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
+MACHINE_NAME = r"^[a-z][a-z0-9_]{0,59}$"
 _PRINTED = r"^[^\x00-\x1f\x7f]*$"
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_PRINTED)]
@@ -163,6 +164,8 @@ def complaint(error: ErrorDetails, model: type | None = None, text: str | None =
         return f"{as_written} is not one of {context['expected']}", "write one of them"
     if kind == "iso_date":
         return f"{as_written} is not a date", "write it as year-month-day, such as 2025-01-31"
+    if kind == "string_too_short" and not str(value).strip():
+        return "is empty", "write something"
     wanted = _wanted(kind, context)
     if wanted:
         return f"should be {wanted}, not {as_written}", "correct the value"
@@ -192,12 +195,14 @@ def _wanted(kind: str, context: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         if context["pattern"] == _PRINTED:
             return "on one line, without control characters"
-        return f"a name of the form {context['pattern']}"
+        if context["pattern"] == MACHINE_NAME:
+            return "small letters, digits and underscores, a letter first"
+        return f"text of the form {context['pattern']}"
     if kind in {"string_too_short", "string_too_long"}:
         return f"text of {'at least' if 'min_length' in context else 'at most'} {next(iter(context.values()))} letters"
     if kind in {"too_short", "too_long"}:
-        limits = {key: number for key, number in context.items() if key in {"min_length", "max_length"}}
-        return "a list of " + " and ".join(f"at {key[:3]}. {number}" for key, number in limits.items()) + " items"
+        least = "min_length" in context
+        return f"of {'at least' if least else 'at most'} {context['min_length' if least else 'max_length']} items"
     return _KINDS.get(kind.split("_", 1)[0], "")
 
 

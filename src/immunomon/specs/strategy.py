@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from immunomon.model.panel import Panel
 from immunomon.model.strategy import GatingStrategy
 from immunomon.specs.gatecall import GateCall, GateName, Methods
-from immunomon.specs.shape import Name, SpecModel, Text, shape
+from immunomon.specs.shape import MACHINE_NAME, Name, SpecModel, Text, shape
 from immunomon.specs.strategy_meaning import strategy_of
 from immunomon.specs.yamlfile import read_yaml
 
@@ -42,7 +42,7 @@ class PopulationSpec(SpecModel):
     """A population: the part of its parent that a gate keeps."""
 
     id: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,59}$",
+        pattern=MACHINE_NAME,
         description="Id for machines, the same everywhere: small letters, digits and underscores.",
     )
     label: Text | None = Field(None, description="Name for people; the id if left out.")
