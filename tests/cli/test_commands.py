@@ -1,0 +1,159 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from immunomon.cli.main import app, main
+from immunomon.simulate.trial import simulate_trial
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "trial"
+    return simulate_trial(folder, events=2500, visits=["D-1", "W4"], subjects_per_group=1, panels=["treg"], seed=8)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line as a user does: return exit status, standard output and standard error."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["immunomon", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return ended.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+def test_help_lists_the_commands_and_imports_nothing_heavy():
+    code = (
+        "import sys; from typer.testing import CliRunner; from immunomon.cli.main import app; "
+        "out = CliRunner().invoke(app, ['--help']).output; assert 'simulate' in out and 'report' in out; "
+        "heavy = {'numba', 'pandas', 'numpy', 'matplotlib', 'sklearn', 'umap', 'flowkit', 'sqlalchemy', 'pydantic'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+)
+def test_every_command_explains_itself(name):
+    result = CliRunner().invoke(app, [name.replace("_", "-"), "--help"])
+    assert result.exit_code == 0
+    assert len(result.output) > 100
+
+
+def test_the_whole_job_from_files_to_report(trial, tmp_path, command):
+    run = tmp_path / "run"
+    assert command("check", trial)[0] == 0
+    status, out, _ = command("run", trial, "--out", run, "--jobs", "2")
+    assert status == 0
+    assert "12 files gated" in out.replace("\n", " ")
+    assert command("export", run)[0] == 0
+    assert (run / "immunomon.sqlite").stat().st_size > 0
+    assert command("report", run)[0] == 0
+    assert "<html" in (run / "report.html").read_text(encoding="utf-8")[:200].lower()
+
+
+def test_a_failed_file_makes_the_exit_status_one_and_is_named(trial, tmp_path, command):
+    import shutil
+
+    own = shutil.copytree(trial, tmp_path / "trial")
+    (own / "fcs" / "treg" / "S01_W4_treg.fcs").unlink()
+    status, out, _ = command("run", own)
+    assert status == 1
+    assert "failed fcs__treg__S01_W4_treg" in out.replace("\n", " ").replace("  ", " ")
+
+
+def test_problems_in_a_study_are_printed_each_with_its_line(trial, tmp_path, command):
+    import shutil
+
+    own = shutil.copytree(trial, tmp_path / "trial")
+    study = own / "study.yaml"
+    study.write_text(study.read_text(encoding="utf-8").replace("dose_group: A", "dose_group: Z"), encoding="utf-8")
+    status, _, err = command("run", own)
+    assert status == 1
+    assert "study.yaml line" in err
+    assert "nothing was done" in err
+
+
+def test_files_are_gated_without_a_study(trial, tmp_path, command):
+    file = trial / "fcs" / "treg" / "S01_W4_treg.fcs"
+    status, out, _ = command("gate", "treg", file)
+    assert status == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert list(rows[0]) == ["file", "population", "parent", "path", "count", "parent_count", "percent_of_parent"]
+    assert rows[0]["path"] == "/singlets"
+    assert {row["population"] for row in rows} >= {"treg", "cd4"}
+    status, out, err = command("gate", "treg", file, "--out", tmp_path / "t.csv", "--memberships", tmp_path / "m")
+    assert status == 0
+    assert len(list(csv.DictReader((tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()))) == len(rows)
+    assert (tmp_path / "m" / "S01_W4_treg.npz").is_file()
+    assert "1 files gated, 0 failed" in err
+
+
+def test_an_unreadable_file_is_named_and_the_others_are_gated(trial, tmp_path, command):
+    bad = tmp_path / "bad.fcs"
+    bad.write_bytes(b"nothing")
+    status, out, err = command(
+        "gate", "treg", trial / "fcs" / "treg" / "S01_W4_treg.fcs", bad, "--compensation", "none"
+    )
+    assert status == 1
+    assert "bad.fcs" in err
+    assert "S01_W4_treg.fcs" in out
+
+
+def test_an_unknown_strategy_is_named_with_the_nearest(trial, command):
+    status, _, err = command("gate", "tregs", trial / "fcs" / "treg" / "S01_W4_treg.fcs")
+    assert status == 1
+    assert "tregs" in err
+    assert "treg" in err.replace("tregs", "")
+
+
+def test_info_shows_what_a_file_says_of_itself(trial, command):
+    file = trial / "fcs" / "treg" / "S01_W4_treg.fcs"
+    status, out, _ = command("info", file)
+    assert status == 0
+    assert "2500 events" in out
+    assert "CD25" in out
+    facts = json.loads(command("info", file, "--json")[1])
+    assert facts["events"] == 2500
+    assert [c["marker"] for c in facts["channels"] if c["detector"] == "PE-A"] == ["CD25"]
+    assert facts["spillover"]["detectors"][0] == "FITC-A"
+
+
+def test_info_of_a_file_that_is_none_is_one_message(tmp_path, command):
+    status, _, err = command("info", tmp_path / "no.fcs")
+    assert status == 1
+    assert err.count("\n") == 1
+    assert "there is no such file" in err
+
+
+def test_a_new_study_folder_can_be_checked(tmp_path, command):
+    assert command("init", tmp_path / "new")[0] == 0
+    assert command("check", tmp_path / "new")[0] == 0
+    status, _, err = command("init", tmp_path / "new")
+    assert status == 1
+    assert "new" in err
+
+
+def test_simulate_makes_a_trial_and_will_not_write_over_other_things(tmp_path, command):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep", encoding="utf-8")
+    status, _, err = command("simulate", tmp_path / "mine", "--events", "500")
+    assert status == 1
+    assert "mine" in err
+    assert (tmp_path / "mine" / "notes.txt").read_text(encoding="utf-8") == "keep"
+
+
+def test_the_version_is_the_packages(command):
+    from immunomon import __version__
+
+    assert command("--version")[1].strip() == f"immunomon {__version__}"
