@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from immunomon.checks.channels import check_against_others, check_against_panel
@@ -117,11 +118,16 @@ class StudyCheck:
 
 
 def _near_file(path: Path) -> str:
-    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    if not beside:
+    if not path.parent.is_dir():
         return "correct the path, relative to the sample list"
-    near = nearest(path.name, beside)
-    return near if near.startswith("did") else "correct the path, or take the row out until the file is there"
+    by_stem = {entry.stem.casefold(): entry.name for entry in path.parent.iterdir()}
+    # A study's file names are all alike: only nearly the same one is worth a suggestion.
+    near = get_close_matches(path.stem.casefold(), by_stem, n=1, cutoff=0.9)
+    return (
+        f"did you mean '{by_stem[near[0]]}'?"
+        if near
+        else "correct the path, or take the row out until the file is there"
+    )
 
 
 def _equal_contents(tubes: Sequence[Tube], samples_file: Path) -> Iterator[Problem]:

@@ -96,7 +96,11 @@ def check_file_dates(study: Study, tubes: Sequence[Tube]) -> Iterator[Problem]:
     for tube, days in delays:
         place = f"collection_date {tube.sample.collection_date} (sample list line {tube.sample.line})"
         if days < 0:
-            yield tube.problem("$DATE", f"measured {-days} days before the {place}", "correct the date or the file")
+            yield tube.problem(
+                "$DATE",
+                f"measured {-days} {'day' if days == -1 else 'days'} before the {place}",
+                "correct the date or the file",
+            )
         elif days > _FRESH_DAYS and is_fresh:
             what = f"measured {days} days after the {place}, unlike most files of the study"
             yield tube.problem("$DATE", what, "correct the date or the file")

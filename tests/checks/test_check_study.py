@@ -1,0 +1,141 @@
+import pytest
+
+from immunomon.checks.paths import check_paths
+from immunomon.gates import GATE_METHODS
+
+
+def test_a_study_without_mistakes_has_no_problems_and_says_what_was_read(study):
+    report = check_paths([study.folder], methods=GATE_METHODS)
+    assert report.problems == ()
+    assert (report.specs, report.fcs_files) == (4, 5)
+
+
+def test_a_study_is_checked_the_same_by_its_folder_its_file_and_its_sample_list(study):
+    study.spoil_row("w2", "S01", "S0")
+    told = study.problems()
+    assert told
+    assert study.problems(study.folder / "study.yaml") == told
+    assert study.problems(study.folder / "samples.csv") == told
+    assert study.problems(study.folder, study.folder / "samples.csv") == told
+
+
+def test_mistakes_in_yaml_in_the_list_and_in_headers_are_told_at_once(study):
+    study.write("panels/treg.yaml", "schema: immunomon.panel/1\n")
+    study.spoil_row("w2", "2025-01-27", "27.01.2025")
+    study.fcs("w4", spillover=None)
+    told = "\n".join(study.problems())
+    assert "panels/treg.yaml line 1: markers: is missing" in told.replace("\\", "/")
+    assert "samples.csv line 3: collection_date: '27.01.2025' is not a date" in told
+    assert "w4.fcs: $SPILLOVER: the file carries no spillover matrix" in told
+
+
+def test_a_broken_study_file_does_not_hide_the_sample_list_s_mistakes(study):
+    study.write("study.yaml", "schema: immunomon.study/1\nname: [1\n")
+    study.spoil_row("w2", "sample", "smaple")
+    told = study.problems()
+    assert told[0].startswith("study.yaml line")
+    assert "samples.csv line 3: role: no role named 'smaple'; did you mean 'sample'?" in told
+
+
+def test_a_file_that_is_not_there_gets_the_nearest_name(study):
+    study.spoil_row("w2", "fcs/w2.fcs", "fcs/W2.fcs")
+    (study.folder / "fcs" / "base.fcs").unlink()
+    assert study.problems() == [
+        "samples.csv line 2: file: there is no file 'fcs/base.fcs'; correct the path, or take the row out until the "
+        "file is there",
+        "samples.csv line 3: file: there is no file 'fcs/W2.fcs'; did you mean 'w2.fcs'?",
+    ]
+
+
+def test_a_file_listed_twice_is_told_once(study):
+    study.rows({"1": "fcs/base.fcs,S01,D-1,treg,sample,1,,", "2": "fcs/base.fcs,S01,D-1,treg,sample,1,,"})
+    assert [one for one in study.problems() if "listed already" in one] == [
+        "samples.csv line 3: file: 'fcs/base.fcs' is listed already, on line 2; remove one of the lines"
+    ]
+    assert not any("second file" in one for one in study.problems())
+
+
+def test_equal_content_under_two_names_is_told_with_both(study):
+    source, copy = study.folder / "fcs" / "base.fcs", study.folder / "fcs" / "w2.fcs"
+    copy.write_bytes(source.read_bytes())
+    assert any(
+        one.startswith(
+            "samples.csv line 3: file: 'fcs/w2.fcs' has the same content as 'fcs/base.fcs' (line 2); put the right file"
+        )
+        for one in study.problems()
+    )
+
+
+def test_an_fcs_file_that_is_broken_or_cut_off_says_so(study):
+    (study.folder / "fcs" / "base.fcs").write_bytes(b"FCS3.1 and no more")
+    whole = (study.folder / "fcs" / "w2.fcs").read_bytes()
+    (study.folder / "fcs" / "w2.fcs").write_bytes(whole[: len(whole) - 600])
+    told = [one.replace("\\", "/") for one in study.problems()]
+    assert told[0].startswith("fcs/base.fcs: ")
+    assert told[1].startswith("fcs/w2.fcs: cut off: 20 events need 960 bytes of data") or "fcs/w2.fcs: " in told[1]
+    assert len(told) == 2
+
+
+def test_a_strategy_made_for_another_panel_is_told(study):
+    study.write("study.yaml", (study.folder / "study.yaml").read_text().replace("strategy: treg", "strategy: nk"))
+    assert any("nk.yaml" in one and "panel: made for panel 'nk', used with 'treg'" in one for one in study.problems())
+
+
+def test_limits_for_a_population_that_no_strategy_has_are_told(study):
+    text = (study.folder / "study.yaml").read_text().replace("{treg: {", "{tregs: {")
+    study.write("study.yaml", text)
+    assert study.problems() == [
+        "study.yaml line 14: reportability.populations: no population named 'tregs' in the strategies in use; "
+        "did you mean 'treg'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        ("fmo", "fmo:CD25", "fmo:CD52", "line 5: role: panel 'treg' has no marker 'CD52'; did you mean 'CD25'?"),
+        (
+            "pe",
+            "single-stain:PE",
+            "single-stain:PEE",
+            "line 6: role: panel 'treg' has no fluorochrome 'PEE'; did you mean",
+        ),
+        (
+            "w2",
+            ",1600",
+            ",1.6",
+            "line 3: lymphocytes_per_ul: 1.6 lymphocytes per microlitre is hardly possible; in 10^9/L it",
+        ),
+        (
+            "fmo",
+            "2025-01-12,",
+            "2025-01-12,900",
+            "line 5: lymphocytes_per_ul: 900, but 1500 on line 2 for the same blood",
+        ),
+    ],
+)
+def test_what_a_row_says_that_cannot_be_is_told(study, name, old, new, expected):
+    study.spoil_row(name, old, new)
+    assert [one for one in study.problems() if one.startswith(f"samples.csv {expected}")], study.problems()
+
+
+def test_a_matrix_that_cannot_be_read_is_told(study):
+    study.write("matrix.csv", ",PE-A\nPE,one\n")
+    text = (study.folder / "study.yaml").read_text() + "compensation: {source: matrix, path: matrix.csv}\n"
+    study.write("study.yaml", text)
+    told = study.problems()
+    assert len(told) == 1
+    assert told[0].startswith("study.yaml: compensation.path: matrix.csv line 2: ")
+
+
+def test_files_that_are_compensated_already_need_no_matrix(study):
+    study.fcs("w4", spillover=None)
+    study.write("study.yaml", (study.folder / "study.yaml").read_text() + "compensation: {source: none}\n")
+    assert study.problems() == []
+
+
+def test_a_spillover_keyword_that_makes_no_sense_is_told(study):
+    study.fcs("w4", spillover="2,PE-A,V450-A,1,0")
+    assert [one.replace("\\", "/").split(";")[0] for one in study.problems()] == [
+        "fcs/w4.fcs: $SPILLOVER: keyword $SPILLOVER promises a 2 x 2 matrix, which takes 7 fields"
+    ]

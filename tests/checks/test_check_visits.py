@@ -1,0 +1,110 @@
+import datetime
+
+import pytest
+
+from immunomon.checks.visits import fcs_date
+
+WHOSE = "subject S01, panel treg"
+
+
+def test_a_planned_visit_without_a_file_is_told(study, rows):
+    study.rows({name: row for name, row in rows.items() if name != "w2"})
+    assert study.problems() == [
+        f"samples.csv: {WHOSE}: no file for visit W2; add it to the sample list, or take the visit out of study.yaml"
+    ]
+
+
+def test_a_subject_without_any_file_is_not_entered_yet(study):
+    assert not any("S02" in one for one in study.problems())
+
+
+def test_a_panel_without_any_file_of_an_entered_subject_is_told_once(study):
+    text = (
+        (study.folder / "study.yaml")
+        .read_text()
+        .replace("strategy: treg}\n", "strategy: treg}\n  - {panel: nk, strategy: nk}\n")
+    )
+    study.write("study.yaml", text)
+    assert study.problems() == [
+        "samples.csv: subject S01, panel nk: no file at any visit; add its files to the sample list, or take the panel "
+        "out of study.yaml"
+    ]
+
+
+def test_a_second_file_for_a_visit_is_told_with_the_first(study):
+    study.spoil_row("w4", "W4", "W2")
+    told = study.problems()
+    assert (
+        f"samples.csv line 4: {WHOSE}: a second file for visit W2, fcs/w4.fcs, after fcs/w2.fcs (line 3); keep one, or "
+        "correct its visit, panel or role"
+    ) in told
+    assert f"samples.csv: {WHOSE}: no file for visit W4; add it" in "\n".join(told)
+
+
+def test_controls_stand_for_no_visit(study, rows):
+    study.rows(rows | {"fmo": rows["fmo"].replace("D-1", "W2")})
+    assert not any("second file" in one for one in study.problems())
+
+
+def test_collection_dates_out_of_the_visits_order_are_told(study):
+    study.spoil_row("w4", "2025-02-10", "2025-01-20")
+    told = study.problems()
+    assert (
+        "samples.csv line 4: collection_date: 2025-01-20 of visit W4 is before 2025-01-27 of visit W2 (line 3); "
+        "correct the dates or the visits"
+    ) in told
+
+
+def test_a_collection_date_outside_the_visit_s_window_is_told_with_its_study_day(study):
+    study.spoil_row("w2", "2025-01-27", "2025-02-03")
+    assert any(
+        one.startswith("samples.csv line 3: collection_date: 2025-02-03 is study day 22, outside visit W2 (12 to 18)")
+        for one in study.problems()
+    )
+
+
+def test_file_dates_out_of_the_visits_order_are_told(study):
+    study.fcs("w4", date="20-JAN-2025")
+    told = [one.replace("\\", "/") for one in study.problems()]
+    assert (
+        "fcs/w4.fcs: $DATE: 2025-01-20 of visit W4 is before 2025-01-27 of visit W2 (w2.fcs); check that the file "
+        "belongs to this visit"
+    ) in told
+
+
+def test_cells_measured_before_they_were_collected_are_told(study):
+    study.fcs("w2", date="26-JAN-2025")
+    assert [one.replace("\\", "/") for one in study.problems()] == [
+        "fcs/w2.fcs: $DATE: measured 1 day before the collection_date 2025-01-27 (sample list line 3); correct the "
+        "date or the file"
+    ]
+
+
+def test_a_file_measured_months_later_is_odd_in_a_study_of_fresh_blood(study):
+    study.fcs("w4", date="10-JUN-2025")
+    assert any("measured 120 days after the collection_date 2025-02-10" in one for one in study.problems())
+
+
+def test_months_between_collection_and_measurement_are_normal_for_frozen_cells(study):
+    for name in ("base", "w2", "w4", "fmo"):
+        study.fcs(name, date="10-JUN-2025")
+    assert study.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("13-JAN-2025", datetime.date(2025, 1, 13)),
+        ("3-Feb-2025", datetime.date(2025, 2, 3)),
+        ("2025-JAN-13", datetime.date(2025, 1, 13)),
+        ("2025-01-13", datetime.date(2025, 1, 13)),
+        ("13-JAN-25", datetime.date(2025, 1, 13)),
+        ("13 January 2025", datetime.date(2025, 1, 13)),
+        ("01/02/2025", None),
+        ("31-FEB-2025", None),
+        ("", None),
+        ("13-XYZ-2025", None),
+    ],
+)
+def test_a_file_s_date_is_read_where_it_has_one_meaning(text, date):
+    assert fcs_date(text) == date
