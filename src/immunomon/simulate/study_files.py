@@ -32,8 +32,9 @@ reportability:
   min_parent_events: 100         # a frequency of an emptier parent is not reported
   lod_events: 20
   lloq_events: 50
-  populations: {plasmablasts: {lod_events: 10, lloq_events: 20}}   # rare: a counting CV of 22 % is accepted
 """
+
+_RARE = "  populations: {plasmablasts: {lod_events: 10, lloq_events: 20}}   # rare: a counting CV of 22 % is accepted\n"
 
 
 def study_yaml(plan: Plan, scenario: Scenario) -> str:
@@ -56,7 +57,7 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         *("visits:", *_visits(plan)),
         "\n# The panels in use, and the gating strategy of each.",
         *("panels:", *(f"  - {{panel: {layout.name}, strategy: {layout.name}}}" for layout in plan.layouts)),
-        _CLOSING,
+        _CLOSING + (_RARE if "bcell" in {layout.name for layout in plan.layouts} else ""),
     ]
     return "\n".join(sections)
 
