@@ -139,9 +139,12 @@ def test_info_of_a_file_that_is_none_is_one_message(tmp_path, command):
 def test_a_new_study_folder_can_be_checked(tmp_path, command):
     assert command("init", tmp_path / "new")[0] == 0
     assert command("check", tmp_path / "new")[0] == 0
+    status, out, _ = command("run", tmp_path / "new")
+    assert status == 1
+    assert "names no files yet" in out.replace("\n", " ")
     status, _, err = command("init", tmp_path / "new")
     assert status == 1
-    assert "new" in err
+    assert "nothing was written" in err
 
 
 def test_simulate_makes_a_trial_and_will_not_write_over_other_things(tmp_path, command):

@@ -17,6 +17,9 @@ def run(study: Path, out: Path | None, *, jobs: int | None) -> int:
     with stages() as progress:
         summary = run_study(study, out, jobs=jobs, progress=progress)
     console = Console()
+    if not (summary.gated or summary.kept or summary.controls or summary.failed):
+        console.print(f"{study}: the sample list names no files yet; add them, one row for each FCS file.", markup=False)
+        return 1
     console.print(
         f"{summary.gated} files gated, {summary.kept} kept from before, {summary.controls} controls, "
         f"{len(summary.failed)} failed.",
