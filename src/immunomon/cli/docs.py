@@ -1,0 +1,25 @@
+"""``make docs``: the schemas and the made parts of the documents, written again from the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from immunomon.gates import GATE_METHODS
+from immunomon.specs.formats import write_file_formats
+from immunomon.specs.schemas import write_schemas
+
+__all__ = ["write_docs"]
+
+
+def write_docs(docs: Path) -> None:
+    """Write ``schemas/`` and the made parts of ``file-formats.md`` in a folder of documents."""
+    for path in write_schemas(docs / "schemas", methods=GATE_METHODS):
+        typer.echo(f"wrote {path}")
+    write_file_formats(docs / "file-formats.md", methods=GATE_METHODS)
+    typer.echo(f"wrote {docs / 'file-formats.md'}")
+
+
+if __name__ == "__main__":
+    write_docs(Path("docs"))
