@@ -64,13 +64,16 @@ def bad_fcs(error: BadFcs) -> Problem:
 
 
 def cut_off(header: FcsHeader) -> Problem | None:
-    """Return a problem if a file is too short for the events that its header promises, such as a broken copy."""
+    """Return a problem if a file holds fewer bytes of data than the events its header promises."""
     bits = [header.keyword(f"$P{number}B") for number in range(1, len(header.channels) + 1)]
     if not all(text.isdigit() for text in bits):
         return None
     needed = header.event_count * sum(int(text) for text in bits) // 8
-    size = header.path.stat().st_size
-    if size >= needed:
+    begin, end = (header.keyword(name) for name in ("$BEGINDATA", "$ENDDATA"))
+    available = header.path.stat().st_size
+    if begin.isdigit() and end.isdigit() and int(begin) > 0:
+        available = min(available - int(begin), int(end) - int(begin) + 1)
+    if available + 1 >= needed:  # some programs count the last byte wrongly
         return None
-    what = f"cut off: {header.event_count} events need {needed} bytes, the file has {size}"
+    what = f"cut off: {header.event_count} events need {needed} bytes of data, it has {max(available, 0)}"
     return Problem(str(header.path), None, "", what, "copy it again from the cytometer")
