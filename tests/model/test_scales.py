@@ -2,10 +2,20 @@ import numpy as np
 import pytest
 
 from immunomon.errors import UnknownName
-from immunomon.model.scales import SCALES, Asinh, Identity, Linear, Logicle, scale_from_dict, scale_to_dict
+from immunomon.model.scales import (
+    SCALES,
+    Asinh,
+    Hyperlog,
+    Identity,
+    Linear,
+    Log,
+    Logicle,
+    scale_from_dict,
+    scale_to_dict,
+)
 
 
-@pytest.mark.parametrize("scale", [Identity(), Linear(1000, 10), Logicle(w=0.7), Asinh(1000, 4, 1)])
+@pytest.mark.parametrize("scale", [Identity(), Linear(1000, 10), Logicle(w=0.7), Asinh(1000, 4, 1), Hyperlog(w=0.7)])
 def test_every_scale_is_undone_by_its_inverse_and_survives_being_written(scale):
     values = np.linspace(-500, 1000, 31)
     np.testing.assert_allclose(scale.inverse(scale.apply(values)), values, atol=1e-7)
@@ -13,7 +23,15 @@ def test_every_scale_is_undone_by_its_inverse_and_survives_being_written(scale):
 
 
 def test_every_scale_is_registered_by_its_kind():
-    assert set(SCALES) == {"identity", "linear", "logicle", "asinh"}
+    assert set(SCALES) == {"identity", "linear", "logicle", "asinh", "log", "hyperlog"}
+
+
+def test_a_log_scale_is_undone_by_its_inverse_and_puts_what_is_not_positive_below_everything():
+    scale = Log(1000, 3)
+    values = np.geomspace(0.1, 1e4, 31)
+    np.testing.assert_allclose(scale.inverse(scale.apply(values)), values, rtol=1e-12)
+    assert scale.apply(np.array([0.0, -5.0])).tolist() == [-np.inf, -np.inf]
+    assert scale_from_dict(scale_to_dict(scale)) == scale
 
 
 def test_an_unknown_scale_is_named():
@@ -24,3 +42,10 @@ def test_an_unknown_scale_is_named():
 def test_a_logicle_that_is_none_cannot_be_made():
     with pytest.raises(ValueError, match="logicle needs"):
         Logicle(w=9.0)
+
+
+def test_a_hyperlog_or_log_that_is_none_cannot_be_made():
+    with pytest.raises(ValueError, match="hyperlog needs"):
+        Hyperlog(w=0.0)
+    with pytest.raises(ValueError, match="log needs"):
+        Log(m=0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.model.geometry import Gate, gate_to_dict
-from immunomon.model.scales import Asinh, Identity, Linear, Logicle, scale_to_dict
+from immunomon.model.scales import AnyScale, scale_to_dict
 from immunomon.model.strategy import ROOT
 
 __all__ = ["GateTree", "PlacedAxis", "PlacedPopulation"]
@@ -21,7 +21,7 @@ class PlacedAxis:
     """An axis of a placed gate: the detector behind it, the scale its coordinates are on, the cytometer's range."""
 
     detector: str
-    scale: Identity | Linear | Logicle | Asinh
+    scale: AnyScale
     range: float = 262144.0
 
 

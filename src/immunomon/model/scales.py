@@ -10,8 +10,21 @@ from numpy.typing import NDArray
 
 from immunomon.errors import UnknownName, nearest
 from immunomon.kernels import scales as kernels
+from immunomon.kernels import scales_log
 
-__all__ = ["SCALES", "Asinh", "DisplayScale", "Identity", "Linear", "Logicle", "scale_from_dict", "scale_to_dict"]
+__all__ = [
+    "SCALES",
+    "AnyScale",
+    "Asinh",
+    "DisplayScale",
+    "Hyperlog",
+    "Identity",
+    "Linear",
+    "Log",
+    "Logicle",
+    "scale_from_dict",
+    "scale_to_dict",
+]
 
 Floats = NDArray[np.float64]
 
@@ -118,12 +131,62 @@ class Asinh:
         return kernels.asinh_inverse(coordinates, self.t, self.m, self.a)
 
 
-SCALES: dict[str, type[Identity | Linear | Logicle | Asinh]] = {
-    cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh)
-}
+@dataclass(frozen=True)
+class Log:
+    """Gating-ML's logarithmic scale of ``m`` decades, 1.0 at ``t``; what is not positive lies at minus infinity."""
+
+    t: float = 262144.0
+    m: float = 4.5
+    kind: ClassVar[str] = "log"
+
+    def __post_init__(self) -> None:
+        if not (self.t > 0 and self.m > 0):
+            raise ValueError(f"log needs t > 0 and m > 0; got {self.t=} {self.m=}")
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Log(t=100, m=2).apply(np.array([1.0, 100.0]))
+        array([0., 1.])
+        """
+        return scales_log.log(values, self.t, self.m)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        return scales_log.log_inverse(coordinates, self.t, self.m)
 
 
-def scale_to_dict(scale: Identity | Linear | Logicle | Asinh) -> dict[str, float | str]:
+@dataclass(frozen=True)
+class Hyperlog:
+    """The hyperlog scale; raises ValueError for parameters that describe none."""
+
+    t: float = 262144.0
+    w: float = 0.5
+    m: float = 4.5
+    a: float = 0.0
+    kind: ClassVar[str] = "hyperlog"
+
+    def __post_init__(self) -> None:
+        scales_log.hyperlog_inverse(np.zeros(1), self.t, self.w, self.m, self.a)
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Hyperlog(w=0.5).apply(np.array([262144.0])).round(6)
+        array([1.])
+        """
+        return scales_log.hyperlog(values, self.t, self.w, self.m, self.a)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        return scales_log.hyperlog_inverse(coordinates, self.t, self.w, self.m, self.a)
+
+
+AnyScale = Identity | Linear | Logicle | Asinh | Log | Hyperlog
+SCALES: dict[str, type[AnyScale]] = {cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh, Log, Hyperlog)}
+
+
+def scale_to_dict(scale: AnyScale) -> dict[str, float | str]:
     """Return a scale as plain data.
 
     >>> scale_to_dict(Linear(t=100.0))
@@ -132,7 +195,7 @@ def scale_to_dict(scale: Identity | Linear | Logicle | Asinh) -> dict[str, float
     return {"kind": scale.kind, **asdict(scale)}
 
 
-def scale_from_dict(data: dict[str, float | str]) -> Identity | Linear | Logicle | Asinh:
+def scale_from_dict(data: dict[str, float | str]) -> AnyScale:
     """Return the scale that ``scale_to_dict`` wrote.
 
     Raises UnknownName for a kind that does not exist.

@@ -14,13 +14,13 @@ from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
 from immunomon.model.geometry import Boolean, Gate
 from immunomon.model.placement import Placement
-from immunomon.model.scales import Asinh, Identity, Linear, Logicle
+from immunomon.model.scales import AnyScale
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
 
 __all__ = ["axes_of", "gate"]
 
 Mask = NDArray[np.bool_]
-Scales = Mapping[str, Identity | Linear | Logicle | Asinh]
+Scales = Mapping[str, AnyScale]
 
 
 def axes_of(strategy: GatingStrategy) -> tuple[str, ...]:
@@ -37,6 +37,7 @@ def gate(events: EventTable, strategy: GatingStrategy, scales: Scales) -> GateTr
     placed once. Raises WrongScale for events on another scale.
 
     >>> from immunomon.model.events import Channel
+    >>> from immunomon.model.scales import Logicle
     >>> events = EventTable(np.array([[0.2], [0.8]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     >>> declared = GateDeclaration("interval", {"axis": "CD3", "low": 0.5, "units": "display"})
     >>> t_cells = Population("t_cells", "T cells", "root", declared, "inside")

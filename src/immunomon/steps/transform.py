@@ -11,12 +11,10 @@ import numpy as np
 from immunomon.errors import WrongScale
 from immunomon.kernels.scales import logicle_width
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
-from immunomon.model.scales import SCALES, Asinh, Identity, Linear, Logicle
+from immunomon.model.scales import SCALES, AnyScale, Logicle
 from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 
 __all__ = ["resolve_scales", "transform"]
-
-AnyScale = Identity | Linear | Logicle | Asinh
 
 
 def _declared(strategy: GatingStrategy, axis: str, channel: Channel) -> ScaleDeclaration:
@@ -53,6 +51,7 @@ def transform(events: EventTable, scales: Mapping[str, AnyScale]) -> EventTable:
 
     events: compensated. Raises WrongScale for events on another scale, UnknownChannel for an axis that they lack.
 
+    >>> from immunomon.model.scales import Linear
     >>> events = EventTable(np.array([[50.0]]), (Channel("FSC-A"),), Scale.COMPENSATED)
     >>> transform(events, {"FSC-A": Linear(t=100.0)}).values
     array([[0.5]])
