@@ -48,7 +48,7 @@ class Findings:
 
     >>> found = Findings("treg.yaml", lambda path: 7)
     >>> found.add(("version",), "is missing", "add it")
-    >>> found.unknown(("panel",), "panel", "trge", ["treg"])
+    >>> found.unknown(("panel",), "panel", name="trge", known=["treg"])
     >>> for problem in found.problems:
     ...     print(problem)
     treg.yaml line 7: panel: no panel named 'trge'; did you mean 'treg'?
@@ -72,7 +72,7 @@ class Findings:
         else:
             self._problems.add(problem)
 
-    def unknown(self, path: DataPath, noun: str, name: str, known: Sequence[str]) -> None:
+    def unknown(self, path: DataPath, noun: str, *, name: str, known: Sequence[str]) -> None:
         """Note a name that does not exist, with the nearest one that does."""
         remedy = "" if self.is_full else nearest(name[:80], known)
         self.add(path, f"no {noun} named {shown(name)}", remedy)

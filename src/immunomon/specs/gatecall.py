@@ -51,19 +51,19 @@ def arguments_of(call: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in call.items() if key not in {"method", "place_on"}}
 
 
-def check_gate(call: Mapping[str, Any], path: DataPath, methods: Methods, findings: Findings) -> GateMethod | None:
+def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, findings: Findings) -> GateMethod | None:
     """Return the gate method that a mapping in a strategy calls for; note what is wrong and return None otherwise.
 
     call: the mapping, with ``method`` and the arguments; path: where it stands in the file.
 
     >>> findings = Findings("treg.yaml")
-    >>> check_gate({"method": "vally", "axis": "CD3"}, ("gates", "cd3"), {}, findings)
+    >>> check_gate({"method": "vally", "axis": "CD3"}, ("gates", "cd3"), methods={}, findings=findings)
     >>> print(findings.problems[0])
     treg.yaml: gates.cd3.method: no gate method named 'vally'; none are known
     """
     name = call["method"]
     if name not in methods:
-        findings.unknown((*path, "method"), "gate method", name, list(methods))
+        findings.unknown((*path, "method"), "gate method", name=name, known=list(methods))
         return None
     if not isinstance(call.get("place_on", ""), str):
         findings.add((*path, "place_on"), "not a population's id", "write the id of one population")

@@ -158,7 +158,7 @@ def _header(cells: Sequence[str], line: int, findings: Findings) -> list[str]:
     header = [cell.casefold() for cell in cells]
     for place, column in enumerate(header):
         if column not in COLUMNS:
-            at_line.unknown(("header",), "column", column, tuple(COLUMNS))
+            at_line.unknown(("header",), "column", name=column, known=tuple(COLUMNS))
         elif column in header[:place]:
             at_line.add(("header",), f"column {shown(column)} is given twice", "keep one of them")
     for column in COLUMNS:

@@ -37,7 +37,7 @@ class _Gates:
 
     def check(self, call: Mapping[str, object], path: DataPath) -> GateMethod | None:
         if path not in self.checked:
-            method = check_gate(call, path, self.methods, self.findings)
+            method = check_gate(call, path, methods=self.methods, findings=self.findings)
             self.checked[path] = method
             for axis in dict.fromkeys(method.axes if method else ()):
                 _check_axis(axis, path, self.panel, self.findings)
@@ -50,7 +50,7 @@ class _Gates:
         if isinstance(call, str):
             self.used.add(call)
             if call not in self.shared:
-                self.findings.unknown(path, "gate", call, list(self.shared))
+                self.findings.unknown(path, "gate", name=call, known=list(self.shared))
                 return None, None
             path, call = ("gates", call), dict(self.shared[call])
         ground = call.get("place_on")
@@ -106,7 +106,7 @@ def _populations(
     references: dict[str, tuple[str, ...]] = {}
     for place, spec in shaped.items("populations"):
         if spec.parent not in (ROOT, *known_ids):
-            gates.findings.unknown((*place, "parent"), "population", spec.parent, (ROOT, *known_ids))
+            gates.findings.unknown((*place, "parent"), "population", name=spec.parent, known=(ROOT, *known_ids))
         method, declaration = gates.of(spec, place)
         if method is None or declaration is None:
             continue
@@ -114,7 +114,7 @@ def _populations(
         needed = (*method.references, *ground)
         for name in dict.fromkeys(needed):
             if name not in known_ids:
-                gates.findings.unknown((*place, "gate"), "population", name, known_ids)
+                gates.findings.unknown((*place, "gate"), "population", name=name, known=known_ids)
         keep = _keep(spec, method, place, gates.findings)
         references[spec.id] = needed
         populations.append(Population(spec.id, spec.label or spec.id, spec.parent, declaration, keep))
@@ -127,7 +127,7 @@ def _keep(spec: PopulationSpec, method: GateMethod, place: DataPath, findings: F
         choice = ", ".join(regions)
         findings.add((*place, "keep"), f"is missing, and the gate has the regions {choice}", "add 'keep: ...'")
     elif spec.keep is not None and spec.keep not in regions:
-        findings.unknown((*place, "keep"), "region of this gate", spec.keep, regions)
+        findings.unknown((*place, "keep"), "region of this gate", name=spec.keep, known=regions)
     return spec.keep if spec.keep is not None else regions[0]
 
 
@@ -138,7 +138,7 @@ def _check_axis(axis: str, path: DataPath, panel: Panel | None, findings: Findin
     if spelled is not None:
         findings.add(path, f"{shown(axis)} is another spelling of {shown(spelled)}", f"write {shown(spelled)}")
     else:
-        findings.unknown(path, f"channel of panel '{panel.name}'", axis, (*panel.names, *panel.detectors))
+        findings.unknown(path, f"channel of panel '{panel.name}'", name=axis, known=(*panel.names, *panel.detectors))
 
 
 def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) -> ScaleDeclaration:
@@ -161,11 +161,11 @@ def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) 
 def _check_report(report: Mapping[str, Sequence[str]], known_ids: Sequence[str], findings: Findings) -> None:
     for name, denominators in report.items():
         if name not in known_ids:
-            findings.unknown(("report", name), "population", name, known_ids)
+            findings.unknown(("report", name), "population", name=name, known=known_ids)
         for place, denominator in enumerate(denominators):
             path = ("report", name, place)
             if denominator not in (ROOT, *known_ids):
-                findings.unknown(path, "population", denominator, (ROOT, *known_ids))
+                findings.unknown(path, "population", name=denominator, known=(ROOT, *known_ids))
             elif denominator == name:
                 findings.add(path, "a population is always 100 % of itself", "name another denominator")
             elif denominator in denominators[:place]:

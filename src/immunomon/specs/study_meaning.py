@@ -76,7 +76,7 @@ def _check_doses(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: F
     for place, cohort in shaped.items("cohorts"):
         known = _names(data, "dose_groups", "name")
         if cohort.dose_group not in known:
-            findings.unknown((*place, "dose_group"), "dose group", cohort.dose_group, known)
+            findings.unknown((*place, "dose_group"), "dose group", name=cohort.dose_group, known=known)
 
 
 def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: Findings) -> None:
@@ -85,9 +85,9 @@ def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings
     subject: SubjectSpec
     for place, subject in shaped.items("subjects"):
         if subject.dose_group not in groups:
-            findings.unknown((*place, "dose_group"), "dose group", subject.dose_group, groups)
+            findings.unknown((*place, "dose_group"), "dose group", name=subject.dose_group, known=groups)
         if subject.cohort is not None and subject.cohort not in cohorts:
-            findings.unknown((*place, "cohort"), "cohort", subject.cohort, cohorts)
+            findings.unknown((*place, "cohort"), "cohort", name=subject.cohort, known=cohorts)
         elif subject.cohort is not None and dose_of.get(subject.cohort, subject.dose_group) != subject.dose_group:
             dose = dose_of[subject.cohort]
             what = (
@@ -143,7 +143,9 @@ def _check_panels(shaped: Shaped[StudySpec], folder: Path, findings: Findings) -
         for place, use in shaped.items("panels"):
             name = getattr(use, key)
             if name not in known:
-                findings.unknown((*place, key), f"{key} (shipped, or in the study's folder {own}/)", name, known)
+                findings.unknown(
+                    (*place, key), f"{key} (shipped, or in the study's folder {own}/)", name=name, known=known
+                )
 
 
 def _check_compensation(spec: StudySpec, folder: Path, findings: Findings) -> None:
