@@ -20,6 +20,7 @@ __all__ = [
     "GEOMETRIES",
     "Boolean",
     "Ellipse",
+    "Ellipsoid",
     "Gate",
     "Interval",
     "Polygon",
@@ -119,12 +120,44 @@ class Ellipse:
 
 
 @dataclass(frozen=True)
+class Ellipsoid:
+    """All events within a Mahalanobis distance of a centre, on any number of axes."""
+
+    axes: tuple[str, ...]
+    center: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    distance_square: float = 1.0
+    kind: ClassVar[str] = "ellipsoid"
+
+    def __post_init__(self) -> None:
+        size = len(self.axes)
+        if len(self.center) != size or len(self.covariance) != size or any(len(row) != size for row in self.covariance):
+            raise ValueError(f"an ellipsoid on {size} axes needs {size} coordinates and a {size} x {size} covariance")
+        matrix = np.array(self.covariance, dtype=np.float64)
+        if not np.array_equal(matrix, matrix.T) or not (np.linalg.eigvalsh(matrix) > 0).all():
+            raise ValueError("an ellipsoid needs a symmetric, positive definite covariance")
+
+    def contains(self, events: EventTable) -> Mask:
+        """Return which events are inside, (events,)."""
+        points = np.column_stack([events.column(axis) for axis in self.axes])
+        return membership.in_ellipsoid(points, np.array(self.center), np.array(self.covariance), self.distance_square)
+
+
+@dataclass(frozen=True)
 class Boolean:
-    """A combination of other populations: ``and``, ``or``, ``not``; what it holds is decided by their memberships."""
+    """A combination of other populations: ``and``, ``or``, ``not``; what it holds is decided by their memberships.
+
+    complements: for each operand whether all that is not in it is meant; empty if none is.
+    """
 
     operator: str
     of: tuple[str, ...]
+    complements: tuple[bool, ...] = ()
     kind: ClassVar[str] = "boolean"
+
+    def __post_init__(self) -> None:
+        if self.complements and len(self.complements) != len(self.of):
+            raise ValueError(f"{len(self.of)} operands but {len(self.complements)} words on their complements")
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -137,14 +170,18 @@ class Boolean:
         >>> Boolean("not", ("a",)).combine([np.array([True, False])])
         array([False,  True])
         """
+        if self.complements:
+            operands = [~mask if turned else mask for mask, turned in zip(operands, self.complements, strict=True)]
         if self.operator == "and":
             return np.asarray(np.logical_and.reduce(operands), dtype=np.bool_)
         united = np.asarray(np.logical_or.reduce(operands), dtype=np.bool_)
         return united if self.operator == "or" else ~united
 
 
-Gate = Interval | Rectangle | Polygon | Ellipse | Boolean
-GEOMETRIES: dict[str, type[Gate]] = {cls.kind: cls for cls in (Interval, Rectangle, Polygon, Ellipse, Boolean)}
+Gate = Interval | Rectangle | Polygon | Ellipse | Ellipsoid | Boolean
+GEOMETRIES: dict[str, type[Gate]] = {
+    cls.kind: cls for cls in (Interval, Rectangle, Polygon, Ellipse, Ellipsoid, Boolean)
+}
 
 
 def gate_to_dict(gate: Gate) -> dict[str, Any]:
@@ -185,6 +222,9 @@ def gate_from_dict(data: dict[str, Any]) -> Gate:
             return Ellipse(
                 rest["x"], rest["y"], (rest["center"][0], rest["center"][1]), ((a, b), (c, d)), rest["distance_square"]
             )
+        case "ellipsoid":
+            rows = tuple(tuple(row) for row in rest["covariance"])
+            return Ellipsoid(tuple(rest["axes"]), tuple(rest["center"]), rows, rest["distance_square"])
         case "boolean":
-            return Boolean(rest["operator"], tuple(rest["of"]))
+            return Boolean(rest["operator"], tuple(rest["of"]), tuple(rest.get("complements", ())))
     raise UnknownName(f"no geometry named '{data['kind']}'; {nearest(data['kind'], GEOMETRIES)}")

@@ -1,0 +1,147 @@
+"""XML from strangers, read safely: no document types, no entities, nothing fetched, sizes limited, lines kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.parsers import expat
+
+from immunomon.errors import BadSpec, Problem
+
+__all__ = ["XmlElement", "read_xml", "root_tag"]
+
+_LARGEST = 256 * 1024 * 1024
+_DEEPEST = 500
+_DEFAULT_REMEDY = "export the file again from the program that wrote it"
+
+
+@dataclass(frozen=True, eq=False)
+class XmlElement:
+    """An element: its namespace and name, attributes (``namespace}name`` or ``name``), children, text and line."""
+
+    namespace: str
+    name: str
+    attributes: Mapping[str, str]
+    children: tuple[XmlElement, ...]
+    text: str
+    line: int
+
+    def get(self, name: str, namespace: str = "") -> str | None:
+        """Return an attribute of the namespace or, if there is none, of no namespace."""
+        qualified = self.attributes.get(f"{namespace}}}{name}") if namespace else None
+        return self.attributes.get(name) if qualified is None else qualified
+
+    def all(self, name: str, namespace: str | None = None) -> Iterator[XmlElement]:
+        """Return the children with a name, in one namespace or in any."""
+        return (c for c in self.children if c.name == name and namespace in (None, c.namespace))
+
+    def first(self, name: str, namespace: str | None = None) -> XmlElement | None:
+        """Return the first child with a name, or None."""
+        return next(self.all(name, namespace), None)
+
+
+@dataclass
+class _Open:
+    namespace: str
+    name: str
+    attributes: dict[str, str]
+    line: int
+    children: list[XmlElement] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+
+
+class _Refused(Exception):
+    """The document has something that is not read here; the message says what."""
+
+
+class _Builder:
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self._parser = parser
+        self._stack: list[_Open] = []
+        self.root: XmlElement | None = None
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = _no_doctype
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if len(self._stack) >= _DEEPEST:
+            raise _Refused(f"elements lie more than {_DEEPEST} deep in each other")
+        self._stack.append(_Open(*_split(tag), attributes, self._parser.CurrentLineNumber))
+
+    def _text(self, text: str) -> None:
+        self._stack[-1].text.append(text)
+
+    def _end(self, tag: str) -> None:  # noqa: ARG002
+        done = self._stack.pop()
+        text = "".join(done.text).strip()
+        element = XmlElement(done.namespace, done.name, done.attributes, tuple(done.children), text, done.line)
+        if self._stack:
+            self._stack[-1].children.append(element)
+        else:
+            self.root = element
+
+
+def _split(tag: str) -> tuple[str, str]:
+    namespace, found, name = tag.rpartition("}")
+    return (namespace, name) if found else ("", tag)
+
+
+def _no_doctype(*_: object) -> None:
+    # Entities that grow without end, and files that are fetched, need a document type.
+    raise _Refused("it declares a document type (DOCTYPE), which is not read for safety")
+
+
+def read_xml(path: Path, largest: int = _LARGEST) -> XmlElement:
+    """Return the root element of an XML file; entities and document types are refused, nothing is fetched.
+
+    largest: bytes. Raises BadSpec, with the line, if the file is missing, too large, or not well-formed.
+
+    >>> read_xml(Path("none.xml"))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none.xml: no such file; check the path
+    """
+    if not path.is_file():
+        raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")])
+    if path.stat().st_size > largest:
+        raise BadSpec([Problem(str(path), None, "", f"more than {largest:,} bytes", "split it into several files")])
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    builder = _Builder(parser)
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        what = f"not well-formed XML ({expat.ErrorString(error.code)})"
+        raise BadSpec([Problem(str(path), error.lineno, "", what, _DEFAULT_REMEDY)]) from error
+    except _Refused as error:
+        raise BadSpec([Problem(str(path), parser.CurrentLineNumber, "", str(error), "take it out")]) from error
+    except (ValueError, LookupError) as error:  # an encoding that Python does not know
+        raise BadSpec([Problem(str(path), None, "", f"not readable XML ({error})", _DEFAULT_REMEDY)]) from error
+    assert builder.root is not None
+    return builder.root
+
+
+def root_tag(path: Path) -> tuple[str, str] | None:
+    """Return the namespace and name of a file's root element, or None if its beginning is no XML.
+
+    >>> root_tag(Path("none.xml"))
+    """
+    found: list[tuple[str, str]] = []
+
+    def start(tag: str, _: dict[str, str]) -> None:
+        found.append(_split(tag))
+
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.StartElementHandler = start
+    try:
+        with path.open("rb") as file:
+            for _ in range(16):
+                chunk = file.read(4096)
+                if found or not chunk:
+                    break
+                parser.Parse(chunk, False)
+    except (OSError, expat.ExpatError, ValueError, LookupError):
+        pass
+    return found[0] if found else None

@@ -1,0 +1,107 @@
+"""Gates that somebody placed already, here or in another program, with all they need to be applied to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from immunomon.model.gatetree import PlacedPopulation
+from immunomon.model.geometry import gate_from_dict
+from immunomon.model.scales import AnyScale, Identity, scale_from_dict
+from immunomon.model.spectrum import SpectrumMatrix
+from immunomon.model.spillover import SpilloverMatrix
+
+__all__ = ["OWN_MATRIX", "UNCOMPENSATED", "GateAxis", "PlacedStrategy", "Ratio", "placed_from_run"]
+
+# The two words for a compensation that is no matrix of the strategy's own, as in Gating-ML 2.0.
+UNCOMPENSATED = "uncompensated"
+OWN_MATRIX = "FCS"
+
+INF = float("inf")
+_EVERYTHING = (-INF, INF)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A new dimension made of two channels: ``a (x - b) / (y - c)``, cut off at the bounds (Gating-ML's fratio)."""
+
+    x: str
+    y: str
+    a: float = 1.0
+    b: float = 0.0
+    c: float = 0.0
+    bounds: tuple[float, float] = _EVERYTHING
+
+    def __str__(self) -> str:
+        return f"{self.x}/{self.y}"
+
+
+@dataclass(frozen=True)
+class GateAxis:
+    """An axis that gates lie on: which channel, how compensated, on which scale, cut off at which coordinates.
+
+    channel: a detector, a marker, a fluorochrome of the matrix, or a ratio; compensation: ``uncompensated``, ``FCS``
+    (the file's own matrix, if it has one) or the name of one of the strategy's matrices; range: the top of plots.
+    """
+
+    channel: str | Ratio
+    compensation: str = UNCOMPENSATED
+    scale: AnyScale = field(default_factory=Identity)
+    bounds: tuple[float, float] = _EVERYTHING
+    range: float = 262144.0
+
+
+@dataclass(frozen=True)
+class PlacedStrategy:
+    """A tree of placed gates, parents and operands first, with their axes and matrices.
+
+    Every population's ``gate`` lies on axes named in ``axes``; boolean gates name other populations by id.
+    """
+
+    name: str
+    axes: Mapping[str, GateAxis]
+    populations: tuple[PlacedPopulation, ...]
+    matrices: Mapping[str, SpectrumMatrix] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The population ids, parents before children."""
+        return tuple(population.id for population in self.populations)
+
+
+def placed_from_run(gates: Mapping[str, Any], spillover: SpilloverMatrix | None) -> PlacedStrategy:
+    """Return what a run placed on one file, so that it can be applied again or written for another program.
+
+    gates: as ``GateTree.gates_to_dict`` gives it; spillover: the matrix that the run used. Populations that were not
+    placed stay, with the reason. Raises UnknownName for a scale or geometry that does not exist.
+
+    >>> axes = {"CD3": {"detector": "PE-A", "range": 1024.0, "scale": {"kind": "identity"}}}
+    >>> placed_from_run({"strategy": "treg", "axes": axes, "populations": []}, None).axes["CD3"].channel
+    'PE-A'
+    """
+    matrix = SpectrumMatrix.of(spillover) if spillover is not None and spillover.detectors else None
+    axes = {
+        name: GateAxis(
+            axis["detector"],
+            "spillover" if matrix and axis["detector"] in matrix.detectors else UNCOMPENSATED,
+            scale_from_dict(axis["scale"]),
+            range=axis["range"],
+        )
+        for name, axis in gates["axes"].items()
+    }
+    populations = tuple(
+        PlacedPopulation(
+            item["population"],
+            item["label"],
+            item["parent"],
+            item["path"],
+            item["method"],
+            None if item["gate"] is None else gate_from_dict(item["gate"]),
+            item.get("facts", {}),
+            item.get("note", ""),
+            item.get("failure", ""),
+        )
+        for item in gates["populations"]
+    )
+    return PlacedStrategy(gates["strategy"], axes, populations, {} if matrix is None else {"spillover": matrix})
