@@ -58,9 +58,9 @@ def test_a_spoiled_file_is_read_or_refused_as_a_bad_spec(write, kind, data):
 )
 def test_a_file_full_of_mistakes_is_refused_in_seconds(write, lines):
     head = "schema: immunomon.strategy/1\nname: x\nlabel: x\nversion: 1\npopulations:\n"
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(BadSpec) as caught:
         load_strategy(write(head + "\n".join(lines)), methods=GATE_METHODS)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert len(caught.value.problems) <= 260
     assert all(len(str(problem)) < 2500 for problem in caught.value.problems)

@@ -93,6 +93,11 @@ def test_a_study_s_own_panels_are_found(write, problems_of):
             "line 6: dose_groups[1].name: 'a' is the name of dose_groups[0] already; choose another",
         ),
         (
+            "name: B",
+            "name: all",
+            "line 6: dose_groups[1].name: 'all' stands for all dose groups together in the tables",
+        ),
+        (
             "name: more",
             "name: first",
             "line 9: cohorts[1].name: 'first' is the name of cohorts[0] already; choose another",

@@ -104,9 +104,9 @@ def test_a_file_that_is_missing_too_large_or_not_utf8_says_so(tmp_path, write):
 
 @pytest.mark.parametrize("text", ["[" * 400_000, "- " * 400_000, "{a: " * 200_000, "? " * 300_000])
 def test_deep_nesting_is_refused_quickly(write, text):
-    start = time.perf_counter()
+    start = time.process_time()
     assert "nested deeper than 30 levels" in message(write, text)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_more_values_than_any_spec_has_are_refused(write):

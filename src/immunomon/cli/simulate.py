@@ -9,7 +9,7 @@ from immunomon.simulate.scenario import Scenario
 __all__ = ["simulate"]
 
 
-def simulate(folder: Path, scenario: Scenario, events: int, seed: int, jobs: int) -> None:
+def simulate(folder: Path, scenario: Scenario, *, events: int, seed: int, jobs: int) -> None:
     """Write a synthetic trial into a folder, with a progress bar, and say where it is."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -61,7 +61,7 @@ class Valley:
     """A threshold in the valley between two modes: ``low`` and ``high`` are its two sides.
 
     which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth and
-    persistence: how much the density is smoothed (display scale), and how many standard errors a mode must stand out.
+    min_persistence: how much the density is smoothed (display scale), and how many standard errors a mode must stand out.
     low, high: only events between these intensities are looked at. fallback: the threshold (intensity) where no valley
     is found, for example where a population is absent; without it, the population is not placed.
     """

@@ -27,7 +27,7 @@ _REACH = 4.0
 class Diagonal:
     """A straight, tilted border in the valley of ``y - slope * x``: ``above`` and ``below`` are its two sides.
 
-    Regulatory T cells are CD25hi CD127lo: with x = CD127 and y = CD25 they lie above the diagonal. offset: the border
+    Regulatory T cells are CD25hi CD127lo: with x = CD127 and y = CD25 they lie above the diagonal. fallback_offset: the border
     (in y - slope * x, display scale) where no valley is found.
     """
 

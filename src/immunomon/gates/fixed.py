@@ -23,11 +23,11 @@ __all__ = ["EllipseGate", "IntervalGate", "PolygonGate", "RectangleGate", "Side"
 Units = Literal["intensity", "display"]
 
 
-def on_display(value: float | None, scale: DisplayScale, units: Units, missing: float) -> float:
+def on_display(value: float | None, scale: DisplayScale, units: Units, *, missing: float) -> float:
     """Return a border on the display scale; ``missing`` (an infinity) stands for a border that is not there.
 
     >>> from immunomon.model.scales import Linear
-    >>> on_display(50.0, Linear(t=100.0), "intensity", float("inf"))
+    >>> on_display(50.0, Linear(t=100.0), "intensity", missing=float("inf"))
     0.5
     """
     if value is None or np.isinf(value):
@@ -48,8 +48,8 @@ class Side:
         scale = scales[self.axis]
         return Interval(
             self.axis,
-            on_display(self.low, scale, units, -np.inf),
-            on_display(self.high, scale, units, np.inf),
+            on_display(self.low, scale, units, missing=-np.inf),
+            on_display(self.high, scale, units, missing=np.inf),
         )
 
 
@@ -141,8 +141,8 @@ class PolygonGate(_OneRegion):
         """Return the polygon on the display scale."""
         corners = tuple(
             (
-                on_display(x, scales[self.x], self.units, np.inf),
-                on_display(y, scales[self.y], self.units, np.inf),
+                on_display(x, scales[self.x], self.units, missing=np.inf),
+                on_display(y, scales[self.y], self.units, missing=np.inf),
             )
             for x, y in self.vertices
         )

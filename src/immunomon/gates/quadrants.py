@@ -64,7 +64,7 @@ class QuadrantsGate:
         on_x = axis == self.x
         declared = self.x_threshold if on_x else self.y_threshold
         if declared is not None:
-            return on_display(declared, scales[axis], self.units, INF), {}, ""
+            return on_display(declared, scales[axis], self.units, missing=INF), {}, ""
         valley = Valley(
             axis=axis,
             which=self.x_which if on_x else self.y_which,

@@ -64,6 +64,8 @@ def _check_rising(days: Sequence[Any], place: DataPath, findings: Findings, noun
 
 def _check_doses(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: Findings) -> None:
     for place, group in shaped.items("dose_groups"):
+        if group.name.casefold() == "all":
+            findings.add((*place, "name"), "'all' stands for all dose groups together in the tables", "choose another")
         path = (*place, "infusion_days")
         _check_rising(group.infusion_days, path, findings, "day")
         if 0 in group.infusion_days:
