@@ -18,6 +18,7 @@ from immunomon.model.events import EventTable
 
 __all__ = [
     "GEOMETRIES",
+    "BinnedPolygon",
     "Boolean",
     "Ellipse",
     "Ellipsoid",
@@ -93,6 +94,29 @@ class Polygon:
 
 
 @dataclass(frozen=True)
+class BinnedPolygon(Polygon):
+    """A polygon as FlowJo decides it: corners and events are put into bins, and the bins are compared.
+
+    A coordinate ``c`` falls into bin ``floor(c * resolution + shift)``; the shift, one an axis, is 0.5 where FlowJo
+    rounds (linear and log axes) and 0 where it cuts (biex). Events beyond an axis' ends sit in its outer bins, which
+    are 0 and ``resolution - 1`` (``resolution`` itself where it cuts).
+    """
+
+    resolution: int = 256
+    shifts: tuple[float, float] = (0.5, 0.5)
+    kind: ClassVar[str] = "binned_polygon"
+
+    def contains(self, events: EventTable) -> Mask:
+        """Return which events are inside, (events,)."""
+        binned = []
+        for axis, shift in zip(self.axes, self.shifts, strict=True):
+            bins = np.floor(events.column(axis) * self.resolution + shift)
+            binned.append(np.clip(bins, 0, self.resolution - (1 if shift else 0)))
+        corners = np.floor(np.array(self.vertices) * self.resolution + np.array(self.shifts))
+        return membership.in_polygon(binned[0], binned[1], corners)
+
+
+@dataclass(frozen=True)
 class Ellipse:
     """All events within a Mahalanobis distance of a centre: ``(p - c)' inv(covariance) (p - c) <= distance_square``."""
 
@@ -121,7 +145,10 @@ class Ellipse:
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """All events within a Mahalanobis distance of a centre, on any number of axes."""
+    """All events with ``(p - c)' inv(covariance) (p - c) <= distance_square``, on any number of axes.
+
+    The matrix need only have an inverse: Gating-ML's own compliance suite has one that is no covariance.
+    """
 
     axes: tuple[str, ...]
     center: tuple[float, ...]
@@ -134,8 +161,8 @@ class Ellipsoid:
         if len(self.center) != size or len(self.covariance) != size or any(len(row) != size for row in self.covariance):
             raise ValueError(f"an ellipsoid on {size} axes needs {size} coordinates and a {size} x {size} covariance")
         matrix = np.array(self.covariance, dtype=np.float64)
-        if not np.array_equal(matrix, matrix.T) or not (np.linalg.eigvalsh(matrix) > 0).all():
-            raise ValueError("an ellipsoid needs a symmetric, positive definite covariance")
+        if not np.isfinite(matrix).all() or np.linalg.matrix_rank(matrix) < size:
+            raise ValueError("an ellipsoid needs a covariance that has an inverse")
 
     def contains(self, events: EventTable) -> Mask:
         """Return which events are inside, (events,)."""
@@ -180,7 +207,7 @@ class Boolean:
 
 Gate = Interval | Rectangle | Polygon | Ellipse | Ellipsoid | Boolean
 GEOMETRIES: dict[str, type[Gate]] = {
-    cls.kind: cls for cls in (Interval, Rectangle, Polygon, Ellipse, Ellipsoid, Boolean)
+    cls.kind: cls for cls in (Interval, Rectangle, Polygon, BinnedPolygon, Ellipse, Ellipsoid, Boolean)
 }
 
 
@@ -217,6 +244,10 @@ def gate_from_dict(data: dict[str, Any]) -> Gate:
             return Rectangle(tuple(side for side in sides if isinstance(side, Interval)))
         case "polygon":
             return Polygon(rest["x"], rest["y"], tuple((float(x), float(y)) for x, y in rest["vertices"]))
+        case "binned_polygon":
+            corners = tuple((float(x), float(y)) for x, y in rest["vertices"])
+            shifts = (float(rest["shifts"][0]), float(rest["shifts"][1]))
+            return BinnedPolygon(rest["x"], rest["y"], corners, int(rest["resolution"]), shifts)
         case "ellipse":
             (a, b), (c, d) = rest["covariance"]
             return Ellipse(

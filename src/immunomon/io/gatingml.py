@@ -1,0 +1,162 @@
+"""Reading Gating-ML 2.0: the gates of another program, ready to be applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.io.gatingml_axes import GatingMlAxes
+from immunomon.io.gatingml_gates import GATE_ELEMENTS, dimensions_in, geometry_of, quadrants_of
+from immunomon.io.gatingml_scales import read_matrices, read_transformations
+from immunomon.io.gatingml_source import DATATYPES, GATING, OURS, TRANSFORMS, GatingMlSource
+from immunomon.io.xmltree import XmlElement, read_xml, root_tag
+from immunomon.model.gatetree import PlacedPopulation
+from immunomon.model.geometry import Boolean, Gate
+from immunomon.model.placed import PlacedStrategy
+from immunomon.model.strategy import ROOT
+
+__all__ = ["is_gatingml", "read_gatingml"]
+
+_LARGEST = 64 * 1024 * 1024
+
+
+def is_gatingml(path: Path) -> bool:
+    """Say whether a file is a Gating-ML 2.0 document, judged by its root element.
+
+    >>> is_gatingml(Path("none.xml"))
+    False
+    """
+    return root_tag(path) == (GATING, "Gating-ML")
+
+
+def read_gatingml(path: Path) -> PlacedStrategy:
+    """Return the gates of a Gating-ML 2.0 document, parents and operands first, else in the document's order.
+
+    Every gate and every quadrant is a population under its id. Raises BadSpec with every problem found, by line.
+
+    >>> read_gatingml(Path("none.xml"))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none.xml: no such file; check the path
+    """
+    root = read_xml(path, _LARGEST)
+    if (root.namespace, root.name) != (GATING, "Gating-ML"):
+        what = f"its root element is '{root.name}', not Gating-ML 2.0's"
+        raise BadSpec([Problem(str(path), root.line, "", what, f"its namespace must be {GATING}")])
+    source = GatingMlSource(path)
+    parts = list(_parts(root))
+    transformations = read_transformations(source, _named(parts, TRANSFORMS, "transformation"))
+    matrices = read_matrices(source, _named(parts, TRANSFORMS, "spectrumMatrix"))
+    gates = [part for part in parts if part.namespace == GATING and part.name in GATE_ELEMENTS]
+    axes = GatingMlAxes(source, transformations, matrices)
+    ours = next((info for part in _named(parts, DATATYPES, "custom_info") for info in part.all("strategy", OURS)), None)
+    axes.declare([] if ours is None else list(ours.all("axis", OURS)))
+    axes.name_all([dimension for gate in gates for dimension in dimensions_in(gate)])
+    source.findings.raise_any()
+    populations = _populations(source, gates, axes)
+    source.findings.raise_any()
+    name = None if ours is None else ours.get("name", OURS)
+    return PlacedStrategy(name or path.stem, axes.axes, populations, matrices)
+
+
+def _named(parts: list[XmlElement], namespace: str, name: str) -> list[XmlElement]:
+    return [part for part in parts if part.namespace == namespace and part.name == name]
+
+
+def _parts(root: XmlElement) -> Iterator[XmlElement]:
+    """Return gates, transformations, matrices and notes, those inside another program's own elements included."""
+    ways = [iter(root.children)]
+    while ways:
+        element = next(ways[-1], None)
+        if element is None:
+            ways.pop()
+        elif element.namespace in (GATING, TRANSFORMS, DATATYPES):
+            yield element
+        else:
+            ways.append(iter(element.children))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A gate as found: where, inside which other one, and its geometry."""
+
+    element: XmlElement
+    parent: str | None
+    gate: Gate
+    quadrant: bool
+
+
+def _populations(source: GatingMlSource, gates: list[XmlElement], axes: GatingMlAxes) -> tuple[PlacedPopulation, ...]:
+    ids = _ids(source, gates)
+    found: dict[str, _Found] = {}
+    for element in gates:
+        with source.noting():
+            found |= {ids[name]: item for name, item in _read(source, element, axes, ids)}
+    source.findings.raise_any()
+    done: dict[str, PlacedPopulation] = {}
+    order: list[str] = []
+    with source.noting():
+        order += _ordered(source, found)
+    for name in order:
+        item = found[name]
+        parent = ROOT if item.parent is None else item.parent
+        path = ("" if item.parent is None else done[parent].path) + f"/{name}"
+        label = name if item.quadrant else item.element.get("label", OURS) or name
+        method = item.element.get("method", OURS) or item.gate.kind
+        done[name] = PlacedPopulation(name, label, parent, path, method, item.gate)
+    return tuple(done.values())
+
+
+def _ids(source: GatingMlSource, gates: list[XmlElement]) -> dict[str, str]:
+    """Return the document's ids of gates and quadrants -> ids of populations; they differ where XML forbids ours."""
+    ids: dict[str, str] = {}
+    for gate in gates:
+        for element in gate.all("Quadrant", GATING) if gate.name == "QuadrantGate" else [gate]:
+            with source.noting():
+                name = source.text(element, "id", GATING)
+                own = element.get("id", OURS) if element.attributes.get(f"{OURS}}}id") else name
+                if name in ids or own in ids.values() or own == ROOT:
+                    source.refuse(element, f"the id '{own}' is taken already", "give each gate its own id")
+                ids[name] = own or name
+    source.findings.raise_any()
+    return ids
+
+
+def _read(
+    source: GatingMlSource, element: XmlElement, axes: GatingMlAxes, ids: Mapping[str, str]
+) -> Iterator[tuple[str, _Found]]:
+    reference = element.get("parent_id", GATING)
+    if reference is not None and reference not in ids:
+        remedy = nearest(reference[:80], ids)
+        source.refuse(element, f"no gate '{reference}' to be its parent (of quadrants, name one)", remedy)
+    parent = None if reference is None else ids[reference]
+    if element.name == "QuadrantGate":
+        for name, region in quadrants_of(source, element, axes).items():
+            yield name, _Found(element, parent, region, True)
+    else:
+        gate = geometry_of(source, element, axes, ids)
+        yield source.text(element, "id", GATING), _Found(element, parent, gate, False)
+
+
+def _ordered(source: GatingMlSource, found: Mapping[str, _Found]) -> list[str]:
+    """Return the ids so that parents and operands come first, else in the document's order."""
+    needs = {
+        name: [*([item.parent] if item.parent else []), *(item.gate.of if isinstance(item.gate, Boolean) else ())]
+        for name, item in found.items()
+    }
+    order: dict[str, None] = {}
+    for start in needs:
+        way = {start: iter(needs[start])} if start not in order else {}
+        while way:
+            name = next(reversed(way))
+            needed = next((other for other in way[name] if other not in order), None)
+            if needed is None:
+                order[name] = None
+                way.pop(name)
+            elif needed in way:
+                source.refuse(found[needed].element, f"it needs itself, by way of '{name}'", "break the circle")
+            else:
+                way[needed] = iter(needs[needed])
+    return list(order)

@@ -1,0 +1,93 @@
+"""A Gating-ML document while it is read: its namespaces, and what is wrong with it, by line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from immunomon.errors import Problem
+from immunomon.io.xmltree import XmlElement
+from immunomon.specs.findings import Findings, shown
+
+__all__ = ["DATATYPES", "GATING", "OURS", "TRANSFORMS", "GatingMlSource"]
+
+_STANDARD = "http://www.isac-net.org/std/Gating-ML/v2.0/"
+GATING, DATATYPES, TRANSFORMS = _STANDARD + "gating", _STANDARD + "datatypes", _STANDARD + "transformations"
+# What Gating-ML has no place for (labels, names of axes) stands in attributes that other programs skip.
+OURS = "urn:immunomon:gatingml:1"
+
+
+class _Unreadable(Exception):
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+class GatingMlSource:
+    """Reads attributes of one document; whatever is wrong is noted with its line, and the rest is read on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings = Findings(str(path))
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what is refused inside, and go on after it."""
+        try:
+            yield
+        except _Unreadable as error:
+            self.findings.add_problem(error.problem)
+
+    def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
+        """Give up the element being read: something is wrong with it that cannot be read past."""
+        name = element.get("id", element.namespace) if element.namespace else None
+        place = element.name + (f" {name}" if name else "")
+        raise _Unreadable(Problem(str(self.path), element.line, place, what, remedy))
+
+    def text(self, element: XmlElement, name: str, namespace: str) -> str:
+        """Return an attribute that must be there."""
+        value = element.get(name, namespace)
+        if not value:
+            self.refuse(element, f"the attribute '{name}' is missing", "Gating-ML 2.0 requires it")
+        return value
+
+    def number(self, element: XmlElement, name: str, namespace: str) -> float:
+        """Return an attribute that must be there and be a finite number."""
+        found = self.optional_number(element, name, namespace)
+        if found is None:
+            self.refuse(element, f"the attribute '{name}' is missing", "Gating-ML 2.0 requires it")
+        if math.isinf(found):
+            self.refuse(element, f"the attribute '{name}' is infinite")
+        return found
+
+    def optional_number(self, element: XmlElement, name: str, namespace: str) -> float | None:
+        """Return an attribute that must be a number (or an infinity) if it is there."""
+        text = element.get(name, namespace)
+        return None if text is None else self.parsed(element, text, f"the attribute '{name}'")
+
+    def parsed(self, element: XmlElement, text: str, what: str) -> float:
+        """Return text as a number; raises inside ``noting`` if it is none."""
+        try:
+            value = float(text.replace("_", "?"))
+        except ValueError:
+            value = math.nan
+        if math.isnan(value):
+            self.refuse(element, f"{what} is {shown(text)}, which is not a number")
+        return value
+
+    def flag(self, element: XmlElement, name: str, namespace: str) -> bool:
+        """Return an attribute that is true or false; false if it is not there."""
+        text = (element.get(name, namespace) or "false").strip()
+        if text not in ("true", "false", "1", "0"):
+            self.refuse(element, f"the attribute '{name}' is {shown(text)}", "write true or false")
+        return text in ("true", "1")
+
+    def children(self, element: XmlElement, name: str, namespace: str = GATING) -> tuple[XmlElement, ...]:
+        """Return the children with a name, at least one."""
+        found = tuple(element.all(name, namespace))
+        if not found:
+            self.refuse(element, f"it has no element '{name}'", "Gating-ML 2.0 requires it")
+        return found
