@@ -23,7 +23,7 @@ def test_every_scale_is_undone_by_its_inverse_and_survives_being_written(scale):
 
 
 def test_every_scale_is_registered_by_its_kind():
-    assert set(SCALES) == {"identity", "linear", "logicle", "asinh", "log", "hyperlog"}
+    assert set(SCALES) == {"identity", "linear", "logicle", "asinh", "log", "hyperlog", "biex"}
 
 
 def test_a_log_scale_is_undone_by_its_inverse_and_puts_what_is_not_positive_below_everything():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.kernels import biex as biex_kernels
 from immunomon.kernels import scales as kernels
 from immunomon.kernels import scales_log
 
@@ -16,6 +17,7 @@ __all__ = [
     "SCALES",
     "AnyScale",
     "Asinh",
+    "Biex",
     "DisplayScale",
     "Hyperlog",
     "Identity",
@@ -182,8 +184,37 @@ class Hyperlog:
         return scales_log.hyperlog_inverse(coordinates, self.t, self.w, self.m, self.a)
 
 
-AnyScale = Identity | Linear | Logicle | Asinh | Log | Hyperlog
-SCALES: dict[str, type[AnyScale]] = {cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh, Log, Hyperlog)}
+@dataclass(frozen=True)
+class Biex:
+    """FlowJo's biexponential table, 1.0 at its end; raises ValueError for parameters that describe none.
+
+    Intensities beyond the table lie on its ends, as they do in FlowJo.
+    """
+
+    max_range: float = 262144.0
+    pos: float = 4.418539922
+    neg: float = 0.0
+    width: float = -10.0
+    kind: ClassVar[str] = "biex"
+
+    def __post_init__(self) -> None:
+        biex_kernels.biex_table(self.max_range, self.pos, self.neg, self.width)
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Biex().apply(np.array([1e9])).round(6)
+        array([1.])
+        """
+        return biex_kernels.biex(values, self.max_range, self.pos, self.neg, self.width)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        return biex_kernels.biex_inverse(coordinates, self.max_range, self.pos, self.neg, self.width)
+
+
+AnyScale = Identity | Linear | Logicle | Asinh | Log | Hyperlog | Biex
+SCALES: dict[str, type[AnyScale]] = {cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh, Log, Hyperlog, Biex)}
 
 
 def scale_to_dict(scale: AnyScale) -> dict[str, float | str]:
