@@ -1,0 +1,40 @@
+"""``immunomon verify``: a run's numbers, worked out a second time by other code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from immunomon.verify.run import SampleVerdict, verify_run
+
+__all__ = ["verify"]
+
+
+def verify(run: Path, *, sample: int | None, study: Path | None) -> int:
+    """Print one line a sample and what differs; return 0 if nothing does, else 1."""
+    verification = verify_run(run, samples=sample, study=study, progress=_print)
+    compared = [verdict.comparison for verdict in verification.samples if verdict.comparison]
+    typer.echo(
+        f"{len(verification.samples)} of {verification.gated} gated samples computed a second time: "
+        f"{sum(c.counts for c in compared)} counts, {sum(c.percents for c in compared)} percents, "
+        f"{sum(c.medians for c in compared)} medians; {sum(not v.equal for v in verification.samples)} samples differ "
+        f"or could not be compared. Largest relative difference of percents and medians: "
+        f"{max((c.largest_relative_difference for c in compared), default=0.0):.1e}."
+    )
+    typer.echo(f"Written: {run / 'verification.json'}")
+    return 0 if verification.equal else 1
+
+
+def _print(verdict: SampleVerdict) -> None:
+    found = verdict.comparison
+    if found is None:
+        typer.echo(f"PROBLEM  {verdict.sample_id}: {verdict.problem}")
+        return
+    word = "equal    " if verdict.equal else "DIFFERENT"
+    typer.echo(
+        f"{word}  {verdict.sample_id}: {verdict.events} events, {found.counts} counts, {found.medians} medians, "
+        f"reader {verdict.reader}"
+    )
+    for difference in found.differences:
+        typer.echo(f"    {difference}")
