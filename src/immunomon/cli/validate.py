@@ -1,0 +1,85 @@
+"""``immunomon validate``: measure the product against a simulated truth, and write the document."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from immunomon.cli.progress import stages
+from immunomon.pipeline.folder import write_whole
+from immunomon.validation.document import document
+from immunomon.validation.measure import Validation, measure
+from immunomon.validation.targets import PRIMARY_VISIT
+from immunomon.validation.trials import Design
+
+__all__ = ["validate"]
+
+
+def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int | None) -> int:
+    """Simulate, run and measure; write the document, print what came out; return 0 if every target is met, else 1.
+
+    keep: a folder in which the simulated trials and their runs stay, and are used again; None: a temporary one.
+    """
+    began = time.monotonic()
+    with _folder(keep) as folder, stages() as progress:
+        found = measure(
+            folder, design=Design(events=events, seed=seed), jobs=jobs or os.cpu_count() or 1, progress=progress
+        )
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    made = f"Made on {day} in {time.monotonic() - began:.0f} s."
+    command = f"immunomon validate --events {events} --seed {seed}"
+    write_whole(out, document(found, command=command, made=made).encode("utf-8"))
+    for line in _summary(found):
+        typer.echo(line)
+    typer.echo(f"Written: {out}")
+    return 0 if found.met else 1
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="immunomon-validate-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _summary(found: Validation) -> Iterator[str]:
+    unmet = [row for row in found.judged if not row.met]
+    number = len(found.judged)
+    yield f"{_word(found.frequencies_met)}  frequencies: {number - len(unmet)} of {number} targets met"
+    for row in unmet:
+        yield (
+            f"         {row.panel} {row.population}: median error {row.absolute:.3f} pp, {row.relative:.2f} % of the "
+            f"truth; target {row.target}"
+        )
+    for file, reason in found.failed.items():
+        yield f"         failed {file}: {reason}"
+    tally = found.primary_tally
+    yield (
+        f"{_word(tally.within_chance)}  effects at {PRIMARY_VISIT}: {tally.intervals - tally.misses} of "
+        f"{tally.intervals} intervals hold what was built in"
+    )
+    for effect in found.primary:
+        if not effect.inside:
+            yield (
+                f"         {effect.population}: built in {effect.built_in:+.3f}, estimated {effect.estimate:+.3f} "
+                f"({effect.low:+.3f} to {effect.high:+.3f}), {effect.n} of {effect.subjects} patients"
+            )
+    tally = found.null_tally
+    yield (
+        f"{_word(tally.within_chance)}  null scenario: {tally.misses} of {tally.intervals} intervals exclude no "
+        f"change; {tally.expected:.1f} expected, at most {tally.allowed} by chance"
+    )
+
+
+def _word(met: bool) -> str:
+    return "met    " if met else "NOT met"
