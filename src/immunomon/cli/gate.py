@@ -15,6 +15,8 @@ from immunomon.errors import ImmunomonError
 from immunomon.gates import GATE_METHODS
 from immunomon.io.spillover import read_matrix_csv
 from immunomon.model.panel import Panel
+from immunomon.model.placed import PlacedStrategy
+from immunomon.model.strategy import GatingStrategy
 from immunomon.pipeline.files import COLUMNS, Row, gate_files
 from immunomon.pipeline.run import default_jobs
 from immunomon.pipeline.single import Compensation
@@ -22,7 +24,7 @@ from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy
 
-__all__ = ["gate"]
+__all__ = ["find_gates", "gate"]
 
 
 def gate(
@@ -36,9 +38,7 @@ def gate(
     jobs: int | None,
 ) -> int:
     """Gate files and write or print the table; return 0 if every file was gated, else 1."""
-    strategy_file = Path(strategy) if Path(strategy).is_file() else find_strategy(strategy)
-    declared = load_strategy(strategy_file, methods=GATE_METHODS)
-    using = _panel(panel or declared.panel, strategy_file, required=panel is not None)
+    declared, using, _ = find_gates(strategy, panel)
     with stages() as progress:
         rows, failures = gate_files(
             files,
@@ -59,6 +59,28 @@ def gate(
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
     return 1 if failures else 0
+
+
+def find_gates(named: str, panel: str | None = None) -> tuple[GatingStrategy | PlacedStrategy, Panel | None, Path]:
+    """Return a strategy by its file or name, the panel it is used with, and its file; raises BadSpec.
+
+    panel: a file or a name; None for the one that the strategy names, if it can be found.
+    """
+    path = Path(named) if Path(named).is_file() else find_strategy(named)
+    declared = _strategy(path)
+    hint = declared.panel if isinstance(declared, GatingStrategy) else None
+    return declared, _panel(panel or hint, path, required=panel is not None), path
+
+
+def _strategy(path: Path) -> GatingStrategy | PlacedStrategy:
+    """Return a strategy of ours or the gates of another program, judged by the file's contents."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        from immunomon.io.gatingml import read_gatingml
+        from immunomon.io.xmltree import root_tag
+
+        if root_tag(path) is not None:
+            return read_gatingml(path)
+    return load_strategy(path, methods=GATE_METHODS)
 
 
 def _panel(name: str | None, strategy_file: Path, *, required: bool) -> Panel | None:

@@ -122,6 +122,20 @@ def export(
     raise typer.Exit(work(run, to))
 
 
+@app.command("export-gates")
+def export_gates(
+    source: Annotated[str, typer.Argument(help="A run folder, or a strategy's file or name.")],
+    kind: Annotated[str, typer.Option("--as", help="The format: gatingml.")] = "gatingml",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A folder for a run (default: in it), a file for a strategy.")
+    ] = None,
+) -> None:
+    """Write placed gates for other programs: a run's, sample by sample, or those of a strategy with fixed borders."""
+    from immunomon.cli.export_gates import export_gates as work
+
+    raise typer.Exit(work(source, kind, out))
+
+
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="The run folder.")],

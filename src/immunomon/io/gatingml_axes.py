@@ -40,8 +40,10 @@ class GatingMlAxes:
             with self._source.noting():
                 name = self._source.text(element, "name", OURS)
                 key, axis = self._read(element)
-                if key in self._names or name in self._names.values():
-                    self._source.refuse(element, "an axis is declared twice")
+                if key in self._names:
+                    continue  # two names for one axis: the first is as good as the second
+                if name in self._names.values():
+                    self._source.refuse(element, f"the axis '{name}' is declared twice")
                 limit = self._source.optional_number(element, "range", OURS)
                 self._names[key] = name
                 self._found[key] = axis if limit is None else replace(axis, range=limit)

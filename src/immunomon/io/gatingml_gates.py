@@ -10,7 +10,7 @@ import numpy as np
 
 from immunomon.errors import nearest
 from immunomon.io.gatingml_axes import GatingMlAxes
-from immunomon.io.gatingml_source import DATATYPES, GATING, GatingMlSource
+from immunomon.io.gatingml_source import DATATYPES, GATING, OURS, GatingMlSource
 from immunomon.io.xmltree import XmlElement
 from immunomon.model.geometry import Boolean, Ellipse, Ellipsoid, Gate, Interval, Polygon, Rectangle
 
@@ -105,7 +105,13 @@ def _boolean(source: GatingMlSource, gate: XmlElement, ids: Mapping[str, str]) -
         complements.append(source.flag(reference, "use-as-complement", GATING))
     if operators[0].name == "not" and len(operands) != 1:
         source.refuse(operators[0], f"'not' takes one gate, here are {len(operands)}", "use 'or' inside it")
-    return Boolean(operators[0].name, tuple(operands), tuple(complements) if any(complements) else ())
+    operator = operators[0].name
+    match gate.get("means", OURS):  # how immunomon writes what the standard's operators cannot say
+        case "none" if operator == "and":
+            operator, complements = "not", [not turned for turned in complements]
+        case "one" if len(set(operands)) == 1:
+            operands, complements = operands[:1], complements[:1]
+    return Boolean(operator, tuple(operands), tuple(complements) if any(complements) else ())
 
 
 def quadrants_of(source: GatingMlSource, gate: XmlElement, axes: GatingMlAxes) -> dict[str, Gate]:

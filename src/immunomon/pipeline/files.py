@@ -10,7 +10,9 @@ from immunomon.errors import ImmunomonError
 from immunomon.io.memberships import write_memberships
 from immunomon.model.gatetree import GateTree
 from immunomon.model.panel import Panel
+from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import GatingStrategy
+from immunomon.pipeline.placed import apply_to_file
 from immunomon.pipeline.single import FROM_FILE, Compensation, analyse
 
 __all__ = ["COLUMNS", "Row", "gate_files"]
@@ -21,7 +23,7 @@ Row = dict[str, str | int | float | None]
 
 def gate_files(
     files: Sequence[Path],
-    strategy: GatingStrategy,
+    strategy: GatingStrategy | PlacedStrategy,
     *,
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
@@ -31,19 +33,24 @@ def gate_files(
 ) -> tuple[list[Row], list[str]]:
     """Return one row per file and population (columns: COLUMNS), and why files failed.
 
-    memberships: a folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one
-    stem from several folders get their folder's name in front.
+    strategy: as declared, placed on each file anew, or placed already, by another program or a run. memberships: a
+    folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
+    folders get their folder's name in front.
     """
 
     def one(file: Path) -> list[Row] | str:
         try:
-            analysis = analyse(file, strategy, panel=panel, compensation=compensation, with_plots=False)
+            if isinstance(strategy, PlacedStrategy):
+                tree = apply_to_file(file, strategy, panel=panel, compensation=compensation)
+            else:
+                tree = analyse(file, strategy, panel=panel, compensation=compensation, with_plots=False).tree
         except ImmunomonError as error:
             return str(error)
         if memberships is not None:
-            paths = {strategy.path(name): mask for name, mask in analysis.tree.memberships.items()}
-            write_memberships(memberships / f"{_stem(file, files)}.npz", paths, analysis.tree.count)
-        return _rows(file, analysis.tree)
+            ways = {population.id: population.path for population in tree.populations}
+            paths = {ways[name]: mask for name, mask in tree.memberships.items()}
+            write_memberships(memberships / f"{_stem(file, files)}.npz", paths, tree.count)
+        return _rows(file, tree)
 
     rows: list[Row] = []
     failures: list[str] = []

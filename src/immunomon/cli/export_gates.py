@@ -1,0 +1,72 @@
+"""``immunomon export-gates``: placed gates, written for other programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from immunomon.errors import ImmunomonError, UnknownName, nearest
+
+__all__ = ["EXPORTS", "export_gates", "export_gatingml"]
+
+
+def export_gates(source: str, kind: str, out: Path | None) -> int:
+    """Write a run's placed gates, or a strategy's fixed ones, as another program reads them; return the exit code.
+
+    source: a run folder, or a strategy's file or name; kind: one of EXPORTS. Raises UnknownName for another kind.
+    """
+    if kind not in EXPORTS:
+        raise UnknownName(f"no format named '{kind}'; {nearest(kind, EXPORTS)}")
+    return EXPORTS[kind](source, out)
+
+
+def export_gatingml(source: str, out: Path | None) -> int:
+    """Write Gating-ML 2.0: a file a sample of a run (default: RUN/gatingml), or one of a strategy (default: printed).
+
+    Raises ImmunomonError for a folder that is no run, BadSpec for a strategy whose gates depend on the data.
+    """
+    if Path(source).is_dir():
+        return _run_as_gatingml(Path(source), out)
+    from immunomon.cli.gate import find_gates
+    from immunomon.io.gatingml_writing import write_gatingml
+    from immunomon.model.placed import PlacedStrategy
+    from immunomon.pipeline.folder import write_whole
+    from immunomon.pipeline.placed import place_without_data
+
+    declared, panel, path = find_gates(source)
+    placed = declared if isinstance(declared, PlacedStrategy) else place_without_data(declared, panel, path)
+    document = write_gatingml(placed)
+    if out is None:
+        sys.stdout.write(document.decode("utf-8"))
+        return 0
+    if out.is_dir():
+        raise ImmunomonError(f"{out}: this is a folder; name the file to write, such as {out / (placed.name + '.xml')}")
+    write_whole(out, document)
+    typer.echo(f"{len(placed.populations)} populations of {placed.name} are in {out}", err=True)
+    return 0
+
+
+def _run_as_gatingml(run: Path, out: Path | None) -> int:
+    from immunomon.io.gatingml_writing import left_out, write_gatingml
+    from immunomon.pipeline.folder import write_whole
+    from immunomon.pipeline.placed import placed_in_run
+
+    folder = run / "gatingml" if out is None else out
+    if folder.is_file():
+        raise ImmunomonError(f"{folder}: this is a file; a run is exported into a folder, one file a sample")
+    written = 0
+    for sample_id, placed in placed_in_run(run):
+        write_whole(folder / f"{sample_id}.xml", write_gatingml(placed))
+        written += 1
+        missing = left_out(placed)
+        if missing:
+            typer.echo(f"{sample_id}: without {', '.join(missing)}, which were not placed", err=True)
+    typer.echo(f"The gates of {written} samples are in {folder}", err=True)
+    return 0
+
+
+# The formats by name: each takes the source and where to write, and returns the exit code.
+EXPORTS: dict[str, Callable[[str, Path | None], int]] = {"gatingml": export_gatingml}

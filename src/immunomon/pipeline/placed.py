@@ -1,0 +1,121 @@
+"""Gates that are placed already, and files: one through the other, from a run, from a strategy without data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from immunomon.errors import AmbiguousChannel, BadSpec, ImmunomonError, Problem, UnknownChannel
+from immunomon.gates import gate_method
+from immunomon.gates.boolean import BooleanGate
+from immunomon.gates.fixed import EllipseGate, IntervalGate, PolygonGate, RectangleGate
+from immunomon.gates.quadrants import QuadrantsGate
+from immunomon.io.fcs import read_fcs
+from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
+from immunomon.model.gatetree import GateTree
+from immunomon.model.panel import Panel
+from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, placed_from_run
+from immunomon.model.placement import GateMethod
+from immunomon.model.spillover import SpilloverMatrix
+from immunomon.model.strategy import GatingStrategy
+from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.single import FROM_FILE, Compensation
+from immunomon.steps.apply import apply_gates
+from immunomon.steps.gate import axes_of, gate
+from immunomon.steps.transform import resolve_scales
+
+__all__ = ["apply_to_file", "place_without_data", "placed_in_run"]
+
+
+def apply_to_file(
+    path: Path, placed: PlacedStrategy, *, panel: Panel | None = None, compensation: Compensation = FROM_FILE
+) -> GateTree:
+    """Return one file read and gated with gates that are placed already.
+
+    panel: puts marker names on the file's detectors; compensation: the matrix for axes that ask for the file's own.
+    Raises BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
+    """
+    header, raw = read_fcs(path)
+    events = raw.labelled(panel.label_channels(raw.channels)) if panel else raw
+    asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
+    try:
+        return apply_gates(events, placed, compensation.of(header) if asks else None)
+    except (UnknownChannel, AmbiguousChannel) as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+def placed_in_run(run: Path) -> Iterator[tuple[str, PlacedStrategy]]:
+    """Return each gated sample of a run, in its order, with the gates placed on it and the matrix used.
+
+    Raises ImmunomonError if the folder holds no finished run or lacks a sample's result.
+    """
+    folder = RunFolder(run)
+    try:
+        manifest = json.loads(folder.manifest.read_text(encoding="utf-8"))
+        samples = [item["sample_id"] for item in manifest["files"] if item["status"] == "gated"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImmunomonError(f"{run}: it holds no finished run; make one with: immunomon run") from error
+    for sample_id in samples:
+        result = folder.read_sample(sample_id)
+        if result is None or "gates" not in result:
+            raise ImmunomonError(f"{folder.sample_file(sample_id)}: the result is missing; run again: immunomon run")
+        matrix = result["spillover"]
+        spillover = matrix and SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"])))
+        yield sample_id, placed_from_run(result["gates"], spillover)
+
+
+def _needs_data(method: GateMethod) -> bool:
+    if isinstance(method, QuadrantsGate):
+        return method.x_threshold is None or method.y_threshold is None
+    return not isinstance(method, IntervalGate | RectangleGate | PolygonGate | EllipseGate | BooleanGate)
+
+
+def place_without_data(strategy: GatingStrategy, panel: Panel | None, file: Path) -> PlacedStrategy:
+    """Return a strategy whose gates were all declared with fixed borders, placed without any events.
+
+    panel: tells the detector of each marker; without it the axes' own names stand for channels. file: the strategy's,
+    for messages. Fluorescence is compensated with the matrix of the file that the gates will be applied to. Raises
+    BadSpec, naming them, for gates and scales that depend on the data.
+    """
+    remedy = "run a study with it and export the run's gates"
+    problems = [
+        Problem(
+            str(file), None, population.id, f"gate '{population.gate.method}' is placed on each file's events", remedy
+        )
+        for population in strategy.populations
+        if _needs_data(gate_method(population.gate))
+    ]
+    problems += [
+        Problem(str(file), None, f"scales.{name}", "its width is found on each file's events", remedy)
+        for name, scale in strategy.scales.items()
+        if dict(scale.parameters).get("w", 0.0) is None
+    ]
+    if problems:
+        raise BadSpec(problems)
+    channels = _channels(strategy, panel)
+    compensated = EventTable(np.empty((0, len(channels))), channels, Scale.COMPENSATED, str(file))
+    axes = axes_of(strategy)
+    scales = resolve_scales(strategy, axes, compensated)
+    tree = gate(EventTable(np.empty((0, len(channels))), channels, Scale.DISPLAY, str(file)), strategy, scales)
+    found = {name: compensated.channels[compensated.index(name)] for name in axes}
+    placed_axes = {
+        name: GateAxis(
+            channel.detector,
+            OWN_MATRIX if channel.kind is ChannelKind.FLUORESCENCE else UNCOMPENSATED,
+            scales[name],
+            range=channel.range,
+        )
+        for name, channel in found.items()
+    }
+    return PlacedStrategy(strategy.name, placed_axes, tree.populations)
+
+
+def _channels(strategy: GatingStrategy, panel: Panel | None) -> tuple[Channel, ...]:
+    declared = tuple(Channel(marker.detector, marker.name) for marker in panel.markers) if panel else ()
+    known = {name.casefold() for channel in declared for name in (channel.detector, channel.marker)}
+    others = {axis.casefold(): axis for axis in axes_of(strategy) if axis.casefold() not in known}
+    return (*declared, *(Channel(axis) for axis in others.values()))
