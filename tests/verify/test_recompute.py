@@ -47,11 +47,12 @@ def test_a_polygon_with_far_corners_holds_what_lies_under_its_edge(file, values)
     assert recompute(file, placed(wedge), None).count("first") == int(under.sum())
 
 
-def test_an_ellipse_holds_what_is_near_its_centre(file, values):
+@pytest.mark.parametrize(
+    "where", [{"kind": "ellipse", "x": "FSC-A", "y": "SSC-A"}, {"kind": "ellipsoid", "axes": ["FSC-A", "SSC-A"]}]
+)
+def test_an_ellipse_holds_what_is_near_its_centre(file, values, where):
     ellipse = {
-        "kind": "ellipse",
-        "x": "FSC-A",
-        "y": "SSC-A",
+        **where,
         "center": [1e5, 1e5],
         "covariance": [[4e9, 1e9], [1e9, 3e9]],
         "distance_square": 1.5,
@@ -81,6 +82,18 @@ def test_a_combination_stays_inside_its_parent(file, values, operator, count):
     assert recompute(file, tree, None).count("both") == int((first & count(a, b)).sum())
 
 
+def test_of_a_combination_an_operand_may_be_turned_round(file, values):
+    turned = {"kind": "boolean", "operator": "and", "of": ["a", "b"], "complements": [False, True]}
+    tree = placed(
+        interval("FSC-A"),
+        ("a", "root", interval("PE-A", 1e5)),
+        ("b", "root", interval("FITC-A", 1e5)),
+        ("a_not_b", "first", turned),
+    )
+    expected = (values[:, 4] >= 1e5) & (values[:, 3] < 1e5)
+    assert recompute(file, tree, None).count("a_not_b") == int(expected.sum())
+
+
 def test_what_lies_below_a_gate_that_was_not_placed_is_not_computed(file):
     found = recompute(file, placed(None, ("second", "first", interval("PE-A"))), None)
     assert found.count("first") is None
@@ -94,6 +107,7 @@ def test_what_lies_below_a_gate_that_was_not_placed_is_not_computed(file):
         ({"kind": "linear", "t": 20000.0, "a": 0.0}, 0.5),
         ({"kind": "asinh", "t": 10000.0, "m": 4.0, "a": 1.0}, 1.0),
         ({"kind": "logicle", "t": 10000.0, "w": 0.5, "m": 4.5, "a": 0.0}, 1.0),
+        ({"kind": "hyperlog", "t": 10000.0, "w": 0.5, "m": 4.5, "a": 0.0}, 1.0),
     ],
 )
 def test_gates_lie_on_the_display_scale(tmp_path, scale, at_ten_thousand):

@@ -120,6 +120,8 @@ def _coordinates(intensities: Mapping[str, Floats], axis: Plain, path: Path) -> 
             function = transforms.AsinhTransform(scale["t"], scale["m"], scale["a"])
         case "logicle":
             function = transforms.LogicleTransform(scale["t"], scale["w"], scale["m"], scale["a"])
+        case "hyperlog":
+            function = transforms.HyperlogTransform(scale["t"], scale["w"], scale["m"], scale["a"])
         case other:
             raise UnknownName(f"{path}: no scale named '{other}' in FlowKit's terms")
     # FlowKit's logicle gives -1 for what is not a finite number; such an event has no place on the axis.
@@ -139,6 +141,8 @@ def _masks(axes: pd.DataFrame, populations: list[Plain]) -> dict[str, Mask]:
 
 def _combined(gate: Plain, masks: Mapping[str, Mask]) -> Mask:
     operands = np.stack([masks[name] for name in gate["of"]])
+    if gate.get("complements"):
+        operands ^= np.array(gate["complements"], dtype=np.bool_)[:, np.newaxis]
     found = operands.all(axis=0) if gate["operator"] == "and" else operands.any(axis=0)
     return np.asarray(~found if gate["operator"] == "not" else found, dtype=np.bool_)
 
@@ -155,6 +159,10 @@ def _flowkit_gate(gate: Plain) -> Any:  # noqa: ANN401 - FlowKit carries no type
             return gates.EllipsoidGate(
                 "gate", _plane(gate), gate["center"], np.array(gate["covariance"]), gate["distance_square"]
             )
+        case "ellipsoid":
+            dimensions = [Dimension(axis) for axis in gate["axes"]]
+            covariance = np.array(gate["covariance"])
+            return gates.EllipsoidGate("gate", dimensions, gate["center"], covariance, gate["distance_square"])
     raise UnknownName(f"no geometry named '{gate['kind']}' in FlowKit's terms")
 
 
