@@ -1,0 +1,154 @@
+"""The axes of a workspace's gates: which channel, which compensation, which scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from immunomon.errors import BadSpillover
+from immunomon.io.flowjo_source import WorkspaceSource, attribute
+from immunomon.io.xmltree import XmlElement
+from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
+from immunomon.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
+from immunomon.model.spectrum import SpectrumMatrix
+
+__all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "read_matrix", "read_scales"]
+
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class AxisScale:
+    """A scale as a workspace gives it; ``shift`` is how FlowJo rounds it into bins (None: not known, so not binned).
+
+    failure: why there is none, for a kind of scale that is not read.
+    """
+
+    scale: AnyScale = field(default_factory=Identity)
+    bounds: tuple[float, float] = (-INF, INF)
+    shift: float | None = None
+    range: float = 262144.0
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class SampleMatrix:
+    """A sample's compensation matrix, and how compensated channels are named: prefix, detector, suffix."""
+
+    name: str
+    matrix: SpectrumMatrix
+    prefix: str = ""
+    suffix: str = ""
+
+    def bare(self, name: str) -> str | None:
+        """Return the fluorochrome or detector of a compensated channel's name, or None if it is not one."""
+        if not (name.startswith(self.prefix) and name.endswith(self.suffix)):
+            return None
+        inner = name[len(self.prefix) : len(name) - len(self.suffix)]
+        return inner if self.matrix.column_of(inner) is not None else None
+
+
+@dataclass
+class SampleAxes:
+    """The axes of one sample, made as its gates ask for them."""
+
+    scales: Mapping[str, AxisScale]
+    matrix: SampleMatrix | None = None
+    detectors: frozenset[str] = frozenset()
+    prefixes: tuple[tuple[str, str], ...] = (("Comp-", ""), ("<", ">"))
+    made: dict[str, GateAxis] = field(default_factory=dict)
+
+    def scale(self, name: str) -> AxisScale:
+        """Return the scale of an axis by its name in the workspace; raises ValueError for one that is not read."""
+        found = self.scales.get(name) or self.scales.get(self._channel(name)[0]) or AxisScale()
+        if found.failure:
+            raise ValueError(found.failure)
+        return found
+
+    def axis(self, name: str) -> AxisScale:
+        """Return the scale of an axis, and make the axis if it is new."""
+        found = self.scale(name)
+        channel, compensation = self._channel(name)
+        self.made[name] = GateAxis(channel, compensation, found.scale, found.bounds, found.range)
+        return found
+
+    def _channel(self, name: str) -> tuple[str, str]:
+        # The matrix first: FlowJo lists the channels it compensated among the file's own ($PnN).
+        if self.matrix is not None and (bare := self.matrix.bare(name)) is not None:
+            return bare, self.matrix.name
+        if name in self.detectors:
+            return name, UNCOMPENSATED
+        for prefix, suffix in self.prefixes:
+            if name.startswith(prefix) and name.endswith(suffix):
+                return name[len(prefix) : len(name) - len(suffix)], OWN_MATRIX
+        return name, UNCOMPENSATED
+
+
+def read_matrix(source: WorkspaceSource, sample: XmlElement) -> SampleMatrix | None:
+    """Return the compensation matrix in a FlowJo 10 or 11 sample, or None if it has none."""
+    element = sample.first("spilloverMatrix")
+    if element is None:
+        return None
+    rows = tuple(element.all("spillover"))
+    fluorochromes = tuple(source.text(row, "parameter") for row in rows)
+    values, detectors = [], tuple(source.text(cell, "parameter") for cell in rows[0].all("coefficient")) if rows else ()
+    for row in rows:
+        cells = {source.text(cell, "parameter"): source.number(cell, "value") for cell in row.all("coefficient")}
+        missing = [name for name in detectors if name not in cells]
+        if missing or len(cells) != len(detectors):
+            source.refuse(row, "its coefficients are not those of the first row", "save the workspace again")
+        values.append(tuple(cells[name] for name in detectors))
+    if not rows:
+        return None
+    try:
+        matrix = SpectrumMatrix(fluorochromes, detectors, tuple(values))
+    except BadSpillover as error:
+        source.refuse(element, str(error))
+    name = attribute(element, "name") or "compensation"
+    name = f"{name} matrix" if name in (OWN_MATRIX, UNCOMPENSATED) else name
+    return SampleMatrix(name, matrix, attribute(element, "prefix") or "", attribute(element, "suffix") or "")
+
+
+def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisScale]:
+    """Return the scales of a FlowJo 10 or 11 sample, by channel; kinds that are not read say so when they are used."""
+    found: dict[str, AxisScale] = {}
+    holder = sample.first("Transformations")
+    for element in holder.children if holder else ():
+        with source.noting():
+            parameter = element.first("parameter")
+            if parameter is None:
+                continue
+            name = source.text(parameter, "name")
+            try:
+                found[name] = _scale(source, element, is_time=name.upper().startswith("TIME"))
+            except ValueError as error:
+                found[name] = AxisScale(failure=f"{source.path} line {element.line}: {error}")
+    return found
+
+
+def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> AxisScale:
+    def number(name: str, default: float | None = None) -> float:
+        return source.number(element, name, default)
+
+    match element.name:
+        case "linear":
+            low, high = number("minRange", 0.0), number("maxRange")
+            if high <= low:  # FlowJo writes such ranges for channels it never drew
+                return AxisScale(Linear(262144.0, 0.0))
+            rounded = 0.5 if number("gain", 1.0) == 1.0 and not is_time else None
+            return AxisScale(Linear(high, -low), shift=rounded, range=high)
+        case "log":
+            offset, decades = number("offset"), number("decades")
+            top = offset * 10.0**decades
+            # What lies below the first decade sits on the axis' floor.
+            return AxisScale(Log(top, decades), (0.0, INF), 0.5, top)
+        case "biex":
+            biex = Biex(number("maxRange"), number("pos"), number("neg"), number("width"))
+            return AxisScale(biex, shift=0.0, range=biex.max_range)
+        case "logicle":
+            return AxisScale(Logicle(number("T"), number("W"), number("M"), number("A", 0.0)), range=number("T"))
+        case "hyperlog":
+            return AxisScale(Hyperlog(number("T"), number("W"), number("M"), number("A", 0.0)), range=number("T"))
+        case "fasinh":
+            return AxisScale(Asinh(number("T"), number("M"), number("A", 0.0)), range=number("T"))
+    raise ValueError(f"the scale '{element.name}' is not read; choose biex, logicle, log, arcsinh or linear in FlowJo")

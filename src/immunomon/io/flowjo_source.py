@@ -1,0 +1,90 @@
+"""A workspace while it is read: its attributes whatever their namespace, and what is wrong with it, by line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from immunomon.errors import Problem
+from immunomon.io.xmltree import XmlElement
+from immunomon.specs.findings import Findings, shown
+
+__all__ = ["Unreadable", "WorkspaceSource", "attribute"]
+
+
+class Unreadable(Exception):
+    """An element of a workspace cannot be read; carries the problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+def attribute(element: XmlElement, name: str) -> str | None:
+    """Return an attribute in whatever namespace: FlowJo has changed its mind about which have one.
+
+    >>> attribute(XmlElement("", "Gate", {"urn:x}id": "ID1"}, (), "", 3), "id")
+    'ID1'
+    """
+    if name in element.attributes:
+        return element.attributes[name]
+    return next((value for key, value in element.attributes.items() if key.endswith("}" + name)), None)
+
+
+class WorkspaceSource:
+    """Reads one workspace's attributes; whatever is wrong is noted with its line, and the rest is read on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings = Findings(str(path))
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what is refused inside, and go on after it."""
+        try:
+            yield
+        except Unreadable as error:
+            self.findings.add_problem(error.problem)
+
+    def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
+        """Give up the element being read."""
+        name = attribute(element, "name") or attribute(element, "id") or ""
+        place = f"{element.name} {shown(name)}" if name else element.name
+        raise Unreadable(Problem(str(self.path), element.line, place, what, remedy))
+
+    def text(self, element: XmlElement, name: str) -> str:
+        """Return an attribute that must be there."""
+        value = attribute(element, name)
+        if value is None or value == "":
+            self.refuse(element, f"the attribute '{name}' is missing", "save the workspace again")
+        return value
+
+    def number(self, element: XmlElement, name: str, default: float | None = None) -> float:
+        """Return an attribute that is a finite number; without a default it must be there."""
+        text = attribute(element, name)
+        if text is None and default is not None:
+            return default
+        return self.parsed(element, self.text(element, name), name)
+
+    def optional_number(self, element: XmlElement, name: str) -> float | None:
+        """Return an attribute that is a finite number if it is there."""
+        text = attribute(element, name)
+        return None if text is None or text == "" else self.parsed(element, text, name)
+
+    def parsed(self, element: XmlElement, text: str, name: str) -> float:
+        """Return a text as a finite number."""
+        try:
+            value = float(text.replace("_", "?"))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            self.refuse(element, f"'{name}' is {shown(text)}, which is not a number", "save the workspace again")
+        return value
+
+    def count(self, element: XmlElement, name: str = "count") -> int | None:
+        """Return a stored number of events; None where the program had not counted (absent or negative)."""
+        value = self.optional_number(element, name)
+        return None if value is None or value < 0 else int(value)

@@ -1,0 +1,36 @@
+"""Workspaces of other programs, whichever wrote them: FlowJo 10 and 11, FlowJo 9, FACSDiva."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from immunomon.errors import BadSpec, Problem
+from immunomon.io.flowjo import read_flowjo
+from immunomon.io.xmltree import read_xml, root_tag
+from immunomon.model.workspace import Workspace
+
+__all__ = ["is_workspace", "read_workspace"]
+
+
+def is_workspace(path: Path) -> bool:
+    """Say whether a file is a workspace of another program, by its root element.
+
+    >>> is_workspace(Path("none.wsp"))
+    False
+    """
+    found = root_tag(path)
+    return found is not None and found[1] in ("Workspace", "bdfacs")
+
+
+def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
+    """Return a workspace of FlowJo 9, 10 or 11, or a FACSDiva experiment.
+
+    bins: FlowJo's polygons are decided on its 256 bins an axis, as FlowJo does, instead of exactly. Raises BadSpec,
+    with the lines, for what is not well-formed; a gate or scale of a kind that is not read costs its own
+    population only.
+    """
+    root = read_xml(path)
+    if root.name == "Workspace":
+        return read_flowjo(path, root, bins=bins)
+    what = f"its root element is '{root.name}', which is no workspace's"
+    raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])

@@ -1,0 +1,45 @@
+"""Another program's analysis: samples with the gates it placed on each, and the counts it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from immunomon.model.placed import PlacedStrategy
+
+__all__ = ["HELPER", "Workspace", "WorkspaceSample"]
+
+# The method of populations that only serve others (what a complement is the complement of): they are not reported.
+HELPER = "helper"
+
+
+@dataclass(frozen=True, eq=False)
+class WorkspaceSample:
+    """One sample of a workspace: the file it names, its placed gates, and the counts that the program stored.
+
+    file: the base name of the FCS file; order: the reported populations' ids as the workspace lists them; counts: id ->
+    events, where the program counted; identity: keywords by which the file can be known under another name.
+    """
+
+    id: str
+    name: str
+    file: str
+    placed: PlacedStrategy
+    order: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    event_count: int | None = None
+    identity: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """A workspace: which program wrote it, its samples, and its groups' own gates.
+
+    groups: as samples, named like the group and without counts; only groups that have gates and members.
+    """
+
+    path: str
+    program: str
+    samples: tuple[WorkspaceSample, ...]
+    groups: tuple[WorkspaceSample, ...] = ()
