@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.traits import Alone
 from immunomon.kernels.density import Mode, modes_of, profile_of, valley_between
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Interval
@@ -57,11 +58,11 @@ def find_valley(
 
 @GATE_METHODS.register("valley")
 @dataclass(frozen=True, kw_only=True)
-class Valley:
+class Valley(Alone):
     """A threshold in the valley between two modes: ``low`` and ``high`` are its two sides.
 
-    which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth and
-    min_persistence: how much the density is smoothed (display scale), and how many standard errors a mode must stand out.
+    which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth: how much
+    the density is smoothed (display scale). min_persistence: how many standard errors a mode must stand out.
     low, high: only events between these intensities are looked at. fallback: the threshold (intensity) where no valley
     is found, for example where a population is absent; without it, the population is not placed.
     """
@@ -81,11 +82,6 @@ class Valley:
     def axes(self) -> tuple[str, ...]:
         """The axis."""
         return (self.axis,)
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """No other populations."""
-        return ()
 
     @property
     def regions(self) -> tuple[str, ...]:

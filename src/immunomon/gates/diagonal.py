@@ -11,6 +11,7 @@ import numpy as np
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.density import Which, find_valley
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.traits import Alone, TwoAxes
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Polygon
 from immunomon.model.placement import Placement
@@ -24,11 +25,11 @@ _REACH = 4.0
 
 @GATE_METHODS.register("diagonal")
 @dataclass(frozen=True, kw_only=True)
-class Diagonal:
+class Diagonal(TwoAxes, Alone):
     """A straight, tilted border in the valley of ``y - slope * x``: ``above`` and ``below`` are its two sides.
 
-    Regulatory T cells are CD25hi CD127lo: with x = CD127 and y = CD25 they lie above the diagonal. fallback_offset: the border
-    (in y - slope * x, display scale) where no valley is found.
+    Regulatory T cells are CD25hi CD127lo: with x = CD127 and y = CD25 they lie above the diagonal.
+    fallback_offset: the border (in y - slope * x, display scale) where no valley is found.
     """
 
     paper: ClassVar[str] = "Liu et al. 2006, J Exp Med 203:1701 (CD127lo); Seddiki et al. 2006, J Exp Med 203:1693"
@@ -41,16 +42,6 @@ class Diagonal:
     min_persistence: float = 4.0
     min_events: int = 100
     fallback_offset: float | None = None
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The two axes."""
-        return (self.x, self.y)
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """No other populations."""
-        return ()
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.traits import OneRegion, TwoAxes
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Ellipse, Interval, Polygon, Rectangle
 from immunomon.model.placement import Placement
@@ -53,23 +54,9 @@ class Side:
         )
 
 
-class _OneRegion:
-    """What all gates with one region and no references share."""
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """No other populations."""
-        return ()
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """One region."""
-        return ("inside",)
-
-
 @GATE_METHODS.register("interval")
 @dataclass(frozen=True, kw_only=True)
-class IntervalGate(_OneRegion):
+class IntervalGate(OneRegion):
     """Events between two borders on one axis.
 
     >>> IntervalGate(axis="CD3", low=1000).regions
@@ -94,7 +81,7 @@ class IntervalGate(_OneRegion):
 
 @GATE_METHODS.register("rectangle")
 @dataclass(frozen=True, kw_only=True)
-class RectangleGate(_OneRegion):
+class RectangleGate(OneRegion):
     """Events between borders on each of several axes.
 
     >>> RectangleGate(sides=(Side(axis="CD4", low=900), Side(axis="CD8", high=500))).axes
@@ -116,7 +103,7 @@ class RectangleGate(_OneRegion):
 
 @GATE_METHODS.register("polygon")
 @dataclass(frozen=True, kw_only=True)
-class PolygonGate(_OneRegion):
+class PolygonGate(TwoAxes, OneRegion):
     """Events inside a polygon.
 
     >>> PolygonGate(x="FSC-A", y="SSC-A", vertices=((0, 0), (1, 0), (0, 1))).axes
@@ -132,11 +119,6 @@ class PolygonGate(_OneRegion):
         if len(self.vertices) < 3:
             raise ValueError(f"a polygon needs at least 3 vertices, got {len(self.vertices)}")
 
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The two axes."""
-        return (self.x, self.y)
-
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:  # noqa: ARG002
         """Return the polygon on the display scale."""
         corners = tuple(
@@ -151,7 +133,7 @@ class PolygonGate(_OneRegion):
 
 @GATE_METHODS.register("ellipse")
 @dataclass(frozen=True, kw_only=True)
-class EllipseGate(_OneRegion):
+class EllipseGate(TwoAxes, OneRegion):
     """Events within a Mahalanobis distance of a centre; in display coordinates, unless both axes are linear.
 
     >>> EllipseGate(x="A", y="B", center=(0, 0), covariance=((1, 0), (0, 1))).distance_square
@@ -167,11 +149,6 @@ class EllipseGate(_OneRegion):
 
     def __post_init__(self) -> None:
         Ellipse(self.x, self.y, self.center, self.covariance, self.distance_square)
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The two axes."""
-        return (self.x, self.y)
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:  # noqa: ARG002
         """Return the ellipse."""

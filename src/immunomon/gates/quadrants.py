@@ -9,6 +9,7 @@ from typing import ClassVar
 from immunomon.gates.density import Valley, Which
 from immunomon.gates.fixed import Units, on_display
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.traits import Alone, TwoAxes
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Interval, Rectangle
 from immunomon.model.placement import Placement
@@ -21,7 +22,7 @@ INF = float("inf")
 
 @GATE_METHODS.register("quadrants")
 @dataclass(frozen=True, kw_only=True)
-class QuadrantsGate:
+class QuadrantsGate(TwoAxes, Alone):
     """Four regions, ``x- y-``, ``x+ y-``, ``x- y+``, ``x+ y+``, that share two thresholds and no event.
 
     Each threshold lies where it was declared (x_threshold, y_threshold), or else in the valley of its own axis, with
@@ -42,16 +43,6 @@ class QuadrantsGate:
     min_persistence: float = 4.0
     min_events: int = 100
     units: Units = "intensity"
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The two axes."""
-        return (self.x, self.y)
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """No other populations."""
-        return ()
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.traits import OneRegion
 from immunomon.kernels.line import robust_line
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Polygon
@@ -24,7 +25,7 @@ _FAR = 1e9
 
 @GATE_METHODS.register("singlet")
 @dataclass(frozen=True, kw_only=True)
-class Singlet:
+class Singlet(OneRegion):
     """A band around the robust line of height on area, both linear; its width grows with the area.
 
     below, above: how many robust standard deviations of height / area belong to the band on either side.
@@ -42,16 +43,6 @@ class Singlet:
     def axes(self) -> tuple[str, ...]:
         """Area and height."""
         return (self.area, self.height)
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """No other populations."""
-        return ()
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """One region."""
-        return ("inside",)
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the band; raises GateNotPlaced for too few events, or a scale that is not linear."""
