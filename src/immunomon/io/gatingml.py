@@ -54,7 +54,6 @@ def read_gatingml(path: Path) -> PlacedStrategy:
     ours = next((info for part in _named(parts, DATATYPES, "custom_info") for info in part.all("strategy", OURS)), None)
     axes.declare([] if ours is None else list(ours.all("axis", OURS)))
     axes.name_all([dimension for gate in gates for dimension in dimensions_in(gate)])
-    source.findings.raise_any()
     populations = _populations(source, gates, axes)
     source.findings.raise_any()
     name = None if ours is None else ours.get("name", OURS)
@@ -93,7 +92,7 @@ def _populations(source: GatingMlSource, gates: list[XmlElement], axes: GatingMl
     found: dict[str, _Found] = {}
     for element in gates:
         with source.noting():
-            found |= {ids[name]: item for name, item in _read(source, element, axes, ids)}
+            found |= {ids[name]: item for name, item in _read(source, element, axes, ids) if name in ids}
     source.findings.raise_any()
     done: dict[str, PlacedPopulation] = {}
     order: list[str] = []
@@ -120,7 +119,6 @@ def _ids(source: GatingMlSource, gates: list[XmlElement]) -> dict[str, str]:
                 if name in ids or own in ids.values() or own == ROOT:
                     source.refuse(element, f"the id '{own}' is taken already", "give each gate its own id")
                 ids[name] = own or name
-    source.findings.raise_any()
     return ids
 
 
