@@ -16,9 +16,12 @@ from immunomon.io.spillover import spillover_of
 __all__ = ["describe", "info"]
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """Return what an FCS file says of itself, as plain data; raises BadFcs if it cannot be read."""
-    header, events = read_fcs(path)
+def describe(path: Path, *, data_set: int | None = None) -> dict[str, Any]:
+    """Return what an FCS file says of itself, and what was repaired to read it, as plain data.
+
+    data_set: which one of a file with several, counted from 1; default: the first with events. Raises BadFcs.
+    """
+    header, events = read_fcs(path, data_set=data_set)
     spillover: dict[str, Any] | None = None
     problem = None
     try:
@@ -42,6 +45,9 @@ def describe(path: Path) -> dict[str, Any]:
         "file": str(path),
         "version": header.version,
         "events": events.count,
+        "data_set": header.data_set,
+        "data_sets": header.data_sets,
+        "deviations": list(header.deviations),
         "channels": channels,
         "spillover": spillover,
         "spillover_problem": problem,
@@ -49,18 +55,20 @@ def describe(path: Path) -> dict[str, Any]:
     }
 
 
-def info(path: Path, *, as_json: bool) -> int:
-    """Print what an FCS file says of itself; return 0."""
-    facts = describe(path)
+def info(path: Path, *, as_json: bool, data_set: int | None = None) -> int:
+    """Print what an FCS file says of itself, and what was repaired to read it; return 0."""
+    facts = describe(path, data_set=data_set)
     if as_json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))  # noqa: T201  (plain, for a pipe)
         return 0
     console = Console()
     words = facts["keywords"]
-    console.print(f"{path}: FCS {facts['version']}, {facts['events']} events", highlight=False, markup=False)
+    _print_line(console, f"{path}: FCS {facts['version']}, {facts['events']} events")
+    for deviation in facts["deviations"]:
+        _print_line(console, f"  deviates   {deviation}")
     for name in ("$CYT", "$DATE", "$BTIM", "$ETIM", "$SRC", "$FIL", "TUBE NAME"):
         if words.get(name, "").strip():
-            console.print(f"  {name:<10} {words[name].strip()}", highlight=False, markup=False)
+            _print_line(console, f"  {name:<10} {words[name].strip()}")
     table = Table("no.", "detector ($PnN)", "marker ($PnS)", "kind", "range", "voltage")
     for channel in facts["channels"]:
         table.add_row(
@@ -73,9 +81,13 @@ def info(path: Path, *, as_json: bool) -> int:
     return 0
 
 
+def _print_line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def _print_spillover(console: Console, facts: dict[str, Any]) -> None:
     if facts["spillover_problem"]:
-        console.print(f"Spillover: {facts['spillover_problem']}", highlight=False, markup=False)
+        _print_line(console, f"Spillover: {facts['spillover_problem']}")
     elif facts["spillover"] is None:
         console.print("Spillover: the file carries no matrix", highlight=False)
     else:

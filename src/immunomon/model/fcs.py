@@ -13,13 +13,19 @@ __all__ = ["FcsHeader"]
 
 @dataclass(frozen=True)
 class FcsHeader:
-    """The header of an FCS file: version, keywords (upper case, standard ones with ``$``), channels, event count."""
+    """The header of one data set of an FCS file: version, keywords (upper case), channels, event count.
+
+    deviations: where the file departs from the standard, and how it was read all the same; data_set counts from 1.
+    """
 
     path: Path
     version: str
     keywords: Mapping[str, str]
     channels: tuple[Channel, ...]
     event_count: int
+    deviations: tuple[str, ...] = ()
+    data_set: int = 1
+    data_sets: int = 1
 
     def keyword(self, name: str) -> str:
         """Return a keyword's value without surrounding blanks, or an empty string.

@@ -1,0 +1,146 @@
+"""The TEXT segment of an FCS file: delimiters and bytes in, keywords and values out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from immunomon.errors import BadFcs
+
+__all__ = ["ODD_FILE", "Keywords", "parse_text"]
+
+ODD_FILE = "write the file again from the cytometer's software, or leave it out of the sample list"
+# The largest real files have 1,500; a file of nothing but delimiters would fill the memory.
+_MOST = 20_000
+_STANDARD_KEY = re.compile(rb"\s*\$[A-Za-z][A-Za-z0-9_]+\s*")
+Pair = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Keywords:
+    """What a TEXT segment says: values by keyword in upper case, and what was repaired to read them."""
+
+    values: dict[str, str]
+    deviations: tuple[str, ...] = ()
+
+    def get(self, name: str) -> str:
+        """Return a value without surrounding blanks, or an empty string.
+
+        >>> Keywords({"$TOT": " 10 "}).get("$TOT")
+        '10'
+        """
+        return self.values.get(name, "").strip()
+
+    def merged(self, more: Keywords) -> Keywords:
+        """Return these and the supplemental ones; where both have a keyword, these hold."""
+        return Keywords({**more.values, **self.values}, self.deviations + more.deviations)
+
+
+def parse_text(segment: bytes, path: Path) -> Keywords:
+    r"""Return the keywords of a TEXT segment, which begins with its delimiter.
+
+    A doubled delimiter inside a value stands for itself (FCS 3.1, 3.2.9); right behind a keyword, or right before a
+    standard one, it can only be an empty value, which the standard forbids and several vendors write.
+    Raises BadFcs if there are no pairs, far too many, or a keyword of the data's structure twice with two values.
+
+    >>> parse_text(b"/$TOT/2/$P1F/530//30/CELLS//$PAR/1/", Path("a.fcs")).values
+    {'$TOT': '2', '$P1F': '530/30', 'CELLS': '', '$PAR': '1'}
+    """
+    notes: list[str] = []
+    values: dict[str, str] = {}
+    latin, padded, doubled = [], [], []
+    for raw_key, raw_value in _pairs(segment, notes):
+        name, key_is_utf8 = _decoded(raw_key)
+        value, value_is_utf8 = _decoded(raw_value)
+        key = name.strip().upper()
+        if not key:
+            continue
+        if not (key_is_utf8 and value_is_utf8):
+            latin.append(key)
+        if name != name.strip():
+            padded.append(key)
+        if key in values:
+            doubled.append((key, values[key], value))
+        elif len(values) >= _MOST:
+            raise BadFcs(path, f"its TEXT segment has more than {_MOST} keywords", ODD_FILE)
+        else:
+            values[key] = value
+    if latin:
+        notes.append(f"not UTF-8, read as Latin-1: {_listed(latin)}")
+    if padded:
+        notes.append(f"blanks around keywords were taken off: {_listed(padded)}")
+    notes += _about_doubled(doubled, path)
+    return Keywords(values, tuple(notes))
+
+
+def _pairs(segment: bytes, notes: list[str]) -> Iterator[Pair]:
+    """Yield keywords and values; the delimiters between two texts are counted, for an odd number ends a text."""
+    delimiter = segment[:1]
+    key: bytes | None = None
+    value: list[bytes] = []
+    runs = _runs(segment, delimiter)
+    place, following = next(runs, (len(segment), b""))
+    if place > 1:
+        notes.append("the TEXT segment begins with more than one delimiter")
+    end = place
+    empty, broken = 0, 0
+    while following or end < len(segment):
+        text, begin = following, end + len(following)
+        end, upcoming = next(runs, (begin, b""))
+        run = end - begin
+        if run == 0:
+            break
+        if key is None:
+            if run % 2:
+                key, value = text, [delimiter * (run // 2)]
+            else:
+                empty += run == 2
+                yield text, delimiter * (run // 2 - 1)
+        elif run % 2 or _STANDARD_KEY.fullmatch(upcoming):
+            broken += run % 2 == 0
+            yield key, b"".join([*value, text, delimiter * ((run - 1) // 2)])
+            key = None
+        else:
+            value += [text, delimiter * (run // 2)]
+        following = upcoming
+    if empty:
+        notes.append(f"{empty} empty values, which the standard forbids")
+    if broken:
+        notes.append(f"{broken} values end with two delimiters instead of one")
+    if key is not None:
+        notes.append("the TEXT segment does not end with its delimiter")
+        yield key, b"".join([*value, following])
+    elif following.strip(b" \t\r\n\0"):
+        notes.append(f"{len(following)} bytes at the end of the TEXT segment are no keyword")
+
+
+def _runs(segment: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield for each run of delimiters where it ends, and the text up to the next one."""
+    ends = -1
+    for found in re.finditer(re.escape(delimiter) + b"+", segment) if segment else ():
+        if ends >= 0:
+            yield ends, segment[ends : found.start()]
+        ends = found.end()
+    if ends >= 0:
+        yield ends, segment[ends:]
+
+
+def _decoded(raw: bytes) -> tuple[str, bool]:
+    try:
+        return raw.decode("utf-8"), True
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), False
+
+
+def _about_doubled(doubled: list[tuple[str, str, str]], path: Path) -> list[str]:
+    different = [(key, one, two) for key, one, two in doubled if one.strip() != two.strip()]
+    for key, one, two in different:
+        if re.fullmatch(r"\$(PAR|TOT|DATATYPE|BYTEORD|MODE|NEXTDATA|BEGINDATA|ENDDATA|P\d+[BREN])", key):
+            raise BadFcs(path, f"the keyword {key} stands twice, as '{one[:40]}' and as '{two[:40]}'", ODD_FILE)
+    return [f"{key} stands twice, the first value holds: '{one[:40]}', not '{two[:40]}'" for key, one, two in different]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
