@@ -134,7 +134,7 @@ def _read(
         for name, region in quadrants_of(source, element, axes).items():
             yield name, _Found(element, parent, region, True)
     else:
-        gate = geometry_of(source, element, axes, ids)
+        gate = geometry_of(source, element, axes, ids=ids)
         yield source.text(element, "id", GATING), _Found(element, parent, gate, False)
 
 

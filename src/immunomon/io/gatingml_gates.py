@@ -24,7 +24,7 @@ def dimensions_in(gate: XmlElement) -> Iterator[XmlElement]:
     yield from gate.all("divider" if gate.name == "QuadrantGate" else "dimension", GATING)
 
 
-def geometry_of(source: GatingMlSource, gate: XmlElement, axes: GatingMlAxes, ids: Mapping[str, str]) -> Gate:
+def geometry_of(source: GatingMlSource, gate: XmlElement, axes: GatingMlAxes, *, ids: Mapping[str, str]) -> Gate:
     """Return a gate's geometry, of any gate but a quadrant gate.
 
     ids: the document's gate ids -> population ids. Refuses what is wrong through the source.
