@@ -73,7 +73,9 @@ def info(
 
 @app.command()
 def gate(
-    strategy: Annotated[str, typer.Argument(help="A strategy file, or the name of a shipped strategy.")],
+    strategy: Annotated[
+        str, typer.Argument(help="A strategy file, the name of a shipped strategy, or a FlowJo or FACSDiva workspace.")
+    ],
     files: Annotated[list[Path], typer.Argument(help="FCS files.")],
     panel: Annotated[
         str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
@@ -85,9 +87,40 @@ def gate(
     compensation: Annotated[
         str, typer.Option("--compensation", help="file (its own matrix), none, or the path of a CSV matrix.")
     ] = "file",
+    sample: Annotated[
+        str | None, typer.Option("--sample", help="Workspaces: the sample or group whose gates all files get.")
+    ] = None,
+    compare_counts: Annotated[
+        bool, typer.Option("--compare-counts", help="Workspaces: the counts stored there beside ours.")
+    ] = False,
+    flowjo_bins: Annotated[
+        bool, typer.Option("--flowjo-bins", help="Workspaces: decide polygons on FlowJo's 256 bins, as it does.")
+    ] = False,
     jobs: Jobs = None,
 ) -> None:
     """Gate FCS files without a study: one row per file and population."""
+    if Path(strategy).suffix.lower() in (".wsp", ".xml", ".jo") and Path(strategy).is_file():
+        from immunomon.io.workspaces import is_workspace
+
+        if is_workspace(Path(strategy)):
+            from immunomon.cli.gate_workspace import gate_workspace
+
+            if panel or compensation != "file":
+                raise typer.BadParameter("a workspace has its own channels and matrices: no --panel or --compensation")
+            raise typer.Exit(
+                gate_workspace(
+                    Path(strategy),
+                    files,
+                    out=out,
+                    memberships=memberships,
+                    sample=sample,
+                    compare_counts=compare_counts,
+                    flowjo_bins=flowjo_bins,
+                    jobs=jobs,
+                )
+            )
+    if sample or compare_counts or flowjo_bins:
+        raise typer.BadParameter("--sample, --compare-counts and --flowjo-bins need a FlowJo or FACSDiva workspace")
     from immunomon.cli.gate import gate as work
 
     raise typer.Exit(

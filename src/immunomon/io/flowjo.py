@@ -48,7 +48,7 @@ def read_flowjo(path: Path, root: XmlElement, *, bins: bool = False) -> Workspac
             joined = tuple(name for name, ids in members.items() if found.id in ids)
             samples.append(replace(found, groups=joined))
             axes[found.id] = prepared
-    groups = list(_groups(source, root, members, axes)) if not bins else []
+    groups = list(_groups(source, root, members=members, axes=axes, bins=bins))
     source.findings.raise_any()
     return Workspace(str(path), f"FlowJo {attribute(root, 'flowJoVersion') or '10'}", tuple(samples), tuple(groups))
 
@@ -69,7 +69,12 @@ def _members(root: XmlElement) -> dict[str, tuple[str, ...]]:
 
 
 def _groups(
-    source: WorkspaceSource, root: XmlElement, members: dict[str, tuple[str, ...]], axes: dict[str, SampleAxes]
+    source: WorkspaceSource,
+    root: XmlElement,
+    *,
+    members: dict[str, tuple[str, ...]],
+    axes: dict[str, SampleAxes],
+    bins: bool,
 ) -> Iterator[WorkspaceSample]:
     for node in _nodes(root):
         name = attribute(node, "name") or ""
@@ -78,7 +83,7 @@ def _groups(
             continue
         with source.noting():
             own = replace(prepared, made={})
-            tree = grow(_branches(source, node, GateReader(source, own, bins=False)))
+            tree = grow(_branches(source, node, GateReader(source, own, bins=bins)))
             placed = PlacedStrategy(name, own.made, tree.populations, _matrices(own.matrix))
             yield WorkspaceSample(f"group {name}", name, "", placed, tree.order)
 

@@ -1,0 +1,99 @@
+"""``immunomon gate WORKSPACE FILES``: gates as FlowJo or FACSDiva placed them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from immunomon.cli.progress import stages
+from immunomon.io.workspaces import read_workspace
+from immunomon.pipeline.files import COLUMNS, Row
+from immunomon.pipeline.run import default_jobs
+from immunomon.pipeline.single import FROM_FILE, Compensation
+from immunomon.pipeline.workspaces import COMPARED, GatedFiles, gate_with_workspace
+
+__all__ = ["gate_workspace"]
+
+
+def gate_workspace(
+    path: Path,
+    files: Sequence[Path],
+    *,
+    out: Path | None,
+    memberships: Path | None,
+    sample: str | None,
+    compare_counts: bool,
+    flowjo_bins: bool,
+    compensation: Compensation = FROM_FILE,
+    jobs: int | None = None,
+) -> int:
+    """Gate files with a workspace's gates and write or print the table; return 0 if all populations were gated.
+
+    compare_counts: the program's stored counts beside ours, and how near each way of deciding comes to them.
+    """
+    with stages() as progress:
+        result = gate_with_workspace(
+            files,
+            read_workspace(path, bins=flowjo_bins),
+            sample=sample,
+            compensation=compensation,
+            memberships=memberships,
+            jobs=jobs or default_jobs(),
+            progress=progress,
+        )
+    _write(_as_csv(result.rows, COMPARED if compare_counts else COLUMNS), out)
+    if compare_counts:
+        other = gate_with_workspace(
+            files,
+            read_workspace(path, bins=not flowjo_bins),
+            sample=sample,
+            compensation=compensation,
+            jobs=jobs or default_jobs(),
+        )
+        exact, binned = (other, result) if flowjo_bins else (result, other)
+        typer.echo(_nearness("exactly", exact), err=True)
+        typer.echo(_nearness("with FlowJo's bins", binned), err=True)
+    for note in result.notes:
+        typer.echo(f"note: {note}", err=True)
+    for failure in result.failures:
+        typer.echo(f"failed: {failure}", err=True)
+    complete = all(row["count"] is not None for row in result.rows)
+    return 0 if complete and not result.failures else 1
+
+
+def _nearness(how: str, result: GatedFiles) -> str:
+    off = [abs(float(row["difference_percent_of_parent"] or 0)) for row in _compared(result)]
+    if not off:
+        return f"decided {how}: no population has a stored count to compare with"
+    equal = sum(1 for row in _compared(result) if row["count"] == row["reference_count"])
+    mean = sum(off) / len(off)
+    return (
+        f"decided {how}: {equal} of {len(off)} counts are the stored ones; "
+        f"off by {mean:.3g} % of the parent in the mean, {max(off):.3g} % at most"
+    )
+
+
+def _compared(result: GatedFiles) -> list[Row]:
+    return [row for row in result.rows if row["difference_percent_of_parent"] is not None]
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8", newline="")
+        typer.echo(f"the table is in {out}", err=True)
+
+
+def _as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

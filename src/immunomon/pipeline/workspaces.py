@@ -1,0 +1,217 @@
+"""FCS files through the gates of another program's workspace, and its counts beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.io.fcs import read_fcs
+from immunomon.io.memberships import write_memberships
+from immunomon.model.events import Channel
+from immunomon.model.fcs import FcsHeader
+from immunomon.model.gatetree import GateTree, PlacedPopulation
+from immunomon.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy, Ratio
+from immunomon.model.spectrum import SpectrumMatrix
+from immunomon.model.workspace import Workspace, WorkspaceSample
+from immunomon.pipeline.files import COLUMNS, Row
+from immunomon.pipeline.single import FROM_FILE, Compensation
+from immunomon.steps.apply import apply_gates
+
+__all__ = ["COMPARED", "GatedFiles", "find_sample", "fit_to_channels", "gate_with_workspace"]
+
+COMPARED = (*COLUMNS, "reference_count", "difference_percent_of_parent")
+_TIMES = ("$DATE", "$BTIM", "$ETIM")
+
+
+@dataclass(frozen=True)
+class GatedFiles:
+    """Rows (columns: COMPARED), why files failed, and what else should be known of them."""
+
+    rows: tuple[Row, ...]
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def gate_with_workspace(
+    files: Sequence[Path],
+    workspace: Workspace,
+    *,
+    sample: str | None = None,
+    compensation: Compensation = FROM_FILE,
+    memberships: Path | None = None,
+    jobs: int = 1,
+    progress: Callable[[str, int, int, int], None] | None = None,
+) -> GatedFiles:
+    """Return one row per file and population, each file gated as the workspace gates its sample.
+
+    sample: a sample or group of the workspace whose gates all files get; None: each file its own. compensation: the
+    matrix where the workspace asks for the file's own. memberships: a folder for ``<file stem>.npz``, as for
+    ``gate_files``. Files are failures one by one; populations that cannot be gated have no count, and a note.
+    """
+
+    def one(file: Path) -> tuple[list[Row], list[str]] | str:
+        try:
+            header, events = read_fcs(file)
+            found = _named(workspace, sample) if sample else find_sample(workspace, header)
+            placed = fit_to_channels(found.placed, header.channels)
+            asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
+            tree = apply_gates(events, placed, compensation.of(header) if asks else None)
+        except ImmunomonError as error:
+            return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
+        if memberships is not None:
+            masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
+            write_memberships(memberships / f"{file.stem}.npz", masks, tree.count)
+        return _rows(file, tree, found), [f"{file}: {note}" for note in _notes(found, header, placed)]
+
+    rows: list[Row] = []
+    failures: list[str] = []
+    notes: list[str] = []
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        for number, result in enumerate(pool.map(one, files), start=1):
+            if isinstance(result, str):
+                failures.append(result)
+            else:
+                rows.extend(result[0])
+                notes.extend(result[1])
+            if progress:
+                progress("gating", number, len(files), len(failures))
+    return GatedFiles(tuple(rows), tuple(failures), tuple(notes))
+
+
+def _named(workspace: Workspace, name: str) -> WorkspaceSample:
+    everything = [*workspace.samples, *workspace.groups]
+    for found in everything:
+        if name in (found.name, found.id, found.file):
+            return found
+    raise UnknownName(
+        f"{workspace.path}: no sample or group '{name}'; {nearest(name, [found.name for found in everything])}"
+    )
+
+
+def find_sample(workspace: Workspace, header: FcsHeader) -> WorkspaceSample:
+    """Return the workspace's sample of an FCS file: by its name, else by what its header says of it.
+
+    The name is the one the workspace's path ends with or the sample's; several of one name, and files that carry
+    another name, are told by $FIL, GUID, the number of events and the time of acquisition. Raises UnknownName if no
+    sample or more than one fits.
+    """
+    name = header.path.name.casefold()
+    named = [found for found in workspace.samples if name in (found.file.casefold(), found.name.casefold())]
+    candidates = named if len(named) > 1 else list(workspace.samples)
+    if len(named) == 1:
+        return named[0]
+    known = [found for found in candidates if _is_same(found, header)]
+    if len(known) == 1:
+        return known[0]
+    names = [found.name for found in workspace.samples]
+    if known or len(named) > 1:
+        said = f"{len(known or named)} samples of the workspace fit this file"
+    else:
+        said = f"the workspace has no sample of this file ({nearest(header.path.name, names)})"
+    raise UnknownName(f"{header.path}: {said}; name the sample or group whose gates it gets with --sample")
+
+
+def _is_same(sample: WorkspaceSample, header: FcsHeader) -> bool:
+    theirs = sample.identity
+
+    def agrees(keyword: str) -> bool:
+        return bool(theirs.get(keyword)) and theirs[keyword] == header.keyword(keyword)
+
+    if theirs.get("GUID") and header.keyword("GUID"):
+        return agrees("GUID")
+    if not agrees("$TOT"):
+        return False
+    return agrees("$FIL") or (agrees("$BTIM") and all(agrees(k) or not theirs.get(k) for k in _TIMES))
+
+
+def fit_to_channels(placed: PlacedStrategy, channels: Sequence[Channel]) -> PlacedStrategy:
+    """Return placed gates with the channel names of a file; what lies on channels that it lacks is left unplaced.
+
+    Upper and lower case, and ``/`` written as ``_``, do not matter.
+
+    >>> fitted = fit_to_channels(PlacedStrategy("s", {"x": GateAxis("pe_cy7-A")}, ()), [Channel("PE/Cy7-A")])
+    >>> fitted.axes["x"].channel
+    'PE/Cy7-A'
+    """
+    known = {
+        _plain(name): name for channel in reversed(channels) for name in (channel.marker, channel.detector) if name
+    }
+
+    def own(name: str) -> str | None:
+        return name if name in known.values() else known.get(_plain(name))
+
+    matrices, broken = {}, {}
+    for key, matrix in placed.matrices.items():
+        detectors = tuple(own(name) for name in matrix.detectors)
+        lacking = [name for name, found in zip(matrix.detectors, detectors, strict=True) if found is None]
+        if lacking:
+            broken[key] = f"the file lacks the channel '{lacking[0]}' of the compensation matrix '{key}'"
+        matrices[key] = replace(matrix, detectors=tuple(found or "" for found in detectors)) if not lacking else matrix
+    axes, failed = {}, {}
+    for name, axis in placed.axes.items():
+        axes[name], failure = _fitted(axis, own, matrices)
+        failure = broken.get(axis.compensation, failure)
+        if failure:
+            failed[name] = failure
+    populations = tuple(_without(population, failed) for population in placed.populations)
+    return replace(placed, axes=axes, matrices=matrices, populations=populations)
+
+
+def _plain(name: str) -> str:
+    return name.replace("/", "_").casefold()
+
+
+def _fitted(
+    axis: GateAxis, own: Callable[[str], str | None], matrices: dict[str, SpectrumMatrix]
+) -> tuple[GateAxis, str]:
+    if isinstance(axis.channel, Ratio):
+        return axis, ""
+    matrix = matrices.get(axis.compensation)
+    if matrix is not None and matrix.column_of(axis.channel) is not None:
+        return axis, ""
+    found = own(axis.channel)
+    return (replace(axis, channel=found), "") if found else (axis, f"the file has no channel '{axis.channel}'")
+
+
+def _without(population: PlacedPopulation, failed: dict[str, str]) -> PlacedPopulation:
+    lying = [axis for axis in population.gate.axes if axis in failed] if population.gate else []
+    return replace(population, gate=None, failure=failed[lying[0]]) if lying else population
+
+
+def _rows(file: Path, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
+    by_id = {population.id: population for population in tree.populations}
+    rows: list[Row] = []
+    for name in sample.order:
+        population = by_id[name]
+        count, parent_count = tree.size(name), tree.size(population.parent)
+        reference = sample.counts.get(name)
+        row: Row = {
+            "file": file.name,
+            "population": population.label,
+            "parent": population.parent,
+            "path": name,
+            "count": count,
+            "parent_count": parent_count,
+            "percent_of_parent": 100.0 * count / parent_count if count is not None and parent_count else None,
+            "reference_count": reference,
+            "difference_percent_of_parent": None,
+        }
+        if count is not None and reference is not None and parent_count:
+            row["difference_percent_of_parent"] = 100.0 * (count - reference) / parent_count
+        rows.append(row)
+    return rows
+
+
+def _notes(sample: WorkspaceSample, header: FcsHeader, placed: PlacedStrategy) -> list[str]:
+    notes = [f"{p.id} is not gated: {p.failure}" for p in placed.populations if p.failure]
+    if not sample.order:
+        notes.append(f"the workspace has no gates for its sample '{sample.name}'")
+    if sample.event_count is not None and sample.event_count != header.event_count:
+        notes.append(
+            f"it has {header.event_count} events, and the workspace's sample '{sample.name}' {sample.event_count}: "
+            "counts cannot be compared"
+        )
+    return notes

@@ -1,0 +1,123 @@
+"""Files through workspaces: which sample a file is, channels under other spellings, counts beside counts."""
+
+import numpy as np
+import pytest
+from support.fcs_files import write_fcs
+from support.workspaces import flowjo_sample, flowjo_workspace, population, rectangle_xml
+
+from immunomon.errors import UnknownName
+from immunomon.io.fcs import read_header
+from immunomon.io.memberships import read_memberships
+from immunomon.io.workspaces import read_workspace
+from immunomon.model.events import Channel
+from immunomon.model.gatetree import PlacedPopulation
+from immunomon.model.geometry import Interval
+from immunomon.model.placed import GateAxis, PlacedStrategy
+from immunomon.pipeline.workspaces import find_sample, fit_to_channels, gate_with_workspace
+
+LOW = population("low", rectangle_xml(A=(0, 9.5)), count=11)
+HIGH = population("high", rectangle_xml(A=(9.5, 99)), count=10)
+ACQUIRED = {"$TOT": "20", "$FIL": "original.fcs", "$DATE": "13-JAN-2025", "$BTIM": "10:00:00"}
+
+
+def file(folder, name, **keywords):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    values = np.column_stack([np.arange(20.0), np.zeros(20)])
+    write_fcs(path, values, ["A", "B"], **{key.lower(): value for key, value in keywords.items()})
+    return path
+
+
+def workspace(tmp_path, *samples, groups=None):
+    path = tmp_path / "w.wsp"
+    path.write_text(flowjo_workspace(*samples, groups=groups), encoding="utf-8")
+    return read_workspace(path)
+
+
+def sample_of(found, path):
+    return find_sample(found, read_header(path)).id
+
+
+def test_a_file_is_known_by_the_name_at_the_end_of_the_workspaces_path(tmp_path):
+    found = workspace(
+        tmp_path,
+        flowjo_sample(LOW, name="one", number="1", uri="file:/C:/My%20Data/A%201.fcs"),
+        flowjo_sample(HIGH, name="two", number="2", uri="file:/data/b.fcs"),
+    )
+    assert sample_of(found, file(tmp_path, "a 1.fcs")) == "1"
+    assert sample_of(found, file(tmp_path, "b.fcs")) == "2"
+
+
+def test_a_file_under_another_name_is_known_by_what_its_header_says(tmp_path):
+    found = workspace(
+        tmp_path,
+        flowjo_sample(LOW, name="x.fcs", number="1", keywords=ACQUIRED | {"$BTIM": "11:00:00", "$FIL": "x.fcs"}),
+        flowjo_sample(HIGH, name="original.fcs", number="2", keywords=ACQUIRED),
+    )
+    renamed = file(tmp_path, "renamed.fcs", **{"$FIL": "original.fcs", "$DATE": "13-JAN-2025", "$BTIM": "10:00:00"})
+    assert sample_of(found, renamed) == "2"
+
+
+def test_two_samples_of_one_name_are_told_apart_by_the_header(tmp_path):
+    found = workspace(
+        tmp_path,
+        flowjo_sample(LOW, name="a.fcs", number="1", keywords=ACQUIRED | {"$BTIM": "11:00:00", "$FIL": "p"}),
+        flowjo_sample(HIGH, name="a.fcs", number="2", keywords=ACQUIRED | {"$FIL": "q"}),
+    )
+    path = file(tmp_path, "a.fcs", **{"$DATE": "13-JAN-2025", "$BTIM": "11:00:00", "$FIL": "r"})
+    assert sample_of(found, path) == "1"
+    with pytest.raises(UnknownName, match="2 samples of the workspace fit"):
+        sample_of(found, file(tmp_path / "other", "a.fcs"))
+
+
+def test_a_file_that_no_sample_fits_is_a_failure_with_the_remedy(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(LOW, name="a.fcs"))
+    result = gate_with_workspace([file(tmp_path, "zzz.fcs")], found)
+    assert result.rows == ()
+    assert "no sample of this file" in result.failures[0]
+    assert "--sample" in result.failures[0]
+
+
+def test_a_named_sample_or_group_gates_every_file(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(LOW, name="a.fcs"), groups={"Blood": HIGH})
+    strangers = [file(tmp_path, "y.fcs"), file(tmp_path, "z.fcs")]
+    for named, expected in (("a.fcs", ("low", 10)), ("Blood", ("high", 10))):
+        rows = gate_with_workspace(strangers, found, sample=named).rows
+        assert [(row["population"], row["count"]) for row in rows] == [expected] * 2
+    assert "did you mean 'Blood'" in gate_with_workspace(strangers, found, sample="Blod").failures[0]
+
+
+def test_stored_counts_stand_beside_ours_with_the_difference_in_percent_of_the_parent(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(LOW, name="a.fcs"))
+    (row,) = gate_with_workspace([file(tmp_path, "a.fcs")], found).rows
+    assert (row["count"], row["reference_count"], row["difference_percent_of_parent"]) == (10, 11, -5.0)
+
+
+def test_a_sample_of_another_size_and_one_without_gates_are_noted(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(name="a.fcs"))
+    notes = gate_with_workspace([file(tmp_path, "a.fcs")], found).notes
+    assert any("no gates" in note for note in notes)
+    assert any("20 events" in note and "100" in note for note in notes)
+
+
+def test_a_population_on_a_channel_that_the_file_lacks_is_noted_and_the_others_stand(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(LOW + population("c", rectangle_xml(C=(0, 1))), name="a.fcs"))
+    result = gate_with_workspace([file(tmp_path, "a.fcs")], found)
+    assert [row["count"] for row in result.rows] == [10, None]
+    assert any("no channel 'C'" in note for note in result.notes)
+
+
+def test_memberships_are_written_under_the_populations_paths(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(LOW, name="a.fcs"))
+    gate_with_workspace([file(tmp_path, "a.fcs")], found, memberships=tmp_path / "m")
+    assert read_memberships(tmp_path / "m" / "a.npz")["/low"].sum() == 10
+
+
+def test_channels_are_known_whatever_the_case_and_with_slashes_as_underlines():
+    cells = PlacedPopulation("/c", "c", "root", "/c", "interval", Interval("x", low=1.0))
+    placed = PlacedStrategy("s", {"x": GateAxis("PE_cy7-A")}, (cells,))
+    fitted = fit_to_channels(placed, [Channel("PE/Cy7-A", "CD4")])
+    assert fitted.axes["x"].channel == "PE/Cy7-A"
+    assert fitted.populations[0].gate is not None
+    lost = fit_to_channels(placed, [Channel("APC-A")])
+    assert "no channel 'PE_cy7-A'" in lost.populations[0].failure
