@@ -47,6 +47,17 @@ def test_a_polygon_with_far_corners_holds_what_lies_under_its_edge(file, values)
     assert recompute(file, placed(wedge), None).count("first") == int(under.sum())
 
 
+def test_events_on_an_edge_belong_to_a_polygon_although_flowkit_leaves_some_out(tmp_path):
+    grid = np.array([[x, y, 0, 0, 0, 0] for x in range(7) for y in range(7)], np.float32)
+    file = write_fcs(tmp_path / "a.fcs", grid)
+    corners = [[1.0, 1.0], [5.0, 1.0], [5.0, 3.0], [3.0, 5.0], [1.0, 5.0]]
+    x, y = grid[:, 0], grid[:, 1]
+    inside = (x >= 1) & (x <= 5) & (y >= 1) & (y <= 5) & (x + y <= 8)
+    found = recompute(file, placed({"kind": "polygon", "x": "FSC-A", "y": "FSC-H", "vertices": corners}), None)
+    assert found.count("first") == int(inside.sum())
+    assert found.on_edges > 0
+
+
 @pytest.mark.parametrize(
     "where", [{"kind": "ellipse", "x": "FSC-A", "y": "SSC-A"}, {"kind": "ellipsoid", "axes": ["FSC-A", "SSC-A"]}]
 )

@@ -32,8 +32,9 @@ def _print(verdict: SampleVerdict) -> None:
         typer.echo(f"PROBLEM  {verdict.sample_id}: {verdict.problem}")
         return
     word = "equal    " if verdict.equal else "DIFFERENT"
+    edges = f", {verdict.on_edges} on polygon edges" if verdict.on_edges else ""
     typer.echo(
-        f"{word}  {verdict.sample_id}: {verdict.events} events, {found.counts} counts, {found.medians} medians, "
+        f"{word}  {verdict.sample_id}: {verdict.events} events{edges}, {found.counts} counts, {found.medians} medians, "
         f"reader {verdict.reader}"
     )
     for difference in found.differences:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import BadFcs, BadSpillover, UnknownChannel, UnknownName, nearest
 from immunomon.io.second_reader import read_with_fcsparser
+from immunomon.verify.edges import on_edges
 
 __all__ = ["FCSPARSER", "FLOWIO", "Recomputed", "recompute"]
 
@@ -30,13 +31,15 @@ class Recomputed:
     """What a second computation found in one file.
 
     reader: the library that read it; refusal: why it was not fcsparser. intensities: detector -> (events,),
-    compensated; masks: population -> (events,), ``root`` included, without those whose gate was not placed.
+    compensated; masks: population -> (events,), ``root`` included, without those whose gate was not placed. on_edges:
+    events exactly on the edge of a polygon that FlowKit left out, put in as Gating-ML asks, summed over populations.
     """
 
     reader: str
     refusal: str
     intensities: Mapping[str, Floats]
     masks: Mapping[str, Mask]
+    on_edges: int
 
     @property
     def events(self) -> int:
@@ -69,7 +72,7 @@ def recompute(path: Path, placed: Plain, spillover: Plain | None) -> Recomputed:
         {name: _coordinates(intensities, axis, path) for name, axis in placed["axes"].items()},
         index=range(raw.shape[0]),
     )
-    return Recomputed(reader, refusal, intensities, _masks(axes, placed["populations"]))
+    return Recomputed(reader, refusal, intensities, *_masks(axes, placed["populations"]))
 
 
 def _read(path: Path) -> tuple[Floats, tuple[str, ...], str, str]:
@@ -128,15 +131,21 @@ def _coordinates(intensities: Mapping[str, Floats], axis: Plain, path: Path) -> 
     return np.where(np.isfinite(values), function.apply(values), values)
 
 
-def _masks(axes: pd.DataFrame, populations: list[Plain]) -> dict[str, Mask]:
+def _masks(axes: pd.DataFrame, populations: list[Plain]) -> tuple[dict[str, Mask], int]:
+    missed = 0
     masks: dict[str, Mask] = {"root": np.ones(len(axes), dtype=np.bool_)}
     for population in populations:  # parents and operands come first
         parent, gate = masks.get(population["parent"]), population["gate"]
         if gate is None or parent is None:
             continue
         inside = _combined(gate, masks) if gate["kind"] == "boolean" else _flowkit_gate(gate).apply(axes)
-        masks[population["population"]] = parent & np.asarray(inside, dtype=np.bool_)
-    return masks
+        members = parent & np.asarray(inside, dtype=np.bool_)
+        if gate["kind"] == "polygon":
+            edge = on_edges(axes[gate["x"]].to_numpy(), axes[gate["y"]].to_numpy(), gate["vertices"]) & parent
+            missed += int((edge & ~members).sum())
+            members |= edge
+        masks[population["population"]] = members
+    return masks, missed
 
 
 def _combined(gate: Plain, masks: Mapping[str, Mask]) -> Mask:

@@ -32,6 +32,8 @@ _METHOD = (
     "gates; no kernel, step or gate of immunomon is called"
 )
 _LIMITS = (
+    "Events exactly on the edge of a polygon belong to it (Gating-ML 2.0). FlowKit leaves some of them out; they are "
+    "put in by rational arithmetic and counted as 'on_polygon_edges'.",
     "The gates themselves are taken from the run: whether they were placed well is not verified here.",
     "Wilson intervals, absolute counts, changes and summaries are not computed again.",
 )
@@ -46,6 +48,7 @@ class SampleVerdict:
     events: int | None
     reader: str | None
     matrix: str | None
+    on_edges: int
     note: str
     problem: str
     comparison: Comparison | None
@@ -65,6 +68,7 @@ class SampleVerdict:
             "events": self.events,
             "reader": self.reader,
             "matrix": self.matrix,
+            "on_polygon_edges": self.on_edges,
             "note": self.note,
             "problem": self.problem,
             "counts_compared": found.counts if found else 0,
@@ -198,8 +202,8 @@ def _verdict(
         found = recompute(path, placed, spillover)
         comparison = compare_sample(found, rows)
     except (ImmunomonError, OSError, ValueError, KeyError) as error:
-        return SampleVerdict(name, panel, None, None, None, "", _said(error), None)
-    return SampleVerdict(name, panel, found.events, found.reader, matrix, found.refusal, "", comparison)
+        return SampleVerdict(name, panel, None, None, None, 0, "", _said(error), None)
+    return SampleVerdict(name, panel, found.events, found.reader, matrix, found.on_edges, found.refusal, "", comparison)
 
 
 def _said(error: Exception) -> str:
