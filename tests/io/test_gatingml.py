@@ -260,7 +260,7 @@ def test_a_file_that_lacks_a_channel_or_a_detector_is_refused(tmp_path):
         (ranged(low="nan"), "is 'nan', which is not a number"),
         (ranged(compensation="Mine"), "line 3: dimension: no spectrumMatrix 'Mine'"),
         (ranged(scale='gating:transformation-ref="T"'), "no transformation 'T'"),
-        (ranged(more='gating:parent_id="B"'), "line 2: RectangleGate A: no gate 'B' to be its parent"),
+        (ranged(more='gating:parent_id="B"'), "line 2: RectangleGate A: no gate or quadrant to be its parent is named"),
         (ranged(more='gating:parent_id="A"'), "it needs itself, by way of 'A'; break the circle"),
         (ranged() + ranged(), "line 7: RectangleGate A: the id 'A' is taken already"),
         ('<gating:RectangleGate gating:id="A" />', "it has no element 'dimension'"),
@@ -296,6 +296,11 @@ def test_all_problems_are_said_at_once(tmp_path):
         ranged("C", more='gating:parent_id="D"'),
     ]
     assert refused(written(tmp_path, *wrong)).count("gates.xml line") == 4
+
+
+def test_gates_too_deep_in_each_other_are_refused(tmp_path):
+    deep = [ranged(f"g{i}", more=f'gating:parent_id="g{i + 1}"' if i < 600 else "") for i in range(601)]
+    assert "more than 500 gates lie in each other" in refused(written(tmp_path, *deep))
 
 
 def test_a_document_type_is_refused(tmp_path):

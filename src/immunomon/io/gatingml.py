@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.errors import BadSpec, Problem
 from immunomon.io.gatingml_axes import GatingMlAxes
 from immunomon.io.gatingml_gates import GATE_ELEMENTS, dimensions_in, geometry_of, quadrants_of
 from immunomon.io.gatingml_scales import read_matrices, read_transformations
@@ -19,7 +19,8 @@ from immunomon.model.strategy import ROOT
 
 __all__ = ["is_gatingml", "read_gatingml"]
 
-_LARGEST = 64 * 1024 * 1024
+_LARGEST = 16 * 1024 * 1024
+_DEEPEST = 500  # gates inside each other
 
 
 def is_gatingml(path: Path) -> bool:
@@ -98,27 +99,36 @@ def _populations(source: GatingMlSource, gates: list[XmlElement], axes: GatingMl
     order: list[str] = []
     with source.noting():
         order += _ordered(source, found)
+    depths = {ROOT: 0}
     for name in order:
         item = found[name]
         parent = ROOT if item.parent is None else item.parent
-        path = ("" if item.parent is None else done[parent].path) + f"/{name}"
+        depths[name] = depths[parent] + 1
+        if depths[name] > _DEEPEST:
+            problem = Problem(
+                str(source.path), item.element.line, name, f"more than {_DEEPEST} gates lie in each other"
+            )
+            raise BadSpec([problem])
+        way = ("" if item.parent is None else done[parent].path) + f"/{name}"
         label = name if item.quadrant else item.element.get("label", OURS) or name
         method = item.element.get("method", OURS) or item.gate.kind
-        done[name] = PlacedPopulation(name, label, parent, path, method, item.gate)
+        done[name] = PlacedPopulation(name, label, parent, way, method, item.gate)
     return tuple(done.values())
 
 
 def _ids(source: GatingMlSource, gates: list[XmlElement]) -> dict[str, str]:
     """Return the document's ids of gates and quadrants -> ids of populations; they differ where XML forbids ours."""
     ids: dict[str, str] = {}
+    taken = {ROOT}
     for gate in gates:
         for element in gate.all("Quadrant", GATING) if gate.name == "QuadrantGate" else [gate]:
             with source.noting():
                 name = source.text(element, "id", GATING)
                 own = element.get("id", OURS) if element.attributes.get(f"{OURS}}}id") else name
-                if name in ids or own in ids.values() or own == ROOT:
+                if name in ids or own in taken:
                     source.refuse(element, f"the id '{own}' is taken already", "give each gate its own id")
                 ids[name] = own or name
+                taken.add(ids[name])
     return ids
 
 
@@ -127,8 +137,7 @@ def _read(
 ) -> Iterator[tuple[str, _Found]]:
     reference = element.get("parent_id", GATING)
     if reference is not None and reference not in ids:
-        remedy = nearest(reference[:80], ids)
-        source.refuse(element, f"no gate '{reference}' to be its parent (of quadrants, name one)", remedy)
+        source.refuse_unknown(element, "gate or quadrant to be its parent is named", reference, known=ids)
     parent = None if reference is None else ids[reference]
     if element.name == "QuadrantGate":
         for name, region in quadrants_of(source, element, axes).items():

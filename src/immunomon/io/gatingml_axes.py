@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from immunomon.errors import nearest
 from immunomon.io.gatingml_scales import Transformation
 from immunomon.io.gatingml_source import DATATYPES, GATING, OURS, GatingMlSource
 from immunomon.io.xmltree import XmlElement
@@ -57,10 +57,10 @@ class GatingMlAxes:
                 keys += [] if key in self._found else [key]
                 self._found.setdefault(key, axis)
         taken = {name.casefold() for name in self._names.values()}
+        ways = Counter(key[0] for key in self._found)
         for key in keys:
-            channel = str(key[0])
-            alone = sum(1 for other in self._found if other[0] == channel) == 1
-            words = channel if alone else ", ".join(part for part in (channel, key[2], key[3]) if part)
+            channel = key[0]
+            words = channel if ways[channel] == 1 else ", ".join(part for part in (channel, key[2], key[3]) if part)
             name, number = words, 1
             while name.casefold() in taken:
                 number += 1
@@ -82,7 +82,7 @@ class GatingMlAxes:
         compensation = source.text(element, "compensation-ref", GATING)
         known = (UNCOMPENSATED, OWN_MATRIX, *self._matrices)
         if compensation not in known:
-            source.refuse(element, f"no spectrumMatrix '{compensation}'", nearest(compensation, known))
+            source.refuse_unknown(element, "spectrumMatrix", compensation, known=known)
         reference = element.get("transformation-ref", GATING)
         transformation = None if reference is None else self._transformation(element, reference)
         if transformation is not None and isinstance(transformation.does, Ratio):
@@ -110,7 +110,5 @@ class GatingMlAxes:
 
     def _transformation(self, element: XmlElement, reference: str) -> Transformation:
         if reference not in self._transformations:
-            self._source.refuse(
-                element, f"no transformation '{reference}'", nearest(reference[:80], self._transformations)
-            )
+            self._source.refuse_unknown(element, "transformation", reference, known=self._transformations)
         return self._transformations[reference]

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from immunomon.errors import nearest
 from immunomon.io.gatingml_axes import GatingMlAxes
 from immunomon.io.gatingml_source import DATATYPES, GATING, OURS, GatingMlSource
 from immunomon.io.xmltree import XmlElement
@@ -100,7 +99,7 @@ def _boolean(source: GatingMlSource, gate: XmlElement, ids: Mapping[str, str]) -
     for reference in source.children(operators[0], "gateReference"):
         name = source.text(reference, "ref", GATING)
         if name not in ids:
-            source.refuse(reference, f"no gate '{name}'", nearest(name[:80], ids))
+            source.refuse_unknown(reference, "gate", name, known=ids)
         operands.append(ids[name])
         complements.append(source.flag(reference, "use-as-complement", GATING))
     if operators[0].name == "not" and len(operands) != 1:
@@ -126,7 +125,7 @@ def quadrants_of(source: GatingMlSource, gate: XmlElement, axes: GatingMlAxes) -
         for position in source.children(quadrant, "position"):
             name = source.text(position, "divider_ref", GATING)
             if name not in dividers:
-                source.refuse(position, f"no divider '{name}'", nearest(name[:80], dividers))
+                source.refuse_unknown(position, "divider", name, known=dividers)
             axis, values = dividers[name]
             above = bisect_right(values, source.number(position, "location", GATING))
             edges = (-math.inf, *values, math.inf)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from immunomon.errors import Problem
+from immunomon.errors import Problem, nearest
 from immunomon.io.xmltree import XmlElement
 from immunomon.specs.findings import Findings, shown
 
@@ -46,6 +46,12 @@ class GatingMlSource:
         name = element.get("id", element.namespace) if element.namespace else None
         place = element.name + (f" {name}" if name else "")
         raise _Unreadable(Problem(str(self.path), element.line, place, what, remedy))
+
+    def refuse_unknown(self, element: XmlElement, noun: str, name: str, *, known: Iterable[str]) -> NoReturn:
+        """Give up the element being read: it names something that is not there; the nearest that is there is said."""
+        # Finding the nearest name for thousands of wrong ones would take hours, and nobody reads that many.
+        remedy = "" if self.findings.is_full else nearest(name[:80], known)
+        self.refuse(element, f"no {noun} {shown(name)}", remedy)
 
     def text(self, element: XmlElement, name: str, namespace: str) -> str:
         """Return an attribute that must be there."""
