@@ -35,7 +35,13 @@ def in_ellipsoid(
     """
     offset = np.asarray(points, dtype=np.float64) - center
     inverse = np.linalg.inv(covariance)
-    return np.asarray(np.einsum("ij,jk,ik->i", offset, inverse, offset) <= distance_square)
+    # Term by term, so that an event's answer is the same to the last bit whoever else is asked with it.
+    square = np.zeros(offset.shape[0])
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite coordinates lie outside
+        for j in range(inverse.shape[0]):
+            for k in range(inverse.shape[0]):
+                square += offset[:, j] * inverse[j, k] * offset[:, k]
+    return np.asarray(square <= distance_square)
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import SingularSpillover
 
-__all__ = ["inverse_of", "mix", "unmix"]
+__all__ = ["inverse_of", "mix", "unmix", "weighted"]
 
 Floats = NDArray[np.float64]
 # Beyond this condition number a float32 measurement keeps no digit of the true signal.
@@ -46,9 +46,35 @@ def unmix(
     array([[10.,  0.]])
     """
     inverse = inverse_of(spillover)
-    columns = inverse if wanted is None else inverse[:, list(wanted)]
-    # Transposed product: the gates read channel by channel.
-    return (columns.T @ np.asarray(observed, dtype=np.float64).T).T
+    columns = range(inverse.shape[1]) if wanted is None else wanted
+    result = np.empty((len(columns), np.shape(observed)[0]))
+    for place, column in enumerate(columns):
+        result[place] = weighted(observed, range(inverse.shape[0]), inverse[:, column])
+    return result.T
+
+
+def weighted(
+    values: NDArray[np.floating],
+    columns: Sequence[int],
+    weights: Floats,
+    *,
+    rows: NDArray[np.int64] | None = None,
+) -> Floats:
+    """Return the weighted sum of some columns, for all events or for some.
+
+    values: (events, channels); weights: one a column; rows: which events. Result: float64. The terms are added in the
+    order given, so that an event's sum is the same to the last bit whoever else is asked with it, which a product of
+    matrices does not promise.
+
+    >>> weighted(np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1], np.array([1.0, 10.0]), rows=np.array([1]))
+    array([43.])
+    """
+    total = np.zeros(values.shape[0] if rows is None else rows.size)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not a number stays so
+        for column, weight in zip(columns, weights.tolist(), strict=True):
+            term = values[:, column] if rows is None else values[rows, column]
+            total += term.astype(np.float64) * weight
+    return total
 
 
 def mix(true: NDArray[np.floating], spillover: NDArray[np.floating]) -> Floats:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.errors import BadSpillover, SingularSpillover, WrongScale, nearest
-from immunomon.kernels.spillover import unmix
+from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import EventTable, Scale
+from immunomon.model.lazy import CompensatedTable, Recipe
 from immunomon.model.spillover import SpilloverMatrix
 
 __all__ = ["compensate"]
@@ -21,8 +23,8 @@ def compensate(
     """Return compensated events, of all channels or of the wanted ones (markers or detectors).
 
     events: on the raw scale. spillover: None leaves the numbers as they are. Scatter and time pass unchanged. Result:
-    float64, in the order of the wanted channels. Raises WrongScale, BadSpillover for a detector that the file lacks,
-    SingularSpillover for a matrix without inverse.
+    float64, in the order of the wanted channels, each computed when it is first asked for. Raises WrongScale,
+    BadSpillover for a detector that the file lacks, SingularSpillover for a matrix without inverse.
 
     >>> from immunomon.model.events import Channel
     >>> raw = EventTable(np.array([[10.0, 1.0]]), (Channel("A"), Channel("B")))
@@ -34,20 +36,22 @@ def compensate(
         raise WrongScale(f"{events.source}: compensate needs raw events, got {events.scale} ones")
     columns = list(range(len(events.channels))) if wanted is None else [events.index(name) for name in wanted]
     columns = list(dict.fromkeys(columns))
-    values = np.asfortranarray(events.values[:, columns], dtype=np.float64)
-    if values is events.values:
-        values = values.copy(order="F")
-    if spillover is not None and spillover.detectors:
-        sources = _columns_of(events, spillover)
-        places = [(sources.index(column), target) for target, column in enumerate(columns) if column in sources]
-        if places:
-            try:
-                true = unmix(events.values[:, sources], spillover.array, [source for source, _ in places])
-            except SingularSpillover as error:
-                raise SingularSpillover(f"{events.source}: {error}") from error
-            values[:, [target for _, target in places]] = true
+    sources = [] if spillover is None else _columns_of(events, spillover)
+    direct = tuple(-1 if column in sources else column for column in columns)
+    inverse = _inverse(events, spillover) if spillover is not None and -1 in direct else np.zeros((0, 0))
+    weights = np.zeros((len(columns), len(sources)))
+    for place, column in enumerate(columns):
+        if column in sources:
+            weights[place] = inverse[:, sources.index(column)]
     channels = tuple(replace(events.channels[column]) for column in columns)
-    return EventTable.adopt(values, channels, Scale.COMPENSATED, events.source)
+    return CompensatedTable(events, Recipe(direct, tuple(sources), weights), channels)
+
+
+def _inverse(events: EventTable, spillover: SpilloverMatrix) -> NDArray[np.float64]:
+    try:
+        return inverse_of(spillover.array)
+    except SingularSpillover as error:
+        raise SingularSpillover(f"{events.source}: {error}") from error
 
 
 def _columns_of(events: EventTable, spillover: SpilloverMatrix) -> list[int]:

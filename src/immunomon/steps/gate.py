@@ -13,6 +13,7 @@ from immunomon.gates import gate_method
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
 from immunomon.model.geometry import Boolean, Gate
+from immunomon.model.members import members
 from immunomon.model.placement import Placement
 from immunomon.model.scales import AnyScale
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
@@ -85,7 +86,7 @@ class _Placer:
         if isinstance(placement, GateNotPlaced):
             return replace(result, failure=str(placement))
         gate_found = placement.regions[population.keep]
-        mask = self._members(gate_found, population.parent, parent)
+        mask = self._members(gate_found, parent)
         if mask is None:
             return replace(result, failure="a population it is made of was not placed")
         self.memberships[population.id] = mask
@@ -98,8 +99,7 @@ class _Placer:
 
     def _within(self, population: str, mask: Mask) -> EventTable:
         if population not in self._inside:
-            values = np.asfortranarray(self.events.values[mask])
-            self._inside[population] = EventTable.adopt(values, self.events.channels, Scale.DISPLAY, self.events.source)
+            self._inside[population] = self.events.take(np.flatnonzero(mask))
         return self._inside[population]
 
     def _placement(self, declared: GateDeclaration, ground: str, mask: Mask) -> Placement | GateNotPlaced:
@@ -111,13 +111,10 @@ class _Placer:
                 self._placements[key] = error
         return self._placements[key]
 
-    def _members(self, shape: Gate, parent: str, mask: Mask) -> Mask | None:
+    def _members(self, shape: Gate, mask: Mask) -> Mask | None:
         if isinstance(shape, Boolean):
             operands = [self.memberships.get(name) for name in shape.of]
             if any(operand is None for operand in operands):
                 return None
             return mask & shape.combine([operand for operand in operands if operand is not None])
-        # Only the parent's events are asked: the rest cannot belong.
-        result = np.zeros(self.events.count, dtype=np.bool_)
-        result[mask] = shape.contains(self._within(parent, mask))
-        return result
+        return members(shape, self.events, mask)

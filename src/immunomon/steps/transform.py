@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.errors import WrongScale
+from immunomon.kernels.fused import Plan, locate
 from immunomon.kernels.scales import logicle_width
+from immunomon.kernels.tables import Table, tabulate
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
-from immunomon.model.scales import SCALES, AnyScale, Logicle
+from immunomon.model.lazy import CompensatedTable, DisplayTable, LazyTable
+from immunomon.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
 from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 
 __all__ = ["resolve_scales", "transform"]
@@ -46,10 +51,12 @@ def resolve_scales(strategy: GatingStrategy, axes: Iterable[str], events: EventT
     return found
 
 
-def transform(events: EventTable, scales: Mapping[str, AnyScale]) -> EventTable:
-    """Return the axes of ``scales`` on their display scale, in its order, float64.
+def transform(events: EventTable, scales: Mapping[str, AnyScale], *, threads: int = 1) -> EventTable:
+    """Return the axes of ``scales`` on their display scale, in its order.
 
-    events: compensated. Raises WrongScale for events on another scale, UnknownChannel for an axis that they lack.
+    events: compensated. The coordinates are exact, float64, and each column is computed when it is first asked for; of
+    events that ``compensate`` made there are fast coordinates too, through tables with a proven bound, computed here by
+    so many threads. Raises WrongScale for events on another scale, UnknownChannel for an axis that they lack.
 
     >>> from immunomon.model.scales import Linear
     >>> events = EventTable(np.array([[50.0]]), (Channel("FSC-A"),), Scale.COMPENSATED)
@@ -58,9 +65,53 @@ def transform(events: EventTable, scales: Mapping[str, AnyScale]) -> EventTable:
     """
     if events.scale is not Scale.COMPENSATED:
         raise WrongScale(f"{events.source}: transform needs compensated events, got {events.scale} ones")
-    values = np.empty((events.count, len(scales)), dtype=np.float64, order="F")
-    channels = []
-    for place, (axis, scale) in enumerate(scales.items()):
-        values[:, place] = scale.apply(events.column(axis))
-        channels.append(replace(events.channels[events.index(axis)]))
-    return EventTable.adopt(values, tuple(channels), Scale.DISPLAY, events.source)
+    places = [events.index(axis) for axis in scales]
+    applied = list(scales.values())
+    channels = tuple(replace(events.channels[place]) for place in places)
+
+    def exact(place: int, rows: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        if isinstance(events, LazyTable):
+            return applied[place].apply(events.cells(places[place], rows))
+        values = events.values[:, places[place]]
+        return applied[place].apply(np.array(values if rows is None else values[rows], dtype=np.float64))
+
+    fast = _fast(events, places, applied, threads=threads) if isinstance(events, CompensatedTable) else {}
+    return DisplayTable(channels, events.source, count=events.count, compute=exact, fast=fast)
+
+
+def _fast(
+    events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyScale], *, threads: int
+) -> dict[int, tuple[NDArray[np.floating], float]]:
+    """Return fast coordinates of the columns that can have them: tabulated scales, and float32 values left as they are.
+
+    The others are asked for exactly.
+    """
+    raw, recipe = events.raw, events.recipe
+    chosen, tables = [], []
+    for number, (place, scale) in enumerate(zip(places, scales, strict=True)):
+        table = _table(scale)
+        as_it_is = scale.kind == "identity" and recipe.direct[place] >= 0 and raw.values.dtype == np.float32
+        if table is not None or as_it_is:
+            chosen.append(number)
+            tables.append(table)
+    plan = Plan(
+        np.array([recipe.direct[places[number]] for number in chosen], dtype=np.int64),
+        np.array(recipe.sources, dtype=np.int64),
+        recipe.weights[[places[number] for number in chosen]],
+        tables,
+    )
+    rows = locate(raw.values, plan, threads=threads)
+    return {
+        number: (rows[line], table.bound if table is not None else 0.0)
+        for line, (number, table) in enumerate(zip(chosen, tables, strict=True))
+    }
+
+
+@lru_cache(maxsize=256)
+def _table(scale: AnyScale) -> Table | None:
+    if not isinstance(scale, Logicle | Asinh | Hyperlog):
+        return None
+    try:
+        return tabulate(scale.apply, scale.t)
+    except ValueError:  # parameters at the edge of what float64 resolves: asked for exactly
+        return None

@@ -1,0 +1,166 @@
+"""Membership by coordinates that are known within a bound: decided where that is enough, named where it is not.
+
+Each function looks at the parent's events only, fills ``inside`` and returns the events that it cannot decide: those
+whose coordinate lies within the bound of an edge, or is not a number. For them ``inside`` is left False.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["decide_ellipse", "decide_interval", "decide_polygon"]
+
+Mask = NDArray[np.bool_]
+Events = NDArray[np.int64]
+Rough = tuple[NDArray[np.floating], float]
+_TILE = 1024
+# Twice what float64 arithmetic on a handful of numbers can lose, relative to the largest of them.
+_SLACK = 1e-14
+
+
+def decide_interval(parent: Mask, values: Rough, low: float, high: float) -> tuple[Mask, Events]:
+    """Return which of the parent's events lie in ``[low, high)``, and which must be asked exactly.
+
+    parent: (events,); values: (events,) with their bound. A bound of 0 means exact values: nothing is left to ask.
+
+    >>> rough = np.array([0.1, 0.5, 0.9], dtype=np.float32), 1e-6
+    >>> decide_interval(np.ones(3, dtype=bool), rough, 0.5, np.inf)
+    (array([False, False,  True]), array([1]))
+    """
+    inside = np.empty(parent.size, dtype=np.bool_)
+    column, bound = values
+    count = _interval(parent, column, float(low), float(high), float(bound), inside)
+    if count == 0:
+        return inside, np.empty(0, dtype=np.int64)
+    with np.errstate(invalid="ignore"):
+        near = parent & ~((np.abs(column - low) > bound) & (np.abs(column - high) > bound))
+    doubtful = np.flatnonzero(near)
+    inside[doubtful] = False
+    return inside, doubtful
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _interval(parent: Mask, values: NDArray[np.floating], low: float, high: float, bound: float, inside: Mask) -> int:
+    near = 0
+    for i in range(values.size):
+        value = np.float64(values[i])
+        inside[i] = parent[i] & (value >= low) & (value < high)
+        near += parent[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
+    return near if bound > 0.0 else 0
+
+
+def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float64]) -> tuple[Mask, Events]:
+    """Return which of the parent's events lie inside a polygon (even-odd rule), and which must be asked exactly.
+
+    If no edge comes as near to a point as the bounds, the exact point lies on the same side of every edge that it could
+    cross on the way, so that the rule gives the same answer for both.
+
+    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> x = np.array([0.5, 1.0, 2.0]), 1e-6
+    >>> decide_polygon(np.ones(3, dtype=bool), x, x, square)
+    (array([ True, False, False]), array([1]))
+    """
+    inside = np.zeros(parent.size, dtype=np.bool_)
+    doubtful = np.empty(parent.size, dtype=np.int64)
+    corners = np.ascontiguousarray(vertices, dtype=np.float64)
+    count = _polygon(parent, x[0], y[0], (float(x[1]), float(y[1])), corners, inside, doubtful)
+    return inside, doubtful[:count].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _polygon(
+    parent: Mask,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    bounds: tuple[float, float],
+    corners: NDArray[np.float64],
+    inside: Mask,
+    doubtful: Events,
+) -> int:
+    left, right = corners[:, 0].min() - bounds[0], corners[:, 0].max() + bounds[0]
+    bottom, top = corners[:, 1].min() - bounds[1], corners[:, 1].max() + bounds[1]
+    who = np.empty(_TILE, dtype=np.int64)
+    px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
+    odd, near = np.empty(_TILE, dtype=np.bool_), np.empty(_TILE, dtype=np.bool_)
+    found = 0
+    for begin in range(0, parent.size, _TILE):
+        held = 0
+        for i in range(begin, min(begin + _TILE, parent.size)):
+            across, up = np.float64(x[i]), np.float64(y[i])
+            who[held], px[held], py[held] = i, across, up
+            # What is not a number is not out of the box either: it must be asked.
+            out = (across < left) | (across > right) | (up < bottom) | (up > top)
+            held += parent[i] & (not out)
+        odd[:] = False
+        near[:] = False
+        ax, ay = corners[-1, 0], corners[-1, 1]
+        for j in range(corners.shape[0]):
+            bx, by = corners[j, 0], corners[j, 1]
+            ex, ey = bx - ax, by - ay
+            slack = _SLACK * (abs(ex) * (top - bottom) + abs(ey) * (right - left))
+            reach = bounds[0] * abs(ey) + bounds[1] * abs(ex) + slack
+            x0, x1 = min(ax, bx) - 2 * bounds[0], max(ax, bx) + 2 * bounds[0]
+            y0, y1 = min(ay, by) - 2 * bounds[1], max(ay, by) + 2 * bounds[1]
+            rising = by > ay
+            for e in range(held):
+                cross = ex * (py[e] - ay) - ey * (px[e] - ax)
+                odd[e] ^= ((ay > py[e]) != (by > py[e])) & ((cross > 0.0) == rising)
+                beside = (px[e] < x0) | (px[e] > x1) | (py[e] < y0) | (py[e] > y1)
+                near[e] |= (not (abs(cross) > reach)) & (not beside)
+            ax, ay = bx, by
+        for e in range(held):
+            inside[who[e]] = odd[e] & (not near[e])
+            doubtful[found] = who[e]
+            found += near[e]
+    return found
+
+
+def decide_ellipse(parent: Mask, x: Rough, y: Rough, shape: NDArray[np.float64]) -> tuple[Mask, Events]:
+    """Return which of the parent's events lie in an ellipse, and which must be asked exactly.
+
+    shape: center x and y, then the inverse covariance's xx, xy and yy, then the squared distance. A shift by the bounds
+    changes the Mahalanobis distance by at most the distance of that shift (triangle inequality).
+
+    >>> x = np.array([0.0, 1.0, 2.0]), 1e-6
+    >>> y = np.zeros(3), 1e-6
+    >>> decide_ellipse(np.ones(3, dtype=bool), x, y, np.array([0.0, 0.0, 1.0, 0.0, 1.0, 1.0]))
+    (array([ True, False, False]), array([1]))
+    """
+    _, _, xx, xy, yy, square = shape.tolist()
+    dx, dy = float(x[1]), float(y[1])
+    distance = np.sqrt(square)
+    shift = np.sqrt(xx * dx * dx + 2 * abs(xy) * dx * dy + yy * dy * dy) * (1 + 1e-9)
+    # The slack covers what float64 loses where the axes are far from each other in size.
+    largest = max(xx, abs(xy), yy)
+    smallest = (xx * yy - xy * xy) / (xx + yy)  # not above the smaller eigenvalue
+    slack = _SLACK * square * (1 + largest / smallest)
+    low = max(distance - shift, 0.0) ** 2 - slack
+    high = (distance + shift) ** 2 + slack
+    inside = np.zeros(parent.size, dtype=np.bool_)
+    doubtful = np.empty(parent.size, dtype=np.int64)
+    count = _ellipse(parent, x[0], y[0], shape, float(low), float(high), inside, doubtful)
+    return inside, doubtful[:count].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ellipse(
+    parent: Mask,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    shape: NDArray[np.float64],
+    low: float,
+    high: float,
+    inside: Mask,
+    doubtful: Events,
+) -> int:
+    cx, cy, xx, xy, yy = shape[0], shape[1], shape[2], shape[3], shape[4]
+    found = 0
+    for i in range(parent.size):
+        across, up = np.float64(x[i]) - cx, np.float64(y[i]) - cy
+        square = xx * across * across + 2.0 * xy * across * up + yy * up * up
+        inside[i] = parent[i] & (square < low)
+        doubtful[found] = i
+        found += parent[i] & (not (square < low)) & (not (square > high))
+    return found
