@@ -208,7 +208,8 @@ def _about(taken: _Candidate, found: DataSet) -> list[str]:
 
 def _sample(source: Source) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     few = replace(source, count=min(source.count, _SAMPLE))
-    return list(stored_blocks(few, masked=False))
+    with np.errstate(all="ignore"):
+        return list(stored_blocks(few, masked=False))
 
 
 def _part_in_range(source: Source) -> float:

@@ -1,0 +1,236 @@
+"""Spoil FCS files at random and read them: nothing but our own error, no hang, no memory out of proportion.
+
+    python benchmarks/fuzz.py --cases 100000 [--seed 1] [--json fuzz.json]
+
+Each case is a small file that is right (floats, doubles, integers of many widths, text; one or two data sets),
+spoiled in one to four ways: bytes changed, cut out or doubled; offsets and keywords given other numbers; the end cut
+off. It must read within the time limit into as many events and channels as its header says, or be refused with
+BadFcs; what Python and NumPy allocate on the way must stay below 4 times the file's size and a fixed room for the
+interpreter's own objects. Exit 1 with the first files that fail, kept in --keep for a look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from immunomon.errors import BadFcs
+from immunomon.io.fcs import read_fcs, read_header
+
+SECONDS = 2.0
+TIMES_SIZE = 4
+ROOM = 2_000_000  # bytes: keywords as Python objects, one block of events
+BEGIN = 4096  # of DATA in each data set
+NUMBERS = [0, 1, 7, 8, 10, 57, 58, 255, 1023, 4095, 4096, 65535, 10**6, 2**31, 2**32, 10**12, 10**17, 10**30]
+WORDS = [
+    "",
+    " ",
+    "-1",
+    "x",
+    "*",
+    "nan",
+    "inf",
+    "1e999",
+    "0,0",
+    "4,1",
+    "38,1",
+    "1,2",
+    "4,3,2,1",
+    "3,4,1,2",
+    "I",
+    "F",
+    "D",
+    "A",
+]
+
+
+def keywords(channels: int, events: int, kind: str, bits: list[int]) -> dict[str, str]:
+    """Return the keywords of a file that is right."""
+    words = {"$BYTEORD": random.choice(["1,2,3,4", "4,3,2,1"]), "$DATATYPE": kind, "$MODE": "L", "$NEXTDATA": "0"}
+    words |= {"$PAR": str(channels), "$TOT": str(events), "$TIMESTEP": "0.01"}
+    for number, width in enumerate(bits, start=1):
+        size = 2**width if kind == "I" else 262144
+        amplifier = random.choice(["0,0", "4,1"]) if kind == "I" else "0,0"
+        words |= {f"$P{number}N": f"FL{number}-A", f"$P{number}S": f"CD{number}", f"$P{number}R": str(size)}
+        words |= {f"$P{number}B": str(width) if width else "*", f"$P{number}E": amplifier}
+    words[f"$P{channels}N"] = "Time"
+    words["$SPILLOVER"] = "2,FL1-A,FL2-A,1,0.1,0,1"
+    return words
+
+
+def data_set(*, another: bool = False) -> bytes:
+    """Return one data set of random structure that is right; another: one follows it."""
+    channels, events = random.randint(1, 12), random.randint(0, 300)
+    kind = random.choice("FFDIIIA")
+    widths = {"F": [32], "D": [64], "I": random.choice([[8], [16], [24], [32], [10], [8, 16, 32, 64]]), "A": [0]}[kind]
+    if kind == "A" and random.random() < 0.5:
+        widths = [48]
+    bits = [random.choice(widths) for _ in range(channels)]
+    words = keywords(channels, events, kind, [width // 8 if kind == "A" else width for width in bits])
+    size = -(-events * sum(bits) // 8)
+    if kind in "FD":
+        values = np.random.default_rng(random.getrandbits(32)).normal(500, 300, events * channels)
+        order = "<" if words["$BYTEORD"].startswith("1") else ">"
+        data = values.astype(f"{order}f{widths[0] // 8}").tobytes()
+    elif kind == "A":
+        texts = [f"{random.randrange(10**5):>6}" for _ in range(events * channels)]
+        data = "".join(texts).encode() if bits[0] else " ".join(texts).encode()
+    else:
+        data = random.randbytes(size)
+    if another:
+        words["$NEXTDATA"] = str(BEGIN + len(data))
+    return assembled(words, data)
+
+
+def assembled(words: dict[str, str], data: bytes) -> bytes:
+    """Return HEADER, TEXT and DATA."""
+    words = {**words, "$BEGINDATA": str(BEGIN), "$ENDDATA": str(BEGIN + len(data) - 1)}
+    delimiter = random.choice("/|\\\x0c")
+    text = (delimiter + delimiter.join(part for pair in words.items() for part in pair) + delimiter).encode()
+    offsets = (58, 57 + len(text), BEGIN, BEGIN + len(data) - 1, 0, 0)
+    version = random.choice(["2.0", "3.0", "3.1", "3.2"])
+    head = f"FCS{version}    ".encode() + "".join(f"{offset:>8}" for offset in offsets).encode()
+    return (head + text).ljust(BEGIN) + data
+
+
+def spoiled(content: bytes) -> bytes:
+    """Return a file spoiled in one to four ways, most of them in its first 2,000 bytes."""
+    data = bytearray(content)
+    for _ in range(random.randint(1, 4)):
+        way = random.randrange(8)
+        reach = len(data) if random.random() < 0.2 else min(len(data), 2000)
+        place = random.randrange(max(1, reach))
+        if way == 0:
+            data[place : place + 1] = bytes([random.randrange(256)])
+        elif way == 1:
+            data[place : place + random.randint(1, 40)] = random.randbytes(random.randint(0, 40))
+        elif way == 2:
+            del data[random.randrange(len(data) + 1) :]
+        elif way == 3:
+            field = 10 + 8 * random.randrange(6)
+            data[field : field + 8] = f"{random.choice([*NUMBERS, len(data)]):>8}"[:8].encode()
+        elif way in (4, 5):
+            data = other_value(data)
+        elif way == 6:
+            step = random.choice([58, 4096, len(data), random.randrange(len(data) + 1)])
+            data = with_value(data, b"$NEXTDATA", str(step).encode())
+        else:
+            data += data[place : place + random.randint(1, 400)]
+    return bytes(data)
+
+
+def other_value(data: bytearray) -> bytearray:
+    """Return a file with another value at one keyword."""
+    keys = [
+        b"$PAR",
+        b"$TOT",
+        b"$BEGINDATA",
+        b"$ENDDATA",
+        b"$DATATYPE",
+        b"$BYTEORD",
+        b"$MODE",
+        b"$TIMESTEP",
+        b"$BEGINSTEXT",
+    ]
+    keys += [f"$P{random.randint(1, 12)}{letter}".encode() for letter in "BBRREGNS"]
+    value = random.choice([*map(str, NUMBERS), *WORDS, str(random.randrange(5000))])
+    return with_value(data, random.choice(keys), value.encode())
+
+
+def with_value(data: bytearray, key: bytes, value: bytes) -> bytearray:
+    """Return a file with this value at a keyword, and TEXT as long as before where blanks allow that."""
+    delimiter = bytes(data[58:59])
+    found = data.find(delimiter + key + delimiter) if delimiter else -1
+    if found < 0:
+        return data
+    begin = found + len(key) + 2
+    end = data.find(delimiter, begin)
+    if end < 0:
+        return data
+    return data[:begin] + value.ljust(end - begin) + data[end:]
+
+
+def failure(path: Path, size: int) -> tuple[str, str]:
+    """Return what came of reading a file, and what is wrong with that ('' if nothing)."""
+    tracemalloc.clear_traces()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    began = time.perf_counter()
+    try:
+        header, events = read_fcs(path)
+        outcome = "repaired" if header.deviations else "read"
+        wrong = "" if events.values.shape == (header.event_count, len(header.channels)) else "another shape than said"
+        if read_header(path) != header:
+            wrong = "read_header says something else than read_fcs"
+    except BadFcs as error:
+        outcome, wrong = (
+            "refused",
+            "" if str(path) in str(error) and "; " in str(error) else f"no name or remedy: {error}",
+        )
+    except BaseException as error:  # every other error is a failure: that is what the fuzzer is for
+        outcome, wrong = "failed", f"{type(error).__name__}: {error}"
+    seconds = time.perf_counter() - began
+    peak = tracemalloc.get_traced_memory()[1] - before
+    if seconds > SECONDS:
+        wrong = f"{seconds:.1f} s"
+    if peak > TIMES_SIZE * size + ROOM:
+        wrong = f"{peak} bytes for a file of {size}"
+    return outcome, wrong
+
+
+def run(cases: int, seed: int, keep: Path) -> dict[str, object]:
+    """Return how many files were read, repaired, refused, and what failed."""
+    random.seed(seed)
+    counts: Counter[str] = Counter()
+    failures: list[str] = []
+    slowest = 0.0
+    tracemalloc.start()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "case.fcs"
+        for number in range(cases):
+            if number % 20 == 0:
+                whole = data_set() if random.random() < 0.8 else data_set(another=True) + data_set()
+            content = spoiled(whole)
+            path.write_bytes(content)
+            began = time.perf_counter()
+            outcome, wrong = failure(path, len(content))
+            slowest = max(slowest, time.perf_counter() - began)
+            counts[outcome] += 1
+            if wrong:
+                failures.append(f"case {number}: {wrong}")
+                keep.mkdir(parents=True, exist_ok=True)
+                (keep / f"case{number}.fcs").write_bytes(content)
+            if len(failures) >= 20:
+                break
+    tracemalloc.stop()
+    return {"cases": sum(counts.values()), **counts, "slowest_seconds": round(slowest, 3), "failures": failures}
+
+
+def main() -> int:
+    """Run the cases of the command line and print what came of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"))
+    wanted = parser.parse_args()
+    began = time.perf_counter()
+    result = run(wanted.cases, wanted.seed, wanted.keep)
+    result["seconds"] = round(time.perf_counter() - began, 1)
+    print(json.dumps(result, indent=1))
+    if wanted.json:
+        wanted.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return 1 if result["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
