@@ -74,3 +74,75 @@ def flowjo_workspace(*samples, groups=None):
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Workspace version="20.0" flowJoVersion="10.8.1" {SPACES}>\n'
         f"<Groups>{nodes}</Groups><SampleList>{''.join(samples)}</SampleList></Workspace>"
     )
+
+
+def flowjo9_population(name, shape, inner="", count=-1):
+    return (
+        f'<Population name={quoteattr(name)} count="{count}"><PolygonGate>{shape}</PolygonGate>{inner}</Population>\n'
+    )
+
+
+def flowjo9_shape(kind, x, y, corners):
+    vertices = "".join(f'<Vertex x="{a}" y="{b}"/>' for a, b in corners)
+    axes = f'xAxisName="{x}"' + (f' yAxisName="{y}"' if y else "")
+    return f"<{kind} {axes}><Polygon>{vertices}</Polygon></{kind}>"
+
+
+def flowjo9_boolean(name, specification, paths, count=-1):
+    listed = "".join(f"<String>{path}</String>" for path in paths)
+    return (
+        f'<Population name={quoteattr(name)} count="{count}"><BooleanGate specification={quoteattr(specification)}>'
+        f"<GatePaths><StringArray>{listed}</StringArray></GatePaths></BooleanGate></Population>"
+    )
+
+
+def flowjo9_workspace(*populations, matrix=None, parameters=""):
+    rows = "".join(
+        f'<Channel name="{row}">'
+        + "".join(f'<ChannelValue name="{column}" value="{value}"/>' for column, value in cells.items())
+        + "</Channel>"
+        for row, cells in (matrix or {}).items()
+    )
+    held = f'<CompensationMatrix name="m" prefix="&lt;" suffix="&gt;">{rows}</CompensationMatrix>' if matrix else ""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Workspace version="2.0">\n'
+        f"<CompensationMatrices>{held}</CompensationMatrices><SampleList>"
+        f'<Sample sampleID="1" compensationID="{1 if matrix else -1}"><Keywords><Keyword name="$FIL" value="a.fcs"/>'
+        f'</Keywords>{parameters}<SampleNode name="a.fcs" count="100" sampleID="1">{"".join(populations)}</SampleNode>'
+        f"</Sample></SampleList></Workspace>"
+    )
+
+
+def diva_gate(fullname, region="", kind="Region_Classifier", **more):
+    name, parent = fullname.rpartition("\\")[2], fullname.rpartition("\\")[0]
+    details = "".join(f"<{key}>{value}</{key}>" for key, value in more.items() if key != "inputs")
+    inputs = "".join(f"<input>{path}</input>" for path in more.get("inputs", ()))
+    above = f"<parent>{parent}</parent>" if parent else ""
+    return f'<gate fullname="{fullname}" type="{kind}"><name>{name}</name>{above}{region}{details}{inputs}</gate>\n'
+
+
+def diva_region(kind, x, y, points):
+    listed = "".join(f'<point x="{a}" y="{b}"/>' for a, b in points)
+    axes = f'xparm="{x}"' + (f' yparm="{y}"' if y else "")
+    return f'<region name="r" {axes} type="{kind}_REGION"><points>{listed}</points></region>'
+
+
+def diva_experiment(*gates, worksheet="", weights=None):
+    parameters = "".join(
+        f'<parameter name="{name}"><can_be_compensated>true</can_be_compensated><compensation>'
+        + "".join(f"<compensation_coefficient>{value}</compensation_coefficient>" for value in values)
+        + "</compensation></parameter>"
+        for name, values in (weights or {}).items()
+    )
+    enabled = str(bool(weights)).lower()
+    settings = (
+        f"<instrument_settings><compensation_enabled>{enabled}</compensation_enabled>{parameters}</instrument_settings>"
+    )
+    everything = diva_gate("All Events", kind="EventSource_Classifier", num_events=100)
+    held = f"<gates>{everything}{''.join(gates)}</gates>" if gates else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<bdfacs version="Version 6.1.3"><experiment name="e">\n'
+        f"<acquisition_worksheets><worksheet_template><gates>{worksheet}</gates></worksheet_template>"
+        f'</acquisition_worksheets><specimen name="Blood"><tube name="T1"><data_filename>a.fcs</data_filename>'
+        f"{settings}{held}</tube></specimen></experiment></bdfacs>"
+    )

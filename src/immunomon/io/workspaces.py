@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.io.diva import read_diva
 from immunomon.io.flowjo import read_flowjo
+from immunomon.io.flowjo9 import is_flowjo9, read_flowjo9
 from immunomon.io.xmltree import read_xml, root_tag
 from immunomon.model.workspace import Workspace
 
@@ -30,7 +32,13 @@ def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
     population only.
     """
     root = read_xml(path)
-    if root.name == "Workspace":
-        return read_flowjo(path, root, bins=bins)
-    what = f"its root element is '{root.name}', which is no workspace's"
-    raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])
+    if root.name == "bdfacs":
+        found = read_diva(path, root)
+    elif root.name == "Workspace":
+        found = read_flowjo9(path, root) if is_flowjo9(root) else read_flowjo(path, root, bins=bins)
+    else:
+        what = f"its root element is '{root.name}', which is no workspace's"
+        raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])
+    if not found.samples:
+        raise BadSpec([Problem(str(path), root.line, root.name, "it has no samples", "save it with its samples")])
+    return found

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from support.workspaces import diva_experiment, diva_gate, diva_region
+
+from immunomon.errors import BadSpec
+from immunomon.io.diva import scale_of_diva
+from immunomon.io.workspaces import read_workspace
+from immunomon.model.events import Channel, EventTable
+from immunomon.steps.apply import apply_gates
+
+SQUARE = [(10, 0), (60, 0), (60, 50), (10, 50)]
+P1 = diva_gate("All Events\\P1", diva_region("RECTANGLE", "A", "B", SQUARE), num_events=7)
+SCALED = {"is_x_parameter_scaled": "true", "x_parameter_scale_value": 162}
+
+
+def read(tmp_path, *gates, **more):
+    path = tmp_path / "e.xml"
+    path.write_text(diva_experiment(*gates, **more), encoding="utf-8")
+    return read_workspace(path)
+
+
+def sizes(workspace, a, b):
+    events = EventTable(np.column_stack([a, b]).astype(np.float64), (Channel("A"), Channel("B")))
+    tree = apply_gates(events, workspace.samples[0].placed, None)
+    return {name: tree.size(name) for name in workspace.samples[0].order}
+
+
+def test_a_tube_is_a_sample_with_its_file_gates_and_counts(tmp_path):
+    child = diva_gate("All Events\\P1\\P2", diva_region("POLYGON", "A", "B", [(0, 0), (100, 0), (0, 100)]))
+    workspace = read(tmp_path, P1, child)
+    (sample,) = workspace.samples
+    assert (workspace.program, sample.name, sample.file) == ("FACSDiva Version 6.1.3", "Blood T1", "a.fcs")
+    assert (sample.event_count, sample.counts) == (100, {"/P1": 7})
+    assert sizes(workspace, [9, 10, 60, 60], [10, 10, 45, 10]) == {"/P1": 3, "/P1/P2": 2}
+
+
+def test_borders_on_a_biexponential_axis_are_in_4096_bins_of_its_own_logicle(tmp_path):
+    border = float(scale_of_diva(162).inverse(np.array([0.5]))[0])
+    region = diva_region("INTERVAL", "A", None, [(2048, 0), (4096, 0)])
+    workspace = read(tmp_path, diva_gate("All Events\\high", region, **SCALED))
+    assert sizes(workspace, [border * 0.99, border * 1.01, 1e9], [0, 0, 0]) == {"/high": 2}
+
+
+def test_borders_on_a_log_axis_are_decades(tmp_path):
+    region = diva_region("INTERVAL", "A", None, [(2, 0), (3, 0)])
+    workspace = read(tmp_path, diva_gate("All Events\\c", region, is_x_parameter_log="true"))
+    assert sizes(workspace, [99, 101, 999, 1001], [0] * 4) == {"/c": 2}
+
+
+def test_one_channel_may_be_drawn_on_two_scales(tmp_path):
+    region = diva_region("INTERVAL", "A", None, [(0, 0), (4096, 0)])
+    other = diva_gate("All Events\\d", region, **(SCALED | {"x_parameter_scale_value": 500}))
+    placed = read(tmp_path, diva_gate("All Events\\c", region, **SCALED), other).samples[0].placed
+    assert set(placed.axes) == {"A", "A (2)"}
+
+
+def test_booleans_and_the_rest_of_a_population_are_read(tmp_path):
+    low = diva_gate("All Events\\low", diva_region("INTERVAL", "A", None, [(0, 0), (10, 0)]))
+    mid = diva_gate("All Events\\mid", diva_region("INTERVAL", "A", None, [(5, 0), (20, 0)]))
+    inputs = ["All Events\\low", "All Events\\mid"]
+    both = diva_gate("All Events\\both", kind="AND_Classifier", inputs=inputs)
+    rest = diva_gate("All Events\\rest", kind="RestOf_Classifier", inputs=inputs)
+    found = sizes(read(tmp_path, low, mid, both, rest), [1, 7, 15, 30, 40], [0] * 5)
+    assert (found["/both"], found["/rest"]) == (1, 2)
+
+
+def test_the_parts_of_a_quadrant_lie_below_the_population_it_was_drawn_on(tmp_path):
+    middle = diva_gate("All Events\\Q", diva_region("BINNER", "A", "B", [(50, 50)]))
+    part = diva_gate("All Events\\Q\\Q1", diva_region("RECTANGLE", "A", "B", [(0, 50), (50, 262144)]))
+    assert sizes(read(tmp_path, middle, part), [10, 90], [90, 90]) == {"/Q1": 1}
+
+
+def test_diva_stores_the_weights_of_the_raw_values(tmp_path):
+    region = diva_region("INTERVAL", "B", None, [(40, 0), (100, 0)])
+    workspace = read(tmp_path, diva_gate("All Events\\b", region), weights={"A": [1.0, 0.0], "B": [-0.5, 1.0]})
+    assert sizes(workspace, [100, 0], [50, 50]) == {"/b": 1}
+
+
+def test_a_tube_without_gates_gets_those_of_the_worksheet_without_their_counts(tmp_path):
+    sample = read(tmp_path, worksheet=P1).samples[0]
+    assert sample.order == ("/P1",)
+    assert sample.counts == {}
+
+
+def test_kinds_that_are_not_read_say_so_and_cost_no_other(tmp_path):
+    odd = diva_gate("All Events\\odd", diva_region("SPIRAL", "A", "B", SQUARE))
+    snap = diva_gate("All Events\\snap", kind="Snap_Classifier")
+    failures = {p.id: p.failure for p in read(tmp_path, P1, odd, snap).samples[0].placed.populations}
+    assert failures["/P1"] == ""
+    assert "'SPIRAL_REGION' are not read" in failures["/odd"]
+    assert "'Snap_Classifier' are not read" in failures["/snap"]
+
+
+def test_what_is_broken_is_said_with_its_line(tmp_path):
+    with pytest.raises(BadSpec, match=r"line \d+: .*'x' is 'ten'"):
+        read(tmp_path, diva_gate("All Events\\c", diva_region("INTERVAL", "A", None, [("ten", 0), (1, 0)])))
+
+
+def test_an_experiment_without_tubes_is_refused(tmp_path):
+    (tmp_path / "e.xml").write_text("<bdfacs><experiment/></bdfacs>", encoding="utf-8")
+    with pytest.raises(BadSpec, match="no samples"):
+        read_workspace(tmp_path / "e.xml")
