@@ -1,8 +1,39 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
+What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
+embed_run, gate_files, analyse, read_panel, read_strategy, gating_plot, trajectories, atlas_plot.
+
 >>> import immunomon
 >>> immunomon.__version__.count(".")
 2
 """
 
+from typing import Any
+
 __version__ = "0.1.0"
+
+# By name only: a static import would tie the lowest layers, which read the version, to the highest ones.
+_OFFERED = {
+    "analyse": "immunomon.pipeline.single",
+    "atlas_plot": "immunomon.atlas.figure",
+    "embed_run": "immunomon.atlas.embed",
+    "gate_files": "immunomon.pipeline.files",
+    "gating_plot": "immunomon.plots.gating",
+    "open_run": "immunomon.pipeline.opened",
+    "read_panel": "immunomon.pipeline.named",
+    "read_strategy": "immunomon.pipeline.named",
+    "run_study": "immunomon.pipeline.run",
+    "trajectories": "immunomon.plots.trajectories",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has a type of its own
+    if name not in _OFFERED:
+        raise AttributeError(f"module 'immunomon' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_OFFERED[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_OFFERED])

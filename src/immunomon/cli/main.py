@@ -184,6 +184,36 @@ def report(
 
 
 @app.command()
+def embed(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", help="The population that cells are from; default: lymphocytes.")
+    ] = None,
+    cells: Annotated[int, typer.Option("--cells", min=200, help="Cells of all samples together.")] = 6000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same table.")] = 1,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> None:
+    """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
+    from immunomon.cli.embed import embed as work
+
+    raise typer.Exit(work(run, panel=panel, within=within, cells=cells, seed=seed, study=study))
+
+
+@app.command()
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="The folder that the notebooks are copied into.")],
+    run: Annotated[Path, typer.Option("--run", help="The run folder that they look at.")] = Path("demo/run"),
+) -> None:
+    """Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."""
+    from immunomon.cli.notebooks import notebooks as work
+
+    raise typer.Exit(work(folder, run))
+
+
+@app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
     scenario: Annotated[
@@ -199,6 +229,36 @@ def simulate(
     from immunomon.simulate.scenario import Scenario
 
     work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs())
+
+
+@app.command()
+def validate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The document.")] = Path("docs/validation.md"),
+    events: Annotated[int, typer.Option("--events", min=500, help="Events per simulated sample file.")] = 20000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Keep the simulated trials here, and use them again.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
+    from immunomon.cli.validate import validate as work
+
+    raise typer.Exit(work(out, events=events, seed=seed, keep=keep, jobs=jobs))
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    sample: Annotated[int | None, typer.Option("--sample", min=1, help="So many samples; default: all.")] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> None:
+    """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
+    from immunomon.cli.verify import verify as work
+
+    raise typer.Exit(work(run, sample=sample, study=study))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from immunomon.model.fcs import FcsHeader
 from immunomon.model.gatetree import GateTree
 from immunomon.model.measured import Measured
 from immunomon.model.panel import Panel
+from immunomon.model.scales import AnyScale
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
 from immunomon.steps.compensate import compensate
@@ -23,7 +24,7 @@ from immunomon.steps.picture import picture
 from immunomon.steps.quantify import quantify
 from immunomon.steps.transform import resolve_scales, transform
 
-__all__ = ["FROM_FILE", "Analysis", "Compensation", "analyse"]
+__all__ = ["FROM_FILE", "Analysis", "Compensation", "analyse", "gate_file"]
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,17 @@ FROM_FILE = Compensation()
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything that one file gave: header, matrix used, placed gates with memberships, measurements, plots."""
+    """Everything that one file gave: header, matrix used, gates with memberships, measurements, plots, intensities.
+
+    compensated: the axes of the gates and the panel's markers.
+    """
 
     header: FcsHeader
     spillover: SpilloverMatrix | None
     tree: GateTree
     measured: Measured
     plots: tuple[dict[str, Any], ...]
+    compensated: EventTable
 
 
 def analyse(
@@ -65,6 +70,42 @@ def analyse(
     panel: puts marker names on the file's detectors; without it the file's own names hold. Raises BadFcs,
     BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
+    ready = _prepared(path, strategy, panel, compensation)
+    tree = gate(ready.display, strategy, ready.scales)
+    measured = quantify(tree, ready.compensated, ready.markers)
+    plots = tuple(picture(tree, ready.display)) if with_plots else ()
+    return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated)
+
+
+def gate_file(
+    path: Path,
+    strategy: GatingStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    threads: int = 1,
+) -> GateTree:
+    """Return one file read, compensated, transformed and gated, nothing more: the way from a path to counts.
+
+    threads: how many work on the file at once; the result does not depend on it. Raises what ``analyse`` raises.
+    """
+    ready = _prepared(path, strategy, panel, compensation, threads=threads)
+    return gate(ready.display, strategy, ready.scales)
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    header: FcsHeader
+    spillover: SpilloverMatrix | None
+    markers: Sequence[str]
+    compensated: EventTable
+    scales: Mapping[str, AnyScale]
+    display: EventTable
+
+
+def _prepared(
+    path: Path, strategy: GatingStrategy, panel: Panel | None, compensation: Compensation, *, threads: int = 1
+) -> _Prepared:
     header, raw = read_fcs(path)
     try:
         events = raw.labelled(panel.label_channels(raw.channels)) if panel else raw
@@ -79,10 +120,8 @@ def analyse(
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
     scales = resolve_scales(strategy, axes, compensated)
-    display = transform(compensated, scales)
-    tree = gate(display, strategy, scales)
-    measured = quantify(tree, compensated, markers)
-    return Analysis(header, spillover, tree, measured, tuple(picture(tree, display)) if with_plots else ())
+    display = transform(compensated, scales, threads=threads)
+    return _Prepared(header, spillover, markers, compensated, scales, display)
 
 
 def _markers(events: EventTable, panel: Panel | None) -> Sequence[str]:

@@ -1,0 +1,87 @@
+# %% [markdown]
+# # 3. Change from baseline
+#
+# How does each patient's immune status go over the visits? Patients are the replicates, not cells: with three patients
+# in a dose group, look at every line, and do not ask for a p-value.
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+
+import immunomon
+
+run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
+changes = run.table("changes")
+
+# %% [markdown]
+# ## What is there to follow?
+
+# %%
+percents = changes[changes["quantity"] == "percent"]
+percents[["panel", "population", "label", "denominator"]].drop_duplicates().reset_index(drop=True)
+
+# %%
+population, denominator = "treg", "cd4"
+usable = percents[percents["status"] == "ok"]
+if population not in set(usable["population"]):  # another study, another population
+    first = usable.iloc[0]
+    population, denominator = first["population"], first["denominator"]
+population, denominator
+
+# %% [markdown]
+# ## Every patient's line
+#
+# Thin: a patient. Thick: the mean of a dose group with its 95 % t interval, which is wide, and honestly so. On the right
+# the change in log-odds: there, the same step up and down has the same size, and patients who begin high and low can be
+# compared.
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
+immunomon.trajectories(axes[0], changes, population, denominator=denominator)
+immunomon.trajectories(axes[1], changes, population, denominator=denominator, measure="log_odds_change");
+
+# %% [markdown]
+# ## The table behind it
+#
+# One row for each patient, one column for each visit: the value in percent, then its change from baseline.
+
+# %%
+chosen = percents[(percents["population"] == population) & (percents["denominator"] == denominator)]
+chosen.pivot(index=["dose_group", "subject"], columns="visit", values="value")[list(run.visits)].astype(float).round(2)
+
+# %%
+chosen.pivot(index=["dose_group", "subject"], columns="visit", values="change")[list(run.visits)].astype(float).round(2)
+
+# %% [markdown]
+# ## What is missing, and why
+#
+# A gap is never a zero. Every planned visit has its row, and `status` and `reason` say why it has no value.
+
+# %%
+chosen[chosen["status"] != "ok"][["subject", "visit", "status", "reason"]].head(20)
+
+# %% [markdown]
+# ## By dose group
+#
+# The summary keeps how many patients each mean rests on.
+
+# %%
+summary = run.table("summary")
+summary[
+    (summary["population"] == population)
+    & (summary["denominator"] == denominator)
+    & (summary["quantity"] == "percent")
+    & (summary["measure"] == "log_odds_change")
+    & (summary["n"] > 0)
+][["dose_group", "visit", "n", "mean", "low", "high"]].round(2).reset_index(drop=True)
+
+# %% [markdown]
+# There is no control arm: a change may be the treatment's, another therapy's, or regression to the mean.
+#
+# ## Now try
+#
+# 1. Follow another population: take one from the first table, for instance `population, denominator = "th17", "cd4"`.
+# 2. Follow absolute counts: `immunomon.trajectories(ax, changes, population, quantity="cells_per_ul")`, if the sample list
+#    has lymphocytes per microlitre or bead counts.
+# 3. Write a table for your slides: `chosen.to_csv("treg.csv", index=False)`.

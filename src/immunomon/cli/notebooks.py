@@ -1,0 +1,56 @@
+"""``immunomon notebooks``: the shipped notebooks copied out, pointed at a run."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import typer
+
+__all__ = ["DEFAULT_RUN", "notebooks", "shipped_notebooks"]
+
+DEFAULT_RUN = "../demo/run"
+"""The run that the shipped notebooks look at, as it stands in them."""
+
+
+def shipped_notebooks() -> dict[str, Path]:
+    """Return the notebooks that come with immunomon: name -> file.
+
+    >>> sorted(shipped_notebooks())[0]
+    '01_first_look'
+    """
+    package = Path(str(files("immunomon")))
+    installed = package / "_shipped" / "notebooks"
+    # In a source checkout they lie at the top, where a reader looks for them.
+    folder = installed if installed.is_dir() else package.parents[1] / "notebooks"
+    return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+
+
+def notebooks(folder: Path, run: Path) -> int:
+    """Copy the notebooks into a folder, pointed at a run; return 0.
+
+    Returns 1, and writes nothing, if one of them is there already: it may have been worked in.
+    """
+    shipped = shipped_notebooks()
+    taken = [path.name for path in shipped.values() if (folder / path.name).exists()]
+    if taken or (folder.exists() and not folder.is_dir()):
+        what = f"{', '.join(taken)} is there already" if taken else "this is a file"
+        typer.echo(f"{folder}: {what}; nothing was written; name a new folder", err=True)
+        return 1
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in shipped.values():
+        unfinished = folder / f".{path.name}.tmp"
+        unfinished.write_text(_pointed(path.read_text(encoding="utf-8"), run), encoding="utf-8", newline="\n")
+        unfinished.replace(folder / path.name)
+        typer.echo(f"Written: {folder / path.name}")
+    if not (run / "run.json").is_file():
+        typer.echo(f"There is no run in {run} yet: make it with immunomon run, or name another with --run", err=True)
+    typer.echo(f"Open them with Jupyter, VS Code or PyCharm, for instance: jupyter lab {folder}")
+    return 0
+
+
+def _pointed(text: str, run: Path) -> str:
+    # Twice: the run's path is a string in a cell, and the cell a string in the notebook's JSON.
+    path = json.dumps(json.dumps(run.resolve().as_posix(), ensure_ascii=False), ensure_ascii=False)[1:-1]
+    return text.replace(f'\\"{DEFAULT_RUN}\\"', path)

@@ -1,0 +1,15 @@
+"""A small simulated trial with its run inside, for tests that look at a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from immunomon.pipeline.run import run_study
+from immunomon.simulate.trial import simulate_trial
+
+
+def small_run(folder: Path, *, events: int = 3000) -> Path:
+    """Three patients, two visits, one panel; return the run folder, which lies in the study's."""
+    study = simulate_trial(folder, events=events, visits=["D-1", "W4"], subjects_per_group=1, panels=["treg"], seed=5)
+    assert run_study(study, jobs=2).complete
+    return study / "run"
