@@ -64,11 +64,14 @@ def check(
 def info(
     file: Annotated[Path, typer.Argument(help="An FCS file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_set: Annotated[
+        int | None, typer.Option("--data-set", min=1, help="Which one of several; default: the first with events.")
+    ] = None,
 ) -> None:
-    """Show an FCS file's header, channels, markers, spillover matrix and number of events."""
+    """Show an FCS file's header, channels, spillover matrix, number of events, and what was repaired to read it."""
     from immunomon.cli.info import info as work
 
-    raise typer.Exit(work(file, as_json=as_json))
+    raise typer.Exit(work(file, as_json=as_json, data_set=data_set))
 
 
 @app.command()
@@ -155,10 +158,26 @@ def export(
     raise typer.Exit(work(run, to))
 
 
+@app.command("export-events")
+def export_events(
+    source: Annotated[str, typer.Argument(help="A run folder that gated the file, or a strategy's file or name.")],
+    file: Annotated[Path, typer.Argument(help="The FCS file.")],
+    population: Annotated[str, typer.Option("--population", help="The population's id; root: all events.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new FCS file.")],
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
+    ] = None,
+) -> None:
+    """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
+    from immunomon.cli.export_events import export_events as work
+
+    raise typer.Exit(work(source, file, population=population, out=out, panel=panel))
+
+
 @app.command("export-gates")
 def export_gates(
     source: Annotated[str, typer.Argument(help="A run folder, or a strategy's file or name.")],
-    kind: Annotated[str, typer.Option("--as", help="The format: gatingml.")] = "gatingml",
+    kind: Annotated[str, typer.Option("--as", help="The format: gatingml or flowjo.")] = "gatingml",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A folder for a run (default: in it), a file for a strategy.")
     ] = None,

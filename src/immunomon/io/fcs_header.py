@@ -57,7 +57,7 @@ def whole_number(text: str | bytes) -> int | None:
     (42, None, None, None)
     """
     bare = (text.decode("latin-1") if isinstance(text, bytes) else text).strip(" \0\t")
-    return int(bare) if re.fullmatch(r"[0-9]{1,18}", bare) else None
+    return int(bare) if len(bare) < 100 and re.fullmatch(r"0*[0-9]{1,18}", bare) else None
 
 
 def read_data_sets(file: OpenFile) -> tuple[list[DataSet], tuple[str, ...]]:
