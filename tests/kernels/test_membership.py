@@ -44,7 +44,7 @@ def test_a_polygon_does_not_depend_on_where_its_corners_start_or_which_way_they_
 def test_neighbouring_intervals_share_no_event_and_lose_none(values, one, other):
     low, high = sorted((one, other))
     parts = [in_interval(values, *ends) for ends in ((-np.inf, low), (low, high), (high, np.inf))]
-    finite = ~np.isnan(values) & (values != np.inf)
+    finite = ~np.isnan(values)
     assert (np.sum(parts, axis=0)[finite] == 1).all()
     assert not np.any(np.array(parts)[:, np.isnan(values)])
 
@@ -63,3 +63,9 @@ def test_an_ellipses_mask_equals_its_equation(points, square, spread, tilt):
 def test_points_that_are_no_numbers_lie_in_no_polygon():
     square = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
     assert not in_polygon(np.array([np.nan, 0.5]), np.array([0.5, np.nan]), square).any()
+
+
+def test_an_open_end_holds_infinity_and_a_closed_one_does_not():
+    values = np.array([-np.inf, 0.0, np.inf, np.nan])
+    assert in_interval(values, 0.0, np.inf).tolist() == [False, True, True, False]
+    assert in_interval(values, -np.inf, 1e300).tolist() == [True, True, False, False]

@@ -44,9 +44,10 @@ def decide_interval(parent: Mask, values: Rough, low: float, high: float) -> tup
 @njit(cache=True, nogil=True, error_model="numpy")
 def _interval(parent: Mask, values: NDArray[np.floating], low: float, high: float, bound: float, inside: Mask) -> int:
     near = 0
+    open_end = high == np.inf  # holds infinity too
     for i in range(values.size):
         value = np.float64(values[i])
-        inside[i] = parent[i] & (value >= low) & (value < high)
+        inside[i] = parent[i] & (value >= low) & ((value < high) | open_end)
         near += parent[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
     return near if bound > 0.0 else 0
 
@@ -101,19 +102,19 @@ def _polygon(
             ex, ey = bx - ax, by - ay
             slack = _SLACK * (abs(ex) * (top - bottom) + abs(ey) * (right - left))
             reach = bounds[0] * abs(ey) + bounds[1] * abs(ex) + slack
-            x0, x1 = min(ax, bx) - 2 * bounds[0], max(ax, bx) + 2 * bounds[0]
-            y0, y1 = min(ay, by) - 2 * bounds[1], max(ay, by) + 2 * bounds[1]
             rising = by > ay
             for e in range(held):
                 cross = ex * (py[e] - ay) - ey * (px[e] - ax)
                 odd[e] ^= ((ay > py[e]) != (by > py[e])) & ((cross > 0.0) == rising)
-                beside = (px[e] < x0) | (px[e] > x1) | (py[e] < y0) | (py[e] > y1)
-                near[e] |= (not (abs(cross) > reach)) & (not beside)
+                # Near the edge's line is enough: the few beyond its ends are asked for nothing.
+                near[e] |= not (abs(cross) > reach)
             ax, ay = bx, by
         for e in range(held):
             inside[who[e]] = odd[e] & (not near[e])
-            doubtful[found] = who[e]
-            found += near[e]
+        if near[:held].any():
+            for e in range(held):
+                doubtful[found] = who[e]
+                found += near[e]
     return found
 
 

@@ -12,14 +12,15 @@ Mask = NDArray[np.bool_]
 
 
 def in_interval(values: NDArray[np.floating], low: float, high: float) -> Mask:
-    """Return which values lie in ``[low, high)``; not-a-number never does.
+    """Return which values lie in ``[low, high)``; an end at infinity is open, not-a-number lies nowhere.
 
     values: (events,). Result: (events,).
 
     >>> in_interval(np.array([0.0, 1.0, 2.0]), 1.0, 2.0)
     array([False,  True, False])
     """
-    return (values >= low) & (values < high)
+    above = values >= low
+    return above if high == np.inf else above & (values < high)
 
 
 def in_ellipsoid(

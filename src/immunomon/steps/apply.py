@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale, nearest
+from immunomon.kernels.spillover import weighted
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.gatetree import GateTree, PlacedAxis
 from immunomon.model.geometry import Boolean, Gate
@@ -83,7 +84,7 @@ class _Signals:
         self._matrices = dict(matrices)
         if spillover is not None and spillover.detectors:
             self._matrices[OWN_MATRIX] = SpectrumMatrix.of(spillover)
-        self._unmixing: dict[str, tuple[Floats, Floats]] = {}
+        self._unmixing: dict[str, tuple[list[int], Floats]] = {}
 
     def label(self, axis: GateAxis) -> str:
         """Return the name of what an axis shows: a detector, a fluorochrome or a ratio."""
@@ -111,8 +112,9 @@ class _Signals:
                 column = matrix.column_of(self._events.channels[self._events.index(name)].detector)
         if matrix is None or column is None:
             return self._events.column(name).astype(np.float64)
-        observed, weights = self._unmixed(compensation, matrix)
-        return np.asarray(observed @ weights[:, column])
+        places, weights = self._unmixing_of(compensation, matrix)
+        # Term by term as ``compensate`` does it, so that a run's gates find its events again to the last bit.
+        return weighted(self._events.values, places, weights[:, column])
 
     def _matrix(self, compensation: str) -> SpectrumMatrix | None:
         # A file without a matrix of its own is gated as it is: Gating-ML 2.0 asks for that.
@@ -122,7 +124,7 @@ class _Signals:
             f"{self._events.source}: no compensation matrix '{compensation}'; {nearest(compensation, self._matrices)}"
         )
 
-    def _unmixed(self, compensation: str, matrix: SpectrumMatrix) -> tuple[Floats, Floats]:
+    def _unmixing_of(self, compensation: str, matrix: SpectrumMatrix) -> tuple[list[int], Floats]:
         if compensation not in self._unmixing:
             missing = [name for name in matrix.detectors if not self._events.has(name)]
             if missing:
@@ -136,5 +138,5 @@ class _Signals:
                 weights = matrix.weights
             except SingularSpillover as error:
                 raise SingularSpillover(f"{self._events.source}: matrix '{compensation}': {error}") from error
-            self._unmixing[compensation] = self._events.values[:, places].astype(np.float64), weights
+            self._unmixing[compensation] = places, weights
         return self._unmixing[compensation]
