@@ -58,7 +58,9 @@ def locate(raw: NDArray[np.floating], plan: Plan, *, threads: int = 1) -> NDArra
     offset = np.array([distinct[i].offset if i >= 0 else 0 for i in numbers], dtype=np.float32)
     twice = np.array([distinct[i].twice_zero if i >= 0 else 0 for i in numbers], dtype=np.float32)
     out = np.empty((len(plan.tables), raw.shape[0]), dtype=np.float32)
-    weights = np.ascontiguousarray(plan.weights)
+    terms = 3 * -(-plan.sources.size // 3)
+    weights = np.zeros((len(plan.tables), terms))  # terms of nothing at the end change no sum
+    weights[:, : plan.sources.size] = plan.weights
 
     def part(begin: int, end: int) -> None:
         _locate(
@@ -93,7 +95,7 @@ def _locate(
     out: NDArray[np.float32],
 ) -> None:
     detectors = sources.size
-    seen = np.zeros((max(detectors, 1), _TILE), dtype=np.float64)
+    seen = np.zeros((weights.shape[1], _TILE), dtype=np.float64)
     true = np.empty(_TILE, dtype=np.float64)
     sums = np.zeros(_TILE, dtype=np.float32)
     bits = sums.view(np.uint32)
@@ -112,10 +114,11 @@ def _locate(
                     true[e] = raw[place + e, column]
             else:
                 true[:] = 0.0
-                for k in range(detectors):
-                    weight = weights[j, k]
-                    for e in range(_TILE):  # the whole tile: a loop of fixed length is unrolled
-                        true[e] += seen[k, e] * weight
+                # Three terms at a time, the whole tile: fewer trips to memory, the same order of additions.
+                for k in range(0, weights.shape[1], 3):
+                    one, two, three = weights[j, k], weights[j, k + 1], weights[j, k + 2]
+                    for e in range(_TILE):
+                        true[e] = ((true[e] + seen[k, e] * one) + seen[k + 1, e] * two) + seen[k + 2, e] * three
             if start[j] < 0:
                 for e in range(length):
                     out[j, place + e] = true[e]

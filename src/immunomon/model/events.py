@@ -151,8 +151,8 @@ class EventTable:
         """Return a channel's values for a first look, and how far from the exact ones they may be: here not at all."""
         return self.column(name), 0.0
 
-    def take(self, rows: NDArray[np.int64]) -> EventTable:
-        """Return some of the events, in the order of the rows."""
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> EventTable:
+        """Return some of the events, by their rows or by a mask."""
         return EventTable.adopt(np.asfortranarray(self.values[rows]), self.channels, self.scale, self.source)
 
     def labelled(self, channels: tuple[Channel, ...]) -> EventTable:

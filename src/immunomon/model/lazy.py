@@ -70,13 +70,17 @@ class LazyTable(EventTable):
             return known[place] if rows is None else known[place][rows]
         return np.asarray(self.__dict__["_compute"](place, rows))
 
-    def take(self, rows: Rows) -> EventTable:
+    def take(self, rows: Rows | NDArray[np.bool_]) -> EventTable:
         """Return some of the events; their columns, too, are computed when asked."""
+        chosen: list[Rows] = []
 
         def compute(place: int, some: Rows | None) -> Floats:
-            return self.cells(place, rows if some is None else rows[some])
+            if not chosen:  # many a gate is placed without a look at the events
+                chosen.append(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64))
+            return self.cells(place, chosen[0] if some is None else chosen[0][some])
 
-        return LazyTable(self.channels, self.scale, self.source, count=rows.size, compute=compute)
+        count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else rows.size
+        return LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
 
     def labelled(self, channels: tuple[Channel, ...]) -> EventTable:
         """Return the same events with other names on their channels."""

@@ -90,7 +90,7 @@ def gate_file(
     threads: how many work on the file at once; the result does not depend on it. Raises what ``analyse`` raises.
     """
     ready = _prepared(path, strategy, panel, compensation, threads=threads)
-    return gate(ready.display, strategy, ready.scales)
+    return gate(ready.display, strategy, ready.scales, threads=threads)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -30,12 +32,13 @@ def axes_of(strategy: GatingStrategy) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def gate(events: EventTable, strategy: GatingStrategy, scales: Scales) -> GateTree:
+def gate(events: EventTable, strategy: GatingStrategy, scales: Scales, *, threads: int = 1) -> GateTree:
     """Return the strategy placed on the events, with every population's membership.
 
     events: on the display scale, with all axes of ``axes_of(strategy)``. A gate that cannot be placed costs its own
     population and those below it, with the reason; the others stand. Gates that share a declaration and a parent are
-    placed once. Raises WrongScale for events on another scale.
+    placed once. threads: how many share a large file; the result does not depend on it. Raises WrongScale for events
+    on another scale.
 
     >>> from immunomon.model.events import Channel
     >>> from immunomon.model.scales import Logicle
@@ -47,8 +50,9 @@ def gate(events: EventTable, strategy: GatingStrategy, scales: Scales) -> GateTr
     """
     if events.scale is not Scale.DISPLAY:
         raise WrongScale(f"{events.source}: gate needs events on the display scale, got {events.scale} ones")
-    placer = _Placer(events, scales)
-    placed = tuple(placer.place(strategy, population) for population in strategy.populations)
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        placer = _Placer(events, scales, pool)
+        placed = tuple(placer.place(strategy, population) for population in strategy.populations)
     axes = {
         axis: PlacedAxis(channel.detector, scales[axis], channel.range)
         for axis in scales
@@ -60,8 +64,8 @@ def gate(events: EventTable, strategy: GatingStrategy, scales: Scales) -> GateTr
 class _Placer:
     """Places the populations of one file, parents first; what is placed already is kept."""
 
-    def __init__(self, events: EventTable, scales: Scales) -> None:
-        self.events, self.scales = events, scales
+    def __init__(self, events: EventTable, scales: Scales, pool: Executor | None) -> None:
+        self.events, self.scales, self._pool = events, scales, pool
         self.memberships: dict[str, Mask] = {}
         self._placements: dict[tuple[str, str], Placement | GateNotPlaced] = {}
         self._inside: dict[str, EventTable] = {}
@@ -99,7 +103,7 @@ class _Placer:
 
     def _within(self, population: str, mask: Mask) -> EventTable:
         if population not in self._inside:
-            self._inside[population] = self.events.take(np.flatnonzero(mask))
+            self._inside[population] = self.events.take(mask)
         return self._inside[population]
 
     def _placement(self, declared: GateDeclaration, ground: str, mask: Mask) -> Placement | GateNotPlaced:
@@ -117,4 +121,4 @@ class _Placer:
             if any(operand is None for operand in operands):
                 return None
             return mask & shape.combine([operand for operand in operands if operand is not None])
-        return members(shape, self.events, mask)
+        return members(shape, self.events, mask, pool=self._pool)
