@@ -1,5 +1,7 @@
 """Files through workspaces: which sample a file is, channels under other spellings, counts beside counts."""
 
+import json
+
 import numpy as np
 import pytest
 from support.fcs_files import write_fcs
@@ -7,13 +9,14 @@ from support.workspaces import flowjo_sample, flowjo_workspace, population, rect
 
 from immunomon.errors import UnknownName
 from immunomon.io.fcs import read_header
+from immunomon.io.flowjo_writing import write_flowjo
 from immunomon.io.memberships import read_memberships
 from immunomon.io.workspaces import read_workspace
 from immunomon.model.events import Channel
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Interval
 from immunomon.model.placed import GateAxis, PlacedStrategy
-from immunomon.pipeline.workspaces import find_sample, fit_to_channels, gate_with_workspace
+from immunomon.pipeline.workspaces import find_sample, fit_to_channels, gate_with_workspace, samples_of_run
 
 LOW = population("low", rectangle_xml(A=(0, 9.5)), count=11)
 HIGH = population("high", rectangle_xml(A=(9.5, 99)), count=10)
@@ -121,3 +124,20 @@ def test_channels_are_known_whatever_the_case_and_with_slashes_as_underlines():
     assert fitted.populations[0].gate is not None
     lost = fit_to_channels(placed, [Channel("APC-A")])
     assert "no channel 'PE_cy7-A'" in lost.populations[0].failure
+
+
+def test_a_runs_gates_exported_as_a_workspace_give_the_runs_counts_again(trial, finished, tmp_path):
+    samples = samples_of_run(finished)
+    gated = [trial / item["file"] for item in manifest_files(finished) if item["status"] == "gated"]
+    assert len(samples) == len(gated)
+    path = tmp_path / "gates.wsp"
+    path.write_bytes(write_flowjo(samples))
+    result = gate_with_workspace(gated[:4], read_workspace(path))
+    assert result.failures == ()
+    compared = [row for row in result.rows if row["reference_count"] is not None]
+    assert len(compared) > 4 * 7
+    assert [row["path"] for row in compared if row["count"] != row["reference_count"]] == []
+
+
+def manifest_files(run):
+    return json.loads((run / "run.json").read_text(encoding="utf-8"))["files"]

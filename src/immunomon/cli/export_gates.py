@@ -10,7 +10,7 @@ import typer
 
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 
-__all__ = ["EXPORTS", "export_gates", "export_gatingml"]
+__all__ = ["EXPORTS", "export_flowjo", "export_gates", "export_gatingml"]
 
 
 def export_gates(source: str, kind: str, out: Path | None) -> int:
@@ -68,5 +68,29 @@ def _run_as_gatingml(run: Path, out: Path | None) -> int:
     return 0
 
 
+def export_flowjo(source: str, out: Path | None) -> int:
+    """Write a FlowJo 10 workspace with every gated sample of a run (default: RUN/gates.wsp).
+
+    Raises ImmunomonError for a source that is no run, ExportFailed for what a workspace has no place for.
+    """
+    run = Path(source)
+    if not run.is_dir():
+        raise ImmunomonError(f"{source}: a FlowJo workspace is made of samples; name a run folder")
+    from immunomon.io.flowjo_writing import write_flowjo
+    from immunomon.pipeline.folder import write_whole
+    from immunomon.pipeline.workspaces import samples_of_run
+
+    target = run / "gates.wsp" if out is None else out
+    if target.is_dir():
+        raise ImmunomonError(f"{target}: this is a folder; name the file to write, such as {target / 'gates.wsp'}")
+    samples = samples_of_run(run)
+    write_whole(target, write_flowjo(samples))
+    typer.echo(f"The gates of {len(samples)} samples are in {target}", err=True)
+    return 0
+
+
 # The formats by name: each takes the source and where to write, and returns the exit code.
-EXPORTS: dict[str, Callable[[str, Path | None], int]] = {"gatingml": export_gatingml}
+EXPORTS: dict[str, Callable[[str, Path | None], int]] = {
+    "flowjo": export_flowjo,
+    "gatingml": export_gatingml,
+}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
@@ -17,10 +19,12 @@ from immunomon.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy, Ratio
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.workspace import Workspace, WorkspaceSample
 from immunomon.pipeline.files import COLUMNS, Row
+from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.placed import placed_in_run
 from immunomon.pipeline.single import FROM_FILE, Compensation
 from immunomon.steps.apply import apply_gates
 
-__all__ = ["COMPARED", "GatedFiles", "find_sample", "fit_to_channels", "gate_with_workspace"]
+__all__ = ["COMPARED", "GatedFiles", "find_sample", "fit_to_channels", "gate_with_workspace", "samples_of_run"]
 
 COMPARED = (*COLUMNS, "reference_count", "difference_percent_of_parent")
 _TIMES = ("$DATE", "$BTIM", "$ETIM")
@@ -215,3 +219,35 @@ def _notes(sample: WorkspaceSample, header: FcsHeader, placed: PlacedStrategy) -
             "counts cannot be compared"
         )
     return notes
+
+
+def samples_of_run(run: Path) -> tuple[WorkspaceSample, ...]:
+    """Return a run's gated samples as a workspace's, with the counts that the run found.
+
+    Files are given as URIs where they lie beside the run, as they do by default. Raises ImmunomonError if the folder
+    holds no finished run.
+    """
+    placed = dict(placed_in_run(run))
+    manifest = json.loads(RunFolder(run).manifest.read_text(encoding="utf-8"))
+    files = {item["sample_id"]: item["file"] for item in manifest["files"] if item["sample_id"] in placed}
+    names = [Path(file).name for file in files.values()]
+    return tuple(
+        _run_sample(run, sample_id, file=file, alone=names.count(Path(file).name) == 1, placed=placed[sample_id])
+        for sample_id, file in files.items()
+    )
+
+
+def _run_sample(run: Path, sample_id: str, *, file: str, alone: bool, placed: PlacedStrategy) -> WorkspaceSample:
+    measured = (RunFolder(run).read_sample(sample_id) or {}).get("measured", {})
+    name, path = Path(file).name, run.resolve().parent / file
+    total = measured.get("events")
+    return WorkspaceSample(
+        sample_id,
+        name if alone else f"{sample_id}{Path(file).suffix}",
+        path.as_uri() if path.is_file() else f"file:{quote(file)}",
+        placed,
+        placed.ids,
+        measured.get("counts", {}),
+        total,
+        {"$FIL": name} if total is None else {"$FIL": name, "$TOT": str(total)},
+    )
