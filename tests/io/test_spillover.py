@@ -1,10 +1,12 @@
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from immunomon.errors import BadSpillover
+from immunomon.errors import BadSpillover, SingularSpillover
 from immunomon.io.spillover import parse_spillover, read_matrix_csv, spillover_of, write_matrix_csv
 from immunomon.model.events import Channel
 from immunomon.model.fcs import FcsHeader
@@ -25,8 +27,26 @@ def header(tmp_path, **keywords):
         "2,CD3,CD4,1,0.2,0.05,1",
         " 2, FITC-A, PE-A, 1, 0.2, 0.05, 1,",
         "2,1,0.2,0.05,1",
+        "2;FITC-A;PE-A;1,0;0,2;0,05;1,0",
+        "2\tFITC-A\tPE-A\t1\t0.2\t0.05\t1",
+        "2,FITC-A,PE-A,1,00,0,20,0,05,1,00",
+        "2,2,3,1,00,0,20,0,05,1,00",
+        "2,1,00,0,20,0,05,1,00",
+        "2,FITC-A,PE-A,100,20,5,100",
     ],
-    ids=["names", "numbers", "markers", "blanks", "no names"],
+    ids=[
+        "names",
+        "numbers",
+        "markers",
+        "blanks",
+        "no names",
+        "semicolons",
+        "tabs",
+        "decimal commas",
+        "both",
+        "all",
+        "%",
+    ],
 )
 def test_the_ways_vendors_write_a_matrix_are_one_matrix(text):
     matrix = parse_spillover(text, CHANNELS)
@@ -43,6 +63,10 @@ def test_the_ways_vendors_write_a_matrix_are_one_matrix(text):
         ("2,FITC-A,FITC-A,1,0,0,1", "names FITC-A twice"),
         ("2,FITC-A,PE-A,0,0.2,0,1", "zero on its diagonal"),
         ("2,FITC-A,PE-A,1,nan,0,1", "not a number"),
+        ("2,FITC-A,PE-A,0,90,0,20,0,05,0,90", "takes 7 fields; it has 11"),
+        ("\u00b2,FITC-A,PE-A,1,0,0,1", "does not begin with the number"),
+        ("9" * 5000, "does not begin with the number"),
+        ("1,2", "zero on its diagonal|1 x 1 without names"),
         ("3,1,0,0,0,1,0,0,0,1", "3 x 3 without names; the file has 2"),
     ],
 )
@@ -100,3 +124,21 @@ def test_a_binary_file_is_no_csv(tmp_path):
     (tmp_path / "m.csv").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(BadSpillover, match="not a CSV file in UTF-8"):
         read_matrix_csv(tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("text", ["", " ", "0", "0,", "0;"])
+def test_a_blank_or_empty_matrix_is_none_and_the_next_keyword_is_looked_at(tmp_path, text):
+    assert spillover_of(header(tmp_path, **{"$SPILLOVER": text})) is None
+    found = spillover_of(header(tmp_path, **{"$SPILLOVER": text, "SPILL": "1,PE-A,1"}))
+    assert found == SpilloverMatrix(("PE-A",), ((1.0,),))
+
+
+def test_a_matrix_without_an_inverse_names_the_file_and_the_keyword(tmp_path):
+    with pytest.raises(SingularSpillover, match=r"a\.fcs: keyword SPILL: .*no inverse.*; give a matrix as CSV"):
+        spillover_of(header(tmp_path, SPILL="2,FITC-A,PE-A,1,1,1,1"))
+
+
+@given(st.text(st.sampled_from("0123456789,;.-eFITCA \t\u00b2"), max_size=40))
+def test_any_text_is_a_matrix_or_refused(text):
+    with contextlib.suppress(BadSpillover):
+        parse_spillover(text, CHANNELS)

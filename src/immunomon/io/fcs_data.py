@@ -232,7 +232,8 @@ def _time_goes_on(source: Source) -> bool:
     """Say whether the first events' times do not go back (but where the clock starts again)."""
     places = [place for place, channel in enumerate(source.layout.formats) if channel.is_time]
     times = np.concatenate([block[:, places[:1]] for block in _sample(source)] or [np.empty((0, 0))])
-    steps = np.diff(times, axis=0)
+    with np.errstate(all="ignore"):
+        steps = np.diff(times, axis=0)
     return bool((steps > 0).any() and (steps >= 0).mean() >= _ENOUGH)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
-from immunomon.errors import BadSpillover, nearest
+from immunomon.errors import BadSpillover, SingularSpillover, nearest
+from immunomon.io.fcs_header import whole_number
+from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import Channel, ChannelKind
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.spillover import SpilloverMatrix
@@ -20,7 +23,7 @@ def _resolve(name: str, channels: tuple[Channel, ...]) -> str:
     known = [channel.detector for channel in channels]
     if name in known:
         return name
-    if name.isdigit() and 1 <= int(name) <= len(known):  # some vendors write the channel's number
+    if 1 <= (whole_number(name) or 0) <= len(known):  # some vendors write the channel's number
         return known[int(name) - 1]
     by_marker = [channel.detector for channel in channels if channel.marker == name]
     if len(by_marker) == 1:
@@ -37,48 +40,98 @@ def _numbers(fields: list[str], keyword: str) -> list[float]:
         raise BadSpillover(f"keyword {keyword}: {error}; give a matrix as CSV instead") from error
 
 
+def _fields(text: str) -> list[str]:
+    """Return the parts of a matrix keyword; between semicolons or tabs a comma is a decimal point."""
+    for other in (";", "\t"):
+        if other in text:
+            return [field.strip().replace(",", ".") for field in text.strip(f" {other}").split(other)]
+    return [field.strip() for field in text.strip().strip(",").split(",")]
+
+
+def _with_decimal_points(fields: list[str], size: int, before: int) -> list[str]:
+    """Return ``1,0,0,25`` as ``1.0, 0.25`` where twice as many fields as values are there, and the diagonal is 1.
+
+    before: the number of fields before the values.
+    """
+    values = fields[before:]
+    if (
+        not values
+        or len(values) != 2 * size * size
+        or not all(part.isascii() and part.isdecimal() for part in values[1::2])
+    ):
+        return fields
+    joined = [f"{whole}.{part}" for whole, part in zip(values[::2], values[1::2], strict=True)]
+    on_diagonal = {part.rstrip("0") for part in joined[:: size + 1]}
+    return fields[:before] + joined if on_diagonal in ({"1."}, {"100."}) else fields
+
+
 def parse_spillover(text: str, channels: tuple[Channel, ...], keyword: str = "$SPILLOVER") -> SpilloverMatrix:
     """Read ``n,name1,...,namen,value11,...`` (or $COMP's ``n,value11,...`` over the fluorescence channels).
 
+    Names may be detectors, markers or channel numbers; decimal commas and percents (a diagonal of 100) are understood.
     Raises BadSpillover if the size, the names or the values do not fit.
 
     >>> parse_spillover("2,A,B,1,0.1,0,1", (Channel("A"), Channel("B"))).values
     ((1.0, 0.1), (0.0, 1.0))
+    >>> parse_spillover("2;A;B;1,0;0,1;0,0;1,0", (Channel("A"), Channel("B"))).values
+    ((1.0, 0.1), (0.0, 1.0))
     """
-    fields = [field.strip() for field in text.strip().strip(",").split(",")]
-    if not fields[0].isdigit():
+    fields = _fields(text)
+    size = whole_number(fields[0]) if fields[0] else None
+    if size is None:
         raise BadSpillover(f"keyword {keyword} does not begin with the number of detectors: '{fields[0][:20]}'")
-    size = int(fields[0])
-    if len(fields) == 1 + size + size * size:
-        names, rest = fields[1 : 1 + size], fields[1 + size :]
-        detectors = tuple(_resolve(name, channels) for name in names)
-    elif len(fields) == 1 + size * size and fields[1].replace(".", "", 1).lstrip("-").isdigit():
-        fluorescence = [c.detector for c in channels if c.kind is ChannelKind.FLUORESCENCE]
-        everything = [c.detector for c in channels]
-        fitting = [names for names in (fluorescence, everything) if len(names) == size]
-        if not fitting:
-            raise BadSpillover(f"keyword {keyword} is {size} x {size} without names; the file has {len(fluorescence)}")
-        detectors, rest = tuple(fitting[0]), fields[1:]
-    else:
+    square = size * size
+    named = len(fields) in (1 + size + square, 1 + size + 2 * square) or not _is_number(fields[1:2])
+    before = 1 + size if named else 1
+    fields = _with_decimal_points(fields, size, before)
+    if len(fields) != before + square:
         raise BadSpillover(
-            f"keyword {keyword} promises a {size} x {size} matrix, which takes {1 + size + size * size} fields; "
+            f"keyword {keyword} promises a {size} x {size} matrix, which takes {1 + size + square} fields; "
             f"it has {len(fields)}"
         )
-    numbers = _numbers(rest, keyword)
+    if named:
+        detectors = tuple(_resolve(name, channels) for name in fields[1:before])
+    else:
+        detectors = _unnamed(size, channels, keyword)
+    numbers = _numbers(fields[before:], keyword)
+    if numbers and set(numbers[:: size + 1]) == {100.0}:
+        numbers = [value / 100 for value in numbers]
     return SpilloverMatrix(detectors, tuple(tuple(numbers[i * size : (i + 1) * size]) for i in range(size)))
 
 
-def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
-    """Return the spillover matrix that a file carries, or None if it carries none.
+def _unnamed(size: int, channels: tuple[Channel, ...], keyword: str) -> tuple[str, ...]:
+    fluorescence = tuple(c.detector for c in channels if c.kind is ChannelKind.FLUORESCENCE)
+    everything = tuple(c.detector for c in channels)
+    fitting = [names for names in (fluorescence, everything) if len(names) == size]
+    if not fitting:
+        raise BadSpillover(f"keyword {keyword} is {size} x {size} without names; the file has {len(fluorescence)}")
+    return fitting[0]
 
-    Looks at $SPILLOVER, SPILL and $COMP, in this order. Raises BadSpillover, naming the file, if it is malformed.
+
+def _is_number(fields: list[str]) -> bool:
+    return bool(fields) and re.fullmatch(r"-?[0-9]+\.?[0-9]*", fields[0]) is not None
+
+
+def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
+    """Return the spillover matrix that a file carries, or None if it carries none, or one of no detectors.
+
+    Looks at $SPILLOVER, SPILL and $COMP, in this order. Raises BadSpillover, naming the file, if it is malformed, and
+    SingularSpillover if it has no inverse.
     """
     for keyword in _KEYWORDS:
-        if text := header.keyword(keyword):
-            try:
-                return parse_spillover(text, header.channels, keyword)
-            except BadSpillover as error:
-                raise BadSpillover(f"{header.path}: {error}") from error
+        text = header.keyword(keyword)
+        if not text.strip("0,; "):
+            continue
+        try:
+            matrix = parse_spillover(text, header.channels, keyword)
+            inverse_of(matrix.array)
+        except SingularSpillover as error:
+            raise SingularSpillover(
+                f"{header.path}: keyword {keyword}: {error}; give a matrix as CSV instead"
+            ) from error
+        except BadSpillover as error:
+            raise BadSpillover(f"{header.path}: {error}") from error
+        return matrix
     return None
 
 
