@@ -37,6 +37,8 @@ LIMITS = (
     "real samples are messier in ways it does not know. What holds on real files is tested elsewhere (tests/real).",
     "Declared borders (the scatter polygon, slopes, fallbacks) were chosen with simulated files in view. Another seed "
     "is another draw from the same simulator, not another laboratory.",
+    "One seed is one trial: a figure near its target may lie on its other side with another seed. Run the command with "
+    "other seeds before resting on a verdict.",
     "Lymphocytes are gated by scatter alone; cells of their size that are none remain in the gate and in every percent "
     "of lymphocytes, and lymphocytes beyond the border are lost.",
     "The matrix in each file is the one that the simulator mixed with: errors of compensation and their drift are not "
