@@ -1,5 +1,7 @@
 """FlowJo 10 and 11 workspaces: small ones written here, and the real ones with FlowJo's own counts."""
 
+import warnings
+
 import numpy as np
 import pytest
 from support.workspaces import flowjo_sample, flowjo_workspace, polygon_xml, population, rectangle_xml
@@ -282,3 +284,25 @@ def test_real_boolean_gates_have_their_operands_counts_and_children(real_data):
     child = "/Time/Singlets/aAmine-/CD3+/CD8+/TNFa+-/CD107a+"
     assert by_id[child].parent == "/Time/Singlets/aAmine-/CD3+/CD8+/TNFa+-"
     assert isinstance(by_id[child].gate, Rectangle)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    "name", ["8_color_ICS_with_ellipse", "8_color_ICS_dot_gate_name", "reused_quad_gate_with_child"]
+)
+def test_flowkit_finds_the_same_tree_in_the_workspaces_it_reads(real_data, name):
+    import flowkit
+
+    path = real_data / "flowjo" / "8_color_data_set" / f"{name}.wsp"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = flowkit.Workspace(str(path), load_missing_file_data=True)
+    for sample in read_workspace(path).samples:
+        ids = theirs.get_gate_ids(sample.name)
+        assert sorted("/" + "/".join((*above[1:], gate)) for gate, above in ids) == sorted(sample.order)
+
+
+@pytest.mark.real_data
+def test_a_population_called_by_a_dot_is_read_where_flowkit_gives_up(real_data):
+    workspace = read_workspace(real_data / "flowjo" / "8_color_data_set" / "8_color_ICS_dot_gate_name.wsp")
+    assert all("/Time/Singlets/aAmine-/CD3+/CD4+/." in sample.order for sample in workspace.samples)

@@ -1,0 +1,69 @@
+"""``immunomon gate WORKSPACE FILES`` as a person types it."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from support.fcs_files import write_fcs
+from support.workspaces import flowjo_sample, flowjo_workspace, polygon_xml, population, rectangle_xml
+from typer.testing import CliRunner
+
+from immunomon.cli.export_gates import export_gates
+from immunomon.cli.main import app
+from immunomon.errors import ImmunomonError
+
+# The corner at 19.9 is in the bin of 20.3 (bins are 3.9 wide): the last event counts only with bins.
+SQUARE = [(0, 0), (19.9, 0), (19.9, 500), (0, 500)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_fcs(tmp_path / "a.fcs", np.column_stack([[5.0, 15.0, 20.3, 300.0], [9.0] * 4]), ("A", "B"))
+    inner = population("square", polygon_xml("A", "B", SQUARE), count=3) + population(
+        "low", rectangle_xml(A=(0, 15)), count=2
+    )
+    (tmp_path / "w.wsp").write_text(flowjo_workspace(flowjo_sample(inner)), encoding="utf-8")
+    return tmp_path
+
+
+def gate(folder, *options):
+    return CliRunner().invoke(app, ["gate", str(folder / "w.wsp"), str(folder / "a.fcs"), *options])
+
+
+def test_the_table_has_a_row_a_population_and_no_stored_counts_unless_asked(folder):
+    result = gate(folder)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert result.exit_code == 0
+    assert [(row["path"], row["count"]) for row in rows] == [("/square", "2"), ("/low", "2")]
+    assert "reference_count" not in rows[0]
+
+
+def test_stored_counts_stand_beside_ours_and_what_is_nearer_is_said(folder):
+    result = gate(folder, "--compare-counts", "--flowjo-bins", "--out", str(folder / "t.csv"))
+    with (folder / "t.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["count"], row["reference_count"]) for row in rows] == [("3", "3"), ("2", "2")]
+    assert {row["difference_percent_of_parent"] for row in rows} == {"0.0"}
+    assert "decided exactly: 1 of 2 counts" in result.stderr
+    assert "decided with FlowJo's bins: 2 of 2 counts" in result.stderr
+
+
+def test_options_of_workspaces_are_refused_with_a_strategy(folder):
+    result = CliRunner().invoke(app, ["gate", "treg", str(folder / "a.fcs"), "--flowjo-bins"])
+    assert result.exit_code == 2
+    result = gate(folder, "--compensation", "none")
+    assert result.exit_code == 2
+
+
+def test_a_population_that_cannot_be_gated_is_said_and_is_no_success(folder):
+    text = flowjo_workspace(flowjo_sample(population("c", rectangle_xml(C=(0, 1)))))
+    (folder / "w.wsp").write_text(text, encoding="utf-8")
+    result = gate(folder)
+    assert result.exit_code == 1
+    assert "no channel 'C'" in result.stderr
+
+
+def test_a_flowjo_workspace_is_made_of_a_run_only(folder):
+    with pytest.raises(ImmunomonError, match="name a run folder"):
+        export_gates("treg", "flowjo", None)
