@@ -287,9 +287,7 @@ def test_real_boolean_gates_have_their_operands_counts_and_children(real_data):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(
-    "name", ["8_color_ICS_with_ellipse", "8_color_ICS_dot_gate_name", "reused_quad_gate_with_child"]
-)
+@pytest.mark.parametrize("name", ["8_color_ICS_with_ellipse", "8_color_ICS_simple", "reused_quad_gate_with_child"])
 def test_flowkit_finds_the_same_tree_in_the_workspaces_it_reads(real_data, name):
     import flowkit
 

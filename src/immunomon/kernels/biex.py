@@ -62,7 +62,7 @@ def biex_table(max_range: float, pos: float, neg: float, width: float) -> Floats
     up = np.exp(place * rise)
     down = np.exp(-place * fall + (rise + fall) * (share + extra / decades))
     curve = up - down
-    values = max_range / math.exp(rise) * (curve - curve[zero])
+    values: Floats = max_range / math.exp(rise) * (curve - curve[zero])
     below = np.arange(zero)
     values[below] = -values[2 * zero - below]
     if not (np.diff(values) > 0).all():
