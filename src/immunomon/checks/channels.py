@@ -9,7 +9,7 @@ from typing import TypeVar
 from immunomon.checks.tube import Tube
 from immunomon.errors import Problem
 from immunomon.model.events import Channel, ChannelKind
-from immunomon.model.panel import Marker, Panel, plain
+from immunomon.model.panel import Panel, plain
 from immunomon.model.study import RoleKind
 from immunomon.specs.findings import shown
 
@@ -40,7 +40,7 @@ def check_against_panel(tube: Tube, panel: Panel, others: Mapping[str, Panel]) -
     wrong = [
         f"{marker.detector} carries {shown(by_detector[marker.detector].marker)} instead of {shown(marker.name)}"
         for marker in panel.markers
-        if marker.detector in by_detector and not _fits(by_detector[marker.detector], marker)
+        if marker.detector in by_detector and not marker.may_be_on(by_detector[marker.detector])
     ]
     used = set(panel.detectors)
     wrong += [
@@ -53,21 +53,11 @@ def check_against_panel(tube: Tube, panel: Panel, others: Mapping[str, Panel]) -
         yield tube.problem("$PnS", f"not panel '{panel.name}': {_listed(wrong)}", remedy)
 
 
-def _fits(channel: Channel, marker: Marker) -> bool:
-    """Say whether a channel carries a marker: by name or alias, alone or with its dye; blank contradicts nothing."""
-    if not channel.marker or marker.answers_to(channel.marker):
-        return True
-    found = plain(channel.marker)
-    dyes = (plain(marker.fluorochrome), plain(marker.detector))
-    names = [plain(name) for name in (marker.name, *marker.aliases)]
-    return any(found in (name + dye, dye + name) for name in names for dye in dyes)
-
-
 def _other_panel(tube: Tube, panels: Mapping[str, Panel]) -> str:
     by_detector = {channel.detector: channel for channel in tube.header.channels}
     for name, panel in panels.items():
         channels = [(by_detector.get(marker.detector), marker) for marker in panel.markers]
-        if all(channel is not None and channel.marker and _fits(channel, marker) for channel, marker in channels):
+        if all(channel is not None and channel.marker and marker.may_be_on(channel) for channel, marker in channels):
             return f"its markers are those of panel '{name}': correct the sample list"
     return ""
 

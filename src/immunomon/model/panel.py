@@ -40,6 +40,20 @@ class Marker:
         """
         return plain(name) in {plain(known) for known in (self.name, *self.aliases)}
 
+    def may_be_on(self, channel: Channel) -> bool:
+        """Say whether a file's channel can carry this marker: by name or alias, alone or with its dye, or unnamed.
+
+        >>> cd25 = Marker("CD25", "PE-A", "PE")
+        >>> [cd25.may_be_on(Channel("PE-A", name)) for name in ("", "CD25 PE", "CD56")]
+        [True, True, False]
+        """
+        if not channel.marker or self.answers_to(channel.marker):
+            return True
+        found = plain(channel.marker)
+        dyes = (plain(self.fluorochrome), plain(self.detector))
+        names = [plain(name) for name in (self.name, *self.aliases)]
+        return any(found in (name + dye, dye + name) for name in names for dye in dyes)
+
 
 def plain(name: str) -> str:
     """Return a marker name without case, spaces, hyphens and underscores.
@@ -94,7 +108,7 @@ class Panel:
         """Return a file's channels with the panel's marker names on them, matched by detector.
 
         A fluorescence channel of a detector that the panel does not use keeps its own name. Raises UnknownChannel if a
-        detector of the panel is missing in the file.
+        detector of the panel is missing in the file, or carries another marker there: it is another tube.
 
         >>> panel = Panel("p", "P", (Marker("CD25", "PE-A", "PE"),))
         >>> panel.label_channels([Channel("PE-A", "cd25 PE")])[0].marker
@@ -110,5 +124,17 @@ class Panel:
             raise UnknownChannel(
                 f"panel {self.name}: the file has no detector {named}; it has {have}: correct the panel's detectors"
             )
+        self._refuse_another_tube(channels)
         by_detector = {marker.detector: marker.name for marker in self.markers}
         return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in channels)
+
+    def _refuse_another_tube(self, channels: Sequence[Channel]) -> None:
+        carried = {channel.detector: channel for channel in channels}
+        wrong = [
+            f"{marker.detector} carries '{carried[marker.detector].marker}' instead of '{marker.name}'"
+            for marker in self.markers
+            if not marker.may_be_on(carried[marker.detector])
+        ]
+        if wrong:
+            remedy = "name the right panel, or add the spelling to the panel's aliases"
+            raise UnknownChannel(f"it is no tube of panel {self.name}: {', '.join(wrong[:4])}; {remedy}")

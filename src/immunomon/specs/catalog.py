@@ -21,7 +21,9 @@ def _shipped(kind: str) -> Path:
 
 
 def _in(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.is_file()}
+    # Both endings, or a strategy of one's own would be passed over in silence; .yaml wins where there are both.
+    found = [*sorted(folder.glob("*.yml")), *sorted(folder.glob("*.yaml"))]
+    return {path.stem: path for path in found if path.is_file()}
 
 
 def shipped_panels() -> dict[str, Path]:
