@@ -18,7 +18,7 @@ from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import GatingStrategy
 from immunomon.pipeline.files import COLUMNS, Row, gate_files
-from immunomon.pipeline.run import default_jobs
+from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.single import Compensation
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel

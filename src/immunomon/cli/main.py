@@ -244,7 +244,7 @@ def simulate(
 ) -> None:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
     from immunomon.cli.simulate import simulate as work
-    from immunomon.pipeline.run import default_jobs
+    from immunomon.pipeline.jobs import default_jobs
     from immunomon.simulate.scenario import Scenario
 
     work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs())

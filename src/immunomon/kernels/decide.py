@@ -66,7 +66,9 @@ def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float6
     inside = np.zeros(parent.size, dtype=np.bool_)
     doubtful = np.empty(parent.size, dtype=np.int64)
     corners = np.ascontiguousarray(vertices, dtype=np.float64)
-    count = _polygon(parent, x[0], y[0], (float(x[1]), float(y[1])), corners, inside, doubtful)
+    bounds = np.array([float(x[1]), float(y[1])])
+    box = np.concatenate([corners.min(axis=0) - bounds, corners.max(axis=0) + bounds])
+    count = _polygon(parent, x[0], y[0], bounds, box, corners, inside, doubtful)
     return inside, doubtful[:count].copy()
 
 
@@ -75,13 +77,13 @@ def _polygon(
     parent: Mask,
     x: NDArray[np.floating],
     y: NDArray[np.floating],
-    bounds: tuple[float, float],
+    bounds: NDArray[np.float64],
+    box: NDArray[np.float64],
     corners: NDArray[np.float64],
     inside: Mask,
     doubtful: Events,
 ) -> int:
-    left, right = corners[:, 0].min() - bounds[0], corners[:, 0].max() + bounds[0]
-    bottom, top = corners[:, 1].min() - bounds[1], corners[:, 1].max() + bounds[1]
+    left, bottom, right, top = box[0], box[1], box[2], box[3]
     who = np.empty(_TILE, dtype=np.int64)
     px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
     odd, near = np.empty(_TILE, dtype=np.bool_), np.empty(_TILE, dtype=np.bool_)
@@ -94,8 +96,8 @@ def _polygon(
             # What is not a number is not out of the box either: it must be asked.
             out = (across < left) | (across > right) | (up < bottom) | (up > top)
             held += parent[i] & (not out)
-        odd[:] = False
-        near[:] = False
+        for e in range(held):
+            odd[e] = near[e] = False
         ax, ay = corners[-1, 0], corners[-1, 1]
         for j in range(corners.shape[0]):
             bx, by = corners[j, 0], corners[j, 1]
@@ -109,9 +111,11 @@ def _polygon(
                 # Near the edge's line is enough: the few beyond its ends are asked for nothing.
                 near[e] |= not (abs(cross) > reach)
             ax, ay = bx, by
+        some = False
         for e in range(held):
             inside[who[e]] = odd[e] & (not near[e])
-        if near[:held].any():
+            some |= near[e]
+        if some:
             for e in range(held):
                 doubtful[found] = who[e]
                 found += near[e]

@@ -99,21 +99,20 @@ def _locate(
     true = np.empty(_TILE, dtype=np.float64)
     sums = np.zeros(_TILE, dtype=np.float32)
     bits = sums.view(np.uint32)
-    unmixes = (direct < 0).any()
     for place in range(begin, end, _TILE):
         length = min(_TILE, end - place)
-        if unmixes:
-            for k in range(detectors):
-                column = sources[k]
-                for e in range(length):
-                    seen[k, e] = raw[place + e, column]
+        for k in range(detectors):
+            column = sources[k]
+            for e in range(length):
+                seen[k, e] = raw[place + e, column]
         for j in range(direct.size):
             if direct[j] >= 0:
                 column = direct[j]
                 for e in range(length):
                     true[e] = raw[place + e, column]
             else:
-                true[:] = 0.0
+                for e in range(_TILE):
+                    true[e] = 0.0
                 # Three terms at a time, the whole tile: fewer trips to memory, the same order of additions.
                 for k in range(0, weights.shape[1], 3):
                     one, two, three = weights[j, k], weights[j, k + 1], weights[j, k + 2]

@@ -12,8 +12,9 @@ from immunomon.model.gatetree import GateTree
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import GatingStrategy
+from immunomon.pipeline.jobs import threads_each
 from immunomon.pipeline.placed import apply_to_file
-from immunomon.pipeline.single import FROM_FILE, Compensation, analyse
+from immunomon.pipeline.single import FROM_FILE, Compensation, gate_file
 
 __all__ = ["COLUMNS", "Row", "gate_files"]
 
@@ -37,13 +38,14 @@ def gate_files(
     folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
     folders get their folder's name in front.
     """
+    threads = threads_each(len(files), jobs)
 
     def one(file: Path) -> list[Row] | str:
         try:
             if isinstance(strategy, PlacedStrategy):
                 tree = apply_to_file(file, strategy, panel=panel, compensation=compensation)
             else:
-                tree = analyse(file, strategy, panel=panel, compensation=compensation, with_plots=False).tree
+                tree = gate_file(file, strategy, panel=panel, compensation=compensation, threads=threads)
         except ImmunomonError as error:
             return str(error)
         if memberships is not None:

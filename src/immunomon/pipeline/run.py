@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from immunomon.errors import ImmunomonError
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
+from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.plan import Plan, Task, make_plan
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.single import Analysis, analyse
@@ -40,15 +40,6 @@ class RunSummary:
     def complete(self) -> bool:
         """Whether no file failed."""
         return not self.failed
-
-
-def default_jobs() -> int:
-    """Return the number of files to work on at once: one a processor.
-
-    >>> default_jobs() >= 1
-    True
-    """
-    return os.cpu_count() or 1
 
 
 def run_study(
