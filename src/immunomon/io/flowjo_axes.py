@@ -15,6 +15,7 @@ from immunomon.model.spectrum import SpectrumMatrix
 __all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "read_matrix", "read_scales"]
 
 INF = float("inf")
+_MOST_DECADES = 20.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisSc
             name = source.text(parameter, "name")
             try:
                 found[name] = _scale(source, element, is_time=name.upper().startswith("TIME"))
-            except ValueError as error:
+            except (ValueError, ArithmeticError) as error:
                 found[name] = AxisScale(failure=f"{source.path} line {element.line}: {error}")
     return found
 
@@ -129,6 +130,12 @@ def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisSc
 def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> AxisScale:
     def number(name: str, default: float | None = None) -> float:
         return source.number(element, name, default)
+
+    def decades(name: str, default: float | None = None) -> float:
+        value = number(name, default)
+        if abs(value) > _MOST_DECADES:
+            raise ValueError(f"the scale '{element.name}' has {name} = {value}, more decades than there are")
+        return value
 
     match element.name:
         case "linear":
@@ -138,17 +145,17 @@ def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> Ax
             rounded = 0.5 if number("gain", 1.0) == 1.0 and not is_time else None
             return AxisScale(Linear(high, -low), shift=rounded, range=high)
         case "log":
-            offset, decades = number("offset"), number("decades")
-            top = offset * 10.0**decades
+            offset, span = number("offset"), decades("decades")
+            top = offset * 10.0**span
             # What lies below the first decade sits on the axis' floor.
-            return AxisScale(Log(top, decades), (0.0, INF), 0.5, top)
+            return AxisScale(Log(top, span), (0.0, INF), 0.5, top)
         case "biex":
-            biex = Biex(number("maxRange"), number("pos"), number("neg"), number("width"))
+            biex = Biex(number("maxRange"), decades("pos"), decades("neg"), number("width"))
             return AxisScale(biex, shift=0.0, range=biex.max_range)
         case "logicle":
-            return AxisScale(Logicle(number("T"), number("W"), number("M"), number("A", 0.0)), range=number("T"))
+            return AxisScale(Logicle(number("T"), decades("W"), decades("M"), decades("A", 0.0)), range=number("T"))
         case "hyperlog":
-            return AxisScale(Hyperlog(number("T"), number("W"), number("M"), number("A", 0.0)), range=number("T"))
+            return AxisScale(Hyperlog(number("T"), decades("W"), decades("M"), decades("A", 0.0)), range=number("T"))
         case "fasinh":
-            return AxisScale(Asinh(number("T"), number("M"), number("A", 0.0)), range=number("T"))
+            return AxisScale(Asinh(number("T"), decades("M"), decades("A", 0.0)), range=number("T"))
     raise ValueError(f"the scale '{element.name}' is not read; choose biex, logicle, log, arcsinh or linear in FlowJo")

@@ -123,8 +123,8 @@ class GateReader:
         return names[0], names[1]
 
     def _sides(self, element: XmlElement) -> list[tuple[float | None, float | None]]:
-        number = self._source.optional_number
-        return [(number(side, "min"), number(side, "max")) for side in element.all("dimension")]
+        bound = self._source.bound
+        return [(bound(side, "min"), bound(side, "max")) for side in element.all("dimension")]
 
     def _rectangle(self, element: XmlElement) -> Gate:
         sides = tuple(

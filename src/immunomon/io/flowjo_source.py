@@ -14,6 +14,8 @@ from immunomon.specs.findings import Findings, shown
 
 __all__ = ["Unreadable", "WorkspaceSource", "attribute"]
 
+_LARGEST = 1e30  # no intensity comes near, and squares of it are still numbers
+
 
 class Unreadable(Exception):
     """An element of a workspace cannot be read; carries the problem."""
@@ -74,13 +76,17 @@ class WorkspaceSource:
         text = attribute(element, name)
         return None if text is None or text == "" else self.parsed(element, text, name)
 
+    def bound(self, element: XmlElement, name: str) -> float | None:
+        """Return a border that is a number; None for one that is absent, infinite or beyond all intensities."""
+        text = attribute(element, name)
+        if text is None or text == "" or abs(_as_float(text)) >= _LARGEST:
+            return None
+        return self.parsed(element, text, name)
+
     def parsed(self, element: XmlElement, text: str, name: str) -> float:
-        """Return a text as a finite number."""
-        try:
-            value = float(text.replace("_", "?"))
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        """Return a text as a number of a size that measurements can have."""
+        value = _as_float(text)
+        if not abs(value) < _LARGEST:
             self.refuse(element, f"'{name}' is {shown(text)}, which is not a number", "save the workspace again")
         return value
 
@@ -88,3 +94,10 @@ class WorkspaceSource:
         """Return a stored number of events; None where the program had not counted (absent or negative)."""
         value = self.optional_number(element, name)
         return None if value is None or value < 0 else int(value)
+
+
+def _as_float(text: str) -> float:
+    try:
+        return float(text.replace("_", "?"))
+    except ValueError:
+        return math.nan
