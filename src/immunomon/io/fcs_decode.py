@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,8 +20,10 @@ __all__ = ["Source", "decode", "stored_blocks"]
 
 Floats = NDArray[np.floating]
 Block = NDArray[np.float64]
-_BLOCK_VALUES = 1 << 16  # 512 kB as float64: stays in the processor's cache
-_TEXT_PIECE = 1 << 16
+_BLOCK_VALUES = 1 << 15  # 256 kB as float64: stays in the processor's cache
+_TEXT_PIECE = 1 << 15
+_LONGEST_NUMBER = 100
+_TO_BLANKS = bytes.maketrans(b"\t,\r\n", b"    ")
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ def _filled(source: Source, dtype: type[np.floating]) -> Floats | None:
     # Seconds are never exact (a step of 0.01), and nothing is lost with their last bits: they do not decide.
     judged = [place for place, channel in enumerate(formats) if not channel.is_time]
     may_widen = 8 * values.size <= 4 * (source.end - source.begin)
+    may_round = may_widen and not all(
+        channel.as_stored and channel.kind == "I" and channel.mask_bits <= 24 for channel in formats
+    )
     done = 0
     with np.errstate(all="ignore"):
         for block in stored_blocks(source):
@@ -102,7 +106,7 @@ def _filled(source: Source, dtype: type[np.floating]) -> Floats | None:
             part[:] = block
             if (
                 dtype is np.float32
-                and may_widen
+                and may_round
                 and not np.array_equal(part[:, judged], block[:, judged], equal_nan=True)
             ):
                 return None
@@ -222,19 +226,25 @@ def _free_text(source: Source) -> Iterator[Block]:
         left -= len(piece)
         if not piece and not rest:
             raise _ended(source)
-        words = re.split(rb"[ \t,\r\n]+", rest + piece)
-        rest = words.pop() if piece else b""
-        try:
-            numbers = np.array([float(word) for word in words if word][: wanted - found.size])
-        except ValueError as error:
-            raise BadFcs(source.path, f"DATA, text from byte {source.begin}: {error}", ODD_FILE) from error
-        if len(rest) > _TEXT_PIECE:
-            raise BadFcs(source.path, f"DATA, text from byte {source.begin}: a number of {len(rest)} digits", ODD_FILE)
+        text = (rest + piece).translate(_TO_BLANKS)
+        words = text.split()
+        rest = words.pop() if piece and words and not text.endswith(b" ") else b""
+        numbers = _parsed(words[: wanted - found.size], rest, source)
         found = np.concatenate([found, numbers])
         events = found.size // channels
         yield found[: events * channels].reshape(events, channels).copy()
         found = found[events * channels :]
         wanted -= events * channels
+
+
+def _parsed(words: list[bytes], rest: bytes, source: Source) -> NDArray[np.float64]:
+    longest = max(map(len, [*words, rest]), default=0)
+    if longest > _LONGEST_NUMBER:
+        raise BadFcs(source.path, f"DATA, text from byte {source.begin}: a number of {longest} digits", ODD_FILE)
+    try:
+        return np.array(words, dtype=np.bytes_).astype(np.float64)
+    except ValueError as error:
+        raise BadFcs(source.path, f"DATA, text from byte {source.begin}: {error}", ODD_FILE) from error
 
 
 def _ended(source: Source) -> BadFcs:
