@@ -44,6 +44,6 @@ def robust_line(x: NDArray[np.floating], y: NDArray[np.floating], iterations: in
         covariance = (weight * (inverse - mean_inverse) * (ratio - mean_ratio)).sum()
         intercept = float(covariance / variance) if variance > 0 else 0.0
         slope = float(mean_ratio - intercept * mean_inverse)
-        if np.allclose(before, (slope, intercept), rtol=1e-6, atol=0):
+        if abs(before[0] - slope) <= 1e-6 * abs(slope) and abs(before[1] - intercept) <= 1e-6 * abs(intercept):
             break
     return slope, intercept, spread

@@ -17,6 +17,8 @@ __all__ = ["asinh", "asinh_inverse", "linear", "linear_inverse", "logicle", "log
 
 Floats = NDArray[np.float64]
 _MAX_STEPS = 40
+# Halley's steps shrink with the third power: after one of this size, what is left is below float64's last bit.
+_LAST_STEP = 2e-6
 
 
 def _logicle_slope(b: float, w: float) -> float:
@@ -70,7 +72,7 @@ def _solve_logicle(
             bend = b * b * rising - d * d * falling
             step = error / (slope - 0.5 * error * bend / slope)
             y -= step
-            if abs(step) <= 4e-16 * max(1.0, abs(y)):
+            if abs(step) <= _LAST_STEP:
                 break
         out[i] = y if x >= 0 else 2.0 * x1 - y
 

@@ -36,9 +36,10 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
     columns = [events.index(marker) for marker in markers]
     medians: dict[str, dict[str, float | None]] = {}
     for population, mask in tree.memberships.items():
-        inside = events.values[mask][:, columns]
-        found = np.median(inside, axis=0).tolist() if inside.shape[0] else [None] * len(columns)
-        medians[population] = dict(zip(markers, found, strict=True))
+        rows = np.flatnonzero(mask)
+        medians[population] = {
+            marker: float(np.median(events.column(marker)[rows])) if rows.size else None for marker in markers
+        }
     return Measured(
         events=events.count,
         counts={population.id: tree.size(population.id) for population in tree.populations},
