@@ -102,7 +102,7 @@ def gate(
     jobs: Jobs = None,
 ) -> None:
     """Gate FCS files without a study: one row per file and population."""
-    if Path(strategy).suffix.lower() in (".wsp", ".xml", ".jo") and Path(strategy).is_file():
+    if Path(strategy).suffix.lower() not in ("", ".yaml", ".yml") and Path(strategy).is_file():
         from immunomon.io.workspaces import is_workspace
 
         if is_workspace(Path(strategy)):

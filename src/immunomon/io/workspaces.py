@@ -15,11 +15,13 @@ __all__ = ["is_workspace", "read_workspace"]
 
 
 def is_workspace(path: Path) -> bool:
-    """Say whether a file is a workspace of another program, by its root element.
+    """Say whether a file is a workspace of another program, by the end of its name or its root element.
 
-    >>> is_workspace(Path("none.wsp"))
-    False
+    >>> is_workspace(Path("blood.wsp")), is_workspace(Path("none.xml"))
+    (True, False)
     """
+    if path.suffix.lower() in (".wsp", ".flowjo"):
+        return True
     found = root_tag(path)
     return found is not None and found[1] in ("Workspace", "bdfacs")
 
@@ -31,6 +33,9 @@ def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
     with the lines, for what is not well-formed; a gate or scale of a kind that is not read costs its own
     population only.
     """
+    if path.suffix.lower() == ".flowjo":
+        what = "a FlowJo 11 workbench is not read"
+        raise BadSpec([Problem(str(path), None, "", what, "save it as a workspace (.wsp) in FlowJo")])
     root = read_xml(path)
     if root.name == "bdfacs":
         found = read_diva(path, root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from immunomon.pipeline.jobs import threads_each
 from immunomon.pipeline.placed import apply_to_file
 from immunomon.pipeline.single import FROM_FILE, Compensation, gate_file
 
-__all__ = ["COLUMNS", "Row", "gate_files"]
+__all__ = ["COLUMNS", "Row", "gate_files", "own_stem"]
 
 COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent")
 Row = dict[str, str | int | float | None]
@@ -36,7 +37,7 @@ def gate_files(
 
     strategy: as declared, placed on each file anew, or placed already, by another program or a run. memberships: a
     folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
-    folders get their folder's name in front.
+    folders get their folder's name in front, and in the table their path.
     """
     threads = threads_each(len(files), jobs)
 
@@ -51,9 +52,11 @@ def gate_files(
         if memberships is not None:
             ways = {population.id: population.path for population in tree.populations}
             paths = {ways[name]: mask for name, mask in tree.memberships.items()}
-            write_memberships(memberships / f"{_stem(file, files)}.npz", paths, tree.count)
-        return _rows(file, tree)
+            write_memberships(memberships / f"{own_stem(file, files)}.npz", paths, tree.count)
+        return _rows(names[file], tree)
 
+    alone = Counter(file.name for file in files)
+    names = {file: file.name if alone[file.name] == 1 else file.as_posix() for file in files}
     rows: list[Row] = []
     failures: list[str] = []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -67,18 +70,23 @@ def gate_files(
     return rows, failures
 
 
-def _stem(file: Path, files: Sequence[Path]) -> str:
+def own_stem(file: Path, files: Sequence[Path]) -> str:
+    """Return a file's name without its end, with its folder's in front where other files are called the same.
+
+    >>> own_stem(Path("a.fcs"), [Path("a.fcs")])
+    'a'
+    """
     alone = sum(1 for other in files if other.stem == file.stem) == 1
     return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
 
 
-def _rows(file: Path, tree: GateTree) -> list[Row]:
+def _rows(name: str, tree: GateTree) -> list[Row]:
     rows: list[Row] = []
     for population in tree.populations:
         count, parent_count = tree.size(population.id), tree.size(population.parent)
         rows.append(
             {
-                "file": file.name,
+                "file": name,
                 "population": population.id,
                 "parent": population.parent,
                 "path": population.path,

@@ -18,7 +18,7 @@ from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy, Ratio
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.workspace import Workspace, WorkspaceSample
-from immunomon.pipeline.files import COLUMNS, Row
+from immunomon.pipeline.files import COLUMNS, Row, own_stem
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.placed import placed_in_run
 from immunomon.pipeline.single import FROM_FILE, Compensation
@@ -67,7 +67,7 @@ def gate_with_workspace(
             return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
         if memberships is not None:
             masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
-            write_memberships(memberships / f"{file.stem}.npz", masks, tree.count)
+            write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
         return _rows(file, tree, found), [f"{file}: {note}" for note in _notes(found, header, placed)]
 
     rows: list[Row] = []
