@@ -202,56 +202,6 @@ def test_a_text_without_an_end_is_read_up_to_the_data(tmp_path):
     assert read.deviations[0] == "HEADER does not say where TEXT ends: read up to DATA at 4096"
 
 
-def test_supplemental_text_adds_keywords_and_overrides_none(tmp_path):
-    more = segment({"OPERATOR": "M", "$TOT": "7"})
-    begin = LAST + 1
-    text = text_of(BEGINSTEXT=str(begin), ENDSTEXT=str(begin + len(more) - 1))
-    read, events = read_fcs(write_odd(tmp_path / "a.fcs", DATA, text, tail=more))
-    assert read.keyword("OPERATOR") == "M"
-    assert events.count == ROWS
-    read, events = read_fcs(write_odd(tmp_path / "b.fcs", DATA, text, tail=b"PK" + more))
-    assert "is left out: it begins with b'PK'" in read.deviations[0]
-    read, events = read_fcs(write_odd(tmp_path / "c.fcs", DATA, text))
-    assert "is left out: the file ends before it" in read.deviations[0]
-
-
-def two_data_sets(tmp_path, first_events=ROWS, step=None):
-    """Write a file of two data sets; the offsets of each count from where it begins."""
-    first = DATA if first_events else b""
-    size = DATA_BEGIN + len(first)
-    text = segment(structure(CHANNELS, first_events, len(first), NEXTDATA=str(size if step is None else step)))
-    path = write_odd(tmp_path / "a.lmd", first, text)
-    whole = write_plain(tmp_path / "b.fcs", WHOLE.tobytes(), CHANNELS, ROWS, **whole_words())
-    path.write_bytes(path.read_bytes() + whole.read_bytes())
-    return path
-
-
-def test_of_several_data_sets_the_first_with_events_is_read_and_the_others_are_named(tmp_path):
-    read, events = read_fcs(two_data_sets(tmp_path))
-    np.testing.assert_array_equal(events.values, FLOATS)
-    told = "it holds 2 data sets, 1 (FCS 3.1, 200 events), 2 (FCS 3.1, 200 events): number 1 is read"
-    assert (read.data_set, read.data_sets, read.deviations) == (1, 2, (told,))
-    read, events = read_fcs(two_data_sets(tmp_path, first_events=0))
-    np.testing.assert_array_equal(events.values, WHOLE)
-    assert read.data_set == 2
-
-
-def test_each_data_set_can_be_asked_for(tmp_path):
-    path = two_data_sets(tmp_path)
-    np.testing.assert_array_equal(read_events(path, data_set=1).values, FLOATS)
-    np.testing.assert_array_equal(read_events(path, data_set=2).values, WHOLE)
-    for wrong in (0, 3):
-        with pytest.raises(BadFcs, match=f"it has no data set {wrong}; choose one of 1 to 2"):
-            read_events(path, data_set=wrong)
-
-
-@pytest.mark.parametrize("step", [1, 58, 5000, 10**9])
-def test_a_next_data_set_that_is_none_is_said(tmp_path, step):
-    read, events = read_fcs(two_data_sets(tmp_path, step=step))
-    np.testing.assert_array_equal(events.values, FLOATS)
-    assert f"$NEXTDATA points to byte {step}, where no data set begins" in read.deviations[0]
-
-
 def test_files_of_many_megabytes_leave_the_header_blank_without_a_word(tmp_path):
     # Offsets of more than eight digits do not fit into HEADER; the file is sparse.
     begin = 120_000_000
@@ -282,3 +232,22 @@ def test_what_is_no_fcs_file_is_refused_with_the_reason(tmp_path, content, messa
     (tmp_path / "a.fcs").write_bytes(content)
     with pytest.raises(BadFcs, match=rf"a\.fcs: .*{message}.*; "):
         read_header(tmp_path / "a.fcs")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError("no"), "it may not be read; check the permissions"),
+        (OSError("bad sector"), r"it cannot be read \(bad sector\); copy it to another disk"),
+        (MemoryError(), "its events do not fit into memory; close other programs"),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_a_remedy(tmp_path, monkeypatch, error, said):
+    path = write_odd(tmp_path / "a.fcs", DATA, text_of())
+
+    def broken(*_args, **_options):
+        raise error
+
+    monkeypatch.setattr("immunomon.io.fcs.read_data_sets", broken)
+    with pytest.raises(BadFcs, match=said):
+        read_events(path)
