@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 demo: install
-	$(BIN)/immunomon simulate $(DEMO)
+	$(BIN)/immunomon simulate $(DEMO) --overwrite
 	$(BIN)/immunomon check $(DEMO)
 	$(BIN)/immunomon run $(DEMO)
 	$(BIN)/immunomon export $(DEMO)/run

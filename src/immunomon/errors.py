@@ -18,6 +18,7 @@ __all__ = [
     "ExportFailed",
     "GateNotPlaced",
     "ImmunomonError",
+    "NotARunFolder",
     "Problem",
     "RunFolderInUse",
     "SingularSpillover",
@@ -113,6 +114,10 @@ class GateNotPlaced(ImmunomonError):
 
 class RunFolderInUse(ImmunomonError):
     """Another process is writing the run folder."""
+
+
+class NotARunFolder(ImmunomonError):
+    """A folder that a run would write into holds something else."""
 
 
 class ExportFailed(ImmunomonError):

@@ -92,8 +92,31 @@ def test_limits_for_a_population_that_no_strategy_has_are_told(study):
     study.write("study.yaml", text)
     assert study.problems() == [
         "study.yaml line 14: reportability.populations: no population named 'tregs' in the strategies in use; "
-        "did you mean 'treg'?"
+        "remove it, or correct it: did you mean 'treg'?"
     ]
+
+
+def test_a_study_file_with_a_mistake_does_not_hide_what_is_wrong_with_the_files(study):
+    text = (study.folder / "study.yaml").read_text().replace("dose_groups:", "dose_groop:")
+    study.write("study.yaml", text)
+    (study.folder / "fcs" / "w2.fcs").unlink()
+    told = study.problems()
+    assert any("did you mean 'dose_groups'" in one for one in told)
+    assert any("there is no file 'fcs/w2.fcs'" in one for one in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("FITC-A,PE-A\n1,1\n1,1\n", "compensation.path: the spillover matrix has no inverse"),
+        ("FITC-A,QQ-A\n1,0\n0,1\n", "compensation.path: the matrix has the detector 'QQ-A', which base.fcs lacks"),
+    ],
+)
+def test_a_matrix_that_cannot_compensate_is_told_before_the_run(study, text, message):
+    study.write("matrix.csv", text)
+    old = (study.folder / "study.yaml").read_text()
+    study.write("study.yaml", old + "compensation: {source: matrix, path: matrix.csv}\n")
+    assert any(message in one for one in study.problems())
 
 
 @pytest.mark.parametrize(

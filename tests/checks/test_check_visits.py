@@ -9,9 +9,24 @@ WHOSE = "subject S01, panel treg"
 
 def test_a_planned_visit_without_a_file_is_told(study, rows):
     study.rows({name: row for name, row in rows.items() if name != "w2"})
-    assert study.problems() == [
-        f"samples.csv: {WHOSE}: no file for visit W2; add it to the sample list, or take the visit out of study.yaml"
-    ]
+    assert study.problems() == [f"samples.csv: {WHOSE}: no file for visit W2; add it to the sample list"]
+
+
+def test_a_visit_that_is_still_to_come_is_not_missing(study, rows):
+    study.rows({name: row for name, row in rows.items() if name not in {"w2", "w4"}})
+    text = (
+        (study.folder / "study.yaml")
+        .read_text()
+        .replace("planned_day: 29, window_days: [26, 32]", "planned_day: 9999")
+    )
+    study.write("study.yaml", text)
+    assert study.problems() == [f"samples.csv: {WHOSE}: no file for visit W2; add it to the sample list"]
+
+
+def test_a_file_date_that_is_none_is_told(study):
+    path = study.folder / "fcs" / "w2.fcs"
+    path.write_bytes(path.read_bytes().replace(b"27-JAN-2025", b"99-FOO-2025"))
+    assert any("$DATE: '99-FOO-2025' is no date" in one for one in study.problems())
 
 
 def test_a_subject_without_any_file_is_not_entered_yet(study):

@@ -55,7 +55,7 @@ def test_the_whole_job_from_files_to_report(trial, tmp_path, command):
     assert command("check", trial)[0] == 0
     status, out, _ = command("run", trial, "--out", run, "--jobs", "2")
     assert status == 0
-    assert "12 files gated" in out.replace("\n", " ")
+    assert "Files: 12 gated" in out.replace("\n", " ")
     assert command("export", run)[0] == 0
     assert (run / "immunomon.sqlite").stat().st_size > 0
     assert command("report", run)[0] == 0
@@ -154,6 +154,34 @@ def test_simulate_makes_a_trial_and_will_not_write_over_other_things(tmp_path, c
     assert status == 1
     assert "mine" in err
     assert (tmp_path / "mine" / "notes.txt").read_text(encoding="utf-8") == "keep"
+
+
+def test_simulate_does_not_replace_a_trial_unasked(trial, tmp_path, command):
+    first = command("simulate", tmp_path / "t", "--events", "500", "--jobs", "2")
+    status, _, err = command("simulate", tmp_path / "t", "--events", "500")
+    assert (first[0], status) == (0, 1)
+    assert "--overwrite" in err
+    assert command("simulate", tmp_path / "t", "--events", "500", "--overwrite")[0] == 0
+
+
+def test_a_run_says_what_a_check_finds(trial, tmp_path, command):
+    import shutil
+
+    own = shutil.copytree(trial, tmp_path / "trial")
+    rows = (own / "samples.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [row for row in rows if "S01_W4_treg" not in row]
+    (own / "samples.csv").write_text("".join(kept), encoding="utf-8", newline="")
+    status, out, _ = command("run", own)
+    assert status == 0
+    assert "no file for visit W4" in out
+
+
+def test_a_place_that_cannot_be_written_is_one_message(trial, tmp_path, command):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    status, _, err = command("run", trial, "--out", tmp_path / "file" / "run")
+    assert status == 1
+    assert "immunomon: " in err
+    assert "Traceback" not in err
 
 
 def test_the_version_is_the_packages(command):

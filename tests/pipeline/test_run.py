@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from immunomon.errors import BadSpec, RunFolderInUse
+from immunomon.errors import BadSpec, NotARunFolder, RunFolderInUse
 from immunomon.model.populations import TABLES
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.run import run_study
@@ -149,6 +149,23 @@ def test_reportability_limits_change_tables_and_gate_nothing(own_trial, tmp_path
 def test_two_runs_cannot_write_one_folder(trial, tmp_path):
     with RunFolder(tmp_path / "run").locked(), pytest.raises(RunFolderInUse, match="another immunomon run is writing"):
         run_study(trial, tmp_path / "run")
+
+
+def test_a_folder_that_holds_other_things_is_not_written_into(trial, tmp_path):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "letter.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(NotARunFolder, match="holds other things than a run"):
+        run_study(trial, tmp_path / "letters")
+    with pytest.raises(NotARunFolder):
+        run_study(trial, trial)
+
+
+def test_the_tube_of_another_panel_fails_and_is_not_gated(own_trial, tmp_path):
+    wrong = own_trial / "fcs" / "treg" / "S01_W4_treg.fcs"
+    wrong.write_bytes((own_trial / "fcs" / "thelper" / "S01_W4_thelper.fcs").read_bytes())
+    ((name, reason),) = run_study(own_trial, tmp_path / "run", jobs=2).failed
+    assert name == "fcs__treg__S01_W4_treg"
+    assert reason.startswith("fcs/treg/S01_W4_treg.fcs: it is no tube of panel treg: PE-A carries 'CXCR3' instead")
 
 
 def test_a_study_with_problems_is_not_run(own_trial, tmp_path):

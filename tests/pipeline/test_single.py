@@ -100,7 +100,8 @@ def test_files_of_one_name_in_two_folders_keep_both_memberships(trial, treg, tmp
         files.append(tmp_path / folder / "x.fcs")
         files[-1].parent.mkdir()
         files[-1].write_bytes(source)
-    gate_files(files, strategy, panel=panel, memberships=tmp_path / "m")
+    rows, _ = gate_files(files, strategy, panel=panel, memberships=tmp_path / "m")
+    assert {row["file"] for row in rows} == {file.as_posix() for file in files}
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["a__x.npz", "b__x.npz"]
 
 

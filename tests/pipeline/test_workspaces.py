@@ -1,6 +1,7 @@
 """Files through workspaces: which sample a file is, channels under other spellings, counts beside counts."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from immunomon.model.events import Channel
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Interval
 from immunomon.model.placed import GateAxis, PlacedStrategy
+from immunomon.pipeline.placed import apply_to_file
 from immunomon.pipeline.workspaces import find_sample, fit_to_channels, gate_with_workspace, samples_of_run
 
 LOW = population("low", rectangle_xml(A=(0, 9.5)), count=11)
@@ -116,6 +118,14 @@ def test_memberships_are_written_under_the_populations_paths(tmp_path):
     assert read_memberships(tmp_path / "m" / "a.npz")["/low"].sum() == 10
 
 
+def test_files_of_one_name_are_told_apart_in_the_table_and_the_memberships(tmp_path):
+    found = workspace(tmp_path, flowjo_sample(LOW, name="a.fcs"))
+    files = [file(tmp_path / folder, "a.fcs") for folder in ("p", "q")]
+    result = gate_with_workspace(files, found, memberships=tmp_path / "m")
+    assert [row["file"] for row in result.rows] == [path.as_posix() for path in files]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["p__a.npz", "q__a.npz"]
+
+
 def test_channels_are_known_whatever_the_case_and_with_slashes_as_underlines():
     cells = PlacedPopulation("/c", "c", "root", "/c", "interval", Interval("x", low=1.0))
     placed = PlacedStrategy("s", {"x": GateAxis("PE_cy7-A")}, (cells,))
@@ -141,3 +151,23 @@ def test_a_runs_gates_exported_as_a_workspace_give_the_runs_counts_again(trial, 
 
 def manifest_files(run):
     return json.loads((run / "run.json").read_text(encoding="utf-8"))["files"]
+
+
+@pytest.mark.parametrize("panel", ["treg", "thelper"])
+def test_flowkit_finds_a_runs_events_in_the_exported_workspace(trial, finished, tmp_path, panel):
+    import flowkit
+
+    chosen = next(sample for sample in samples_of_run(finished) if f"D-1_{panel}" in sample.id)
+    path = tmp_path / "gates.wsp"
+    path.write_bytes(write_flowjo([chosen]))
+    file = next(trial / item["file"] for item in manifest_files(finished) if item["sample_id"] == chosen.id)
+    ours = apply_to_file(file, chosen.placed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = flowkit.Workspace(str(path), fcs_samples=[str(file)], filename_as_id=True)
+        theirs.analyze_samples(sample_id=chosen.name)
+    assert len(ours.memberships) > 5
+    for placed in ours.populations:
+        *above, name = placed.path.strip("/").split("/")
+        found = theirs.get_gate_membership(chosen.name, name, gate_path=("root", *above))
+        assert (np.asarray(found) == ours.memberships[placed.id]).all(), placed.id

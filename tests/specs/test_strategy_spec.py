@@ -222,6 +222,7 @@ def test_every_shipped_strategy_loads_with_the_panel_it_names(name):
         ("report: {cd4:", "report: {cd44:", "line 17: report.cd44: no population named 'cd44'; did you mean 'cd4'?"),
         ("[live, root]", "[liv, root]", "line 17: report.cd4[0]: no population named 'liv'; did you mean 'live'?"),
         ("[live, root]", "[live, cd4]", "line 17: report.cd4[1]: a population is always 100 % of itself; name another"),
+        ("[live, root]", "[live, cd4_memory]", "line 17: report.cd4[1]: 'cd4_memory' does not hold 'cd4', so that no"),
         ("[live, root]", "[live, live]", "line 17: report.cd4[1]: 'live' is in the list twice; remove one"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from immunomon.checks.tube import Tube
 from immunomon.errors import Problem
-from immunomon.model.events import Channel, ChannelKind
+from immunomon.model.events import ChannelKind
 from immunomon.model.panel import Panel, plain
 from immunomon.model.study import RoleKind
 from immunomon.specs.findings import shown

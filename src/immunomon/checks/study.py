@@ -15,10 +15,13 @@ from immunomon.checks.tube import Progress, Tube, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
 from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
+from immunomon.kernels.spillover import inverse_of
 from immunomon.model.panel import Panel
+from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import Sample, Study
 from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.findings import shown
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import read_samples
@@ -48,7 +51,9 @@ class StudyCheck:
             study = load_study(self.file)
         except BadSpec as error:
             self.problems += error.problems
-            self._check_samples(self.file.parent / "samples.csv", None)
+            # What can be said of the files without the study is said all the same.
+            samples_file = self.file.parent / "samples.csv"
+            self._read(self._check_samples(samples_file, None), samples_file)
             return
         panels, strategies = self._load_panels(study)
         self.problems += _unknown_limits(study, strategies, self.file)
@@ -156,19 +161,35 @@ def _check_compensation(study: Study, tubes: Iterable[Tube], study_file: Path) -
     declared = study.compensation
     if declared.source == "matrix" and declared.path is not None:
         try:
-            read_matrix_csv(study.folder / declared.path)
+            matrix = read_matrix_csv(study.folder / declared.path)
+            inverse_of(matrix.array)
+            yield from _missing_detectors(matrix, tubes, study_file)
         except BadSpillover as error:
             yield Problem(str(study_file), None, "compensation.path", str(error), "correct the matrix")
     if declared.source != "file":
         return
     for tube in (tube for tube in tubes if tube.sample.role.is_gated):
         try:
-            if spillover_of(tube.header) is None:
+            matrix_of_file = spillover_of(tube.header)
+            if matrix_of_file is not None:
+                inverse_of(matrix_of_file.array)
+            else:
                 remedy = "name a matrix in study.yaml: compensation: {source: matrix, path: matrix.csv}"
                 yield tube.problem("$SPILLOVER", "the file carries no spillover matrix", remedy)
         except BadSpillover as error:
             what = str(error).removeprefix(f"{tube.path}: ")
             yield tube.problem("$SPILLOVER", what, "name a matrix in study.yaml: compensation")
+
+
+def _missing_detectors(matrix: SpilloverMatrix, tubes: Iterable[Tube], study_file: Path) -> Iterator[Problem]:
+    """Yield, once each, the detectors of a study's matrix that a file to be compensated with it lacks."""
+    said: set[str] = set()
+    for tube in (tube for tube in tubes if tube.sample.role.is_gated):
+        known = [channel.detector for channel in tube.header.channels]
+        for name in (name for name in matrix.detectors if name not in known and name not in said):
+            said.add(name)
+            what = f"the matrix has the detector {shown(name)}, which {tube.path.name} lacks"
+            yield Problem(str(study_file), None, "compensation.path", what, nearest(name, known))
 
 
 def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_file: Path) -> Iterator[Problem]:
@@ -179,4 +200,5 @@ def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_fi
         if name not in known:
             line = read_yaml(study_file).line_of(("reportability", "populations", name))
             what = f"no population named '{name}' in the strategies in use"
-            yield Problem(str(study_file), line, "reportability.populations", what, nearest(name, known))
+            remedy = f"remove it, or correct it: {nearest(name, known)}"
+            yield Problem(str(study_file), line, "reportability.populations", what, remedy)

@@ -20,11 +20,15 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _FRESH_DAYS = 30
 
 
-def check_visits(study: Study, samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
-    """Yield, for each subject x panel with a file, the planned visits without a file or with several.
+def check_visits(
+    study: Study, samples: Sequence[Sample], samples_file: Path, *, today: datetime.date | None = None
+) -> Iterator[Problem]:
+    """Yield, for each subject x panel with a file, the visits that are due and without a file, or have several.
 
-    A subject without any file is not entered yet, and nothing is said.
+    A subject without any file is not entered yet, and nothing is said. A visit is due when its window has closed:
+    what still lies ahead of a study that goes on is not missing. today: the day of the check (UTC).
     """
+    now = today or datetime.datetime.now(datetime.UTC).date()
     files: dict[tuple[str, str], dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
         if sample.role.kind is RoleKind.SAMPLE and sample.subject:
@@ -32,21 +36,32 @@ def check_visits(study: Study, samples: Sequence[Sample], samples_file: Path) ->
     entered = {subject for subject, _ in files}
     for subject in (subject.id for subject in study.subjects if subject.id in entered):
         for panel in (use.panel for use in study.panels):
-            yield from _check_panel(
-                study, files.get((subject, panel), {}), f"subject {subject}, panel {panel}", samples_file
-            )
+            due = [visit for visit in study.visits if _is_due(visit, study.subject(subject), now)]
+            whose = f"subject {subject}, panel {panel}"
+            yield from _check_panel(study, files.get((subject, panel), {}), due, (str(samples_file), whose))
 
 
-def _check_panel(study: Study, by_visit: dict[str, list[Sample]], whose: str, samples_file: Path) -> Iterator[Problem]:
+def _is_due(visit: Visit, subject: Subject, today: datetime.date) -> bool:
+    last = visit.window_days[1] if visit.window_days else visit.planned_day
+    if not subject.infusion_dates:
+        return last < 0
+    return study_day(today, subject.infusion_dates[0]) > last
+
+
+def _check_panel(
+    study: Study, by_visit: dict[str, list[Sample]], due: Sequence[Visit], place: tuple[str, str]
+) -> Iterator[Problem]:
+    samples_file, whose = place
     if not by_visit:
         remedy = "add its files to the sample list, or take the panel out of study.yaml"
-        yield Problem(str(samples_file), None, whose, "no file at any visit", remedy)
+        yield Problem(samples_file, None, whose, "no file at any visit", remedy)
         return
     for visit in study.visits:
         found = by_visit.get(visit.label, [])
-        if not found:
-            remedy = "add it to the sample list, or take the visit out of study.yaml"
-            yield Problem(str(samples_file), None, whose, f"no file for visit {visit.label}", remedy)
+        if not found and visit in due:
+            yield Problem(
+                str(samples_file), None, whose, f"no file for visit {visit.label}", "add it to the sample list"
+            )
         for extra in found[1:]:
             first = f"{found[0].file.as_posix()} (line {found[0].line})"
             what = f"a second file for visit {visit.label}, {extra.file.as_posix()}, after {first}"
@@ -83,6 +98,10 @@ def check_file_dates(study: Study, tubes: Sequence[Tube]) -> Iterator[Problem]:
     where a study's other files were measured fresh.
     """
     measured = [(tube, date) for tube in tubes if (date := fcs_date(tube.header.keyword("$DATE"))) is not None]
+    for tube in tubes:
+        text = tube.header.keyword("$DATE")
+        if re.fullmatch(r"[^-]+-[A-Za-z]{3}-[^-]+", text) and fcs_date(text) is None:
+            yield tube.problem("$DATE", f"'{text}' is no date", "correct the date, or check the cytometer's clock")
     by_sample = {tube.sample: tube for tube, _ in measured}
     dated = [(tube.sample, date) for tube, date in measured]
     for (sample, date), (before, earlier) in _out_of_order(study, dated):

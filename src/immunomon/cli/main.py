@@ -240,6 +240,7 @@ def simulate(
     ] = "mechanism",
     events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a trial simulated there before.")] = False,
     jobs: Jobs = None,
 ) -> None:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
@@ -247,7 +248,9 @@ def simulate(
     from immunomon.pipeline.jobs import default_jobs
     from immunomon.simulate.scenario import Scenario
 
-    work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs())
+    raise typer.Exit(
+        work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs(), overwrite=overwrite)
+    )
 
 
 @app.command()
@@ -290,6 +293,12 @@ def main() -> None:
         raise SystemExit(1) from None
     except ImmunomonError as error:
         typer.echo(f"immunomon: {error}", err=True)
+        raise SystemExit(1) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(
+            f"immunomon: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True
+        )
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         typer.echo("immunomon: stopped; start it again to go on.", err=True)

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
+from immunomon.gates import GATE_METHODS
 from immunomon.pipeline.run import run_study
 
 __all__ = ["run"]
+
+_SHOWN = 10
 
 
 def run(study: Path, out: Path | None, *, jobs: int | None) -> int:
@@ -18,14 +22,26 @@ def run(study: Path, out: Path | None, *, jobs: int | None) -> int:
         summary = run_study(study, out, jobs=jobs, progress=progress)
     console = Console()
     if not (summary.gated or summary.kept or summary.controls or summary.failed):
-        console.print(f"{study}: the sample list names no files yet; add them, one row for each FCS file.", markup=False)
+        console.print(
+            f"{study}: the sample list names no files yet; add them, one row for each FCS file.", markup=False
+        )
         return 1
     console.print(
-        f"{summary.gated} files gated, {summary.kept} kept from before, {summary.controls} controls, "
+        f"Files: {summary.gated} gated, {summary.kept} kept from before, {summary.controls} controls, "
         f"{len(summary.failed)} failed.",
         highlight=False,
     )
     for sample_id, reason in summary.failed:
         console.print(f"  failed {sample_id}: {reason}", highlight=False, markup=False)
+    _say_problems(console, study)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
+
+
+def _say_problems(console: Console, study: Path) -> None:
+    """Say what a check of the study finds: a run does what it can, but not in silence."""
+    found = check_paths([study], methods=GATE_METHODS).problems
+    for problem in found[:_SHOWN]:
+        console.print(f"  problem {problem}", highlight=False, markup=False, soft_wrap=True)
+    if len(found) > _SHOWN:
+        console.print(f"  and {len(found) - _SHOWN} more: immunomon check {study}", highlight=False, markup=False)

@@ -9,14 +9,27 @@ from immunomon.simulate.scenario import Scenario
 __all__ = ["simulate"]
 
 
-def simulate(folder: Path, scenario: Scenario, *, events: int, seed: int, jobs: int) -> None:
-    """Write a synthetic trial into a folder, with a progress bar, and say where it is."""
+def simulate(folder: Path, scenario: Scenario, *, events: int, seed: int, jobs: int, overwrite: bool = False) -> int:
+    """Write a synthetic trial into a folder, with a progress bar, and say where it is; return 0.
+
+    Returns 1, and writes nothing, if a trial was simulated there before and is not to be overwritten.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from immunomon.simulate.claim import MANIFEST
     from immunomon.simulate.trial import simulate_trial
 
     console = Console(stderr=True)
+    if (folder / MANIFEST).exists() and not overwrite:
+        console.print(
+            f"{folder}: a trial was simulated here before, and may have been edited since; name another folder, "
+            "or add --overwrite",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        return 1
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("Simulating FCS files", total=None)
@@ -29,3 +42,4 @@ def simulate(folder: Path, scenario: Scenario, *, events: int, seed: int, jobs: 
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     console.print(f"Synthetic trial (scenario {scenario.value}, seed {seed}) in {folder}", highlight=False)
+    return 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunomon.errors import ImmunomonError, RunFolderInUse
+from immunomon.errors import ImmunomonError, NotARunFolder, RunFolderInUse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,12 +90,15 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
 
-        Raises RunFolderInUse if another process holds it.
+        Raises RunFolderInUse if another process holds it, NotARunFolder if it holds something else than a run.
         """
         from filelock import FileLock, Timeout
 
+        lock_file = self.root / ".lock"
+        if self.root.is_dir() and any(self.root.iterdir()) and not (lock_file.exists() or self.manifest.exists()):
+            raise NotARunFolder(f"{self.root}: the folder holds other things than a run; give a new folder with --out")
         self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock", timeout=0)
+        lock = FileLock(lock_file, timeout=0)
         try:
             with lock:
                 yield

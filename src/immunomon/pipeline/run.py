@@ -116,14 +116,20 @@ def _gate_one(plan: Plan, task: Task, folder: RunFolder) -> bool:
             compensation=plan.compensation,
         )
     except ImmunomonError as error:
-        data |= {"status": "failed", "reason": str(error)}
+        data |= {"status": "failed", "reason": _without_folder(str(error), task)}
     except Exception as error:  # a fault of ours must not cost the other files
-        data |= {"status": "failed", "reason": f"{task.path}: unexpected {type(error).__name__}: {error}"}
+        what = f"{task.path}: unexpected {type(error).__name__}: {error}"
+        data |= {"status": "failed", "reason": _without_folder(what, task)}
     else:
         data |= {"status": "gated", "reason": None, **_kept(analysis)}
         folder.write_json(folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)
     folder.write_json(folder.sample_file(task.sample.id), data)
     return bool(data["status"] == "gated")
+
+
+def _without_folder(reason: str, task: Task) -> str:
+    # Where a study lies on this machine says nothing on another: the file is named as the sample list names it.
+    return reason.replace(str(task.path), task.sample.file.as_posix())
 
 
 def _kept(analysis: Analysis) -> dict[str, Any]:
@@ -140,7 +146,8 @@ def _result(task: Task, folder: RunFolder) -> SampleResult:
     sample = task.sample
     if task.strategy is None:
         status = "failed" if task.problem else "control"
-        return SampleResult(sample, status, task.sha256, reason=task.problem)
+        problem = _without_folder(task.problem, task) if task.problem else None
+        return SampleResult(sample, status, task.sha256, reason=problem)
     data = folder.read_sample(sample.id, task.key)
     if data is None or data["status"] != "gated":
         reason = "its result is missing" if data is None else data["reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -68,8 +69,10 @@ def gate_with_workspace(
         if memberships is not None:
             masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
-        return _rows(file, tree, found), [f"{file}: {note}" for note in _notes(found, header, placed)]
+        return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, placed)]
 
+    alone = Counter(file.name for file in files)
+    names = {file: file.name if alone[file.name] == 1 else file.as_posix() for file in files}
     rows: list[Row] = []
     failures: list[str] = []
     notes: list[str] = []
@@ -185,7 +188,7 @@ def _without(population: PlacedPopulation, failed: dict[str, str]) -> PlacedPopu
     return replace(population, gate=None, failure=failed[lying[0]]) if lying else population
 
 
-def _rows(file: Path, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
+def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
     by_id = {population.id: population for population in tree.populations}
     rows: list[Row] = []
     for name in sample.order:
@@ -193,7 +196,7 @@ def _rows(file: Path, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
         count, parent_count = tree.size(name), tree.size(population.parent)
         reference = sample.counts.get(name)
         row: Row = {
-            "file": file.name,
+            "file": file,
             "population": population.label,
             "parent": population.parent,
             "path": name,

@@ -76,7 +76,8 @@ def strategy_of(
     if panel is not None and spec.panel not in (None, panel.name):
         findings.add(("panel",), f"made for panel {shown(spec.panel)}, used with {shown(panel.name)}", "correct one")
     scales = {axis: _scale(scale, axis, panel, findings) for axis, scale in spec.scales.items()}
-    _check_report(spec.report, known_ids, findings)
+    above = {population.id: population.parent for _, population in shaped.items("populations")}
+    _check_report(spec.report, known_ids, above, findings)
     _check_cycles(shaped, populations, references, findings)
     if findings.problems:
         return None
@@ -158,7 +159,17 @@ def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) 
     return ScaleDeclaration(spec.kind, tuple(parameters.items()))
 
 
-def _check_report(report: Mapping[str, Sequence[str]], known_ids: Sequence[str], findings: Findings) -> None:
+def _ancestors(name: str, above: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    while name in above and above[name] not in found:
+        name = above[name]
+        found.append(name)
+    return found
+
+
+def _check_report(
+    report: Mapping[str, Sequence[str]], known_ids: Sequence[str], above: Mapping[str, str], findings: Findings
+) -> None:
     for name, denominators in report.items():
         if name not in known_ids:
             findings.unknown(("report", name), "population", name=name, known=known_ids)
@@ -168,6 +179,9 @@ def _check_report(report: Mapping[str, Sequence[str]], known_ids: Sequence[str],
                 findings.unknown(path, "population", name=denominator, known=(ROOT, *known_ids))
             elif denominator == name:
                 findings.add(path, "a population is always 100 % of itself", "name another denominator")
+            elif name in above and denominator not in _ancestors(name, above):
+                what = f"{shown(denominator)} does not hold {shown(name)}, so that no percent of it can be given"
+                findings.add(path, what, "name one of: " + ", ".join(_ancestors(name, above)))
             elif denominator in denominators[:place]:
                 findings.add(path, f"{shown(denominator)} is in the list twice", "remove one")
 
