@@ -139,6 +139,7 @@ def _kept(analysis: Analysis) -> dict[str, Any]:
         "gates": analysis.tree.gates_to_dict(),
         "spillover": None if matrix is None else {"detectors": list(matrix.detectors), "values": matrix.array.tolist()},
         "plots": list(analysis.plots),
+        "deviations": list(analysis.header.deviations),
     }
 
 
