@@ -19,7 +19,7 @@ from immunomon.verify.edges import on_edges
 __all__ = ["FCSPARSER", "FLOWIO", "Recomputed", "recompute"]
 
 FCSPARSER = "fcsparser"
-FLOWIO = "flowio (the library that the run read with too)"
+FLOWIO = "flowio"
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
