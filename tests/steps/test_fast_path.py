@@ -1,5 +1,7 @@
 """The fast path must give the exact computation's memberships, event for event."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import Channel, EventTable, Scale
-from immunomon.model.geometry import Ellipse, Interval, Polygon, Rectangle
+from immunomon.model.geometry import BinnedPolygon, Ellipse, Interval, Polygon, Rectangle
 from immunomon.model.lazy import DisplayTable
 from immunomon.model.members import members
 from immunomon.model.scales import Asinh, Hyperlog, Identity, Linear, Logicle
@@ -166,3 +168,25 @@ def test_computed_columns_cannot_be_written():
     for values in (table.column("A"), table.values):
         with pytest.raises(ValueError, match="read-only"):
             values[0] = 1.0
+
+
+def test_workers_that_share_a_large_file_find_the_same_events():
+    raw = raw_events(seed=9, count=170_003)
+    fast, parent = fast_display(raw), np.random.default_rng(1).random(170_003) < 0.7
+    shapes = (
+        Interval("A", 0.3, 0.6),
+        Polygon("A", "B", ((0.1, 0.1), (0.8, 0.3), (0.5, 0.9))),
+        Ellipse("B", "C", (0.4, 0.5), ((0.04, 0.01), (0.01, 0.03)), 1.2),
+        Rectangle((Interval("A", low=0.3), Interval("FSC-A", high=5e4))),
+    )
+    with ThreadPoolExecutor(2) as pool:
+        for shape in shapes:
+            shared = members(shape, fast, parent, pool=pool)
+            np.testing.assert_array_equal(shared, members(shape, fast, parent))
+            assert 0 < shared.sum() < parent.sum()
+
+
+def test_a_kind_of_gate_without_fast_rules_is_asked_exactly():
+    binned = BinnedPolygon("A", "B", ((0.1, 0.1), (0.8, 0.3), (0.5, 0.9)))
+    finite = np.isfinite(EXACT.column("A")) & np.isfinite(EXACT.column("B"))
+    np.testing.assert_array_equal(members(binned, FAST, PARENT & finite), PARENT & finite & binned.contains(EXACT))

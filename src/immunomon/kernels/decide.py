@@ -30,26 +30,41 @@ def decide_interval(parent: Mask, values: Rough, low: float, high: float) -> tup
     (array([False, False,  True]), array([1]))
     """
     inside = np.empty(parent.size, dtype=np.bool_)
+    doubtful = np.empty(parent.size, dtype=np.int64)
     column, bound = values
-    count = _interval(parent, column, float(low), float(high), float(bound), inside)
-    if count == 0:
-        return inside, np.empty(0, dtype=np.int64)
-    with np.errstate(invalid="ignore"):
-        near = parent & ~((np.abs(column - low) > bound) & (np.abs(column - high) > bound))
-    doubtful = np.flatnonzero(near)
-    inside[doubtful] = False
-    return inside, doubtful
+    count = _interval(parent, column, float(low), float(high), float(bound), inside, doubtful)
+    return inside, doubtful[:count].copy()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _interval(parent: Mask, values: NDArray[np.floating], low: float, high: float, bound: float, inside: Mask) -> int:
-    near = 0
-    open_end = high == np.inf  # holds infinity too
-    for i in range(values.size):
-        value = np.float64(values[i])
-        inside[i] = parent[i] & (value >= low) & ((value < high) | open_end)
-        near += parent[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
-    return near if bound > 0.0 else 0
+def _interval(
+    parent: Mask,
+    values: NDArray[np.floating],
+    low: float,
+    high: float,
+    bound: float,
+    inside: Mask,
+    doubtful: Events,
+) -> int:
+    found = 0
+    for begin in range(0, values.size, _TILE):
+        end = min(begin + _TILE, values.size)
+        # Pieces of the arrays, so that the loops count from 0 and no index is asked whether it is negative.
+        part, some, result = values[begin:end], parent[begin:end], inside[begin:end]
+        near = 0
+        for i in range(part.size):
+            value = np.float64(part[i])
+            result[i] = some[i] & (value >= low) & (value < high)
+            near += some[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
+        if near == 0 or bound == 0.0:  # exact values decide
+            continue
+        for i in range(part.size):
+            value = np.float64(part[i])
+            if some[i] and not (abs(value - low) > bound and abs(value - high) > bound):
+                result[i] = False
+                doubtful[found] = begin + i
+                found += 1
+    return found
 
 
 def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float64]) -> tuple[Mask, Events]:
@@ -86,16 +101,24 @@ def _polygon(
     left, bottom, right, top = box[0], box[1], box[2], box[3]
     who = np.empty(_TILE, dtype=np.int64)
     px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
-    odd, near = np.empty(_TILE, dtype=np.bool_), np.empty(_TILE, dtype=np.bool_)
+    flags = np.empty((3, _TILE), dtype=np.bool_)
+    odd, near, keep = flags[0], flags[1], flags[2]
     found = 0
     for begin in range(0, parent.size, _TILE):
         held = 0
-        for i in range(begin, min(begin + _TILE, parent.size)):
-            across, up = np.float64(x[i]), np.float64(y[i])
-            who[held], px[held], py[held] = i, across, up
+        end = min(begin + _TILE, parent.size)
+        columns, lines, some = x[begin:end], y[begin:end], parent[begin:end]
+        any_kept = 0
+        for i in range(some.size):
+            across, up = np.float64(columns[i]), np.float64(lines[i])
             # What is not a number is not out of the box either: it must be asked.
-            out = (across < left) | (across > right) | (up < bottom) | (up > top)
-            held += parent[i] & (not out)
+            keep[i] = some[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
+            any_kept += keep[i]
+        if any_kept == 0:
+            continue
+        for i in range(some.size):
+            who[held], px[held], py[held] = begin + i, columns[i], lines[i]
+            held += keep[i]
         for e in range(held):
             odd[e] = near[e] = False
         ax, ay = corners[-1, 0], corners[-1, 1]
@@ -111,11 +134,11 @@ def _polygon(
                 # Near the edge's line is enough: the few beyond its ends are asked for nothing.
                 near[e] |= not (abs(cross) > reach)
             ax, ay = bx, by
-        some = False
+        unsure = False
         for e in range(held):
             inside[who[e]] = odd[e] & (not near[e])
-            some |= near[e]
-        if some:
+            unsure |= near[e]
+        if unsure:
             for e in range(held):
                 doubtful[found] = who[e]
                 found += near[e]
@@ -161,11 +184,22 @@ def _ellipse(
     doubtful: Events,
 ) -> int:
     cx, cy, xx, xy, yy = shape[0], shape[1], shape[2], shape[3], shape[4]
+    squares = np.empty(_TILE, dtype=np.float64)
     found = 0
-    for i in range(parent.size):
-        across, up = np.float64(x[i]) - cx, np.float64(y[i]) - cy
-        square = xx * across * across + 2.0 * xy * across * up + yy * up * up
-        inside[i] = parent[i] & (square < low)
-        doubtful[found] = i
-        found += parent[i] & (not (square < low)) & (not (square > high))
+    for begin in range(0, parent.size, _TILE):
+        end = min(begin + _TILE, parent.size)
+        columns, lines, some, result = x[begin:end], y[begin:end], parent[begin:end], inside[begin:end]
+        near = 0
+        for i in range(some.size):
+            across, up = np.float64(columns[i]) - cx, np.float64(lines[i]) - cy
+            square = xx * across * across + 2.0 * xy * across * up + yy * up * up
+            squares[i] = square
+            result[i] = some[i] & (square < low)
+            near += some[i] & (not ((square < low) | (square > high)))
+        if near == 0:
+            continue
+        for i in range(some.size):
+            if some[i] and not (squares[i] < low or squares[i] > high):
+                doubtful[found] = begin + i
+                found += 1
     return found

@@ -101,15 +101,18 @@ def _locate(
     bits = sums.view(np.uint32)
     for place in range(begin, end, _TILE):
         length = min(_TILE, end - place)
+        # Pieces of the arrays, so that the loops count from 0 and no index is asked whether it is negative.
+        block = raw[place : place + length]
         for k in range(detectors):
             column = sources[k]
             for e in range(length):
-                seen[k, e] = raw[place + e, column]
+                seen[k, e] = block[e, column]
         for j in range(direct.size):
+            row = out[j, place : place + length]
             if direct[j] >= 0:
                 column = direct[j]
                 for e in range(length):
-                    true[e] = raw[place + e, column]
+                    true[e] = block[e, column]
             else:
                 for e in range(_TILE):
                     true[e] = 0.0
@@ -120,7 +123,7 @@ def _locate(
                         true[e] = ((true[e] + seen[k, e] * one) + seen[k + 1, e] * two) + seen[k + 2, e] * three
             if start[j] < 0:
                 for e in range(length):
-                    out[j, place + e] = true[e]
+                    row[e] = true[e]
                 continue
             # Unsigned all along: a signed index would be asked whether it counts from the end.
             base, lowest, most = np.uint32(start[j]), np.uint32(first[j]), np.uint32(size[j])
@@ -136,4 +139,4 @@ def _locate(
                 low = nodes[inside]
                 up = low + share * (nodes[inside + _ONE] - low)
                 both = mirror - up if true[e] < 0 else up
-                out[j, place + e] = both if known else _UNKNOWN
+                row[e] = both if known else _UNKNOWN
