@@ -15,9 +15,7 @@ def test_a_planned_visit_without_a_file_is_told(study, rows):
 def test_a_visit_that_is_still_to_come_is_not_missing(study, rows):
     study.rows({name: row for name, row in rows.items() if name not in {"w2", "w4"}})
     text = (
-        (study.folder / "study.yaml")
-        .read_text()
-        .replace("planned_day: 29, window_days: [26, 32]", "planned_day: 9999")
+        (study.folder / "study.yaml").read_text().replace("planned_day: 29, window_days: [26, 32]", "planned_day: 9999")
     )
     study.write("study.yaml", text)
     assert study.problems() == [f"samples.csv: {WHOSE}: no file for visit W2; add it to the sample list"]
