@@ -51,8 +51,8 @@ def test_floats_are_read_in_either_byte_order(tmp_path: Path, order: str, dataty
     values = np.random.default_rng(1).normal(0, 1e4, (50, 3)).astype(dtype)
     path = fcs_of(tmp_path / "a.fcs", stored(values, order), 50, bits=[bits] * 3, datatype=datatype, order=order)
     read, names = read_with_fcsparser(path)
-    np.testing.assert_array_equal(read, values.astype(np.float32))
-    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, values)
+    assert read.dtype == values.dtype
     assert names == ("C1", "C2", "C3")
 
 
@@ -99,7 +99,28 @@ def test_both_readers_agree_on_made_up_files(tmp_path: Path, order: str) -> None
     values = np.random.default_rng(2).integers(0, 1024, (40, 2)).astype(np.uint16)
     amplified = {"P1E": "4,1", "P2G": "4"}
     path = fcs_of(tmp_path / "a.fcs", stored(values, order), 40, bits=[16, 16], datatype="I", order=order, **amplified)
-    np.testing.assert_array_equal(read_with_fcsparser(path)[0], read_events(path).values.astype(np.float32))
+    np.testing.assert_array_equal(read_with_fcsparser(path)[0], read_events(path).values)
+
+
+@pytest.mark.parametrize(
+    ("bits", "top", "more"),
+    [
+        (32, 2**32 - 1, {}),  # float32 holds integers up to 2**24
+        (32, 2**24, {}),
+        (32, 2**32 - 1, {"P1N": "Time", "P2N": "TIME"}),  # the last bits of time do not decide
+        (16, 1023, {"P1G": "3"}),
+        (8, 255, {"P1E": "4,1"}),  # float64 would take more than four times the file's room
+    ],
+)
+def test_both_readers_keep_as_many_digits(tmp_path: Path, bits: int, top: int, more: dict[str, str]) -> None:
+    values = np.array([[top, 5], [top - 2, 6], [7, top]]).astype(f"u{bits // 8}")
+    words = {"P1R": str(2**bits), "P2R": str(2**bits)} | more
+    path = fcs_of(
+        tmp_path / "a.fcs", stored(values, "1,2,3,4"), 3, bits=[bits] * 2, datatype="I", order="1,2,3,4", **words
+    )
+    mine, other = read_events(path).values, read_with_fcsparser(path)[0]
+    assert other.dtype == mine.dtype
+    np.testing.assert_array_equal(other, mine)
 
 
 def test_a_file_written_by_flowio_is_read_back(tmp_path: Path) -> None:

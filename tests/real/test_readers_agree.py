@@ -18,7 +18,8 @@ def assert_same(path: Path) -> None:
     values, names = read_with_fcsparser(path)
     events = read_events(path)
     assert tuple(channel.detector for channel in events.channels) == names
-    np.testing.assert_array_equal(events.values.astype(np.float32), values)
+    np.testing.assert_array_equal(events.values, values)
+    assert events.values.dtype == values.dtype
 
 
 def files_of(folder: Path) -> list[Path]:
