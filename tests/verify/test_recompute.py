@@ -4,9 +4,11 @@ from support.fcs_files import DETECTORS, some_values, write_fcs
 
 from immunomon.errors import BadFcs, BadSpillover, UnknownChannel, UnknownName
 from immunomon.io import second_reader
+from immunomon.model.scales import Biex
+from immunomon.verify import exported
 from immunomon.verify import recompute as module
 from immunomon.verify.matrix import matrix_in_file
-from immunomon.verify.recompute import FLOWIO, recompute
+from immunomon.verify.recompute import FLOWIO, GATING_ML, RUN, recompute
 
 IDENTITY = {"kind": "identity"}
 AXES = {name: {"detector": name, "range": 262144.0, "scale": IDENTITY} for name in DETECTORS}
@@ -24,8 +26,18 @@ def file(tmp_path, values):
 
 def placed(gate, *more, axes=AXES):
     rows = [("first", "root", gate), *more]
-    populations = [{"population": name, "parent": parent, "gate": shape} for name, parent, shape in rows]
-    return {"axes": axes, "populations": populations}
+    populations = [
+        {
+            "population": name,
+            "label": name,
+            "parent": parent,
+            "path": f"/{name}",
+            "method": shape["kind"] if shape else "",
+            "gate": shape,
+        }
+        for name, parent, shape in rows
+    ]
+    return {"strategy": "made up", "axes": axes, "populations": populations}
 
 
 def interval(axis, low=None, high=None):
@@ -116,6 +128,7 @@ def test_what_lies_below_a_gate_that_was_not_placed_is_not_computed(file):
     ("scale", "at_ten_thousand"),
     [
         ({"kind": "linear", "t": 20000.0, "a": 0.0}, 0.5),
+        ({"kind": "log", "t": 10000.0, "m": 4.5}, 1.0),
         ({"kind": "asinh", "t": 10000.0, "m": 4.0, "a": 1.0}, 1.0),
         ({"kind": "logicle", "t": 10000.0, "w": 0.5, "m": 4.5, "a": 0.0}, 1.0),
         ({"kind": "hyperlog", "t": 10000.0, "w": 0.5, "m": 4.5, "a": 0.0}, 1.0),
@@ -150,9 +163,65 @@ def test_an_axis_that_the_file_lacks_is_refused(file):
         recompute(file, placed(interval("X"), axes=axes), None)
 
 
+def test_the_gates_come_from_the_exported_document_and_that_is_said(file):
+    found = recompute(file, placed(interval("PE-A", 1e5)), None)
+    assert (found.gates, found.not_exported) == (GATING_ML, "")
+
+
+def test_a_matrix_of_one_detector_goes_another_way_and_that_is_said(file, values):
+    found = recompute(file, placed(interval("PE-A", 1e5)), {"detectors": ["PE-A"], "values": [[1.0]]})
+    assert found.gates == RUN
+    assert "FlowKit cannot read the exported Gating-ML" in found.not_exported
+    assert found.count("first") == int((values[:, 4] >= 1e5).sum())
+
+
+def test_a_biexponential_scale_goes_another_way_and_that_is_said(tmp_path, values):
+    scale = {"kind": "biex", "max_range": 262144.0, "pos": 4.418539922, "neg": 0.0, "width": -10.0}
+    axes = {"PE": {"detector": "PE-A", "range": 262144.0, "scale": scale}}
+    border = float(Biex().apply(np.array([1e5]))[0])
+    found = recompute(write_fcs(tmp_path / "a.fcs", values), placed(interval("PE", border), axes=axes), None)
+    assert found.gates == RUN
+    assert "no scale 'biex'" in found.not_exported
+    assert found.count("first") == int((values[:, 4] >= 1e5).sum())
+
+
+def test_what_is_not_positive_lies_below_every_logarithm(tmp_path):
+    axes = {"PE": {"detector": "PE-A", "range": 1.0, "scale": {"kind": "log", "t": 1e4, "m": 4.0}}}
+    file = write_fcs(tmp_path / "a.fcs", np.tile(np.array([[-5.0], [0.0], [10.0], [1e4]], np.float32), (1, 6)))
+    assert recompute(file, placed(interval("PE", None, 0.5), axes=axes), None).count("first") == 3
+
+
+def test_two_scales_of_one_detector_in_a_gate_go_another_way_and_that_is_said(file, values):
+    axes = {
+        "plain": {"detector": "PE-A", "range": 1.0, "scale": IDENTITY},
+        "shrunk": {"detector": "PE-A", "range": 1.0, "scale": {"kind": "linear", "t": 1000.0, "a": 0.0}},
+    }
+    sides = [{"axis": "plain", "low": 5e4, "high": None}, {"axis": "shrunk", "low": None, "high": 100.0}]
+    found = recompute(file, placed({"kind": "rectangle", "sides": sides}, axes=axes), None)
+    assert found.gates == RUN
+    assert "two scales" in found.not_exported
+    assert found.count("first") == int(((values[:, 4] >= 5e4) & (values[:, 4] < 1e5)).sum())
+
+
+def test_populations_whose_names_xml_forbids_as_ids_are_found_again(file, values):
+    odd = ("PE+/ 1st", "first", interval("PE-A", 1e5))
+    found = recompute(file, placed(interval("FITC-A", 1e5), odd), None)
+    assert found.gates == GATING_ML
+    assert found.count("PE+/ 1st") == int(((values[:, 3] >= 1e5) & (values[:, 4] >= 1e5)).sum())
+
+
+def test_a_matrix_that_the_document_holds_otherwise_is_an_error(file, monkeypatch):
+    real = exported.write_gatingml
+    monkeypatch.setattr(exported, "write_gatingml", lambda gates: real(gates).replace(b'"0.25"', b'"0.26"'))
+    with pytest.raises(BadSpillover, match="another matrix"):
+        recompute(
+            file, placed(interval("PE-A")), {"detectors": ["FITC-A", "PE-A"], "values": [[1.0, 0.25], [0.0, 1.0]]}
+        )
+
+
 @pytest.mark.parametrize("what", ["scale", "gate"])
 def test_what_flowkit_has_no_class_for_is_refused(file, what):
-    axes = {"PE-A": {"detector": "PE-A", "range": 1.0, "scale": {"kind": "log"} if what == "scale" else IDENTITY}}
+    axes = {"PE-A": {"detector": "PE-A", "range": 1.0, "scale": {"kind": "cubic"} if what == "scale" else IDENTITY}}
     gate = interval("PE-A") if what == "scale" else {"kind": "spiral"}
     with pytest.raises(UnknownName, match="FlowKit"):
         recompute(file, placed(gate, axes=axes), None)

@@ -6,8 +6,10 @@ import pytest
 
 from immunomon.cli.verify import verify
 from immunomon.errors import ImmunomonError
+from immunomon.io.gatingml_writing import write_gatingml
 from immunomon.pipeline.run import run_study
 from immunomon.simulate.trial import simulate_trial
+from immunomon.verify import exported
 from immunomon.verify.run import verify_run
 
 
@@ -39,6 +41,7 @@ def test_a_run_comes_out_the_same_a_second_time(made):
     assert found.equal
     assert len(found.samples) == found.gated == 12
     assert {sample.reader for sample in found.samples} == {"fcsparser"}
+    assert {sample.gates_from for sample in found.samples} == {"exported Gating-ML"}
     assert {sample.matrix for sample in found.samples} == {"equal to the file's own"}
     compared = [sample.comparison for sample in found.samples]
     assert all(c.counts > 20 and c.medians > 60 and c.largest_relative_difference < 1e-9 for c in compared)
@@ -77,13 +80,37 @@ def test_a_median_that_is_a_little_off_is_found(study):
     assert not found.equal
 
 
-def test_a_gate_moved_afterwards_is_found(study):
-    path = sorted((study / "run" / "gates").glob("*S01*treg.json"))[0]
-    gates = json.loads(path.read_text(encoding="utf-8"))
+def move_a_gate(gates):
     live = next(p for p in gates["populations"] if p["population"] == "live")
     live["gate"]["high"] += 0.05
+
+
+def test_a_gate_moved_afterwards_is_found(study):
+    path = sorted((study / "run" / "gates").glob("*S01*treg.json"))[0]
+    kept = study / "run" / "samples" / path.name
+    sample = json.loads(kept.read_text(encoding="utf-8"))
+    move_a_gate(sample["gates"])
+    kept.write_text(json.dumps(sample), encoding="utf-8")
+    path.write_text(json.dumps(sample["gates"]), encoding="utf-8")
+    (different,) = [sample for sample in verify_run(study / "run").samples if not sample.equal]
+    assert different.sample_id == path.stem
+    assert different.comparison.differences
+
+
+def test_gates_that_are_not_those_of_the_sample_are_a_problem(study):
+    path = sorted((study / "run" / "gates").glob("*S01*treg.json"))[0]
+    gates = json.loads(path.read_text(encoding="utf-8"))
+    move_a_gate(gates)
     path.write_text(json.dumps(gates), encoding="utf-8")
-    assert [sample.sample_id for sample in verify_run(study / "run").samples if not sample.equal] == [path.stem]
+    (problem,) = [sample.problem for sample in verify_run(study / "run").samples if sample.problem]
+    assert "not the gates that the run placed" in problem
+
+
+def test_the_gates_go_through_the_exported_document(made, monkeypatch):
+    monkeypatch.setattr(
+        exported, "write_gatingml", lambda placed: write_gatingml(placed).replace(b"gating:max=", b"gating:min=")
+    )
+    assert not any(sample.equal for sample in verify_run(made / "run", samples=2).samples)
 
 
 def test_a_file_that_has_changed_since_the_run_is_a_problem(study):

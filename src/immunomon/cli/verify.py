@@ -35,7 +35,9 @@ def _print(verdict: SampleVerdict) -> None:
     edges = f", {verdict.on_edges} on polygon edges" if verdict.on_edges else ""
     typer.echo(
         f"{word}  {verdict.sample_id}: {verdict.events} events{edges}, {found.counts} counts, {found.medians} medians, "
-        f"reader {verdict.reader}"
+        f"reader {verdict.reader}, gates from {verdict.gates_from}"
     )
+    for reason in filter(None, (verdict.note, verdict.gates_note)):
+        typer.echo(f"    {reason}")
     for difference in found.differences:
         typer.echo(f"    {difference}")

@@ -28,10 +28,13 @@ _TABLES = ("populations", "frequencies", "medians")
 _LIBRARIES = ("fcsparser", "flowkit", "flowutils", "flowio", "numpy")
 _METHOD = (
     "FCS read by fcsparser; compensated by numpy.linalg.solve in float64 with the matrix that the run used, which is "
-    "compared with the file's own as flowutils reads it; transformed and gated by FlowKit's classes from the placed "
-    "gates; no kernel, step or gate of immunomon is called"
+    "compared with the file's own as flowutils reads it; the run's gates written as Gating-ML 2.0, which FlowKit "
+    "reads, transforms and gates by; no kernel, step or gate of immunomon is called"
 )
 _LIMITS = (
+    "What fcsparser refuses FlowIO reads, which is not the run's reader either: 'reader', 'note'. Gates that cannot go "
+    "through Gating-ML 2.0 into FlowKit are built from the run as FlowKit's objects: 'gates_from', 'gates_note'.",
+    "On a logarithmic scale what is negative lies at minus infinity, as zero does; FlowKit has no number for it.",
     "Events exactly on the edge of a polygon belong to it (Gating-ML 2.0). FlowKit leaves some of them out; they are "
     "put in by rational arithmetic and counted as 'on_polygon_edges'.",
     "The gates themselves are taken from the run: whether they were placed well is not verified here.",
@@ -41,7 +44,10 @@ _LIMITS = (
 
 @dataclass(frozen=True)
 class SampleVerdict:
-    """The verdict on one sample; ``problem`` says why nothing could be compared, ``reader`` what read the file."""
+    """The verdict on one sample; ``problem`` says why nothing could be compared, ``reader`` what read the file.
+
+    note: why it was not fcsparser; gates_from: the exported Gating-ML or, with ``gates_note`` as the reason, the run.
+    """
 
     sample_id: str
     panel: str
@@ -52,6 +58,8 @@ class SampleVerdict:
     note: str
     problem: str
     comparison: Comparison | None
+    gates_from: str | None = None
+    gates_note: str = ""
 
     @property
     def equal(self) -> bool:
@@ -70,6 +78,8 @@ class SampleVerdict:
             "matrix": self.matrix,
             "on_polygon_edges": self.on_edges,
             "note": self.note,
+            "gates_from": self.gates_from,
+            "gates_note": self.gates_note,
             "problem": self.problem,
             "counts_compared": found.counts if found else 0,
             "percents_compared": found.percents if found else 0,
@@ -196,14 +206,29 @@ def _verdict(
     name = str(entry["sample_id"])
     try:
         _check_bytes(path, entry["sha256"])
-        placed = json.loads((run / "gates" / f"{name}.json").read_text(encoding="utf-8"))
-        spillover = json.loads((run / "samples" / f"{name}.json").read_text(encoding="utf-8"))["spillover"]
+        kept = json.loads((run / "samples" / f"{name}.json").read_text(encoding="utf-8"))
+        gates = run / "gates" / f"{name}.json"
+        if json.loads(gates.read_text(encoding="utf-8")) != kept["gates"]:
+            raise ImmunomonError(f"{gates}: these are not the gates that the run placed; run the study again")
+        spillover = kept["spillover"]
         matrix = matrix_in_file(path, spillover) if own_matrix else "declared by the study"
-        found = recompute(path, placed, spillover)
+        found = recompute(path, kept["gates"], spillover)
         comparison = compare_sample(found, rows)
     except (ImmunomonError, OSError, ValueError, KeyError) as error:
         return SampleVerdict(name, panel, None, None, None, 0, "", _said(error), None)
-    return SampleVerdict(name, panel, found.events, found.reader, matrix, found.on_edges, found.refusal, "", comparison)
+    return SampleVerdict(
+        name,
+        panel,
+        found.events,
+        found.reader,
+        matrix,
+        found.on_edges,
+        found.refusal,
+        "",
+        comparison,
+        found.gates,
+        found.not_exported,
+    )
 
 
 def _said(error: Exception) -> str:
