@@ -29,7 +29,7 @@ _LIBRARIES = ("fcsparser", "flowkit", "flowutils", "flowio", "numpy")
 _METHOD = (
     "FCS read by fcsparser; compensated by numpy.linalg.solve in float64 with the matrix that the run used, which is "
     "compared with the file's own as flowutils reads it; the run's gates written as Gating-ML 2.0, which FlowKit "
-    "reads, transforms and gates by; no kernel, step or gate of immunomon is called"
+    "reads, transforms and gates by; no kernel, step or gate of immunomon works out a number that is compared"
 )
 _LIMITS = (
     "What fcsparser refuses FlowIO reads, which is not the run's reader either: 'reader', 'note'. Gates that cannot go "
