@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from immunomon.cli.main import app, main
+from immunomon.cli.main import app
 from immunomon.simulate.trial import simulate_trial
 
 
@@ -15,20 +15,6 @@ from immunomon.simulate.trial import simulate_trial
 def trial(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli") / "trial"
     return simulate_trial(folder, events=2500, visits=["D-1", "W4"], subjects_per_group=1, panels=["treg"], seed=8)
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line as a user does: return exit status, standard output and standard error."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["immunomon", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return ended.value.code or 0, shown.out, shown.err
-
-    return run
 
 
 def test_help_lists_the_commands_and_imports_nothing_heavy():

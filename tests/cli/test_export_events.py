@@ -1,14 +1,12 @@
 """``immunomon export-events`` and ``immunomon info``, as a user calls them."""
 
 import json
-import sys
 
 import flowio
 import numpy as np
 import pytest
 from support.odd_fcs import write_plain
 
-from immunomon.cli.main import main
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import read_memberships
 from immunomon.io.second_reader import read_with_fcsparser
@@ -24,18 +22,6 @@ def trial(tmp_path_factory):
 @pytest.fixture(scope="module")
 def file(trial):
     return trial / "fcs" / "treg" / "S01_D-1_treg.fcs"
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["immunomon", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return ended.value.code or 0, shown.out, shown.err
-
-    return run
 
 
 def test_a_population_is_written_as_its_raw_events_with_all_keywords(file, tmp_path, command):

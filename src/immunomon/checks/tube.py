@@ -12,7 +12,7 @@ from immunomon.io.fcs import read_header
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.study import Sample
 
-__all__ = ["Progress", "Tube", "bad_fcs", "cut_off", "read_headers"]
+__all__ = ["Progress", "Tube", "bad_fcs", "read_headers"]
 
 Progress = Callable[[int, int], None]
 _WORKERS = 8  # mostly waiting for the disk or a network drive
@@ -47,10 +47,9 @@ def read_headers(paths: Sequence[Path], progress: Progress | None = None) -> dic
 
 def _header(path: Path) -> FcsHeader | Problem:
     try:
-        header = read_header(path)
+        return read_header(path)
     except BadFcs as error:
         return bad_fcs(error)
-    return cut_off(header) or header
 
 
 def bad_fcs(error: BadFcs) -> Problem:
@@ -61,19 +60,3 @@ def bad_fcs(error: BadFcs) -> Problem:
     """
     what, _, remedy = str(error).removeprefix(f"{error.path}: ").rpartition("; ")
     return Problem(error.path, None, "", what or remedy, remedy if what else "")
-
-
-def cut_off(header: FcsHeader) -> Problem | None:
-    """Return a problem if a file holds fewer bytes of data than the events its header promises."""
-    bits = [header.keyword(f"$P{number}B") for number in range(1, len(header.channels) + 1)]
-    if not all(text.isdigit() for text in bits):
-        return None
-    needed = header.event_count * sum(int(text) for text in bits) // 8
-    begin, end = (header.keyword(name) for name in ("$BEGINDATA", "$ENDDATA"))
-    available = header.path.stat().st_size
-    if begin.isdigit() and end.isdigit() and int(begin) > 0:
-        available = min(available - int(begin), int(end) - int(begin) + 1)
-    if available + 1 >= needed:  # some programs count the last byte wrongly
-        return None
-    what = f"cut off: {header.event_count} events need {needed} bytes of data, it has {max(available, 0)}"
-    return Problem(str(header.path), None, "", what, "copy it again from the cytometer")

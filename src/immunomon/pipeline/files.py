@@ -17,7 +17,7 @@ from immunomon.pipeline.jobs import threads_each
 from immunomon.pipeline.placed import apply_to_file
 from immunomon.pipeline.single import FROM_FILE, Compensation, gate_file
 
-__all__ = ["COLUMNS", "Row", "gate_files", "own_stem"]
+__all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
 
 COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent")
 Row = dict[str, str | int | float | None]
@@ -55,8 +55,7 @@ def gate_files(
             write_memberships(memberships / f"{own_stem(file, files)}.npz", paths, tree.count)
         return _rows(names[file], tree)
 
-    alone = Counter(file.name for file in files)
-    names = {file: file.name if alone[file.name] == 1 else file.as_posix() for file in files}
+    names = own_names(files)
     rows: list[Row] = []
     failures: list[str] = []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -68,6 +67,16 @@ def gate_files(
             if progress:
                 progress("gating", number, len(files), len(failures))
     return rows, failures
+
+
+def own_names(files: Sequence[Path]) -> dict[Path, str]:
+    """Return what each file is called in a table: its name, or its path where several have that name.
+
+    >>> list(own_names([Path("a/x.fcs"), Path("b/x.fcs"), Path("b/y.fcs")]).values())
+    ['a/x.fcs', 'b/x.fcs', 'y.fcs']
+    """
+    alone = Counter(file.name for file in files)
+    return {file: file.name if alone[file.name] == 1 else file.as_posix() for file in files}
 
 
 def own_stem(file: Path, files: Sequence[Path]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy, Ratio
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.workspace import Workspace, WorkspaceSample
-from immunomon.pipeline.files import COLUMNS, Row, own_stem
+from immunomon.pipeline.files import COLUMNS, Row, own_names, own_stem
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.placed import placed_in_run
 from immunomon.pipeline.single import FROM_FILE, Compensation
@@ -71,8 +70,7 @@ def gate_with_workspace(
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
         return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, placed)]
 
-    alone = Counter(file.name for file in files)
-    names = {file: file.name if alone[file.name] == 1 else file.as_posix() for file in files}
+    names = own_names(files)
     rows: list[Row] = []
     failures: list[str] = []
     notes: list[str] = []
