@@ -11,7 +11,7 @@ import immunomon
 MODULES = [
     name
     for _, name, _ in pkgutil.walk_packages(immunomon.__path__, "immunomon.")
-    if not name.startswith("immunomon.cli.main")
+    if not name.startswith(("immunomon.cli.main", "immunomon.cli.app", "immunomon.cli.commands"))
 ]
 
 

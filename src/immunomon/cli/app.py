@@ -1,0 +1,34 @@
+"""The ``immunomon`` command itself: what every command is registered with, and the options that several share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["Jobs", "app"]
+
+app = typer.Typer(
+    name="immunomon",
+    help="Flow cytometry and immune monitoring: FCS files in, subset frequencies and their change from baseline out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one a processor.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from immunomon import __version__
+
+        typer.echo(f"immunomon {__version__}")
+        raise typer.Exit

@@ -1,0 +1,97 @@
+"""Commands about single FCS files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunomon.cli.app import Jobs, app
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="An FCS file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_set: Annotated[
+        int | None, typer.Option("--data-set", min=1, help="Which one of several; default: the first with events.")
+    ] = None,
+) -> None:
+    """Show an FCS file's header, channels, spillover matrix, number of events, and what was repaired to read it."""
+    from immunomon.cli.info import info as work
+
+    raise typer.Exit(work(file, as_json=as_json, data_set=data_set))
+
+
+@app.command()
+def gate(
+    strategy: Annotated[
+        str, typer.Argument(help="A strategy file, the name of a shipped strategy, or a FlowJo or FACSDiva workspace.")
+    ],
+    files: Annotated[list[Path], typer.Argument(help="FCS files.")],
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
+    memberships: Annotated[
+        Path | None, typer.Option("--memberships", help="Write which event is in which population into this folder.")
+    ] = None,
+    compensation: Annotated[
+        str, typer.Option("--compensation", help="file (its own matrix), none, or the path of a CSV matrix.")
+    ] = "file",
+    sample: Annotated[
+        str | None, typer.Option("--sample", help="Workspaces: the sample or group whose gates all files get.")
+    ] = None,
+    compare_counts: Annotated[
+        bool, typer.Option("--compare-counts", help="Workspaces: the counts stored there beside ours.")
+    ] = False,
+    flowjo_bins: Annotated[
+        bool, typer.Option("--flowjo-bins", help="Workspaces: decide polygons on FlowJo's 256 bins, as it does.")
+    ] = False,
+    jobs: Jobs = None,
+) -> None:
+    """Gate FCS files without a study: one row per file and population."""
+    if Path(strategy).suffix.lower() not in ("", ".yaml", ".yml") and Path(strategy).is_file():
+        from immunomon.io.workspaces import is_workspace
+
+        if is_workspace(Path(strategy)):
+            from immunomon.cli.gate_workspace import gate_workspace
+
+            if panel or compensation != "file":
+                raise typer.BadParameter("a workspace has its own channels and matrices: no --panel or --compensation")
+            raise typer.Exit(
+                gate_workspace(
+                    Path(strategy),
+                    files,
+                    out=out,
+                    memberships=memberships,
+                    sample=sample,
+                    compare_counts=compare_counts,
+                    flowjo_bins=flowjo_bins,
+                    jobs=jobs,
+                )
+            )
+    if sample or compare_counts or flowjo_bins:
+        raise typer.BadParameter("--sample, --compare-counts and --flowjo-bins need a FlowJo or FACSDiva workspace")
+    from immunomon.cli.gate import gate as work
+
+    raise typer.Exit(
+        work(strategy, files, panel=panel, out=out, memberships=memberships, compensation=compensation, jobs=jobs)
+    )
+
+
+@app.command("export-events")
+def export_events(
+    source: Annotated[str, typer.Argument(help="A run folder that gated the file, or a strategy's file or name.")],
+    file: Annotated[Path, typer.Argument(help="The FCS file.")],
+    population: Annotated[str, typer.Option("--population", help="The population's id; root: all events.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new FCS file.")],
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
+    ] = None,
+) -> None:
+    """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
+    from immunomon.cli.export_events import export_events as work
+
+    raise typer.Exit(work(source, file, population=population, out=out, panel=panel))

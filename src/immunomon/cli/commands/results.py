@@ -1,0 +1,81 @@
+"""Commands that take a run further: into a database, other programs, notebooks, a second computation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunomon.cli.app import app
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")
+    ] = None,
+) -> None:
+    """Write subset frequencies and changes into a database: all or nothing, and repeatable."""
+    from immunomon.cli.export import export as work
+
+    raise typer.Exit(work(run, to))
+
+
+@app.command("export-gates")
+def export_gates(
+    source: Annotated[str, typer.Argument(help="A run folder, or a strategy's file or name.")],
+    kind: Annotated[str, typer.Option("--as", help="The format: gatingml or flowjo.")] = "gatingml",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A folder for a run (default: in it), a file for a strategy.")
+    ] = None,
+) -> None:
+    """Write placed gates for other programs: a run's, sample by sample, or those of a strategy with fixed borders."""
+    from immunomon.cli.export_gates import export_gates as work
+
+    raise typer.Exit(work(source, kind, out))
+
+
+@app.command()
+def embed(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", help="The population that cells are from; default: lymphocytes.")
+    ] = None,
+    cells: Annotated[int, typer.Option("--cells", min=200, help="Cells of all samples together.")] = 6000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same table.")] = 1,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> None:
+    """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
+    from immunomon.cli.embed import embed as work
+
+    raise typer.Exit(work(run, panel=panel, within=within, cells=cells, seed=seed, study=study))
+
+
+@app.command()
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="The folder that the notebooks are copied into.")],
+    run: Annotated[Path, typer.Option("--run", help="The run folder that they look at.")] = Path("demo/run"),
+) -> None:
+    """Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."""
+    from immunomon.cli.notebooks import notebooks as work
+
+    raise typer.Exit(work(folder, run))
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    sample: Annotated[int | None, typer.Option("--sample", min=1, help="So many samples; default: all.")] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> None:
+    """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
+    from immunomon.cli.verify import verify as work
+
+    raise typer.Exit(work(run, sample=sample, study=study))

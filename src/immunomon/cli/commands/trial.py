@@ -1,0 +1,98 @@
+"""Commands about a study: made, checked, run, reported, validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from immunomon.cli.app import Jobs, app
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new study folder.")],
+    copy_panels: Annotated[
+        bool, typer.Option("--copy-panels", help="Copy the shipped panels and strategies too, to be edited.")
+    ] = False,
+) -> None:
+    """Make a new study folder to edit: study.yaml, samples.csv and what to do next."""
+    from immunomon.cli.init import init as work
+
+    raise typer.Exit(work(folder, copy_panels=copy_panels))
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Study folders, panels, strategies, sample lists, FCS files.")],
+) -> None:
+    """Read everything and print every problem at once, with file, line, place and remedy. Exit 1 if there is any."""
+    from immunomon.cli.check import check as work
+
+    raise typer.Exit(work(paths))
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
+    scenario: Annotated[
+        Literal["mechanism", "null", "responders"], typer.Option("--scenario", help="What the treatment does.")
+    ] = "mechanism",
+    events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a trial simulated there before.")] = False,
+    jobs: Jobs = None,
+) -> None:
+    """Make a synthetic trial: real FCS files, with the truth beside them."""
+    from immunomon.cli.simulate import simulate as work
+    from immunomon.pipeline.jobs import default_jobs
+    from immunomon.simulate.scenario import Scenario
+
+    raise typer.Exit(
+        work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs(), overwrite=overwrite)
+    )
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study's folder or its study.yaml.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run folder; default: 'run' in the study.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Gate every file of a study and write its tables; what is done already is not done again."""
+    from immunomon.cli.run import run as work
+
+    raise typer.Exit(work(study, out, jobs=jobs))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The HTML file; default: report.html in the run.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write one self-contained HTML page of a run: study, gating plots, trajectories, tables."""
+    from immunomon.cli.report import report as work
+
+    raise typer.Exit(work(run, out, open_browser=open_browser))
+
+
+@app.command()
+def validate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The document.")] = Path("docs/validation.md"),
+    events: Annotated[int, typer.Option("--events", min=500, help="Events per simulated sample file.")] = 20000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Keep the simulated trials here, and use them again.")
+    ] = None,
+    jobs: Jobs = None,
+) -> None:
+    """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
+    from immunomon.cli.validate import validate as work
+
+    raise typer.Exit(work(out, events=events, seed=seed, keep=keep, jobs=jobs))
