@@ -8,18 +8,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import typer
 
 from immunomon.cli.progress import stages
-from immunomon.pipeline.folder import write_whole
 from immunomon.validation.document import document
 from immunomon.validation.measure import Validation, measure
+from immunomon.validation.sections import Settings, write_section
 from immunomon.validation.targets import PRIMARY_VISIT
 from immunomon.validation.trials import Design
 
-__all__ = ["validate"]
+__all__ = ["validate", "validate_sections"]
+
+# Measurements beside the gates': the name of the section, and the function of Settings that returns it.
+SECTIONS: dict[str, str] = {}
 
 
 def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int | None) -> int:
@@ -35,11 +39,30 @@ def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int 
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     made = f"Made on {day} in {time.monotonic() - began:.0f} s."
     command = f"immunomon validate --events {events} --seed {seed}"
-    write_whole(out, document(found, command=command, made=made).encode("utf-8"))
+    write_section(out, "gates", document(found, command=command, made=made))
     for line in _summary(found):
         typer.echo(line)
     typer.echo(f"Written: {out}")
     return 0 if found.met else 1
+
+
+def validate_sections(
+    out: Path, names: list[str], *, events: int, seed: int, keep: Path | None, jobs: int | None
+) -> int:
+    """Make the named measurements, each into its own section of the document; return 0 if every target is met, else 1."""
+    met = True
+    for name in names:
+        module, function = SECTIONS[name].split(":")
+        with _folder(keep) as folder:
+            found = getattr(import_module(module), function)(
+                Settings(events, seed, folder, jobs or os.cpu_count() or 1)
+            )
+        write_section(out, name, found.text)
+        met &= found.met
+        for line in found.lines:
+            typer.echo(line)
+    typer.echo(f"Written: {out}")
+    return 0 if met else 1
 
 
 @contextmanager

@@ -94,5 +94,11 @@ def validate(
 ) -> None:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
     from immunomon.cli.validate import validate as work
+    from immunomon.cli.validate import validate_sections
 
+    # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
+    asked: dict[str, bool] = {}
+    names = [name for name, wanted in asked.items() if wanted]
+    if names:
+        raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs))
     raise typer.Exit(work(out, events=events, seed=seed, keep=keep, jobs=jobs))

@@ -1,0 +1,54 @@
+"""One document of many measurements: each replaces its own section and leaves the others alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Section", "Settings", "with_section", "write_section"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every measurement is told: events per simulated file, seed, a folder to work in, workers."""
+
+    events: int
+    seed: int
+    folder: Path
+    jobs: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one measurement found: its Markdown text, lines for the terminal, and whether every target is met."""
+
+    text: str
+    lines: tuple[str, ...]
+    met: bool
+
+
+def with_section(document: str, name: str, text: str) -> str:
+    """Return a Markdown document with the section of that name replaced, or added at its end.
+
+    A section stands between two comments that name it, which a reader of the rendered page does not see.
+
+    >>> once = with_section("# Validation", "gates", "## Gates")
+    >>> with_section(once, "gates", "## Gates") == once
+    True
+    """
+    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+    block = f"{begin}\n{text.strip()}\n{end}"
+    found = re.search(re.escape(begin) + r".*?" + re.escape(end), document, flags=re.DOTALL)
+    if found is None:
+        return (document.rstrip() + "\n\n" + block + "\n").lstrip()
+    return document[: found.start()] + block + document[found.end() :]
+
+
+def write_section(path: Path, name: str, text: str) -> None:
+    """Replace one section of a Markdown file, which is made if it is not there; raises OSError if it cannot be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(with_section(before, name, text), encoding="utf-8", newline="\n")
+    temporary.replace(path)
