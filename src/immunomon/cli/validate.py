@@ -49,7 +49,7 @@ def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int 
 def validate_sections(
     out: Path, names: list[str], *, events: int, seed: int, keep: Path | None, jobs: int | None
 ) -> int:
-    """Make the named measurements, each into its own section of the document; return 0 if every target is met, else 1."""
+    """Make the named measurements, each into its own section; return 0 if every target is met, else 1."""
     met = True
     for name in names:
         module, function = SECTIONS[name].split(":")
