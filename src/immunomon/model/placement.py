@@ -1,16 +1,19 @@
-"""What a way to place a gate is, and what it returns."""
+"""What a way to place a gate is, what it returns, and what it may look at beside the sample itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Gate
 from immunomon.model.scales import DisplayScale
 
-__all__ = ["GateMethod", "Placement"]
+__all__ = ["ControlTube", "Controls", "GateMethod", "Movable", "Nearness", "Placement", "WithControls"]
+
+Scales = Mapping[str, DisplayScale]
+Nearness = Literal["run", "batch", "study"]
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,16 @@ class Placement:
     """A gate placed on data: geometry for each of its regions, the numbers it rests on, and a note for people.
 
     facts: what the placement found, by name (a threshold, a slope, the depth of a valley), on the display scale.
-    note: empty when all went as declared; else what was done instead and why.
+    note: empty when all went as declared; else what was done instead and why. source: what set the gate, in a few
+    words (``valley``, ``FMO CD25, fmo_3.fcs``, ``fallback``); empty: the method as declared. errors: the standard
+    error of those facts that say where the gate lies, on the display scale; a fact that is not in it has none.
     """
 
     regions: Mapping[str, Gate]
     facts: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    source: str = ""
+    errors: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -47,4 +54,56 @@ class GateMethod(Protocol):
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the gate on the parent's events (display scale); raises GateNotPlaced if the data do not allow it."""
+        ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A gate method whose gate can be put elsewhere: where it lies is said by a few numbers among its facts.
+
+    That is what lets samples agree on a gate: their estimates of the coordinates are brought together, and each
+    sample's gate is made again from the outcome.
+    """
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The names of the facts that may be moved, such as ``threshold``; each has an error if it was estimated."""
+        ...
+
+    def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> Mapping[str, Gate]:
+        """Return the regions of the gate with these facts: ``at(fit(...).facts, ...)`` are the regions of the fit."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ControlTube:
+    """A control tube as a gate method sees it: its events in the same parent population, on the sample's scales.
+
+    near: whether it is of the sample's own ``run`` (acquired together with it), of its ``batch``, or of the ``study``.
+    """
+
+    name: str
+    near: Nearness
+    events: EventTable
+
+
+class Controls(Protocol):
+    """The control tubes that belong to a sample."""
+
+    def tubes(self, role: str, near: Nearness) -> Sequence[ControlTube]:
+        """Return the tubes of a role (``fmo:CD25``, ``unstimulated``, ``isotype``) of that nearness, nearest first."""
+        ...
+
+
+@runtime_checkable
+class WithControls(Protocol):
+    """A gate method that looks at control tubes beside the sample."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the tubes it looks at."""
+        ...
+
+    def fit_with(self, parent: EventTable, scales: Mapping[str, DisplayScale], controls: Controls) -> Placement:
+        """Place the gate with the controls at hand; raises GateNotPlaced if the data do not allow it."""
         ...

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from immunomon.errors import UnknownName, nearest
 
-__all__ = ["ROOT", "GateDeclaration", "GatingStrategy", "Population", "ScaleDeclaration"]
+__all__ = ["ROOT", "Fit", "GateDeclaration", "GatingStrategy", "Population", "ScaleDeclaration"]
 
 ROOT = "root"
+
+# On whose events a gate is placed: each sample's own; all of a subject's; all of a batch's; the subject's baseline
+# sample's; all samples' of the panel.
+Fit = Literal["sample", "subject", "batch", "baseline", "cohort"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,20 @@ class GateDeclaration:
 
     place_on: the population on whose events the gate is placed, where that is not the parent: a threshold for a rare
     subset is surer on the many cells above it. What the gate holds is decided among the parent's events either way.
+    fit: on whose events it is placed. consensus: each sample's own placement is an estimate with a standard error, drawn
+    to what the other samples of its subject and its batch say, the more the less sure it is.
     """
 
     method: str
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     place_on: str | None = None
+    fit: Fit = "sample"
+    consensus: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other samples have a say in where the gate lies."""
+        return self.fit != "sample" or self.consensus
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,24 @@ class GatingStrategy:
                 f"strategy {self.name}: no population '{population_id}'; {nearest(population_id, self._by_id)}"
             )
         return self._by_id[population_id]
+
+    @cached_property
+    def _leads(self) -> dict[str, str]:
+        first: dict[str, str] = {}
+        return {one.id: first.setdefault(repr((one.gate.place_on or one.parent, one.gate)), one.id) for one in self}
+
+    def __iter__(self) -> Iterator[Population]:
+        return iter(self.populations)
+
+    def gate_id(self, population_id: str) -> str:
+        """Return what a population's gate is called: the first population that uses it, placed on the same events.
+
+        >>> gate = GateDeclaration("quadrants", {"x": "CXCR3", "y": "CCR6"})
+        >>> tree = (Population("th1", "Th1", "root", gate, "x+ y-"), Population("th17", "Th17", "root", gate, "x- y+"))
+        >>> GatingStrategy("s", "S", 1, None, tree).gate_id("th17")
+        'th1'
+        """
+        return self._leads[self.population(population_id).id]
 
     def path(self, population_id: str) -> str:
         """Return the way from the root, such as ``/singlets/live/lymphocytes``.

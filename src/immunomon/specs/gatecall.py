@@ -5,18 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from immunomon.model.placement import GateMethod
+from immunomon.model.strategy import Fit, GateDeclaration
 from immunomon.specs.findings import DataPath, Findings
 from immunomon.specs.shape import complaint, place_in
 
-__all__ = ["GateCall", "GateName", "Methods", "arguments_of", "check_gate"]
+__all__ = ["GateCall", "GateName", "Methods", "arguments_of", "check_gate", "declaration_of"]
 
 Methods = Mapping[str, type[GateMethod]]
+
+# What a gate mapping says about the placement, whatever the method.
+_ABOUT_PLACEMENT = {"place_on", "fit", "consensus"}
 
 
 def _gate_mapping(value: object) -> dict[str, Any]:
@@ -43,12 +47,22 @@ def _adapter(method: type[GateMethod]) -> TypeAdapter[tuple[GateMethod]]:
 
 
 def arguments_of(call: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a gate mapping hands to its method: all but the method's name and where the gate is placed.
+    """Return what a gate mapping hands to its method: all but the method's name and on what the gate is placed.
 
     >>> arguments_of({"method": "valley", "axis": "CD3", "place_on": "cd4"})
     {'axis': 'CD3'}
     """
-    return {key: value for key, value in call.items() if key not in {"method", "place_on"}}
+    return {key: value for key, value in call.items() if key not in {"method", *_ABOUT_PLACEMENT}}
+
+
+def declaration_of(call: Mapping[str, Any]) -> GateDeclaration:
+    """Return the declaration that a gate mapping makes, once it has been checked.
+
+    >>> declaration_of({"method": "valley", "axis": "CD3", "fit": "batch"}).fit
+    'batch'
+    """
+    about = {key: call[key] for key in _ABOUT_PLACEMENT if call.get(key) is not None}
+    return GateDeclaration(str(call["method"]), arguments_of(call), **about)
 
 
 def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, findings: Findings) -> GateMethod | None:
@@ -65,8 +79,7 @@ def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, fin
     if name not in methods:
         findings.unknown((*path, "method"), "gate method", name=name, known=list(methods))
         return None
-    if not isinstance(call.get("place_on", ""), str):
-        findings.add((*path, "place_on"), "not a population's id", "write the id of one population")
+    if not _check_placement(call, path, methods[name], findings):
         return None
     arguments = arguments_of(call)
     try:
@@ -80,6 +93,25 @@ def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, fin
     return None
 
 
+def _check_placement(call: Mapping[str, Any], path: DataPath, method: type[GateMethod], findings: Findings) -> bool:
+    before = len(findings.problems)
+    if not isinstance(call.get("place_on", ""), str):
+        findings.add((*path, "place_on"), "not a population's id", "write the id of one population")
+    fit, consensus = call.get("fit", "sample"), call.get("consensus", False)
+    if fit not in get_args(Fit):
+        findings.unknown((*path, "fit"), "set of samples to place a gate on", name=str(fit), known=get_args(Fit))
+    if not isinstance(consensus, bool):
+        findings.add((*path, "consensus"), "not true or false", "write true or false")
+    elif (consensus or fit != "sample") and not hasattr(method, "at"):
+        key = "consensus" if consensus else "fit"
+        findings.add((*path, key), f"a gate of this method lies where it was declared: '{call['method']}'", "remove it")
+    elif consensus and fit != "sample":
+        findings.add((*path, "consensus"), f"each sample has the same gate with 'fit: {fit}'", "leave one of both out")
+    elif fit != "sample" and hasattr(method, "fit_with"):
+        findings.add((*path, "fit"), "control tubes belong to single samples", "use 'consensus: true' instead")
+    return len(findings.problems) == before
+
+
 def gate_schema(name: str, method: type[GateMethod]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the JSON Schema of a gate by one method, and the definitions it refers to."""
     whole = _adapter(method).json_schema()
@@ -91,6 +123,7 @@ def gate_schema(name: str, method: type[GateMethod]) -> tuple[dict[str, Any], di
     properties = {
         "method": {"const": name, "description": "The gate method."},
         "place_on": {"type": "string", "description": _ARGUMENTS["place_on"]},
+        **(_SHARED if hasattr(method, "at") else {}),
         **_described(schema["properties"], words),
     }
     definitions = {key: {**one, "properties": _described(one["properties"], "")} for key, one in definitions.items()}
@@ -108,6 +141,19 @@ def _described(properties: Mapping[str, Any], otherwise: str) -> dict[str, Any]:
     return {key: {"description": _ARGUMENTS.get(key, otherwise), **value} for key, value in properties.items()}
 
 
+_SHARED = {
+    "fit": {
+        "enum": list(get_args(Fit)),
+        "default": "sample",
+        "description": "On whose events it is placed: each sample's own, all of a subject's or a batch's, the "
+        "subject's baseline sample's, or all samples' of the panel (cohort).",
+    },
+    "consensus": {
+        "type": "boolean",
+        "default": False,
+        "description": "Each sample's placement is an estimate, drawn to what its subject's and batch's others say.",
+    },
+}
 _ARGUMENTS = {
     "place_on": "Population on whose events the gate is placed, where that is not the parent.",
     "axis": "Marker, detector or scatter channel.",

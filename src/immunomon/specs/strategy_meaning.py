@@ -11,7 +11,7 @@ from immunomon.model.placement import GateMethod
 from immunomon.model.scales import SCALES
 from immunomon.model.strategy import ROOT, GateDeclaration, GatingStrategy, Population, ScaleDeclaration
 from immunomon.specs.findings import DataPath, Findings, shown
-from immunomon.specs.gatecall import Methods, arguments_of, check_gate
+from immunomon.specs.gatecall import Methods, check_gate, declaration_of
 from immunomon.specs.shape import Shaped
 from immunomon.specs.topology import cycle_in, parents_first
 
@@ -53,9 +53,8 @@ class _Gates:
                 self.findings.unknown(path, "gate", name=call, known=list(self.shared))
                 return None, None
             path, call = ("gates", call), dict(self.shared[call])
-        ground = call.get("place_on")
-        declaration = GateDeclaration(str(call["method"]), arguments_of(call), None if ground is None else str(ground))
-        return self.check(call, path), declaration
+        method = self.check(call, path)
+        return method, declaration_of(call) if method else None
 
 
 def strategy_of(
@@ -77,6 +76,7 @@ def strategy_of(
         findings.add(("panel",), f"made for panel {shown(spec.panel)}, used with {shown(panel.name)}", "correct one")
     scales = {axis: _scale(scale, axis, panel, findings) for axis, scale in spec.scales.items()}
     above = {population.id: population.parent for _, population in shaped.items("populations")}
+    _check_shared_scales(populations, scales, findings)
     _check_report(spec.report, known_ids, above, findings)
     _check_cycles(shaped, populations, references, findings)
     if findings.problems:
@@ -157,6 +157,17 @@ def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) 
     except (ValueError, ArithmeticError) as error:
         findings.add(path, f"no such scale: {error}", "correct the parameters")
     return ScaleDeclaration(spec.kind, tuple(parameters.items()))
+
+
+def _check_shared_scales(
+    populations: Sequence[Population], scales: Mapping[str, ScaleDeclaration], findings: Findings
+) -> None:
+    """A threshold that samples agree on must mean the same in each: no scale of its own from each file's data."""
+    free = [axis for axis, scale in scales.items() if dict(scale.parameters).get("w", 0.5) is None]
+    shared = [population.id for population in populations if population.gate.is_shared]
+    for axis in free if shared else ():
+        what = f"'w: auto' gives each file its own scale, but '{shared[0]}' has a gate that samples agree on"
+        findings.add(("scales", axis, "w"), what, "declare a width, such as 0.7")
 
 
 def _ancestors(name: str, above: Mapping[str, str]) -> list[str]:
