@@ -32,7 +32,7 @@ class GateDeclaration:
 
     place_on: the population on whose events the gate is placed, where that is not the parent: a threshold for a rare
     subset is surer on the many cells above it. What the gate holds is decided among the parent's events either way.
-    fit: on whose events it is placed. consensus: each sample's own placement is an estimate with a standard error, drawn
+    fit: on whose events it is placed. consensus: each sample's own placement is an estimate with its error, drawn
     to what the other samples of its subject and its batch say, the more the less sure it is.
     """
 
