@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 __all__ = [
+    "NOVEL",
     "PARENTS",
     "TIME_PROFILE",
     "TRAITS",
@@ -26,6 +27,12 @@ __all__ = [
 Frequencies = dict[str, float]  # population -> fraction of its parent
 
 TIME_PROFILE: dict[str, float] = {"D-1": 0.0, "W2": 0.5, "W4": 1.0, "W8": 1.0, "W12": 0.8, "W16": 0.6, "W28": 0.35}
+
+
+# The population of the scenario ``novel``, its fraction of the lymphocytes, and the visits that it is there at.
+NOVEL = "novel"
+_NOVEL_SHARE, _NOVEL_WITHIN = 0.005, 0.20
+_NOVEL_VISITS = ("W4", "W8", "W12", "W16", "W28")
 
 
 @dataclass(frozen=True)
@@ -95,12 +102,16 @@ def _expit(x: float) -> float:
 
 @dataclass(frozen=True)
 class Donor:
-    """A person: the log-odds of every trait without treatment, and what treatment does at its peak."""
+    """A person: the log-odds of every trait without treatment, and what treatment does at its peak.
+
+    novel: whether treatment brings forth cells of the kind NOVEL; None where the trial has no such cells.
+    """
 
     name: str
     log_odds: Mapping[str, float]
     peak_effect: Mapping[str, float]
     has_itp: bool = True
+    novel: bool | None = None
 
     def frequencies(self, effect: float = 0.0, noise: Mapping[str, float] | None = None) -> Frequencies:
         """Return the fractions of parent at ``effect`` times the peak, with ``noise`` added to the log-odds."""
@@ -173,4 +184,9 @@ def visit_frequencies(donor: Donor, visit: str, rng: np.random.Generator) -> tup
     profile = TIME_PROFILE[visit]
     without, treated = donor.frequencies(), donor.frequencies(profile)
     effect = {name: _logit(treated[name]) - _logit(without[name]) for name in without}
-    return donor.frequencies(profile, noise), effect
+    drawn = donor.frequencies(profile, noise)
+    if donor.novel is not None:  # drawn last, so that the rest of the blood is that of the other scenarios
+        there = donor.novel and visit in _NOVEL_VISITS
+        share = _expit(_logit(_NOVEL_SHARE) + _NOVEL_WITHIN * float(rng.standard_normal()))
+        drawn[NOVEL], effect[NOVEL] = (share, math.inf) if there else (0.0, 0.0)
+    return drawn, effect

@@ -169,6 +169,16 @@ _OTHER_LYMPHOCYTE = {
     "HLA-DR": Level(150, 0.3),
 }
 
+# Innate lymphoid cells of type 2, nearly: no lineage marker, CD127hi CD25+ CCR4+ CD45RO+.
+_NOVEL = {
+    **_LIVE,
+    "CD25": Level(2_500, 0.2),
+    "CD127": Level(6_500, 0.16),
+    "CCR4": Level(3_200, 0.2),
+    "CD45RO": Level(4_000, 0.2),
+    "CCR6": Level(1_800, 0.22, share=0.6),
+}
+
 _MONOCYTE = {
     "viability": Level(150, 0.28),
     "CD14": Level(14_000, 0.14),
@@ -243,6 +253,7 @@ KINDS: dict[str, CellKind] = {
         CellKind("nk_dim_cd16neg", _NK_DIM_CD16NEG, fsc=(92_000, 0.045), ssc=(33_000, 0.065)),
         CellKind("nk_cd56neg_cd16pos", _CD56NEG_CD16POS, fsc=(91_000, 0.045), ssc=(33_000, 0.065)),
         CellKind("other_lymphocyte", _OTHER_LYMPHOCYTE),
+        CellKind("novel", _NOVEL),
         _monocyte("monocyte", _MONOCYTE),
         _monocyte("monocyte_cd16", _MONOCYTE_CD16),
         CellKind("cdc", _CDC, fsc=(124_000, 0.05), ssc=(52_000, 0.07), light=1.8),

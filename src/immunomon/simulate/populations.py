@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from immunomon.simulate.biology import PARENTS, Frequencies
+from immunomon.simulate.biology import NOVEL, PARENTS, Frequencies
 
 __all__ = ["ROOT_PARENTS", "TruthPopulation", "lymphocyte_mixture", "truth_populations"]
 
@@ -99,6 +99,8 @@ def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
     out |= {name: nk * f[name] for name in _NK} if panel == "nk" else {"nk_dim": nk}
     out["nk_cd56neg_cd16pos"] = f["nk_cd56neg_cd16pos"]
     out["other_lymphocyte"] = 1 - t - b - nk - f["nk_cd56neg_cd16pos"]
+    if NOVEL in f:
+        return {kind: share * (1 - f[NOVEL]) for kind, share in out.items()} | {NOVEL: f[NOVEL]}
     return out
 
 

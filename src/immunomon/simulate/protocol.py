@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -147,6 +147,8 @@ def draw_patients(scenario: Scenario, per_group: int, *, seed: int) -> tuple[Pat
         }
         factor = scenario.factor(responder=place in responders)
         donor = draw_donor(name, dose, factor, b_depleted=place in depleted, rng=generator(seed, "donor", name))
+        if scenario is Scenario.NOVEL:
+            donor = replace(donor, novel=place in responders)
         start = _FIRST_INFUSION + timedelta(weeks=_WEEKS_BETWEEN_GROUPS * dose, days=place % per_group)
         sex = "M" if place in men else "F"
         patients.append(Patient(name, DOSE_GROUPS[dose], sex, start, flags, place in responders, donor))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.simulate.acquisition import Disturbance
-from immunomon.simulate.populations import ROOT_PARENTS, truth_populations
+from immunomon.simulate.biology import NOVEL
+from immunomon.simulate.populations import ROOT_PARENTS, TruthPopulation, truth_populations
 from immunomon.simulate.suspension import Suspension
 
 __all__ = ["Truth", "truth_of"]
@@ -57,6 +58,8 @@ def truth_of(cells: Suspension, panel: str, disturbance: Disturbance) -> Truth:
     An event that an anomaly spoiled stays in its population: it is that cell, badly measured.
     """
     declared = truth_populations(panel)
+    if NOVEL in cells.kinds:
+        declared = (*declared, TruthPopulation(NOVEL, "lymphocytes", (NOVEL,)))
     kinds = {population.id: population.kinds for population in declared}
     members = {"singlets": ~(cells.doublet | cells.margin)}
     members["live"] = members["singlets"] & ~cells.dead

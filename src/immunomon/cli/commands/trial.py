@@ -37,7 +37,7 @@ def check(
 def simulate(
     folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
     scenario: Annotated[
-        Literal["mechanism", "null", "responders"], typer.Option("--scenario", help="What the treatment does.")
+        Literal["mechanism", "null", "responders", "novel"], typer.Option("--scenario", help="What the treatment does.")
     ] = "mechanism",
     events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
