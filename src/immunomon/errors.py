@@ -15,6 +15,7 @@ __all__ = [
     "BadFcs",
     "BadSpec",
     "BadSpillover",
+    "DeliveryFailed",
     "ExportFailed",
     "GateNotPlaced",
     "ImmunomonError",
@@ -122,3 +123,7 @@ class NotARunFolder(ImmunomonError):
 
 class ExportFailed(ImmunomonError):
     """Results could not be written to the database; nothing was changed there."""
+
+
+class DeliveryFailed(ImmunomonError):
+    """Results could not be delivered; the delivery's folder holds what it held before."""
