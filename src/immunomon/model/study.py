@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.model.normalisation import Normalisation
+from immunomon.model.steadiness import Steadiness
 
 __all__ = [
     "Cohort",
@@ -180,6 +182,8 @@ class Study:
     panels: tuple[PanelUse, ...]
     reportability: Reportability = Reportability()
     compensation: CompensationSource = CompensationSource()
+    steadiness: Steadiness = field(default_factory=Steadiness)
+    normalisation: Normalisation | None = None
     samples_file: Path = Path("samples.csv")
     folder: Path = Path()
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.model.populations import TABLES
+from immunomon.model.steadiness import STEADINESS
 from immunomon.pipeline.folder import RunFolder
 from immunomon.specs.study import load_study
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Run", "open_run"]
+
+_MORE_TABLES = tuple(t.name for t in (STEADINESS, NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +51,13 @@ class Run:
         return tuple(visit["label"] for visit in sorted(self.study["visits"], key=lambda visit: visit["planned_day"]))
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a result table: samples, populations, frequencies, medians, changes or summary.
+        """Return a result table: samples, populations, frequencies, medians, changes, summary, steadiness ...
 
         Raises UnknownName with the nearest name, ImmunomonError if the run did not write it.
         """
-        if name not in TABLES:
-            raise UnknownName(f"{self.folder}: no table named '{name}'; {nearest(name, TABLES)}")
+        known = (*TABLES, *_MORE_TABLES)
+        if name not in known:
+            raise UnknownName(f"{self.folder}: no table named '{name}'; {nearest(name, known)}")
         return RunFolder(self.folder).read_table(name)
 
     def plots(self, sample_id: str) -> tuple[dict[str, Any], ...]:

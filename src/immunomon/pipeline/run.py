@@ -17,6 +17,7 @@ from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.plan import Plan, Task, make_plan
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.single import Analysis, analyse
+from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
 from immunomon.steps.summarise import summarise
 from immunomon.steps.tabulate import tabulate
@@ -159,10 +160,13 @@ def _result(task: Task, folder: RunFolder) -> SampleResult:
 
 def _write_tables(plan: Plan, results: list[SampleResult], folder: RunFolder, say: Progress) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
-    names = ("samples", "populations", "frequencies", "medians", "changes", "summary")
+    names = ("samples", "populations", "frequencies", "medians", "changes", "summary", "steadiness")
     tables = tabulate(results, plan.strategies, plan.study.reportability)
     tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
     tables["summary"] = summarise(tables["changes"], plan.study)
+    tables["steadiness"] = chart(
+        tables["samples"], tables["populations"], tables["medians"], settings=plan.study.steadiness
+    )
     for number, name in enumerate(names, start=1):
         folder.write_table(name, tables[name])
         say("tables", number, len(names), 0)

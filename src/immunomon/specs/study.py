@@ -20,6 +20,7 @@ from immunomon.model.study import (
     Visit,
 )
 from immunomon.specs.shape import IsoDate, Name, SpecModel, Text, shape
+from immunomon.specs.steadiness import NormalisationSpec, SteadinessSpec
 from immunomon.specs.study_meaning import check_study
 from immunomon.specs.yamlfile import read_yaml
 
@@ -139,6 +140,10 @@ class StudySpec(SpecModel):
     compensation: CompensationSpec = Field(CompensationSpec(), description="Where the spillover matrix comes from.")
     samples: Text = Field("samples.csv", description="The sample list, relative to the study's folder.")
     reportability: ReportabilitySpec = Field(ReportabilitySpec(), description="When a frequency may be reported.")
+    steadiness: SteadinessSpec = Field(SteadinessSpec(), description="Control limits of the bridge samples' charts.")
+    normalisation: NormalisationSpec | None = Field(
+        None, description="How batches are brought together by their bridge samples; off if left out."
+    )
 
 
 def load_study(path: Path) -> Study:
@@ -177,6 +182,8 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         compensation=CompensationSource(
             spec.compensation.source, Path(spec.compensation.path) if spec.compensation.path else None
         ),
+        steadiness=spec.steadiness.model(),
+        normalisation=spec.normalisation.model() if spec.normalisation else None,
         samples_file=Path(spec.samples),
         folder=folder,
     )

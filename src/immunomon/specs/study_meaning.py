@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from immunomon.specs import catalog
 from immunomon.specs.findings import DataPath, Findings, shown
 from immunomon.specs.shape import Shaped
+from immunomon.specs.steadiness import check_normalisation
 
 if TYPE_CHECKING:
     from immunomon.specs.study import ReportabilitySpec, StudySpec, SubjectSpec, VisitSpec
@@ -34,6 +35,7 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     _check_panels(shaped, folder, findings)
     _check_compensation(shaped.spec, folder, findings)
     _check_limits(shaped.spec.reportability, findings)
+    check_normalisation(shaped.spec.normalisation, _names(data, "panels", "panel"), findings=findings)
 
 
 def _names(data: Mapping[str, Any], section: str, key: str) -> list[str]:

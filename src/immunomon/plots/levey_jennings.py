@@ -1,0 +1,97 @@
+"""Levey-Jennings charts: a bridge sample's values over time, with mean and 2 and 3 standard deviations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["levey_jennings", "write_charts"]
+
+_SERIES = ["panel", "donor", "population", "quantity", "marker"]
+_COLOURS = {"in control": "#2b6cb0", "warning": "#b7791f", "out of control": "#c53030", "not judged": "0.6"}
+_MARKS = {"in control": "o", "warning": "^", "out of control": "X", "not judged": "."}
+_COLUMNS, _MOST = 4, 48
+
+
+def levey_jennings(ax: Axes, series: pd.DataFrame, *, title: str = "") -> Axes:
+    """Draw one series of the table ``steadiness``: values in order of time, limits at the mean and 2 and 3 SD.
+
+    Where every value is judged by the others, the lines are those of all values together. Verdicts have marks as well
+    as colours. Levey and Jennings 1950, Am J Clin Pathol 20:1059. Raises ValueError if there is no value to draw.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> rows = {"number": [1, 2, 3], "value": [5.0, 6.0, 7.0], "unit": "%", "collection_date": "2025-01-13",
+    ...         "establishes": True, "verdict": "in control", "rules": None, "label": "Treg"}
+    >>> levey_jennings(matplotlib.figure.Figure().subplots(), pd.DataFrame(rows), title="Treg").get_title()
+    'Treg'
+    """
+    drawn = series.dropna(subset=["number", "value"]).sort_values("number")
+    if drawn.empty:
+        raise ValueError(f"no value of {title or 'this series'} to draw")
+    set_by = drawn[drawn["establishes"].astype(bool)]["value"].astype(float)
+    number, value = drawn["number"].astype(int), drawn["value"].astype(float)
+    ax.plot(number, value, color="0.6", linewidth=0.8, zorder=1)
+    for verdict, colour in _COLOURS.items():
+        chosen = (drawn["verdict"] == verdict).to_numpy(dtype=bool)
+        if chosen.any():
+            ax.scatter(number[chosen], value[chosen], s=22, color=colour, marker=_MARKS[verdict], zorder=2)
+    if len(set_by) > 1:
+        mean, sd = float(set_by.mean()), float(set_by.std(ddof=1))
+        for steps, style in ((0, "-"), (2, "--"), (3, ":")):
+            for level in {mean - steps * sd, mean + steps * sd}:
+                ax.axhline(level, color="0.4", linewidth=0.8, linestyle=style, zorder=0)
+    ax.set_title(title, fontsize=8)
+    ax.set_ylabel(str(drawn["unit"].iloc[0]), fontsize=7)
+    ax.tick_params(labelsize=7)
+    return ax
+
+
+def write_charts(table: pd.DataFrame, folder: Path) -> list[Path]:
+    """Draw the table ``steadiness``, one PNG a panel: each population's percentage, then its markers' medians.
+
+    Of the medians those that break rules come first; a picture holds 48 charts at most. Returns the paths written.
+    """
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for panel, rows in table.groupby("panel", sort=True):
+        chosen = list(_chosen(rows))
+        if not chosen:
+            continue
+        lines = -(-len(chosen) // _COLUMNS)
+        figure = Figure(figsize=(3.2 * _COLUMNS, 2.0 * lines + 0.6), layout="constrained")
+        axes: Any = figure.subplots(lines, _COLUMNS, squeeze=False)
+        for ax, (title, series) in zip(axes.flat, chosen, strict=False):
+            levey_jennings(ax, series, title=title)
+        for ax in list(axes.flat)[len(chosen) :]:
+            ax.set_axis_off()
+        figure.supxlabel("bridge sample, in order of collection; lines: mean, 2 SD, 3 SD", fontsize=8)
+        path = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', str(panel))}.png"
+        temporary = path.with_name(f".{path.name}.tmp")
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+        temporary.replace(path)
+        written.append(path)
+    return written
+
+
+def _chosen(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield series with their titles: percentages in the table's order, then medians, the worst first."""
+    every = [(key, series) for key, series in rows.groupby(_SERIES, sort=False, dropna=False)]
+    known = [(key, series) for key, series in every if series["number"].notna().any()]
+    percents = [(_title(series), series) for key, series in known if key[3] == "percent_of_parent"]
+    medians = [series for key, series in known if key[3] != "percent_of_parent"]
+    medians.sort(key=lambda series: -int((series["verdict"] == "out of control").sum()))
+    yield from [*percents, *((_title(series), series) for series in medians)][:_MOST]
+
+
+def _title(series: pd.DataFrame) -> str:
+    first = series.iloc[0]
+    what = "% of parent" if first["quantity"] == "percent_of_parent" else f"median {first['marker']}"
+    return f"{first['label']}: {what}"
