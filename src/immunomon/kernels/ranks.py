@@ -1,0 +1,68 @@
+"""Ranks of many values in little time: a measure of size that no scale and no outlier can bend."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["binned_ranks"]
+
+_CODES = 1 << 16
+_ENOUGH = 50_000  # events that fix the ranks of all: their error is far below that of a bin's mean
+
+
+@njit(cache=True, nogil=True)
+def _key(bits: np.uint32) -> np.uint32:
+    # Numbers' order is that of their bits, but for the sign: negatives count backwards, below the positives.
+    half = bits >> np.uint32(16)
+    return np.uint32(0xFFFF) - half if half >= np.uint32(0x8000) else half + np.uint32(0x8000)
+
+
+@njit(cache=True, nogil=True)
+def _ranks(bits: NDArray[np.uint32], every: int) -> NDArray[np.float32]:
+    table = np.zeros((bits.shape[1], _CODES), dtype=np.float32)
+    for event in range(0, bits.shape[0], every):
+        for channel in range(bits.shape[1]):
+            table[channel, _key(bits[event, channel])] += np.float32(1)
+    for channel in range(bits.shape[1]):
+        before = np.float32(0)
+        for code in range(_CODES):
+            here = table[channel, code]
+            table[channel, code] = before + np.float32(0.5) * here
+            before += here
+        for code in range(_CODES):
+            table[channel, code] /= before
+    return table
+
+
+@njit(cache=True, nogil=True)
+def _means(
+    bits: NDArray[np.uint32], edges: NDArray[np.int64], table: NDArray[np.float32], out: NDArray[np.float64]
+) -> None:
+    for place in range(edges.size - 1):
+        for event in range(edges[place], edges[place + 1]):
+            for channel in range(bits.shape[1]):
+                out[place, channel] += table[channel, _key(bits[event, channel])]
+        for channel in range(bits.shape[1]):
+            out[place, channel] /= max(edges[place + 1] - edges[place], 1)
+
+
+def binned_ranks(values: NDArray[np.floating], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean rank, from 0 to 1, that each channel's values have in each bin of events.
+
+    values: (events, channels); edges: (bins + 1,) first events of the bins and the end, not falling; result: (bins,
+    channels). Equal values share their rank, and values closer than 0.4 to 0.8 % of their size count as equal: the
+    upper 16 bits of a float32 are its key, so that ranking is counting, not sorting. Of more than 100,000 events the
+    ranks are those among every second, third ... Without any change over time a bin of m events has mean 0.5 and
+    standard deviation 1 / sqrt(12 m), whatever the values' distribution (Wilcoxon 1945).
+
+    >>> binned_ranks(np.array([[-1.0], [7.0], [7.0], [100.0]]), np.array([0, 1, 3, 4])).tolist()
+    [[0.125], [0.5], [0.875]]
+    """
+    out = np.zeros((len(edges) - 1, values.shape[1]))
+    if values.size:
+        bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+        table = _ranks(bits, max(1, len(values) // _ENOUGH))
+        _means(bits, np.ascontiguousarray(edges, dtype=np.int64), table, out)
+    return out
