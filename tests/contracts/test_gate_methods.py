@@ -9,7 +9,7 @@ from immunomon.errors import GateNotPlaced, UnknownName
 from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.geometry import Boolean, gate_from_dict, gate_to_dict
-from immunomon.model.placement import GateMethod
+from immunomon.model.placement import GateMethod, Movable
 from immunomon.model.scales import Identity, Logicle
 from immunomon.model.strategy import GateDeclaration
 
@@ -79,6 +79,32 @@ def test_the_regions_placed_are_the_regions_declared(name):
         assert gate_from_dict(gate_to_dict(gate)) == gate
         assert set(gate.axes) <= set(method.axes)
     assert all(np.isfinite(value) for value in placement.facts.values())
+
+
+def test_a_method_that_places_from_data_says_how_sure_it_is_and_what_set_the_gate(name):
+    if name in PLACED_FROM_DATA:
+        method = method_of(name)
+        assert isinstance(method, Movable)
+        placement = method.fit(events_of(1), SCALES)
+        assert set(placement.errors) == set(method.coordinates) <= set(placement.facts)
+        assert all(0 < error < np.inf for error in placement.errors.values())
+        assert placement.source
+
+
+def test_a_gate_made_again_from_its_facts_is_the_same_gate(name):
+    method = method_of(name)
+    if isinstance(method, Movable):
+        placement = method.fit(events_of(1), SCALES)
+        assert dict(method.at(placement.facts, SCALES)) == dict(placement.regions)
+
+
+def test_a_gate_moves_with_each_of_its_coordinates(name):
+    method = method_of(name)
+    if isinstance(method, Movable):
+        placement = method.fit(events_of(1), SCALES)
+        for coordinate in method.coordinates:
+            moved = {**placement.facts, coordinate: placement.facts[coordinate] * 1.1 + 0.01}
+            assert dict(method.at(moved, SCALES)) != dict(placement.regions)
 
 
 def test_the_same_events_give_the_same_gate(name):

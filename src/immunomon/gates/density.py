@@ -11,16 +11,25 @@ from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
-from immunomon.gates.traits import Alone
+from immunomon.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.kernels.density import Mode, modes_of, profile_of, valley_between
+from immunomon.kernels.resample import valley_error
 from immunomon.model.events import EventTable
-from immunomon.model.geometry import Interval
 from immunomon.model.placement import Placement
 from immunomon.model.scales import DisplayScale
 
-__all__ = ["Valley", "Which", "find_valley"]
+__all__ = ["Valley", "ValleyFound", "Which", "find_valley"]
 
 Which = Literal["deepest", "first", "last"]
+
+
+@dataclass(frozen=True)
+class ValleyFound:
+    """A valley: where, how deep below the lower of its modes (standard errors), and how sure the place is."""
+
+    position: float
+    depth: float
+    error: float
 
 
 def _pick(modes: list[Mode], which: Which) -> tuple[Mode, Mode]:
@@ -35,14 +44,15 @@ def _pick(modes: list[Mode], which: Which) -> tuple[Mode, Mode]:
 
 def find_valley(
     values: NDArray[np.floating], *, bandwidth: float, min_persistence: float, which: Which, min_events: int
-) -> tuple[float, float]:
-    """Return the position of a valley and its depth in standard errors.
+) -> ValleyFound:
+    """Return a valley's position, its depth in standard errors, and the standard error of the position.
 
     values: (events,) on the display scale. Raises GateNotPlaced for too few events or fewer than two modes.
 
     >>> values = np.concatenate([np.linspace(0.1, 0.2, 500), np.linspace(0.7, 0.8, 500)])
-    >>> round(find_valley(values, bandwidth=0.02, min_persistence=4, which="deepest", min_events=50)[0], 2)
-    0.45
+    >>> found = find_valley(values, bandwidth=0.02, min_persistence=4, which="deepest", min_events=50)
+    >>> round(found.position, 2), found.error < 0.01
+    (0.45, True)
     """
     finite = values[np.isfinite(values)]
     if finite.size < min_events:
@@ -53,12 +63,13 @@ def find_valley(
         raise GateNotPlaced("one mode only: there is no valley")
     left, right = _pick(modes, which)
     # Between peaks that are not neighbours the lowest point may lie beyond a third one; that is what 'deepest' means.
-    return valley_between(profile, left, right)
+    position, depth = valley_between(profile, left, right)
+    return ValleyFound(position, depth, valley_error(profile, left, right, rng=np.random.default_rng(SEED)))
 
 
 @GATE_METHODS.register("valley")
 @dataclass(frozen=True, kw_only=True)
-class Valley(Alone):
+class Valley(ThresholdGate):
     """A threshold in the valley between two modes: ``low`` and ``high`` are its two sides.
 
     which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth: how much
@@ -78,29 +89,13 @@ class Valley(Alone):
     high: float | None = None
     fallback: float | None = None
 
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The axis."""
-        return (self.axis,)
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """The two sides of the threshold."""
-        return ("low", "high")
-
-    def threshold(self, parent: EventTable, scale: DisplayScale) -> tuple[float, dict[str, float], str]:
-        """Return the threshold on the display scale, what it rests on, and a note; raises GateNotPlaced."""
-        values = np.asarray(parent.column(self.axis), dtype=np.float64)
-        if self.low is not None:
-            values = values[values >= scale.apply(np.array([self.low]))[0]]
-        if self.high is not None:
-            values = values[values <= scale.apply(np.array([self.high]))[0]]
-        # Display scales run from 0 to 1; an identity scale (scatter) runs over the cytometer's range.
-        reach = parent.channels[parent.index(self.axis)].range if scale.kind == "identity" else 1.0
+    def threshold(self, parent: EventTable, scale: DisplayScale) -> Threshold:
+        """Return the threshold on the display scale; raises GateNotPlaced if there is no valley and no fallback."""
+        values = within(parent, self.axis, scale, low=self.low, high=self.high)
         try:
-            position, depth = find_valley(
+            found = find_valley(
                 values,
-                bandwidth=self.bandwidth * reach,
+                bandwidth=self.bandwidth * reach_of(parent, self.axis, scale),
                 min_persistence=self.min_persistence,
                 which=self.which,
                 min_events=self.min_events,
@@ -109,11 +104,11 @@ class Valley(Alone):
             if self.fallback is None:
                 raise GateNotPlaced(f"{self.axis}: {error}; add 'fallback:' or gate it otherwise") from error
             position = float(scale.apply(np.array([self.fallback]))[0])
-            return position, {"threshold": position, "depth": 0.0}, f"{self.axis}: {error}; fallback used"
-        return position, {"threshold": position, "depth": depth}, ""
+            return Threshold(
+                position, facts={"depth": 0.0}, source="fallback", note=f"{self.axis}: {error}; fallback used"
+            )
+        return Threshold(found.position, found.error, {"depth": found.depth}, "valley")
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""
-        position, facts, note = self.threshold(parent, scales[self.axis])
-        regions = {"low": Interval(self.axis, high=position), "high": Interval(self.axis, low=position)}
-        return Placement(regions, facts, note)
+        return self._placed(self.threshold(parent, scales[self.axis]), scales)

@@ -42,6 +42,7 @@ class Diagonal(TwoAxes, Alone):
     min_persistence: float = 4.0
     min_events: int = 100
     fallback_offset: float | None = None
+    coordinates: ClassVar[tuple[str, ...]] = ("offset",)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -54,9 +55,8 @@ class Diagonal(TwoAxes, Alone):
             if scales[axis].kind == "identity":
                 raise GateNotPlaced(f"{axis}: a diagonal needs a display scale such as logicle, not identity")
         along = np.asarray(parent.column(self.y), dtype=np.float64) - self.slope * np.asarray(parent.column(self.x))
-        note, depth = "", 0.0
         try:
-            offset, depth = find_valley(
+            found = find_valley(
                 along,
                 bandwidth=self.bandwidth * float(np.hypot(1.0, self.slope)),
                 min_persistence=self.min_persistence,
@@ -66,10 +66,15 @@ class Diagonal(TwoAxes, Alone):
         except GateNotPlaced as error:
             if self.fallback_offset is None:
                 raise GateNotPlaced(f"{self.y} against {self.x}: {error}; add 'fallback_offset:'") from error
-            offset, note = self.fallback_offset, f"{self.y} against {self.x}: {error}; fallback used"
-        return Placement(self._halves(offset), {"offset": offset, "slope": self.slope, "depth": depth}, note)
+            facts = {"offset": self.fallback_offset, "slope": self.slope, "depth": 0.0}
+            note = f"{self.y} against {self.x}: {error}; fallback used"
+            return Placement(self.at(facts, scales), facts, note, "fallback")
+        facts = {"offset": found.position, "slope": self.slope, "depth": found.depth}
+        return Placement(self.at(facts, scales), facts, source="valley", errors={"offset": found.error})
 
-    def _halves(self, offset: float) -> dict[str, Polygon]:
+    def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:  # noqa: ARG002
+        """Return the two sides of the border with this offset (in y - slope * x, display scale)."""
+        offset = facts["offset"]
         left, right = (-_REACH, offset - self.slope * _REACH), (_REACH, offset + self.slope * _REACH)
         top, bottom = _REACH * (2 + abs(self.slope)), -_REACH * (2 + abs(self.slope))
         above = (left, right, (_REACH, top), (-_REACH, top))

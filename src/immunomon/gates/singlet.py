@@ -11,7 +11,7 @@ import numpy as np
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.traits import OneRegion
-from immunomon.kernels.line import robust_line
+from immunomon.kernels.line import line_errors, robust_line
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Polygon
 from immunomon.model.placement import Placement
@@ -38,6 +38,7 @@ class Singlet(OneRegion):
     below: float = 4.0
     above: float = 4.0
     min_events: int = 100
+    coordinates: ClassVar[tuple[str, ...]] = ("slope", "intercept", "spread")
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -59,7 +60,15 @@ class Singlet(OneRegion):
             slope, intercept, spread = robust_line(area[usable], height[usable])
         except ValueError as error:
             raise GateNotPlaced(f"{self.area} x {self.height}: {error}") from error
+        facts = {"slope": slope, "intercept": intercept, "spread": spread}
+        errors = line_errors(area[usable], height[usable], (slope, intercept, spread))
+        return Placement(
+            self.at(facts, scales), facts, source="line", errors=dict(zip(self.coordinates, errors, strict=True))
+        )
+
+    def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:  # noqa: ARG002
+        """Return the band around the line with this slope and intercept, of this relative spread."""
+        slope, intercept, spread = (facts[name] for name in self.coordinates)
         low, high = slope - self.below * spread, slope + self.above * spread
         corners = ((0.0, intercept), (_FAR, intercept + low * _FAR), (_FAR, intercept + high * _FAR))
-        facts = {"slope": slope, "intercept": intercept, "spread": spread}
-        return Placement({"inside": Polygon(self.area, self.height, corners)}, facts)
+        return {"inside": Polygon(self.area, self.height, corners)}

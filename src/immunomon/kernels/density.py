@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Mode", "Profile", "modes_of", "profile_of", "valley_between"]
+__all__ = ["Mode", "Profile", "gaussian_kernel", "modes_of", "profile_of", "valley_between"]
 
 Floats = NDArray[np.float64]
 
@@ -18,12 +18,20 @@ class Profile:
     """A smoothed histogram: bin centres, smoothed counts, and their square roots in units of their own noise.
 
     height: the square root of a count has the same variance at every level (Bartlett 1936), so differences in height
-    are differences in standard errors, in a crowd and in a tail alike.
+    are differences in standard errors, in a crowd and in a tail alike. raw: the counts before they were smoothed;
+    bandwidth: the standard deviation of the kernel, in the values' unit.
     """
 
     centers: Floats
     counts: Floats
     height: Floats
+    raw: Floats
+    bandwidth: float
+
+    @property
+    def width(self) -> float:
+        """The width of a bin, in the values' unit."""
+        return float(self.centers[1] - self.centers[0])
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,23 @@ def profile_of(values: NDArray[np.floating], bandwidth: float, bins: int = 1024)
     bins = int(min(8192, max(bins, 8 * (high - low) / bandwidth)))
     counts, edges = np.histogram(values, bins=bins, range=(low, high))
     width = (high - low) / bins
-    reach = min(int(np.ceil(4 * bandwidth / width)), (bins - 1) // 2)
-    steps = np.arange(-reach, reach + 1) * (width / bandwidth)
-    kernel = np.exp(-0.5 * steps**2)
-    kernel /= kernel.sum()
-    smooth = np.convolve(counts.astype(np.float64), kernel, mode="same")
+    raw = counts.astype(np.float64)
+    kernel = gaussian_kernel(bandwidth / width, longest=bins)
+    smooth = np.convolve(raw, kernel, mode="same")
     # Var(sqrt(smoothed)) is a quarter of the kernel's squared norm for Poisson counts.
     noise = 0.5 * np.sqrt(float((kernel**2).sum()))
-    return Profile(edges[:-1] + width / 2, smooth, np.sqrt(np.maximum(smooth, 0.0)) / noise)
+    return Profile(edges[:-1] + width / 2, smooth, np.sqrt(np.maximum(smooth, 0.0)) / noise, raw, bandwidth)
+
+
+def gaussian_kernel(bandwidth: float, longest: int = 8192) -> Floats:
+    """Return a Gaussian with sum 1, cut at four standard deviations; bandwidth and longest in bins.
+
+    >>> gaussian_kernel(0.5).round(3).tolist()
+    [0.0, 0.106, 0.787, 0.106, 0.0]
+    """
+    reach = min(int(np.ceil(4 * bandwidth)), (longest - 1) // 2)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / bandwidth) ** 2)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float64)
 
 
 def modes_of(profile: Profile, min_persistence: float = 4.0) -> list[Mode]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["robust_line"]
+__all__ = ["line_errors", "robust_line"]
 
 # Tukey's biweight at this many robust standard deviations has 95 % efficiency under normal errors.
 _CUT = 4.685
@@ -47,3 +47,30 @@ def robust_line(x: NDArray[np.floating], y: NDArray[np.floating], iterations: in
         if abs(before[0] - slope) <= 1e-6 * abs(slope) and abs(before[1] - intercept) <= 1e-6 * abs(intercept):
             break
     return slope, intercept, spread
+
+
+def line_errors(
+    x: NDArray[np.floating], y: NDArray[np.floating], line: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return the standard errors of a robust line's slope, intercept and relative spread.
+
+    x, y: (events,) as given to ``robust_line``; line: what it returned. Least squares over the points within the
+    biweight's cut, divided by its efficiency of 95 %; a median absolute deviation has one of 37 % (Huber & Ronchetti).
+
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.uniform(1, 100, 1000)
+    >>> y = x * (2 + rng.normal(0, 0.1, 1000))
+    >>> [round(error, 4) for error in line_errors(x, y, robust_line(x, y))]
+    [0.0039, 0.0429, 0.0038]
+    """
+    slope, intercept, spread = line
+    inverse = 1.0 / np.asarray(x, dtype=np.float64)
+    residual = np.asarray(y, dtype=np.float64) * inverse - slope - intercept * inverse
+    inverse = inverse[np.abs(residual) <= _CUT * spread]
+    count, deviation = inverse.size, float(np.std(inverse))
+    if count < 2 or deviation == 0:
+        return 0.0, 0.0, 0.0
+    of_mean = spread / np.sqrt(0.95 * count)
+    of_intercept = of_mean / deviation
+    of_slope = float(np.hypot(of_mean, of_intercept * float(inverse.mean())))
+    return of_slope, float(of_intercept), float(spread / np.sqrt(2 * 0.37 * count))

@@ -82,8 +82,13 @@ def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, fin
     if not _check_placement(call, path, methods[name], findings):
         return None
     arguments = arguments_of(call)
+    if not _check_nested(arguments, path, methods=methods, findings=findings):
+        return None
     try:
-        return _adapter(methods[name]).validate_python((arguments,))[0]
+        made = _adapter(methods[name]).validate_python((arguments,))[0]
+        if call.get("fit", "sample") != "sample" and getattr(made, "roles", ()):
+            findings.add((*path, "fit"), "control tubes belong to single samples", "use 'consensus: true' instead")
+        return made
     except ValidationError as error:
         for one in error.errors(include_url=False)[:50]:
             one["loc"] = one["loc"][1:]
@@ -91,6 +96,20 @@ def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, fin
     except (ValueError, TypeError, ArithmeticError) as error:  # a method's own check of its arguments
         findings.add(path, f"'{name}' cannot take these arguments: {error}", "correct them")
     return None
+
+
+def _check_nested(arguments: Mapping[str, Any], path: DataPath, *, methods: Methods, findings: Findings) -> bool:
+    """Check the gates among a gate's arguments, each at its own place in the file."""
+    before = len(findings.problems)
+    for key, value in arguments.items():
+        items = enumerate(value) if isinstance(value, list) else [("", value)]
+        for place, item in items:
+            if isinstance(item, dict) and isinstance(item.get("method"), str):
+                where = (*path, key) if place == "" else (*path, key, place)
+                for word in sorted(_ABOUT_PLACEMENT & set(item)):
+                    findings.add((*where, word), "stands only on the outer gate", f"move '{word}:' there")
+                check_gate(item, where, methods=methods, findings=findings)
+    return len(findings.problems) == before
 
 
 def _check_placement(call: Mapping[str, Any], path: DataPath, method: type[GateMethod], findings: Findings) -> bool:
@@ -107,8 +126,6 @@ def _check_placement(call: Mapping[str, Any], path: DataPath, method: type[GateM
         findings.add((*path, key), f"a gate of this method lies where it was declared: '{call['method']}'", "remove it")
     elif consensus and fit != "sample":
         findings.add((*path, "consensus"), f"each sample has the same gate with 'fit: {fit}'", "leave one of both out")
-    elif fit != "sample" and hasattr(method, "fit_with"):
-        findings.add((*path, "fit"), "control tubes belong to single samples", "use 'consensus: true' instead")
     return len(findings.problems) == before
 
 
@@ -180,6 +197,8 @@ _ARGUMENTS = {
     "fallback_offset": "Offset (display scale) where no valley is found.",
     "slope": "Slope of the border on the display scale.",
     "which": "Which valley: the deepest, the first (between the two lowest modes) or the last.",
+    "x_by": "A gate with one threshold on this axis that places the border across.",
+    "y_by": "A gate with one threshold on this axis that places the border upwards.",
     "x_which": "Which valley across: deepest, first or last.",
     "y_which": "Which valley upwards: deepest, first or last.",
     "bandwidth": "How much the density is smoothed, on the display scale.",

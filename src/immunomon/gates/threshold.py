@@ -1,0 +1,88 @@
+"""What gates of one threshold have in common: two sides, one number that says where they part, and its error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.gates.traits import Alone
+from immunomon.model.events import EventTable
+from immunomon.model.geometry import Interval
+from immunomon.model.placement import Placement
+from immunomon.model.scales import DisplayScale
+
+__all__ = ["SEED", "Threshold", "ThresholdGate", "reach_of", "within"]
+
+# Errors come from resampling: with one seed for all, the same events have the same errors.
+SEED = 20_240_607
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold on the display scale, its standard error (None: not estimated), what it rests on, what set it."""
+
+    position: float
+    error: float | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    note: str = ""
+
+
+class ThresholdGate(Alone):
+    """A method that divides one axis in ``low`` and ``high`` at the fact ``threshold``.
+
+    >>> ThresholdGate.coordinates
+    ('threshold',)
+    """
+
+    axis: str
+    coordinates: ClassVar[tuple[str, ...]] = ("threshold",)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axis."""
+        return (self.axis,)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The two sides of the threshold."""
+        return ("low", "high")
+
+    def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Interval]:  # noqa: ARG002
+        """Return the two sides of a threshold."""
+        position = facts["threshold"]
+        return {"low": Interval(self.axis, high=position), "high": Interval(self.axis, low=position)}
+
+    def _placed(self, found: Threshold, scales: Mapping[str, DisplayScale]) -> Placement:
+        facts = {"threshold": found.position, **found.facts}
+        errors = {} if found.error is None else {"threshold": found.error}
+        return Placement(self.at(facts, scales), facts, found.note, found.source, errors)
+
+
+def reach_of(parent: EventTable, axis: str, scale: DisplayScale) -> float:
+    """Return the length of an axis: display scales run from 0 to 1, an identity scale over the cytometer's range."""
+    return parent.channels[parent.index(axis)].range if scale.kind == "identity" else 1.0
+
+
+def within(
+    parent: EventTable, axis: str, scale: DisplayScale, *, low: float | None = None, high: float | None = None
+) -> NDArray[np.float64]:
+    """Return the finite values of an axis between two intensities, (events,), on the display scale.
+
+    >>> from immunomon.model.events import Channel, Scale
+    >>> from immunomon.model.scales import Linear
+    >>> events = EventTable(np.array([[0.1], [0.5], [np.nan]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)
+    >>> within(events, "CD3", Linear(t=100.0), low=20.0)
+    array([0.5])
+    """
+    values = np.asarray(parent.column(axis), dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if low is not None:
+        values = values[values >= scale.apply(np.array([low]))[0]]
+    if high is not None:
+        values = values[values <= scale.apply(np.array([high]))[0]]
+    return values
