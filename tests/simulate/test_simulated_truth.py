@@ -1,10 +1,15 @@
 import csv
+import io
 import math
 
 import numpy as np
 import pytest
 
+from immunomon.simulate.acquisition import Disturbance
+from immunomon.simulate.biology import healthy_donor
 from immunomon.simulate.layouts import LAYOUTS
+from immunomon.simulate.suspension import draw_yield, suspend
+from immunomon.simulate.truth import truth_of
 
 
 def truth(folder, stem):
@@ -91,3 +96,15 @@ def test_a_file_says_which_events_an_anomaly_spoiled(tiny_trial):
             assert row["anomaly_kind"] == kind
             assert (kind == "none") == (not anomaly.any())
             assert float(row["anomaly_percent"]) == pytest.approx(100 * anomaly.mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["none", "clog", "step", "drift"])
+def test_the_truth_names_which_artefact_spoils_an_event_and_which_events_are_off_the_scale(kind):
+    rng = np.random.default_rng(3)
+    layout = LAYOUTS["nk"]
+    cells = suspend(layout, draw_yield(rng), frequencies=healthy_donor("D").frequencies(), events=2000, rng=rng)
+    disturbance = Disturbance(kind, 0.25, 0.5) if kind != "none" else Disturbance()
+    kept = np.load(io.BytesIO(truth_of(cells, "nk", disturbance).archive()))
+    spoiled = {name: int(np.unpackbits(kept[f"artefact_{name}"]).sum()) for name in ("clog", "step", "drift")}
+    assert spoiled == {name: 500 if name == kind else 0 for name in ("clog", "step", "drift")}
+    assert np.array_equal(np.unpackbits(kept["artefact_margin"])[:2000], cells.margin)

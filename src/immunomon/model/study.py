@@ -10,6 +10,7 @@ from pathlib import Path
 
 from immunomon.errors import UnknownName, nearest
 from immunomon.model.normalisation import Normalisation
+from immunomon.model.quality import QualityLimits
 from immunomon.model.steadiness import Steadiness
 
 __all__ = [
@@ -115,6 +116,11 @@ class Role:
         """Whether a run gates such a tube (cells of a person, fully stained) or keeps it as a control."""
         return self.kind in {RoleKind.SAMPLE, RoleKind.UNSTIMULATED, RoleKind.BRIDGE}
 
+    @property
+    def is_control(self) -> bool:
+        """Whether gates of other tubes may be placed on such a tube."""
+        return self.kind not in {RoleKind.SAMPLE, RoleKind.BRIDGE}
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -182,6 +188,7 @@ class Study:
     panels: tuple[PanelUse, ...]
     reportability: Reportability = Reportability()
     compensation: CompensationSource = CompensationSource()
+    quality: QualityLimits = field(default_factory=QualityLimits)
     steadiness: Steadiness = field(default_factory=Steadiness)
     normalisation: Normalisation | None = None
     samples_file: Path = Path("samples.csv")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.simulate.acquisition import Disturbance
+from immunomon.simulate.acquisition import ANOMALY_KINDS, Disturbance
 from immunomon.simulate.biology import NOVEL
 from immunomon.simulate.populations import ROOT_PARENTS, TruthPopulation, truth_populations
 from immunomon.simulate.suspension import Suspension
@@ -30,6 +31,7 @@ class Truth:
     masks: Mask
     anomaly: Mask
     anomaly_kind: str
+    margin: Mask
 
     def percent_of_parent(self) -> dict[str, float]:
         """Return the true percentages in this file; not-a-number where the parent is empty."""
@@ -37,9 +39,19 @@ class Truth:
         pairs = zip(self.names, self.parents, strict=True)
         return {name: 100 * counts[name] / counts[up] if counts[up] else float("nan") for name, up in pairs}
 
+    def artefacts(self) -> dict[str, Mask]:
+        """Return which events each kind of artefact spoils: clog, step, drift, and margin (off the scale)."""
+        nothing = np.zeros_like(self.anomaly)
+        kinds = {kind: self.anomaly if kind == self.anomaly_kind else nothing for kind in ANOMALY_KINDS[1:]}
+        return {**kinds, "margin": self.margin}
+
     def archive(self) -> bytes:
-        """Return the contents of its npz file: names, masks (rows as bits), n, anomaly (bits), anomaly_kind."""
+        """Return the contents of its npz file: names, masks (rows as bits), n, anomaly (bits), anomaly_kind.
+
+        artefact_clog, artefact_step, artefact_drift, artefact_margin: which events each spoils, as bits.
+        """
         buffer = io.BytesIO()
+        artefacts: dict[str, Any] = {f"artefact_{name}": np.packbits(mask) for name, mask in self.artefacts().items()}
         np.savez_compressed(
             buffer,
             names=np.array(self.names),
@@ -48,6 +60,7 @@ class Truth:
             n=np.array(self.masks.shape[1]),
             anomaly=np.packbits(self.anomaly),
             anomaly_kind=np.array(self.anomaly_kind),
+            **artefacts,
         )
         return buffer.getvalue()
 
@@ -74,4 +87,5 @@ def truth_of(cells: Suspension, panel: str, disturbance: Disturbance) -> Truth:
         np.stack(list(members.values())),
         disturbance.touches(cells.kind.size),
         disturbance.kind,
+        cells.margin,
     )

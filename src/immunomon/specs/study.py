@@ -19,6 +19,7 @@ from immunomon.model.study import (
     Subject,
     Visit,
 )
+from immunomon.specs.quality import QualitySpec
 from immunomon.specs.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.specs.steadiness import NormalisationSpec, SteadinessSpec
 from immunomon.specs.study_meaning import check_study
@@ -140,6 +141,7 @@ class StudySpec(SpecModel):
     compensation: CompensationSpec = Field(CompensationSpec(), description="Where the spillover matrix comes from.")
     samples: Text = Field("samples.csv", description="The sample list, relative to the study's folder.")
     reportability: ReportabilitySpec = Field(ReportabilitySpec(), description="When a frequency may be reported.")
+    quality: QualitySpec = Field(QualitySpec(), description="When a file's acquisition is remarked on, or fails.")
     steadiness: SteadinessSpec = Field(SteadinessSpec(), description="Control limits of the bridge samples' charts.")
     normalisation: NormalisationSpec | None = Field(
         None, description="How batches are brought together by their bridge samples; off if left out."
@@ -182,6 +184,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         compensation=CompensationSource(
             spec.compensation.source, Path(spec.compensation.path) if spec.compensation.path else None
         ),
+        quality=spec.quality.model(),
         steadiness=spec.steadiness.model(),
         normalisation=spec.normalisation.model() if spec.normalisation else None,
         samples_file=Path(spec.samples),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunomon.specs import catalog
 from immunomon.specs.findings import DataPath, Findings, shown
+from immunomon.specs.quality import check_quality
 from immunomon.specs.shape import Shaped
 from immunomon.specs.steadiness import check_normalisation
 
@@ -35,6 +36,7 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     _check_panels(shaped, folder, findings)
     _check_compensation(shaped.spec, folder, findings)
     _check_limits(shaped.spec.reportability, findings)
+    check_quality(shaped.spec.quality, findings)
     check_normalisation(shaped.spec.normalisation, _names(data, "panels", "panel"), findings=findings)
 
 
