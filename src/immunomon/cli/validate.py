@@ -23,7 +23,9 @@ from immunomon.validation.trials import Design
 __all__ = ["validate", "validate_sections"]
 
 # Measurements beside the gates': the name of the section, and the function of Settings that returns it.
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "quality": "immunomon.validation.quality:section",
+}
 
 
 def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int | None) -> int:

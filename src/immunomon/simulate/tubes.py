@@ -76,8 +76,11 @@ class Run:
     truth: Truth | None
 
 
-def run_tube(tube: Tube, seed: int) -> Run:
-    """Stain and acquire one tube; the result depends on the seed and the tube alone."""
+def run_tube(tube: Tube, seed: int, *, disturbance: Disturbance | None = None) -> Run:
+    """Stain and acquire one tube; the result depends on the seed and the tube alone.
+
+    disturbance: what goes wrong in its acquisition, if that is not to be drawn.
+    """
     rng = generator(seed, "tube", tube.stem)
     role, _, reagent = tube.role.partition(":")
     if role == "single-stain":
@@ -87,9 +90,10 @@ def run_tube(tube: Tube, seed: int) -> Run:
     cells = suspend(tube.layout, contents, frequencies=tube.frequencies, events=tube.events, rng=rng)
     staining = batch_staining(tube.layout, tube.batch.name, tube.batch.trial_day, seed=seed)
     staining *= donor_staining(tube.layout, tube.donor, seed=seed) * _stained(tube.layout, role, reagent)
-    disturbance = draw_disturbance(rng) if role == "sample" else Disturbance()
-    events = acquire(cells, staining, disturbance, rng=rng)
-    truth = truth_of(cells, tube.layout.name, disturbance) if tube.has_truth else None
+    drawn = draw_disturbance(rng) if role == "sample" else Disturbance()
+    wrong = drawn if disturbance is None else disturbance
+    events = acquire(cells, staining, wrong, rng=rng)
+    truth = truth_of(cells, tube.layout.name, wrong) if tube.has_truth else None
     return Run(events, {**contents.expected(), **tube.frequencies}, truth)
 
 
