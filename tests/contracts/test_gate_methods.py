@@ -9,7 +9,7 @@ from immunomon.errors import GateNotPlaced, UnknownName
 from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.geometry import Boolean, gate_from_dict, gate_to_dict
-from immunomon.model.placement import GateMethod, Movable
+from immunomon.model.placement import ControlTube, GateMethod, Movable, Placement, WithControls
 from immunomon.model.scales import Identity, Logicle
 from immunomon.model.strategy import GateDeclaration
 
@@ -24,8 +24,16 @@ EXAMPLES = {
     "valley": {"axis": "CD3"},
     "singlet": {},
     "diagonal": {"x": "CD3", "y": "CD4", "which": "last"},
+    "tail": {"axis": "CD3", "reference": "first"},
+    "mixture": {"x": "CD3", "y": "CD4", "near": [2e4, 1e4]},
+    "contour": {"x": "FSC-A", "y": "SSC-A"},
+    "control": {"axis": "CD3"},
+    "first_of": {"of": [{"method": "control", "axis": "CD3"}, {"method": "valley", "axis": "CD3"}]},
 }
-PLACED_FROM_DATA = {"valley", "quadrants", "diagonal", "singlet"}
+PLACED_FROM_DATA = {
+    *("valley", "quadrants", "diagonal", "singlet"),
+    *("tail", "mixture", "contour", "control", "first_of"),
+}
 CHANNELS = (
     Channel("FSC-A"),
     Channel("FSC-H"),
@@ -57,6 +65,21 @@ def name(request):
     return request.param
 
 
+class Tubes:
+    """One control tube of the batch: cells without CD3."""
+
+    def tubes(self, role, near):
+        if near != "batch":
+            return ()
+        values = np.array(events_of(9).values)
+        values[:, 3] = SCALES["CD3"].apply(np.random.default_rng(9).normal(0, 150, values.shape[0]))
+        return (ControlTube("fmo_1", near, EventTable(values, CHANNELS, Scale.DISPLAY)),)
+
+
+def fit(method: GateMethod, events: EventTable) -> Placement:
+    return method.fit_with(events, SCALES, Tubes()) if isinstance(method, WithControls) else method.fit(events, SCALES)
+
+
 def test_a_method_is_a_frozen_dataclass_that_keeps_the_protocol(name):
     method = method_of(name)
     assert isinstance(method, GateMethod)
@@ -73,7 +96,7 @@ def test_a_method_that_places_from_data_names_its_paper(name):
 
 def test_the_regions_placed_are_the_regions_declared(name):
     method = method_of(name)
-    placement = method.fit(events_of(1), SCALES)
+    placement = fit(method, events_of(1))
     assert set(placement.regions) == set(method.regions)
     for gate in placement.regions.values():
         assert gate_from_dict(gate_to_dict(gate)) == gate
@@ -85,7 +108,7 @@ def test_a_method_that_places_from_data_says_how_sure_it_is_and_what_set_the_gat
     if name in PLACED_FROM_DATA:
         method = method_of(name)
         assert isinstance(method, Movable)
-        placement = method.fit(events_of(1), SCALES)
+        placement = fit(method, events_of(1))
         assert set(placement.errors) == set(method.coordinates) <= set(placement.facts)
         assert all(0 < error < np.inf for error in placement.errors.values())
         assert placement.source
@@ -94,14 +117,14 @@ def test_a_method_that_places_from_data_says_how_sure_it_is_and_what_set_the_gat
 def test_a_gate_made_again_from_its_facts_is_the_same_gate(name):
     method = method_of(name)
     if isinstance(method, Movable):
-        placement = method.fit(events_of(1), SCALES)
+        placement = fit(method, events_of(1))
         assert dict(method.at(placement.facts, SCALES)) == dict(placement.regions)
 
 
 def test_a_gate_moves_with_each_of_its_coordinates(name):
     method = method_of(name)
     if isinstance(method, Movable):
-        placement = method.fit(events_of(1), SCALES)
+        placement = fit(method, events_of(1))
         for coordinate in method.coordinates:
             moved = {**placement.facts, coordinate: placement.facts[coordinate] * 1.1 + 0.01}
             assert dict(method.at(moved, SCALES)) != dict(placement.regions)
@@ -109,13 +132,13 @@ def test_a_gate_moves_with_each_of_its_coordinates(name):
 
 def test_the_same_events_give_the_same_gate(name):
     method = method_of(name)
-    assert method.fit(events_of(2), SCALES) == method.fit(events_of(2), SCALES)
+    assert fit(method, events_of(2)) == fit(method, events_of(2))
 
 
 def test_the_order_of_events_does_not_matter(name):
     events = events_of(3)
     shuffled = EventTable(np.random.default_rng(1).permutation(events.values), CHANNELS, Scale.DISPLAY)
-    one, other = (method_of(name).fit(table, SCALES) for table in (events, shuffled))
+    one, other = (fit(method_of(name), table) for table in (events, shuffled))
     for key, value in one.facts.items():
         assert other.facts[key] == pytest.approx(value, rel=1e-6, abs=1e-9)
 
@@ -123,7 +146,7 @@ def test_the_order_of_events_does_not_matter(name):
 @pytest.mark.parametrize("name", [n for n in sorted(GATE_METHODS) if len(method_of(n).regions) > 1])
 def test_complementary_regions_share_no_event_and_lose_none(name):
     method, events = method_of(name), events_of(4)
-    gates = method.fit(events, SCALES).regions.values()
+    gates = fit(method, events).regions.values()
     masks = [gate.contains(events) for gate in gates if not isinstance(gate, Boolean)]
     assert (np.sum(masks, axis=0) == 1).all()
 

@@ -4,7 +4,33 @@
 True
 """
 
-from immunomon.gates import boolean, density, diagonal, fixed, quadrants, singlet
+from immunomon.gates import (
+    boolean,
+    contour,
+    control,
+    density,
+    diagonal,
+    first_of,
+    fixed,
+    mixture,
+    quadrants,
+    singlet,
+    tail,
+)
 from immunomon.gates.registry import GATE_METHODS, gate_method
 
-__all__ = ["GATE_METHODS", "boolean", "density", "diagonal", "fixed", "gate_method", "quadrants", "singlet"]
+__all__ = [
+    "GATE_METHODS",
+    "boolean",
+    "contour",
+    "control",
+    "density",
+    "diagonal",
+    "first_of",
+    "fixed",
+    "gate_method",
+    "mixture",
+    "quadrants",
+    "singlet",
+    "tail",
+]

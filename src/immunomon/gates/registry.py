@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +22,7 @@ def _adapter(method: type[GateMethod]) -> TypeAdapter[Any]:
     return TypeAdapter(method)
 
 
+@lru_cache(maxsize=4096)
 def gate_method(declaration: GateDeclaration) -> GateMethod:
     """Return the gate method that a declaration names, with its arguments.
 

@@ -1,0 +1,120 @@
+"""An ellipse around one cloud of cells, found among others: lymphocytes by scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import GateNotPlaced
+from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.traits import OneRegion, TwoAxes
+from immunomon.kernels.grid import grid_of, peaks_of, smoothed
+from immunomon.kernels.mixture import center_errors, distance_square_of, fit_t_mixture
+from immunomon.model.events import EventTable
+from immunomon.model.geometry import Ellipse, Polygon
+from immunomon.model.placement import Placement
+from immunomon.model.scales import DisplayScale
+
+__all__ = ["Mixture"]
+
+_BINS = 96
+_BANDWIDTH = 2.0  # cells of the grid
+_CORNERS = 40
+_SPREAD = 0.04  # of an axis: how wide a cloud is taken to be to begin with
+
+
+@GATE_METHODS.register("mixture")
+@dataclass(frozen=True, kw_only=True)
+class Mixture(TwoAxes, OneRegion):
+    """An ellipse that holds a given mass of one of several clouds, each a t distribution that outliers do not widen.
+
+    near: where the cloud lies, roughly, as intensities [x, y]: the cloud to which such an event would belong is meant;
+    left out: the densest one. mass: how much of the cloud's t distribution the ellipse holds. log: fit the clouds to
+    the logarithms of the axes (Box-Cox transformation with lambda 0), for scatter on a linear scale; the gate is then
+    the ellipse's outline as a polygon. clouds: how many are looked for at most. least: the share of the highest peak
+    below which a peak is no cloud.
+    """
+
+    paper: ClassVar[str] = (
+        "Lo, Brinkman & Gottardo 2008, Cytometry A 73A:321; Peel & McLachlan 2000, Stat Comput 10:339"
+    )
+    coordinates: ClassVar[tuple[str, ...]] = ("center_x", "center_y")
+
+    x: str
+    y: str
+    near: tuple[float, float] | None = None
+    mass: float = 0.9
+    log: bool = False
+    clouds: int = 6
+    least: float = 0.02
+    min_events: int = 300
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mass < 1 or self.clouds < 1:
+            raise ValueError(
+                f"mass must lie between 0 and 1 and clouds be at least 1, got {self.mass:g}, {self.clouds}"
+            )
+        if self.log and self.near is not None and min(self.near) <= 0:
+            raise ValueError("with 'log: true', near must be positive")
+
+    def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
+        """Place the ellipse; raises GateNotPlaced for too few events, or none around the place that is meant."""
+        points = self._points(parent)
+        if points.shape[0] < self.min_events:
+            raise GateNotPlaced(f"{self.x} x {self.y}: only {points.shape[0]} events, {self.min_events} are needed")
+        try:
+            grid = grid_of(points[:, 0], points[:, 1], _BINS)
+        except ValueError as error:
+            raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
+        density = smoothed(grid.counts, _BANDWIDTH)
+        peaks = peaks_of(density, least=self.least, apart=round(2 * _BANDWIDTH))[: self.clouds]
+        starts = np.array([[grid.x[column], grid.y[row]] for row, column in peaks])
+        cells, counts = grid.occupied()
+        extent = np.array([np.ptp(grid.x), np.ptp(grid.y)])
+        found = fit_t_mixture(cells, counts, starts, spread=_SPREAD * extent)
+        place = np.array([self._near(scales)]) if self.near is not None else starts[:1]
+        cloud = int(found.memberships(place)[0][0].argmax())
+        center, scatter = found.centers[cloud], found.scatters[cloud]
+        errors = center_errors(found, cloud, cells, counts)
+        if self.log:
+            center, errors = np.exp(center), errors * np.exp(center)
+        facts = {
+            **dict(zip(self.coordinates, center.tolist(), strict=True)),
+            **{"xx": float(scatter[0, 0]), "xy": float(scatter[0, 1]), "yy": float(scatter[1, 1])},
+            **{"weight": float(found.weights[cloud]), "clouds": float(len(peaks))},
+        }
+        named = dict(zip(self.coordinates, errors.tolist(), strict=True))
+        return Placement(self.at(facts, scales), facts, source=f"mixture of {len(peaks)}", errors=named)
+
+    def _points(self, parent: EventTable) -> NDArray[np.float64]:
+        points = np.column_stack([np.asarray(parent.column(axis), dtype=np.float64) for axis in self.axes])
+        points = points[np.isfinite(points).all(axis=1)]
+        tops = points.max(axis=0, initial=-np.inf)
+        points = points[(points < tops).all(axis=1)]  # not the events at the margin
+        return np.asarray(np.log(points[(points > 0).all(axis=1)]) if self.log else points, dtype=np.float64)
+
+    def _near(self, scales: Mapping[str, DisplayScale]) -> list[float]:
+        near = self.near or (0.0, 0.0)
+        shown = [float(scales[axis].apply(np.array([value]))[0]) for axis, value in zip(self.axes, near, strict=True)]
+        return [float(np.log(max(value, 1e-12))) for value in shown] if self.log else shown
+
+    def at(
+        self,
+        facts: Mapping[str, float],
+        scales: Mapping[str, DisplayScale],  # noqa: ARG002
+    ) -> dict[str, Ellipse | Polygon]:
+        """Return the ellipse with its center at these facts."""
+        center, square = (facts["center_x"], facts["center_y"]), distance_square_of(self.mass)
+        covariance = ((facts["xx"], facts["xy"]), (facts["xy"], facts["yy"]))
+        if not self.log:
+            return {"inside": Ellipse(self.x, self.y, center, covariance, square)}
+        angles = 2 * np.pi * (np.arange(_CORNERS) + 0.5) / _CORNERS
+        # Corners a little outside, so that the polygon has the area of the ellipse.
+        radius = np.sqrt(square * (2 * np.pi / _CORNERS) / np.sin(2 * np.pi / _CORNERS))
+        circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
+        corners = np.exp(np.log(center) + circle @ np.linalg.cholesky(np.array(covariance)).T)
+        return {"inside": Polygon(self.x, self.y, tuple((float(x), float(y)) for x, y in corners))}
