@@ -30,7 +30,8 @@ def _made(value: object) -> GateMethod:
     raise PydanticCustomError("nested_gate", "a gate needs 'method: ...', the name of a gate method")
 
 
-_SCHEMA = {"type": "object", "properties": {"method": {"type": "string"}}, "required": ["method"]}
+_METHOD = {"type": "string", "description": "The gate method; the other keys are its arguments."}
+_SCHEMA = {"type": "object", "properties": {"method": _METHOD}, "required": ["method"]}
 NestedGate = Annotated[GateMethod, PlainValidator(_made), WithJsonSchema(_SCHEMA)]
 
 
