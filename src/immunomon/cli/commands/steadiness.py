@@ -23,3 +23,22 @@ def steadiness(
     from immunomon.cli.steadiness import steadiness as work
 
     raise typer.Exit(work(run, panel=panel, charts=charts, warnings=warnings))
+
+
+@app.command()
+def normalise(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Another folder for the results; default: the run.")
+    ] = None,
+    regate: Annotated[
+        bool, typer.Option("--regate/--no-regate", help="Whether every file is gated again on normalised events.")
+    ] = True,
+) -> None:
+    """Bring batches together by their bridge samples, as the study declares: raw and normalised values, judged."""
+    from immunomon.cli.normalise import normalise as work
+
+    raise typer.Exit(work(run, study=study, out=out, regate=regate))
