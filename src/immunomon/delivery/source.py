@@ -1,0 +1,125 @@
+"""What a delivery is made from: a finished run, its study's tables of other assessments, and the digests of both."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunomon.errors import DeliveryFailed
+
+__all__ = ["RunSource", "file_sha256", "read_source", "records_of"]
+
+_TABLES = ("samples", "populations", "frequencies", "medians", "changes")
+_AGAIN = "finish the run with: immunomon run"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class RunSource:
+    """A finished run: its folder, its record, its tables, and the study's folder if that is at hand."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    study_folder: Path | None = None
+
+    @property
+    def study(self) -> Mapping[str, Any]:
+        """The study as the run knew it: names, dose groups, subjects, visits, panels."""
+        section: Mapping[str, Any] = self.record["study"]
+        return section
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that made the run."""
+        return str(self.record["digest"])
+
+    @property
+    def code_digest(self) -> str:
+        """The digest of the code that made the run."""
+        return str(self.record.get("software", {}).get("code_digest", ""))
+
+    @cached_property
+    def samples(self) -> dict[str, dict[str, Any]]:
+        """The rows of the table of samples by sample id, missing values as None."""
+        return {str(row["sample_id"]): row for row in records_of(self.tables["samples"])}
+
+    def gates_digest(self, sample_id: str) -> str:
+        """Return the SHA-256 of a sample's placed gates, or an empty text if there are none."""
+        path = self.folder / "gates" / f"{sample_id}.json"
+        return file_sha256(path) if path.is_file() else ""
+
+    def audit_entries(self, sample_id: str) -> tuple[str, ...]:
+        """Return the entries of the run's audit trail that name a sample, as they stand in it."""
+        return tuple(line for line in self._audit if f'"{sample_id}"' in line)
+
+    @cached_property
+    def _audit(self) -> tuple[str, ...]:
+        path = self.folder / "audit.jsonl"
+        return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+
+
+def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as mappings of plain values, missing ones as None."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict(orient="records")]
+
+
+def read_source(folder: Path, study: Path | None = None) -> RunSource:
+    """Read a run folder, and find its study: the folder named, or the one above the run.
+
+    Raises DeliveryFailed if it is no finished run, or a table is not the one that ``run.json`` was written for.
+    """
+    record = _record(folder)
+    named = record.get("tables") or {}
+    tables = {name: _table(folder, name, str(named.get(name, ""))) for name in _TABLES}
+    if study is not None and not (study / "study.yaml").is_file():
+        raise DeliveryFailed(f"{study}: there is no study.yaml here; name the study's folder")
+    above = folder.resolve().parent
+    found = study if study is not None else above if (above / "study.yaml").is_file() else None
+    return RunSource(folder, record, tables, found)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in ("digest", "version", "study") if not record.get(key)]
+    except FileNotFoundError:
+        inside = (folder / "run" / "run.json").is_file()
+        remedy = f"did you mean {folder / 'run'}?" if inside else _AGAIN
+        raise DeliveryFailed(f"{folder}: no run.json, so this is no finished run; {remedy}") from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise DeliveryFailed(f"{path}: cannot be read ({error}); {_AGAIN}") from None
+    if missing:
+        raise DeliveryFailed(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
+    return dict(record)
+
+
+def _table(folder: Path, name: str, digest: str) -> pd.DataFrame:
+    path = folder / "tables" / f"{name}.parquet"
+    try:
+        data = path.read_bytes()
+        if digest and hashlib.sha256(data).hexdigest() != digest:
+            raise DeliveryFailed(f"{folder}: table '{name}' is not the one run.json was written for; {_AGAIN}")
+        return pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
+    except FileNotFoundError:
+        raise DeliveryFailed(f"{path}: is missing; {_AGAIN}") from None
+    except (OSError, ValueError) as error:
+        raise DeliveryFailed(f"{path}: cannot be read ({error}); {_AGAIN}") from None
