@@ -5,7 +5,9 @@ from __future__ import annotations
 import typer
 
 from immunomon.cli.app import app
-from immunomon.cli.commands import files, results, steadiness, trial  # noqa: F401  (importing them registers their commands)
+
+# Importing them registers their commands.
+from immunomon.cli.commands import files, results, statistics, steadiness, trial  # noqa: F401
 from immunomon.errors import BadSpec, ImmunomonError
 
 __all__ = ["app", "main"]

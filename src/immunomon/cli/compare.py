@@ -1,0 +1,175 @@
+"""``immunomon compare``: the statistics of a run, as tables, plots and one page."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import typer
+
+from immunomon.cli.progress import stages
+from immunomon.errors import ImmunomonError
+from immunomon.model.analysis import AnalysisPlan, default_plan
+from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.opened import Run, open_run
+from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.specs.analysis import load_analysis
+from immunomon.statistics.analyse import Analysis, analyse
+from immunomon.statistics.facts import Facts, facts_of
+from immunomon.statistics.summary import summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["compare", "plan_for", "tables_of"]
+
+_TABLES = ("changes", "frequencies", "medians")
+
+
+def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed: int) -> int:
+    """Write the statistics of a run into a folder and return 0; raises ImmunomonError if it is not finished."""
+    opened = open_run(run)
+    facts = facts_of(opened.record)
+    declared = plan_for(opened, plan, facts)
+    folder = out or run / "statistics"
+    with stages() as say:
+        found = analyse(tables_of(opened), facts, declared, seed=seed, progress=say)
+        tables = dict(found.tables)
+        if bayes:
+            from immunomon.statistics.bayes import bayesian
+
+            rows = bayesian(found.measured, seed=seed, progress=say)
+            tables["over_time"] = pd.concat([tables["over_time"], rows], ignore_index=True)
+    for name, table in tables.items():
+        _write_table(folder, name, table)
+    _write_forests(folder, tables["estimates"], declared)
+    _write_trajectories(folder, found)
+    page = summary(found.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
+    write_whole(folder / "summary.md", page.encode("utf-8"))
+    record = _record(run, found, declared, seed)
+    write_whole(folder / "analysis.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    _say(found, declared, folder)
+    return 0
+
+
+def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:
+    """Return the plan named, or the study's ``analysis.yaml``, or the default one.
+
+    Raises BadSpec for a plan that cannot be read, ImmunomonError if it names a visit that the study does not have.
+    """
+    beside = [folder / "analysis.yaml" for folder in (run.study_folder, run.folder.resolve().parent) if folder]
+    path = plan or next((file for file in beside if file.is_file()), None)
+    if path is None:
+        return default_plan(facts.visits)
+    declared = load_analysis(path)
+    named = {visit for family in declared.all_families for visit in family.visits}
+    named |= {end for window in declared.windows for end in (window.first, window.last)}
+    unknown = sorted(named - set(facts.labels))
+    if unknown:
+        what = f"{path}: the study has no visit {', '.join(unknown)}; it has {', '.join(facts.labels)}"
+        raise ImmunomonError(what)
+    return declared
+
+
+def tables_of(run: Run) -> dict[str, pd.DataFrame]:
+    """Return the tables of a run that the statistics rest on."""
+    return {name: run.table(name) for name in _TABLES}
+
+
+def _first_sample(run: Run) -> str | None:
+    dates = run.table("samples")["collection_date"].dropna()
+    return str(dates.min()) if len(dates) else None
+
+
+def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_whole(folder / f"{name}.parquet", buffer.getvalue())
+    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+
+
+def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) -> None:
+    from matplotlib.figure import Figure
+
+    from immunomon.plots.forest import forest
+
+    declared = {one.name for one in plan.all_endpoints}
+    chosen = estimates[(estimates["measure"] == "change") & estimates["endpoint"].isin(declared)]
+    for (at, scale), rows in chosen.groupby(["at", "scale"], sort=False):
+        ordered = rows.sort_values(
+            "endpoint", kind="stable", key=lambda names: names.map(list(declared_order(plan)).index)
+        )
+        figure = Figure(figsize=(7.5, 1.2 + 0.34 * len(ordered)), layout="constrained")
+        ax = forest(figure.subplots(), ordered)
+        role = "primary visit" if at in plan.primary.visits else "exploratory"
+        ax.set_title(
+            f"Change from baseline at {at} ({role}); mean, t interval, | Hodges-Lehmann, dots: patients", size=9
+        )
+        _write_figure(folder, f"forest_{scale}_{at}", figure)
+
+
+def _write_trajectories(folder: Path, found: Analysis) -> None:
+    """Draw every patient's line for each endpoint of the plan, on the scale of the analysis."""
+    from matplotlib.figure import Figure
+
+    from immunomon.plots.trajectories import trajectories
+
+    changes = found.tables["patient_changes"]
+    days = {visit.label: visit.planned_day for visit in found.measured.facts.visits}
+    for series in found.measured.planned:
+        rows = changes[(changes["endpoint"] == series.endpoint.name) & changes["change"].notna()]
+        if rows.empty:
+            continue
+        data = rows.assign(planned_day=rows["visit"].map(days), status="ok")
+        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+        one = series.endpoint
+        ax = trajectories(
+            figure.subplots(),
+            data,
+            one.population,
+            denominator=one.denominator or None,
+            quantity=one.quantity,
+            measure="change",
+        )
+        ax.set_ylabel(f"change from baseline ({one.scale.value})")
+        _write_figure(folder, f"trajectories_{one.name}", figure)
+
+
+def _write_figure(folder: Path, name: str, figure: Figure) -> None:
+    # Labels of visits and names of endpoints are the user's: they must not lead out of the folder.
+    path = folder / f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)}.png"
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    write_whole(path, buffer.getvalue())
+
+
+def declared_order(plan: AnalysisPlan) -> tuple[str, ...]:
+    """Return the names of the plan's endpoints, in its order."""
+    return tuple(one.name for one in plan.all_endpoints)
+
+
+def _record(run: Path, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
+    """Return what made these statistics: plan and its digest, run, seed, software."""
+    from dataclasses import asdict
+
+    return {
+        "format": "immunomon.statistics/1",
+        "plan_digest": plan.digest,
+        "plan": json.loads(json.dumps(asdict(plan), default=str)),
+        "absent": [one.name for one in found.measured.absent],
+        "run_digest": file_digest(run / "run.json"),
+        "seed": seed,
+        **environment(),
+    }
+
+
+def _say(found: Analysis, plan: AnalysisPlan, folder: Path) -> None:
+    for one in found.measured.absent:
+        typer.echo(f"not in this run: {one.name} ({one.panel}, {one.population} {one.quantity} {one.denominator})")
+    origin = "default plan" if plan.source == "default" else plan.source
+    typer.echo(f"Plan: {origin}, digest {plan.digest[:12]}; {len(found.measured.planned)} endpoints of it in this run.")
+    typer.echo(f"Written: {folder / 'summary.md'}, and {len(found.tables)} tables beside it.")

@@ -1,0 +1,52 @@
+"""``immunomon power``: what change a number of patients can detect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+
+from immunomon.cli.compare import plan_for, tables_of
+from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.opened import open_run
+from immunomon.statistics.facts import facts_of
+from immunomon.statistics.measured import measure
+from immunomon.statistics.power import PATIENTS, detectable
+
+__all__ = ["power"]
+
+
+def power(
+    run: Path, *, plan: Path | None, patients: list[int] | None, target: float, out: Path | None, seed: int
+) -> int:
+    """Print the detectable changes, or write their table; return 0."""
+    opened = open_run(run)
+    facts = facts_of(opened.record)
+    found = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
+    table = detectable(found, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
+    if out is not None:
+        write_whole(out, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+        typer.echo(f"Written: {out}")
+        return 0
+    typer.echo(
+        f"Smallest mean change found with power {target:g} at level {found.plan.alpha:g}, as odds ratio or fold,"
+    )
+    typer.echo("from the variance of this run; in brackets if that is as large as its upper 80 % limit.")
+    for (endpoint, visit), rows in table.groupby(["endpoint", "visit"], sort=False):
+        first = rows.iloc[0]
+        typer.echo(
+            f"\n{endpoint} at {visit} ({first['scale']}; SD {first['sd']:.2f}, {first['patients_seen']} patients)"
+        )
+        typer.echo(f"  {'n':>3}  {'t':>16}  {'moderated t':>16}  {'sign-flip':>16}")
+        for n, cells in rows.groupby("n"):
+            pairs = zip(cells["test"], cells["detectable"], cells["detectable_high"], strict=True)
+            by_test = {test: _cell(change, high) for test, change, high in pairs}
+            shown = (by_test[test] for test in ("t", "moderated t", "sign-flip"))
+            typer.echo(f"  {n:>3}  " + "  ".join(f"{cell:>16}" for cell in shown))
+    return 0
+
+
+def _cell(change: float, high: float) -> str:
+    return "not possible" if pd.isna(change) else f"{np.exp(change):.2f} ({np.exp(high):.2f})"
