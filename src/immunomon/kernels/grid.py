@@ -67,11 +67,13 @@ def smoothed(counts: Floats, bandwidth: float) -> Floats:
     reach = kernel.size // 2
     out = np.asarray(counts, dtype=np.float64)
     for axis in (0, 1):
-        size = out.shape[axis]
-        place = np.arange(size)[:, None] - np.arange(size)[None, :] + reach
-        matrix = np.where((place >= 0) & (place < kernel.size), kernel[np.clip(place, 0, kernel.size - 1)], 0.0)
-        out = matrix @ out if axis == 0 else out @ matrix.T
-    return out
+        held = out.shape[axis]
+        size = 1 << (held + kernel.size - 2).bit_length()
+        response = np.fft.rfft(kernel, size)
+        shaped = response[:, None] if axis == 0 else response[None, :]
+        whole = np.fft.irfft(np.fft.rfft(out, size, axis=axis) * shaped, size, axis=axis)
+        out = np.take(whole, np.arange(reach, reach + held), axis=axis)
+    return np.maximum(out, 0.0)
 
 
 def peaks_of(density: Floats, *, least: float, apart: int) -> list[tuple[int, int]]:
