@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import WrongScale
 from immunomon.kernels.acquisition import Stretch, event_bins, rates, stray_stretches, time_bins
+from immunomon.kernels.margins import at_ends
 from immunomon.kernels.ranks import binned_ranks
 from immunomon.model.events import ChannelKind, EventTable, Scale
 from immunomon.model.quality import NO_COURSE, Check, Course, Flagged, Judged, Quality, QualityLimits, Verdict
@@ -154,10 +155,9 @@ def _signals(events: EventTable, clock: _Clock, limits: QualityLimits) -> _Found
     if events.count < _FEWEST_EVENTS:
         return _Found((_unjudged("signal", f"fewer than {_FEWEST_EVENTS} events"),))
     columns = _measured(events)
-    values = events.values if len(columns) == len(events.channels) else events.values[:, columns]
     names = [events.channels[i].name for i in columns]
     edges = event_bins(events.count)
-    levels = binned_ranks(values, edges)
+    levels = binned_ranks(events.values, edges)[:, columns]
     strays = stray_stretches(levels, limits.signal_shift)
     named = tuple(_flag_signal(stray, edges, names, limits) for stray in strays)
     checks = tuple(
@@ -205,23 +205,21 @@ def _check_signal(
 
 def _margins(events: EventTable, limits: QualityLimits) -> tuple[Mask, list[Check]]:
     """Return the events at the top of a channel's range, or at the bottom of a scatter channel's."""
-    any_margin = np.zeros(events.count, dtype=np.bool_)
+    kinds = np.array([channel.kind.value for channel in events.channels])
+    # The negatives of a dim marker may well lie at 0; a cell without scatter is none.
+    bottoms = np.where(kinds == ChannelKind.SCATTER.value, 0.0, -np.inf)
+    tops = np.array([channel.range - 1 for channel in events.channels])
+    mask, numbers = at_ends(events.values, bottoms, np.where(kinds == ChannelKind.TIME.value, np.inf, tops))
     checks = []
-    for place, channel in enumerate(events.channels):
-        if channel.kind is ChannelKind.TIME or not events.count:
+    for channel, number in zip(events.channels, numbers.tolist(), strict=True):
+        if channel.kind is ChannelKind.TIME:
             continue
-        values = events.values[:, place]
-        # Amplified logarithmically, values go beyond the range that the file declares: its top is not theirs.
-        top = values >= channel.range - 1 if values.max() <= channel.range else np.zeros_like(any_margin)
-        here = top | (values <= 0) if channel.kind is ChannelKind.SCATTER else top
-        any_margin |= here
-        number = int(np.count_nonzero(here))
-        percent = 100 * number / events.count
+        percent = 100 * number / max(events.count, 1)
         high = percent > limits.margin_percent
         reason = f"{percent:.1f} % of the events at the end of {channel.name}'s range" if high else None
         verdict = (Verdict.FAIL if percent > limits.fail_percent else Verdict.WARN) if high else Verdict.PASS
         checks.append(Check("margin", channel.name, verdict, percent, limits.margin_percent, number, reason))
-    return any_margin, checks
+    return mask, checks
 
 
 def _all_stray(strays: Mask, stretches: Sequence[Flagged], limits: QualityLimits) -> Check:
