@@ -10,7 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 __all__ = ["stages"]
 
-_WORDS = {"reading": "Reading files", "gating": "Gating", "tables": "Writing tables", "layout": "Laying out"}
+_WORDS = {
+    "reading": "Reading files",
+    "looking": "Looking first",
+    "gating": "Gating",
+    "tables": "Writing tables",
+    "layout": "Laying out",
+}
 
 
 @contextmanager

@@ -27,7 +27,11 @@ class PlacedAxis:
 
 @dataclass(frozen=True)
 class PlacedPopulation:
-    """A population with its gate placed; ``failure`` says why there is none, ``note`` what was done instead."""
+    """A population with its gate placed; ``failure`` says why there is none, ``note`` what was done instead.
+
+    facts, errors, source: what the placement found, the standard errors of what says where the gate lies, and what set
+    it. own_weight, outlier: where other samples had a say, see ``Settled``.
+    """
 
     id: str
     label: str
@@ -38,6 +42,10 @@ class PlacedPopulation:
     facts: Mapping[str, float] = field(default_factory=dict, hash=False)
     note: str = ""
     failure: str = ""
+    source: str = ""
+    errors: Mapping[str, float] = field(default_factory=dict, hash=False)
+    own_weight: float | None = None
+    outlier: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the placed population as plain data."""
@@ -51,6 +59,10 @@ class PlacedPopulation:
             "facts": dict(self.facts),
             "note": self.note,
             "failure": self.failure,
+            "source": self.source,
+            "errors": dict(self.errors),
+            "own_weight": self.own_weight,
+            "outlier": self.outlier,
         }
 
 

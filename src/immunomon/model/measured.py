@@ -17,7 +17,9 @@ class Measured:
 
     counts: population id -> events, None if its gate was not placed. medians: population id -> marker -> median of the
     compensated intensity, None if the population is empty. methods, failures: population id -> how it was gated, or
-    why it was not. detectors: marker -> detector.
+    why it was not. detectors: marker -> detector. gate_errors: population id -> standard error from the placement of
+    its gate, in events of its parent. sources, notes: population id -> what set its gate, and what was done instead.
+    outliers: populations whose own estimate of the gate was out of line with the other samples' and not followed.
     """
 
     events: int
@@ -26,6 +28,10 @@ class Measured:
     methods: Mapping[str, str]
     failures: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, str] = field(default_factory=dict)
+    gate_errors: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    outliers: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements as plain data."""
@@ -36,6 +42,10 @@ class Measured:
             "methods": dict(self.methods),
             "failures": dict(self.failures),
             "detectors": dict(self.detectors),
+            "gate_errors": dict(self.gate_errors),
+            "sources": dict(self.sources),
+            "notes": dict(self.notes),
+            "outliers": list(self.outliers),
         }
 
     @classmethod
@@ -46,7 +56,7 @@ class Measured:
         >>> Measured.from_dict(one.to_dict()) == one
         True
         """
-        return cls(**data)
+        return cls(**{**data, "outliers": tuple(data.get("outliers", ()))})
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,10 @@ def placed_from_run(gates: Mapping[str, Any], spillover: SpilloverMatrix | None)
             item.get("facts", {}),
             item.get("note", ""),
             item.get("failure", ""),
+            item.get("source", ""),
+            item.get("errors", {}),
+            item.get("own_weight"),
+            item.get("outlier", False),
         )
         for item in gates["populations"]
     )

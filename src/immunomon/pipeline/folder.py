@@ -56,12 +56,16 @@ class RunFolder:
 
     def read_sample(self, sample_id: str, key: str | None = None) -> dict[str, Any] | None:
         """Return one file's result, or None if there is none, it is broken, or it was made from something else."""
+        data = self.read_json(self.sample_file(sample_id))
+        return data if data is not None and (key is None or data.get("key") == key) else None
+
+    def read_json(self, path: Path) -> dict[str, Any] | None:
+        """Return a JSON object that this folder holds, or None if there is none or it is broken."""
         try:
-            data = json.loads(self.sample_file(sample_id).read_text(encoding="utf-8"))
+            data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        good = isinstance(data, dict) and (key is None or data.get("key") == key)
-        return data if good else None
+        return data if isinstance(data, dict) else None
 
     def write_json(self, path: Path, data: object, *, indent: int | None = None) -> None:
         """Write plain data as JSON, whole or not at all."""

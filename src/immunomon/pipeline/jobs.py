@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TypeVar
 
-__all__ = ["default_jobs", "threads_each"]
+__all__ = ["default_jobs", "each", "threads_each"]
+
+T = TypeVar("T")
 
 
 def default_jobs() -> int:
@@ -23,3 +29,32 @@ def threads_each(files: int, jobs: int) -> int:
     [8, 8, 2, 1]
     """
     return max(1, jobs // max(1, files))
+
+
+def each(todo: Sequence[T], work: Callable[[T], bool], *, workers: int, say: Callable[[int, int, int], None]) -> None:
+    """Do a piece of work for each thing, several at once, and tell how many are done, of how many, and how many failed.
+
+    work: returns whether it went well. Never more than two things a worker are in flight: memory stays bounded however
+    long the list is.
+
+    >>> each([1, 2], lambda number: number > 1, workers=1, say=print)
+    0 2 0
+    1 2 1
+    2 2 1
+    """
+    done = failed = 0
+    say(0, len(todo), 0)
+    waiting = iter(todo)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        running: set[Future[bool]] = {pool.submit(work, one) for one in islice(waiting, 2 * workers)}
+        try:
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    done += 1
+                    failed += 0 if future.result() else 1
+                    say(done, len(todo), failed)
+                running |= {pool.submit(work, one) for one in islice(waiting, len(finished))}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from immunomon.gates import GATE_METHODS
+from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.io.spillover import read_matrix_csv
 from immunomon.model.panel import Panel
-from immunomon.model.strategy import GatingStrategy
+from immunomon.model.placement import WithControls
+from immunomon.model.strategy import GatingStrategy, Population
 from immunomon.model.study import Sample, Study
 from immunomon.pipeline.provenance import code_digest, digest_of, file_digest
 from immunomon.pipeline.single import Compensation
@@ -48,6 +49,11 @@ class Plan:
     inputs: Mapping[str, str]
 
     @property
+    def samples_folder(self) -> Path:
+        """The folder that the sample list's paths start from."""
+        return (self.study.folder / self.study.samples_file).parent
+
+    @property
     def digest(self) -> str:
         """The digest of everything that the run's tables depend on."""
         return digest_of(self.study, [(task.sample, task.key) for task in self.tasks])
@@ -79,7 +85,25 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
     )
     texts = [study_file, samples_file, *panel_files.values(), *strategy_files.values(), *matrix_file]
     inputs = {_shown(path, study.folder): file_digest(path) for path in texts}
+    tasks = _with_controls(tasks, strategies)
     return Plan(study, study_file, panels, strategies, compensation, tasks, inputs)
+
+
+def _with_controls(tasks: tuple[Task, ...], strategies: Mapping[str, GatingStrategy]) -> tuple[Task, ...]:
+    """Return the tasks, keyed by the control tubes of their panel too where a gate looks at those."""
+    looks = {name for name, strategy in strategies.items() if any(map(_looks_at_controls, strategy))}
+    tubes: dict[str, list[tuple[str, str | None]]] = {}
+    for task in tasks:
+        if task.sample.role.is_control:
+            tubes.setdefault(task.sample.panel, []).append((task.sample.id, task.sha256))
+    return tuple(
+        replace(task, key=digest_of(task.key, tubes.get(task.sample.panel, []))) if task.strategy in looks else task
+        for task in tasks
+    )
+
+
+def _looks_at_controls(population: Population) -> bool:
+    return isinstance(gate_method(population.gate), WithControls)
 
 
 def _shown(path: Path, folder: Path) -> str:

@@ -16,7 +16,17 @@ import immunomon
 __all__ = ["code_digest", "digest_of", "environment", "file_digest"]
 
 # What a result depends on: the code from the file to the counts.
-_CODE = ("errors.py", "model", "kernels", "gates", "io", "steps", "pipeline/single.py")
+_CODE = (
+    "errors.py",
+    "model",
+    "kernels",
+    "gates",
+    "io",
+    "steps",
+    "pipeline/single.py",
+    "pipeline/controls.py",
+    "pipeline/settling.py",
+)
 _LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "scipy", "flowio", "flowkit", "pydantic", "sqlalchemy")
 
 

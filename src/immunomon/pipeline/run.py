@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from immunomon.errors import ImmunomonError
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
-from immunomon.pipeline.jobs import default_jobs
+from immunomon.pipeline.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
+from immunomon.pipeline.jobs import default_jobs, each
 from immunomon.pipeline.plan import Plan, Task, make_plan
 from immunomon.pipeline.provenance import environment, file_digest
-from immunomon.pipeline.single import Analysis, analyse
+from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
 from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
 from immunomon.steps.summarise import summarise
@@ -59,9 +57,11 @@ def run_study(
     plan = make_plan(study, jobs=workers, progress=lambda done, total: say("reading", done, total, 0))
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     with folder.locked():
-        before = {task.sample.id for task in plan.tasks if task.strategy and _is_done(folder, task)}
+        plan, settled = _settled(plan, folder, workers, say)
+        before = {task.sample.id for task in plan.tasks if task.strategy and is_done(folder, task)}
         todo = [task for task in plan.tasks if task.strategy and task.sample.id not in before]
-        _gate_all(plan, todo, folder, workers, say)
+        bench = Bench(plan, folder, control_shelf(plan), settled)
+        each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
         results = [_result(task, folder) for task in plan.tasks]
         digests = _write_tables(plan, results, folder, say)
         failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
@@ -79,76 +79,27 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _is_done(folder: RunFolder, task: Task) -> bool:
-    data = folder.read_sample(task.sample.id, task.key)
-    return data is not None and data.get("status") == "gated" and folder.gates_file(task.sample.id).is_file()
-
-
-def _gate_all(plan: Plan, todo: list[Task], folder: RunFolder, workers: int, say: Progress) -> None:
-    done = failed = 0
-    say("gating", 0, len(todo), 0)
-    waiting = iter(todo)
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        # Never more than two files a worker in flight: memory stays bounded however long the list is.
-        running: set[Future[bool]] = {pool.submit(_gate_one, plan, t, folder) for t in islice(waiting, 2 * workers)}
-        try:
-            while running:
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    done += 1
-                    failed += 0 if future.result() else 1
-                    say("gating", done, len(todo), failed)
-                running |= {pool.submit(_gate_one, plan, t, folder) for t in islice(waiting, len(finished))}
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _gate_one(plan: Plan, task: Task, folder: RunFolder) -> bool:
-    """Do one file and keep its result; whatever goes wrong with it is its result."""
-    data: dict[str, Any] = {"format": RUN_FORMAT, "key": task.key, "sample_id": task.sample.id, "sha256": task.sha256}
-    try:
-        if task.problem:
-            raise ImmunomonError(task.problem)
-        analysis = analyse(
-            task.path,
-            plan.strategies[task.strategy or ""],
-            panel=plan.panels[task.sample.panel],
-            compensation=plan.compensation,
-        )
-    except ImmunomonError as error:
-        data |= {"status": "failed", "reason": _without_folder(str(error), task)}
-    except Exception as error:  # a fault of ours must not cost the other files
-        what = f"{task.path}: unexpected {type(error).__name__}: {error}"
-        data |= {"status": "failed", "reason": _without_folder(what, task)}
-    else:
-        data |= {"status": "gated", "reason": None, **_kept(analysis)}
-        folder.write_json(folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)
-    folder.write_json(folder.sample_file(task.sample.id), data)
-    return bool(data["status"] == "gated")
-
-
-def _without_folder(reason: str, task: Task) -> str:
-    # Where a study lies on this machine says nothing on another: the file is named as the sample list names it.
-    return reason.replace(str(task.path), task.sample.file.as_posix())
-
-
-def _kept(analysis: Analysis) -> dict[str, Any]:
-    matrix = analysis.spillover
-    return {
-        "measured": analysis.measured.to_dict(),
-        "gates": analysis.tree.gates_to_dict(),
-        "spillover": None if matrix is None else {"detectors": list(matrix.detectors), "values": matrix.array.tolist()},
-        "plots": list(analysis.plots),
-        "deviations": list(analysis.header.deviations),
-    }
+def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tuple[Plan, SettledBySample]:
+    """Take the first look at files that share gates; return the plan with what its results now depend on."""
+    shared = [task for task in plan.tasks if needs_first_look(plan, task)]
+    if not shared:
+        return plan, {}
+    shelf = control_shelf(plan)
+    each(
+        shared,
+        lambda task: look_first(plan, task, folder, shelf),
+        workers=workers,
+        say=lambda *counts: say("looking", *counts),
+    )
+    tasks, settled = settled_tasks(plan, folder)
+    return replace(plan, tasks=tasks), settled
 
 
 def _result(task: Task, folder: RunFolder) -> SampleResult:
     sample = task.sample
     if task.strategy is None:
         status = "failed" if task.problem else "control"
-        problem = _without_folder(task.problem, task) if task.problem else None
+        problem = without_folder(task.problem, task) if task.problem else None
         return SampleResult(sample, status, task.sha256, reason=problem)
     data = folder.read_sample(sample.id, task.key)
     if data is None or data["status"] != "gated":

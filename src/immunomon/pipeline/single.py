@@ -1,4 +1,4 @@
-"""One file through all steps: read, compensate, transform, gate, quantify, picture."""
+"""One file through all steps: read, compensate, transform, gate, shake, quantify, picture."""
 
 from __future__ import annotations
 
@@ -7,24 +7,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from immunomon.errors import AmbiguousChannel, UnknownChannel
+from immunomon.gates import gate_method
 from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import spillover_of
 from immunomon.model.events import ChannelKind, EventTable
 from immunomon.model.fcs import FcsHeader
-from immunomon.model.gatetree import GateTree
+from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.measured import Measured
 from immunomon.model.panel import Panel
 from immunomon.model.scales import AnyScale
+from immunomon.model.settled import Estimate, Settled
 from immunomon.model.spillover import SpilloverMatrix
-from immunomon.model.strategy import GatingStrategy
+from immunomon.model.strategy import GatingStrategy, Population
+from immunomon.pipeline.controls import ControlsOf
 from immunomon.steps.compensate import compensate
 from immunomon.steps.gate import axes_of, gate
 from immunomon.steps.picture import picture
 from immunomon.steps.quantify import quantify
+from immunomon.steps.shake import shake
 from immunomon.steps.transform import resolve_scales, transform
 
-__all__ = ["FROM_FILE", "Analysis", "Compensation", "analyse", "gate_file"]
+__all__ = [
+    "FROM_FILE",
+    "Analysis",
+    "Compensation",
+    "FirstLook",
+    "analyse",
+    "first_look",
+    "gate_file",
+    "read_compensated",
+]
+
+_GROUND = 5000  # events that a sample gives to a gate placed on several samples
 
 
 @dataclass(frozen=True)
@@ -57,22 +74,35 @@ class Analysis:
     compensated: EventTable
 
 
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """What one file's own events say of the gates that it shares with other files, and the display scales."""
+
+    estimates: tuple[Estimate, ...]
+    scales: Mapping[str, AnyScale]
+
+
 def analyse(
     path: Path,
     strategy: GatingStrategy,
     *,
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
+    settled: Mapping[str, Settled] | None = None,
+    controls: ControlsOf | None = None,
     with_plots: bool = True,
 ) -> Analysis:
     """Return one file read, compensated, transformed, gated and measured.
 
-    panel: puts marker names on the file's detectors; without it the file's own names hold. Raises BadFcs,
-    BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
+    panel: puts marker names on the file's detectors; without it the file's own names hold. settled: population id ->
+    where its gate lies, decided outside this file. controls: makes the file's control tubes from its scales. Raises
+    BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
     ready = _prepared(path, strategy, panel, compensation)
-    tree = gate(ready.display, strategy, ready.scales)
-    measured = quantify(tree, ready.compensated, ready.markers)
+    at_hand = controls(ready.scales) if controls else None
+    tree = gate(ready.display, strategy, ready.scales, settled=settled, controls=at_hand)
+    gate_errors = shake(tree, ready.display, strategy, ready.scales)
+    measured = replace(quantify(tree, ready.compensated, ready.markers), gate_errors=gate_errors)
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
     return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated)
 
@@ -84,13 +114,50 @@ def gate_file(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     threads: int = 1,
+    fast: bool = True,
 ) -> GateTree:
     """Return one file read, compensated, transformed and gated, nothing more: the way from a path to counts.
 
-    threads: how many work on the file at once; the result does not depend on it. Raises what ``analyse`` raises.
+    threads: how many work on the file at once; fast: by compiled code, which takes a second to load and longer to
+    compile the first time; the result depends on neither. Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation, threads=threads)
+    ready = _prepared(path, strategy, panel, compensation, fast=fast)
     return gate(ready.display, strategy, ready.scales, threads=threads)
+
+
+def first_look(
+    path: Path,
+    strategy: GatingStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    controls: ControlsOf | None = None,
+) -> FirstLook:
+    """Return where one file's own events put the gates that it shares with other files, and on which scales.
+
+    Raises what ``analyse`` raises.
+    """
+    ready = _prepared(path, strategy, panel, compensation)
+    at_hand = controls(ready.scales) if controls else None
+    tree = gate(ready.display, strategy, ready.scales, controls=at_hand)
+    placed = {population.id: population for population in tree.populations}
+    shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
+    said = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
+    return FirstLook(said, ready.scales)
+
+
+def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, events: EventTable) -> Estimate:
+    ground = None
+    mask = tree.mask(declared.gate.place_on or declared.parent)
+    if declared.gate.fit != "sample" and mask is not None:
+        rows = np.flatnonzero(mask)
+        # Evenly over the file, so that what drifts in time is in it as it is in the whole.
+        some = rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)] if rows.size else rows
+        axes = gate_method(declared.gate).axes
+        channels = tuple(events.channels[events.index(axis)] for axis in axes)
+        values = np.column_stack([events.column(axis)[some] for axis in axes])
+        ground = EventTable(values, channels, events.scale, events.source)
+    return Estimate(placed.id, placed.facts, placed.errors, placed.source, placed.note, placed.failure, ground)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +170,15 @@ class _Prepared:
     display: EventTable
 
 
+def read_compensated(path: Path, axes: Sequence[str], *, panel: Panel, compensation: Compensation) -> EventTable:
+    """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
+    header, raw = read_fcs(path)
+    events = raw.labelled(panel.label_channels(raw.channels))
+    return compensate(events, compensation.of(header), wanted=list(axes))
+
+
 def _prepared(
-    path: Path, strategy: GatingStrategy, panel: Panel | None, compensation: Compensation, *, threads: int = 1
+    path: Path, strategy: GatingStrategy, panel: Panel | None, compensation: Compensation, *, fast: bool = True
 ) -> _Prepared:
     header, raw = read_fcs(path)
     try:
@@ -120,7 +194,7 @@ def _prepared(
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
     scales = resolve_scales(strategy, axes, compensated)
-    display = transform(compensated, scales, threads=threads)
+    display = transform(compensated, scales, fast=fast)
     return _Prepared(header, spillover, markers, compensated, scales, display)
 
 

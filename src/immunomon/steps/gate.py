@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,9 +16,10 @@ from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
 from immunomon.model.geometry import Boolean, Gate
 from immunomon.model.members import members
-from immunomon.model.placement import Placement
+from immunomon.model.placement import Controls, ControlTube, Movable, Nearness, Placement, WithControls
 from immunomon.model.scales import AnyScale
-from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
+from immunomon.model.settled import Settled
+from immunomon.model.strategy import ROOT, GatingStrategy, Population
 
 __all__ = ["axes_of", "gate"]
 
@@ -32,16 +33,30 @@ def axes_of(strategy: GatingStrategy) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def gate(events: EventTable, strategy: GatingStrategy, scales: Scales, *, threads: int = 1) -> GateTree:
+def gate(
+    events: EventTable,
+    strategy: GatingStrategy,
+    scales: Scales,
+    *,
+    settled: Mapping[str, Settled] | None = None,
+    controls: Controls | None = None,
+    among: Mask | None = None,
+    threads: int = 1,
+) -> GateTree:
     """Return the strategy placed on the events, with every population's membership.
 
     events: on the display scale, with all axes of ``axes_of(strategy)``. A gate that cannot be placed costs its own
     population and those below it, with the reason; the others stand. Gates that share a declaration and a parent are
-    placed once. threads: how many share a large file; the result does not depend on it. Raises WrongScale for events
-    on another scale.
+    placed once. settled: population id -> where its gate lies, for gates that were decided outside this sample.
+    controls: the sample's control tubes, whole, on the same scales. among: (events,) the only events that belong to any
+    population; all if left out. threads: how many share a large file; the result does not depend on it. Raises
+    WrongScale for events on another scale.
+
+    Where a gate is placed depends on nothing but these: no visit and no dose is known here.
 
     >>> from immunomon.model.events import Channel
     >>> from immunomon.model.scales import Logicle
+    >>> from immunomon.model.strategy import GateDeclaration
     >>> events = EventTable(np.array([[0.2], [0.8]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     >>> declared = GateDeclaration("interval", {"axis": "CD3", "low": 0.5, "units": "display"})
     >>> t_cells = Population("t_cells", "T cells", "root", declared, "inside")
@@ -51,74 +66,135 @@ def gate(events: EventTable, strategy: GatingStrategy, scales: Scales, *, thread
     if events.scale is not Scale.DISPLAY:
         raise WrongScale(f"{events.source}: gate needs events on the display scale, got {events.scale} ones")
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        placer = _Placer(events, scales, pool)
-        placed = tuple(placer.place(strategy, population) for population in strategy.populations)
+        placer = _Placer(events, scales, pool, settled or {}, controls, among)
+        for population in strategy.populations:
+            placer.place(strategy, population)
     axes = {
         axis: PlacedAxis(channel.detector, scales[axis], channel.range)
         for axis in scales
         for channel in (events.channels[events.index(axis)],)
     }
-    return GateTree(strategy.name, events.count, axes, placed, placer.memberships)
+    return GateTree(strategy.name, events.count, axes, tuple(placer.placed.values()), placer.memberships)
 
 
 class _Placer:
     """Places the populations of one file, parents first; what is placed already is kept."""
 
-    def __init__(self, events: EventTable, scales: Scales, pool: Executor | None) -> None:
-        self.events, self.scales, self._pool = events, scales, pool
+    def __init__(
+        self,
+        events: EventTable,
+        scales: Scales,
+        pool: Executor | None,
+        settled: Mapping[str, Settled],
+        controls: Controls | None,
+        among: Mask | None,
+    ) -> None:
+        self.events, self.scales, self._pool, self._settled = events, scales, pool, settled
+        self._controls = controls
+        self._all = np.ones(events.count, dtype=np.bool_) if among is None else among
         self.memberships: dict[str, Mask] = {}
-        self._placements: dict[tuple[str, str], Placement | GateNotPlaced] = {}
+        self.placed: dict[str, PlacedPopulation] = {}
+        self._placements: dict[str, Placement | GateNotPlaced] = {}
         self._inside: dict[str, EventTable] = {}
+        self._axes: dict[str, tuple[str, ...]] = {}
 
-    def place(self, strategy: GatingStrategy, population: Population) -> PlacedPopulation:
-        result = PlacedPopulation(
-            population.id,
-            population.label,
-            population.parent,
-            strategy.path(population.id),
-            population.gate.method,
-            None,
-        )
+    def place(self, strategy: GatingStrategy, population: Population) -> None:
+        path = strategy.path(population.id)
+        blank = PlacedPopulation(population.id, population.label, population.parent, path, population.gate.method, None)
+        self.placed[population.id] = self._found(strategy, population, blank)
+
+    def _found(self, strategy: GatingStrategy, population: Population, blank: PlacedPopulation) -> PlacedPopulation:
         parent = self._mask(population.parent)
         if parent is None:
-            return replace(result, failure=f"its parent {population.parent} was not placed")
-        ground = population.gate.place_on or population.parent
-        placed_on = self._mask(ground)
-        if placed_on is None:
-            return replace(result, failure=f"{ground}, on which it is to be placed, was not placed")
-        placement = self._placement(population.gate, ground, placed_on)
+            return replace(blank, failure=f"its parent {population.parent} was not placed")
+        decided = self._settled.get(population.id)
+        placement = self._moved(population, decided) if decided else self._placement(strategy, population)
         if isinstance(placement, GateNotPlaced):
-            return replace(result, failure=str(placement))
-        gate_found = placement.regions[population.keep]
-        mask = self._members(gate_found, parent)
+            return replace(blank, failure=str(placement))
+        shape = placement.regions[population.keep]
+        mask = self._members(shape, parent, self._soon(strategy, population.parent))
         if mask is None:
-            return replace(result, failure="a population it is made of was not placed")
+            return replace(blank, failure="a population it is made of was not placed")
         self.memberships[population.id] = mask
-        return replace(result, gate=gate_found, facts=placement.facts, note=placement.note)
+        found = replace(
+            blank,
+            gate=shape,
+            facts=placement.facts,
+            errors=placement.errors,
+            note=placement.note,
+            source=placement.source or population.gate.method,
+        )
+        return found if decided is None else replace(found, own_weight=decided.own_weight, outlier=decided.outlier)
 
     def _mask(self, population: str) -> Mask | None:
-        if population == "root":
-            return np.ones(self.events.count, dtype=np.bool_)
-        return self.memberships.get(population)
+        return self._all if population == ROOT else self.memberships.get(population)
 
     def _within(self, population: str, mask: Mask) -> EventTable:
         if population not in self._inside:
             self._inside[population] = self.events.take(mask)
         return self._inside[population]
 
-    def _placement(self, declared: GateDeclaration, ground: str, mask: Mask) -> Placement | GateNotPlaced:
-        key = (ground, repr((declared.method, sorted(declared.arguments.items()))))
+    def _moved(self, population: Population, decided: Settled) -> Placement | GateNotPlaced:
+        if decided.gate is not None:
+            return Placement({population.keep: decided.gate}, decided.facts, decided.note, decided.source)
+        method = gate_method(population.gate)
+        if not isinstance(method, Movable):
+            return GateNotPlaced(f"a gate of method {population.gate.method} cannot be moved")
+        regions = method.at(decided.facts, self.scales)
+        return Placement(regions, decided.facts, decided.note, decided.source, decided.errors)
+
+    def _placement(self, strategy: GatingStrategy, population: Population) -> Placement | GateNotPlaced:
+        key = strategy.gate_id(population.id)
         if key not in self._placements:
             try:
-                self._placements[key] = gate_method(declared).fit(self._within(ground, mask), self.scales)
+                self._placements[key] = self._fit(population)
             except GateNotPlaced as error:
                 self._placements[key] = error
         return self._placements[key]
 
-    def _members(self, shape: Gate, mask: Mask) -> Mask | None:
+    def _fit(self, population: Population) -> Placement:
+        ground = population.gate.place_on or population.parent
+        mask = self._mask(ground)
+        if mask is None:
+            raise GateNotPlaced(f"{ground}, on which it is to be placed, was not placed")
+        method, within = gate_method(population.gate), self._within(ground, mask)
+        if isinstance(method, WithControls):
+            return method.fit_with(within, self.scales, _Narrowed(self._controls, self, ground))
+        return method.fit(within, self.scales)
+
+    def _soon(self, strategy: GatingStrategy, parent: str) -> tuple[str, ...]:
+        """Return the axes of all gates on a population: computed in one pass if at all."""
+        if parent not in self._axes:
+            gates = (gate_method(child.gate) for child in strategy.populations if child.parent == parent)
+            self._axes[parent] = tuple(dict.fromkeys(axis for method in gates for axis in method.axes))
+        return self._axes[parent]
+
+    def _members(self, shape: Gate, mask: Mask, soon: Sequence[str]) -> Mask | None:
         if isinstance(shape, Boolean):
             operands = [self.memberships.get(name) for name in shape.of]
             if any(operand is None for operand in operands):
                 return None
             return mask & shape.combine([operand for operand in operands if operand is not None])
-        return members(shape, self.events, mask, pool=self._pool)
+        return members(shape, self.events, mask, pool=self._pool, soon=soon)
+
+
+class _Narrowed:
+    """The control tubes cut down to the population that a gate is placed on, by the sample's own gates above it."""
+
+    def __init__(self, controls: Controls | None, placer: _Placer, ground: str) -> None:
+        self._controls, self._placer, self._ground = controls, placer, ground
+
+    def tubes(self, role: str, near: Nearness) -> Sequence[ControlTube]:
+        if self._controls is None:
+            return ()
+        whole = self._controls.tubes(role, near)
+        return tuple(replace(tube, events=tube.events.take(self._mask(tube.events, self._ground))) for tube in whole)
+
+    def _mask(self, events: EventTable, population: str) -> Mask:
+        if population == ROOT:
+            return np.ones(events.count, dtype=np.bool_)
+        placed = self._placer.placed[population]
+        parent, shape = self._mask(events, placed.parent), placed.gate
+        if isinstance(shape, Boolean):
+            return parent & shape.combine([self._mask(events, name) for name in shape.of])
+        return parent if shape is None else members(shape, events, parent)

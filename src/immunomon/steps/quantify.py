@@ -47,4 +47,7 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
         methods={population.id: population.method for population in tree.populations},
         failures={population.id: population.failure for population in tree.populations if population.failure},
         detectors={marker: events.channels[column].detector for marker, column in zip(markers, columns, strict=True)},
+        sources={population.id: population.source for population in tree.populations if population.source},
+        notes={population.id: population.note for population in tree.populations if population.note},
+        outliers=tuple(population.id for population in tree.populations if population.outlier),
     )

@@ -1,0 +1,84 @@
+"""Where a gate lies once more than the sample's own events had a say: other samples, or a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from immunomon.model.events import EventTable
+from immunomon.model.geometry import Gate, gate_from_dict, gate_to_dict
+
+__all__ = ["Estimate", "Settled"]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Where one sample's own events put one gate.
+
+    gate: the gate's id in its strategy; facts, errors, source, note: as in a Placement; failure: why there is none.
+    ground: events it was placed on (display scale, at most some thousands), where others are to be placed on them too.
+    """
+
+    gate: str
+    facts: Mapping[str, float] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    note: str = ""
+    failure: str = ""
+    ground: EventTable | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the estimate as plain data, without its events."""
+        names = ("gate", "facts", "errors", "source", "note", "failure")
+        return {name: dict(value) if isinstance(value := getattr(self, name), Mapping) else value for name in names}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], ground: EventTable | None = None) -> Estimate:
+        """Return the estimate that ``to_dict`` wrote.
+
+        >>> one = Estimate("cd4", {"threshold": 0.5}, {"threshold": 0.01}, "valley")
+        >>> Estimate.from_dict(one.to_dict()).facts
+        {'threshold': 0.5}
+        """
+        return cls(**data, ground=ground)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where a gate lies, decided outside the sample: by facts that its method makes it from, or as a finished shape.
+
+    own_weight: how much of the sample's own estimate is in it, 0 to 1; outlier: whether its own estimate was put aside
+    because it was too far from what the others say.
+    """
+
+    facts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    errors: Mapping[str, float] = field(default_factory=dict, hash=False)
+    source: str = ""
+    note: str = ""
+    own_weight: float | None = None
+    outlier: bool = False
+    gate: Gate | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "facts": dict(self.facts),
+            "errors": dict(self.errors),
+            "source": self.source,
+            "note": self.note,
+            "own_weight": self.own_weight,
+            "outlier": self.outlier,
+            "gate": None if self.gate is None else gate_to_dict(self.gate),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Settled:
+        """Return what ``to_dict`` wrote; raises UnknownName for a shape that does not exist.
+
+        >>> one = Settled({"threshold": 0.5}, source="consensus", own_weight=0.8)
+        >>> Settled.from_dict(one.to_dict()) == one
+        True
+        """
+        gate = data.get("gate")
+        return cls(**{**data, "gate": None if gate is None else gate_from_dict(gate)})

@@ -1,0 +1,103 @@
+"""The control tubes of a study at hand: which belong to a sample, read when a gate asks for them."""
+
+from __future__ import annotations
+
+import datetime
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+from immunomon.errors import ImmunomonError
+from immunomon.model.events import EventTable
+from immunomon.model.placement import Controls, ControlTube, Nearness
+from immunomon.model.scales import AnyScale
+from immunomon.model.study import Sample
+from immunomon.steps.transform import transform
+
+__all__ = ["ControlShelf", "ControlsOf", "nearness"]
+
+# Makes the controls of a sample, once its display scales are known.
+ControlsOf = Callable[[Mapping[str, AnyScale]], Controls]
+# Reads and compensates a tube, with these axes.
+Reader = Callable[[Path, Sequence[str]], EventTable]
+
+_NEAREST = 3  # tubes of other batches that a gate gets to see
+_KEPT = 12  # tubes in memory
+
+
+def nearness(sample: Sample, control: Sample) -> Nearness:
+    """Return how near a control is to a sample: of its run, of its batch, or of the study.
+
+    Of the same run are tubes of the same batch and day that are the same person's, or nobody's. The visit is not asked.
+
+    >>> from immunomon.model.study import Role
+    >>> one = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), subject="S1", batch="B1")
+    >>> nearness(one, Sample(Path("f.fcs"), "f", "treg", Role.parse("fmo:CD25"), batch="B1"))
+    'run'
+    >>> nearness(one, Sample(Path("f.fcs"), "f", "treg", Role.parse("fmo:CD25"), subject="S2", batch="B1"))
+    'batch'
+    """
+    if not sample.batch or sample.batch != control.batch:
+        return "study"
+    known = sample.collection_date is not None and control.collection_date is not None
+    same_day = not known or sample.collection_date == control.collection_date
+    return "run" if same_day and control.subject in ("", sample.subject) else "batch"
+
+
+class ControlShelf:
+    """Every control tube of a study; what was read last stays in memory, and no tube is read that no gate asks for."""
+
+    def __init__(self, controls: Sequence[Sample], folder: Path, readers: Mapping[str, Reader]) -> None:
+        self._controls, self._folder, self._readers = tuple(controls), folder, readers
+        self._kept: OrderedDict[tuple[str, tuple[str, ...]], EventTable] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, sample: Sample) -> ControlsOf:
+        """Return what makes a sample's controls once its scales are known."""
+        return lambda scales: _SampleControls(self, sample, scales)
+
+    def found(self, sample: Sample, role: str, near: Nearness) -> list[Sample]:
+        """Return the tubes of a role and nearness, nearest first: the person's own, then by day, then by name."""
+        fitting = [
+            control
+            for control in self._controls
+            if control.panel == sample.panel
+            and str(control.role) == role
+            and control.id != sample.id
+            and nearness(sample, control) == near
+        ]
+        fitting.sort(key=lambda control: (control.subject != sample.subject, _apart(sample, control), control.id))
+        return fitting[:_NEAREST] if near == "study" else fitting
+
+    def events(self, control: Sample, scales: Mapping[str, AnyScale]) -> EventTable | None:
+        """Return a tube's events on these scales; None if it cannot be read (the run's tables say why)."""
+        key = (control.id, tuple(scales))
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None:
+            try:
+                kept = self._readers[control.panel](self._folder / control.file, list(scales))
+            except (ImmunomonError, OSError):
+                return None
+            with self._lock:
+                self._kept[key] = kept
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+        return transform(kept, scales)
+
+
+class _SampleControls:
+    def __init__(self, shelf: ControlShelf, sample: Sample, scales: Mapping[str, AnyScale]) -> None:
+        self._shelf, self._sample, self._scales = shelf, sample, scales
+
+    def tubes(self, role: str, near: Nearness) -> Sequence[ControlTube]:
+        controls = self._shelf.found(self._sample, role, near)
+        read = ((control, self._shelf.events(control, self._scales)) for control in controls)
+        return tuple(ControlTube(control.id, near, events) for control, events in read if events is not None)
+
+
+def _apart(sample: Sample, control: Sample) -> datetime.timedelta:
+    if sample.collection_date is None or control.collection_date is None:
+        return datetime.timedelta.max
+    return abs(sample.collection_date - control.collection_date)
