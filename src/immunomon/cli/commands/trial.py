@@ -91,6 +91,9 @@ def validate(
         Path | None, typer.Option("--keep", help="Keep the simulated trials here, and use them again.")
     ] = None,
     quality: Annotated[bool, typer.Option("--quality", help="Measure how acquisitions are judged.")] = False,
+    steadiness: Annotated[
+        bool, typer.Option("--steadiness", help="Measure control charts and batch normalisation.")
+    ] = False,
     jobs: Jobs = None,
 ) -> None:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
@@ -98,7 +101,7 @@ def validate(
     from immunomon.cli.validate import validate_sections
 
     # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
-    asked: dict[str, bool] = {"quality": quality}
+    asked: dict[str, bool] = {"steadiness": steadiness, "quality": quality}
     names = [name for name, wanted in asked.items() if wanted]
     if names:
         raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs))
