@@ -5,6 +5,7 @@ import pytest
 
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
+from immunomon.model.quality import Check, Quality, Verdict
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.model.study import Reportability, Role, Sample
 from immunomon.steps.tabulate import cells_per_ul, tabulate, verdict
@@ -134,3 +135,25 @@ def test_a_control_is_listed_and_has_no_populations():
     found = tables(control)
     assert list(found["samples"]["role"]) == ["fmo:CD25"]
     assert found["populations"].empty
+
+
+def quality(verdict, percent):
+    return Quality(10_000, int(100 * percent), (Check("course", None, verdict, percent, 2.0, 0, "they are off"),))
+
+
+def test_of_a_sample_whose_acquisition_failed_no_value_may_be_reported_and_each_says_why():
+    failed = {"fcs__a": quality(Verdict.FAIL, 40.0)}
+    found = tabulate([GATED], {"s": STRATEGY}, Reportability(), qualities=failed)
+    for name in ("populations", "frequencies", "medians"):
+        assert not found[name]["reportable"].any()
+        assert (found[name]["reason"] == "acquisition failed: they are off").all()
+    sample = found["samples"].iloc[0]
+    assert (sample["quality"], sample["flagged_percent"], sample["quality_reason"]) == ("fail", 40.0, "they are off")
+
+
+def test_a_warning_about_the_acquisition_costs_no_value():
+    warned = tabulate([GATED], {"s": STRATEGY}, Reportability(), qualities={"fcs__a": quality(Verdict.WARN, 4.0)})
+    plain = tables(GATED)
+    assert warned["frequencies"].equals(plain["frequencies"])
+    assert warned["samples"].iloc[0]["quality"] == "warn"
+    assert plain["samples"]["quality"].isna().all()

@@ -191,7 +191,10 @@ visits = _of_study(
 )
 samples = _result(
     contracts.SAMPLES,
-    ["subject", "visit", "batch", "sha256", "collection_date", "strategy", "events", "reason", "lymphocytes_per_ul"],
+    [
+        *("subject", "visit", "batch", "sha256", "collection_date", "strategy", "events", "reason"),
+        *("lymphocytes_per_ul", "quality", "flagged_percent", "quality_reason"),
+    ],
     _to("subjects", ["subject"], of="samples"),
     _to("visits", ["visit"], of="samples"),
     CheckConstraint("status IN ('gated', 'control', 'failed')", name="ck_samples_status"),

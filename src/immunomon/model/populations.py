@@ -81,6 +81,9 @@ SAMPLES = Table(
         ("status", "string", "gated, control (kept, not gated) or failed"),
         ("reason", "string", "why it failed; missing otherwise"),
         ("lymphocytes_per_ul", "Float64", "haematology lymphocytes per microlitre of blood"),
+        ("quality", "string", "acquisition: pass, warn, fail or cannot be judged; missing if it was not looked at"),
+        ("flagged_percent", "Float64", "events flagged in the acquisition, in percent of all"),
+        ("quality_reason", "string", "why the acquisition did not pass; missing if it did"),
     ),
 )
 POPULATIONS = Table(

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from immunomon.model.populations import TABLES, Table
+from immunomon.model.quality_table import QUALITY
 from immunomon.specs.gatecall import Methods, gate_schema
 from immunomon.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 
@@ -36,7 +37,7 @@ def write_file_formats(path: Path, *, methods: Methods) -> None:
 
 
 def _tables() -> str:
-    return "\n\n".join(_table(table) for table in TABLES.values())
+    return "\n\n".join(_table(table) for table in (*TABLES.values(), QUALITY))
 
 
 def _table(table: Table) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from immunomon.kernels.intervals import wilson
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
+from immunomon.model.quality import Quality, Verdict
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.model.study import Reportability, Sample
 
@@ -60,22 +61,28 @@ def cells_per_ul(sample: Sample, count: int | None, lymphocytes: int | None) -> 
 
 
 def tabulate(
-    results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy], limits: Reportability
+    results: Iterable[SampleResult],
+    strategies: Mapping[str, GatingStrategy],
+    limits: Reportability,
+    *,
+    qualities: Mapping[str, Quality] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables ``samples``, ``populations``, ``frequencies`` and ``medians``, each by its column contract.
 
     results: one per file of the sample list, in its order; strategies: by name. A failed sample has all its rows,
-    without values and with the reason.
+    without values and with the reason. qualities: sample id -> its acquisition's; of a sample whose acquisition failed
+    no value may be reported.
     """
     rows: dict[str, list[Row]] = {"samples": [], "populations": [], "frequencies": [], "medians": []}
     for result in results:
-        rows["samples"].append(_sample_row(result))
+        quality = (qualities or {}).get(result.sample.id)
+        rows["samples"].append({**_sample_row(result), **_quality(quality)})
         if result.status == "control" or result.strategy is None:
             continue
         strategy = strategies[result.strategy]
-        rows["populations"].extend(_population_rows(result, strategy, limits))
-        rows["frequencies"].extend(_frequency_rows(result, strategy, limits))
-        rows["medians"].extend(_median_rows(result, strategy, limits))
+        rows["populations"].extend(_judged(_population_rows(result, strategy, limits), quality))
+        rows["frequencies"].extend(_judged(_frequency_rows(result, strategy, limits), quality))
+        rows["medians"].extend(_judged(_median_rows(result, strategy, limits), quality))
     _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
     _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
     contracts = {"samples": SAMPLES, "populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
@@ -112,6 +119,23 @@ def _sample_row(result: SampleResult) -> Row:
         "reason": result.reason,
         "lymphocytes_per_ul": sample.lymphocytes_per_ul,
     }
+
+
+def _quality(quality: Quality | None) -> Row:
+    if quality is None:
+        return {"quality": None, "flagged_percent": None, "quality_reason": None}
+    return {
+        "quality": str(quality.verdict),
+        "flagged_percent": quality.flagged_percent,
+        "quality_reason": quality.reason,
+    }
+
+
+def _judged(rows: Iterable[Row], quality: Quality | None) -> Iterator[Row]:
+    """Yield the rows, none of them reportable if the acquisition failed."""
+    failed = None if quality is None or quality.verdict is not Verdict.FAIL else f"acquisition failed: {quality.reason}"
+    for row in rows:
+        yield {**row, **_status(failed)} if failed and row["reportable"] else row
 
 
 def _status(reason: str | None) -> Row:
