@@ -104,7 +104,7 @@ def our_strategy(tree: list[dict[str, Any]]) -> GatingStrategy:
         return GateDeclaration("ellipse", {**axes, **shape})
 
     populations = tuple(Population(g["id"], g["id"], g["parent"], declared(g), "inside") for g in tree)
-    logicle = ScaleDeclaration("logicle", {"t": 262144.0, "w": 0.5, "m": 4.5, "a": 0.0})
+    logicle = ScaleDeclaration("logicle", (("t", 262144.0), ("w", 0.5), ("m", 4.5), ("a", 0.0)))
     return GatingStrategy("benchmark", "Benchmark", 1, None, populations, scales={"fluorescence": logicle})
 
 

@@ -53,19 +53,24 @@ def exact_display(raw):
     return EventTable(values, CHANNELS, Scale.DISPLAY)
 
 
-def fast_display(raw, scales=SCALES, threads=1):
-    return transform(compensate(raw, SPILLOVER), scales, threads=threads)
+def fast_display(raw, scales=SCALES, fast=True):
+    return transform(compensate(raw, SPILLOVER), scales, fast=fast)
 
 
 RAW = raw_events()
 EXACT, FAST = exact_display(RAW), fast_display(RAW)
+PLAIN = fast_display(RAW, fast=False)
 PARENT = np.random.default_rng(5).random(RAW.count) < 0.8
+FEW = PARENT & (np.random.default_rng(6).random(RAW.count) < 0.2)  # so few that they are looked at by their rows
 
 
-def same(gate, parent=PARENT):
+def same(gate):
     with np.errstate(invalid="ignore"):
-        expected = parent & gate.contains(EXACT)
-    np.testing.assert_array_equal(members(gate, FAST, parent), expected)
+        inside = gate.contains(EXACT)
+    for parent in (PARENT, FEW):
+        np.testing.assert_array_equal(members(gate, FAST, parent), parent & inside)
+        np.testing.assert_array_equal(members(gate, fast_display(RAW), parent), parent & inside)
+        np.testing.assert_array_equal(members(gate, PLAIN, parent), parent & inside)
 
 
 def test_exact_coordinates_are_those_of_plain_numpy_to_the_last_bit():
@@ -143,9 +148,12 @@ def test_a_pile_of_events_on_an_edge_is_decided_exactly():
 @given(st.integers(2, 5))
 def test_the_result_does_not_depend_on_the_number_of_threads(threads):
     raw = raw_events(seed=3, count=70_001)
-    one, several = fast_display(raw), fast_display(raw, threads=threads)
-    for axis in AXES:
-        np.testing.assert_array_equal(one.rough(axis)[0], several.rough(axis)[0])
+    one, several = fast_display(raw), fast_display(raw)
+    with ThreadPoolExecutor(threads) as pool:
+        shared = several.rough_columns(AXES, pool=pool)
+    for axis, (values, bound) in zip(AXES, shared, strict=True):
+        np.testing.assert_array_equal(one.rough(axis)[0], values)
+        assert one.rough(axis)[1] == bound
 
 
 def test_wide_numbers_and_linear_scales_take_the_same_way():
@@ -184,6 +192,20 @@ def test_workers_that_share_a_large_file_find_the_same_events():
             shared = members(shape, fast, parent, pool=pool)
             np.testing.assert_array_equal(shared, members(shape, fast, parent))
             assert 0 < shared.sum() < parent.sum()
+
+
+def test_what_will_be_asked_for_soon_changes_no_coordinate():
+    one, other = fast_display(RAW), fast_display(RAW)
+    members(Interval("A", low=0.5), one, PARENT, soon=("B", "FSC-A", "A"))
+    for axis in AXES:
+        np.testing.assert_array_equal(one.rough(axis)[0], other.rough(axis)[0])
+
+
+def test_a_few_events_have_the_same_fast_coordinates_alone_as_among_all():
+    rows = np.array([7, 3, 2999, 3, 2])
+    for alone, axis in zip(fast_display(RAW).rough_rows(AXES, rows), AXES, strict=True):
+        np.testing.assert_array_equal(alone[0], FAST.rough(axis)[0][rows])
+        assert alone[1] == FAST.rough(axis)[1]
 
 
 def test_a_kind_of_gate_without_fast_rules_is_asked_exactly():

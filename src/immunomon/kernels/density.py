@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Mode", "Profile", "gaussian_kernel", "modes_of", "profile_of", "valley_between"]
@@ -100,36 +100,33 @@ def modes_of(profile: Profile, min_persistence: float = 4.0) -> list[Mode]:
     return sorted(modes, key=lambda mode: mode.index)
 
 
-@njit(cache=True, nogil=True)
 def _merge_peaks(height: Floats, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
-    """Return every peak and how far one descends from it to reach a higher one; the highest peak comes first."""
-    size = height.size
-    owner = np.full(size, -1, dtype=np.int64)  # the peak that a place has been flooded from
-    into = np.arange(size)  # the higher peak that a peak has been merged into
-    peaks, drops = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.float64)
-    peaks[0], drops[0] = order[0], height[order[0]]
-    found = 1
-    for place in order:
-        left = right = -1
-        if place > 0 and owner[place - 1] >= 0:
-            left = owner[place - 1]
-            while into[left] != left:
-                left = into[left]
-        if place + 1 < size and owner[place + 1] >= 0:
-            right = owner[place + 1]
-            while into[right] != right:
-                right = into[right]
-        if left < 0 and right < 0:
-            owner[place] = place
-        elif left < 0 or right < 0 or left == right:
-            owner[place] = max(left, right)
-        else:
-            higher, lower = (left, right) if height[left] >= height[right] else (right, left)
-            owner[place] = higher
-            into[lower] = higher
-            peaks[found], drops[found] = lower, height[lower] - height[place]
-            found += 1
-    return peaks[:found], drops[:found]
+    """Return every peak and how far one descends from it to reach a higher one; the highest peak comes first.
+
+    order: places from the highest to the lowest, of equal ones the left first. Only at peaks and at the lowest places
+    between them anything happens; the rest joins the peak it descends from.
+    """
+    rank = np.empty(height.size + 2, dtype=np.int64)
+    rank[[0, -1]] = height.size
+    rank[1:-1][order] = np.arange(height.size)
+    before, here, after = rank[:-2], rank[1:-1], rank[2:]
+    tops = np.flatnonzero((here < before) & (here < after))
+    lows = tops[:-1] + [int(np.argmax(here[one:two])) for one, two in pairwise(tops.tolist())]
+    into = list(range(tops.size))  # the higher peak that a peak has been merged into
+
+    def highest(peak: int) -> int:
+        while into[peak] != peak:
+            into[peak] = peak = into[into[peak]]
+        return peak
+
+    peaks, drops = [int(order[0])], [float(height[order[0]])]
+    for low in np.argsort(here[lows]).tolist() if len(lows) else ():
+        left, right = highest(low), highest(low + 1)
+        higher, lower = (left, right) if height[tops[left]] >= height[tops[right]] else (right, left)
+        into[lower] = higher
+        peaks.append(int(tops[lower]))
+        drops.append(float(height[tops[lower]] - height[lows[low]]))
+    return np.array(peaks, dtype=np.int64), np.array(drops, dtype=np.float64)
 
 
 def valley_between(profile: Profile, left: Mode, right: Mode, tolerance: float = 1.0) -> tuple[float, float]:

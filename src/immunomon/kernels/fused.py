@@ -7,8 +7,9 @@ is looked up in a table, so that the error of a coordinate is the table's, whate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -19,8 +20,9 @@ from immunomon.kernels.tables import SHIFT, Table
 __all__ = ["Plan", "locate"]
 
 _TILE = 256
-_CHUNK = 16_384  # fewer events are not worth another thread
-_SHIFT, _MASK, _ONE = np.uint32(SHIFT), np.uint32((1 << SHIFT) - 1), np.uint32(1)
+_CHUNK = 32_768  # fewer events are not worth another thread
+_TERMS = 3  # added in one trip through memory
+_SHIFT, _MASK = np.uint32(SHIFT), np.uint32((1 << SHIFT) - 1)
 _UNKNOWN = np.float32(np.nan)
 _UNIT = np.float32(2.0**-SHIFT)
 
@@ -38,105 +40,144 @@ class Plan:
     weights: NDArray[np.float64]
     tables: Sequence[Table | None]
 
+    @cached_property
+    def _terms(self) -> NDArray[np.float64]:
+        terms = np.zeros((len(self.tables), _TERMS * -(-self.sources.size // _TERMS)))
+        terms[:, : self.sources.size] = self.weights  # terms of nothing at the end change no sum
+        return terms
 
-def locate(raw: NDArray[np.floating], plan: Plan, *, threads: int = 1) -> NDArray[np.float32]:
+    @cached_property
+    def _pieces(self) -> NDArray[np.float64]:
+        """All tables' pieces: each where it begins and how far it climbs, two float32 in the room of a float64."""
+        found = [np.zeros((1, 2), dtype=np.float32)]
+        for table in self._distinct:
+            found.append(np.column_stack([table.nodes, np.diff(table.nodes, append=np.float32(np.nan))]))
+        return np.concatenate(found).reshape(-1).view(np.float64)
+
+    @property
+    def _distinct(self) -> list[Table]:
+        return list({id(table): table for table in self.tables if table is not None}.values())
+
+    @cached_property
+    def _places(self) -> NDArray[np.uint32]:
+        """For each axis where its table begins, the number of its first piece, and how many pieces it has."""
+        begins, total = {}, 1
+        for table in self._distinct:
+            begins[id(table)] = total
+            total += table.nodes.size
+        rows = [(begins[id(t)], t.first, t.nodes.size - 1) if t is not None else (0, 0, 0) for t in self.tables]
+        return np.array(rows, dtype=np.uint32).reshape(-1, 3)
+
+    @cached_property
+    def _shifts(self) -> NDArray[np.float32]:
+        rows = [(table.offset, table.twice_zero) if table is not None else (0.0, 0.0) for table in self.tables]
+        return np.array(rows, dtype=np.float32).reshape(-1, 2)
+
+
+def locate(
+    raw: NDArray[np.floating],
+    plan: Plan,
+    *,
+    axes: Sequence[int] | None = None,
+    rows: NDArray[np.int64] | None = None,
+    pool: Executor | None = None,
+) -> NDArray[np.float32]:
     """Return fast coordinates, (axes, events), float32; not-a-number where a table has none.
 
-    raw: (events, channels). Releases the GIL; the result does not depend on the number of threads.
+    raw: (events, channels). axes: which of the plan's, default all; rows: which events, default all; pool: workers that
+    share the events. Releases the GIL; a coordinate does not depend on who else is asked, nor on the pool.
 
     >>> plan = Plan(np.array([1]), np.empty(0, np.int64), np.empty((1, 0)), [None])
     >>> locate(np.array([[1.0, 2.0]], dtype=np.float32), plan)
     array([[2.]], dtype=float32)
     """
-    distinct = list({id(table): table for table in plan.tables if table is not None}.values())
-    starts = np.cumsum([0, *(table.nodes.size for table in distinct)])
-    nodes = np.concatenate([*(table.nodes for table in distinct), np.zeros(2, dtype=np.float32)])  # read past, not used
-    numbers = [next((i for i, known in enumerate(distinct) if known is table), -1) for table in plan.tables]
-    start = np.array([starts[i] if i >= 0 else -1 for i in numbers], dtype=np.int64)
-    size = np.array([distinct[i].nodes.size - 1 if i >= 0 else 0 for i in numbers], dtype=np.int32)
-    first = np.array([distinct[i].first if i >= 0 else 0 for i in numbers], dtype=np.int32)
-    offset = np.array([distinct[i].offset if i >= 0 else 0 for i in numbers], dtype=np.float32)
-    twice = np.array([distinct[i].twice_zero if i >= 0 else 0 for i in numbers], dtype=np.float32)
-    out = np.empty((len(plan.tables), raw.shape[0]), dtype=np.float32)
-    terms = 3 * -(-plan.sources.size // 3)
-    weights = np.zeros((len(plan.tables), terms))  # terms of nothing at the end change no sum
-    weights[:, : plan.sources.size] = plan.weights
+    lines = np.arange(len(plan.tables)) if axes is None else np.array(axes, dtype=np.int64)
+    count = raw.shape[0] if rows is None else rows.size
+    some = np.empty(0, dtype=np.int64) if rows is None else rows
+    out = np.empty((lines.size, count), dtype=np.float32)
+    parts = 1 if pool is None else min(16, max(1, count // _CHUNK))
+    edges = np.linspace(0, count, parts + 1).astype(int).tolist()
+    direct = plan.direct[lines]
+    sources = plan.sources if (direct < 0).any() else plan.sources[:0]
+    how = direct, sources, plan._terms[lines], plan._pieces, plan._places[lines], plan._shifts[lines]
 
     def part(begin: int, end: int) -> None:
-        _locate(
-            raw, begin, end, plan.direct, plan.sources, weights, nodes, start, size, first, offset, twice, out
-        )  # fmt: skip
+        _locate(raw, some, begin, end, *how, out)
 
-    count = raw.shape[0]
-    parts = max(1, min(threads, count // _CHUNK))
-    edges = np.linspace(0, count, parts + 1).astype(int).tolist()
-    if parts == 1:
+    if pool is None or parts == 1:
         part(0, count)
     else:
-        with ThreadPoolExecutor(parts) as pool:
-            list(pool.map(part, edges[:-1], edges[1:]))
+        list(pool.map(part, edges[:-1], edges[1:]))
     return out
+
+
+@njit(inline="always")
+def _take(
+    block: NDArray[np.float32], raw: NDArray[np.float32], some: NDArray[np.int64], column: int, out: NDArray[np.float64]
+) -> None:
+    if some.size:
+        for e in range(some.size):
+            out[e] = raw[some[e], column]
+    else:
+        for e in range(block.shape[0]):
+            out[e] = block[e, column]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _locate(
     raw: NDArray[np.float32],
+    rows: NDArray[np.int64],
     begin: int,
     end: int,
     direct: NDArray[np.int64],
     sources: NDArray[np.int64],
     weights: NDArray[np.float64],
-    nodes: NDArray[np.float32],
-    start: NDArray[np.int64],
-    size: NDArray[np.int32],
-    first: NDArray[np.int32],
-    offset: NDArray[np.float32],
-    twice: NDArray[np.float32],
+    pieces: NDArray[np.float64],
+    places: NDArray[np.uint32],
+    shifts: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
     detectors = sources.size
     seen = np.zeros((weights.shape[1], _TILE), dtype=np.float64)
-    true = np.empty(_TILE, dtype=np.float64)
+    true = np.zeros(_TILE, dtype=np.float64)
     sums = np.zeros(_TILE, dtype=np.float32)
     bits = sums.view(np.uint32)
+    where = np.zeros(_TILE, dtype=np.uint32)
+    found = np.zeros(_TILE, dtype=np.float64)
+    line = found.view(np.float32)  # in turns where a piece begins and how far it climbs
     for place in range(begin, end, _TILE):
         length = min(_TILE, end - place)
         # Pieces of the arrays, so that the loops count from 0 and no index is asked whether it is negative.
-        block = raw[place : place + length]
+        block, some = raw[place : place + length], rows[place : place + length]
         for k in range(detectors):
-            column = sources[k]
-            for e in range(length):
-                seen[k, e] = block[e, column]
+            _take(block, raw, some, sources[k], seen[k])
         for j in range(direct.size):
             row = out[j, place : place + length]
             if direct[j] >= 0:
-                column = direct[j]
-                for e in range(length):
-                    true[e] = block[e, column]
+                _take(block, raw, some, direct[j], true)
             else:
                 for e in range(_TILE):
                     true[e] = 0.0
                 # Three terms at a time, the whole tile: fewer trips to memory, the same order of additions.
-                for k in range(0, weights.shape[1], 3):
+                for k in range(0, weights.shape[1], _TERMS):
                     one, two, three = weights[j, k], weights[j, k + 1], weights[j, k + 2]
                     for e in range(_TILE):
                         true[e] = ((true[e] + seen[k, e] * one) + seen[k + 1, e] * two) + seen[k + 2, e] * three
-            if start[j] < 0:
+            start, lowest, most = places[j, 0], places[j, 1], places[j, 2]
+            if most == 0:
                 for e in range(length):
                     row[e] = true[e]
                 continue
+            # One simple loop after the other, over the whole tile: all but the look-up are done several at a time.
             # Unsigned all along: a signed index would be asked whether it counts from the end.
-            base, lowest, most = np.uint32(start[j]), np.uint32(first[j]), np.uint32(size[j])
-            add, mirror = offset[j], twice[j]
+            add, mirror = shifts[j, 0], shifts[j, 1]
             for e in range(_TILE):
                 sums[e] = np.float32(abs(true[e])) + add
+            for e in range(_TILE):
+                where[e] = min(np.uint32((bits[e] >> _SHIFT) - lowest), most)
+            for e in range(_TILE):
+                found[e] = pieces[start + where[e]]
             for e in range(length):
-                bit = bits[e]
-                piece = np.uint32(np.uint32(bit >> _SHIFT) - lowest)
-                known = piece < most
-                inside = base + min(piece, most)
-                share = np.float32(np.int32(bit & _MASK)) * _UNIT
-                low = nodes[inside]
-                up = low + share * (nodes[inside + _ONE] - low)
+                up = line[2 * e] + np.float32(np.int32(bits[e] & _MASK)) * _UNIT * line[2 * e + 1]
                 both = mirror - up if true[e] < 0 else up
-                row[e] = both if known else _UNKNOWN
+                row[e] = both if where[e] < most else _UNKNOWN

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["in_ellipsoid", "in_interval", "in_polygon"]
 
 Mask = NDArray[np.bool_]
+_CELLS = 1 << 16  # points times corners: what is between stays in the processor's cache
 
 
 def in_interval(values: NDArray[np.floating], low: float, high: float) -> Mask:
@@ -45,29 +45,6 @@ def in_ellipsoid(
     return np.asarray(square <= distance_square)
 
 
-@njit(cache=True, nogil=True)
-def _in_polygon(x: NDArray[np.float64], y: NDArray[np.float64], corners: NDArray[np.float64], inside: Mask) -> None:
-    for i in range(x.size):
-        px, py = x[i], y[i]
-        if not (np.isfinite(px) and np.isfinite(py)):
-            inside[i] = False
-            continue
-        odd = False
-        on_edge = False
-        ax, ay = corners[-1, 0], corners[-1, 1]
-        for j in range(corners.shape[0]):
-            bx, by = corners[j, 0], corners[j, 1]
-            cross = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
-            if cross == 0.0 and min(ax, bx) <= px <= max(ax, bx) and min(ay, by) <= py <= max(ay, by):
-                on_edge = True
-                break
-            # Crossing test by the sign of the cross product: no division, so no event is lost to rounding.
-            if (ay > py) != (by > py) and (cross > 0.0) == (by > ay):
-                odd = not odd
-            ax, ay = bx, by
-        inside[i] = on_edge or odd
-
-
 def in_polygon(x: NDArray[np.floating], y: NDArray[np.floating], vertices: NDArray[np.float64]) -> Mask:
     """Return which points lie inside or on a closed polygon, by the even-odd rule.
 
@@ -77,11 +54,29 @@ def in_polygon(x: NDArray[np.floating], y: NDArray[np.floating], vertices: NDArr
     >>> in_polygon(np.array([0.5, 1.0, 2.0]), np.array([0.5, 0.5, 0.5]), square)
     array([ True,  True, False])
     """
-    inside = np.empty(x.shape[0], dtype=np.bool_)
-    _in_polygon(
-        np.ascontiguousarray(x, dtype=np.float64),
-        np.ascontiguousarray(y, dtype=np.float64),
-        np.ascontiguousarray(vertices, dtype=np.float64),
-        inside,
-    )
+    corners = np.asarray(vertices, dtype=np.float64)
+    across, up = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    inside = np.zeros(across.shape[0], dtype=np.bool_)
+    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
+    piece = max(64, _CELLS // len(corners))
+    for begin in range(0, across.shape[0], piece):
+        px, py = across[begin : begin + piece], up[begin : begin + piece]
+        near = np.flatnonzero((px >= left) & (px <= right) & (py >= bottom) & (py <= top))
+        inside[begin + near] = _in_or_on(px[near], py[near], corners)
     return inside
+
+
+def _in_or_on(px: NDArray[np.float64], py: NDArray[np.float64], corners: NDArray[np.float64]) -> Mask:
+    """Return whether points, (points,), lie in or on a polygon: all edges at once, (corners, points)."""
+    before = np.concatenate([corners[-1:], corners[:-1]])
+    (ax, ay), (bx, by) = before.T[:, :, None], corners.T[:, :, None]
+    cross = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
+    # Crossing test by the sign of the cross product: no division, so no event is lost to rounding.
+    crossed = ((ay > py) != (by > py)) & ((cross > 0.0) == (by > ay))
+    inside = np.bitwise_xor.reduce(crossed, axis=0)
+    edge, point = np.nonzero(cross == 0.0)
+    if edge.size:
+        ends = np.sort(np.stack([before[edge], corners[edge]]), axis=0)
+        spot = np.column_stack([px[point], py[point]])
+        inside[point[((ends[0] <= spot) & (spot <= ends[1])).all(axis=1)]] = True
+    return np.asarray(inside, dtype=np.bool_)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["hyperlog", "hyperlog_inverse", "log", "log_inverse"]
 
 Floats = NDArray[np.float64]
 _MAX_STEPS = 60
+_PIECE = 8192  # values: what is between stays in the processor's cache
 
 
 def log(values: NDArray[np.floating], t: float, m: float) -> Floats:
@@ -53,28 +53,25 @@ def _coefficients(t: float, w: float, m: float, a: float) -> tuple[float, float,
     return alpha, b, slope * alpha, offset * alpha, x1
 
 
-@njit(cache=True, nogil=True)
-def _solve(values: Floats, out: Floats, alpha: float, b: float, c: float, f: float, x1: float) -> None:
-    # H is odd around x1 and convex above it: Newton's steps from a point right of the root only ever go left.
-    for i in range(values.size):
-        x = values[i]
-        if not np.isfinite(x):
-            out[i] = x
-            continue
-        target = abs(x)
-        y = x1 + target / c
-        if (target + f) > alpha:
-            y = min(y, max(x1, math.log((target + f) / alpha) / b))
-        for _ in range(_MAX_STEPS):
-            rising = alpha * math.exp(b * y)
-            error = rising + c * y - f - target
-            slope = b * rising + c
-            # Halley's step: cubic convergence.
-            step = error / (slope - 0.5 * error * b * b * rising / slope)
-            y -= step
-            if abs(step) <= 4e-16 * max(1.0, abs(y)):
-                break
-        out[i] = y if x >= 0 else 2.0 * x1 - y
+def _solve(x: Floats, alpha: float, b: float, c: float, f: float, x1: float) -> Floats:
+    # H is odd around x1 and convex above it: steps from a point right of the root only ever go left. Each value stops
+    # at its own last step, so that a coordinate is the same to the last bit whoever else is asked with it.
+    target = np.abs(x)
+    y = x1 + target / c
+    far = np.maximum(x1, np.log((target + f) / alpha) / b)
+    y = np.where(target + f > alpha, np.minimum(y, far), y)
+    going = np.isfinite(x)
+    for _ in range(_MAX_STEPS):
+        rising = alpha * np.exp(b * y)
+        error = rising + c * y - f - target
+        slope = b * rising + c
+        # Halley's step: cubic convergence.
+        step = error / (slope - 0.5 * error * b * b * rising / slope)
+        y = np.where(going, y - step, y)
+        going &= np.abs(step) > 4e-16 * np.maximum(1.0, np.abs(y))
+        if not going.any():
+            break
+    return np.where(np.isfinite(x), np.where(x >= 0, y, 2.0 * x1 - y), x)
 
 
 def hyperlog(values: NDArray[np.floating], t: float, w: float, m: float, a: float) -> Floats:
@@ -90,7 +87,9 @@ def hyperlog(values: NDArray[np.floating], t: float, w: float, m: float, a: floa
     coefficients = _coefficients(t, w, m, a)
     flat = np.ascontiguousarray(values, dtype=np.float64).ravel()
     out = np.empty_like(flat)
-    _solve(flat, out, *coefficients)
+    with np.errstate(all="ignore"):  # what is not finite passes through
+        for begin in range(0, flat.size, _PIECE):
+            out[begin : begin + _PIECE] = _solve(flat[begin : begin + _PIECE], *coefficients)
     return out.reshape(np.shape(values))
 
 

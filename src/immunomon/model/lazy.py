@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from immunomon.kernels.spillover import weighted
 from immunomon.model.events import Channel, EventTable, Scale
 
-__all__ = ["CompensatedTable", "DisplayTable", "LazyTable", "Recipe"]
+__all__ = ["CompensatedTable", "DisplayTable", "FastColumns", "LazyTable", "Recipe"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Column = NDArray[np.floating]
+Fast = NDArray[np.float32]
+Places = Sequence[int]
+Workers = Executor | None
 
 
 class LazyTable(EventTable):
@@ -118,11 +122,44 @@ class CompensatedTable(LazyTable):
         return weighted(self.raw.values, self.recipe.sources, self.recipe.weights[place], rows=rows)
 
 
+class FastColumns:
+    """Fast coordinates of some columns, each computed when it is first asked for and kept.
+
+    bounds: column -> how far from the exact ones they may be. compute: columns, rows (None: all events) and workers
+    (None: none) -> float32 (columns, events). cheap: columns that cost little beside others in one pass.
+    """
+
+    def __init__(
+        self,
+        bounds: Mapping[int, float],
+        compute: Callable[[Places, Rows | None, Workers], Fast],
+        cheap: Places = (),
+    ) -> None:
+        self.bounds, self._cheap = bounds, cheap
+        self._compute = compute
+        self._known: dict[int, Column] = {}
+
+    def whole(self, places: Places, pool: Workers = None) -> list[Column]:
+        """Return all events' coordinates on some columns, each (events,)."""
+        if any(place not in self._known for place in places):
+            missing = [place for place in dict.fromkeys([*places, *self._cheap]) if place not in self._known]
+            self._known |= zip(missing, self._compute(missing, None, pool), strict=True)
+        return [self._known[place] for place in places]
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._known
+
+    def some(self, places: Places, rows: Rows) -> list[Column]:
+        """Return a few events' coordinates on some columns, each (rows,); what is computed for them is not kept."""
+        missing = [place for place in dict.fromkeys(places) if place not in self._known]
+        found = dict(zip(missing, self._compute(missing, rows, None), strict=True)) if missing else {}
+        return [found[place] if place in found else self._known[place][rows] for place in places]
+
+
 class DisplayTable(LazyTable):
     """Events on the display scale: fast coordinates with a bound on their error, exact ones when asked.
 
-    fast: column -> coordinates, float32 (events,), with the bound; columns without are exact only. compute: the exact
-    coordinates, as for LazyTable.
+    fast: what has fast coordinates; columns without are exact only. compute: the exact coordinates, as for LazyTable.
     """
 
     def __init__(
@@ -132,13 +169,37 @@ class DisplayTable(LazyTable):
         *,
         count: int,
         compute: Callable[[int, Rows | None], Floats],
-        fast: Mapping[int, tuple[Column, float]],
+        fast: FastColumns,
     ) -> None:
         super().__init__(channels, Scale.DISPLAY, source, count=count, compute=compute)
-        self.__dict__["_fast"] = dict(fast)
+        self.__dict__["_fast"] = fast
 
     def rough(self, name: str) -> tuple[Column, float]:
         """Return a channel's fast coordinates and how far from the exact ones they may be."""
-        place = self.index(name)
-        fast: dict[int, tuple[Column, float]] = self.__dict__["_fast"]
-        return fast[place] if place in fast else (self.column(name), 0.0)
+        return self.rough_columns([name])[0]
+
+    def rough_columns(
+        self, names: Sequence[str], *, pool: Workers = None, soon: Sequence[str] = ()
+    ) -> list[tuple[Column, float]]:
+        """Return several channels' fast coordinates, each with its bound.
+
+        pool: workers that share the events; soon: what will be asked for next, computed in the same pass.
+        """
+        fast: FastColumns = self.__dict__["_fast"]
+        places = [self.index(name) for name in names]
+        if any(place in fast.bounds and place not in fast for place in places):
+            fast.whole([place for place in (*places, *map(self.index, soon)) if place in fast.bounds], pool)
+        return [
+            (fast.whole([place])[0], fast.bounds[place]) if place in fast.bounds else (self.column(name), 0.0)
+            for place, name in zip(places, names, strict=True)
+        ]
+
+    def rough_rows(self, names: Sequence[str], rows: Rows) -> list[tuple[Column, float]]:
+        """Return some events' fast coordinates on several channels, each with its bound."""
+        fast: FastColumns = self.__dict__["_fast"]
+        places = [self.index(name) for name in names]
+        quick = [place for place in dict.fromkeys(places) if place in fast.bounds]
+        found = dict(zip(quick, fast.some(quick, rows), strict=True))
+        return [
+            (found[place], fast.bounds[place]) if place in found else (self.cells(place, rows), 0.0) for place in places
+        ]

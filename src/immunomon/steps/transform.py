@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -11,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import WrongScale
-from immunomon.kernels.fused import Plan, locate
 from immunomon.kernels.scales import logicle_width
 from immunomon.kernels.tables import Table, tabulate
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
-from immunomon.model.lazy import CompensatedTable, DisplayTable, LazyTable
+from immunomon.model.lazy import CompensatedTable, DisplayTable, FastColumns, LazyTable
 from immunomon.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
 from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 
@@ -51,12 +51,13 @@ def resolve_scales(strategy: GatingStrategy, axes: Iterable[str], events: EventT
     return found
 
 
-def transform(events: EventTable, scales: Mapping[str, AnyScale], *, threads: int = 1) -> EventTable:
+def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool = True) -> EventTable:
     """Return the axes of ``scales`` on their display scale, in its order.
 
-    events: compensated. The coordinates are exact, float64, and each column is computed when it is first asked for; of
-    events that ``compensate`` made there are fast coordinates too, through tables with a proven bound, computed here by
-    so many threads. Raises WrongScale for events on another scale, UnknownChannel for an axis that they lack.
+    events: compensated. The coordinates are exact, float64, and each column is computed when it is first asked for.
+    fast: of events that ``compensate`` made there are fast coordinates too, through tables with a proven bound; they
+    need compiled code, which takes longer to load than a few files take without it. Raises WrongScale for events on
+    another scale, UnknownChannel for an axis that they lack.
 
     >>> from immunomon.model.scales import Linear
     >>> events = EventTable(np.array([[50.0]]), (Channel("FSC-A"),), Scale.COMPENSATED)
@@ -75,36 +76,39 @@ def transform(events: EventTable, scales: Mapping[str, AnyScale], *, threads: in
         values = events.values[:, places[place]]
         return applied[place].apply(np.array(values if rows is None else values[rows], dtype=np.float64))
 
-    fast = _fast(events, places, applied, threads=threads) if isinstance(events, CompensatedTable) else {}
-    return DisplayTable(channels, events.source, count=events.count, compute=exact, fast=fast)
+    if fast and isinstance(events, CompensatedTable):
+        quick = _fast(events, places, applied)
+        return DisplayTable(channels, events.source, count=events.count, compute=exact, fast=quick)
+    return LazyTable(channels, Scale.DISPLAY, events.source, count=events.count, compute=exact)
 
 
-def _fast(
-    events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyScale], *, threads: int
-) -> dict[int, tuple[NDArray[np.floating], float]]:
+def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyScale]) -> FastColumns:
     """Return fast coordinates of the columns that can have them: tabulated scales, and float32 values left as they are.
 
     The others are asked for exactly.
     """
+    from immunomon.kernels.fused import Plan, locate  # what is exact needs no compiled code
+
     raw, recipe = events.raw, events.recipe
-    chosen, tables = [], []
-    for number, (place, scale) in enumerate(zip(places, scales, strict=True)):
-        table = _table(scale)
-        as_it_is = scale.kind == "identity" and recipe.direct[place] >= 0 and raw.values.dtype == np.float32
-        if table is not None or as_it_is:
-            chosen.append(number)
-            tables.append(table)
+    tables = [_table(scale) for scale in scales]
+    as_it_is = {
+        number: recipe.direct[place]
+        for number, (place, scale) in enumerate(zip(places, scales, strict=True))
+        if scale.kind == "identity" and recipe.direct[place] >= 0 and raw.values.dtype == np.float32
+    }
+    chosen = [number for number, table in enumerate(tables) if table is not None or number in as_it_is]
     plan = Plan(
-        np.array([recipe.direct[places[number]] for number in chosen], dtype=np.int64),
+        np.array([recipe.direct[place] for place in places], dtype=np.int64),
         np.array(recipe.sources, dtype=np.int64),
-        recipe.weights[[places[number] for number in chosen]],
+        recipe.weights[places],
         tables,
     )
-    rows = locate(raw.values, plan, threads=threads)
-    return {
-        number: (rows[line], table.bound if table is not None else 0.0)
-        for line, (number, table) in enumerate(zip(chosen, tables, strict=True))
-    }
+
+    def compute(axes: Sequence[int], rows: NDArray[np.int64] | None, pool: Executor | None) -> NDArray[np.float32]:
+        return locate(raw.values, plan, axes=axes, rows=rows, pool=pool)
+
+    bounds = {number: table.bound if (table := tables[number]) else 0.0 for number in chosen}
+    return FastColumns(bounds, compute, cheap=tuple(as_it_is))
 
 
 @lru_cache(maxsize=256)
