@@ -64,7 +64,7 @@ class Tail(ThresholdGate):
         else:
             place = 0 if (self.reference == "first") == (self.side == "above") else len(modes) - 1
         found = tail_of(profile, modes, place, spreads=self.spreads, rng=np.random.default_rng(SEED))
-        if not found.spread > 0:
+        if found.spread <= profile.width:
             raise GateNotPlaced(f"{self.axis}: the {self.reference} peak has no width to measure a tail by")
         facts = {"peak": sign * found.peak, "spread": found.spread}
         return Threshold(sign * found.threshold, found.error, facts, f"tail {self.side} the {self.reference} peak")
