@@ -12,10 +12,12 @@ from immunomon.io.fcs_header import whole_number
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import Channel, ChannelKind
 from immunomon.model.fcs import FcsHeader
+from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
 
 __all__ = ["parse_spillover", "read_matrix_csv", "spillover_of", "write_matrix_csv"]
 
+WEIGHTS_ROW = "(detector weights)"
 _KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 
 
@@ -136,9 +138,11 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
 
 
 def read_matrix_csv(path: Path) -> SpilloverMatrix:
-    """Read a spillover matrix from CSV: a header row of detectors, one row per fluorochrome, optionally named.
+    """Read a matrix from CSV: a header row of detectors, one row per fluorochrome, optionally named.
 
-    Raises BadSpillover, naming the file and the line, if it is missing or malformed.
+    A spectrum matrix (fewer named fluorochromes than detectors, as ``immunomon compensate`` writes it) is completed to
+    a square one that unmixes: each fluorochrome's signal is then in its own detector. Raises BadSpillover, naming the
+    file and the line, if it is missing or malformed.
 
     >>> read_matrix_csv(Path("no-such.csv"))
     Traceback (most recent call last):
@@ -155,23 +159,45 @@ def read_matrix_csv(path: Path) -> SpilloverMatrix:
         raise BadSpillover(f"{path}: a header row of detectors and one row per fluorochrome are needed")
     named = rows[0][0].strip() == "" or len(rows[1]) == len(rows[0]) + 1
     detectors = tuple(name.strip() for name in (rows[0][1:] if rows[0][0].strip() == "" else rows[0]))
-    values = []
+    names, values = [], []
     for number, row in enumerate(rows[1:], start=2):
         try:
             values.append(tuple(float(field) for field in (row[1:] if named else row)))
+            names.append(row[0].strip())
         except ValueError as error:
             raise BadSpillover(f"{path} line {number}: {error}") from error
     try:
+        if named and (len(values) < len(detectors) or names[-1] == WEIGHTS_ROW):
+            return _spectrum(names, detectors, values).completed()
         return SpilloverMatrix(detectors, tuple(values))
+    except SingularSpillover as error:
+        raise SingularSpillover(f"{path}: {error}") from error
     except BadSpillover as error:
         raise BadSpillover(f"{path}: {error}") from error
 
 
-def write_matrix_csv(path: Path, matrix: SpilloverMatrix) -> None:
-    """Write a spillover matrix as CSV that ``read_matrix_csv`` reads back to the same values."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+def _spectrum(names: list[str], detectors: tuple[str, ...], values: list[tuple[float, ...]]) -> SpectrumMatrix:
+    weighted = names[-1] == WEIGHTS_ROW
+    size = len(names) - weighted
+    weights = values[-1] if weighted else ()
+    return SpectrumMatrix(tuple(names[:size]), detectors, tuple(values[:size]), detector_weights=weights)
+
+
+def write_matrix_csv(path: Path, matrix: SpilloverMatrix | SpectrumMatrix) -> None:
+    """Write a matrix as CSV that ``read_matrix_csv`` reads back; it replaces an older file only when it is whole.
+
+    A spectrum matrix has a row for each fluorochrome, by name, and a last one of the detectors' weights.
+    """
+    rows = [[name, *map(repr, row)] for name, row in zip(_row_names(matrix), matrix.values, strict=True)]
+    if isinstance(matrix, SpectrumMatrix) and matrix.detector_weights:
+        rows.append([WEIGHTS_ROW, *map(repr, matrix.detector_weights)])
+    unfinished = path.with_name(f".{path.name}.part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["", *matrix.detectors])
-        writer.writerows(
-            [name, *(repr(v) for v in row)] for name, row in zip(matrix.detectors, matrix.values, strict=True)
-        )
+        writer.writerows(rows)
+    unfinished.replace(path)
+
+
+def _row_names(matrix: SpilloverMatrix | SpectrumMatrix) -> tuple[str, ...]:
+    return matrix.fluorochromes if isinstance(matrix, SpectrumMatrix) else matrix.detectors

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import BadSpillover
-from immunomon.kernels.spectrum import unmixing_weights
+from immunomon.kernels.unmixing import completed, own_places, weighted_unmixing
 from immunomon.model.spillover import SpilloverMatrix
 
 __all__ = ["SpectrumMatrix"]
@@ -18,8 +18,9 @@ __all__ = ["SpectrumMatrix"]
 class SpectrumMatrix:
     """How much of each fluorochrome's light (row) reaches each detector (column); not always square.
 
-    inverted: the values are the weights already, row = detector, column = fluorochrome. Raises BadSpillover if the
-    sizes do not fit, a name is there twice, or a value is no number.
+    inverted: the values are the weights already, row = detector, column = fluorochrome; detector_weights: how much each
+    detector counts in least squares, () for all alike. Raises BadSpillover if the sizes do not fit, a name is there
+    twice, or a value is no number.
 
     >>> SpectrumMatrix(("FITC",), ("B1", "B2"), ((1.0, 0.5),)).weights.round(2).ravel()
     array([0.8, 0.4])
@@ -33,6 +34,7 @@ class SpectrumMatrix:
     detectors: tuple[str, ...]
     values: tuple[tuple[float, ...], ...]
     inverted: bool = False
+    detector_weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         rows, columns = self.fluorochromes, self.detectors
@@ -50,6 +52,10 @@ class SpectrumMatrix:
                 raise BadSpillover(f"the spectrum matrix names {', '.join(doubled)} twice")
         if not np.isfinite(np.array(self.values, dtype=np.float64)).all():
             raise BadSpillover("the spectrum matrix has a value that is not a number")
+        if self.detector_weights and len(self.detector_weights) != len(self.detectors):
+            raise BadSpillover(f"{said} but {len(self.detector_weights)} detector weights")
+        if not all(np.isfinite(weight) and weight > 0 for weight in self.detector_weights):
+            raise BadSpillover("the spectrum matrix has a detector weight that is not a positive number")
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -58,7 +64,39 @@ class SpectrumMatrix:
         Raises SingularSpillover if the fluorochromes cannot be told apart.
         """
         values = np.array(self.values, dtype=np.float64)
-        return values if self.inverted else unmixing_weights(values)
+        if self.inverted:
+            return values
+        return weighted_unmixing(values, np.array(self.detector_weights) if self.detector_weights else None)
+
+    @property
+    def own_detectors(self) -> tuple[str, ...]:
+        """A detector for each fluorochrome, none twice: where its value is exactly 1, or else where it is brightest.
+
+        >>> SpectrumMatrix(("FITC",), ("B1", "B2"), ((0.5, 1.0),)).own_detectors
+        ('B2',)
+        """
+        values = np.array(self.values, dtype=np.float64)
+        score = np.maximum(values, 0.0) / np.maximum(values.max(axis=1, keepdims=True), 1e-300)
+        taken: set[int] = set()
+        for row, line in enumerate(values):
+            ones = np.flatnonzero(line == 1.0)
+            if ones.size == 1 and int(ones[0]) not in taken:
+                taken.add(int(ones[0]))
+                score[row, ones[0]] += len(self.fluorochromes)
+        return tuple(self.detectors[place] for place in own_places(score))
+
+    def completed(self) -> SpilloverMatrix:
+        """Return a square matrix over the detectors that unmixes: a fluorochrome's signal is in its own detector.
+
+        Raises SingularSpillover if the fluorochromes cannot be told apart.
+
+        >>> SpectrumMatrix(("FITC",), ("B1", "B2"), ((1.0, 0.5),)).completed().values[0]
+        (1.0, 0.5)
+        """
+        own = [self.detectors.index(name) for name in self.own_detectors]
+        weights = np.array(self.detector_weights) if self.detector_weights else None
+        square = completed(np.array(self.values, dtype=np.float64), own, weights)
+        return SpilloverMatrix(self.detectors, tuple(tuple(row) for row in square.tolist()))
 
     @classmethod
     def of(cls, spillover: SpilloverMatrix) -> SpectrumMatrix:

@@ -1,0 +1,122 @@
+"""``immunomon compensate``: a matrix from single-stained controls, with its record and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from immunomon.cli.progress import stages
+from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
+from immunomon.io.spillover import write_matrix_csv
+from immunomon.model.panel import Panel
+from immunomon.model.study import RoleKind, Sample, Study
+from immunomon.pipeline.compensation import Controls, ControlsResult, Method, from_controls, write_record
+from immunomon.specs.catalog import find_panel
+from immunomon.specs.panel import load_panel
+from immunomon.specs.samples import load_samples
+from immunomon.specs.study import load_study
+
+__all__ = ["Asked", "compensate"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line names: single stains, FLUOROCHROME=FILE, unstained tube, panel, study and batch."""
+
+    files: tuple[Path, ...]
+    named: tuple[str, ...]
+    unstained: Path | None
+    panel: str | None
+    study: Path | None
+    batch: str | None
+
+
+def compensate(
+    asked: Asked, out: Path, *, method: Method, report: Path | None, pictures: Path | None, partial: bool
+) -> int:
+    """Write matrix, record, pictures and page, and say what was found; return 0 if no control was refused, else 1."""
+    controls = _controls(asked)
+    with stages() as progress:
+        result = from_controls(
+            controls,
+            method=method,
+            partial=partial,
+            progress=lambda _, done, total: progress("reading", done, total, 0),
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if result.estimate is not None:
+        write_matrix_csv(out, result.estimate.matrix)
+    write_record(out.with_suffix(".json"), result, out.name)
+    if report is not None or pictures is not None:
+        from immunomon.report.compensation import write_pages
+
+        write_pages(result, report=report, pictures=pictures)
+    _say(result, out)
+    return 1 if result.refused or result.missing or result.estimate is None else 0
+
+
+def _say(result: ControlsResult, out: Path) -> None:
+    for refused in result.refused:
+        typer.echo(str(refused), err=True)
+    if result.missing:
+        typer.echo(f"no good single stain of: {', '.join(result.missing)}", err=True)
+    estimate = result.estimate
+    if estimate is None:
+        remedy = "mend the controls, or write the matrix without them: --partial"
+        typer.echo(f"no matrix was written; {remedy}. What was found: {out.with_suffix('.json')}", err=True)
+        return
+    for warning in estimate.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if not estimate.converged:
+        typer.echo(f"warning: residual slopes up to {estimate.largest_residual:.1g} are left", err=True)
+    kind = "spillover" if estimate.is_square else "unmixing"
+    typer.echo(
+        f"{out}: {kind} of {len(estimate.fluorochromes)} x {len(estimate.detectors)} from {len(result.good)} controls, "
+        f"{len(estimate.history)} iteration(s), largest residual slope {estimate.largest_residual:.1e}"
+    )
+
+
+def _controls(asked: Asked) -> Controls:
+    files = [(path, "") for path in asked.files] + [_named(text) for text in asked.named]
+    unstained, folder = asked.unstained, None
+    panel = asked.panel
+    if asked.study is not None:
+        study_file = asked.study / "study.yaml" if asked.study.is_dir() else asked.study
+        study = load_study(study_file)
+        folder = study.folder
+        samples = _samples(study, asked)
+        root = (study.folder / study.samples_file).parent
+        files += [(root / s.file, s.role.about) for s in samples if s.role.kind is RoleKind.SINGLE_STAIN]
+        dark = [root / s.file for s in samples if s.role.kind is RoleKind.UNSTAINED]
+        unstained = unstained or (dark[0] if dark else None)
+    if not files:
+        raise BadSpillover(
+            "no single stains are given; name their files, or a --study whose sample list has single-stain:FLUOROCHROME"
+        )
+    return Controls(tuple(files), unstained, _panel(panel, folder))
+
+
+def _samples(study: Study, asked: Asked) -> tuple[Sample, ...]:
+    file = study.folder / study.samples_file
+    samples = load_samples(file, study)
+    chosen = asked.panel and (_panel(asked.panel, study.folder) or Panel("", "", ())).name
+    wanted = [s for s in samples if chosen in (None, s.panel) and asked.batch in (None, s.batch)]
+    if asked.batch is not None and not wanted:
+        known = [sample.batch for sample in samples if sample.batch]
+        raise BadSpec([Problem(str(file), None, "batch", f"no batch '{asked.batch}'", nearest(asked.batch, known))])
+    return tuple(wanted)
+
+
+def _named(text: str) -> tuple[Path, str]:
+    name, sign, file = text.partition("=")
+    if not sign or not name.strip() or not file.strip():
+        raise typer.BadParameter(f"'{text}' is not FLUOROCHROME=FILE", param_hint="--control")
+    return Path(file.strip()), name.strip()
+
+
+def _panel(name: str | None, study_folder: Path | None) -> Panel | None:
+    if name is None:
+        return None
+    return load_panel(Path(name) if Path(name).is_file() else find_panel(name, study_folder))

@@ -1,0 +1,253 @@
+"""From control files to a matrix: which stain each is of, which are good, the estimate, and the record of it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from immunomon.errors import BadSpillover
+from immunomon.io.fcs import read_fcs
+from immunomon.model.controls import ControlLabel, EstimatedSpillover, Fault, GoodControl, RefusedControl
+from immunomon.model.events import Channel, ChannelKind, EventTable
+from immunomon.model.fcs import FcsHeader
+from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, simple_name, stain_named_in
+from immunomon.model.panel import Panel
+from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.steps.estimate_spillover import estimate_spillover, refuse_shared_peaks
+from immunomon.steps.judge_control import gated_cells, judge_control
+
+__all__ = ["Controls", "ControlsResult", "Method", "fluorescence_detectors", "from_controls", "write_record"]
+
+Method = Literal["auto", "spillover", "unmixing"]
+_SPECTRAL = 30  # detectors: no conventional instrument has more
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The files of a compensation: single stains, each with the fluorochrome it is said to be of, or ''; unstained."""
+
+    files: tuple[tuple[Path, str], ...]
+    unstained: Path | None = None
+    panel: Panel | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ControlsResult:
+    """What came of it: the estimate (None if a stain that is needed was refused), the good and the refused controls.
+
+    missing: fluorochromes of the panel, or of a refused control, that the matrix lacks; detectors: the columns of the
+    good controls' events.
+    """
+
+    estimate: EstimatedSpillover | None
+    good: tuple[GoodControl, ...]
+    refused: tuple[RefusedControl, ...]
+    missing: tuple[str, ...]
+    detectors: tuple[str, ...]
+    unstained: ControlLabel | None
+
+
+def fluorescence_detectors(channels: Sequence[Channel]) -> tuple[str, ...]:
+    """Return the detectors to compensate: of areas, heights and widths the one kind that most detectors have.
+
+    >>> fluorescence_detectors([Channel(name) for name in ("FSC-A", "FITC-A", "FITC-H", "PE-A", "PE-H", "Time")])
+    ('FITC-A', 'PE-A')
+    """
+    names = [channel.detector for channel in channels if channel.kind is ChannelKind.FLUORESCENCE]
+    kinds = {name: name[-2:].upper() if name[-2:].upper() in ("-A", "-H", "-W") else "" for name in names}
+    counts = {kind: sum(found == kind for found in kinds.values()) for kind in ("-A", "-H", "")}
+    chosen = max(counts, key=lambda kind: counts[kind])
+    return tuple(name for name in names if kinds[name] == chosen)
+
+
+def from_controls(
+    controls: Controls,
+    *,
+    method: Method = "auto",
+    partial: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ControlsResult:
+    """Return the matrix of some control files; without ``partial`` only if no fluorochrome is missing.
+
+    Raises BadFcs for a file that cannot be read, BadSpillover if the files have different detectors or none is good.
+    """
+    unstained = None if controls.unstained is None else read_fcs(controls.unstained)[1]
+    detectors: tuple[str, ...] = () if unstained is None else fluorescence_detectors(unstained.channels)
+    good: list[GoodControl] = []
+    refused: list[RefusedControl] = []
+    for number, (path, said) in enumerate(controls.files, start=1):
+        header, events = read_fcs(path)
+        detectors = _same_detectors(path, events, detectors)
+        label = _label(path, header, said=said, panel=controls.panel, detectors=detectors)
+        found = _judged(events, label, detectors, unstained=unstained, panel=controls.panel)
+        (good if isinstance(found, GoodControl) else refused).append(found)  # type: ignore[arg-type]
+        if progress:
+            progress(path.name, number, len(controls.files))
+    unmix = method == "unmixing" or (method == "auto" and len(detectors) > _SPECTRAL)
+    kept, more = _consistent(good, detectors)
+    if not unmix:
+        kept, shared = refuse_shared_peaks(kept, detectors)
+        more = (*more, *shared)
+    refused += more
+    wanted = {c.label.fluorochrome for c in refused} | {m.fluorochrome for m in _markers(controls.panel)}
+    missing = tuple(sorted(wanted - {c.label.fluorochrome for c in kept} - {""}))
+    estimate = None
+    if kept and (partial or not (missing or any(c.label.fluorochrome == "" for c in refused))):
+        dark = None if unstained is None else gated_cells(unstained, detectors)
+        estimate = estimate_spillover(kept, detectors, unstained=dark, unmix=unmix)
+    label_of_unstained = None if controls.unstained is None else _label_of_unstained(controls.unstained)
+    return ControlsResult(estimate, tuple(kept), tuple(refused), missing, detectors, label_of_unstained)
+
+
+def _label_of_unstained(path: Path) -> ControlLabel:
+    return ControlLabel(path.name, "", digest=file_digest(path))
+
+
+def _same_detectors(path: Path, events: EventTable, detectors: tuple[str, ...]) -> tuple[str, ...]:
+    found = fluorescence_detectors(events.channels)
+    if not found:
+        raise BadSpillover(f"{path}: it has no fluorescence detectors")
+    if detectors and set(found) != set(detectors):
+        other = sorted(set(found) ^ set(detectors))[0]
+        raise BadSpillover(
+            f"{path}: its detectors are not those of the other controls ({other} differs); controls of one instrument "
+            "and one acquisition template are needed"
+        )
+    return detectors or found
+
+
+def _markers(panel: Panel | None) -> Iterable[Any]:
+    return panel.markers if panel else ()
+
+
+def _label(path: Path, header: FcsHeader, *, said: str, panel: Panel | None, detectors: Sequence[str]) -> ControlLabel:
+    """Return which fluorochrome a file is of: as said, by its name, TUBE NAME, or the only marker in it."""
+    names = _spellings(panel)
+    only = [c.marker for c in header.channels if c.marker and c.kind is ChannelKind.FLUORESCENCE]
+    texts = [("said", said), ("file name", path.stem), ("TUBE NAME", header.keyword("TUBE NAME"))]
+    texts += [("$PnS", only[0])] if len(only) == 1 else []
+    for told_by, text in texts:
+        meant = stain_named_in(text, names) or (text if told_by == "said" else None)
+        if meant:
+            return ControlLabel(path.name, meant, _own(meant, panel, detectors), file_digest(path), told_by)
+    return ControlLabel(path.name, "", "", file_digest(path))
+
+
+def _spellings(panel: Panel | None) -> dict[str, str]:
+    if panel is None:
+        return {name: name for name in KNOWN_FLUOROCHROMES}
+    names = {name: marker.fluorochrome for marker in panel.markers for name in (marker.name, *marker.aliases)}
+    return names | {marker.fluorochrome: marker.fluorochrome for marker in panel.markers}
+
+
+def _own(fluorochrome: str, panel: Panel | None, detectors: Sequence[str]) -> str:
+    """Return the detector that a fluorochrome must be brightest in: the panel's, or the one named after it."""
+    for marker in _markers(panel):
+        if simple_name(marker.fluorochrome) == simple_name(fluorochrome):
+            return str(marker.detector)
+    alike = [name for name in detectors if simple_name(name.removesuffix("-A")) == simple_name(fluorochrome)]
+    return alike[0] if len(alike) == 1 else ""
+
+
+def _judged(
+    events: EventTable,
+    label: ControlLabel,
+    detectors: Sequence[str],
+    *,
+    unstained: EventTable | None,
+    panel: Panel | None,
+) -> GoodControl | RefusedControl:
+    known = [marker.fluorochrome for marker in _markers(panel)]
+    if panel is not None and label.fluorochrome not in known:
+        what = f"panel {panel.name} has {', '.join(known)}; say which it is: --control FLUOROCHROME={label.file}"
+        return RefusedControl(label, Fault.UNKNOWN_STAIN, what)
+    found = judge_control(events, label, detectors, unstained=unstained)
+    if isinstance(found, GoodControl) and not label.fluorochrome:
+        named = replace(label, fluorochrome=detectors[found.peak].removesuffix("-A"), told_by="peak detector")
+        return replace(found, label=named)
+    return found
+
+
+def _consistent(
+    good: Sequence[GoodControl], detectors: Sequence[str]
+) -> tuple[tuple[GoodControl, ...], tuple[RefusedControl, ...]]:
+    """Refuse controls of one fluorochrome that are brightest in another detector than most of its controls."""
+    peaks: dict[str, list[int]] = {}
+    for control in good:
+        peaks.setdefault(control.label.fluorochrome, []).append(control.peak)
+    usual = {name: max(sorted(set(found)), key=found.count) for name, found in peaks.items()}
+    kept = tuple(control for control in good if control.peak == usual[control.label.fluorochrome])
+    refused = tuple(
+        RefusedControl(
+            control.label,
+            Fault.WRONG_DETECTOR,
+            f"it is brightest in {detectors[control.peak]}, the other {control.label.fluorochrome} controls in "
+            f"{detectors[usual[control.label.fluorochrome]]}; one of them is another fluorochrome's",
+        )
+        for control in good
+        if control.peak != usual[control.label.fluorochrome]
+    )
+    return kept, refused
+
+
+def write_record(path: Path, result: ControlsResult, matrix: str) -> None:
+    """Write how a matrix was made, as JSON: controls with digests, refusals, residual slopes, iterations, software."""
+    estimate = result.estimate
+    record: dict[str, Any] = {"format": "immunomon.compensation/1", "matrix": matrix if estimate else None}
+    record |= {"made_utc": datetime.now(UTC).isoformat(timespec="seconds"), **environment()}
+    record["controls"] = [
+        {
+            **_label_record(control.label),
+            "peak_detector": result.detectors[control.peak],
+            "events": control.total,
+            "in_main_cluster": control.gated,
+            "positives": int(np.count_nonzero(control.positives)),
+            "brightness": round(control.brightness, 3),
+            "separation_sd": round(control.separation, 2),
+        }
+        for control in result.good
+    ]
+    record["refused"] = [
+        {**_label_record(control.label), "fault": control.fault.value, "why": control.what}
+        for control in result.refused
+    ]
+    record["unstained"] = None if result.unstained is None else _label_record(result.unstained)
+    record["missing"] = list(result.missing)
+    if estimate is not None:
+        record["estimate"] = _estimate_record(estimate)
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
+    unfinished.replace(path)
+
+
+def _label_record(label: ControlLabel) -> Mapping[str, str]:
+    return {
+        "file": label.file,
+        "fluorochrome": label.fluorochrome,
+        "told_by": label.told_by,
+        "panel_detector": label.detector,
+        "sha256": label.digest,
+    }
+
+
+def _estimate_record(estimate: EstimatedSpillover) -> Mapping[str, Any]:
+    spreading = [[None if np.isnan(value) else round(value, 4) for value in row] for row in estimate.spreading.tolist()]
+    return {
+        "method": "spillover" if estimate.is_square else "unmixing",
+        "fluorochromes": list(estimate.fluorochromes),
+        "own_detectors": list(estimate.own),
+        "iterations": len(estimate.history),
+        "converged": estimate.converged,
+        "largest_residual_slope": estimate.largest_residual,
+        "largest_residual_slope_by_iteration": list(estimate.history),
+        "residual_slopes": estimate.residual.tolist(),
+        "largest_unexplained_slope": float(np.abs(estimate.unexplained).max(initial=0.0)),
+        "spillover_spreading": spreading,
+        "warnings": list(estimate.warnings),
+    }

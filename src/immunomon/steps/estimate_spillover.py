@@ -1,0 +1,145 @@
+"""Estimate a spillover or spectrum matrix from single stains that were judged to be good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import BadSpillover, SingularSpillover
+from immunomon.kernels.regression_refine import Refined, refine_spillover
+from immunomon.kernels.regression_spread import spreading_matrix, spreading_row
+from immunomon.kernels.regression_stain import own_light
+from immunomon.kernels.unmixing import weighted_unmixing
+from immunomon.model.controls import AUTOFLUORESCENCE, EstimatedSpillover, Fault, GoodControl, RefusedControl
+
+__all__ = ["estimate_spillover", "refuse_shared_peaks"]
+
+Floats = NDArray[np.float64]
+_DISAGREE = 0.02  # two controls of one fluorochrome that differ by more are worth a word: tandem dyes decay
+
+
+def estimate_spillover(
+    controls: Sequence[GoodControl],
+    detectors: Sequence[str],
+    *,
+    unstained: NDArray[np.floating] | None = None,
+    unmix: bool = False,
+) -> EstimatedSpillover:
+    """Return the matrix of the controls' fluorochromes, refined until every residual slope is below 1e-4.
+
+    detectors: the columns of the controls' events; unstained: (events, detectors) of unstained cells, for a row of
+    autofluorescence and for the detectors' weights; unmix: use all detectors (else one for each fluorochrome). Raises
+    BadSpillover if there are no controls or two fluorochromes have the same spectrum.
+
+    >>> from immunomon.model.controls import ControlLabel
+    >>> light = np.linspace(0, 1000, 90)
+    >>> def tube(name, spectrum, peak):
+    ...     return GoodControl(ControlLabel("", name), np.outer(light, spectrum), peak, light > 500, 1.0, 9.0, 90, 90)
+    >>> found = estimate_spillover([tube("FITC", [1, 0.2], 0), tube("PE", [0.05, 1], 1)], ["B1-A", "B2-A"])
+    >>> found.fluorochromes, found.values.round(3).tolist()
+    (('FITC', 'PE'), [[1.0, 0.2], [0.05, 1.0]])
+    """
+    if not controls:
+        raise BadSpillover("no single stain is left to make a matrix from; see why each was refused")
+    place = {control.label.fluorochrome: control.peak for control in controls}
+    names = sorted(place, key=lambda name: (place[name], name))
+    events, stains = [control.events for control in controls], [names.index(c.label.fluorochrome) for c in controls]
+    own = [place[name] for name in names]
+    weights = None
+    if unmix:
+        weights = _detector_weights(controls, unstained)
+        if unstained is not None:
+            names, own = [*names, AUTOFLUORESCENCE], [*own, int(own_light(unstained).spectrum.argmax())]
+            events, stains = [*events, np.asarray(unstained, dtype=np.float64)], [*stains, len(own) - 1]
+        columns = list(range(len(detectors)))
+    else:
+        columns = own
+        events, own = [values[:, columns] for values in events], list(range(len(names)))
+    try:
+        refined = refine_spillover(events, stains, own, detector_weights=weights)
+    except SingularSpillover as error:
+        raise BadSpillover(f"{error}; are two of the tubes the same fluorochrome?") from error
+    return EstimatedSpillover(
+        tuple(names),
+        tuple(detectors[column] for column in columns),
+        tuple(detectors[columns[place]] for place in own),
+        refined.values,
+        refined.residual,
+        refined.unexplained,
+        _spreading(controls, refined, columns, weights=weights, stains=stains, size=len(names)),
+        () if weights is None else tuple(weights.tolist()),
+        refined.history,
+        refined.converged,
+        (*(w for control in controls for w in control.warnings), *_disagreements(controls, stains, refined, names)),
+    )
+
+
+def refuse_shared_peaks(
+    controls: Sequence[GoodControl], detectors: Sequence[str]
+) -> tuple[tuple[GoodControl, ...], tuple[RefusedControl, ...]]:
+    """Return the controls that can go into a square matrix, and those whose detector is another fluorochrome's too.
+
+    The one whose panel says so, or else the first, keeps the detector.
+    """
+    keeper: dict[int, str] = {}
+    for control in sorted(controls, key=lambda control: control.label.detector == ""):
+        keeper.setdefault(control.peak, control.label.fluorochrome)
+    kept = tuple(control for control in controls if keeper[control.peak] == control.label.fluorochrome)
+    refused = tuple(
+        RefusedControl(
+            control.label,
+            Fault.SAME_PEAK,
+            f"it is brightest in {detectors[control.peak]}, and so is {keeper[control.peak]}; one of the two tubes is "
+            "not what it says, or the set needs --method unmixing",
+        )
+        for control in controls
+        if keeper[control.peak] != control.label.fluorochrome
+    )
+    return kept, refused
+
+
+def _detector_weights(controls: Sequence[GoodControl], unstained: NDArray[np.floating] | None) -> Floats:
+    """Return 1 / variance of each detector where nothing but the cells' own light is, the quietest being 1."""
+    if unstained is not None:
+        noise = own_light(unstained).noise
+    else:
+        dim = [control.events[~control.positives] for control in controls if (~control.positives).sum() >= 50]
+        if not dim:
+            return np.ones(controls[0].events.shape[1])
+        widths = [np.median(np.abs(values - np.median(values, axis=0)), axis=0) for values in dim]
+        noise = np.maximum(np.min(widths, axis=0), 1e-3 * np.max(widths)) ** 2
+    return np.asarray(noise.min() / noise)
+
+
+def _spreading(
+    controls: Sequence[GoodControl],
+    refined: Refined,
+    columns: Sequence[int],
+    *,
+    weights: Floats | None,
+    stains: Sequence[int],
+    size: int,
+) -> Floats:
+    unmixing = weighted_unmixing(refined.values, weights)
+    rows = [
+        (stain, spreading_row(control.events[:, columns] @ unmixing, control.positives, stain))
+        for control, stain in zip(controls, stains, strict=False)  # the unstained tube, if there, is the last stain
+    ]
+    return spreading_matrix(rows, size)
+
+
+def _disagreements(
+    controls: Sequence[GoodControl], stains: Sequence[int], refined: Refined, names: Sequence[str]
+) -> tuple[str, ...]:
+    """Say which of several controls of one fluorochrome differ: their spillover is not the same."""
+    said = []
+    for control, stain, slopes in zip(controls, stains, refined.per_control, strict=False):
+        worst = int(np.abs(slopes).argmax())
+        if stains.count(stain) > 1 and abs(slopes[worst]) > _DISAGREE:
+            said.append(
+                f"{control.label.file}: its spillover into {names[worst]} differs by {slopes[worst]:+.3f} from that of "
+                f"the other {names[stain]} controls; is it another lot, or an old tandem dye?"
+            )
+    return tuple(said)
