@@ -20,6 +20,7 @@ from immunomon.report.overview import Overview, study_overview
 from immunomon.report.provenance import made_by, provenance
 from immunomon.report.run_folder import RunFolder, read_run, read_sample
 from immunomon.report.sample_plots import TickSets, page_sample
+from immunomon.report.steadiness import read_steadiness
 
 __all__ = ["write_report"]
 
@@ -80,6 +81,7 @@ def _render(run: RunFolder) -> str:
         record_digest=run.digest,
         report_version=__version__,
         provenance=provenance(run.record),
+        steady=read_steadiness(run.path),
         caveats=caveats(set(run.tables["populations"]["population"].dropna())),
         verdict=_verdict(overview),
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
