@@ -1,0 +1,185 @@
+"""Cells: samples read once through the gates that the run placed, and put where every epoch finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.io.fcs import read_fcs
+from immunomon.model.geometry import Interval, Rectangle
+from immunomon.model.panel import Panel
+from immunomon.model.placed import PlacedStrategy
+from immunomon.model.spillover import SpilloverMatrix
+from immunomon.model.strategy import GatingStrategy
+from immunomon.model.study import Sample
+from immunomon.steps.apply import apply_gates
+from immunomon.steps.compensate import compensate
+from immunomon.steps.transform import resolve_scales
+
+__all__ = ["BINS", "HIGHEST", "LOWEST", "NARROWEST", "PERCENTILES", "Gathered", "Job", "gather", "ranges_of"]
+
+# Coordinates of a display scale lie near 0 to 1; the histograms hold what lies a little beyond, too.
+LOWEST, HIGHEST, BINS = -0.5, 1.5, 4096
+PERCENTILES = (1.0, 99.0)
+# About two decades of a display scale: a marker that no cell here carries is not stretched into one.
+NARROWEST = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One sample to read: its file, the gates that the run placed on it, the matrix that the run used."""
+
+    sample: Sample
+    path: Path
+    placed: PlacedStrategy
+    spillover: SpilloverMatrix | None
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """One sample's cells, kept in files of a working folder, and what is known of them already.
+
+    events, cells: in the file, and within the population; histograms: (markers, BINS), display values; thresholds:
+    marker -> where the run's gate on it lies here; lymphocytes: how many there are, None where no gate says so.
+    """
+
+    sample: Sample
+    stem: Path
+    events: int
+    cells: int
+    histograms: NDArray[np.int64]
+    thresholds: Mapping[str, float]
+    populations: tuple[str, ...]
+    lymphocytes: int | None = None
+
+    def rows(self) -> NDArray[np.int64]:
+        """Return the cells' places in the file, (cells,)."""
+        return self._read("rows").astype(np.int64)
+
+    def display(self) -> NDArray[np.float32]:
+        """Return the markers on the display scale, (cells, markers)."""
+        return np.asarray(self._read("display"), dtype=np.float32)
+
+    def intensity(self) -> NDArray[np.float32]:
+        """Return compensated intensities of the state markers, (cells, state markers)."""
+        return np.asarray(self._read("state"), dtype=np.float32)
+
+    def memberships(self) -> NDArray[np.bool_]:
+        """Return which cells are in which of the populations, (populations, cells)."""
+        packed = self._read("masks")
+        return np.unpackbits(packed, axis=1)[:, : self.cells].astype(np.bool_)
+
+    def _read(self, name: str) -> NDArray[Any]:
+        return np.asarray(np.load(_file(self.stem, name), allow_pickle=False))
+
+
+def gather(
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    panel: Panel,
+    strategy: GatingStrategy,
+    within: str,
+    markers: tuple[Sequence[str], Sequence[str]],
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> list[Gathered]:
+    """Read every sample once and keep its cells in a working folder; at most a file a worker is in memory.
+
+    markers: those that cluster, and those whose state is compared. A sample without the population has no cells. Raises
+    what reading and gating a file raise.
+    """
+    found = []
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for done, one in enumerate(
+            pool.map(lambda job: _gather(job, folder, panel, strategy, within, markers), jobs), start=1
+        ):
+            found.append(one)
+            progress(done, len(jobs))
+    return found
+
+
+def _gather(
+    job: Job,
+    folder: Path,
+    panel: Panel,
+    strategy: GatingStrategy,
+    within: str,
+    markers: tuple[Sequence[str], Sequence[str]],
+) -> Gathered:
+    _, raw = read_fcs(job.path)
+    events = raw.labelled(panel.label_channels(raw.channels))
+    tree = apply_gates(events, job.placed, None)
+    mask = tree.mask(within)
+    rows = np.flatnonzero(mask) if mask is not None else np.empty(0, dtype=np.int64)
+    typed, state = markers
+    compensated = compensate(events, job.spillover, wanted=[*typed, *state])
+    scales = resolve_scales(_one_scale_for_all(strategy), typed, compensated)
+    display = np.empty((rows.size, len(typed)), dtype=np.float32)
+    for place, marker in enumerate(typed):
+        values = scales[marker].apply(compensated.column(marker)[rows].astype(np.float64))
+        display[:, place] = np.clip(values, LOWEST, HIGHEST)
+    fine = np.isfinite(display).all(axis=1)
+    rows, display = rows[fine], display[fine]
+    intensity = np.empty((rows.size, len(state)), dtype=np.float32)
+    for place, marker in enumerate(state):
+        intensity[:, place] = compensated.column(marker)[rows]
+    names = tuple(name for name in strategy.ids if name in tree.memberships)
+    masks = np.array([tree.memberships[name][rows] for name in names], dtype=np.bool_).reshape(len(names), rows.size)
+    stem = folder / job.sample.id
+    kept: dict[str, NDArray[Any]] = {"rows": rows.astype(np.uint32), "display": display, "state": intensity}
+    for name, kind in (kept | {"masks": np.packbits(masks, axis=1)}).items():
+        np.save(_file(stem, name), kind)
+    counts = [np.histogram(column, bins=BINS, range=(LOWEST, HIGHEST))[0] for column in display.T]
+    histograms = np.array(counts, dtype=np.int64)
+    borders = _thresholds(job.placed, typed)
+    lymphocytes = tree.size("lymphocytes")
+    return Gathered(job.sample, stem, events.count, rows.size, histograms, borders, names, lymphocytes)
+
+
+def _file(stem: Path, name: str) -> Path:
+    return stem.with_name(f"{stem.name}.{name}.npy")
+
+
+def _one_scale_for_all(strategy: GatingStrategy) -> GatingStrategy:
+    """Return the strategy without widths that every file has for itself: cells of all files share one scale."""
+    fixed = {
+        name: replace(scale, parameters=tuple(pair for pair in scale.parameters if pair != ("w", None)))
+        for name, scale in strategy.scales.items()
+    }
+    return replace(strategy, scales=fixed)
+
+
+def _thresholds(placed: PlacedStrategy, markers: Sequence[str]) -> dict[str, float]:
+    """Return where the first gate with one border on each marker alone lies."""
+    found: dict[str, float] = {}
+    known = {marker.casefold(): marker for marker in markers}
+    for population in placed.populations:
+        gate = population.gate
+        sides = (gate,) if isinstance(gate, Interval) else gate.sides if isinstance(gate, Rectangle) else ()
+        for side in sides:
+            borders = [value for value in (side.low, side.high) if np.isfinite(value)]
+            marker = known.get(side.axis.casefold())
+            if marker is not None and len(borders) == 1:
+                found.setdefault(marker, float(borders[0]))
+    return found
+
+
+def ranges_of(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each marker's range: its 1st to 99th percentile, (markers,), at least NARROWEST.
+
+    histograms: (markers, BINS), summed over the samples, so that their order does not count.
+    """
+    edges = np.linspace(LOWEST, HIGHEST, BINS + 1)
+    out = []
+    for counts in histograms:
+        share = np.concatenate([[0.0], np.cumsum(counts) / max(int(counts.sum()), 1)])
+        low, high = np.interp(np.array(PERCENTILES) / 100, share, edges)
+        out.append(max(float(high - low), NARROWEST))
+    return np.array(out)
