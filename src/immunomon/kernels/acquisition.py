@@ -129,13 +129,14 @@ def _with_slides(off: Floats, noise: Floats, stretch: Stretch, stray: NDArray[np
     length = stretch.stop - stretch.start
     low = max(int(before[-1]) + 1 if before.size else 0, stretch.start - length)
     high = min(int(after[0]) if after.size else len(off), stretch.stop + length)
-    middle = (stretch.start + stretch.stop) // 2 if low < stretch.start and high > stretch.stop else None
+    # Only the nearer half is looked at: what levels off later began no earlier for that.
+    middle = (stretch.start + stretch.stop) // 2
     start, stop, drifts = stretch.start, stretch.stop, False
     if low < start:
-        found = _slide(one_line[low : middle or stop], start - low)
+        found = _slide(one_line[low:middle], start - low)
         start, drifts = (start, False) if found is None else (low + found, True)
     if high > stop:
-        found = _slide(one_line[middle or stretch.start : high][::-1], high - stop)
+        found = _slide(one_line[middle:high][::-1], high - stop)
         stop, drifts = (stop, drifts) if found is None else (high - found, True)
     return Stretch(start, stop, stretch.shift, drifts)
 

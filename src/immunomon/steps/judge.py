@@ -24,7 +24,7 @@ _FEWEST_TICKS = 20  # fewer different times than this show no flow rate
 _FEWEST_EVENTS = 2000  # fewer events than this show no change: their bins would be too few
 _SHUFFLED = 0.05  # share of events that come before the one ahead of them
 _RESTART = 0.1  # of the whole time; a clock that jitters steps back by less
-_SHOWN = 100  # bins of the picture
+_SHOWN = 60  # bins of the picture
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,90 @@
+"""``immunomon quality``: how acquisitions went, of FCS files or of a run's samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import typer
+
+from immunomon.errors import ImmunomonError
+from immunomon.model.quality import Check, Quality, QualityLimits, Verdict
+
+__all__ = ["quality"]
+
+
+def quality(paths: Sequence[Path], *, study: Path | None, checks: bool, pictures: Path | None) -> int:
+    """Print each file's verdict with its reason; return 1 if one failed or could not be read, else 0.
+
+    Raises ImmunomonError for a folder that is no run's, or a run made before acquisitions were judged.
+    """
+    failures: list[str] = []
+    folders = [path for path in paths if path.is_dir()]
+    if folders and len(paths) > 1:
+        raise ImmunomonError(f"{folders[0]}: a folder among other paths; name FCS files, or one run folder")
+    found = _of_run(folders[0]) if folders else _of_files(paths, _limits(study), failures)
+    for line in _lines(found, checks=checks):
+        typer.echo(line)
+    for failure in failures:
+        typer.echo(f"failed: {failure}", err=True)
+    if pictures is not None:
+        from immunomon.plots.acquisition import write_acquisitions
+
+        for path in write_acquisitions(found, pictures):
+            typer.echo(f"Written: {path}")
+    return 1 if failures or any(one.verdict is Verdict.FAIL for one in found.values()) else 0
+
+
+def _limits(study: Path | None) -> QualityLimits:
+    if study is None:
+        return QualityLimits()
+    from immunomon.specs.study import load_study
+
+    return load_study(study).quality
+
+
+def _of_files(paths: Sequence[Path], limits: QualityLimits, failures: list[str]) -> dict[str, Quality]:
+    from immunomon.io.fcs import read_fcs
+    from immunomon.steps.judge import judge
+
+    found = {}
+    for path in paths:
+        try:
+            found[str(path)] = judge(read_fcs(path)[1], limits).quality
+        except (ImmunomonError, OSError) as error:
+            failures.append(str(error))
+    return found
+
+
+def _of_run(folder: Path) -> dict[str, Quality]:
+    from immunomon.pipeline.folder import RunFolder
+    from immunomon.pipeline.opened import open_run
+
+    run = open_run(folder)
+    found = {}
+    for file in run.record["files"]:
+        stored = RunFolder(run.folder).read_sample(file["sample_id"]) if file["status"] == "gated" else None
+        if stored and stored.get("quality"):
+            found[str(file["sample_id"])] = Quality.from_dict(stored["quality"])
+    if not found:
+        raise ImmunomonError(f"{folder}: this run judged no acquisition; run the study again")
+    return found
+
+
+def _lines(found: Mapping[str, Quality], *, checks: bool) -> Iterator[str]:
+    width = max((len(name) for name in found), default=4)
+    yield f"{'sample':{width}}  {'verdict':15}  flagged %  reason"
+    for name, one in found.items():
+        yield f"{name:{width}}  {one.verdict!s:15}  {one.flagged_percent:9.2f}  {one.reason or ''}".rstrip()
+        if checks:
+            yield from (_check(check) for check in one.checks)
+    counts = Counter(one.verdict for one in found.values())
+    yield "; ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+
+
+def _check(check: Check) -> str:
+    what = f"{check.check} {check.channel or ''}".strip()
+    value = "" if check.value is None else f"{check.value:.4g}"
+    limit = "" if check.threshold is None else f"(limit {check.threshold:g})"
+    return f"    {what:24} {check.verdict!s:15} {value:>9} {limit:14} {check.reason or ''}".rstrip()
