@@ -11,8 +11,9 @@ import pytest
 
 from immunomon.errors import UnknownName
 from immunomon.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES
+from immunomon.model.ratios import RatioQuantity, RatioTerm
 from immunomon.model.study import DoseGroup, PanelUse, Study, Subject, Visit
-from immunomon.steps.compare import RatioQuantity, RatioTerm, compare
+from immunomon.steps.compare import compare
 
 FIRST = datetime.date(2025, 1, 13)
 DAYS = {"D-1": -1, "W2": 15, "W4": 29}

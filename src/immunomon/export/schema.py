@@ -208,7 +208,8 @@ populations = _result(
     [
         *_WHOSE,
         *("count", "parent_count", "percent_of_parent", "percent_of_parent_low", "percent_of_parent_high"),
-        *("cells_per_ul", "cells_per_ul_method", "gate_method", "reason"),
+        *("cells_per_ul", "cells_per_ul_method", "gate_method", "gate_source", "gate_note", "gate_outlier"),
+        *("gate_se_percent", "reason"),
     ],
     _to("samples", ["sample_id"], of="populations"),
     *_percent("populations", "percent_of_parent", "percent_of_parent_low", "percent_of_parent_high"),
@@ -218,7 +219,10 @@ populations = _result(
 )
 frequencies = _result(
     contracts.FREQUENCIES,
-    [*_WHOSE, "count", "denominator_count", "percent", "percent_low", "percent_high", "reason"],
+    [
+        *(*_WHOSE, "count", "denominator_count", "percent", "percent_low", "percent_high", "reason"),
+        *("gate_se", "percent_total_low", "percent_total_high"),
+    ],
     _to("populations", ["sample_id", "population"], of="frequencies"),
     *_percent("frequencies", "percent_low", "percent_high"),
     *_percent_of_any("frequencies", "percent"),
@@ -236,6 +240,7 @@ changes = _result(
     [
         *("study_day", "denominator", "sample_id", "baseline_sample_id", "count", "denominator_count"),
         *("value", "baseline", "change", "percent_change", "log_odds_change", "reason"),
+        *("counting_se", "gate_se", "within_gate_noise"),
     ],
     _unique(contracts.CHANGES),
     _to("subjects", ["subject"], of="changes"),

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["log_odds", "wilson"]
+__all__ = ["counting_error", "log_odds", "logit_interval", "wilson"]
 
 Floats = NDArray[np.float64]
 
@@ -54,3 +54,36 @@ def log_odds(count: ArrayLike, total: ArrayLike) -> Floats:
     """
     counts, totals = _checked(count, total)
     return np.asarray(np.log((counts + 0.5) / (totals - counts + 0.5)), dtype=np.float64)
+
+
+def counting_error(count: ArrayLike, total: ArrayLike) -> Floats:
+    """Return the standard error of ``log_odds`` that comes from counting so many events and no more.
+
+    count, total: as for ``log_odds``. ``sqrt(1 / (count + 0.5) + 1 / (total - count + 0.5))``: Gart & Zweifel,
+    Biometrika 1967;54:181.
+
+    >>> counting_error([50, 0], [100, 100]).round(3)
+    array([0.199, 1.418])
+    """
+    counts, totals = _checked(count, total)
+    return np.asarray(np.sqrt(1 / (counts + 0.5) + 1 / (totals - counts + 0.5)), dtype=np.float64)
+
+
+def logit_interval(
+    count: ArrayLike, total: ArrayLike, more_error: ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return an interval of ``count / total`` from the counting error and another one, as fractions.
+
+    count, total: events; more_error: standard error on the log-odds scale that counting does not know of, such as that
+    of a gate's place. Not-a-number passes through. Raises ValueError as ``wilson`` does.
+
+    >>> low, high = logit_interval(50, 100, 0.0)
+    >>> round(float(low), 3), round(float(high), 3)
+    (0.404, 0.596)
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"the confidence lies between 0 and 1, got {confidence}")
+    middle = log_odds(count, total)
+    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * np.hypot(counting_error(count, total), more_error)
+    low, high = (1 / (1 + np.exp(-(middle + way * reach))) for way in (-1, 1))
+    return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)

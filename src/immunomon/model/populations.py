@@ -102,7 +102,11 @@ POPULATIONS = Table(
         ("percent_of_parent_high", "Float64", "upper end of the 95 % Wilson interval"),
         ("cells_per_ul", "Float64", "absolute count; missing if neither lymphocytes/uL nor bead figures are given"),
         ("cells_per_ul_method", "string", "dual-platform or beads; missing if there is no absolute count"),
-        ("gate_method", "string", "how the gate was placed"),
+        ("gate_method", "string", "the method that places the gate"),
+        ("gate_source", "string", "what set the gate: the method, a control tube, a fallback, other samples, a person"),
+        ("gate_note", "string", "what was done otherwise than declared, and why; missing if nothing"),
+        ("gate_outlier", "boolean", "whether its own estimate was out of line with other samples', and not followed"),
+        ("gate_se_percent", "Float64", "standard error of percent_of_parent from the gate's place; 0 if declared"),
         *_STATUS,
     ),
 )
@@ -120,6 +124,13 @@ FREQUENCIES = Table(
         ("percent", "Float64", "100 x count / denominator_count; missing if the denominator is empty"),
         ("percent_low", "Float64", "lower end of the 95 % Wilson interval"),
         ("percent_high", "Float64", "upper end of the 95 % Wilson interval"),
+        (
+            "gate_se",
+            "Float64",
+            "standard error of the log-odds from the gates' places, from the population up to the denominator",
+        ),
+        ("percent_total_low", "Float64", "lower end of the 95 % interval from counting and from the gates' places"),
+        ("percent_total_high", "Float64", "upper end of the 95 % interval from counting and from the gates' places"),
         *_STATUS,
     ),
 )
@@ -163,6 +174,9 @@ CHANGES = Table(
         ("change", "Float64", "value - baseline"),
         ("percent_change", "Float64", "100 x change / baseline; missing where the baseline is 0"),
         ("log_odds_change", "Float64", "change in log-odds of a percent, 0.5 added to counts; log ratio of a ratio"),
+        ("counting_se", "Float64", "standard error of log_odds_change from counting; missing for a ratio"),
+        ("gate_se", "Float64", "standard error of log_odds_change from the gates' places at both visits"),
+        ("within_gate_noise", "boolean", "whether log_odds_change is smaller than 1.96 gate_se; missing without one"),
         (
             "status",
             "string",

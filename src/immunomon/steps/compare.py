@@ -8,51 +8,23 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.kernels.intervals import log_odds
+from immunomon.kernels.intervals import counting_error, log_odds
 from immunomon.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES, Table
+from immunomon.model.ratios import RATIOS, RatioQuantity, RatioTerm
 from immunomon.model.study import RoleKind, Study, study_day
 
-__all__ = ["RATIOS", "RatioQuantity", "RatioTerm", "compare"]
+__all__ = ["compare"]
 
 Floats = NDArray[np.float64]
 _SLOT = ["subject", "visit", "panel"]
 _QUANTITY = ["panel", "quantity", "population", "denominator"]
-_VALUE = ["label", "sample_id", "study_day", "count", "denominator_count", "value", "status", "reason"]
+_VALUE = ["label", "sample_id", "study_day", "count", "denominator_count", "value", "gate_se", "status", "reason"]
 _MEASURED = ["subject", "visit", *_QUANTITY, *_VALUE]
-
-
-@dataclass(frozen=True)
-class RatioTerm:
-    """One side of a ratio: a population's percent of a denominator, measured with a panel."""
-
-    panel: str
-    population: str
-    denominator: str
-
-
-@dataclass(frozen=True)
-class RatioQuantity:
-    """A ratio of two percents, which may come from two tubes of one visit; it needs both to be reportable.
-
-    In the table its panel is ``NUMERATOR'S/DENOMINATOR'S``, and so is its sample_id; its denominator is the lower
-    term's population.
-    """
-
-    population: str
-    label: str
-    upper: RatioTerm
-    lower: RatioTerm
-
-
-RATIOS = (
-    RatioQuantity("th17_treg", "Th17/Treg", RatioTerm("thelper", "th17", "cd4"), RatioTerm("treg", "treg", "cd4")),
-)
 
 
 def compare(
@@ -101,6 +73,7 @@ def _absolutes(populations: pd.DataFrame) -> pd.DataFrame:
         denominator="",
         denominator_count=pd.array([pd.NA] * len(rows), dtype="Int64"),
         value=rows["cells_per_ul"],
+        gate_se=np.nan,
         reason=rows["reason"].mask(none & rows["reason"].isna(), reason),
     )
 
@@ -159,7 +132,7 @@ def _judged_slots(slots: pd.DataFrame) -> pd.DataFrame:
 def _placed(slots: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return a row for every slot x quantity of its panel, with the value where there is one."""
     named = values.sort_values("sample_id").drop_duplicates(_QUANTITY)[[*_QUANTITY, "label"]]
-    own = ["sample_id", *_QUANTITY, "count", "denominator_count", "value", "reportable", "reason"]
+    own = ["sample_id", *_QUANTITY, "count", "denominator_count", "value", "gate_se", "reportable", "reason"]
     rows = slots.merge(named, on="panel").merge(
         values[own].rename(columns={"reason": "own_reason"}), on=["sample_id", *_QUANTITY], how="left"
     )
@@ -168,7 +141,7 @@ def _placed(slots: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     failed = rows["status"].notna()
     rows["reason"] = rows["reason"].mask(bad, rows["own_reason"].fillna(fallback))
     rows["status"] = rows["status"].mask(bad, "not reportable").fillna("ok")
-    numbers = ["count", "denominator_count", "value"]
+    numbers = ["count", "denominator_count", "value", "gate_se"]
     rows[numbers] = rows[numbers].mask(failed)
     return rows[_MEASURED]
 
@@ -197,9 +170,18 @@ def _ratio(percent: pd.DataFrame, ratio: RatioQuantity) -> pd.DataFrame:
         study_day=rows["study_day"].where(same_day),
         denominator_count=rows["count_lower"],
         value=rows["value"] / rows["value_lower"].mask(empty),
+        gate_se=np.hypot(_relative(rows, ""), _relative(rows, "_lower")),
         status=worse.mask(both & empty, "not reportable"),
         reason=reason.mask(both & empty, nothing),
     )[_MEASURED]
+
+
+def _relative(rows: pd.DataFrame, side: str) -> Floats:
+    """Return the relative error of a percent from its gates, from that of its log-odds."""
+    error, percent = (
+        rows[f"{name}{side}"].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("gate_se", "value")
+    )
+    return np.asarray(error * (1 - percent / 100), dtype=np.float64)
 
 
 def _term(percent: pd.DataFrame, term: RatioTerm) -> pd.DataFrame:
@@ -217,7 +199,7 @@ def _joined(first: pd.Series[str], second: pd.Series[str]) -> pd.Series[str]:
 
 def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     key = ["subject", *_QUANTITY]
-    kept = ["value", "sample_id", "count", "denominator_count", "status", "reason"]
+    kept = ["value", "sample_id", "count", "denominator_count", "gate_se", "status", "reason"]
     base = measured.loc[measured["visit"] == baseline, [*key, *kept]]
     rows = measured.merge(base.rename(columns={name: f"base_{name}" for name in kept}), on=key, how="left")
     fine = rows["status"] == "ok"
@@ -227,19 +209,25 @@ def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     rows["status"] = rows["status"].mask(fine & ~unreported & (rows["base_status"] != "ok"), "missing baseline")
     ok = rows["status"] == "ok"
     change = rows["value"] - rows["base_value"]
+    log_odds_change, counting_se, gate_se = (one.where(ok) for one in _log_odds_change(rows))
+    known = log_odds_change.notna() & gate_se.notna()
     return rows.assign(
         baseline=rows["base_value"],
         baseline_sample_id=rows["base_sample_id"].where(rows["base_value"].notna()),
         change=change.where(ok),
         percent_change=(100 * change / rows["base_value"].mask(rows["base_value"] == 0)).where(ok),
-        log_odds_change=_log_odds_change(rows).where(ok),
+        log_odds_change=log_odds_change,
+        counting_se=counting_se,
+        gate_se=gate_se,
+        within_gate_noise=(log_odds_change.abs() < 1.96 * gate_se).astype("boolean").where(known),
     )
 
 
-def _log_odds_change(rows: pd.DataFrame) -> pd.Series[float]:
+def _log_odds_change(rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float], pd.Series[float]]:
+    """Return the change on the log-odds scale, and its standard errors from counting and from the gates' places."""
     number = {
         name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        for stem in ("value", "count", "denominator_count")
+        for stem in ("value", "count", "denominator_count", "gate_se")
         for name in (stem, f"base_{stem}")
     }
     now = _log_odds(number["count"], number["denominator_count"])
@@ -248,12 +236,26 @@ def _log_odds_change(rows: pd.DataFrame) -> pd.Series[float]:
         ratio = np.log(number["value"] / number["base_value"])
     quantity = rows["quantity"]
     change = np.where(quantity == "percent", now - before, np.where(quantity == "ratio", ratio, np.nan))
-    return pd.Series(np.where(np.isfinite(change), change, np.nan), index=rows.index).astype("Float64")
+    counting = np.hypot(
+        _counting_error(number["count"], number["denominator_count"]),
+        _counting_error(number["base_count"], number["base_denominator_count"]),
+    )
+    errors = np.where(quantity == "percent", counting, np.nan), np.hypot(number["gate_se"], number["base_gate_se"])
+    first, second, third = (_series(one, rows) for one in (change, *errors))
+    return first, second, third
+
+
+def _series(values: Floats, rows: pd.DataFrame) -> pd.Series[float]:
+    return pd.Series(np.where(np.isfinite(values), values, np.nan), index=rows.index).astype("Float64")
 
 
 def _log_odds(count: Floats, total: Floats) -> Floats:
     # Odds need a part of a whole: the two sides of a ratio, or a denominator that is no ancestor, have none.
     return log_odds(np.where(count <= total, count, np.nan), total)
+
+
+def _counting_error(count: Floats, total: Floats) -> Floats:
+    return counting_error(np.where(count <= total, count, np.nan), total)
 
 
 def _contracted(rows: pd.DataFrame, study: Study) -> pd.DataFrame:

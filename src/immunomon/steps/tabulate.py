@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from immunomon.kernels.intervals import wilson
+from immunomon.kernels.intervals import logit_interval, wilson
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
 from immunomon.model.quality import Quality, Verdict
@@ -85,6 +85,7 @@ def tabulate(
         rows["medians"].extend(_judged(_median_rows(result, strategy, limits), quality))
     _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
     _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
+    _add_total_intervals(rows["frequencies"])
     contracts = {"samples": SAMPLES, "populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
     return {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
 
@@ -176,8 +177,35 @@ def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Rep
             "cells_per_ul": absolute,
             "cells_per_ul_method": platform,
             "gate_method": population.gate.method,
+            **_gate(result, population),
             **_status(_why_not(result, population.id, population.parent, limits)),
         }
+
+
+def _gate(result: SampleResult, population: Population) -> Row:
+    measured, name = result.measured, population.id
+    if measured is None:
+        return {"gate_source": None, "gate_note": None, "gate_outlier": None, "gate_se_percent": None}
+    error, parent = measured.gate_errors.get(name), _count(result, population.parent)
+    return {
+        "gate_source": measured.sources.get(name),
+        "gate_note": measured.notes.get(name),
+        "gate_outlier": name in measured.outliers,
+        "gate_se_percent": 100 * error / parent if error is not None and parent else None,
+    }
+
+
+def _gate_se(result: SampleResult, strategy: GatingStrategy, population: str, denominator: str) -> float | None:
+    """Return the standard error of the log-odds from the gates between a population and its denominator."""
+    count, total = _count(result, population), _count(result, denominator)
+    above = (*strategy.ancestors(population), ROOT)
+    if result.measured is None or count is None or not total or denominator not in above:
+        return None
+    between = (population, *above[: above.index(denominator)])
+    errors = [(result.measured.gate_errors.get(name, 0.0), _count(result, name) or 0) for name in between]
+    relative = float(np.sqrt(sum((error / (size + 0.5)) ** 2 for error, size in errors)))
+    # A fraction's relative error, and its complement's, make up the error of the log-odds.
+    return relative * (total + 1) / (total - count + 0.5)
 
 
 def _denominators(strategy: GatingStrategy, population: Population) -> tuple[str, ...]:
@@ -195,6 +223,7 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
                 "is_parent": denominator == population.parent,
                 "count": _count(result, population.id),
                 "denominator_count": _count(result, denominator),
+                "gate_se": _gate_se(result, strategy, population.id, denominator),
                 **_status(_why_not(result, population.id, denominator, limits)),
             }
 
@@ -232,3 +261,15 @@ def _add_intervals(rows: list[Row], total: str, percent: str, ends: str) -> None
 
 def _percent(fraction: float) -> float | None:
     return None if np.isnan(fraction) else 100.0 * float(fraction)
+
+
+def _add_total_intervals(rows: list[Row]) -> None:
+    number = {
+        name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+        for name in ("count", "denominator_count", "gate_se")
+    }
+    inside = (number["count"] <= number["denominator_count"]) & (number["denominator_count"] > 0)
+    counts, totals = (np.where(inside, number[name], np.nan) for name in ("count", "denominator_count"))
+    low, high = logit_interval(counts, totals, number["gate_se"])
+    for row, bottom, top in zip(rows, low, high, strict=True):
+        row["percent_total_low"], row["percent_total_high"] = _percent(bottom), _percent(top)
