@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from immunomon.simulate.scenario import Scenario
@@ -9,7 +10,16 @@ from immunomon.simulate.scenario import Scenario
 __all__ = ["simulate"]
 
 
-def simulate(folder: Path, scenario: Scenario, *, events: int, seed: int, jobs: int, overwrite: bool = False) -> int:
+def simulate(
+    folder: Path,
+    scenario: Scenario,
+    *,
+    events: int,
+    seed: int,
+    jobs: int,
+    panels: Sequence[str] | None = None,
+    overwrite: bool = False,
+) -> int:
     """Write a synthetic trial into a folder, with a progress bar, and say where it is; return 0.
 
     Returns 1, and writes nothing, if a trial was simulated there before and is not to be overwritten.
@@ -39,6 +49,7 @@ def simulate(folder: Path, scenario: Scenario, *, events: int, seed: int, jobs: 
             events=events,
             seed=seed,
             jobs=jobs,
+            panels=panels,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     console.print(f"Synthetic trial (scenario {scenario.value}, seed {seed}) in {folder}", highlight=False)

@@ -1,4 +1,4 @@
-"""Which marker is on which detector in the four tubes that are simulated.
+"""Which marker is on which detector in the tubes that are simulated: four always, others where they are asked for.
 
 A table of its own, so that the simulator depends on no other part of the product; a test compares it with panels/.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from immunomon.errors import UnknownName, nearest
 from immunomon.simulate.instrument import DETECTORS, FLUOROCHROMES
 
-__all__ = ["LAYOUTS", "Layout", "layout_named"]
+__all__ = ["EXTRA_LAYOUTS", "LAYOUTS", "Layout", "layout_named"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ LAYOUTS: dict[str, Layout] = {
     )
 }
 
+# Simulated only where it is asked for: helper T cells by cytokines, each tube with its unstimulated twin.
+EXTRA_LAYOUTS: dict[str, Layout] = {
+    tube.name: tube for tube in (_tube("thelper-ics", "viability IL-17A CD4 IFN-g IL-4 CD8 CD3 CD45RA", "", 1.0),)
+}
+
 
 def layout_named(name: str) -> Layout:
     """Return a tube by its panel's name.
@@ -63,6 +68,7 @@ def layout_named(name: str) -> Layout:
         ...
     immunomon.errors.UnknownName: no simulated panel named 'bcells'; did you mean 'bcell'?
     """
-    if name not in LAYOUTS:
-        raise UnknownName(f"no simulated panel named '{name}'; {nearest(name, LAYOUTS)}")
-    return LAYOUTS[name]
+    known = LAYOUTS | EXTRA_LAYOUTS
+    if name not in known:
+        raise UnknownName(f"no simulated panel named '{name}'; {nearest(name, known)}")
+    return known[name]

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from immunomon.simulate.biology import healthy_donor, visit_frequencies
+from immunomon.simulate.biology import Frequencies, healthy_donor, visit_frequencies
 from immunomon.simulate.instrument import FLUOROCHROMES
 from immunomon.simulate.layouts import Layout
 from immunomon.simulate.protocol import DOSE_GROUPS, DoseGroup, Patient, Visit
 from immunomon.simulate.seeding import generator
+from immunomon.simulate.stimulation import STIMULATED, cytokine_frequencies, with_cytokines
 from immunomon.simulate.tubes import BRIDGE_DONOR, Batch, Tube
 
 __all__ = ["Plan", "all_tubes"]
@@ -64,7 +65,7 @@ def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
             stem=f"{role.replace('-stain:', '-')}_{layout.name}",
             events=_SINGLE_STAIN_EVENTS,
             donor=BRIDGE_DONOR if role == "unstained" else "COMPENSATION-BEADS",
-            frequencies=donor.frequencies(),
+            frequencies=_in_tube(donor.frequencies(), layout, "unstained", BRIDGE_DONOR, seed=plan.seed),
             place_in_batch=place,
         )
 
@@ -85,18 +86,29 @@ def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) 
     rng = generator(plan.seed, "frequencies", patient.id, visit.label)
     frequencies, effect = visit_frequencies(patient.donor, visit.label, rng)
     for layout in plan.layouts:
-        yield Tube(
-            layout,
-            "sample",
-            batch,
-            stem=f"{patient.id}_{visit.label}_{layout.name}",
-            events=round(plan.events * layout.run_length),
-            donor=patient.id,
-            frequencies=frequencies,
-            effect=effect,
-            patient=patient,
-            visit=visit,
-        )
+        for role in ("sample", "unstimulated") if layout.name == STIMULATED else ("sample",):
+            twin = "" if role == "sample" else "_unstimulated"
+            yield Tube(
+                layout,
+                role,
+                batch,
+                stem=f"{patient.id}_{visit.label}{twin}_{layout.name}",
+                events=round(plan.events * layout.run_length),
+                donor=patient.id,
+                frequencies=_in_tube(frequencies, layout, role, patient.id, visit.label, seed=plan.seed),
+                effect=effect,
+                patient=patient,
+                visit=visit,
+            )
+
+
+def _in_tube(frequencies: Frequencies, layout: Layout, role: str, *who: str, seed: int) -> Frequencies:
+    """Return the fractions of parent in a tube: some tubes have populations that the others have not."""
+    if layout.name != STIMULATED:
+        return frequencies
+    donor, visit = who[0], who[-1]
+    made = cytokine_frequencies(donor, visit, stimulated=role in ("sample", "bridge"), seed=seed)
+    return with_cytokines(frequencies, made)
 
 
 def _control_tubes(plan: Plan, batch: Batch) -> Iterator[Tube]:
@@ -106,4 +118,5 @@ def _control_tubes(plan: Plan, batch: Batch) -> Iterator[Tube]:
         events |= {f"fmo:{marker}": min(_FMO_EVENTS, plan.events) for marker in layout.fmo}
         for role, count in events.items():
             stem = f"{batch.name}_{role.replace(':', '-')}_{layout.name}"
-            yield Tube(layout, role, batch, stem, count, BRIDGE_DONOR, donor.frequencies())
+            held = _in_tube(donor.frequencies(), layout, role, BRIDGE_DONOR, seed=plan.seed)
+            yield Tube(layout, role, batch, stem, count, BRIDGE_DONOR, held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from immunomon.simulate.biology import NOVEL, PARENTS, Frequencies
+from immunomon.simulate.stimulation import CYTOKINE_SUBSETS, STIMULATED, helper_mixture
 
 __all__ = ["ROOT_PARENTS", "TruthPopulation", "lymphocyte_mixture", "truth_populations"]
 
@@ -16,6 +17,7 @@ _TREG = (*_TREG_RESTING, *_TREG_MEMORY)
 _TCONV = ("tconv_naive", "tconv_memory", "tconv_activated")
 _HELPERS = ("th1", "th17", "th17_1", "th_dn")
 _B = ("b_naive", "b_transitional", "b_unswitched", "b_switched", "b_dn", "plasmablast")
+_MAKING = tuple(f"ics_{name}" for name in CYTOKINE_SUBSETS)
 _NK = ("nk_dim", "nk_bright", "nk_dim_cd16neg")
 
 
@@ -71,6 +73,11 @@ _TRUTH: dict[str, tuple[TruthPopulation, ...]] = {
             "nk_cd56neg_cd16pos": ("nk_cd56neg_cd16pos",),
         }
     ),
+    STIMULATED: (
+        TruthPopulation("t_cells", "lymphocytes", ("ics_none", *_MAKING, "ics_cd8", "ics_cd8_ifng")),
+        TruthPopulation("cd3pos_cd8neg", "t_cells", ("ics_none", *_MAKING)),
+        *(TruthPopulation(name, "cd3pos_cd8neg", (f"ics_{name}",)) for name in CYTOKINE_SUBSETS),
+    ),
 }
 
 
@@ -93,8 +100,11 @@ def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
     1.0
     """
     t, b, nk = f["t_cells"], f["b_cells"], f["nk"]
-    out = {"cd8": t * f["cd8"], "other_t": t * (1 - f["cd4"] - f["cd8"])}
-    out |= _cd4_mixture(panel, t * f["cd4"], f)
+    if panel == STIMULATED:
+        out = helper_mixture(t, f)
+    else:
+        out = {"cd8": t * f["cd8"], "other_t": t * (1 - f["cd4"] - f["cd8"])}
+        out |= _cd4_mixture(panel, t * f["cd4"], f)
     out |= _b_mixture(b, f) if panel == "bcell" else {"b_naive": b}
     out |= {name: nk * f[name] for name in _NK} if panel == "nk" else {"nk_dim": nk}
     out["nk_cd56neg_cd16pos"] = f["nk_cd56neg_cd16pos"]

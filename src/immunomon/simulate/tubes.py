@@ -64,7 +64,7 @@ class Tube:
     @property
     def has_truth(self) -> bool:
         """Whether per-event truth is kept: for patients' samples and for the bridge."""
-        return self.role in ("sample", "bridge")
+        return self.role in ("sample", "unstimulated", "bridge")
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,10 @@ def simulate(
     ] = "mechanism",
     events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+    panel: Annotated[
+        list[str] | None,
+        typer.Option("--panel", help="Only these panels; repeat it. thelper-ics is simulated only if it is named."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a trial simulated there before.")] = False,
     jobs: Jobs = None,
 ) -> None:
@@ -50,7 +54,15 @@ def simulate(
     from immunomon.simulate.scenario import Scenario
 
     raise typer.Exit(
-        work(folder, Scenario(scenario), events=events, seed=seed, jobs=jobs or default_jobs(), overwrite=overwrite)
+        work(
+            folder,
+            Scenario(scenario),
+            events=events,
+            seed=seed,
+            panels=panel or None,
+            jobs=jobs or default_jobs(),
+            overwrite=overwrite,
+        )
     )
 
 
