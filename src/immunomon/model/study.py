@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.model.identifiers import Identifiers
 from immunomon.model.normalisation import Normalisation
 from immunomon.model.quality import QualityLimits
 from immunomon.model.steadiness import Steadiness
@@ -191,6 +192,7 @@ class Study:
     quality: QualityLimits = field(default_factory=QualityLimits)
     steadiness: Steadiness = field(default_factory=Steadiness)
     normalisation: Normalisation | None = None
+    identifiers: Identifiers = field(default_factory=Identifiers)
     samples_file: Path = Path("samples.csv")
     folder: Path = Path()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from immunomon.specs.cp_map import CpMapSpec
 from immunomon.specs.gatecall import Methods, gate_schema
 from immunomon.specs.panel import PanelSpec
 from immunomon.specs.shape import SpecModel
@@ -22,11 +23,12 @@ def json_schemas(methods: Methods) -> dict[str, dict[str, Any]]:
     """Return the JSON Schemas (draft 2020-12) by file name; the strategy's lists the gate methods with their arguments.
 
     >>> sorted(json_schemas({}))
-    ['panel.schema.json', 'strategy.schema.json', 'study.schema.json']
+    ['cp-map.schema.json', 'panel.schema.json', 'strategy.schema.json', 'study.schema.json']
     """
     strategy = _schema(StrategySpec, "immunomon gating strategy")
     _add_gates(strategy, methods)
     return {
+        "cp-map.schema.json": _schema(CpMapSpec, "immunomon map of populations to CDISC's tests"),
         "panel.schema.json": _schema(PanelSpec, "immunomon panel"),
         "strategy.schema.json": strategy,
         "study.schema.json": _schema(StudySpec, "immunomon study"),

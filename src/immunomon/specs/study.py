@@ -19,6 +19,7 @@ from immunomon.model.study import (
     Subject,
     Visit,
 )
+from immunomon.specs.identifiers import IdentifiersSpec
 from immunomon.specs.quality import QualitySpec
 from immunomon.specs.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.specs.steadiness import NormalisationSpec, SteadinessSpec
@@ -146,6 +147,9 @@ class StudySpec(SpecModel):
     normalisation: NormalisationSpec | None = Field(
         None, description="How batches are brought together by their bridge samples; off if left out."
     )
+    identifiers: IdentifiersSpec = Field(
+        IdentifiersSpec(), description="Which keywords of FCS files may name persons; they never leave."
+    )
 
 
 def load_study(path: Path) -> Study:
@@ -187,6 +191,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         quality=spec.quality.model(),
         steadiness=spec.steadiness.model(),
         normalisation=spec.normalisation.model() if spec.normalisation else None,
+        identifiers=spec.identifiers.model(),
         samples_file=Path(spec.samples),
         folder=folder,
     )

@@ -1,0 +1,82 @@
+"""Who may not be named: keywords of FCS files that name persons, and how they are kept from leaving."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+__all__ = ["Identifiers", "scrubbed_text"]
+
+_DEFAULT_KEYWORDS = (
+    "$SRC",
+    "$OP",
+    "*PATIENT*",
+    "*BIRTH*",
+    "*DOB*",
+    "*DONOR*",
+    "*OPERATOR*",
+    "*SUBJECT NAME*",
+    "*USER NAME*",
+    "*USERNAME*",
+    "*PHYSICIAN*",
+    "*INVESTIGATOR*",
+)
+_SHORTEST = 4  # shorter values stand in too many words to be taken out of them
+
+
+@dataclass(frozen=True)
+class Identifiers:
+    """Which keywords of an FCS file may name a person, and which values of them are no person's.
+
+    keywords, allowed: patterns in which ``*`` stands for anything, compared without regard to case.
+    """
+
+    keywords: tuple[str, ...] = _DEFAULT_KEYWORDS
+    allowed: tuple[str, ...] = ()
+
+    def may_name(self, keyword: str) -> bool:
+        """Say whether a keyword may name a person.
+
+        >>> Identifiers().may_name("Patient ID"), Identifiers().may_name("$CYT")
+        (True, False)
+        """
+        return any(fnmatchcase(keyword.upper(), pattern.upper()) for pattern in self.keywords)
+
+    def found(self, keywords: Mapping[str, str], pseudonyms: Iterable[str] = ()) -> dict[str, str]:
+        """Return the keywords of a file that may name a person, with their values.
+
+        pseudonyms: subject ids of the study, which are allowed values.
+
+        >>> Identifiers(allowed=("tube*",)).found({"$SRC": "Tube_001", "$OP": "A. Smith", "$CYT": "X"})
+        {'$OP': 'A. Smith'}
+        """
+        known = {name.casefold() for name in pseudonyms}
+        return {
+            keyword: value.strip()
+            for keyword, value in sorted(keywords.items())
+            if value.strip() and self.may_name(keyword) and value.strip().casefold() not in known
+            if not any(fnmatchcase(value.strip().casefold(), pattern.casefold()) for pattern in self.allowed)
+        }
+
+    def scrubbed(self, keywords: Mapping[str, str], pseudonyms: Iterable[str] = ()) -> dict[str, str]:
+        """Return a file's keywords without those that may name a person.
+
+        >>> Identifiers().scrubbed({"$OP": "A. Smith", "$CYT": "X"})
+        {'$CYT': 'X'}
+        """
+        gone = self.found(keywords, pseudonyms)
+        return {keyword: value for keyword, value in keywords.items() if keyword not in gone}
+
+
+def scrubbed_text(text: str, names: Iterable[str]) -> str:
+    """Return a text without the values that name persons; values of fewer than four letters are left.
+
+    >>> scrubbed_text("fcs/a. smith_W4.fcs", ["A. Smith"])
+    'fcs/[removed]_W4.fcs'
+    """
+    for name in sorted(set(names), key=len, reverse=True):
+        if len(name) >= _SHORTEST:
+            text = re.sub(re.escape(name), "[removed]", text, flags=re.IGNORECASE)
+    return text
