@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import typer
@@ -39,7 +40,7 @@ def gate(
 ) -> int:
     """Gate files and write or print the table; return 0 if every file was gated, else 1."""
     declared, using, _ = find_gates(strategy, panel)
-    with stages() as progress:
+    with stages() if len(files) > 1 else nullcontext() as progress:  # one file is done before a bar is drawn
         rows, failures = gate_files(
             files,
             declared,

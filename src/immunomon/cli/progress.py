@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 __all__ = ["stages"]
 
 _WORDS = {
@@ -22,6 +19,16 @@ _WORDS = {
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int, int], None]]:
     """Yield a function to call with the stage, files done, all files and files failed; it draws a bar a stage."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(),

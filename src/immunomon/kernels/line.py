@@ -31,17 +31,24 @@ def robust_line(x: NDArray[np.floating], y: NDArray[np.floating], iterations: in
     # Dividing by x turns y = a + b x into y / x = b + a (1 / x), with residuals of one size.
     ratio, inverse = y / x, 1.0 / x
     slope, intercept, spread = float(np.median(ratio)), 0.0, 0.0
+    weight, term, offset = np.empty_like(ratio), np.empty_like(ratio), np.empty_like(ratio)  # memory is dear: once
     for _ in range(iterations):
-        residual = ratio - slope - intercept * inverse
-        spread = _MAD_TO_SD * float(np.median(np.abs(residual)))
+        residual = np.subtract(ratio, slope, out=weight)
+        residual -= np.multiply(inverse, intercept, out=term)
+        spread = _MAD_TO_SD * float(np.median(np.abs(residual, out=term), overwrite_input=True))
         if spread <= 1e-12 * max(1.0, abs(slope)):
             break
-        weight = np.clip(1 - (residual / (_CUT * spread)) ** 2, 0.0, None) ** 2
+        residual /= _CUT * spread
+        weight = np.subtract(1, np.square(residual, out=residual), out=residual)
+        np.square(np.maximum(weight, 0.0, out=weight), out=weight)
         before = slope, intercept
         total = weight.sum()
-        mean_inverse, mean_ratio = (weight * inverse).sum() / total, (weight * ratio).sum() / total
-        variance = (weight * (inverse - mean_inverse) ** 2).sum()
-        covariance = (weight * (inverse - mean_inverse) * (ratio - mean_ratio)).sum()
+        mean_inverse = np.multiply(weight, inverse, out=term).sum() / total
+        mean_ratio = np.multiply(weight, ratio, out=term).sum() / total
+        np.subtract(inverse, mean_inverse, out=offset)
+        variance = np.multiply(weight, np.square(offset, out=term), out=term).sum()
+        np.multiply(weight, offset, out=term)
+        covariance = np.multiply(term, np.subtract(ratio, mean_ratio, out=offset), out=term).sum()
         intercept = float(covariance / variance) if variance > 0 else 0.0
         slope = float(mean_ratio - intercept * mean_inverse)
         if abs(before[0] - slope) <= 1e-6 * abs(slope) and abs(before[1] - intercept) <= 1e-6 * abs(intercept):

@@ -25,13 +25,20 @@ _FEW = 4  # a population of less than this part of all events is looked at by it
 
 
 def members(
-    gate: Gate, events: EventTable, parent: Mask, *, pool: Executor | None = None, soon: Sequence[str] = ()
+    gate: Gate,
+    events: EventTable,
+    parent: Mask,
+    *,
+    pool: Executor | None = None,
+    soon: Sequence[str] = (),
+    taken: EventTable | None = None,
 ) -> Mask:
     """Return which of the parent's events are inside a gate, (events,), event for event as ``gate.contains`` says.
 
     gate: not boolean; events: with the gate's axes; parent: (events,). An event whose fast coordinate lies nearer to an
     edge than the bound on its error is asked again with its exact coordinates. pool: workers that share a large file;
-    soon: axes that other gates on these events have, to be computed in the same pass.
+    soon: axes that other gates on these events have, to be computed in the same pass; taken: the parent's events, where
+    they have been taken already, with what has been computed of them.
 
     >>> from immunomon.model.events import Channel
     >>> events = EventTable(np.array([[0.2], [0.8], [0.9]]), (Channel("CD3"),))
@@ -42,7 +49,7 @@ def members(
         raise TypeError("a boolean gate is made of other populations, not of events")
     # By their very type: a kind of polygon with other rules is asked exactly.
     if not isinstance(events, DisplayTable) or type(gate) not in (Interval, Rectangle, Polygon, Ellipse):
-        return _exactly(gate, events, parent)
+        return _exactly(gate, events, parent, taken)
     if _FEW * np.count_nonzero(parent) >= parent.size:
         columns = events.rough_columns(gate.axes, pool=pool, soon=soon)
         return _looked(gate, dict(zip(gate.axes, columns, strict=True)), parent, events.take, pool)
@@ -55,12 +62,9 @@ def members(
     return inside
 
 
-def _exactly(gate: Shape, events: EventTable, parent: Mask) -> Mask:
-    rows = np.flatnonzero(parent)
-    if rows.size == parent.size:
-        return gate.contains(events)
+def _exactly(gate: Shape, events: EventTable, parent: Mask, taken: EventTable | None) -> Mask:
     inside = np.zeros(parent.size, dtype=np.bool_)
-    inside[rows] = gate.contains(events.take(rows))
+    inside[parent] = gate.contains(events.take(parent) if taken is None else taken)
     return inside
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
 from typing import TypeVar
 
 from immunomon.errors import UnknownName, nearest
@@ -44,18 +43,20 @@ class Registry(Mapping[str, T]):
 
     def _load(self) -> None:
         if not self._loaded and self._group is not None:
+            from importlib.metadata import entry_points
+
             self._loaded = True
             for point in entry_points(group=self._group):
                 self.register(point.name)(point.load())
 
     def __getitem__(self, name: str) -> T:
-        self._load()
-        if name not in self._things:
+        if name not in self:
             raise UnknownName(f"no {self.noun} named '{name}'; {nearest(name, self._things)}")
         return self._things[name]
 
     def __contains__(self, name: object) -> bool:
-        self._load()
+        if name not in self._things:  # looking for others' things takes time: not for our own
+            self._load()
         return name in self._things
 
     def __iter__(self) -> Iterator[str]:

@@ -21,6 +21,7 @@ __all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
 
 COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent")
 Row = dict[str, str | int | float | None]
+_MUCH = 100_000_000  # bytes: some eight ordinary files
 
 
 def gate_files(
@@ -39,14 +40,14 @@ def gate_files(
     folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
     folders get their folder's name in front, and in the table their path.
     """
-    threads = threads_each(len(files), jobs)
+    threads, fast = threads_each(len(files), jobs), _is_much(files)
 
     def one(file: Path) -> list[Row] | str:
         try:
             if isinstance(strategy, PlacedStrategy):
                 tree = apply_to_file(file, strategy, panel=panel, compensation=compensation)
             else:
-                tree = gate_file(file, strategy, panel=panel, compensation=compensation, threads=threads)
+                tree = gate_file(file, strategy, panel=panel, compensation=compensation, threads=threads, fast=fast)
         except ImmunomonError as error:
             return str(error)
         if memberships is not None:
@@ -67,6 +68,11 @@ def gate_files(
             if progress:
                 progress("gating", number, len(files), len(failures))
     return rows, failures
+
+
+def _is_much(files: Sequence[Path]) -> bool:
+    """Say whether the files are so many or large that compiled code gains more time than it takes to load."""
+    return sum(file.stat().st_size for file in files if file.is_file()) > _MUCH
 
 
 def own_names(files: Sequence[Path]) -> dict[Path, str]:

@@ -74,7 +74,7 @@ def gate(
         for axis in scales
         for channel in (events.channels[events.index(axis)],)
     }
-    return GateTree(strategy.name, events.count, axes, tuple(placer.placed.values()), placer.memberships)
+    return GateTree(strategy.name, events.count, axes, tuple(placer.placed.values()), placer.memberships, among)
 
 
 class _Placer:
@@ -112,7 +112,7 @@ class _Placer:
         if isinstance(placement, GateNotPlaced):
             return replace(blank, failure=str(placement))
         shape = placement.regions[population.keep]
-        mask = self._members(shape, parent, self._soon(strategy, population.parent))
+        mask = self._members(shape, parent, strategy, population)
         if mask is None:
             return replace(blank, failure="a population it is made of was not placed")
         self.memberships[population.id] = mask
@@ -169,13 +169,15 @@ class _Placer:
             self._axes[parent] = tuple(dict.fromkeys(axis for method in gates for axis in method.axes))
         return self._axes[parent]
 
-    def _members(self, shape: Gate, mask: Mask, soon: Sequence[str]) -> Mask | None:
+    def _members(self, shape: Gate, mask: Mask, strategy: GatingStrategy, population: Population) -> Mask | None:
         if isinstance(shape, Boolean):
             operands = [self.memberships.get(name) for name in shape.of]
             if any(operand is None for operand in operands):
                 return None
             return mask & shape.combine([operand for operand in operands if operand is not None])
-        return members(shape, self.events, mask, pool=self._pool, soon=soon)
+        taken = self._inside.get(population.parent)
+        soon = self._soon(strategy, population.parent)
+        return members(shape, self.events, mask, pool=self._pool, soon=soon, taken=taken)
 
 
 class _Narrowed:
