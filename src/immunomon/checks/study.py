@@ -10,6 +10,7 @@ from pathlib import Path
 
 from immunomon.checks.channels import check_against_others, check_against_panel
 from immunomon.checks.contents import equal_files
+from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
@@ -59,6 +60,15 @@ class StudyCheck:
         self.problems += _unknown_limits(study, strategies, self.file)
         samples_file = study.folder / study.samples_file
         samples = self._check_samples(samples_file, study)
+        if study.normalisation:
+            by_name = {strategy.name: strategy for strategy in strategies}
+            self.problems += check_normalisation_names(
+                study.normalisation,
+                panels=panels,
+                strategies={use.panel: by_name[use.strategy] for use in study.panels if use.strategy in by_name},
+                batches={sample.batch for sample in samples if sample.batch},
+                file=self.file,
+            )
         self.problems += check_roles(samples, panels, samples_file)
         self.problems += check_counts(samples, samples_file)
         self.problems += check_visits(study, samples, samples_file)

@@ -27,10 +27,12 @@ def control_limits(values: Floats, *, establish: int | None = None) -> tuple[Flo
     """
     first = values.size if establish is None else min(establish, values.size)
     mean, sd = np.full(values.size, np.nan), np.full(values.size, np.nan)
-    for place in range(values.size):
-        others = np.delete(values[:first], place) if place < first else values[:first]
-        if others.size >= 2:
-            mean[place], sd[place] = others.mean(), others.std(ddof=1)
+    if first >= 3:
+        places = np.arange(first - 1) + (np.arange(first - 1) >= np.arange(first)[:, None])
+        others = values[places]  # (first, first - 1): each row without its own value
+        mean[:first], sd[:first] = others.mean(axis=1), others.std(axis=1, ddof=1)
+    if first >= 2:
+        mean[first:], sd[first:] = values[:first].mean(), values[:first].std(ddof=1)
     return mean, sd
 
 
@@ -62,8 +64,6 @@ def broken_rules(z: Floats) -> dict[str, Mask]:
 def _in_a_row(true: Mask, length: int) -> Mask:
     """Say where a value is the last of at least ``length`` true ones in a row."""
     found = np.zeros(true.size, dtype=np.bool_)
-    run = 0
-    for place, one in enumerate(true):
-        run = run + 1 if one else 0
-        found[place] = run >= length
+    if true.size >= length:
+        found[length - 1 :] = np.lib.stride_tricks.sliding_window_view(true, length).all(axis=1)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from immunomon.errors import BadSpec, ImmunomonError, Problem, nearest
+from immunomon.checks.normalisation import check_normalisation_names
+from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.gates import gate_method
-from immunomon.model.normalisation import MEAN, Normalisation, PanelNormalisation
+from immunomon.model.normalisation import Normalisation, PanelNormalisation
 from immunomon.model.scales import AnyScale
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import RoleKind
@@ -69,7 +70,7 @@ def normalise_run(
         raise ImmunomonError(f"{opened.study_file}: it declares no normalisation, which is off by default; {_REMEDY}")
     _check(plan, declared)
     _refuse_changed(opened, plan, declared)
-    learned = tuple(learn_panel(opened, plan, wanted, declared) for wanted in declared.panels)
+    learned = tuple(learn_panel(opened, plan, wanted, settings=declared) for wanted in declared.panels)
     medians = opened.table("medians")
     tables = {
         "normalised_medians": pd.concat([normalised_medians(medians, one) for one in learned], ignore_index=True),
@@ -94,7 +95,7 @@ def normalise_run(
     return Normalised(target.root, learned, tables)
 
 
-def learn_panel(run: Run, plan: Plan, wanted: PanelNormalisation, declared: Normalisation) -> PanelLearned:
+def learn_panel(run: Run, plan: Plan, wanted: PanelNormalisation, *, settings: Normalisation) -> PanelLearned:
     """Return the maps of one panel, learned on the bridge samples that the run gated; what is refused has a reason."""
     strategy = plan.strategies[plan.study.strategy_of(wanted.panel)]
     folder = RunFolder(run.folder)
@@ -119,7 +120,7 @@ def learn_panel(run: Run, plan: Plan, wanted: PanelNormalisation, declared: Norm
         for cell_type, marker in pairs
         if (by := _gated_by(strategy, cell_type, marker)) is not None
     }
-    return PanelLearned(wanted, strategy, scales, learn(tubes, wanted, settings=declared, refused=refused))
+    return PanelLearned(wanted, strategy, scales, learn(tubes, wanted, settings=settings, refused=refused))
 
 
 def _scales(strategy: GatingStrategy, wanted: PanelNormalisation, read: list[Gated]) -> dict[str, AnyScale]:
@@ -180,34 +181,15 @@ def _refuse_changed(run: Run, plan: Plan, declared: Normalisation) -> None:
 
 
 def _check(plan: Plan, declared: Normalisation) -> None:
-    problems = list(_problems(plan, declared))
-    if problems:
-        raise BadSpec(problems)
-
-
-def _problems(plan: Plan, declared: Normalisation) -> Iterator[Problem]:
-    file = str(plan.study_file)
-    batches = {task.sample.batch for task in plan.tasks if task.sample.batch}
-    if declared.goal != MEAN and declared.goal not in batches:
-        remedy = nearest(declared.goal, {MEAN, *batches})
-        yield Problem(file, None, "normalisation.goal", f"no batch named '{declared.goal}'", remedy)
-    for number, wanted in enumerate(declared.panels):
-        place = f"normalisation.panels[{number}]"
-        strategy, panel = plan.strategies[plan.study.strategy_of(wanted.panel)], plan.panels[wanted.panel]
-        for name in wanted.markers:
-            if name not in panel.names:
-                yield Problem(
-                    file, None, f"{place}.markers", f"no marker '{name}' in the panel", nearest(name, panel.names)
-                )
-        for name in wanted.cell_types:
-            if name not in strategy.ids:
-                what = f"no population '{name}' in the strategy {strategy.name}"
-                yield Problem(file, None, f"{place}.cell_types", what, nearest(name, strategy.ids))
-                continue
-            above = [other for other in wanted.cell_types if other in strategy.ancestors(name)]
-            if above:
-                what = f"'{name}' lies in '{above[0]}': its cells would have two maps"
-                yield Problem(file, None, f"{place}.cell_types", what, "keep one of them")
+    problems = check_normalisation_names(
+        declared,
+        panels=plan.panels,
+        strategies={use.panel: plan.strategies[use.strategy] for use in plan.study.panels},
+        batches={task.sample.batch for task in plan.tasks if task.sample.batch},
+        file=plan.study_file,
+    )
+    if found := list(problems):
+        raise BadSpec(found)
 
 
 def _record(

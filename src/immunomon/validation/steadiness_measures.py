@@ -34,7 +34,7 @@ SETTINGS = Normalisation(
         PanelNormalisation("nk", ("cd14_neg",), ("CD56", "CD16", "HLA-DR")),
     )
 )
-_SERIES, _STEADY = 2000, 10
+_STEADY = 10
 _REJECTING = tuple(name for name in RULES if name != "1_2s")
 
 
@@ -78,12 +78,12 @@ class PairFound:
         return self.reason is not None or self.tubes[1] < self.tubes[0]
 
 
-def alarms(samples: int, seed: int) -> Alarms:
-    """Return how often the rules are broken in 2,000 series of so many normal values."""
+def alarms(samples: int, seed: int, *, series: int = 2000) -> Alarms:
+    """Return how often the rules are broken in series of so many normal values, more than 10 each."""
     rng = np.random.default_rng(seed)
     broken = dict.fromkeys(RULES, 0)
     any_all = any_first = 0
-    for values in rng.standard_normal((_SERIES, samples)):
+    for values in rng.standard_normal((series, samples)):
         found = broken_rules(_z(values, None))
         for name in RULES:
             broken[name] += int(found[name].sum())
@@ -91,12 +91,12 @@ def alarms(samples: int, seed: int) -> Alarms:
         any_first += int(_any(broken_rules(_z(values, _STEADY)))[_STEADY:].sum())
     shift = {}
     for size in (1.0, 2.0, 3.0):
-        moved = rng.standard_normal((_SERIES, _STEADY + 3)) + np.repeat([0.0, size], [_STEADY, 3])
+        moved = rng.standard_normal((series, _STEADY + 3)) + np.repeat([0.0, size], [_STEADY, 3])
         seen = [bool(_any(broken_rules(_z(values, _STEADY)))[_STEADY:].any()) for values in moved]
         shift[size] = 100 * float(np.mean(seen))
-    whole = _SERIES * samples
+    whole = series * samples
     by_rule = {name: 100 * number / whole for name, number in broken.items()}
-    return Alarms(samples, by_rule, 100 * any_all / whole, 100 * any_first / (_SERIES * (samples - _STEADY)), shift)
+    return Alarms(samples, by_rule, 100 * any_all / whole, 100 * any_first / (series * (samples - _STEADY)), shift)
 
 
 def _z(values: Floats, establish: int | None) -> Floats:
