@@ -32,7 +32,7 @@ Floats = NDArray[np.float32]
 
 
 def labelled(events: int, seed: int = 1) -> tuple[Floats, NDArray[np.int64]]:
-    """Return cells on a display scale and the population of each: 0.1 to 20 % of them, each marker off, dim or bright."""
+    """Return cells on a display scale and the population of each: 0.1 to 20 % of them, markers off, dim or bright."""
     rng = np.random.default_rng(seed)
     levels = rng.choice([0.22, 0.48, 0.72], size=(POPULATIONS, MARKERS), p=[0.5, 0.15, 0.35])
     centres = levels + 0.03 * rng.standard_normal((POPULATIONS, MARKERS))
@@ -114,7 +114,7 @@ def growth() -> dict[str, Any]:
 
 
 def real(folder: Path, name: str) -> dict[str, Any]:
-    """Return the adjusted Rand index of both on one blood sample with published gates (live cells, their leaf gates)."""
+    """Return the adjusted Rand index of both on a blood sample with published gates (live cells, their leaf gates)."""
     from sklearn.metrics import adjusted_rand_score
 
     from immunomon.io.fcs import read_fcs
