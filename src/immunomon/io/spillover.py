@@ -15,7 +15,7 @@ from immunomon.model.fcs import FcsHeader
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
 
-__all__ = ["parse_spillover", "read_matrix_csv", "spillover_of", "write_matrix_csv"]
+__all__ = ["as_spillover", "parse_spillover", "read_matrix_csv", "spillover_of", "write_matrix_csv"]
 
 WEIGHTS_ROW = "(detector weights)"
 _KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
@@ -197,6 +197,15 @@ def write_matrix_csv(path: Path, matrix: SpilloverMatrix | SpectrumMatrix) -> No
         writer.writerow(["", *matrix.detectors])
         writer.writerows(rows)
     unfinished.replace(path)
+
+
+def as_spillover(matrix: SpilloverMatrix | SpectrumMatrix) -> SpilloverMatrix:
+    """Return a matrix as what compensates: a spectrum matrix completed to a square one, another as it is.
+
+    >>> as_spillover(SpectrumMatrix(("FITC",), ("B1", "B2"), ((1.0, 0.5),))).detectors
+    ('B1', 'B2')
+    """
+    return matrix.completed() if isinstance(matrix, SpectrumMatrix) else matrix
 
 
 def _row_names(matrix: SpilloverMatrix | SpectrumMatrix) -> tuple[str, ...]:

@@ -40,15 +40,17 @@ def refine_spillover(
     own: Sequence[int],
     *,
     detector_weights: NDArray[np.floating] | None = None,
+    own_light: NDArray[np.floating] | None = None,
     tolerance: float = 1e-4,
     most_iterations: int = 60,
 ) -> Refined:
     """Return the spillover of every fluorochrome, refined until no slope in the compensated controls is left.
 
     controls: one (events, detectors) each; stains: the fluorochrome of each control; own: the detector of each
-    fluorochrome, in which its light is 1. Several controls of one fluorochrome are pooled by the precision of their
-    slopes. Raises SingularSpillover if two fluorochromes cannot be told apart. After Roca et al., Nat Commun
-    2021;12:2890.
+    fluorochrome, in which its light is 1; own_light: (detectors,), the spectrum of unstained cells. It is one more row
+    of the result, the last one, and not levelled: its amount may go with a stain, as large cells carry more of both.
+    Several controls of one fluorochrome are pooled by the precision of their slopes. Raises SingularSpillover if two
+    fluorochromes cannot be told apart. After Roca et al., Nat Commun 2021;12:2890.
 
     >>> x = np.linspace(0, 1000, 64)
     >>> a, b = np.stack([x, 0.2 * x], axis=1), np.stack([0.05 * x, x], axis=1)
@@ -57,6 +59,9 @@ def refine_spillover(
     """
     events = [np.asarray(control, dtype=np.float64) for control in controls]
     values = _first(events, stains, own)
+    dyes = len(own)
+    if own_light is not None:
+        values = np.concatenate([values, np.asarray(own_light, dtype=np.float64)[None]])
     history: list[float] = []
     shaping = _SHAPING_ROUNDS if values.shape[0] < values.shape[1] else 0
     starts: list[Floats | None] = [None] * len(events)
@@ -68,23 +73,25 @@ def refine_spillover(
             for control, stain, start in zip(events, stains, starts, strict=True)
         ]
         left = _pooled(each, stains, len(own))
-        residual, unexplained = left[:, : len(own)], left[:, len(own) :]
+        residual, unexplained = left[:, :dyes], left[:, values.shape[0] :]
         history.append(float(np.abs(residual).max(initial=0.0)))
         if not shaping and (history[-1] < tolerance or len(history) >= most_iterations):
             break
         if not shaping:
             starts = [found.intercept for found in each]  # a line begun where it was does not jump to another one
             step = step / 2 if len(history) > 1 and history[-1] > 0.8 * history[-2] else min(1.0, 1.5 * step)
-        change = step * residual @ values
-        values = values + (change + unexplained if shaping else change)
-        values = values / values[np.arange(len(own)), list(own)][:, None]
+        change = step * residual @ values[:dyes]
+        values[:dyes] += change + unexplained if shaping else change
+        if own_light is not None:
+            values[:dyes] = _without_own_light(values[:dyes], values[dyes])
+        values[:dyes] /= values[np.arange(dyes), list(own)][:, None]
         shaping = max(shaping - 1, 0)
     light = [
         _left_over(control, values, weights, stain=stain, light=True, start=None).slope
         for control, stain in zip(events, stains, strict=True)
     ]
-    alone = np.array([found.slope[: len(own)] for found in each])
-    unexplained = _mean_rows([row[len(own) :] for row in light], stains, len(own))
+    alone = np.array([found.slope[:dyes] for found in each])
+    unexplained = _mean_rows([row[values.shape[0] :] for row in light], stains, dyes)
     return Refined(values, residual, unexplained, alone, tuple(history), history[-1] < tolerance)
 
 
@@ -134,6 +141,22 @@ def _pooled(each: Sequence[_Left], stains: Sequence[int], fluorochromes: int) ->
         precisions = np.maximum(np.array([found.precision for found in mine]), 1e-300)
         pooled[stain] = (np.array([found.slope for found in mine]) * precisions).sum(axis=0) / precisions.sum(axis=0)
     return pooled
+
+
+def _without_own_light(values: Floats, own_light: Floats) -> Floats:
+    """Return spectra less the own light in them: what the lower quarter of the detectors, weighted by it, has of it.
+
+    Unmixing gives the stains the same signals whatever amount is chosen. A dye only adds light, to some detectors.
+    """
+    light = np.maximum(own_light, 0.0)
+    seen = light > 0.05 * light.max()
+    cleaned = values.copy()
+    for row in range(values.shape[0]):
+        ratio = values[row, seen] / light[seen]
+        order = np.argsort(ratio, kind="stable")
+        share = np.cumsum(light[seen][order])
+        cleaned[row] -= ratio[order][np.searchsorted(share, share[-1] / 4)] * own_light
+    return cleaned
 
 
 def _mean_rows(rows: Sequence[Floats], stains: Sequence[int], fluorochromes: int) -> Floats:

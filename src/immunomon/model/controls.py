@@ -98,10 +98,10 @@ class ResidualPair:
 class EstimatedSpillover:
     """A matrix from controls, (fluorochromes, detectors), and how good it is.
 
-    own: each fluorochrome's own detector; residual: (fluorochromes, fluorochromes), slopes left after compensation;
-    unexplained: (fluorochromes, detectors), slopes of light that no fluorochrome explains; spreading: (fluorochromes,
-    fluorochromes), Nguyen's spillover-spreading coefficients (NaN where it cannot be told); detector_weights: of the
-    unmixing, () for a square matrix; history: the largest residual slope of each iteration.
+    fluorochromes: of the rows, the stains first; a row of autofluorescence is the last. own: each stain's own detector;
+    residual: (stains, stains), slopes left after compensation; unexplained: (stains, detectors), slopes of light that
+    no row explains; spreading: (stains, stains), Nguyen's spillover-spreading coefficients (NaN where it cannot be
+    told); detector_weights: of the unmixing, () for a square matrix; history: the largest residual slope by iteration.
     """
 
     fluorochromes: tuple[str, ...]
@@ -117,9 +117,14 @@ class EstimatedSpillover:
     warnings: tuple[str, ...] = field(default=())
 
     @property
+    def stains(self) -> tuple[str, ...]:
+        """The fluorochromes without the cells' own light."""
+        return self.fluorochromes[: len(self.own)]
+
+    @property
     def is_square(self) -> bool:
         """Whether it is a spillover matrix: a detector for each fluorochrome and no more."""
-        return len(self.fluorochromes) == len(self.detectors)
+        return not self.detector_weights
 
     @property
     def matrix(self) -> SpilloverMatrix | SpectrumMatrix:
@@ -137,9 +142,9 @@ class EstimatedSpillover:
     def worst_pairs(self, count: int = 6) -> tuple[ResidualPair, ...]:
         """Return the pairs with the largest residual slopes, worst first."""
         order = np.argsort(-np.abs(self.residual), axis=None, kind="stable")
-        pairs = [divmod(int(place), len(self.fluorochromes)) for place in order]
+        pairs = [divmod(int(place), len(self.stains)) for place in order]
         return tuple(
-            ResidualPair(self.fluorochromes[row], self.fluorochromes[column], float(self.residual[row, column]))
+            ResidualPair(self.stains[row], self.stains[column], float(self.residual[row, column]))
             for row, column in pairs
             if row != column
         )[:count]

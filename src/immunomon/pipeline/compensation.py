@@ -241,6 +241,7 @@ def _estimate_record(estimate: EstimatedSpillover) -> Mapping[str, Any]:
     return {
         "method": "spillover" if estimate.is_square else "unmixing",
         "fluorochromes": list(estimate.fluorochromes),
+        "stains": list(estimate.stains),
         "own_detectors": list(estimate.own),
         "iterations": len(estimate.history),
         "converged": estimate.converged,

@@ -47,22 +47,22 @@ def estimate_spillover(
     names = sorted(place, key=lambda name: (place[name], name))
     events, stains = [control.events for control in controls], [names.index(c.label.fluorochrome) for c in controls]
     own = [place[name] for name in names]
-    weights = None
+    columns, weights, light = own, None, None
     if unmix:
-        weights = _detector_weights(controls, unstained)
-        if unstained is not None:
-            names, own = [*names, AUTOFLUORESCENCE], [*own, int(own_light(unstained).spectrum.argmax())]
-            events, stains = [*events, np.asarray(unstained, dtype=np.float64)], [*stains, len(own) - 1]
-        columns = list(range(len(detectors)))
+        columns, weights = list(range(len(detectors))), _detector_weights(controls, unstained)
+        light = None if unstained is None else own_light(unstained).spectrum
     else:
-        columns = own
         events, own = [values[:, columns] for values in events], list(range(len(names)))
     try:
-        refined = refine_spillover(events, stains, own, detector_weights=weights)
+        refined = refine_spillover(events, stains, own, detector_weights=weights, own_light=light)
     except SingularSpillover as error:
         raise BadSpillover(f"{error}; are two of the tubes the same fluorochrome?") from error
+    warnings = (
+        *(w for control in controls for w in control.warnings),
+        *_disagreements(controls, stains, refined, names),
+    )
     return EstimatedSpillover(
-        tuple(names),
+        tuple(names) if light is None else (*names, AUTOFLUORESCENCE),
         tuple(detectors[column] for column in columns),
         tuple(detectors[columns[place]] for place in own),
         refined.values,
@@ -72,7 +72,7 @@ def estimate_spillover(
         () if weights is None else tuple(weights.tolist()),
         refined.history,
         refined.converged,
-        (*(w for control in controls for w in control.warnings), *_disagreements(controls, stains, refined, names)),
+        warnings,
     )
 
 
@@ -124,8 +124,8 @@ def _spreading(
 ) -> Floats:
     unmixing = weighted_unmixing(refined.values, weights)
     rows = [
-        (stain, spreading_row(control.events[:, columns] @ unmixing, control.positives, stain))
-        for control, stain in zip(controls, stains, strict=False)  # the unstained tube, if there, is the last stain
+        (stain, spreading_row(control.events[:, columns] @ unmixing[:, :size], control.positives, stain))
+        for control, stain in zip(controls, stains, strict=True)
     ]
     return spreading_matrix(rows, size)
 
@@ -135,7 +135,7 @@ def _disagreements(
 ) -> tuple[str, ...]:
     """Say which of several controls of one fluorochrome differ: their spillover is not the same."""
     said = []
-    for control, stain, slopes in zip(controls, stains, refined.per_control, strict=False):
+    for control, stain, slopes in zip(controls, stains, refined.per_control, strict=True):
         worst = int(np.abs(slopes).argmax())
         if stains.count(stain) > 1 and abs(slopes[worst]) > _DISAGREE:
             said.append(
