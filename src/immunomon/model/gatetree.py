@@ -70,7 +70,8 @@ class PlacedPopulation:
 class GateTree:
     """Placed gates and memberships of one file.
 
-    memberships: population id -> (events,) of bool; a population whose gate was not placed has none.
+    memberships: population id -> (events,) of bool; a population whose gate was not placed has none. among: (events,)
+    the only events that belong to any population, None for all.
     """
 
     strategy: str
@@ -78,17 +79,18 @@ class GateTree:
     axes: Mapping[str, PlacedAxis]
     populations: tuple[PlacedPopulation, ...]
     memberships: Mapping[str, NDArray[np.bool_]]
+    among: NDArray[np.bool_] | None = None
 
     def mask(self, population: str) -> NDArray[np.bool_] | None:
-        """Return which events are in a population (``root``: all of them), or None if it was not placed."""
+        """Return which events are in a population (``root``: all not left out), or None if it was not placed."""
         if population == ROOT:
-            return np.ones(self.count, dtype=np.bool_)
+            return np.ones(self.count, dtype=np.bool_) if self.among is None else self.among
         return self.memberships.get(population)
 
     def size(self, population: str) -> int | None:
-        """Return the number of events in a population (``root``: all), or None if it was not placed."""
+        """Return the number of events in a population (``root``: all not left out), or None if it was not placed."""
         if population == ROOT:
-            return self.count
+            return self.count if self.among is None else int(np.count_nonzero(self.among))
         mask = self.memberships.get(population)
         return None if mask is None else int(np.count_nonzero(mask))
 

@@ -76,6 +76,7 @@ class Bench:
             compensation=self.plan.compensation,
             settled=self.settled.get(task.sample.id),
             controls=self.shelf.of(task.sample),
+            quality=self.plan.study.quality,
         )
 
 
@@ -93,4 +94,5 @@ def _kept(analysis: Analysis) -> dict[str, Any]:
         "spillover": None if matrix is None else {"detectors": list(matrix.detectors), "values": matrix.array.tolist()},
         "plots": list(analysis.plots),
         "deviations": list(analysis.header.deviations),
+        "quality": None if analysis.judged is None else analysis.judged.quality.to_dict(),
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.model.populations import TABLES
+from immunomon.model.quality_table import QUALITY
 from immunomon.model.steadiness import STEADINESS
 from immunomon.pipeline.folder import RunFolder
 from immunomon.specs.study import load_study
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "open_run"]
 
-_MORE_TABLES = tuple(t.name for t in (STEADINESS, NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
+_MORE_TABLES = tuple(t.name for t in (QUALITY, STEADINESS, NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
 
 
 @dataclass(frozen=True, eq=False)

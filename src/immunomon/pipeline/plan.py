@@ -154,6 +154,6 @@ def _task(
 ) -> Task:
     sha256, problem = found
     strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
-    parts = (panels[sample.panel], strategies[strategy], how) if strategy else ()
+    parts = (panels[sample.panel], strategies[strategy], how, study.quality) if strategy else ()
     key = digest_of(code_digest(), sha256, *parts)
     return Task(sample, path, sha256, problem, strategy, key)

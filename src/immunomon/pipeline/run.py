@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from immunomon.model.measured import Measured, SampleResult
+from immunomon.model.quality import Quality
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
 from immunomon.pipeline.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.pipeline.jobs import default_jobs, each
@@ -17,6 +18,7 @@ from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
 from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
+from immunomon.steps.grade import grade
 from immunomon.steps.summarise import summarise
 from immunomon.steps.tabulate import tabulate
 
@@ -63,7 +65,7 @@ def run_study(
         bench = Bench(plan, folder, control_shelf(plan), settled)
         each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
         results = [_result(task, folder) for task in plan.tasks]
-        digests = _write_tables(plan, results, folder, say)
+        digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
         failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
         counts = {
             "gated": len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed)),
@@ -106,13 +108,25 @@ def _result(task: Task, folder: RunFolder) -> SampleResult:
         reason = "its result is missing" if data is None else data["reason"]
         return SampleResult(sample, "failed", task.sha256, task.strategy, reason)
     measured = Measured.from_dict(data["measured"])
-    return SampleResult(sample, "gated", task.sha256, task.strategy, None, measured, measured.events)
+    events = (data.get("quality") or {}).get("events", measured.events)  # of the file; some may have been left out
+    return SampleResult(sample, "gated", task.sha256, task.strategy, None, measured, events)
 
 
-def _write_tables(plan: Plan, results: list[SampleResult], folder: RunFolder, say: Progress) -> dict[str, str]:
+def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> dict[str, Quality]:
+    """Return the quality of every gated sample's acquisition, by sample."""
+    keys = {task.sample.id: task.key for task in plan.tasks}
+    gated = [result.sample.id for result in results if result.status == "gated"]
+    stored = {name: folder.read_sample(name, keys[name]) for name in gated}
+    return {name: Quality.from_dict(data["quality"]) for name, data in stored.items() if data and data.get("quality")}
+
+
+def _write_tables(
+    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, say: Progress
+) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
-    names = ("samples", "populations", "frequencies", "medians", "changes", "summary", "steadiness")
-    tables = tabulate(results, plan.strategies, plan.study.reportability)
+    names = ("samples", "populations", "frequencies", "medians", "changes", "summary", "steadiness", "quality")
+    tables = tabulate(results, plan.strategies, plan.study.reportability, qualities=qualities)
+    tables["quality"] = grade([result.sample for result in results], qualities)
     tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
     tables["summary"] = summarise(tables["changes"], plan.study)
     tables["steadiness"] = chart(
@@ -135,6 +149,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         "parameters": {
             "compensation": plan.study.compensation.source,
             "reportability": asdict(plan.study.reportability),
+            "quality": asdict(plan.study.quality),
         },
         "study": dict(_study(plan)),
         "inputs": dict(plan.inputs),

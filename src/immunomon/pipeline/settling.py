@@ -71,6 +71,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, shelf: ControlShelf) -
             panel=plan.panels[task.sample.panel],
             compensation=plan.compensation,
             controls=shelf.of(task.sample),
+            quality=plan.study.quality,
         )
     except ImmunomonError:
         return False  # the second look says why

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.errors import AmbiguousChannel, UnknownChannel
 from immunomon.gates import gate_method
@@ -18,6 +19,7 @@ from immunomon.model.fcs import FcsHeader
 from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.measured import Measured
 from immunomon.model.panel import Panel
+from immunomon.model.quality import Judged, QualityLimits
 from immunomon.model.scales import AnyScale
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.spillover import SpilloverMatrix
@@ -63,7 +65,7 @@ FROM_FILE = Compensation()
 class Analysis:
     """Everything that one file gave: header, matrix used, gates with memberships, measurements, plots, intensities.
 
-    compensated: the axes of the gates and the panel's markers.
+    compensated: the axes of the gates and the panel's markers. judged: how the acquisition went, if that was asked.
     """
 
     header: FcsHeader
@@ -72,6 +74,7 @@ class Analysis:
     measured: Measured
     plots: tuple[dict[str, Any], ...]
     compensated: EventTable
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,21 +93,35 @@ def analyse(
     compensation: Compensation = FROM_FILE,
     settled: Mapping[str, Settled] | None = None,
     controls: ControlsOf | None = None,
+    quality: QualityLimits | None = None,
     with_plots: bool = True,
 ) -> Analysis:
     """Return one file read, compensated, transformed, gated and measured.
 
     panel: puts marker names on the file's detectors; without it the file's own names hold. settled: population id ->
-    where its gate lies, decided outside this file. controls: makes the file's control tubes from its scales. Raises
+    where its gate lies, decided outside this file. controls: makes the file's control tubes from its scales. quality:
+    the thresholds that the acquisition is judged by; if they say so, flagged events belong to no population. Raises
     BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
     ready = _prepared(path, strategy, panel, compensation)
+    judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
-    tree = gate(ready.display, strategy, ready.scales, settled=settled, controls=at_hand)
+    among = _unflagged(judged, quality)
+    tree = gate(ready.display, strategy, ready.scales, settled=settled, controls=at_hand, among=among)
     gate_errors = shake(tree, ready.display, strategy, ready.scales)
     measured = replace(quantify(tree, ready.compensated, ready.markers), gate_errors=gate_errors)
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
-    return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated)
+    return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated, judged)
+
+
+def _judged(raw: EventTable, limits: QualityLimits) -> Judged:
+    from immunomon.steps.judge import judge  # compiled code, which takes a second to load
+
+    return judge(raw, limits)
+
+
+def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> NDArray[np.bool_] | None:
+    return ~judged.flagged if judged is not None and quality is not None and quality.exclude_flagged else None
 
 
 def gate_file(
@@ -132,14 +149,16 @@ def first_look(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     controls: ControlsOf | None = None,
+    quality: QualityLimits | None = None,
 ) -> FirstLook:
     """Return where one file's own events put the gates that it shares with other files, and on which scales.
 
     Raises what ``analyse`` raises.
     """
     ready = _prepared(path, strategy, panel, compensation)
+    judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
-    tree = gate(ready.display, strategy, ready.scales, controls=at_hand)
+    tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=_unflagged(judged, quality))
     placed = {population.id: population for population in tree.populations}
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
     said = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
@@ -163,6 +182,7 @@ def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, ev
 @dataclass(frozen=True, eq=False)
 class _Prepared:
     header: FcsHeader
+    raw: EventTable
     spillover: SpilloverMatrix | None
     markers: Sequence[str]
     compensated: EventTable
@@ -195,7 +215,7 @@ def _prepared(
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
     scales = resolve_scales(strategy, axes, compensated)
     display = transform(compensated, scales, fast=fast)
-    return _Prepared(header, spillover, markers, compensated, scales, display)
+    return _Prepared(header, events, spillover, markers, compensated, scales, display)
 
 
 def _markers(events: EventTable, panel: Panel | None) -> Sequence[str]:

@@ -10,6 +10,7 @@ from immunomon.errors import WrongScale
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree
 from immunomon.model.measured import Measured
+from immunomon.model.strategy import ROOT
 
 __all__ = ["quantify"]
 
@@ -41,7 +42,7 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
             marker: float(np.median(events.column(marker)[rows])) if rows.size else None for marker in markers
         }
     return Measured(
-        events=events.count,
+        events=tree.size(ROOT) or 0,
         counts={population.id: tree.size(population.id) for population in tree.populations},
         medians=medians,
         methods={population.id: population.method for population in tree.populations},
