@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from immunomon.pipeline.run import run_study
+from immunomon.simulate.trial import simulate_trial
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("judged") / "trial"
+    return simulate_trial(folder, events=3000, visits=["D-1"], subjects_per_group=1, panels=["treg"], seed=5)
+
+
+def with_quality(study: Path, section: str) -> Path:
+    path = study / "strict.yaml"
+    path.write_text((study / "study.yaml").read_text(encoding="utf-8") + f"\nquality: {section}\n", encoding="utf-8")
+    return path
+
+
+def tables(run: Path) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_parquet(run / "tables" / f"{name}.parquet") for name in ("samples", "frequencies", "quality")}
+
+
+@pytest.fixture(scope="module")
+def run(study) -> Path:
+    run_study(study, study / "run", jobs=2)
+    return study / "run"
+
+
+def test_every_gated_sample_has_its_verdict_in_the_tables_and_in_its_own_record(run):
+    found = tables(run)
+    gated = found["samples"][found["samples"]["status"] == "gated"]
+    assert gated["quality"].notna().all()
+    assert set(found["quality"]["sample_id"]) == set(gated["sample_id"])
+    assert set(found["quality"]["check"]) >= {"events", "time", "rate", "course", "signal", "margin"}
+    assert not found["quality"].duplicated(["sample_id", "check", "channel"]).any()
+    for name, verdict in zip(gated["sample_id"], gated["quality"], strict=True):
+        stored = json.loads((run / "samples" / f"{name}.json").read_text(encoding="utf-8"))
+        assert stored["quality"]["verdict"] == verdict
+    assert json.loads((run / "run.json").read_text(encoding="utf-8"))["parameters"]["quality"]["rate_factor"] == 2.5
+
+
+def test_controls_are_not_judged(run):
+    samples = tables(run)["samples"]
+    assert samples.loc[samples["status"] == "control", "quality"].isna().all()
+
+
+def test_other_thresholds_make_other_results_and_a_failed_acquisition_reports_nothing(study, run):
+    run_study(with_quality(study, "{min_events: 1000000}"), study / "strict", jobs=2)
+    found = tables(study / "strict")
+    assert not found["frequencies"]["reportable"].any()
+    assert found["frequencies"]["reason"].str.startswith("acquisition failed: too few events").any()
+    before, after = tables(run)["frequencies"], found["frequencies"]
+    assert before["reportable"].any()
+    assert before["percent"].equals(after["percent"])
