@@ -7,7 +7,7 @@ import typer
 from immunomon.cli.app import app
 
 # Importing them registers their commands.
-from immunomon.cli.commands import clusters, controls, files, quality, results, statistics, steadiness, trial  # noqa: F401
+from immunomon.cli.commands import clusters, controls, delivery, files, quality, results, statistics, steadiness, trial  # noqa: F401
 from immunomon.errors import BadSpec, ImmunomonError
 
 __all__ = ["app", "main"]

@@ -40,6 +40,11 @@ class Content:
         return {tuple(str(row[name] or "") for name in names): row for row in rows}
 
     @functools.cached_property
+    def population_rows(self) -> list[dict[str, Any]]:
+        """The rows of the table of populations."""
+        return records_of(self.source.tables["populations"])
+
+    @functools.cached_property
     def links(self) -> Mapping[str, dict[str, str]]:
         """For each sample that a number is from: digests of its gates and of its FCS file."""
         named = sorted({one.sample_id for one in self.measurements if one.sample_id})

@@ -52,8 +52,12 @@ def read_delivery(folder: Path) -> dict[str, Dataset]:
     DeliveryFailed if a file cannot be read, or two hold the same dataset.
     """
     datasets: dict[str, Dataset] = {}
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {"datasets": []}
+    keys = {str(one["name"]): tuple(map(str, one.get("keys", ()))) for one in manifest["datasets"]}
     for path in _files(folder):
         dataset = read_dataset(path)
+        if not dataset.keys and dataset.name in keys:
+            dataset = replace(dataset, keys=keys[dataset.name])
         if dataset.name in datasets:
             raise DeliveryFailed(f"{path}: dataset {dataset.name} is in another file, too; keep one of them")
         datasets[dataset.name] = dataset

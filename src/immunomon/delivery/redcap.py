@@ -60,9 +60,7 @@ def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
         ("collected_on", "date"),
     ]
     pairs: list[tuple[str, VariableType]] = [
-        pair
-        for name in fields
-        for pair in ((name, "float"), (f"{name}_why", "text"))
+        pair for name in fields for pair in ((name, "float"), (f"{name}_why", "text"))
     ]
     variables = tuple(Variable(name, name, kind) for name, kind in (*head, *pairs))
     empty = Dataset("redcap_import", "Records", variables, (), ("record_id", "redcap_event_name"))

@@ -1,0 +1,31 @@
+"""Commands that send results out in the forms others accept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunomon.cli.app import app
+
+
+@app.command()
+def deliver(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    kind: Annotated[
+        str,
+        typer.Option("--as", help="csv, excel, redcap, immport, sdtm, adam, dataset-json or miflowcyt."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the delivery.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    previous: Annotated[
+        Path | None, typer.Option("--previous", help="The delivery before, to say what is new, changed or withdrawn.")
+    ] = None,
+) -> None:
+    """Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."""
+    from immunomon.cli.deliver import deliver as work
+
+    raise typer.Exit(work(run, kind, out, study=study, previous=previous))

@@ -1,0 +1,38 @@
+"""The body of ``immunomon deliver``: a run becomes files for a data manager, a repository or a sponsor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from immunomon.delivery.deliver import Delivered, deliver_run
+
+__all__ = ["deliver"]
+
+
+def deliver(run: Path, kind: str, out: Path, *, study: Path | None = None, previous: Path | None = None) -> int:
+    """Deliver a run, say what was written, what is absent, blank and different, and return 0.
+
+    Raises DeliveryFailed or BadSpec; then there is no new folder.
+    """
+    made = deliver_run(run, out, kind=kind, study=study, previous=previous)
+    said = "already holds this delivery; nothing was changed" if made.unchanged else f"{kind}, with a manifest"
+    typer.echo(f"{made.folder}: {said}")
+    width = max(map(len, made.records), default=0)
+    for name, records in made.records.items():
+        typer.echo(f"  {name:<{width}} {records:>9,} records")
+    for name, reason in made.absent.items():
+        typer.echo(f"  {name:<{width}}    absent: {reason}")
+    if made.blanks:
+        typer.echo(f"No value at all in: {', '.join(made.blanks)}.")
+    _say_differences(made)
+    return 0
+
+
+def _say_differences(made: Delivered) -> None:
+    if made.differences is None:
+        return
+    counts = {kind: sum(1 for one in made.differences if one.kind == kind) for kind in ("new", "changed", "withdrawn")}
+    numbers = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    typer.echo(f"Against the previous delivery: {numbers}; see differences.txt and differences.csv.")
