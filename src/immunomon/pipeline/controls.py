@@ -58,13 +58,15 @@ class ControlShelf:
         return lambda scales: _SampleControls(self, sample, scales)
 
     def found(self, sample: Sample, role: str, near: Nearness) -> list[Sample]:
-        """Return the tubes of a role and nearness, nearest first: the person's own, then by day, then by name."""
+        """Return the tubes of a role and nearness, nearest first: the person's own, then by day, then by name.
+
+        An unstimulated tube is its own control: its threshold is then that of its stimulated twin.
+        """
         fitting = [
             control
             for control in self._controls
             if control.panel == sample.panel
             and str(control.role) == role
-            and control.id != sample.id
             and nearness(sample, control) == near
         ]
         fitting.sort(key=lambda control: (control.subject != sample.subject, _apart(sample, control), control.id))
