@@ -17,7 +17,9 @@ _COLOURS = {"spillover": "cividis", "residual": "PuOr", "spreading": "cividis"} 
 _MOST_NUMBERS = 20
 
 
-def matrix_plot(ax: Axes, values: NDArray[np.floating], rows: Sequence[str], columns: Sequence[str], kind: str) -> Axes:
+def matrix_plot(
+    ax: Axes, values: NDArray[np.floating], kind: str, *, rows: Sequence[str], columns: Sequence[str]
+) -> Axes:
     """Draw a matrix as a heat map, with its numbers if they are few enough to read.
 
     kind: ``spillover`` (0 to 1), ``residual`` (signed slopes, symmetric about 0), ``spreading``. Raises KeyError for
@@ -25,7 +27,7 @@ def matrix_plot(ax: Axes, values: NDArray[np.floating], rows: Sequence[str], col
 
     >>> import matplotlib.figure
     >>> ax = matplotlib.figure.Figure().subplots()
-    >>> matrix_plot(ax, np.eye(2), ["FITC", "PE"], ["B1", "B2"], "spillover").get_title()
+    >>> matrix_plot(ax, np.eye(2), "spillover", rows=["FITC", "PE"], columns=["B1", "B2"]).get_title()
     'Spillover (share of the own detector)'
     """
     title, low, high = _range(values, kind)
@@ -78,10 +80,9 @@ def pair_plot(ax: Axes, before: NDArray[np.floating], after: NDArray[np.floating
     every = max(1, before.shape[0] // 2000)
     for values, colour, word in ((before, "#d98200", "before"), (after, "#0072b2", "after")):
         ax.plot(values[::every, 0], values[::every, 1], ".", ms=2, color=colour, alpha=0.5, label=word, rasterized=True)
-    reach = max(float(np.abs(before).max(initial=0.0)), 1e3)
-    linear = max(reach / 1e3, 1.0)
-    ax.set_xscale("symlog", linthresh=linear)
-    ax.set_yscale("symlog", linthresh=linear)
+    for place, rescale in enumerate((ax.set_xscale, ax.set_yscale)):
+        typical = float(np.median(np.abs(after[:, place] - np.median(after[:, place])))) if after.size else 0.0
+        rescale("symlog", linthresh=10.0 ** np.ceil(np.log10(max(2 * typical, 1.0))))
     ax.axhline(0.0, color="#666666", lw=0.6)
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])

@@ -61,7 +61,7 @@ def draw_pictures(result: ControlsResult) -> Iterator[tuple[str, bytes]]:
     ):
         names = estimate.fluorochromes if kind == "spillover" else estimate.stains
         figure = Figure(figsize=(max(5.0, 0.5 * min(len(columns), 28) + 2), 0.4 * len(names) + 2), layout="constrained")
-        matrix_plot(figure.subplots(), values, names, columns, kind)
+        matrix_plot(figure.subplots(), values, kind, rows=names, columns=columns)
         yield kind, _png(figure)
     pairs = estimate.worst_pairs()
     if pairs:
