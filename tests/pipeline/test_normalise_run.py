@@ -162,3 +162,15 @@ def test_every_bridge_sample_of_a_run_is_in_the_table_of_steadiness(finished, tr
     table = open_run(finished, trial).table("steadiness")
     assert table["sample_id"].nunique() == 12
     assert set(table["verdict"]) >= {"in control", "not judged"}
+
+
+def test_events_that_the_run_left_out_are_in_no_population_again(done, finished, trial):
+    run, plan = open_run(finished, trial), make_plan(trial / "study.yaml")
+    task = next(task for task in plan.tasks if task.sample.id == "fcs__treg__S01_D-1_treg")
+    gated, learned = read_gated(RunFolder(run.folder), plan, task), done.learned[0]
+    some = np.arange(gated.tree.count) % 2 == 0
+    again = gate_again(
+        replace(gated, tree=replace(gated.tree, among=some)), learned.strategy, maps={}, scales=learned.scales
+    )
+    assert again.size("root") == some.sum()
+    assert not again.mask("cd4")[~some].any()

@@ -80,7 +80,7 @@ def gate_again(
             values[rows, column] = scale.inverse(there(scale.apply(values[rows, column])))
     compensated = EventTable.adopt(values, _channels(events, axes), Scale.COMPENSATED, events.source)
     own = resolve_scales(strategy, axes, compensated)
-    return gate(transform(compensated, own), strategy, own)
+    return gate(transform(compensated, own), strategy, own, among=gated.tree.among)
 
 
 def _channels(events: EventTable, axes: Sequence[str]) -> tuple[Channel, ...]:
