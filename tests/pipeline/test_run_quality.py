@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from immunomon.pipeline.placed import apply_to_file, placed_in_run
 from immunomon.pipeline.run import run_study
 from immunomon.simulate.trial import simulate_trial
+from immunomon.verify.run import verify_run
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +60,30 @@ def test_other_thresholds_make_other_results_and_a_failed_acquisition_reports_no
     before, after = tables(run)["frequencies"], found["frequencies"]
     assert before["reportable"].any()
     assert before["percent"].equals(after["percent"])
+
+
+def test_flagged_events_left_out_are_in_no_population_and_a_second_computation_finds_the_same(study):
+    run_study(with_quality(study, "{exclude_flagged: true}"), study / "cleaned", jobs=2)
+    found = tables(study / "cleaned")
+    samples = found["samples"].set_index("sample_id")
+    some = 0
+    for name in found["quality"]["sample_id"].unique():
+        stored = json.loads((study / "cleaned" / "samples" / f"{name}.json").read_text(encoding="utf-8"))
+        left_out = sum(stop - start for start, stop in stored["gates"]["excluded"])
+        assert left_out == stored["quality"]["flagged_events"]
+        assert stored["measured"]["events"] == samples.loc[name, "events"] - left_out
+        some += left_out
+    assert some > 0
+    assert verify_run(study / "cleaned").equal
+
+
+def test_gates_applied_again_leave_out_what_the_run_left_out(study):
+    run = study / "cleaned"
+    if not run.is_dir():
+        run_study(with_quality(study, "{exclude_flagged: true}"), run, jobs=2)
+    samples = tables(run)["samples"].set_index("sample_id")
+    name, placed = next(placed_in_run(run))
+    tree = apply_to_file(study / samples.loc[name, "file"], placed)
+    stored = json.loads((run / "samples" / f"{name}.json").read_text(encoding="utf-8"))
+    assert tree.size("root") == stored["measured"]["events"]
+    assert {one.id: tree.size(one.id) for one in tree.populations} == stored["measured"]["counts"]

@@ -174,20 +174,11 @@ def test_a_counter_of_events_is_no_signal():
     assert [one.channel for one in named(quality, "signal")] == ["FSC-A", "CD25"]
 
 
-def test_flagged_events_are_named_as_excluded_only_if_the_study_says_so():
-    def change(values):
-        values[6000:6600, 1] *= 3
-        values[10, 1] = 262_143
-
-    assert judge(table(change=change), LIMITS).quality.excluded == ()
-    assert judge(table(change=change), QualityLimits(exclude_flagged=True)).quality.excluded == ((10, 11), (6000, 6600))
-
-
 def test_a_quality_comes_back_from_json_as_it_was():
     def change(values):
         values[6000:6600, 1] *= 3
 
-    quality = judge(table(change=change), QualityLimits(exclude_flagged=True)).quality
+    quality = judge(table(change=change), LIMITS).quality
     assert Quality.from_dict(json.loads(json.dumps(quality.to_dict()))) == quality
 
 

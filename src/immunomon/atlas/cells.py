@@ -59,7 +59,12 @@ def _cells(plan: Plan, task: Task, count: int, *, within: str, markers: Sequence
     sample = task.sample
     strategy = plan.strategies[plan.study.strategy_of(sample.panel)]
     analysis = analyse(
-        task.path, strategy, panel=plan.panels[sample.panel], compensation=plan.compensation, with_plots=False
+        task.path,
+        strategy,
+        panel=plan.panels[sample.panel],
+        compensation=plan.compensation,
+        quality=plan.study.quality if plan.study.quality.exclude_flagged else None,
+        with_plots=False,
     )
     mask = analysis.tree.mask(within)
     events = pick(np.zeros(0, dtype=np.bool_) if mask is None else mask, count, seed=seed, name=sample.id)

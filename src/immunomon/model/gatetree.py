@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from immunomon.model.geometry import Gate, gate_to_dict
 from immunomon.model.scales import AnyScale, scale_to_dict
 from immunomon.model.strategy import ROOT
 
-__all__ = ["GateTree", "PlacedAxis", "PlacedPopulation"]
+__all__ = ["GateTree", "PlacedAxis", "PlacedPopulation", "kept_events"]
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,32 @@ class GateTree:
         return None if mask is None else int(np.count_nonzero(mask))
 
     def gates_to_dict(self) -> dict[str, Any]:
-        """Return the placed gates with their axes as plain data: what is kept of a file beside its counts."""
+        """Return the placed gates with their axes as plain data: what is kept of a file beside its counts.
+
+        ``excluded``, only where events were left out: their ranges, first (included) to last (not included).
+        """
         axes = {
             name: {"detector": axis.detector, "range": axis.range, "scale": scale_to_dict(axis.scale)}
             for name, axis in sorted(self.axes.items())
         }
-        return {"strategy": self.strategy, "axes": axes, "populations": [p.to_dict() for p in self.populations]}
+        plain = {"strategy": self.strategy, "axes": axes, "populations": [p.to_dict() for p in self.populations]}
+        return plain if self.among is None else {**plain, "excluded": _ranges(~self.among)}
+
+
+def _ranges(mask: NDArray[np.bool_]) -> list[list[int]]:
+    changes = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [list(pair) for pair in changes.reshape(-1, 2).tolist()]
+
+
+def kept_events(excluded: Sequence[Sequence[int]], events: int) -> NDArray[np.bool_] | None:
+    """Return which events belong to root where ranges of them were left out; None if none was.
+
+    >>> kept_events([[1, 3]], 4).tolist()
+    [True, False, False, True]
+    """
+    if not excluded:
+        return None
+    kept = np.ones(events, dtype=np.bool_)
+    for start, stop in excluded:
+        kept[start:stop] = False
+    return kept

@@ -56,13 +56,15 @@ class GateAxis:
 class PlacedStrategy:
     """A tree of placed gates, parents and operands first, with their axes and matrices.
 
-    Every population's ``gate`` lies on axes named in ``axes``; boolean gates name other populations by id.
+    Every population's ``gate`` lies on axes named in ``axes``; boolean gates name other populations by id. excluded:
+    ranges of events that a run left out of the file that the gates were placed on.
     """
 
     name: str
     axes: Mapping[str, GateAxis]
     populations: tuple[PlacedPopulation, ...]
     matrices: Mapping[str, SpectrumMatrix] = field(default_factory=dict)
+    excluded: tuple[tuple[int, int], ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -108,4 +110,7 @@ def placed_from_run(gates: Mapping[str, Any], spillover: SpilloverMatrix | None)
         )
         for item in gates["populations"]
     )
-    return PlacedStrategy(gates["strategy"], axes, populations, {} if matrix is None else {"spillover": matrix})
+    excluded = tuple((int(start), int(stop)) for start, stop in gates.get("excluded", ()))
+    return PlacedStrategy(
+        gates["strategy"], axes, populations, {} if matrix is None else {"spillover": matrix}, excluded
+    )

@@ -106,17 +106,13 @@ NO_COURSE = Course()
 
 @dataclass(frozen=True)
 class Quality:
-    """What is known of one file's acquisition: checks, flagged stretches, and what was left out of the gating.
-
-    excluded: ranges of events, empty unless the study leaves flagged events out.
-    """
+    """What is known of one file's acquisition: what was checked, which stretches are flagged, how it went."""
 
     events: int
     flagged_events: int
     checks: tuple[Check, ...]
     stretches: tuple[Flagged, ...] = ()
     course: Course = NO_COURSE
-    excluded: tuple[tuple[int, int], ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -162,7 +158,6 @@ class Quality:
                 tuple(course["rate_edges"]),
                 tuple(course["rates"]),
             ),
-            tuple((start, stop) for start, stop in data["excluded"]),
         )
 
 

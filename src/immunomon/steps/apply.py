@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale, nearest
 from immunomon.kernels.spillover import weighted
 from immunomon.model.events import Channel, EventTable, Scale
-from immunomon.model.gatetree import GateTree, PlacedAxis
+from immunomon.model.gatetree import GateTree, PlacedAxis, kept_events
 from immunomon.model.geometry import Boolean, Gate
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
 from immunomon.model.spectrum import SpectrumMatrix
@@ -46,7 +46,8 @@ def apply_gates(events: EventTable, placed: PlacedStrategy, spillover: Spillover
     signals = _Signals(events, placed.matrices, spillover)
     columns = {name: signals.coordinates(axis) for name, axis in placed.axes.items() if name in used}
     axes = {name: PlacedAxis(signals.label(axis), axis.scale, axis.range) for name, axis in placed.axes.items()}
-    memberships: dict[str, Mask] = {ROOT: np.ones(events.count, dtype=np.bool_)}
+    among = kept_events(placed.excluded, events.count)
+    memberships: dict[str, Mask] = {ROOT: np.ones(events.count, dtype=np.bool_) if among is None else among}
     for population in placed.populations:
         parent = memberships.get(population.parent)
         if population.gate is None or parent is None:
@@ -55,7 +56,7 @@ def apply_gates(events: EventTable, placed: PlacedStrategy, spillover: Spillover
         if mask is not None:
             memberships[population.id] = mask
     del memberships[ROOT]
-    return GateTree(placed.name, events.count, axes, placed.populations, memberships)
+    return GateTree(placed.name, events.count, axes, placed.populations, memberships, among)
 
 
 def _members(shape: Gate, parent: Mask, columns: Mapping[str, Floats], memberships: Mapping[str, Mask]) -> Mask | None:

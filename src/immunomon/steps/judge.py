@@ -82,8 +82,7 @@ def judge(events: EventTable, limits: QualityLimits) -> Judged:
         rate.course.rate_edges,
         rate.course.rates,
     )
-    excluded = _ranges(flagged) if limits.exclude_flagged else ()
-    quality = Quality(events.count, int(flagged.sum()), checks, stretches, course, excluded)
+    quality = Quality(events.count, int(flagged.sum()), checks, stretches, course)
     return Judged(quality, strays, margins)
 
 
@@ -238,8 +237,3 @@ def _thinned(edges: NDArray[np.int64], series: Floats) -> tuple[tuple[int, ...],
     kept = np.unique(np.linspace(0, bins, min(bins, _SHOWN) + 1).round().astype(np.int64))
     means = np.add.reduceat(series, kept[:-1], axis=0) / np.diff(kept)[:, None]
     return tuple(edges[kept].tolist()), tuple(tuple(row) for row in means.T.round(4).tolist())
-
-
-def _ranges(mask: Mask) -> tuple[tuple[int, int], ...]:
-    changes = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return tuple((int(start), int(stop)) for start, stop in zip(changes[::2], changes[1::2], strict=True))

@@ -5,7 +5,7 @@ The gates come from the exported Gating-ML. FlowIO, which reads what fcsparser r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,11 @@ class Recomputed:
 def recompute(path: Path, placed: Plain, spillover: Plain | None) -> Recomputed:
     """Return one file read, compensated and gated again.
 
-    placed: the sample's gates as the run keeps them; spillover: ``detectors`` and ``values`` as the run used them, None
-    for no compensation. FlowKit gates from the exported Gating-ML; where that cannot say it, from the same gates built
-    as FlowKit's objects, with the reason. Raises BadFcs if no reader reads the file, BadSpillover or UnknownChannel for
-    a detector that it lacks, UnknownName for a gate or scale that FlowKit has no class for here.
+    placed: the sample's gates as the run keeps them, with the ranges of events that it left out; spillover:
+    ``detectors`` and ``values`` as the run used them, None for no compensation. FlowKit gates from the exported
+    Gating-ML; where that cannot say it, from the same gates built as FlowKit's objects, with the reason. Raises BadFcs
+    if no reader reads the file, BadSpillover or UnknownChannel for a detector that it lacks, UnknownName for a gate or
+    scale that FlowKit has no class for here.
     """
     events, names, reader, refusal = _read(path)
     raw = {name.strip(): events[:, column] for column, name in enumerate(names)}
@@ -84,9 +85,19 @@ def recompute(path: Path, placed: Plain, spillover: Plain | None) -> Recomputed:
         exported, reason = None, str(error)
     try:
         masks, missed = exported.masks(raw, intensities) if exported else masks_of_run(placed, intensities)
+        masks = _kept(masks, placed.get("excluded", ()))
     except (UnknownChannel, UnknownName) as error:
         raise type(error)(f"{path}: {error}") from error
     return Recomputed(reader, refusal, intensities, masks, missed, GATING_ML if exported else RUN, reason)
+
+
+def _kept(masks: Mapping[str, Mask], excluded: Sequence[Sequence[int]]) -> dict[str, Mask]:
+    """Return the masks without the ranges of events that the run left out of every population."""
+    out = {name: mask.copy() for name, mask in masks.items()}
+    for start, stop in excluded:
+        for mask in out.values():
+            mask[start:stop] = False
+    return out
 
 
 def _read(path: Path) -> tuple[Floats, tuple[str, ...], str, str]:
