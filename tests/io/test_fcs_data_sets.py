@@ -2,25 +2,25 @@
 
 import numpy as np
 import pytest
-from support.odd_fcs import DATA_BEGIN, header, segment, structure, write_odd, write_plain
+from support.odd_fcs import (
+    CHANNELS,
+    DATA,
+    DATA_BEGIN,
+    FLOATS,
+    LAST,
+    ROWS,
+    WHOLE,
+    header,
+    segment,
+    structure,
+    text_of,
+    whole_words,
+    write_odd,
+    write_plain,
+)
 
 from immunomon.errors import BadFcs
 from immunomon.io.fcs import read_events, read_fcs, read_header
-
-ROWS, CHANNELS = 200, 4
-FLOATS = np.random.default_rng(1).uniform(1, 1000, (ROWS, CHANNELS)).astype("<f4")
-WHOLE = np.random.default_rng(2).integers(0, 2**20, (ROWS, CHANNELS)).astype("<u4")
-DATA = FLOATS.tobytes()
-LAST = DATA_BEGIN + len(DATA) - 1
-
-
-def text_of(data=DATA, **more):
-    return segment(structure(CHANNELS, ROWS, len(data), **more))
-
-
-def whole_words(**more):
-    words = {"DATATYPE": "I"}
-    return words | {f"P{n}R": str(2**20) for n in range(1, CHANNELS + 1)} | more
 
 
 def test_supplemental_text_adds_keywords_and_overrides_none(tmp_path):

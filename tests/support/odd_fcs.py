@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 DATA_BEGIN = 4096
 
 
@@ -62,3 +64,22 @@ def write_odd(
 def write_plain(path: Path, data: bytes, channels: int, events: int, **more: str) -> Path:
     """Write a file that is right but for the keywords in ``more``."""
     return write_odd(path, data, segment(structure(channels, events, len(data), **more)))
+
+
+# One file's events, as float32 and as integers, and what its TEXT says of them.
+ROWS, CHANNELS = 200, 4
+FLOATS = np.random.default_rng(1).uniform(1, 1000, (ROWS, CHANNELS)).astype("<f4")
+WHOLE = np.random.default_rng(2).integers(0, 2**20, (ROWS, CHANNELS)).astype("<u4")
+DATA = FLOATS.tobytes()
+LAST = DATA_BEGIN + len(DATA) - 1
+
+
+def text_of(data: bytes = DATA, **more: str | None) -> bytes:
+    """Return the TEXT segment of ROWS events on CHANNELS channels."""
+    return segment(structure(CHANNELS, ROWS, len(data), **more))
+
+
+def whole_words(**more: str) -> dict[str, str]:
+    """Return the keywords that make of floats the integers of WHOLE."""
+    words = {"DATATYPE": "I"}
+    return words | {f"P{n}R": str(2**20) for n in range(1, CHANNELS + 1)} | more

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NoReturn
 
-from immunomon.errors import Problem
-from immunomon.io.xmltree import XmlElement
-from immunomon.specs.findings import Findings, shown
+from immunomon.io.xmltree import XmlElement, XmlSource
+from immunomon.specs.findings import shown
 
-__all__ = ["Unreadable", "WorkspaceSource", "attribute"]
+__all__ = ["WorkspaceSource", "attribute"]
 
 _LARGEST = 1e30  # no intensity comes near, and squares of it are still numbers
-
-
-class Unreadable(Exception):
-    """An element of a workspace cannot be read; carries the problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        super().__init__(str(problem))
 
 
 def attribute(element: XmlElement, name: str) -> str | None:
@@ -36,26 +23,13 @@ def attribute(element: XmlElement, name: str) -> str | None:
     return next((value for key, value in element.attributes.items() if key.endswith("}" + name)), None)
 
 
-class WorkspaceSource:
+class WorkspaceSource(XmlSource):
     """Reads one workspace's attributes; whatever is wrong is noted with its line, and the rest is read on."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.findings = Findings(str(path))
-
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note what is refused inside, and go on after it."""
-        try:
-            yield
-        except Unreadable as error:
-            self.findings.add_problem(error.problem)
-
-    def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
-        """Give up the element being read."""
+    def place_of(self, element: XmlElement) -> str:
+        """Return what an element is called in a message: its kind, and its name or id if it has one."""
         name = attribute(element, "name") or attribute(element, "id") or ""
-        place = f"{element.name} {shown(name)}" if name else element.name
-        raise Unreadable(Problem(str(self.path), element.line, place, what, remedy))
+        return f"{element.name} {shown(name)}" if name else element.name
 
     def text(self, element: XmlElement, name: str) -> str:
         """Return an attribute that must be there."""

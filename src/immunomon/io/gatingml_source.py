@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NoReturn
 
-from immunomon.errors import Problem, nearest
-from immunomon.io.xmltree import XmlElement
-from immunomon.specs.findings import Findings, shown
+from immunomon.errors import nearest
+from immunomon.io.xmltree import XmlElement, XmlSource
+from immunomon.specs.findings import shown
 
 __all__ = ["DATATYPES", "GATING", "OURS", "TRANSFORMS", "GatingMlSource"]
 
@@ -20,32 +18,13 @@ GATING, DATATYPES, TRANSFORMS = _STANDARD + "gating", _STANDARD + "datatypes", _
 OURS = "urn:immunomon:gatingml:1"
 
 
-class _Unreadable(Exception):
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        super().__init__(str(problem))
-
-
-class GatingMlSource:
+class GatingMlSource(XmlSource):
     """Reads attributes of one document; whatever is wrong is noted with its line, and the rest is read on."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.findings = Findings(str(path))
-
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note what is refused inside, and go on after it."""
-        try:
-            yield
-        except _Unreadable as error:
-            self.findings.add_problem(error.problem)
-
-    def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
-        """Give up the element being read: something is wrong with it that cannot be read past."""
+    def place_of(self, element: XmlElement) -> str:
+        """Return what an element is called in a message: its name, and its id if it has one."""
         name = element.get("id", element.namespace) if element.namespace else None
-        place = element.name + (f" {name}" if name else "")
-        raise _Unreadable(Problem(str(self.path), element.line, place, what, remedy))
+        return element.name + (f" {name}" if name else "")
 
     def refuse_unknown(self, element: XmlElement, noun: str, name: str, *, known: Iterable[str]) -> NoReturn:
         """Give up the element being read: it names something that is not there; the nearest that is there is said."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 from xml.parsers import expat
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.specs.findings import Findings
 
-__all__ = ["XmlElement", "read_xml", "root_tag"]
+__all__ = ["XmlElement", "XmlSource", "read_xml", "root_tag"]
 
 _LARGEST = 256 * 1024 * 1024
 _DEEPEST = 500
@@ -39,6 +42,43 @@ class XmlElement:
     def first(self, name: str, namespace: str | None = None) -> XmlElement | None:
         """Return the first child with a name, or None."""
         return next(self.all(name, namespace), None)
+
+
+class _Unreadable(Exception):
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+class XmlSource:
+    """A document while it is read: whatever is wrong is noted with its line, and the rest is read on.
+
+    >>> source, gate = XmlSource(Path("a.xml")), XmlElement("", "Gate", {}, (), "", 3)
+    >>> with source.noting():
+    ...     source.refuse(gate, "it has no corners")
+    >>> source.findings.problems[0].line
+    3
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings = Findings(str(path))
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what is refused inside, and go on after it."""
+        try:
+            yield
+        except _Unreadable as error:
+            self.findings.add_problem(error.problem)
+
+    def place_of(self, element: XmlElement) -> str:
+        """Return what an element is called in a message."""
+        return element.name
+
+    def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
+        """Give up the element being read: something is wrong with it that cannot be read past."""
+        raise _Unreadable(Problem(str(self.path), element.line, self.place_of(element), what, remedy))
 
 
 @dataclass
