@@ -10,6 +10,7 @@ from pathlib import Path
 
 from immunomon.checks.channels import check_against_others, check_against_panel
 from immunomon.checks.contents import equal_files
+from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, read_headers
@@ -75,6 +76,7 @@ class StudyCheck:
         self.problems += check_collection_dates(study, samples, samples_file)
         tubes = self._read(samples, samples_file)
         self.problems += check_file_dates(study, tubes)
+        self.notes += identifier_notes(study, tubes)
         self.problems += _check_channels(tubes, panels)
         self.problems += _check_compensation(study, tubes, self.file)
 

@@ -33,6 +33,7 @@ def deliver(run: Path, kind: str, out: Path, *, study: Path | None = None, previ
 def _say_differences(made: Delivered) -> None:
     if made.differences is None:
         return
-    counts = {kind: sum(1 for one in made.differences if one.kind == kind) for kind in ("new", "changed", "withdrawn")}
-    numbers = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    typer.echo(f"Against the previous delivery: {numbers}; see differences.txt and differences.csv.")
+    kinds = ("new", "changed", "withdrawn")
+    records = {kind: {(one.dataset, one.key) for one in made.differences if one.kind == kind} for kind in kinds}
+    numbers = ", ".join(f"{len(found)} {kind}" for kind, found in records.items())
+    typer.echo(f"Records against the previous delivery: {numbers}; see differences.txt and differences.csv.")

@@ -13,6 +13,7 @@ from immunomon.io.fcs import read_fcs
 from immunomon.io.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree
+from immunomon.model.identifiers import Identifiers
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import ROOT
 from immunomon.pipeline.placed import apply_to_file, placed_in_run
@@ -46,7 +47,8 @@ def export_events(source: str, file: Path, *, population: str, out: Path, panel:
         "IMMUNOMON POPULATION": path,
     }
     picked = EventTable(raw.values[mask], linear_channels(header), Scale.RAW, file.name)
-    write_fcs(out, picked, {**kept_keywords(header), **said})
+    # Whoever gets these cells need not know whose they are.
+    write_fcs(out, picked, {**Identifiers().scrubbed(kept_keywords(header)), **said})
     typer.echo(f"{out}: {picked.count} of {raw.count} events, {path}", err=True)
     return 0
 

@@ -39,6 +39,13 @@ class Content:
         rows = records_of(self.source.tables["changes"])
         return {tuple(str(row[name] or "") for name in names): row for row in rows}
 
+    def baseline_of(self, change: Mapping[str, Any]) -> float | None:
+        """Return the baseline of a row of changes, if it may be reported itself."""
+        label = self.trial.baseline.label if self.trial.baseline else ""
+        names = ("panel", "quantity", "population", "denominator")
+        at = self.changes.get((str(change["subject"]), label, *(str(change[name] or "") for name in names)), {})
+        return None if at.get("status") != "ok" else float(at["value"])
+
     @functools.cached_property
     def population_rows(self) -> list[dict[str, Any]]:
         """The rows of the table of populations."""

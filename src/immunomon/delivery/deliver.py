@@ -33,6 +33,13 @@ from immunomon.model.identifiers import scrubbed_text
 __all__ = ["FORMATS", "Delivered", "deliver_run"]
 
 
+# What is made of the names of files, which may name persons; other texts come from the study, not from files.
+_FROM_FILES = {
+    *("sample_id", "file", "gate_picture", "gates", "trace", "value", "CPSPID", "BSSPID", "QVAL"),
+    *("Expsample ID", "Comments"),
+}
+
+
 @dataclass(frozen=True)
 class Delivered:
     """What was delivered: where, records by dataset, what is absent and blank, differences.
@@ -64,7 +71,11 @@ class _Writing:
         names = self.headers.removed
         if not names:
             return dataset
-        rows = [[scrubbed_text(v, names) if isinstance(v, str) else v for v in row] for row in dataset.rows]
+        places = {place for place, name in enumerate(dataset.names) if name in _FROM_FILES}
+        rows = [
+            [scrubbed_text(v, names) if place in places and isinstance(v, str) else v for place, v in enumerate(row)]
+            for row in dataset.rows
+        ]
         return dataset.with_rows(rows)
 
     def csv(self, datasets: Sequence[Dataset]) -> None:

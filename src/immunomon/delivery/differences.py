@@ -11,6 +11,9 @@ from immunomon.delivery.dataset import Dataset, Value, Variable, dataset_of
 __all__ = ["Difference", "differences", "differences_table", "differences_text"]
 
 _FOR_NUMBER = {"VISITNUM": "VISIT", "AVISITN": "AVISIT"}
+_NOT_VALUES = {"links", "differences"}  # they say where values come from, which is why a value changed
+_PROVENANCE = {"GATESHA", "FCSSHA"}
+_REPEATED = ("ORRES", "ORRESU", "STRESN", "STRESU")  # in the words for people: STRESC tells it
 _SAMPLE = ("CPSPID", "BSSPID", "sample_id")
 
 
@@ -36,7 +39,7 @@ def differences(
     digits of a number count.
     """
     found: list[Difference] = []
-    for name in sorted(before[0].keys() | after[0].keys()):
+    for name in sorted((before[0].keys() | after[0].keys()) - _NOT_VALUES):
         old = _records(before[0].get(name), before[0])
         new = _records(after[0].get(name), after[0])
         for key in sorted(old.keys() | new.keys()):
@@ -52,6 +55,8 @@ def _records(dataset: Dataset | None, others: Mapping[str, Dataset]) -> dict[str
     parents = _parents(dataset, others)
     records: dict[str, dict[str, Value]] = {}
     for record in dataset.records():
+        if record.get("QNAM") in _PROVENANCE:
+            continue
         if parents:
             record["IDVARVAL"] = parents.get((record["USUBJID"], str(record["IDVARVAL"])), record["IDVARVAL"])
         text = " | ".join(_text(record.get(key)) for key in keys)
@@ -128,6 +133,10 @@ def _why(name: str, record: Mapping[str, Value], manifests: tuple[Mapping[str, A
     ):
         if before.get(part) != after.get(part):
             return reason
+    inputs = [dict(one.get("run", {}).get("inputs") or {}) for one in manifests]
+    other = sorted(name for name in inputs[0].keys() | inputs[1].keys() if inputs[0].get(name) != inputs[1].get(name))
+    if other:
+        return f"inputs of the run changed: {', '.join(other)}"[:200]
     if before.get("run", {}).get("code_digest") != after.get("run", {}).get("code_digest"):
         return "the software changed"
     if before.get("run") != after.get("run"):
@@ -146,8 +155,9 @@ def differences_text(found: list[Difference], most: int = 200) -> str:
     """Return differences in words, at most so many of each kind; the table has them all."""
     lines = []
     for kind, title in (("changed", "Changed"), ("withdrawn", "Withdrawn"), ("new", "New")):
-        ones = [one for one in found if one.kind == kind]
-        lines.append(f"{title}: {len(ones)}")
+        ones = [one for one in found if one.kind == kind and not one.variable.endswith(_REPEATED)]
+        records = len({(one.dataset, one.key) for one in ones})
+        lines.append(f"{title}: {records} records")
         for one in ones[:most]:
             what = f" {one.variable}: {one.old or 'nothing'} -> {one.new or 'nothing'}" if kind == "changed" else ""
             lines.append(f"  {one.dataset} [{one.key}]{what} ({one.why})")

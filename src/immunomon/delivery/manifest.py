@@ -40,6 +40,7 @@ def manifest_of(
             "code_digest": source.code_digest,
             "finished_utc": record.get("finished_utc"),
             "libraries": record.get("libraries"),
+            "inputs": record.get("inputs"),
         },
         "study": {"name": content.trial.name, "title": content.trial.title, "sha256": _digest(source.study)},
         "limits": (record.get("parameters") or {}).get("reportability"),

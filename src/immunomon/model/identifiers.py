@@ -23,6 +23,7 @@ _DEFAULT_KEYWORDS = (
     "*PHYSICIAN*",
     "*INVESTIGATOR*",
 )
+_NOBODY = ("*BEAD*", "*CONTROL*", "*BRIDGE*", "SPECIMEN*", "TUBE*", "UNKNOWN", "N/A", "NA", "-")
 _SHORTEST = 4  # shorter values stand in too many words to be taken out of them
 
 
@@ -30,7 +31,8 @@ _SHORTEST = 4  # shorter values stand in too many words to be taken out of them
 class Identifiers:
     """Which keywords of an FCS file may name a person, and which values of them are no person's.
 
-    keywords, allowed: patterns in which ``*`` stands for anything, compared without regard to case.
+    keywords, allowed: patterns in which ``*`` stands for anything, compared without regard to case. Beads, controls,
+    bridge samples, numbered specimens and tubes name nobody.
     """
 
     keywords: tuple[str, ...] = _DEFAULT_KEYWORDS
@@ -49,7 +51,7 @@ class Identifiers:
 
         pseudonyms: subject ids of the study, which are allowed values.
 
-        >>> Identifiers(allowed=("tube*",)).found({"$SRC": "Tube_001", "$OP": "A. Smith", "$CYT": "X"})
+        >>> Identifiers(allowed=("blood*",)).found({"$SRC": "Blood 7", "$OP": "A. Smith", "$CYT": "X"})
         {'$OP': 'A. Smith'}
         """
         known = {name.casefold() for name in pseudonyms}
@@ -57,8 +59,11 @@ class Identifiers:
             keyword: value.strip()
             for keyword, value in sorted(keywords.items())
             if value.strip() and self.may_name(keyword) and value.strip().casefold() not in known
-            if not any(fnmatchcase(value.strip().casefold(), pattern.casefold()) for pattern in self.allowed)
+            if not self._is_nobody(value.strip())
         }
+
+    def _is_nobody(self, value: str) -> bool:
+        return any(fnmatchcase(value.upper(), pattern.upper()) for pattern in (*_NOBODY, *self.allowed))
 
     def scrubbed(self, keywords: Mapping[str, str], pseudonyms: Iterable[str] = ()) -> dict[str, str]:
         """Return a file's keywords without those that may name a person.
