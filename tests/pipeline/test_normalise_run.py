@@ -1,5 +1,7 @@
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -106,6 +108,23 @@ def test_frequencies_stand_raw_and_normalised_beside_each_other(done, finished, 
     pd.testing.assert_series_equal(mine.sort_index(), raw.loc[mine.index].sort_index())
     cd4 = table.query("population == 'treg' and denominator == 'cd4' and role == 'sample'")
     assert cd4["normalised_percent"].astype(float).to_numpy() == pytest.approx(cd4["percent"].astype(float), abs=2.5)
+
+
+def test_tables_are_read_through_the_run_while_they_are_its_own(finished, trial, tmp_path):
+    folder = Path(shutil.copytree(finished, tmp_path / "run"))
+    run = open_run(folder, trial)
+    with pytest.raises(ImmunomonError, match="no table 'normalised_medians'; make it with: immunomon normalise"):
+        run.table("normalised_medians")
+    only = replace(SETTINGS, panels=(replace(WANTED, markers=("CD127",)),))
+    normalise_run(folder, trial, settings=only, regate=True)
+    assert len(run.table("normalised_frequencies"))
+    normalise_run(folder, trial, settings=only, regate=False)
+    assert set(run.table("normalised_medians")["marker"]) == {"CD127"}
+    with pytest.raises(ImmunomonError, match="no table 'normalised_frequencies'"):
+        run.table("normalised_frequencies")
+    later = replace(run, record={**run.record, "digest": "another"})
+    with pytest.raises(ImmunomonError, match="'normalised_medians' is of an earlier run"):
+        later.table("normalised_medians")
 
 
 def test_without_a_section_nothing_is_normalised_and_the_remedy_is_said(finished, trial, tmp_path):

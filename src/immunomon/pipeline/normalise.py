@@ -13,7 +13,7 @@ import pandas as pd
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.gates import gate_method
-from immunomon.model.normalisation import Normalisation, PanelNormalisation
+from immunomon.model.normalisation import NORMALISED_FREQUENCIES, Normalisation, PanelNormalisation
 from immunomon.model.scales import AnyScale
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import RoleKind
@@ -91,6 +91,9 @@ def normalise_run(
     target = RunFolder(out if out is not None else opened.folder)
     for name, table in tables.items():
         target.write_table(name, table)
+    if not regate:  # what an earlier call left is not of these maps
+        for suffix in (".parquet", ".csv"):
+            target.table_file(NORMALISED_FREQUENCIES.name, suffix).unlink(missing_ok=True)
     target.write_json(target.root / "normalisation.json", _record(opened, declared, learned, target, tables), indent=1)
     return Normalised(target.root, learned, tables)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "open_run"]
 
-_MORE_TABLES = tuple(t.name for t in (QUALITY, STEADINESS, NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
+_NORMALISED = tuple(table.name for table in (NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
+_MORE_TABLES = (QUALITY.name, STEADINESS.name, *_NORMALISED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +55,26 @@ class Run:
     def table(self, name: str) -> pd.DataFrame:
         """Return a result table: samples, populations, frequencies, medians, changes, summary, steadiness ...
 
-        Raises UnknownName with the nearest name, ImmunomonError if the run did not write it.
+        Raises UnknownName with the nearest name, ImmunomonError if it was not written or is of an earlier run.
         """
         known = (*TABLES, *_MORE_TABLES)
         if name not in known:
             raise UnknownName(f"{self.folder}: no table named '{name}'; {nearest(name, known)}")
+        if name in _NORMALISED:
+            self._refuse_another_runs(name)
         return RunFolder(self.folder).read_table(name)
+
+    def _refuse_another_runs(self, name: str) -> None:
+        try:
+            record = json.loads((self.folder / "normalisation.json").read_text(encoding="utf-8"))
+            made_of, tables = record["run_digest"], record["tables"]
+        except (OSError, ValueError, KeyError, TypeError):
+            made_of, tables = None, ()
+        remedy = f"make it with: immunomon normalise {self.folder}"
+        if name not in tables:
+            raise ImmunomonError(f"{self.folder}: there is no table '{name}'; {remedy}")
+        if made_of != self.record.get("digest"):
+            raise ImmunomonError(f"{self.folder}: the table '{name}' is of an earlier run; {remedy}")
 
     def plots(self, sample_id: str) -> tuple[dict[str, Any], ...]:
         """Return a sample's stored plots, one a pair of axes; ``immunomon.plots.gating_plot`` draws each.
