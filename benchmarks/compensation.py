@@ -215,7 +215,8 @@ def main() -> int:
         print(
             f"spectral: {seen['right_by_panel_csv_on_its_lasers']} of {seen['controls']} peaks right by Panel.csv "
             f"on its lasers, {seen['right_by_panel_csv_on_all']} among all detectors, "
-            f"{seen['right_by_either_list']} by either list; {len(seen['refused'])} refused; slope {seen['largest_residual_slope']:.1e}"
+            f"{seen['right_by_either_list']} by either list; "
+            f"{len(seen['refused'])} refused; slope {seen['largest_residual_slope']:.1e}"
         )
         for row in seen["peaks"]:
             if row["peak"] != row["panel_csv"]:
