@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immunomon.checks.study import StudyCheck
-from immunomon.checks.tube import Progress, read_headers
+from immunomon.checks.tube import Progress, deviation_notes, read_headers
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.specs.catalog import find_panel
 from immunomon.specs.findings import shown
@@ -162,4 +162,5 @@ class _Check:
     def fcs(self, paths: Sequence[Path]) -> None:
         headers = read_headers(paths, self.progress)
         self.problems += [found for found in headers.values() if isinstance(found, Problem)]
+        self.notes += deviation_notes(headers)
         self.fcs_files.update(path.resolve() for path in paths)

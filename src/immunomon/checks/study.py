@@ -13,7 +13,7 @@ from immunomon.checks.contents import equal_files
 from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.rows import check_counts, check_roles
-from immunomon.checks.tube import Progress, Tube, read_headers
+from immunomon.checks.tube import Progress, Tube, deviation_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
 from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
@@ -125,6 +125,7 @@ class StudyCheck:
         self.fcs_files += there
         headers = read_headers(list(there), self.progress)
         self.problems += [found for found in headers.values() if isinstance(found, Problem)]
+        self.notes += deviation_notes(headers)
         tubes = [
             Tube(sample, path, found)
             for path, sample in there.items()

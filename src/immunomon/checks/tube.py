@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from immunomon.io.fcs import read_header
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.study import Sample
 
-__all__ = ["Progress", "Tube", "bad_fcs", "read_headers"]
+__all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "read_headers"]
 
 Progress = Callable[[int, int], None]
 _WORKERS = 8  # mostly waiting for the disk or a network drive
@@ -60,3 +60,20 @@ def bad_fcs(error: BadFcs) -> Problem:
     """
     what, _, remedy = str(error).removeprefix(f"{error.path}: ").rpartition("; ")
     return Problem(error.path, None, "", what or remedy, remedy if what else "")
+
+
+def deviation_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
+    """Return what was repaired to read the files: no problem, but worth a look; once each, however many files have it.
+
+    >>> odd = FcsHeader(Path("a.fcs"), "3.1", {}, (), 0, deviations=("$TOT is missing",))
+    >>> deviation_notes({Path("a.fcs"): odd, Path("b.fcs"): odd})
+    ['a.fcs and 1 more: repaired while reading: $TOT is missing']
+    """
+    files: dict[str, list[Path]] = {}
+    for path, header in headers.items():
+        for deviation in header.deviations if isinstance(header, FcsHeader) else ():
+            files.setdefault(deviation, []).append(path)
+    return [
+        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: repaired while reading: {deviation}"
+        for deviation, paths in files.items()
+    ]
