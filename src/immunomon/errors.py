@@ -22,6 +22,7 @@ __all__ = [
     "NotARunFolder",
     "Problem",
     "RunFolderInUse",
+    "RunLocked",
     "SingularSpillover",
     "UnknownChannel",
     "UnknownName",
@@ -111,6 +112,10 @@ class UnknownName(ImmunomonError):
 
 class GateNotPlaced(ImmunomonError):
     """A gate could not be placed from the data; the message says why."""
+
+
+class RunLocked(ImmunomonError):
+    """A run that was locked would give other values now, and nobody said why it may."""
 
 
 class RunFolderInUse(ImmunomonError):

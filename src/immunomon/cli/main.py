@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import typer
 
 from immunomon.cli.app import app
-
-# Importing them registers their commands.
-from immunomon.cli.commands import clusters, controls, delivery, files, quality, results, statistics, steadiness, trial  # noqa: F401
 from immunomon.errors import BadSpec, ImmunomonError
 
 __all__ = ["app", "main"]
+
+# Importing a topic registers its commands; they are listed in this order.
+TOPICS = (
+    "trial",
+    "files",
+    "controls",
+    "quality",
+    "steadiness",
+    "statistics",
+    "results",
+    "clusters",
+    "delivery",
+    "audit",
+)
+for _topic in TOPICS:
+    import_module(f"immunomon.cli.commands.{_topic}")
 
 
 def main() -> None:

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
+from immunomon.errors import ImmunomonError
 from immunomon.gates import GATE_METHODS
+from immunomon.pipeline.lock import Reason
 from immunomon.pipeline.run import run_study
 
 __all__ = ["run"]
@@ -16,10 +18,16 @@ __all__ = ["run"]
 _SHOWN = 10
 
 
-def run(study: Path, out: Path | None, *, jobs: int | None) -> int:
-    """Run a study with a progress bar, say how it ended; return 0 if every file was gated, else 1."""
+def run(study: Path, out: Path | None, *, jobs: int | None, reason: str | None = None, by: str | None = None) -> int:
+    """Run a study with a progress bar, say how it ended; return 0 if every file was gated, else 1.
+
+    reason, by: why a locked run is changed, and who says so; both or none.
+    """
+    if (reason is None) != (by is None):
+        raise ImmunomonError("--reason and --by belong together: why a locked run is changed, and who says so")
+    why = Reason(reason, by) if reason is not None and by is not None else None
     with stages() as progress:
-        summary = run_study(study, out, jobs=jobs, progress=progress)
+        summary = run_study(study, out, jobs=jobs, progress=progress, why=why)
     console = Console()
     if not (summary.gated or summary.kept or summary.controls or summary.failed):
         console.print(

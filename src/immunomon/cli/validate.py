@@ -24,6 +24,7 @@ __all__ = ["validate", "validate_sections"]
 
 # Measurements beside the gates': the name of the section, and the function of Settings that returns it.
 SECTIONS: dict[str, str] = {
+    "clusters": "immunomon.validation.clusters:section",
     "steadiness": "immunomon.validation.steadiness:section",
     "quality": "immunomon.validation.quality:section",
 }

@@ -197,9 +197,9 @@ samples = _result(
     ],
     _to("subjects", ["subject"], of="samples"),
     _to("visits", ["visit"], of="samples"),
-    CheckConstraint("status IN ('gated', 'control', 'failed')", name="ck_samples_status"),
+    CheckConstraint("status IN ('gated', 'control', 'failed', 'dropped')", name="ck_samples_status"),
     CheckConstraint("events >= 0", name="ck_samples_events"),
-    _reason("samples", "status <> 'failed'"),
+    _reason("samples", "status NOT IN ('failed', 'dropped')"),
     Index("ix_samples_subject_visit", "study", "subject", "visit"),
 )
 _WHOSE = ("subject", "visit", "batch")

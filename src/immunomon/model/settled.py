@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.model.events import EventTable
-from immunomon.model.geometry import Gate, gate_from_dict, gate_to_dict
+from immunomon.model.strategy import GateDeclaration
 
 __all__ = ["Estimate", "Settled"]
 
@@ -49,7 +49,8 @@ class Settled:
     """Where a gate lies, decided outside the sample: by facts that its method makes it from, or as a finished shape.
 
     own_weight: how much of the sample's own estimate is in it, 0 to 1; outlier: whether its own estimate was put aside
-    because it was too far from what the others say.
+    because it was too far from what the others say. instead: another gate, declared, whose region ``keep`` is the
+    population's from now on.
     """
 
     facts: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -58,7 +59,8 @@ class Settled:
     note: str = ""
     own_weight: float | None = None
     outlier: bool = False
-    gate: Gate | None = None
+    instead: GateDeclaration | None = None
+    keep: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -69,16 +71,18 @@ class Settled:
             "note": self.note,
             "own_weight": self.own_weight,
             "outlier": self.outlier,
-            "gate": None if self.gate is None else gate_to_dict(self.gate),
+            "instead": None if self.instead is None else {"method": self.instead.method, **self.instead.arguments},
+            "keep": self.keep,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Settled:
-        """Return what ``to_dict`` wrote; raises UnknownName for a shape that does not exist.
+        """Return what ``to_dict`` wrote.
 
         >>> one = Settled({"threshold": 0.5}, source="consensus", own_weight=0.8)
         >>> Settled.from_dict(one.to_dict()) == one
         True
         """
-        gate = data.get("gate")
-        return cls(**{**data, "gate": None if gate is None else gate_from_dict(gate)})
+        call = dict(data.get("instead") or {})
+        instead = GateDeclaration(call.pop("method"), call) if call else None
+        return cls(**{**data, "instead": instead})

@@ -65,9 +65,7 @@ class ControlShelf:
         fitting = [
             control
             for control in self._controls
-            if control.panel == sample.panel
-            and str(control.role) == role
-            and nearness(sample, control) == near
+            if control.panel == sample.panel and str(control.role) == role and nearness(sample, control) == near
         ]
         fitting.sort(key=lambda control: (control.subject != sample.subject, _apart(sample, control), control.id))
         return fitting[:_NEAREST] if near == "study" else fitting

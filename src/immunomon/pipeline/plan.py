@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.io.spillover import read_matrix_csv
+from immunomon.model.overrides import Override
 from immunomon.model.panel import Panel
 from immunomon.model.placement import WithControls
 from immunomon.model.strategy import GatingStrategy, Population
@@ -26,7 +27,10 @@ __all__ = ["Plan", "Task", "make_plan"]
 
 @dataclass(frozen=True)
 class Task:
-    """One FCS file: what to gate it with, its bytes' digest (None: unreadable), and the key of its result."""
+    """One FCS file: what to gate it with, its bytes' digest (None: unreadable), and the key of its result.
+
+    dropped: who left it out and why; None if nobody did.
+    """
 
     sample: Sample
     path: Path
@@ -34,6 +38,7 @@ class Task:
     problem: str | None
     strategy: str | None
     key: str
+    dropped: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Plan:
     compensation: Compensation
     tasks: tuple[Task, ...]
     inputs: Mapping[str, str]
+    overrides: tuple[Override, ...] = ()
 
     @property
     def samples_folder(self) -> Path:
@@ -56,7 +62,11 @@ class Plan:
     @property
     def digest(self) -> str:
         """The digest of everything that the run's tables depend on."""
-        return digest_of(self.study, [(task.sample, task.key) for task in self.tasks])
+        return digest_of(
+            self.study,
+            [(task.sample, task.key, task.dropped) for task in self.tasks],
+            [one.to_dict() for one in self.overrides],
+        )
 
 
 def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Plan:

@@ -10,9 +10,13 @@ from typing import Any
 
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.quality import Quality
+from immunomon.pipeline.accounting import Accounted
+from immunomon.pipeline.audit import user_name
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
 from immunomon.pipeline.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.pipeline.jobs import default_jobs, each
+from immunomon.pipeline.lock import Reason
+from immunomon.pipeline.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.pipeline.plan import Plan, Task, make_plan
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
@@ -44,14 +48,20 @@ class RunSummary:
 
 
 def run_study(
-    study: Path, out: Path | None = None, *, jobs: int | None = None, progress: Progress | None = None
+    study: Path,
+    out: Path | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    why: Reason | None = None,
 ) -> RunSummary:
     """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
 
-    progress: called with the stage, files done, all files, and files failed so far. A file that was done before, from
-    the same bytes, panel, strategy, matrix and code, is not done again; a run that was stopped goes on where it was. A
-    file that fails costs that file alone. Raises BadSpec for problems in the study's YAML and CSV files, RunFolderInUse
-    if another run is writing the folder.
+    progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
+    for what reason. A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done
+    again; a run that was stopped goes on where it was. A file that fails costs that file alone. Raises BadSpec for
+    problems in the study's YAML and CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the
+    run was locked and would change.
     """
     workers = jobs or default_jobs()
     say = progress or (lambda *_: None)
@@ -59,21 +69,30 @@ def run_study(
     plan = make_plan(study, jobs=workers, progress=lambda done, total: say("reading", done, total, 0))
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     with folder.locked():
-        plan, settled = _settled(plan, folder, workers, say)
-        before = {task.sample.id for task in plan.tasks if task.strategy and is_done(folder, task)}
-        todo = [task for task in plan.tasks if task.strategy and task.sample.id not in before]
-        bench = Bench(plan, folder, control_shelf(plan), settled)
-        each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
-        results = [_result(task, folder) for task in plan.tasks]
-        digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
-        failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
-        counts = {
-            "gated": len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed)),
-            "kept": len(before),
-            "controls": sum(1 for result in results if result.status == "control"),
-        }
-        manifest = {**_manifest(plan, results, started), "tables": digests}
-        folder.write_json(folder.manifest, manifest, indent=1)
+        plan, settled = _settled(_overridden(plan), folder, workers, say)
+        with Accounted(folder, plan, why or Reason("", user_name())) as account:
+            account.refuse_if_locked(given=why is not None)
+            return _run(plan, settled, folder, workers, say, started)
+
+
+def _run(
+    plan: Plan, settled: SettledBySample, folder: RunFolder, workers: int, say: Progress, started: str
+) -> RunSummary:
+    wanted = [task for task in plan.tasks if task.strategy and not task.dropped]
+    before = {task.sample.id for task in wanted if is_done(folder, task)}
+    todo = [task for task in wanted if task.sample.id not in before]
+    bench = Bench(plan, folder, control_shelf(plan), settled)
+    each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
+    results = [_result(task, folder) for task in plan.tasks]
+    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
+    failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
+    counts = {
+        "gated": len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed)),
+        "kept": len(before),
+        "controls": sum(1 for result in results if result.status == "control"),
+    }
+    manifest = {**_manifest(plan, results, started), "tables": digests}
+    folder.write_json(folder.manifest, manifest, indent=1)
     return RunSummary(folder.root, **counts, failed=failed)
 
 
@@ -81,11 +100,18 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+def _overridden(plan: Plan) -> Plan:
+    """Return the plan with what persons decided on single samples."""
+    found = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
+    return replace(plan, overrides=found, tasks=overridden(plan.tasks, found))
+
+
 def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tuple[Plan, SettledBySample]:
     """Take the first look at files that share gates; return the plan with what its results now depend on."""
+    moved = moved_gates(plan)
     shared = [task for task in plan.tasks if needs_first_look(plan, task)]
     if not shared:
-        return plan, {}
+        return plan, moved
     shelf = control_shelf(plan)
     each(
         shared,
@@ -94,7 +120,8 @@ def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tupl
         say=lambda *counts: say("looking", *counts),
     )
     tasks, settled = settled_tasks(plan, folder)
-    return replace(plan, tasks=tasks), settled
+    names = {*settled, *moved}
+    return replace(plan, tasks=tasks), {name: {**settled.get(name, {}), **moved.get(name, {})} for name in names}
 
 
 def _result(task: Task, folder: RunFolder) -> SampleResult:
@@ -103,6 +130,8 @@ def _result(task: Task, folder: RunFolder) -> SampleResult:
         status = "failed" if task.problem else "control"
         problem = without_folder(task.problem, task) if task.problem else None
         return SampleResult(sample, status, task.sha256, reason=problem)
+    if task.dropped:
+        return SampleResult(sample, "dropped", task.sha256, task.strategy, task.dropped)
     data = folder.read_sample(sample.id, task.key)
     if data is None or data["status"] != "gated":
         reason = "its result is missing" if data is None else data["reason"]
@@ -117,7 +146,11 @@ def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> di
     keys = {task.sample.id: task.key for task in plan.tasks}
     gated = [result.sample.id for result in results if result.status == "gated"]
     stored = {name: folder.read_sample(name, keys[name]) for name in gated}
-    return {name: Quality.from_dict(data["quality"]) for name, data in stored.items() if data and data.get("quality")}
+    return {
+        name: accepted(Quality.from_dict(data["quality"]), plan.overrides, name)
+        for name, data in stored.items()
+        if data and data.get("quality")
+    }
 
 
 def _write_tables(

@@ -28,7 +28,7 @@ __all__ = ["belonging_of", "look_first", "needs_first_look", "settled_tasks"]
 
 def needs_first_look(plan: Plan, task: Task) -> bool:
     """Return whether other files have a say in where a file's gates lie."""
-    if task.strategy is None or task.problem is not None:
+    if task.strategy is None or task.problem is not None or task.dropped is not None:
         return False
     return any(population.gate.is_shared for population in plan.strategies[task.strategy])
 

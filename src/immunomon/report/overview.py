@@ -106,8 +106,8 @@ def _cell(rows: pd.DataFrame | None, hidden: Mapping[str, int], panel: str) -> C
     sample_id = str(first["sample_id"])
     if len(rows) > 1:
         return Cell("doubled", f"{panel}: {len(rows)} files: {', '.join(rows['sample_id'])}", sample_id)
-    if first["status"] == "failed":
-        return Cell("failed", f"{panel}: failed: {_text(first['reason'])}", sample_id)
+    if first["status"] in ("failed", "dropped"):
+        return Cell("failed", f"{panel}: {first['status']}: {_text(first['reason'])}", sample_id)
     if first["status"] == "gated" and hidden.get(sample_id):
         return Cell(
             "partly", f"{panel}: gated; {hidden[sample_id]} population(s) not reportable", sample_id, hidden[sample_id]

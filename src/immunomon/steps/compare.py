@@ -114,12 +114,12 @@ def _day(study: Study, subject: str, collected: str) -> int | None:
 def _judged_slots(slots: pd.DataFrame) -> pd.DataFrame:
     number = slots["tubes"].astype("Int64")
     none, doubled = number.isna(), (number > 1).fillna(False)
-    failed = (slots["outcome"].astype("string") == "failed").fillna(False) & ~doubled
+    failed = slots["outcome"].astype("string").isin(["failed", "dropped"]) & ~doubled
     place = slots["panel"] + " sample of " + slots["subject"] + " at " + slots["visit"]
     cases = (
         (none, "missing", "no " + place),
         (doubled, "doubled", "more than one " + place + ": " + slots["names"] + "; leave one in the sample list"),
-        (failed, "failed", slots["sample_id"] + " failed: " + slots["why"].fillna("no reason was given")),
+        (failed, "failed", slots["sample_id"] + " " + slots["outcome"] + ": " + slots["why"].fillna("no reason given")),
     )
     status = pd.Series(pd.NA, index=slots.index, dtype="string")
     reason = status.copy()

@@ -135,8 +135,9 @@ class _Placer:
         return self._inside[population]
 
     def _moved(self, population: Population, decided: Settled) -> Placement | GateNotPlaced:
-        if decided.gate is not None:
-            return Placement({population.keep: decided.gate}, decided.facts, decided.note, decided.source)
+        if decided.instead is not None:
+            other = gate_method(decided.instead).fit(self.events, self.scales)  # declared: it looks at no event
+            return Placement({population.keep: other.regions[decided.keep]}, {}, decided.note, decided.source)
         method = gate_method(population.gate)
         if not isinstance(method, Movable):
             return GateNotPlaced(f"a gate of method {population.gate.method} cannot be moved")

@@ -225,7 +225,9 @@ def _all_stray(strays: Mask, stretches: Sequence[Flagged], limits: QualityLimits
     number = int(np.count_nonzero(strays))
     percent = 100 * number / max(strays.size, 1)
     verdict = limits.of_percent(percent)
-    why = "; ".join(stretch.reason for stretch in stretches[:3])
+    # A clog bends the signals too: it is named first.
+    told = sorted(stretches, key=lambda stretch: stretch.check != "rate")
+    why = "; ".join(stretch.reason for stretch in told[:3])
     more = f"; and {len(stretches) - 3} more" if len(stretches) > 3 else ""
     reason = None if verdict is Verdict.PASS else f"{percent:.1f} % of the events are off the usual course: {why}{more}"
     return Check("course", None, verdict, percent, limits.warn_percent, number, reason)

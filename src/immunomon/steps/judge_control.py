@@ -17,6 +17,7 @@ __all__ = ["ControlLimits", "gated_cells", "judge_control", "scatter_of"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+_MOST_EVENTS = 10_000  # of a control; more make the lines no better than the stain is
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ def judge_control(
     >>> str(judge_control(few, ControlLabel("pe.fcs", "PE"), ["PE-A"]))
     'pe.fcs (PE): refused, too few events: 9 of 9 events are cells or beads; 200 are needed: acquire more'
     """
-    columns = [events.index(name) for name in detectors]
-    values = np.asarray(events.values[:, columns], dtype=np.float64)
+    values = _columns(events, detectors)
+    sound = np.isfinite(values).all(axis=1)
     refused: RefusedControl | None = None
     for cells, dark in _gates(events, unstained, detectors):
-        found = _judged(values[cells], dark, label, detectors=detectors, total=events.count, limits=limits)
+        found = _judged(values[cells & sound], dark, label, detectors=detectors, total=events.count, limits=limits)
         if isinstance(found, GoodControl):
             return found
         refused = refused or found
@@ -75,7 +76,7 @@ def _gates(
     """Return the main cluster and, in case the stained cells are not in it, all events within the scatter's range."""
     scatter = scatter_of(events)
     if scatter is None:
-        dark = None if unstained is None else _columns(unstained, detectors)
+        dark = None if unstained is None else gated_cells(unstained, detectors)
         return [(np.ones(events.count, dtype=np.bool_), dark)]
     cluster = cluster_map(scatter)
     everything = (np.ones((1, 1), dtype=np.bool_), np.array([-np.inf, np.inf]), np.array([-np.inf, np.inf]))
@@ -96,18 +97,28 @@ def _matching(
     inside = in_cluster(scatter, cluster)
     if inside.sum() < 100 or inside.mean() < 0.25 * share:
         return None
-    return _columns(unstained, detectors)[inside]
+    found = _columns(unstained, detectors)[inside]
+    return _thinned(found[np.isfinite(found).all(axis=1)])
 
 
 def gated_cells(events: EventTable, detectors: Sequence[str]) -> Floats:
     """Return the detectors' values of the events in the main scatter cluster, (events, detectors)."""
     scatter = scatter_of(events)
     values = _columns(events, detectors)
-    return values if scatter is None else values[in_cluster(scatter, cluster_map(scatter))]
+    cells = np.isfinite(values).all(axis=1)
+    if scatter is not None:
+        cells &= in_cluster(scatter, cluster_map(scatter))
+    return _thinned(values[cells])
 
 
 def _columns(events: EventTable, detectors: Sequence[str]) -> Floats:
     return np.asarray(events.values[:, [events.index(name) for name in detectors]], dtype=np.float64)
+
+
+def _thinned(values: Floats) -> Floats:
+    """Return every so-manieth event where there are more than a line needs."""
+    rows = np.linspace(0, values.shape[0] - 1, _MOST_EVENTS).astype(np.int64)
+    return values if values.shape[0] <= _MOST_EVENTS else values[rows]
 
 
 def scatter_of(events: EventTable) -> Floats | None:
@@ -135,6 +146,10 @@ def _judged(
     if count < limits.min_events:
         what = f"{count} of {total} events are cells or beads; {limits.min_events} are needed: acquire more"
         return RefusedControl(label, Fault.TOO_FEW_EVENTS, what)
+    values = _thinned(values)
+    if not (np.ptp(values, axis=0) > 0).any():
+        what = "all events have the same value in every detector; is it the right file?"
+        return RefusedControl(label, Fault.NO_POSITIVE, what)
     light = None if dark is None else own_light(dark)
     stain = find_stain(values, dark, light)
     piled = _piled_up(values[:, stain.peak], stain.positive)

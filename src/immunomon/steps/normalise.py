@@ -83,7 +83,8 @@ def learn(
     tubes: the bridge samples of one panel. refused: pairs that must not be normalised, with the reason. A batch with
     too few cells is refused alone; a pair whose held-out cells do not come a tenth nearer to each other is refused for
     all batches. Held out is a batch's last bridge tube where it has several, else every other event of its only tube.
-    The final maps are learned on all cells. After Van Gassen et al. 2020, Cytometry A 97:268, with gated populations as types.
+    The final maps are learned on all cells. After Van Gassen et al. 2020, Cytometry A 97:268, with gated populations as
+    types.
 
     >>> rng = np.random.default_rng(1)
     >>> tubes = [BridgeCells(f"b{n}", f"b{n}", {("cd4", "CD25"): rng.normal(0.5 + n / 10, 0.1, 500)}) for n in range(3)]

@@ -152,7 +152,7 @@ def _count(result: SampleResult, population: str) -> int | None:
 
 def _why_not(result: SampleResult, population: str, denominator: str, limits: Reportability) -> str | None:
     if result.measured is None:
-        return f"sample failed: {result.reason}"
+        return f"sample {result.status}: {result.reason}"
     for name in (population, denominator):
         if name in result.measured.failures:
             return f"{name} not placed: {result.measured.failures[name]}"

@@ -72,12 +72,14 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The run folder; default: 'run' in the study.")
     ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why a locked run is changed; needs --by.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who changes a locked run; needs --reason.")] = None,
     jobs: Jobs = None,
 ) -> None:
     """Gate every file of a study and write its tables; what is done already is not done again."""
     from immunomon.cli.run import run as work
 
-    raise typer.Exit(work(study, out, jobs=jobs))
+    raise typer.Exit(work(study, out, jobs=jobs, reason=reason, by=by))
 
 
 @app.command()
@@ -106,6 +108,7 @@ def validate(
     steadiness: Annotated[
         bool, typer.Option("--steadiness", help="Measure control charts and batch normalisation.")
     ] = False,
+    clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
     jobs: Jobs = None,
 ) -> None:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
@@ -113,7 +116,7 @@ def validate(
     from immunomon.cli.validate import validate_sections
 
     # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
-    asked: dict[str, bool] = {"steadiness": steadiness, "quality": quality}
+    asked: dict[str, bool] = {"clusters": clusters, "steadiness": steadiness, "quality": quality}
     names = [name for name, wanted in asked.items() if wanted]
     if names:
         raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs))

@@ -1,0 +1,68 @@
+"""Commands about what persons decided, and about what can be proven of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from immunomon.cli.app import Jobs, app
+
+Run = Annotated[Path, typer.Argument(help="The run folder.")]
+By = Annotated[str, typer.Option("--by", help="Who decides.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
+StudyFolder = Annotated[
+    Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+]
+
+
+@app.command()
+def override(
+    run: Run,
+    sample: Annotated[str, typer.Option("--sample", help="The sample's id, as in the tables.")],
+    reason: Why,
+    by: By,
+    population: Annotated[
+        str | None, typer.Option("--population", help="Move this population's gate; needs --gate.")
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option("--gate", help="Where to, as in a strategy: '{method: interval, axis: CD4, low: 1800}'."),
+    ] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Which region of that gate, if it has several.")] = None,
+    action: Annotated[
+        Literal["move-gate", "drop-sample", "accept-warning"], typer.Option("--action", help="What is done.")
+    ] = "move-gate",
+    check: Annotated[
+        str | None, typer.Option("--check", help="accept-warning: which quality check; default: all.")
+    ] = None,
+    study: StudyFolder = None,
+    run_now: Annotated[bool, typer.Option("--run/--no-run", help="Bring the run up to date at once.")] = True,
+    jobs: Jobs = None,
+) -> None:
+    """Move one gate, drop one sample or accept one warning, with who and why; only what it touches is done again."""
+    from immunomon.cli.override import Asked
+    from immunomon.cli.override import override as work
+
+    asked = Asked(action, sample, by, reason, population, gate, keep, check)
+    raise typer.Exit(work(run, asked, study=study, run_now=run_now, jobs=jobs))
+
+
+@app.command()
+def audit(
+    run: Run,
+    entries: Annotated[bool, typer.Option("--list", help="Print every entry of the trail too.")] = False,
+) -> None:
+    """Verify a run's audit trail and every file that its numbers stand in. Exit 1 if anything was tampered with."""
+    from immunomon.cli.audit import audit as work
+
+    raise typer.Exit(work(run, entries=entries))
+
+
+@app.command()
+def lock(run: Run, reason: Why, by: By) -> None:
+    """Freeze a run: its strategies, overrides and gates; a later change needs a reason and lists what moved."""
+    from immunomon.cli.audit import lock as work
+
+    raise typer.Exit(work(run, reason=reason, by=by))

@@ -1,0 +1,103 @@
+"""``immunomon override``: a person's decision, checked, and written where the next run reads it."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from immunomon.errors import BadSpec, ImmunomonError
+from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.overriding import OVERRIDES_FILE, check_overrides
+from immunomon.specs.overrides import SCHEMA
+
+__all__ = ["Asked", "override"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for on the command line."""
+
+    action: str
+    sample: str
+    by: str
+    reason: str
+    population: str | None = None
+    gate: str | None = None
+    keep: str | None = None
+    check: str | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """Return the entry for the file of overrides; raises ImmunomonError for a gate that is no mapping."""
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        about = {name: getattr(self, name) for name in ("population", "keep", "check") if getattr(self, name)}
+        gate = {} if self.gate is None else {"gate": _gate(self.gate)}
+        who = {"reason": self.reason, "by": self.by, "when": now}
+        return {"action": self.action, "sample": self.sample, **about, **gate, **who}
+
+
+def _gate(text: str) -> dict[str, Any]:
+    try:
+        found = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ImmunomonError(f"--gate: not readable: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, dict):
+        raise ImmunomonError("--gate: not a mapping; write such as '{method: interval, axis: CD4, low: 1800}'")
+    return found
+
+
+def override(run: Path, asked: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
+    """Add the decision to the study's overrides, in place of one on the same target; return 0, or the run's status.
+
+    Nothing is written if the file would have a problem then.
+    """
+    folder = study or run.resolve().parent
+    path = folder / OVERRIDES_FILE
+    if not (folder / "study.yaml").is_file():
+        raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
+    before = path.read_bytes() if path.is_file() else None
+    entry = asked.entry()
+    write_whole(path, _with(before, entry, path))
+    try:
+        check_overrides(folder)
+    except (BadSpec, ImmunomonError):
+        # The file stays as it was: a decision that cannot be carried out is none.
+        if before is None:
+            path.unlink()
+        else:
+            write_whole(path, before)
+        raise
+    typer.echo(f"Written: {path}")
+    if not run_now:
+        typer.echo(f"Bring the run up to date with: immunomon run {folder} --out {run}")
+        return 0
+    from immunomon.cli.run import run as run_command
+
+    return run_command(folder, run, jobs=jobs, reason=asked.reason, by=asked.by)
+
+
+def _with(before: bytes | None, entry: dict[str, Any], path: Path) -> bytes:
+    yaml = YAML()
+    yaml.width = 200
+    try:
+        document = yaml.load(before.decode("utf-8")) if before else {"schema": SCHEMA, "overrides": []}
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ImmunomonError(f"{path}: not readable: {str(error).splitlines()[0]}; correct it first") from error
+    if not isinstance(document, dict) or not isinstance(document.setdefault("overrides", []), list):
+        raise ImmunomonError(f"{path}: no file of overrides; correct it first, or put it aside")
+    same = ("action", "sample", "population", "check")
+    others = [
+        one
+        for one in document["overrides"]
+        if not (isinstance(one, dict) and all(one.get(name) == entry.get(name) for name in same))
+    ]
+    document["overrides"] = [*others, entry]
+    text = io.StringIO()
+    yaml.dump(document, text)
+    return text.getvalue().encode("utf-8")
