@@ -14,6 +14,7 @@ from markupsafe import Markup
 from immunomon import __version__
 from immunomon.model.populations import TABLES
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
+from immunomon.report.acquisition import read_acquisitions
 from immunomon.report.caveats import caveats
 from immunomon.report.embed import pack_table, safe_json
 from immunomon.report.overview import Overview, study_overview
@@ -33,6 +34,7 @@ _SCRIPTS = (
     "density.js",
     "gating.js",
     "labels.js",
+    "acquisition.js",
     "samples.js",
     "chart.js",
     "trajectories.js",
@@ -82,6 +84,7 @@ def _render(run: RunFolder) -> str:
         report_version=__version__,
         provenance=provenance(run.record),
         steady=read_steadiness(run.path),
+        acquisitions=read_acquisitions(run.tables["samples"]),
         caveats=caveats(set(run.tables["populations"]["population"].dropna())),
         verdict=_verdict(overview),
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),

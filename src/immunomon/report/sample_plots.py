@@ -12,6 +12,7 @@ from immunomon.plots.density import unpack_density
 from immunomon.plots.gating import frame_of
 from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
+from immunomon.report.acquisition import page_acquisition
 
 __all__ = ["TickSets", "page_sample"]
 
@@ -42,7 +43,7 @@ class TickSets:
 
 
 def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
-    """Return the plots of one sample for the page, and how its gates were placed, by population.
+    """Return the plots of one sample for the page, how its gates were placed, and how its acquisition went.
 
     stored: ``samples/<sample_id>.json``. Outlines are in fractions of the plot, (0, 0) bottom left. A damaged plot is
     named, not drawn.
@@ -50,7 +51,10 @@ def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
     plots = [_plot_or_problem(plot, ticks) for plot in stored.get("plots") or ()]
     gates = stored.get("gates")
     placed = gates.get("populations") if isinstance(gates, dict) else None
-    return {"plots": plots, "placed": {str(one["population"]): _placed(one) for one in placed or ()}}
+    acquisition = page_acquisition(stored)
+    return {"plots": plots, "placed": {str(one["population"]): _placed(one) for one in placed or ()}} | (
+        {} if acquisition is None else {"acquisition": acquisition}
+    )
 
 
 def _placed(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,8 @@ function sampleView(row) {
       mark.classList.toggle("lit", mark.dataset.population === population);
     }
   };
+  const acquisition = acquisitionView(stored.acquisition);
+  if (acquisition) view.append(acquisition);
   view.append(el("div", { class: "sample" }, plotGrid(row.sample_id, stored, highlight), populationTable(row, stored.placed, highlight)));
   return view;
 }
