@@ -101,8 +101,8 @@ def _distances(found: Sequence[PairFound], done: Normalised) -> list[str]:
         ),
         f"{len(applied)} of {len(found)} are applied; the others are refused, as the program does by itself, because "
         "held-out cells of the batches do not come a tenth nearer: where batches differ by little more than counting, "
-        "and where a marker has two peaks whose shares the few cells of a bridge do not fix. Target: on other tubes the distance "
-        f"falls wherever a map is applied: {_word(all(pair.met for pair in found))}.",
+        "and where a marker has two peaks whose shares the few cells of a bridge do not fix. Target: on other tubes "
+        f"the distance falls wherever a map is applied: {_word(all(pair.met for pair in found))}.",
     ]
 
 
