@@ -16,17 +16,20 @@ Record = dict[str, Value]
 def trial_visits(trial: Trial) -> list[Record]:
     """Return TV: every visit of the plan, for all arms alike."""
     return [
-        {"STUDYID": trial.name, "DOMAIN": "TV", **trial.when(visit.label), "TVSTRL": _start_rule(visit), "TVENRL": None}
+        {"STUDYID": trial.name, "DOMAIN": "TV", **trial.when(visit.label), **_rules(visit)}
         for visit in trial.visits
     ]
 
 
-def _start_rule(visit: PlannedVisit) -> str:
+def _rules(visit: PlannedVisit) -> dict[str, str]:
     if visit.infusion:
-        return f"Infusion {visit.infusion}, planned on study day {visit.planned_day}"
+        start = f"Infusion {visit.infusion}, planned on study day {visit.planned_day}"
+        return {"TVSTRL": start, "TVENRL": "The last sample of the infusion's time points"}
     if visit.window_days:
-        return f"Study day {visit.window_days[0]} to {visit.window_days[1]}"
-    return f"Study day {visit.planned_day}" if visit.planned_day is not None else "Before the first infusion"
+        first, last = visit.window_days
+        return {"TVSTRL": f"Study day {first}", "TVENRL": f"The end of study day {last}"}
+    start = f"Study day {visit.planned_day}" if visit.planned_day is not None else "Before the first infusion"
+    return {"TVSTRL": start, "TVENRL": "The end of the day of the visit"}
 
 
 def demographics(trial: Trial) -> list[Record]:

@@ -1,0 +1,60 @@
+"""Deliveries read back: the same datasets from each form."""
+
+import pytest
+
+from immunomon.delivery.files import write_csv
+from immunomon.delivery.read import read_dataset, read_delivery
+from immunomon.errors import DeliveryFailed
+
+
+def test_transport_files_and_json_give_the_same_datasets(received):
+    ours, theirs = received("adam"), received("dataset-json")
+    assert set(ours) == set(theirs)
+    for name, dataset in ours.items():
+        other = theirs[name]
+        assert dataset.rows == other.rows, name
+        assert dataset.keys == other.keys
+        for one, two in zip(dataset.variables, other.variables, strict=True):
+            assert (one.name, one.label, one.type, one.role, one.codelist, one.origin) == (
+                *(two.name, two.label, two.type, two.role, two.codelist, two.origin),
+            )
+
+
+def test_csv_gives_the_same_values(received, tmp_path):
+    dataset = received("adam")["LB"]
+    write_csv(tmp_path / "LB.csv", dataset)
+    back = read_dataset(tmp_path / "LB.csv")
+    texts = [
+        tuple(None if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in row) for row in dataset.rows
+    ]
+    again = [
+        tuple(None if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in row) for row in back.rows
+    ]
+    assert (back.name, back.names, again) == ("LB", dataset.names, texts)
+
+
+def test_roles_and_types_come_from_the_define_xml_beside(received):
+    variable = received("adam")["CP"].variable("CPSEQ")
+    assert (variable.type, variable.role, variable.core) == ("integer", "Identifier", "Req")
+    assert received("adam")["CP"].variable("CPTESTCD").codelist == "CPTESTCD"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "", "is no CSV with a header"),
+        ("a.csv", "x,y\n1\n", "line 2: has not 2 fields"),
+        ("a.txt", "x", "is no .xpt, .json or .csv file"),
+    ],
+)
+def test_what_is_no_dataset_is_said(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match=said):
+        read_dataset(tmp_path / name)
+
+
+def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path):
+    text = '{"format": "immunomon.delivery/1", "datasets": [{"name": "X", "file": "../x.csv"}]}'
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match="which is not in the delivery"):
+        read_delivery(tmp_path)

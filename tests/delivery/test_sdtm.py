@@ -1,0 +1,160 @@
+"""SDTM: the rules of the standard, and that nothing below quantification becomes a number."""
+
+from dataclasses import replace
+
+import pytest
+
+from immunomon.delivery.assessments import read_assessments
+from immunomon.delivery.frames import frames
+from immunomon.delivery.measured import quantities
+from immunomon.delivery.sdtm import sdtm_datasets
+from immunomon.errors import BadSpec, DeliveryFailed
+
+CP = (
+    "STUDYID DOMAIN USUBJID CPSEQ CPGRPID CPREFID CPSPID CPLNKID CPLNKGRP CPTESTCD CPTEST CPSBMRKS CPCELSTA CPCSMRKS "
+    "CPTSTCND CPCNDAGT CPBDAGNT CPABCLID CPMRKSTR CPGATE CPGATDEF CPSPTSTD CPCAT CPSCAT CPTSTPNL CPORRES CPORRESU "
+    "CPRESSCL CPRESTYP CPCOLSRT CPORNRLO CPORNRHI CPSTRESC CPSTRESN CPSTRESU CPSTNRLO CPSTNRHI CPNRIND CPSTAT "
+    "CPREASND CPNAM CPLOINC CPSPEC CPSPCCND CPMETHOD CPANMETH CPLOBXFL CPBLFL CPDRVFL CPCLSIG VISITNUM VISIT VISITDY "
+    "TAETORD EPOCH CPDTC CPDY CPTPT CPTPTNUM CPELTM CPTPTREF CPRFTDTC"
+)
+
+
+def records(sdtm, name):
+    return list(sdtm.dataset(name).records())
+
+
+def test_cp_has_the_62_variables_of_the_guide_in_their_order(sdtm):
+    assert " ".join(sdtm.dataset("CP").names) == CP
+
+
+def test_every_domain_asked_for_is_there_or_said_to_be_absent(sdtm):
+    present = {dataset.name for dataset in sdtm.datasets}
+    assert {"CP", "DM", "EX", "TV", "SV", "BE", "BS", "LB", "PC", "IS", "MB"} <= present
+    assert sdtm.absent["PP"] == "the run folder has no assessments/kinetics.csv"
+    assert present | set(sdtm.absent) == {name for name in frames() if not name.startswith("AD")}
+
+
+def test_required_variables_are_filled_but_for_site_and_country_which_the_study_does_not_know(sdtm):
+    for dataset in sdtm.datasets:
+        for variable in dataset.variables:
+            if variable.core == "Req" and variable.name not in {"SITEID", "COUNTRY"}:
+                assert None not in dataset.column(variable.name), f"{dataset.name}.{variable.name}"
+
+
+def test_sequence_numbers_are_unique_and_subjects_and_visits_are_known(sdtm):
+    subjects = set(sdtm.dataset("DM").column("USUBJID"))
+    visits = set(zip(*(sdtm.dataset("TV").column(name) for name in ("VISITNUM", "VISIT")), strict=True))
+    for dataset in sdtm.datasets:
+        if f"{dataset.name}SEQ" in dataset.names:
+            numbers = list(zip(dataset.column("USUBJID"), dataset.column(f"{dataset.name}SEQ"), strict=True))
+            assert len(set(numbers)) == len(numbers)
+        if "USUBJID" in dataset.names:
+            assert set(dataset.column("USUBJID")) <= subjects
+        if "VISITNUM" in dataset.names:
+            assert set(zip(dataset.column("VISITNUM"), dataset.column("VISIT"), strict=True)) <= visits
+
+
+def test_there_is_no_day_0(sdtm):
+    for dataset in sdtm.datasets:
+        for variable in dataset.variables:
+            if variable.name.endswith("DY"):
+                assert 0 not in dataset.column(variable.name), f"{dataset.name}.{variable.name}"
+
+
+def test_what_may_not_be_reported_has_a_reason_and_no_number(sdtm, content):
+    silent = [one for one in records(sdtm, "CP") if one["CPSTRESC"] is None]
+    assert len(silent) > 3
+    for one in silent:
+        assert one["CPSTAT"] == "NOT DONE"
+        assert one["CPREASND"]
+        assert [one[name] for name in ("CPORRES", "CPORRESU", "CPSTRESN", "CPSTRESU")] == [None] * 4
+    numbers = sum(1 for one in records(sdtm, "CP") if one["CPSTRESN"] is not None)
+    reported = [one for one in content.measurements if one.quantity in content.cp_map.tests and one.value is not None]
+    assert numbers == len(reported)
+
+
+def test_a_concentration_below_quantification_is_never_0(sdtm):
+    below = [one for one in records(sdtm, "PC") if str(one["PCSTRESC"]).startswith("<")]
+    assert below
+    assert {one["PCSTRESC"] for one in below} == {"<10"}
+    assert {one["PCSTRESN"] for one in below} == {None}
+    assert 0 not in sdtm.dataset("PC").column("PCSTRESN")
+
+
+def test_numbers_are_those_of_the_run(sdtm, content):
+    table = content.source.tables["frequencies"]
+    for one in records(sdtm, "CP"):
+        if one["CPTESTCD"] == "TLHRTLH" and not one["CPSBMRKS"] and not one["CPCELSTA"] and one["CPSTRESN"] is not None:
+            row = table[
+                (table.sample_id == one["CPSPID"]) & (table.population == "treg") & (table.denominator == "cd4")
+            ]
+            assert one["CPSTRESN"] == pytest.approx(float(row["percent"].iloc[0]), rel=1e-9)
+
+
+def test_a_record_has_its_events_and_the_picture_of_its_gates(sdtm):
+    of_first = {one["QNAM"]: one["QVAL"] for one in records(sdtm, "SUPPCP") if one["IDVARVAL"] == "1"}
+    assert set(of_first) >= {"EVTCNT", "GATEPIC", "GATESHA", "FCSSHA"}
+    assert of_first["GATEPIC"].startswith("report.html#tab=samples&sample=")
+
+
+def test_one_record_of_each_test_is_the_last_before_the_first_infusion(sdtm):
+    flagged = [(one["USUBJID"], one["CPSPTSTD"]) for one in records(sdtm, "CP") if one["CPLOBXFL"] == "Y"]
+    assert flagged
+    assert len(set(flagged)) == len(flagged)
+    assert all(one["CPDY"] < 0 for one in records(sdtm, "CP") if one["CPLOBXFL"] == "Y")
+
+
+def test_a_visit_without_a_sample_is_not_done_and_not_silently_gone(content):
+    from immunomon.delivery.measured import measurements
+
+    samples = content.source.tables["samples"]
+    frequencies = content.source.tables["frequencies"]
+    populations = content.source.tables["populations"]
+    changes = content.source.tables["changes"].copy()
+    first = (changes.subject == "S01") & (changes.visit == "D-1")
+    changes.loc[first, "sample_id"] = None
+    changes.loc[first, "status"] = "missing"
+    changes.loc[first, "reason"] = "no treg sample of S01 at D-1"
+    kept = {
+        name: table[~((table.subject == "S01") & (table.visit == "D-1").fillna(False)).fillna(False)]
+        for name, table in (("samples", samples), ("frequencies", frequencies), ("populations", populations))
+    }
+    medians = content.source.tables["medians"]
+    source = replace(content.source, tables={**kept, "medians": medians.iloc[:0], "changes": changes})
+    gone = replace(content, source=source, measurements=tuple(measurements(source)))
+    not_done = [
+        one for one in records(sdtm_datasets(gone), "CP") if (one["USUBJID"][-3:], one["VISIT"]) == ("S01", "D-1")
+    ]
+    assert not_done
+    assert {one["CPREASND"] for one in not_done} == {"no treg sample of S01 at D-1"}
+    assert {one["CPSTAT"] for one in not_done} == {"NOT DONE"}
+
+
+def test_a_population_without_a_test_stops_the_delivery(content):
+    spec = content.cp_map.spec
+    fewer = spec.model_copy(update={"tests": [one for one in spec.tests if one.population != "treg"]})
+    with pytest.raises(BadSpec, match="no test for treg: cells_per_ul treg"):
+        sdtm_datasets(replace(content, cp_map=replace(content.cp_map, spec=fewer)))
+    assert quantities(list(content.measurements))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("S01,D-1,-1,2025-01-12,many,false,false", "line 2: platelets_1e9_per_l: 'many' does not fit"),
+        ("S99,D-1,-1,2025-01-12,9,false,false", "the study has no subject 'S99'"),
+        ("S01,D-1,-1,12.01.2025,9,false,false", "date: '12.01.2025' does not fit"),
+        ("S01,D-1,-1,2025-01-12,9,perhaps,false", "bleeding: 'perhaps' does not fit"),
+    ],
+)
+def test_a_table_of_assessments_that_cannot_be_read_is_said_with_its_line(tmp_path, line, said):
+    head = "subject,visit,study_day,date,platelets_1e9_per_l,bleeding,rescue_therapy"
+    (tmp_path / "platelets.csv").write_text(f"{head}\n{line}\n", encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match=said):
+        read_assessments(tmp_path, ["S01"])
+
+
+def test_a_table_of_assessments_without_a_column_is_said(tmp_path):
+    (tmp_path / "viruses.csv").write_text("subject,visit\nS01,W4\n", encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match=r"line 1: has no column study_day, date, virus, result"):
+        read_assessments(tmp_path, ["S01"])
