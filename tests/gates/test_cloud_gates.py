@@ -92,8 +92,8 @@ def test_the_error_of_a_mixture_s_center_is_that_of_fresh_samples():
 
 
 def test_too_few_events_make_no_cloud():
-    with pytest.raises(GateNotPlaced, match=r"only 2.. events, 300 are needed"):
-        scatter_gate().fit(blood(8, 250, 0, 0), SCATTER)
+    with pytest.raises(GateNotPlaced, match=r"only 5. events, 100 are needed"):
+        scatter_gate().fit(blood(8, 60, 0, 0), SCATTER)
     with pytest.raises(ValueError, match="mass must lie"):
         scatter_gate(mass=1.2)
 

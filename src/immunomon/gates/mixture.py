@@ -35,8 +35,9 @@ class Mixture(TwoAxes, OneRegion):
     near: where the cloud lies, roughly, as intensities [x, y]: the cloud to which such an event would belong is meant;
     left out: the densest one. mass: how much of the cloud's t distribution the ellipse holds. log: fit the clouds to
     the logarithms of the axes (Box-Cox transformation with lambda 0), for scatter on a linear scale; the gate is then
-    the ellipse's outline as a polygon. clouds: how many are looked for at most. least: the share of the highest peak
-    below which a peak is no cloud.
+    the ellipse's outline as a polygon. outline: a shape of one's own in place of the ellipse, where neighbours press
+    from one side: corners [x, y] in scales of the cloud from its center, so that the shape goes with the cloud.
+    clouds: how many are looked for at most. least: the share of the highest peak below which a peak is no cloud.
     """
 
     paper: ClassVar[str] = (
@@ -49,9 +50,10 @@ class Mixture(TwoAxes, OneRegion):
     near: tuple[float, float] | None = None
     mass: float = 0.9
     log: bool = False
+    outline: tuple[tuple[float, float], ...] = ()
     clouds: int = 6
     least: float = 0.02
-    min_events: int = 300
+    min_events: int = 100
 
     def __post_init__(self) -> None:
         if not 0 < self.mass < 1 or self.clouds < 1:
@@ -60,6 +62,8 @@ class Mixture(TwoAxes, OneRegion):
             )
         if self.log and self.near is not None and min(self.near) <= 0:
             raise ValueError("with 'log: true', near must be positive")
+        if 0 < len(self.outline) < 3:
+            raise ValueError(f"an outline needs at least 3 corners, got {len(self.outline)}")
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the ellipse; raises GateNotPlaced for too few events, or none around the place that is meant."""
@@ -110,11 +114,19 @@ class Mixture(TwoAxes, OneRegion):
         """Return the ellipse with its center at these facts."""
         center, square = (facts["center_x"], facts["center_y"]), distance_square_of(self.mass)
         covariance = ((facts["xx"], facts["xy"]), (facts["xy"], facts["yy"]))
-        if not self.log:
+        if not self.log and not self.outline:
             return {"inside": Ellipse(self.x, self.y, center, covariance, square)}
+        middle = np.log(center) if self.log else np.array(center)
+        corners = middle + self._around(np.array(covariance), square)
+        corners = np.exp(corners) if self.log else corners
+        return {"inside": Polygon(self.x, self.y, tuple((float(x), float(y)) for x, y in corners))}
+
+    def _around(self, covariance: NDArray[np.float64], square: float) -> NDArray[np.float64]:
+        """Return the corners of the gate about the cloud's center."""
+        if self.outline:
+            return np.asarray(np.array(self.outline) * np.sqrt(np.diag(covariance)), dtype=np.float64)
         angles = 2 * np.pi * (np.arange(_CORNERS) + 0.5) / _CORNERS
         # Corners a little outside, so that the polygon has the area of the ellipse.
         radius = np.sqrt(square * (2 * np.pi / _CORNERS) / np.sin(2 * np.pi / _CORNERS))
         circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
-        corners = np.exp(np.log(center) + circle @ np.linalg.cholesky(np.array(covariance)).T)
-        return {"inside": Polygon(self.x, self.y, tuple((float(x), float(y)) for x, y in corners))}
+        return np.asarray(circle @ np.linalg.cholesky(covariance).T, dtype=np.float64)
