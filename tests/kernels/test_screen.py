@@ -67,6 +67,24 @@ def test_missing_samples_are_left_out_and_counted():
     assert np.isfinite(found.p).all()
 
 
+def test_a_gap_between_visits_is_bridged():
+    values = np.random.default_rng(1).normal(size=(9, 7, 5))
+    values[:, 3] = np.nan
+    one = np.ones_like(values)
+    gapless = np.delete(values, 3, axis=1)
+    expected = fluctuation(gapless, 0 * gapless, np.ones_like(gapless))
+    assert fluctuation(values, 0 * one, one) == pytest.approx(expected)
+
+
+def test_a_subject_with_three_visits_is_not_judged_for_its_fluctuation_is_unknown():
+    counts, totals = counts_of(4)
+    counts[0, 3:] = np.nan
+    totals[0, 3:] = np.nan
+    found = screened(counts, totals)
+    assert np.isnan(found.changes[0]).all()
+    assert set(found.subjects[0].tolist()) == {8}
+
+
 def test_nobody_with_a_value_means_no_p():
     nothing = np.full((3, 4, 2), np.nan)
     found = screen(nothing, nothing, nothing, np.zeros((3, 4), dtype=np.int64))

@@ -55,13 +55,15 @@ def tables_of(
     same rows, as the quantity ``median_intensity`` with the marker in the place of the denominator.
     """
     limits = study.reportability
+    detectors = {marker.name: marker.detector for marker in panel.markers}
     rows: dict[str, list[Row]] = {"populations": [], "frequencies": [], "medians": []}
     for one in counted:
+        shares = _shares(one)
         for name, label in labels.items():
             own = _own(one, name, label)
             why = verdict(one.counts[name], one.cells, limits.of(name))
             judged = {"reportable": why is None, "reason": why}
-            share = _share(one.counts[name], one.cells)
+            share = shares[name]
             rows["populations"].append({**own, **_as_population(one, name, within, strategy), **share.parent, **judged})
             rows["frequencies"].append(
                 {
@@ -77,7 +79,7 @@ def tables_of(
                 {
                     **own,
                     "marker": marker,
-                    "detector": panel.marker(marker).detector,
+                    "detector": detectors[marker],
                     "median_intensity": value,
                     **judged,
                 }
@@ -135,11 +137,13 @@ class _Share:
         return {key.replace("percent", "percent_of_parent", 1): value for key, value in self.plain.items()}
 
 
-def _share(count: int, total: int) -> _Share:
-    if total == 0:
-        return _Share(None, None, None)
-    low, high = wilson(np.array([float(count)]), np.array([float(total)]))
-    return _Share(100 * count / total, 100 * float(low[0]), 100 * float(high[0]))
+def _shares(one: Counted) -> dict[str, _Share]:
+    if one.cells == 0:
+        return dict.fromkeys(one.counts, _Share(None, None, None))
+    counts = np.array(list(one.counts.values()), dtype=np.float64)
+    low, high = wilson(counts, np.full(counts.size, float(one.cells)))
+    ends = zip((100 * counts / one.cells).tolist(), (100 * low).tolist(), (100 * high).tolist(), strict=True)
+    return {name: _Share(*three) for name, three in zip(one.counts, ends, strict=True)}
 
 
 def _compared(tables: Mapping[str, pd.DataFrame], samples: pd.DataFrame, study: Study) -> pd.DataFrame:

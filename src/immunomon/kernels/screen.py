@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Screened", "benjamini_hochberg", "fluctuation", "screen", "stabilised"]
+__all__ = ["FEWEST_STEPS", "Screened", "benjamini_hochberg", "fluctuation", "screen", "stabilised"]
 
 Floats = NDArray[np.float64]
 # The median of a squared standard normal deviate, and how much a variance from a median knows, in shares of what one
 # from a mean of squares knows (Rousseeuw & Croux 1993).
 _MEDIAN_OF_SQUARE = 0.45493642311957283
 _EFFICIENCY = 0.37
+FEWEST_STEPS = 3
 
 
 def stabilised(counts: Floats, totals: Floats) -> tuple[Floats, Floats]:
@@ -42,6 +43,7 @@ def fluctuation(values: Floats, known: Floats, level: Floats) -> Floats:
     values, known, level: (subjects, visits, clusters); a value's variance is ``known + f x level``. From the median of
     the squared differences of successive visits, which a lasting change does not move. The largest counts of three: the
     subject's own, that of all subjects, and the median over clusters, for a quiet series may be quiet by chance.
+    Not-a-number for a subject with fewer than FEWEST_STEPS differences: its fluctuation cannot be told from change.
 
     >>> rng = np.random.default_rng(1)
     >>> still = rng.normal(size=(40, 9, 1))
@@ -49,35 +51,36 @@ def fluctuation(values: Floats, known: Floats, level: Floats) -> Floats:
     >>> [round(float(np.median(fluctuation(x, np.zeros_like(x), np.ones_like(x))))) for x in (still, jump)]
     [1, 1]
     """
-    squares = np.diff(values, axis=1) ** 2
-    known_pair, level_pair = known[:, 1:] + known[:, :-1], level[:, 1:] + level[:, :-1]
-    fine = np.isfinite(squares) & np.isfinite(known_pair) & np.isfinite(level_pair)
-
-    def solved(subject: int | slice, cluster: int) -> float:
-        there = fine[subject, :, cluster]
-        series = (array[subject, :, cluster][there] for array in (squares, known_pair, level_pair))
-        return _solved(*series) if there.any() else 0.0
-
-    together = np.array([solved(slice(None), k) for k in range(values.shape[2])])
-    own = np.array([[solved(s, k) for k in range(values.shape[2])] for s in range(values.shape[0])])
+    before = _last_before(np.isfinite(values))
+    squares = (values - np.take_along_axis(values, before, axis=1))[:, 1:] ** 2
+    known_pair = (known + np.take_along_axis(known, before, axis=1))[:, 1:]
+    level_pair = (level + np.take_along_axis(level, before, axis=1))[:, 1:]
+    # The f at which a squared difference, over its variance, is the median of a squared normal deviate. Two samples
+    # with many cells know more of f than two with hardly any.
+    each = (squares / _MEDIAN_OF_SQUARE - known_pair) / np.maximum(level_pair, 1e-9)
+    own_pair = (before[:, 1:] < np.arange(1, values.shape[1])[None, :, None]) & np.isfinite(each)
+    weight = np.where(own_pair, level_pair, 0.0)
+    own = np.where(own_pair.sum(axis=1) >= FEWEST_STEPS, _weighted_medians(each, weight), np.nan)
+    clusters = values.shape[2]
+    together = _weighted_medians(each.reshape(1, -1, clusters), weight.reshape(1, -1, clusters))[0]
     return np.asarray(np.maximum(own, np.maximum(together, np.median(together))[None, :]), dtype=np.float64)
 
 
-def _solved(squares: Floats, known: Floats, level: Floats) -> float:
-    """Return the f at which the median of ``squares / (known + f level)`` is that of a squared normal deviate."""
+def _last_before(there: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each visit the last one before it that has a value, or the visit itself where there is none."""
+    place = np.arange(there.shape[1])[None, :, None]
+    last = np.maximum.accumulate(np.where(there, place, -1), axis=1)
+    before = np.concatenate([np.full_like(last[:, :1], -1), last[:, :-1]], axis=1)
+    return np.asarray(np.where(before >= 0, before, place), dtype=np.int64)
 
-    def too_much(f: float) -> bool:
-        return float(np.median(squares / np.maximum(known + f * level, 1e-300))) > _MEDIAN_OF_SQUARE
 
-    low, high = 0.0, 1.0
-    if not too_much(low):
-        return 0.0
-    while too_much(high) and high < 1e12:
-        low, high = high, 4 * high
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if too_much(middle) else (low, middle)
-    return high
+def _weighted_medians(each: Floats, weight: Floats) -> Floats:
+    """Return the weighted medians along the second axis, 0 where they are negative or nothing has weight."""
+    order = np.argsort(np.where(weight > 0, each, np.inf), axis=1, kind="stable")
+    values, weights = (np.take_along_axis(array, order, axis=1) for array in (each, weight))
+    summed = np.cumsum(weights, axis=1)
+    middle = np.take_along_axis(values, (summed >= 0.5 * summed[:, -1:]).argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(summed[:, -1] > 0, np.maximum(np.nan_to_num(middle), 0.0), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ def screen(values: Floats, known: Floats, level: Floats, batches: NDArray[np.int
     from scipy.special import fdtrc
 
     f = fluctuation(values, known, level)
-    steps = np.isfinite(np.diff(values, axis=1)).sum(axis=(0, 1))
+    steps = np.maximum(np.isfinite(values).sum(axis=1) - 1, 0).sum(axis=0)
     variance = known[:, 1:] + known[:, :1] + f[:, None, :] * (level[:, 1:] + level[:, :1])
     with np.errstate(divide="ignore", invalid="ignore"):
         changes = (values[:, 1:] - values[:, :1]) / np.sqrt(variance)
