@@ -3,6 +3,7 @@ import pytest
 
 from immunomon.errors import AmbiguousChannel, UnknownChannel
 from immunomon.model.events import Channel, EventTable, Scale, kind_of
+from immunomon.model.raw import RawTable
 
 CHANNELS = (Channel("FSC-A"), Channel("PE-A", "CD25"))
 
@@ -65,3 +66,15 @@ def test_columns_and_channels_must_agree():
 )
 def test_the_kind_of_a_channel_is_read_from_its_detector(detector, kind):
     assert kind_of(detector) == kind
+
+
+def test_time_is_scaled_once_when_it_is_asked_for_and_other_columns_do_not_wait():
+    stored = np.array([[1.0, 100.0], [2.0, 200.0]], dtype=np.float32)
+    events = RawTable(stored, (Channel("PE-A"), Channel("Time")), factors={1: 0.01})
+    other = events.labelled((Channel("PE-A", "CD25"), Channel("Time")))
+    assert other.column("CD25").tolist() == [1.0, 2.0]
+    assert stored[:, 1].tolist() == [100.0, 200.0], "nobody has asked yet"
+    assert events.column("Time").tolist() == other.values[:, 1].tolist() == [1.0, 2.0]
+    assert events.values[:, 1].tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match="read-only"):
+        other.values[0, 0] = 5.0

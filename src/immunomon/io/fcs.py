@@ -13,6 +13,7 @@ from immunomon.io.fcs_header import DataSet, OpenFile, read_data_sets
 from immunomon.io.fcs_layout import channels_of, layout_of
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.fcs import FcsHeader
+from immunomon.model.raw import RawTable
 
 __all__ = ["read_events", "read_fcs", "read_header"]
 
@@ -40,7 +41,9 @@ def read_fcs(path: Path, *, data_set: int | None = None) -> tuple[FcsHeader, Eve
     """
     with _opened(path) as file:
         header, source = _located(file, data_set)
-        values = decode(source)
+        values, factors = decode(source)
+    if factors:
+        return header, RawTable(values, header.channels, source=path.name, factors=factors)
     return header, EventTable.adopt(values, header.channels, Scale.RAW, path.name)
 
 

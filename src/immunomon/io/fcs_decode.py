@@ -21,7 +21,6 @@ __all__ = ["Source", "decode", "stored_blocks"]
 Floats = NDArray[np.floating]
 Block = NDArray[np.float64]
 _BLOCK_VALUES = 1 << 15  # 256 kB as float64: stays in the processor's cache
-_PIECE_VALUES = 1 << 17  # 512 kB as float32: the same
 _TEXT_PIECE = 1 << 15
 _LONGEST_NUMBER = 100
 _TO_BLANKS = bytes.maketrans(b"\t,\r\n", b"    ")
@@ -46,40 +45,34 @@ class Source:
         return self.file.path
 
 
-def decode(source: Source) -> Floats:
+def decode(source: Source) -> tuple[Floats, dict[int, float]]:
     """Return the intensities, (events, channels): float32 if that is exact in all channels but time, else float64.
 
-    Float64 is left out where it would take more than four times the file's size (integers of 8 bits behind a log
-    amplifier). Raises BadFcs if text is no number or ends early.
+    With them come the columns that are still to be multiplied by a number: the time, in files of float32. Float64 is
+    left out where it would take more than four times the file's size (integers of 8 bits behind a log amplifier).
+    Raises BadFcs if text is no number or ends early.
     """
     if source.count == 0:
-        return np.empty((0, len(source.layout.formats)), dtype=np.float32)
+        return np.empty((0, len(source.layout.formats)), dtype=np.float32), {}
     formats, one_order = source.layout.formats, source.layout.is_little or source.layout.is_big
     if one_order and all(one.kind == "F" and (one.as_stored or one.is_time) for one in formats):
-        return _read_floats(source)
-    short = _filled(source, np.float32)
-    if short is not None:
-        return short
-    return _filled(source, np.float64)  # type: ignore[return-value]  # never None for float64
+        factors = {place: channel.factor for place, channel in enumerate(formats) if not channel.as_stored}
+        return _read_floats(source), factors
+    values = _filled(source, np.float32)
+    if values is None:
+        values = _filled(source, np.float64)
+    assert values is not None, "float64 holds them all"
+    return values, {}
 
 
 def _read_floats(source: Source) -> NDArray[np.float32]:
-    """Return floats as they are stored, but for the time step: a piece at a time, while the processor has it."""
-    formats = source.layout.formats
-    values = np.empty((source.count, len(formats)), dtype=np.float32)
-    steps = [(place, channel.factor) for place, channel in enumerate(formats) if not channel.as_stored]
+    values = np.empty((source.count, len(source.layout.formats)), dtype=np.float32)
     source.file.stream.seek(source.begin)
-    step = max(1, _PIECE_VALUES // len(formats))
-    for first in range(0, source.count, step):
-        piece = values[first : first + step]
-        got = source.file.stream.readinto(piece.data.cast("B"))  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
-        if got != piece.nbytes:
-            raise _ended(source)
-        if not source.layout.is_little:
-            piece.byteswap(inplace=True)
-        with np.errstate(all="ignore"):
-            for place, factor in steps:
-                piece[:, place] = piece[:, place].astype(np.float64) * factor
+    got = source.file.stream.readinto(values.data.cast("B"))  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
+    if got != values.nbytes:
+        raise _ended(source)
+    if not source.layout.is_little:
+        values.byteswap(inplace=True)
     return values
 
 

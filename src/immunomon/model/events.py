@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -146,6 +147,10 @@ class EventTable:
     def column(self, name: str) -> NDArray[np.floating]:
         """Return one channel's values, (events,), by marker or detector name."""
         return self.values[:, self.index(name)]
+
+    def stored(self, columns: Iterable[int]) -> NDArray[np.floating]:  # noqa: ARG002  (a table may not have all at once)
+        """Return the array of all values, (events, channels), for reading these columns only."""
+        return self.values
 
     def rough(self, name: str) -> tuple[NDArray[np.floating], float]:
         """Return a channel's values for a first look, and how far from the exact ones they may be: here not at all."""

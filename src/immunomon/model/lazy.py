@@ -117,9 +117,11 @@ class CompensatedTable(LazyTable):
     def _unmixed(self, place: int, rows: Rows | None) -> Floats:
         column = self.recipe.direct[place]
         if column >= 0:
-            values = self.raw.values[:, column] if rows is None else self.raw.values[rows, column]
-            return np.array(values, dtype=np.float64)
-        return weighted(self.raw.values, self.recipe.sources, self.recipe.weights[place], rows=rows)
+            values = self.raw.stored([column])[:, column]
+            return np.array(values if rows is None else values[rows], dtype=np.float64)
+        return weighted(
+            self.raw.stored(self.recipe.sources), self.recipe.sources, self.recipe.weights[place], rows=rows
+        )
 
 
 class FastColumns:

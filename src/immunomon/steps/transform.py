@@ -94,7 +94,7 @@ def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyS
     as_it_is = {
         number: recipe.direct[place]
         for number, (place, scale) in enumerate(zip(places, scales, strict=True))
-        if scale.kind == "identity" and recipe.direct[place] >= 0 and raw.values.dtype == np.float32
+        if scale.kind == "identity" and recipe.direct[place] >= 0 and raw.stored([]).dtype == np.float32
     }
     chosen = [number for number, table in enumerate(tables) if table is not None or number in as_it_is]
     plan = Plan(
@@ -105,7 +105,8 @@ def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyS
     )
 
     def compute(axes: Sequence[int], rows: NDArray[np.int64] | None, pool: Executor | None) -> NDArray[np.float32]:
-        return locate(raw.values, plan, axes=axes, rows=rows, pool=pool)
+        wanted = (*recipe.sources, *(int(plan.direct[axis]) for axis in axes))
+        return locate(raw.stored(wanted), plan, axes=axes, rows=rows, pool=pool)
 
     bounds = {number: table.bound if (table := tables[number]) else 0.0 for number in chosen}
     return FastColumns(bounds, compute, cheap=tuple(as_it_is))
