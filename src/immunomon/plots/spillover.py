@@ -67,14 +67,14 @@ def _number(ax: Axes, value: float, place: tuple[int, int], colour: Any) -> None
     ax.text(place[1], place[0], text, ha="center", va="center", fontsize=5.5, color="white" if dark else "black")
 
 
-def pair_plot(ax: Axes, before: NDArray[np.floating], after: NDArray[np.floating], names: tuple[str, str]) -> Axes:
+def pair_plot(ax: Axes, before: NDArray[np.floating], after: NDArray[np.floating], *, names: tuple[str, str]) -> Axes:
     """Draw a single stain's events in two detectors before and after compensation.
 
     before, after: (events, 2), the stain's own signal and the other's; names: the stain and the other.
 
     >>> import matplotlib.figure
     >>> ax = matplotlib.figure.Figure().subplots()
-    >>> pair_plot(ax, np.ones((3, 2)), np.zeros((3, 2)), ("PE", "FITC")).get_ylabel()
+    >>> pair_plot(ax, np.ones((3, 2)), np.zeros((3, 2)), names=("PE", "FITC")).get_ylabel()
     'FITC'
     """
     every = max(1, before.shape[0] // 2000)

@@ -72,7 +72,7 @@ def _pairs(result: ControlsResult, estimate: EstimatedSpillover, pairs: list[tup
     from matplotlib.figure import Figure
 
     columns = [result.detectors.index(name) for name in estimate.detectors]
-    own = [estimate.detectors.index(name) for name in as_own(estimate)]
+    own = [estimate.detectors.index(name) for name in _own(estimate)]
     square = as_spillover(estimate.matrix).array
     lines = -(-len(pairs) // 3)
     figure = Figure(figsize=(10, 3.2 * lines), layout="constrained")
@@ -81,13 +81,13 @@ def _pairs(result: ControlsResult, estimate: EstimatedSpillover, pairs: list[tup
         control = next(control for control in result.good if control.label.fluorochrome == stain)
         raw = control.events[:, columns]
         two = [own[estimate.fluorochromes.index(stain)], own[estimate.fluorochromes.index(into)]]
-        pair_plot(ax, raw[:, two], unmix(raw, square, two), (stain, into))
+        pair_plot(ax, raw[:, two], unmix(raw, square, two), names=(stain, into))
     for ax in places[len(pairs) :]:
         ax.set_axis_off()
     return _png(figure)
 
 
-def as_own(estimate: EstimatedSpillover) -> tuple[str, ...]:
+def _own(estimate: EstimatedSpillover) -> tuple[str, ...]:
     """Return the detector in which each fluorochrome's compensated signal is found when the matrix is used."""
     matrix = estimate.matrix
     return getattr(matrix, "own_detectors", estimate.own)
