@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from immunomon.clusters.cells import BINS, HIGHEST, LOWEST
 from immunomon.clusters.naming import borders_of, overlap_of, phenotype
+from immunomon.model.clusters import CLUSTER_TABLES
 
 
 def histogram(values):
@@ -40,3 +44,10 @@ def test_cells_that_no_gate_below_knows_are_not_covered():
     found = overlap_of({"t_cells": 3}, {"t_cells": 500}, cells=100, gated=3)
     assert not found.covered
     assert overlap_of({}, {}, cells=0, gated=0).population is None
+
+
+@pytest.mark.parametrize("table", CLUSTER_TABLES.values(), ids=lambda table: table.name)
+def test_the_document_says_what_each_column_means(table):
+    text = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    missing = [c.name for c in table.columns if f"| `{c.name}` | {c.dtype} | {c.meaning} |" not in text]
+    assert not missing

@@ -168,7 +168,8 @@ Null scenario, method som, all metaclusters x visits x (percent and state marker
 What this does not show: the novel cells are well apart from all others in five markers; cells that differ by a shade
 from known ones stay in their metacluster. The list is for large changes, be it in few subjects, and no tool for small
 ones in all (the effects of the scenario `mechanism`, log-odds 0.15 to 0.8, are hardly ever listed: gates and the
-planned comparison are for those). Five null trials with nothing listed bound the rate of false lists at 45 % (95 %), no lower.
+planned comparison are for those). Five null trials with nothing listed bound the rate of false lists at 45 % (with
+95 % confidence), no lower.
 """
 
 
