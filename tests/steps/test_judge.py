@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from immunomon.errors import WrongScale
 from immunomon.model.events import Channel, EventTable, Scale
@@ -186,3 +188,20 @@ def test_compensated_events_are_refused():
     events = EventTable(np.ones((3, 1)), (Channel("PE-A"),), Scale.COMPENSATED, "a.fcs")
     with pytest.raises(WrongScale, match=r"a\.fcs: judge needs raw events, got compensated ones"):
         judge(events, LIMITS)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=12), st.integers(1, 3))
+def test_whatever_numbers_a_file_holds_it_is_judged_without_harm(numbers, channel):
+    values = np.column_stack([np.tile(numbers, 3000 // len(numbers) + 1)[:3000]] * 4)
+    values[:, :channel] = np.random.default_rng(1).standard_normal((3000, channel))
+    quality = judge(EventTable(values, CHANNELS), LIMITS).quality
+    json.dumps(quality.to_dict(), allow_nan=False)
+
+
+def test_a_file_with_thousands_of_channels_does_not_exhaust_memory():
+    values = np.random.default_rng(2).standard_normal((2100, 1000)).astype(np.float32)
+    values[:, -1] = np.arange(2100) // 5
+    channels = (*(Channel(f"D{place}-A") for place in range(999)), Channel("Time"))
+    quality = judge(EventTable(values, channels), LIMITS).quality
+    assert len(named(quality, "signal")) == 256

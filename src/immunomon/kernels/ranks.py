@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = ["binned_ranks"]
 
 _CODES = 1 << 16
+_TOGETHER = 64  # channels whose tables of ranks are in memory at once
 _ENOUGH = 50_000  # events that fix the ranks of all: their error is far below that of a bin's mean
 
 
@@ -61,8 +62,11 @@ def binned_ranks(values: NDArray[np.floating], edges: NDArray[np.int64]) -> NDAr
     [[0.125], [0.5], [0.875]]
     """
     out = np.zeros((len(edges) - 1, values.shape[1]))
-    if values.size:
-        bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-        table = _ranks(bits, max(1, len(values) // _ENOUGH))
-        _means(bits, np.ascontiguousarray(edges, dtype=np.int64), table, out)
+    starts = np.ascontiguousarray(edges, dtype=np.int64)
+    for first in range(0, values.shape[1] if len(values) else 0, _TOGETHER):
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and ranks as that
+            block = np.ascontiguousarray(values[:, first : first + _TOGETHER], dtype=np.float32)
+        bits, means = block.view(np.uint32), np.zeros((len(edges) - 1, block.shape[1]))
+        _means(bits, starts, _ranks(bits, max(1, len(values) // _ENOUGH)), means)
+        out[:, first : first + _TOGETHER] = means
     return out

@@ -24,6 +24,7 @@ _FEWEST_TICKS = 20  # fewer different times than this show no flow rate
 _FEWEST_EVENTS = 2000  # fewer events than this show no change: their bins would be too few
 _SHUFFLED = 0.05  # share of events that come before the one ahead of them
 _RESTART = 0.1  # of the whole time; a clock that jitters steps back by less
+_MOST_CHANNELS = 256  # no panel has more; a file made to exhaust us may
 _SHOWN = 60  # bins of the picture
 
 
@@ -99,15 +100,18 @@ def _clock(events: EventTable) -> _Clock:
     if not columns:
         return _Clock(_unjudged("time", "there is no Time channel"))
     time = events.values[:, columns[0]].astype(np.float64)
-    if not np.isfinite(time).all() or time.size < 2 or time.min() == time.max():
+    with np.errstate(over="ignore", invalid="ignore"):
+        span = float(np.ptp(time)) if time.size > 1 else 0.0
+    if not np.isfinite(span) or not span:
         return _Clock(_unjudged("time", "Time stands still"))
+    time = (time - time.min()) / span
     steps = np.diff(time)
     back = float(np.mean(steps < 0))
     if back > _SHUFFLED:
         return _Clock(
             _unjudged("time", f"Time is shuffled: {100 * back:.0f} % of the events come too late", 100 * back)
         )
-    restarts = int(np.count_nonzero(steps < -_RESTART * np.ptp(time)))
+    restarts = int(np.count_nonzero(steps < -_RESTART))
     if restarts:
         again = "once" if restarts == 1 else f"{restarts} times"
         reason = f"Time starts again {again}: several tubes in one file, or a clock that ran over"
@@ -156,7 +160,8 @@ def _signals(events: EventTable, clock: _Clock, limits: QualityLimits) -> _Found
     columns = _measured(events)
     names = [events.channels[i].name for i in columns]
     edges = event_bins(events.count)
-    levels = binned_ranks(events.values, edges)[:, columns]
+    few = len(events.channels) <= _MOST_CHANNELS or not columns
+    levels = binned_ranks(events.values if few else events.values[:, : columns[-1] + 1], edges)[:, columns]
     strays = stray_stretches(levels, limits.signal_shift)
     named = tuple(_flag_signal(stray, edges, names, limits) for stray in strays)
     checks = tuple(
@@ -169,14 +174,16 @@ def _signals(events: EventTable, clock: _Clock, limits: QualityLimits) -> _Found
 
 def _measured(events: EventTable) -> list[int]:
     """Return the columns that a cell's signals are in: neither Time nor a counter that only rises."""
-    steps = np.diff(events.values[:_FEWEST_EVENTS], axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.diff(events.values[:_FEWEST_EVENTS], axis=0)
     counter: Mask = np.any(steps > 0, axis=0) & ~np.any(steps < 0, axis=0)
     # HDR- is what a MACSQuant calls its own channels: event numbers, time, volume drawn.
-    return [
+    found = [
         i
         for i, channel in enumerate(events.channels)
         if channel.kind is not ChannelKind.TIME and not counter[i] and not channel.detector.startswith("HDR-")
     ]
+    return found[:_MOST_CHANNELS]
 
 
 def _flag_signal(stray: Stretch, edges: NDArray[np.int64], names: Sequence[str], limits: QualityLimits) -> Flagged:
