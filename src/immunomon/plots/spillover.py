@@ -81,10 +81,16 @@ def pair_plot(ax: Axes, before: NDArray[np.floating], after: NDArray[np.floating
     for values, colour, word in ((before, "#d98200", "before"), (after, "#0072b2", "after")):
         ax.plot(values[::every, 0], values[::every, 1], ".", ms=2, color=colour, alpha=0.5, label=word, rasterized=True)
     for place, rescale in enumerate((ax.set_xscale, ax.set_yscale)):
-        typical = float(np.median(np.abs(after[:, place] - np.median(after[:, place])))) if after.size else 0.0
-        rescale("symlog", linthresh=10.0 ** np.ceil(np.log10(max(2 * typical, 1.0))))
+        rescale("symlog", linthresh=_linear_range(after[:, place]))
     ax.axhline(0.0, color="#666666", lw=0.6)
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     ax.legend(loc="upper left", fontsize=6, markerscale=3, frameon=False)
     return ax
+
+
+def _linear_range(values: NDArray[np.floating]) -> float:
+    """Return the power of ten that the dim events lie within, by the spread of the dimmer half."""
+    dim = values[values <= np.median(values)] if values.size else np.zeros(1)
+    spread = float(np.median(np.abs(dim - np.median(dim))))
+    return float(10.0 ** np.ceil(np.log10(max(2 * spread, 1.0))))
