@@ -128,7 +128,9 @@ def _within(strategy: GatingStrategy, named: str | None) -> str:
 
 def _tasks(run: Run, plan: Plan, panel: str) -> list[Task]:
     """Return the samples of a panel that the run gated; refuse if they are not what it gated."""
-    keys = {file["sample_id"]: file["key"] for file in run.record["files"] if file["status"] == "gated"}
+    keys = {
+        file["sample_id"]: file.get("own_key", file["key"]) for file in run.record["files"] if file["status"] == "gated"
+    }
     tasks = [
         task
         for task in plan.tasks

@@ -172,7 +172,7 @@ def _tasks(run: Run, plan: Plan, panel: str) -> list[Task]:
 
 
 def _refuse_changed(run: Run, plan: Plan, declared: Normalisation) -> None:
-    keys = {file["sample_id"]: file["key"] for file in run.record["files"]}
+    keys = {file["sample_id"]: file.get("own_key", file["key"]) for file in run.record["files"]}
     tasks = [task for wanted in declared.panels for task in _tasks(run, plan, wanted.panel)]
     changed = [task.sample.id for task in tasks if task.key != keys[task.sample.id]]
     if changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.gates import GATE_METHODS, gate_method
@@ -43,7 +43,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole study ready to run."""
+    """A whole study ready to run.
+
+    own_keys: of each sample, the key of what it alone brings, before other samples and persons had a say.
+    """
 
     study: Study
     study_file: Path
@@ -53,6 +56,7 @@ class Plan:
     tasks: tuple[Task, ...]
     inputs: Mapping[str, str]
     overrides: tuple[Override, ...] = ()
+    own_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def samples_folder(self) -> Path:

@@ -68,11 +68,12 @@ def run_study(
     started = _now()
     plan = make_plan(study, jobs=workers, progress=lambda done, total: say("reading", done, total, 0))
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
+    own_keys = {task.sample.id: task.key for task in plan.tasks}
     with folder.locked():
         plan, settled = _settled(_overridden(plan), folder, workers, say)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
             account.refuse_if_locked(given=why is not None)
-            return _run(plan, settled, folder, workers, say, started)
+            return _run(replace(plan, own_keys=own_keys), settled, folder, workers, say, started)
 
 
 def _run(
@@ -195,6 +196,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
                 "status": result.status,
                 "reason": result.reason,
                 "key": task.key,
+                "own_key": plan.own_keys.get(task.sample.id, task.key),
             }
             for task, result in zip(plan.tasks, results, strict=True)
         ],

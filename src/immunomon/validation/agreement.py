@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.io.memberships import read_memberships
+from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.gated import read_gated
 from immunomon.pipeline.plan import Plan, Task, make_plan
-from immunomon.pipeline.single import analyse
 from immunomon.validation.targets import Target, target_of
 from immunomon.validation.trials import Trial
 
@@ -170,11 +171,10 @@ def event_scores(
 
 def _scores(trial: Trial, plan: Plan, task: Task) -> Sequence[tuple[str, str, str, float]]:
     file = task.sample.file.as_posix()
-    strategy, panel = plan.strategies[str(task.strategy)], plan.panels[task.sample.panel]
-    tree = analyse(task.path, strategy, panel=panel, compensation=plan.compensation, with_plots=False).tree
+    tree = read_gated(RunFolder(trial.run), plan, task).tree
     truth = read_memberships(trial.truth_mask_file(file))
     pairs = ((name, tree.mask(name), mask) for name, mask in truth.items())
-    return [(file, panel.name, name, f1(gated, mask)) for name, gated, mask in pairs if gated is not None]
+    return [(file, task.sample.panel, name, f1(gated, mask)) for name, gated, mask in pairs if gated is not None]
 
 
 def f1(found: Mask, true: Mask) -> float:
