@@ -67,5 +67,6 @@ def read_content(run: Path, study: Path | None = None) -> Content:
     cp_map = load_cp_map(source.study_folder)
     subjects = [str(one["id"]) for one in source.study["subjects"]]
     assessments = read_assessments(source.study_folder, subjects)
+    wanted = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
     trial = trial_of(source.study, assessments, cp_map.spec.sponsor)
-    return Content(source, trial, assessments, cp_map, tuple(measurements(source)))
+    return Content(source, trial, assessments, cp_map, tuple(measurements(source, wanted)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,10 @@ def quantities(found: list[Measurement]) -> set[Quantity]:
     return {one.quantity for one in found if one.quantity.statistic != "median_intensity"}
 
 
-def measurements(source: RunSource) -> list[Measurement]:
+def measurements(source: RunSource, medians: Iterable[Quantity] = ()) -> list[Measurement]:
     """Return every number of subjects' tubes, those that were not measured at planned visits among them.
 
+    medians: the median intensities that are wanted; there are many, and few of them are asked for.
     Absolute counts are given for the populations that have one anywhere in the run. Ordered by subject, quantity, date
     and sample. Tubes of nobody (bridge samples, controls) are not subjects' data and are left out.
     """
@@ -62,14 +63,17 @@ def measurements(source: RunSource) -> list[Measurement]:
         labels={(row["panel"], row["population"]): str(row["label"]) for row in rows},
         paths={(row["panel"], row["population"]): str(row["path"]) for row in rows},
     )
-    found = [*_percents(names), *_absolutes(names, rows), *_medians(names), *_missing(names)]
+    found = [*_percents(names), *_absolutes(names, rows), *_medians(names, set(medians)), *_missing(names)]
     return sorted(
         found, key=lambda one: (one.subject, one.quantity, one.date or "9999", one.visit, one.sample_id, one.role)
     )
 
 
 def _rows(source: RunSource, table: str) -> list[dict[str, Any]]:
-    rows = records_of(source.tables[table])
+    return _subjects_rows(records_of(source.tables[table]))
+
+
+def _subjects_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["subject"] and row["role"] in GATED_ROLES]
 
 
@@ -127,8 +131,11 @@ def _absolutes(names: _Names, rows: Sequence[Row]) -> Iterator[Measurement]:
         yield _made(names, said, quantity, "cells_per_ul")
 
 
-def _medians(names: _Names) -> Iterator[Measurement]:
-    for row in _rows(names.source, "medians"):
+def _medians(names: _Names, wanted: set[Quantity]) -> Iterator[Measurement]:
+    table = names.source.tables["medians"]
+    keys = {(one.panel, one.population, one.marker) for one in wanted}
+    chosen = [key in keys for key in zip(table["panel"], table["population"], table["marker"], strict=True)]
+    for row in _subjects_rows(records_of(table[chosen])):
         quantity = Quantity(row["panel"], row["population"], "median_intensity", "", row["marker"])
         yield _made(names, row, quantity, "median_intensity")
 

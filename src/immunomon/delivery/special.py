@@ -16,8 +16,7 @@ Record = dict[str, Value]
 def trial_visits(trial: Trial) -> list[Record]:
     """Return TV: every visit of the plan, for all arms alike."""
     return [
-        {"STUDYID": trial.name, "DOMAIN": "TV", **trial.when(visit.label), **_rules(visit)}
-        for visit in trial.visits
+        {"STUDYID": trial.name, "DOMAIN": "TV", **trial.when(visit.label), **_rules(visit)} for visit in trial.visits
     ]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 __all__ = ["Identifiers", "scrubbed_text"]
 
@@ -27,6 +28,12 @@ _NOBODY = ("*BEAD*", "*CONTROL*", "*BRIDGE*", "SPECIMEN*", "TUBE*", "UNKNOWN", "
 _SHORTEST = 4  # shorter values stand in too many words to be taken out of them
 
 
+@functools.lru_cache(maxsize=32)
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    # Translated patterns do not backtrack, so that one from a stranger's study file cannot hang us.
+    return re.compile("|".join(fnmatch.translate(pattern.upper()) for pattern in patterns) or "(?!)")
+
+
 @dataclass(frozen=True)
 class Identifiers:
     """Which keywords of an FCS file may name a person, and which values of them are no person's.
@@ -44,7 +51,7 @@ class Identifiers:
         >>> Identifiers().may_name("Patient ID"), Identifiers().may_name("$CYT")
         (True, False)
         """
-        return any(fnmatchcase(keyword.upper(), pattern.upper()) for pattern in self.keywords)
+        return _any_of(self.keywords).fullmatch(keyword.upper()) is not None
 
     def found(self, keywords: Mapping[str, str], pseudonyms: Iterable[str] = ()) -> dict[str, str]:
         """Return the keywords of a file that may name a person, with their values.
@@ -63,7 +70,7 @@ class Identifiers:
         }
 
     def _is_nobody(self, value: str) -> bool:
-        return any(fnmatchcase(value.upper(), pattern.upper()) for pattern in (*_NOBODY, *self.allowed))
+        return _any_of((*_NOBODY, *self.allowed)).fullmatch(value.upper()) is not None
 
     def scrubbed(self, keywords: Mapping[str, str], pseudonyms: Iterable[str] = ()) -> dict[str, str]:
         """Return a file's keywords without those that may name a person.
