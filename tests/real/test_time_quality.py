@@ -17,7 +17,7 @@ def quality(path):
 def test_files_known_to_be_dirty_do_not_pass(real_data, name):
     found = quality(real_data / "time-quality" / f"{name}.fcs")
     assert found.verdict in (Verdict.WARN, Verdict.FAIL)
-    assert found.flagged_percent > 10
+    assert found.flagged_percent > 5
 
 
 def test_files_with_coarse_time_cannot_be_judged_and_lose_no_event(real_data):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,7 @@ def section(settings: Settings) -> Section:
         f"{_word(float(clean.max()) <= MOST_CLEAN_PERCENT)}  clean files: {clean.mean():.2f} % flagged on average, "
         f"{clean.max():.2f} % at most"
     )
-    lines += [f"         {name}: {verdict} ({percent:.1f} % flagged)" for name, verdict, percent, _ in real]
+    lines += [f"         {name}: {verdict} ({percent:.1f} % flagged)" for name, verdict, percent, _ in _told(real)]
     return Section("\n".join(text) + "\n", tuple(lines), met)
 
 
@@ -234,8 +234,15 @@ def _real_text(real: Sequence[tuple[str, str, float, str]]) -> Iterator[str]:
     yield ""
     yield "| file | verdict | flagged, % | reason |"
     yield "| --- | --- | --- | --- |"
-    for name, verdict, percent, reason in real:
-        yield f"| {name} | {verdict} | {percent:.1f} | {reason} |"
+    yield from (f"| {name} | {verdict} | {percent:.1f} | {reason} |" for name, verdict, percent, reason in _told(real))
+
+
+def _told(real: Sequence[tuple[str, str, float, str]]) -> Iterator[tuple[str, str, float, str]]:
+    """Yield one row a file, and one for all files of a folder of which the same is said for the same reason."""
+    for (folder, verdict, reason), rows in groupby(real, key=lambda row: (row[0].rpartition("/")[0], row[1], row[3])):
+        files = list(rows)
+        name = files[0][0] if len(files) == 1 else f"{folder}: {len(files)} files"
+        yield name, verdict, max(row[2] for row in files), reason
 
 
 def _speed_line() -> str:
