@@ -20,7 +20,7 @@ from immunomon.kernels.tables import SHIFT, Table
 __all__ = ["Plan", "locate"]
 
 _TILE = 256
-_CHUNK = 32_768  # fewer events are not worth another thread
+_CHUNK = 80_000  # fewer events are not worth another thread
 _TERMS = 3  # added in one trip through memory
 _SHIFT, _MASK = np.uint32(SHIFT), np.uint32((1 << SHIFT) - 1)
 _UNKNOWN = np.float32(np.nan)

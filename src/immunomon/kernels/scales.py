@@ -72,7 +72,7 @@ def _solve_logicle(x: Floats, alpha: float, b: float, gamma: float, d: float, f:
         falling *= d
         rising -= falling
         step = error / (slope - 0.5 * error * rising / slope)
-        y = np.where(going, y - step, y)
+        np.subtract(y, step, out=y, where=going)
         going &= np.abs(step) > _LAST_STEP
         if not going.any():
             break

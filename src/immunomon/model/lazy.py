@@ -84,7 +84,9 @@ class LazyTable(EventTable):
             return self.cells(place, chosen[0] if some is None else chosen[0][some])
 
         count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else rows.size
-        return LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
+        taken = LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
+        taken.__dict__["_places"] = self._places  # the same channels: no need to look them up anew
+        return taken
 
     def labelled(self, channels: tuple[Channel, ...]) -> EventTable:
         """Return the same events with other names on their channels."""

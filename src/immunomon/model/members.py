@@ -20,7 +20,7 @@ Shape = Interval | Rectangle | Polygon | Ellipse | Ellipsoid
 Columns = Mapping[str, tuple[NDArray[np.floating], float]]
 
 
-_PART = 50_000  # events; fewer are not worth another thread
+_PART = 80_000  # events; fewer are not worth another thread
 _FEW = 4  # a population of less than this part of all events is looked at by its rows
 
 
