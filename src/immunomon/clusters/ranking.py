@@ -22,6 +22,9 @@ __all__ = ["LISTED_AT", "Series", "rank"]
 LISTED_AT = 0.05
 _FAR = 3.0  # standard deviations at which a subject's own change is counted
 _FEWEST_CELLS = 20.0  # a median of fewer cells says nothing of a state
+_DIVIDED = 0.2  # of the display scale, nearly a decade: an interquartile range above it spans two kinds of cells
+# The standard error of a median of normal values, and their quartile range, in standard deviations.
+_OF_MEDIAN, _OF_QUARTILES = 1.2533, 1.349
 Floats = NDArray[np.float64]
 
 
@@ -29,8 +32,8 @@ Floats = NDArray[np.float64]
 class Series:
     """One study's metaclusters over time, the baseline visit first; not-a-number where there is no sample.
 
-    counts: (subjects, visits, metaclusters); totals: (subjects, visits); medians, errors: marker -> (subjects, visits,
-    metaclusters), the median on the display scale and its standard error; batches: (subjects, visits).
+    counts: (subjects, visits, metaclusters); totals: (subjects, visits); medians, widths: marker -> (subjects, visits,
+    metaclusters), median and interquartile range on the display scale; batches: (subjects, visits).
     """
 
     subjects: Sequence[str]
@@ -38,7 +41,7 @@ class Series:
     counts: Floats
     totals: Floats
     medians: Mapping[str, Floats]
-    errors: Mapping[str, Floats]
+    widths: Mapping[str, Floats]
     batches: NDArray[np.int64]
 
 
@@ -51,10 +54,9 @@ def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:
     found = screen(values, np.where(np.isfinite(values), 1.0, np.nan), level, series.batches)
     odds = log_odds(series.counts, np.broadcast_to(series.totals[:, :, None], series.counts.shape))
     rows = _rows(series, labels, found, odds, marker=None)
-    for marker, medians in series.medians.items():
-        few = ~(series.counts >= _FEWEST_CELLS)
-        shown = np.where(few, np.nan, medians)
-        found = screen(shown, np.where(few, np.nan, series.errors[marker] ** 2), np.ones_like(shown), series.batches)
+    for marker in series.medians:
+        shown, errors = _steady_medians(series, marker)
+        found = screen(shown, errors**2, np.ones_like(shown), series.batches)
         rows += _rows(series, labels, found, shown, marker=marker)
     p = np.array([np.nan if row["p"] is None else row["p"] for row in rows], dtype=np.float64)
     for row, rate in zip(rows, benjamini_hochberg(p).tolist(), strict=True):
@@ -62,6 +64,24 @@ def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:
         row["listed"] = bool(rate <= LISTED_AT)
     rows.sort(key=lambda row: (row["fdr"] if row["fdr"] is not None else 2.0, -(row["score"] or 0.0)))
     return frame_of([{**row, "rank": place} for place, row in enumerate(rows, start=1)], EXPLORATORY)
+
+
+def _steady_medians(series: Series, marker: str) -> tuple[Floats, Floats]:
+    """Return the medians that can be compared and their standard errors; not-a-number where they cannot.
+
+    A median of few cells says little, and where the marker divides the metacluster in two, the median jumps between the
+    halves when their shares shift by a little.
+    """
+    width = series.widths[marker]
+    out = (_typical(width) > _DIVIDED)[None, None, :] | ~(series.counts >= _FEWEST_CELLS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = _OF_MEDIAN * width / _OF_QUARTILES / np.sqrt(series.counts)
+    return np.where(out, np.nan, series.medians[marker]), np.where(out, np.nan, errors)
+
+
+def _typical(width: Floats) -> Floats:
+    flat = width.reshape(-1, width.shape[2])
+    return np.array([np.median(own[np.isfinite(own)]) if np.isfinite(own).any() else 0.0 for own in flat.T])
 
 
 def _rows(

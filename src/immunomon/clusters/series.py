@@ -16,9 +16,6 @@ from immunomon.model.strategy import ScaleDeclaration
 
 __all__ = ["counted_of", "series_of"]
 
-# The standard error of a median of normal values, and the normal standard deviation of a quartile range.
-_OF_MEDIAN, _OF_QUARTILES = 1.2533, 1.349
-
 
 def counted_of(tally: Tally, names: Sequence[str], state: Sequence[str]) -> Counted:
     """Return a sample's counts and medians by metacluster, as plain data."""
@@ -59,13 +56,9 @@ def series_of(source: Source, tallies: Sequence[Tally]) -> Series:
         quartiles[place] = np.nan if doubled else one.quartiles
         batches[place] = named.get(sample.batch, batches[place])
     shown = {marker: _scale(source, marker).apply(quartiles[..., k, :]) for k, marker in enumerate(source.state)}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = {
-            marker: _OF_MEDIAN * (found[..., 2] - found[..., 0]) / _OF_QUARTILES / np.sqrt(counts)
-            for marker, found in shown.items()
-        }
     medians = {marker: found[..., 1] for marker, found in shown.items()}
-    return Series(subjects, visits, counts, totals, medians, errors, batches)
+    widths = {marker: found[..., 2] - found[..., 0] for marker, found in shown.items()}
+    return Series(subjects, visits, counts, totals, medians, widths, batches)
 
 
 def _scale(source: Source, marker: str) -> AnyScale:
