@@ -139,7 +139,8 @@ def section(settings: Settings) -> Section:
 _NOT_SHOWN = (
     "What this does not show: the simulator's artefacts are of one strength each (signals x 0.62 or x 1.5, to x 0.45 "
     "in a drift, a fifth of the flow rate in a clog) and touch all channels at once; a change of one dim marker alone, "
-    "or of less than the threshold, is not flagged (table above). The real files have no truth event by event. "
+    "or of less than the threshold, is not flagged (table above). The real files have no truth event by event, and the "
+    "default thresholds were chosen with these files in view. "
     "A change of what is in the tube (cells that settle) looks like a change of the instrument.",
 )
 
