@@ -130,6 +130,49 @@ def test_a_visit_without_a_sample_is_not_done_and_not_silently_gone(content):
     assert {one["CPSTAT"] for one in not_done} == {"NOT DONE"}
 
 
+def with_kinetics(content, folder, line):
+    (folder / "assessments").mkdir()
+    head = "subject,parameter,name,value,unit,reason"
+    (folder / "assessments" / "kinetics.csv").write_text(f"{head}\n{line}\n", encoding="utf-8")
+    return replace(content, source=replace(content.source, folder=folder))
+
+
+def test_kinetic_parameters_of_the_run_are_pp_and_one_that_is_not_estimable_has_its_reason(content, tmp_path):
+    lines = "S01,CMAX,Max Conc,812.5,cells/mL,\nS01,LAMZHL,Half-Life Lambda z,,h,fewer than three points after Cmax"
+    with_pp = sdtm_datasets(with_kinetics(content, tmp_path, lines))
+    first, second = records(with_pp, "PP")
+    assert (first["PPTESTCD"], first["PPSTRESN"], first["PPSTRESU"]) == ("CMAX", 812.5, "cells/mL")
+    assert (second["PPSTRESN"], second["PPSTAT"]) == (None, "NOT DONE")
+    assert second["PPREASND"] == "fewer than three points after Cmax"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("S01,CMAX,Max Conc,much,h,", "'much' is no number"), ("S99,CMAX,Max Conc,1,h,", "no subject 'S99'")],
+)
+def test_kinetic_parameters_that_cannot_be_read_are_said(content, tmp_path, line, said):
+    with pytest.raises(DeliveryFailed, match=said):
+        sdtm_datasets(with_kinetics(content, tmp_path, line))
+
+
+def test_stimulated_and_unstimulated_tubes_are_told_apart(content):
+    from immunomon.delivery.cp import cp_records
+    from immunomon.delivery.mapping import Quantity
+
+    one = next(one for one in content.measurements if one.value is not None and one.quantity.statistic == "percent")
+    quantity = Quantity("thelper-ics", "th1_ifng", "percent", "cd3pos_cd8neg")
+    path = "/singlets/live/lymphocytes/t_cells/cd3pos_cd8neg/th1_ifng"
+    tubes = [replace(one, quantity=quantity, role=role, path=path) for role in ("sample", "unstimulated")]
+    made = [record.values for record in cp_records(tubes, content.cp_map, content.trial)]
+    assert [one["CPTSTCND"] for one in made] == ["WITH STIMULATING AGENT", "WITHOUT STIMULATING AGENT"]
+    assert [one["CPCNDAGT"] for one in made] == ["PMA AND IONOMYCIN", None]
+    assert {one["CPMETHOD"] for one in made} == {"INTRACELLULAR CYTOKINE STAIN FLOW CYTOMETRIC ASSAY"}
+    assert {one["CPCAT"] for one in made} == {"CELL FUNCTION"}
+    assert {one["CPGATDEF"] for one in made} == {
+        "FSCA x FSCH singlets|Viability-|FSCA x SSCA lymphocytes|CD3+|CD8-|IFNg+IL17A-"
+    }
+
+
 def test_a_population_without_a_test_stops_the_delivery(content):
     spec = content.cp_map.spec
     fewer = spec.model_copy(update={"tests": [one for one in spec.tests if one.population != "treg"]})

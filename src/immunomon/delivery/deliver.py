@@ -175,6 +175,7 @@ def deliver_run(
     """
     if kind not in FORMATS:
         raise UnknownName(f"no format named '{kind}'; {nearest(kind, FORMATS)}")
+    out = out if out.name not in {"", ".."} else out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
         raise DeliveryFailed(f"{out}: holds other things than a delivery; name a new folder")
     before = None if previous is None else (read_delivery(previous), read_manifest(previous))

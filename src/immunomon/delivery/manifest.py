@@ -19,6 +19,9 @@ from immunomon.model.identifiers import scrubbed_text
 __all__ = ["manifest_of"]
 
 
+_BY_THE_MAP = {"redcap", "sdtm", "adam", "dataset-json"}  # what the map has no test for is not in these
+
+
 def manifest_of(
     content: Content, headers: Headers, made: tuple[str, Sequence[tuple[Dataset, str]], Mapping[str, str]]
 ) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def manifest_of(
             for one, file in datasets
         ],
         "absent": dict(absent),
-        "left_out": _left_out(content),
+        "left_out": _left_out(content) if kind in _BY_THE_MAP else [],
         "blanks": _blanks([one for one, _ in datasets]),
         "identifiers": {
             "keywords_removed": list(headers.keywords_removed),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from immunomon.delivery.content import Content
 from immunomon.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
-from immunomon.delivery.measured import Measurement
+from immunomon.delivery.measured import Measurement, quantities
 
 __all__ = ["redcap_tables"]
 
@@ -46,8 +46,10 @@ def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
     """Return the records to import and the data dictionary.
 
     Each number has two fields: its value and, where that is blank, why (``..._why``). Of two tubes of one visit neither
-    is given; both fields say so. The map's PARAMCD, in small letters, names the fields.
+    is given; both fields say so. The map's PARAMCD, in small letters, names the fields. Raises BadSpec if a quantity is
+    neither in the map nor left out on purpose.
     """
+    content.cp_map.refuse_unmapped(quantities(list(content.measurements)))
     tests = {quantity: test.paramcd.casefold() for quantity, test in content.cp_map.tests.items()}
     found = [one for one in content.measurements if one.quantity in tests and one.role == "sample"]
     slots: dict[tuple[str, str], dict[str, list[Measurement]]] = {}
