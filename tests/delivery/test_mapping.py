@@ -1,7 +1,9 @@
 """Which test a population is delivered as."""
 
 import pytest
+from typer.testing import CliRunner
 
+from immunomon.cli.main import app
 from immunomon.delivery.mapping import Quantity, load_cp_map
 from immunomon.delivery.terminology import cp_terms
 from immunomon.errors import BadSpec
@@ -100,3 +102,17 @@ def test_a_population_that_is_not_described_is_named(tmp_path):
     assert "population 'c' of panel 'p' is not under populations" in problem(
         tmp_path, "panel: p, population: c, denominator: a, cptestcd: TLYHTLY, paramcd: X"
     )
+
+
+def test_check_reads_a_studys_map_with_the_study(tmp_path):
+    init = CliRunner().invoke(app, ["init", str(tmp_path / "study")])
+    assert init.exit_code == 0
+    own_map(tmp_path / "study", ["panel: p, population: b, denominator: a, cptestcd: NOTHING, paramcd: X"])
+    said = CliRunner().invoke(app, ["check", str(tmp_path / "study")])
+    assert said.exit_code == 1
+    assert "cp-map.yaml line 6: tests[0].cptestcd: no CPTESTCD 'NOTHING'" in said.output
+
+
+def test_check_finds_no_problem_in_the_shipped_map():
+    said = CliRunner().invoke(app, ["check", load_cp_map().file])
+    assert said.exit_code == 0, said.output

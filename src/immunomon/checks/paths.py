@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,15 +34,22 @@ class CheckReport:
     notes: tuple[str, ...] = ()
 
 
-def check_paths(paths: Sequence[Path], *, methods: Methods, progress: Progress | None = None) -> CheckReport:
+def check_paths(
+    paths: Sequence[Path],
+    *,
+    methods: Methods,
+    progress: Progress | None = None,
+    others: Mapping[str, Callable[[Path], object]] | None = None,
+) -> CheckReport:
     """Return every problem of the studies, panels, strategies, sample lists and FCS files at some paths.
 
-    methods: the registered gate methods by name; progress: called with FCS headers read and of how many.
+    methods: the registered gate methods by name; progress: called with FCS headers read and of how many. others: how
+    YAML files of further schemas are read, by the schema's name without version; a reader raises BadSpec.
 
     >>> print(check_paths([Path("none.yaml")], methods={}).problems[0])
     none.yaml: no such file or folder; check the path
     """
-    check = _Check(methods, progress)
+    check = _Check(methods, progress, others or {})
     for path in paths:
         check.path(path)
     problems = tuple(dict.fromkeys(check.problems))
@@ -53,6 +60,7 @@ def check_paths(paths: Sequence[Path], *, methods: Methods, progress: Progress |
 class _Check:
     methods: Methods
     progress: Progress | None
+    others: Mapping[str, Callable[[Path], object]]
     problems: list[Problem] = field(default_factory=list)
     specs: set[Path] = field(default_factory=set)
     fcs_files: set[Path] = field(default_factory=set)
@@ -92,6 +100,8 @@ class _Check:
         # The study's own panels and strategies first, whether they are in use or not.
         for path in (path for name in _SPEC_FOLDERS for path in sorted((file.parent / name).glob("*.yaml"))):
             self.yaml(path)
+        for path in sorted((file.parent / "export").glob("*.yaml")) if self.others else ():
+            self.yaml(path)
         check = StudyCheck(file, self.methods, self.progress)
         check.run()
         self.problems += check.problems
@@ -112,6 +122,8 @@ class _Check:
                 load_panel(path)
             elif kind == "immunomon.strategy":
                 self.strategy(path, file)
+            elif kind in self.others:
+                self.others[kind](path)
             else:
                 what = "is missing" if schema is None else f"no schema named {shown(schema)}"
                 remedy = f"write 'schema: {_SCHEMAS[0]}', or panel, or strategy" if schema is None else ""

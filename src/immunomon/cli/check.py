@@ -9,6 +9,7 @@ import typer
 
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
+from immunomon.delivery.mapping import read_map
 from immunomon.gates import GATE_METHODS
 
 __all__ = ["check"]
@@ -25,7 +26,12 @@ def check(paths: Sequence[Path]) -> int:
     if absent:
         return 2
     with stages() as say:
-        report = check_paths(paths, methods=GATE_METHODS, progress=lambda done, of: say("reading", done, of, 0))
+        report = check_paths(
+            paths,
+            methods=GATE_METHODS,
+            progress=lambda done, of: say("reading", done, of, 0),
+            others={"immunomon.cp-map": read_map},
+        )
     read = f"{_counted(report.specs, 'spec')} (YAML and CSV) and {_counted(report.fcs_files, 'FCS file')}"
     for line in (*report.notes, *report.problems):
         typer.echo(str(line))

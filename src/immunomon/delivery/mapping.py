@@ -14,7 +14,7 @@ from immunomon.errors import BadSpec, Problem
 from immunomon.specs.cp_map import CpMapSpec, CpPopulationSpec, CpTestSpec, read_cp_map
 from immunomon.specs.findings import DataPath, Findings
 
-__all__ = ["CpMap", "Quantity", "load_cp_map"]
+__all__ = ["CpMap", "Quantity", "load_cp_map", "read_map"]
 
 
 @dataclass(frozen=True, order=True)
@@ -90,18 +90,23 @@ def _remedy(quantity: Quantity) -> str:
 
 
 def load_cp_map(study_folder: Path | None = None) -> CpMap:
-    """Read a study's ``export/cp-map.yaml``, or the shipped one if it has none.
-
-    Raises BadSpec with every problem: unknown codes with the nearest ones, marker strings that do not keep the rules,
-    ``Sub`` terms without markers or state, names used twice.
+    """Read a study's ``export/cp-map.yaml``, or the shipped one if it has none; raises BadSpec as ``read_map`` does.
 
     >>> load_cp_map().tests[Quantity("treg", "treg", "percent", "cd4")].cptestcd
     'TLHRTLH'
     """
     own = study_folder / "export" / "cp-map.yaml" if study_folder else None
-    path = (
-        own if own is not None and own.is_file() else Path(str(files("immunomon.delivery") / "assets" / "cp-map.yaml"))
-    )
+    if own is not None and own.is_file():
+        return read_map(own)
+    return read_map(Path(str(files("immunomon.delivery") / "assets" / "cp-map.yaml")))
+
+
+def read_map(path: Path) -> CpMap:
+    """Read a map of populations to tests.
+
+    Raises BadSpec with every problem: unknown codes with the nearest ones, marker strings that do not keep the rules,
+    ``Sub`` terms without markers or state, names used twice.
+    """
     spec, findings = read_cp_map(path)
     for place, population in enumerate(spec.populations):
         _check_markers(findings, ("populations", place, "markers"), population.markers)
