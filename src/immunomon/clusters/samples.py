@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from immunomon.clusters.cells import Job
 from immunomon.errors import ImmunomonError, UnknownName, nearest
@@ -109,11 +110,8 @@ def _jobs(run: Run, study: Study, panel: str) -> tuple[Job, ...]:
     return tuple(out)
 
 
-def _is_as_gated(path: object, sha256: str) -> bool:
-    from pathlib import Path
-
-    file = Path(str(path))
-    return file.is_file() and file_digest(file) == sha256
+def _is_as_gated(path: Path, sha256: str) -> bool:
+    return path.is_file() and file_digest(path) == sha256
 
 
 def _is_patients(job: Job) -> bool:
