@@ -27,6 +27,7 @@ SECTIONS: dict[str, str] = {
     "clusters": "immunomon.validation.clusters:section",
     "steadiness": "immunomon.validation.steadiness:section",
     "quality": "immunomon.validation.quality:section",
+    "placement": "immunomon.validation.placement:section",
 }
 
 

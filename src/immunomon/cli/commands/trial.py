@@ -108,6 +108,9 @@ def validate(
     steadiness: Annotated[
         bool, typer.Option("--steadiness", help="Measure control charts and batch normalisation.")
     ] = False,
+    placement: Annotated[
+        bool, typer.Option("--placement", help="Measure the placement of gates: three scenarios, five seeds.")
+    ] = False,
     clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
     jobs: Jobs = None,
 ) -> None:
@@ -116,7 +119,12 @@ def validate(
     from immunomon.cli.validate import validate_sections
 
     # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
-    asked: dict[str, bool] = {"clusters": clusters, "steadiness": steadiness, "quality": quality}
+    asked: dict[str, bool] = {
+        "clusters": clusters,
+        "steadiness": steadiness,
+        "quality": quality,
+        "placement": placement,
+    }
     names = [name for name, wanted in asked.items() if wanted]
     if names:
         raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs))
