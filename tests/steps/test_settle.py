@@ -50,14 +50,14 @@ def two_modes(low, high, size=400):
 
 def test_every_population_that_uses_a_shared_gate_gets_it():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49})
-    found = settle(strategy(consensus=True), estimates, belong("abc"), dict.fromkeys("abc", SCALES))
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abc"), scales=dict.fromkeys("abc", SCALES))
     assert set(found["a"]) == {"t_cells", "others"}
     assert found["a"]["t_cells"] == found["a"]["others"]
 
 
 def test_a_fallback_is_no_evidence_and_is_replaced_by_what_the_others_say():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49, "z": 0.80})
-    found = settle(strategy(consensus=True), estimates, belong("abcz"), dict.fromkeys("abcz", SCALES))
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES))
     assert found["z"]["t_cells"].facts["threshold"] == pytest.approx(0.50, abs=0.005)
     assert "the other samples" in found["z"]["t_cells"].note
     assert not found["z"]["t_cells"].outlier
@@ -65,20 +65,25 @@ def test_a_fallback_is_no_evidence_and_is_replaced_by_what_the_others_say():
 
 def test_an_outlier_is_named_with_both_positions():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49, "d": 0.9})
-    found = settle(strategy(consensus=True), estimates, belong("abcd"), dict.fromkeys("abcd", SCALES))
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))
     assert found["d"]["t_cells"].outlier
     assert "not followed: threshold 0.900 -> 0.50" in found["d"]["t_cells"].note
 
 
 def test_a_sample_that_could_not_be_placed_at_all_is_placed_by_the_others():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49}) | {"d": [Estimate("t_cells", failure="one mode only")]}
-    found = settle(strategy(consensus=True), estimates, belong("abcd"), dict.fromkeys("abcd", SCALES))
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))
     assert found["d"]["t_cells"].facts["threshold"] == pytest.approx(0.50, abs=0.005)
     assert "one mode only" in found["d"]["t_cells"].note
 
 
 def test_with_too_few_estimates_each_sample_keeps_its_own():
-    found = settle(strategy(consensus=True), said({"a": 0.5, "b": 0.6}), belong("ab"), dict.fromkeys("ab", SCALES))
+    found = settle(
+        strategy(consensus=True),
+        said({"a": 0.5, "b": 0.6}),
+        belongings=belong("ab"),
+        scales=dict.fromkeys("ab", SCALES),
+    )
     assert found["a"] == {} or found["a"]["t_cells"].facts["threshold"] == pytest.approx(0.5)
 
 
@@ -86,7 +91,7 @@ def test_a_batch_shares_one_gate_placed_on_its_events_together():
     ground = {"a": two_modes(0.2, 0.6), "b": two_modes(0.3, 0.7), "c": two_modes(0.5, 0.9)}
     estimates = said(dict.fromkeys("abc", 0.1), ground=ground)
     belongings = belong("abc", {"a": "B1", "b": "B1", "c": "B2"})
-    found = settle(strategy(fit="batch"), estimates, belongings, dict.fromkeys("abc", SCALES))
+    found = settle(strategy(fit="batch"), estimates, belongings=belongings, scales=dict.fromkeys("abc", SCALES))
     assert found["a"] == found["b"]
     assert 0.35 < found["a"]["t_cells"].facts["threshold"] < 0.55
     assert 0.6 < found["c"]["t_cells"].facts["threshold"] < 0.8
@@ -96,7 +101,9 @@ def test_a_batch_shares_one_gate_placed_on_its_events_together():
 def test_the_baselines_gate_is_every_visits_gate():
     ground = {"a": two_modes(0.2, 0.5), "b": two_modes(0.5, 0.9)}
     estimates = said(dict.fromkeys("ab", 0.1), ground=ground)
-    found = settle(strategy(fit="baseline"), estimates, belong("ab", reference="a"), dict.fromkeys("ab", SCALES))
+    found = settle(
+        strategy(fit="baseline"), estimates, belongings=belong("ab", reference="a"), scales=dict.fromkeys("ab", SCALES)
+    )
     assert 0.3 < found["b"]["t_cells"].facts["threshold"] < 0.4
     assert found["a"] == found["b"]
 
@@ -106,7 +113,7 @@ def test_a_group_that_cannot_be_placed_leaves_the_samples_their_own():
     declared = GateDeclaration("valley", {"axis": "CD3"}, fit="batch")
     tree = GatingStrategy("s", "S", 1, None, (Population("t_cells", "T", "root", declared, "high"),))
     estimates = said({"a": 0.1}, ground={"a": one_mode})
-    assert settle(tree, estimates, belong("a"), {"a": SCALES}) == {"a": {}}
+    assert settle(tree, estimates, belongings=belong("a"), scales={"a": SCALES}) == {"a": {}}
 
 
 def test_nothing_about_visits_or_doses_can_be_said_of_a_sample():

@@ -33,14 +33,14 @@ def test_the_error_is_what_repeated_samples_of_the_same_cells_show():
         strategy, tree = tree_of(events)
         # The same cells, gated where their own valley lies and where the truth's lies: what the gate alone adds.
         counts.append(tree.size("t_cells") - np.count_nonzero(np.asarray(events.values)[:, 0] >= 0.475))
-        errors.append(shake(tree, events, strategy, SCALES)["t_cells"])
+        errors.append(shake(tree, events, strategy, scales=SCALES)["t_cells"])
     assert np.median(errors) == pytest.approx(np.std(counts), rel=0.5)
 
 
 def test_a_boolean_population_has_the_error_of_what_it_is_made_of():
     events = overlapping(1)
     strategy, tree = tree_of(events, with_boolean=True)
-    found = shake(tree, events, strategy, SCALES)
+    found = shake(tree, events, strategy, scales=SCALES)
     assert found["others"] == found["t_cells"] > 0
 
 
@@ -48,4 +48,4 @@ def test_well_separated_cells_leave_no_doubt():
     values = np.concatenate([np.linspace(0.1, 0.2, 500), np.linspace(0.8, 0.9, 500)])[:, None]
     events = EventTable(values, (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     strategy, tree = tree_of(events)
-    assert shake(tree, events, strategy, SCALES)["t_cells"] == 0
+    assert shake(tree, events, strategy, scales=SCALES)["t_cells"] == 0

@@ -42,10 +42,10 @@ class Accounted:
         if kind is not None:
             return
         now = state_of(self._folder, self._plan.overrides)
-        for entry in decisions_of(self._plan.overrides, self._before, self._was, now):
+        for entry in decisions_of(self._plan.overrides, self._before, was=self._was, now=now):
             self._trail.append(entry.pop("action"), by=entry.pop("by"), reason=entry.pop("reason"), **entry)
         if self._frequencies is not None:
             after = self._folder.read_table("frequencies")
-            found = relock(self._folder, self._plan.digest, self._why, self._frequencies, after)
+            found = relock(self._folder, self._plan.digest, self._why, before=self._frequencies, after=after)
             self._trail.append("changed after lock", by=self._why.by, reason=self._why.text, **found)
         self._trail.seal(by=self._why.by, reason=self._why.text, digest=self._plan.digest)

@@ -46,7 +46,7 @@ def _seen(folder: RunFolder, one: Override) -> dict[str, Any]:
 
 
 def decisions_of(
-    overrides: Sequence[Override], before: Mapping[str, Mapping[str, Any]], was: State, now: State
+    overrides: Sequence[Override], before: Mapping[str, Mapping[str, Any]], *, was: State, now: State
 ) -> Iterator[dict[str, Any]]:
     """Yield an entry of the trail for each decision that is new, changed or withdrawn.
 

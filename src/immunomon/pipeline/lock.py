@@ -90,7 +90,9 @@ def refuse_if_locked(folder: RunFolder, digest: str, why: Reason | None) -> bool
     return True
 
 
-def relock(folder: RunFolder, digest: str, why: Reason, before: pd.DataFrame, after: pd.DataFrame) -> Mapping[str, Any]:
+def relock(
+    folder: RunFolder, digest: str, why: Reason, *, before: pd.DataFrame, after: pd.DataFrame
+) -> Mapping[str, Any]:
     """Freeze a locked run again after a change, and return what the trail is to say of it.
 
     before, after: the table of frequencies. Every value that moved is listed in ``moved/TIME.csv`` in the run folder.

@@ -116,7 +116,7 @@ def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tupl
     shelf = control_shelf(plan)
     each(
         shared,
-        lambda task: look_first(plan, task, folder, shelf),
+        lambda task: look_first(plan, task, folder, shelf=shelf),
         workers=workers,
         say=lambda *counts: say("looking", *counts),
     )

@@ -59,7 +59,7 @@ class _Place:
         return self.folder.root / "estimates" / f"{self.task.sample.id}.npz"
 
 
-def look_first(plan: Plan, task: Task, folder: RunFolder, shelf: ControlShelf) -> bool:
+def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf) -> bool:
     """Take the first look at one file, unless it was taken before; return False if the file cannot be read."""
     place = _Place(folder, task)
     if _kept(place) is not None:
@@ -135,7 +135,7 @@ def _settled(
             said[task.sample.id] = _estimates(data, place)
             scales[task.sample.id] = {axis: scale_from_dict(one) for axis, one in data["scales"].items()}
     belongings = {task.sample.id: belonging_of(task.sample, study) for task in tasks}
-    return settle(strategy, said, belongings, scales)
+    return settle(strategy, said, belongings=belongings, scales=scales)
 
 
 def _estimates(data: Mapping[str, Any], place: _Place) -> tuple[Estimate, ...]:

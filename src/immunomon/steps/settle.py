@@ -43,6 +43,7 @@ class Belonging:
 def settle(
     strategy: GatingStrategy,
     estimates: Mapping[str, Sequence[Estimate]],
+    *,
     belongings: Mapping[str, Belonging],
     scales: Mapping[str, Scales],
 ) -> dict[str, dict[str, Settled]]:
@@ -60,7 +61,7 @@ def settle(
     >>> at = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.9}
     >>> said = {name: [Estimate("t", {"threshold": at[name]}, {"threshold": 0.01})] for name in at}
     >>> who = {name: Belonging("S1", "B1") for name in said}
-    >>> found = settle(tree, said, who, {name: {"CD3": Logicle()} for name in said})
+    >>> found = settle(tree, said, belongings=who, scales={name: {"CD3": Logicle()} for name in said})
     >>> found["d"]["t"].outlier, round(found["d"]["t"].facts["threshold"], 2)
     (True, 0.5)
     """

@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 
 
 def shake(
-    tree: GateTree, events: EventTable, strategy: GatingStrategy, scales: Mapping[str, AnyScale]
+    tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Mapping[str, AnyScale]
 ) -> dict[str, float]:
     """Return each population's standard error from the placement of its gate, in events of its parent.
 
@@ -37,7 +37,7 @@ def shake(
     >>> declared = Population("t", "T", "root", GateDeclaration("interval", {"axis": "CD3", "low": 0.5}), "inside")
     >>> placed = PlacedPopulation("t", "T", "root", "/t", "interval", None)
     >>> tree = GateTree("s", 2, {}, (placed,), {"t": np.array([False, True])})
-    >>> shake(tree, events, GatingStrategy("s", "S", 1, None, (declared,)), {})
+    >>> shake(tree, events, GatingStrategy("s", "S", 1, None, (declared,)), scales={})
     {'t': 0.0}
     """
     moved: dict[str, list[tuple[Mask, Mask]]] = {}
