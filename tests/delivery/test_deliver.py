@@ -15,6 +15,7 @@ from immunomon.delivery.deliver import FORMATS, deliver_run
 from immunomon.delivery.differences import differences
 from immunomon.delivery.read import read_delivery, read_manifest
 from immunomon.errors import BadSpec, DeliveryFailed, UnknownName
+from immunomon.pipeline.audit import AuditTrail
 
 SAMPLE = "fcs__treg__S01_W4_treg"
 
@@ -201,6 +202,24 @@ def test_the_command_says_what_was_delivered_and_what_is_absent(run, tmp_path):
     assert "PP" in said.output
     assert "absent: the run folder has no assessments/kinetics.csv" in said.output
     assert "DM.SITEID" in said.output
+
+
+def test_a_delivery_names_the_entries_of_the_audit_trail_and_is_one_itself(run, tmp_path):
+    alone = Path(shutil.copytree(run, tmp_path / "alone"))
+    trail = AuditTrail(alone)
+    trail.append("override", by="A. Analyst", reason="a bubble", target=f"replace-gate {SAMPLE} treg")
+    seal = trail.seal(by="A. Analyst", reason="")
+    for folder, kind in (("one", "csv"), ("two", "csv")):
+        said = CliRunner().invoke(app, ["deliver", str(alone), "--as", kind, "--out", str(tmp_path / folder)])
+        assert said.exit_code == 0, said.output
+    assert (tmp_path / "one" / "links.csv").read_bytes() == (tmp_path / "two" / "links.csv").read_bytes()
+    links = pd.read_csv(tmp_path / "one" / "links.csv", dtype=str).set_index("sample_id")["audit_entries"]
+    last = len(trail.entries()) - 2
+    assert links[SAMPLE] == f"{last - 1}, {last}"
+    assert set(links.drop(SAMPLE)) == {str(last)}
+    assert read_manifest(tmp_path / "one")["audit"] == {"entries": last, "last_hash": seal}
+    assert [entry["action"] for entry in trail.entries()][-2:] == ["deliver", "deliver"]
+    assert trail.problems() == []
 
 
 def test_without_the_study_the_numbers_are_delivered_and_the_rest_is_said_to_be_absent(run, tmp_path):

@@ -7,6 +7,11 @@ from pathlib import Path
 import typer
 
 from immunomon.delivery.deliver import Delivered, deliver_run
+from immunomon.delivery.read import MANIFEST
+from immunomon.delivery.source import file_sha256
+from immunomon.errors import ImmunomonError
+from immunomon.pipeline.audit import AuditTrail, user_name
+from immunomon.pipeline.folder import RunFolder
 
 __all__ = ["deliver"]
 
@@ -27,7 +32,22 @@ def deliver(run: Path, kind: str, out: Path, *, study: Path | None = None, previ
     if made.blanks:
         typer.echo(f"No value at all in: {', '.join(made.blanks)}.")
     _say_differences(made)
+    if not made.unchanged:
+        _note(run, made, kind)
     return 0
+
+
+def _note(run: Path, made: Delivered, kind: str) -> None:
+    """Enter the delivery into the run's audit trail, if it has one that may be written."""
+    trail = AuditTrail(run)
+    if not trail.path.is_file():
+        return
+    manifest = file_sha256(made.folder / MANIFEST)
+    try:
+        with RunFolder(run).locked():
+            trail.append("deliver", by=user_name(), reason="", target=f"delivery {kind}", manifest=manifest)
+    except (ImmunomonError, OSError) as error:
+        typer.echo(f"The delivery was made, but could not be noted in {trail.path}: {error}", err=True)
 
 
 def _say_differences(made: Delivered) -> None:

@@ -45,6 +45,7 @@ def manifest_of(
             "libraries": record.get("libraries"),
             "inputs": record.get("inputs"),
         },
+        "audit": {"entries": len(source.audit), "last_hash": source.audit[-1].get("hash") if source.audit else None},
         "study": {"name": content.trial.name, "title": content.trial.title, "sha256": _digest(source.study)},
         "limits": (record.get("parameters") or {}).get("reportability"),
         "cp_map": {

@@ -65,14 +65,31 @@ class RunSource:
         path = self.folder / "gates" / f"{sample_id}.json"
         return file_sha256(path) if path.is_file() else ""
 
-    def audit_entries(self, sample_id: str) -> tuple[str, ...]:
-        """Return the entries of the run's audit trail that name a sample, as they stand in it."""
-        return tuple(line for line in self._audit if f'"{sample_id}"' in line)
+    def audit_entries(self, sample_id: str) -> tuple[int, ...]:
+        """Return the numbers of the entries of the run's audit trail that are about a sample.
+
+        The last entry that seals a run seals every sample; others are decisions of persons about this one.
+        """
+        seals = [int(entry["number"]) for entry in self.audit if entry.get("action") == "run"]
+        decided = [int(one["number"]) for one in self.audit if f" {sample_id} " in f" {one.get('target', '')} "]
+        return (*decided, *seals[-1:])
 
     @cached_property
-    def _audit(self) -> tuple[str, ...]:
+    def audit(self) -> tuple[Mapping[str, Any], ...]:
+        """The entries of the run's audit trail up to the seal of the run; none if it has no trail.
+
+        Later entries, such as those of deliveries, are not about the run's numbers. Raises DeliveryFailed if it is no
+        trail.
+        """
         path = self.folder / "audit.jsonl"
-        return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+        if not path.is_file():
+            return ()
+        try:
+            entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            seals = [place for place, entry in enumerate(entries, start=1) if entry["action"] == "run"]
+            return tuple({**entry, "number": int(entry["number"])} for entry in entries[: max(seals, default=0)])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DeliveryFailed(f"{path}: is no audit trail ({error}); see what: immunomon audit RUN says") from None
 
 
 def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -107,10 +107,10 @@ def links_table(content: Content) -> Dataset:
         "gates": "Placed gates, in the run folder",
         "gates_sha256": "SHA-256 of the placed gates",
         "run_digest": "Digest of the run",
-        "audit_entries": "Entries of the audit trail that name it",
+        "audit_entries": "Numbers of the audit trail's entries about it",
         "trace": "Command that prints the way of its numbers",
     }
-    variables = tuple(Variable(n, label, "integer" if n == "audit_entries" else "text") for n, label in names.items())
+    variables = tuple(Variable(name, label) for name, label in names.items())
     empty = Dataset("links", "Where each sample's numbers come from", variables, (), ("sample_id",))
     rows: list[dict[str, Value]] = []
     for sample_id, digests in content.links.items():
@@ -123,7 +123,7 @@ def links_table(content: Content) -> Dataset:
                 "gates": f"gates/{sample_id}.json" if digests["gates"] else None,
                 "gates_sha256": digests["gates"],
                 "run_digest": content.source.digest,
-                "audit_entries": len(content.source.audit_entries(sample_id)),
+                "audit_entries": ", ".join(map(str, content.source.audit_entries(sample_id))),
                 "trace": f"immunomon trace RUN --subject {sample['subject']} --visit {sample['visit']} --population ID",
             }
         )
