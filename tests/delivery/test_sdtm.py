@@ -201,3 +201,29 @@ def test_a_table_of_assessments_without_a_column_is_said(tmp_path):
     (tmp_path / "viruses.csv").write_text("subject,visit\nS01,W4\n", encoding="utf-8")
     with pytest.raises(DeliveryFailed, match=r"line 1: has no column study_day, date, virus, result"):
         read_assessments(tmp_path, ["S01"])
+
+
+def test_a_row_that_is_about_nothing_is_said(tmp_path):
+    head = "subject,planned_time_h,actual_time_h,concentration_cells_per_ml,below_quantification,lloq"
+    (tmp_path / "msc_concentration.csv").write_text(f"{head}\nS01,,0.5,1,false,10\n", encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match="line 2: planned_time_h: is blank"):
+        read_assessments(tmp_path, ["S01"])
+
+
+def test_findings_without_visit_limit_or_date_are_delivered_without_them(content):
+    from immunomon.delivery.adam import adam_datasets
+
+    platelets = {"subject": "S01", "visit": None, "study_day": None, "date": None, "platelets_1e9_per_l": 9.0}
+    cells = {"subject": "S01", "planned_time_h": 2.0, "actual_time_h": None, "concentration_cells_per_ml": None}
+    tables = {
+        "platelets": [{**platelets, "bleeding": None, "rescue_therapy": None}],
+        "msc_concentration": [{**cells, "below_quantification": True, "lloq": None}],
+    }
+    bare = replace(content, assessments=replace(content.assessments, tables=tables))
+    made = sdtm_datasets(bare)
+    assert [(one["VISITNUM"], one["LBSTRESN"]) for one in records(made, "LB") if one["LBTESTCD"] == "PLAT"] == [
+        (None, 9.0)
+    ]
+    assert [(one["PCSTRESC"], one["PCSTRESN"]) for one in records(made, "PC")] == [("<LLOQ", None)]
+    adlb = next(one for one in adam_datasets(bare, made) if one.name == "ADLB")
+    assert [one["AVISIT"] for one in adlb.records() if one["PARAMCD"] == "PLAT"] == ["UNSCHEDULED"]

@@ -190,7 +190,7 @@ def _laboratory_rows(trial: Trial, sdtm: Sdtm) -> list[BdsRow]:
                 category="HEMATOLOGY",
                 unit="10^9/L",
                 value=None if value is None else float(value),
-                visit=trial.visit(str(record["VISIT"])),
+                visit=trial.visit_or_unscheduled(None if record["VISIT"] is None else str(record["VISIT"])),
                 date=None if record["LBDTC"] is None else str(record["LBDTC"]),
                 day=None if number is None else int(number),
                 reason=str(record.get("LBREASND") or ""),

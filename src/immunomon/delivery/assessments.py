@@ -42,6 +42,7 @@ def _date(text: str) -> str:
     return datetime.date.fromisoformat(text).isoformat()
 
 
+_NEEDED = {"subject", "planned_time_h", "timepoint", "virus", "term"}  # without them a row is about nothing
 _WHEN: Mapping[str, Callable[[str], object]] = {"study_day": int, "date": _date}
 COLUMNS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "platelets": {
@@ -112,6 +113,8 @@ def _row(path: Path, line: int, parts: tuple[Row, Mapping[str, Callable[[str], o
     for name, read in columns.items():
         text = str(raw[name] or "").strip()
         try:
+            if not text and name in _NEEDED:
+                raise DeliveryFailed(f"{path} line {line}: {name}: is blank; fill it in, or take the row out")
             row[name] = read(text) if text else None
         except ValueError:
             what = f"'{text[:40]}' does not fit the column"

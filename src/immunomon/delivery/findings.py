@@ -88,7 +88,8 @@ def concentrations(trial: Trial, assessments: Assessments) -> list[Record]:
         person, hours = trial.person(row["subject"]), row["planned_time_h"]
         value, lloq = row["concentration_cells_per_ml"], row["lloq"]
         below = bool(row["below_quantification"])
-        result = f"<{number_text(lloq)}" if below else None if value is None else number_text(value)
+        limit = "LLOQ" if lloq is None else number_text(lloq)
+        result = f"<{limit}" if below else None if value is None else number_text(value)
         date = _date_of(person.first, hours) if person.first else None
         day = None if date is None else person.day(date)
         records.append(

@@ -123,6 +123,10 @@ class Trial:
         ordered = sorted(self.dose_groups, key=lambda group: (float(group["cells_per_kg"]), str(group["name"])))
         return 1 + [group["name"] for group in ordered].index(dose_group)
 
+    def visit_or_unscheduled(self, label: str | None) -> PlannedVisit:
+        """Return a visit by label; for a finding without one, a visit of that name and no number of the plan."""
+        return PlannedVisit(0, "UNSCHEDULED", None) if label is None else self.visit(label)
+
     def when(self, label: str | None) -> dict[str, Any]:
         """Return VISITNUM, VISIT and VISITDY of a visit."""
         if label is None:
@@ -179,6 +183,8 @@ def _plan(study: Mapping[str, Any], assessments: Assessments) -> tuple[PlannedVi
         found.setdefault(label, PlannedVisit(0, label, day, infusion=number))
     for table in ("platelets", "viruses"):
         for row in assessments.rows(table):
+            if row["visit"] is None:
+                continue  # unscheduled: a finding without a visit
             label = str(row["visit"])
             week = _WEEK.fullmatch(label)
             found.setdefault(label, PlannedVisit(0, label, 7 * int(week[1]) + 1 if week else None))
