@@ -1,5 +1,8 @@
 """Deliveries read back: the same datasets from each form."""
 
+import re
+import shutil
+
 import pytest
 
 from immunomon.delivery.files import write_csv
@@ -58,3 +61,29 @@ def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path):
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     with pytest.raises(DeliveryFailed, match="which is not in the delivery"):
         read_delivery(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": "immunomon.delivery/1"}',
+        '{"format": "immunomon.delivery/1", "datasets": [1]}',
+        "[" * 90_000,
+    ],
+)
+def test_what_is_no_manifest_is_said(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match="cannot be read"):
+        read_delivery(tmp_path)
+
+
+def test_a_define_xml_that_says_nonsense_changes_no_values(delivered, tmp_path):
+    for name in ("dm.xpt", "define.xml"):
+        shutil.copy(delivered("adam") / "sdtm" / name, tmp_path)
+    path = tmp_path / "define.xml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r'(Length|KeySequence)="\d+"', r'\1="many"', text), encoding="utf-8")
+    assert read_dataset(tmp_path / "dm.xpt").rows == read_dataset(delivered("adam") / "sdtm" / "dm.xpt").rows

@@ -31,10 +31,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(read_text_of(path))
         if not str(manifest["format"]).startswith("immunomon.delivery/"):
             raise ValueError("it is of another format")
+        if not all(isinstance(one["name"], str) and isinstance(one["file"], str) for one in manifest["datasets"]):
+            raise ValueError("its datasets have no names or no files")
         return dict(manifest)
     except FileNotFoundError:
         raise DeliveryFailed(f"{folder}: no {MANIFEST}, so this is no delivery; name the folder of one") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DeliveryFailed(f"{path}: cannot be read ({error}); take the delivery from its archive again") from None
 
 
@@ -138,7 +140,7 @@ def _described(dataset: Dataset, define: Path) -> Dataset:
         if item is not None:
             about[str(item.get("Name"))] = (reference, item)
             if reference.get("KeySequence"):
-                keys.append((int(str(reference.get("KeySequence"))), str(item.get("Name"))))
+                keys.append((_whole(reference.get("KeySequence"), 0), str(item.get("Name"))))
     variables = tuple(_as_described(one, about.get(one.name), methods) for one in dataset.variables)
     kind = group.first("Class")
     rows = tuple(
@@ -170,7 +172,7 @@ def _as_described(
         variable,
         label=variable.label or _words(item),
         type=cast("VariableType", kind),
-        length=int(str(item.get("Length") or variable.length)),
+        length=_whole(item.get("Length"), variable.length),
         role=reference.get("Role") or "",
         core="Req" if reference.get("Mandatory") == "Yes" else "",
         codelist=str(listed.get("CodeListOID")).removeprefix("CL.") if listed is not None else "",
@@ -179,6 +181,10 @@ def _as_described(
         method=methods.get(str(reference.get("MethodOID")), ""),
         display=item.get("DisplayFormat", _DEF) or "",
     )
+
+
+def _whole(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else otherwise
 
 
 def _as_type(variable: Variable, value: Value) -> Value:
