@@ -1,16 +1,24 @@
 """Which test a population is delivered as."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from immunomon.cli.main import app
-from immunomon.delivery.mapping import Quantity, load_cp_map
+from immunomon.delivery.mapping import Quantity, load_cp_map, read_map
 from immunomon.delivery.terminology import cp_terms
 from immunomon.errors import BadSpec
 from immunomon.gates import GATE_METHODS
 from immunomon.model.strategy import ROOT
 from immunomon.specs.catalog import shipped_strategies
 from immunomon.specs.strategy import load_strategy
+from immunomon.specs.yamlfile import read_yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 HEAD = "schema: immunomon.cp-map/1\npopulations:\n"
 POPULATIONS = """\
@@ -116,3 +124,18 @@ def test_check_reads_a_studys_map_with_the_study(tmp_path):
 def test_check_finds_no_problem_in_the_shipped_map():
     said = CliRunner().invoke(app, ["check", load_cp_map().file])
     assert said.exit_code == 0, said.output
+
+
+def test_the_example_in_the_documents_is_a_map(tmp_path):
+    text = (REPOSITORY / "docs" / "file-formats.md").read_text(encoding="utf-8")
+    example = next(
+        one[1] for one in re.finditer(r"```yaml\n(.*?)```", text, re.DOTALL) if "immunomon.cp-map/1" in one[1]
+    )
+    (tmp_path / "cp-map.yaml").write_text(example, encoding="utf-8")
+    assert len(read_map(tmp_path / "cp-map.yaml").tests) == 2
+
+
+def test_the_shipped_map_fits_its_json_schema():
+    schema = json.loads((REPOSITORY / "docs" / "schemas" / "cp-map.schema.json").read_text(encoding="utf-8"))
+    data = read_yaml(Path(load_cp_map().file)).data
+    assert not list(Draft202012Validator(schema).iter_errors(data))
