@@ -33,13 +33,18 @@ _DICTIONARY = (
 )
 
 
-def event_name(visit: str) -> str:
-    """Return a visit's event name in a project with one arm.
+def event_names(visits: Sequence[str]) -> dict[str, str]:
+    """Return the event names that REDCap gives to visits of a project with one arm; equal ones get a letter.
 
-    >>> event_name("D-1")
-    'd1_arm_1'
+    >>> event_names(["D-1", "D1", "W2"])
+    {'D-1': 'd1_arm_1', 'D1': 'd1_arm_1b', 'W2': 'w2_arm_1'}
     """
-    return f"{re.sub(r'[^a-z0-9]+', '', visit.casefold().replace(' ', ''))[:20]}_arm_1"
+    names: dict[str, str] = {}
+    for visit in visits:
+        plain = f"{re.sub('[^a-z0-9]+', '', visit.casefold())[:18]}_arm_1"
+        taken = sum(1 for name in names.values() if name.startswith(plain))
+        names[visit] = plain + (chr(ord("a") + taken) if taken else "")
+    return names
 
 
 def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
@@ -67,15 +72,19 @@ def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
     variables = tuple(Variable(name, name, kind) for name, kind in (*head, *pairs))
     empty = Dataset("redcap_import", "Records", variables, (), ("record_id", "redcap_event_name"))
     order = {visit.label: visit.number for visit in content.trial.visits}
-    rows = [_record(slot, slots[slot]) for slot in sorted(slots, key=lambda slot: (slot[0], order[slot[1]]))]
+    events = event_names([visit.label for visit in content.trial.visits if visit.label in {one.visit for one in found}])
+    rows = [
+        _record(slot, events[slot[1]], slots[slot])
+        for slot in sorted(slots, key=lambda slot: (slot[0], order[slot[1]]))
+    ]
     return dataset_of(empty, rows), _dictionary(content, fields)
 
 
-def _record(slot: tuple[str, str], fields: dict[str, list[Measurement]]) -> dict[str, Value]:
+def _record(slot: tuple[str, str], event: str, fields: dict[str, list[Measurement]]) -> dict[str, Value]:
     dates = sorted({one.date for ones in fields.values() for one in ones if one.date})
     record: dict[str, Value] = {
         "record_id": slot[0],
-        "redcap_event_name": event_name(slot[1]),
+        "redcap_event_name": event,
         "collected_on": dates[0] if dates else None,
     }
     for name, ones in fields.items():
