@@ -40,6 +40,16 @@ def test_a_median_between_two_kinds_of_cells_is_not_ranked():
     assert not ranked["listed"].any()
 
 
+def test_a_subject_whose_cells_are_divided_is_left_out_of_the_comparison():
+    whole = series()
+    medians, widths = whole.medians["HLA-DR"], whole.widths["HLA-DR"]
+    medians[0, :, 0] = [0.25, 0.75, 0.75, 0.75, 0.25, 0.25]
+    widths[0, :, 0] = 0.5
+    ranked = rank(whole, LABELS).query("marker == 'HLA-DR' and metacluster == 'mc01'")
+    assert set(ranked["subjects"]) == {8}
+    assert not ranked["listed"].any()
+
+
 def test_a_median_of_few_cells_is_not_ranked():
     counts = np.random.default_rng(1).poisson([6000.0, 5.0], (9, 6, 2)).astype(float)
     ranked = rank(series(counts=counts), LABELS)

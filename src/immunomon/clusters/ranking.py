@@ -69,11 +69,12 @@ def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:
 def _steady_medians(series: Series, marker: str) -> tuple[Floats, Floats]:
     """Return the medians that can be compared and their standard errors; not-a-number where they cannot.
 
-    A median of few cells says little, and where the marker divides the metacluster in two, the median jumps between the
-    halves when their shares shift by a little.
+    A median of few cells says little. Where the marker divides the metacluster in two, in all samples or in one, the
+    median jumps between the halves when their shares shift by a little.
     """
     width = series.widths[marker]
-    out = (_typical(width) > _DIVIDED)[None, None, :] | ~(series.counts >= _FEWEST_CELLS)
+    divided = (_typical(width) > _DIVIDED)[None, None, :] | (width > _DIVIDED)
+    out = divided | ~(series.counts >= _FEWEST_CELLS)
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = _OF_MEDIAN * width / _OF_QUARTILES / np.sqrt(series.counts)
     return np.where(out, np.nan, series.medians[marker]), np.where(out, np.nan, errors)

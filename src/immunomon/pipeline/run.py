@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.model.measured import Measured, SampleResult
+from immunomon.model.populations import TABLES
 from immunomon.model.quality import Quality
 from immunomon.pipeline.accounting import Accounted
 from immunomon.pipeline.audit import user_name
@@ -23,6 +24,7 @@ from immunomon.pipeline.settling import look_first, needs_first_look, settled_ta
 from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
 from immunomon.steps.grade import grade
+from immunomon.steps.subtract import respond
 from immunomon.steps.summarise import summarise
 from immunomon.steps.tabulate import tabulate
 
@@ -158,11 +160,12 @@ def _write_tables(
     plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, say: Progress
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
-    names = ("samples", "populations", "frequencies", "medians", "changes", "summary", "steadiness", "quality")
+    names = (*TABLES, "steadiness", "quality", "responses")
     tables = tabulate(results, plan.strategies, plan.study.reportability, qualities=qualities)
     tables["quality"] = grade([result.sample for result in results], qualities)
     tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
     tables["summary"] = summarise(tables["changes"], plan.study)
+    tables["responses"] = respond(tables["frequencies"], tables["samples"])
     tables["steadiness"] = chart(
         tables["samples"], tables["populations"], tables["medians"], settings=plan.study.steadiness
     )

@@ -103,7 +103,7 @@ def _fitted(
             continue
         half = float(stdtrit(freedom, 1 - found.plan.alpha / 2)) * error[place]
         t = abs(estimate[place] / error[place]) if error[place] > 0 else float("nan")
-        row = term_row(series, design, name, term)
+        row = term_row(series, design, model=name, term=term)
         floor = sign_flip_floor(int(row["patients"]))
         reasons = ("" if good else "the fit did not converge: do not use it", no_p(floor, found.plan.alpha), note)
         yield row | {
@@ -117,7 +117,7 @@ def _fitted(
         }
 
 
-def term_row(series: Series, design: Design, model: str, term: str) -> dict[str, Any]:
+def term_row(series: Series, design: Design, *, model: str, term: str) -> dict[str, Any]:
     """Return the columns that say which term of which model a row holds."""
     return {
         "endpoint": series.endpoint.name,

@@ -79,26 +79,26 @@ def _counts(effect: float | Floats, n: int, trials: int, rng: np.random.Generato
     return before, after
 
 
-def changes(effect: float | Floats, n: int, trials: int, rng: np.random.Generator) -> Floats:
+def changes(effect: float | Floats, n: int, trials: int, *, rng: np.random.Generator) -> Floats:
     """Return changes in log-odds, (trials, patients, populations), of 12 populations with 20,000 parent events."""
     before, after = _counts(effect, n, trials, rng)
     return log_odds(after, _PARENT) - log_odds(before, _PARENT)
 
 
-def rejections(effect: float, n: int, trials: int, rng: np.random.Generator) -> dict[str, Rate]:
+def rejections(effect: float, n: int, trials: int, *, rng: np.random.Generator) -> dict[str, Rate]:
     """Return how often each test rejects at 5 %, for an effect in log-odds in every population.
 
     The pooled chi-square treats cells as if they were patients: it is here as a warning, the product has none.
     """
     before, after = _counts(effect, n, trials, rng)
     x = log_odds(after, _PARENT) - log_odds(before, _PARENT)
-    t = stats.ttest_1samp(x, 0.0, axis=1).pvalue
+    t = np.asarray(stats.ttest_1samp(x, 0.0, axis=1).pvalue, dtype=np.float64)
     moderated = np.array([moderated_t(one).p for one in x])
     pooled_before, pooled_after, total = before.sum(axis=1), after.sum(axis=1), n * _PARENT
     share = (pooled_before + pooled_after) / (2 * total)
     z = (pooled_after - pooled_before) / total / np.sqrt(2 * share * (1 - share) / total)
     return {
-        "pooled chi-square (not in the product)": _rate((2 * stats.norm.sf(np.abs(z)) <= ALPHA).astype(float)),
+        "pooled chi-square (not in the product)": _rate(np.where(2 * stats.norm.sf(np.abs(z)) <= ALPHA, 1.0, 0.0)),
         "t": _rate((t <= ALPHA).astype(float)),
         "moderated t": _rate((moderated <= ALPHA).astype(float)),
         "sign-flip": _rate(_sign_flips(x)),
@@ -127,7 +127,7 @@ def coverages(n: int, trials: int, rng: np.random.Generator) -> dict[str, Rate]:
     Hodges-Lehmann only where so many patients can give 95 %.
     """
     effect = float(np.log(1.5))
-    x = changes(effect, n, trials, rng)
+    x = changes(effect, n, trials, rng=rng)
     mean, sd = x.mean(axis=1), x.std(axis=1, ddof=1)
     half = stats.t.ppf(0.975, n - 1) * sd / n**0.5
     found = {"t interval": _rate((np.abs(mean - effect) <= half).astype(float))}
@@ -201,7 +201,7 @@ def adjusted_rates(n: int, trials: int, rng: np.random.Generator) -> dict[str, R
         null = effect == 0
         out[f"max-T, family-wise error, {words}"] = _rate(together[:, null].any(axis=1).astype(float))
         for test, p in (("sign-flip", flips), ("t", single)):
-            found = np.array([benjamini_hochberg(one) for one in p]) <= ALPHA
+            found = np.array([benjamini_hochberg(one) for one in np.asarray(p)]) <= ALPHA
             share = found[:, null].sum(axis=1) / np.maximum(found.sum(axis=1), 1)
             out[f"Benjamini-Hochberg on {test} p, false discoveries, {words}"] = _rate(share.astype(float))
     return out
@@ -217,8 +217,8 @@ def every(trials: int, seed: int, say: Callable[[str], None]) -> Iterator[tuple[
     for place, n in enumerate(PATIENTS):
         say(f"{n} patients")
         streams = [np.random.default_rng([seed, place, kind]) for kind in range(5)]
-        yield n, "null", rejections(0.0, n, trials, streams[0])
-        yield n, "power", rejections(float(np.log(1.5)), n, trials, streams[1])
+        yield n, "null", rejections(0.0, n, trials, rng=streams[0])
+        yield n, "power", rejections(float(np.log(1.5)), n, trials, rng=streams[1])
         yield n, "coverage", coverages(n, trials, streams[2])
         yield n, "trend", trend_rates(n, trials, streams[3])
         if n > 3:
