@@ -52,7 +52,7 @@ def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int 
 
 
 def validate_sections(
-    out: Path, names: list[str], *, events: int, seed: int, keep: Path | None, jobs: int | None
+    out: Path, names: list[str], *, events: int, seed: int, keep: Path | None, jobs: int | None, seeds: int = 5
 ) -> int:
     """Make the named measurements, each into its own section; return 0 if every target is met, else 1."""
     met = True
@@ -60,7 +60,7 @@ def validate_sections(
         module, function = SECTIONS[name].split(":")
         with _folder(keep) as folder:
             found = getattr(import_module(module), function)(
-                Settings(events, seed, folder, jobs or os.cpu_count() or 1)
+                Settings(events, seed, folder, jobs or os.cpu_count() or 1, seeds)
             )
         write_section(out, name, found.text)
         met &= found.met

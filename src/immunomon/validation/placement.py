@@ -29,10 +29,9 @@ from immunomon.validation.placement_text import text_of
 from immunomon.validation.sections import Section, Settings
 from immunomon.validation.trials import Design, Trial, make_trial
 
-__all__ = ["SCENARIOS", "SEEDS", "Measured", "measure_trial", "section"]
+__all__ = ["SCENARIOS", "Measured", "measure_trial", "section"]
 
 SCENARIOS = (Scenario.MECHANISM, Scenario.NULL, Scenario.RESPONDERS)
-SEEDS = 5
 Mask = NDArray[np.bool_]
 
 
@@ -52,7 +51,7 @@ def section(settings: Settings) -> Section:
     """Return the section of the validation document: three scenarios with so many seeds each."""
     began = time.monotonic()
     found = []
-    for seed in range(settings.seed, settings.seed + SEEDS):
+    for seed in range(settings.seed, settings.seed + settings.seeds):
         for scenario in SCENARIOS:
             design = Design(events=settings.events, seed=seed)
             folder = settings.folder / f"{scenario.value}-{seed}"

@@ -157,7 +157,8 @@ def _how(populations: pd.DataFrame, settings: Settings, seconds: float) -> str:
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     trials = populations[["scenario", "seed"]].drop_duplicates()
     return (
-        f"Written by `immunomon validate --placement --events {settings.events} --seed {settings.seed}` on {day} in "
+        f"Written by `immunomon validate --placement --events {settings.events} --seed {settings.seed} "
+        f"--seeds {settings.seeds}` on {day} in "
         f"{seconds:.0f} s: {len(trials)} trials ({', '.join(dict.fromkeys(trials['scenario']))}; seeds "
         f"{trials['seed'].min()} to {trials['seed'].max()}), every patient's file. F1, r and errors are against the "
         "truth in the same file (F1 and errors: medians over files); coverage is of the frequency that the cells were "

@@ -11,12 +11,13 @@ __all__ = ["Section", "Settings", "with_section", "write_section"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What every measurement is told: events per simulated file, seed, a folder to work in, workers."""
+    """What a measurement is told: events per simulated file, first seed, folder to work in, workers, number of seeds."""
 
     events: int
     seed: int
     folder: Path
     jobs: int
+    seeds: int = 5
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,9 @@ def validate(
         bool, typer.Option("--steadiness", help="Measure control charts and batch normalisation.")
     ] = False,
     placement: Annotated[
-        bool, typer.Option("--placement", help="Measure the placement of gates: three scenarios, five seeds.")
+        bool, typer.Option("--placement", help="Measure the placement of gates: three scenarios, several seeds.")
     ] = False,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on (--placement).")] = 5,
     clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
     jobs: Jobs = None,
 ) -> None:
@@ -127,5 +128,5 @@ def validate(
     }
     names = [name for name, wanted in asked.items() if wanted]
     if names:
-        raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs))
+        raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs, seeds=seeds))
     raise typer.Exit(work(out, events=events, seed=seed, keep=keep, jobs=jobs))
