@@ -11,7 +11,7 @@ __all__ = ["Section", "Settings", "with_section", "write_section"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a measurement is told: events per simulated file, first seed, folder to work in, workers, number of seeds."""
+    """What a measurement is told: events a simulated file, first seed, folder to work in, workers, number of seeds."""
 
     events: int
     seed: int
