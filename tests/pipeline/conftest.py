@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from immunomon.pipeline.run import run_study
+from immunomon.specs.catalog import find_strategy
 from immunomon.simulate.trial import simulate_trial
 
 
@@ -28,3 +29,15 @@ def finished(trial, tmp_path_factory) -> Path:
 def own_trial(trial, tmp_path) -> Path:
     """A copy of the trial that a test may spoil."""
     return Path(shutil.copytree(trial, tmp_path / "trial"))
+
+
+@pytest.fixture
+def trial_apart(own_trial) -> Path:
+    """A copy of the trial whose strategies place every gate on the sample's own events: no other file has a say."""
+    (own_trial / "gating").mkdir()
+    for name in ("treg", "thelper"):
+        text = find_strategy(name).read_text(encoding="utf-8")
+        assert ", consensus: true" in text
+        text = text.replace(", consensus: true", "")
+        (own_trial / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8", newline="\n")
+    return own_trial

@@ -9,9 +9,10 @@ from immunomon.cli.export_gates import EXPORTS, export_gates
 from immunomon.errors import BadSpec, ImmunomonError, UnknownName
 from immunomon.gates import GATE_METHODS
 from immunomon.io.gatingml import read_gatingml
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.placed import apply_to_file, placed_in_run
 from immunomon.pipeline.single import analyse
-from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.catalog import find_panel
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy
 
@@ -84,13 +85,11 @@ def test_flowkit_finds_the_same_events_in_every_population_of_a_run(exported, pl
             np.testing.assert_array_equal(theirs[name], mask, err_msg=f"{sample_id}: {name}")
 
 
-def test_the_gates_of_a_run_hold_what_the_run_counted(placed_samples, trial):
-    for file, placed in placed_samples.values():
-        strategy = load_strategy(find_strategy(placed.name), methods=GATE_METHODS)
-        run = analyse(trial / file, strategy, panel=load_panel(find_panel(strategy.panel)), with_plots=False).tree
+def test_the_gates_of_a_run_hold_what_the_run_counted(placed_samples, trial, finished):
+    for sample_id, (file, placed) in placed_samples.items():
+        counted = RunFolder(finished).read_sample(sample_id)["measured"]["counts"]
         applied = apply_to_file(trial / file, placed)
-        for name in strategy.ids:
-            np.testing.assert_array_equal(applied.memberships[name], run.memberships[name], err_msg=f"{file}: {name}")
+        assert {name: applied.size(name) for name in placed.ids} == counted, file
 
 
 def test_a_strategy_with_fixed_borders_is_written_without_data_and_gates_the_same(fixed_strategy, trial, tmp_path):

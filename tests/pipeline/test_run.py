@@ -94,12 +94,13 @@ def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(trial, fini
     assert not [path for path in out.rglob("*.tmp") if str(os.getpid()) in path.name]
 
 
-def test_one_bad_file_costs_that_file_alone(own_trial, finished, tmp_path):
-    bad = own_trial / "fcs" / "treg" / "S01_W4_treg.fcs"
+def test_one_bad_file_costs_that_file_alone(trial_apart, tmp_path):
+    run_study(trial_apart, tmp_path / "whole", jobs=2)
+    bad = trial_apart / "fcs" / "treg" / "S01_W4_treg.fcs"
     bad.write_bytes(bad.read_bytes()[:5000])
-    missing = own_trial / "fcs" / "thelper" / "S02_D-1_thelper.fcs"
+    missing = trial_apart / "fcs" / "thelper" / "S02_D-1_thelper.fcs"
     missing.unlink()
-    summary = run_study(own_trial, tmp_path / "run", jobs=2)
+    summary = run_study(trial_apart, tmp_path / "run", jobs=2)
     assert not summary.complete
     reasons = dict(summary.failed)
     assert len(reasons) == 2
@@ -108,21 +109,31 @@ def test_one_bad_file_costs_that_file_alone(own_trial, finished, tmp_path):
     assert failed["count"].isna().all()
     assert failed["reason"].str.startswith("sample failed: ").all()
     assert failed["reason"].str.contains("S01_W4_treg.fcs|there is no such file", regex=True).all()
-    whole = RunFolder(finished).read_table("populations")
+    whole = RunFolder(tmp_path / "whole").read_table("populations")
     good = populations[~populations["sample_id"].isin(reasons)].reset_index(drop=True)
     pd.testing.assert_frame_equal(good, whole[~whole["sample_id"].isin(reasons)].reset_index(drop=True))
     changes = RunFolder(tmp_path / "run").read_table("changes")
     assert "failed" in set(changes["status"])
 
 
-def test_a_mended_file_is_the_only_one_done_again(own_trial, trial, finished, tmp_path):
-    name = Path("fcs") / "treg" / "S01_W4_treg.fcs"
-    whole = (trial / name).read_bytes()
-    (own_trial / name).write_bytes(whole[:5000])
-    run_study(own_trial, tmp_path / "run", jobs=2)
-    (own_trial / name).write_bytes(whole)
-    summary = run_study(own_trial, tmp_path / "run", jobs=2)
+def test_a_mended_file_is_the_only_one_done_again(trial_apart, tmp_path):
+    bad = trial_apart / "fcs" / "treg" / "S01_W4_treg.fcs"
+    whole = bad.read_bytes()
+    run_study(trial_apart, tmp_path / "undisturbed", jobs=2)
+    bad.write_bytes(whole[:5000])
+    run_study(trial_apart, tmp_path / "run", jobs=2)
+    bad.write_bytes(whole)
+    summary = run_study(trial_apart, tmp_path / "run", jobs=2)
     assert (summary.gated, summary.complete) == (1, True)
+    assert tables_of(tmp_path / "run") == tables_of(tmp_path / "undisturbed")
+
+
+def test_where_files_share_gates_a_mended_one_has_its_say_again(own_trial, trial, finished, tmp_path):
+    name = Path("fcs") / "treg" / "S01_W4_treg.fcs"
+    (own_trial / name).write_bytes((trial / name).read_bytes()[:5000])
+    assert len(run_study(own_trial, tmp_path / "run", jobs=2).failed) == 1  # the others go on without it
+    (own_trial / name).write_bytes((trial / name).read_bytes())
+    assert run_study(own_trial, tmp_path / "run", jobs=2).complete
     assert tables_of(tmp_path / "run") == tables_of(finished)
 
 
@@ -179,5 +190,5 @@ def test_progress_reaches_its_end(trial, finished):
     seen = []
     run_study(trial, finished, progress=lambda *what: seen.append(what))
     last = {stage: (done, total) for stage, done, total, _ in seen}
-    assert set(last) == {"reading", "gating", "tables"}
+    assert set(last) == {"reading", "looking", "gating", "tables"}
     assert all(done == total for done, total in last.values())
