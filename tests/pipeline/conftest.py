@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from immunomon.pipeline.run import run_study
-from immunomon.specs.catalog import find_strategy
 from immunomon.simulate.trial import simulate_trial
+from immunomon.specs.catalog import find_strategy
 
 
 @pytest.fixture(scope="session")
