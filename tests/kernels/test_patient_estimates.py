@@ -9,7 +9,7 @@ from immunomon.kernels.hodges_lehmann import hodges_lehmann, signed_rank_counts
 from immunomon.kernels.multiplicity import benjamini_hochberg, max_t
 from immunomon.kernels.signflip import sign_flip
 from immunomon.kernels.student import detectable_change, mean_change, t_power
-from immunomon.kernels.uncertainty import counting_variance, log_odds_error, reference_change
+from immunomon.kernels.uncertainty import counting_variance, reference_change
 
 changes = st.lists(st.floats(-3, 3).map(lambda v: round(v, 6)), min_size=6, max_size=14)
 
@@ -158,13 +158,6 @@ def test_counting_error_on_log_odds_is_what_binomial_draws_scatter():
     x = rng.binomial(5000, 0.04, 40_000)
     drawn = np.log((x + 0.5) / (5000 - x + 0.5))
     assert np.sqrt(counting_variance(200, 5000)) == pytest.approx(drawn.std(), rel=0.02)
-
-
-def test_an_error_of_a_percent_is_carried_to_log_odds_by_the_slope_there():
-    step = 0.01
-    at = [np.log(p / (100 - p)) for p in (5 - step, 5 + step)]
-    assert log_odds_error(2 * step, 5.0) == pytest.approx(at[1] - at[0], rel=1e-4)
-    assert np.isnan(log_odds_error(0.1, 0.0))
 
 
 def test_reference_change_values_are_mirror_images_and_those_of_the_trial():

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["counting_variance", "log_odds_error", "reference_change"]
+__all__ = ["counting_variance", "reference_change"]
 
 Floats = NDArray[np.float64]
 
@@ -23,19 +23,6 @@ def counting_variance(count: ArrayLike, total: ArrayLike) -> Floats:
     x, n = np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64)
     inside = np.where(n >= x, n - x, np.nan)
     return np.asarray(1 / (x + 0.5) + 1 / (inside + 0.5), dtype=np.float64)
-
-
-def log_odds_error(error_percent: ArrayLike, percent: ArrayLike) -> Floats:
-    """Return a standard error of a percent on the log-odds scale, by its slope there.
-
-    error_percent, percent: percentage points, shapes that broadcast. Not-a-number at 0 and 100 %, which have no slope.
-
-    >>> log_odds_error(0.5, 5.0).round(4)
-    np.float64(0.1053)
-    """
-    p = np.asarray(percent, dtype=np.float64) / 100
-    slope = np.where((p > 0) & (p < 1), p * (1 - p), np.nan)
-    return np.asarray(np.asarray(error_percent, dtype=np.float64) / 100 / slope, dtype=np.float64)
 
 
 def reference_change(assay_cv: ArrayLike, person_cv: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:

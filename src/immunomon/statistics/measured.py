@@ -18,7 +18,7 @@ __all__ = ["Measured", "Series", "measure"]
 
 Floats = NDArray[np.float64]
 # The value of a visit counts although there is nothing to compare it with.
-_ADDED = {"gate_se_percent": "Float64", "is_parent": "boolean"}
+_ADDED = {"gate_error": "Float64", "is_parent": "boolean"}
 _OWN_VALUE = ("ok", "missing baseline", "baseline not reportable")
 
 
@@ -27,7 +27,8 @@ class Series:
     """One endpoint, subject x visit: values in their unit, their counts, on the scale, and what is known of errors.
 
     All arrays (subjects, visits) in the order of ``Facts``; not-a-number where there is no value, and then ``reason``
-    says why. with_counts: on the scale, values below the limits of what is reported used as well.
+    says why. gate_se: of a percent, in log-odds. with_counts: on the scale, values below the limits of what is
+    reported used as well.
     """
 
     endpoint: Endpoint
@@ -79,7 +80,8 @@ def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan
     tables: ``changes`` (the CHANGES contract), and where there are ``frequencies`` (for the gates' error, if the run
     has it, and for which denominator is the parent) and ``medians`` (for endpoints that are intensities).
     """
-    changes = tables["changes"].astype(CHANGES.dtypes).assign(marker="")
+    # A run of an earlier version lacks the columns that came later.
+    changes = tables["changes"].reindex(columns=list(CHANGES.names)).astype(CHANGES.dtypes).assign(marker="")
     changes["denominator"] = changes["denominator"].fillna("")
     rows = pd.concat([_with_gate_error(changes, tables.get("frequencies")), *_intensities(tables, plan, changes)])
     key = ["panel", "quantity", "population", "denominator", "marker"]
@@ -114,13 +116,14 @@ def _exploratory(place: tuple[str, ...]) -> Endpoint:
 
 def _with_gate_error(changes: pd.DataFrame, frequencies: pd.DataFrame | None) -> pd.DataFrame:
     if frequencies is None:
-        return changes.assign(gate_se_percent=np.nan, is_parent=False).astype(_ADDED)
+        return changes.assign(gate_error=np.nan, is_parent=False).astype(_ADDED)
     key = ["sample_id", "population", "denominator"]
-    known = frequencies.reindex(columns=[*key, "is_parent", "gate_se_percent"]).drop_duplicates(key)
+    # In the table of changes gate_se is that of a change; here each visit's own is needed.
+    known = frequencies.reindex(columns=[*key, "is_parent", "gate_se"]).rename(columns={"gate_se": "gate_error"})
     percent = changes["quantity"] == "percent"
-    joined = changes.merge(known, on=key, how="left")
+    joined = changes.merge(known.drop_duplicates(key), on=key, how="left")
     return joined.assign(
-        gate_se_percent=joined["gate_se_percent"].astype("Float64").mask(~percent.to_numpy()),
+        gate_error=joined["gate_error"].astype("Float64").mask(~percent.to_numpy()),
         is_parent=joined["is_parent"].astype("boolean").fillna(False) & percent.to_numpy(),
     ).astype(_ADDED)
 
@@ -208,7 +211,7 @@ def _scaled(endpoint: Endpoint, rows: pd.DataFrame, facts: Facts, plan: Analysis
         scaled=scaled,
         with_counts=np.where(all_counts, flat.reshape(shape), np.nan),
         variance=np.where(used, variance.reshape(shape), np.nan),
-        gate_se=_grid(rows, "gate_se_percent", facts),
+        gate_se=_grid(rows, "gate_error", facts),
         day=np.where(np.isnan(days), planned, days),
         reason=reason,
         is_parent=bool(rows["is_parent"].any()),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.kernels.uncertainty import log_odds_error, reference_change
+from immunomon.kernels.uncertainty import reference_change
 from immunomon.model.analysis import Scale
 from immunomon.model.statistics import PATIENT_CHANGES
 from immunomon.statistics.measured import Measured, Series
@@ -53,10 +53,9 @@ def error_parts(found: Measured, series: Series) -> dict[str, Floats]:
 def _gate(series: Series) -> Floats:
     if series.endpoint.quantity != "percent" or series.endpoint.scale is Scale.CLR:
         return np.full(series.scaled.shape, np.nan)
-    if series.endpoint.scale is Scale.LOG:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(series.gate_se / series.value, dtype=np.float64)
-    return log_odds_error(series.gate_se, series.value)
+    if series.endpoint.scale is Scale.LOG:  # d log(p) = (1 - p) d logit(p)
+        return np.asarray(series.gate_se * (1 - series.value / 100), dtype=np.float64)
+    return series.gate_se
 
 
 def _assay(found: Measured, series: Series) -> Floats:
