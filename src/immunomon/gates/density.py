@@ -12,24 +12,40 @@ from numpy.typing import NDArray
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
-from immunomon.kernels.density import Mode, modes_of, profile_of, valley_between
+from immunomon.kernels.density import Mode, modes_of, profile_of, summit_of, valley_between
 from immunomon.kernels.resample import valley_error
 from immunomon.model.events import EventTable
 from immunomon.model.placement import Placement
 from immunomon.model.scales import DisplayScale
 
-__all__ = ["Valley", "ValleyFound", "Which", "find_valley"]
+__all__ = ["Follow", "Valley", "ValleyFound", "Which", "find_valley"]
 
 Which = Literal["deepest", "first", "last"]
+Follow = Literal["valley", "peaks"]
 
 
 @dataclass(frozen=True)
 class ValleyFound:
-    """A valley: where, how deep below the lower of its modes (standard errors), and how sure the place is."""
+    """A valley: where, how deep below the lower of its modes (standard errors), and how sure the place is.
+
+    low_peak, high_peak: the middles of its two peaks, each with its standard error.
+    """
 
     position: float
     depth: float
     error: float
+    low_peak: tuple[float, float]
+    high_peak: tuple[float, float]
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """The middles of its peaks, by name."""
+        return {"low_peak": self.low_peak[0], "high_peak": self.high_peak[0]}
+
+    @property
+    def peak_errors(self) -> dict[str, float]:
+        """The standard errors of the middles, by name."""
+        return {"low_peak": self.low_peak[1], "high_peak": self.high_peak[1]}
 
 
 def _pick(modes: list[Mode], which: Which) -> tuple[Mode, Mode]:
@@ -64,7 +80,8 @@ def find_valley(
     left, right = _pick(modes, which)
     # Between peaks that are not neighbours the lowest point may lie beyond a third one; that is what 'deepest' means.
     position, depth = valley_between(profile, left, right)
-    return ValleyFound(position, depth, valley_error(profile, left, right, rng=np.random.default_rng(SEED)))
+    error = valley_error(profile, left, right, rng=np.random.default_rng(SEED))
+    return ValleyFound(position, depth, error, summit_of(profile, left), summit_of(profile, right))
 
 
 @GATE_METHODS.register("valley")
@@ -75,7 +92,9 @@ class Valley(ThresholdGate):
     which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth: how much
     the density is smoothed (display scale). min_persistence: how many standard errors a mode must stand out.
     low, high: only events between these intensities are looked at. fallback: the threshold (intensity) where no valley
-    is found, for example where a population is absent; without it, the population is not placed.
+    is found, for example where a population is absent; without it, the population is not placed. follow: with
+    consensus, what of a sample's events its threshold goes with: its ``valley``, or its two ``peaks``, with the place
+    between them the same in all samples.
     """
 
     paper: ClassVar[str] = "Silverman 1981, J R Stat Soc B 43:97 (modes); Edelsbrunner et al. 2002 (persistence)"
@@ -88,6 +107,12 @@ class Valley(ThresholdGate):
     low: float | None = None
     high: float | None = None
     fallback: float | None = None
+    follow: Follow = "valley"
+
+    @property
+    def anchors(self) -> dict[str, tuple[str, str]]:
+        """The two facts between which the threshold lies at a share that samples agree on."""
+        return {"threshold": ("low_peak", "high_peak")} if self.follow == "peaks" else {}
 
     def threshold(self, parent: EventTable, scale: DisplayScale) -> Threshold:
         """Return the threshold on the display scale; raises GateNotPlaced if there is no valley and no fallback."""
@@ -107,7 +132,9 @@ class Valley(ThresholdGate):
             return Threshold(
                 position, facts={"depth": 0.0}, source="fallback", note=f"{self.axis}: {error}; fallback used"
             )
-        return Threshold(found.position, found.error, {"depth": found.depth}, "valley")
+        facts = {"depth": found.depth, **(found.peaks if self.follow == "peaks" else {})}
+        errors = found.peak_errors if self.follow == "peaks" else {}
+        return Threshold(found.position, found.error, facts, "valley", errors=errors)
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from immunomon.gates.density import Valley, Which
+from immunomon.gates.density import Follow, Valley, Which
 from immunomon.gates.fixed import Units, on_display
 from immunomon.gates.nested import NestedGate, fit_nested, roles_of
 from immunomon.gates.registry import GATE_METHODS
@@ -28,7 +28,7 @@ class QuadrantsGate(TwoAxes, Alone):
 
     Each threshold lies where it was declared (x_threshold, y_threshold); or where another method puts it (x_by, y_by:
     a gate with one threshold on that axis); or else in the valley of its own axis, with a fallback (intensity) where
-    there is none. Both are placed on the same events.
+    there is none. Both are placed on the same events. follow: what valleys go with, as for ``valley``.
     """
 
     paper: ClassVar[str] = Valley.paper
@@ -48,6 +48,7 @@ class QuadrantsGate(TwoAxes, Alone):
     min_persistence: float = 4.0
     min_events: int = 100
     units: Units = "intensity"
+    follow: Follow = "valley"
 
     def __post_init__(self) -> None:
         for side, axis, method in (("x", self.x, self.x_by), ("y", self.y, self.y_by)):
@@ -66,6 +67,13 @@ class QuadrantsGate(TwoAxes, Alone):
         """The control tubes that its thresholds look at."""
         return roles_of((self.x_by, self.y_by))
 
+    @property
+    def anchors(self) -> dict[str, tuple[str, str]]:
+        """For each threshold the two facts between which it lies at a share that samples agree on."""
+        if self.follow == "valley":
+            return {}
+        return {f"{side}_threshold": (f"{side}_low_peak", f"{side}_high_peak") for side in ("x", "y")}
+
     def _by(self, side: Literal["x", "y"]) -> GateMethod:
         """Return the method that places one of the thresholds, where it is not declared."""
         own = self.x_by if side == "x" else self.y_by
@@ -76,6 +84,7 @@ class QuadrantsGate(TwoAxes, Alone):
             min_persistence=self.min_persistence,
             min_events=self.min_events,
             fallback=self.x_fallback if side == "x" else self.y_fallback,
+            follow=self.follow,
         )
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
@@ -99,7 +108,7 @@ class QuadrantsGate(TwoAxes, Alone):
                 continue
             found = fit_nested(self._by(side), parent, scales, controls=controls)
             facts |= {f"{side}_{name}": value for name, value in found.facts.items()}
-            errors |= {f"{side}_{name}": value for name, value in found.errors.items() if name == "threshold"}
+            errors |= {f"{side}_{name}": value for name, value in found.errors.items() if name in found.facts}
             notes.append(found.note)
             sources.append(f"{axis} {found.source}")
         source = "; ".join(sources)

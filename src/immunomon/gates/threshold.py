@@ -23,13 +23,17 @@ SEED = 20_240_607
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold on the display scale, its standard error (None: not estimated), what it rests on, what set it."""
+    """A threshold on the display scale, its standard error (None: not estimated), what it rests on, what set it.
+
+    errors: standard errors of the facts that it rests on.
+    """
 
     position: float
     error: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     note: str = ""
+    errors: Mapping[str, float] = field(default_factory=dict)
 
 
 class ThresholdGate(Alone):
@@ -59,7 +63,7 @@ class ThresholdGate(Alone):
 
     def _placed(self, found: Threshold, scales: Mapping[str, DisplayScale]) -> Placement:
         facts = {"threshold": found.position, **found.facts}
-        errors = {} if found.error is None else {"threshold": found.error}
+        errors = {} if found.error is None else {"threshold": found.error, **found.errors}
         return Placement(self.at(facts, scales), facts, found.note, found.source, errors)
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Mode", "Profile", "gaussian_kernel", "modes_of", "profile_of", "valley_between"]
+__all__ = ["Mode", "Profile", "gaussian_kernel", "modes_of", "profile_of", "summit_of", "valley_between"]
 
 Floats = NDArray[np.float64]
 
@@ -148,3 +148,26 @@ def valley_between(profile: Profile, left: Mode, right: Mode, tolerance: float =
     middle = left.index + (start + stop) / 2
     position = float(np.interp(middle, np.arange(profile.centers.size), profile.centers))
     return position, float(min(left.height, right.height) - stretch[lowest])
+
+
+def summit_of(profile: Profile, mode: Mode) -> tuple[float, float]:
+    """Return where the middle of a peak lies, and its standard error.
+
+    The middle is the mean of the events around the mode where the density is above half its height: that is surer than
+    the mode itself, and no cell further out, of another population, moves it. The error is that of a mean, with half as
+    much again for the bounds, which the same events decide (compared with redrawn events in the tests).
+
+    >>> profile = profile_of(np.random.default_rng(1).normal(0.3, 0.05, 2000), bandwidth=0.02)
+    >>> middle, error = summit_of(profile, modes_of(profile)[0])
+    >>> abs(middle - 0.3) < 3 * error < 0.01
+    True
+    """
+    above = profile.counts >= profile.counts[mode.index] / 2
+    begin = mode.index - int(np.argmin(above[mode.index :: -1])) + 1 if not above[: mode.index + 1].all() else 0
+    rest = above[mode.index :]
+    end = mode.index + (int(np.argmin(rest)) if not rest.all() else rest.size)
+    counts, centers = profile.raw[begin:end], profile.centers[begin:end]
+    total = max(float(counts.sum()), 1.0)
+    middle = float(counts @ centers) / total if counts.any() else mode.position
+    spread = float(np.sqrt(counts @ (centers - middle) ** 2 / total))
+    return middle, 1.5 * max(spread, profile.width) / float(np.sqrt(total))

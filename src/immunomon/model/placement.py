@@ -10,7 +10,7 @@ from immunomon.model.events import EventTable
 from immunomon.model.geometry import Gate
 from immunomon.model.scales import DisplayScale
 
-__all__ = ["ControlTube", "Controls", "GateMethod", "Movable", "Nearness", "Placement", "WithControls"]
+__all__ = ["Anchored", "ControlTube", "Controls", "GateMethod", "Movable", "Nearness", "Placement", "WithControls"]
 
 Scales = Mapping[str, DisplayScale]
 Nearness = Literal["run", "batch", "study"]
@@ -72,6 +72,16 @@ class Movable(Protocol):
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> Mapping[str, Gate]:
         """Return the regions of the gate with these facts: ``at(fit(...).facts, ...)`` are the regions of the fit."""
+        ...
+
+
+@runtime_checkable
+class Anchored(Movable, Protocol):
+    """A movable gate whose coordinates can be said by their place between two other facts, such as two peaks."""
+
+    @property
+    def anchors(self) -> Mapping[str, tuple[str, str]]:
+        """Coordinate -> the facts below and above it that it goes with; none, if it goes by itself."""
         ...
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates import gate_method
+from immunomon.kernels.between import Between, agree_between
 from immunomon.kernels.consensus import Consensus, consensus
 from immunomon.model.events import EventTable
-from immunomon.model.placement import GateMethod, Movable
+from immunomon.model.placement import Anchored, GateMethod, Movable
 from immunomon.model.scales import AnyScale
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.strategy import GatingStrategy, Population
@@ -20,6 +21,7 @@ from immunomon.model.strategy import GatingStrategy, Population
 __all__ = ["Belonging", "settle"]
 
 Scales = Mapping[str, AnyScale]
+Labels = NDArray[np.int64]
 # Estimates of one gate by sample, in the samples' order.
 Estimates = Mapping[str, Estimate]
 
@@ -94,9 +96,9 @@ def _agreed(method: Movable, said: Estimates, belongings: Mapping[str, Belonging
     samples = list(said)
     subjects = _labels(belongings[sample].subject for sample in samples)
     batches = _labels(belongings[sample].batch for sample in samples)
-    agreed = {
-        name: consensus(_values(said, name), _errors(said, name), subjects, batches) for name in _moving(method, said)
-    }
+    agreed: dict[str, Consensus] = {}
+    for name in _moving(method, said):
+        agreed |= _together(name, _anchors(method, said).get(name), said, subjects, batches)
     if not agreed or not all(np.all(np.isfinite(one.values)) for one in agreed.values()):
         return {}
     typical = _typical(said)
@@ -106,12 +108,33 @@ def _agreed(method: Movable, said: Estimates, belongings: Mapping[str, Belonging
     }
 
 
+def _together(
+    name: str, anchors: tuple[str, str] | None, said: Estimates, subjects: Labels, batches: Labels
+) -> dict[str, Consensus]:
+    """Return what the samples say together of a coordinate, and of the facts it lies between if it goes with those."""
+    if anchors:
+        facts = [one for fact in (name, *anchors) for one in (_values(said, fact), _errors(said, fact))]
+        if found := agree_between(Between(*facts), subjects, batches):
+            return {name: found.border, anchors[0]: found.low, anchors[1]: found.high}
+    return {name: consensus(_values(said, name), _errors(said, name), subjects, batches)}
+
+
+def _anchors(method: Movable, said: Estimates) -> Mapping[str, tuple[str, str]]:
+    """Return what coordinates lie between, where all that estimated them saw that too."""
+    anchors = method.anchors if isinstance(method, Anchored) else {}
+    return {
+        name: pair
+        for name, pair in anchors.items()
+        if all({*pair} <= one.errors.keys() for one in said.values() if name in one.errors)
+    }
+
+
 def _moving(method: Movable, said: Estimates) -> list[str]:
     """Return the coordinates that at least one sample estimated, with an error."""
     return [name for name in method.coordinates if any(name in one.errors for one in said.values())]
 
 
-def _labels(names: Iterable[Hashable]) -> NDArray[np.int64]:
+def _labels(names: Iterable[Hashable]) -> Labels:
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 

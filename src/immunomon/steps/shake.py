@@ -74,6 +74,8 @@ def _moved(
         return []
     pairs = []
     for name, error in placed.errors.items():
+        if name not in method.coordinates:
+            continue  # what it rests on, not where it lies
         low, high = (
             method.at({**placed.facts, name: placed.facts[name] + way * error}, scales)[declared.keep]
             for way in (-1.0, 1.0)
