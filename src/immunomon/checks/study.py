@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from immunomon.checks.assessments import check_assessments
 from immunomon.checks.channels import check_against_others, check_against_panel
 from immunomon.checks.contents import equal_files
 from immunomon.checks.identifiers import identifier_notes
@@ -59,6 +60,9 @@ class StudyCheck:
             return
         panels, strategies = self._load_panels(study)
         self.problems += _unknown_limits(study, strategies, self.file)
+        problems, files = check_assessments(study)
+        self.problems += problems
+        self.specs += files
         samples_file = study.folder / study.samples_file
         samples = self._check_samples(samples_file, study)
         if study.normalisation:

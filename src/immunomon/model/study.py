@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.model.endpoints import AssessmentRules
 from immunomon.model.identifiers import Identifiers
 from immunomon.model.normalisation import Normalisation
 from immunomon.model.quality import QualityLimits
@@ -193,6 +194,7 @@ class Study:
     steadiness: Steadiness = field(default_factory=Steadiness)
     normalisation: Normalisation | None = None
     identifiers: Identifiers = field(default_factory=Identifiers)
+    assessments: AssessmentRules = field(default_factory=AssessmentRules)
     samples_file: Path = Path("samples.csv")
     folder: Path = Path()
 

@@ -19,6 +19,7 @@ from immunomon.model.study import (
     Subject,
     Visit,
 )
+from immunomon.specs.assessments import AssessmentsSpec
 from immunomon.specs.identifiers import IdentifiersSpec
 from immunomon.specs.quality import QualitySpec
 from immunomon.specs.shape import IsoDate, Name, SpecModel, Text, shape
@@ -150,6 +151,9 @@ class StudySpec(SpecModel):
     identifiers: IdentifiersSpec = Field(
         IdentifiersSpec(), description="Which keywords of FCS files may name persons; they never leave."
     )
+    assessments: AssessmentsSpec = Field(
+        AssessmentsSpec(), description="Definitions of the other assessments: platelet response, escalation ..."
+    )
 
 
 def load_study(path: Path) -> Study:
@@ -192,6 +196,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         steadiness=spec.steadiness.model(),
         normalisation=spec.normalisation.model() if spec.normalisation else None,
         identifiers=spec.identifiers.model(),
+        assessments=spec.assessments.model(),
         samples_file=Path(spec.samples),
         folder=folder,
     )

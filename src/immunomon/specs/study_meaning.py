@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.specs import catalog
+from immunomon.specs.assessments import check_assessment_rules
 from immunomon.specs.findings import DataPath, Findings, shown
 from immunomon.specs.quality import check_quality
 from immunomon.specs.shape import Shaped
@@ -37,6 +38,7 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     _check_compensation(shaped.spec, folder, findings)
     _check_limits(shaped.spec.reportability, findings)
     check_quality(shaped.spec.quality, findings)
+    check_assessment_rules(shaped.spec.assessments, findings)
     check_normalisation(shaped.spec.normalisation, _names(data, "panels", "panel"), findings=findings)
 
 

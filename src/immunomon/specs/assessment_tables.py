@@ -1,0 +1,210 @@
+"""The study's CSV files of other assessments: read as their contract says, every problem of all of them at once."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
+from immunomon.model.study import study_day
+from immunomon.specs.findings import Findings, shown
+from immunomon.specs.yamlfile import read_text
+
+__all__ = ["AssessmentFiles", "assessment_file", "load_assessments", "read_assessment_files"]
+
+Row = Mapping[str, Any]
+_MOST_BYTES = 50_000_000
+_MOST_LETTERS = 1000
+_NUMBER = re.compile(r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WANTED = {"number": "a number", "whole": "a whole number", "day": "a study day", "date": "year-month-day"}
+
+
+@dataclass(frozen=True)
+class AssessmentFiles:
+    """The rows of each file that the study has, the paths, each file's SHA-256, and what is wrong.
+
+    A row has its columns' values, None where blank, and ``line``: where it stands. ``study_day`` is worked out from the
+    date where it is blank and the first infusion is known.
+    """
+
+    tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def rows(self, name: str) -> Sequence[Row]:
+        """Return a table's rows, none if the study does not have it."""
+        return self.tables.get(name, ())
+
+
+def assessment_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a table, in the study's folder or in its folder ``assessments``; None if there is none."""
+    places = (folder / f"{name}.csv", folder / "assessments" / f"{name}.csv")
+    return next((path for path in places if path.is_file()), None)
+
+
+def load_assessments(folder: Path, first_infusions: Mapping[str, str | None]) -> AssessmentFiles:
+    """Read a study's files of other assessments; raises BadSpec with every problem of all of them.
+
+    first_infusions: every subject of the study, with the ISO date of the first infusion or None.
+
+    >>> load_assessments(Path("none"), {}).tables
+    {}
+    """
+    found = read_assessment_files(folder, first_infusions)
+    if found.problems:
+        raise BadSpec(found.problems)
+    return found
+
+
+def read_assessment_files(folder: Path, first_infusions: Mapping[str, str | None]) -> AssessmentFiles:
+    """Return what can be read of a study's files of other assessments, and what is wrong with the rest."""
+    tables: dict[str, Sequence[Row]] = {}
+    paths, digests = {}, {}
+    problems: list[Problem] = []
+    for name, table in ASSESSMENT_INPUTS.items():
+        path = assessment_file(folder, name)
+        if path is None:
+            continue
+        reading = _Reading(table, Findings(str(path)), first_infusions)
+        try:
+            text = read_text(path, _MOST_BYTES)
+        except BadSpec as error:
+            problems += error.problems
+            continue
+        tables[name], paths[name] = reading.rows(text), path
+        digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        problems += reading.findings.problems
+    return AssessmentFiles(tables, paths, digests, tuple(problems))
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """One file being read."""
+
+    table: InputTable
+    findings: Findings
+    first_infusions: Mapping[str, str | None]
+    seen: dict[tuple[Any, ...], int] = field(default_factory=dict)
+
+    def complain(self, line: int, column: str, what: str, remedy: str) -> None:
+        self.findings.add_problem(Problem(self.findings.file, line, column, what, remedy))
+
+    def rows(self, text: str) -> list[Row]:
+        reader = csv.DictReader(io.StringIO(text), strict=True)
+        rows: list[Row] = []
+        try:
+            names = [str(name).strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            missing = [name for name in self.table.names if name not in names]
+            if missing:
+                self.complain(1, "", f"has no column {', '.join(missing)}", "add it")
+                return []
+            for raw in reader:
+                if any((cell or "").strip() for key, cell in raw.items() if key is not None):
+                    rows += self.row(raw, reader.line_num)
+        except csv.Error as error:
+            self.complain(reader.line_num, "", str(error), "save it as plain CSV")
+        return rows
+
+    def row(self, raw: Mapping[Any, Any], line: int) -> list[Row]:
+        if None in raw or None in raw.values():
+            self.complain(line, "", "has more or fewer fields than the first line", "correct it; quote commas in text")
+            return []
+        row: dict[str, Any] = {"line": line}
+        for column in self.table.columns:
+            text = str(raw[column.name]).strip()
+            try:
+                row[column.name] = _value(column, text) if text else None
+            except ValueError as error:
+                self.complain(line, column.name, f"{shown(text, 40)} does not fit: {error}", "correct it")
+                return []
+            if column.needed and not text:
+                self.complain(line, column.name, "is blank", "fill it in, or take the row out")
+                return []
+        self.meaning(row, line)
+        return [row]
+
+    def meaning(self, row: dict[str, Any], line: int) -> None:
+        """Note what a row says that cannot be: an unknown subject, days out of line, a row given twice."""
+        subject = row["subject"]
+        if subject not in self.first_infusions:
+            remedy = nearest(subject[:80], self.first_infusions)
+            self.complain(line, "subject", f"the study has no subject {shown(subject)}", remedy)
+        self.days(row, line)
+        key = tuple(row[name] for name in self.table.key)
+        if key and self.seen.setdefault(key, line) != line:
+            what = f"the same {', '.join(self.table.key)} as on line {self.seen[key]}"
+            self.complain(line, self.table.key[-1], what, "keep one of the rows")
+        if self.table.name == "msc_concentration":
+            concentration = row["concentration_cells_per_ml"]
+            if row["below_quantification"] and row["lloq"] and concentration and concentration >= row["lloq"]:
+                what = f"{concentration:g} is not below the limit of quantification {row['lloq']:g}"
+                self.complain(line, "below_quantification", what, "correct one of them")
+
+    def days(self, row: dict[str, Any], line: int) -> None:
+        start, end = row.get("start_day"), row.get("end_day")
+        if start is not None and end is not None and end < start:
+            self.complain(line, "end_day", f"the event ends on day {end}, before day {start}", "correct one of them")
+        first = self.first_infusions.get(row["subject"])
+        if "date" not in row or row["date"] is None or not first:
+            return
+        day = study_day(datetime.date.fromisoformat(row["date"]), datetime.date.fromisoformat(first))
+        if row["study_day"] is None:
+            row["study_day"] = day
+        elif row["study_day"] != day:
+            what = f"{row['study_day']}, but {row['date']} is day {day} after the first infusion on {first}"
+            self.complain(line, "study_day", what, "correct the day or the date")
+
+
+def _value(column: InputColumn, text: str) -> object:
+    """Return what a cell says; raises ValueError with what is wanted."""
+    if isinstance(column.kind, tuple):
+        word = text.casefold()
+        if word not in column.kind:
+            raise ValueError(f"one of {', '.join(column.kind)} is wanted")
+        return word
+    if column.kind == "text":
+        if len(text) > _MOST_LETTERS or not text.isprintable():
+            raise ValueError("text on one line is wanted, without control characters")
+        return text
+    if column.kind == "truth":
+        return _truth(text)
+    if column.kind == "date":
+        try:
+            if _DATE.fullmatch(text):
+                return datetime.date.fromisoformat(text).isoformat()
+        except ValueError:
+            pass  # such as 30 February: the same complaint
+        raise ValueError("a date is wanted, year-month-day")
+    return _number(column, text)
+
+
+def _truth(text: str) -> bool:
+    known = {"true": True, "false": False}
+    if text.casefold() not in known:
+        raise ValueError("true or false is wanted")
+    return known[text.casefold()]
+
+
+def _number(column: InputColumn, text: str) -> float | int:
+    number = float(text) if _NUMBER.fullmatch(text) else float("inf")
+    whole = column.kind in {"whole", "day"}
+    if number - number != 0 or (whole and number != int(number)):
+        raise ValueError(f"{_WANTED[str(column.kind)]} is wanted")
+    if column.kind == "day" and number == 0:
+        raise ValueError("there is no Day 0: the first infusion is Day 1, the day before it Day -1")
+    if (column.low is not None and number < column.low) or (column.high is not None and number > column.high):
+        ends = [f"at least {column.low:g}"] if column.low is not None else []
+        ends += [f"at most {column.high:g}"] if column.high is not None else []
+        raise ValueError(f"{' and '.join(ends)} is wanted")
+    return int(number) if whole else number
