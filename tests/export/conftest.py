@@ -18,14 +18,14 @@ from sqlalchemy import NullPool, create_engine, text
 
 from immunomon.export.connection import database_url
 from immunomon.export.database import export_run
-from immunomon.export.schema import RESULTS, STUDY_TABLES
+from immunomon.export.schema import APPENDED, HISTORIES, VERSIONED
 from immunomon.kernels.intervals import wilson
 from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.model.study import DoseGroup, PanelUse, Study, Subject, Visit
 from immunomon.steps.compare import compare
 from immunomon.steps.summarise import summarise
 
-VALUES = [table.name for table in (*STUDY_TABLES, *RESULTS)]
+EVERY = [table.name for table in (*VERSIONED, *HISTORIES.values(), *APPENDED)]
 FIRST = datetime.date(2025, 1, 13)
 DAYS = {"D-1": -1, "W4": 29}
 PLACES = (("lymphocytes", "root", 9000), ("cd4", "lymphocytes", 4000), ("treg", "cd4", 200))
@@ -275,7 +275,7 @@ class Asked:
         """Return everything in the database, in an order of its own."""
         return {
             table: sorted(map(repr, self.rows(f"SELECT * FROM {table}")))
-            for table in tables or (*VALUES, "runs", "studies")
+            for table in tables or (*EVERY, "runs", "studies")
         }
 
 

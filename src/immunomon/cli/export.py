@@ -4,28 +4,62 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
-from immunomon.export.database import export_run
+from immunomon.errors import ImmunomonError
+from immunomon.export.database import ExportSummary, Said, export_run
+from immunomon.pipeline.audit import AuditTrail, user_name
+from immunomon.pipeline.folder import RunFolder
 
 __all__ = ["export"]
 
 _SAID = {
     "written": "{study} is now in {database}.",
-    "replaced": "{study} in {database} now holds this run; its earlier values were replaced.",
+    "replaced": "{study} in {database} now holds this run; what it replaces is kept as earlier versions.",
     "unchanged": "{study} in {database} already holds this run; nothing was changed.",
+    "noted": "{study} in {database} already holds this run; only new entries of its audit trail were added.",
 }
 
 
-def export(run: Path, to: str | None) -> int:
+def export(run: Path, to: str | None, *, study: Path | None = None, reason: str = "", by: str = "") -> int:
     """Write a run folder's results into a database, say what was written, and return the exit code 0.
 
-    to: a database URL; by default the SQLite file in the run folder. Raises ExportFailed; then nothing was changed.
+    to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit
+    trail. Raises ExportFailed; then nothing was changed.
     """
-    summary = export_run(run, to)
+    said = Said(by or user_name(), reason, study)
+    summary = export_run(run, to, said)
     console = Console(soft_wrap=True, highlight=False, markup=False)
+    if summary.migrated_from:
+        console.print(f"{summary.database} was of an earlier version; its tables were migrated, with every row.")
     console.print(_SAID[summary.outcome].format(study=summary.study, database=summary.database))
     width = max(map(len, summary.rows))
     for table, rows in summary.rows.items():
-        console.print(f"  {table:<{width}} {rows:>9,} rows")
+        console.print(f"  {table:<{width}} {rows:>9,} rows{_changed(summary, table)}")
+    for note in summary.notes:
+        console.print(f"Not exported: {note}.")
+    if summary.outcome in {"written", "replaced"}:
+        _note(run, summary, said)
     return 0
+
+
+def _changed(summary: ExportSummary, table: str) -> str:
+    if summary.outcome != "replaced" or table not in summary.changes:
+        return ""
+    found = summary.changes[table]
+    kinds = {"new": found.new, "changed": found.changed, "withdrawn": found.withdrawn}
+    return f"  ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})"
+
+
+def _note(run: Path, summary: ExportSummary, said: Said) -> None:
+    """Enter the export into the run's audit trail, if it has one that may be written."""
+    trail = AuditTrail(run)
+    if not trail.path.is_file():
+        return
+    try:
+        with RunFolder(run).locked():
+            target, digest = summary.database, summary.run_digest
+            trail.append("export", by=said.by, reason=said.reason, target=target, run_digest=digest)
+    except (ImmunomonError, OSError) as error:
+        typer.echo(f"The export was made, but could not be noted in {trail.path}: {error}", err=True)

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, RootTransaction, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
 
 from immunomon.errors import ExportFailed
 
 __all__ = ["LOCK_SECONDS", "database_url", "shown", "sqlite_url", "transaction"]
 
 LOCK_SECONDS = 10
+_UNCHANGED = "; nothing was changed there"
 _SECRETS = ("password", "passfile", "sslpassword")
 _EXAMPLES = "for a file write sqlite:///results.sqlite, for a server postgresql://user@host/database"
+_UNFIT = "the run's tables do not fit together; run the study again, and report it if that does not help"
 _REMEDIES = (
     ("database is locked", "another program is using it; close that and export again"),
     ("lock timeout", "another export is running; wait for it and export again"),
@@ -27,11 +29,15 @@ _REMEDIES = (
     ("malformed", "the file is damaged; export to a new one"),
     ("readonly", "the file may not be written; change that or give another place"),
     ("unable to open database file", "the folder must exist and be writable"),
+    ("terminating connection", "the server was stopped; export again when it runs"),
+    ("server closed the connection", "the server was stopped; export again when it runs"),
+    ("read-only", "the database takes no changes from this user or server; ask its owner"),
     ("password", "check the user and the password (PGPASSWORD or a password file keep it off the command line)"),
     ("does not exist", "check the name of the database and the user"),
     ("permission denied", "ask the database's owner for the right to create tables in it"),
     ("connect", "check the host, the port, and that the server is running"),
-    ("constraint", "the run's tables do not fit together; run the study again, and report it if that does not help"),
+    ("could not create unique index", _UNFIT),
+    ("constraint", _UNFIT),
 )
 
 
@@ -68,17 +74,22 @@ def shown(url: URL) -> str:
 
 
 @contextmanager
-def transaction(url: URL) -> Iterator[Connection]:
+def transaction(url: URL, *, change: bool = True, rebuilding: bool = False) -> Iterator[Connection]:
     """Open one transaction: it is committed at the end of the block, or nothing has happened.
 
-    Raises ExportFailed, which names the database, what it said, and the remedy. One export at a time writes to a
-    database; others wait for up to ``LOCK_SECONDS``.
+    change: whether it writes: one export at a time writes to a database, others wait for up to ``LOCK_SECONDS``.
+    rebuilding: whether tables are made anew, for which SQLite checks all references at the end instead of at once.
+    Raises ExportFailed, which names the database, what it said, and the remedy.
     """
     try:
-        engine = _engine(url)
+        engine = _engine(url, change=change, rebuilding=rebuilding)
         try:
-            with engine.begin() as connection:
+            with engine.connect() as connection:
+                began = connection.begin()
                 yield connection
+                if rebuilding:
+                    _check_references(connection)
+                _commit(url, began)
         finally:
             engine.dispose()
     except ModuleNotFoundError as error:
@@ -91,28 +102,59 @@ def transaction(url: URL) -> Iterator[Connection]:
         raise ExportFailed(_message(url, error)) from error
 
 
-def _engine(url: URL) -> Engine:
+def _commit(url: URL, began: RootTransaction) -> None:
+    try:
+        began.commit()
+    except OperationalError as error:
+        if not error.connection_invalidated:
+            raise
+        said = _message(url, error).removesuffix(_UNCHANGED)
+        unknown = "it is not known whether all of it was written, or nothing: export again, which finds out"
+        raise ExportFailed(f"{said}; the connection broke at the last moment; {unknown}") from error
+
+
+def _engine(url: URL, *, change: bool, rebuilding: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": LOCK_SECONDS})
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", _prepare_rebuilding if rebuilding else _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite if change else _begin_reading_sqlite)
     else:
         timeout = {} if "connect_timeout" in url.query else {"connect_timeout": LOCK_SECONDS}
         engine = create_engine(url, poolclass=NullPool, connect_args=timeout)
-        event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "begin", _begin_postgresql if change else _begin_reading_postgresql)
     return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    _prepare(connection, "ON")
+
+
+def _prepare_rebuilding(connection: DBAPIConnection, _record: object) -> None:
+    _prepare(connection, "OFF")
+
+
+def _prepare(connection: DBAPIConnection, references: str) -> None:
     # The driver's own transactions start late and leave out the making of tables: we begin them ourselves.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA foreign_keys = {references}")
     cursor.close()
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            what = f"constraint: a row of table {broken[0]} refers to nothing in {broken[2]}"
+            raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(what))
 
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _begin_postgresql(connection: Connection) -> None:
@@ -121,12 +163,16 @@ def _begin_postgresql(connection: Connection) -> None:
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305441)")
 
 
+def _begin_reading_postgresql(connection: Connection) -> None:
+    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
 def _message(url: URL, error: Exception) -> str:
     said = " ".join(str(getattr(error, "orig", None) or error).split())
     for secret in (url.password, *(url.query.get(name) for name in _SECRETS)):
         said = said.replace(str(secret), "***") if secret else said
     remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
-    return f"{shown(url)}: {said[:500]}" + (f"; {remedy}" if remedy else "") + "; nothing was changed there"
+    return f"{shown(url)}: {said[:500]}" + (f"; {remedy}" if remedy else "") + _UNCHANGED
 
 
 def sqlite_url(path: Path) -> URL:

@@ -1,4 +1,4 @@
-"""What a run folder holds for export: its manifest and its tables, checked against their contracts."""
+"""Reading a finished run for export: its manifest and its tables, checked against their contracts."""
 
 from __future__ import annotations
 
@@ -6,61 +6,98 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from immunomon.errors import ExportFailed
-from immunomon.model.populations import TABLES
+from immunomon.export.run_beside import Records, read_assessments, read_statistics, read_trail
+from immunomon.export.run_gates import read_gates
+from immunomon.model.populations import TABLES, Table
+from immunomon.model.quality_table import QUALITY
+from immunomon.model.responses import RESPONSES
+from immunomon.model.steadiness import STEADINESS
 
 __all__ = ["RunTables", "read_run"]
 
 _AGAIN = "finish the run with: immunomon run"
+# Tables that runs of earlier versions do not have.
+_LATER = {table.name: table for table in (QUALITY, STEADINESS, RESPONSES)}
 
 
 @dataclass(frozen=True, eq=False)
 class RunTables:
-    """A finished run: its study, its tables, and the digests of what made it and of what it holds."""
+    """A finished run: its record, its tables, what lies beside them, and the digest of all that.
 
-    digest: str
-    version: str
-    study: Mapping[str, Any]
+    notes: what is not exported, and why; trail: the entries of its audit trail, oldest first.
+    """
+
+    record: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
     tables_digest: str
+    trail: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def study(self) -> Mapping[str, Any]:
+        """The study as the run knew it."""
+        section: Mapping[str, Any] = self.record["study"]
+        return section
 
     @property
     def name(self) -> str:
         """The study's name."""
         return str(self.study["name"])
 
+    @property
+    def digest(self) -> str:
+        """The digest of everything the run was made from."""
+        return str(self.record["digest"])
 
-def read_run(folder: Path) -> RunTables:
-    """Read a run folder.
+    @property
+    def version(self) -> str:
+        """The version of immunomon that made it."""
+        return str(self.record["version"])
+
+
+def read_run(folder: Path, study: Path | None = None) -> RunTables:
+    """Read a run folder, and the study's other assessments from the folder named, or the one above the run.
 
     Raises ExportFailed if it is no finished run, a table is missing or has other columns than its contract, or is not
     the one that ``run.json`` names.
     """
-    manifest = _manifest(folder)
-    named = manifest.get("tables") or {}
-    study = json.dumps(manifest["study"], sort_keys=True)
-    everything = hashlib.sha256(study.encode("utf-8"))
+    record = _manifest(folder)
+    everything = hashlib.sha256(json.dumps(record["study"], sort_keys=True).encode("utf-8"))
     tables = {}
-    for name in TABLES:
-        data = _bytes(folder / "tables" / f"{name}.parquet")
-        digest = hashlib.sha256(data).hexdigest()
-        if named.get(name, digest) != digest:
-            raise ExportFailed(f"{folder}: table '{name}' is not the one run.json was written for; {_AGAIN}")
-        everything.update(f"{name} {digest}\n".encode())
-        tables[name] = _table(folder, name, data)
-    return RunTables(
-        digest=str(manifest["digest"]),
-        version=str(manifest["version"]),
-        study=manifest["study"],
-        tables=tables,
-        tables_digest=everything.hexdigest(),
-    )
+    for name, contract in (TABLES | _LATER).items():
+        data = _bytes(folder, record, name)
+        if data is not None:
+            everything.update(f"{name} {hashlib.sha256(data).hexdigest()}\n".encode())
+            tables[name] = _table(folder, contract, data)
+    gates = read_gates(folder, tables["samples"])
+    if len(gates.frame):
+        tables["placed_gates"] = gates.frame
+    subjects = [str(one["id"]) for one in record["study"]["subjects"]]
+    beside: dict[str, Records] = {
+        "statistics": read_statistics(folder),
+        "assessments": read_assessments(folder, _study_folder(folder, study), subjects),
+    }
+    tables |= {name: found.frame for name, found in beside.items()}
+    for found in (gates, *beside.values()):
+        everything.update("".join(f"{name} {digest}\n" for name, digest in sorted(found.digests.items())).encode())
+    notes = (*gates.notes, *(note for found in beside.values() for note in found.notes))
+    return RunTables(record, tables, everything.hexdigest(), read_trail(folder), notes)
+
+
+def _study_folder(folder: Path, study: Path | None) -> Path | None:
+    if study is not None:
+        if not (study / "study.yaml").is_file():
+            raise ExportFailed(f"{study}: there is no study.yaml here; name the study's folder")
+        return study
+    above = folder.resolve().parent
+    return above if (above / "study.yaml").is_file() else None
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -79,17 +116,24 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(folder: Path, record: Mapping[str, Any], name: str) -> bytes | None:
+    """Return a table's file; None if it is one that the run's version did not write."""
+    path = folder / "tables" / f"{name}.parquet"
+    named = (record.get("tables") or {}).get(name)
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError as error:
+        if name in _LATER and named is None:
+            return None
         raise ExportFailed(f"{path}: is missing; {_AGAIN}") from error
     except OSError as error:
         raise ExportFailed(f"{path}: cannot be read ({error})") from error
+    if named not in (None, hashlib.sha256(data).hexdigest()):
+        raise ExportFailed(f"{folder}: table '{name}' is not the one run.json was written for; {_AGAIN}")
+    return data
 
 
-def _table(folder: Path, name: str, data: bytes) -> pd.DataFrame:
-    contract = TABLES[name]
+def _table(folder: Path, contract: Table, data: bytes) -> pd.DataFrame:
     try:
         table = pd.read_parquet(io.BytesIO(data))
         if tuple(table.columns) != contract.names:
@@ -97,5 +141,5 @@ def _table(folder: Path, name: str, data: bytes) -> pd.DataFrame:
         return table.astype(contract.dtypes)
     except (ValueError, TypeError, OSError) as error:
         raise ExportFailed(
-            f"{folder}: table '{name}' is not as this version writes it ({error}); run the study again"
+            f"{folder}: table '{contract.name}' is not as this version writes it ({error}); run the study again"
         ) from error

@@ -16,11 +16,16 @@ def export(
     to: Annotated[
         str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept beside the values that are replaced.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who exports; default: this computer's user.")] = "",
 ) -> None:
     """Write subset frequencies and changes into a database: all or nothing, and repeatable."""
     from immunomon.cli.export import export as work
 
-    raise typer.Exit(work(run, to))
+    raise typer.Exit(work(run, to, study=study, reason=reason, by=by))
 
 
 @app.command("export-gates")
