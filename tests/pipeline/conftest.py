@@ -38,6 +38,6 @@ def trial_apart(own_trial) -> Path:
     for name in ("treg", "thelper"):
         text = find_strategy(name).read_text(encoding="utf-8")
         assert ", consensus: true" in text
-        text = text.replace(", consensus: true", "")
+        text = text.replace(", consensus: true", "").replace("    consensus: true\n", "")
         (own_trial / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8", newline="\n")
     return own_trial

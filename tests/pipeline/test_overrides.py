@@ -92,7 +92,7 @@ def test_the_trail_says_what_was_before_and_after(study):
     run_study(study, jobs=2)
     entry = next(one for one in AuditTrail(study / "run").entries() if one["action"] == "override")
     assert entry["by"] == "A. Analyst"
-    assert entry["before"]["source"] == "valley"
+    assert entry["before"]["source"].startswith("consensus, own weight ")
     assert entry["after"]["source"] == "moved by A. Analyst"
     assert entry["before"]["count"] != entry["after"]["count"]
     assert entry["decision"]["gate"] == {"method": "interval", "axis": "CD4", "low": 9000}

@@ -120,3 +120,38 @@ def test_nothing_about_visits_or_doses_can_be_said_of_a_sample():
     import dataclasses
 
     assert {field.name for field in dataclasses.fields(Belonging)} == {"subject", "batch", "is_reference"}
+
+
+def between_peaks(seen):
+    """Estimates of a valley that goes with its peaks; name -> (low peak, valley, high peak)."""
+    names = ("low_peak", "threshold", "high_peak")
+    errors = {"low_peak": 0.001, "threshold": 0.03, "high_peak": 0.001}
+    return {
+        name: [Estimate("t_cells", {**dict(zip(names, at, strict=True)), "depth": 9.0}, errors, "valley")]
+        for name, at in seen.items()
+    }
+
+
+def follows(**about):
+    declared = GateDeclaration("valley", {"axis": "CD3", "follow": "peaks"}, **about)
+    return GatingStrategy("s", "S", 1, None, (Population("t_cells", "T", "root", declared, "high"),))
+
+
+def test_a_border_that_follows_peaks_goes_with_a_stain_that_drifts_and_not_with_a_valley_that_wanders():
+    seen = {"a": (0.2, 0.50, 0.7), "b": (0.2, 0.44, 0.7), "c": (0.2, 0.47, 0.7), "d": (0.3, 0.55, 0.8)}
+    batches = {"a": "B1", "b": "B1", "c": "B1", "d": "B2"}
+    estimates = between_peaks(seen)
+    about = {"belongings": belong("abcd", batches), "scales": dict.fromkeys("abcd", SCALES)}
+    found = settle(follows(consensus=True), estimates, **about)
+    at = {name: one["t_cells"].facts["threshold"] for name, one in found.items()}
+    assert np.ptp([at[name] for name in "abc"]) < 0.005
+    assert at["d"] - at["a"] == pytest.approx(0.1, abs=0.01)
+    assert at["a"] == pytest.approx(0.2 + 0.54 * 0.5, abs=0.03)
+
+
+def test_a_border_that_follows_peaks_is_drawn_as_any_other_where_one_sample_says_no_peaks():
+    estimates = between_peaks({"a": (0.2, 0.50, 0.7), "b": (0.2, 0.44, 0.7), "c": (0.2, 0.47, 0.7)})
+    estimates |= said({"d": 0.48}, error=0.03)
+    about = {"belongings": belong("abcd"), "scales": dict.fromkeys("abcd", SCALES)}
+    found = settle(follows(consensus=True), estimates, **about)
+    assert found["d"]["t_cells"].facts["threshold"] == pytest.approx(0.47, abs=0.02)

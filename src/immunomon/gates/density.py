@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
-from immunomon.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
+from immunomon.gates.threshold import RECTANGLE, SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.kernels.density import Mode, modes_of, profile_of, summit_of, valley_between
 from immunomon.kernels.resample import valley_error
 from immunomon.model.events import EventTable
@@ -113,6 +113,11 @@ class Valley(ThresholdGate):
     def anchors(self) -> dict[str, tuple[str, str]]:
         """The two facts between which the threshold lies at a share that samples agree on."""
         return {"threshold": ("low_peak", "high_peak")} if self.follow == "peaks" else {}
+
+    @property
+    def resolution(self) -> dict[str, float]:
+        """A valley may lie anywhere within a bandwidth of where the smoothed density has it: a rectangle's SD (GUM)."""
+        return {"threshold": self.bandwidth / RECTANGLE}
 
     def threshold(self, parent: EventTable, scale: DisplayScale) -> Threshold:
         """Return the threshold on the display scale; raises GateNotPlaced if there is no valley and no fallback."""

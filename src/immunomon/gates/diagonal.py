@@ -11,6 +11,7 @@ import numpy as np
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.density import Which, find_valley
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.threshold import RECTANGLE
 from immunomon.gates.traits import Alone, TwoAxes
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Polygon
@@ -48,6 +49,11 @@ class Diagonal(TwoAxes, Alone):
     def regions(self) -> tuple[str, ...]:
         """The two sides of the border."""
         return ("below", "above")
+
+    @property
+    def resolution(self) -> dict[str, float]:
+        """A valley may lie anywhere within a bandwidth of where the smoothed density has it: a rectangle's SD (GUM)."""
+        return {"offset": self.bandwidth * float(np.hypot(1.0, self.slope)) / RECTANGLE}
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the border; raises GateNotPlaced if there is no valley and no fallback, or a scale is not 0 to 1."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
+from immunomon.gates.threshold import RECTANGLE
 from immunomon.gates.traits import OneRegion, TwoAxes
 from immunomon.kernels.grid import grid_of, peaks_of, smoothed
 from immunomon.kernels.mixture import center_errors, distance_square_of, fit_t_mixture
@@ -44,6 +45,8 @@ class Mixture(TwoAxes, OneRegion):
         "Lo, Brinkman & Gottardo 2008, Cytometry A 73A:321; Peel & McLachlan 2000, Stat Comput 10:339"
     )
     coordinates: ClassVar[tuple[str, ...]] = ("center_x", "center_y")
+    # How large a gate is drawn about a cloud is a convention: taken to be known to 6 % either way.
+    resolution: ClassVar[dict[str, float]] = {"size": 0.06 / RECTANGLE}
 
     x: str
     y: str
@@ -89,10 +92,12 @@ class Mixture(TwoAxes, OneRegion):
         facts = {
             **dict(zip(self.coordinates, center.tolist(), strict=True)),
             **{"xx": float(scatter[0, 0]), "xy": float(scatter[0, 1]), "yy": float(scatter[1, 1])},
-            **{"weight": float(found.weights[cloud]), "clouds": float(len(peaks))},
+            **{"size": 1.0, "weight": float(found.weights[cloud]), "clouds": float(len(peaks))},
         }
+        shape, share = self.at(facts, scales)["inside"], found.memberships(cells)[0][:, cloud]
+        facts["impurity"] = _impurity(shape, parent, np.exp(cells) if self.log else cells, counts=counts, share=share)
         named = dict(zip(self.coordinates, errors.tolist(), strict=True))
-        return Placement(self.at(facts, scales), facts, source=f"mixture of {len(peaks)}", errors=named)
+        return Placement({"inside": shape}, facts, source=f"mixture of {len(peaks)}", errors=named)
 
     def _points(self, parent: EventTable) -> NDArray[np.float64]:
         points = np.column_stack([np.asarray(parent.column(axis), dtype=np.float64) for axis in self.axes])
@@ -112,21 +117,37 @@ class Mixture(TwoAxes, OneRegion):
         scales: Mapping[str, DisplayScale],  # noqa: ARG002
     ) -> dict[str, Ellipse | Polygon]:
         """Return the ellipse with its center at these facts."""
-        center, square = (facts["center_x"], facts["center_y"]), distance_square_of(self.mass)
+        center, size = (facts["center_x"], facts["center_y"]), facts.get("size", 1.0)
+        square = size**2 * distance_square_of(self.mass)
         covariance = ((facts["xx"], facts["xy"]), (facts["xy"], facts["yy"]))
         if not self.log and not self.outline:
             return {"inside": Ellipse(self.x, self.y, center, covariance, square)}
         middle = np.log(center) if self.log else np.array(center)
-        corners = middle + self._around(np.array(covariance), square)
+        corners = middle + self._around(np.array(covariance), size)
         corners = np.exp(corners) if self.log else corners
         return {"inside": Polygon(self.x, self.y, tuple((float(x), float(y)) for x, y in corners))}
 
-    def _around(self, covariance: NDArray[np.float64], square: float) -> NDArray[np.float64]:
-        """Return the corners of the gate about the cloud's center."""
+    def _around(self, covariance: NDArray[np.float64], size: float) -> NDArray[np.float64]:
+        """Return the corners of the gate about the cloud's center; size: 1 as declared."""
         if self.outline:
-            return np.asarray(np.array(self.outline) * np.sqrt(np.diag(covariance)), dtype=np.float64)
+            return np.asarray(size * np.array(self.outline) * np.sqrt(np.diag(covariance)), dtype=np.float64)
         angles = 2 * np.pi * (np.arange(_CORNERS) + 0.5) / _CORNERS
         # Corners a little outside, so that the polygon has the area of the ellipse.
+        square = size**2 * distance_square_of(self.mass)
         radius = np.sqrt(square * (2 * np.pi / _CORNERS) / np.sin(2 * np.pi / _CORNERS))
         circle = radius * np.column_stack([np.cos(angles), np.sin(angles)])
         return np.asarray(circle @ np.linalg.cholesky(covariance).T, dtype=np.float64)
+
+
+def _impurity(
+    shape: Ellipse | Polygon,
+    parent: EventTable,
+    cells: NDArray[np.float64],
+    *,
+    counts: NDArray[np.float64],
+    share: NDArray[np.float64],
+) -> float:
+    """Return how much of what the gate holds belongs to other clouds, by the mixture itself."""
+    channels = tuple(parent.channels[parent.index(axis)] for axis in shape.axes)
+    inside = shape.contains(EventTable(cells, channels, parent.scale, "cells of the grid"))
+    return float(counts[inside] @ (1 - share[inside])) / max(float(counts[inside].sum()), 1.0)

@@ -13,7 +13,7 @@ from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.traits import Alone, TwoAxes
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Interval, Rectangle
-from immunomon.model.placement import Controls, GateMethod, Placement
+from immunomon.model.placement import Controls, GateMethod, Placement, Resolved
 from immunomon.model.scales import DisplayScale
 
 __all__ = ["QuadrantsGate"]
@@ -73,6 +73,17 @@ class QuadrantsGate(TwoAxes, Alone):
         if self.follow == "valley":
             return {}
         return {f"{side}_threshold": (f"{side}_low_peak", f"{side}_high_peak") for side in ("x", "y")}
+
+    @property
+    def resolution(self) -> dict[str, float]:
+        """That of the methods that place its thresholds."""
+        found: dict[str, float] = {}
+        sides: tuple[Literal["x", "y"], ...] = ("x", "y")
+        for side in sides:
+            method: object = self._by(side)
+            if isinstance(method, Resolved):
+                found |= {f"{side}_{name}": value for name, value in method.resolution.items()}
+        return found
 
     def _by(self, side: Literal["x", "y"]) -> GateMethod:
         """Return the method that places one of the thresholds, where it is not declared."""

@@ -15,10 +15,12 @@ from immunomon.model.geometry import Interval
 from immunomon.model.placement import Placement
 from immunomon.model.scales import DisplayScale
 
-__all__ = ["SEED", "Threshold", "ThresholdGate", "reach_of", "within"]
+__all__ = ["RECTANGLE", "SEED", "Threshold", "ThresholdGate", "reach_of", "within"]
 
 # Errors come from resampling: with one seed for all, the same events have the same errors.
 SEED = 20_240_607
+# Half-width of a rectangular distribution over its standard deviation (JCGM 100:2008, GUM, 4.3.7).
+RECTANGLE = 3.0**0.5
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ class Measured:
     counts: population id -> events, None if its gate was not placed. medians: population id -> marker -> median of the
     compensated intensity, None if the population is empty. methods, failures: population id -> how it was gated, or
     why it was not. detectors: marker -> detector. gate_errors: population id -> standard error from the placement of
-    its gate, in events of its parent. sources, notes: population id -> what set its gate, and what was done instead.
+    its gate, in events of its parent; border_errors: the same from how finely it can be told where the border ought to
+    lie. sources, notes: population id -> what set its gate, and what was done instead.
     outliers: populations whose own estimate of the gate was out of line with the other samples' and not followed.
     """
 
@@ -29,6 +30,7 @@ class Measured:
     failures: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, str] = field(default_factory=dict)
     gate_errors: Mapping[str, float] = field(default_factory=dict)
+    border_errors: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     outliers: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class Measured:
             "failures": dict(self.failures),
             "detectors": dict(self.detectors),
             "gate_errors": dict(self.gate_errors),
+            "border_errors": dict(self.border_errors),
             "sources": dict(self.sources),
             "notes": dict(self.notes),
             "outliers": list(self.outliers),

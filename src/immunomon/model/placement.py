@@ -10,7 +10,17 @@ from immunomon.model.events import EventTable
 from immunomon.model.geometry import Gate
 from immunomon.model.scales import DisplayScale
 
-__all__ = ["Anchored", "ControlTube", "Controls", "GateMethod", "Movable", "Nearness", "Placement", "WithControls"]
+__all__ = [
+    "Anchored",
+    "ControlTube",
+    "Controls",
+    "GateMethod",
+    "Movable",
+    "Nearness",
+    "Placement",
+    "Resolved",
+    "WithControls",
+]
 
 Scales = Mapping[str, DisplayScale]
 Nearness = Literal["run", "batch", "study"]
@@ -82,6 +92,16 @@ class Anchored(Movable, Protocol):
     @property
     def anchors(self) -> Mapping[str, tuple[str, str]]:
         """Coordinate -> the facts below and above it that it goes with; none, if it goes by itself."""
+        ...
+
+
+@runtime_checkable
+class Resolved(Movable, Protocol):
+    """A movable gate that knows how finely it can tell where a border ought to lie."""
+
+    @property
+    def resolution(self) -> Mapping[str, float]:
+        """Coordinate -> standard error, the same in every sample: what no number of events makes smaller."""
         ...
 
 

@@ -129,8 +129,14 @@ FREQUENCIES = Table(
             "Float64",
             "standard error of the log-odds from the gates' places, from the population up to the denominator",
         ),
-        ("percent_total_low", "Float64", "lower end of the 95 % interval from counting and from the gates' places"),
-        ("percent_total_high", "Float64", "upper end of the 95 % interval from counting and from the gates' places"),
+        (
+            "border_se",
+            "Float64",
+            "standard error of the log-odds from how finely it can be told where the borders ought to lie; "
+            "the same way in every sample, so no part of a change",
+        ),
+        ("percent_total_low", "Float64", "lower end of the 95 % interval from counting, gate_se and border_se"),
+        ("percent_total_high", "Float64", "upper end of the 95 % interval from counting, gate_se and border_se"),
         *_STATUS,
     ),
 )

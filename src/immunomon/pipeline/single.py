@@ -108,8 +108,9 @@ def analyse(
     at_hand = controls(ready.scales) if controls else None
     among = _unflagged(judged, quality)
     tree = gate(ready.display, strategy, ready.scales, settled=settled, controls=at_hand, among=among)
-    gate_errors = shake(tree, ready.display, strategy, scales=ready.scales)
-    measured = replace(quantify(tree, ready.compensated, ready.markers), gate_errors=gate_errors)
+    shaken = shake(tree, ready.display, strategy, scales=ready.scales)
+    measured = quantify(tree, ready.compensated, ready.markers)
+    measured = replace(measured, gate_errors=shaken.gate_errors, border_errors=shaken.border_errors)
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
     return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated, judged)
 

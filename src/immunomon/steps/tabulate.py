@@ -195,17 +195,26 @@ def _gate(result: SampleResult, population: Population) -> Row:
     }
 
 
-def _gate_se(result: SampleResult, strategy: GatingStrategy, population: str, denominator: str) -> float | None:
-    """Return the standard error of the log-odds from the gates between a population and its denominator."""
+def _gate_se(
+    result: SampleResult, strategy: GatingStrategy, population: str, denominator: str
+) -> tuple[float | None, float | None]:
+    """Return standard errors of the log-odds from the gates between a population and its denominator.
+
+    The first from the gates' places, the second from how finely their borders can be told.
+    """
     count, total = _count(result, population), _count(result, denominator)
     above = (*strategy.ancestors(population), ROOT)
     if result.measured is None or count is None or not total or denominator not in above:
-        return None
+        return None, None
     between = (population, *above[: above.index(denominator)])
-    errors = [(result.measured.gate_errors.get(name, 0.0), _count(result, name) or 0) for name in between]
-    relative = float(np.sqrt(sum((error / (size + 0.5)) ** 2 for error, size in errors)))
+    sizes = {name: _count(result, name) or 0 for name in between}
     # A fraction's relative error, and its complement's, make up the error of the log-odds.
-    return relative * (total + 1) / (total - count + 0.5)
+    gate, border = (
+        float(np.sqrt(sum((errors.get(name, 0.0) / (size + 0.5)) ** 2 for name, size in sizes.items())))
+        * ((total + 1) / (total - count + 0.5))
+        for errors in (result.measured.gate_errors, result.measured.border_errors)
+    )
+    return gate, border
 
 
 def _denominators(strategy: GatingStrategy, population: Population) -> tuple[str, ...]:
@@ -215,6 +224,7 @@ def _denominators(strategy: GatingStrategy, population: Population) -> tuple[str
 def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
     for population in strategy.populations:
         for denominator in _denominators(strategy, population):
+            gate_se, border_se = _gate_se(result, strategy, population.id, denominator)
             yield {
                 **_whose(result.sample),
                 "population": population.id,
@@ -223,7 +233,8 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
                 "is_parent": denominator == population.parent,
                 "count": _count(result, population.id),
                 "denominator_count": _count(result, denominator),
-                "gate_se": _gate_se(result, strategy, population.id, denominator),
+                "gate_se": gate_se,
+                "border_se": border_se,
                 **_status(_why_not(result, population.id, denominator, limits)),
             }
 
@@ -266,10 +277,10 @@ def _percent(fraction: float) -> float | None:
 def _add_total_intervals(rows: list[Row]) -> None:
     number = {
         name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
-        for name in ("count", "denominator_count", "gate_se")
+        for name in ("count", "denominator_count", "gate_se", "border_se")
     }
     inside = (number["count"] <= number["denominator_count"]) & (number["denominator_count"] > 0)
     counts, totals = (np.where(inside, number[name], np.nan) for name in ("count", "denominator_count"))
-    low, high = logit_interval(counts, totals, number["gate_se"])
+    low, high = logit_interval(counts, totals, np.hypot(number["gate_se"], number["border_se"]))
     for row, bottom, top in zip(rows, low, high, strict=True):
         row["percent_total_low"], row["percent_total_high"] = _percent(bottom), _percent(top)
