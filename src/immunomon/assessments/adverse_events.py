@@ -46,7 +46,9 @@ def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> E
     """
     first, last = rules.escalation.window_days
     window = rules.adverse_events.days_after_last_infusion
-    during, others, undated = [], [], 0
+    during: list[Event] = []
+    others: list[Event] = []
+    undated = 0
     for row in rows:
         day, end = row["start_day"], people[row["subject"]].last_infusion_day
         if end is None:

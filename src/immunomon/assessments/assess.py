@@ -134,6 +134,7 @@ def _facts(
         "present": [name for name in ASSESSMENT_INPUTS if name in files],
         "last_date": None if last_date is None else last_date.isoformat(),
         "treated": len(people.treated),
+        "highest_dose": max(people.doses.values()),
         "kinetics_left_out": left_out,
         "events": {
             "emergent": len(events.emergent),

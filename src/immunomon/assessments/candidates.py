@@ -11,6 +11,7 @@ import pandas as pd
 
 from immunomon.assessments.people import ALL, People
 from immunomon.assessments.tabulate import Row
+from immunomon.assessments.words import number
 from immunomon.kernels.student import mean_change
 from immunomon.model.analysis import AnalysisPlan, Endpoint
 
@@ -67,7 +68,7 @@ def _medians(table: pd.DataFrame, members: Sequence[str], what: tuple[str, str, 
     values = [float(value) for value in table.loc[table["subject"].isin(members), column].dropna()]
     if values:
         middle = median(values)
-        text = f"median {middle:.3g} ({min(values):.3g} to {max(values):.3g}), n = {len(values)}"
+        text = f"median {number(middle)} ({number(min(values))} to {number(max(values))}), n = {len(values)}"
         yield {
             **{"aspect": aspect, "measure": measure, "unit": unit, "n": len(values), "value": middle},
             "text": text,

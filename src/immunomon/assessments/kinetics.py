@@ -59,8 +59,8 @@ def parameters_of(samples: Sequence[Mapping[str, Any]], rules: KineticRules) -> 
     """
     before = [row for row in samples if row["hours"] <= 0][-1:]
     after = [row for row in samples if row["hours"] > 0]
-    used = [{**row, "hours": 0.0} for row in before] or [{"hours": 0.0, "concentration": 0.0}]
-    used += after
+    used: list[Mapping[str, Any]] = [{**row, "hours": 0.0} for row in before]
+    used = [*(used or [{"hours": 0.0, "concentration": 0.0}]), *after]
     values = [_concentration(row) for row in used]
     limits = [math.nan if row.get("lloq") is None else row["lloq"] for row in used]
     times, levels = with_limits(

@@ -19,6 +19,7 @@ TOPICS = (
     "quality",
     "steadiness",
     "statistics",
+    "assessments",
     "results",
     "clusters",
     "delivery",

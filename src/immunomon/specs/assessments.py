@@ -129,7 +129,7 @@ def check_assessment_rules(spec: AssessmentsSpec, findings: Findings) -> None:
         (("platelets", "complete_response_1e9_per_l"), platelets.response_1e9_per_l,
          platelets.complete_response_1e9_per_l),
         (("platelets", "durable_last_day"), platelets.durable_first_day, platelets.durable_last_day),
-        (("escalation", "window_days"), *spec.escalation.window_days),
+        (("escalation", "window_days"), spec.escalation.window_days[0], spec.escalation.window_days[1]),
     )  # fmt: skip
     for path, low, high in pairs:
         if low > high:

@@ -1,0 +1,61 @@
+"""What the assessments say: pages of headings, plain sentences and tables, for Markdown and for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from immunomon.assessments.efficacy_page import efficacy_page
+from immunomon.assessments.safety_page import alarms, safety_page
+from immunomon.assessments.words import Page, Sheet
+from immunomon.model.endpoints import AssessmentRules
+
+__all__ = ["alarms", "markdown", "pages"]
+
+_LIMITS = (
+    "There is no control arm: what follows treatment need not come from it.",
+    "With so few patients an event seen in nobody may still be common: 0 of 9 is compatible with up to 33.6 %.",
+    "Doses were given one after the other, and an expansion last: differences between doses are confounded with "
+    "calendar time and with who was enrolled when.",
+    "Patients differ in prior therapy; subgroups of them were not compared.",
+)
+
+
+def pages(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> tuple[Page, ...]:
+    """Return the safety page and the efficacy page of a study's assessments."""
+    return safety_page(tables, facts, rules), efficacy_page(tables, facts, rules)
+
+
+def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> str:
+    """Return all pages as one Markdown text, conversions of viruses first."""
+    parts = [f"# Other assessments: {_plain(facts['study'])}", *_raised(alarms(tables))]
+    for page in pages(tables, facts, rules):
+        parts.append(f"## {page.title}")
+        for section in page.sections:
+            parts.append(f"### {section.heading}")
+            parts += [_plain(one) for one in section.paragraphs]
+            parts += [_table(one) for one in section.sheets if one.rows]
+    parts += ["## What this cannot say", "\n".join(f"- {one}" for one in _LIMITS)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _raised(found: tuple[str, ...]) -> Iterator[str]:
+    if found:
+        yield "**VIRUS CONVERSION. Act on this before reading on:**"
+        yield "\n".join(f"- **{_plain(one)}**" for one in found)
+
+
+def _table(one: Sheet) -> str:
+    rows = [one.heads, tuple("---" for _ in one.heads), *one.rows]
+    body = "\n".join("| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows)
+    return f"{one.caption}:\n\n{body}"
+
+
+def _plain(text: object) -> str:
+    """Return text that a table or a page of Markdown does not take for something else."""
+    said = str(text)
+    for letter in ("\\", "|", "<", "`", "[", "]"):
+        said = said.replace(letter, {"<": "&lt;"}.get(letter, "\\" + letter))
+    return said

@@ -1,0 +1,72 @@
+"""The pieces a page of assessments is made of, and how numbers and shares are read out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["Page", "Section", "Sheet", "number", "records", "share", "sheet"]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table to read: caption, heads, and rows of text."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with plain sentences and tables."""
+
+    heading: str
+    paragraphs: tuple[str, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its name (safety, efficacy), its title, and its sections."""
+
+    name: str
+    title: str
+    sections: tuple[Section, ...]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows with None where a value is missing."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict(orient="records")]
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number as it is read: three significant digits, large ones whole; a dash where there is none.
+
+    >>> [number(one) for one in (0.123456, 12.3456, 1234.56, None)]
+    ['0.123', '12.3', '1235', '-']
+    """
+    if value is None or pd.isna(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def share(row: Mapping[str, Any]) -> str:
+    """Return how many of how many, with the exact interval.
+
+    >>> share({"subjects_with": 0, "n": 9, "low": 0.0, "high": 33.627})
+    '0 of 9 (0 to 33.6 %)'
+    """
+    if not row["n"]:
+        return "none evaluable"
+    return f"{row['subjects_with']} of {row['n']} ({row['low']:.3g} to {row['high']:.3g} %)"
+
+
+def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Sheet:
+    """Return a table to read; None is a dash."""
+    texts = tuple(tuple("-" if cell is None or cell == "" else str(cell) for cell in row) for row in rows)
+    return Sheet(caption, tuple(heads), texts)

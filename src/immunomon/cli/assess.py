@@ -1,0 +1,127 @@
+"""``immunomon assess``: the trial's other assessments, as tables and one page of plain sentences."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typer
+
+from immunomon.assessments.assess import Assessed
+from immunomon.assessments.assess import assess as worked_out
+from immunomon.assessments.pages import alarms, markdown, pages
+from immunomon.errors import ImmunomonError
+from immunomon.model.analysis import AnalysisPlan
+from immunomon.model.study import Study
+from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.opened import Run, open_run
+from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.specs.analysis import load_analysis
+from immunomon.specs.assessment_tables import AssessmentFiles, load_assessments
+from immunomon.specs.study import load_study
+
+__all__ = ["assess"]
+
+
+def assess(path: Path, *, study: Path | None, out: Path | None) -> int:
+    """Write the assessments of a study into a folder, print what must be seen at once, and return 0.
+
+    Raises BadSpec with every problem of the study's files, ImmunomonError if there is nothing to assess or no place to
+    write it to.
+    """
+    run, declared, folder = _opened(path, study, out)
+    files = load_assessments(declared.folder, _first_infusions(declared))
+    if not files.tables:
+        raise ImmunomonError(
+            f"{declared.folder}: there is nothing to assess: no platelets.csv, msc_concentration.csv, antibodies.csv, "
+            "viruses.csv or adverse_events.csv here or in its folder assessments; see docs/assessments.md"
+        )
+    changes = None if run is None else run.table("changes")
+    found = worked_out(declared, files.tables, changes=changes, plan=_plan(declared))
+    for name, table in found.tables.items():
+        _write_table(folder, name, table)
+    page = markdown(found.tables, found.facts, declared.assessments)
+    write_whole(folder / "assessments.md", page.encode("utf-8"))
+    _write_json(folder / "pages.json", _pages(run, declared, found))
+    _write_json(folder / "assessments.json", _record(run, declared, files, found=found))
+    _say(found, folder)
+    return 0
+
+
+def _opened(path: Path, study: Path | None, out: Path | None) -> tuple[Run | None, Study, Path]:
+    """Return the run, if there is one, the study, and the folder to write into."""
+    if path.name == "study.yaml":
+        path = path.parent
+    if (path / "run.json").is_file():
+        run = open_run(path, study)
+        return run, load_study(run.study_file), out or path / "assessments"
+    declared = load_study(study or path)
+    if (path / "run" / "run.json").is_file():
+        return open_run(path / "run", path), declared, out or path / "run" / "assessments"
+    if out is None:
+        what = f"{path}: there is no finished run here to write into"
+        raise ImmunomonError(f"{what}; make one with: immunomon run {path}, or name a folder with --out")
+    return None, declared, out
+
+
+def _first_infusions(study: Study) -> dict[str, str | None]:
+    return {one.id: min(one.infusion_dates).isoformat() if one.infusion_dates else None for one in study.subjects}
+
+
+def _plan(study: Study) -> AnalysisPlan | None:
+    path = study.folder / "analysis.yaml"
+    return load_analysis(path) if path.is_file() else None
+
+
+def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_whole(folder / f"{name}.parquet", buffer.getvalue())
+    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def _pages(run: Run | None, study: Study, found: Assessed) -> dict[str, Any]:
+    """Return the pages as the report shows them; they name the run that the immune changes are from."""
+    return {
+        "format": "immunomon.assessment-pages/1",
+        "run_digest": None if run is None else run.record.get("digest"),
+        "alarms": list(alarms(found.tables)),
+        "pages": [asdict(page) for page in pages(found.tables, found.facts, study.assessments)],
+    }
+
+
+def _record(run: Run | None, study: Study, files: AssessmentFiles, *, found: Assessed) -> dict[str, Any]:
+    """Return what made these tables: definitions, digests of the files, run, software."""
+    return {
+        "format": "immunomon.assessments/1",
+        "rules": asdict(study.assessments),
+        "study_sha256": file_digest(study.folder / "study.yaml"),
+        "inputs": {files.paths[name].name: digest for name, digest in sorted(files.digests.items())},
+        "run_digest": None if run is None else run.record.get("digest"),
+        "facts": dict(found.facts),
+        "tables": {name: len(table) for name, table in found.tables.items()},
+        **environment(),
+    }
+
+
+def _say(found: Assessed, folder: Path) -> None:
+    for line in alarms(found.tables):
+        typer.echo(f"VIRUS CONVERSION: {line}")
+    counted = found.tables["incidence"]
+    for topic, measure in (("platelets", "response (CR or R)"), ("adverse events", "dose-limiting")):
+        rows = counted[(counted["topic"] == topic) & (counted["measure"] == measure) & (counted["dose_group"] == "all")]
+        for row in rows.to_dict("records"):
+            typer.echo(f"{measure}: {row['subjects_with']} of {row['n']} ({row['low']:.3g} to {row['high']:.3g} %).")
+    steps = found.tables["escalation"]
+    if len(steps):
+        last = steps.iloc[-1]
+        typer.echo(f"Escalation, dose group {last['dose_group']}: the rule ({last['rule']}) says: {last['rule_says']}.")
+    typer.echo(f"Written: {folder / 'assessments.md'}, and {len(found.tables)} tables beside it.")
