@@ -17,7 +17,7 @@ from immunomon.assessments.kinetics import analysed, kinetic_rows, parameters_of
 from immunomon.assessments.people import People, people_of
 from immunomon.assessments.platelets import courses, response_incidence, response_row, visit_rows
 from immunomon.assessments.tabulate import Row, contracted
-from immunomon.assessments.viruses import conversion_rows, shift_rows, tested, virus_incidence
+from immunomon.assessments.viruses import conversion_rows, shift_rows, virus_incidence, virus_tests
 from immunomon.model.analysis import AnalysisPlan, default_plan
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.model.assessments import ASSESSMENT_TABLES
@@ -58,7 +58,7 @@ def assess(
     kinetics = {subject: parameters_of(samples, rules.kinetics) for subject, samples in sampled.items()}
     beside = _beside(people, responses, kinetics)
     antibodies = antibody_rows(people, files.get("antibodies", ()), rules.antibodies, beside=beside)
-    viruses = tested(people, files.get("viruses", ()), rules.viruses)
+    viruses = virus_tests(people, files.get("viruses", ()), rules.viruses)
     conversions = list(conversion_rows(people, viruses))
     events = emergent(people, files.get("adverse_events", ()), rules)
     counted: list[Row] = []

@@ -11,24 +11,24 @@ from immunomon.assessments.people import People
 from immunomon.assessments.tabulate import Row, incidence
 from immunomon.model.endpoints import VirusRules
 
-__all__ = ["Tested", "conversion_rows", "shift_rows", "tested", "virus_incidence"]
+__all__ = ["VirusTests", "conversion_rows", "shift_rows", "virus_tests", "virus_incidence"]
 
 _NOT_DONE = "not done"
-Test = Mapping[str, Any]
+_Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Tested:
+class VirusTests:
     """The tests of a study: visits and viruses in order, each subject's result before, and the tests after by visit."""
 
     viruses: tuple[str, ...]
     visits: tuple[str, ...]
     subjects: tuple[str, ...]
     before: Mapping[tuple[str, str], str]
-    after: Mapping[tuple[str, str, str], Test]
+    after: Mapping[tuple[str, str, str], _Row]
 
 
-def tested(people: People, rows: Iterable[Test], rules: VirusRules) -> Tested:
+def virus_tests(people: People, rows: Iterable[_Row], rules: VirusRules) -> VirusTests:
     """Return the tests in order; a test until Day 1 is one before the infusion, and the last of them counts.
 
     A positive among several tests of one visit counts.
@@ -37,7 +37,7 @@ def tested(people: People, rows: Iterable[Test], rules: VirusRules) -> Tested:
         (row for row in rows if row["study_day"] is not None), key=lambda row: (row["study_day"], row["virus"])
     )
     before: dict[tuple[str, str], str] = {}
-    after: dict[tuple[str, str, str], Test] = {}
+    after: dict[tuple[str, str, str], _Row] = {}
     seen: list[str] = []
     for row in dated:
         who = (row["subject"], row["virus"])
@@ -51,7 +51,7 @@ def tested(people: People, rows: Iterable[Test], rules: VirusRules) -> Tested:
             after[(*who, visit)] = row
     extra = [visit for visit in dict.fromkeys(seen) if visit not in rules.visits]
     named = {row["subject"] for row in dated}
-    return Tested(
+    return VirusTests(
         tuple(dict.fromkeys(row["virus"] for row in sorted(dated, key=lambda row: row["virus"]))),
         (*rules.visits, *extra),
         tuple(one for one in people.persons if one in named),
@@ -60,11 +60,11 @@ def tested(people: People, rows: Iterable[Test], rules: VirusRules) -> Tested:
     )
 
 
-def _result(row: Test | None) -> str:
+def _result(row: _Row | None) -> str:
     return _NOT_DONE if row is None else row["result"] or _NOT_DONE
 
 
-def shift_rows(found: Tested) -> Iterator[Row]:
+def shift_rows(found: VirusTests) -> Iterator[Row]:
     """Yield the shift table: so many subjects from this result before to that one at a visit."""
     for virus in found.viruses:
         for visit in found.visits:
@@ -80,7 +80,7 @@ def shift_rows(found: Tested) -> Iterator[Row]:
                 }
 
 
-def conversion_rows(people: People, found: Tested) -> Iterator[Row]:
+def conversion_rows(people: People, found: VirusTests) -> Iterator[Row]:
     """Yield, for each subject and virus not positive before, the first visit at which it is positive."""
     for virus in found.viruses:
         for subject in found.subjects:
@@ -101,7 +101,7 @@ def conversion_rows(people: People, found: Tested) -> Iterator[Row]:
             }
 
 
-def virus_incidence(people: People, found: Tested, conversions: Sequence[Row]) -> Iterator[Row]:
+def virus_incidence(people: People, found: VirusTests, conversions: Sequence[Row]) -> Iterator[Row]:
     """Yield how many subjects tested after the first infusion have any conversion."""
     after = {subject for (subject, _, _), row in found.after.items() if row["result"] in {"positive", "negative"}}
     converted = {row["subject"] for row in conversions}
