@@ -38,7 +38,7 @@ def judged(course):
     rules = dataclasses.replace(PlateletRules(), **course.get("rules", {}))
     found = course_of(list(rows_of(course["counts"])), rules)
     visits = [row for row in visit_rows(PEOPLE, "S01", found) if row["state"] != "baseline"]
-    return response_row(PEOPLE, "S01", found, rules), visits
+    return response_row(PEOPLE, "S01", found, rules=rules), visits
 
 
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course["rule"])
@@ -93,6 +93,6 @@ def test_who_is_not_evaluable_is_not_in_the_share_of_responders():
     people = People(persons, {"A": 1e6})
     rows = [*rows_of("-1:10 8:50 15:50"), *({**row, "subject": "S02"} for row in rows_of("-1:10"))]
     found = courses(rows, PlateletRules())
-    responses = {one: response_row(people, one, course, PlateletRules()) for one, course in found.items()}
+    responses = {one: response_row(people, one, course, rules=PlateletRules()) for one, course in found.items()}
     rate = next(row for row in response_incidence(people, responses) if row["measure"] == "response (CR or R)")
     assert (rate["subjects_with"], rate["n"]) == (1, 1)

@@ -92,7 +92,7 @@ def _platelets(people: People, rows: Rows, study: Study) -> tuple[dict[str, Row]
     found = courses(rows, rules)
     ordered = {subject: found[subject] for subject in people.persons if subject in found}
     visits = [row for subject, course in ordered.items() for row in visit_rows(people, subject, course)]
-    return {one: response_row(people, one, course, rules) for one, course in ordered.items()}, visits
+    return {one: response_row(people, one, course, rules=rules) for one, course in ordered.items()}, visits
 
 
 def _beside(

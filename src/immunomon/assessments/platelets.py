@@ -148,7 +148,7 @@ def _covering(episodes: Sequence[Episode], number: int) -> Episode | None:
     return next((one for one in episodes if one.start <= number <= one.last), None)
 
 
-def response_row(people: People, subject: str, course: Course, rules: PlateletRules) -> Row:
+def response_row(people: People, subject: str, course: Course, *, rules: PlateletRules) -> Row:
     """Return the row of ``platelet_response``."""
     days, levels = course.days, course.levels
     best, reason = _best(course, rules)

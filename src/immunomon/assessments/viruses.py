@@ -11,7 +11,7 @@ from immunomon.assessments.people import People
 from immunomon.assessments.tabulate import Row, incidence
 from immunomon.model.endpoints import VirusRules
 
-__all__ = ["VirusTests", "conversion_rows", "shift_rows", "virus_tests", "virus_incidence"]
+__all__ = ["VirusTests", "conversion_rows", "shift_rows", "virus_incidence", "virus_tests"]
 
 _NOT_DONE = "not done"
 _Row = Mapping[str, Any]

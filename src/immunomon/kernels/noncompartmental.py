@@ -16,6 +16,8 @@ __all__ = ["LastSlope", "area_to_last", "last_slope", "with_limits"]
 Floats = NDArray[np.float64]
 _AS_GOOD = 1e-4  # a slope over more points is preferred if its adjusted R2 is smaller by no more
 
+_NOTHING = 1e-12  # of the value before it: as good as 0, to which no logarithm falls
+
 
 @dataclass(frozen=True)
 class LastSlope:
@@ -66,7 +68,7 @@ def area_to_last(times: ArrayLike, values: ArrayLike) -> float:
     t, x = t[: above[-1] + 1], x[: above[-1] + 1]
     area = 0.0
     for width, left, right in zip(np.diff(t), x[:-1], x[1:], strict=True):
-        falls = 0 < right < left
+        falls = _NOTHING * left < right < left
         area += width * ((left - right) / math.log(left / right) if falls else (left + right) / 2)
     return float(area)
 
