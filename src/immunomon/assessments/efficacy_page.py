@@ -14,6 +14,8 @@ __all__ = ["efficacy_page"]
 
 Tables = Mapping[str, pd.DataFrame]
 _SHOWN = ("CMAX", "TMAX", "AUCLST", "AUCIFO", "AUCPEO", "LAMZHL", "LAMZNPT")
+_BELOW = {"zero": "taken as 0", "half": "taken as half the limit", "omit": "left out"}
+_SHORT = {"CMAX": "Cmax", "AUCLST": "AUClast", "AUCIFO": "AUC to infinity"}
 
 
 def efficacy_page(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Page:
@@ -84,8 +86,8 @@ def _kinetics(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) 
     said = [
         f"Non-compartmental, actual times from the first infusion; as declared, of: {sexes}. AUClast linear up, "
         "logarithmic down; the last slope is the best by adjusted R2 through 3 or more points after Cmax. Below "
-        f"quantification: before the first quantifiable value {declared.leading}, between two {declared.embedded}, "
-        f"after the last {declared.trailing}."
+        f"quantification: before the first quantifiable value {_BELOW[declared.leading]}, between two "
+        f"{_BELOW[declared.embedded]}, after the last {_BELOW[declared.trailing]}."
     ]
     if facts["kinetics_left_out"]:
         said.append(f"Left out, as declared: {', '.join(facts['kinetics_left_out'])}.")
@@ -117,9 +119,9 @@ def _value(row: Mapping[str, Any]) -> str:
 
 def _proportional(row: Mapping[str, Any], confidence: float) -> str:
     if row["slope"] is None:
-        return f"{row['parameter']} over dose: no slope ({row['reason']})."
+        return f"{_SHORT[row['parameter']]} over dose: no slope ({row['reason']})."
     return (
-        f"{row['parameter']} rises as dose to the power of {row['slope']:.2f} ({100 * confidence:g} % interval "
+        f"{_SHORT[row['parameter']]} rises as dose to the power of {row['slope']:.2f} ({100 * confidence:g} % interval "
         f"{row['low']:.2f} to {row['high']:.2f}, n = {row['n']}); proportional would be {row['proportional_low']:.2f} "
         f"to {row['proportional_high']:.2f} over this {row['dose_ratio']:g}-fold range: {row['finding']}."
     )

@@ -68,7 +68,7 @@ def _viruses(tables: Tables) -> Section:
         + "."
     ]
     undone = sum(row["n"] for row in shifts if "not done" in (row["baseline_result"], row["result"]))
-    said += [f"{undone} planned tests, or tests before, were not done; they are in the table."] if undone else []
+    said += [f"Tests that lack a result, before or at a visit: {undone}; they are in the table."] if undone else []
     table = sheet(
         "Result before the first infusion and at each visit",
         ("virus", "visit", "before", "then", "subjects", "who"),

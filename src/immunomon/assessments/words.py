@@ -68,5 +68,5 @@ def share(row: Mapping[str, Any]) -> str:
 
 def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Sheet:
     """Return a table to read; None is a dash."""
-    texts = tuple(tuple("-" if cell is None or cell == "" else str(cell) for cell in row) for row in rows)
+    texts = tuple(tuple("-" if cell is None else str(cell) for cell in row) for row in rows)
     return Sheet(caption, tuple(heads), texts)

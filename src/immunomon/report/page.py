@@ -15,6 +15,7 @@ from immunomon import __version__
 from immunomon.model.populations import TABLES
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 from immunomon.report.acquisition import read_acquisitions
+from immunomon.report.assessments import read_assessments
 from immunomon.report.caveats import caveats
 from immunomon.report.embed import pack_table, safe_json
 from immunomon.report.overview import Overview, study_overview
@@ -84,6 +85,7 @@ def _render(run: RunFolder) -> str:
         report_version=__version__,
         provenance=provenance(run.record),
         steady=read_steadiness(run.path),
+        told=read_assessments(run.path, made_of),
         acquisitions=read_acquisitions(run.tables["samples"]),
         caveats=caveats(set(run.tables["populations"]["population"].dropna())),
         verdict=_verdict(overview),

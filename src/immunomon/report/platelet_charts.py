@@ -1,0 +1,78 @@
+"""Every patient's platelets as a small chart: counts on a logarithmic scale, the limits of R and CR, what each is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+__all__ = ["platelet_charts"]
+
+_WIDTH, _HEIGHT, _MARGIN, _LEFT = 250.0, 110.0, 8.0, 26.0
+_LEVELS = (10, 30, 100, 300)
+_MOST_CHARTS = 60
+_CLASSES = {"CR": "complete", "R": "responding", "loss": "out", "NR": "steady", "baseline": "steady"}
+
+
+def platelet_charts(visits: pd.DataFrame) -> Iterator[Markup]:
+    """Yield a chart for each subject of the table ``platelet_visits``, all on the same axes, in the table's order."""
+    counted = visits.dropna(subset=["study_day", "platelets_1e9_per_l"])
+    if counted.empty:
+        return
+    days = (int(counted["study_day"].min()), max(int(counted["study_day"].max()), 2))
+    highest = max(150.0, float(counted["platelets_1e9_per_l"].max()))
+    groups = counted.groupby("subject", sort=False)
+    for number, (_, rows) in enumerate(groups):
+        if number < _MOST_CHARTS:
+            yield _chart(rows.sort_values("study_day", kind="stable"), days=days, highest=highest)
+
+
+def _chart(rows: pd.DataFrame, *, days: tuple[int, int], highest: float) -> Markup:
+    lowest = 3.0
+
+    def x(day: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _MARGIN) * (day - days[0]) / (days[1] - days[0])
+
+    def y(count: float) -> float:
+        part = math.log(max(count, lowest) / lowest) / math.log(highest / lowest)
+        return _MARGIN + (_HEIGHT - 2 * _MARGIN) * (1 - part)
+
+    shown = [level for level in _LEVELS if level <= highest]
+    lines = [
+        f'<line class="{"limit" if level in (30, 100) else "sd2"}" x1="{_LEFT:.0f}" x2="{_WIDTH:.0f}" '
+        f'y1="{y(level):.1f}" y2="{y(level):.1f}"/>'
+        f'<text class="ticklabel" text-anchor="end" x="{_LEFT - 4:.0f}" y="{y(level) + 3.5:.1f}">{level}</text>'
+        for level in shown
+    ]
+    found = rows.to_dict("records")
+    points = [(x(float(row["study_day"])), y(float(row["platelets_1e9_per_l"])), row) for row in found]
+    path = " ".join(f"{left:.1f},{top:.1f}" for left, top, _ in points)
+    first = f'<line class="infusion" x1="{x(1):.1f}" x2="{x(1):.1f}" y1="{_MARGIN:.0f}" y2="{_HEIGHT - _MARGIN:.0f}"/>'
+    dots = "".join(_dot(left, top, row) for left, top, row in points)
+    title = escape(f"{found[0]['subject']}, dose group {found[0]['dose_group']}")
+    parts = "".join([*lines, first, f'<polyline points="{path}"/>', dots])
+    drawing = (
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="platelets of {title}">{parts}</svg>'
+    )
+    # Only the title and the dots' words come from files, and both are escaped.
+    return Markup(f'<figure class="steadiness platelets"><figcaption>{title}</figcaption>{drawing}</figure>')
+
+
+def _dot(left: float, top: float, row: dict[Any, Any]) -> str:
+    marks = [word for word, name in (("bleeding", "bleeding"), ("rescue therapy", "rescue_therapy")) if _is(row[name])]
+    note = [] if pd.isna(row["note"]) else [str(row["note"])]
+    said = ", ".join([f"day {row['study_day']}: {row['platelets_1e9_per_l']:g}", str(row["state"]), *marks, *note])
+    kind = _CLASSES.get(str(row["state"]), "unjudged")
+    radius = 3.6 if row["state"] in {"CR", "loss"} else 2.6
+    dot = f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="{radius}"><title>{escape(said)}</title></circle>'
+    cross = (
+        f'<path class="rescued" d="M{left - 4:.1f} {top - 4:.1f}l8 8m0 -8l-8 8"/>' if _is(row["rescue_therapy"]) else ""
+    )
+    return dot + cross
+
+
+def _is(value: Any) -> bool:  # noqa: ANN401 - a nullable boolean
+    return not pd.isna(value) and bool(value)
