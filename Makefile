@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help install demo test lint types layers pytest docs validate clean
 
 help:
-	@echo "make demo      install, simulate a trial, run it, export it, write its report"
+	@echo "make demo      install, simulate a trial, run it, assess and compare, export it, write its report"
 	@echo "make test      install, lint, types, import layers, tests and doctests"
 	@echo "make validate  measure the gates against the simulated truth, into docs/validation.md"
 	@echo "make docs      write the schemas and the tables in docs/ again"
@@ -27,6 +27,8 @@ demo: install
 	$(BIN)/immunomon simulate $(DEMO) --overwrite
 	$(BIN)/immunomon check $(DEMO)
 	$(BIN)/immunomon run $(DEMO)
+	$(BIN)/immunomon assess $(DEMO)/run
+	$(BIN)/immunomon compare $(DEMO)/run
 	$(BIN)/immunomon export $(DEMO)/run
 	$(BIN)/immunomon report $(DEMO)/run
 	@echo "The report is $(DEMO)/run/report.html - open it in a browser."

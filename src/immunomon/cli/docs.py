@@ -14,11 +14,12 @@ __all__ = ["write_docs"]
 
 
 def write_docs(docs: Path) -> None:
-    """Write ``schemas/`` and the made parts of ``file-formats.md`` in a folder of documents."""
+    """Write ``schemas/`` and the made parts of ``file-formats.md`` and ``assessments.md`` in a folder of documents."""
     for path in write_schemas(docs / "schemas", methods=GATE_METHODS):
         typer.echo(f"wrote {path}")
-    write_file_formats(docs / "file-formats.md", methods=GATE_METHODS)
-    typer.echo(f"wrote {docs / 'file-formats.md'}")
+    for name in ("file-formats.md", "assessments.md"):
+        write_file_formats(docs / name, methods=GATE_METHODS)
+        typer.echo(f"wrote {docs / name}")
 
 
 if __name__ == "__main__":

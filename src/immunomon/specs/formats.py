@@ -1,4 +1,4 @@
-"""The parts of docs/file-formats.md that are made from the code: tables, gate methods, columns of samples.csv."""
+"""The parts of documents that are made from the code: tables, gate methods, columns of the CSV files read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import inspect
 import re
 from pathlib import Path
 
+from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
+from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.populations import TABLES, Table
 from immunomon.model.quality_table import QUALITY
 from immunomon.specs.gatecall import Methods, gate_schema
@@ -20,7 +22,13 @@ def refreshed(text: str, *, methods: Methods) -> str:
     >>> print(refreshed("<!-- made: samples -->old<!-- end -->", methods={}).splitlines()[4])
     | `file` | FCS file, relative to the sample list |
     """
-    parts = {"tables": _tables(), "gates": _gates(methods), "samples": _columns()}
+    parts = {
+        "tables": _tables(),
+        "gates": _gates(methods),
+        "samples": _columns(),
+        "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
+        "assessment_tables": "\n\n".join(_table(table) for table in ASSESSMENT_TABLES.values()),
+    }
 
     def made(match: re.Match[str]) -> str:
         return f"<!-- made: {match[1]} -->\n\n{parts[match[1]]}\n\n<!-- end -->"
@@ -44,6 +52,18 @@ def _table(table: Table) -> str:
     rows = [f"| `{column.name}` | {column.dtype} | {column.meaning} |" for column in table.columns]
     head = f"### {table.name}\n\nOne row: {table.row}. Identified by {', '.join(f'`{name}`' for name in table.key)}."
     return "\n".join([head, "", "| column | type | meaning |", "|---|---|---|", *rows])
+
+
+def _input(table: InputTable) -> str:
+    rows = [f"| `{one.name}` | {_fits(one)} | {one.meaning} |" for one in table.columns]
+    head = f"### {table.name}.csv\n\nOne row: {table.row}."
+    return "\n".join([head, "", "| column | holds | meaning |", "|---|---|---|", *rows])
+
+
+def _fits(column: InputColumn) -> str:
+    kinds = {"truth": "true or false", "day": "study day, no 0", "whole": "whole number", "date": "year-month-day"}
+    words = ", ".join(column.kind) if isinstance(column.kind, tuple) else kinds.get(column.kind, column.kind)
+    return words + ("; needed" if column.needed else "")
 
 
 def _columns() -> str:
