@@ -6,15 +6,12 @@ import datetime
 import json
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 import pandas as pd
 import pytest
 from sqlalchemy import NullPool, create_engine, text
+from support.postgresql import NoServerError, server
 
 from immunomon.export.connection import database_url
 from immunomon.export.database import export_run
@@ -161,73 +158,21 @@ def make_run(run_like, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def postgresql():
-    """Start a PostgreSQL server of our own and return the URL of its first database; skip where there is none."""
+def postgresql_server():
+    """Start a PostgreSQL server of our own; skip where there is none."""
     pytest.importorskip("psycopg", reason="PostgreSQL is not tested: psycopg is not installed")
-    binaries = postgresql_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not tested: neither initdb nor pg_ctl was found")
-    user = account()
-    home = Path(tempfile.mkdtemp(prefix="immunomon-pg-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    try:
-        if user:
-            shutil.chown(home, user)
-        (home / "password").write_text("s3cret", encoding="utf-8")
-        (home / "password").chmod(0o644)
-        run = [str(binaries / "initdb"), "-D", str(home / "data"), "-U", "owner", "-A", "scram-sha-256"]
-        quietly([*run, "--pwfile", str(home / "password"), "-E", "UTF8", "--no-locale", "-N"], user, home)
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        serve = [str(binaries / "pg_ctl"), "-D", str(home / "data"), "-w"]
-        quietly([*serve, "-l", str(home / "log"), "-o", options, "start"], user, home)
+    with ExitStack() as stack:
         try:
-            yield f"postgresql://owner:s3cret@127.0.0.1:{port}/postgres"
-        finally:
-            quietly([*serve, "-m", "immediate", "stop"], user, home)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+            running = stack.enter_context(server())
+        except NoServerError as error:
+            pytest.skip(f"PostgreSQL is not tested: {error}")
+        yield running
 
 
-def postgresql_binaries():
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (folder / "initdb").is_file() and (folder / "pg_ctl").is_file():
-            return folder
-    found = shutil.which("initdb")
-    return Path(found).parent if found and shutil.which("pg_ctl") else None
-
-
-def account():
-    """Return the unprivileged account a server must run as when we are root, which it refuses to be."""
-    if os.name != "posix" or os.getuid() != 0:
-        return None
-    import pwd
-
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return next((name for name in ("postgres", "nobody") if name in names), None)
-
-
-def quietly(command, user, folder):
-    done = subprocess.run(
-        command,
-        user=user,
-        group=None if user is None else group_of(user),
-        extra_groups=None if user is None else [],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # a pipe would be held open by the server
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"PostgreSQL is not tested: {Path(command[0]).name} ended with {done.returncode}")
-
-
-def group_of(user):
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server):
+    """Return the URL of our server's first database."""
+    return postgresql_server.url
 
 
 @contextmanager
@@ -273,10 +218,11 @@ class Asked:
 
     def dump(self, *tables):
         """Return everything in the database, in an order of its own."""
-        return {
-            table: sorted(map(repr, self.rows(f"SELECT * FROM {table}")))
-            for table in tables or (*EVERY, "runs", "studies")
-        }
+        with self.engine.connect() as connection:
+            return {
+                table: sorted(map(repr, connection.execute(text(f"SELECT * FROM {table}")).mappings()))
+                for table in tables or (*EVERY, "runs", "studies")
+            }
 
 
 @pytest.fixture

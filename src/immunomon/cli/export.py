@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from immunomon.cli.audit import said_head
 from immunomon.errors import ImmunomonError
 from immunomon.export.database import ExportSummary, Said, export_run
 from immunomon.pipeline.audit import AuditTrail, user_name
@@ -61,5 +62,6 @@ def _note(run: Path, summary: ExportSummary, said: Said) -> None:
         with RunFolder(run).locked():
             target, digest = summary.database, summary.run_digest
             trail.append("export", by=said.by, reason=said.reason, target=target, run_digest=digest)
+        typer.echo(f"Audit trail: {said_head(run)}")
     except (ImmunomonError, OSError) as error:
         typer.echo(f"The export was made, but could not be noted in {trail.path}: {error}", err=True)

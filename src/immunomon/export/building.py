@@ -46,12 +46,17 @@ _SPECIAL: dict[tuple[str, str], TypeEngine[Any]] = {
 }
 
 
-def of_study(name: str, key: Sequence[str], columns: Iterable[Column[Any]], *more: SchemaItem) -> Table:
+def of_study(
+    name: str, key: Sequence[str], columns: Iterable[Column[Any]], *more: SchemaItem, many: bool = False
+) -> Table:
     """Return a table whose rows belong to a study and to the run that brought them.
 
-    key: what identifies a row within its study. Columns of it that may be missing count as '' in the unique index.
+    key: what identifies a row within its study; columns of it that may be missing count as '' in the unique index.
+    many: whether there are so many rows that what is checked for each of them takes its time.
+    A reference to a table of the study says that there is such a study: then there is none to the study itself.
     """
     made = list(columns)
+    refer = any(isinstance(one, ForeignKeyConstraint) for one in more)
     may_be_null = {column.name for column in made if column.nullable}
     unique: list[SchemaItem] = [PrimaryKeyConstraint("study", *key, name=f"pk_{name}")]
     if may_be_null & set(key):
@@ -64,11 +69,12 @@ def of_study(name: str, key: Sequence[str], columns: Iterable[Column[Any]], *mor
         Column("study", Text, nullable=False, comment="study name"),
         Column("run_id", Integer, nullable=False, comment="the export that wrote this row"),
         *made,
-        ForeignKeyConstraint(["study"], ["studies.study"], name=f"fk_{name}_study"),
-        ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=f"fk_{name}_run"),
+        *([] if refer else [ForeignKeyConstraint(["study"], ["studies.study"], name=f"fk_{name}_study")]),
+        # Checking a number that is the same in a million rows takes longer than writing these: runs are never deleted.
+        *([] if many else [ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=f"fk_{name}_run")]),
         *unique,
         *more,
-        info={"key": tuple(key)},
+        info={"key": tuple(key), "many": many},
     )
 
 
@@ -92,7 +98,7 @@ def result(
         )
         for column in contract.columns
     ]
-    return of_study(contract.name, contract.key, [*columns, *extra], *more)
+    return of_study(contract.name, contract.key, [*columns, *extra], *more, many=contract.name != "samples")
 
 
 def percents(table: str, *columns: str) -> list[CheckConstraint]:
@@ -125,8 +131,6 @@ def history_of(table: Table) -> Table:
         Column("valid_to", DateTime(timezone=True), nullable=False, comment="when it was replaced or withdrawn"),
         Column("ended_by_run_id", Integer, nullable=False, comment="the export that replaced or withdrew it"),
         Column("why", Text, nullable=False, comment="why: what was different, or that it is not there any more"),
-        ForeignKeyConstraint(["study"], ["studies.study"], name=f"fk_{name}_study"),
-        ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=f"fk_{name}_run"),
         ForeignKeyConstraint(["ended_by_run_id"], ["runs.run_id"], name=f"fk_{name}_ended"),
         CheckConstraint("why <> ''", name=f"ck_{name}_why"),
         Index(f"ix_{name}", "study", *table.info["key"]),

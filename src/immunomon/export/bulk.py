@@ -21,12 +21,12 @@ __all__ = ["CHUNK", "arrow_of", "load"]
 CHUNK = 20_000
 
 
-def arrow_of(frame: pd.DataFrame, table: Table, constants: Mapping[str, object]) -> pa.Table:
+def arrow_of(frame: pd.DataFrame, table: Table) -> pa.Table:
     """Return a frame's columns as they go into a table: whatever is missing, not-a-number included, is null.
 
-    constants: columns that are the same in every row. Raises ExportFailed for a value that the column cannot hold.
+    Raises ExportFailed for a value that the column cannot hold.
     """
-    columns = {name: pa.repeat(pa.scalar(value), len(frame)) for name, value in constants.items()}
+    columns = {}
     for name in frame.columns:
         try:
             columns[str(name)] = _column(frame[name], table, str(name))
@@ -42,27 +42,37 @@ def _column(values: pd.Series[Any], table: Table, name: str) -> pa.Array:
         if np.isinf(numbers).any():
             raise ValueError("holds an infinite value")
         return pa.array(numbers, from_pandas=True)
-    plain = values.astype(object).where(values.notna(), None)
     if isinstance(kind, Date):
-        for one in {value for value in plain if value is not None}:
+        for one in values.dropna().unique():
             datetime.date.fromisoformat(one)
+    plain = values.astype(object).where(values.notna(), None) if values.dtype == object else values
     if isinstance(kind, Boolean):
         return pa.array(plain, pa.bool_())
     return pa.array(plain, pa.int64() if isinstance(kind, BigInteger | Integer) else pa.string())
 
 
-def load(connection: Connection, into: str, rows: pa.Table) -> int:
-    """Add rows to a table, whose columns have the names of the rows'; returns how many."""
+def load(connection: Connection, into: str, rows: pa.Table, constants: Mapping[str, str | int] | None = None) -> int:
+    """Add rows to a table, whose columns have the names of the rows'; returns how many.
+
+    constants: columns that are the same in every row.
+    """
+    same = dict(constants or {})
     quote = connection.dialect.identifier_preparer.quote
-    names = ", ".join(quote(name) for name in rows.column_names)
+    names = ", ".join(quote(name) for name in (*same, *rows.column_names))
     if rows.num_rows == 0:
         return 0
     if connection.dialect.name == "postgresql":
-        _copy(connection, f"COPY {quote(into)} ({names}) FROM STDIN WITH (FORMAT csv)", rows)
+        columns = [pa.repeat(pa.scalar(value), rows.num_rows) for value in same.values()]
+        whole = pa.table([*columns, *rows.columns], names=[*same, *rows.column_names])
+        _copy(connection, f"COPY {quote(into)} ({names}) FROM STDIN WITH (FORMAT csv)", whole)
     else:
-        marks = ", ".join("?" * rows.num_columns)
-        _insert(connection, f"INSERT INTO {quote(into)} ({names}) VALUES ({marks})", rows)
+        values = [*(_literal(value) for value in same.values()), *("?" * rows.num_columns)]
+        _insert(connection, f"INSERT INTO {quote(into)} ({names}) VALUES ({', '.join(values)})", rows)
     return int(rows.num_rows)
+
+
+def _literal(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 def _insert(connection: Connection, statement: str, rows: pa.Table) -> None:

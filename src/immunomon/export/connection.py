@@ -15,6 +15,7 @@ from immunomon.errors import ExportFailed
 __all__ = ["LOCK_SECONDS", "database_url", "shown", "sqlite_url", "transaction"]
 
 LOCK_SECONDS = 10
+_SQLITE_CACHE_KB = 200_000
 _UNCHANGED = "; nothing was changed there"
 _SECRETS = ("password", "passfile", "sslpassword")
 _EXAMPLES = "for a file write sqlite:///results.sqlite, for a server postgresql://user@host/database"
@@ -74,21 +75,19 @@ def shown(url: URL) -> str:
 
 
 @contextmanager
-def transaction(url: URL, *, change: bool = True, rebuilding: bool = False) -> Iterator[Connection]:
+def transaction(url: URL, *, change: bool = True) -> Iterator[Connection]:
     """Open one transaction: it is committed at the end of the block, or nothing has happened.
 
     change: whether it writes: one export at a time writes to a database, others wait for up to ``LOCK_SECONDS``.
-    rebuilding: whether tables are made anew, for which SQLite checks all references at the end instead of at once.
     Raises ExportFailed, which names the database, what it said, and the remedy.
     """
     try:
-        engine = _engine(url, change=change, rebuilding=rebuilding)
+        engine = _engine(url, change=change)
         try:
             with engine.connect() as connection:
                 began = connection.begin()
                 yield connection
-                if rebuilding:
-                    _check_references(connection)
+                _check_references(connection)
                 _commit(url, began)
         finally:
             engine.dispose()
@@ -113,10 +112,10 @@ def _commit(url: URL, began: RootTransaction) -> None:
         raise ExportFailed(f"{said}; the connection broke at the last moment; {unknown}") from error
 
 
-def _engine(url: URL, *, change: bool, rebuilding: bool) -> Engine:
+def _engine(url: URL, *, change: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": LOCK_SECONDS})
-        event.listen(engine, "connect", _prepare_rebuilding if rebuilding else _prepare_sqlite)
+        event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite if change else _begin_reading_sqlite)
     else:
         timeout = {} if "connect_timeout" in url.query else {"connect_timeout": LOCK_SECONDS}
@@ -126,27 +125,23 @@ def _engine(url: URL, *, change: bool, rebuilding: bool) -> Engine:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    _prepare(connection, "ON")
-
-
-def _prepare_rebuilding(connection: DBAPIConnection, _record: object) -> None:
-    _prepare(connection, "OFF")
-
-
-def _prepare(connection: DBAPIConnection, references: str) -> None:
     # The driver's own transactions start late and leave out the making of tables: we begin them ourselves.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA foreign_keys = {references}")
+    # All references are checked before the commit: much faster than row by row, and tables can be made anew.
+    cursor.execute("PRAGMA foreign_keys = OFF")
+    cursor.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE_KB}")
     cursor.close()
 
 
 def _check_references(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-        if broken is not None:
-            what = f"constraint: a row of table {broken[0]} refers to nothing in {broken[2]}"
-            raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(what))
+    """Raise IntegrityError if a row in an SQLite database that was changed refers to nothing."""
+    if connection.dialect.name != "sqlite" or not getattr(connection.connection.driver_connection, "total_changes", 1):
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        what = f"FOREIGN KEY constraint failed: a row of {broken[0]} refers to nothing in {broken[2]}"
+        raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(what))
 
 
 def _begin_sqlite(connection: Connection) -> None:

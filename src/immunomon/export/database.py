@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Table, func, insert, select, update
 
 from immunomon.export.bulk import arrow_of, load
 from immunomon.export.connection import database_url, shown, sqlite_url, transaction
+from immunomon.export.late import keys_made_late
 from immunomon.export.migrating import migrate, prepare
 from immunomon.export.reasons import why
 from immunomon.export.run_tables import RunTables, read_run
@@ -22,6 +23,10 @@ from immunomon.export.versions import Counted, Entry, drop_staged, is_empty, mer
 from immunomon.export.views import refresh_views
 
 __all__ = ["ExportSummary", "Said", "export_run"]
+
+# From so many rows on, making keys after the rows is worth the statements it takes.
+_LATE = 50_000
+_MANY = tuple(table for table in VERSIONED if table.info["many"])
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,15 @@ def export_run(run_folder: Path, url: str | None = None, said: Said | None = Non
     run = read_run(run_folder, words.study)
     migrated = migrate(target)
     with transaction(target) as connection:
-        prepare(connection, shown(target))
-        outcome, changes = _export(connection, run, words)
+        late = prepare(connection, shown(target)) and connection.dialect.name == "postgresql"
+        with keys_made_late(connection, _MANY if late and _size(run) > _LATE else ()):
+            outcome, changes = _export(connection, run, words)
         rows = _counted(connection, run)
     return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated)
+
+
+def _size(run: RunTables) -> int:
+    return sum(len(table) for table in run.tables.values())
 
 
 def _export(connection: Connection, run: RunTables, said: Said) -> tuple[str, dict[str, Counted]]:
@@ -127,9 +137,10 @@ def _replace(connection: Connection, run: RunTables, entry: Entry) -> dict[str, 
 def _fill(connection: Connection, table: Table, run: RunTables, entry: Entry) -> Counted:
     """Bring new and changed rows into a table."""
     fresh = is_empty(connection, table, run.name)
-    own = {"study": run.name, "run_id": entry.run_id} if fresh else {}
-    rows = arrow_of(frame_of(run, table), table, own)
-    return Counted(new=load(connection, table.name, rows)) if fresh else merge(connection, table, rows, entry)
+    rows = arrow_of(frame_of(run, table), table)
+    if not fresh:
+        return merge(connection, table, rows, entry)
+    return Counted(new=load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id}))
 
 
 def _counted(connection: Connection, run: RunTables) -> dict[str, int]:

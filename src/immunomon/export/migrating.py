@@ -78,7 +78,7 @@ def migrate(url: URL) -> str | None:
         revision = revision_of(connection, shown(url))
     if revision in (None, HEAD):
         return None
-    with transaction(url, rebuilding=True) as connection:
+    with transaction(url) as connection:
         revision = revision_of(connection, shown(url))
         if revision in (None, HEAD):
             return None  # another export was quicker
@@ -89,8 +89,8 @@ def migrate(url: URL) -> str | None:
     return revision
 
 
-def prepare(connection: Connection, database: str) -> None:
-    """Make the tables if there are none; raises ExportFailed if there are others than the present ones."""
+def prepare(connection: Connection, database: str) -> bool:
+    """Make the tables if there are none, and return whether; raises ExportFailed if there are others."""
     revision = revision_of(connection, database)
     if revision is None:
         metadata.create_all(connection, checkfirst=False)
@@ -98,6 +98,7 @@ def prepare(connection: Connection, database: str) -> None:
         _stamp(connection, HEAD)
     elif revision != HEAD:
         raise ExportFailed(f"{database}: its tables were changed by another program; export again")
+    return revision is None
 
 
 def _upgrade(connection: Connection, revision: str) -> None:

@@ -98,6 +98,7 @@ placed_gates = of_study(
     refers("populations", ["sample_id", "population"], of="placed_gates"),
     CheckConstraint("(geometry IS NULL) = (geometry_sha256 IS NULL)", name="ck_placed_gates_digest"),
     reason("placed_gates", "geometry_sha256 IS NOT NULL"),
+    many=True,
 )
 frequencies = result(
     contracts.FREQUENCIES,
@@ -128,7 +129,6 @@ changes = result(
     ["subject", "dose_group", "visit", "planned_day", *_QUANTITY, "status"],
     refers("subjects", ["subject"], of="changes"),
     refers("visits", ["visit"], of="changes"),
-    refers("dose_groups", ["dose_group"], of="changes"),
     CheckConstraint(f"status IN ({_OUTCOMES})", name="ck_changes_status"),
     *_percent_of_any("changes", "value", "quantity = 'percent'"),
     CheckConstraint("status <> 'ok' OR value IS NOT NULL", name="ck_changes_ok_has_value"),

@@ -135,10 +135,12 @@ def _bytes(folder: Path, record: Mapping[str, Any], name: str) -> bytes | None:
 
 def _table(folder: Path, contract: Table, data: bytes) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(io.BytesIO(data))
-        if tuple(table.columns) != contract.names:
-            raise ValueError(f"has the columns {', '.join(map(str, table.columns))}")
-        return table.astype(contract.dtypes)
+        # Texts stay in Arrow's memory: a table of a million rows need not become Python objects.
+        with pd.option_context("mode.string_storage", "pyarrow"):
+            table = pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
+            if tuple(table.columns) != contract.names:
+                raise ValueError(f"has the columns {', '.join(map(str, table.columns))}")
+            return table.astype(contract.dtypes)
     except (ValueError, TypeError, OSError) as error:
         raise ExportFailed(
             f"{folder}: table '{contract.name}' is not as this version writes it ({error}); run the study again"
