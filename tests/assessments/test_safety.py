@@ -147,11 +147,11 @@ def test_a_conversion_is_whoever_was_not_positive_before_and_is_after():
     ]
     found = virus_tests(THREE, rows, VirusRules(("W4", "W16")))
     conversions = [(row["subject"], row["baseline_result"], row["visit"]) for row in conversion_rows(THREE, found)]
-    assert conversions == [("S01", "negative", "W4"), ("S03", "not done", "W4")]
+    assert conversions == [("S01", "negative", "W4"), ("S03", "no result", "W4")]
     shifts = {(row["visit"], row["baseline_result"], row["result"]): row["n"] for row in shift_rows(found)}
     assert shifts == {
-        ("W4", "negative", "positive"): 1, ("W4", "not done", "positive"): 1, ("W4", "positive", "positive"): 1,
-        ("W16", "negative", "positive"): 1, ("W16", "not done", "not done"): 1, ("W16", "positive", "not done"): 1,
+        ("W4", "negative", "positive"): 1, ("W4", "no result", "positive"): 1, ("W4", "positive", "positive"): 1,
+        ("W16", "negative", "positive"): 1, ("W16", "no result", "no result"): 1, ("W16", "positive", "no result"): 1,
     }  # fmt: skip
     counted = next(row for row in virus_incidence(THREE, found, list(conversion_rows(THREE, found))) if row["n"])
     assert (counted["subjects_with"], counted["n"]) == (2, 3)

@@ -98,13 +98,14 @@ def adverse_event_incidence(people: People, events: Events) -> Iterator[Row]:
     """Yield in how many treated subjects: of each kind, each system organ class, and each term."""
     for measure, wanted in _MEASURES.items():
         yield from _rows(people, {"measure": measure}, [event for event in events.emergent if wanted(event)])
-    organs = sorted({event["system_organ_class"] for event in events.emergent})
-    for organ in organs:
-        within = [event for event in events.emergent if event["system_organ_class"] == organ]
+    by_class: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
+    for event in events.emergent:
+        by_class[event["system_organ_class"]][event["term"]].append(event)
+    for organ, terms in sorted(by_class.items()):
+        within = [event for found in terms.values() for event in found]
         yield from _rows(people, {"measure": "class", "system_organ_class": organ}, within)
-        for term in sorted({event["term"] for event in within}):
-            kind = {"measure": "term", "system_organ_class": organ, "term": term}
-            yield from _rows(people, kind, [event for event in within if event["term"] == term])
+        for term, found in sorted(terms.items()):
+            yield from _rows(people, {"measure": "term", "system_organ_class": organ, "term": term}, found)
 
 
 def _rows(people: People, kind: Mapping[str, str], found: Sequence[Event]) -> Iterator[Row]:

@@ -134,6 +134,10 @@ def _facts(
         "present": [name for name in ASSESSMENT_INPUTS if name in files],
         "last_date": None if last_date is None else last_date.isoformat(),
         "treated": len(people.treated),
+        "undated": {
+            name: sum(row["study_day"] is None for row in files.get(name, ()))
+            for name in ("platelets", "antibodies", "viruses")
+        },
         "highest_dose": max(people.doses.values()),
         "kinetics_left_out": left_out,
         "events": {

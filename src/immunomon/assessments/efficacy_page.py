@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,11 +22,13 @@ def efficacy_page(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRul
     """Return the efficacy page; a file that the study does not have is said to be absent."""
     present = set(facts["present"])
     sections = (
-        _platelets(tables, rules.platelets) if "platelets" in present else _absent("Platelets", "platelets"),
+        _platelets(tables, facts, rules.platelets) if "platelets" in present else _absent("Platelets", "platelets"),
         _kinetics(tables, facts, rules)
         if "msc_concentration" in present
         else _absent("Kinetics of the cells", "msc_concentration"),
-        _antibodies(tables, rules) if "antibodies" in present else _absent("Antibody to the cells", "antibodies"),
+        _antibodies(tables, facts, rules)
+        if "antibodies" in present
+        else _absent("Antibody to the cells", "antibodies"),
     )
     return Page("efficacy", "Efficacy", sections)
 
@@ -44,7 +46,17 @@ def _shares(tables: Tables, topic: str, caption: str) -> Sheet:
     return sheet(caption, ("", *groups), body)
 
 
-def _platelets(tables: Tables, rules: PlateletRules) -> Section:
+def _not_evaluable(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> Iterator[str]:
+    """Say who is left out of the shares, and which counts have no day: leaving out patients who left flatters."""
+    for name, what in (("responder", "response"), ("durable", "a durable response")):
+        who = [row["subject"] for row in rows if row[name] is None]
+        if who:
+            yield f"Not evaluable for {what}, left out of its share: {', '.join(who)}; the reasons are in the table."
+    if facts["undated"].get("platelets"):
+        yield f"Counts without a study day or date, left out: {facts['undated']['platelets']}."
+
+
+def _platelets(tables: Tables, facts: Mapping[str, Any], rules: PlateletRules) -> Section:
     rows = records(tables["platelet_response"])
     yes_no = {True: "yes", False: "no", None: None}
     said = (
@@ -58,6 +70,7 @@ def _platelets(tables: Tables, rules: PlateletRules) -> Section:
         f"{rules.durable_first_day} to {rules.durable_last_day} are CR or R by themselves"
         + (", without rescue therapy then." if rules.durable_without_rescue else "."),
         "There is no control arm: platelets rise and fall in this disease by themselves and with other therapy.",
+        *_not_evaluable(rows, facts),
     )
     each = sheet(
         "Each subject",
@@ -127,13 +140,15 @@ def _proportional(row: Mapping[str, Any], confidence: float) -> str:
     )
 
 
-def _antibodies(tables: Tables, rules: AssessmentRules) -> Section:
+def _antibodies(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Section:
     rows = records(tables["antibody_response"])
     said = [
         "Induced: negative before the first infusion, positive after it. Boosted: positive before, and the titre after "
         f"is {rules.antibodies.boost_factor:g} times as high or more; this factor is a common choice that is not "
         "confirmed by the protocol [M]."
     ]
+    if facts["undated"].get("antibodies"):
+        said.append(f"Tests without a study day or date, left out: {facts['undated']['antibodies']}.")
     formed = [row for row in rows if row["category"] in {"induced", "boosted"}]
     others = [row for row in rows if row["category"] in {"negative", "unchanged"}]
     if formed:

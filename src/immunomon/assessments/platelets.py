@@ -173,9 +173,14 @@ def response_row(people: People, subject: str, course: Course, *, rules: Platele
         "durable": durable,
         "durable_counts": len(window),
         "durable_counts_in_response": sum(level in GOOD for level in window),
-        "reason": reason or (f"fewer than {rules.durable_fewest_counts} counts in the window of a durable response"
-                             if durable is None else ""),
-    }  # fmt: skip
+        "reason": reason or (_why_not_durable(len(window), rules) if durable is None else ""),
+    }
+
+
+def _why_not_durable(counts: int, rules: PlateletRules) -> str:
+    if counts < rules.durable_fewest_counts:
+        return f"fewer than {rules.durable_fewest_counts} counts in the window of a durable response"
+    return f"no count in the last {rules.durable_tail_days} days of the window of a durable response"
 
 
 def _best(course: Course, rules: PlateletRules) -> tuple[str, str]:
@@ -210,8 +215,9 @@ def _first_response(course: Course) -> Row:
 def _durable(course: Course, rules: PlateletRules, rescues: Sequence[int]) -> tuple[bool | None, list[str]]:
     """Return whether the response is durable, None if that is not evaluable, and the levels it is judged by."""
     first, last = rules.durable_first_day, rules.durable_last_day
-    window = [level for day, level in zip(course.days, course.levels, strict=True) if first <= day <= last]
-    if len(window) < rules.durable_fewest_counts:
+    within = [(day, level) for day, level in zip(course.days, course.levels, strict=True) if first <= day <= last]
+    window = [level for _, level in within]
+    if len(window) < rules.durable_fewest_counts or course.days[-1] <= last - rules.durable_tail_days:
         return None, window
     if rules.durable_without_rescue and any(first <= day <= last for day in rescues):
         return False, window

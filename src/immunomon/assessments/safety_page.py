@@ -44,7 +44,7 @@ def safety_page(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
     """Return the safety page; a file that the study does not have is said to be absent."""
     present = set(facts["present"])
     sections = [
-        _viruses(tables) if "viruses" in present else _absent("Viruses", "viruses"),
+        _viruses(tables, facts) if "viruses" in present else _absent("Viruses", "viruses"),
         _events(tables, facts, rules) if "adverse_events" in present else _absent("Adverse events", "adverse_events"),
     ]
     if "adverse_events" in present:
@@ -57,7 +57,7 @@ def _absent(heading: str, file: str) -> Section:
     return Section(heading, (f"The study has no {file}.csv: nothing is known of it here.",))
 
 
-def _viruses(tables: Tables) -> Section:
+def _viruses(tables: Tables, facts: Mapping[str, Any]) -> Section:
     shifts = records(tables["virus_shifts"])
     found = alarms(tables)
     counted = tables["incidence"]
@@ -67,8 +67,10 @@ def _viruses(tables: Tables) -> Section:
         + "; ".join(share(row) for row in rows)
         + "."
     ]
-    undone = sum(row["n"] for row in shifts if "not done" in (row["baseline_result"], row["result"]))
+    undone = sum(row["n"] for row in shifts if "no result" in (row["baseline_result"], row["result"]))
     said += [f"Tests that lack a result, before or at a visit: {undone}; they are in the table."] if undone else []
+    if facts["undated"].get("viruses"):
+        said.append(f"Tests without a study day or date, left out: {facts['undated']['viruses']}.")
     table = sheet(
         "Result before the first infusion and at each visit",
         ("virus", "visit", "before", "then", "subjects", "who"),
@@ -114,7 +116,10 @@ def _events(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) ->
         "subject counts once for each term and class, at the worst grade. Intervals are exact (Clopper-Pearson, 95 %)."
     ]
     if events["others"]:
-        said.append(f"{events['others']} events were not treatment-emergent and are left out.")
+        said.append(
+            f"{events['others']} events were not treatment-emergent, or of subjects without a first infusion, and are "
+            "left out."
+        )
     if events["undated"]:
         said.append(f"{events['undated']} events have no first day and count as treatment-emergent.")
     if events["on_day_1"]:

@@ -13,7 +13,7 @@ from immunomon.model.endpoints import VirusRules
 
 __all__ = ["VirusTests", "conversion_rows", "shift_rows", "virus_incidence", "virus_tests"]
 
-_NOT_DONE = "not done"
+_NO_RESULT = "no result"
 _Row = Mapping[str, Any]
 
 
@@ -42,7 +42,7 @@ def virus_tests(people: People, rows: Iterable[_Row], rules: VirusRules) -> Viru
     for row in dated:
         who = (row["subject"], row["virus"])
         if row["study_day"] <= 1:
-            before[who] = row["result"] or before.get(who, _NOT_DONE)
+            before[who] = row["result"] or before.get(who, _NO_RESULT)
             continue
         visit = row["visit"] or f"day {row['study_day']}"
         seen.append(visit)
@@ -61,7 +61,7 @@ def virus_tests(people: People, rows: Iterable[_Row], rules: VirusRules) -> Viru
 
 
 def _result(row: _Row | None) -> str:
-    return _NOT_DONE if row is None else row["result"] or _NOT_DONE
+    return _NO_RESULT if row is None else row["result"] or _NO_RESULT
 
 
 def shift_rows(found: VirusTests) -> Iterator[Row]:
@@ -70,7 +70,7 @@ def shift_rows(found: VirusTests) -> Iterator[Row]:
         for visit in found.visits:
             who: dict[tuple[str, str], list[str]] = defaultdict(list)
             for subject in found.subjects:
-                before = found.before.get((subject, virus), _NOT_DONE)
+                before = found.before.get((subject, virus), _NO_RESULT)
                 who[before, _result(found.after.get((subject, virus, visit)))].append(subject)
             for (before, result), subjects in sorted(who.items()):
                 yield {
@@ -84,7 +84,7 @@ def conversion_rows(people: People, found: VirusTests) -> Iterator[Row]:
     """Yield, for each subject and virus not positive before, the first visit at which it is positive."""
     for virus in found.viruses:
         for subject in found.subjects:
-            before = found.before.get((subject, virus), _NOT_DONE)
+            before = found.before.get((subject, virus), _NO_RESULT)
             later = [
                 (row["study_day"], visit, row)
                 for visit in found.visits

@@ -141,8 +141,8 @@ VIRUS_SHIFTS = Table(
     _columns(
         ("virus", "string", "virus or other agent"),
         ("visit", "string", "visit label"),
-        ("baseline_result", "string", "result before the first infusion, or not done"),
-        ("result", "string", "result at the visit, or not done"),
+        ("baseline_result", "string", "result before the first infusion, or no result"),
+        ("result", "string", "result at the visit, or no result"),
         ("n", "Int64", "subjects"),
         ("subjects", "string", "their ids, sorted, joined by a space"),
     ),
@@ -154,7 +154,7 @@ VIRUS_CONVERSIONS = Table(
     _columns(
         *_SUBJECT,
         ("virus", "string", "virus or other agent"),
-        ("baseline_result", "string", "result before the first infusion: negative, indeterminate or not done"),
+        ("baseline_result", "string", "result before the first infusion: negative, indeterminate or no result"),
         ("visit", "string", "first visit at which it is positive"),
         ("study_day", "Int64", "its study day"),
         ("date", "string", "its date, ISO"),

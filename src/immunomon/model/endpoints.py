@@ -21,7 +21,8 @@ class PlateletRules:
 
     Counts in 10^9/L, days are study days. confirm_*_days: how far apart two counts must lie that confirm it.
     rescue_days: a count from a rescue therapy to so many days after it is no response. baseline: ``last`` count before
-    the first infusion, or the ``mean`` or the ``highest`` of those before it.
+    the first infusion, or the ``mean`` or the ``highest`` of those before it. durable_tail_days: without a count in so
+    many last days of the window a durable response is not evaluable, as follow-up does not reach there.
     """
 
     complete_response_1e9_per_l: float = 100.0
@@ -35,6 +36,7 @@ class PlateletRules:
     durable_last_day: int = 197
     durable_share: float = 0.75
     durable_fewest_counts: int = 4
+    durable_tail_days: int = 28
     durable_without_rescue: bool = True
 
 

@@ -21,7 +21,8 @@ from immunomon.specs.yamlfile import read_text
 __all__ = ["AssessmentFiles", "assessment_file", "load_assessments", "read_assessment_files"]
 
 Row = Mapping[str, Any]
-_MOST_BYTES = 50_000_000
+_MOST_BYTES = 20_000_000
+_MOST_ROWS = 100_000  # of 18 patients there are hundreds
 _MOST_LETTERS = 1000
 _NUMBER = re.compile(r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -110,6 +111,9 @@ class _Reading:
                 self.complain(1, "", f"has no column {', '.join(missing)}", "add it")
                 return []
             for raw in reader:
+                if len(rows) >= _MOST_ROWS:
+                    self.complain(reader.line_num, "", f"more than {_MOST_ROWS} rows", "this is no file of one trial")
+                    break
                 if any((cell or "").strip() for key, cell in raw.items() if key is not None):
                     rows += self.row(raw, reader.line_num)
         except csv.Error as error:

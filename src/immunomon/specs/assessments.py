@@ -45,6 +45,9 @@ class PlateletsSpec(SpecModel):
     durable_last_day: StudyDay = Field(197, description="Last study day of it (week 28).")
     durable_share: float = Field(0.75, gt=0, le=1, description="Share of the window's counts that must be responses.")
     durable_fewest_counts: int = Field(4, ge=1, le=1000, description="With fewer counts there, it is not evaluable.")
+    durable_tail_days: Days = Field(
+        28, description="Without a count in so many last days of the window, it is not evaluable: no follow-up there."
+    )
     durable_without_rescue: bool = Field(True, description="Whether rescue therapy in the window rules it out.")
 
 
