@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from immunomon.kernels.noncompartmental import area_to_last, last_slope, with_limits
+from immunomon.validation.assessments import theophylline
 
-THEOPHYLLINE = YAML(typ="safe").load(Path(__file__).with_name("theophylline.yaml"))
+THEOPHYLLINE = theophylline()
 
 
 @pytest.mark.parametrize("one", THEOPHYLLINE, ids=lambda one: f"subject {one['subject']}")

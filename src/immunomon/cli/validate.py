@@ -24,10 +24,12 @@ __all__ = ["validate", "validate_sections"]
 
 # Measurements beside the gates': the name of the section, and the function of Settings that returns it.
 SECTIONS: dict[str, str] = {
+    "statistics": "immunomon.validation.statistics:section",
     "clusters": "immunomon.validation.clusters:section",
     "steadiness": "immunomon.validation.steadiness:section",
     "quality": "immunomon.validation.quality:section",
     "placement": "immunomon.validation.placement:section",
+    "assessments": "immunomon.validation.assessments:section",
 }
 
 

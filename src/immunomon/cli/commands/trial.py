@@ -113,6 +113,9 @@ def validate(
     ] = False,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on (--placement).")] = 5,
     clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
+    assessments: Annotated[
+        bool, typer.Option("--assessments", help="Measure platelet response, kinetics and exact intervals.")
+    ] = False,
     jobs: Jobs = None,
 ) -> None:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
@@ -125,6 +128,7 @@ def validate(
         "steadiness": steadiness,
         "quality": quality,
         "placement": placement,
+        "assessments": assessments,
     }
     names = [name for name, wanted in asked.items() if wanted]
     if names:
