@@ -27,6 +27,7 @@ __all__ = [
     "coverages",
     "every",
     "patient_coverages",
+    "rate_over_trials",
     "rejections",
     "trend_rates",
 ]
@@ -61,7 +62,7 @@ class Rate:
         return f"{self.value:.3f}"
 
 
-def _rate(hits: Floats) -> Rate:
+def rate_over_trials(hits: Floats) -> Rate:
     """Return the rate over trials; hits: (trials,) or (trials, populations) of 0 and 1, not-a-number left out."""
     by_trial = np.nanmean(hits.reshape(hits.shape[0], -1), axis=1)
     n = by_trial.size
@@ -98,10 +99,12 @@ def rejections(effect: float, n: int, trials: int, *, rng: np.random.Generator) 
     share = (pooled_before + pooled_after) / (2 * total)
     z = (pooled_after - pooled_before) / total / np.sqrt(2 * share * (1 - share) / total)
     return {
-        "pooled chi-square (not in the product)": _rate(np.where(2 * stats.norm.sf(np.abs(z)) <= ALPHA, 1.0, 0.0)),
-        "t": _rate((t <= ALPHA).astype(float)),
-        "moderated t": _rate((moderated <= ALPHA).astype(float)),
-        "sign-flip": _rate(_sign_flips(x)),
+        "pooled chi-square (not in the product)": rate_over_trials(
+            np.where(2 * stats.norm.sf(np.abs(z)) <= ALPHA, 1.0, 0.0)
+        ),
+        "t": rate_over_trials((t <= ALPHA).astype(float)),
+        "moderated t": rate_over_trials((moderated <= ALPHA).astype(float)),
+        "sign-flip": rate_over_trials(_sign_flips(x)),
     }
 
 
@@ -130,21 +133,21 @@ def coverages(n: int, trials: int, rng: np.random.Generator) -> dict[str, Rate]:
     x = changes(effect, n, trials, rng=rng)
     mean, sd = x.mean(axis=1), x.std(axis=1, ddof=1)
     half = stats.t.ppf(0.975, n - 1) * sd / n**0.5
-    found = {"t interval": _rate((np.abs(mean - effect) <= half).astype(float))}
+    found = {"t interval": rate_over_trials((np.abs(mean - effect) <= half).astype(float))}
     held = []
     for one in x:
         test = moderated_t(one)
         held.append(np.abs(test.mean - effect) <= stats.t.ppf(0.975, test.freedom) * test.standard_error)
-    found["moderated t interval"] = _rate(np.array(held, dtype=float))
+    found["moderated t interval"] = rate_over_trials(np.array(held, dtype=float))
     if n >= 6:
         some = x[:, :, ::3]
         ends = [[hodges_lehmann(one[:, k]) for k in range(some.shape[2])] for one in some]
         inside = [[end.low <= effect <= end.high for end in row] for row in ends]
-        found["Hodges-Lehmann interval"] = _rate(np.array(inside, dtype=float))
+        found["Hodges-Lehmann interval"] = rate_over_trials(np.array(inside, dtype=float))
     slopes = x[:, :, :3] @ np.array([0.2, 0.3, 0.5])  # rate and mean height are weighted sums of a patient's changes
     middle, spread = slopes.mean(axis=1), slopes.std(axis=1, ddof=1)
     held_slopes = np.abs(middle - effect) <= stats.t.ppf(0.975, n - 1) * spread / n**0.5
-    found["t interval of a rate or mean height"] = _rate(held_slopes.astype(float))
+    found["t interval of a rate or mean height"] = rate_over_trials(held_slopes.astype(float))
     return found
 
 
@@ -168,7 +171,7 @@ def patient_coverages(trials: int, rng: np.random.Generator) -> dict[str, Rate]:
             counting_variance(count, _PARENT) + np.log1p(cv**2) * (1 + np.exp(logit)) ** 2
             for count, logit in zip(seen, y, strict=True)
         )
-        out[name] = _rate((np.abs(y[1] - y[0] - effect) <= 1.959964 * np.sqrt(variance)).astype(float))
+        out[name] = rate_over_trials((np.abs(y[1] - y[0] - effect) <= 1.959964 * np.sqrt(variance)).astype(float))
     return out
 
 
@@ -180,9 +183,9 @@ def trend_rates(n: int, trials: int, rng: np.random.Generator) -> dict[str, Rate
     dose = [jonckheere_terpstra(one, groups) for one in x]
     visits = [page_trend(one) for one in courses]
     return {
-        "Jonckheere-Terpstra, two-sided": _rate(np.array([t.p <= ALPHA for t in dose], dtype=float)),
-        "Jonckheere-Terpstra, one-sided": _rate(np.array([t.p_rising <= ALPHA for t in dose], dtype=float)),
-        "Page, two-sided": _rate(np.array([t.p <= ALPHA for t in visits], dtype=float)),
+        "Jonckheere-Terpstra, two-sided": rate_over_trials(np.array([t.p <= ALPHA for t in dose], dtype=float)),
+        "Jonckheere-Terpstra, one-sided": rate_over_trials(np.array([t.p_rising <= ALPHA for t in dose], dtype=float)),
+        "Page, two-sided": rate_over_trials(np.array([t.p <= ALPHA for t in visits], dtype=float)),
     }
 
 
@@ -199,11 +202,11 @@ def adjusted_rates(n: int, trials: int, rng: np.random.Generator) -> dict[str, R
         single = stats.ttest_1samp(x, 0.0, axis=1).pvalue
         flips = _p_sign_flip(x)
         null = effect == 0
-        out[f"max-T, family-wise error, {words}"] = _rate(together[:, null].any(axis=1).astype(float))
+        out[f"max-T, family-wise error, {words}"] = rate_over_trials(together[:, null].any(axis=1).astype(float))
         for test, p in (("sign-flip", flips), ("t", single)):
             found = np.array([benjamini_hochberg(one) for one in np.asarray(p)]) <= ALPHA
             share = found[:, null].sum(axis=1) / np.maximum(found.sum(axis=1), 1)
-            out[f"Benjamini-Hochberg on {test} p, false discoveries, {words}"] = _rate(share.astype(float))
+            out[f"Benjamini-Hochberg on {test} p, false discoveries, {words}"] = rate_over_trials(share.astype(float))
     return out
 
 
