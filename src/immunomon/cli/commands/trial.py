@@ -116,6 +116,7 @@ def validate(
     assessments: Annotated[
         bool, typer.Option("--assessments", help="Measure platelet response, kinetics and exact intervals.")
     ] = False,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Measure tests and intervals.")] = False,
     jobs: Jobs = None,
 ) -> None:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
@@ -129,6 +130,7 @@ def validate(
         "quality": quality,
         "placement": placement,
         "assessments": assessments,
+        "statistics": statistics,
     }
     names = [name for name, wanted in asked.items() if wanted]
     if names:
