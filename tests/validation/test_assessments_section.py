@@ -24,7 +24,8 @@ def test_a_published_figure_that_is_not_met_is_seen():
 
 
 def test_the_least_coverage_is_that_of_the_worst_share():
-    assert 0.95 <= least_coverage(3) <= least_coverage(1)
+    # One subject: 0 of 1 is 0 to 97.5 %, 1 of 1 is 2.5 to 100 %: a share just above 97.5 % is held by the second alone.
+    assert least_coverage(1, steps=4000) == pytest.approx(0.975, abs=1e-3)
 
 
 def test_simulated_trials_count_every_patient_and_repeat():
