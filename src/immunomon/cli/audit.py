@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
 from immunomon.errors import ImmunomonError
-from immunomon.pipeline.audit import AuditTrail
+from immunomon.pipeline.audit import SEALED, AuditTrail
 from immunomon.pipeline.lock import Reason, lock_run
 
-__all__ = ["audit", "lock"]
+__all__ = ["audit", "lock", "said_head"]
 
 
-def audit(run: Path, *, entries: bool) -> int:
-    """Print what does not fit, or that everything does; return 0 if it does, else 1."""
+def said_head(run: Path) -> str:
+    """Return the end of a run's trail in words, to be written down where nobody who writes the run folder writes."""
+    head = AuditTrail(run).head()
+    return "no entries" if head is None else f"{head.entries} entries, head {head}"
+
+
+def audit(run: Path, *, entries: bool, head: str | None = None) -> int:
+    """Print what does not fit, or that everything does; return 0 if it does, else 1.
+
+    head: one that was printed earlier and written down elsewhere; the trail must still hold it.
+    """
     if not run.is_dir():
         raise ImmunomonError(f"{run}: there is no such folder; name a run's folder")
     trail = AuditTrail(run)
-    problems = trail.problems()
+    problems = [*trail.problems(), *_head_problem(trail, head)]
     if entries:
         for entry in [] if problems and not trail.path.is_file() else trail.entries():
             about = entry.get("target") or entry.get("digest") or ""
@@ -29,11 +39,26 @@ def audit(run: Path, *, entries: bool) -> int:
     if problems:
         typer.echo(f"{len(problems)} problem(s): the run is not as its trail says.")
         return 1
-    found = trail.entries()
-    typer.echo(
-        f"{len(found)} entries, none changed; every file is as the last run left it. Last hash: {found[-1]['hash']}"
-    )
+    if head is not None:
+        typer.echo(f"The entry written down is there; {trail.after(head)} entries came after it.")
+    others = _unsealed(run)
+    if others:
+        typer.echo(f"Not sealed, because other commands write them from the run: {', '.join(others)}")
+    typer.echo(f"None changed; every sealed file is as its entry says. Audit trail: {said_head(run)}")
     return 0
+
+
+def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:
+    if head is not None:
+        try:
+            trail.after(head)
+        except ImmunomonError as error:
+            yield str(error)
+
+
+def _unsealed(run: Path) -> list[str]:
+    """Return the names in a run folder that no entry seals: reports, other assessments, a database."""
+    return sorted(path.name for path in run.iterdir() if not path.name.startswith(".") and path.name not in SEALED)
 
 
 def lock(run: Path, *, reason: str, by: str) -> int:
@@ -41,4 +66,5 @@ def lock(run: Path, *, reason: str, by: str) -> int:
     digest = lock_run(run, Reason(reason, by))
     typer.echo(f"Locked. Everything its tables depend on: {digest}")
     typer.echo("A later change needs: immunomon run STUDY --reason ... --by ...; it lists every value that moved.")
+    typer.echo(f"Audit trail: {said_head(run)}")
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from immunomon.cli.audit import said_head
 from immunomon.delivery.deliver import Delivered, deliver_run
 from immunomon.delivery.read import MANIFEST
 from immunomon.delivery.source import file_sha256
@@ -46,6 +47,7 @@ def _note(run: Path, made: Delivered, kind: str) -> None:
     try:
         with RunFolder(run).locked():
             trail.append("deliver", by=user_name(), reason="", target=f"delivery {kind}", manifest=manifest)
+        typer.echo(f"Audit trail: {said_head(run)}")
     except (ImmunomonError, OSError) as error:
         typer.echo(f"The delivery was made, but could not be noted in {trail.path}: {error}", err=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from immunomon.checks.paths import check_paths
+from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
 from immunomon.gates import GATE_METHODS
@@ -41,7 +42,12 @@ def run(study: Path, out: Path | None, *, jobs: int | None, reason: str | None =
     )
     for sample_id, reason in summary.failed:
         console.print(f"  failed {sample_id}: {reason}", highlight=False, markup=False)
+    if summary.changed:
+        console.print(
+            f"Made anew, because they were not as the last run left them: {', '.join(summary.changed)}", markup=False
+        )
     _say_problems(console, study)
+    console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
 

@@ -27,11 +27,16 @@ class Accounted:
         self._before = recorded(self._trail)
         self._was = state_of(folder, plan.overrides)
         self._frequencies: pd.DataFrame | None = None
+        self._made_anew: tuple[str, ...] = ()
 
     def refuse_if_locked(self, *, given: bool) -> None:
         """Raise RunLocked if the run is locked, would change, and no reason was given; else remember its values."""
         if refuse_if_locked(self._folder, self._plan.digest, self._why if given else None):
             self._frequencies = self._folder.read_table("frequencies")
+
+    def made_anew(self, samples: tuple[str, ...]) -> None:
+        """Remember the samples whose results had been changed by hand: the entry of the run names them."""
+        self._made_anew = samples
 
     def __enter__(self) -> Accounted:
         return self
@@ -48,4 +53,5 @@ class Accounted:
             after = self._folder.read_table("frequencies")
             found = relock(self._folder, self._plan.digest, self._why, before=self._frequencies, after=after)
             self._trail.append("changed after lock", by=self._why.by, reason=self._why.text, **found)
-        self._trail.seal(by=self._why.by, reason=self._why.text, digest=self._plan.digest)
+        anew = {"made_anew": list(self._made_anew)} if self._made_anew else {}
+        self._trail.seal(by=self._why.by, reason=self._why.text, digest=self._plan.digest, **anew)

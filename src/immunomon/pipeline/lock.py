@@ -52,13 +52,17 @@ def lock_run(root: Path, why: Reason) -> str:
     if manifest is None:
         raise ImmunomonError(f"{root}: there is no finished run; make one with: immunomon run")
     with folder.locked():
+        lock = _lock_file(folder)
+        if lock.is_file() and not _is_in(trail):
+            lock.unlink()  # a lock that was stopped before its entry was made
         if locked_digest(folder) is not None:
             raise ImmunomonError(f"{root}: it is locked already; a change needs: immunomon run --reason ... --by ...")
         problems = trail.problems()
         if problems:
             raise ImmunomonError(f"{problems[0]}; {len(problems)} problem(s) in all: immunomon audit {root}")
         _write(folder, str(manifest["digest"]), why)
-        trail.append("lock", by=why.by, reason=why.text, digest=manifest["digest"], inputs=manifest["inputs"])
+        details = {"digest": manifest["digest"], "inputs": manifest["inputs"]}
+        trail.append("lock", by=why.by, reason=why.text, wrote=[lock], **details)
     return str(manifest["digest"])
 
 
@@ -72,12 +76,30 @@ def _write(folder: RunFolder, digest: str, why: Reason) -> None:
     )
 
 
+def _is_in(trail: AuditTrail) -> bool:
+    return any(entry.get("action") == "lock" for entry in trail.entries())
+
+
+def _wrong_lock(folder: RunFolder) -> str | None:
+    """Return what is wrong with the lock of a run that its trail says was locked; its loss must not unlock the run."""
+    trail = AuditTrail(folder.root)
+    found = trail.problems() if _is_in(trail) else []
+    return next((one for one in found if one.startswith(f"{_lock_file(folder)}:")), None)
+
+
 def refuse_if_locked(folder: RunFolder, digest: str, why: Reason | None) -> bool:
     """Return whether a run may go on only as an accounted change; raises RunLocked if it may not go on at all.
 
     digest: of everything that the tables would depend on now.
     """
-    locked = locked_digest(folder)
+    locked, wrong = locked_digest(folder), _wrong_lock(folder)
+    if wrong and why is None:
+        raise RunLocked(
+            f"{wrong}, and the run was locked: put the file back from a copy, give --reason and --by to go on and lock "
+            "it anew, or give another --out"
+        )
+    if wrong:
+        return True
     if locked is None or locked == digest:
         return False
     if why is None:
@@ -104,7 +126,9 @@ def relock(
     moved.to_csv(buffer, index=False, lineterminator="\n")
     write_whole(path, buffer.getvalue().encode("utf-8"))
     _write(folder, digest, why)
-    return {"moved": len(moved), "list": path.relative_to(folder.root).as_posix(), "list_sha256": file_digest(path)}
+    # The entry in the trail seals both files.
+    listed = {"list": path.relative_to(folder.root).as_posix(), "list_sha256": file_digest(path)}
+    return {"wrote": [_lock_file(folder), path], "moved": len(moved), **listed}
 
 
 def moved_values(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

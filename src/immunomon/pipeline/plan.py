@@ -65,9 +65,9 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """The digest of everything that the run's tables depend on."""
+        """The digest of everything that the run's tables depend on; where the study lies is not among it."""
         return digest_of(
-            self.study,
+            replace(self.study, folder=Path()),
             [(task.sample, task.key, task.dropped) for task in self.tasks],
             [one.to_dict() for one in self.overrides],
         )

@@ -16,6 +16,7 @@ from immunomon.pipeline.audit import user_name
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
 from immunomon.pipeline.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.pipeline.jobs import default_jobs, each
+from immunomon.pipeline.keeping import set_aside_changed, set_aside_left_over
 from immunomon.pipeline.lock import Reason
 from immunomon.pipeline.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.pipeline.plan import Plan, Task, make_plan
@@ -35,13 +36,17 @@ Progress = Callable[[str, int, int, int], None]
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a run ended: how many files were gated now, kept from before, kept as controls, and failed."""
+    """How a run ended: how many files were gated now, kept from before, kept as controls, and failed.
+
+    changed: samples whose kept results were not as the last run sealed them, and were made anew.
+    """
 
     folder: Path
     gated: int
     kept: int
     controls: int
     failed: tuple[tuple[str, str], ...]
+    changed: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -61,9 +66,9 @@ def run_study(
 
     progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
     for what reason. A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done
-    again; a run that was stopped goes on where it was. A file that fails costs that file alone. Raises BadSpec for
-    problems in the study's YAML and CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the
-    run was locked and would change.
+    again; a run that was stopped goes on where it was. A file that fails has no value, and no say in gates that it
+    would share. Raises BadSpec for problems in the study's YAML and CSV files, RunFolderInUse if another run is writing
+    the folder, RunLocked if the run was locked and would change.
     """
     workers = jobs or default_jobs()
     say = progress or (lambda *_: None)
@@ -72,10 +77,13 @@ def run_study(
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     with folder.locked():
+        changed = set_aside_changed(folder)
         plan, settled = _settled(_overridden(plan), folder, workers, say)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
             account.refuse_if_locked(given=why is not None)
-            return _run(replace(plan, own_keys=own_keys), settled, folder, workers, say, started)
+            account.made_anew(changed)
+            summary = _run(replace(plan, own_keys=own_keys), settled, folder, workers, say, started)
+            return replace(summary, changed=changed)
 
 
 def _run(
@@ -87,16 +95,14 @@ def _run(
     bench = Bench(plan, folder, control_shelf(plan), settled)
     each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
     results = [_result(task, folder) for task in plan.tasks]
+    set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
     digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
-    counts = {
-        "gated": len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed)),
-        "kept": len(before),
-        "controls": sum(1 for result in results if result.status == "control"),
-    }
+    gated = len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed))
+    controls = sum(1 for result in results if result.status == "control")
     manifest = {**_manifest(plan, results, started), "tables": digests}
     folder.write_json(folder.manifest, manifest, indent=1)
-    return RunSummary(folder.root, **counts, failed=failed)
+    return RunSummary(folder.root, gated, len(before), controls, failed)
 
 
 def _now() -> str:

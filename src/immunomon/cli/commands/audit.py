@@ -53,11 +53,14 @@ def override(
 def audit(
     run: Run,
     entries: Annotated[bool, typer.Option("--list", help="Print every entry of the trail too.")] = False,
+    head: Annotated[
+        str | None, typer.Option("--head", help="A head printed earlier, written down elsewhere: number:hash.")
+    ] = None,
 ) -> None:
     """Verify a run's audit trail and every file that its numbers stand in. Exit 1 if anything was tampered with."""
     from immunomon.cli.audit import audit as work
 
-    raise typer.Exit(work(run, entries=entries))
+    raise typer.Exit(work(run, entries=entries, head=head))
 
 
 @app.command()
