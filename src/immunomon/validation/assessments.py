@@ -196,7 +196,7 @@ def _written(
         *(f"- {rule}: {what}" for rule, what in wrong),
         f"Half-life against the simulator's: {100 * found.half_life_error:+.1f} % in the median. Area to infinity "
         f"against the simulator's: {100 * found.area_error:+.1f} % in the median, as the simulated course is highest "
-        "at time 0 and the first sample is taken half an hour later: what happens before it, these samples do not show.",
+        "at time 0 and the first sample is taken half an hour later: what came before, they do not show.",
         "",
         "What this does not show: the courses were judged by the people who wrote the program, by the published "
         "definitions; the simulated platelets rise and fall smoothly, without other therapy; the simulator makes no "
