@@ -176,8 +176,8 @@ def postgresql(postgresql_server):
 
 
 @contextmanager
-def empty_database(request, folder):
-    if request.param == "sqlite":
+def empty_database(request, folder, kind=None):
+    if (kind or request.param) == "sqlite":
         yield f"sqlite:///{(folder / 'trial.sqlite').as_posix()}"
         return
     import psycopg
@@ -195,6 +195,13 @@ def empty_database(request, folder):
 def database(request, tmp_path):
     """Return the URL of an empty database, of each kind."""
     with empty_database(request, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def server_database(request, tmp_path):
+    """Return the URL of an empty database on a PostgreSQL server."""
+    with empty_database(request, tmp_path, "postgresql") as url:
         yield url
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
-import subprocess
 import sys
-import textwrap
 import time
 
 import pandas as pd
@@ -61,39 +58,6 @@ def test_a_first_export_that_breaks_off_leaves_no_tables(make_run, database, ask
         export_run(make_run(), database)
     assert inspect(asked.engine).get_table_names() == []
     assert inspect(asked.engine).get_view_names() == []
-
-
-SLOW_EXPORT = textwrap.dedent("""
-    import sys, time
-    from pathlib import Path
-    from immunomon.export import bulk, database
-    fill = database._fill
-    def slow(connection, table, run, entry):
-        print(table.name, flush=True)
-        time.sleep(0.02)
-        return fill(connection, table, run, entry)
-    database._fill = slow
-    bulk.CHUNK = 20
-    database.export_run(Path(sys.argv[1]), sys.argv[2])
-    print("done", flush=True)
-""")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="there is no kill -9 on this system")
-def test_a_killed_export_leaves_the_database_as_it_was(make_run, database, asked):
-    export_run(make_run("one"), database)
-    before = asked.dump()
-    second = make_run("two", shift=5, digest="d2")
-    for table in ("medians", "summary"):
-        command = [sys.executable, "-c", SLOW_EXPORT, str(second), database]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout:
-                if line.strip() == table:
-                    process.kill()
-                    break
-        assert process.returncode == -9
-        assert asked.dump() == before
-    assert export_run(second, database).outcome == "replaced"
 
 
 def test_a_run_whose_tables_do_not_fit_together_is_refused_with_a_remedy(make_run, database, asked):

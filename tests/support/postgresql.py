@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PASSWORD = "s3cret"
+_SPARING = ("-E", "UTF8", "--no-locale", "-N", "--wal-segsize=1")
 
 
 class NoServerError(Exception):
@@ -33,11 +34,11 @@ class Server:
         """Return the URL of its first database."""
         return f"postgresql://owner:{PASSWORD}@127.0.0.1:{self.port}/postgres"
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, largest_file: int | None = None) -> None:
+        """Start it and wait until it answers; largest_file: in bytes, beyond which no file grows: the disk is full."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         options += " -c autovacuum=off -c full_page_writes=off -c synchronous_commit=off"
-        self._control("-l", str(self.home / "log"), "-o", options, "start")
+        self._control("-l", str(self.home / "log"), "-o", options, "start", largest_file=largest_file)
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop it: ``immediate`` is like a power cut."""
@@ -48,8 +49,9 @@ class Server:
         """What the server wrote into its log."""
         return (self.home / "log").read_text(encoding="utf-8", errors="replace")
 
-    def _control(self, *words: str) -> None:
-        _quietly([str(self.binaries / "pg_ctl"), "-D", str(self.home / "data"), "-w", *words], self.user, self.home)
+    def _control(self, *words: str, largest_file: int | None = None) -> None:
+        command = [str(self.binaries / "pg_ctl"), "-D", str(self.home / "data"), "-w", *words]
+        _quietly(command, self.user, self.home, largest_file)
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def server() -> Iterator[Server]:
         (home / "password").write_text(PASSWORD, encoding="utf-8")
         (home / "password").chmod(0o644)
         run = [str(binaries / "initdb"), "-D", str(home / "data"), "-U", "owner", "-A", "scram-sha-256"]
-        _quietly([*run, "--pwfile", str(home / "password"), "-E", "UTF8", "--no-locale", "-N"], user, home)
+        _quietly([*run, "--pwfile", str(home / "password"), *_SPARING], user, home)
         one = Server(binaries, home, port, user)
         one.start()
         try:
@@ -98,7 +100,10 @@ def _account() -> str | None:
     return next((name for name in ("postgres", "nobody") if name in names), None)
 
 
-def _quietly(command: list[str], user: str | None, folder: Path) -> None:
+def _quietly(command: list[str], user: str | None, folder: Path, largest_file: int | None = None) -> None:
+    if largest_file is not None:
+        # dash and bash count in other units than bytes, but both know -S -f; 512 bytes is POSIX's.
+        command = ["sh", "-c", f'ulimit -S -f {largest_file // 512}; exec "$@"', "sh", *command]
     done = subprocess.run(
         command,
         user=user,

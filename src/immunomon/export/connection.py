@@ -25,6 +25,7 @@ _REMEDIES = (
     ("lock timeout", "another export is running; wait for it and export again"),
     ("disk is full", "free some space on that disk and export again"),
     ("no space left", "free some space on the server's disk and export again"),
+    ("check free disk space", "free some space on the server's disk and export again"),
     ("disk i/o error", "check that the disk is there and has space, and export again"),
     ("not a database", "the file is something else; give another name"),
     ("malformed", "the file is damaged; export to a new one"),

@@ -11,6 +11,7 @@ from sqlalchemy import column as named
 from immunomon.errors import ExportFailed
 from immunomon.export.connection import shown, transaction
 from immunomon.export.forms import read_form
+from immunomon.export.guards import guard
 from immunomon.export.schema import HEAD, SCHEMA_VERSION, metadata, schema_info
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def prepare(connection: Connection, database: str) -> bool:
     revision = revision_of(connection, database)
     if revision is None:
         metadata.create_all(connection, checkfirst=False)
+        guard(connection)
         connection.execute(insert(schema_info).values(version=SCHEMA_VERSION))
         _stamp(connection, HEAD)
     elif revision != HEAD:

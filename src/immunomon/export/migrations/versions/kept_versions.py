@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from immunomon.export.guards import guard
 from immunomon.export.reform import Reform
 
 __all__ = ["upgrade"]
@@ -48,4 +49,5 @@ def upgrade() -> None:
     op.execute(_SPECIMENS)
     op.execute(_FILES)
     reform.alter_tables(_FILL)
+    guard(op.get_bind())
     op.execute("UPDATE immunomon_schema SET version = 3")
