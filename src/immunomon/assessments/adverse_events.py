@@ -21,12 +21,19 @@ Event = Mapping[str, Any]
 class Events:
     """The treatment-emergent events, those before the first infusion or after the window, and those without a day.
 
-    An event is ``limiting`` if it is dose-limiting by the protocol and began within the declared window.
+    An event is ``limiting`` if it is dose-limiting by the protocol and began within the declared window,
+    ``at_infusion`` if it began on the day of an infusion or on the day after.
     """
 
     emergent: tuple[Event, ...]
     others: tuple[Event, ...]
     undated: int
+
+    @property
+    def unsaid(self) -> dict[str, int]:
+        """How many treatment-emergent events do not say whether they are serious, related, limiting, or how bad."""
+        names = ("serious", "related", "dose_limiting", "grade")
+        return {name: sum(event[name] is None for event in self.emergent) for name in names}
 
     @property
     def toxicities(self) -> dict[str, int]:
@@ -57,7 +64,12 @@ def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> E
         undated += day is None
         in_window = day is None or (day >= 1 and (window is None or day <= end + window))
         limiting = bool(row["dose_limiting"]) and (day is None or first <= day <= last)
-        event = {**row, "system_organ_class": row["system_organ_class"] or _NO_CLASS, "limiting": limiting}
+        event = {
+            **row,
+            "system_organ_class": row["system_organ_class"] or _NO_CLASS,
+            "limiting": limiting,
+            "at_infusion": day is not None and people[row["subject"]].is_at_infusion(day),
+        }
         (during if in_window else others).append(event)
     return Events(tuple(during), tuple(others), undated)
 
@@ -91,6 +103,7 @@ _MEASURES: Mapping[str, Callable[[Event], bool]] = {
     "serious and related": lambda event: bool(event["serious"] and event["related"]),
     "grade >= 3": lambda event: (event["grade"] or 0) >= 3,
     "dose-limiting": lambda event: bool(event["limiting"]),
+    "at infusion": lambda event: bool(event["at_infusion"]),
 }
 
 

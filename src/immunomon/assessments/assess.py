@@ -144,6 +144,7 @@ def _facts(
             "emergent": len(events.emergent),
             "others": len(events.others),
             "undated": events.undated,
+            "unsaid": events.unsaid,
             "on_day_1": len(day_one),
             "undated_toxicities": sum(e["limiting"] and e["start_day"] is None for e in events.emergent),
         },

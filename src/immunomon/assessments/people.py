@@ -35,6 +35,11 @@ class Person:
         """The study day of the last infusion; None if there was none yet."""
         return None if self.first is None else study_day(max(self.infusions), self.first)
 
+    def is_at_infusion(self, day: int) -> bool:
+        """Say whether a study day is that of an infusion, or the day after one."""
+        date = self.date_of(day)
+        return date is not None and any((date - infusion).days in {0, 1} for infusion in self.infusions)
+
     def date_of(self, day: int) -> datetime.date | None:
         """Return the date of a study day.
 

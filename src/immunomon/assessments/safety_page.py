@@ -21,6 +21,7 @@ _KINDS = {
     "serious and related": "serious and related",
     "grade >= 3": "grade 3 or higher",
     "dose-limiting": "dose-limiting toxicity",
+    "at infusion": "begun on an infusion's day or the day after",
 }
 _SAYS = {
     "escalate": "escalate",
@@ -127,6 +128,9 @@ def _events(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) ->
             f"{events['on_day_1']} began on Day 1; the data do not say whether before or after the infusion, and they "
             "count as treatment-emergent."
         )
+    unsaid = [f"{number} without '{name.replace('_', '-')}'" for name, number in events["unsaid"].items() if number]
+    if unsaid:
+        said.append(f"Events that do not say all, and count as if it were not so: {', '.join(unsaid)}.")
     if not rows:
         return Section("Adverse events", tuple(said))
     kinds: dict[_Kind, tuple[str, ...]] = {(measure, "", ""): (name,) for measure, name in _KINDS.items()}

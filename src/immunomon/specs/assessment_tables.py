@@ -148,7 +148,7 @@ class _Reading:
         key = tuple(row[name] for name in self.table.key)
         if key and self.seen.setdefault(key, line) != line:
             what = f"the same {', '.join(self.table.key)} as on line {self.seen[key]}"
-            self.complain(line, self.table.key[-1], what, "keep one of the rows")
+            self.complain(line, self.table.key[-1], what, "keep one of the rows, or tell them apart")
         if self.table.name == "msc_concentration":
             concentration = row["concentration_cells_per_ml"]
             if row["below_quantification"] and row["lloq"] and concentration and concentration >= row["lloq"]:

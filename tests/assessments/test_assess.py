@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import datetime
+
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from immunomon.assessments.assess import assess
+from immunomon.assessments.pages import alarms, markdown, pages
+from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS
+from immunomon.model.assessments import ASSESSMENT_TABLES
+from immunomon.model.endpoints import AssessmentRules, EscalationRules, KineticRules
+from immunomon.model.study import Cohort, DoseGroup, PanelUse, Study, Subject, Visit
+
+FIRST = datetime.date(2025, 1, 6)
+STUDY = Study(
+    name="DEMO",
+    title="",
+    dose_groups=(DoseGroup("B", 1e6), DoseGroup("A", 5e5)),
+    cohorts=(Cohort("A", "A", 3), Cohort("more", "B", 3, expansion=True)),
+    subjects=(
+        Subject("S01", "A", "A", "F", (FIRST, FIRST + datetime.timedelta(7))),
+        Subject("S02", "B", None, "M", (FIRST + datetime.timedelta(40),)),
+        Subject("S03", "B", "more", "U", ()),
+    ),
+    visits=(Visit("D-1", -1, baseline=True), Visit("W4", 29)),
+    panels=(PanelUse("treg", "treg"),),
+)
+
+
+def cells(column):
+    if isinstance(column.kind, tuple):
+        values = st.sampled_from(column.kind)
+    elif column.name == "subject":
+        values = st.sampled_from(["S01", "S02", "S03"])
+    elif column.kind == "truth":
+        values = st.booleans()
+    elif column.kind == "date":
+        values = st.dates(datetime.date(2024, 1, 1), datetime.date(2027, 1, 1)).map(datetime.date.isoformat)
+    elif column.kind == "day":
+        values = st.integers(-400, 400).filter(bool)
+    elif column.kind == "whole":
+        values = st.integers(int(column.low), int(column.high))
+    elif column.kind == "number":
+        low, high = column.low, 1e12 if column.high is None else column.high
+        values = st.floats(low, high)
+    else:
+        values = st.sampled_from(["W4", "one", "| <b>", "other"])
+    return values if column.needed else st.none() | values
+
+
+def rows(name):
+    row = st.fixed_dictionaries({column.name: cells(column) for column in ASSESSMENT_INPUTS[name].columns})
+    return st.lists(row, max_size=8)
+
+
+files = st.fixed_dictionaries({}, optional={name: rows(name) for name in ASSESSMENT_INPUTS})
+
+
+@settings(max_examples=30, deadline=None)
+@given(files, st.sampled_from(["3+3", "fixed"]), st.sampled_from(["zero", "half", "omit"]))
+def test_whatever_fits_the_contract_is_assessed_into_tables_that_keep_theirs(given_files, rule, below):
+    kinetics = KineticRules(sexes=("F", "M", "U"), leading=below, embedded=below, trailing=below)
+    rules = AssessmentRules(escalation=EscalationRules(rule=rule), kinetics=kinetics)
+    study = Study(**{**vars(STUDY), "assessments": rules})
+    found = assess(study, given_files)
+    assert set(found.tables) == set(ASSESSMENT_TABLES)
+    for name, table in ASSESSMENT_TABLES.items():
+        frame = found.tables[name]
+        assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == dict(table.dtypes)
+        if name not in {"platelet_visits"}:  # two counts of one day are two rows
+            assert not frame.duplicated(list(table.key)).any(), name
+    shares = found.tables["incidence"]
+    inside = shares.dropna(subset=["percent"])
+    assert ((inside["low"] <= inside["percent"]) & (inside["percent"] <= inside["high"])).all()
+    text = markdown(found.tables, found.facts, rules)
+    assert all(page.title in text for page in pages(found.tables, found.facts, rules))
+    assert all(("VIRUS CONVERSION" in text) for _ in alarms(found.tables))
+
+
+def test_the_order_of_rows_in_a_file_does_not_matter():
+    day = [{"subject": "S01", "visit": None, "study_day": n, "date": None, "platelets_1e9_per_l": 10.0 * n,
+            "bleeding": False, "rescue_therapy": False} for n in (1, 8, 15, 22)]  # fmt: skip
+    there, back = (assess(STUDY, {"platelets": one}).tables for one in (day, day[::-1]))
+    for name, table in there.items():
+        pd.testing.assert_frame_equal(table, back[name])
+
+
+def test_dose_groups_stand_from_the_lowest_dose_up():
+    blank = dict.fromkeys(ASSESSMENT_INPUTS["adverse_events"].names)
+    events = [{**blank, "subject": who, "term": "Chills", "start_day": 2} for who in ("S02", "S01")]
+    found = assess(STUDY, {"adverse_events": events})
+    shares = found.tables["incidence"]
+    assert list(dict.fromkeys(shares["dose_group"])) == ["A", "B", "all"]
+    assert shares[shares["measure"] == "at infusion"]["who"].to_list() == ["S01", "S02", "S01 S02"]
+    assert found.facts["events"]["unsaid"] == {"serious": 2, "related": 2, "dose_limiting": 2, "grade": 2}
+    assert "count as if it were not so: 2 without 'serious'" in markdown(found.tables, found.facts, STUDY.assessments)
