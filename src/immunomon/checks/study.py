@@ -13,6 +13,7 @@ from immunomon.checks.channels import check_against_others, check_against_panel
 from immunomon.checks.contents import equal_files
 from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
+from immunomon.checks.plan import check_analysis_plan
 from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, deviation_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
@@ -60,9 +61,9 @@ class StudyCheck:
             return
         panels, strategies = self._load_panels(study)
         self.problems += _unknown_limits(study, strategies, self.file)
-        problems, files = check_assessments(study)
-        self.problems += problems
-        self.specs += files
+        for problems, files in (check_assessments(study), check_analysis_plan(study, strategies)):
+            self.problems += problems
+            self.specs += files
         samples_file = study.folder / study.samples_file
         samples = self._check_samples(samples_file, study)
         if study.normalisation:

@@ -11,6 +11,7 @@ from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
 from immunomon.delivery.mapping import read_map
 from immunomon.gates import GATE_METHODS
+from immunomon.specs.analysis import load_analysis
 
 __all__ = ["check"]
 
@@ -30,7 +31,7 @@ def check(paths: Sequence[Path]) -> int:
             paths,
             methods=GATE_METHODS,
             progress=lambda done, of: say("reading", done, of, 0),
-            others={"immunomon.cp-map": read_map},
+            others={"immunomon.cp-map": read_map, "immunomon.analysis": load_analysis},
         )
     read = f"{_counted(report.specs, 'spec')} (YAML and CSV) and {_counted(report.fcs_files, 'FCS file')}"
     for line in (*report.notes, *report.problems):

@@ -1,0 +1,41 @@
+"""What is wrong with a study's analysis plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from immunomon.errors import BadSpec, Problem
+from immunomon.model.strategy import GatingStrategy
+from immunomon.model.study import Study
+from immunomon.specs.analysis import check_against_study
+
+__all__ = ["PLAN", "check_analysis_plan"]
+
+PLAN = "analysis.yaml"
+
+
+def check_analysis_plan(
+    study: Study, strategies: Iterable[GatingStrategy]
+) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
+    """Return the problems of the study's ``analysis.yaml`` and the file itself; nothing where there is no such file.
+
+    strategies: those of the study's panels; a strategy that could not be read takes its populations along, so nothing
+    is said of a panel whose strategy is missing.
+    """
+    path = study.folder / PLAN
+    if not path.is_file():
+        return (), ()
+    by_name = {strategy.name: strategy for strategy in strategies}
+    populations = {
+        use.panel: [population.id for population in by_name[use.strategy]]
+        for use in study.panels
+        if use.strategy in by_name
+    }
+    try:
+        check_against_study(path, visits=[visit.label for visit in study.visits], populations=populations)
+    except BadSpec as error:
+        unread = {use.panel for use in study.panels} - populations.keys()
+        told = [one for one in error.problems if not any(f"no panel named '{name}'" in one.what for name in unread)]
+        return tuple(told), (path,)
+    return (), (path,)
