@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 from support.postgresql import NoServerError, server
+from support.small_gates import with_gates, with_trail
 
 from immunomon.export.connection import database_url
 from immunomon.export.database import export_run
@@ -246,7 +247,10 @@ def ask():
 @pytest.fixture(params=["sqlite", "postgresql"], scope="module")
 def exported(request, run_like, tmp_path_factory):
     """Return the URL of a database with two runs of one study, of each kind."""
-    with empty_database(request, tmp_path_factory.mktemp("exported")) as url:
-        export_run(run_like(), url)
-        export_run(run_like(shift=1), url)
+    run = shutil.copytree(run_like(), tmp_path_factory.mktemp("exported") / "run")
+    with_trail(with_gates(run), "deliver")
+    with empty_database(request, run.parent) as url:
+        export_run(run, url)
+        shutil.copytree(run_like(shift=1), run, dirs_exist_ok=True)
+        export_run(run, url)
         yield url

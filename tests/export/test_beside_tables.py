@@ -7,6 +7,7 @@ import json
 
 import pandas as pd
 import pytest
+from support.small_gates import with_gates, with_trail
 
 from immunomon.cli.export import export
 from immunomon.errors import ExportFailed
@@ -15,19 +16,6 @@ from immunomon.model.statistics import MISSING, POWER
 from immunomon.pipeline.audit import AuditTrail
 
 PLATELETS = "subject,visit,study_day,platelets_1e9_per_l,bleeding\nS00,D-1,-1,15,false\nS00,W4,29,,true\n"
-
-
-def with_gates(run):
-    axes = {name: {"detector": f"{name}-A", "range": 1.0, "scale": {"kind": "identity"}} for name in ("CD3", "CD4")}
-    gate = {"kind": "interval", "axis": "CD4", "low": 0.5, "high": None}
-    one = {"label": "", "parent": "lymphocytes", "path": "/lymphocytes/cd4", "method": "valley", "source": "valley"}
-    placed = one | {"population": "cd4", "gate": gate, "facts": {"threshold": 0.5}}
-    failed = one | {"population": "treg", "gate": None, "failure": "no valley was found"}
-    (run / "gates").mkdir()
-    text = json.dumps({"strategy": "treg", "axes": axes, "populations": [placed, failed]})
-    for sample in pd.read_parquet(run / "tables" / "samples.parquet").query("status == 'gated'")["sample_id"]:
-        (run / "gates" / f"{sample}.json").write_text(text, encoding="utf-8")
-    return run
 
 
 def with_statistics(run):
@@ -47,14 +35,6 @@ def in_study(make_run, **files):
     for name, content in files.items():
         (run.parent / f"{name}.csv").write_text(content, encoding="utf-8")
     return run
-
-
-def with_trail(run, *actions):
-    trail = AuditTrail(run)
-    trail.append("run", by="Ana", reason="")
-    for action in actions:
-        trail.append(action, by="Ana", reason="asked for", target="delivery csv", manifest="f" * 64)
-    return trail
 
 
 def plain(value):

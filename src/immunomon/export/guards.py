@@ -19,7 +19,9 @@ END $$
 
 def guard(connection: Connection) -> None:
     """Put the triggers on the tables, which are new."""
-    tables = [(table.name, ("UPDATE", "DELETE")) for table in (*APPENDED, *HISTORIES.values())]
+    tables: list[tuple[str, tuple[str, ...]]] = [
+        (table.name, ("UPDATE", "DELETE")) for table in (*APPENDED, *HISTORIES.values())
+    ]
     tables.append((runs.name, ("DELETE",)))
     postgresql = connection.dialect.name == "postgresql"
     if postgresql:
