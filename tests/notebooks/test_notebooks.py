@@ -21,6 +21,7 @@ def run_folder(tmp_path_factory) -> Path:
     # As many events as it takes for the frequency of the few regulatory cells to be reportable.
     run = small_run(tmp_path_factory.mktemp("notebooks") / "trial", events=9000)
     embed_run(run, cells=300)
+    assert CliRunner().invoke(app, ["assess", str(run)]).exit_code == 0
     return run
 
 
@@ -34,7 +35,7 @@ def copied(run_folder, tmp_path_factory) -> Path:
 
 def test_all_notebooks_are_shipped():
     assert sorted(shipped_notebooks()) == NAMES
-    assert len(NAMES) == 4
+    assert len(NAMES) == 5
 
 
 @pytest.mark.parametrize("name", NAMES)
