@@ -10,6 +10,7 @@ from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, In
 from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.populations import TABLES, Table
 from immunomon.model.quality_table import QUALITY
+from immunomon.model.statistics import STATISTICS_TABLES
 from immunomon.specs.gatecall import Methods, gate_schema
 from immunomon.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 
@@ -27,6 +28,7 @@ def refreshed(text: str, *, methods: Methods) -> str:
         "gates": _gates(methods),
         "samples": _columns(),
         "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
+        "statistics": "\n\n".join(_table(table) for table in STATISTICS_TABLES.values()),
         "assessment_tables": "\n\n".join(_table(table) for table in ASSESSMENT_TABLES.values()),
     }
 

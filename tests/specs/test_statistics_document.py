@@ -1,0 +1,20 @@
+import re
+from pathlib import Path
+
+from immunomon.gates import GATE_METHODS
+from immunomon.specs.analysis import load_analysis
+from immunomon.specs.formats import refreshed
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+
+
+def test_the_columns_in_the_document_are_those_of_the_tables():
+    """If not: python -m immunomon.cli.docs."""
+    assert refreshed(TEXT, methods=GATE_METHODS) == TEXT
+
+
+def test_the_plan_in_the_document_is_a_plan(tmp_path):
+    (tmp_path / "analysis.yaml").write_text(re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1], encoding="utf-8")
+    plan = load_analysis(tmp_path / "analysis.yaml")
+    assert plan.primary.endpoints == ("treg", "th1", "th17")
+    assert len(plan.all_endpoints) == 8
