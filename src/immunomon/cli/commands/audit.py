@@ -69,3 +69,30 @@ def lock(run: Run, reason: Why, by: By) -> None:
     from immunomon.cli.audit import lock as work
 
     raise typer.Exit(work(run, reason=reason, by=by))
+
+
+@app.command()
+def trace(
+    source: Annotated[str, typer.Argument(help="The run folder, or the URL of a database it was exported to.")],
+    subject: Annotated[str, typer.Option("--subject", help="Whose number.")],
+    visit: Annotated[str, typer.Option("--visit", help="Of which visit.")],
+    population: Annotated[str, typer.Option("--population", help="Of which population, by its id.")],
+    denominator: Annotated[
+        str | None, typer.Option("--denominator", help="Percent of this only; default: all.")
+    ] = None,
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="Of this panel only; default: all.")] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="The study's folder (default: above the run), or name in the database."),
+    ] = None,
+    delivery: Annotated[
+        Path | None, typer.Option("--delivery", help="A delivery's folder: its records of the number too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print the whole way of a number, from file to delivery. Exit 1 if something on it does not fit."""
+    from immunomon.cli.trace import show as work
+    from immunomon.pipeline.trace import Asked
+
+    asked = Asked(subject, visit, population, denominator, panel)
+    raise typer.Exit(work(source, asked, study=study, delivery=delivery, as_json=as_json))

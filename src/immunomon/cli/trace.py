@@ -1,0 +1,202 @@
+"""The body of ``immunomon trace``: the whole way of a number, to read or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from immunomon.pipeline.trace import Asked, trace
+
+__all__ = ["show", "told"]
+
+Plain = Mapping[str, Any]
+
+
+def show(source: str, asked: Asked, *, study: str | None, delivery: Path | None, as_json: bool) -> int:
+    """Print the way of the numbers asked for; return 0, or 1 if something on it does not fit.
+
+    source: a run folder or a database's URL. study: the folder of the run's study, or the study's name in the database.
+    Raises ImmunomonError for what there is not.
+    """
+    found = _from_database(source, asked, study) if "://" in source else _from_run(Path(source), asked, study)
+    if delivery is not None:
+        from immunomon.pipeline.trace_delivery import delivered
+
+        folder = Path(study) if study is not None and "://" not in source else None
+        found["delivery"] = delivered(delivery, found, folder)
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False, default=str) if as_json else "\n".join(told(found)))
+    return 1 if any(_wrong(found)) else 0
+
+
+def _from_run(run: Path, asked: Asked, study: str | None) -> dict[str, Any]:
+    from immunomon.pipeline.trace_run import RunRecords
+
+    return trace(RunRecords(run, None if study is None else Path(study)), asked)
+
+
+def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, Any]:
+    from immunomon.export.connection import database_url, shown, transaction
+    from immunomon.pipeline.trace_database import DatabaseRecords
+
+    url = database_url(source)
+    with transaction(url, change=False) as connection:
+        return trace(DatabaseRecords(connection, shown(url), study), asked)
+
+
+def _wrong(found: Plain) -> Iterator[str]:
+    """Yield what does not fit on the way."""
+    for number in found["numbers"]:
+        yield from number["seal"]
+        for name in ("worked_out", "absolute"):
+            if (number[name] or {}).get("agrees") is False:
+                yield f"{number['sample']['sample_id']}: {number[name]['formula']}, but the table says otherwise"
+        if "OTHER BYTES" in number["file_now"]:
+            yield f"{number['sample']['file']}: it is not the file that was gated"
+    delivery = found.get("delivery") or {}
+    yield from (
+        f"{delivery['folder']}: {name} was changed after the delivery" for name in delivery.get("changed_files", ())
+    )
+
+
+def told(found: Plain) -> Iterator[str]:
+    """Yield the lines of a trace."""
+    asked, run = found["asked"], found["run"]
+    yield f"{asked['population']} of {asked['subject']} at {asked['visit']}"
+    yield f"Run        {run['where']}, digest {run['digest']}"
+    yield f"           immunomon {run['version']}, code {(run.get('software') or {}).get('code_digest')}"
+    yield f"           finished {run['finished_utc']}"
+    for number in found["numbers"]:
+        yield ""
+        yield from _number(number)
+    yield ""
+    yield from _changes(found["changes"])
+    yield from _trail(found["audit"])
+    for one in found["deliveries"]:
+        what = f"{one.get('target')}, manifest {one.get('manifest')}"
+        yield f"Left       entry {one['number']}, {one['utc']}, by {one['by']}: {what}"
+    yield from _delivery(found.get("delivery"))
+    wrong = list(_wrong(found))
+    yield from (f"DOES NOT FIT: {one}" for one in wrong)
+    if not wrong:
+        yield "Everything on this way fits."
+
+
+def _number(number: Plain) -> Iterator[str]:
+    sample, row, panel = number["sample"], number["frequency"], number["panel"]
+    yield f"== {row['label']} of {row['denominator']}, sample {sample['sample_id']} ({sample['role']})"
+    yield f"File       {sample['file']}, SHA-256 {sample['sha256']}"
+    yield f"           {number['file_now']}; {sample['events']} events, {sample['status']}{_why(sample['reason'])}"
+    markers = ", ".join(f"{one['name']} on {one['detector']}" for one in panel["markers"])
+    yield f"Panel      {panel['name']} ({panel['digest'] or 'digest not known'}): {markers}"
+    yield f"Strategy   {number['strategy']['name']} ({number['strategy']['digest'] or 'digest not known'})"
+    yield from _matrix(number["matrix"])
+    yield from _axes(number["gates"])
+    for gate in number["gates"]:
+        yield from _gate(gate)
+    yield from _decisions(number["decisions"])
+    yield from _result(row, number)
+
+
+def _matrix(matrix: Plain | None) -> Iterator[str]:
+    if matrix is None or "detectors" not in matrix:
+        yield f"Matrix     {(matrix or {}).get('note') or 'none: the events were not compensated'}"
+        return
+    yield f"Matrix     source: {matrix['source']}; rows are fluorochromes, by {', '.join(matrix['detectors'])}"
+    for name, values in zip(matrix["detectors"], matrix["values"], strict=True):
+        yield f"           {name:<14} {' '.join(f'{value:8.5f}' for value in values)}"
+
+
+def _axes(gates: list[Plain]) -> Iterator[str]:
+    axes = {name: axis for gate in gates for name, axis in gate["axes"].items()}
+    for place, (name, axis) in enumerate(axes.items()):
+        scale = ", ".join(f"{key} {value:g}" for key, value in axis["scale"].items() if key != "kind")
+        word, kind = "Scales" if place == 0 else "", axis["scale"]["kind"]
+        yield f"{word:<10} {name} on {axis['detector']}: {kind} {scale}".rstrip()
+
+
+def _gate(gate: Plain) -> Iterator[str]:
+    yield f"Gate       {gate['path']}: {gate['count']} of {gate['parent_count']} events"
+    if gate["gate"] is None:
+        yield f"           not placed: {gate.get('failure')}"
+        return
+    shape = {name: value for name, value in gate["gate"].items() if name != "kind"}
+    yield f"           {gate['gate']['kind']} {json.dumps(shape)}"
+    for side in gate["in_units"]:
+        ends = ", ".join(f"{end} {side[end]:.6g}" for end in ("low", "high") if end in side)
+        yield f"           {side['axis']} in units of the cytometer, compensated: {ends}"
+    weight = "" if gate.get("own_weight") is None else f"; weight of its own estimate {gate['own_weight']:.3g}"
+    errors = ", ".join(f"{name} +- {value:.3g}" for name, value in gate["errors"].items() if value is not None)
+    yield f"           placed by {gate['method']}, {gate['source']}{weight}{'; ' + errors if errors else ''}"
+    if gate.get("outlier") or gate["note"]:
+        yield f"           {'its own estimate was out of line; ' if gate.get('outlier') else ''}{gate['note']}"
+
+
+def _decisions(decisions: list[Plain]) -> Iterator[str]:
+    for one in decisions:
+        what = f"{one['action']} {one['target']}, by {one['by']}{_why(one['reason'])}"
+        yield f"Decision   entry {one['number']}, {one['utc']}: {what}"
+        for name in ("before", "after"):
+            if one.get(name):
+                yield f"           {name}: {json.dumps(one[name])}"
+    if not decisions:
+        yield "Decision   none: no person moved a gate of this sample, dropped it or accepted a warning"
+
+
+def _result(row: Plain, number: Plain) -> Iterator[str]:
+    worked = number["worked_out"]
+    yield f"Counts     {row['count']} {row['population']}, {row['denominator_count']} {row['denominator']}"
+    yield f"Formula    {worked['formula']}; the table says {row['percent']}"
+    if row["percent"] is not None:
+        both = f"by counting {_span(row, 'percent')}; with the gates' errors {_span(row, 'percent_total')}"
+        yield f"Interval   95 % {both}"
+        yield f"           gates: {row['gate_se']}, borders: {row.get('border_se')} (standard errors of the log-odds)"
+    if number["absolute"]:
+        yield f"Absolute   {number['absolute']['formula']}; the table says {number['absolute']['cells_per_ul']}"
+    quality = number["sample"].get("quality")
+    bad = [f"{one['check']} {one['verdict']}: {one['reason']}" for one in number["quality"] if one.get("reason")]
+    yield f"Quality    {quality or 'not judged'}{'; ' + '; '.join(bad) if bad else ''}"
+    yield f"Verdict    {'reportable' if row['reportable'] else 'NOT REPORTABLE'}{_why(row['reason'])}"
+
+
+def _span(row: Plain, name: str) -> str:
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return "not known" if low is None or high is None else f"{low:.6g} to {high:.6g}"
+
+
+def _why(reason: object) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _changes(rows: list[Plain]) -> Iterator[str]:
+    for row in rows:
+        what = f"{row['quantity']} of {row['denominator'] or 'blood'} ({row['panel']})"
+        value = f"{row['value']}, baseline {row['baseline']}, change {row['change']}"
+        yield f"Change     {what}: {value}; {row['status']}{_why(row['reason'])}"
+
+
+def _trail(audit: Plain) -> Iterator[str]:
+    seal = audit["run_entry"]
+    if seal is None:
+        yield "Audit      the trail has no finished run"
+        return
+    yield f"Audit      sealed by entry {seal['number']}, {seal['utc']}, by {seal['by']}, hash {seal['hash']}"
+    yield f"           {audit['entries']} entries, head {audit['head']}"
+
+
+def _delivery(delivery: Plain | None) -> Iterator[str]:
+    if delivery is None:
+        return
+    entry = delivery["trail_entry"]
+    known = f"entry {entry['number']} of the trail, by {entry['by']}" if entry else "in no entry of this trail"
+    of_run = "of this run" if delivery["of_this_run"] else "of ANOTHER run"
+    yield f"Delivery   {delivery['folder']} ({delivery['kind']}), {of_run}, {known}"
+    yield f"           manifest {delivery['manifest_sha256']}"
+    for one in delivery["records"]:
+        values = ", ".join(f"{name}={value}" for name, value in one.items() if name != "dataset")
+        yield f"  {one['dataset']}: {values}"
+    if not delivery["records"]:
+        yield "           no record of it: this kind of delivery does not name samples, or leaves the quantity out"

@@ -1,0 +1,156 @@
+"""The way of a number, from a run folder and from a database, with decisions, deliveries and what does not fit."""
+
+import json
+import shutil
+
+import pytest
+from support.small_run import small_run
+
+from immunomon.cli.deliver import deliver
+from immunomon.cli.export import export
+from immunomon.cli.trace import show
+from immunomon.errors import ImmunomonError
+from immunomon.pipeline.run import run_study
+from immunomon.pipeline.trace import Asked
+
+MOVED = (
+    "schema: immunomon.overrides/1\noverrides:\n"
+    "  - {action: move-gate, sample: fcs__treg__S01_W4_treg, population: cd4,"
+    " gate: {method: interval, axis: CD4, low: 1500}, reason: shoulder, by: A. Analyst, when: 2026-01-31T14:05:00Z}\n"
+    "  - {action: drop-sample, sample: fcs__treg__S02_W4_treg,"
+    " reason: clotted, by: A. Analyst, when: 2026-01-31T14:05:00Z}\n"
+)
+TREG = Asked("S01", "W4", "treg", "cd4")
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory):
+    """A study with decisions, its run, a database and two deliveries of it; not to be changed."""
+    study = small_run(tmp_path_factory.mktemp("trace"), events=12000).parent
+    (study / "overrides.yaml").write_text(MOVED, encoding="utf-8")
+    run_study(study, jobs=2)
+    for kind in ("csv", "adam"):
+        assert deliver(study / "run", kind, study / kind) == 0
+    assert export(study / "run", f"sqlite:///{study / 'trial.sqlite'}") == 0
+    return study
+
+
+@pytest.fixture
+def shown(traced, capsys):
+    def show_it(asked=TREG, source=None, **more):
+        options = {"study": None, "delivery": None, "as_json": True} | more
+        capsys.readouterr()
+        status = show(source or str(traced / "run"), asked, **options)
+        text = capsys.readouterr().out
+        return status, json.loads(text) if options["as_json"] else text
+
+    return show_it
+
+
+def test_a_number_leads_back_to_file_panel_matrix_scales_gates_decision_counts_and_formula(traced, shown):
+    status, found = shown()
+    (number,) = found["numbers"]
+    assert status == 0
+    assert number["file_now"] == "has these bytes still"
+    assert len(number["sample"]["sha256"]) == len(number["panel"]["digest"]) == len(number["strategy"]["digest"]) == 64
+    assert len(number["matrix"]["values"]) == len(number["matrix"]["detectors"]) == 8
+    way = [gate["population"] for gate in number["gates"]]
+    assert way == ["singlets", "live", "lymphocytes", "t_cells", "cd4", "treg"]
+    moved = number["gates"][-2]
+    assert moved["source"] == "moved by A. Analyst"
+    assert moved["in_units"] == [{"axis": "CD4", "low": pytest.approx(1500)}]
+    assert number["gates"][-1]["axes"].keys() == {"CD25", "CD127"}
+    assert [one["decision"]["population"] for one in number["decisions"]] == ["cd4"]
+    row = number["frequency"]
+    assert row["percent"] == 100 * row["count"] / row["denominator_count"]
+    assert number["worked_out"]["agrees"] is number["absolute"]["agrees"] is True
+    assert [one["quantity"] for one in found["changes"]] == ["percent", "cells_per_ul"]
+    assert [one["target"] for one in found["deliveries"]] == ["delivery csv", "delivery adam"]
+
+
+def test_the_database_tells_the_same_numbers_gates_and_decisions(traced, shown):
+    _, of_run = shown()
+    status, of_database = shown(source=f"sqlite:///{traced / 'trial.sqlite'}")
+    assert status == 0
+    one, other = of_run["numbers"][0], of_database["numbers"][0]
+    same = ("count", "denominator_count", "percent", "percent_low", "percent_total_high", "gate_se", "reportable")
+    assert {name: other["frequency"][name] for name in same} == {name: one["frequency"][name] for name in same}
+    assert [gate["gate"] for gate in other["gates"]] == [gate["gate"] for gate in one["gates"]]
+    assert [gate["axes"] for gate in other["gates"]] == [gate["axes"] for gate in one["gates"]]
+    assert [entry["hash"] for entry in other["decisions"]] == [entry["hash"] for entry in one["decisions"]]
+    assert of_database["run"]["digest"] == of_run["run"]["digest"]
+    assert of_database["audit"]["run_entry"] == of_run["audit"]["run_entry"]
+
+
+@pytest.mark.parametrize(("kind", "datasets"), [("csv", ["subset_frequencies"]), ("adam", ["CP", "ADCP"])])
+def test_a_delivery_has_its_records_and_its_entry_in_the_trail(traced, shown, kind, datasets):
+    status, found = shown(delivery=traced / kind)
+    delivery = found["delivery"]
+    assert status == 0
+    assert (delivery["of_this_run"], delivery["trail_entry"]["by"]) == (True, found["deliveries"][0]["by"])
+    assert list(dict.fromkeys(one["dataset"] for one in delivery["records"])) == datasets
+    percent = found["numbers"][0]["frequency"]["percent"]
+    value = {"subset_frequencies": "value", "CP": "CPSTRESN", "ADCP": "AVAL"}
+    first = delivery["records"][0]
+    assert first[value[first["dataset"]]] == pytest.approx(percent, rel=1e-8)
+
+
+def test_the_text_says_it_for_a_person(shown):
+    _, text = shown(as_json=False)
+    for word in ("SHA-256", "logicle t 262144", "placed by valley, moved by A. Analyst", "Formula    100 x ", "head "):
+        assert word in text
+    assert text.endswith("Everything on this way fits.\n")
+
+
+def test_without_a_denominator_all_are_told(shown):
+    _, found = shown(Asked("S01", "W4", "treg"))
+    assert len(found["numbers"]) == len({one["frequency"]["denominator"] for one in found["numbers"]}) > 1
+
+
+def test_a_dropped_sample_has_no_value_and_says_who_and_why(shown):
+    status, found = shown(Asked("S02", "W4", "treg", "cd4"))
+    (number,) = found["numbers"]
+    assert (status, number["gates"], number["frequency"]["percent"]) == (0, [], None)
+    assert "dropped by A. Analyst" in number["frequency"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (Asked("S91", "W4", "treg"), "no subject 'S91' in the run; "),
+        (Asked("S01", "W5", "treg"), "no visit 'W5' in the run; known are: D-1, W4"),
+        (Asked("S01", "W4", "tregs"), "no population 'tregs' in the run; did you mean 'treg'"),
+        (Asked("S01", "W4", "treg", "cd8"), "no denominator 'cd8' in the run; .*cd4"),
+        (Asked("S01", "W4", "treg", panel="tregg"), "no panel 'tregg' in the run; did you mean 'treg'"),
+    ],
+)
+def test_what_there_is_not_is_named_with_the_nearest(shown, asked, message):
+    with pytest.raises(ImmunomonError, match=message):
+        shown(asked)
+
+
+def test_what_does_not_fit_on_the_way_is_said_and_costs_the_exit_status(traced, tmp_path, capsys):
+    study = shutil.copytree(traced, tmp_path / "study")
+    (study / "fcs" / "treg" / "S01_W4_treg.fcs").write_bytes(b"FCS3.1")
+    gates = study / "run" / "gates" / "fcs__treg__S01_W4_treg.json"
+    gates.write_text(gates.read_text(encoding="utf-8").replace("1500", "1501", 1).replace("0.5", "0.6", 1))
+    (study / "csv" / "links.csv").write_text("sample_id\n", encoding="utf-8")
+    assert show(str(study / "run"), TREG, study=None, delivery=study / "csv", as_json=False) == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("DOES NOT FIT")]
+    assert [
+        word
+        for word in ("was changed after the run", "other gates", "not the file", "links.csv")
+        for line in said
+        if word in line
+    ]
+    assert len(said) >= 4
+
+
+def test_a_database_without_the_study_names_those_it_has(traced):
+    with pytest.raises(ImmunomonError, match=r"no study 'DEMO'; .*name one with --study: "):
+        show(f"sqlite:///{traced / 'trial.sqlite'}", TREG, study="DEMO", delivery=None, as_json=True)
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    with pytest.raises(ImmunomonError, match="there is no finished run; make one with: immunomon run"):
+        show(str(tmp_path), TREG, study=None, delivery=None, as_json=True)
