@@ -46,18 +46,14 @@ class DatabaseRecords:
             raise ImmunomonError(
                 f"{self._where}: it has no table '{name}'; export a run to it: immunomon export RUN --to"
             )
-        key = set(inspector.get_pk_constraint(name)["constrained_columns"])
         # Columns only: indexes on expressions cannot be read back, and nothing here needs them.
-        columns = [
-            Column(one["name"], one["type"], primary_key=one["name"] in key) for one in inspector.get_columns(name)
-        ]
-        return Table(name, self._metadata, *columns)
+        return Table(name, self._metadata, *(Column(one["name"], one["type"]) for one in inspector.get_columns(name)))
 
     def _read(self, name: str, **equal: object) -> list[Record]:
         table = self._table(name)
-        order = list(table.primary_key) or list(table.c)
-        query = select(table).where(*(table.c[column] == value for column, value in equal.items())).order_by(*order)
-        return [_plain(row) for row in self._connection.execute(query)]
+        query = select(table).where(*(table.c[column] == value for column, value in equal.items()))
+        rows = [_plain(row) for row in self._connection.execute(query)]
+        return sorted(rows, key=lambda row: json.dumps(row, default=str))
 
     def rows(self, table: str, **equal: str) -> list[Record]:
         """Return the current rows of a table whose columns have these values."""
@@ -106,8 +102,10 @@ class DatabaseRecords:
 
     def panel(self, name: str) -> Sequence[Record]:
         """Return the markers that medians were taken of, with their detectors."""
-        found = {(row["marker"], row["detector"]) for row in self.rows("medians", panel=name)}
-        return [{"name": marker, "detector": detector} for marker, detector in sorted(found)]
+        table = self._table("medians")
+        query = select(table.c.marker, table.c.detector).where(table.c.study == self._study, table.c.panel == name)
+        found = sorted((str(row.marker), str(row.detector)) for row in self._connection.execute(query.distinct()))
+        return [{"name": marker, "detector": detector} for marker, detector in found]
 
     def file(self, sample: Record) -> str:
         """Return that a database does not hold the file."""
