@@ -102,6 +102,19 @@ def test_the_studys_other_assessments_are_there_as_they_stand(make_run, database
     assert asked.one("SELECT best FROM v_assessment_response WHERE subject = 'S00'")["best"] == 15.5
 
 
+def test_assessments_made_from_other_files_are_left_out_and_that_is_said(make_run, database):
+    run = in_study(make_run, platelets=PLATELETS)
+    (run / "assessments").mkdir()
+    pd.DataFrame({"subject": ["S00"], "best": [15.5]}).to_parquet(run / "assessments" / "response.parquet")
+    record = {"run_digest": "d1", "inputs": {"platelets.csv": hashlib.sha256(PLATELETS.encode()).hexdigest()}}
+    (run / "assessments" / "assessments.json").write_text(json.dumps(record), encoding="utf-8")
+    assert export_run(run, database).rows["assessments"] == 3
+    (run.parent / "platelets.csv").write_text(PLATELETS + "S01,W4,29,80,false\n", encoding="utf-8")
+    summary = export_run(run, database)
+    assert (summary.rows["assessments"], summary.changes["assessments"].withdrawn) == (3, 1)
+    assert "write it anew with: immunomon assess" in summary.notes[0]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

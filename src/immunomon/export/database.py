@@ -139,7 +139,7 @@ def _fill(connection: Connection, table: Table, run: RunTables, entry: Entry) ->
     fresh = is_empty(connection, table, run.name)
     rows = arrow_of(frame_of(run, table), table)
     if not fresh:
-        return merge(connection, table, rows, entry)
+        return merge(connection, table, rows, entry=entry)
     return Counted(new=load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id}))
 
 

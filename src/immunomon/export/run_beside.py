@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.errors import BadSpec, ExportFailed
+from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.statistics import STATISTICS_TABLES
 from immunomon.specs.yamlfile import read_text
 
@@ -94,7 +95,9 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
         if path is not None:
             digests[f"study/{name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
             rows += _records("assessment", name, _csv(path, set(subjects)), key)
-    for path in sorted((folder / "assessments").glob("*.parquet")):
+    raw = {f"{name.removeprefix('study/')}.csv": digest for name, digest in digests.items()}
+    stale = _stale(folder, raw)
+    for path in () if stale else sorted((folder / "assessments").glob("*.parquet")):
         data = path.read_bytes()
         digests[f"assessments/{path.stem}"] = hashlib.sha256(data).hexdigest()
         name = path.stem if path.stem not in _RAW else f"{path.stem}_derived"
@@ -102,8 +105,25 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
         unknown = sorted({str(row["subject"]) for row in found if row.get("subject")} - set(subjects))
         if unknown:
             raise ExportFailed(f"{path}: the study has no subject '{unknown[0]}'; make the table anew")
-        rows += _records("assessment", name, found, ("subject",))
-    return Records(_frame("assessment", rows), digests)
+        contract = ASSESSMENT_TABLES.get(path.stem)
+        rows += _records("assessment", name, found, ("subject",) if contract is None else contract.key)
+    return Records(_frame("assessment", rows), digests, stale)
+
+
+def _stale(folder: Path, raw: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a note if the tables of ``immunomon assess`` are of another run, or of the study's files as they were."""
+    place = folder / "assessments"
+    if not (place / "assessments.json").is_file():
+        return ()
+    try:
+        record = json.loads((place / "assessments.json").read_text(encoding="utf-8"))
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))["digest"]
+        same = record["run_digest"] in (None, run)
+        same &= all(raw.get(name, digest) == digest for name, digest in record["inputs"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExportFailed(f"{place}: cannot be read ({error!r}); write it anew with: immunomon assess RUN") from error
+    what = f"{place} was made from another state of the run or the study's files; write it anew with: immunomon assess"
+    return () if same else (f"{what} {folder}",)
 
 
 def read_trail(folder: Path) -> tuple[Mapping[str, Any], ...]:

@@ -73,7 +73,7 @@ def is_empty(connection: Connection, table: Table, study: str) -> bool:
     return connection.execute(found, {"study": study}).first() is None
 
 
-def merge(connection: Connection, table: Table, rows: pa.Table, entry: Entry) -> Counted:
+def merge(connection: Connection, table: Table, rows: pa.Table, *, entry: Entry) -> Counted:
     """Bring new and changed rows into a table, and put what they replace into its history.
 
     rows: without the columns ``study`` and ``run_id``. Rows that are gone stay until ``withdraw``, since rows of other
