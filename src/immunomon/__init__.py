@@ -1,7 +1,7 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
-embed_run, gate_files, analyse, read_panel, read_strategy, gating_plot, trajectories, atlas_plot.
+embed_run, gate_files, analyse, read_panel, read_strategy, gating_plot, trajectories, atlas_plot, umap_panels.
 
 >>> import immunomon
 >>> immunomon.__version__.count(".")
@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 # By name only: a static import would tie the lowest layers, which read the version, to the highest ones.
 _OFFERED = {
     "analyse": "immunomon.pipeline.single",
-    "atlas_plot": "immunomon.atlas.figure",
+    "atlas_plot": "immunomon.plots.umap",
     "embed_run": "immunomon.atlas.embed",
     "gate_files": "immunomon.pipeline.files",
     "gating_plot": "immunomon.plots.gating",
@@ -24,6 +24,7 @@ _OFFERED = {
     "read_strategy": "immunomon.pipeline.named",
     "run_study": "immunomon.pipeline.run",
     "trajectories": "immunomon.plots.trajectories",
+    "umap_panels": "immunomon.plots.umap",
 }
 
 

@@ -1,6 +1,6 @@
 """An atlas: cells of all patients and visits laid out in a plane, to look at. Exploratory: no number is tested here."""
 
 from immunomon.atlas.embed import embed_run
-from immunomon.atlas.figure import atlas_plot
+from immunomon.plots.umap import atlas_plot
 
 __all__ = ["atlas_plot", "embed_run"]

@@ -1,99 +1,20 @@
-"""The atlas drawn: cells in the plane, coloured by what they are, whose, when, and how bright."""
+"""The atlas' picture: cells by population, visit, dose group, subject, cluster and every marker."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from immunomon.plots.colours import dose_group_colours
+from immunomon.plots.umap import atlas_plot
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-__all__ = ["atlas_plot", "picture"]
+__all__ = ["picture"]
 
-_TITLES = {"label": "population", "dose_group": "dose group"}
-_GREY = "#b9bec4"
 _POINT = 3.0
-
-
-def atlas_plot(
-    ax: Axes, atlas: pd.DataFrame, colour: str = "label", *, order: Sequence[str] | None = None, size: float = _POINT
-) -> Axes:
-    """Draw an atlas' cells, coloured by a column: words get a colour each and a legend, a marker's values a colour bar.
-
-    atlas: a table that ``embed_run`` wrote, or part of it. colour: label, dose_group, visit, subject, cluster or a
-    marker. order: the words in the order of the legend (of ``visit``: of time; of ``label``: what lies in no subset
-    first, which is drawn in grey). Raises KeyError for a column that is not there.
-
-    >>> import matplotlib.figure, pandas as pd
-    >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "label": ["Treg", "NK"], "CD25": [0.5, 0.1]})
-    >>> [text.get_text() for text in atlas_plot(matplotlib.figure.Figure().subplots(), cells).get_legend().get_texts()]
-    ['NK', 'Treg']
-    """
-    values = atlas[colour]
-    if values.dtype.kind == "f":
-        _draw_marker(ax, atlas, colour, size)
-    else:
-        _draw_words(ax, atlas.assign(**{colour: values.astype(str)}), colour, order=order, size=size)
-    ax.set(xticks=[], yticks=[], xlabel="", ylabel="", title=_TITLES.get(colour, colour))
-    ax.set_box_aspect(1)
-    for side in ("top", "right", "left", "bottom"):
-        ax.spines[side].set_color("#d5d8dc")
-    return ax
-
-
-def _draw_marker(ax: Axes, atlas: pd.DataFrame, marker: str, size: float) -> None:
-    low, high = np.percentile(atlas[marker], [1, 99])
-    ordered = atlas.sort_values(marker, kind="stable")  # few bright cells are seen above many dim ones
-    style = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidths": 0, "rasterized": True}
-    drawn = ax.scatter(ordered["umap1"], ordered["umap2"], c=ordered[marker], s=size, **style)
-    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02, ticks=[low, high])
-    bar.ax.set_yticklabels(["dim", "bright"], fontsize="x-small")
-    bar.outline.set_visible(False)
-
-
-def _draw_words(ax: Axes, atlas: pd.DataFrame, column: str, *, order: Sequence[str] | None, size: float) -> None:
-    import seaborn as sns
-
-    present = set(atlas[column])
-    words = [word for word in order or sorted(present, key=_natural) if word in present]
-    colours = _palette(column, words, grey=order[0] if order and column == "label" else None)
-    if column == "label":  # rare ones last, so that they lie above
-        shown = atlas.assign(_n=atlas[column].map(atlas[column].value_counts())).sort_values(
-            "_n", ascending=False, kind="stable"
-        )
-    else:  # by chance: whoever is drawn last would hide the others
-        shown = atlas.iloc[np.random.default_rng(0).permutation(len(atlas))]
-    sns.scatterplot(
-        data=shown, x="umap1", y="umap2", hue=column, hue_order=words, palette=colours, s=size, linewidth=0, ax=ax,
-        rasterized=True,
-    )  # fmt: skip
-    style: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "fontsize": "x-small", "frameon": False}
-    ax.legend(**style, title=None, markerscale=2.5, handletextpad=0.2, borderaxespad=0.3)
-
-
-def _natural(word: str) -> tuple[int, str]:
-    return (int(word), "") if word.isdigit() else (-1, word)
-
-
-def _palette(column: str, words: Sequence[str], *, grey: str | None) -> dict[str, Any]:
-    import seaborn as sns
-
-    if column == "dose_group":
-        known = dose_group_colours(words)
-        return {word: known[word].light for word in words}
-    if column == "visit":
-        return dict(zip(words, sns.color_palette("viridis", len(words)), strict=True))
-    coloured = [word for word in words if word != grey]
-    base = [c for place, c in enumerate(sns.color_palette("colorblind")) if place != 7]  # 7 is a grey
-    colours = base if len(coloured) <= len(base) else sns.color_palette("husl", len(coloured))
-    return {word: _GREY if word == grey else colours[coloured.index(word)] for word in words}
 
 
 def picture(atlas: pd.DataFrame, record: Mapping[str, Any], *, study: Mapping[str, Any]) -> bytes:

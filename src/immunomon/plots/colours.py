@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ALL_TOGETHER", "DENSITY_STOPS", "DENSITY_STOPS_DARK", "Colour", "dose_group_colours"]
+__all__ = ["ALL_TOGETHER", "DENSITY_STOPS", "DENSITY_STOPS_DARK", "Colour", "dose_group_colours", "word_colours"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ DENSITY_STOPS = ("#c3d4e6", "#7fb2d6", "#3d84bd", "#3a4fa3", "#5b2a86", "#a3246c
 DENSITY_STOPS_DARK = ("#2d4a73", "#2f6f9c", "#2f97a8", "#46b98f", "#93d06a", "#dce35b", "#fff6b0")
 """The same on a dark page."""
 
+_GREY = "#b9bec4"
+# Seaborn's "colorblind" without its grey, which stands for what is in no group.
+_APART = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#ece133", "#56b4e9")
+
 
 def dose_group_colours(names: Iterable[str]) -> dict[str, Colour]:
     """Return each dose group's colour, by its place in the study's list; ``all`` is grey.
@@ -45,3 +49,30 @@ def dose_group_colours(names: Iterable[str]) -> dict[str, Colour]:
     """
     colours = {name: _CYCLE[place % len(_CYCLE)] for place, name in enumerate(names)}
     return {**colours, "all": ALL_TOGETHER}
+
+
+def word_colours(column: str, words: Sequence[str], *, grey: str | None = None) -> dict[str, str]:
+    """Return a colour, "#rrggbb", for each word of a column of an atlas: one apart for dose groups, visits by time.
+
+    Up to nine others are told apart with any of the common colour blindnesses; more take hues and three lightnesses in
+    turn, so that neighbours in a legend differ in both. grey: the word for what is in no group.
+
+    >>> word_colours("dose_group", ["A", "B"])
+    {'A': '#0072b2', 'B': '#d98200'}
+    """
+    import seaborn as sns
+
+    if column == "dose_group":
+        known = dose_group_colours(words)
+        return {word: known[word].light for word in words}
+    if column == "visit":
+        return dict(zip(words, sns.color_palette("viridis", len(words)).as_hex(), strict=True))
+    coloured = [word for word in words if word != grey]
+    colours = list(_APART) if len(coloured) <= len(_APART) else _many(len(coloured))
+    return {word: _GREY if word == grey else colours[coloured.index(word)] for word in words}
+
+
+def _many(count: int) -> list[str]:
+    import seaborn as sns
+
+    return [sns.husl_palette(count, l=(0.38, 0.58, 0.76)[place % 3], s=0.85).as_hex()[place] for place in range(count)]
