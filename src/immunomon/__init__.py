@@ -1,7 +1,7 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
-embed_run, gate_files, analyse, read_panel, read_strategy, gating_plot, trajectories, atlas_plot, umap_panels.
+embed_run, export_cells, gate_files, analyse, read_panel, read_strategy, gating_plot, trajectories, atlas_plot, umap_panels.
 
 >>> import immunomon
 >>> immunomon.__version__.count(".")
@@ -17,6 +17,7 @@ _OFFERED = {
     "analyse": "immunomon.pipeline.single",
     "atlas_plot": "immunomon.plots.umap",
     "embed_run": "immunomon.atlas.embed",
+    "export_cells": "immunomon.annotated.export",
     "gate_files": "immunomon.pipeline.files",
     "gating_plot": "immunomon.plots.gating",
     "open_run": "immunomon.pipeline.opened",

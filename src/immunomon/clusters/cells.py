@@ -22,7 +22,18 @@ from immunomon.steps.apply import apply_gates
 from immunomon.steps.compensate import compensate
 from immunomon.steps.transform import resolve_scales
 
-__all__ = ["BINS", "HIGHEST", "LOWEST", "NARROWEST", "PERCENTILES", "Gathered", "Job", "gather", "ranges_of"]
+__all__ = [
+    "BINS",
+    "HIGHEST",
+    "LOWEST",
+    "NARROWEST",
+    "PERCENTILES",
+    "Gathered",
+    "Job",
+    "gather",
+    "one_scale_for_all",
+    "ranges_of",
+]
 
 # Coordinates of a display scale lie near 0 to 1; the histograms hold what lies a little beyond, too.
 LOWEST, HIGHEST, BINS = -0.5, 1.5, 4096
@@ -120,7 +131,7 @@ def _gather(
     rows = np.flatnonzero(mask) if mask is not None else np.empty(0, dtype=np.int64)
     typed, state = markers
     compensated = compensate(events, job.spillover, wanted=[*typed, *state])
-    scales = resolve_scales(_one_scale_for_all(strategy), typed, compensated)
+    scales = resolve_scales(one_scale_for_all(strategy), typed, compensated)
     display = np.empty((rows.size, len(typed)), dtype=np.float32)
     for place, marker in enumerate(typed):
         values = scales[marker].apply(compensated.column(marker)[rows].astype(np.float64))
@@ -147,7 +158,7 @@ def _file(stem: Path, name: str) -> Path:
     return stem.with_name(f"{stem.name}.{name}.npy")
 
 
-def _one_scale_for_all(strategy: GatingStrategy) -> GatingStrategy:
+def one_scale_for_all(strategy: GatingStrategy) -> GatingStrategy:
     """Return the strategy without widths that every file has for itself: cells of all files share one scale."""
     fixed = {
         name: replace(scale, parameters=tuple(pair for pair in scale.parameters if pair != ("w", None)))

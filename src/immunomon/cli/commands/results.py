@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +14,9 @@ from immunomon.cli.app import app
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
+    kind: Annotated[
+        Literal["database", "anndata"], typer.Option("--as", help="Results into a database, or cells for scanpy.")
+    ] = "database",
     to: Annotated[
         str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")
     ] = None,
@@ -21,11 +25,43 @@ def export(
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept beside the values that are replaced.")] = "",
     by: Annotated[str, typer.Option("--by", help="Who exports; default: this computer's user.")] = "",
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="With anndata: the panel; default: the study's first.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="With anndata: the file; default: RUN/anndata/PANEL.h5ad.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", help="With anndata: only the cells of this population.")
+    ] = None,
+    atlas_only: Annotated[
+        bool, typer.Option("--atlas-only", help="With anndata: only the cells that immunomon embed laid out.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With anndata: replace the file.")] = False,
 ) -> None:
-    """Write subset frequencies and changes into a database: all or nothing, and repeatable."""
+    """Write frequencies and changes into a database (all or nothing, repeatable), or cells as AnnData (.h5ad)."""
+    if kind == "anndata":
+        _refuse("anndata", {"--to": to, "--reason": reason, "--by": by})
+        from immunomon.cli.export_cells import export_anndata
+
+        raise typer.Exit(
+            export_anndata(
+                run, panel=panel, out=out, within=within, atlas_only=atlas_only, overwrite=overwrite, study=study
+            )
+        )
+    given = {"--panel": panel, "--out": out, "--within": within, "--atlas-only": atlas_only, "--overwrite": overwrite}
+    _refuse("database", given)
     from immunomon.cli.export import export as work
 
     raise typer.Exit(work(run, to, study=study, reason=reason, by=by))
+
+
+def _refuse(kind: str, options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing here: whoever gave them meant something else."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        other = "database" if kind == "anndata" else "anndata"
+        raise typer.BadParameter(f"{', '.join(given)} belongs to --as {other}")
 
 
 @app.command("export-gates")

@@ -1,0 +1,124 @@
+"""Cells: one sample read again through the gates that the run placed, a block of events at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.annotated.writing import Block
+from immunomon.clusters.cells import Job, one_scale_for_all
+from immunomon.clusters.samples import Source
+from immunomon.io.fcs import read_fcs
+from immunomon.model.events import EventTable
+from immunomon.model.gatetree import GateTree
+from immunomon.model.lazy import LazyTable
+from immunomon.model.strategy import ROOT
+from immunomon.steps.apply import apply_gates
+from immunomon.steps.compensate import compensate
+from immunomon.steps.transform import resolve_scales, transform
+
+__all__ = ["LAYERS", "OpenSample", "deepest", "labels_of", "open_sample"]
+
+LAYERS = ("raw", "compensated")
+BLOCK = 65_536
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSample:
+    """A sample's events on three scales, its gates, and which events are taken, ascending, (cells,).
+
+    beside: scatter and time, which are no variables; the file may lack some.
+    """
+
+    raw: EventTable
+    compensated: LazyTable
+    display: LazyTable
+    tree: GateTree
+    rows: Rows
+    beside: tuple[str, ...]
+
+    def blocks(self, populations: Sequence[str]) -> Iterator[tuple[Rows, Block]]:
+        """Yield the events' rows and their values: X, layers, event, population (codes), scatter and time."""
+        places = [self.raw.index(channel.detector) for channel in self.compensated.channels]
+        for begin in range(0, self.rows.size, BLOCK):
+            rows = self.rows[begin : begin + BLOCK]
+            matrices = {
+                "X": _stacked([self.display.cells(place, rows) for place in range(len(places))]),
+                "raw": _stacked([self.raw.values[rows, place] for place in places]),
+                "compensated": _stacked([self.compensated.cells(place, rows) for place in range(len(places))]),
+            }
+            obs: dict[str, NDArray[Any]] = {
+                "event": rows,
+                "population": deepest(self.tree, rows, populations),
+                **{name: self._beside(name, rows) for name in self.beside},
+            }
+            yield rows, Block(matrices, obs)
+
+    def _beside(self, name: str, rows: Rows) -> NDArray[np.float32]:
+        if not self.raw.has(name):
+            return np.full(rows.size, np.nan, dtype=np.float32)
+        return np.asarray(self.raw.column(name)[rows], dtype=np.float32)
+
+
+def _stacked(columns: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
+    block = np.empty((len(columns[0]), len(columns)), dtype=np.float32)
+    for place, values in enumerate(columns):
+        block[:, place] = values
+    return block
+
+
+def open_sample(source: Source, job: Job, *, within: str, only: Rows | None = None) -> OpenSample:
+    """Return a sample of a run, read again; only: the events to take (default: all of the population within).
+
+    Display values are on one scale for all files. Raises what reading and gating a file raise.
+    """
+    _, raw = read_fcs(job.path)
+    events = raw.labelled(source.panel.label_channels(raw.channels))
+    tree = apply_gates(events, job.placed, None)
+    names = [marker.name for marker in source.panel.markers]
+    compensated = compensate(events, job.spillover, wanted=names)
+    scales = resolve_scales(one_scale_for_all(source.strategy), names, compensated)
+    display = transform(compensated, scales, fast=False)
+    mask = tree.mask(within)
+    rows = np.flatnonzero(mask) if mask is not None else np.empty(0, dtype=np.int64)
+    if only is not None:
+        rows = np.intersect1d(rows, only)
+    beside = (*source.panel.scatter, *([source.panel.time] if source.panel.time else []))
+    return OpenSample(events, cast(LazyTable, compensated), cast(LazyTable, display), tree, rows, beside)
+
+
+def deepest(tree: GateTree, rows: Rows, populations: Sequence[str]) -> NDArray[np.int32]:
+    """Return for each event which population farthest down the tree holds it; of equals, the one declared first.
+
+    rows: places in the file, (events,). populations: ``root`` first, then ids; the result is places in them.
+    """
+    place = {name: number for number, name in enumerate(populations)}
+    found = np.full(rows.size, place[ROOT], dtype=np.int32)
+    depth = np.zeros(rows.size, dtype=np.int32)
+    for population in tree.populations:
+        mask: NDArray[np.bool_] | None = tree.memberships.get(population.id)
+        if mask is None:
+            continue
+        level = population.path.count("/")
+        deeper = mask[rows] & (level > depth)
+        found[deeper], depth[deeper] = place[population.id], level
+    return found
+
+
+def labels_of(populations: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Return what to call cells whose deepest population this is: those of a divided one are its other cells.
+
+    populations: id -> label and parent.
+
+    >>> labels_of({"cd4": ("CD4 T cells", "root"), "treg": ("Treg", "cd4")})
+    {'root': 'All events, other', 'cd4': 'CD4 T cells, other', 'treg': 'Treg'}
+    """
+    divided = {parent for _, parent in populations.values()}
+    labels = {ROOT: "All events"} | {name: label for name, (label, _) in populations.items()}
+    return {name: f"{label}, other" if name in divided else label for name, label in labels.items()}
