@@ -4,7 +4,7 @@
     python benchmarks/anndata.py demo/run [--events 10000000] [--json FILE]
 
 The samples of the run are exported again and again, under other names, until there are as many events; each time they
-are read, compensated, gated and transformed anew. Every export has a process of its own, whose peak memory is said.
+are read, compensated, gated and transformed anew. Every export has a process of its own, so its peak memory is its own.
 """
 
 from __future__ import annotations

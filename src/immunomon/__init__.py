@@ -1,7 +1,7 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
-embed_run, export_cells, gate_files, analyse, read_panel, read_strategy, and plots: gating_plot, trajectories, atlas_plot,
+embed_run, export_cells, gate_files, analyse, read_panel, read_strategy; plots: gating_plot, trajectories, atlas_plot,
 umap_panels.
 
 >>> import immunomon
