@@ -12,6 +12,7 @@ from pathlib import Path
 
 __all__ = [
     "AmbiguousChannel",
+    "BadAtlas",
     "BadFcs",
     "BadSpec",
     "BadSpillover",
@@ -76,6 +77,10 @@ class BadSpec(ImmunomonError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BadAtlas(ImmunomonError):
+    """A file is no atlas, was changed since it was fitted, or does not fit the run; the message says which."""
 
 
 class BadFcs(ImmunomonError):

@@ -3,7 +3,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.atlas.cells import deepest_population, labels_in_order, labels_of, one_scale_for_all, pick
+from immunomon.atlas.cells import deepest_population, labels_in_order, labels_of, own_rng, pick
+from immunomon.clusters.cells import one_scale_for_all
 from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population, ScaleDeclaration
 
@@ -47,21 +48,19 @@ def test_labels_go_from_parents_to_children():
     assert labels_in_order(cells, strategy) == ["All", "Live", "T", "B"]
 
 
-@given(st.lists(st.booleans(), max_size=60), st.integers(0, 80), st.integers(0, 5))
-def test_cells_are_picked_from_the_population_once_each_in_order(mask, count, seed):
-    mask = np.array(mask, dtype=np.bool_)
-    chosen = pick(mask, count, seed=seed, name="S01_W4")
-    assert chosen.size == min(count, mask.sum())
-    assert mask[chosen].all()
+@given(st.integers(0, 60), st.integers(0, 80), st.integers(0, 5))
+def test_cells_are_picked_once_each_in_order(available, count, seed):
+    chosen = pick(available, count, own_rng(seed, "S01_W4"))
+    assert chosen.size == min(count, available)
+    assert ((chosen >= 0) & (chosen < available)).all()
     assert (np.diff(chosen) > 0).all()
 
 
 def test_the_choice_is_the_samples_own_and_the_seeds():
-    mask = np.ones(1000, dtype=np.bool_)
-    first = pick(mask, 50, seed=1, name="S01_W4")
-    np.testing.assert_array_equal(first, pick(mask, 50, seed=1, name="S01_W4"))
-    assert set(first) != set(pick(mask, 50, seed=2, name="S01_W4"))
-    assert set(first) != set(pick(mask, 50, seed=1, name="S02_W4"))
+    first = pick(1000, 50, own_rng(1, "S01_W4"))
+    np.testing.assert_array_equal(first, pick(1000, 50, own_rng(1, "S01_W4")))
+    assert set(first) != set(pick(1000, 50, own_rng(2, "S01_W4")))
+    assert set(first) != set(pick(1000, 50, own_rng(1, "S02_W4")))
 
 
 def test_a_width_that_each_file_has_for_itself_becomes_one_for_all():

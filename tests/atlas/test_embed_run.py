@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from immunomon.atlas.embed import embed_run
 from immunomon.cli.main import app
-from immunomon.errors import ImmunomonError, UnknownName
+from immunomon.errors import BadAtlas, ImmunomonError, UnknownName
 from immunomon.pipeline.named import read_panel, read_strategy
 from immunomon.pipeline.opened import open_run
 from immunomon.pipeline.single import analyse
@@ -47,9 +47,9 @@ def test_a_cell_is_a_real_event_with_its_population_and_its_display_values(cells
         np.testing.assert_allclose(mine[marker], scale.apply(found.compensated.column(marker)[events]), rtol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_bytes(atlas, run_folder):
+def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_jobs(atlas, run_folder):
     table, record = atlas.table.read_bytes(), atlas.record.read_bytes()
-    again = embed_run(run_folder, cells=601, seed=4)
+    again = embed_run(run_folder, cells=601, seed=4, jobs=1)
     assert again.table.read_bytes() == table
     assert again.record.read_bytes() == record
 
@@ -64,12 +64,39 @@ def test_the_record_says_how_it_was_made(atlas, run_folder):
     assert sum(record["cells_of_samples"].values()) == 601
 
 
+def test_weights_add_up_to_the_cells_of_each_sample(cells, run_folder):
+    rows = open_run(run_folder).table("populations").query("population == 'lymphocytes'")
+    known = rows.set_index("sample_id")["count"].astype(float)
+    found = cells.groupby("sample_id")["weight"].sum()
+    np.testing.assert_allclose(found, known[found.index], rtol=1e-9)
+
+
+def test_rare_cells_are_more_than_their_share_and_their_weights_make_up_for_it(cells, run_folder):
+    treg = cells["population"].str.startswith("treg")
+    rows = open_run(run_folder).table("populations")
+    known = rows.groupby("population")["count"].sum()
+    share = known["treg"] / known["lymphocytes"]
+    assert treg.mean() > 2 * share
+    assert 0.6 * share < cells.loc[treg, "weight"].sum() / cells["weight"].sum() < 1.6 * share
+
+
+def test_a_cell_says_how_usual_it_is(cells, atlas):
+    assert cells["fitted"].all()
+    beyond = cells["out_of_reference"] > atlas.contents["out_of_reference"]["threshold"]
+    assert 0 <= cells.loc[beyond, "weight"].sum() / cells["weight"].sum() <= 0.01
+
+
+def test_an_atlas_stays_unless_one_says_to_replace_it(atlas, run_folder):
+    with pytest.raises(BadAtlas, match=r"fitted with another seed; it stays.*--refit"):
+        embed_run(run_folder, cells=601, seed=5)
+
+
 def test_the_picture_is_a_png(atlas):
     assert atlas.picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_no_half_written_file_is_left(atlas):
-    assert sorted(path.suffix for path in atlas.table.parent.iterdir()) == [".json", ".parquet", ".png"]
+    assert sorted(path.suffix for path in atlas.table.parent.iterdir()) == [".json", ".npz", ".parquet", ".png"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +113,7 @@ def test_an_unknown_name_gets_the_nearest(run_folder, arguments, message):
 
 def test_a_population_without_cells_enough_is_refused(run_folder):
     with pytest.raises(ImmunomonError, match=r"only \d+ cells of 'treg_activated'.*--within"):
-        embed_run(run_folder, within="treg_activated")
+        embed_run(run_folder, within="treg_activated", refit=True)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -104,12 +131,14 @@ def test_a_file_that_changed_since_the_run_is_refused(run_folder, tmp_path):
     study = shutil.copytree(run_folder.parent, tmp_path / "trial")
     changed = open_run(study / "run").fcs_file("fcs__treg__S01_W4_treg")
     changed.write_bytes(changed.read_bytes() + b" ")
-    with pytest.raises(ImmunomonError, match=r"1 of 6 samples.*'fcs__treg__S01_W4_treg'; run the study again"):
+    with pytest.raises(
+        ImmunomonError, match=r"S01_W4_treg\.fcs: it is not the file that the run gated.*run the study again"
+    ):
         embed_run(study / "run")
 
 
 def test_the_command_says_what_it_wrote(run_folder):
-    result = CliRunner().invoke(app, ["embed", str(run_folder), "--within", "cd4", "--cells", "300"])
+    result = CliRunner().invoke(app, ["embed", str(run_folder), "--within", "cd4", "--cells", "300", "--refit"])
     assert result.exit_code == 0, result.output
     assert "300 cells of cd4 from 6 samples of the panel treg" in result.output
     assert "treg.png" in result.output

@@ -1,96 +1,116 @@
-"""Cells: the same number from every subject and visit, with their markers on one display scale."""
+"""Cells: read through the gates that the run placed, with their markers on one display scale for all files."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunomon.clusters.cells import Job, one_scale_for_all, read_gated, rows_within
+from immunomon.clusters.samples import Source
+from immunomon.clusters.stored import StoredClusters
+from immunomon.model.events import EventTable
 from immunomon.model.gatetree import GateTree
+from immunomon.model.scales import AnyScale, scale_to_dict
 from immunomon.model.strategy import ROOT, GatingStrategy
-from immunomon.pipeline.plan import Plan, Task
-from immunomon.pipeline.single import analyse
 from immunomon.steps.transform import resolve_scales, transform
 
 __all__ = [
     "CELL_COLUMNS",
+    "PLACE_COLUMNS",
+    "Choice",
+    "Reader",
     "deepest_population",
     "labels_in_order",
     "labels_of",
-    "one_scale_for_all",
+    "metacluster_names",
+    "own_rng",
     "pick",
-    "read_cells",
 ]
 
-CELL_COLUMNS = ("sample_id", "subject", "visit", "dose_group", "event", "population", "label")
+CELL_COLUMNS = ("sample_id", "subject", "visit", "dose_group", "event", "population", "label", "metacluster", "weight")
+PLACE_COLUMNS = ("fitted", "out_of_reference", "cluster", "umap1", "umap2")
+
+Choice = Callable[[str, NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float64]]]
 
 
-def read_cells(
-    plan: Plan,
-    wanted: Sequence[tuple[Task, int]],
-    *,
-    within: str,
-    markers: Sequence[str],
-    seed: int,
-    jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Return cells of samples that are read and gated again: CELL_COLUMNS, then the markers, float32 display values.
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """How cells of a panel's samples are read: from where, within which population, with which markers."""
 
-    wanted: samples, and how many cells of each. Rows are in the order of the samples, then of the events in the file.
-    Raises what ``analyse`` raises.
+    source: Source
+    within: str
+    markers: tuple[str, ...]
+    clusters: StoredClusters | None = None
+
+    def read(self, job: Job, choose: Choice) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return some of a sample's cells: CELL_COLUMNS, then the markers, float32 display values; and their scales.
+
+        choose: of the sample's id, the population's events and their metaclusters (0: none), which are taken (places
+        among them, ascending) and how many cells each stands for. An event whose markers are not finite is no cell.
+        Raises what reading and gating a file raise.
+        """
+        tree, compensated = read_gated(job, self.source.panel, self.markers)
+        scales = resolve_scales(one_scale_for_all(self.source.strategy), self.markers, compensated)
+        rows, display = self._finite(rows_within(tree, self.within), compensated, scales)
+        sample = job.sample
+        numbers = self.clusters.numbers(sample.id, rows) if self.clusters else np.zeros(rows.size, dtype=np.int64)
+        taken, weights = choose(sample.id, rows, numbers)
+        table = self._described(job, tree, rows[taken], numbers[taken]).assign(weight=weights)
+        values = pd.DataFrame(dict(zip(self.markers, display[:, taken], strict=True)))
+        found = {name: scale_to_dict(scale) for name, scale in scales.items()}
+        return pd.concat([table[list(CELL_COLUMNS)], values], axis=1), found
+
+    def _finite(
+        self, rows: NDArray[np.int64], compensated: EventTable, scales: dict[str, AnyScale]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the rows whose display values are all finite, and these, (markers, rows)."""
+        shown = transform(compensated, scales)
+        values = np.array([shown.column(name)[rows] for name in self.markers], dtype=np.float32)
+        values = values.reshape(len(self.markers), rows.size)
+        fine = np.isfinite(values).all(axis=0)
+        return rows[fine], values[:, fine]
+
+    def _described(
+        self, job: Job, tree: GateTree, events: NDArray[np.int64], numbers: NDArray[np.int64]
+    ) -> pd.DataFrame:
+        sample, labels = job.sample, labels_of(tree)
+        population = deepest_population(tree, events)
+        group = self.source.study.subject(sample.subject).dose_group if sample.subject else None
+        table = pd.DataFrame({"event": events, "population": population, "label": [labels[one] for one in population]})
+        names = metacluster_names(numbers)
+        whose = {"sample_id": sample.id, "subject": sample.subject, "visit": sample.visit, "dose_group": group}
+        return table.assign(metacluster=names, **whose)
+
+
+def metacluster_names(numbers: NDArray[np.int64]) -> pd.Series[str]:
+    """Return the names of metaclusters by number, missing for 0.
+
+    >>> metacluster_names(np.array([2, 0])).tolist()
+    ['mc02', <NA>]
     """
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        tables = []
-        found = pool.map(lambda one: _cells(plan, *one, within=within, markers=markers, seed=seed), wanted)
-        for done, table in enumerate(found, start=1):
-            tables.append(table)
-            if progress:
-                progress(done, len(wanted))
-    return pd.concat(tables, ignore_index=True)
+    names = np.array([None, *(f"mc{number:02d}" for number in range(1, int(numbers.max(initial=0)) + 1))], dtype=object)
+    return pd.Series(names[numbers], dtype="string")
 
 
-def _cells(plan: Plan, task: Task, count: int, *, within: str, markers: Sequence[str], seed: int) -> pd.DataFrame:
-    sample = task.sample
-    strategy = plan.strategies[plan.study.strategy_of(sample.panel)]
-    analysis = analyse(
-        task.path,
-        strategy,
-        panel=plan.panels[sample.panel],
-        compensation=plan.compensation,
-        quality=plan.study.quality if plan.study.quality.exclude_flagged else None,
-        with_plots=False,
-    )
-    mask = analysis.tree.mask(within)
-    events = pick(np.zeros(0, dtype=np.bool_) if mask is None else mask, count, seed=seed, name=sample.id)
-    scales = resolve_scales(one_scale_for_all(strategy), markers, analysis.compensated)
-    display = transform(analysis.compensated, scales)
-    population = deepest_population(analysis.tree, events)
-    labels = labels_of(analysis.tree)
-    whose = {"sample_id": sample.id, "subject": sample.subject, "visit": sample.visit}
-    group = plan.study.subject(sample.subject).dose_group if sample.subject else None
-    table = pd.DataFrame(
-        {"event": events, "population": population, "label": [labels[name] for name in population]}
-    ).assign(**whose, dose_group=group)
-    values = {name: display.column(name)[events].astype(np.float32) for name in markers}
-    return pd.concat([table[list(CELL_COLUMNS)], pd.DataFrame(values)], axis=1)
-
-
-def pick(mask: NDArray[np.bool_], count: int, *, seed: int, name: str) -> NDArray[np.int64]:
-    """Return up to ``count`` of a mask's events, ascending, by chance; a sample's choice depends on no other sample.
-
-    >>> pick(np.array([True, False, True]), 5, seed=1, name="S01_W4")
-    array([0, 2])
-    """
-    inside = np.flatnonzero(mask)
+def own_rng(seed: int, name: str) -> np.random.Generator:
+    """Return chance of a sample's own: its choice depends on the seed and on no other sample."""
     own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    chosen = np.random.default_rng([seed, own]).choice(inside, min(count, inside.size), replace=False)
-    return np.sort(chosen).astype(np.int64)
+    return np.random.default_rng([seed, own])
+
+
+def pick(available: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return up to ``count`` places among so many, ascending, by chance.
+
+    >>> pick(2, 5, np.random.default_rng(1))
+    array([0, 1])
+    """
+    return np.sort(rng.choice(available, min(count, available), replace=False)).astype(np.int64)
 
 
 def deepest_population(tree: GateTree, events: NDArray[np.int64]) -> list[str]:
@@ -120,12 +140,3 @@ def labels_in_order(cells: pd.DataFrame, strategy: GatingStrategy) -> list[str]:
     found = cells[["population", "label"]].drop_duplicates()
     pairs = zip(found["population"].astype(str), found["label"].astype(str), strict=True)
     return [label for _, label in sorted(pairs, key=lambda pair: (place[pair[0]], pair[1]))]
-
-
-def one_scale_for_all(strategy: GatingStrategy) -> GatingStrategy:
-    """Return the strategy without widths that every file has for itself: cells of several files share one scale."""
-    fixed = {
-        name: replace(scale, parameters=tuple(pair for pair in scale.parameters if pair != ("w", None)))
-        for name, scale in strategy.scales.items()
-    }
-    return replace(strategy, scales=fixed)

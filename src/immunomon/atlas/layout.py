@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Layout", "lay_out", "trust"]
+from immunomon.kernels.neighbours import index_of, nearest
+
+__all__ = ["Layout", "lay_out", "scale_of", "trust"]
 
 NEIGHBOURS = 15
 MIN_DISTANCE = 0.25
@@ -26,11 +28,13 @@ NARROWEST = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Cells in a plane: positions (cells, 2), clusters (cells,) from 1 by size, and the scaler's centre and scale.
+    """Cells in a plane: positions (cells, 2), clusters (cells,) from 1 by size, and the markers' centre and scale.
 
-    trustworthiness: of a cell's 15 neighbours in the plane, how far they are neighbours in the markers, too: 0 to 1.
+    scaled: (cells, markers), what was laid out: display values, less the centre, over the scale. trustworthiness: of a
+    cell's 15 neighbours in the plane, how far they are neighbours in the markers, too: 0 to 1.
     """
 
+    scaled: NDArray[np.float32]
     positions: NDArray[np.float32]
     clusters: NDArray[np.int64]
     centre: NDArray[np.float64]
@@ -38,35 +42,39 @@ class Layout:
     trustworthiness: float
 
 
-def lay_out(values: NDArray[np.floating], *, seed: int) -> Layout:
-    """Return cells laid out once, all together: the same values and seed give the same layout.
+def lay_out(values: NDArray[np.floating], *, seed: int, threads: int = 1) -> Layout:
+    """Return cells laid out once, all together: the same values and seed give the same, by any number of threads.
 
-    values: (cells, markers), display scale. Markers are scaled by their 1st to 99th percentile (scikit-learn's
-    RobustScaler) or by NARROWEST if that is more, neighbours are exact, the start is PCA, which keeps the large-scale
-    order better than chance does (Kobak & Linderman 2021). UMAP: McInnes, Healy & Melville 2018. Raises ValueError for
-    fewer than 16 cells.
+    values: (cells, markers), display scale. Markers are scaled as ``scale_of`` says, neighbours are exact, the start is
+    PCA, which keeps the large-scale order better than chance does (Kobak & Linderman 2021). UMAP: McInnes, Healy &
+    Melville 2018. Raises ValueError for fewer than 16 cells.
     """
     if values.shape[0] <= NEIGHBOURS:
         raise ValueError(f"{values.shape[0]} cells cannot be laid out; at least {NEIGHBOURS + 1} are needed")
     with _quiet(), _one_thread():
-        from sklearn.preprocessing import RobustScaler
-
-        scaler = RobustScaler(quantile_range=PERCENTILES).fit(np.asarray(values, dtype=np.float64))
-        scaler.scale_ = np.maximum(scaler.scale_, NARROWEST)
-        scaled = scaler.transform(np.asarray(values, dtype=np.float64))
-        positions = _umap(scaled, seed)
-        clusters = _clusters(scaled, seed)
+        centre, scale = scale_of(values)
+        scaled = ((values - centre) / scale).astype(np.float32)
+        positions = _umap(scaled, seed, threads)
+        clusters = _clusters(scaled.astype(np.float64), seed)
         trusted = trust(scaled, positions, seed=seed)
-    return Layout(positions, clusters, scaler.center_, scaler.scale_, trusted)
+    return Layout(scaled, positions, clusters, centre, scale, trusted)
 
 
-def _umap(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float32]:
-    from sklearn.neighbors import NearestNeighbors
+def scale_of(values: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each marker's median, and its 1st to 99th percentile's distance or NARROWEST if that is more.
+
+    values: (cells, markers), display scale.
+    """
+    low, middle, high = np.percentile(
+        np.asarray(values, dtype=np.float64), [PERCENTILES[0], 50, PERCENTILES[1]], axis=0
+    )
+    return middle, np.maximum(high - low, NARROWEST)
+
+
+def _umap(scaled: NDArray[np.float32], seed: int, threads: int) -> NDArray[np.float32]:
     from umap import UMAP
 
-    # Exact neighbours, because they are found sooner than the code for approximate ones is compiled.
-    distances, neighbours = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(scaled).kneighbors(scaled)
-    known = (neighbours.astype(np.int32), distances.astype(np.float32))
+    known = nearest(index_of(scaled), scaled, NEIGHBOURS, threads=threads)
     reducer = UMAP(
         n_neighbors=NEIGHBOURS,
         min_dist=MIN_DISTANCE,
@@ -76,7 +84,7 @@ def _umap(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float32]:
         n_jobs=1,
         precomputed_knn=known,
     )
-    return np.asarray(reducer.fit_transform(scaled.astype(np.float32)), dtype=np.float32)
+    return np.asarray(reducer.fit_transform(scaled), dtype=np.float32)
 
 
 def _clusters(scaled: NDArray[np.float64], seed: int) -> NDArray[np.int64]:

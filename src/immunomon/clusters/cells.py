@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.io.fcs import read_fcs
+from immunomon.model.events import EventTable
+from immunomon.model.gatetree import GateTree
 from immunomon.model.geometry import Interval, Rectangle
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
@@ -33,6 +35,8 @@ __all__ = [
     "gather",
     "one_scale_for_all",
     "ranges_of",
+    "read_gated",
+    "rows_within",
 ]
 
 # Coordinates of a display scale lie near 0 to 1; the histograms hold what lies a little beyond, too.
@@ -124,13 +128,9 @@ def _gather(
     within: str,
     markers: tuple[Sequence[str], Sequence[str]],
 ) -> Gathered:
-    _, raw = read_fcs(job.path)
-    events = raw.labelled(panel.label_channels(raw.channels))
-    tree = apply_gates(events, job.placed, None)
-    mask = tree.mask(within)
-    rows = np.flatnonzero(mask) if mask is not None else np.empty(0, dtype=np.int64)
     typed, state = markers
-    compensated = compensate(events, job.spillover, wanted=[*typed, *state])
+    tree, compensated = read_gated(job, panel, [*typed, *state])
+    rows = rows_within(tree, within)
     scales = resolve_scales(one_scale_for_all(strategy), typed, compensated)
     display = np.empty((rows.size, len(typed)), dtype=np.float32)
     for place, marker in enumerate(typed):
@@ -151,11 +151,27 @@ def _gather(
     histograms = np.array(counts, dtype=np.int64)
     borders = _thresholds(job.placed, typed)
     lymphocytes = tree.size("lymphocytes")
-    return Gathered(job.sample, stem, events.count, rows.size, histograms, borders, names, lymphocytes)
+    return Gathered(job.sample, stem, compensated.count, rows.size, histograms, borders, names, lymphocytes)
 
 
 def _file(stem: Path, name: str) -> Path:
     return stem.with_name(f"{stem.name}.{name}.npy")
+
+
+def read_gated(job: Job, panel: Panel, markers: Sequence[str]) -> tuple[GateTree, EventTable]:
+    """Return a sample through the gates that the run placed on it, and its markers, compensated.
+
+    Raises what reading and gating a file raise.
+    """
+    _, raw = read_fcs(job.path)
+    events = raw.labelled(panel.label_channels(raw.channels))
+    return apply_gates(events, job.placed, None), compensate(events, job.spillover, wanted=list(markers))
+
+
+def rows_within(tree: GateTree, within: str) -> NDArray[np.int64]:
+    """Return the places of a population's events in the file, ascending; none where it was not placed."""
+    mask = tree.mask(within)
+    return np.empty(0, dtype=np.int64) if mask is None else np.flatnonzero(mask).astype(np.int64)
 
 
 def one_scale_for_all(strategy: GatingStrategy) -> GatingStrategy:

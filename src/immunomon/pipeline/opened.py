@@ -126,6 +126,10 @@ class Run:
         record: dict[str, Any] = json.loads(text)
         return record
 
+    def atlas_reference(self, panel: str | None = None) -> Path:
+        """Return where the atlas itself is kept, which later visits are projected onto, whether it is there or not."""
+        return self._atlas_file(panel, ".atlas.npz")
+
     def _atlas_file(self, panel: str | None, suffix: str) -> Path:
         return self.folder / "atlas" / f"{panel or self.panels[0]}{suffix}"
 

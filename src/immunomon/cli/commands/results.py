@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -86,7 +86,11 @@ def embed(
         str | None, typer.Option("--within", help="The population that cells are from; default: lymphocytes.")
     ] = None,
     cells: Annotated[int, typer.Option("--cells", min=200, help="Cells of all samples together.")] = 6000,
+    visits: Annotated[
+        str | None, typer.Option("--visits", help="Fit on these visits only, separated by commas; default: all.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same table.")] = 1,
+    refit: Annotated[bool, typer.Option("--refit", help="Replace an atlas that is there already.")] = False,
     study: Annotated[
         Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
     ] = None,
@@ -94,7 +98,8 @@ def embed(
     """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
     from immunomon.cli.embed import embed as work
 
-    raise typer.Exit(work(run, panel=panel, within=within, cells=cells, seed=seed, study=study))
+    asked: dict[str, Any] = {"within": within, "cells": cells, "seed": seed, "refit": refit, "study": study}
+    raise typer.Exit(work(run, panel=panel, visits=visits, **asked))
 
 
 @app.command()
