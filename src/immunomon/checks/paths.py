@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from immunomon.checks.decisions import OVERRIDES_FILE
 from immunomon.checks.study import StudyCheck
 from immunomon.checks.tube import Progress, deviation_notes, read_headers
 from immunomon.errors import BadSpec, Problem, nearest
@@ -117,6 +118,9 @@ class _Check:
             if kind == "immunomon.study":
                 self.study(path)
                 return
+            if kind == "immunomon.overrides":
+                self.decisions(path)
+                return
             self.specs.add(path.resolve())
             if kind == "immunomon.panel":
                 load_panel(path)
@@ -160,6 +164,15 @@ class _Check:
             what = f"{shown(name)} is not the name of the file"
             remedy = f"write 'name: {path.stem}', or rename the file"
             self.problems.append(Problem(str(path), file.line_of(("name",)), "name", what, remedy))
+
+    def decisions(self, path: Path) -> None:
+        """Check a file of overrides with its study: what it names is there, or is not."""
+        study = path.parent / "study.yaml"
+        if path.name != OVERRIDES_FILE or not study.is_file():
+            self.specs.add(path.resolve())
+            self.say(path, "decisions are read only beside their study.yaml", f"name it {OVERRIDES_FILE}, there")
+            return
+        self.study(study)
 
     def sample_list(self, path: Path) -> None:
         if (path.parent / "study.yaml").is_file():

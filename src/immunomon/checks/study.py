@@ -11,6 +11,7 @@ from pathlib import Path
 from immunomon.checks.assessments import check_assessments
 from immunomon.checks.channels import check_against_others, check_against_panel
 from immunomon.checks.contents import equal_files
+from immunomon.checks.decisions import check_decisions
 from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.plan import check_analysis_plan
@@ -61,11 +62,15 @@ class StudyCheck:
             return
         panels, strategies = self._load_panels(study)
         self.problems += _unknown_limits(study, strategies, self.file)
-        for problems, files in (check_assessments(study), check_analysis_plan(study, strategies)):
-            self.problems += problems
-            self.specs += files
         samples_file = study.folder / study.samples_file
         samples = self._check_samples(samples_file, study)
+        for problems, files in (
+            check_assessments(study),
+            check_analysis_plan(study, strategies),
+            check_decisions(study, samples, strategies, methods=self.methods),
+        ):
+            self.problems += problems
+            self.specs += files
         if study.normalisation:
             by_name = {strategy.name: strategy for strategy in strategies}
             self.problems += check_normalisation_names(

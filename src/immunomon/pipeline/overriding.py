@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from immunomon.errors import ImmunomonError
-from immunomon.gates import GATE_METHODS, gate_method
+from immunomon.gates import GATE_METHODS
 from immunomon.model.overrides import Override
 from immunomon.model.quality import Check, Quality, Verdict
 from immunomon.model.settled import Settled
@@ -20,7 +19,6 @@ from immunomon.specs.overrides import load_overrides
 from immunomon.specs.samples import load_samples
 from immunomon.specs.strategy import load_strategy
 from immunomon.specs.study import load_study
-from immunomon.steps.gate import axes_of
 
 __all__ = ["OVERRIDES_FILE", "accepted", "check_overrides", "moved_gates", "overridden", "read_overrides"]
 
@@ -32,27 +30,17 @@ def read_overrides(
 ) -> tuple[Override, ...]:
     """Return the decisions in a study's file of overrides, none if there is no such file.
 
-    Raises BadSpec with every problem found, ImmunomonError for a gate on an axis that the strategy does not look at.
+    Raises BadSpec with every problem found.
     """
     path = Path(study.folder) / OVERRIDES_FILE
     if not path.is_file():
         return ()
     gated = {s.id: strategies.get(study.strategy_of(s.panel)) if s.role.is_gated else None for s in samples}
-    found = load_overrides(path, methods=GATE_METHODS, samples=gated)
-    for one in found:
-        strategy = gated[one.sample]
-        if one.gate is not None and strategy is not None:
-            strange = [axis for axis in gate_method(one.gate).axes if axis not in axes_of(strategy)]
-            if strange:
-                known = ", ".join(axes_of(strategy))
-                raise ImmunomonError(
-                    f"{path}: {one.target}: strategy '{strategy.name}' has no axis '{strange[0]}'; it has {known}"
-                )
-    return found
+    return load_overrides(path, methods=GATE_METHODS, samples=gated)
 
 
 def check_overrides(folder: Path) -> None:
-    """Read a study's file of overrides and all that it refers to; raises BadSpec or ImmunomonError for problems."""
+    """Read a study's file of overrides and all that it refers to; raises BadSpec for problems."""
     study = load_study(folder)
     samples = load_samples(study.folder / study.samples_file, study)
     strategies = {

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from immunomon.model.overrides import Override
-from immunomon.model.strategy import GatingStrategy, Population
+from immunomon.model.strategy import GatingStrategy
 from immunomon.specs.findings import DataPath, Findings
 from immunomon.specs.gatecall import GateCall, Methods, check_gate, declaration_of
 from immunomon.specs.shape import SpecModel, Text, shape
@@ -110,7 +110,7 @@ def _moved(
     if spec.population not in strategy.ids:
         findings.unknown((*place, "population"), "population", name=spec.population, known=strategy.ids)
         return None
-    keep = _region(spec, place, methods, strategy.population(spec.population), findings)
+    keep = _region(spec, place, methods, strategy, findings)
     if keep is None:
         return None
     gate = declaration_of(spec.gate)
@@ -118,10 +118,11 @@ def _moved(
 
 
 def _region(
-    spec: OverrideSpec, place: DataPath, methods: Methods, population: Population, findings: Findings
+    spec: OverrideSpec, place: DataPath, methods: Methods, strategy: GatingStrategy, findings: Findings
 ) -> str | None:
     path = (*place, "gate")
     assert spec.gate is not None
+    assert spec.population is not None
     method = check_gate(spec.gate, path, methods=methods, findings=findings)
     if method is None:
         return None
@@ -130,8 +131,22 @@ def _region(
         known = ", ".join(name for name in fixed if name != "boolean")
         findings.add((*path, "method"), "a person's gate has declared borders", f"use one of {known}")
         return None
+    strange = [axis for axis in method.axes if axis not in _axes_of(strategy, methods)]
+    if strange:
+        # Only what the strategy looks at is computed, so that there are no such values to place a gate on.
+        what = f"axis of strategy '{strategy.name}'"
+        findings.unknown(path, what, name=strange[0], known=_axes_of(strategy, methods))
+        return None
+    population = strategy.population(spec.population)
     keep = spec.keep or (method.regions[0] if len(method.regions) == 1 else population.keep)
     if keep not in method.regions:
         findings.unknown((*place, "keep"), "region of this gate", name=keep, known=method.regions)
         return None
     return keep
+
+
+def _axes_of(strategy: GatingStrategy, methods: Methods) -> list[str]:
+    """Return the axes that a strategy's gates look at; it was read with these methods, so that they all are known."""
+    calls = ({"method": one.gate.method, **one.gate.arguments} for one in strategy)
+    made = (check_gate(call, (), methods=methods, findings=Findings("")) for call in calls)
+    return list(dict.fromkeys(axis for method in made if method is not None for axis in method.axes))
