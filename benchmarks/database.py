@@ -2,11 +2,14 @@
 
     python benchmarks/database.py [--rows 1000000] [--json FILE]    # bulk load into SQLite and into PostgreSQL
     python benchmarks/database.py --kill 50 [--seed 1] [--json FILE]  # kill -9 at random points, on both
+    python benchmarks/database.py --tamper RUN... [--json FILE]       # change every column of every table, on both
 
 The results are rows of the tables ``populations`` (16 a sample) and ``frequencies`` (two denominators each); their
 samples, specimens, files, subjects and visits are exported with them, and counted in ``rows_in_all``. PostgreSQL is a
 server of our own in a temporary folder (fsync off). Seconds by the clock. Exit 1 if SQLite takes more than 20 s,
-PostgreSQL more than 30 s, or a killed export left something else than the state before it or the whole of the run.
+PostgreSQL more than 30 s, a killed export left something else than the state before it or the whole of the run, or
+something that was done to a database by other means was not named by its table and the key of its row. RUN...: states
+of one run folder, exported one after the other, so that there are earlier versions.
 """
 
 from __future__ import annotations
@@ -19,21 +22,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.postgresql import NoServerError, server
+from support.tampering import done, rounds, unnamed
 
-from immunomon.export.connection import database_url
+from immunomon.export.connection import database_url, transaction
 from immunomon.export.database import export_run
-from immunomon.export.schema import APPENDED, HISTORIES, VERSIONED, runs, studies
+from immunomon.export.schema import APPENDED, HISTORIES, VERSIONED, runs, sealed_rows, seals, studies
+from immunomon.export.verifying import verify
 from immunomon.kernels.intervals import wilson
 from immunomon.model.populations import TABLES
 
@@ -137,7 +142,7 @@ def state(url: str) -> str:
     digest = hashlib.sha256()
     engine = create_engine(database_url(url), poolclass=NullPool)
     with engine.connect() as connection:
-        for table in (studies, runs, *VERSIONED, *HISTORIES.values(), *APPENDED):
+        for table in (studies, runs, *VERSIONED, *HISTORIES.values(), *APPENDED, seals, sealed_rows):
             kept = [c.name for c in table.columns if c.name not in {"exported_at_utc", "valid_from", "valid_to"}]
             listed = ", ".join(f'"{name}"' for name in kept)
             rows = sorted(map(repr, connection.execute(text(f'SELECT {listed} FROM "{table.name}"'))))
@@ -186,20 +191,55 @@ def _kill(one: Path, two: Path, url: str, how: tuple[int, random.Random]) -> dic
     return found
 
 
+def tamper(exported: Sequence[Path]) -> dict[str, object]:
+    """Change a row of every table column by column, take it out, put one in; return how many were not named."""
+    found: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as name, places(Path(name)) as urls:
+        for kind, url in urls.items():
+            for run in exported:
+                export_run(run, url)
+            with transaction(database_url(url)) as connection:
+                began = time.perf_counter()
+                clean = verify(connection, kind)
+                found |= {
+                    f"{kind}_rows": clean.rows,
+                    f"{kind}_verify_seconds": round(time.perf_counter() - began, 2),
+                }
+                found |= {f"{kind}_{key}": value for key, value in _tamper(connection, clean.problems).items()}
+            print(kind, {key: value for key, value in found.items() if key.startswith(kind)}, flush=True)
+    return found
+
+
+def _tamper(connection: Connection, problems: list[str]) -> dict[str, int]:
+    counted = {"tables": 0, "tried": 0, "refused_by_constraints": 0, "not_named": len(problems)}
+    tables = set()
+    for group in rounds(connection):
+        with done(connection, group) as made:
+            missed = unnamed(made, verify(connection, "it").problems)
+            counted["tried"] += len(made)
+            counted["refused_by_constraints"] += len(group) - len(made)
+            counted["not_named"] += len(missed)
+            tables |= {point.table.name for point in made}
+            for point in missed:
+                print("not named:", point.statement, flush=True)
+    return counted | {"tables": len(tables)}
+
+
 def main() -> int:
     """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--kill", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tamper", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    found = kill(asked.kill, asked.seed) if asked.kill else bulk(asked.rows)
+    found = tamper(asked.tamper) if asked.tamper else kill(asked.kill, asked.seed) if asked.kill else bulk(asked.rows)
     print(json.dumps(found, indent=1))
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if asked.kill:
-        bad = [value for key, value in found.items() if key.endswith(("torn", "not_completed_after"))]
+    if asked.kill or asked.tamper:
+        bad = [value for key, value in found.items() if key.endswith(("torn", "not_completed_after", "not_named"))]
         return int(any(bad))
     aims = {"sqlite_seconds": SQLITE_AIM, "postgresql_seconds": POSTGRESQL_AIM}
     return int(any(float(str(found[key])) > aim for key, aim in aims.items() if key in found))

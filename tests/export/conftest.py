@@ -229,7 +229,7 @@ class Asked:
         with self.engine.connect() as connection:
             return {
                 table: sorted(map(repr, connection.execute(text(f"SELECT * FROM {table}")).mappings()))
-                for table in tables or (*EVERY, "runs", "studies")
+                for table in tables or (*EVERY, "runs", "studies", "seals", "sealed_rows")
             }
 
 

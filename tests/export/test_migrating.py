@@ -19,9 +19,11 @@ from immunomon.export.connection import database_url, transaction
 from immunomon.export.database import export_run
 from immunomon.export.forms import form_of, read_form, tables_of
 from immunomon.export.run_tables import read_run
-from immunomon.export.schema import HEAD, VERSIONED, metadata
+from immunomon.export.schema import APPENDED, HEAD, HISTORIES, VERSIONED, metadata
 from immunomon.export.study_rows import frame_of
+from immunomon.export.verifying import verify
 
+EVERY = [table.name for table in (*VERSIONED, *HISTORIES.values(), *APPENDED)]
 AGAIN = "the tables changed: run  python -m immunomon.export.freeze  (or make a new revision, if HEAD was released)"
 
 
@@ -77,6 +79,26 @@ def test_an_export_into_a_migrated_database_replaces_what_differs_and_keeps_the_
     assert export_run(make_run("two", shift=3), database).migrated_from is None
 
 
+def test_a_database_of_before_there_were_seals_is_sealed_as_it_stands(make_run, database, asked):
+    export_run(make_run("one"), database)
+    export_run(make_run("two", shift=1), database)
+    before = asked.dump(*EVERY)
+    for statement in (
+        "DROP TABLE sealed_rows",
+        "DROP TABLE seals",
+        "UPDATE alembic_version SET version_num = '0003'",
+        "UPDATE immunomon_schema SET version = 3",
+    ):
+        asked.do(statement)
+    summary = export_run(make_run("two", shift=1), database)
+    assert (summary.migrated_from, summary.outcome) == ("0003", "unchanged")
+    assert asked.dump(*EVERY) == before
+    assert len(asked.rows("SELECT * FROM v_wide")) == 6
+    with transaction(database_url(database), change=False) as connection:
+        found = verify(connection, "it")
+    assert (found.seals, found.problems) == (2, [])
+
+
 def test_a_migration_that_fails_leaves_the_database_as_it_was(make_run, database, asked, monkeypatch):
     old_database(database, "0002", make_run("one"))
     before = form_of_database(asked.engine), asked.dump("samples", "frequencies", "changes")
@@ -101,12 +123,12 @@ def test_the_newest_revision_has_the_form_of_the_programs_tables():
 
 def test_the_revisions_are_one_line_up_to_the_newest():
     scripts = ScriptDirectory(str(Path(immunomon.export.__file__).parent / "migrations"))
-    assert [one.revision for one in scripts.walk_revisions()] == ["0003", "0002", "0001"]
+    assert [one.revision for one in scripts.walk_revisions()] == ["0004", "0003", "0002", "0001"]
     assert scripts.get_current_head() == HEAD
     assert migrating._UNMARKED == ("0001", "0002")
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 def test_a_form_gives_the_tables_that_it_was_written_from(revision):
     form = read_form(revision)
     assert form_of(tables_of(form)) == form

@@ -40,6 +40,8 @@ def export(run: Path, to: str | None, *, study: Path | None = None, reason: str 
         console.print(f"  {table:<{width}} {rows:>9,} rows{_changed(summary, table)}")
     for note in summary.notes:
         console.print(f"Not exported: {note}.")
+    if summary.outcome != "unchanged":
+        console.print(f"Sealed: head {summary.head}; to verify every row: immunomon audit {summary.database}")
     if summary.outcome in {"written", "replaced"}:
         _note(run, summary, said)
     return 0
@@ -61,7 +63,7 @@ def _note(run: Path, summary: ExportSummary, said: Said) -> None:
     try:
         with RunFolder(run).locked():
             target, digest = summary.database, summary.run_digest
-            trail.append("export", by=said.by, reason=said.reason, target=target, run_digest=digest)
+            trail.append("export", by=said.by, reason=said.reason, target=target, run_digest=digest, seal=summary.head)
         typer.echo(f"Audit trail: {said_head(run)}")
     except (ImmunomonError, OSError) as error:
         typer.echo(f"The export was made, but could not be noted in {trail.path}: {error}", err=True)

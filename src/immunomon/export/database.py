@@ -17,6 +17,7 @@ from immunomon.export.migrating import migrate, prepare
 from immunomon.export.reasons import why
 from immunomon.export.run_tables import RunTables, read_run
 from immunomon.export.schema import VERSIONED, runs, studies
+from immunomon.export.sealing import Draft, head_of, views_changed
 from immunomon.export.study_rows import frame_of
 from immunomon.export.trail import append_trail, new_entries
 from immunomon.export.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
@@ -44,6 +45,7 @@ class ExportSummary:
 
     outcome: ``written``, ``replaced``, ``unchanged``, or ``noted`` if only the audit trail had new entries.
     notes: what was not exported, and why; migrated_from: the revision that the database had, if it was migrated.
+    head: the end of the database's chain of seals, ``number:hash``, to be written down elsewhere.
     """
 
     database: str
@@ -54,6 +56,7 @@ class ExportSummary:
     changes: Mapping[str, Counted] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     migrated_from: str | None = None
+    head: str | None = None
 
 
 def export_run(run_folder: Path, url: str | None = None, said: Said | None = None) -> ExportSummary:
@@ -73,8 +76,8 @@ def export_run(run_folder: Path, url: str | None = None, said: Said | None = Non
         late = prepare(connection, shown(target)) and connection.dialect.name == "postgresql"
         with keys_made_late(connection, _MANY if late and _size(run) > _LATE else ()):
             outcome, changes = _export(connection, run, words)
-        rows = _counted(connection, run)
-    return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated)
+        rows, head = _counted(connection, run), head_of(connection)
+    return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)
 
 
 def _size(run: RunTables) -> int:
@@ -88,12 +91,16 @@ def _export(connection: Connection, run: RunTables, said: Said) -> tuple[str, di
         # That this run was exported is known here already; anything else that happened to it since is not.
         news = any(one["action"] != "export" for one in new_entries(connection, run))
         if news:
-            append_trail(connection, run)
+            draft = Draft(connection, run.name)
+            draft.entries(append_trail(connection, run))
+            draft.write()
         return "noted" if news else "unchanged", {}
     entry = _begin_run(connection, run, before, said)
-    append_trail(connection, run)
-    changes = _replace(connection, run, entry)
-    refresh_views(connection)
+    draft = Draft(connection, run.name, entry.run_id)
+    draft.entries(append_trail(connection, run))
+    changes = _replace(connection, run, entry, draft)
+    refresh_views(connection, views_changed(connection))
+    draft.write()
     return "replaced" if before else "written", changes
 
 
@@ -124,23 +131,26 @@ def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, 
     return Entry(run.name, run_id, now, reason, f"not in the run any more; {reason}")
 
 
-def _replace(connection: Connection, run: RunTables, entry: Entry) -> dict[str, Counted]:
+def _replace(connection: Connection, run: RunTables, entry: Entry, draft: Draft) -> dict[str, Counted]:
     """Bring every table of the study to what the run holds; returns what changed in each."""
     staged = [table for table in VERSIONED if not is_empty(connection, table, run.name)]
-    changes = {table.name: _fill(connection, table, run, entry) for table in VERSIONED}
+    changes = {table.name: _fill(connection, table, run, (entry, draft)) for table in VERSIONED}
     for table in reversed(staged):
         withdraw(connection, table, entry)
     drop_staged(connection, staged)
     return changes
 
 
-def _fill(connection: Connection, table: Table, run: RunTables, entry: Entry) -> Counted:
+def _fill(connection: Connection, table: Table, run: RunTables, now: tuple[Entry, Draft]) -> Counted:
     """Bring new and changed rows into a table."""
+    entry, draft = now
     fresh = is_empty(connection, table, run.name)
     rows = arrow_of(frame_of(run, table), table)
     if not fresh:
         return merge(connection, table, rows, entry=entry)
-    return Counted(new=load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id}))
+    new = load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id})
+    draft.loaded(table, rows)
+    return Counted(new=new)
 
 
 def _counted(connection: Connection, run: RunTables) -> dict[str, int]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -42,6 +43,7 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "date": Date(),
     "timestamp": DateTime(timezone=True),
     "json": JSON_TYPE,
+    "binary": LargeBinary(),
 }
 _NAMES = {type(kind): name for name, kind in _TYPES.items()}
 Form = dict[str, Any]

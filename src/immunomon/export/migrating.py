@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, insert, inspect, select, table, text
+from sqlalchemy import URL, Connection, delete, insert, inspect, select, table, text
 from sqlalchemy import column as named
 
 from immunomon.errors import ExportFailed
 from immunomon.export.connection import shown, transaction
 from immunomon.export.forms import read_form
 from immunomon.export.guards import guard
-from immunomon.export.schema import HEAD, SCHEMA_VERSION, metadata, schema_info
+from immunomon.export.schema import HEAD, SCHEMA_VERSION, metadata, schema_info, views
+from immunomon.export.sealing import seal_as_it_stands
+from immunomon.export.views import refresh_views
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,6 +25,7 @@ _ALEMBIC = "alembic_version"
 _MARK = table(_ALEMBIC, named("version_num"))
 # What was released before there were revisions: told apart by the columns that they have.
 _UNMARKED = ("0001", "0002")
+_KNOWN = (*_UNMARKED, "0003", HEAD)
 
 
 def revision_of(connection: Connection, database: str) -> str | None:
@@ -34,7 +37,7 @@ def revision_of(connection: Connection, database: str) -> str | None:
     present = set(found.get_table_names())
     if _ALEMBIC in present and schema_info.name in present:
         revision = connection.scalar(select(_MARK.c.version_num))
-        if revision not in (*_UNMARKED, HEAD):
+        if revision not in _KNOWN:
             raise ExportFailed(
                 f"{database}: its tables are of revision {revision}, this immunomon knows them up to {HEAD}; "
                 "use the immunomon that wrote them last, or export to a new database; nothing was changed there"
@@ -73,7 +76,7 @@ def migrate(url: URL) -> str | None:
     """Bring a database of an earlier released version into the present form, in a transaction of its own.
 
     Returns the revision it had if it was migrated, None if there was nothing to do. Raises ExportFailed; then it is as
-    it was. Every row stays; the versions that follow count from here.
+    it was. Every row stays, and is sealed as it stands; the versions that follow count from here.
     """
     with transaction(url, change=False) as connection:
         revision = revision_of(connection, shown(url))
@@ -86,7 +89,11 @@ def migrate(url: URL) -> str | None:
         for view in inspect(connection).get_view_names():
             if view.startswith("v_"):
                 connection.execute(text(f"DROP VIEW {view}"))
+        if inspect(connection).has_table(views.name):
+            connection.execute(delete(views))
         _upgrade(connection, str(revision))
+        refresh_views(connection)
+        seal_as_it_stands(connection)
     return revision
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -36,13 +37,15 @@ __all__ = [
     "metadata",
     "runs",
     "schema_info",
+    "sealed_rows",
+    "seals",
     "studies",
     "views",
 ]
 
 # The revision of the tables as they stand here; earlier programs look at the number in immunomon_schema.
-HEAD = "0003"
-SCHEMA_VERSION = 3
+HEAD = "0004"
+SCHEMA_VERSION = 4
 
 schema_info = Table(
     "immunomon_schema",
@@ -125,6 +128,34 @@ deliveries = Table(
     ),
 )
 APPENDED = (audit, deliveries)
+seals = Table(
+    "seals",
+    metadata,
+    Column("number", Integer, nullable=False, comment="place in the chain of this database, from 1"),
+    Column("study", Text, nullable=False),
+    Column("run_id", Integer, comment="the export that is sealed; missing where only entries of the trail were added"),
+    Column("sealed_at_utc", DateTime(timezone=True), nullable=False),
+    Column("software_version", Text, nullable=False),
+    Column("content", JSON_TYPE, nullable=False, comment="by table the digest of the rows that were added and ended"),
+    Column("previous_hash", Text, nullable=False, comment="hash of the seal before"),
+    Column("hash", Text, nullable=False, comment="SHA-256 of the seal, the hash of the one before included"),
+    PrimaryKeyConstraint("number", name="pk_seals"),
+    ForeignKeyConstraint(["study"], ["studies.study"], name="fk_seals_study"),
+    ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="fk_seals_run"),
+    CheckConstraint("number > 0 AND hash <> ''", name="ck_seals_whole"),
+)
+sealed_rows = Table(
+    "sealed_rows",
+    metadata,
+    Column("number", Integer, nullable=False, comment="the seal"),
+    Column("of_table", Text, nullable=False),
+    Column("part", Text, nullable=False, comment="added: rows it brought; ended: earlier versions that it ended"),
+    Column("keys", LargeBinary, nullable=False, comment="what identifies each row: JSON, packed by zlib"),
+    Column("digests", LargeBinary, nullable=False, comment="16 bytes of the SHA-256 of each row, in the same order"),
+    PrimaryKeyConstraint("number", "of_table", "part", name="pk_sealed_rows"),
+    ForeignKeyConstraint(["number"], ["seals.number"], name="fk_sealed_rows_seal"),
+    CheckConstraint("part IN ('added', 'ended')", name="ck_sealed_rows_part"),
+)
 
 dose_groups = of_study(
     "dose_groups",

@@ -40,14 +40,15 @@ def new_entries(connection: Connection, run: RunTables) -> list[Entry]:
     return [entry for number, entry in sorted(there.items()) if number not in known]
 
 
-def append_trail(connection: Connection, run: RunTables) -> None:
-    """Add the entries that the database does not have, and the deliveries among them."""
+def append_trail(connection: Connection, run: RunTables) -> set[str]:
+    """Add the entries that the database does not have, and the deliveries among them; return the keys of both."""
     entries = new_entries(connection, run)
     if entries:
         connection.execute(insert(audit), [_row(run, entry) for entry in entries])
     delivered = list(_delivered(run, entries))
     if delivered:
         connection.execute(insert(deliveries), delivered)
+    return {f"{_trail(run)}\x1f{entry['number']}" for entry in entries}
 
 
 def _trail(run: RunTables) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text
@@ -54,14 +54,18 @@ _FIT = re.compile(r"[a-z0-9_]{1,40}")
 _CHANGES_TABLE = next(table for table in RESULTS if table.name == "changes")
 
 
-def refresh_views(connection: Connection) -> None:
-    """Make every view that is not there, or was made by another definition, and take away those that are out of use."""
+def refresh_views(connection: Connection, distrusted: Collection[str] = ()) -> None:
+    """Make every view that is not there, or was made by another definition, and take away those that are out of use.
+
+    distrusted: views that somebody else may have made otherwise; they are made anew.
+    """
     wanted = dict(STATIC) | {"v_wide": _wide(connection)} | dict(_records(connection))
     present = {row.name: row.definition for row in connection.execute(select(views))}
-    for name in sorted(present):
-        if wanted.get(name) != present[name]:
+    for name in sorted({*present, *distrusted}):
+        if name in distrusted or wanted.get(name) != present[name]:
             _do(connection, f"DROP VIEW IF EXISTS {name}")
             connection.execute(delete(views).where(views.c.name == name))
+            present.pop(name, None)
     for name in sorted(wanted):
         if wanted[name] != present.get(name):
             _do(connection, f"CREATE VIEW {name} AS {wanted[name]}")

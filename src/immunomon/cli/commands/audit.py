@@ -51,16 +51,22 @@ def override(
 
 @app.command()
 def audit(
-    run: Run,
-    entries: Annotated[bool, typer.Option("--list", help="Print every entry of the trail too.")] = False,
+    source: Annotated[str, typer.Argument(help="The run folder, or the URL of a database that runs were exported to.")],
+    entries: Annotated[
+        bool, typer.Option("--list", help="Print every entry of the trail, or every seal, too.")
+    ] = False,
     head: Annotated[
         str | None, typer.Option("--head", help="A head printed earlier, written down elsewhere: number:hash.")
     ] = None,
 ) -> None:
-    """Verify a run's audit trail and every file that its numbers stand in. Exit 1 if anything was tampered with."""
+    """Verify a run's trail and every file of its numbers, or every row of a database. Exit 1 if anything changed."""
+    if "://" in source:
+        from immunomon.cli.audit_database import audit_database
+
+        raise typer.Exit(audit_database(source, entries=entries, head=head))
     from immunomon.cli.audit import audit as work
 
-    raise typer.Exit(work(run, entries=entries, head=head))
+    raise typer.Exit(work(Path(source), entries=entries, head=head))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
+from immunomon.export.forms import read_form
 from immunomon.export.guards import guard
 from immunomon.export.reform import Reform
 
@@ -35,6 +36,7 @@ _FILL = {
     ("medians", "unit"): "'MdFI'",
     ("changes", "unit"): "CASE quantity WHEN 'percent' THEN '%' WHEN 'cells_per_ul' THEN 'cells/uL' ELSE quantity END",
 }
+_GUARDED = ("audit", "deliveries", "runs", *(name for name in read_form("0003") if name.endswith("_history")))
 
 
 def upgrade() -> None:
@@ -49,5 +51,5 @@ def upgrade() -> None:
     op.execute(_SPECIMENS)
     op.execute(_FILES)
     reform.alter_tables(_FILL)
-    guard(op.get_bind())
+    guard(op.get_bind(), _GUARDED)
     op.execute("UPDATE immunomon_schema SET version = 3")
