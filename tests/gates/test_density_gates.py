@@ -107,3 +107,48 @@ def test_a_quadrant_axis_falls_back_alone():
     placement = QuadrantsGate(x="CD127", y="CD25", y_fallback=2000.0).fit(events, SCALES)
     assert placement.facts["x_threshold"] == pytest.approx(0.45, abs=0.05)
     assert placement.note.startswith("CD25")
+
+
+def _four(rng):
+    """Return four populations whose x level means another border on either side of y."""
+    x = levels(rng, (0.2, 4000), (0.6, 400), (0.2, 400), (0.6, 400))
+    y = levels(rng, (0.2, 4400), (0.7, 800))
+    x[4400:4800] -= 0.1  # what is y+ is less bright on x, in both of its populations
+    x[4800:] -= 0.1
+    return table(CD127=x, CD25=y), np.repeat(["x- y-", "x+ y-", "x- y+", "x+ y+"], (4000, 400, 400, 400))
+
+
+def test_with_one_threshold_first_the_other_is_placed_apart_on_either_side_of_it():
+    events, kinds = _four(np.random.default_rng(3))
+    placement = QuadrantsGate(x="CD127", y="CD25", first="y").fit(events, SCALES)
+    assert placement.facts["x_threshold_low"] - placement.facts["x_threshold_high"] == pytest.approx(0.1, abs=0.04)
+    assert {"y_threshold", "x_threshold_low", "x_threshold_high"} <= placement.errors.keys()
+    held = {region: gate.contains(events) for region, gate in placement.regions.items()}
+    assert np.sum(list(held.values()), axis=0).tolist() == [1] * events.count
+    for region, mask in held.items():
+        assert np.mean(kinds[mask] == region) > 0.99
+
+
+@pytest.mark.parametrize(("first", "second"), [("x", "y"), ("y", "x")])
+def test_either_threshold_may_come_first(first, second):
+    events, _ = _four(np.random.default_rng(3))
+    gate = QuadrantsGate(x="CD127", y="CD25", first=first)
+    assert gate.coordinates == (f"{first}_threshold", f"{second}_threshold_low", f"{second}_threshold_high")
+    assert gate.at(gate.fit(events, SCALES).facts, SCALES) == gate.fit(events, SCALES).regions
+    assert set(gate.resolution) == set(gate.coordinates)
+
+
+def test_a_side_that_shows_no_valley_takes_that_of_all_events_and_is_no_estimate():
+    events, _ = _four(np.random.default_rng(3))
+    few = table(CD127=events.column("CD127")[:4450], CD25=events.column("CD25")[:4450])  # 50 cells are y+
+    placement = QuadrantsGate(x="CD127", y="CD25", first="y", y_threshold=0.45, units="display").fit(few, SCALES)
+    whole = Valley(axis="CD127").fit(few, SCALES).facts["threshold"]
+    assert placement.facts["x_threshold_high"] == pytest.approx(whole)
+    assert placement.errors.keys() == {"x_threshold_low"}
+    assert placement.note.startswith("CD25+: CD127: only 50 events in the parent")
+    assert placement.note.endswith("placed on all events")
+
+
+def test_what_is_placed_in_the_data_cannot_be_declared():
+    with pytest.raises(ValueError, match="not declared"):
+        QuadrantsGate(x="CD127", y="CD25", first="y", x_threshold=800.0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+import numpy as np
+
+from immunomon.errors import GateNotPlaced
 from immunomon.gates.density import Follow, Valley, Which
 from immunomon.gates.fixed import Units, on_display
 from immunomon.gates.nested import NestedGate, fit_nested, roles_of
@@ -19,6 +22,7 @@ from immunomon.model.scales import DisplayScale
 __all__ = ["QuadrantsGate"]
 
 INF = float("inf")
+Side = Literal["x", "y"]
 
 
 @GATE_METHODS.register("quadrants")
@@ -28,12 +32,12 @@ class QuadrantsGate(TwoAxes, Alone):
 
     Each threshold lies where it was declared (x_threshold, y_threshold); or where another method puts it (x_by, y_by:
     a gate with one threshold on that axis); or else in the valley of its own axis, with a fallback (intensity) where
-    there is none. Both are placed on the same events. follow: what valleys go with, as for ``valley``.
+    there is none. Both are placed on the same events; or one ``first``, and the other apart on either side of it,
+    because where positive cells are the more frequent, the border against the negative ones lies lower. follow: what
+    valleys go with, as for ``valley``.
     """
 
     paper: ClassVar[str] = Valley.paper
-    coordinates: ClassVar[tuple[str, ...]] = ("x_threshold", "y_threshold")
-
     x: str
     y: str
     x_threshold: float | None = None
@@ -49,8 +53,11 @@ class QuadrantsGate(TwoAxes, Alone):
     min_events: int = 100
     units: Units = "intensity"
     follow: Follow = "valley"
+    first: Literal["x", "y"] | None = None
 
     def __post_init__(self) -> None:
+        if (self.first == "x" and self.y_threshold is not None) or (self.first == "y" and self.x_threshold is not None):
+            raise ValueError(f"with 'first: {self.first}' the other threshold is placed in the data, not declared")
         for side, axis, method in (("x", self.x, self.x_by), ("y", self.y, self.y_by)):
             if method is not None and (method.axes != (axis,) or method.regions != ("low", "high")):
                 raise ValueError(
@@ -63,6 +70,14 @@ class QuadrantsGate(TwoAxes, Alone):
         return ("x- y-", "x+ y-", "x- y+", "x+ y+")
 
     @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The thresholds: two, or three if one is placed apart on either side of the other."""
+        second = {"x": ("y_threshold_low", "y_threshold_high"), "y": ("x_threshold_low", "x_threshold_high")}
+        return (
+            ("x_threshold", "y_threshold") if self.first is None else (f"{self.first}_threshold", *second[self.first])
+        )
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """The control tubes that its thresholds look at."""
         return roles_of((self.x_by, self.y_by))
@@ -72,20 +87,22 @@ class QuadrantsGate(TwoAxes, Alone):
         """For each threshold the two facts between which it lies at a share that samples agree on."""
         if self.follow == "valley":
             return {}
-        return {f"{side}_threshold": (f"{side}_low_peak", f"{side}_high_peak") for side in ("x", "y")}
+        return {
+            name: (name.replace("threshold", "low_peak"), name.replace("threshold", "high_peak"))
+            for name in self.coordinates
+        }
 
     @property
     def resolution(self) -> dict[str, float]:
         """That of the methods that place its thresholds."""
         found: dict[str, float] = {}
-        sides: tuple[Literal["x", "y"], ...] = ("x", "y")
-        for side in sides:
-            method: object = self._by(side)
-            if isinstance(method, Resolved):
-                found |= {f"{side}_{name}": value for name, value in method.resolution.items()}
+        for name in self.coordinates:
+            method: object = self._by("x" if name[0] == "x" else "y")
+            if isinstance(method, Resolved) and "threshold" in method.resolution:
+                found[name] = method.resolution["threshold"]
         return found
 
-    def _by(self, side: Literal["x", "y"]) -> GateMethod:
+    def _by(self, side: Side) -> GateMethod:
         """Return the method that places one of the thresholds, where it is not declared."""
         own = self.x_by if side == "x" else self.y_by
         return own or Valley(
@@ -107,31 +124,76 @@ class QuadrantsGate(TwoAxes, Alone):
         return self._fit(parent, scales, controls)
 
     def _fit(self, parent: EventTable, scales: Mapping[str, DisplayScale], controls: Controls | None) -> Placement:
+        def on(side: Side, events: EventTable) -> Placement:
+            declared = self.x_threshold if side == "x" else self.y_threshold
+            if declared is None:
+                return fit_nested(self._by(side), events, scales, controls=controls)
+            axis = self.x if side == "x" else self.y
+            at = on_display(declared, scales[axis], self.units, missing=INF)
+            return Placement({}, {"threshold": at}, source="declared")
+
+        found: dict[tuple[Side, str], Placement]
+        if self.first is None:
+            found = {("x", ""): on("x", parent), ("y", ""): on("y", parent)}
+        else:
+            found = {(self.first, ""): on(self.first, parent)}
+            at = found[self.first, ""].facts["threshold"]
+            found |= self._halves(parent, at, scales, lambda side: on(side, parent), controls)
         facts: dict[str, float] = {}
         errors: dict[str, float] = {}
-        notes, sources = [], []
-        sides: tuple[Literal["x", "y"], ...] = ("x", "y")
-        for side in sides:
-            axis, declared = (self.x, self.x_threshold) if side == "x" else (self.y, self.y_threshold)
-            if declared is not None:
-                facts[f"{side}_threshold"] = on_display(declared, scales[axis], self.units, missing=INF)
-                sources.append(f"{axis} declared")
-                continue
-            found = fit_nested(self._by(side), parent, scales, controls=controls)
-            facts |= {f"{side}_{name}": value for name, value in found.facts.items()}
-            errors |= {f"{side}_{name}": value for name, value in found.errors.items() if name in found.facts}
-            notes.append(found.note)
-            sources.append(f"{axis} {found.source}")
-        source = "; ".join(sources)
-        return Placement(self.at(facts, scales), facts, "; ".join(filter(None, notes)), source, errors)
+        for (side, half), one in found.items():
+            named = {name: f"{side}_{name}{half}" for name in one.facts}
+            facts |= {named[name]: value for name, value in one.facts.items()}
+            errors |= {named[name]: value for name, value in one.errors.items() if name in named}
+        notes = dict.fromkeys(one.note for one in found.values() if one.note)
+        sources = dict.fromkeys(f"{self.x if side == 'x' else self.y} {one.source}" for (side, _), one in found.items())
+        return Placement(self.at(facts, scales), facts, "; ".join(notes), "; ".join(sources), errors)
+
+    def _halves(
+        self,
+        parent: EventTable,
+        at: float,
+        scales: Mapping[str, DisplayScale],
+        whole: Callable[[Side], Placement],
+        controls: Controls | None,
+    ) -> dict[tuple[Side, str], Placement]:
+        """Place the second threshold on either side of the first; where a side shows none, as on all events.
+
+        What was placed on all events is no estimate for a side: it has no error there, and samples that agree on the
+        side's threshold leave it out.
+        """
+        axis, second = (self.x, "y") if self.first == "x" else (self.y, "x")
+        side: Side = "x" if second == "x" else "y"
+        method = self._by(side)
+        if isinstance(method, Valley):
+            method = replace(method, fallback=None)
+        is_high = np.asarray(parent.column(axis)) >= at
+        found: dict[tuple[Side, str], Placement] = {}
+        for half, mask in (("_low", ~is_high), ("_high", is_high)):
+            try:
+                found[side, half] = fit_nested(method, parent.take(mask), scales, controls=controls)
+            except GateNotPlaced as error:
+                reason = str(error).partition("; add 'fallback:'")[0]
+                note = f"{axis}{'+' if half == '_high' else '-'}: {reason}; placed on all events"
+                found[side, half] = replace(whole(side), note=note, errors={})
+        return found
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Rectangle]:  # noqa: ARG002
-        """Return the four quadrants of two thresholds."""
-        at_x, at_y = facts["x_threshold"], facts["y_threshold"]
-        sides = {
-            "x-": Interval(self.x, high=at_x),
-            "x+": Interval(self.x, low=at_x),
-            "y-": Interval(self.y, high=at_y),
-            "y+": Interval(self.y, low=at_y),
+        """Return the four quadrants of the thresholds."""
+
+        def border(side: Side, across: str) -> float:
+            half = "" if self.first in (None, side) else {"-": "_low", "+": "_high"}[across]
+            return facts[f"{side}_threshold{half}"]
+
+        def half_line(axis: str, sign: str, at: float) -> Interval:
+            return Interval(axis, high=at) if sign == "-" else Interval(axis, low=at)
+
+        return {
+            region: Rectangle(
+                (
+                    half_line(self.x, region[1], border("x", region[4])),
+                    half_line(self.y, region[4], border("y", region[1])),
+                )
+            )
+            for region in self.regions
         }
-        return {region: Rectangle(tuple(sides[word] for word in region.split())) for region in self.regions}

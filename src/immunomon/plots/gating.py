@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from immunomon.model.scales import scale_from_dict
 from immunomon.plots.colours import DENSITY_STOPS
 from immunomon.plots.density import unpack_density
+from immunomon.plots.labels import label_places, wrapped
 from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 __all__ = ["frame_of", "gating_plot"]
+
+_FONT_POINTS = 6.5
 
 
 def frame_of(plot: Mapping[str, Any]) -> Frame:
@@ -53,13 +56,20 @@ def gating_plot(ax: Axes, plot: Mapping[str, Any]) -> Axes:
         _draw_density(ax, levels, frame)
     ax.set_xlim(*frame.x_range)
     ax.set_ylim(*frame.y_range)
-    for gate in plot["gates"]:
-        _draw_gate(ax, gate, frame)
+    _draw_gates(ax, plot["gates"], frame, _crowd(levels, frame))
     _draw_axis(ax.xaxis, plot["x"])
     if plot.get("y") is not None:
         _draw_axis(ax.yaxis, plot["y"])
     ax.set_title(str(plot.get("parent_label", "")), fontsize="small")
     return ax
+
+
+def _crowd(levels: np.typing.NDArray[np.uint8], frame: Frame) -> np.typing.NDArray[np.float64]:
+    """Return how dense the events are over the plot, 0 to 1; of a histogram, where its bars stand."""
+    shown = levels / 255.0
+    if frame.y is not None:
+        return np.asarray(shown, dtype=np.float64)
+    return np.asarray(np.linspace(0, 1, 32)[:, None] < shown.ravel()[None, :], dtype=np.float64)
 
 
 def _draw_density(ax: Axes, levels: np.typing.NDArray[np.uint8], frame: Frame) -> None:
@@ -77,25 +87,33 @@ def _draw_axis(axis: Axis, declared: Mapping[str, Any]) -> None:
     axis.set_label_text(str(declared["label"]))
 
 
-def _draw_gate(ax: Axes, gate: Mapping[str, Any], frame: Frame) -> None:
-    drawn = outline(gate["gate"], frame)
-    if drawn is None:
-        return
-    for line in drawn.lines:
+def _draw_gates(
+    ax: Axes, gates: Sequence[Mapping[str, Any]], frame: Frame, crowd: np.typing.NDArray[np.float64]
+) -> None:
+    drawn = [(gate, found) for gate in gates if (found := outline(gate["gate"], frame)) is not None]
+    for line in (line for _, found in drawn for line in found.lines):
         ax.plot([x for x, _ in line], [y for _, y in line], color="black", linewidth=1.1)
-    percent = gate.get("percent_of_parent")
-    text = f"{gate['label']}\n{percent:.3g} %" if percent is not None else str(gate["label"])
-    # A corner may lie far outside of the plot; the label belongs to the part that is seen.
-    xs, ys = np.clip([x for x, _ in drawn.ring], *frame.x_range), np.clip([y for _, y in drawn.ring], *frame.y_range)
-    box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.0}
-    ax.annotate(
-        text,
-        (float(xs.min() + xs.max()) / 2, float(ys.max())),
-        xytext=(0, -4),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize="x-small",
-        bbox=box,
-        annotation_clip=True,
-    )
+    texts = [_text_of(gate) for gate, _ in drawn]
+    rings = [[_fraction(point, frame) for point in found.ring] for _, found in drawn]
+    for text, (x, y) in zip(texts, label_places(rings, [_size(ax, text) for text in texts], crowd), strict=True):
+        box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.0}
+        ax.text(x, y, text, transform=ax.transAxes, ha="center", va="center", fontsize=_FONT_POINTS, bbox=box)
+
+
+def _text_of(gate: Mapping[str, Any]) -> str:
+    percent, name = gate.get("percent_of_parent"), wrapped(str(gate["label"]))
+    return name if percent is None else f"{name}\n{percent:.3g} %"
+
+
+def _size(ax: Axes, text: str) -> tuple[float, float]:
+    """Return a text's width and height in fractions of the plot, by its letters: nothing has been drawn yet."""
+    figure, place = ax.get_figure(root=True), ax.get_position()
+    assert figure is not None
+    width, height = (max(side, 0.1) * 72 for side in figure.get_size_inches() * (place.width, place.height))
+    lines = text.split("\n")
+    return 0.6 * _FONT_POINTS * max(map(len, lines)) / width, 1.25 * _FONT_POINTS * len(lines) / height
+
+
+def _fraction(point: tuple[float, float], frame: Frame) -> tuple[float, float]:
+    (x_low, x_high), (y_low, y_high) = frame.x_range, frame.y_range
+    return (point[0] - x_low) / (x_high - x_low), (point[1] - y_low) / (y_high - y_low)

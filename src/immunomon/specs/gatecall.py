@@ -201,6 +201,7 @@ _ARGUMENTS = {
     "y_by": "A gate with one threshold on this axis that places the border upwards.",
     "x_which": "Which valley across: deepest, first or last.",
     "y_which": "Which valley upwards: deepest, first or last.",
+    "first": "The axis whose threshold divides all events; the other is placed apart on either side of it.",
     "bandwidth": "How much the density is smoothed, on the display scale.",
     "min_persistence": "How many standard errors a mode must stand out.",
     "below": "Robust standard deviations that belong to the band below its middle.",

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import immunomon
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import read_memberships
 from immunomon.io.spillover import spillover_of
 from immunomon.kernels.intervals import log_odds
-from immunomon.model.geometry import Interval, Rectangle
 from immunomon.model.placed import PlacedStrategy, placed_from_run
 from immunomon.model.strategy import ROOT
-from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.folder import RunFolder, write_whole
 from immunomon.pipeline.gated import Gated, read_gated
 from immunomon.pipeline.plan import Plan, Task, make_plan
+from immunomon.pipeline.provenance import code_digest, digest_of
 from immunomon.simulate.scenario import Scenario
+from immunomon.specs.catalog import shipped_strategies
 from immunomon.steps.apply import apply_gates
 from immunomon.validation.agreement import f1
+from immunomon.validation.borders import best_f1, places
 from immunomon.validation.placement_text import text_of
 from immunomon.validation.sections import Section, Settings
-from immunomon.validation.trials import Design, Trial, make_trial
+from immunomon.validation.trials import MADE_BY, Design, Trial, make_trial
 
 __all__ = ["SCENARIOS", "Measured", "measure_trial", "section"]
 
 SCENARIOS = (Scenario.MECHANISM, Scenario.NULL, Scenario.RESPONDERS)
 Mask = NDArray[np.bool_]
+_MARK = "measured_with.json"
+_MEASURING = ("agreement", "borders", "placement")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,33 +45,68 @@ class Measured:
     """One trial measured: a row per patient's file x population, and a row per file x threshold.
 
     populations: whose file it is, and of each population F1, counts, percents and intervals, gated, by fixed gates, and
-    true; thresholds: of each threshold where it was placed, and where the true cells would have it.
+    true; thresholds: of each border where it was placed, and where the true cells would have it; seconds: what it took.
     """
 
     populations: pd.DataFrame
     thresholds: pd.DataFrame
+    seconds: float = 0.0
 
 
 def section(settings: Settings) -> Section:
-    """Return the section of the validation document: three scenarios with so many seeds each."""
-    began = time.monotonic()
+    """Return the section of the validation document: three scenarios with so many seeds each.
+
+    What was measured of a trial is kept in its folder, and used again as long as nothing that it rests on is changed.
+    """
     found = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         for scenario in SCENARIOS:
-            design = Design(events=settings.events, seed=seed)
             folder = settings.folder / f"{scenario.value}-{seed}"
-            trial = make_trial(scenario, folder, design=design, jobs=settings.jobs, progress=lambda *_: None)
-            found.append(measure_trial(trial, seed=seed, jobs=settings.jobs))
-            _remove_events(folder)
+            design = Design(events=settings.events, seed=seed)
+            found.append(_kept(folder, design) or _measured(scenario, folder, design, settings.jobs))
     whole = Measured(
         pd.concat([one.populations for one in found], ignore_index=True),
         pd.concat([one.thresholds for one in found], ignore_index=True),
     )
-    return text_of(whole.populations, whole.thresholds, settings, seconds=time.monotonic() - began)
+    return text_of(whole.populations, whole.thresholds, settings, seconds=sum(one.seconds for one in found))
+
+
+def _measured(scenario: Scenario, folder: Path, design: Design, jobs: int) -> Measured:
+    began = time.monotonic()
+    trial = make_trial(scenario, folder, design=design, jobs=jobs, progress=lambda *_: None)
+    measured = measure_trial(trial, seed=design.seed, jobs=jobs)
+    measured = replace(measured, seconds=time.monotonic() - began)
+    for name, table in (("populations", measured.populations), ("thresholds", measured.thresholds)):
+        table.to_parquet(folder / f"{name}.parquet")
+    mark = {"rests_on": _rests_on(design), "seconds": measured.seconds}
+    write_whole(folder / _MARK, (json.dumps(mark) + "\n").encode())
+    _remove_events(folder)
+    return measured
+
+
+def _kept(folder: Path, design: Design) -> Measured | None:
+    """Return what was measured before by the same code of trials of the same design; None if there is nothing."""
+    try:
+        mark = json.loads((folder / _MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if mark["rests_on"] != _rests_on(design):
+        return None
+    populations, thresholds = (pd.read_parquet(folder / f"{name}.parquet") for name in ("populations", "thresholds"))
+    return Measured(populations, thresholds, mark["seconds"])
+
+
+def _rests_on(design: Design) -> str:
+    root = Path(immunomon.__file__).parent
+    code = (*(root / "simulate").glob("*.py"), *(Path(__file__).parent / f"{name}.py" for name in _MEASURING))
+    parts = [(path.name, path.read_bytes().replace(b"\r\n", b"\n")) for path in sorted(code)]
+    parts += [(name, path.read_bytes()) for name, path in sorted(shipped_strategies().items())]
+    return digest_of(("design", repr(design).encode()), ("code", code_digest().encode()), *parts)
 
 
 def _remove_events(folder: Path) -> None:
-    # Fifteen trials would take five gigabytes; what is measured of them is in memory.
+    # Fifteen trials would take five gigabytes. Without its mark the trial is simulated anew, should it be needed.
+    (folder / MADE_BY).unlink()
     for path in [*folder.rglob("*.fcs"), *folder.rglob("*.npz")]:
         path.unlink()
 
@@ -100,6 +140,7 @@ def _file(
     truth = read_memberships(trial.truth_mask_file(task.sample.file.as_posix()))
     kept = _fixed_masks(fixed, gated, task, plan)
     whose = {"subject": task.sample.subject, "visit": task.sample.visit, "panel": task.sample.panel}
+    placed = {one.id: one for one in gated.tree.populations}
     rows: list[dict[str, object]] = []
     for name in truth:
         mask, other = gated.tree.mask(name), kept.get(name)
@@ -111,11 +152,12 @@ def _file(
                     "population": name,
                     "f1": f1(mask, truth[name]),
                     "fixed_f1": float("nan") if other is None else f1(other, truth[name]),
+                    "best_f1": best_f1(placed[name], gated, truth[name]),
                     "fixed_count": None if other is None else int(other.sum()),
                     "true_count": int(truth[name].sum()),
                 }
             )
-    return rows, [{**whose, **row} for row in _thresholds(gated, truth)]
+    return rows, [{**whose, **asdict(one)} for one in places(gated, truth)]
 
 
 def _fixed_masks(fixed: PlacedStrategy | None, gated: Gated, task: Task, plan: Plan) -> dict[str, Mask]:
@@ -132,28 +174,6 @@ def _fixed_masks(fixed: PlacedStrategy | None, gated: Gated, task: Task, plan: P
 
 def _axes(gated: Gated) -> dict[str, object]:
     return dict(gated.tree.gates_to_dict()["axes"])
-
-
-def _thresholds(gated: Gated, truth: dict[str, Mask]) -> Iterator[dict[str, object]]:
-    """Yield each threshold of the run beside the one midway between the true cells of its two sides (their medians)."""
-    for placed in gated.tree.populations:
-        if placed.id not in truth or (placed.parent != ROOT and placed.parent not in truth) or not placed.errors:
-            continue
-        parent = truth.get(placed.parent, np.ones(gated.tree.count, dtype=np.bool_))
-        for axis, at in _borders(placed.gate):
-            values = gated.tree.axes[axis].scale.apply(np.asarray(gated.compensated.column(axis), dtype=np.float64))
-            inside, outside = truth[placed.id] & parent, parent & ~truth[placed.id]
-            if isinstance(placed.gate, Interval) and min(inside.sum(), outside.sum()) >= 20:
-                middle = (np.median(values[inside]) + np.median(values[outside])) / 2
-                yield {"population": placed.id, "axis": axis, "placed": at, "true": float(middle)}
-
-
-def _borders(gate: object) -> Iterator[tuple[str, float]]:
-    sides = gate.sides if isinstance(gate, Rectangle) else (gate,) if isinstance(gate, Interval) else ()
-    for side in sides:
-        for at in (side.low, side.high):
-            if np.isfinite(at):
-                yield side.axis, float(at)
 
 
 def _with_tables(events: pd.DataFrame, trial: Trial) -> pd.DataFrame:

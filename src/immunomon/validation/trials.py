@@ -19,10 +19,10 @@ from immunomon.simulate.claim import MANIFEST
 from immunomon.simulate.scenario import Scenario
 from immunomon.simulate.trial import simulate_trial
 
-__all__ = ["Design", "Progress", "Trial", "make_trial"]
+__all__ = ["MADE_BY", "Design", "Progress", "Trial", "make_trial"]
 
 Progress = Callable[[str, int, int, int], None]
-_MADE_BY = "truth/validated_with.json"
+MADE_BY = "truth/validated_with.json"
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def make_trial(scenario: Scenario, folder: Path, *, design: Design, jobs: int, p
     holds something else.
     """
     made_by = {"design": _plain(design), "scenario": scenario.value, "simulator": _simulator_digest()}
-    if _read(folder / _MADE_BY) != made_by or not (folder / MANIFEST).is_file():
-        (folder / _MADE_BY).unlink(missing_ok=True)
+    if _read(folder / MADE_BY) != made_by or not (folder / MANIFEST).is_file():
+        (folder / MADE_BY).unlink(missing_ok=True)
         simulate_trial(
             folder,
             scenario=scenario,
@@ -85,7 +85,7 @@ def make_trial(scenario: Scenario, folder: Path, *, design: Design, jobs: int, p
             panels=design.panels,
             progress=lambda done, total: progress(f"simulating {scenario.value}", done, total, 0),
         )
-        write_whole(folder / _MADE_BY, (json.dumps(made_by, indent=1) + "\n").encode())
+        write_whole(folder / MADE_BY, (json.dumps(made_by, indent=1) + "\n").encode())
     run = folder / "run"
     run_study(folder, run, jobs=jobs, progress=lambda stage, *numbers: progress(f"{scenario.value}: {stage}", *numbers))
     return Trial(
