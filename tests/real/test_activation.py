@@ -20,8 +20,9 @@ from immunomon.pipeline.single import analyse
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy
 from immunomon.steps.compensate import compensate
+from immunomon.validation.real import REFERENCES
 
-HERE = Path(__file__).parent / "activation"
+HERE = REFERENCES / "activation"
 FILES = [f"Activation_{number}.fcs" for number in (1, 2, 3, 4, 9, 13)]
 BY_SCATTER = ("Cells", "Single Cells")
 BY_FLUORESCENCE = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ import pytest
 
 from immunomon.io.fcs import read_events
 from immunomon.model.scales import scale_from_dict
-from immunomon.pipeline.run import RunSummary, run_study
+from immunomon.pipeline.run import RunSummary
+from immunomon.validation.real import itn_found, run_itn
 
-HERE = Path(__file__).parent / "itn"
 pytestmark = pytest.mark.real_data
 
 
@@ -25,23 +23,11 @@ def cohort(real_data: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
-    study = tmp_path_factory.mktemp("itn")
-    for source, target in (("study", "study.yaml"), ("panel", "panels/itn.yaml"), ("strategy", "gating/itn.yaml")):
-        (study / target).parent.mkdir(exist_ok=True)
-        shutil.copyfile(HERE / f"{source}.yaml", study / target)
+def run(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
     try:
-        (study / "fcs").symlink_to(cohort, target_is_directory=True)  # real data are never copied
+        return run_itn(real_data, tmp_path_factory.mktemp("itn"), jobs=2)
     except OSError as error:
         pytest.skip(f"this system allows no links: {error}")
-    rows = ["file,subject,visit,panel,role,batch"]
-    with (cohort / "ITN_phenoData.csv").open(encoding="utf-8", newline="") as file:
-        rows += [
-            f"fcs/{row['name']}.fcs,{row['PatientID']},baseline,itn,sample,site {row['SiteCode']}"
-            for row in csv.DictReader(file)
-        ]
-    (study / "samples.csv").write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
-    return run_study(study, jobs=2)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +47,12 @@ def placed(run: RunSummary) -> dict[str, dict[str, object]]:
 def test_all_fifteen_samples_are_gated(run: RunSummary) -> None:
     assert run.failed == ()
     assert run.gated == 15
+
+
+def test_cd4_and_cd8_are_found_in_15_of_15(run: RunSummary) -> None:
+    found = itn_found(run)
+    assert len(found) == 15
+    assert found["found"].all()
 
 
 def test_every_border_is_placed_in_a_valley_of_the_sample_itself(placed) -> None:

@@ -29,6 +29,7 @@ SECTIONS: dict[str, str] = {
     "steadiness": "immunomon.validation.steadiness:section",
     "quality": "immunomon.validation.quality:section",
     "placement": "immunomon.validation.placement:section",
+    "real": "immunomon.validation.real_section:section",
     "assessments": "immunomon.validation.assessments:section",
 }
 

@@ -111,6 +111,9 @@ def validate(
     placement: Annotated[
         bool, typer.Option("--placement", help="Measure the placement of gates: three scenarios, several seeds.")
     ] = False,
+    real: Annotated[
+        bool, typer.Option("--real", help="Measure the placement of gates on the real files in IMMUNOMON_REAL_DATA.")
+    ] = False,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on (--placement).")] = 5,
     clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
     assessments: Annotated[
@@ -129,6 +132,7 @@ def validate(
         "steadiness": steadiness,
         "quality": quality,
         "placement": placement,
+        "real": real,
         "assessments": assessments,
         "statistics": statistics,
     }
