@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 
 from immunomon.simulate.scenario import Scenario
+from immunomon.validation import placement
 from immunomon.validation.placement import measure_trial
 from immunomon.validation.placement_text import judge_placement, steadiness, text_of
 from immunomon.validation.sections import Settings
-from immunomon.validation.trials import Design, make_trial
+from immunomon.validation.trials import MADE_BY, Design, make_trial
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,49 @@ def test_fixed_gates_are_those_of_the_first_baseline_so_that_there_they_are_the_
     assert not np.allclose(others["f1"], others["fixed_f1"])
 
 
+def test_no_gate_does_better_than_the_best_borders_of_somebody_who_knows_the_truth(measured):
+    rows = measured.populations.dropna(subset=["best_f1"])
+    assert {"live", "t_cells", "cd4", "treg", "treg_memory"} <= set(rows["population"])
+    assert (rows["f1"] <= rows["best_f1"] + 0.005).all()  # of two thresholds at once the grid is coarse
+    assert measured.populations.loc[measured.populations["population"] == "lymphocytes", "best_f1"].isna().all()
+
+
+def test_borders_of_quadrants_and_tilted_ones_are_followed_too(measured):
+    axes = set(zip(measured.thresholds["population"], measured.thresholds["axis"], strict=True))
+    assert {("cd4", "CD4"), ("treg", "CD25 against CD127")} <= axes
+    assert (measured.thresholds["placed"] - measured.thresholds["true"]).abs().max() < 0.25
+
+
+def test_what_was_measured_is_used_again_until_something_it_rests_on_is_changed(measured, tmp_path, monkeypatch):
+    made = []
+
+    def instead(scenario, folder, **_):
+        made.append(scenario)
+        (folder / "truth").mkdir(parents=True, exist_ok=True)
+        (folder / MADE_BY).write_text("{}")
+
+    monkeypatch.setattr(placement, "make_trial", instead)
+    monkeypatch.setattr(placement, "measure_trial", lambda *_, **__: measured)
+    settings = Settings(6000, 3, tmp_path, 1, seeds=1)
+    first, again = placement.section(settings), placement.section(settings)
+    assert first.text == again.text
+    assert made == list(placement.SCENARIOS)
+    assert not list(tmp_path.rglob(MADE_BY))
+    monkeypatch.setattr(placement, "code_digest", lambda: "other")
+    placement.section(settings)
+    assert len(made) == 2 * len(placement.SCENARIOS)
+
+
+def test_the_seeds_that_nothing_was_chosen_on_are_judged_apart(measured):
+    both = pd.concat([measured.populations.assign(seed=1), measured.populations.assign(seed=4)])
+    found = text_of(both, measured.thresholds, Settings(6000, 1, None, 1), seconds=1.0)
+    assert "which nothing was chosen on (4)" in found.text
+    assert (
+        "nothing was chosen on"
+        not in text_of(both[both["seed"] == 4], measured.thresholds, Settings(6000, 4, None, 1), seconds=1.0).text
+    )
+
+
 def test_thresholds_stand_beside_where_the_true_cells_would_have_them(measured):
     cd4 = measured.thresholds[measured.thresholds["population"] == "cd4"]
     assert len(cd4) == 6
@@ -52,7 +96,7 @@ def test_what_misses_a_target_is_said_with_its_figures_and_fails_the_section(mea
 def test_the_bias_of_a_change_is_the_gated_change_less_the_true_one():
     base = {"scenario": "s", "seed": 1, "subject": "S1", "panel": "p", "population": "treg", "baseline": "D-1"}
     same = {"reportable": True, "percent_of_parent": 5.0, "percent": 5.0, "fixed_percent": 5.0, "f1": 1.0}
-    more = {"fixed_f1": 1.0, "low": 4.0, "high": 6.0, "expected_percent": 5.5}
+    more = {"fixed_f1": 1.0, "best_f1": 1.0, "low": 4.0, "high": 6.0, "expected_percent": 5.5}
     rows = pd.DataFrame(
         [
             {**base, **same, **more, "visit": "D-1", "log_odds": -3.0, "true_log_odds": -3.1},
