@@ -195,11 +195,11 @@ def itn_found(run: RunSummary) -> pd.DataFrame:
     Columns: sample, cd4, cd8 (percent of T cells), found.
     """
     table = pd.read_csv(run.folder / "tables" / "populations.csv")
-    percent = table.pivot_table(index="sample_id", columns="population", values="percent_of_parent")
+    percent = table.set_index(["sample_id", "population"])["percent_of_parent"].astype("float64").to_dict()
     rows = []
     for path in sorted((run.folder / "gates").glob("*.json")):
         gates = json.loads(path.read_text(encoding="utf-8"))["populations"]
         own = all(not one["failure"] and not one["note"] for one in gates)
-        cd4, cd8 = (float(percent.loc[path.stem, name]) for name in ("cd4", "cd8"))
+        cd4, cd8 = (float(percent[path.stem, name]) for name in ("cd4", "cd8"))
         rows.append({"sample": path.stem, "cd4": cd4, "cd8": cd8, "found": own and cd4 > 0 and cd8 > 0})
     return pd.DataFrame(rows)

@@ -61,7 +61,8 @@ def _lyoplate(data: Path) -> Section:
     found = pd.concat(
         [beside(gate_lyoplate(data, file), their_lyoplate(data, file)).assign(file=file) for file in LYOPLATE_FILES]
     )
-    points = (found["percent"] - found["their_percent"]).abs()
+    found["difference"] = found["percent"] - found["their_percent"]
+    points = found["difference"].abs()
     large = found["their_events"] > _FROM_EVENTS
     met = bool((points <= _MOST_POINTS).all() and (found.loc[large, "f1"] >= _LEAST_F1).all())
     line = (
@@ -72,7 +73,7 @@ def _lyoplate(data: Path) -> Section:
     )
     rows = [
         f"| {row.file} | {row.population} | {row.parent} | {row.percent:.2f} | {row.their_percent:.2f} | "
-        f"{row.percent - row.their_percent:+.2f} | {row.f1:.3f} | {row.their_events} |"
+        f"{row.difference:+.2f} | {row.f1:.3f} | {row.their_events} |"
         for row in found.itertuples()
     ]
     head = "| file | population | of | ours, % | openCyto, % | difference, points | F1 | events by openCyto |"
