@@ -1,8 +1,8 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
-embed_run, export_cells, gate_files, analyse, read_panel, read_strategy; plots: gating_plot, trajectories, atlas_plot,
-umap_panels.
+embed_run, explore_atlas, describe_region, export_cells, gate_files, analyse, read_panel, read_strategy; plots:
+gating_plot, trajectories, atlas_plot, umap_panels, density_difference.
 
 >>> import immunomon
 >>> immunomon.__version__.count(".")
@@ -17,7 +17,11 @@ __version__ = "0.1.0"
 _OFFERED = {
     "analyse": "immunomon.pipeline.single",
     "atlas_plot": "immunomon.plots.umap",
+    "density_difference": "immunomon.plots.umap_density",
+    "describe_region": "immunomon.atlas.describe",
     "embed_run": "immunomon.atlas.embed",
+    "explore_atlas": "immunomon.atlas.explorer",
+    "explore_cells": "immunomon.atlas.explorer",
     "export_cells": "immunomon.annotated.export",
     "gate_files": "immunomon.pipeline.files",
     "gating_plot": "immunomon.plots.gating",

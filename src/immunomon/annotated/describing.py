@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import immunomon
-from immunomon.annotated.beside import AtlasCells, Metaclusters
+from immunomon.annotated.beside import AtlasCells
 from immunomon.annotated.cells import LAYERS, labels_of
 from immunomon.clusters.cells import one_scale_for_all
+from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.scales import scale_to_dict

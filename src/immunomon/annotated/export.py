@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from immunomon.annotated.beside import AtlasCells, Metaclusters, atlas_of, metaclusters_of
+from immunomon.annotated.beside import AtlasCells, atlas_of
 from immunomon.annotated.cells import LAYERS, OpenSample, open_sample
 from immunomon.annotated.describing import SampleRow, colours_of, describe, population_labels, variables
 from immunomon.annotated.writing import Block, CellsFile, Column, Layout, new_cells_file
 from immunomon.clusters.cells import Job
+from immunomon.clusters.found import Metaclusters, metaclusters_of
 from immunomon.clusters.samples import Source, source_of
 from immunomon.errors import ImmunomonError
 from immunomon.model.strategy import ROOT

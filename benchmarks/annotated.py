@@ -1,7 +1,7 @@
 """How long a run's cells take as AnnData, in how much memory, and how fast the file is read in pieces.
 
     immunomon simulate demo && immunomon run demo
-    python benchmarks/anndata.py demo/run [--events 10000000] [--json FILE]
+    python benchmarks/annotated.py demo/run [--events 10000000] [--json FILE]
 
 The samples of the run are exported again and again, under other names, until there are as many events; each time they
 are read, compensated, gated and transformed anew. Every export has a process of its own, so its peak memory is its own.

@@ -1,0 +1,113 @@
+"""Where cells lie more densely at one visit than at another: smoothed densities on the plane of an atlas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["DIFFERENCE_STOPS", "Densities", "densities_of", "density_difference"]
+
+BINS = 96
+_SMOOTH = 2.5  # bins
+# Blue: less than before, orange: more; white: the same. Okabe & Ito's pair, told apart with any colour blindness.
+DIFFERENCE_STOPS = ("#00446b", "#0072b2", "#8fc3e0", "#ffffff", "#f2bf85", "#d55e00", "#7f3300")
+
+
+@dataclass(frozen=True, eq=False)
+class Densities:
+    """Sums of patients' densities on one grid, so that every patient speaks equally however many cells there are.
+
+    sums: (visit, dose group) -> (BINS rows along umap2, BINS columns along umap1), each patient's sums to 1000 (per
+    mille of the cells); patients: (visit, dose group) -> how many; extent: left, right, bottom, top.
+    """
+
+    extent: tuple[float, float, float, float]
+    sums: Mapping[tuple[str, str], NDArray[np.float32]]
+    patients: Mapping[tuple[str, str], int]
+
+    def of(self, visit: str, dose_group: str | None = None) -> NDArray[np.float32]:
+        """Return the mean density of a visit's patients, per mille of the cells a bin; raises ValueError for nobody."""
+        keys = [key for key in self.sums if key[0] == visit and dose_group in (None, key[1])]
+        if not keys:
+            raise ValueError(f"no cell of visit {visit}, dose group {dose_group or 'any'}")
+        whole = np.sum([self.sums[key] for key in keys], axis=0) / sum(self.patients[key] for key in keys)
+        return np.asarray(whole, dtype=np.float32)
+
+
+def densities_of(atlas: pd.DataFrame, *, bins: int = BINS) -> Densities:
+    """Return the densities of an atlas' cells by visit and dose group.
+
+    >>> import pandas as pd
+    >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "visit": "W4", "dose_group": "A",
+    ...     "subject": "S1"})
+    >>> float(densities_of(cells).of("W4").sum().round())
+    1000.0
+    """
+    from scipy.ndimage import gaussian_filter
+
+    extent = _extent(atlas)
+    sums: dict[tuple[str, str], NDArray[np.float32]] = {}
+    patients: dict[tuple[str, str], int] = {}
+    for (visit, group, _), own in atlas.groupby(["visit", "dose_group", "subject"], sort=False, observed=True):
+        counts, _, _ = np.histogram2d(own["umap2"], own["umap1"], bins=bins, range=[extent[2:], extent[:2]])
+        smooth = gaussian_filter(counts, _SMOOTH, mode="constant")
+        key = (str(visit), str(group))
+        sums[key] = sums.get(key, np.float32(0)) + (1000 * smooth / smooth.sum()).astype(np.float32)
+        patients[key] = patients.get(key, 0) + 1
+    return Densities(extent, sums, patients)
+
+
+def _extent(atlas: pd.DataFrame) -> tuple[float, float, float, float]:
+    low = atlas[["umap1", "umap2"]].min().to_numpy(dtype=float)
+    high = atlas[["umap1", "umap2"]].max().to_numpy(dtype=float)
+    edge = 0.06 * np.maximum(high - low, 1e-6)
+    (left, bottom), (right, top) = low - edge, high + edge
+    return float(left), float(right), float(bottom), float(top)
+
+
+def density_difference(
+    ax: Axes, atlas: pd.DataFrame, visits: tuple[str, str], *, dose_group: str | None = None
+) -> Axes:
+    """Draw where cells are denser at the second visit than at the first (orange) and where less (blue).
+
+    visits: before and after; dose_group: of its patients only. The scale is the same in both directions, in per mille
+    of the cells a bin of the plane. Raises ValueError if a visit has no cell.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "visit": ["D-1", "W4"], "dose_group": "A",
+    ...     "subject": "S1"})
+    >>> density_difference(matplotlib.figure.Figure().subplots(), cells, ("D-1", "W4")).get_title()
+    'W4 against D-1'
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    known = densities_of(atlas)
+    before, after = (known.of(visit, dose_group) for visit in visits)
+    change = after - before
+    top = max(float(np.abs(change).max()), 1e-9)
+    colours = LinearSegmentedColormap.from_list("difference", list(DIFFERENCE_STOPS))
+    style: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
+    drawn = ax.imshow(change, cmap=colours, vmin=-top, vmax=top, extent=known.extent, **style)
+    ax.contour(
+        before + after,
+        levels=[0.08 * float((before + after).max())],
+        extent=known.extent,
+        colors="0.55",
+        linewidths=0.7,
+    )
+    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02, ticks=[-top, 0, top])
+    bar.ax.set_yticklabels(["fewer", "same", "more"], fontsize="x-small")
+    bar.outline.set_visible(False)
+    ax.set(xticks=[], yticks=[], title=f"{visits[1]} against {visits[0]}")
+    ax.set_box_aspect(1)
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_color("#d5d8dc")
+    return ax
