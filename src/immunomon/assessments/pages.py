@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from immunomon.assessments.efficacy_page import efficacy_page
+from immunomon.assessments.markdown import page_parts, plain
 from immunomon.assessments.safety_page import alarms, safety_page
-from immunomon.assessments.words import Page, Sheet
+from immunomon.assessments.words import Page
 from immunomon.model.endpoints import AssessmentRules
 
 __all__ = ["alarms", "markdown", "pages"]
@@ -30,13 +31,9 @@ def pages(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: A
 
 def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> str:
     """Return all pages as one Markdown text, conversions of viruses first."""
-    parts = [f"# Other assessments: {_plain(facts['study'])}", *_raised(alarms(tables))]
+    parts = [f"# Other assessments: {plain(facts['study'])}", *_raised(alarms(tables))]
     for page in pages(tables, facts, rules):
-        parts.append(f"## {page.title}")
-        for section in page.sections:
-            parts.append(f"### {section.heading}")
-            parts += [_plain(one) for one in section.paragraphs]
-            parts += [_table(one) for one in section.sheets if one.rows]
+        parts += page_parts(page)
     parts += ["## What this cannot say", "\n".join(f"- {one}" for one in _LIMITS)]
     return "\n\n".join(parts) + "\n"
 
@@ -44,18 +41,4 @@ def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules
 def _raised(found: tuple[str, ...]) -> Iterator[str]:
     if found:
         yield "**VIRUS CONVERSION. Act on this before reading on:**"
-        yield "\n".join(f"- **{_plain(one)}**" for one in found)
-
-
-def _table(one: Sheet) -> str:
-    rows = [one.heads, tuple("---" for _ in one.heads), *one.rows]
-    body = "\n".join("| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows)
-    return f"{one.caption}:\n\n{body}"
-
-
-def _plain(text: object) -> str:
-    """Return text that a table or a page of Markdown does not take for something else."""
-    said = str(text)
-    for letter in ("\\", "|", "<", "`", "[", "]"):
-        said = said.replace(letter, {"<": "&lt;"}.get(letter, "\\" + letter))
-    return said
+        yield "\n".join(f"- **{plain(one)}**" for one in found)

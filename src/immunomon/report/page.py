@@ -15,7 +15,6 @@ from immunomon import __version__
 from immunomon.model.populations import TABLES
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 from immunomon.report.acquisition import read_acquisitions
-from immunomon.report.assessments import read_assessments
 from immunomon.report.caveats import caveats
 from immunomon.report.embed import pack_table, safe_json
 from immunomon.report.overview import Overview, study_overview
@@ -23,6 +22,7 @@ from immunomon.report.provenance import made_by, provenance
 from immunomon.report.run_folder import RunFolder, read_run, read_sample
 from immunomon.report.sample_plots import TickSets, page_sample
 from immunomon.report.steadiness import read_steadiness
+from immunomon.report.told import read_told
 
 __all__ = ["write_report"]
 
@@ -85,7 +85,7 @@ def _render(run: RunFolder) -> str:
         report_version=__version__,
         provenance=provenance(run.record),
         steady=read_steadiness(run.path),
-        told=read_assessments(run.path, made_of),
+        told=read_told(run.path, made_of),
         acquisitions=read_acquisitions(run.tables["samples"]),
         caveats=caveats(set(run.tables["populations"]["population"].dropna())),
         verdict=_verdict(overview),

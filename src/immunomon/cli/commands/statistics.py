@@ -1,4 +1,4 @@
-"""Commands about what changed: the statistics of a run, and what a number of patients can detect."""
+"""Commands about what changed: the statistics of a run, what goes with the platelets, what patients can detect."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ def compare(
     from immunomon.cli.compare import compare as work
 
     raise typer.Exit(work(run, plan=plan, out=out, bayes=bayes, seed=seed))
+
+
+@app.command()
+def mechanism(
+    run: Annotated[Path, typer.Argument(help="The run folder; its assessments are needed: immunomon assess.")],
+    plan: _Plan = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: mechanism in the run.")] = None,
+    seed: _Seed = 1,
+) -> None:
+    """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
+    from immunomon.cli.mechanism import mechanism as work
+
+    raise typer.Exit(work(run, plan=plan, out=out, seed=seed))
 
 
 @app.command()

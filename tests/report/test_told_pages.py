@@ -10,8 +10,8 @@ from report.fake_run import fake_run
 from immunomon.errors import BadSpec
 from immunomon.model.assessments import PLATELET_VISITS
 from immunomon.report import write_report
-from immunomon.report.assessments import read_assessments
 from immunomon.report.platelet_charts import platelet_charts
+from immunomon.report.told import read_told
 
 EVIL = '</script><b onload="x">'
 
@@ -44,7 +44,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_without_assessments_has_no_such_pages(run):
-    assert read_assessments(run, "x") is None
+    assert read_told(run, "x") is None
     page = write_report(run).read_text(encoding="utf-8")
     assert 'id="tab-safety"' not in page
     assert "alarm" not in page.split("</style>")[1].split("<script")[0]
@@ -73,7 +73,7 @@ def test_pages_of_an_earlier_run_say_so(run, tmp_path):
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_with_its_remedy(run, content):
     with pytest.raises(BadSpec, match=r"pages.json: cannot be read .* make it again: immunomon assess"):
-        read_assessments(with_pages(run, content), "x")
+        read_told(with_pages(run, content), "x")
 
 
 def test_a_chart_marks_rescue_and_names_every_count():

@@ -1,0 +1,176 @@
+"""``immunomon mechanism``: immune change, platelets, dose and exposure together, as tables, plots and one page."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from immunomon.cli.compare import plan_for, tables_of
+from immunomon.errors import BadSpec, ImmunomonError, Problem
+from immunomon.mechanism.analyse import NEEDED, Mechanism
+from immunomon.mechanism.analyse import mechanism as worked_out
+from immunomon.mechanism.page import markdown, mechanism_page
+from immunomon.mechanism.within import LAG_NAMES
+from immunomon.model.analysis import AnalysisPlan
+from immunomon.model.assessments import ASSESSMENT_TABLES
+from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.opened import Run, open_run
+from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.statistics.facts import facts_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["mechanism"]
+
+_RECORD = "assessments.json"
+
+
+def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> int:
+    """Write what a run says of a mechanism into a folder and return 0.
+
+    Raises ImmunomonError if the run is not finished, or its assessments are lacking or of other files than the study
+    has now; BadSpec if one of their tables cannot be read.
+    """
+    opened = open_run(run)
+    facts = facts_of(opened.record)
+    declared = plan_for(opened, plan, facts)
+    folder = out or run / "mechanism"
+    assessed = _assessed(opened)
+    found = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
+    for name, table in found.tables.items():
+        _write_table(folder, name, table)
+    for name, figure in _figures(found):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+        write_whole(folder / f"{name}.png", buffer.getvalue())
+    page = mechanism_page(found.joined, found.tables)
+    text = markdown(page, str(opened.study["name"]), declared.digest)
+    write_whole(folder / "mechanism.md", text.encode("utf-8"))
+    pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
+    _write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
+    _write_json(folder / "mechanism.json", _record(run, declared, seed))
+    responders = int((found.joined.responder == 1).sum())
+    typer.echo(f"{len(facts.group_of)} patients, {responders} with a platelet response; everything is exploratory.")
+    typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(found.tables)} tables beside it.")
+    return 0
+
+
+def _assessed(run: Run) -> dict[str, pd.DataFrame]:
+    """Return the tables of ``immunomon assess`` that are needed; refuse those of other files than the study has."""
+    folder = run.folder / "assessments"
+    remedy = f"make it with: immunomon assess {run.folder}"
+    if not (folder / _RECORD).is_file():
+        raise ImmunomonError(f"{folder}: no platelet response is known here; {remedy}")
+    try:
+        inputs = dict(json.loads((folder / _RECORD).read_text(encoding="utf-8"))["inputs"])
+        tables = {name: _table(folder, name) for name in NEEDED}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
+    if "platelets.csv" not in inputs:
+        raise ImmunomonError(f"{folder}: the study has no platelets.csv, without which there is nothing to relate")
+    changed = [name for name, digest in inputs.items() if _differs(run, name, digest)]
+    if changed:
+        raise ImmunomonError(f"{folder}: {', '.join(changed)} changed since; {remedy}")
+    return tables
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    contract = ASSESSMENT_TABLES[name]
+    table = pd.read_parquet(folder / f"{name}.parquet")
+    lacking = [column for column in contract.names if column not in table.columns]
+    if lacking:
+        raise ValueError(f"{name} has no column {', '.join(lacking)}")
+    return table.astype(contract.dtypes)
+
+
+def _differs(run: Run, name: str, digest: str) -> bool:
+    """Say whether a file of the study is another one now; one that is not at hand cannot be judged."""
+    places = [run.study_folder, run.study_folder / "assessments"] if run.study_folder else []
+    path = next((place / name for place in places if (place / name).is_file()), None)
+    return path is not None and file_digest(path) != digest
+
+
+def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_whole(folder / f"{name}.parquet", buffer.getvalue())
+    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def _record(run: Path, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
+    """Return what made these tables: plan, run, assessments, seed, software."""
+    return {
+        "format": "immunomon.mechanism/1",
+        "plan_digest": plan.digest,
+        "run_digest": file_digest(run / "run.json"),
+        "assessments": {name: file_digest(run / "assessments" / f"{name}.parquet") for name in NEEDED},
+        "seed": seed,
+        **environment(),
+    }
+
+
+def _figures(found: Mechanism) -> Iterator[tuple[str, Figure]]:
+    from matplotlib.figure import Figure
+
+    from immunomon.plots.mechanism import apart, intervals
+
+    shown = found.tables["by_response"]
+    shown = shown[shown["difference"].notna()]
+    if len(shown):
+        figure = Figure(figsize=(7.5, 1.3 + 0.55 * len(shown)), layout="constrained")
+        apart(figure.subplots(), shown)
+        yield "by_response", figure
+    if found.joined.looked_at:
+        yield "within_patients", _within(found)
+    lags = found.tables["lags"].dropna(subset=["r"])
+    if len(lags):
+        number = lags["label"].nunique()
+        figure = Figure(figsize=(7.5, 1.4 + 0.75 * number), layout="constrained")
+        ends = lags[["r", "low", "high"]].to_numpy(dtype=float, na_value=np.nan)
+        named = list(zip(lags["lag"], lags["label"], ends, strict=True))
+        rows = {lag: [(str(b), *map(float, c)) for a, b, c in named if a == lag] for lag in LAG_NAMES[:3]}
+        ax = intervals(figure.subplots(), rows)  # type: ignore[arg-type]
+        ax.set_xlabel("correlation within patients; interval over patients")
+        yield "lags", figure
+
+
+def _within(found: Mechanism) -> Figure:
+    from matplotlib.figure import Figure
+
+    from immunomon.plots.colours import dose_group_colours
+    from immunomon.plots.mechanism import together
+
+    joined = found.joined
+    facts = joined.measured.facts
+    palette = dose_group_colours(facts.doses)
+    colours = [palette[group].light for group in facts.group_of.values()]
+    across = min(3, len(joined.looked_at))
+    down = -(-len(joined.looked_at) // across)
+    figure = Figure(figsize=(3.4 * across + 0.6, 2.9 * down + 0.5), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    r = dict(zip(found.tables["within_patients"]["endpoint"], found.tables["within_patients"]["r"], strict=True))
+    for ax, series in zip(axes, joined.looked_at, strict=False):
+        together(ax, series.scaled, joined.platelets, colours=colours)
+        value = r[series.endpoint.name]
+        ax.set_title(f"{series.label}, r = {'-' if pd.isna(value) else f'{value:+.2f}'}", size=10)
+        ax.set_xlabel(f"{series.endpoint.scale.value}, around the patient's mean", size=8)
+    for ax in axes[len(joined.looked_at) :]:
+        ax.set_axis_off()
+    for group in facts.doses:
+        axes[0].plot([], [], "-o", ms=3, color=palette[group].light, label=f"dose {group}")
+    axes[0].legend(frameon=False, fontsize=7)
+    figure.supylabel("platelets, doublings around the patient's mean", size=9)
+    return figure

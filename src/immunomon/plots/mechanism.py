@@ -1,0 +1,109 @@
+"""Immune change and platelets side by side: by response, within patients, and with a visit's lag."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["apart", "intervals", "together"]
+
+_RESPONDED, _OTHERS = "#008a64", "#6b6b6b"
+Floats = NDArray[np.float64]
+
+
+def apart(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw every patient's change, responders (filled) above the others (open), with each side's mean (bar).
+
+    table: rows of the BY_RESPONSE contract, one a row of the plot.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> row = {"label": "Treg", "visit": "W4", "subjects": '{"S1": 0.4, "S2": 0.1}', "who_responded": "S1"}
+    >>> apart(matplotlib.figure.Figure().subplots(), pd.DataFrame([row])).get_yticklabels()[0].get_text()
+    'Treg, W4'
+    """
+    for place, (_, row) in enumerate(table.iterrows()):
+        changes = json.loads(str(row["subjects"]))
+        responded = set() if _missing(row["who_responded"]) else set(str(row["who_responded"]).split())
+        for who, shift, colour, filled in (
+            (responded, -0.17, _RESPONDED, True),
+            (set(changes) - responded, 0.17, _OTHERS, False),
+        ):
+            x = [value for subject, value in changes.items() if subject in who]
+            ax.plot(x, [place + shift] * len(x), "o", ms=5, mec=colour, mfc=colour if filled else "none", alpha=0.8)
+            if x:
+                ax.plot([float(np.mean(x))], [place + shift], "|", ms=15, mew=2, color=colour)
+    ax.plot([], [], "o", color=_RESPONDED, label="platelets responded")
+    ax.plot([], [], "o", mec=_OTHERS, mfc="none", label="did not")
+    ax.axvline(0.0, color="0.5", lw=0.8, zorder=0)
+    ax.set_yticks(range(len(table)), [f"{a}, {b}" for a, b in zip(table["label"], table["visit"], strict=True)])
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlabel("change from baseline, each on its scale")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    return ax
+
+
+def together(ax: Axes, immune: Floats, platelets: Floats, *, colours: Sequence[str]) -> Axes:
+    """Draw each patient's visits as points around the own mean, joined in their order, with the common slope.
+
+    immune, platelets: (patients, visits), platelets as log2; colours: one a patient.
+
+    >>> import matplotlib.figure
+    >>> x = np.array([[0.0, 1.0, 2.0]])
+    >>> len(together(matplotlib.figure.Figure().subplots(), x, x, colours=["black"]).lines)
+    3
+    """
+    known = np.isfinite(immune) & np.isfinite(platelets)
+    known &= (known.sum(axis=1) > 1)[:, None]
+    points: list[tuple[Floats, Floats]] = []
+    for x, y, there, colour in zip(immune, platelets, known, colours, strict=True):
+        if there.any():
+            points.append((x[there] - x[there].mean(), y[there] - y[there].mean()))
+            ax.plot(*points[-1], "-", color=colour, lw=0.6, alpha=0.3)
+            ax.plot(*points[-1], "o", color=colour, ms=3.2, mec="none", alpha=0.85)
+    if points:
+        x, y = (np.concatenate(parts) for parts in zip(*points, strict=True))
+        if float(x @ x) > 0:
+            ends = np.array([x.min(), x.max()])
+            ax.plot(ends, ends * float(x @ y) / float(x @ x), "--", color="black", lw=1.4)
+    return ax
+
+
+def intervals(ax: Axes, rows: Mapping[str, Sequence[tuple[str, float, float, float]]]) -> Axes:
+    """Draw estimates with intervals, one colour a kind, the kinds of one name under one another.
+
+    rows: kind -> (name, estimate, low, high); what is not-a-number is left out.
+
+    >>> import matplotlib.figure
+    >>> rows = {"first": [("Treg", 0.5, 0.2, 0.8)], "later": [("Treg", 0.1, -0.2, 0.4)]}
+    >>> [text.get_text() for text in intervals(matplotlib.figure.Figure().subplots(), rows).get_yticklabels()]
+    ['Treg']
+    """
+    names = list(dict.fromkeys(name for found in rows.values() for name, *_ in found))
+    cycle = ("#0072b2", "#d98200", "#4a4a4a", "#b8568c")
+    for number, (kind, found) in enumerate(rows.items()):
+        colour, shift = cycle[number % len(cycle)], 0.6 * ((number + 0.5) / len(rows) - 0.5)
+        ax.plot([], [], "-s", color=colour, ms=5, label=kind)
+        for name, estimate, low, high in found:
+            place = names.index(name) + shift
+            if np.isfinite([low, high]).all():
+                ax.plot([low, high], [place, place], "-", color=colour, lw=1.6)
+            ax.plot([estimate], [place], "s", color=colour, ms=5)
+    ax.axvline(0.0, color="0.5", lw=0.8, zorder=0)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=max(len(rows), 1), frameon=False)
+    return ax
+
+
+def _missing(cell: object) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(cell))  # type: ignore[call-overload]
