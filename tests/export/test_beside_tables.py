@@ -12,6 +12,7 @@ from support.small_gates import with_gates, with_trail
 from immunomon.cli.export import export
 from immunomon.errors import ExportFailed
 from immunomon.export.database import export_run
+from immunomon.model.mechanism import LAGS
 from immunomon.model.statistics import MISSING, POWER
 from immunomon.pipeline.audit import AuditTrail
 
@@ -84,6 +85,20 @@ def test_statistics_of_an_earlier_state_are_left_out_and_that_is_said(make_run, 
     (run / "statistics" / "analysis.json").write_text("{}", encoding="utf-8")
     export(run, None)
     assert "was made from an earlier state of the run; write it anew with: immunomon compare" in capsys.readouterr().out
+
+
+def test_what_was_said_of_a_mechanism_is_there_under_its_own_name(make_run, database, asked):
+    run = with_statistics(make_run())
+    (run / "mechanism").mkdir()
+    row = dict.fromkeys(LAGS.names) | {"endpoint": "treg", "lag": "same visit", "r": 0.25}
+    pd.DataFrame([row]).astype(LAGS.dtypes).to_parquet(run / "mechanism" / "lags.parquet", index=False)
+    (run / "mechanism" / "mechanism.json").write_bytes((run / "statistics" / "analysis.json").read_bytes())
+    assert export_run(run, database).rows["statistics"] == 2
+    assert asked.one("SELECT endpoint, lag, r FROM v_statistic_mechanism_lags") == {
+        "endpoint": "treg",
+        "lag": "same visit",
+        "r": 0.25,
+    }
 
 
 def test_the_studys_other_assessments_are_there_as_they_stand(make_run, database, asked):

@@ -16,6 +16,8 @@ import pandas as pd
 
 from immunomon.errors import BadSpec, ExportFailed
 from immunomon.model.assessments import ASSESSMENT_TABLES
+from immunomon.model.mechanism import MECHANISM_TABLES
+from immunomon.model.populations import Table
 from immunomon.model.statistics import STATISTICS_TABLES
 from immunomon.specs.yamlfile import read_text
 
@@ -56,28 +58,40 @@ def as_json(value: object) -> str:
 
 
 def read_statistics(folder: Path) -> Records:
-    """Return the tables that ``immunomon compare`` wrote for this state of the run.
+    """Return the tables that ``immunomon compare`` and ``immunomon mechanism`` wrote for this state of the run.
 
-    Statistics of an earlier state are left out, with a note.
+    Those of an earlier state are left out, with a note. Tables of mechanism are named ``mechanism_TABLE``.
     """
-    place = folder / "statistics"
-    present = {name: place / f"{name}.parquet" for name in STATISTICS_TABLES}
-    present = {name: path for name, path in present.items() if path.is_file()}
+    found = (
+        _beside(folder, "statistics", STATISTICS_TABLES, record="analysis", command="compare", prefix=""),
+        _beside(folder, "mechanism", MECHANISM_TABLES, record="mechanism", command="mechanism", prefix="mechanism_"),
+    )
+    digests = {name: digest for one in found for name, digest in one.digests.items()}
+    frame = pd.concat([one.frame for one in found], ignore_index=True)
+    return Records(frame, digests, tuple(note for one in found for note in one.notes))
+
+
+def _beside(
+    folder: Path, name: str, contracts: Mapping[str, Table], *, record: str, command: str, prefix: str
+) -> Records:
+    place = folder / name
+    present = {table: place / f"{table}.parquet" for table in contracts}
+    present = {table: path for table, path in present.items() if path.is_file()}
     if not present:
         return Records(_frame("statistic", []))
     try:
-        made_from = json.loads((place / "analysis.json").read_text(encoding="utf-8"))["run_digest"]
+        made_from = json.loads((place / f"{record}.json").read_text(encoding="utf-8"))["run_digest"]
     except (OSError, ValueError, KeyError, TypeError):
         made_from = ""
     if made_from != hashlib.sha256((folder / "run.json").read_bytes()).hexdigest():
-        what = f"{place} was made from an earlier state of the run; write it anew with: immunomon compare {folder}"
+        what = f"{place} was made from an earlier state of the run; write it anew with: immunomon {command} {folder}"
         return Records(_frame("statistic", []), notes=(what,))
     rows: list[dict[str, Any]] = []
     digests = {}
-    for name, path in sorted(present.items()):
+    for table, path in sorted(present.items()):
         data = path.read_bytes()
-        digests[f"statistics/{name}"] = hashlib.sha256(data).hexdigest()
-        rows += _records("statistic", name, _parquet(path, data), STATISTICS_TABLES[name].key)
+        digests[f"{name}/{table}"] = hashlib.sha256(data).hexdigest()
+        rows += _records("statistic", f"{prefix}{table}", _parquet(path, data), contracts[table].key)
     return Records(_frame("statistic", rows), digests)
 
 

@@ -43,7 +43,7 @@ def _rows(joined: Joined, series: Series) -> Iterator[dict[str, Any]]:
             row["responder"] = bool(responder)
         if np.isfinite(response).all():
             row |= {"response_after_day": int(response[0]), "response_day": int(response[1])}
-        yield row | {"order": _order(row, series, i, joined)}
+        yield row | {"which_first": _order(row, series, i, joined)}
 
 
 def _crossing(joined: Joined, series: Series, i: int) -> dict[str, Any]:
@@ -92,9 +92,9 @@ def order_counts(joined: Joined, orders: pd.DataFrame) -> pd.DataFrame:
 def _counts(joined: Joined, series: Series, orders: pd.DataFrame) -> dict[str, Any]:
     from scipy.special import bdtr
 
-    mine = orders[(orders["endpoint"] == series.endpoint.name) & (orders["order"] != NOT_EVALUABLE)]
+    mine = orders[(orders["endpoint"] == series.endpoint.name) & (orders["which_first"] != NOT_EVALUABLE)]
     responded = mine["responder"].fillna(False).astype(bool)
-    tally = mine.loc[responded, "order"].value_counts()
+    tally = mine.loc[responded, "which_first"].value_counts()
     immune, platelets = int(tally.get(FIRST_IMMUNE, 0)), int(tally.get(FIRST_PLATELETS, 0))
     told = immune + platelets
     floor = sign_flip_floor(told)
@@ -107,7 +107,7 @@ def _counts(joined: Joined, series: Series, orders: pd.DataFrame) -> dict[str, A
         "cannot_tell": int(tally.get(CANNOT_TELL, 0)),
         "response_only": int(tally.get(RESPONSE_ONLY, 0)),
         "others": int((~responded).sum()),
-        "others_beyond": int((mine.loc[~responded, "order"] == IMMUNE_ONLY).sum()),
+        "others_beyond": int((mine.loc[~responded, "which_first"] == IMMUNE_ONLY).sum()),
         "p_floor": floor if told else float("nan"),
         "p": float("nan") if note else min(1.0, 2 * float(bdtr(min(immune, platelets), told, 0.5))),
         "note": note,

@@ -194,8 +194,8 @@ def _who(tables: Tables) -> Sheet:
 
 def _stretch(row: Row) -> str:
     if row["immune_day"] is None:
-        return "never beyond" if row["order"] != "not evaluable" else "not evaluable"
-    return f"day {row['immune_after_day']} to {row['immune_day']}, {row['direction']}: {row['order']}"
+        return "never beyond" if row["which_first"] != "not evaluable" else "not evaluable"
+    return f"day {row['immune_after_day']} to {row['immune_day']}, {row['direction']}: {row['which_first']}"
 
 
 def _by_chance(tests: int, apart: int, joined: Joined) -> str:

@@ -177,7 +177,7 @@ TIME_ORDER = Table(
         ("response_after_day", "Int64", "day of the last count before the response; Day 1 if there is none"),
         ("response_day", "Int64", "study day of the first confirmed platelet response"),
         (
-            "order",
+            "which_first",
             "string",
             "immune change first, platelets first, cannot tell, response only, immune change only, neither "
             "or not evaluable",
