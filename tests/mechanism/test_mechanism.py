@@ -10,9 +10,12 @@ from support.made_up_trial import RECORD, RESPONDERS, SUBJECTS, assessed, platel
 
 from immunomon.assessments.words import records
 from immunomon.mechanism.analyse import mechanism
+from immunomon.mechanism.by_response import by_response
 from immunomon.mechanism.caveats import cannot_say
+from immunomon.mechanism.headlines import leave_one_out
 from immunomon.mechanism.joined import join
 from immunomon.mechanism.page import markdown, mechanism_page
+from immunomon.mechanism.path import path
 from immunomon.mechanism.within import correlation, patients_interval
 from immunomon.model.analysis import default_plan
 from immunomon.model.mechanism import MECHANISM_TABLES
@@ -73,7 +76,7 @@ def test_a_floor_stands_in_the_place_of_a_p_that_cannot_reach_alpha(found):
     few = {**ASSESSED, "platelet_response": ASSESSED["platelet_response"].copy()}
     few["platelet_response"].loc[2:, "responder"] = pd.NA
     few["platelet_response"].loc[0, "responder"] = True
-    rows = mechanism(RUN, FACTS, PLAN, assessed=few).tables["by_response"]
+    rows = by_response(join(RUN, FACTS, PLAN, assessed=few), np.random.default_rng(1))
     assert rows["p"].isna().all()
     assert rows["note"].str.contains("no Welch interval").all()
     assert rows["note"].str.contains("no p: the smallest possible is 1").all()
@@ -135,7 +138,7 @@ def test_a_path_rests_on_those_who_have_all_of_it_and_its_product_is_that_of_its
 
 def test_exposure_measured_in_nobody_is_said_and_leaves_the_other_path():
     bare = {**ASSESSED, "kinetics": ASSESSED["kinetics"].iloc[:0]}
-    rows = mechanism(RUN, FACTS, PLAN, assessed=bare).tables["path"]
+    rows = path(join(RUN, FACTS, PLAN, assessed=bare), np.random.default_rng(1))
     exposed = rows["path"] == "with exposure"
     assert set(rows.loc[exposed, "note"]) == {"not estimable: exposure was measured in nobody"}
     assert rows.loc[~exposed, "low"].notna().all()
@@ -191,7 +194,8 @@ def test_an_estimate_that_one_patient_carries_is_seen_to_be():
     there = (tables["changes"]["subject"] == "S1") & (tables["changes"]["population"] == "nk")
     there &= tables["changes"]["visit"] == "W4"
     tables["changes"].loc[there, ["count", "value"]] = [4500, 50.0]
-    nk = row(mechanism(tables, FACTS, PLAN, assessed=ASSESSED), "leave_one_out", headline="mean change", endpoint="nk")
+    rows = leave_one_out(join(tables, FACTS, PLAN, assessed=ASSESSED), 1)
+    nk = rows[(rows["headline"] == "mean change") & (rows["endpoint"] == "nk")].iloc[0]
     assert nk["moves_most"] == "S1"
     assert abs(nk["moved_by"]) > 0.15
 

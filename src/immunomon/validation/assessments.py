@@ -23,7 +23,16 @@ from immunomon.specs.yamlfile import read_yaml
 from immunomon.validation.platelet_courses import disagreements, hand_judged
 from immunomon.validation.sections import Section, Settings
 
-__all__ = ["Trials", "kinetic_deviation", "least_coverage", "section", "simulated_trials", "theophylline"]
+__all__ = [
+    "Trials",
+    "concentrations_of",
+    "kinetic_deviation",
+    "least_coverage",
+    "platelets_of",
+    "section",
+    "simulated_trials",
+    "theophylline",
+]
 
 _REFERENCE = Path(__file__).parent / "reference"
 _TRIALS = 200
@@ -87,13 +96,13 @@ def simulated_trials(trials: int, seed: int) -> Trials:
     for number in range(seed, seed + trials):
         patients = draw_patients(Scenario.NULL, 3, seed=number)
         for patient in patients:
-            found = courses(_platelets(patient, number), PlateletRules())[patient.id]
+            found = courses(platelets_of(patient, number), PlateletRules())[patient.id]
             tally = right[patient.responder]
             tally[0] += bool(found.responses) == patient.responder
             tally[1] += 1
         doses, values = [], []
         for patient in (one for one in patients if one.sex == "F"):
-            parameters = parameters_of(_samples(patient, number), KineticRules())
+            parameters = parameters_of(concentrations_of(patient, number), KineticRules())
             half_life, area = parameters["LAMZHL"][0], parameters["AUCIFO"][0]
             if half_life is None or area is None:
                 continue
@@ -114,7 +123,8 @@ def simulated_trials(trials: int, seed: int) -> Trials:
     )
 
 
-def _platelets(patient: Patient, seed: int) -> Iterator[dict[str, Any]]:
+def platelets_of(patient: Patient, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield a simulated patient's platelet counts as the product reads them."""
     for row in platelet_rows(patient, seed):
         yield {
             "subject": row["subject"],
@@ -126,7 +136,8 @@ def _platelets(patient: Patient, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _samples(patient: Patient, seed: int) -> list[dict[str, Any]]:
+def concentrations_of(patient: Patient, seed: int) -> list[dict[str, Any]]:
+    """Return a simulated patient's concentrations of the cells as the product reads them; none of a man."""
     return [
         {
             "hours": float(row["actual_time_h"]),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
+from immunomon.validation.mechanism_text import judged_searches, search_text
 from immunomon.validation.sections import Section, Settings
-from immunomon.validation.statistics_nulls import ALPHA, Rate, every, patient_coverages
+from immunomon.validation.statistics_mechanism import Search, searched
+from immunomon.validation.statistics_nulls import ALPHA, Judgement, Rate, every, patient_coverages
 from immunomon.validation.statistics_trials import SCENARIOS, Recovery, recovered
 
-__all__ = ["TRIALS", "Judgement", "section"]
+__all__ = ["TRIALS", "section"]
 
 TRIALS = 2_000
 _SCENARIO_TRIALS = 200
@@ -31,16 +32,6 @@ _WARNING = "pooled chi-square (not in the product)"
 Rates = dict[tuple[int, str, str], Rate]  # patients, kind, what -> rate
 
 
-class Judgement(NamedTuple):
-    """What was measured, with how many patients, its rate, what it should be, and whether it is."""
-
-    what: str
-    patients: int
-    rate: Rate
-    wanted: str
-    met: bool
-
-
 def section(settings: Settings, trials: int = TRIALS) -> Section:
     """Return the section of the validation document."""
     began = time.monotonic()
@@ -52,10 +43,12 @@ def section(settings: Settings, trials: int = TRIALS) -> Section:
     alone = patient_coverages(trials, np.random.default_rng([settings.seed, 99]))
     rates |= {(1, "coverage", name): rate for name, rate in alone.items()}
     scenarios = [recovered(one, min(_SCENARIO_TRIALS, trials), settings.seed) for one in SCENARIOS]
-    judged = [*_judged(rates), *_judged_scenarios(scenarios)]
+    # A trial with platelets, kinetics and all visits takes ten times as long as one without.
+    searches = [searched(one, max(min(_SCENARIO_TRIALS, trials // 10), 2), settings.seed) for one in SCENARIOS]
+    judged = [*_judged(rates), *_judged_scenarios(scenarios), *judged_searches(searches)]
     unmet = [one for one in judged if not one.met]
     seconds = time.monotonic() - began
-    text = "\n\n".join(_text(rates, scenarios, judged, trials, settings.seed, seconds))
+    text = "\n\n".join(_text(rates, (scenarios, searches), judged, trials, settings.seed, seconds))
     lines = [f"statistics: {len(judged) - len(unmet)} of {len(judged)} rates as they should be"]
     lines += [f"NOT met  {what}, n = {n}: {rate}; should be {wanted}" for what, n, rate, wanted, _ in unmet]
     return Section(text, tuple(lines), not unmet)
@@ -91,8 +84,14 @@ def _judged_scenarios(scenarios: list[Recovery]) -> Iterator[Judgement]:
 
 
 def _text(
-    rates: Rates, scenarios: list[Recovery], judged: list[Judgement], trials: int, seed: int, seconds: float
+    rates: Rates,
+    simulated: tuple[list[Recovery], list[Search]],
+    judged: list[Judgement],
+    trials: int,
+    seed: int,
+    seconds: float,
 ) -> Iterator[str]:
+    scenarios, searches = simulated
     met = sum(one.met for one in judged)
     yield "## Statistics"
     yield (
@@ -122,6 +121,8 @@ def _text(
     yield _table(rates, ("adjusted",), "a family of five that goes together within patients")
     yield "### The simulator's scenarios"
     yield _scenario_table(scenarios)
+    yield "### Mechanism"
+    yield from search_text(searches)
     unmet = [one for one in judged if not one.met]
     if unmet:
         yield "Not as they should be:\n\n" + "\n".join(

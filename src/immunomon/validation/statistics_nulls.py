@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from immunomon.kernels.uncertainty import counting_variance
 __all__ = [
     "ALPHA",
     "PATIENTS",
+    "Judgement",
     "Rate",
     "adjusted_rates",
     "changes",
@@ -60,6 +62,16 @@ class Rate:
 
     def __str__(self) -> str:
         return f"{self.value:.3f}"
+
+
+class Judgement(NamedTuple):
+    """What was measured, with how many patients, its rate, what it should be, and whether it is."""
+
+    what: str
+    patients: int
+    rate: Rate
+    wanted: str
+    met: bool
 
 
 def rate_over_trials(hits: Floats) -> Rate:

@@ -19,7 +19,7 @@ from immunomon.simulate.protocol import Patient, draw_patients
 from immunomon.simulate.scenario import Scenario
 from immunomon.validation.statistics_nulls import ALPHA, Rate, rate_over_trials
 
-__all__ = ["PRIMARY", "SCENARIOS", "Recovery", "recovered"]
+__all__ = ["PRIMARY", "SCENARIOS", "Recovery", "measured_log_odds", "place_of", "recovered"]
 
 Floats = NDArray[np.float64]
 SCENARIOS = (Scenario.MECHANISM, Scenario.RESPONDERS, Scenario.NULL)
@@ -57,10 +57,10 @@ def recovered(scenario: Scenario, trials: int, seed: int) -> Recovery:
     for one in found:
         for name, inside in _intervals(*one):
             held.setdefault(name, []).append(inside)
-    places = [_place(name) for name in PRIMARY]
+    places = [place_of(name) for name in PRIMARY]
     differences = np.array([np.nanmean(change - built, axis=0)[places] for change, built in found])
     excludes = np.array([_excludes(change[:, places]) for change, _ in found])
-    treg = _place(PRIMARY[0])
+    treg = place_of(PRIMARY[0])
     rising = [jonckheere_terpstra(change[:, treg], np.repeat(np.arange(3), 3)).p_rising for change, _ in found]
     return Recovery(
         scenario,
@@ -72,7 +72,8 @@ def recovered(scenario: Scenario, trials: int, seed: int) -> Recovery:
     )
 
 
-def _place(population: str) -> int:
+def place_of(population: str) -> int:
+    """Return the place of a population among the simulator's traits."""
     return next(place for place, trait in enumerate(TRAITS) if trait.population == population)
 
 
@@ -86,11 +87,11 @@ def _trial(scenario: Scenario, seed: int) -> tuple[Floats, Floats]:
 
 def _patient(patient: Patient, rng: np.random.Generator) -> tuple[Floats, Floats]:
     (before, _), (after, effect) = (visit_frequencies(patient.donor, visit, rng) for visit in ("D-1", _VISIT))
-    measured = [_measured(drawn, rng) for drawn in (before, after)]
+    measured = [measured_log_odds(drawn, rng) for drawn in (before, after)]
     return measured[1] - measured[0], np.array([effect[trait.population] for trait in TRAITS])
 
 
-def _measured(drawn: dict[str, float], rng: np.random.Generator) -> Floats:
+def measured_log_odds(drawn: dict[str, float], rng: np.random.Generator) -> Floats:
     """Return the log-odds of each population from binomial counts; not-a-number where the parent has too few events."""
     sizes = {"lymphocytes": _LYMPHOCYTES}
     for name, parent in PARENTS.items():
@@ -103,7 +104,7 @@ def _measured(drawn: dict[str, float], rng: np.random.Generator) -> Floats:
 
 def _intervals(change: Floats, built: Floats) -> Iterator[tuple[str, Floats]]:
     """Yield of each kind of interval whether it holds the mean effect, (populations,) or (groups x populations,)."""
-    places = [_place(name) for name in PRIMARY]
+    places = [place_of(name) for name in PRIMARY]
     x, true = change[:, places], built[:, places]
     known = np.isfinite(x)
     wanted = np.array([true[known[:, k], k].mean() for k in range(len(PRIMARY))])
