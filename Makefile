@@ -29,6 +29,7 @@ demo: install
 	$(BIN)/immunomon run $(DEMO)
 	$(BIN)/immunomon assess $(DEMO)/run
 	$(BIN)/immunomon compare $(DEMO)/run
+	$(BIN)/immunomon mechanism $(DEMO)/run
 	$(BIN)/immunomon export $(DEMO)/run
 	$(BIN)/immunomon report $(DEMO)/run
 	@echo "The report is $(DEMO)/run/report.html - open it in a browser."

@@ -21,7 +21,8 @@ def run_folder(tmp_path_factory) -> Path:
     # As many events as it takes for the frequency of the few regulatory cells to be reportable.
     run = small_run(tmp_path_factory.mktemp("notebooks") / "trial", events=9000)
     embed_run(run, cells=300)
-    assert CliRunner().invoke(app, ["assess", str(run)]).exit_code == 0
+    for command in ("assess", "mechanism"):
+        assert CliRunner().invoke(app, [command, str(run)]).exit_code == 0
     return run
 
 
@@ -35,7 +36,7 @@ def copied(run_folder, tmp_path_factory) -> Path:
 
 def test_all_notebooks_are_shipped():
     assert sorted(shipped_notebooks()) == NAMES
-    assert len(NAMES) == 5
+    assert len(NAMES) == 6
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,16 +1,21 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from immunomon.gates import GATE_METHODS
 from immunomon.specs.analysis import load_analysis
 from immunomon.specs.formats import refreshed
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = (DOCS / "statistics.md").read_text(encoding="utf-8")
 
 
-def test_the_columns_in_the_document_are_those_of_the_tables():
+@pytest.mark.parametrize("name", ["statistics", "mechanism"])
+def test_the_columns_in_the_document_are_those_of_the_tables(name):
     """If not: python -m immunomon.cli.docs."""
-    assert refreshed(TEXT, methods=GATE_METHODS) == TEXT
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert refreshed(text, methods=GATE_METHODS) == text
 
 
 def test_the_plan_in_the_document_is_a_plan(tmp_path):

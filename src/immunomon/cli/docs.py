@@ -14,10 +14,10 @@ __all__ = ["write_docs"]
 
 
 def write_docs(docs: Path) -> None:
-    """Write ``schemas/`` and the made parts of three documents."""
+    """Write ``schemas/`` and the made parts of the documents."""
     for path in write_schemas(docs / "schemas", methods=GATE_METHODS):
         typer.echo(f"wrote {path}")
-    for name in ("file-formats.md", "assessments.md", "statistics.md"):
+    for name in ("file-formats.md", "assessments.md", "statistics.md", "mechanism.md"):
         write_file_formats(docs / name, methods=GATE_METHODS)
         typer.echo(f"wrote {docs / name}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.model.assessments import ASSESSMENT_TABLES
+from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.model.populations import TABLES, Table
 from immunomon.model.quality_table import QUALITY
 from immunomon.model.statistics import STATISTICS_TABLES
@@ -29,6 +30,7 @@ def refreshed(text: str, *, methods: Methods) -> str:
         "samples": _columns(),
         "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
         "statistics": "\n\n".join(_table(table) for table in STATISTICS_TABLES.values()),
+        "mechanism": "\n\n".join(_table(table) for table in MECHANISM_TABLES.values()),
         "assessment_tables": "\n\n".join(_table(table) for table in ASSESSMENT_TABLES.values()),
     }
 

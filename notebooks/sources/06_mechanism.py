@@ -1,0 +1,93 @@
+# %% [markdown]
+# # 6. Mechanism
+#
+# Does the immune change go with the platelets, does it come before them, does it follow the cells in blood? Everything here
+# is exploratory. First, in a terminal: `immunomon assess demo/run`, then `immunomon mechanism demo/run`.
+
+# %%
+import json
+import os
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+import immunomon
+
+run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
+folder = run.folder / "mechanism"
+
+
+def table(name):
+    return pd.read_parquet(folder / f"{name}.parquet")
+
+
+# %% [markdown]
+# ## Responders and the others
+#
+# Look at every patient first, then at the difference and its interval. Where so few patients cannot reach alpha, the smallest
+# possible p stands in the place of p.
+
+# %%
+by_response = table("by_response")
+by_response[["label", "responders", "others", "difference", "low", "high", "exact_low", "exact_high", "p", "p_floor", "note"]]
+
+# %%
+figure, ax = plt.subplots(figsize=(8, 0.7 * len(by_response) + 1), layout="constrained")
+for place, row in enumerate(by_response.itertuples()):
+    changes = json.loads(row.subjects)
+    responded = [] if pd.isna(row.who_responded) else row.who_responded.split()
+    for who, change in changes.items():
+        ax.plot(change, place, "o", color="C2" if who in responded else "0.5", mfc=None if who in responded else "none")
+ax.axvline(0, color="0.6", linewidth=0.8)
+ax.set(yticks=range(len(by_response)), xlabel="change from baseline; filled: platelets responded")
+ax.set_yticklabels(by_response["label"])
+ax.invert_yaxis();
+
+# %% [markdown]
+# ## Within the same patients
+#
+# `r` takes out each patient's own level. `r_swapped` is what is left when each immune course is laid beside another patient's
+# platelets: the part that everyone's course after treatment makes. Only what is over that speaks for a tie.
+
+# %%
+table("within_patients")[["label", "patients", "points", "r", "patient_low", "patient_high", "r_swapped", "p_swapped"]]
+
+# %% [markdown]
+# ## Which comes first?
+
+# %%
+lags = table("lags")
+lags.pivot(index="label", columns="lag", values="r").astype(float).round(2)
+
+# %%
+table("order_counts")[["label", "responders", "immune_first", "platelets_first", "cannot_tell", "others", "others_beyond"]]
+
+# %% [markdown]
+# ## From dose to platelets
+#
+# Each step is a line through patients who have all of the path; the product is an effect through the immune change only if
+# nothing else joins dose and platelets.
+
+# %%
+path = table("path")
+path[["path", "label", "step", "n", "slope", "low", "high", "note"]]
+
+# %% [markdown]
+# ## How much hangs on one patient?
+
+# %%
+table("leave_one_out")[["headline", "label", "n", "estimate", "lowest", "highest", "moves_most", "keeps_sign", "note"]]
+
+# %% [markdown]
+# ## What the data cannot say
+
+# %%
+page = (folder / "mechanism.md").read_text(encoding="utf-8")
+print(page[page.index("### What the data cannot say") :])
+
+# %% [markdown]
+# ## Now try
+#
+# - `table("balance")` has Th17/Treg of every patient. In whom did it move by more than its interval?
+# - Simulate a trial without any effect (`immunomon simulate other --scenario null`) and look again: what would you have believed?
+# - Which of the sentences above would you put on a slide, and what would you have to write beside it?
