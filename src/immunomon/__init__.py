@@ -2,7 +2,8 @@
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
 embed_run, explore_atlas, describe_region, export_cells, gate_files, analyse, read_panel, read_strategy; plots:
-gating_plot, trajectories, atlas_plot, umap_panels, density_difference.
+gating_plot, gating_tree, trajectories, spider, forest, atlas_plot, umap_panels, density_difference, cluster_heatmap,
+cluster_tree.
 
 >>> import immunomon
 >>> immunomon.__version__.count(".")
@@ -17,18 +18,24 @@ __version__ = "0.1.0"
 _OFFERED = {
     "analyse": "immunomon.pipeline.single",
     "atlas_plot": "immunomon.plots.umap",
+    "cluster_heatmap": "immunomon.plots.clusters",
+    "cluster_tree": "immunomon.plots.clusters",
     "density_difference": "immunomon.plots.umap_density",
     "describe_region": "immunomon.atlas.describe",
     "embed_run": "immunomon.atlas.embed",
     "explore_atlas": "immunomon.atlas.explorer",
     "explore_cells": "immunomon.atlas.explorer",
     "export_cells": "immunomon.annotated.export",
+    "forest": "immunomon.plots.forest",
     "gate_files": "immunomon.pipeline.files",
     "gating_plot": "immunomon.plots.gating",
+    "gating_tree": "immunomon.plots.tree",
     "open_run": "immunomon.pipeline.opened",
+    "read_metaclusters": "immunomon.clusters.found",
     "read_panel": "immunomon.pipeline.named",
     "read_strategy": "immunomon.pipeline.named",
     "run_study": "immunomon.pipeline.run",
+    "spider": "immunomon.plots.spider",
     "trajectories": "immunomon.plots.trajectories",
     "umap_panels": "immunomon.plots.umap",
 }

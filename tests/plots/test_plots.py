@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from immunomon.model.geometry import Interval, gate_to_dict
-from immunomon.plots import gating_plot, trajectories
+from immunomon.plots import cluster_heatmap, cluster_tree, gating_plot, gating_tree, spider, trajectories
+from immunomon.plots.clusters import spanning_tree
 from immunomon.plots.colours import dose_group_colours
 from immunomon.plots.density import pack_density, unpack_density
 
@@ -88,3 +89,82 @@ def test_a_dose_group_keeps_its_colour_when_others_are_added():
     assert dose_group_colours(["A", "B"])["B"] == dose_group_colours(["A", "B", "C"])["B"]
     lights = [colour.light for colour in dose_group_colours("ABCDEFG").values()]
     assert len(set(lights)) == len(lights)
+
+
+def test_a_spider_starts_at_zero_and_names_every_patient_without_touching(ax):
+    rows = [
+        {
+            "subject": f"S{k}",
+            "dose_group": "AB"[k % 2],
+            "planned_day": day,
+            "percent_change": 0.0 if day < 0 else 5 + 0.01 * k,
+        }
+        for k in range(6)
+        for day in (-1, 29)
+    ]
+    table = pd.DataFrame(rows).assign(
+        population="treg", denominator="cd4", quantity="percent", status="ok", label="Treg"
+    )
+    spider(ax, table, "treg")
+    assert sorted(text.get_text() for text in ax.texts) == [f"S{k}" for k in range(6)]
+    places = sorted(text.xyann[1] for text in ax.texts)
+    # Letters of 8 points are 3 % of such an axis.
+    assert min(np.diff(places)) >= 0.03 * np.diff(ax.get_ylim())[0]
+    colours = {line.get_color() for line in ax.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"}
+    assert colours == {dose_group_colours("AB")[name].light for name in "AB"}
+    with pytest.raises(ValueError, match="no value"):
+        spider(ax, table.assign(status="missing"), "treg")
+
+
+def test_a_tree_puts_parents_between_their_children(ax):
+    rows = pd.DataFrame(
+        {
+            "sample_id": "s", "population": ["t", "a", "b", "c"], "parent": ["root", "t", "t", "t"],
+            "label": ["T", "A", "B", "C"], "count": [8, 4, None, 2], "parent_count": [10, 8, 8, 8],
+        }
+    )  # fmt: skip
+    gating_tree(ax, rows)
+    at = {text.get_text().split("\n")[0]: text.get_position() for text in ax.texts}
+    assert at["T"] == (0.0, at["B"][1])
+    assert at["A"][0] == at["C"][0] == 1.0
+    assert [text.get_text() for text in ax.texts][2] == "B\nnot gated"
+    with pytest.raises(ValueError, match="one sample"):
+        gating_tree(ax, rows.assign(sample_id=list("ssst")))
+
+
+def test_a_spanning_tree_is_the_shortest_that_holds_all():
+    points = np.random.default_rng(3).normal(size=(7, 3))
+    edges = spanning_tree(points)
+    assert len(edges) == 6
+    joined = {0}
+    while any((a in joined) != (b in joined) for a, b in edges):
+        joined |= {k for a, b in edges if (a in joined) or (b in joined) for k in (a, b)}
+    assert joined == set(range(7))
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    # Prim's way to the same tree, one shortest tie at a time.
+    inside, total = [0], 0.0
+    while len(inside) < 7:
+        outside = [k for k in range(7) if k not in inside]
+        step = min((apart[a, b], b) for a in inside for b in outside)
+        inside.append(step[1])
+        total += step[0]
+    assert sum(apart[a, b] for a, b in edges) == pytest.approx(total)
+
+
+def test_a_heat_map_goes_from_the_dimmest_to_the_brightest_and_puts_like_beside_like(ax):
+    table = pd.DataFrame({"CD3": [0.1, 0.7, 0.12], "CD4": [0.2, 0.9, 0.2]}, index=["mc01", "mc02", "mc03"])
+    cluster_heatmap(ax, table, notes={"mc02": "cd4"})
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert abs(names.index("mc01") - names.index("mc03")) == 1
+    assert "mc02  cd4" in names
+    shown = ax.images[0].get_array()
+    assert (shown.min(), shown.max()) == (0.0, 1.0)
+
+
+def test_dots_on_the_tree_do_not_lie_on_each_other(ax):
+    points = pd.DataFrame(np.random.default_rng(1).normal(size=(15, 4)))
+    cluster_tree(ax, points, np.arange(1.0, 16.0), colour=np.arange(15.0))
+    places = np.asarray(ax.collections[0].get_offsets())
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2)[np.triu_indices(15, 1)]
+    assert apart.min() > 0.02 * apart.max()
+    ax.figure.draw_without_rendering()

@@ -1,7 +1,23 @@
 """Plots: axes in, axes out. Nothing here opens a window or writes a file."""
 
+from immunomon.plots.clusters import cluster_heatmap, cluster_tree
+from immunomon.plots.forest import forest
 from immunomon.plots.gating import gating_plot
+from immunomon.plots.spider import spider
 from immunomon.plots.trajectories import trajectories
+from immunomon.plots.tree import gating_tree
 from immunomon.plots.umap import atlas_plot, umap_panels
+from immunomon.plots.umap_density import density_difference
 
-__all__ = ["atlas_plot", "gating_plot", "trajectories", "umap_panels"]
+__all__ = [
+    "atlas_plot",
+    "cluster_heatmap",
+    "cluster_tree",
+    "density_difference",
+    "forest",
+    "gating_plot",
+    "gating_tree",
+    "spider",
+    "trajectories",
+    "umap_panels",
+]

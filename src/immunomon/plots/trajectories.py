@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["trajectories"]
+__all__ = ["LABELS", "chosen_rows", "trajectories"]
 
-_LABELS = {
+LABELS = {
     "change": "change from baseline",
     "percent_change": "change from baseline (%)",
     "log_odds_change": "change in log-odds from baseline",
@@ -30,7 +30,8 @@ def trajectories(
 ) -> Axes:
     """Draw each subject's values over study days, thin, and each dose group's mean with its 95 % t interval.
 
-    changes: the table of changes; only rows with status ``ok`` are drawn. measure: value, change, percent_change or
+    changes: the table of changes; only rows with status ``ok`` are drawn; intervals far beyond the patients' own
+    values are cut off. measure: value, change, percent_change or
     log_odds_change. Raises ValueError if nothing is left to draw.
 
     >>> import matplotlib.figure, pandas as pd
@@ -41,7 +42,7 @@ def trajectories(
     """
     import seaborn as sns
 
-    chosen = _chosen(changes, population, denominator, quantity).dropna(subset=[measure])
+    chosen = chosen_rows(changes, population, denominator, quantity).dropna(subset=[measure])
     if chosen.empty:
         raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
     groups = list(dict.fromkeys(sorted(changes["dose_group"].dropna().astype(str))))
@@ -61,19 +62,31 @@ def trajectories(
     )
     if measure != "value":
         ax.axhline(0.0, color="0.5", linewidth=0.8, zorder=0)
-    label = _unit(chosen, quantity) if measure == "value" else _LABELS[measure]
+    label = _unit(chosen, quantity) if measure == "value" else LABELS[measure]
     ax.set(xlabel="study day", ylabel=label, title=str(chosen["label"].iloc[0]))
     ax.legend(title="dose group", frameon=False)
+    _keep_to_patients(ax, data[measure])
     return ax
 
 
-def _chosen(changes: pd.DataFrame, population: str, denominator: str | None, quantity: str) -> pd.DataFrame:
+def chosen_rows(
+    changes: pd.DataFrame, population: str, denominator: str | None, quantity: str = "percent"
+) -> pd.DataFrame:
+    """Return the rows of a population that have a value; without a denominator, of the first one."""
     rows = changes[
         (changes["population"] == population) & (changes["quantity"] == quantity) & (changes["status"] == "ok")
     ]
     known = list(dict.fromkeys(rows["denominator"].dropna()))
     wanted = denominator or (known[0] if known else None)
     return rows if wanted is None else rows[rows["denominator"] == wanted]
+
+
+def _keep_to_patients(ax: Axes, values: pd.Series[float]) -> None:
+    """Cut off intervals that would press all lines flat: with two patients one may be ten times what they differ."""
+    low, high = float(values.min()), float(values.max())
+    room = 0.6 * max(high - low, 1e-9)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
 def _unit(chosen: pd.DataFrame, quantity: str) -> str:
