@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from immunomon.checks.tube import Tube
+from immunomon.model.identifiers import scrubbed_text
 from immunomon.model.study import Study
 
 __all__ = ["identifier_notes"]
+
+
+_RENAME = "sample ids, workspaces and .h5ad files repeat file names, so rename the file to a pseudonym"
 
 
 def identifier_notes(study: Study, tubes: Iterable[Tube]) -> list[str]:
@@ -17,13 +21,19 @@ def identifier_notes(study: Study, tubes: Iterable[Tube]) -> list[str]:
     """
     pseudonyms = [subject.id for subject in study.subjects]
     files: dict[str, list[str]] = {}
+    in_names: list[str] = []
     for tube in tubes:
-        for keyword in study.identifiers.found(tube.header.keywords, pseudonyms):
-            files.setdefault(keyword, []).append(tube.sample.file.as_posix())
+        found = study.identifiers.found(tube.header.keywords, pseudonyms)
+        shown = scrubbed_text(tube.sample.file.as_posix(), found.values())
+        for keyword in found:
+            files.setdefault(keyword, []).append(shown)
+        if shown != tube.sample.file.as_posix():
+            what = "its name holds what a keyword says of a person"
+            in_names.append(f"{shown} (line {tube.sample.line} of the sample list): {what}; {_RENAME}")
     remedy = "it is left out of deliveries; values that name nobody go under 'identifiers: allowed' in study.yaml"
     return [
         f"{names[0]}: {keyword} may name a person"
         + (f", as in {len(names) - 1} other files" if names[1:] else "")
         + f"; {remedy}"
         for keyword, names in sorted(files.items())
-    ]
+    ] + in_names

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
 
 from immunomon import __version__
 from immunomon.cli.gate import find_gates
-from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.errors import BadSpec, ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
 from immunomon.io.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree
-from immunomon.model.identifiers import Identifiers
+from immunomon.model.identifiers import Identifiers, scrubbed_text
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import ROOT
 from immunomon.pipeline.placed import apply_to_file, placed_in_run
 from immunomon.pipeline.single import analyse
+from immunomon.specs.study import load_study
 
 __all__ = ["export_events"]
+
+_ABOUT_CHANNELS = re.compile(r"\$?SPILL|\$?COMP|\$P\d")
 
 
 def export_events(source: str, file: Path, *, population: str, out: Path, panel: str | None = None) -> int:
@@ -39,18 +44,37 @@ def export_events(source: str, file: Path, *, population: str, out: Path, panel:
         raise UnknownName(f"{file}: no population '{population}'; {nearest(population, [ROOT, *found])}")
     header, raw = read_fcs(file)
     path = next((one.path for one in tree.populations if one.id == population), f"/{ROOT}")
+    kept, names = _without_names(kept_keywords(header), source)
     said = {
         "$ORIGINALITY": "DataModified",
         "$LAST_MODIFIER": f"immunomon {__version__}",
-        "IMMUNOMON SOURCE": file.name,
+        "IMMUNOMON SOURCE": scrubbed_text(file.name, names),
         "IMMUNOMON STRATEGY": tree.strategy,
         "IMMUNOMON POPULATION": path,
     }
     picked = EventTable(raw.values[mask], linear_channels(header), Scale.RAW, file.name)
-    # Whoever gets these cells need not know whose they are.
-    write_fcs(out, picked, {**Identifiers().scrubbed(kept_keywords(header)), **said})
+    write_fcs(out, picked, {**kept, **said})
     typer.echo(f"{out}: {picked.count} of {raw.count} events, {path}", err=True)
     return 0
+
+
+def _without_names(keywords: Mapping[str, str], source: str) -> tuple[dict[str, str], list[str]]:
+    """Return keywords without what names persons, and the names: whoever gets these cells need not know whose they are.
+
+    What counts as a name is said by the study of a run, or is the default.
+    """
+    identifiers, pseudonyms = Identifiers(), []
+    try:
+        study = load_study(Path(source).resolve().parent / "study.yaml")
+        identifiers, pseudonyms = study.identifiers, [subject.id for subject in study.subjects]
+    except BadSpec:
+        pass
+    named = identifiers.found(keywords, pseudonyms)
+    rest = {key: value for key, value in keywords.items() if key not in named}
+    names = list(named.values())
+    return {
+        key: value if _ABOUT_CHANNELS.match(key) else scrubbed_text(value, names) for key, value in rest.items()
+    }, names
 
 
 def _gated(source: str, file: Path, panel: str | None) -> GateTree:
