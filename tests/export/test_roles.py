@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
+from immunomon.cli.audit_database import audit_database
+from immunomon.cli.trace import show
 from immunomon.export.connection import database_url
 from immunomon.export.database import export_run
+from immunomon.pipeline.trace import Asked
 
 ROLES = (files("immunomon.export") / "roles.sql").read_text(encoding="utf-8")
 PERSONS = """
@@ -57,6 +60,16 @@ def psycopg_script(url):
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(ROLES)
+
+
+def test_a_scientist_verifies_the_database_and_traces_a_number_in_it(persons, capsys):
+    reader, _ = persons
+    assert audit_database(reader.url, entries=True) == 0
+    assert show(reader.url, Asked("S02", "W4", "treg"), study=None, delivery=None, as_json=False) == 0
+    said = capsys.readouterr().out
+    assert "every row is as it was sealed" in said
+    assert "ana:***@" in said
+    assert ":reads" not in said
 
 
 def test_scientists_read_everything_and_change_nothing_and_the_lab_exports(make_run, persons):

@@ -2,16 +2,18 @@
 
 import json
 import shutil
+import sqlite3
 
 import pytest
 from support.small_run import small_run
 
 from immunomon.cli.deliver import deliver
 from immunomon.cli.export import export
-from immunomon.cli.trace import show
+from immunomon.cli.trace import show, told
 from immunomon.errors import ImmunomonError
 from immunomon.pipeline.run import run_study
-from immunomon.pipeline.trace import Asked
+from immunomon.pipeline.trace import Asked, trace
+from immunomon.pipeline.trace_run import RunRecords
 
 MOVED = (
     "schema: immunomon.overrides/1\noverrides:\n"
@@ -65,6 +67,8 @@ def test_a_number_leads_back_to_file_panel_matrix_scales_gates_decision_counts_a
     assert row["percent"] == 100 * row["count"] / row["denominator_count"]
     assert number["worked_out"]["agrees"] is number["absolute"]["agrees"] is True
     assert [one["quantity"] for one in found["changes"]] == ["percent", "cells_per_ul"]
+    assert all(one["worked_out"]["agrees"] for one in found["changes"])
+    assert len(number["medians"]) == len({one["marker"] for one in number["medians"]}) == 8
     assert [one["target"] for one in found["deliveries"]] == ["delivery csv", "delivery adam"]
 
 
@@ -79,6 +83,9 @@ def test_the_database_tells_the_same_numbers_gates_and_decisions(traced, shown):
     assert [gate["axes"] for gate in other["gates"]] == [gate["axes"] for gate in one["gates"]]
     assert [entry["hash"] for entry in other["decisions"]] == [entry["hash"] for entry in one["decisions"]]
     assert of_database["run"]["digest"] == of_run["run"]["digest"]
+    assert of_database["run"]["sealed"].endswith("every row is as it was sealed")
+    medians = [{row["marker"]: row["median_intensity"] for row in told["medians"]} for told in (one, other)]
+    assert medians[0] == medians[1]
     assert of_database["audit"]["run_entry"] == of_run["audit"]["run_entry"]
 
 
@@ -100,6 +107,45 @@ def test_the_text_says_it_for_a_person(shown):
     for word in ("SHA-256", "logicle t 262144", "placed by valley, moved by A. Analyst", "Formula    100 x ", "head "):
         assert word in text
     assert text.endswith("Everything on this way fits.\n")
+
+
+def test_a_change_is_worked_out_from_the_two_values_and_names_the_baseline_sample(shown):
+    _, text = shown(Asked("S01", "W4", "cd4", "lymphocytes"), as_json=False)
+    told = text[text.index("Change     percent of lymphocytes") :].splitlines()[1]
+    value, _, baseline, _, change = told.split(";")[0].split()
+    assert float(change) == pytest.approx(float(value) - float(baseline), rel=1e-6)
+    assert told.endswith("baseline from fcs__treg__S01_D-1_treg")
+    assert "Median     CD25 on PE-A: " in text
+
+
+def test_a_net_response_and_normalised_values_are_told_where_the_run_has_them(traced, monkeypatch):
+    row = {"panel": "treg", "denominator": "cd4", "population": "treg", "percent": 3.0, "unstimulated_percent": 1.25}
+    net = {**row, "net_percent": 1.75, "net_low": 1.0, "net_high": 2.0, "p_value": 0.001, "positive": True}
+    net |= {"reportable": True, "reason": None, "sample_id": "with", "unstimulated_sample_id": "without"}
+    net |= {f"{name}count": 5 for name in ("", "denominator_", "unstimulated_", "unstimulated_denominator_")}
+    normal = {"denominator": "cd4", "percent": 3.0, "normalised_percent": 2.5}
+    more = {"responses": [net], "normalised_frequencies": [normal]}
+    own = RunRecords.rows
+    monkeypatch.setattr(RunRecords, "rows", lambda self, table, **equal: more.get(table) or own(self, table, **equal))
+    found = trace(RunRecords(traced / "run"), TREG)
+    text = "\n".join(told(found))
+    assert "percentage points: 3 - 1.25 = 1.75" in text
+    assert "without stimulus 5 of 5, without" in text
+    assert "net 1.75, 95 % 1 to 2; p 0.001, positive" in text
+    assert "Normalised percent of cd4: 3 -> 2.5" in text
+    net["net_percent"] = 1.7
+    assert "1.25 = 1.75, but the table says otherwise" in "\n".join(told(trace(RunRecords(traced / "run"), TREG)))
+
+
+def test_a_row_that_was_changed_in_the_database_is_said_on_its_way(traced, tmp_path, capsys):
+    copy = shutil.copy(traced / "trial.sqlite", tmp_path / "trial.sqlite")
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE populations SET gate_method = 'other' WHERE sample_id = 'fcs__treg__S01_W4_treg'")
+    connection.close()
+    for visit, status in (("W4", 1), ("D-1", 0)):
+        asked = Asked("S01", visit, "treg", "cd4")
+        assert show(f"sqlite:///{copy}", asked, study=None, delivery=None, as_json=False) == status
+    assert "DOES NOT FIT: table populations: the row sample_id=fcs__treg__S01_W4_treg, pop" in capsys.readouterr().out
 
 
 def test_without_a_denominator_all_are_told(shown):

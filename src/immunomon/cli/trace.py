@@ -56,6 +56,10 @@ def _wrong(found: Plain) -> Iterator[str]:
                 yield f"{number['sample']['sample_id']}: {number[name]['formula']}, but the table says otherwise"
         if "OTHER BYTES" in number["file_now"]:
             yield f"{number['sample']['file']}: it is not the file that was gated"
+    for row in (*found["changes"], *found["responses"]):
+        if not row["worked_out"]["agrees"]:
+            what = f"{row['population']} of {row['denominator'] or 'blood'}"
+            yield f"{what}: {row['worked_out']['formula']}, but the table says otherwise"
     delivery = found.get("delivery") or {}
     yield from (
         f"{delivery['folder']}: {name} was changed after the delivery" for name in delivery.get("changed_files", ())
@@ -69,11 +73,14 @@ def told(found: Plain) -> Iterator[str]:
     yield f"Run        {run['where']}, digest {run['digest']}"
     yield f"           immunomon {run['version']}, code {(run.get('software') or {}).get('code_digest')}"
     yield f"           finished {run['finished_utc']}"
+    if run.get("sealed"):
+        yield f"Sealed     {run['sealed']}"
     for number in found["numbers"]:
         yield ""
         yield from _number(number)
     yield ""
     yield from _changes(found["changes"])
+    yield from _responses(found["responses"])
     yield from _trail(found["audit"])
     for one in found["deliveries"]:
         what = f"{one.get('target')}, manifest {one.get('manifest')}"
@@ -89,7 +96,8 @@ def _number(number: Plain) -> Iterator[str]:
     sample, row, panel = number["sample"], number["frequency"], number["panel"]
     yield f"== {row['label']} of {row['denominator']}, sample {sample['sample_id']} ({sample['role']})"
     yield f"File       {sample['file']}, SHA-256 {sample['sha256']}"
-    yield f"           {number['file_now']}; {sample['events']} events, {sample['status']}{_why(sample['reason'])}"
+    state = f"{_given(sample['events'])} events, {sample['status']}{_why(sample['reason'])}"
+    yield f"           {number['file_now']}; {state}"
     markers = ", ".join(f"{one['name']} on {one['detector']}" for one in panel["markers"])
     yield f"Panel      {panel['name']} ({panel['digest'] or 'digest not known'}): {markers}"
     yield f"Strategy   {number['strategy']['name']} ({number['strategy']['digest'] or 'digest not known'})"
@@ -148,8 +156,9 @@ def _decisions(decisions: list[Plain]) -> Iterator[str]:
 
 def _result(row: Plain, number: Plain) -> Iterator[str]:
     worked = number["worked_out"]
-    yield f"Counts     {row['count']} {row['population']}, {row['denominator_count']} {row['denominator']}"
-    yield f"Formula    {worked['formula']}; the table says {row['percent']}"
+    counts = _given(row["count"]), _given(row["denominator_count"])
+    yield f"Counts     {counts[0]} {row['population']}, {counts[1]} {row['denominator']}"
+    yield f"Formula    {worked['formula']}; the table says {_given(row['percent'])}"
     if row["percent"] is not None:
         both = f"by counting {_span(row, 'percent')}; with the gates' errors {_span(row, 'percent_total')}"
         yield f"Interval   95 % {both}"
@@ -160,6 +169,7 @@ def _result(row: Plain, number: Plain) -> Iterator[str]:
     bad = [f"{one['check']} {one['verdict']}: {one['reason']}" for one in number["quality"] if one.get("reason")]
     yield f"Quality    {quality or 'not judged'}{'; ' + '; '.join(bad) if bad else ''}"
     yield f"Verdict    {'reportable' if row['reportable'] else 'NOT REPORTABLE'}{_why(row['reason'])}"
+    yield from _medians(number)
 
 
 def _span(row: Plain, name: str) -> str:
@@ -174,8 +184,35 @@ def _why(reason: object) -> str:
 def _changes(rows: list[Plain]) -> Iterator[str]:
     for row in rows:
         what = f"{row['quantity']} of {row['denominator'] or 'blood'} ({row['panel']})"
-        value = f"{row['value']}, baseline {row['baseline']}, change {row['change']}"
+        value = f"{_given(row['value'])}, baseline {_given(row['baseline'])}, change {_given(row['change'])}"
         yield f"Change     {what}: {value}; {row['status']}{_why(row['reason'])}"
+        yield f"           {row['worked_out']['formula']}; baseline from {row['baseline_sample_id'] or 'no sample'}"
+
+
+def _responses(rows: list[Plain]) -> Iterator[str]:
+    for row in rows:
+        yield f"Response   of {row['denominator']} ({row['panel']}), percentage points: {row['worked_out']['formula']}"
+        for word, name in (("with", ""), ("without", "unstimulated_")):
+            counts = f"{_given(row[f'{name}count'])} of {_given(row[f'{name}denominator_count'])}"
+            yield f"           {word} stimulus {counts}, {row[f'{name}sample_id'] or 'no tube'}"
+        net, p_value = (f"{_given(row[name])}" for name in ("net_percent", "p_value"))
+        judged = "not judged" if row["positive"] is None else "positive" if row["positive"] else "not positive"
+        yield f"           net {net}, 95 % {_span(row, 'net')}; p {p_value}, {judged}"
+        yield f"           {'reportable' if row['reportable'] else 'NOT REPORTABLE'}{_why(row['reason'])}"
+
+
+def _medians(number: Plain) -> Iterator[str]:
+    for row in number["medians"]:
+        bad = "" if row["reportable"] else f"; NOT REPORTABLE{_why(row['reason'])}"
+        yield f"Median     {row['marker']} on {row['detector']}: {_given(row['median_intensity'])}{bad}"
+    for row in number["normalised"]:
+        name = "percent" if "normalised_percent" in row else "median_intensity"
+        what = row.get("marker") or f"percent of {row.get('denominator')}"
+        yield f"Normalised {what}: {_given(row[name])} -> {_given(row[f'normalised_{name}'])}{_why(row.get('reason'))}"
+
+
+def _given(value: object) -> str:
+    return "none" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _trail(audit: Plain) -> Iterator[str]:

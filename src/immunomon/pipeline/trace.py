@@ -82,10 +82,37 @@ def trace(records: Records, asked: Asked) -> dict[str, Any]:
         "asked": {"subject": asked.subject, "visit": asked.visit, "population": asked.population},
         "run": dict(records.about()),
         "numbers": numbers,
-        "changes": [dict(row) for row in changes],
+        "changes": [{**row, "worked_out": _difference(row, ("value", "baseline", "change"))} for row in changes],
+        "responses": list(_responses(records, asked)),
         "audit": _trail(records),
         "deliveries": [dict(one) for one in records.entries() if one.get("action") == "deliver"],
     }
+
+
+def _responses(records: Records, asked: Asked) -> Iterator[dict[str, Any]]:
+    """Yield what the population makes because of a stimulus: with it, without it, and the difference."""
+    for row in _optional(records, "responses", subject=asked.subject, visit=asked.visit, population=asked.population):
+        if asked.panel in {None, row["panel"]} and asked.denominator in {None, row["denominator"]}:
+            yield {**row, "worked_out": _difference(row, ("percent", "unstimulated_percent", "net_percent"))}
+
+
+def _difference(row: Record, names: tuple[str, str, str]) -> dict[str, Any]:
+    """Return a difference worked out again, and whether the table says the same; names: minuend, subtrahend, result."""
+    value, before, stated = (row[name] for name in names)
+    if stated is None or value is None or before is None:
+        return {"formula": "no difference: a side of it is missing or not reportable", "agrees": stated is None}
+    return {
+        "formula": f"{value:.10g} - {before:.10g} = {value - before:.10g}",
+        "agrees": _alike(value - before, stated),
+    }
+
+
+def _optional(records: Records, table: str, **equal: str) -> list[Record]:
+    """Return the rows of a table that not every run has."""
+    try:
+        return records.rows(table, **equal)
+    except ImmunomonError:
+        return []
 
 
 def _unknown(records: Records, asked: Asked) -> str:
@@ -130,8 +157,17 @@ def _number(records: Records, sample: Record, frequency: Record) -> dict[str, An
         "frequency": dict(frequency),
         "worked_out": _worked_out(frequency),
         "absolute": _absolute(sample, rows, wanted[0]),
+        "medians": [dict(row) for row in records.rows("medians", sample_id=sample_id, population=wanted[0])],
+        "normalised": _normalised(records, sample_id, wanted),
         "seal": list(records.seal(sample_id)),
     }
+
+
+def _normalised(records: Records, sample_id: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what a normalisation of the run made of the number and its medians, if there was one."""
+    of_it = {"sample_id": sample_id, "population": wanted[0]}
+    frequencies = _optional(records, "normalised_frequencies", **of_it, denominator=wanted[1])
+    return [dict(row) for row in (*frequencies, *_optional(records, "normalised_medians", **of_it))]
 
 
 def _input(inputs: Mapping[str, str], folder: str, name: str) -> str:

@@ -12,11 +12,14 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Row, Table, inspect, select
 from sqlalchemy.engine import Connection
 
-from immunomon.errors import ImmunomonError, nearest
+from immunomon.errors import ExportFailed, ImmunomonError, nearest
+from immunomon.export.verifying import Verified, verify
 from immunomon.pipeline.trace import Record
 
 __all__ = ["DatabaseRecords"]
 
+# What every number of a database stands on.
+_OF_ALL = ("table seals:", "table sealed_rows:", "table runs:", "table studies:", "table audit:")
 _SAMPLE_ONLY = "the database does not hold it; it is in the run folder, samples/"
 
 
@@ -73,6 +76,7 @@ class DatabaseRecords:
             "version": run.get("software_version"),
             "finished_utc": run.get("finished_at_utc"),
             "software": {"code_digest": run.get("code_digest")},
+            "sealed": self._sealed,
             **{name: run.get(name) for name in names},
         }
 
@@ -121,13 +125,37 @@ class DatabaseRecords:
         """Return the entries of the trail of the run folder that was exported last."""
         return [_json(row["entry"]) for row in self._audit]
 
-    def seal(self, sample_id: str) -> Sequence[str]:  # noqa: ARG002
-        """Return the entries of the trail that do not follow the one before."""
-        rows = self._audit
+    @cached_property
+    def _verified(self) -> Verified | None:
+        """What does not fit of the whole database; None if it was made before there were seals."""
+        try:
+            return verify(self._connection, self._where)
+        except ExportFailed:
+            return None
+
+    @property
+    def _sealed(self) -> str:
+        if self._verified is None:
+            return "no: the database is of an earlier version; the next export seals it"
+        found = self._verified
+        wrong = f"{len(found.problems)} problems; see them all with: immunomon audit {self._where}"
+        held = f"{found.rows} rows held against {found.seals} seals, head {found.head}"
+        return f"{held}; {wrong if found.problems else 'every row is as it was sealed'}"
+
+    def seal(self, sample_id: str) -> Sequence[str]:
+        """Return what does not fit of the seals, of the trail, and of the rows of a sample, its subject and visit."""
+        rows, problems = self._audit, [] if self._verified is None else self._verified.problems
+        whose = (
+            f"subject={one['subject']}, visit={one['visit']}," for one in self.rows("samples", sample_id=sample_id)
+        )
+        names = (f"sample_id={sample_id},", f"sample_id={sample_id} ", *whose, *_OF_ALL)
         return [
-            f"table audit, entry {row['number']}: the entry before it is not the one that it was written after"
-            for before, row in itertools.pairwise(rows)
-            if row["previous_hash"] != before["hash"]
+            *(one for one in problems if any(name in f"{one} " for name in names)),
+            *(
+                f"table audit, entry {row['number']}: the entry before it is not the one that it was written after"
+                for before, row in itertools.pairwise(rows)
+                if row["previous_hash"] != before["hash"]
+            ),
         ]
 
 
