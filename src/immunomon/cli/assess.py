@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import typer
 
 from immunomon.assessments.assess import Assessed
 from immunomon.assessments.assess import assess as worked_out
 from immunomon.assessments.pages import alarms, markdown, pages
+from immunomon.cli.written import write_json, write_table
 from immunomon.errors import ImmunomonError
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.study import Study
@@ -43,11 +41,11 @@ def assess(path: Path, *, study: Path | None, out: Path | None) -> int:
     changes = None if run is None else run.table("changes")
     found = worked_out(declared, files.tables, changes=changes, plan=_plan(declared))
     for name, table in found.tables.items():
-        _write_table(folder, name, table)
+        write_table(folder, name, table)
     page = markdown(found.tables, found.facts, declared.assessments)
     write_whole(folder / "assessments.md", page.encode("utf-8"))
-    _write_json(folder / "pages.json", _pages(run, declared, found))
-    _write_json(folder / "assessments.json", _record(run, declared, files, found=found))
+    write_json(folder / "pages.json", _pages(run, declared, found))
+    write_json(folder / "assessments.json", _record(run, declared, files, found=found))
     _say(found, folder)
     return 0
 
@@ -75,17 +73,6 @@ def _first_infusions(study: Study) -> dict[str, str | None]:
 def _plan(study: Study) -> AnalysisPlan | None:
     path = study.folder / "analysis.yaml"
     return load_analysis(path) if path.is_file() else None
-
-
-def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_whole(folder / f"{name}.parquet", buffer.getvalue())
-    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def _pages(run: Run | None, study: Study, found: Assessed) -> dict[str, Any]:

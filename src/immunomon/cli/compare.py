@@ -12,6 +12,7 @@ import pandas as pd
 import typer
 
 from immunomon.cli.progress import stages
+from immunomon.cli.written import write_json, write_table
 from immunomon.errors import ImmunomonError
 from immunomon.model.analysis import AnalysisPlan, default_plan
 from immunomon.pipeline.folder import write_whole
@@ -45,13 +46,13 @@ def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed
             rows = bayesian(found.measured, seed=seed, progress=say)
             tables["over_time"] = pd.concat([tables["over_time"], rows], ignore_index=True)
     for name, table in tables.items():
-        _write_table(folder, name, table)
+        write_table(folder, name, table)
     _write_forests(folder, tables["estimates"], declared)
     _write_trajectories(folder, found)
     page = summary(found.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
     write_whole(folder / "summary.md", page.encode("utf-8"))
     record = _record(run, found, declared, seed)
-    write_whole(folder / "analysis.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_json(folder / "analysis.json", record)
     _say(found, declared, folder)
     return 0
 
@@ -83,13 +84,6 @@ def tables_of(run: Run) -> dict[str, pd.DataFrame]:
 def _first_sample(run: Run) -> str | None:
     dates = run.table("samples")["collection_date"].dropna()
     return str(dates.min()) if len(dates) else None
-
-
-def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_whole(folder / f"{name}.parquet", buffer.getvalue())
-    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
 
 
 def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) -> None:

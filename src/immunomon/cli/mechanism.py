@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import pandas as pd
 import typer
 
 from immunomon.cli.compare import plan_for, tables_of
+from immunomon.cli.written import write_json, write_table
 from immunomon.errors import BadSpec, ImmunomonError, Problem
 from immunomon.mechanism.analyse import NEEDED, Mechanism
 from immunomon.mechanism.analyse import mechanism as worked_out
@@ -47,7 +48,7 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     assessed = _assessed(opened)
     found = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
     for name, table in found.tables.items():
-        _write_table(folder, name, table)
+        write_table(folder, name, table)
     for name, figure in _figures(found):
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
@@ -56,8 +57,8 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     text = markdown(page, str(opened.study["name"]), declared.digest)
     write_whole(folder / "mechanism.md", text.encode("utf-8"))
     pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
-    _write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
-    _write_json(folder / "mechanism.json", _record(run, declared, seed))
+    write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
+    write_json(folder / "mechanism.json", _record(run, declared, seed))
     responders = int((found.joined.responder == 1).sum())
     typer.echo(f"{len(facts.group_of)} patients, {responders} with a platelet response; everything is exploratory.")
     typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(found.tables)} tables beside it.")
@@ -97,17 +98,6 @@ def _differs(run: Run, name: str, digest: str) -> bool:
     places = [run.study_folder, run.study_folder / "assessments"] if run.study_folder else []
     path = next((place / name for place in places if (place / name).is_file()), None)
     return path is not None and file_digest(path) != digest
-
-
-def _write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    write_whole(folder / f"{name}.parquet", buffer.getvalue())
-    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def _record(run: Path, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
