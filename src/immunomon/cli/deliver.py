@@ -7,8 +7,10 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.audit import said_head
+from immunomon.cli.check_delivery import said_of
 from immunomon.delivery.deliver import Delivered, deliver_run
 from immunomon.delivery.read import MANIFEST
+from immunomon.delivery.rules.check import check_delivery
 from immunomon.delivery.source import file_sha256
 from immunomon.errors import ImmunomonError
 from immunomon.pipeline.audit import AuditTrail, user_name
@@ -18,8 +20,9 @@ __all__ = ["deliver"]
 
 
 def deliver(run: Path, kind: str, out: Path, *, study: Path | None = None, previous: Path | None = None) -> int:
-    """Deliver a run, say what was written, what is absent, blank and different, and return 0.
+    """Deliver a run, say what was written, what is absent, blank and different, and hold it against the rules.
 
+    Returns 0, or 1 if it breaks a rule of severity error: it is kept to look at, and said not to be ready.
     Raises DeliveryFailed or BadSpec; then there is no new folder.
     """
     made = deliver_run(run, out, kind=kind, study=study, previous=previous)
@@ -33,9 +36,18 @@ def deliver(run: Path, kind: str, out: Path, *, study: Path | None = None, previ
     if made.blanks:
         typer.echo(f"No value at all in: {', '.join(made.blanks)}.")
     _say_differences(made)
+    report = check_delivery(out)
+    typer.echo(f"Checked by {said_of(report)}")
+    broken = sorted({one.rule for one in report.of("error")})
+    if broken:
+        typer.echo(
+            f"This delivery is not ready to leave: it breaks {', '.join(broken)}. "
+            f"See immunomon check-delivery {out}; mend what it names, and deliver again.",
+            err=True,
+        )
     if not made.unchanged:
-        _note(run, made, kind)
-    return 0
+        _note(run, made, f"{kind}, breaks {', '.join(broken)}" if broken else kind)
+    return 1 if broken else 0
 
 
 def _note(run: Path, made: Delivered, kind: str) -> None:

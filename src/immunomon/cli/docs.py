@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from immunomon.delivery.rules.document import write_rules_document
 from immunomon.gates import GATE_METHODS
 from immunomon.specs.formats import write_file_formats
 from immunomon.specs.schemas import write_schemas
@@ -14,12 +15,14 @@ __all__ = ["write_docs"]
 
 
 def write_docs(docs: Path) -> None:
-    """Write ``schemas/`` and the made parts of the documents."""
+    """Write ``schemas/``, the made parts of the documents, and the rules of deliveries."""
     for path in write_schemas(docs / "schemas", methods=GATE_METHODS):
         typer.echo(f"wrote {path}")
     for name in ("file-formats.md", "assessments.md", "statistics.md", "mechanism.md"):
         write_file_formats(docs / name, methods=GATE_METHODS)
         typer.echo(f"wrote {docs / name}")
+    write_rules_document(docs / "delivery-rules.md")
+    typer.echo(f"wrote {docs / 'delivery-rules.md'}")
 
 
 if __name__ == "__main__":

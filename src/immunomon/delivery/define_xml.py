@@ -180,7 +180,7 @@ def _item_reference(group: ET.Element, dataset: Dataset, numbered: tuple[Variabl
         _odm("ItemRef"),
         ItemOID=f"IT.{dataset.name}.{variable.name}",
         OrderNumber=str(number),
-        Mandatory="Yes" if variable.core == "Req" else "No",
+        Mandatory="Yes" if variable.core == "Req" and None not in dataset.column(variable.name) else "No",
     )
     if variable.name in dataset.keys:
         reference.set("KeySequence", str(dataset.keys.index(variable.name) + 1))

@@ -175,6 +175,7 @@ def immunogenicity(trial: Trial, assessments: Assessments) -> list[Record]:
             "ISCAT": "ANTIDRUG ANTIBODIES",
             "ISSPEC": "SERUM",
             **timing(trial, when, "IS"),
+            **_before(trial, row),
             "ISTPT": point.replace("-", " ").upper(),
             "ISTPTNUM": order[point],
         }
@@ -184,6 +185,13 @@ def immunogenicity(trial: Trial, assessments: Assessments) -> list[Record]:
         if result == "POSITIVE" and row["titre"]:
             records.append({**common, "ISTSTOPO": "QUANTIFY", **_results("IS", number_text(row["titre"]), "titer")})
     return flagged_last(records, trial, "IS")
+
+
+def _before(trial: Trial, row: Mapping[str, Any]) -> Record:
+    """Return the epoch of a sample drawn before the first infusion on its day, which the date alone does not tell."""
+    first = trial.person(str(row["subject"])).first
+    before = str(row["timepoint"]).upper().startswith("PRE") and row["date"] == first
+    return {"EPOCH": "SCREENING"} if before and first else {}
 
 
 def microbiology(trial: Trial, assessments: Assessments) -> list[Record]:

@@ -167,8 +167,14 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
         dose_groups=tuple(study["dose_groups"]),
         persons=persons,
         visits=_plan(study, assessments),
-        sponsor=sponsor,
+        sponsor=_placed(sponsor, study),
     )
+
+
+def _placed(sponsor: SponsorSpec, study: Mapping[str, Any]) -> SponsorSpec:
+    """Return the sponsor with the study's site and country where the map names none."""
+    told = {name: getattr(sponsor, name) or study.get(name) for name in ("site", "country")}
+    return sponsor.model_copy(update=told)
 
 
 def _plan(study: Mapping[str, Any], assessments: Assessments) -> tuple[PlannedVisit, ...]:

@@ -195,6 +195,8 @@ class Study:
     normalisation: Normalisation | None = None
     identifiers: Identifiers = field(default_factory=Identifiers)
     assessments: AssessmentRules = field(default_factory=AssessmentRules)
+    site: str | None = None
+    country: str | None = None
     samples_file: Path = Path("samples.csv")
     folder: Path = Path()
 

@@ -216,6 +216,8 @@ def _study(plan: Plan) -> Iterator[tuple[str, Any]]:
     study = plan.study
     yield "name", study.name
     yield "title", study.title
+    yield "site", study.site
+    yield "country", study.country
     yield "dose_groups", [asdict(group) for group in study.dose_groups]
     yield "cohorts", [asdict(cohort) for cohort in study.cohorts]
     for_json = [asdict(subject) for subject in study.subjects]

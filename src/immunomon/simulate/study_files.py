@@ -19,6 +19,8 @@ _OPENING = """\
 schema: immunomon.study/1
 name: DEMO-ITP
 title: hUC-MSC in refractory ITP (simulated, scenario {scenario})
+site: "001"
+country: CHN                     # as of the trial that this one imitates
 """
 
 _CLOSING = """\

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from immunomon.model.study import (
     Cohort,
@@ -135,6 +135,12 @@ class StudySpec(SpecModel):
     )
     name: Name = Field(description="Short name of the study.")
     title: Text | None = Field(None, description="Title for people.")
+    site: Name | None = Field(
+        None, description="Site of the study, SITEID of deliveries; export/cp-map.yaml may say it, too."
+    )
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = Field(
+        None, description="Its country, three letters of ISO 3166: COUNTRY of deliveries."
+    )
     dose_groups: list[DoseGroupSpec] = Field(min_length=1, max_length=100, description="The doses.")
     cohorts: list[CohortSpec] = Field([], max_length=200, description="Groups of patients entered together.")
     subjects: list[SubjectSpec] = Field([], max_length=5000, description="The patients.")
@@ -181,6 +187,8 @@ def _study(spec: StudySpec, folder: Path) -> Study:
     return Study(
         name=spec.name,
         title=spec.title or spec.name,
+        site=spec.site,
+        country=spec.country,
         dose_groups=tuple(DoseGroup(g.name, g.cells_per_kg, tuple(g.infusion_days)) for g in spec.dose_groups),
         cohorts=tuple(Cohort(c.name, c.dose_group, c.planned_subjects, c.expansion) for c in spec.cohorts),
         subjects=tuple(

@@ -29,3 +29,19 @@ def deliver(
     from immunomon.cli.deliver import deliver as work
 
     raise typer.Exit(work(run, kind, out, study=study, previous=previous))
+
+
+@app.command("check-delivery")
+def check_delivery(
+    folder: Annotated[Path, typer.Argument(help="The delivery's folder.")],
+    beside: Annotated[
+        Path | None,
+        typer.Option("--beside", help="The same delivery in another form: its values are compared with these."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every finding, not the first five of each rule.")] = False,
+) -> None:
+    """Hold a delivery against the rules of docs/delivery-rules.md; exit status 1 if one of severity error is broken."""
+    from immunomon.cli.check_delivery import check as work
+
+    raise typer.Exit(work(folder, beside=beside, as_json=as_json, every=every))

@@ -1,0 +1,121 @@
+"""The body of ``immunomon check-delivery``: a delivery held against every rule, said as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from immunomon.delivery.rules.check import Breach, Report, check_delivery
+from immunomon.delivery.rules.registry import RULES
+
+__all__ = ["check", "report_json", "said_of"]
+
+_FEW = 5  # findings that the table shows of a rule
+_WIDE = 150  # letters of a line where nobody looks at a terminal
+
+
+def check(folder: Path, *, beside: Path | None = None, as_json: bool = False, every: bool = False) -> int:
+    """Check a delivery, say what breaks which rule, and return 1 if a rule of severity error is broken, else 0.
+
+    every: show every finding in the table, not the first of each rule. Raises DeliveryFailed if there is no folder.
+    """
+    report = check_delivery(folder, beside)
+    if as_json:
+        typer.echo(json.dumps(report_json(report), indent=1, ensure_ascii=False))
+    else:
+        _say(report, None if every else _FEW)
+    return 1 if report.of("error") else 0
+
+
+def report_json(report: Report) -> dict[str, object]:
+    """Return a report for machines."""
+    return {
+        "format": "immunomon.delivery-check/1",
+        "delivery": str(report.folder),
+        "files": report.files,
+        "records": report.records,
+        "errors": len(report.of("error")),
+        "warnings": len(report.of("warning")),
+        "findings": [
+            {
+                "rule": one.rule,
+                "severity": one.severity,
+                "says": RULES[one.rule].says,
+                "dataset": one.where,
+                "record": one.record,
+                "what": one.what,
+                "remedy": one.remedy,
+            }
+            for one in report.breaches
+        ],
+        "more_findings": dict(report.untold),
+        "rules_run": list(report.run),
+        "rules_not_applicable": dict(report.not_applicable),
+    }
+
+
+def said_of(report: Report) -> str:
+    """Return in a sentence how many rules were checked over what, and how many were broken."""
+    rules = {kind: len({one.rule for one in report.of(kind)}) for kind in ("error", "warning")}
+    broken = " and ".join(f"{count} of severity {kind}" for kind, count in rules.items() if count)
+    idle = f" ({len(report.not_applicable)} had nothing to look at)" if report.not_applicable else ""
+    over = f"{len(report.run)} rules{idle} over {report.records:,} records in {report.files} files"
+    return f"{over}: {f'broken are {broken}' if broken else 'none is broken'}."
+
+
+def _say(report: Report, most: int | None) -> None:
+    plain = Console()
+    console = plain if plain.is_terminal else Console(width=_WIDE)
+    if report.breaches:
+        console.print(_table(report, most))
+    typer.echo(f"{report.folder}: {said_of(report)}")
+    reasons = Counter(report.not_applicable.values())
+    for reason, count in sorted(reasons.items()):
+        numbers = [number for number, why in report.not_applicable.items() if why == reason]
+        typer.echo(f"  not applicable, {reason}: {_ranges(numbers)}{f' ({count} rules)' if count > 1 else ''}")
+
+
+def _table(report: Report, most: int | None) -> Table:
+    table = Table(show_edge=False, pad_edge=False, expand=False)
+    for name, most_letters in (("rule", 5), ("severity", 8), ("dataset", 24), ("record", 34)):
+        table.add_column(name, max_width=most_letters, overflow="fold")
+    for name in ("what is wrong", "what to do"):
+        table.add_column(name, overflow="fold", ratio=1)
+    for number in report.broken:
+        found = [one for one in report.breaches if one.rule == number]
+        for one in found[:most]:
+            table.add_row(*_row(one))
+        more = len(found[most:] if most is not None else []) + report.untold.get(number, 0)
+        if more:
+            table.add_row(number, "", "", "", f"and {more:,} more; --all shows more, --json too", "")
+    return table
+
+
+def _row(one: Breach) -> list[Text]:
+    colour = "red" if one.severity == "error" else "yellow"
+    # Plain texts: what a stranger's file holds is no markup.
+    styled = Text(one.severity, style=colour)
+    return [Text(one.rule), styled, Text(one.where), Text(one.record), Text(one.what), Text(one.remedy)]
+
+
+def _ranges(numbers: list[str]) -> str:
+    """Return rule numbers, those that follow each other as a range.
+
+    >>> _ranges(["CP001", "CP002", "CP003", "DM001"])
+    'CP001-CP003, DM001'
+    """
+    ordered, runs = list(RULES), list[list[str]]()
+    for number in sorted(numbers):
+        last = runs[-1][-1] if runs else ""
+        follows = last[:2] == number[:2] and last and ordered.index(number) == ordered.index(last) + 1
+        if follows:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
