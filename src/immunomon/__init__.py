@@ -1,9 +1,9 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
-embed_run, explore_atlas, describe_region, export_cells, gate_files, analyse, read_panel, read_strategy; plots:
-gating_plot, gating_tree, trajectories, spider, forest, atlas_plot, umap_panels, density_difference, cluster_heatmap,
-cluster_tree.
+embed_run, project_run, explore_atlas, describe_region, export_cells, gate_files, analyse, read_panel, read_strategy;
+plots: gating_plot, gating_tree, trajectories, spider, forest, atlas_plot, umap_panels, density_difference,
+cluster_heatmap, cluster_tree.
 
 >>> import immunomon
 >>> immunomon.__version__.count(".")
@@ -31,6 +31,7 @@ _OFFERED = {
     "gating_plot": "immunomon.plots.gating",
     "gating_tree": "immunomon.plots.tree",
     "open_run": "immunomon.pipeline.opened",
+    "project_run": "immunomon.atlas.project",
     "read_metaclusters": "immunomon.clusters.found",
     "read_panel": "immunomon.pipeline.named",
     "read_strategy": "immunomon.pipeline.named",

@@ -45,7 +45,7 @@ def patients_jobs(source: Source, visits: Sequence[str] = ()) -> list[Job]:
     return [job for job in jobs if not visits or job.sample.visit in visits]
 
 
-def wanted_of(run: Run, jobs: Sequence[Job], within: str, cells: int) -> Wanted:
+def wanted_of(run: Run, jobs: Sequence[Job], within: str, *, cells: int) -> Wanted:
     """Return the samples with how many cells each gives: even over subject and visit, then over a visit's tubes."""
     if within == ROOT:
         known = run.table("samples").set_index("sample_id")["events"]

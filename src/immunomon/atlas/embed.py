@@ -74,7 +74,7 @@ def embed_run(
     )
     if not refit:
         _refuse_to_replace(opened.atlas_reference(source.panel.name), asked)
-    wanted = wanted_of(opened, patients_jobs(source, visits), source.within, cells)
+    wanted = wanted_of(opened, patients_jobs(source, visits), source.within, cells=cells)
     _refuse_too_few(opened, sum(count for _, count in wanted), source.within)
     shown, used = markers_of(source.panel)
     reader = Reader(source, source.within, shown, clusters)
@@ -85,7 +85,7 @@ def embed_run(
     layout = lay_out(table[list(used)].to_numpy(), seed=seed, threads=workers)
     samples = [job.sample.id for job, _ in wanted]
     arrays = _reference(table, layout, samples, threads=workers)
-    record = record_of(opened, source, asked, Fitted(table, layout, arrays, tuple(samples), scales))
+    record = record_of(opened, source, asked, fitted=Fitted(table, layout, arrays, tuple(samples), scales))
     say("layout", 1, 1, 0)
     return _write(opened, _placed(table, arrays, shown), replace(arrays, record=record))
 

@@ -53,7 +53,7 @@ def lay_out(values: NDArray[np.floating], *, seed: int, threads: int = 1) -> Lay
         raise ValueError(f"{values.shape[0]} cells cannot be laid out; at least {NEIGHBOURS + 1} are needed")
     with _quiet(), _one_thread():
         centre, scale = scale_of(values)
-        scaled = ((values - centre) / scale).astype(np.float32)
+        scaled = np.ascontiguousarray((values - centre) / scale, dtype=np.float32)
         positions = _umap(scaled, seed, threads)
         clusters = _clusters(scaled.astype(np.float64), seed)
         trusted = trust(scaled, positions, seed=seed)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.atlas.layout import NEIGHBOURS
 from immunomon.kernels.neighbours import NeighbourIndex, index_of, nearest
 
-__all__ = ["NEAREST", "PERCENTILE", "Yardstick", "weighted_percentile", "yardstick_of"]
+__all__ = ["PERCENTILE", "Yardstick", "weighted_percentile", "yardstick_from", "yardstick_of"]
 
-NEAREST = 15
 PERCENTILE = 99.0
 _LEAST = np.float32(1e-4)  # cells that are all alike have no distance to measure by
 
@@ -38,7 +38,10 @@ class Yardstick:
         sparse (the idea of Breunig et al. 2000 in its simplest form).
         """
         left_out = groups if self.by_sample else None
-        rows, apart = nearest(self.index, points, NEAREST, groups=left_out, threads=threads)
+        return self.scores_of(*nearest(self.index, points, NEIGHBOURS, groups=left_out, threads=threads))
+
+    def scores_of(self, rows: NDArray[np.int32], apart: Floats) -> Floats:
+        """Return the scores of points whose nearest references are known, (points, 15), and how far they are."""
         return _over(np.maximum(apart[:, -1], _LEAST), self.spacing[rows])
 
 
@@ -48,12 +51,21 @@ def yardstick_of(references: Floats, groups: NDArray[np.int32], *, threads: int 
     references: (references, markers), scaled, more than 15; groups: (references,), from 0. Where one sample has nearly
     all cells, cells are measured by all others, their own sample's too.
     """
-    by_sample = bool(len(groups) - np.bincount(groups).max() >= NEAREST)
+    by_sample = _by_sample(groups)
     apart_by = groups if by_sample else np.arange(len(groups), dtype=np.int32)
     index = index_of(references, apart_by)
-    rows, far = nearest(index, references, NEAREST, groups=apart_by, threads=threads)
+    rows, far = nearest(index, references, NEIGHBOURS, groups=apart_by, threads=threads)
     spacing = np.maximum(far[:, -1], _LEAST)
     return Yardstick(index, by_sample, spacing), _over(spacing, spacing[rows])
+
+
+def yardstick_from(references: Floats, groups: NDArray[np.int32], spacing: Floats) -> Yardstick:
+    """Return the yardstick of an atlas whose spacing is known."""
+    return Yardstick(index_of(references, groups), _by_sample(groups), spacing)
+
+
+def _by_sample(groups: NDArray[np.int32]) -> bool:
+    return bool(len(groups) - np.bincount(groups).max() >= NEIGHBOURS)
 
 
 def _over(far: Floats, spacing: Floats) -> Floats:

@@ -20,7 +20,7 @@ from immunomon.atlas.layout import (
     TRUST_CELLS,
     Layout,
 )
-from immunomon.atlas.novelty import NEAREST, PERCENTILE, weighted_percentile
+from immunomon.atlas.novelty import PERCENTILE, weighted_percentile
 from immunomon.atlas.reference import ATLAS_FORMAT, Reference
 from immunomon.clusters.samples import Source
 from immunomon.errors import ImmunomonError
@@ -88,7 +88,7 @@ def markers_of(panel: Panel) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(marker.name for marker in shown), tuple(used)
 
 
-def record_of(run: Run, source: Source, asked: Asked, fitted: Fitted) -> dict[str, Any]:
+def record_of(run: Run, source: Source, asked: Asked, *, fitted: Fitted) -> dict[str, Any]:
     """Return an atlas' record, without its digests."""
     table, samples, reference = fitted.table, fitted.samples, fitted.reference
     shown, used = markers_of(source.panel)
@@ -110,7 +110,7 @@ def record_of(run: Run, source: Source, asked: Asked, fitted: Fitted) -> dict[st
         "scales": {name: fitted.scales[name] for name in shown},
         **_method(fitted.layout, used),
         "out_of_reference": {
-            "neighbours": NEAREST,
+            "neighbours": NEIGHBOURS,
             "percentile": PERCENTILE,
             "threshold": weighted_percentile(reference.score, reference.weights, PERCENTILE),
         },

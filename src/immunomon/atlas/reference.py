@@ -84,6 +84,8 @@ def load_reference(path: Path) -> Reference:
 
     Raises BadAtlas, saying what is wrong, for a file that is no atlas, of another format, broken or changed.
     """
+    if not path.is_file():
+        raise BadAtlas(f"{path}: there is no atlas here; make one with: immunomon embed RUN")
     try:
         arrays = _arrays(path)
         record = json.loads(arrays.pop(_RECORD).tobytes().decode("utf-8"))

@@ -13,6 +13,7 @@ _WORDS = {
     "gating": "Gating",
     "tables": "Writing tables",
     "layout": "Laying out",
+    "projecting": "Projecting",
     "cells": "Writing cells",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,30 @@ class Run:
         text = self._present(self._atlas_file(panel, ".json"), panel).read_text(encoding="utf-8")
         record: dict[str, Any] = json.loads(text)
         return record
+
+    def projected(
+        self, panel: str | None = None, *, samples: Sequence[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return cells that ``immunomon project`` put onto an atlas; columns as in ``atlas``, one row a cell.
+
+        samples, columns: only these; together the cells may be more than memory holds. Raises ImmunomonError if there
+        are none yet, UnknownName for a sample that is not among them.
+        """
+        import pandas as pd
+
+        name = panel or self.panels[0]
+        record = self._atlas_file(name, ".projected.json")
+        if not record.is_file():
+            remedy = f"make them with: immunomon project {self.folder} --panel {name}"
+            raise ImmunomonError(f"{record}: no cells of the panel '{name}' were projected; {remedy}")
+        known = list(json.loads(record.read_text(encoding="utf-8"))["parts"])
+        for sample in samples or ():
+            if sample not in known:
+                raise UnknownName(f"{record}: no projected sample '{sample}'; {nearest(sample, known)}")
+        files = [self._atlas_file(name, ".projected") / f"{sample}.parquet" for sample in samples or known]
+        wanted = None if columns is None else list(columns)
+        parts: list[pd.DataFrame] = [pd.read_parquet(file, columns=wanted) for file in files]
+        return pd.concat(parts, ignore_index=True)
 
     def atlas_reference(self, panel: str | None = None) -> Path:
         """Return where the atlas itself is kept, which later visits are projected onto, whether it is there or not."""

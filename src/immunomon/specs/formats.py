@@ -8,6 +8,7 @@ from pathlib import Path
 
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.model.assessments import ASSESSMENT_TABLES
+from immunomon.model.atlas_tables import PROJECTED_SAMPLES
 from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.model.populations import TABLES, Table
 from immunomon.model.quality_table import QUALITY
@@ -31,6 +32,7 @@ def refreshed(text: str, *, methods: Methods) -> str:
         "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
         "statistics": "\n\n".join(_table(table) for table in STATISTICS_TABLES.values()),
         "mechanism": "\n\n".join(_table(table) for table in MECHANISM_TABLES.values()),
+        "projected_samples": _table(PROJECTED_SAMPLES),
         "assessment_tables": "\n\n".join(_table(table) for table in ASSESSMENT_TABLES.values()),
     }
 

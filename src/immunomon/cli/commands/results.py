@@ -103,6 +103,25 @@ def embed(
 
 
 @app.command()
+def project(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    atlas: Annotated[
+        Path | None, typer.Option("--atlas", help="A file PANEL.atlas.npz, of any run; default: this run's.")
+    ] = None,
+    cells: Annotated[str, typer.Option("--cells", help="Cells of all samples together, or 'all'.")] = "1000000",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the cells drawn.")] = 1,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> None:
+    """Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it."""
+    from immunomon.cli.project import project as work
+
+    raise typer.Exit(work(run, panel=panel, atlas=atlas, cells=cells, seed=seed, study=study))
+
+
+@app.command()
 def notebooks(
     folder: Annotated[Path, typer.Argument(help="The folder that the notebooks are copied into.")],
     run: Annotated[Path, typer.Option("--run", help="The run folder that they look at.")] = Path("demo/run"),

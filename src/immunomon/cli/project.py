@@ -1,0 +1,38 @@
+"""``immunomon project``: cells of a run put onto an atlas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from immunomon.atlas.project import project_run
+from immunomon.cli.progress import stages
+
+__all__ = ["project"]
+
+
+def project(run: Path, *, panel: str | None, atlas: Path | None, cells: str, seed: int, study: Path | None) -> int:
+    """Project a run's cells with a progress bar, say what was written and which samples are unlike; return 0."""
+    with stages() as progress:
+        found = project_run(run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress)
+    record, table = found.contents, found.table
+    typer.echo(
+        f"{record['cells']} cells of {record['within']} from {len(table)} samples of the panel {record['panel']} on "
+        f"the atlas of {record['atlas']['study']}"
+    )
+    typer.echo("Cells beyond the atlas' own 99th percentile (1 % where all is alike), most first:")
+    for row in table.sort_values("percent_beyond", ascending=False).head(5).to_dict("records"):
+        interval = f"{row['percent_beyond_low']:.2f} to {row['percent_beyond_high']:.2f}"
+        typer.echo(f"  {row['sample_id']}  {row['percent_beyond']:.2f} % ({interval})")
+    for path in (found.picture, found.samples, found.record, found.parts):
+        typer.echo(f"Written: {path}")
+    return 0
+
+
+def _number(cells: str) -> int | None:
+    if cells == "all":
+        return None
+    if not cells.isdigit() or int(cells) < 1:
+        raise typer.BadParameter(f"'{cells}' is no number of cells; give one, or 'all'", param_hint="--cells")
+    return int(cells)
