@@ -155,3 +155,29 @@ def test_a_border_that_follows_peaks_is_drawn_as_any_other_where_one_sample_says
     about = {"belongings": belong("abcd"), "scales": dict.fromkeys("abcd", SCALES)}
     found = settle(follows(consensus=True), estimates, **about)
     assert found["d"]["t_cells"].facts["threshold"] == pytest.approx(0.47, abs=0.02)
+
+
+def test_what_too_few_samples_have_seen_is_left_to_each_and_the_rest_is_agreed_on():
+    declared = GateDeclaration("quadrants", {"x": "CD4", "y": "CD8"}, consensus=True)
+    tree = GatingStrategy("s", "S", 1, None, (Population("cd4", "CD4", "root", declared, "x+ y-"),))
+    x, y = (
+        dict(zip("abcz", (0.50, 0.51, 0.49, 0.90), strict=True)),
+        dict(zip("abcz", (0.4, 0.6, 0.5, 0.5), strict=True)),
+    )
+    estimates = {
+        name: [
+            Estimate(
+                "cd4",
+                {"x_threshold": x[name], "y_threshold": y[name]},
+                {"x_threshold": 0.01} | ({"y_threshold": 0.02} if name in "ab" else {}),
+            )
+        ]
+        for name in x
+    }
+    both = {"CD4": Logicle(), "CD8": Logicle()}
+    scales = dict.fromkeys(x, both)
+    found = settle(tree, estimates, belongings=belong(x), scales=scales)
+    assert found["z"]["cd4"].facts["x_threshold"] == pytest.approx(0.50, abs=0.01)  # out of line, drawn to the others
+    assert {name: one["cd4"].facts["y_threshold"] for name, one in found.items()} == y
+    assert found["a"]["cd4"].errors["y_threshold"] == 0.02
+    assert "y_threshold" not in found["c"]["cd4"].errors

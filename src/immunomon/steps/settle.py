@@ -98,8 +98,11 @@ def _agreed(method: Movable, said: Estimates, belongings: Mapping[str, Belonging
     batches = _labels(belongings[sample].batch for sample in samples)
     agreed: dict[str, Consensus] = {}
     for name in _moving(method, said):
-        agreed |= _together(name, _anchors(method, said).get(name), said, subjects, batches)
-    if not agreed or not all(np.all(np.isfinite(one.values)) for one in agreed.values()):
+        found = _together(name, _anchors(method, said).get(name), said, subjects, batches)
+        # What too few samples have seen is left to each; the other coordinates are agreed on all the same.
+        if all(np.all(np.isfinite(one.values)) for one in found.values()):
+            agreed |= found
+    if not agreed:
         return {}
     typical = _typical(said)
     return {
@@ -156,7 +159,7 @@ def _typical(said: Estimates) -> dict[str, float]:
 
 def _settled(one: Estimate, agreed: Mapping[str, tuple[Consensus, int]], typical: Mapping[str, float]) -> Settled:
     values = {name: float(found.values[place]) for name, (found, place) in agreed.items()}
-    errors = {name: float(found.errors[place]) for name, (found, place) in agreed.items()}
+    errors = dict(one.errors) | {name: float(found.errors[place]) for name, (found, place) in agreed.items()}
     weight = min(float(found.own_weight[place]) for found, place in agreed.values())
     outlier = any(bool(found.outlier[place]) for found, place in agreed.values())
     own = one.facts if one.facts and not one.failure else typical
