@@ -32,6 +32,12 @@ def own_trial(trial, tmp_path) -> Path:
 
 
 @pytest.fixture
+def own_run(finished, tmp_path) -> Path:
+    """A copy of the trial's run that a test may go on with."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
 def trial_apart(own_trial) -> Path:
     """A copy of the trial whose strategies place every gate on the sample's own events: no other file has a say."""
     (own_trial / "gating").mkdir()

@@ -137,22 +137,22 @@ def test_where_files_share_gates_a_mended_one_has_its_say_again(own_trial, trial
     assert tables_of(tmp_path / "run") == tables_of(finished)
 
 
-def test_a_changed_strategy_gates_the_files_of_its_panel_again(own_trial, tmp_path):
+def test_a_changed_strategy_gates_the_files_of_its_panel_again(own_trial, own_run, tmp_path):
     (own_trial / "gating").mkdir()
     shipped = Path(__file__).resolve().parents[2] / "gating" / "treg.yaml"
     own = own_trial / "gating" / "treg.yaml"
     own.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8", newline="\n")
-    first = run_study(own_trial, tmp_path / "run", jobs=2)
+    first = run_study(own_trial, own_run, jobs=2)
+    assert first.gated == 0  # the study's own strategy says what the shipped one says
     edit(own, "slope: 1.0", "slope: 0.9")
-    second = run_study(own_trial, tmp_path / "run", jobs=2)
-    assert second.gated == second.kept == first.gated // 2
+    second = run_study(own_trial, own_run, jobs=2)
+    assert second.gated == second.kept == first.kept // 2
 
 
-def test_reportability_limits_change_tables_and_gate_nothing(own_trial, tmp_path):
-    run_study(own_trial, tmp_path / "run", jobs=2)
+def test_reportability_limits_change_tables_and_gate_nothing(own_trial, own_run):
     edit(own_trial / "study.yaml", "lloq_events: 50", "lloq_events: 100000")
-    assert run_study(own_trial, tmp_path / "run", jobs=2).gated == 0
-    populations = RunFolder(tmp_path / "run").read_table("populations")
+    assert run_study(own_trial, own_run, jobs=2).gated == 0
+    populations = RunFolder(own_run).read_table("populations")
     assert not populations["reportable"].any()
     assert populations["reason"].str.startswith(("below LLOQ", "below LOD", "too few")).all()
 
@@ -171,10 +171,10 @@ def test_a_folder_that_holds_other_things_is_not_written_into(trial, tmp_path):
         run_study(trial, trial)
 
 
-def test_the_tube_of_another_panel_fails_and_is_not_gated(own_trial, tmp_path):
+def test_the_tube_of_another_panel_fails_and_is_not_gated(own_trial, own_run):
     wrong = own_trial / "fcs" / "treg" / "S01_W4_treg.fcs"
     wrong.write_bytes((own_trial / "fcs" / "thelper" / "S01_W4_thelper.fcs").read_bytes())
-    ((name, reason),) = run_study(own_trial, tmp_path / "run", jobs=2).failed
+    ((name, reason),) = run_study(own_trial, own_run, jobs=2).failed
     assert name == "fcs__treg__S01_W4_treg"
     assert reason.startswith("fcs/treg/S01_W4_treg.fcs: it is no tube of panel treg: PE-A carries 'CXCR3' instead")
 
