@@ -17,13 +17,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +46,26 @@ from immunomon.model.populations import TABLES
 
 SQLITE_AIM, POSTGRESQL_AIM = 20.0, 30.0
 POPULATIONS, DENOMINATORS, PER_SUBJECT = 16, 2, 8
-EXPORT = "import sys; from pathlib import Path; from immunomon.export.database import export_run as e; "
-EXPORT += "print('ready', flush=True); e(Path(sys.argv[1]), sys.argv[2])"
+KILLED_RESULTS = 4_000
+# Forks a process for each export, so that none need wait for the imports; needs POSIX.
+EXPORTS = """
+import os, sys
+from pathlib import Path
+from alembic import command
+from immunomon.export import database
+from immunomon.export.connection import database_url, transaction
+with transaction(database_url(sys.argv[1]), change=False): pass
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        try:
+            database.export_run(Path(line.strip()), sys.argv[1])
+        finally:
+            os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
 
 
 def make_run(folder: Path, results: int, shift: int = 0) -> Path:
@@ -155,7 +175,7 @@ def kill(points: int, seed: int) -> dict[str, object]:
     rng = random.Random(seed)
     found: dict[str, object] = {"points": points}
     with tempfile.TemporaryDirectory() as name:
-        one, two = (make_run(Path(name) / f"run{i}", 20_000, shift=i) for i in range(2))
+        one, two = (make_run(Path(name) / f"run{i}", KILLED_RESULTS, shift=i) for i in range(2))
         with places(Path(name)) as urls:
             for kind, url in urls.items():
                 found |= {f"{kind}_{key}": value for key, value in _kill(one, two, url, (points, rng)).items()}
@@ -166,29 +186,45 @@ def kill(points: int, seed: int) -> dict[str, object]:
 def _kill(one: Path, two: Path, url: str, how: tuple[int, random.Random]) -> dict[str, int]:
     """Kill exports of two runs that take each other's place."""
     points, rng = how
-    export_run(one, url)
-    began = time.perf_counter()
-    export_run(two, url)
-    whole = 1.1 * (time.perf_counter() - began)
     found = {"before": 0, "whole": 0, "torn": 0, "not_completed_after": 0}
-    now, then = two, one
-    for _ in range(points):
-        before = state(url)
-        process = subprocess.Popen([sys.executable, "-c", EXPORT, str(then), url], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(rng.uniform(0, whole))
-        process.kill()
-        process.communicate()
-        after = state(url)
-        if after == before:
-            found["before"] += 1
-            found["not_completed_after"] += export_run(then, url).outcome != "replaced"
-        else:
-            whole_there = export_run(then, url).outcome == "unchanged" and state(url) == after
-            found["whole" if whole_there else "torn"] += 1
+    export_run(one, url)
+    command = [sys.executable, "-c", EXPORTS, url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as exporter:
+        now, then = one, two
+        began = time.perf_counter()
+        _export(exporter, then, kill_after=None)
+        whole = 1.1 * (time.perf_counter() - began)
         now, then = then, now
+        for _ in range(points):
+            before = state(url)
+            _export(exporter, then, kill_after=rng.uniform(0, whole))
+            after = state(url)
+            outcome = export_run(then, url).outcome
+            if after == before:
+                found["before"] += 1
+                found["not_completed_after"] += outcome != "replaced"
+            else:
+                found["whole" if outcome == "unchanged" and state(url) == after else "torn"] += 1
+            now, then = then, now
+        assert exporter.stdin is not None
+        exporter.stdin.close()
+    with transaction(database_url(url), change=False) as connection:
+        found["not_as_sealed"] = len(verify(connection, "it").problems)
     return found
+
+
+def _export(exporter: subprocess.Popen[str], run: Path, *, kill_after: float | None) -> None:
+    """Have a run exported by a process of its own, and kill that after some seconds."""
+    assert exporter.stdin is not None
+    assert exporter.stdout is not None
+    exporter.stdin.write(f"{run}\n")
+    exporter.stdin.flush()
+    child = int(exporter.stdout.readline())
+    if kill_after is not None:
+        time.sleep(kill_after)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    exporter.stdout.readline()
 
 
 def tamper(exported: Sequence[Path]) -> dict[str, object]:
@@ -239,7 +275,11 @@ def main() -> int:
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if asked.kill or asked.tamper:
-        bad = [value for key, value in found.items() if key.endswith(("torn", "not_completed_after", "not_named"))]
+        bad = [
+            value
+            for key, value in found.items()
+            if key.endswith(("torn", "not_completed_after", "not_named", "not_as_sealed"))
+        ]
         return int(any(bad))
     aims = {"sqlite_seconds": SQLITE_AIM, "postgresql_seconds": POSTGRESQL_AIM}
     return int(any(float(str(found[key])) > aim for key, aim in aims.items() if key in found))

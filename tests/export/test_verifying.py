@@ -111,6 +111,13 @@ def test_many_changed_rows_are_counted_not_listed(make_run, tmp_path, ask):
     assert said[-1] == "table frequencies: 22 more rows are not as they were sealed"
 
 
-def test_a_database_without_seals_says_so(tmp_path):
+def test_a_database_that_is_not_there_is_not_made(tmp_path):
+    with pytest.raises(ExportFailed, match="there is no such file; check the path"):
+        audit_database(f"sqlite:///{tmp_path / 'none.sqlite'}", entries=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_a_run_says_so(tmp_path):
+    (tmp_path / "empty.sqlite").touch()
     with pytest.raises(ExportFailed, match="no run was exported to it"):
-        problems(f"sqlite:///{tmp_path / 'none.sqlite'}")
+        audit_database(f"sqlite:///{tmp_path / 'empty.sqlite'}", entries=False)

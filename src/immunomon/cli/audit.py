@@ -27,6 +27,8 @@ def audit(run: Path, *, entries: bool, head: str | None = None) -> int:
     """
     if not run.is_dir():
         raise ImmunomonError(f"{run}: there is no such folder; name a run's folder")
+    if not (run / "audit.jsonl").exists() and (run / "run" / "audit.jsonl").exists():
+        raise ImmunomonError(f"{run}: this is no run folder; did you mean {run / 'run'}?")
     trail = AuditTrail(run)
     problems = [*trail.problems(), *_head_problem(trail, head)]
     if entries:

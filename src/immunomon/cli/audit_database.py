@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 from sqlalchemy import Connection, select
 
-from immunomon.export.connection import database_url, shown, transaction
+from immunomon.export.connection import database_url, reading, shown
 from immunomon.export.schema import seals
 from immunomon.export.verifying import verify
 
@@ -20,7 +20,7 @@ def audit_database(source: str, *, entries: bool, head: str | None = None) -> in
     head: one that was printed earlier and written down elsewhere; the chain of seals must still hold it.
     """
     url = database_url(source)
-    with transaction(url, change=False) as connection:
+    with reading(url) as connection:
         found = verify(connection, shown(url))
         problems = [*found.problems, *_head_problem(connection, head)]
         if entries:

@@ -39,11 +39,11 @@ def _from_run(run: Path, asked: Asked, study: str | None) -> dict[str, Any]:
 
 
 def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, Any]:
-    from immunomon.export.connection import database_url, shown, transaction
+    from immunomon.export.connection import database_url, reading, shown
     from immunomon.pipeline.trace_database import DatabaseRecords
 
     url = database_url(source)
-    with transaction(url, change=False) as connection:
+    with reading(url) as connection:
         return trace(DatabaseRecords(connection, shown(url), study), asked)
 
 
@@ -64,6 +64,9 @@ def _wrong(found: Plain) -> Iterator[str]:
     yield from (
         f"{delivery['folder']}: {name} was changed after the delivery" for name in delivery.get("changed_files", ())
     )
+    if delivery and delivery["trail_entry"] is None:
+        what = "no entry of the trail has its manifest: it was changed, or is of another run folder"
+        yield f"{delivery['folder']}: {what}"
 
 
 def told(found: Plain) -> Iterator[str]:

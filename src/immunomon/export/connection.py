@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLA
 
 from immunomon.errors import ExportFailed
 
-__all__ = ["LOCK_SECONDS", "database_url", "shown", "sqlite_url", "transaction"]
+__all__ = ["LOCK_SECONDS", "database_url", "reading", "shown", "sqlite_url", "transaction"]
 
 LOCK_SECONDS = 10
 _SQLITE_CACHE_KB = 200_000
@@ -36,7 +36,9 @@ _REMEDIES = (
     ("read-only", "the database takes no changes from this user or server; ask its owner"),
     ("password", "check the user and the password (PGPASSWORD or a password file keep it off the command line)"),
     ("does not exist", "check the name of the database and the user"),
+    ("permission denied for table", "ask its owner for the role immunomon_reader, or immunomon_writer to export"),
     ("permission denied", "ask the database's owner for the right to create tables in it"),
+    ("resolve host", "check the name of the host"),
     ("connect", "check the host, the port, and that the server is running"),
     ("could not create unique index", _UNFIT),
     ("constraint", _UNFIT),
@@ -100,6 +102,16 @@ def transaction(url: URL, *, change: bool = True) -> Iterator[Connection]:
         ) from error
     except (SQLAlchemyError, OSError) as error:
         raise ExportFailed(_message(url, error)) from error
+
+
+@contextmanager
+def reading(url: URL) -> Iterator[Connection]:
+    """Open a database that is there, to read it; raises ExportFailed, and makes no file where there is none."""
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file is not None and not Path(file).is_file():
+        raise ExportFailed(f"{shown(url)}: there is no such file; check the path, or export a run to it first")
+    with transaction(url, change=False) as connection:
+        yield connection
 
 
 def _commit(url: URL, began: RootTransaction) -> None:

@@ -43,7 +43,9 @@ def verify(connection: Connection, database: str) -> Verified:
     revision = revision_of(connection, database)
     if revision != HEAD:
         what = "no run was exported to it" if revision is None else "it is of an earlier version, which sealed nothing"
-        raise ExportFailed(f"{database}: {what}; immunomon export RUN --to it brings seals")
+        raise ExportFailed(
+            f"{database}: {what}; there is something to verify after: immunomon export RUN --to {database}"
+        )
     found = Verified()
     chain = _chain(connection, found)
     if not chain:

@@ -36,7 +36,9 @@ class RunRecords:
         self._study = study if study is not None else root.resolve().parent
         record = self._folder.read_json(self._folder.manifest)
         if record is None:
-            raise ImmunomonError(f"{root}: there is no finished run; make one with: immunomon run")
+            inside = (root / "run" / "run.json").is_file()
+            remedy = f"did you mean {root / 'run'}?" if inside else "make one with: immunomon run"
+            raise ImmunomonError(f"{root}: there is no finished run; {remedy}")
         self._record = record
         self._tables: dict[str, pd.DataFrame] = {}
 
