@@ -86,4 +86,4 @@ def test_a_rule_that_is_broken_on_purpose_is_found_where_it_is_broken(base, brea
 
 
 def test_every_rule_is_broken_on_purpose():
-    assert Counter(one.rule for one in BREACHES) == Counter(RULES)
+    assert Counter(one.rule for one in BREACHES) == Counter(list(RULES))
