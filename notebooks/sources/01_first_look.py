@@ -47,13 +47,25 @@ tubes.pivot_table(index="subject", columns="visit", values="sample_id", aggfunc=
 samples[samples["status"] == "failed"][["sample_id", "reason"]]
 
 # %% [markdown]
-# ## The gates on one sample
+# ## The gating tree of one sample
+#
+# Every population with its cells and its percentage of its parent.
+
+# %%
+sample = tubes[tubes["panel"] == run.panels[0]]["sample_id"].iloc[0]
+populations = run.table("populations")
+
+figure, ax = plt.subplots(figsize=(12, 3), layout="constrained")
+immunomon.gating_tree(ax, populations[populations["sample_id"] == sample])
+ax.set_title(sample);
+
+# %% [markdown]
+# ## The gates on it
 #
 # Each plot shows the cells of one population (its title) and the gates on them, with the percentage that each holds. The
 # numbers on the axes are intensities on the display scale of the strategy.
 
 # %%
-sample = tubes[tubes["panel"] == run.panels[0]]["sample_id"].iloc[0]
 plots = run.plots(sample)
 
 figure, axes = plt.subplots(-(-len(plots) // 4), 4, figsize=(16, 4 * -(-len(plots) // 4)), layout="constrained")
@@ -73,7 +85,7 @@ figure.suptitle(sample);
 frequencies = run.table("frequencies")
 frequencies[frequencies["sample_id"] == sample][
     ["label", "denominator", "count", "percent", "percent_low", "percent_high", "reportable", "reason"]
-].round(2)
+].round(2).fillna({"reason": ""})
 
 # %% [markdown]
 # ## Now try

@@ -16,10 +16,13 @@ changes = run.table("changes")
 
 # %% [markdown]
 # ## What is there to follow?
+#
+# Each population, and what its percentage can be of.
 
 # %%
 percents = changes[changes["quantity"] == "percent"]
-percents[["panel", "population", "label", "denominator"]].drop_duplicates().reset_index(drop=True)
+names = percents[["panel", "population", "label", "denominator"]].drop_duplicates()
+names.groupby(["panel", "population", "label"], sort=False)["denominator"].agg(", ".join).reset_index()
 
 # %%
 population, denominator = "treg", "cd4"
@@ -40,6 +43,15 @@ population, denominator
 figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
 immunomon.trajectories(axes[0], changes, population, denominator=denominator)
 immunomon.trajectories(axes[1], changes, population, denominator=denominator, measure="log_odds_change");
+
+# %% [markdown]
+# ## How far each patient has gone
+#
+# A spider plot: everybody starts at zero, the name stands at the end of the line.
+
+# %%
+figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+immunomon.spider(ax, changes, population, denominator=denominator);
 
 # %% [markdown]
 # ## The table behind it

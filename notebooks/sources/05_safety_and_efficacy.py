@@ -36,12 +36,12 @@ table("virus_conversions")
 
 # %%
 shares = table("incidence")
-shares[shares["topic"] == "platelets"][["measure", "dose_group", "subjects_with", "n", "low", "high", "who"]].round(1)
+shares[shares["topic"] == "platelets"][["measure", "dose_group", "subjects_with", "n", "low", "high", "who"]].round(1).fillna({"who": ""})
 
 # %%
 table("platelet_response")[
     ["subject", "dose_group", "best_response", "days_to_response", "loss_day", "share_in_response", "durable", "reason"]
-]
+].round(2).fillna({"reason": ""})
 
 # %% [markdown]
 # ## Every patient's platelets
@@ -49,23 +49,14 @@ table("platelet_response")[
 # The lines are the limits of R and CR. A filled dot is a confirmed response, a cross a rescue therapy.
 
 # %%
-visits = table("platelet_visits").dropna(subset=["platelets_1e9_per_l"])
+visits = table("platelet_visits")
 people = list(dict.fromkeys(visits["subject"]))
 lines = -(-len(people) // 3)
 figure, axes = plt.subplots(
     lines, 3, figsize=(12, 2.6 * lines), sharex=True, sharey=True, squeeze=False, layout="constrained"
 )
-for ax, subject in zip(axes.ravel(), people, strict=False):
-    rows = visits[visits["subject"] == subject]
-    day, count = rows["study_day"].astype(float), rows["platelets_1e9_per_l"].astype(float)
-    good = rows["state"].isin(["CR", "R"]).to_numpy()
-    rescued = rows["rescue_therapy"].fillna(False).to_numpy(dtype=bool)
-    ax.plot(day, count, color="0.7", linewidth=1)
-    ax.scatter(day, count, s=16, facecolors=["C0" if one else "none" for one in good], edgecolors="C0")
-    ax.scatter(day[rescued], count[rescued], marker="x", color="C3")
-    for limit in (30, 100):
-        ax.axhline(limit, color="0.5", linestyle="--", linewidth=0.8)
-    ax.set(yscale="log", title=f"{subject}, dose {rows['dose_group'].iloc[0]}")
+for ax, subject in zip(axes.flat, people):
+    immunomon.platelet_course(ax, visits[visits["subject"] == subject])
 figure.supxlabel("study day")
 figure.supylabel("platelets, 10⁹/L");
 
@@ -81,7 +72,7 @@ kinetics.pivot(index=["dose_group", "subject"], columns="parameter", values="val
 ].astype(float).round(2)
 
 # %%
-table("proportionality")[["parameter", "n", "slope", "low", "high", "finding", "reason"]]
+table("proportionality")[["parameter", "n", "slope", "low", "high", "finding", "reason"]].round(2).fillna({"reason": ""})
 
 # %% [markdown]
 # ## Adverse events and the rule of escalation

@@ -31,6 +31,7 @@ _OFFERED = {
     "gating_plot": "immunomon.plots.gating",
     "gating_tree": "immunomon.plots.tree",
     "open_run": "immunomon.pipeline.opened",
+    "platelet_course": "immunomon.plots.platelets",
     "project_run": "immunomon.atlas.project",
     "read_metaclusters": "immunomon.clusters.found",
     "read_panel": "immunomon.pipeline.named",

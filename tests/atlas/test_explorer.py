@@ -154,7 +154,9 @@ def test_the_page_is_one_file_that_fetches_nothing(cells, tmp_path):
         "label", "cluster", "visit", "dose_group", "subject", "CD3", "CD25",
     ]  # fmt: skip
     assert choices["before"].options == orders["visit"]
-    assert page._repr_html_().startswith("<iframe")
+    frame = page.show(tmp_path / "shown.html")
+    assert (tmp_path / "shown.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert 'src="' + (tmp_path / "shown.html").as_posix() in frame._repr_html_()
 
 
 def test_a_run_is_explored_with_its_own_words_and_metaclusters(run_folder, tmp_path):

@@ -109,10 +109,11 @@ def _counts(words: pd.Series[Any], inside: NDArray[np.bool_], *, own: str) -> pd
             own: 100 * here.to_numpy() / every.to_numpy(),
         }
     )
-    table = table[table["cells"] > 0] if own != "percent_of_own" else table.sort_values("name", kind="stable")
-    if own != "percent_of_own":
-        table = table.sort_values(["cells", "name"], ascending=[False, True], kind="stable")
-    return table.reset_index(drop=True)
+    if own == "percent_of_own":  # W2 before W12
+        place = sorted(range(len(table)), key=lambda row: (len(table["name"].iloc[row]), table["name"].iloc[row]))
+        return table.iloc[place].reset_index(drop=True)
+    kept = table[table["cells"] > 0]
+    return kept.sort_values(["cells", "name"], ascending=[False, True], kind="stable").reset_index(drop=True)
 
 
 def _whose(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +30,12 @@ _TITLES = {
     "label": "population", "metacluster": "metacluster", "cluster": "k-means cluster", "visit": "visit",
     "dose_group": "dose group", "subject": "subject",
 }  # fmt: skip
-_HEIGHT = 1180
+_HEIGHT = 1160
 
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """A page with an atlas in it: shown by a notebook as it is, or saved as one file that opens anywhere, offline.
+    """A page with an atlas in it: saved as one file that opens anywhere, offline, and shown by a notebook.
 
     cells: how many are in it; document: Bokeh's.
     """
@@ -61,10 +60,18 @@ class Explorer:
         written.write_text(self.html(), encoding="utf-8", newline="\n")
         return written
 
-    def _repr_html_(self) -> str:
-        # In a frame of its own the page needs no extension of the notebook, and its styles do not meet.
-        frame = 'style="width:100%;min-width:1080px;border:0" loading="lazy" title="atlas"'
-        return f'<iframe {frame} height="{_HEIGHT}" srcdoc="{html.escape(self.html())}"></iframe>'
+    def show(self, path: str | Path) -> Any:  # noqa: ANN401 - IPython's frame
+        """Save the page beside a notebook and return a frame that shows it there; what is there already is replaced.
+
+        It is a file because notebooks drop outputs of some megabytes. Raises ImmunomonError without IPython.
+        """
+        try:
+            from IPython.display import IFrame
+        except ImportError:
+            raise ImmunomonError(
+                'a frame needs a notebook; save the page instead, or pip install "immunomon[notebooks]"'
+            ) from None
+        return IFrame(self.save(path).as_posix(), width="100%", height=_HEIGHT)
 
 
 def explore_atlas(run: Run, panel: str | None = None, *, most: int = MOST_CELLS) -> Explorer:

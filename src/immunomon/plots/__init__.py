@@ -3,6 +3,7 @@
 from immunomon.plots.clusters import cluster_heatmap, cluster_tree
 from immunomon.plots.forest import forest
 from immunomon.plots.gating import gating_plot
+from immunomon.plots.platelets import platelet_course
 from immunomon.plots.spider import spider
 from immunomon.plots.trajectories import trajectories
 from immunomon.plots.tree import gating_tree
@@ -17,6 +18,7 @@ __all__ = [
     "forest",
     "gating_plot",
     "gating_tree",
+    "platelet_course",
     "spider",
     "trajectories",
     "umap_panels",

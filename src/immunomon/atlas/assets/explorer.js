@@ -73,11 +73,14 @@ function cellsIn(data, corners) {
     }
     return found;
   }
+  const cx = Float64Array.from(corners, (one) => one[0]), cy = Float64Array.from(corners, (one) => one[1]);
+  const left = Math.min(...cx), right = Math.max(...cx), bottom = Math.min(...cy), top = Math.max(...cy);
   for (let i = 0; i < x.length; i++) {
+    const px = x[i], py = y[i];
+    if (px < left || px > right || py < bottom || py > top) continue;
     let inside = false;
-    for (let a = 0, b = corners.length - 1; a < corners.length; b = a++) {
-      const [xa, ya] = corners[a], [xb, yb] = corners[b];
-      if ((ya > y[i]) !== (yb > y[i]) && x[i] < xa + (xb - xa) * (y[i] - ya) / (yb - ya)) inside = !inside;
+    for (let a = 0, b = cx.length - 1; a < cx.length; b = a++) {
+      if ((cy[a] > py) !== (cy[b] > py) && px < cx[a] + (cx[b] - cx[a]) * (py - cy[a]) / (cy[b] - cy[a])) inside = !inside;
     }
     if (inside) found.push(i);
   }
