@@ -38,7 +38,7 @@ def cells():
     table = pd.DataFrame({**words, "event": np.arange(n), "cluster": rng.integers(1, 4, n)})
     table = table.assign(dose_group=table["subject"].map({"S1": "A", "S2": "B", "S3": "B"}))
     table = table.assign(umap1=places[:, 0], umap2=places[:, 1], CD3=markers[:, 0], CD25=markers[:, 1])
-    return table.assign(out_of_reference=rng.random(n).astype(np.float32))
+    return table.assign(out_of_reference=rng.random(n).astype(np.float32), weight=rng.integers(1, 5, n).astype(float))
 
 
 def in_node(code: str, cells: pd.DataFrame) -> dict:
@@ -51,7 +51,7 @@ def in_node(code: str, cells: pd.DataFrame) -> dict:
         "subject": ["S1", "S2", "S3"],
     }  # fmt: skip
     codes = {name: cells[name].map({w: k for k, w in enumerate(known)}).tolist() for name, known in words.items()}
-    numbers = {name: cells[name].astype(float).tolist() for name in ("umap1", "umap2", "CD3", "CD25")}
+    numbers = {name: cells[name].astype(float).tolist() for name in ("umap1", "umap2", "CD3", "CD25", "weight")}
     given = json.dumps({"codes": codes, "numbers": numbers, "words": words})
     setting = (
         f"const page = require({json.dumps(str(SCRIPT))}); const given = JSON.parse(require('fs').readFileSync(0));"
@@ -121,6 +121,20 @@ def test_patients_speak_equally_whatever_their_cells():
     assert density[:10, :10].sum() == pytest.approx(density[10:, 10:].sum(), rel=1e-5)
 
 
+def test_a_cell_counts_as_many_times_as_it_stands_for(cells):
+    inside = (cells["umap1"] > 0).to_numpy()
+    found = describe_region(cells, inside)
+    of = (
+        cells["weight"].where(inside, 0.0).groupby(cells["subject"]).sum()
+        / cells["weight"].groupby(cells["subject"]).sum()
+    )
+    own = found.whose[found.whose["of"] == "subject"].set_index("name")["percent_of_own"]
+    pd.testing.assert_series_equal(own, 100 * of, check_names=False)
+    doubled = cells.loc[cells.index.repeat(cells["weight"].astype(int))].drop(columns="weight")
+    one, other = (densities_of(table, bins=15).of("W4") for table in (cells, doubled))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_a_region_by_a_mask_a_box_and_corners_is_the_same(cells):
     box = describe_region(cells, [(0.5, -0.25), (-1.0, 2.0)])
     inside = cells["umap1"].between(-1, 0.5) & cells["umap2"].between(-0.25, 2)
@@ -167,7 +181,9 @@ def test_a_run_is_explored_with_its_own_words_and_metaclusters(run_folder, tmp_p
     assert repr(page) == f"Explorer(DEMO-ITP, treg: {len(opened.atlas('treg')):,} cells)"
     assert page.document.get_model_by_name("before").options == ["D-1", "W4"]
     names = [name for name, _ in page.document.get_model_by_name("colour").options]
-    assert names[:2] == ["label", "cluster"]
+    atlas = opened.atlas("treg")
+    clustered = "metacluster" in atlas.columns and atlas["metacluster"].notna().any()
+    assert names[:2] == ["label", "metacluster" if clustered else "cluster"]
     assert {"CD25", "HLA-DR"} <= set(names)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WHOSE", "RegionDescription", "describe_region", "marker_columns"]
 
-_NO_MARKERS = {"umap1", "umap2", "score", "out_of_reference"}
+_NO_MARKERS = {"umap1", "umap2", "weight", "score", "out_of_reference"}
 WHOSE = ("subject", "visit", "dose_group")
 Region = Sequence[tuple[float, float]] | NDArray[np.bool_]
 
@@ -44,7 +44,8 @@ def describe_region(atlas: pd.DataFrame, region: Region) -> RegionDescription:
     """Return what the cells of a region are, and whose: against all other cells of the atlas.
 
     region: corners of a polygon in the plane, two opposite corners of a box, or a mask, (cells,). Medians are of the
-    display scale. Raises ValueError for a region that is none of these or holds no cell, or all.
+    display scale, of the cells drawn; percentages count each cell as many times as its ``weight`` says it stands for.
+    Raises ValueError for a region that is none of these or holds no cell, or all.
 
     >>> import pandas as pd
     >>> cells = pd.DataFrame({"umap1": [0.0, 1.0, 5.0], "umap2": [0.0, 1.0, 5.0], "label": ["Treg", "Treg", "NK"],
@@ -59,7 +60,9 @@ def describe_region(atlas: pd.DataFrame, region: Region) -> RegionDescription:
     cells = int(np.count_nonzero(inside))
     if not 0 < cells < len(atlas):
         raise ValueError(f"the region holds {cells} of {len(atlas)} cells; there is nothing to compare")
-    populations = _counts(atlas["label"], inside, own="percent_of_population").rename(columns={"name": "population"})
+    populations = _counts(atlas["label"], inside, _weights(atlas), own="percent_of_population").rename(
+        columns={"name": "population"}
+    )
     return RegionDescription(cells, _phenotype(atlas, inside), populations, _whose(atlas, inside))
 
 
@@ -95,18 +98,26 @@ def _phenotype(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
     return table.loc[order].reset_index(drop=True)
 
 
-def _counts(words: pd.Series[Any], inside: NDArray[np.bool_], *, own: str) -> pd.DataFrame:
+def _weights(atlas: pd.DataFrame) -> NDArray[np.float64]:
+    """Return how many cells each stands for: an atlas holds more rare cells than their share."""
+    if "weight" not in atlas.columns:
+        return np.ones(len(atlas))
+    return atlas["weight"].to_numpy(dtype=np.float64)
+
+
+def _counts(
+    words: pd.Series[Any], inside: NDArray[np.bool_], weights: NDArray[np.float64], *, own: str
+) -> pd.DataFrame:
     import pandas as pd
 
     named = words.astype(object).where(words.notna(), "unknown").astype(str)
-    every, here = named.value_counts(), named[inside].value_counts()
-    here = here.reindex(every.index, fill_value=0)
+    drawn = pd.DataFrame({"cells": inside, "here": weights * inside, "every": weights}).groupby(named.to_numpy()).sum()
     table = pd.DataFrame(
         {
-            "name": every.index,
-            "cells": here.to_numpy(),
-            "percent_of_region": 100 * here.to_numpy() / int(inside.sum()),
-            own: 100 * here.to_numpy() / every.to_numpy(),
+            "name": drawn.index,
+            "cells": drawn["cells"].to_numpy(),
+            "percent_of_region": 100 * drawn["here"].to_numpy() / float(weights[inside].sum()),
+            own: 100 * (drawn["here"] / drawn["every"]).to_numpy(),
         }
     )
     if own == "percent_of_own":  # W2 before W12
@@ -119,5 +130,9 @@ def _counts(words: pd.Series[Any], inside: NDArray[np.bool_], *, own: str) -> pd
 def _whose(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
     import pandas as pd
 
-    parts = [_counts(atlas[of], inside, own="percent_of_own").assign(of=of) for of in WHOSE if of in atlas.columns]
+    parts = [
+        _counts(atlas[of], inside, _weights(atlas), own="percent_of_own").assign(of=of)
+        for of in WHOSE
+        if of in atlas.columns
+    ]
     return pd.concat(parts, ignore_index=True)[["of", "name", "cells", "percent_of_region", "percent_of_own"]]

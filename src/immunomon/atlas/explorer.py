@@ -84,7 +84,7 @@ def explore_atlas(run: Run, panel: str | None = None, *, most: int = MOST_CELLS)
     groups = [group["name"] for group in run.study["dose_groups"]]
     orders = {"visit": run.visits, "label": record["labels"], "dose_group": groups}
     found, _ = metaclusters_of(run, name)
-    if found is not None:
+    if found is not None and ("metacluster" not in atlas.columns or atlas["metacluster"].isna().all()):
         atlas = atlas.assign(metacluster=_metaclusters(atlas, found, run.table("samples")))
     return explore_cells(atlas, orders=orders, title=f"{run.study['name']}, {name}", most=most)
 
@@ -202,10 +202,12 @@ def _colours(atlas: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> dict[s
 
     found: dict[str, dict[str, Any]] = {}
     for name in _TITLES:
-        if name not in atlas.columns or (name == "cluster" and "metacluster" in atlas.columns):
+        if name not in atlas.columns or (name == "cluster" and "metacluster" in found):
             continue
         values = atlas[name].dropna().astype(str)
         present = set(values)
+        if values.empty:
+            continue
         words = [word for word in orders.get(name, sorted(present, key=lambda w: (len(w), w))) if word in present]
         grey = orders["label"][0] if name == "label" and orders.get("label") else None
         palette = word_colours(name, words, grey=grey)
@@ -232,6 +234,9 @@ def _source(atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]]) -> Colum
     data: dict[str, Any] = {
         name: atlas[name].to_numpy(dtype=np.float32) for name in ("umap1", "umap2", *marker_columns(atlas))
     }
+    data["weight"] = (
+        atlas["weight"].to_numpy(dtype=np.float32) if "weight" in atlas.columns else np.ones(len(atlas), "f4")
+    )
     for name, one in colours.items():
         if one["kind"] == "words":
             codes = {word: number for number, word in enumerate(one["words"])}

@@ -43,7 +43,7 @@ class Densities:
 
 
 def densities_of(atlas: pd.DataFrame, *, bins: int = BINS) -> Densities:
-    """Return the densities of an atlas' cells by visit and dose group.
+    """Return the densities of an atlas' cells by visit and dose group, each as many cells as its ``weight`` says.
 
     >>> import pandas as pd
     >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "visit": "W4", "dose_group": "A",
@@ -57,7 +57,9 @@ def densities_of(atlas: pd.DataFrame, *, bins: int = BINS) -> Densities:
     sums: dict[tuple[str, str], NDArray[np.float32]] = {}
     patients: dict[tuple[str, str], int] = {}
     for (visit, group, _), own in atlas.groupby(["visit", "dose_group", "subject"], sort=False, observed=True):
-        counts, _, _ = np.histogram2d(own["umap2"], own["umap1"], bins=bins, range=[extent[2:], extent[:2]])
+        counts, _, _ = np.histogram2d(
+            own["umap2"], own["umap1"], bins=bins, range=[extent[2:], extent[:2]], weights=own.get("weight")
+        )
         smooth = gaussian_filter(counts, _SMOOTH, mode="constant")
         key = (str(visit), str(group))
         sums[key] = sums.get(key, np.float32(0)) + (1000 * smooth / smooth.sum()).astype(np.float32)

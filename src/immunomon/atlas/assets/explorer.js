@@ -8,12 +8,17 @@ function medianOf(values) {
   return values.length % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-function countsOf(codes, words, selected) {
-  const every = new Array(words.length).fill(0), here = new Array(words.length).fill(0);
-  for (let i = 0; i < codes.length; i++) if (codes[i] >= 0) every[codes[i]]++;
-  for (const i of selected) if (codes[i] >= 0) here[codes[i]]++;
+function countsOf(codes, words, selected, weight) {
+  // Cells are those drawn; shares count each as many times as it stands for.
+  const zeros = () => new Array(words.length).fill(0), every = zeros(), here = zeros(), cells = zeros();
+  let whole = 0;
+  for (let i = 0; i < codes.length; i++) if (codes[i] >= 0) every[codes[i]] += weight[i];
+  for (const i of selected) {
+    whole += weight[i];
+    if (codes[i] >= 0) { here[codes[i]] += weight[i]; cells[codes[i]]++; }
+  }
   return words.map((name, k) => ({
-    name, cells: here[k], ofRegion: 100 * here[k] / selected.length, ofOwn: every[k] ? 100 * here[k] / every[k] : 0,
+    name, cells: cells[k], ofRegion: 100 * here[k] / whole, ofOwn: every[k] ? 100 * here[k] / every[k] : 0,
   }));
 }
 
@@ -28,11 +33,13 @@ function describeRegion(data, selected, meta) {
     return {marker, median, medianOfRest, difference: median - medianOfRest};
   });
   phenotype.sort((p, q) => Math.abs(q.difference) - Math.abs(p.difference));
-  const populations = countsOf(data.label, meta.words.label, selected).filter((one) => one.cells > 0);
+  const populations = countsOf(data.label, meta.words.label, selected, data.weight).filter((one) => one.cells > 0);
   populations.sort((p, q) => q.cells - p.cells);
   const whose = {};
-  for (const of of meta.whose) whose[of] = countsOf(data[of], meta.words[of], selected);
-  return {cells: selected.length, total, phenotype, populations, whose};
+  for (const of of meta.whose) whose[of] = countsOf(data[of], meta.words[of], selected, data.weight);
+  let share = 0, whole = 0;
+  for (let i = 0; i < total; i++) { whole += data.weight[i]; if (inside[i]) share += data.weight[i]; }
+  return {cells: selected.length, total, ofAll: 100 * share / whole, phenotype, populations, whose};
 }
 
 function differenceOf(densities, before, after, group) {
@@ -165,12 +172,12 @@ function shownRegion(found, meta) {
   ]);
   const populations = found.populations.slice(0, 10).map((one) => [
     escaped(one.name), one.cells.toLocaleString("en"), percent(one.ofRegion), percent(one.ofOwn)]);
-  const average = 100 * found.cells / found.total;
+  const average = found.ofAll;
   const whose = (of) => found.whose[of].map((one) => [
     escaped(one.name), one.cells.toLocaleString("en"), percent(one.ofOwn),
     barOf(50 * one.ofOwn / average, meta.colours[of] ? meta.colours[of][one.name] : "#5b7f9c")]);
   const head = `<div style="margin-bottom:8px;font-size:14px"><b>${found.cells.toLocaleString("en")} cells</b> in the region, `
-    + `${percent(average)} % of all. A bar that is half full is the average share.</div>`;
+    + `which stand for ${percent(average)} % of all. A bar that is half full is the average share.</div>`;
   const own = (of, title) => tableOf(title, ["", "cells", "% of own", ""], whose(of));
   return head + `<div style="display:grid;grid-template-columns:auto auto;justify-content:start"><div>`
     + tableOf("Phenotype (medians)", ["marker", "here", "rest", "difference"], phenotype)
