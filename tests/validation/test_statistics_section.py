@@ -20,6 +20,15 @@ def test_the_section_names_its_command_and_shows_every_rate(small):
         assert name in small.text
 
 
+def test_the_search_for_a_mechanism_is_part_of_it_with_what_it_is_measured_by(small):
+    part = small.text[small.text.index("### Mechanism") :]
+    for name in ("difference by response, exact", "r within patients, Treg, by patients", "product of the path with"):
+        assert name in part
+    truths = part[part.index("| the truth that it is measured by") :]
+    product = next(line for line in truths.splitlines() if line.startswith("| product of the path with exposure"))
+    assert product.endswith("| +0.00 |"), "in the scenario null nothing happens to the cells"
+
+
 def test_what_is_not_as_it_should_be_is_named_and_fails_the_section(small, tmp_path, monkeypatch):
     monkeypatch.setattr("immunomon.validation.statistics.patient_coverages", lambda *_: {"spoiled": Rate(0.5, 0.01)})
     found = section(Settings(0, 1, tmp_path, 1), trials=30)
