@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.clusters.cells import Job, one_scale_for_all, read_gated, rows_within
+from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
-from immunomon.clusters.stored import StoredClusters
 from immunomon.model.events import EventTable
 from immunomon.model.gatetree import GateTree
 from immunomon.model.scales import AnyScale, scale_to_dict
@@ -46,7 +46,7 @@ class Reader:
     source: Source
     within: str
     markers: tuple[str, ...]
-    clusters: StoredClusters | None = None
+    clusters: Metaclusters | None = None
 
     def read(self, job: Job, choose: Choice) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return some of a sample's cells: CELL_COLUMNS, then the markers, float32 display values; and their scales.
@@ -59,7 +59,9 @@ class Reader:
         scales = resolve_scales(one_scale_for_all(self.source.strategy), self.markers, compensated)
         rows, display = self._finite(rows_within(tree, self.within), compensated, scales)
         sample = job.sample
-        numbers = self.clusters.numbers(sample.id, rows) if self.clusters else np.zeros(rows.size, dtype=np.int64)
+        numbers = np.zeros(rows.size, dtype=np.int64)
+        if self.clusters:
+            numbers += 1 + self.clusters.codes(sample.id, compensated.count)[rows]
         taken, weights = choose(sample.id, rows, numbers)
         table = self._described(job, tree, rows[taken], numbers[taken]).assign(weight=weights)
         values = pd.DataFrame(dict(zip(self.markers, display[:, taken], strict=True)))

@@ -18,8 +18,8 @@ from immunomon.atlas.layout import Layout, lay_out
 from immunomon.atlas.novelty import yardstick_of
 from immunomon.atlas.record import Asked, Fitted, markers_of, record_of
 from immunomon.atlas.reference import ATLAS_FORMAT, Reference, load_reference, save_reference
+from immunomon.clusters.found import metaclusters_of
 from immunomon.clusters.samples import source_of
-from immunomon.clusters.stored import stored_clusters
 from immunomon.errors import BadAtlas, ImmunomonError
 from immunomon.pipeline.folder import write_whole
 from immunomon.pipeline.jobs import default_jobs
@@ -68,9 +68,14 @@ def embed_run(
     """
     opened, say, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
     source = source_of(opened, panel, within)
-    clusters = stored_clusters(opened, source.panel.name)
+    clusters, _ = metaclusters_of(opened, source.panel.name)
     asked = Asked(
-        opened.record["digest"], source.within, cells, tuple(visits), seed, clusters.digest if clusters else None
+        opened.record["digest"],
+        source.within,
+        cells,
+        tuple(visits),
+        seed,
+        str(clusters.record["map_sha256"]) if clusters else None,
     )
     if not refit:
         _refuse_to_replace(opened.atlas_reference(source.panel.name), asked)

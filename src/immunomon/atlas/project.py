@@ -22,8 +22,8 @@ from immunomon.atlas.placing import Placer, placer_of
 from immunomon.atlas.record import markers_of
 from immunomon.atlas.reference import load_reference
 from immunomon.clusters.cells import Job
+from immunomon.clusters.found import metaclusters_of
 from immunomon.clusters.samples import Source, source_of
-from immunomon.clusters.stored import stored_clusters
 from immunomon.errors import BadAtlas, UnknownName
 from immunomon.kernels.intervals import wilson
 from immunomon.model.atlas_tables import PROJECTED_SAMPLES
@@ -87,7 +87,7 @@ def project_run(
     patients = patients_jobs(source)
     wanted = wanted_of(opened, patients, source.within, cells=_ALL if cells is None else cells)
     name, (shown, _) = source.panel.name, markers_of(source.panel)
-    reader = Reader(source, source.within, shown, stored_clusters(opened, name))
+    reader = Reader(source, source.within, shown, metaclusters_of(opened, name)[0])
     known = places_of_samples(record, opened)
     rows: list[Row] = []
     with Parts(opened.folder / "atlas" / f"{name}.projected") as parts, ThreadPoolExecutor(workers) as pool:
