@@ -46,7 +46,7 @@ from immunomon.model.populations import TABLES
 
 SQLITE_AIM, POSTGRESQL_AIM = 20.0, 30.0
 POPULATIONS, DENOMINATORS, PER_SUBJECT = 16, 2, 8
-KILLED_RESULTS = 4_000
+KILLED_RESULTS = 1_000
 # Forks a process for each export, so that none need wait for the imports; needs POSIX.
 EXPORTS = """
 import os, sys
@@ -195,7 +195,7 @@ def _kill(one: Path, two: Path, url: str, how: tuple[int, random.Random]) -> dic
         _export(exporter, then, kill_after=None)
         whole = 1.1 * (time.perf_counter() - began)
         now, then = then, now
-        for _ in range(points):
+        for point in range(1, points + 1):
             before = state(url)
             _export(exporter, then, kill_after=rng.uniform(0, whole))
             after = state(url)
@@ -206,6 +206,8 @@ def _kill(one: Path, two: Path, url: str, how: tuple[int, random.Random]) -> dic
             else:
                 found["whole" if outcome == "unchanged" and state(url) == after else "torn"] += 1
             now, then = then, now
+            if point % 10 == 0:
+                print(f"{point} killed: {found}", flush=True)
         assert exporter.stdin is not None
         exporter.stdin.close()
     with transaction(database_url(url), change=False) as connection:
