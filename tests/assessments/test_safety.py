@@ -83,6 +83,19 @@ def test_the_rule_says_what_its_table_says(rule, case, said):
     assert says(*case, EscalationRules(rule=rule)) == said
 
 
+@pytest.mark.parametrize(("case", "treated", "said"), [((5, 1), 6, "wait"), ((4, 1), 5, "more at this dose"),
+                                                       ((5, 2), 6, "stop"), ((6, 1), 6, "escalate")])  # fmt: skip
+def test_with_both_cohorts_entered_their_windows_are_waited_for(case, treated, said):
+    assert says(*case, EscalationRules(), treated=treated) == said
+
+
+def test_a_toxicity_without_a_first_day_is_not_overlooked_by_the_rule():
+    found = emergent(THREE, [event("S01", None, dose_limiting=True), event("S02", 9, dose_limiting=True)], RULES)
+    assert found.toxicities == {"S01": 1, "S02": 9}
+    (row,) = steps(THREE, found.toxicities)
+    assert (row["toxicities"], row["rule_says"]) == (2, "stop")
+
+
 def steps(everyone, toxicities=(), last="2025-12-31", rule="3+3"):
     found = escalation_rows(
         everyone, dict(toxicities), EscalationRules(rule=rule), last_date=datetime.date.fromisoformat(last)

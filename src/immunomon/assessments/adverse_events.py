@@ -37,11 +37,15 @@ class Events:
 
     @property
     def toxicities(self) -> dict[str, int]:
-        """The study day of each subject's first dose-limiting toxicity."""
+        """The study day of each subject's first dose-limiting toxicity; one without a first day counts from Day 1."""
         found: dict[str, int] = {}
-        for event in self.emergent:
-            if event["limiting"] and event["start_day"] is not None:
+        limiting = [event for event in self.emergent if event["limiting"]]
+        for event in limiting:
+            if event["start_day"] is not None:
                 found[event["subject"]] = min(event["start_day"], found.get(event["subject"], event["start_day"]))
+        # A rule that overlooked it might let the dose rise.
+        for event in limiting:
+            found.setdefault(event["subject"], 1)
         return found
 
 

@@ -17,7 +17,7 @@ __all__ = ["RULES", "escalation_rows", "says"]
 ESCALATE, MORE, STOP, WAIT = "escalate", "more at this dose", "stop", "wait"
 
 
-def _three_plus_three(evaluable: int, toxicities: int, rules: EscalationRules) -> str:
+def _three_plus_three(evaluable: int, toxicities: int, rules: EscalationRules, treated: int) -> str:
     size = rules.cohort_size
     if toxicities >= 2:
         return STOP
@@ -25,10 +25,11 @@ def _three_plus_three(evaluable: int, toxicities: int, rules: EscalationRules) -
         return WAIT
     if toxicities == 0 or evaluable >= 2 * size:
         return ESCALATE
-    return MORE
+    # With both cohorts entered there is nobody more to enter at this dose: their windows are waited for.
+    return MORE if treated < 2 * size else WAIT
 
 
-def _fixed(evaluable: int, toxicities: int, rules: EscalationRules) -> str:
+def _fixed(evaluable: int, toxicities: int, rules: EscalationRules, treated: int) -> str:  # noqa: ARG001
     if toxicities > rules.most_toxicities:
         return STOP
     return WAIT if evaluable < rules.cohort_size else ESCALATE
@@ -37,16 +38,19 @@ def _fixed(evaluable: int, toxicities: int, rules: EscalationRules) -> str:
 RULES = {"3+3": _three_plus_three, "fixed": _fixed}
 
 
-def says(evaluable: int, toxicities: int, rules: EscalationRules) -> str:
+def says(evaluable: int, toxicities: int, rules: EscalationRules, *, treated: int = 0) -> str:
     """Return what the declared rule says: escalate, more at this dose, stop, or wait.
 
-    evaluable: subjects of a dose who passed the window or had a toxicity; toxicities: those who had one.
+    evaluable: subjects of a dose who passed the window or had a toxicity; toxicities: those who had one; treated: all
+    who were entered at this dose, by default as many as are evaluable.
 
     >>> rules = EscalationRules()
     >>> [says(*one, rules) for one in ((3, 0), (3, 1), (6, 1), (3, 2), (2, 0))]
     ['escalate', 'more at this dose', 'escalate', 'stop', 'wait']
+    >>> says(5, 1, rules, treated=6)
+    'wait'
     """
-    return RULES[rules.rule](evaluable, toxicities, rules)
+    return RULES[rules.rule](evaluable, toxicities, rules, max(treated, evaluable))
 
 
 def escalation_rows(
@@ -103,12 +107,13 @@ def _step(
         "toxicities": now[1],
         "who": " ".join(sorted(struck)),
         "rule": rules.rule,
-        "rule_says": says(*now, rules),
+        "rule_says": says(*now, rules, treated=len(members)),
         "followed_by": "nothing yet",
     }
     if follows is None:
         return row
-    then, said = known(follows[0]), says(*known(follows[0]), rules)
+    then = known(follows[0])
+    said = says(*then, rules, treated=len(members))
     done = _done(members[0], follows[1])
     return {
         **row,

@@ -172,8 +172,8 @@ def _toxicities(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
     ] or ["None was recorded."]
     if facts["events"]["undated_toxicities"]:
         said.append(
-            f"{facts['events']['undated_toxicities']} dose-limiting events have no first day: they count in the tables "
-            "above, but the escalation rule cannot know of them. Complete the dates."
+            f"{facts['events']['undated_toxicities']} dose-limiting events have no first day: they count here, and the "
+            "escalation rule takes them as begun within the window and known from Day 1. Complete the dates."
         )
     return Section("Dose-limiting toxicities", tuple(said))
 

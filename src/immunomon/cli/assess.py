@@ -39,13 +39,14 @@ def assess(path: Path, *, study: Path | None, out: Path | None) -> int:
             "viruses.csv or adverse_events.csv here or in its folder assessments; see docs/assessments.md"
         )
     changes = None if run is None else run.table("changes")
-    found = worked_out(declared, files.tables, changes=changes, plan=_plan(declared))
+    plan = _plan(declared)
+    found = worked_out(declared, files.tables, changes=changes, plan=plan)
     for name, table in found.tables.items():
         write_table(folder, name, table)
     page = markdown(found.tables, found.facts, declared.assessments)
     write_whole(folder / "assessments.md", page.encode("utf-8"))
     write_json(folder / "pages.json", _pages(run, declared, found))
-    write_json(folder / "assessments.json", _record(run, declared, files, found=found))
+    write_json(folder / "assessments.json", _record(run, declared, files, found=found, plan=plan))
     _say(found, folder)
     return 0
 
@@ -85,11 +86,14 @@ def _pages(run: Run | None, study: Study, found: Assessed) -> dict[str, Any]:
     }
 
 
-def _record(run: Run | None, study: Study, files: AssessmentFiles, *, found: Assessed) -> dict[str, Any]:
+def _record(
+    run: Run | None, study: Study, files: AssessmentFiles, *, found: Assessed, plan: AnalysisPlan | None
+) -> dict[str, Any]:
     """Return what made these tables: definitions, digests of the files, run, software."""
     return {
         "format": "immunomon.assessments/1",
         "rules": asdict(study.assessments),
+        "plan_digest": None if plan is None else plan.digest,
         "study_sha256": file_digest(study.folder / "study.yaml"),
         "inputs": {files.paths[name].name: digest for name, digest in sorted(files.digests.items())},
         "run_digest": None if run is None else run.record.get("digest"),

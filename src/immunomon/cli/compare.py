@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import re
@@ -14,19 +15,20 @@ import typer
 from immunomon.cli.progress import stages
 from immunomon.cli.written import write_json, write_table
 from immunomon.errors import ImmunomonError
-from immunomon.model.analysis import AnalysisPlan, default_plan
+from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
 from immunomon.pipeline.folder import write_whole
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.specs.analysis import load_analysis
 from immunomon.statistics.analyse import Analysis, analyse
 from immunomon.statistics.facts import Facts, facts_of
+from immunomon.statistics.measured import Measured
 from immunomon.statistics.summary import summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["compare", "plan_for", "tables_of"]
+__all__ = ["absent_words", "compare", "plan_for", "tables_of"]
 
 _TABLES = ("changes", "frequencies", "medians")
 
@@ -99,11 +101,11 @@ def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) ->
         )
         figure = Figure(figsize=(7.5, 1.2 + 0.34 * len(ordered)), layout="constrained")
         ax = forest(figure.subplots(), ordered)
-        role = "primary visit" if at in plan.primary.visits else "exploratory"
+        roles = " and ".join(dict.fromkeys(ordered["role"].astype(str)))
         ax.set_title(
-            f"Change from baseline at {at} ({role}); mean, t interval, | Hodges-Lehmann, dots: patients", size=9
+            f"Change from baseline at {at} ({roles}); mean, t interval, | Hodges-Lehmann, dots: patients", size=9
         )
-        _write_figure(folder, f"forest_{scale}_{at}", figure)
+        _write_figure(folder, f"forest_{scale}_{at}", figure, plan)
 
 
 def _write_trajectories(folder: Path, found: Analysis) -> None:
@@ -118,7 +120,10 @@ def _write_trajectories(folder: Path, found: Analysis) -> None:
         rows = changes[(changes["endpoint"] == series.endpoint.name) & changes["change"].notna()]
         if rows.empty:
             continue
-        data = rows.assign(planned_day=rows["visit"].map(days), status="ok")
+        # Every line begins where it is measured from: at no change, on the baseline's day.
+        start = rows.drop_duplicates("subject").assign(visit=found.measured.facts.baseline, change=0.0)
+        whole = pd.concat([start, rows], ignore_index=True)
+        data = whole.assign(planned_day=whole["visit"].map(days), status="ok")
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
         one = series.endpoint
         ax = trajectories(
@@ -130,10 +135,14 @@ def _write_trajectories(folder: Path, found: Analysis) -> None:
             measure="change",
         )
         ax.set_ylabel(f"change from baseline ({one.scale.value})")
-        _write_figure(folder, f"trajectories_{one.name}", figure)
+        # Beside the axes: with few patients there is no corner that no line crosses.
+        ax.legend(title="dose group", frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        _write_figure(folder, f"trajectories_{one.name}", figure, found.measured.plan)
 
 
-def _write_figure(folder: Path, name: str, figure: Figure) -> None:
+def _write_figure(folder: Path, name: str, figure: Figure, plan: AnalysisPlan) -> None:
+    origin = "default plan, declared by nobody" if plan.source == "default" else f"plan {plan.name}"
+    figure.text(0.995, 0.004, f"{origin}, {plan.digest[:12]}", ha="right", va="bottom", size=6, color="0.4")
     # Labels of visits and names of endpoints are the user's: they must not lead out of the folder.
     path = folder / f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)}.png"
     buffer = io.BytesIO()
@@ -161,9 +170,26 @@ def _record(run: Path, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[s
     }
 
 
+def absent_words(one: Endpoint, found: Measured) -> str:
+    """Return that an endpoint of the plan is not in a run, with the nearest population that is."""
+    here = sorted({s.endpoint.population for s in found.series if s.endpoint.panel == one.panel})
+    what = f"{one.quantity} of {one.population}" + (f" in {one.denominator}" if one.denominator else "")
+    text = f"NOT IN THIS RUN: {one.name} ({what}, panel {one.panel})"
+    if not here:
+        panels = sorted({s.endpoint.panel for s in found.series})
+        return f"{text}: the run has no panel '{one.panel}'; it has {', '.join(panels)}"
+    near = difflib.get_close_matches(one.population, here, n=1)
+    if one.population not in here:
+        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(here)}"
+        return f"{text}: that panel has no population '{one.population}'; {hint}"
+    if one.scale is Scale.CLR:
+        return f"{text}: not every part of the composition is a child of '{one.denominator}' here"
+    return f"{text}: that population has no such quantity or denominator"
+
+
 def _say(found: Analysis, plan: AnalysisPlan, folder: Path) -> None:
     for one in found.measured.absent:
-        typer.echo(f"not in this run: {one.name} ({one.panel}, {one.population} {one.quantity} {one.denominator})")
+        typer.echo(absent_words(one, found.measured))
     origin = "default plan" if plan.source == "default" else plan.source
     typer.echo(f"Plan: {origin}, digest {plan.digest[:12]}; {len(found.measured.planned)} endpoints of it in this run.")
     typer.echo(f"Written: {folder / 'summary.md'}, and {len(found.tables)} tables beside it.")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from immunomon.cli.compare import plan_for, tables_of
+from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.pipeline.folder import write_whole
 from immunomon.pipeline.opened import open_run
 from immunomon.statistics.facts import facts_of
@@ -34,8 +34,14 @@ def power(
         f"Smallest mean change found with power {target:g} at level {found.plan.alpha:g}, as odds ratio or fold,"
     )
     typer.echo("from the variance of this run; in brackets if that is as large as its upper 80 % limit.")
+    typer.echo(f"Plan: {'default plan' if found.plan.source == 'default' else found.plan.source}, {found.plan.digest}.")
+    for one in found.absent:
+        typer.echo(absent_words(one, found))
     for (endpoint, visit), rows in table.groupby(["endpoint", "visit"], sort=False):
         first = rows.iloc[0]
+        if pd.isna(first["sd"]):
+            typer.echo(f"\n{endpoint} at {visit} ({first['scale']}): {first['note']}.")
+            continue
         typer.echo(
             f"\n{endpoint} at {visit} ({first['scale']}; SD {first['sd']:.2f}, {first['patients_seen']} patients)"
         )

@@ -21,12 +21,14 @@ _LEAST_LOG_SD, _MOST_LOG_SD, _MOST_LOG_PRECISION = -5.0, 2.0, 16.0
 class BetaBinomialFit:
     """Coefficients on the log-odds scale with their standard errors, and what scatters beside them.
 
-    coefficients, standard_errors: (terms,); patient_sd: log-odds SD of the patients' levels; precision: alpha + beta of
-    the beta distribution, large where counts scatter little more than binomially.
+    coefficients, standard_errors: (terms,); covariance: (terms, terms) of the coefficients; patient_sd: log-odds SD of
+    the patients' levels; precision: alpha + beta of the beta distribution, large where counts scatter little more than
+    binomially.
     """
 
     coefficients: Floats
     standard_errors: Floats
+    covariance: Floats
     patient_sd: float
     precision: float
     log_likelihood: float
@@ -68,10 +70,12 @@ def fit_beta_binomial(count: ArrayLike, total: ArrayLike, design: ArrayLike, pat
     best = minimize(
         _negative, start, args=(data,), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}
     )
-    errors = _standard_errors(best.x, data)
+    covariance = _covariance(best.x, data)
+    with np.errstate(invalid="ignore"):
+        errors = np.asarray(np.sqrt(np.diag(covariance)), dtype=np.float64)
     good = bool(best.success) and bool(np.isfinite(errors).all())
     sd, precision = (float(np.exp(v)) for v in best.x[-2:])
-    return BetaBinomialFit(best.x[:-2], errors, sd, precision, -float(best.fun), good)
+    return BetaBinomialFit(best.x[:-2], errors, covariance, sd, precision, -float(best.fun), good)
 
 
 def _negative(theta: Floats, data: _Data) -> tuple[float, Floats]:
@@ -102,8 +106,9 @@ def _negative(theta: Floats, data: _Data) -> tuple[float, Floats]:
     return -float(total.sum() + constant.sum()), -gradient
 
 
-def _standard_errors(theta: Floats, data: _Data) -> Floats:
-    """Return the coefficients' standard errors from the gradient's differences; a parameter at its border is held."""
+def _covariance(theta: Floats, data: _Data) -> Floats:
+    """Return the coefficients' covariance from the gradient's differences; a parameter at its border is held."""
+    terms = theta.size - 2
     held = np.zeros(theta.size, dtype=bool)
     held[-2] = not _LEAST_LOG_SD + 1e-3 < theta[-2] < _MOST_LOG_SD - 1e-3
     held[-1] = theta[-1] > _MOST_LOG_PRECISION - 1e-3
@@ -116,8 +121,7 @@ def _standard_errors(theta: Floats, data: _Data) -> Floats:
         up, down = _negative(theta + shift, data)[1], _negative(theta - shift, data)[1]
         curve[row] = ((up - down) / (2 * step))[free]
     try:
-        variance = np.diag(np.linalg.inv((curve + curve.T) / 2))
+        inverse = np.linalg.inv((curve + curve.T) / 2)
     except np.linalg.LinAlgError:
-        return np.full(theta.size - 2, np.nan)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.sqrt(variance[: theta.size - 2]), dtype=np.float64)
+        return np.full((terms, terms), np.nan)
+    return np.asarray(inverse[:terms, :terms], dtype=np.float64)

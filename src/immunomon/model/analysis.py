@@ -20,6 +20,7 @@ __all__ = [
     "Family",
     "NotReportable",
     "Scale",
+    "VisitsOverTime",
     "Window",
     "default_plan",
 ]
@@ -46,6 +47,13 @@ class NotReportable(StrEnum):
 
     LEAVE_OUT = "leave out"
     USE_COUNTS = "use counts"
+
+
+class VisitsOverTime(StrEnum):
+    """How a model over all visits takes them: each for itself, or as points on one smooth course."""
+
+    FACTOR = "factor"
+    SMOOTH = "smooth"
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ class AnalysisPlan:
     compositions: tuple[Composition, ...] = ()
     assay: AssayVariation = AssayVariation()
     not_reportable: NotReportable = NotReportable.LEAVE_OUT
+    visits_over_time: VisitsOverTime = VisitsOverTime.FACTOR
     alpha: float = 0.05
     declared_on: datetime.date | None = None
     source: str = "default"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunomon.plots.colours import dose_group_colours
 
@@ -41,11 +41,15 @@ def forest(ax: Axes, estimates: pd.DataFrame) -> Axes:
         values = list(json.loads(str(row["subjects"])).values())
         ax.plot(values, [place + 0.22] * len(values), "o", ms=3.2, mec="none", mfc=colour, alpha=0.55, zorder=2)
         if not int(row["n"]):
+            where: Any = ("axes fraction", "data")
+            ax.annotate(
+                "nobody has a change", (0.5, place), xycoords=where, ha="center", va="center", size=7, color="0.5"
+            )
             continue
         if not _missing(row["t_low"]):
             ax.plot([float(row["t_low"]), float(row["t_high"])], [place, place], "-", lw=1.6, color=colour, zorder=3)
         ax.plot([float(row["mean"])], [place], "s", ms=6, color=colour, zorder=4)
-        if not _missing(row["hl_estimate"]):
+        if not _missing(row["hl_estimate"]) and int(row["n"]) > 1:  # of one patient all estimates are its value
             ax.plot([float(row["hl_estimate"])], [place], "|", ms=11, mew=1.4, color="black", zorder=5)
     ax.axvline(0.0, color="0.5", lw=0.8, zorder=1)
     ax.set_yticks(range(len(estimates)))

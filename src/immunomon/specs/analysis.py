@@ -17,6 +17,7 @@ from immunomon.model.analysis import (
     Family,
     NotReportable,
     Scale,
+    VisitsOverTime,
     Window,
 )
 from immunomon.specs.findings import Findings
@@ -115,6 +116,9 @@ class AnalysisSpec(SpecModel):
     windows: list[WindowSpec] = Field([], max_length=20, description="Stretches of the study.")
     not_reportable: Literal["leave out", "use counts"] = Field(
         "leave out", description="What is done with values below the limits of what is reported."
+    )
+    visits_over_time: Literal["factor", "smooth"] = Field(
+        "factor", description="Visits in the models over time: each for itself, or as points on one smooth course."
     )
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Level of the tests; intervals have 100 (1 - alpha) %.")
     assay: AssaySpec = Field(AssaySpec(), description="Variation of assay and person.")
@@ -235,6 +239,7 @@ def _plan(spec: AnalysisSpec, source: str) -> AnalysisPlan:
         compositions=tuple(Composition(c.name, c.panel, c.parent, tuple(c.parts)) for c in spec.compositions),
         assay=AssayVariation(everywhere.assay_cv_percent, everywhere.person_cv_percent, own),
         not_reportable=NotReportable(spec.not_reportable),
+        visits_over_time=VisitsOverTime(spec.visits_over_time),
         alpha=spec.alpha,
         declared_on=spec.declared_on,
         source=source,

@@ -49,6 +49,10 @@ def caveats(found: Measured) -> Iterator[str]:
         f"Reference change values and the patients' intervals rest on an assay CV of {figures.assay_cv_percent:g} % "
         f"and a person's CV of {figures.person_cv_percent:g} %, unless the plan gives a population its own. {origin}"
     )
+    yield (
+        "Which values are below the limits of what is reported is decided by the limits of the run's panels. The "
+        "shipped ones (20 events to detect, 50 to quantify) are working rules that nobody has confirmed for your assay."
+    )
     if not any((one.gate_se > 0).any() for one in found.planned):
         yield (
             "This run does not say how sure the position of each gate is: the patients' intervals do not cover that "

@@ -21,6 +21,7 @@ __all__ = ["PATIENTS", "detectable", "sign_flip_power"]
 Floats = NDArray[np.float64]
 PATIENTS = (3, 6, 9, 12, 15, 18)
 _TRIALS = 4000
+_NO_VARIANCE = "no variance to reckon with, it needs two patients of one dose group"
 _NONE = "this test cannot reach alpha with so few patients, whatever the change"
 
 
@@ -103,8 +104,14 @@ def _rows(
             "detectable": change,
             "detectable_high": change_high,
             "detectable_fold": float(np.exp(change)),
-            "note": _NONE if test == "sign-flip" and np.isnan(shift) else "",
+            "note": _why_none(head, no_shift=test == "sign-flip" and bool(np.isnan(shift))),
         }
+
+
+def _why_none(head: dict[str, Any], *, no_shift: bool) -> str:
+    if np.isnan(head["sd"]):
+        return f"{_NO_VARIANCE}: {head['patients_seen']} patients have a change"
+    return _NONE if no_shift else ""
 
 
 def sign_flip_power(n: int, *, power: float, alpha: float, rng: np.random.Generator) -> float:

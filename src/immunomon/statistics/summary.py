@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from immunomon.model.analysis import Scale
+from immunomon.model.analysis import NotReportable, Scale
 from immunomon.statistics.caveats import caveats
 from immunomon.statistics.facts import ALL
 from immunomon.statistics.measured import Measured
+from immunomon.statistics.over_time_words import over_time_words
 
 __all__ = ["summary"]
 
+_MEASURES = {"rate_per_week": "change a week", "mean_height": "mean change over the window"}
 _UNIT = {Scale.LOG_ODDS: "odds ratio", Scale.LOG: "fold", Scale.CLR: "fold of the parts' geometric mean"}
 
 
@@ -32,8 +34,11 @@ def summary(found: Measured, tables: Mapping[str, pd.DataFrame], *, study: str, 
         "## Dose, visits, and single patients",
         *_listed(_trend_words(tables["trends"])),
         *_listed(_patient_words(found, tables["patient_changes"])),
+        "## Courses, and all visits in one model",
+        *_listed(_course_words(tables["estimates"])),
+        *_listed(over_time_words(found, tables["over_time"]) if "over_time" in tables else iter(())),
         "## What is missing",
-        *_listed(_missing_words(tables["missing"])),
+        *_listed(_missing_words(found, tables["missing"])),
         "## Exploratory: not in the plan",
         _exploratory_words(tables["families"]),
         "## What this cannot say",
@@ -131,10 +136,26 @@ def _trend_words(trends: pd.DataFrame) -> Iterator[str]:
         p = row["note"] if pd.isna(row["p"]) else f"permutation p {_p(row['p'])}"
         where = f"{row['label']} over dose at {row['at']} ({row['groups']})"
         yield f"{where}: {row['direction']}, {row['alternative']} {p}."
-    visits = trends[(trends["kind"] == "visits") & (trends["dose_group"] == ALL) & trends["p"].notna()]
+    visits = trends[(trends["kind"] == "visits") & (trends["dose_group"] == ALL)]
     for _, row in visits.iterrows():
-        where = f"{row['label']} over visits ({row['groups']})"
-        yield f"{where}: {row['direction']}, Page's p {_p(row['p'])}, n = {row['n']}."
+        where = f"{row['label']} ({row['endpoint']}) over visits ({row['groups']})"
+        if pd.isna(row["statistic"]):
+            yield f"{where}: {row['note']}."
+            continue
+        p = row["note"] if pd.isna(row["p"]) else f"Page's {row['alternative']} p {_p(row['p'])}"
+        yield f"{where}: {row['direction']}, {p}, n = {row['n']}."
+
+
+def _course_words(estimates: pd.DataFrame) -> Iterator[str]:
+    """Yield what patients' rates and mean heights over the windows come to, all dose groups together."""
+    chosen = estimates[(estimates["measure"] != "change") & (estimates["dose_group"] == ALL) & (estimates["n"] > 0)]
+    for (_, at), rows in chosen.groupby(["endpoint", "at"], sort=False):
+        parts = []
+        for _, row in rows.iterrows():
+            ends = "" if pd.isna(row["t_low"]) else f" ({row['t_low']:+.2f} to {row['t_high']:+.2f})"
+            parts.append(f"{_MEASURES[str(row['measure'])]} {row['mean']:+.2f}{ends}")
+        first = rows.iloc[0]
+        yield f"{first['label']} ({first['endpoint']}), window {at}: {', '.join(parts)}; n = {first['n']}."
 
 
 def _patient_words(found: Measured, changes: pd.DataFrame) -> Iterator[str]:
@@ -149,7 +170,7 @@ def _patient_words(found: Measured, changes: pd.DataFrame) -> Iterator[str]:
         yield f"{label} ({endpoint}), beyond the reference change ({limits}) among {known}: {named} ({by_chance})."
 
 
-def _missing_words(table: pd.DataFrame) -> Iterator[str]:
+def _missing_words(found: Measured, table: pd.DataFrame) -> Iterator[str]:
     chosen = table[(table["role"] == "primary") & (table["dose_group"] == ALL)]
     lacking = chosen[chosen["n"] < chosen["patients"]]
     if lacking.empty:
@@ -160,6 +181,9 @@ def _missing_words(table: pd.DataFrame) -> Iterator[str]:
             ends = f"{row['mean_if_lowest']:+.2f} and {row['mean_if_highest']:+.2f}"
             text += f"; the mean {row['mean']:+.2f} could lie between {ends} with all of them, and would be 0 if the "
             text += f"missing had changed by {row['turns']:+.2f}"
+        if row["n_with_counts"] > row["n"] and found.plan.not_reportable is NotReportable.LEAVE_OUT:
+            text += f"; with the counts below the limits of what is reported, {row['n_with_counts']} patients have a "
+            text += f"mean of {row['mean_with_counts']:+.2f}"
         yield f"{text} ({row['missing']})."
 
 
