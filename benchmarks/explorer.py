@@ -88,8 +88,9 @@ class Browser:
 
     async def drag(self, way: Sequence[tuple[float, float]]) -> float:
         """Drag along a way; return the milliseconds from the first movement until all is drawn."""
-        await self.mouse("Pressed", way[0], held=True)
         begin = await self.run(DRAWN)
+        # Moved at once: a button that is held without moving is another gesture.
+        await self.mouse("Pressed", way[0], held=True)
         for place in way[1:]:
             await self.mouse("Moved", place, held=True)
         await self.call("Input.dispatchMouseEvent", type="mouseReleased", x=way[-1][0], y=way[-1][1], button="left")
@@ -151,6 +152,9 @@ async def opened(command: str, page: Path, picture: Path | None) -> dict[str, An
 
 def agrees(atlas: pd.DataFrame, out: dict[str, Any]) -> bool:
     """Say whether the page says of the region what Python says of the same corners."""
+    if not out["region"]:
+        print("  the page took no notice of the lasso; on a busy machine, try again")
+        return False
     found = immunomon.describe_region(atlas, json.loads(out["region"].replace("(", "[").replace(")", "]")))
     said = int(re.search(r"([\d,]+) cells", out["found"])[1].replace(",", ""))  # type: ignore[index]
     first = found.phenotype.iloc[0]
