@@ -3,41 +3,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.atlas.cells import deepest_population, labels_in_order, labels_of, own_rng, pick
+from immunomon.atlas.cells import labels_in_order, own_rng, pick
 from immunomon.clusters.cells import one_scale_for_all
-from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population, ScaleDeclaration
-
-
-def population(name, parent, path):
-    return PlacedPopulation(name, name.upper(), parent, path, "interval", None)
-
-
-TREE = GateTree(
-    "s",
-    4,
-    {},
-    (
-        population("live", "root", "/live"),
-        population("t", "live", "/live/t"),
-        population("b", "live", "/live/b"),
-        population("lost", "t", "/live/t/lost"),
-    ),
-    {
-        "live": np.array([True, True, True, False]),
-        "t": np.array([True, True, False, False]),
-        "b": np.array([True, False, False, False]),
-    },
-)
-
-
-def test_a_cell_is_in_the_population_farthest_down_and_of_equals_in_the_first():
-    assert deepest_population(TREE, np.array([0, 1, 2, 3])) == ["t", "t", "live", "root"]
-    assert deepest_population(TREE, np.array([3, 2])) == ["root", "live"]
-
-
-def test_cells_of_a_divided_population_are_called_its_other_cells():
-    assert labels_of(TREE) == {"root": "All events, other", "live": "LIVE, other", "t": "T", "b": "B", "lost": "LOST"}
 
 
 def test_labels_go_from_parents_to_children():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from immunomon.annotated.writing import Block
 from immunomon.clusters.cells import Job, one_scale_for_all
+from immunomon.clusters.deepest import deepest
 from immunomon.clusters.samples import Source
 from immunomon.io.fcs import read_fcs
 from immunomon.model.events import EventTable
 from immunomon.model.gatetree import GateTree
 from immunomon.model.lazy import LazyTable
-from immunomon.model.strategy import ROOT
 from immunomon.steps.apply import apply_gates
 from immunomon.steps.compensate import compensate
 from immunomon.steps.transform import resolve_scales, transform
 
-__all__ = ["LAYERS", "OpenSample", "deepest", "labels_of", "open_sample"]
+__all__ = ["LAYERS", "OpenSample", "open_sample"]
 
 LAYERS = ("raw", "compensated")
 BLOCK = 65_536
@@ -91,34 +91,3 @@ def open_sample(source: Source, job: Job, *, within: str, only: Rows | None = No
         rows = np.intersect1d(rows, only)
     beside = (*source.panel.scatter, *([source.panel.time] if source.panel.time else []))
     return OpenSample(events, cast(LazyTable, compensated), cast(LazyTable, display), tree, rows, beside)
-
-
-def deepest(tree: GateTree, rows: Rows, populations: Sequence[str]) -> NDArray[np.int32]:
-    """Return for each event which population farthest down the tree holds it; of equals, the one declared first.
-
-    rows: places in the file, (events,). populations: ``root`` first, then ids; the result is places in them.
-    """
-    place = {name: number for number, name in enumerate(populations)}
-    found = np.full(rows.size, place[ROOT], dtype=np.int32)
-    depth = np.zeros(rows.size, dtype=np.int32)
-    for population in tree.populations:
-        mask: NDArray[np.bool_] | None = tree.memberships.get(population.id)
-        if mask is None:
-            continue
-        level = population.path.count("/")
-        deeper = mask[rows] & (level > depth)
-        found[deeper], depth[deeper] = place[population.id], level
-    return found
-
-
-def labels_of(populations: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """Return what to call cells whose deepest population this is: those of a divided one are its other cells.
-
-    populations: id -> label and parent.
-
-    >>> labels_of({"cd4": ("CD4 T cells", "root"), "treg": ("Treg", "cd4")})
-    {'root': 'All events, other', 'cd4': 'CD4 T cells, other', 'treg': 'Treg'}
-    """
-    divided = {parent for _, parent in populations.values()}
-    labels = {ROOT: "All events"} | {name: label for name, (label, _) in populations.items()}
-    return {name: f"{label}, other" if name in divided else label for name, label in labels.items()}

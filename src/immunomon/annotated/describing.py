@@ -11,8 +11,9 @@ import numpy as np
 
 import immunomon
 from immunomon.annotated.beside import AtlasCells
-from immunomon.annotated.cells import LAYERS, labels_of
+from immunomon.annotated.cells import LAYERS
 from immunomon.clusters.cells import one_scale_for_all
+from immunomon.clusters.deepest import labels_of
 from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
 from immunomon.model.events import Channel, EventTable, Scale

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.clusters.cells import Job, one_scale_for_all, read_gated, rows_within
+from immunomon.clusters.deepest import deepest, labels_of
 from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
 from immunomon.model.events import EventTable
@@ -25,9 +26,7 @@ __all__ = [
     "PLACE_COLUMNS",
     "Choice",
     "Reader",
-    "deepest_population",
     "labels_in_order",
-    "labels_of",
     "metacluster_names",
     "own_rng",
     "pick",
@@ -81,13 +80,13 @@ class Reader:
     def _described(
         self, job: Job, tree: GateTree, events: NDArray[np.int64], numbers: NDArray[np.int64]
     ) -> pd.DataFrame:
-        sample, labels = job.sample, labels_of(tree)
-        population = deepest_population(tree, events)
+        sample, names = job.sample, (ROOT, *(one.id for one in tree.populations))
+        labels = labels_of({one.id: (one.label, one.parent) for one in self.source.strategy})
+        population = [names[code] for code in deepest(tree, events, names)]
         group = self.source.study.subject(sample.subject).dose_group if sample.subject else None
         table = pd.DataFrame({"event": events, "population": population, "label": [labels[one] for one in population]})
-        names = metacluster_names(numbers)
         whose = {"sample_id": sample.id, "subject": sample.subject, "visit": sample.visit, "dose_group": group}
-        return table.assign(metacluster=names, **whose)
+        return table.assign(metacluster=metacluster_names(numbers), **whose)
 
 
 def metacluster_names(numbers: NDArray[np.int64]) -> pd.Series[str]:
@@ -113,27 +112,6 @@ def pick(available: int, count: int, rng: np.random.Generator) -> NDArray[np.int
     array([0, 1])
     """
     return np.sort(rng.choice(available, min(count, available), replace=False)).astype(np.int64)
-
-
-def deepest_population(tree: GateTree, events: NDArray[np.int64]) -> list[str]:
-    """Return for each event the population farthest down the tree that holds it; of equals, the one declared first."""
-    names = np.full(events.size, ROOT, dtype=object)
-    depth = np.zeros(events.size, dtype=np.int64)
-    for population in tree.populations:
-        mask = tree.memberships.get(population.id)
-        if mask is None:
-            continue
-        level = population.path.count("/")
-        deeper = mask[events] & (level > depth)
-        names[deeper], depth[deeper] = population.id, level
-    return [str(name) for name in names]
-
-
-def labels_of(tree: GateTree) -> dict[str, str]:
-    """Return what to call cells whose deepest population this is: those of a divided population are its other cells."""
-    divided = {p.parent for p in tree.populations if p.id in tree.memberships}
-    labels = {ROOT: "All events"} | {p.id: p.label for p in tree.populations}
-    return {name: f"{label}, other" if name in divided else label for name, label in labels.items()}
 
 
 def labels_in_order(cells: pd.DataFrame, strategy: GatingStrategy) -> list[str]:
