@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from immunomon.statistics.over_time import term_row
 from immunomon.statistics.posterior import Layout, Posterior, compiled_model, layout_of, sampled
 from immunomon.statistics.rows import contracted
 
-__all__ = ["BAYESIAN", "WIDTHS", "Sampling", "bayesian"]
+__all__ = ["BAYESIAN", "WIDTHS", "Sampling", "bayesian", "fitted"]
 
 Progress = Callable[[str, int, int, int], None]
 BAYESIAN = "beta-binomial (Bayesian)"
@@ -37,7 +37,7 @@ class Sampling:
     chains: int = 4
     most_r_hat: float = 1.01
     least_ess_per_chain: float = 100.0
-    # Small steps keep to the narrow parts of the posterior; the second is tried where the first did not converge.
+    # Small steps keep to the narrow parts of the posterior; the second, twice as long, if the first did not converge.
     target_accept: tuple[float, ...] = (0.95, 0.995)
 
 
@@ -95,12 +95,7 @@ def _rows(
     sampling: Sampling,
     seed: int,
 ) -> Iterator[dict[str, Any]]:
-    # How far other priors move an estimate needs fewer draws than the estimate itself.
-    short = replace(sampling, chains=max(sampling.chains // 2, 2))
-    fits = {
-        name: _fitted(compiled, layout, width=width, seed=seed, sampling=short if name else sampling)
-        for name, width in WIDTHS.items()
-    }
+    fits = {name: fitted(compiled, layout, width=width, seed=seed, sampling=sampling) for name, width in WIDTHS.items()}
     for name, (posterior, words) in fits.items():
         for place, term in enumerate(layout.terms):
             row = term_row(series, layout.patient, model=BAYESIAN + name, term=term)
@@ -133,28 +128,28 @@ def _numbers(draws: np.ndarray, alpha: float) -> dict[str, float]:
     return {"estimate": float(draws.mean()), "se": float(draws.std(ddof=1)), "low": low, "high": high}
 
 
-def _fitted(
+def fitted(
     compiled: Any,  # noqa: ANN401 - nutpie is untyped
     layout: Layout,
     *,
-    width: float,
-    seed: int,
-    sampling: Sampling,
+    width: float = 1.0,
+    seed: int = 1,
+    sampling: Sampling | None = None,
 ) -> tuple[Posterior | None, str]:
-    """Return the posterior, None if it did not converge, and what is to be said of it."""
-    words = ""
-    for accept in sampling.target_accept:
+    """Return the posterior, None if it did not converge, and what is to be said of it; compiled: for the shape."""
+    rules, words = sampling or Sampling(), ""
+    for attempt, accept in enumerate(rules.target_accept, start=1):
         settings = {
-            "draws": sampling.draws,
-            "tune": sampling.tune,
-            "chains": sampling.chains,
-            "cores": min(sampling.chains, os.cpu_count() or 1),
+            "draws": rules.draws * attempt,
+            "tune": rules.tune * attempt,
+            "chains": rules.chains,
+            "cores": min(rules.chains, os.cpu_count() or 1),
             "seed": seed,
             "target_accept": accept,
         }
         one = _quietly(partial(sampled, compiled, layout, width, settings=settings))
         words = f"r-hat {one.r_hat:.3f}, ESS {one.ess:.0f}, {one.divergences} divergences"
-        enough = one.ess >= sampling.least_ess_per_chain * sampling.chains
-        if one.r_hat <= sampling.most_r_hat and enough and one.divergences == 0:
+        enough = one.ess >= rules.least_ess_per_chain * rules.chains
+        if one.r_hat <= rules.most_r_hat and enough and one.divergences == 0:
             return one, words
     return None, f"did not converge, no numbers: {words}"
