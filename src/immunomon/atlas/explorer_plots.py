@@ -51,10 +51,11 @@ def choices_of(colours: Mapping[str, Mapping[str, Any]], titles: Mapping[str, st
 def _figure(title: str, side: int, ranges: Sequence[Model], *, width: int | None = None) -> Model:
     from bokeh.plotting import figure
 
-    plot = figure(
-        title=title, width=width or side, height=side, x_range=ranges[0], y_range=ranges[1], toolbar_location="above",
-        tools="pan,wheel_zoom,box_select,lasso_select,reset", active_drag="lasso_select", active_scroll="wheel_zoom",
-    )  # fmt: skip
+    tools = "pan,wheel_zoom,box_select,lasso_select,reset"
+    # As a dictionary: how much of bokeh's options a type checker knows depends on what else is installed.
+    options: dict[str, Any] = {"tools": tools, "active_drag": "lasso_select", "active_scroll": "wheel_zoom"}
+    options |= {"title": title, "width": width or side, "height": side, "toolbar_location": "above"}
+    plot = figure(x_range=ranges[0], y_range=ranges[1], **options)
     plot.axis.visible, plot.grid.visible = False, False
     plot.outline_line_color = "#d5d8dc"
     plot.toolbar.logo = None

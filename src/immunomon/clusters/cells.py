@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def gather(
     strategy: GatingStrategy,
     within: str,
     markers: tuple[Sequence[str], Sequence[str]],
-    workers: int,
+    pool: Executor,
     progress: Callable[[int, int], None],
 ) -> list[Gathered]:
     """Read every sample once and keep its cells in a working folder; at most a file a worker is in memory.
@@ -111,12 +111,11 @@ def gather(
     what reading and gating a file raise.
     """
     found = []
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        for done, one in enumerate(
-            pool.map(lambda job: _gather(job, folder, panel, strategy, within, markers), jobs), start=1
-        ):
-            found.append(one)
-            progress(done, len(jobs))
+    for done, one in enumerate(
+        pool.map(lambda job: _gather(job, folder, panel, strategy, within, markers), jobs), start=1
+    ):
+        found.append(one)
+        progress(done, len(jobs))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,15 +47,14 @@ def tally_all(
     *,
     below: Sequence[str],
     folder: Path,
-    workers: int,
+    pool: Executor,
 ) -> list[Tally]:
     """Return every sample by metacluster, and write ``<sample>.npz`` into a folder: the metacluster of each cell.
 
     below: the populations below the one that was clustered. The file holds event (place in the FCS file, from 0),
     metacluster (from 1, as in mc01), node (from 0) and n (events in the FCS file).
     """
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(lambda one: _tally(one, trained, ranges, below, folder), gathered))
+    return list(pool.map(lambda one: _tally(one, trained, ranges, below, folder), gathered))
 
 
 def _tally(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.clusters.leiden import communities
+from immunomon.clusters.workers import workers
 from immunomon.errors import ImmunomonError
 from immunomon.kernels.metaclusters import average_linkage, consensus, distances_between, groups_apart
 from immunomon.kernels.som import Sums, grid_start, radii, settle, sum_by_node, sum_parts
@@ -29,7 +30,10 @@ Part = Callable[[], Events]
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How a map is made: its grid, epochs of ordering on a sample of events and of settling on all, seed, threads."""
+    """How a map is made: its grid, epochs of ordering on a sample of events and of settling on all, seed, workers.
+
+    jobs: threads of this machine; scheduler: a Dask cluster's address, which then does the work instead.
+    """
 
     grid: tuple[int, int] = (14, 14)
     ordering_epochs: int = 10
@@ -39,6 +43,7 @@ class MapSettings:
     method: Literal["som", "leiden"] = "som"
     seed: int = 1
     jobs: int = 1
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +80,7 @@ def train_map(parts: Sequence[Part], settings: MapSettings = MapSettings()) -> T
 def _train(
     parts: Sequence[Part], settings: MapSettings, *, keep_nodes: bool
 ) -> tuple[TrainedMap, list[NDArray[np.int16]]]:
-    with ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
+    with workers(settings.jobs, settings.scheduler) as pool:
         total = sum(pool.map(lambda part: len(part()), parts))
         codes = _ordered(parts, total, settings, pool)
         for _ in range(settings.settling_epochs):
@@ -87,7 +92,7 @@ def _train(
     return TrainedMap(codes, group, sums.counts, error, steadiness), [nodes for _, nodes in found]
 
 
-def _ordered(parts: Sequence[Part], total: int, settings: MapSettings, pool: ThreadPoolExecutor) -> Events:
+def _ordered(parts: Sequence[Part], total: int, settings: MapSettings, pool: Executor) -> Events:
     """Return the nodes in order on every n-th event of each part, first and n by the seed and the number of events."""
     rows, columns = settings.grid
     if total < rows * columns:

@@ -23,6 +23,7 @@ from immunomon.clusters.naming import Border, Overlap, borders_of, overlap_of, p
 from immunomon.clusters.ranking import rank
 from immunomon.clusters.samples import Source, source_of
 from immunomon.clusters.series import counted_of, series_of
+from immunomon.clusters.workers import workers
 from immunomon.model.clusters import METACLUSTERS
 from immunomon.model.strategy import ROOT
 from immunomon.model.study import RoleKind
@@ -66,15 +67,20 @@ def cluster_run(
 
     panel: default the study's first; within: the population that is clustered, default lymphocytes; out: default
     ``RUN/clusters/<panel>``. The panel's type markers cluster, its state markers are compared. The same run, settings
-    and seed give the same bytes, whatever the number of workers. Raises UnknownName for a panel or population that is
+    and seed give the same bytes, whoever does the work. Raises UnknownName for a panel or population that is
     not there, ImmunomonError if there is no run, its files have changed since, or there are too few cells.
     """
-    opened, say = open_run(run, study), progress or (lambda *_: None)
-    chosen = settings or MapSettings(jobs=default_jobs())
+    chosen, say = settings or MapSettings(jobs=default_jobs()), progress or (lambda *_: None)
+    if chosen.scheduler:  # a cluster's workers stand in other folders
+        run, study, out = run.resolve(), study and study.resolve(), out and out.resolve()
+    opened = open_run(run, study)
     source = source_of(opened, panel, within)
     folder = out or opened.folder / "clusters" / source.panel.name
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".cells-", dir=folder, ignore_cleanup_errors=True) as scratch:
+    with (
+        workers(chosen.jobs, chosen.scheduler) as pool,
+        tempfile.TemporaryDirectory(prefix=".cells-", dir=folder, ignore_cleanup_errors=True) as scratch,
+    ):
         gathered = gather(
             source.jobs,
             Path(scratch),
@@ -82,7 +88,7 @@ def cluster_run(
             strategy=source.strategy,
             within=source.within,
             markers=(source.typed, source.state),
-            workers=chosen.jobs,
+            pool=pool,
             progress=lambda done, total: say("gating", done, total, 0),
         )
         say("mapping", 0, 2, 0)
@@ -92,7 +98,7 @@ def cluster_run(
         trained = train_map([_part(one, ranges) for one in patients], chosen)
         say("mapping", 1, 2, 0)
         below = _below(source)
-        tallies = tally_all(gathered, trained, ranges, below=below, folder=folder, workers=chosen.jobs)
+        tallies = tally_all(gathered, trained, ranges, below=below, folder=folder, pool=pool)
         say("mapping", 2, 2, 0)
     borders = borders_of(source.typed, histograms, [one.thresholds for one in patients])
     tables = _tables(source, trained, tallies, borders)

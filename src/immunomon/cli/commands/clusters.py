@@ -32,11 +32,22 @@ def cluster(
         Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
     ] = None,
     jobs: Jobs = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="A Dask cluster that does the work, such as tcp://192.0.2.1:8786."),
+    ] = None,
 ) -> None:
     """Cluster all cells of a panel, name the clusters, and list those that changed most. Exploratory."""
     from immunomon.cli.cluster import cluster as work
     from immunomon.clusters.mapping import MapSettings
     from immunomon.pipeline.jobs import default_jobs
 
-    settings = MapSettings(grid=(side, side), clusters=clusters, method=method, seed=seed, jobs=jobs or default_jobs())
+    settings = MapSettings(
+        grid=(side, side),
+        clusters=clusters,
+        method=method,
+        seed=seed,
+        jobs=jobs or default_jobs(),
+        scheduler=scheduler,
+    )
     raise typer.Exit(work(run, panel=panel, within=within, settings=settings, study=study, out=out))
