@@ -32,6 +32,12 @@ def test_display_units_are_taken_as_they_are():
     assert gate.regions["inside"].sides == (Interval("CD3", 0.2, 0.4),)
 
 
+@pytest.mark.parametrize("declared", [IntervalGate, Side])
+def test_borders_that_nothing_lies_between_are_refused(declared):
+    with pytest.raises(ValueError, match="low must not be above high, got 1800 and 10 on CD4"):
+        declared(axis="CD4", low=1800, high=10)
+
+
 def test_a_polygon_of_two_corners_is_refused():
     with pytest.raises(ValueError, match="at least 3 vertices, got 2"):
         PolygonGate(x="CD3", y="FSC-A", vertices=((0, 0), (1, 1)))

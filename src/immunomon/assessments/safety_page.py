@@ -10,7 +10,7 @@ import pandas as pd
 from immunomon.assessments.words import Page, Section, Sheet, records, share, sheet
 from immunomon.model.endpoints import AssessmentRules
 
-__all__ = ["alarms", "safety_page"]
+__all__ = ["alarms", "rule_says_now", "safety_page"]
 
 Tables = Mapping[str, pd.DataFrame]
 _Kind = tuple[str, str, str]  # measure, system organ class, term
@@ -203,7 +203,7 @@ def _escalation(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
             (
                 *(row["step"], row["dose_group"], row["subjects"], f"{row['first_infusion']} to {row['last_entry']}"),
                 *(row["window_complete"], f"{row['toxicities']} of {row['evaluable']}" + _who(row)),
-                *(_now(row, facts["highest_dose"]), row["next_entry"], row["followed_by"]),
+                *(rule_says_now(row, facts["highest_dose"]), row["next_entry"], row["followed_by"]),
                 None if row["next_entry"] is None else f"{row['toxicities_then']} of {row['evaluable_then']}",
                 None if row["next_entry"] is None else _SAYS[row["rule_said_then"]],
             )
@@ -213,7 +213,8 @@ def _escalation(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
     return Section("Dose escalation", tuple(said), (table,) if rows else ())
 
 
-def _now(row: Mapping[str, Any], highest_dose: float) -> str:
+def rule_says_now(row: Mapping[Any, Any], highest_dose: float) -> str:
+    """Return what the escalation rule says of a row of the table, and at the top that no higher dose is declared."""
     at_the_top = row["rule_says"] == "escalate" and row["cells_per_kg"] >= highest_dose
     return _SAYS[row["rule_says"]] + (": the toxicities allow it, but no higher dose is declared" if at_the_top else "")
 

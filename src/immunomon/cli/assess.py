@@ -11,6 +11,7 @@ import typer
 from immunomon.assessments.assess import Assessed
 from immunomon.assessments.assess import assess as worked_out
 from immunomon.assessments.pages import alarms, markdown, pages
+from immunomon.assessments.safety_page import rule_says_now
 from immunomon.cli.written import write_json, write_table
 from immunomon.errors import ImmunomonError
 from immunomon.model.analysis import AnalysisPlan
@@ -113,6 +114,7 @@ def _say(found: Assessed, folder: Path) -> None:
             typer.echo(f"{measure}: {row['subjects_with']} of {row['n']} ({row['low']:.3g} to {row['high']:.3g} %).")
     steps = found.tables["escalation"]
     if len(steps):
-        last = steps.iloc[-1]
-        typer.echo(f"Escalation, dose group {last['dose_group']}: the rule ({last['rule']}) says: {last['rule_says']}.")
+        last = steps.to_dict("records")[-1]
+        says = rule_says_now(last, found.facts["highest_dose"])
+        typer.echo(f"Escalation, dose group {last['dose_group']}: the rule ({last['rule']}) says: {says}.")
     typer.echo(f"Written: {folder / 'assessments.md'}, and {len(found.tables)} tables beside it.")

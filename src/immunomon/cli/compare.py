@@ -177,7 +177,7 @@ def absent_words(one: Endpoint, found: Measured) -> str:
     text = f"NOT IN THIS RUN: {one.name} ({what}, panel {one.panel})"
     if not here:
         panels = sorted({s.endpoint.panel for s in found.series})
-        return f"{text}: the run has no panel '{one.panel}'; it has {', '.join(panels)}"
+        return f"{text}: the run has no panel '{one.panel}'; it has {', '.join(panels) or 'none with values'}"
     near = difflib.get_close_matches(one.population, here, n=1)
     if one.population not in here:
         hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(here)}"

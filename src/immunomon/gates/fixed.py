@@ -36,6 +36,12 @@ def on_display(value: float | None, scale: DisplayScale, units: Units, *, missin
     return float(value) if units == "display" else float(scale.apply(np.array([value]))[0])
 
 
+def _in_order(axis: str, low: float | None, high: float | None) -> None:
+    """Refuse borders that no event can lie between."""
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"low must not be above high, got {low:g} and {high:g} on {axis}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """One side of a rectangle: an axis and its borders; a missing border is open."""
@@ -43,6 +49,9 @@ class Side:
     axis: str
     low: float | None = None
     high: float | None = None
+
+    def __post_init__(self) -> None:
+        _in_order(self.axis, self.low, self.high)
 
     def placed(self, scales: Mapping[str, DisplayScale], units: Units) -> Interval:
         """Return the side on the display scale."""
@@ -67,6 +76,9 @@ class IntervalGate(OneRegion):
     low: float | None = None
     high: float | None = None
     units: Units = "intensity"
+
+    def __post_init__(self) -> None:
+        _in_order(self.axis, self.low, self.high)
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -147,10 +147,10 @@ def read_matrix_csv(path: Path) -> SpilloverMatrix:
     >>> read_matrix_csv(Path("no-such.csv"))
     Traceback (most recent call last):
         ...
-    immunomon.errors.BadSpillover: no-such.csv: there is no such file
+    immunomon.errors.BadSpillover: no-such.csv: there is no such file; check the path of the matrix
     """
     if not path.is_file():
-        raise BadSpillover(f"{path}: there is no such file")
+        raise BadSpillover(f"{path}: there is no such file; check the path of the matrix")
     try:
         rows = [row for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))) if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -165,7 +165,8 @@ def read_matrix_csv(path: Path) -> SpilloverMatrix:
             values.append(tuple(float(field) for field in (row[1:] if named else row)))
             names.append(row[0].strip())
         except ValueError as error:
-            raise BadSpillover(f"{path} line {number}: {error}") from error
+            remedy = "a matrix has a header row of detectors, then numbers; name the right file, or correct it"
+            raise BadSpillover(f"{path} line {number}: {error}; {remedy}") from error
     try:
         if named and (len(values) < len(detectors) or names[-1] == WEIGHTS_ROW):
             return _spectrum(names, detectors, values).completed()

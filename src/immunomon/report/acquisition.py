@@ -58,6 +58,8 @@ def read_acquisitions(samples: pd.DataFrame) -> Acquisitions | None:
 
 def _remark(row: Mapping[Any, Any]) -> Remark:
     who = " ".join(str(row[name]) for name in ("subject", "visit", "panel") if not pd.isna(row[name]))
+    if pd.isna(row["visit"]):  # a bridge sample: its panel alone would name dozens
+        who = str(row["sample_id"])
     reason = "" if pd.isna(row["quality_reason"]) else str(row["quality_reason"])
     return Remark(str(row["sample_id"]), who, str(row["quality"]), f"{row['flagged_percent']:.1f}", reason)
 
