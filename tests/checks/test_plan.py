@@ -37,6 +37,12 @@ def test_a_plan_that_fits_its_study_has_no_problems(study):
         ("panel: treg, population", "panel: tregs, population", "endpoints[0].panel: no panel named 'tregs'", "treg"),
         ("population: treg,", "population: tregg,", "endpoints[0].population: no population named 'tregg'", "treg"),
         ("treg_activated]", "activated]", "compositions[0].parts[1]: no population named 'activated'", ""),
+        (
+            "parts: [treg_memory",
+            "parts: [cd4",
+            "compositions[0].parts[0]: 'cd4' is not reported as a percent",
+            "t_cells",
+        ),
         ("endpoints: [treg_of_cd4]", "endpoints: [treg]", "primary.endpoints[0]: no endpoint named 'treg'", "treg_of"),
         ("of: cd4, ", "", "endpoints[0].of: is missing", "of: ..."),
         ("name: week-4\n", "name: week-4\nalpah: 0.1\n", "alpah", "alpha"),

@@ -92,8 +92,8 @@ def test_a_server_that_stops_in_the_middle_loses_nothing(
             postgresql_server.stop()
         return fill(connection, table, run, entry)
 
-    def stopping_late(connection):
-        refresh(connection)
+    def stopping_late(connection, *what):
+        refresh(connection, *what)
         if when == "commit":
             postgresql_server.stop()
 

@@ -15,6 +15,11 @@ __all__ = ["PLAN", "check_analysis_plan"]
 PLAN = "analysis.yaml"
 
 
+def _denominators(strategy: GatingStrategy) -> dict[str, set[str]]:
+    """Return of each population what its percent is of: its parent, and what the strategy reports."""
+    return {one.id: {one.parent, *strategy.denominators.get(one.id, ())} for one in strategy}
+
+
 def check_analysis_plan(
     study: Study, strategies: Iterable[GatingStrategy]
 ) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
@@ -27,11 +32,7 @@ def check_analysis_plan(
     if not path.is_file():
         return (), ()
     by_name = {strategy.name: strategy for strategy in strategies}
-    populations = {
-        use.panel: [population.id for population in by_name[use.strategy]]
-        for use in study.panels
-        if use.strategy in by_name
-    }
+    populations = {use.panel: _denominators(by_name[use.strategy]) for use in study.panels if use.strategy in by_name}
     try:
         check_against_study(path, visits=[visit.label for visit in study.visits], populations=populations)
     except BadSpec as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -141,10 +141,13 @@ def load_analysis(path: Path) -> AnalysisPlan:
     return _plan(shaped.spec, path.name)
 
 
-def check_against_study(path: Path, *, visits: Sequence[str], populations: Mapping[str, Sequence[str]]) -> AnalysisPlan:
-    """Read a plan and hold it against a study; raises BadSpec for a visit, panel or population the study lacks.
+def check_against_study(
+    path: Path, *, visits: Sequence[str], populations: Mapping[str, Mapping[str, Collection[str]]]
+) -> AnalysisPlan:
+    """Read a plan and hold it against a study; raises BadSpec for what the study lacks.
 
-    visits: labels; populations: panel -> population ids of its strategy.
+    That is a visit, a panel, a population, or a percent of another population than the strategy reports. visits:
+    labels; populations: panel -> population id of its strategy -> what its percent is of.
     """
     plan = load_analysis(path)
     file = read_yaml(path)
@@ -167,7 +170,10 @@ def _visits_named(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ..
 
 
 def _check_populations(
-    place: tuple[str | int, ...], item: Mapping[str, Any], populations: Mapping[str, Sequence[str]], findings: Findings
+    place: tuple[str | int, ...],
+    item: Mapping[str, Any],
+    populations: Mapping[str, Mapping[str, Collection[str]]],
+    findings: Findings,
 ) -> None:
     ratio = item.get("quantity") == "ratio"
     named = str(item["panel"]).split("/") if ratio else [str(item["panel"])]
@@ -179,10 +185,13 @@ def _check_populations(
     known = populations[named[0]]
     for key in ("population", "of", "parent"):
         if key in item and item[key] not in known:
-            findings.unknown((*place, key), "population", name=str(item[key]), known=known)
+            findings.unknown((*place, key), "population", name=str(item[key]), known=list(known))
     for index, part in enumerate(item.get("parts", [])):
         if part not in known:
-            findings.unknown((*place, "parts", index), "population", name=str(part), known=known)
+            findings.unknown((*place, "parts", index), "population", name=str(part), known=list(known))
+        elif item["parent"] in known and item["parent"] not in known[part]:
+            what = f"'{part}' is not reported as a percent of '{item['parent']}'"
+            findings.add((*place, "parts", index), what, f"its percent is of: {', '.join(sorted(known[part]))}")
 
 
 def _check(shaped: Shaped[AnalysisSpec], findings: Findings) -> None:
