@@ -119,6 +119,11 @@ def test_a_folder_that_there_is_not_is_said(tmp_path):
         check_delivery(tmp_path / "none")
 
 
+def test_an_empty_folder_is_no_delivery_that_keeps_every_rule(tmp_path):
+    with pytest.raises(DeliveryFailed, match="holds no files, so nothing was checked"):
+        check_delivery(tmp_path)
+
+
 def test_the_command_says_what_is_wrong_where_and_what_to_do(copied):
     folder = copied("immport")
     (folder / "notes.txt").write_text("[red]mine[/red]", encoding="utf-8")

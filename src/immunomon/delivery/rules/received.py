@@ -84,7 +84,7 @@ class Received:
 
 
 def receive(folder: Path) -> Received:
-    """Read everything in a folder; raises DeliveryFailed only if there is no folder, or it holds too many files.
+    """Read everything in a folder; raises DeliveryFailed only if there is no folder, or none or too many files in it.
 
     What cannot be read is a ``File`` with a fault. Links and what is no file are not followed.
     """
@@ -93,7 +93,10 @@ def receive(folder: Path) -> Received:
     reading = _Reading(folder)
     for path in _paths(folder):
         reading.read(path)
-    return reading.received()
+    found = reading.received()
+    if not found.files:
+        raise DeliveryFailed(f"{folder}: holds no files, so nothing was checked; name the folder of a delivery")
+    return found
 
 
 def _paths(folder: Path) -> Iterator[Path]:
