@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from immunomon.plots.colours import dose_group_colours
-from immunomon.plots.trajectories import LABELS, chosen_rows
+from immunomon.plots.trajectories import LABELS, chosen_rows, light_colours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,17 +35,14 @@ def spider(
     >>> [text.get_text() for text in spider(matplotlib.figure.Figure().subplots(), pd.DataFrame(rows), "treg").texts]
     ['S1']
     """
-    rows = chosen_rows(changes, population, denominator, quantity).dropna(subset=[measure])
-    if rows.empty:
-        raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
-    groups = sorted(str(group) for group in changes["dose_group"].dropna().unique())
-    palette = dose_group_colours(groups)
+    rows = chosen_rows(changes, population, denominator=denominator, quantity=quantity, measure=measure)
+    palette = light_colours(changes)
     ends: list[tuple[float, float, str, str]] = []
     named: set[str] = set()
     for (group, subject), own in rows.groupby(["dose_group", "subject"], observed=True):
         line = own.sort_values("planned_day")
         x, y = line["planned_day"].astype(float).to_numpy(), line[measure].astype(float).to_numpy()
-        colour = palette[str(group)].light
+        colour = palette[str(group)]
         label = None if str(group) in named else str(group)
         named.add(str(group))
         ax.plot(x, y, "-o", color=colour, linewidth=1.3, markersize=3.2, label=label)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["LABELS", "chosen_rows", "trajectories"]
+__all__ = ["LABELS", "chosen_rows", "light_colours", "trajectories"]
 
 LABELS = {
     "change": "change from baseline",
@@ -42,11 +42,8 @@ def trajectories(
     """
     import seaborn as sns
 
-    chosen = chosen_rows(changes, population, denominator, quantity).dropna(subset=[measure])
-    if chosen.empty:
-        raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
-    groups = list(dict.fromkeys(sorted(changes["dose_group"].dropna().astype(str))))
-    palette = {name: colour.light for name, colour in dose_group_colours(groups).items() if name in groups}
+    chosen = chosen_rows(changes, population, denominator=denominator, quantity=quantity, measure=measure)
+    palette = light_colours(changes)
     data = chosen.assign(**{measure: chosen[measure].astype(float), "planned_day": chosen["planned_day"].astype(float)})
     data = data.assign(dose_group=data["dose_group"].astype(str), subject=data["subject"].astype(str))
     plain = {"data": data, "x": "planned_day", "y": measure, "hue": "dose_group", "palette": palette, "ax": ax}
@@ -69,16 +66,29 @@ def trajectories(
     return ax
 
 
+def light_colours(changes: pd.DataFrame) -> dict[str, str]:
+    """Return the colour of each dose group that a table of changes has."""
+    groups = sorted(set(changes["dose_group"].dropna().astype(str)))
+    colours = dose_group_colours(groups)
+    return {name: colours[name].light for name in groups}
+
+
 def chosen_rows(
-    changes: pd.DataFrame, population: str, denominator: str | None, quantity: str = "percent"
+    changes: pd.DataFrame, population: str, *, denominator: str | None, quantity: str, measure: str
 ) -> pd.DataFrame:
-    """Return the rows of a population that have a value; without a denominator, of the first one."""
+    """Return the rows of a population that have the measure; without a denominator, of the first one.
+
+    Raises ValueError if there are none.
+    """
     rows = changes[
         (changes["population"] == population) & (changes["quantity"] == quantity) & (changes["status"] == "ok")
     ]
     known = list(dict.fromkeys(rows["denominator"].dropna()))
     wanted = denominator or (known[0] if known else None)
-    return rows if wanted is None else rows[rows["denominator"] == wanted]
+    found = (rows if wanted is None else rows[rows["denominator"] == wanted]).dropna(subset=[measure])
+    if found.empty:
+        raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
+    return found
 
 
 def _keep_to_patients(ax: Axes, values: pd.Series[float]) -> None:
