@@ -8,6 +8,7 @@ from types import MappingProxyType
 from immunomon.delivery.rules.analysis import ANALYSIS
 from immunomon.delivery.rules.assays import ASSAYS
 from immunomon.delivery.rules.book import Family, Rule
+from immunomon.delivery.rules.cell_numbers import CELL_NUMBERS
 from immunomon.delivery.rules.cell_terms import CELL_TERMS
 from immunomon.delivery.rules.changes import CHANGES
 from immunomon.delivery.rules.definitions import DEFINITIONS
@@ -30,7 +31,7 @@ __all__ = ["FAMILIES", "RULES", "rules_by_number"]
 
 FAMILIES: tuple[Family, ...] = (
     *(STRUCTURE, MANIFEST_RULES, FORMATS, DEFINITIONS, DEFINED_VALUES, VARIABLES, VALUES, KEYS, TIMING, RESULTS),
-    *(CELL_TERMS, MARKERS, DOMAINS, ASSAYS, ANALYSIS, CHANGES, SOURCES, PEOPLE_RULES, PERSONS),
+    *(CELL_TERMS, CELL_NUMBERS, MARKERS, DOMAINS, ASSAYS, ANALYSIS, CHANGES, SOURCES, PEOPLE_RULES, PERSONS),
 )
 
 
