@@ -32,15 +32,19 @@ __all__ = [
 ]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], *, in_order: bool = False) -> str:
     """Return `` did you mean 'x'?`` for the known name that is nearest, or the list of the known ones.
+
+    in_order: whether the list stays in the order given, as for visits; otherwise it is sorted.
 
     >>> nearest("vally", ["valley", "singlet"])
     "did you mean 'valley'?"
     >>> nearest("qqq", ["valley", "singlet"])
     'known are: singlet, valley'
+    >>> nearest("qqq", ["W2", "W12"], in_order=True)
+    'known are: W2, W12'
     """
-    names = sorted(set(known))
+    names = list(dict.fromkeys(known)) if in_order else sorted(set(known))
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"

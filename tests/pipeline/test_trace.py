@@ -175,6 +175,18 @@ def test_what_there_is_not_is_named_with_the_nearest(shown, asked, message):
         shown(asked)
 
 
+def test_visits_are_named_in_the_order_of_their_days(traced, monkeypatch):
+    own = RunRecords.rows
+
+    def rows(self, table, **equal):
+        found = own(self, table, **equal)
+        return [{**row, "visit": "W12", "planned_day": 85} if row["visit"] == "D-1" else row for row in found]
+
+    monkeypatch.setattr(RunRecords, "rows", rows)
+    with pytest.raises(ImmunomonError, match="no visit 'V5' in the run; known are: W4, W12"):
+        trace(RunRecords(traced / "run"), Asked("S01", "V5", "treg"))
+
+
 def test_what_does_not_fit_on_the_way_is_said_and_costs_the_exit_status(traced, tmp_path, capsys):
     study = shutil.copytree(traced, tmp_path / "study")
     (study / "fcs" / "treg" / "S01_W4_treg.fcs").write_bytes(b"FCS3.1")

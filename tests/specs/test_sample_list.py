@@ -1,4 +1,5 @@
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,9 @@ def test_whatever_a_row_holds_it_is_read_or_refused_as_a_bad_spec(write, text):
     except BadSpec as error:
         told = error.problems
     assert all(problem.what for problem in told)
+
+
+def test_the_visits_that_there_are_are_named_in_the_order_of_the_study(write):
+    later = replace(STUDY, visits=(*STUDY.visits, Visit("W12", 85), Visit("EOS", 100)))
+    _, problems = read_samples(write(SAMPLES.replace("S01,W2", "S01,X"), "samples.csv"), later)
+    assert problems[0].remedy == "known are: D-1, W2, W12, EOS"

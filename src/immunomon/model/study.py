@@ -213,7 +213,8 @@ class Study:
         for visit in self.visits:
             if visit.label == label:
                 return visit
-        raise UnknownName(f"no visit '{label}'; {nearest(label, [visit.label for visit in self.visits])}")
+        known = [visit.label for visit in self.visits]
+        raise UnknownName(f"no visit '{label}'; {nearest(label, known, in_order=True)}")
 
     @property
     def baseline(self) -> Visit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -120,16 +120,22 @@ def _unknown(records: Records, asked: Asked) -> str:
     samples, found = records.rows("samples"), records.rows("frequencies", subject=asked.subject)
     known = {
         "subject": {row["subject"] for row in samples},
-        "visit": {row["visit"] for row in samples},
+        "visit": _by_day(records, {row["visit"] for row in samples}),
         "panel": {row["panel"] for row in samples},
         "population": {row["population"] for row in found},
         "denominator": {row["denominator"] for row in found if row["population"] == asked.population},
     }
     for name, names in known.items():
-        value, there = getattr(asked, name), sorted(filter(None, names))
+        value, there = getattr(asked, name), list(filter(None, names))
         if value is not None and value not in there:
-            return f"there is no {name} '{value}' in the run; {nearest(value, there)}"
+            return f"there is no {name} '{value}' in the run; {nearest(value, there, in_order=name == 'visit')}"
     return f"nothing of {asked.subject} at {asked.visit} has a number of '{asked.population}'; see the table 'samples'"
+
+
+def _by_day(records: Records, visits: Collection[str | None]) -> list[str | None]:
+    """Return visits in the order of their planned days."""
+    days = {row["visit"]: row["planned_day"] for row in records.rows("changes")}
+    return sorted(visits, key=lambda visit: (days.get(visit) or 0, str(visit)))
 
 
 def _number(records: Records, sample: Record, frequency: Record) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def visits_named(labels: Sequence[str] | None) -> tuple[Visit, ...]:
     known = {visit.label: visit for visit in VISITS}
     for label in labels or ():
         if label not in known:
-            raise UnknownName(f"no visit named '{label}' in the simulated trial; {nearest(label, known)}")
+            raise UnknownName(
+                f"no visit named '{label}' in the simulated trial; {nearest(label, known, in_order=True)}"
+            )
     return tuple(visit for visit in VISITS if labels is None or visit.label in labels)
 
 

@@ -153,7 +153,7 @@ def check_against_study(
     file = read_yaml(path)
     for place, label in _visits_named(file.data):
         if label not in visits:
-            file.findings.unknown(place, "visit", name=label, known=visits)
+            file.findings.unknown(place, "visit", name=label, known=visits, in_order=True)
     for section in ("endpoints", "compositions"):
         for index, item in enumerate(file.data.get(section, [])):
             _check_populations((section, index), item, populations, file.findings)

@@ -72,9 +72,9 @@ class Findings:
         else:
             self._problems.add(problem)
 
-    def unknown(self, path: DataPath, noun: str, *, name: str, known: Sequence[str]) -> None:
-        """Note a name that does not exist, with the nearest one that does."""
-        remedy = "" if self.is_full else nearest(name[:80], known)
+    def unknown(self, path: DataPath, noun: str, *, name: str, known: Sequence[str], in_order: bool = False) -> None:
+        """Note a name that does not exist, with the nearest one that does; in_order: as in ``nearest``."""
+        remedy = "" if self.is_full else nearest(name[:80], known, in_order=in_order)
         self.add(path, f"no {noun} named {shown(name)}", remedy)
 
     @property

@@ -117,10 +117,10 @@ class _Row:
             self.complain(column, *error.args)
             return default
 
-    def unknown(self, column: str, noun: str, known: Sequence[str]) -> None:
+    def unknown(self, column: str, noun: str, known: Sequence[str], *, in_order: bool = False) -> None:
         name = self.cells[column]
         if name and name not in known:
-            remedy = "" if self.findings.is_full else nearest(name[:80], known)
+            remedy = "" if self.findings.is_full else nearest(name[:80], known, in_order=in_order)
             self.complain(column, f"no {noun} named {shown(name)}", remedy)
 
 
@@ -249,7 +249,7 @@ def _check_beads(row: _Row) -> None:
 
 def _check_names(row: _Row, study: Study) -> None:
     row.unknown("subject", "subject", [subject.id for subject in study.subjects])
-    row.unknown("visit", "visit", [visit.label for visit in study.visits])
+    row.unknown("visit", "visit", [visit.label for visit in study.visits], in_order=True)
     row.unknown("panel", "panel in use", [use.panel for use in study.panels])
 
 
