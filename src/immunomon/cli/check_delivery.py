@@ -107,10 +107,10 @@ def _row(one: Breach) -> list[Text]:
 def _ranges(numbers: list[str]) -> str:
     """Return rule numbers, those that follow each other as a range.
 
-    >>> _ranges(["CP001", "CP002", "CP003", "DM001"])
-    'CP001-CP003, DM001'
+    >>> _ranges(["CP005", "CP006", "CP007", "DM001"])
+    'CP005-CP007, DM001'
     """
-    ordered, runs = list(RULES), list[list[str]]()
+    ordered, runs = sorted(RULES), list[list[str]]()
     for number in sorted(numbers):
         last = runs[-1][-1] if runs else ""
         follows = last[:2] == number[:2] and last and ordered.index(number) == ordered.index(last) + 1
