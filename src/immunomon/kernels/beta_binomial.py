@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immunomon.kernels.intervals import log_odds
+
 __all__ = ["BetaBinomialFit", "fit_beta_binomial"]
 
 Floats = NDArray[np.float64]
@@ -64,8 +66,7 @@ def fit_beta_binomial(count: ArrayLike, total: ArrayLike, design: ArrayLike, pat
     if x.ndim != 2 or not x.shape[0] == y.size == n.size == index.size:
         raise ValueError("count, total, patient and the rows of the design must be as many")
     data = _Data(y, n, x, index)
-    logit = np.log((y + 0.5) / (n - y + 0.5))
-    start = np.concatenate([np.linalg.lstsq(x, logit, rcond=None)[0], [np.log(0.3), np.log(300.0)]])
+    start = np.concatenate([np.linalg.lstsq(x, log_odds(y, n), rcond=None)[0], [np.log(0.3), np.log(300.0)]])
     bounds = [(None, None)] * x.shape[1] + [(_LEAST_LOG_SD, _MOST_LOG_SD), (0.0, _MOST_LOG_PRECISION)]
     best = minimize(
         _negative, start, args=(data,), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}

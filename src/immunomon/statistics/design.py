@@ -36,7 +36,7 @@ class Design:
     """What a model over time is fitted to: values on the scale, counts, the columns beside them, and whose they are.
 
     scaled, count, total, patient: (rows,); matrix: (rows, columns), the first an intercept; contrasts: (terms,
-    columns), what each of the terms is of the coefficients.
+    columns), what each of the terms is of the coefficients; smooth: whether visits are points on a smooth course.
     """
 
     scaled: Floats
@@ -46,6 +46,7 @@ class Design:
     contrasts: Floats
     terms: tuple[str, ...]
     patient: NDArray[np.intp]
+    smooth: bool
 
 
 def used(series: Series) -> NDArray[np.bool_]:
@@ -98,4 +99,5 @@ def design_of(found: Measured, series: Series, *, with_dose: bool) -> Design | N
         )
         terms = (*terms, DOSE)
     count, total = series.count[patient, visit], series.total[patient, visit]
-    return Design(series.scaled[patient, visit], count, total, np.hstack(columns), contrasts, terms, patient)
+    scaled, matrix = series.scaled[patient, visit], np.hstack(columns)
+    return Design(scaled, count, total, matrix, contrasts, terms, patient, visits.smooth)

@@ -14,7 +14,7 @@ from immunomon.kernels.beta_binomial import fit_beta_binomial
 from immunomon.kernels.signflip import sign_flip_floor
 from immunomon.model.analysis import Scale
 from immunomon.model.statistics import OVER_TIME
-from immunomon.statistics.design import DOSE, Design, design_of, visit_basis
+from immunomon.statistics.design import DOSE, Design, design_of
 from immunomon.statistics.measured import Measured, Series
 from immunomon.statistics.rows import contracted, no_p
 
@@ -75,7 +75,7 @@ def _fitted(
         estimate, error = float(contrast @ coefficients), float(contrast @ covariance @ contrast) ** 0.5
         half = float(stdtrit(freedom, 1 - found.plan.alpha / 2)) * error
         t = abs(estimate / error) if error > 0 else float("nan")
-        reasons = (no_p(floor, found.plan.alpha), note, _SMOOTH if _is_smooth(found, series) else "")
+        reasons = (no_p(floor, found.plan.alpha), note, _SMOOTH if design.smooth else "")
         yield row | {
             "estimate": estimate,
             "se": error,
@@ -84,10 +84,6 @@ def _fitted(
             "p": float("nan") if floor > found.plan.alpha else float(2 * stdtr(freedom, -t)),
             "note": "; ".join(reason for reason in reasons if reason),
         }
-
-
-def _is_smooth(found: Measured, series: Series) -> bool:
-    return visit_basis(found, series).smooth
 
 
 def term_row(series: Series, patient: NDArray[np.intp], *, model: str, term: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.kernels.intervals import log_odds
 from immunomon.statistics.design import used, visit_basis
 from immunomon.statistics.measured import Measured, Series
 
@@ -66,8 +67,6 @@ def layout_of(found: Measured, series: Series) -> Layout | None:
     places = np.array([found.facts.order[group] for group in groups])
     doses = np.unique(places[here])
     count, total = (np.where(known, grid, 0.0).astype(np.int64) for grid in (series.count, series.total))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logit = np.log((count + 0.5) / (total - count + 0.5))
     names = ["/".join(dict.fromkeys(g for g in found.facts.doses if found.facts.order[g] == dose)) for dose in doses]
     return Layout(
         count,
@@ -78,7 +77,7 @@ def layout_of(found: Measured, series: Series) -> Layout | None:
         levels=int(doses.size),
         weight=here / here.sum(),
         after=np.array([float(place != found.baseline) for place in range(known.shape[1])]),
-        start=float(logit[known].mean()),
+        start=float(log_odds(count, total)[known].mean()),
         terms=(*visits.labels, *(f"dose {name} against {names[0]}" for name in names[1:])),
         patient=np.nonzero(known)[0],
     )
