@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,8 @@ from immunomon.assessments.words import Page, Section, records
 from immunomon.mechanism.caveats import cannot_say
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path_words import balance_section, leave_out_section, path_section
-from immunomon.mechanism.together_words import listed, order_section, response_section, within_section
+from immunomon.mechanism.together_words import order_section, response_section, within_section
+from immunomon.mechanism.words import excludes_0, listed
 
 __all__ = ["markdown", "mechanism_page"]
 
@@ -58,11 +58,11 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
     apart, within, lags, counts, path = (
         records(tables[name]) for name in ("by_response", "within_patients", "lags", "order_counts", "path")
     )
-    differ = [row["label"] for row in apart if _excludes(row, "low", "high")]
+    differ = [row["label"] for row in apart if excludes_0(row)]
     tied = [row["label"] for row in within if row["p_swapped"] is not None and row["p_swapped"] <= alpha]
-    leads = [row["label"] for row in lags if row["lag"] == "difference" and _excludes(row, "low", "high")]
+    leads = [row["label"] for row in lags if row["lag"] == "difference" and excludes_0(row)]
     first = sum(row["immune_first"] for row in counts), sum(row["platelets_first"] for row in counts)
-    whole = [row["label"] for row in path if row["step"] == "product" and _excludes(row, "low", "high")]
+    whole = [row["label"] for row in path if row["step"] == "product" and excludes_0(row)]
     said = (
         f"By response: the interval of the difference excludes 0 for {listed(differ)}.",
         f"Within patients: goes with the platelets more than the common course after treatment does: {listed(tied)}.",
@@ -73,10 +73,6 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
         "None of this shows that the treatment or the immune change did it: see the end of the page.",
     )
     return Section("In short", said)
-
-
-def _excludes(row: Mapping[str, Any], low: str, high: str) -> bool:
-    return row[low] is not None and (row[low] > 0 or row[high] < 0)
 
 
 def markdown(page: Page, study: str, plan_digest: str) -> str:

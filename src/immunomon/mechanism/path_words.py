@@ -11,7 +11,7 @@ from immunomon.assessments.words import Section, Sheet, records, sheet
 from immunomon.mechanism.balance import WHOLE
 from immunomon.mechanism.joined import AFTER_DAYS, Joined
 from immunomon.mechanism.path import PATHS
-from immunomon.mechanism.together_words import interval, p_words
+from immunomon.mechanism.words import interval, p_words
 
 __all__ = ["balance_section", "leave_out_section", "path_section"]
 

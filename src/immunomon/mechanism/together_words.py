@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,25 +10,23 @@ import pandas as pd
 from immunomon.assessments.words import Section, Sheet, records, sheet
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.within import LAG_NAMES
+from immunomon.mechanism.words import by_chance, fold_words, interval, p_words, signed
 
-__all__ = ["fold_words", "interval", "listed", "order_section", "p_words", "response_section", "within_section"]
+__all__ = ["order_section", "response_section", "within_section"]
 
 Tables = Mapping[str, pd.DataFrame]
 Row = Mapping[str, Any]
-_UNIT = {"log-odds": "odds", "log": "the value", "clr": "its share against the other parts"}
 
 
 def response_section(joined: Joined, tables: Tables) -> Section:
     """Return the section about responders and the others."""
     rows = records(tables["by_response"])
-    known = [row for row in rows if row["low"] is not None]
-    apart = [row for row in known if row["low"] > 0 or row["high"] < 0]
     said = [
         "Change from baseline of patients whose platelets responded (CR or R, confirmed) against that of the others. "
         "Read the difference and its interval first: it says how large the difference may be. Choosing patients by "
         "their outcome and looking back is no comparison of treatments.",
         *(_difference(row) for row in rows),
-        _by_chance(len(known), len(apart), joined),
+        by_chance(rows, joined.measured.plan.alpha),
     ]
     return Section("Does the immune change go with the platelet response?", tuple(said), (_differences(joined, rows),))
 
@@ -48,7 +45,7 @@ def _differences(joined: Joined, rows: list[dict[str, Any]]) -> Sheet:
     heads = ("population", "visit", "responders", "others", "difference", f"{level} (Welch)", "exact interval", "p")
     body = (
         (
-            *(row["label"], row["visit"], row["responders"], row["others"], _signed(row["difference"])),
+            *(row["label"], row["visit"], row["responders"], row["others"], signed(row["difference"])),
             *(interval(row["low"], row["high"]), _exact(row), p_words(row["p"], row["p_floor"])),
         )
         for row in rows
@@ -67,8 +64,6 @@ def _exact(row: Row) -> str:
 def within_section(joined: Joined, tables: Tables) -> Section:
     """Return the section about correlation within patients."""
     rows = records(tables["within_patients"])
-    known = [row for row in rows if row["patient_low"] is not None]
-    apart = [row for row in known if row["patient_low"] > 0 or row["patient_high"] < 0]
     said = [
         "When a population is high in a patient, are that patient's platelets high too? r is the repeated-measures "
         "correlation: each patient's own level is taken out, so that it compares visits of one patient, never "
@@ -78,13 +73,14 @@ def within_section(joined: Joined, tables: Tables) -> Section:
         "platelets: the part that is there merely because everyone changes after treatment. Only what goes beyond it "
         "speaks for a tie within the patient, and p is that of the own courses among swapped ones.",
         *(_correlation(row) for row in rows if row["r"] is not None),
-        _by_chance(len(known), len(apart), joined) + " A common course after treatment is enough to make one do so.",
+        by_chance(rows, joined.measured.plan.alpha, low="patient_low", high="patient_high")
+        + " A common course after treatment is enough to make one do so.",
     ]
     heads = ("population", "patients", "visits", "r", "by visits", "by patients", "r swapped", "p")
     body = (
         (
-            *(row["label"], row["patients"], row["points"], _signed(row["r"]), interval(row["low"], row["high"])),
-            *(interval(row["patient_low"], row["patient_high"]), _signed(row["r_swapped"])),
+            *(row["label"], row["patients"], row["points"], signed(row["r"]), interval(row["low"], row["high"])),
+            *(interval(row["patient_low"], row["patient_high"]), signed(row["r_swapped"])),
             p_words(row["p_swapped"], row["p_floor"]),
         )
         for row in rows
@@ -198,48 +194,3 @@ def _stretch(row: Row) -> str:
     if row["immune_day"] is None:
         return "never beyond" if row["which_first"] != "not evaluable" else "not evaluable"
     return f"day {row['immune_after_day']} to {row['immune_day']}, {row['direction']}: {row['which_first']}"
-
-
-def _by_chance(tests: int, apart: int, joined: Joined) -> str:
-    if not tests:
-        return "No interval can be given."
-    chance = tests * joined.measured.plan.alpha
-    return (
-        f"Of {tests} intervals {apart} {'excludes' if apart == 1 else 'exclude'} 0; {chance:.1f} would by chance alone "
-        "if nothing were there."
-    )
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """Return an interval as it is read.
-
-    >>> interval(-0.123, 0.5), interval(None, None)
-    ('-0.12 to +0.50', 'no interval')
-    """
-    return "no interval" if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
-
-
-def fold_words(row: Row) -> str:
-    """Return a difference as a fold, with its interval."""
-    ends = "" if row["low"] is None else f" ({math.exp(row['low']):.2f} to {math.exp(row['high']):.2f})"
-    return f"{_UNIT[row['scale']]} times {math.exp(row['difference']):.2f}{ends}"
-
-
-def p_words(p: float | None, floor: float | None) -> str:
-    """Return a p, or the floor that stands in its place.
-
-    >>> p_words(0.031, 0.008), p_words(None, 0.1), p_words(None, None)
-    ('0.031', 'none: smallest possible 0.1', '-')
-    """
-    if p is not None:
-        return f"{p:.2g}"
-    return "-" if floor is None else f"none: smallest possible {floor:.2g}"
-
-
-def listed(names: list[str]) -> str:
-    """Return names joined by commas, or ``none``."""
-    return ", ".join(names) or "none"
-
-
-def _signed(value: float | None) -> str | None:
-    return None if value is None else f"{value:+.2f}"
