@@ -16,7 +16,7 @@ from immunomon.mechanism.headlines import leave_one_out
 from immunomon.mechanism.joined import join
 from immunomon.mechanism.page import markdown, mechanism_page
 from immunomon.mechanism.path import path
-from immunomon.mechanism.within import correlation, patients_interval
+from immunomon.mechanism.within import NARROW, correlation, patients_interval
 from immunomon.model.analysis import default_plan
 from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.statistics.facts import facts_of
@@ -117,6 +117,18 @@ def test_both_lags_rest_on_the_same_pairs_and_the_difference_is_theirs(found):
     assert gap["r"] == pytest.approx(first["r"] - later["r"])
     assert first["r"] > later["r"], "Tregs rise at week 2, platelets at week 4"
     assert (first["fewest_weeks"], first["most_weeks"]) == (2, pytest.approx(4))
+
+
+def test_an_interval_known_to_be_too_narrow_says_so_wherever_it_stands(found):
+    gap = row(found, "lags", endpoint="treg", lag="difference")
+    headline = row(found, "leave_one_out", headline="difference of lags", endpoint="treg")
+    assert gap["note"] == headline["note"] == NARROW
+    assert pd.isna(row(found, "lags", endpoint="treg", lag="same visit")["note"])
+    in_short, order = (mechanism_page(found.joined, found.tables).sections[place] for place in (1, 4))
+    assert any(NARROW in said for said in in_short.paragraphs)
+    stated = [said for said in order.paragraphs if f"{gap['low']:+.2f} to {gap['high']:+.2f}" in said]
+    assert stated
+    assert all(NARROW in said for said in stated)
 
 
 MECHANISM_LAGS = ("same visit", "immune change first", "platelets first", "difference")

@@ -17,7 +17,7 @@ from immunomon.kernels.two_groups import welch_interval
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path import PATHS, along
 from immunomon.mechanism.rows import head
-from immunomon.mechanism.within import Pair, contributors, correlation, lag_difference, patients_interval
+from immunomon.mechanism.within import NARROW, Pair, contributors, correlation, lag_difference, patients_interval
 from immunomon.model.mechanism import LEAVE_ONE_OUT
 from immunomon.statistics.measured import Series
 from immunomon.statistics.rows import as_json, contracted
@@ -32,13 +32,14 @@ ALL_VISITS = "all visits"
 
 @dataclass(frozen=True, eq=False)
 class _Headline:
-    """What is estimated, where, in whom (subjects,), and how it is worked out for some of them."""
+    """What is estimated, where, in whom (subjects,), how it is worked out for some, a remark on the interval."""
 
     name: str
     series: Series
     at: str
     whose: Mask
     of: Callable[[Mask], Found]
+    remark: str = ""
 
 
 def leave_one_out(joined: Joined, seed: int) -> pd.DataFrame:
@@ -61,7 +62,7 @@ def _headlines(joined: Joined, series: Series, seed: int) -> Iterator[_Headline]
         ("difference of lags", lag_difference, True),
     ):
         within = partial(_within, pair, joined.confidence, estimate=estimate, lag=lag)
-        yield _Headline(name, series, ALL_VISITS, contributors(pair, lag=lag), within)
+        yield _Headline(name, series, ALL_VISITS, contributors(pair, lag=lag), within, NARROW if lag else "")
     for name in PATHS:
         for visit in joined.visits:
             columns, known = along(joined, name, series, visit=visit)
@@ -108,7 +109,7 @@ def _row(joined: Joined, one: _Headline) -> dict[str, Any]:
     row |= {
         "excludes_0": _excludes(low, high),
         "without": as_json(names[places[known]], without[known]),
-        "note": f"not estimable without: {lost}" if lost else "",
+        "note": "; ".join(part for part in (f"not estimable without: {lost}" if lost else "", one.remark) if part),
     }
     if not known.any():
         return row

@@ -13,6 +13,7 @@ from immunomon.mechanism.caveats import cannot_say
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path_words import balance_section, leave_out_section, path_section
 from immunomon.mechanism.together_words import order_section, response_section, within_section
+from immunomon.mechanism.within import NARROW
 from immunomon.mechanism.words import excludes_0, listed
 
 __all__ = ["markdown", "mechanism_page"]
@@ -61,13 +62,14 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
     differ = [row["label"] for row in apart if excludes_0(row)]
     tied = [row["label"] for row in within if row["p_swapped"] is not None and row["p_swapped"] <= alpha]
     leads = [row["label"] for row in lags if row["lag"] == "difference" and excludes_0(row)]
+    narrow = f" ({NARROW})" if leads else ""
     first = sum(row["immune_first"] for row in counts), sum(row["platelets_first"] for row in counts)
     whole = [row["label"] for row in path if row["step"] == "product" and excludes_0(row)]
     said = (
         f"By response: the interval of the difference excludes 0 for {listed(differ)}.",
         f"Within patients: goes with the platelets more than the common course after treatment does: {listed(tied)}.",
-        f"Order: one lag is stronger than the other for {listed(leads)}. Over all populations and responders, the "
-        f"immune change was first {first[0]} times, the platelets {first[1]} times; the rest cannot be told.",
+        f"Order: one lag is stronger than the other for {listed(leads)}{narrow}. Over all populations and responders, "
+        f"the immune change was first {first[0]} times, the platelets {first[1]} times; the rest cannot be told.",
         f"From dose to platelets through the immune change: the product's interval excludes 0 for "
         f"{listed(list(dict.fromkeys(whole)))}.",
         "None of this shows that the treatment or the immune change did it: see the end of the page.",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from immunomon.assessments.words import Section, Sheet, records, sheet
 from immunomon.mechanism.joined import Joined
-from immunomon.mechanism.within import LAG_NAMES
+from immunomon.mechanism.within import LAG_NAMES, NARROW
 from immunomon.mechanism.words import by_chance, fold_words, interval, p_words, signed
 
 __all__ = ["order_section", "response_section", "within_section"]
@@ -141,7 +141,7 @@ def _lead(found: Mapping[str, Row]) -> str:
     told = (
         "which is stronger cannot be told" if gap["low"] <= 0 <= gap["high"] else f"stronger with the {stronger} first"
     )
-    return f"{text} ({interval(gap['low'], gap['high'])}): {told}."
+    return f"{text} ({interval(gap['low'], gap['high'])}; {NARROW}): {told}."
 
 
 def _lag_sheet(joined: Joined, rows: list[dict[str, Any]]) -> Sheet:
@@ -157,6 +157,7 @@ def _lag_sheet(joined: Joined, rows: list[dict[str, Any]]) -> Sheet:
         for label in labels
     )
     caption = f"r within patients, with {100 * joined.confidence:g} % intervals over patients"
+    caption += "; that of the difference is too narrow"
     return sheet(caption, ("population", "patients", "pairs of visits", *names), body)
 
 

@@ -19,6 +19,7 @@ from immunomon.statistics.rows import contracted, no_p
 
 __all__ = [
     "LAG_NAMES",
+    "NARROW",
     "Pair",
     "contributors",
     "correlation",
@@ -32,6 +33,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
 LAG_NAMES = ("same visit", "immune change first", "platelets first", "difference")
+NARROW = "interval too narrow with few patients: a hint"
+"""What is said of the interval of a difference of lags wherever it stands; how much too narrow: docs/validation.md."""
 _FEW = "not estimable: too few patients with two or more visits that have both"
 
 
@@ -150,4 +153,5 @@ def _lag_rows(joined: Joined, series: Series) -> Iterator[dict[str, Any]]:
         else:
             r = found.r
             low, high = patients_interval(correlation, shown, joined.confidence)
-        yield row | {"r": r, "low": low, "high": high, "note": _FEW if np.isnan(r) else ""}
+        narrow = NARROW if lag == "difference" and np.isfinite(low) else ""
+        yield row | {"r": r, "low": low, "high": high, "note": _FEW if np.isnan(r) else narrow}
