@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from support.made_up_run import counted_tables
 
 from immunomon.errors import ImmunomonError
 from immunomon.model.analysis import Composition, Endpoint, NotReportable, default_plan
-from immunomon.model.populations import CHANGES, FREQUENCIES
 from immunomon.model.statistics import STATISTICS_TABLES
 from immunomon.statistics.analyse import analyse
 from immunomon.statistics.facts import facts_of
@@ -39,25 +39,20 @@ PLAN = default_plan(FACTS.visits)
 
 @pytest.fixture(scope="module")
 def tables():
-    rng = np.random.default_rng(1)
-    changes, frequencies = [], []
-    for panel, population, of, start, effect in POPULATIONS:
-        for subject, group in FACTS.group_of.items():
-            for label, day in VISITS:
-                logit = np.log(start / (1 - start)) + (effect if day > 0 else 0) + rng.normal(0, 0.1)
-                count = int(rng.binomial(8000, 1 / (1 + np.exp(-logit))))
-                ident = {"panel": panel, "population": population, "denominator": of, "label": population.upper()}
-                common = ident | {"subject": subject, "visit": label, "sample_id": f"{subject}_{label}_{panel}"}
-                numbers = {"count": count, "denominator_count": 8000}
-                lost = subject == "S9" and label == "W4" and population == "treg"
-                row = common | {"dose_group": group, "planned_day": day, "quantity": "percent", **numbers}
-                status = {"status": "not reportable", "reason": "too few events"} if lost else {"status": "ok"}
-                changes.append(row | {"value": count / 80, **status})
-                frequencies.append(common | numbers | {"is_parent": True, "percent": count / 80, "gate_se": 0.05})
-    return {
-        "changes": pd.DataFrame(changes).reindex(columns=list(CHANGES.names)).astype(CHANGES.dtypes),
-        "frequencies": pd.DataFrame(frequencies).reindex(columns=list(FREQUENCIES.names)).astype(FREQUENCIES.dtypes),
-    }
+    def status(subject, visit, day, population):
+        lost = subject == "S9" and visit == "W4" and population == "treg"
+        return {"status": "not reportable", "reason": "too few events"} if lost else {"status": "ok"}
+
+    return counted_tables(
+        POPULATIONS,
+        FACTS.group_of,
+        VISITS,
+        rng=np.random.default_rng(1),
+        events=8000,
+        spread=0.1,
+        grown=lambda effect, subject, day: effect if day > 0 else 0,
+        beside=status,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from immunomon.assessments.platelets import courses, response_row, visit_rows
 from immunomon.assessments.tabulate import contracted
 from immunomon.model.assessments import KINETICS, PLATELET_RESPONSE, PLATELET_VISITS
 from immunomon.model.endpoints import PlateletRules
-from immunomon.model.populations import CHANGES, FREQUENCIES
+from support.made_up_run import counted_tables
 
 VISITS = (("D-1", -1), ("W2", 15), ("W4", 29), ("W8", 57), ("W12", 85))
 SUBJECTS = tuple(f"S{number}" for number in range(1, 10))
@@ -38,26 +38,16 @@ POPULATIONS = (
 
 def run_tables(seed: int = 1, *, only: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
     """Return changes and frequencies of a run: responders change by what stands in POPULATIONS, others do not."""
-    rng = np.random.default_rng(seed)
-    changes, frequencies = [], []
-    for panel, population, of, start, effect in POPULATIONS:
-        if only and population not in only:
-            continue
-        for subject, group in GROUPS.items():
-            for label, day in VISITS:
-                grown = effect * (subject in RESPONDERS) * min(max(day, 0) / 29, 1)
-                logit = np.log(start / (1 - start)) + grown + rng.normal(0, 0.08)
-                count = int(rng.binomial(9000, 1 / (1 + np.exp(-logit))))
-                ident = {"panel": panel, "population": population, "denominator": of, "label": population.upper()}
-                common = ident | {"subject": subject, "visit": label, "sample_id": f"{subject}_{label}_{panel}"}
-                numbers = {"count": count, "denominator_count": 9000}
-                row = common | {"dose_group": group, "planned_day": day, "study_day": day, "quantity": "percent"}
-                changes.append(row | numbers | {"value": count / 90, "status": "ok"})
-                frequencies.append(common | numbers | {"is_parent": True, "percent": count / 90, "gate_se": 0.05})
-    return {
-        "changes": pd.DataFrame(changes).reindex(columns=list(CHANGES.names)).astype(CHANGES.dtypes),
-        "frequencies": pd.DataFrame(frequencies).reindex(columns=list(FREQUENCIES.names)).astype(FREQUENCIES.dtypes),
-    }
+    return counted_tables(
+        [one for one in POPULATIONS if not only or one[1] in only],
+        GROUPS,
+        VISITS,
+        rng=np.random.default_rng(seed),
+        events=9000,
+        spread=0.08,
+        grown=lambda effect, subject, day: effect * (subject in RESPONDERS) * min(max(day, 0) / 29, 1),
+        beside=lambda subject, visit, day, population: {"study_day": day, "status": "ok"},
+    )
 
 
 def platelet_counts(seed: int = 1) -> list[dict]:
