@@ -55,6 +55,14 @@ def test_a_mechanism_is_written_into_the_run_and_shown_in_the_report(run, comman
     assert sum(len(section.pictures) for section in page.sections) == 2
 
 
+def test_a_primary_endpoint_that_the_run_lacks_is_said_and_is_no_failure(run, command, tmp_path):
+    said = "NOT IN THIS RUN: th1 (percent of th1 in cd4, panel thelper): that panel has no population 'th1'; did you"
+    for arguments in (("mechanism", run), ("power", run, "-n", 3, "--out", tmp_path / "power.csv")):
+        status, out, _ = command(*arguments)
+        assert status == 0
+        assert said in " ".join(out.split()), arguments
+
+
 def test_assessments_that_are_lacking_or_of_other_files_are_asked_for(run, command):
     (run.parent / "platelets.csv").write_text("subject\nS1\n", encoding="utf-8")
     status, out, err = command("mechanism", run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import json
 import re
@@ -14,7 +13,7 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.cli.written import write_json, write_table
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, nearest
 from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
 from immunomon.pipeline.folder import write_whole
 from immunomon.pipeline.opened import Run, open_run
@@ -178,10 +177,8 @@ def absent_words(one: Endpoint, found: Measured) -> str:
     if not here:
         panels = sorted({s.endpoint.panel for s in found.series})
         return f"{text}: the run has no panel '{one.panel}'; it has {', '.join(panels) or 'none with values'}"
-    near = difflib.get_close_matches(one.population, here, n=1)
     if one.population not in here:
-        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(here)}"
-        return f"{text}: that panel has no population '{one.population}'; {hint}"
+        return f"{text}: that panel has no population '{one.population}'; {nearest(one.population, here)}"
     if one.scale is Scale.CLR:
         return f"{text}: not every part of the composition is a child of '{one.denominator}' here"
     return f"{text}: that population has no such quantity or denominator"

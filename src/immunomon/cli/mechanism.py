@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from immunomon.cli.compare import plan_for, tables_of
+from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.cli.written import write_json, write_table
 from immunomon.errors import BadSpec, ImmunomonError, Problem
 from immunomon.mechanism.analyse import NEEDED, Mechanism
@@ -59,6 +59,10 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
     write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
     write_json(folder / "mechanism.json", _record(run, declared, seed))
+    measured = found.joined.measured
+    for one in measured.absent:
+        if one.name in declared.primary.endpoints:
+            typer.echo(absent_words(one, measured))
     responders = int((found.joined.responder == 1).sum())
     typer.echo(f"{len(facts.group_of)} patients, {responders} with a platelet response; everything is exploratory.")
     typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(found.tables)} tables beside it.")

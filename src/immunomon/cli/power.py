@@ -26,6 +26,8 @@ def power(
     facts = facts_of(opened.record)
     found = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
     table = detectable(found, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
+    for one in found.absent:
+        typer.echo(absent_words(one, found))
     if out is not None:
         write_whole(out, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
         typer.echo(f"Written: {out}")
@@ -35,8 +37,6 @@ def power(
     )
     typer.echo("from the variance of this run; in brackets if that is as large as its upper 80 % limit.")
     typer.echo(f"Plan: {'default plan' if found.plan.source == 'default' else found.plan.source}, {found.plan.digest}.")
-    for one in found.absent:
-        typer.echo(absent_words(one, found))
     for (endpoint, visit), rows in table.groupby(["endpoint", "visit"], sort=False):
         first = rows.iloc[0]
         if pd.isna(first["sd"]):
