@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from immunomon.atlas.heading import heading
+from immunomon.plots.png import png_of
 from immunomon.plots.umap import atlas_plot
 
 if TYPE_CHECKING:
@@ -37,15 +38,12 @@ def picture(atlas: pd.DataFrame, record: Mapping[str, Any], *, study: Mapping[st
         if marker in record["other_markers"]:
             ax.set_title(f"{marker} (colour only)")
     trusted = record["trustworthiness"]["value"]
-    figure.suptitle(
-        f"{record['study']}, panel {record['panel']}: UMAP of {len(atlas):,} cells of {record['within']}, the same "
-        f"number from every subject and visit; trustworthiness {trusted:.2f}\nexploratory: areas and distances between "
-        "islands are no measurements; the frequencies are in the tables",
-        fontsize="medium",
+    what = (
+        f"UMAP of {len(atlas):,} cells of {record['within']}, the same number from every subject and visit; "
+        f"trustworthiness {trusted:.2f}"
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    figure.suptitle(heading(record, what), fontsize="medium")
+    return png_of(figure)
 
 
 def _draw_whose(figure: SubFigure, atlas: pd.DataFrame, record: Mapping[str, Any], study: Mapping[str, Any]) -> None:

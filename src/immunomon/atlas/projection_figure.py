@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.atlas.heading import heading
 from immunomon.plots.colours import dose_group_colours
+from immunomon.plots.png import png_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,15 +56,9 @@ def projection_picture(
         subjects = table.loc[table["visit"] == visit, "subject"].nunique()
         ax.set_title(f"{visit}: {int(densities[visit].sum()):,} cells of {subjects} subjects", fontsize="medium")
     _draw_beyond(bottom.add_subplot(), table, visits, record)
-    figure.suptitle(
-        f"{record['study']}, panel {record['panel']}: {record['cells']:,} cells of {record['within']} on the atlas of "
-        f"{record['atlas']['study']} (in grey)\nexploratory: areas and distances between islands are no measurements; "
-        "the frequencies are in the tables",
-        fontsize="medium",
-    )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    what = f"{record['cells']:,} cells of {record['within']} on the atlas of {record['atlas']['study']} (in grey)"
+    figure.suptitle(heading(record, what), fontsize="medium")
+    return png_of(figure)
 
 
 def _densities(folder: Path, table: pd.DataFrame, edges: list[NDArray[np.float64]]) -> dict[str, Counts]:

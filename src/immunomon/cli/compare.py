@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from pathlib import Path
@@ -140,13 +139,13 @@ def _write_trajectories(folder: Path, found: Analysis) -> None:
 
 
 def _write_figure(folder: Path, name: str, figure: Figure, plan: AnalysisPlan) -> None:
+    from immunomon.plots.png import png_of
+
     origin = "default plan, declared by nobody" if plan.source == "default" else f"plan {plan.name}"
     figure.text(0.995, 0.004, f"{origin}, {plan.digest[:12]}", ha="right", va="bottom", size=6, color="0.4")
     # Labels of visits and names of endpoints are the user's: they must not lead out of the folder.
     path = folder / f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)}.png"
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    write_whole(path, buffer.getvalue())
+    write_whole(path, png_of(figure, dpi=130))
 
 
 def declared_order(plan: AnalysisPlan) -> tuple[str, ...]:
@@ -187,6 +186,7 @@ def absent_words(one: Endpoint, found: Measured) -> str:
 def _say(found: Analysis, plan: AnalysisPlan, folder: Path) -> None:
     for one in found.measured.absent:
         typer.echo(absent_words(one, found.measured))
+
     origin = "default plan" if plan.source == "default" else plan.source
     typer.echo(f"Plan: {origin}, digest {plan.digest[:12]}; {len(found.measured.planned)} endpoints of it in this run.")
     typer.echo(f"Written: {folder / 'summary.md'}, and {len(found.tables)} tables beside it.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -41,6 +40,8 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     Raises ImmunomonError if the run is not finished, or its assessments are lacking or of other files than the study
     has now; BadSpec if one of their tables cannot be read.
     """
+    from immunomon.plots.png import png_of
+
     opened = open_run(run)
     facts = facts_of(opened.record)
     declared = plan_for(opened, plan, facts)
@@ -50,9 +51,7 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     for name, table in found.tables.items():
         write_table(folder, name, table)
     for name, figure in _figures(found):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-        write_whole(folder / f"{name}.png", buffer.getvalue())
+        write_whole(folder / f"{name}.png", png_of(figure))
     page = mechanism_page(found.joined, found.tables)
     text = markdown(page, str(opened.study["name"]), declared.digest)
     write_whole(folder / "mechanism.md", text.encode("utf-8"))

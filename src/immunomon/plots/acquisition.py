@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.model.quality import Quality
+from immunomon.plots.png import png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def write_acquisitions(qualities: Mapping[str, Quality], folder: Path) -> list[P
         upper.set_title(f"{name}: {quality.verdict}", fontsize=8)
         path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.png"
         temporary = path.with_name(f".{path.name}.tmp")
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+        temporary.write_bytes(png_of(figure))
         temporary.replace(path)
         written.append(path)
     return written

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunomon.plots.png import png_of
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -78,7 +80,7 @@ def write_charts(table: pd.DataFrame, folder: Path) -> list[Path]:
         figure.supxlabel("bridge sample, in order of collection; lines: mean, 2 SD, 3 SD", fontsize=8)
         path = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', str(panel))}.png"
         temporary = path.with_name(f".{path.name}.tmp")
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+        temporary.write_bytes(png_of(figure))
         temporary.replace(path)
         written.append(path)
     return written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -15,10 +14,11 @@ from immunomon.io.spillover import as_spillover
 from immunomon.kernels.spillover import unmix
 from immunomon.model.controls import EstimatedSpillover
 from immunomon.pipeline.compensation import ControlsResult
+from immunomon.plots.png import png_of
 from immunomon.plots.spillover import matrix_plot, pair_plot
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 __all__ = ["draw_pictures", "write_pages"]
 
@@ -62,7 +62,7 @@ def draw_pictures(result: ControlsResult) -> Iterator[tuple[str, bytes]]:
         names = estimate.fluorochromes if kind == "spillover" else estimate.stains
         figure = Figure(figsize=(max(5.0, 0.5 * min(len(columns), 28) + 2), 0.4 * len(names) + 2), layout="constrained")
         matrix_plot(figure.subplots(), values, kind, rows=names, columns=columns)
-        yield kind, _png(figure)
+        yield kind, png_of(figure)
     pairs = estimate.worst_pairs()
     if pairs:
         yield "worst-pairs", _pairs(result, estimate, [(pair.stain, pair.into) for pair in pairs])
@@ -84,19 +84,13 @@ def _pairs(result: ControlsResult, estimate: EstimatedSpillover, pairs: list[tup
         pair_plot(ax, raw[:, two], unmix(raw, square, two), names=(stain, into))
     for ax in places[len(pairs) :]:
         ax.set_axis_off()
-    return _png(figure)
+    return png_of(figure)
 
 
 def _own(estimate: EstimatedSpillover) -> tuple[str, ...]:
     """Return the detector in which each fluorochrome's compensated signal is found when the matrix is used."""
     matrix = estimate.matrix
     return getattr(matrix, "own_detectors", estimate.own)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _page(result: ControlsResult, drawn: dict[str, bytes]) -> str:
