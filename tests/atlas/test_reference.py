@@ -150,3 +150,8 @@ def test_a_broken_file_is_refused_with_its_name_and_never_crashes(saved, tmp_pat
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(BadAtlas, match=r"none.npz: there is no atlas here; make one with: immunomon embed"):
         load_reference(tmp_path / "none.npz")
+
+
+def test_the_remedy_names_the_run_and_the_panel_of_the_atlas(tmp_path):
+    with pytest.raises(BadAtlas, match=rf"immunomon embed {tmp_path} --panel bcell$"):
+        load_reference(tmp_path / "atlas" / "bcell.atlas.npz")

@@ -102,10 +102,10 @@ def _refuse_to_replace(path: Path, asked: Asked) -> None:
         was = load_reference(path).record
     except BadAtlas:
         return  # nothing can be projected onto it
-    differs = [key for key, value in asked.to_dict().items() if was.get(key) != value]
+    differs = asked.differences(was)
     if differs:
         raise BadAtlas(
-            f"{path}: there is an atlas already, fitted with another {', '.join(differs)}; it stays, so that maps "
+            f"{path}: there is an atlas already, fitted with {', '.join(differs)}; it stays, so that maps "
             "can be compared: project onto it with immunomon project, or replace it with --refit"
         )
 

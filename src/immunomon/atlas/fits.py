@@ -22,12 +22,15 @@ def refuse_another_panel(path: Path, record: Mapping[str, Any], panel: Panel) ->
     if set(used) != set(record["markers"]):
         differing = sorted(set(used) ^ set(record["markers"]))
         raise BadAtlas(
-            f"{path}: the panel {panel.name} has other type markers than the atlas ({', '.join(differing)}); {_REMEDY}"
+            f"{path}: the panel {panel.name} has other type markers than the atlas ({', '.join(differing)}); "
+            f"{_refit(panel.name)}"
         )
     for name in record["markers"]:
         now, then = panel.marker(name).detector, record["detectors"].get(name)
         if now != then:
-            raise BadAtlas(f"{path}: {name} was read on {then} in the atlas and is on {now} in this run; {_REMEDY}")
+            raise BadAtlas(
+                f"{path}: {name} was read on {then} in the atlas and is on {now} in this run; {_refit(panel.name)}"
+            )
 
 
 def refuse_other_scales(path: Path, record: Mapping[str, Any], scales: Mapping[str, Any]) -> None:
@@ -36,7 +39,7 @@ def refuse_other_scales(path: Path, record: Mapping[str, Any], scales: Mapping[s
         if scales[name] != record["scales"][name]:
             raise BadAtlas(
                 f"{path}: the display scale of {name} is {_said(scales[name])} in this run and "
-                f"{_said(record['scales'][name])} in the atlas; {_REMEDY}"
+                f"{_said(record['scales'][name])} in the atlas; {_refit(str(record['panel']))}"
             )
 
 
@@ -47,7 +50,8 @@ def places_of_samples(record: Mapping[str, Any], run: Run) -> dict[str, int]:
     return {one["id"]: place for place, one in known if files.get(one["id"]) == one["sha256"]}
 
 
-_REMEDY = "fit an atlas of this run: immunomon embed RUN --refit"
+def _refit(panel: str) -> str:
+    return f"fit an atlas of this run: immunomon embed RUN --panel {panel} --refit"
 
 
 def _said(scale: Any) -> str:  # noqa: ANN401

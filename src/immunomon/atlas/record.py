@@ -38,6 +38,17 @@ _NOTES = (
 )
 
 
+_IN_WORDS = {
+    "run_digest": "another state of the run",
+    "within": "another population",
+    "cells_wanted": "another number of cells",
+    "visits": "other visits",
+    "seed": "another seed",
+    "thinned_by": "other metaclusters, or none",
+    "clusters_sha256": "other metaclusters, or none",
+}
+
+
 @dataclass(frozen=True)
 class Asked:
     """What an atlas is fitted with; the same gives the same atlas.
@@ -63,6 +74,16 @@ class Asked:
             "thinned_by": "local density" if self.clusters is None else "metaclusters",
             "clusters_sha256": self.clusters,
         }
+
+    def differences(self, record: Mapping[str, Any]) -> list[str]:
+        """Return in words what an atlas, of which this is the record, was fitted with instead.
+
+        >>> asked = Asked("1f", "lymphocytes", 6000, (), 1, None)
+        >>> asked.differences(asked.to_dict() | {"run_digest": "2e", "seed": 7})
+        ['another state of the run', 'another seed']
+        """
+        differing = [_IN_WORDS[key] for key, value in self.to_dict().items() if record.get(key) != value]
+        return list(dict.fromkeys(differing))
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ ATLAS_FORMAT = "immunomon.atlas/2"
 MOST_CELLS, MOST_MARKERS = 2_000_000, 100
 _MOST_RECORD = 16_000_000
 _RECORD = "record"
-_REFIT = "fit it again: immunomon embed RUN --refit"
+_SUFFIX = ".atlas.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,22 +85,33 @@ def load_reference(path: Path) -> Reference:
     Raises BadAtlas, saying what is wrong, for a file that is no atlas, of another format, broken or changed.
     """
     if not path.is_file():
-        raise BadAtlas(f"{path}: there is no atlas here; make one with: immunomon embed RUN")
+        raise BadAtlas(f"{path}: there is no atlas here; make one with: {_embed(path)}")
     try:
         arrays = _arrays(path)
         record = json.loads(arrays.pop(_RECORD).tobytes().decode("utf-8"))
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, RecursionError, zipfile.BadZipFile) as error:
-        raise BadAtlas(f"{path}: it cannot be read as an atlas ({error}); {_REFIT}") from None
+        raise _unfit(path, f"it cannot be read as an atlas ({error})") from None
     if not isinstance(record, dict) or record.get("format") != ATLAS_FORMAT:
         found = record.get("format") if isinstance(record, dict) else None
-        raise BadAtlas(f"{path}: its format is {found!r}, this version reads '{ATLAS_FORMAT}'; {_REFIT}")
+        raise _unfit(path, f"its format is {found!r}, this version reads '{ATLAS_FORMAT}'")
     for name, array in arrays.items():
         if dict(record.get("arrays") or {}).get(name) != _sha256(array):
-            raise BadAtlas(f"{path}: its array '{name}' was changed since the atlas was fitted; {_REFIT}")
+            raise _unfit(path, f"its array '{name}' was changed since the atlas was fitted")
     if record.get("digest") != _digest(record):
-        raise BadAtlas(f"{path}: its record was changed since the atlas was fitted; {_REFIT}")
+        raise _unfit(path, "its record was changed since the atlas was fitted")
     _check(path, arrays, record)
     return Reference(**arrays, record=record)
+
+
+def _unfit(path: Path, what: str) -> BadAtlas:
+    return BadAtlas(f"{path}: {what}; fit it again: {_embed(path)} --refit")
+
+
+def _embed(path: Path) -> str:
+    """Return the command that makes an atlas at such a place, ``RUN/atlas/<panel>.atlas.npz``."""
+    run = path.parent.parent if path.parent.name == "atlas" else "RUN"
+    panel = f" --panel {path.name.removesuffix(_SUFFIX)}" if path.name.endswith(_SUFFIX) else ""
+    return f"immunomon embed {run}{panel}"
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -153,11 +164,11 @@ def _check(path: Path, arrays: Mapping[str, NDArray[Any]], record: Mapping[str, 
     except (KeyError, TypeError, ValueError, AttributeError):
         known = False
     if not (shapes_fit and known and 16 <= cells <= MOST_CELLS):
-        raise BadAtlas(f"{path}: its arrays and its record do not fit each other; {_REFIT}")
+        raise _unfit(path, "its arrays and its record do not fit each other")
     floats = ("scaled", "positions", "weights", "spacing", "score")
     sample = arrays["sample"]
     if not all(np.isfinite(arrays[name]).all() for name in floats) or sample.min() < 0 or sample.max() >= len(samples):
-        raise BadAtlas(f"{path}: it holds numbers that no atlas has; {_REFIT}")
+        raise _unfit(path, "it holds numbers that no atlas has")
 
 
 def _sha256(array: NDArray[Any]) -> str:
