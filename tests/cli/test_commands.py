@@ -174,3 +174,9 @@ def test_the_version_is_the_packages(command):
     from immunomon import __version__
 
     assert command("--version")[1].strip() == f"immunomon {__version__}"
+
+
+def test_a_misspelt_choice_is_refused_with_the_nearest_one():
+    said = CliRunner().invoke(app, ["export", "run", "--as", "anndat"])
+    assert said.exit_code == 2
+    assert "there is no 'anndat'; did you mean 'anndata'?" in said.output

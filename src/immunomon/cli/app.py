@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
-__all__ = ["Jobs", "app"]
+from immunomon.errors import nearest
+
+__all__ = ["Jobs", "app", "one_of"]
 
 app = typer.Typer(
     name="immunomon",
@@ -21,6 +23,23 @@ app = typer.Typer(
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one a processor.")
 ]
+
+
+def one_of(kinds: object) -> dict[str, Any]:
+    """Return what lets an option be one of some words, a Literal: its help lists them, a refusal names the nearest.
+
+    >>> from typing import Literal
+    >>> one_of(Literal["database", "anndata"])["metavar"]
+    '[database|anndata]'
+    """
+    known = get_args(kinds)
+
+    def parsed(given: str) -> str:
+        if given not in known:
+            raise typer.BadParameter(f"there is no '{given}'; {nearest(given, known)}")
+        return given
+
+    return {"parser": parsed, "metavar": f"[{'|'.join(known)}]"}
 
 
 @app.callback(invoke_without_command=True)

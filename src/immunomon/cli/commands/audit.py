@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from immunomon.cli.app import Jobs, app
+from immunomon.cli.app import Jobs, app, one_of
 
 Run = Annotated[Path, typer.Argument(help="The run folder.")]
 By = Annotated[str, typer.Option("--by", help="Who decides.")]
@@ -15,6 +15,8 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit 
 StudyFolder = Annotated[
     Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
 ]
+
+Action = Literal["move-gate", "drop-sample", "accept-warning"]
 
 
 @app.command()
@@ -31,9 +33,7 @@ def override(
         typer.Option("--gate", help="Where to, as in a strategy: '{method: interval, axis: CD4, low: 1800}'."),
     ] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Which region of that gate, if it has several.")] = None,
-    action: Annotated[
-        Literal["move-gate", "drop-sample", "accept-warning"], typer.Option("--action", help="What is done.")
-    ] = "move-gate",
+    action: Annotated[Action, typer.Option("--action", help="What is done.", **one_of(Action))] = "move-gate",
     check: Annotated[
         str | None, typer.Option("--check", help="accept-warning: which quality check; default: all.")
     ] = None,

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from immunomon.cli.app import Jobs, app
+from immunomon.cli.app import Jobs, app, one_of
+
+Method = Literal["som", "leiden"]
 
 
 @app.command()
@@ -22,7 +24,7 @@ def cluster(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same clusters.")] = 1,
     method: Annotated[
-        Literal["som", "leiden"], typer.Option("--method", help="How nodes become metaclusters.")
+        Method, typer.Option("--method", help="How nodes become metaclusters.", **one_of(Method))
     ] = "som",
     side: Annotated[int, typer.Option("--side", min=3, max=40, help="Nodes along each side of the map.")] = 14,
     out: Annotated[

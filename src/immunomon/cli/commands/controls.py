@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import app, one_of
+
+Method = Literal["auto", "spillover", "unmixing"]
 
 
 @app.command()
@@ -30,8 +32,12 @@ def compensate(
     ] = None,
     batch: Annotated[str | None, typer.Option("--batch", help="With --study: only this batch's controls.")] = None,
     method: Annotated[
-        Literal["auto", "spillover", "unmixing"],
-        typer.Option("--method", help="One detector a fluorochrome, or all (auto: all if there are more than 30)."),
+        Method,
+        typer.Option(
+            "--method",
+            help="One detector a fluorochrome, or all (auto: all if there are more than 30).",
+            **one_of(Method),
+        ),
     ] = "auto",
     report: Annotated[Path | None, typer.Option("--report", help="Write one HTML page with pictures.")] = None,
     pictures: Annotated[Path | None, typer.Option("--pictures", help="Write the pictures into this folder.")] = None,

@@ -8,14 +8,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import app, one_of
+
+Kind = Literal["database", "anndata"]
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     kind: Annotated[
-        Literal["database", "anndata"], typer.Option("--as", help="Results into a database, or cells for scanpy.")
+        Kind, typer.Option("--as", help="Results into a database, or cells for scanpy.", **one_of(Kind))
     ] = "database",
     to: Annotated[
         str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")

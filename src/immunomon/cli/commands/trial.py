@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from immunomon.cli.app import Jobs, app
+from immunomon.cli.app import Jobs, app, one_of
+
+Scenario = Literal["mechanism", "null", "responders", "novel"]
 
 
 @app.command()
@@ -37,7 +39,7 @@ def check(
 def simulate(
     folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
     scenario: Annotated[
-        Literal["mechanism", "null", "responders", "novel"], typer.Option("--scenario", help="What the treatment does.")
+        Scenario, typer.Option("--scenario", help="What the treatment does.", **one_of(Scenario))
     ] = "mechanism",
     events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
