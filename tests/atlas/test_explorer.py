@@ -162,6 +162,7 @@ def test_the_page_is_one_file_that_fetches_nothing(cells, tmp_path):
     text = page.save(tmp_path / "atlas.html").read_text(encoding="utf-8")
     assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=", text)
     assert "startAtlas" in text
+    assert "exploratory: areas and distances between islands are no measurements" in text
     assert repr(page) == "Explorer(An atlas: 1,501 cells)"
     choices = {name: page.document.get_model_by_name(name) for name in ("colour", "before", "after", "dose")}
     assert [name for name, _ in choices["colour"].options] == [

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import escape
 
 from immunomon.atlas.describe import WHOSE, marker_columns
-from immunomon.atlas.explorer_plots import HELP, cells_plot, choices_of, difference_plot
+from immunomon.atlas.explorer_plots import HELP, cells_plot, choices_of, difference_plot, side_by_side
+from immunomon.atlas.heading import CAUTION
 from immunomon.clusters.found import Metaclusters, metaclusters_of
 from immunomon.errors import ImmunomonError
 from immunomon.pipeline.opened import Run
@@ -30,7 +32,7 @@ _TITLES = {
     "label": "population", "metacluster": "metacluster", "cluster": "k-means cluster", "visit": "visit",
     "dose_group": "dose group", "subject": "subject",
 }  # fmt: skip
-_HEIGHT = 1160
+_HEIGHT = 1210
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +135,7 @@ def explore_cells(
 
 def _fill(document: Document, atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]], known: Densities) -> None:
     """Put the plots and what ties them together into a document."""
-    from bokeh.layouts import column, row
+    from bokeh.layouts import column
     from bokeh.models import CustomJS, Range1d
     from bokeh.models.widgets.inputs import TextAreaInput
     from bokeh.models.widgets.markups import Div
@@ -145,8 +147,11 @@ def _fill(document: Document, atlas: pd.DataFrame, colours: Mapping[str, dict[st
     cells = [cells_plot("all cells", 600, ranges), *(cells_plot(visit, 345, ranges, known=known) for visit in visits)]
     change, image = difference_plot(f"{visits[1]} against {visits[0]}", known, ranges)
     legend, found = Div(text="", width=470, name="legend"), Div(text=HELP, width=470, name="found")
-    said = Div(text="", width=700, name="compared")
-    corners = TextAreaInput(title=_CORNERS, value="", rows=2, width=1060, name="region", max_length=20_000)
+    said = Div(text="", sizing_mode="stretch_width", name="compared")
+    corners = TextAreaInput(
+        title=_CORNERS, rows=2, name="region", max_length=20_000, sizing_mode="stretch_width", max_width=1060
+    )
+    head = Div(text=_HEAD.format(title=escape(document.title), caution=CAUTION), sizing_mode="stretch_width")
     source, plots = _source(atlas, colours), [plot for plot, _ in cells]
     start = CustomJS(
         args={
@@ -173,15 +178,18 @@ def _fill(document: Document, atlas: pd.DataFrame, colours: Mapping[str, dict[st
         plot.js_on_event("reset", does("clear()"))
     document.add_root(
         column(
-            row(plots[0], column(choices.colour, legend, found)),
-            row(choices.before, choices.after, choices.dose),
-            row(*plots[1:], change),
+            head,
+            side_by_side(plots[0], column(choices.colour, legend, found)),
+            side_by_side(choices.before, choices.after, choices.dose),
+            side_by_side(*plots[1:], change),
             said,
             corners,
+            sizing_mode="stretch_width",
         )
     )
 
 
+_HEAD = '<h1 style="font-size:18px;margin:0">{title}</h1><div style="color:#667">{caution}</div>'
 _CORNERS = "The region that was drawn, for immunomon.describe_region(atlas, ...)"
 _START = """
 source.atlas = startAtlas({source, meta, densities, ranges, choices, plots, pictures, change, image, legend, found,

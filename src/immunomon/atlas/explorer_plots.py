@@ -10,7 +10,7 @@ import numpy as np
 
 from immunomon.plots.umap_density import DIFFERENCE_STOPS, Densities
 
-__all__ = ["HELP", "Choices", "cells_plot", "choices_of", "difference_plot"]
+__all__ = ["HELP", "Choices", "cells_plot", "choices_of", "difference_plot", "side_by_side"]
 
 Model = Any  # Bokeh's models, whose properties mypy does not see
 HELP = (
@@ -46,6 +46,13 @@ def choices_of(colours: Mapping[str, Mapping[str, Any]], titles: Mapping[str, st
         Select(title="After", value=visits[len(visits) // 2], options=visits, width=110, name="after"),
         Select(title="Dose group", value="", options=doses, width=110, name="dose"),
     )
+
+
+def side_by_side(*parts: Model) -> Model:
+    """Return parts beside each other; on a page that is too narrow for all, the last ones are below."""
+    from bokeh.layouts import row
+
+    return row(*parts, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
 
 
 def _figure(title: str, side: int, ranges: Sequence[Model], *, width: int | None = None) -> Model:
