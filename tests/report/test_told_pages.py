@@ -81,6 +81,7 @@ def test_a_chart_marks_rescue_and_names_every_count():
     assert chart.count("<circle") == 3
     assert chart.count('class="rescued"') == 1
     assert "day 29: 10, loss, rescue therapy" in chart
+    assert [day for day in (1, 8, 15, 22, 29) if f">{day}</text>" not in chart] == []
 
 
 def test_no_counts_draw_no_chart():

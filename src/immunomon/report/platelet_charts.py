@@ -11,8 +11,10 @@ from markupsafe import Markup, escape
 
 __all__ = ["platelet_charts"]
 
-_WIDTH, _HEIGHT, _MARGIN, _LEFT = 250.0, 110.0, 8.0, 26.0
+_WIDTH, _HEIGHT, _MARGIN, _LEFT, _BELOW = 250.0, 126.0, 8.0, 26.0, 22.0
 _LEVELS = (10, 30, 100, 300)
+_STEPS = (7, 14, 28, 56, 84, 168, 336)  # days between ticks
+_MOST_TICKS = 5
 _MOST_CHARTS = 60
 _CLASSES = {"CR": "complete", "R": "responding", "loss": "out", "NR": "steady", "baseline": "steady"}
 
@@ -31,14 +33,14 @@ def platelet_charts(visits: pd.DataFrame) -> Iterator[Markup]:
 
 
 def _chart(rows: pd.DataFrame, *, days: tuple[int, int], highest: float) -> Markup:
-    lowest = 3.0
+    lowest, floor = 3.0, _HEIGHT - _BELOW
 
     def x(day: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _MARGIN) * (day - days[0]) / (days[1] - days[0])
 
     def y(count: float) -> float:
         part = math.log(max(count, lowest) / lowest) / math.log(highest / lowest)
-        return _MARGIN + (_HEIGHT - 2 * _MARGIN) * (1 - part)
+        return _MARGIN + (floor - _MARGIN) * (1 - part)
 
     shown = [level for level in _LEVELS if level <= highest]
     lines = [
@@ -50,15 +52,34 @@ def _chart(rows: pd.DataFrame, *, days: tuple[int, int], highest: float) -> Mark
     found = rows.to_dict("records")
     points = [(x(float(row["study_day"])), y(float(row["platelets_1e9_per_l"])), row) for row in found]
     path = " ".join(f"{left:.1f},{top:.1f}" for left, top, _ in points)
-    first = f'<line class="infusion" x1="{x(1):.1f}" x2="{x(1):.1f}" y1="{_MARGIN:.0f}" y2="{_HEIGHT - _MARGIN:.0f}"/>'
+    first = f'<line class="infusion" x1="{x(1):.1f}" x2="{x(1):.1f}" y1="{_MARGIN:.0f}" y2="{floor:.0f}"/>'
+    axis = f'<text class="ticklabel" text-anchor="end" x="{_LEFT - 4:.0f}" y="{floor + 15:.0f}">day</text>'
+    axis += "".join(_tick(x(day), floor, day) for day in _days(days))
     dots = "".join(_dot(left, top, row) for left, top, row in points)
     title = escape(f"{found[0]['subject']}, dose group {found[0]['dose_group']}")
-    parts = "".join([*lines, first, f'<polyline points="{path}"/>', dots])
+    parts = "".join([*lines, axis, first, f'<polyline points="{path}"/>', dots])
     drawing = (
         f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="platelets of {title}">{parts}</svg>'
     )
     # Only the title and the dots' words come from files, and both are escaped.
     return Markup(f'<figure class="steadiness platelets"><figcaption>{title}</figcaption>{drawing}</figure>')
+
+
+def _days(days: tuple[int, int]) -> list[int]:
+    """Return the days of ticks, whole weeks after the first infusion on day 1.
+
+    >>> _days((-1, 85))
+    [1, 29, 57, 85]
+    """
+    step = next((step for step in _STEPS if (days[1] - 1) // step < _MOST_TICKS), _STEPS[-1])
+    return list(range(1, days[1] + 1, step))
+
+
+def _tick(left: float, floor: float, day: int) -> str:
+    return (
+        f'<line class="tick" x1="{left:.1f}" x2="{left:.1f}" y1="{floor:.0f}" y2="{floor + 4:.0f}"/>'
+        f'<text class="ticklabel" text-anchor="middle" x="{left:.1f}" y="{floor + 15:.0f}">{day}</text>'
+    )
 
 
 def _dot(left: float, top: float, row: dict[Any, Any]) -> str:
