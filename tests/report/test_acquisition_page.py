@@ -50,6 +50,17 @@ def test_samples_that_did_not_pass_are_listed_the_worst_first():
     ]
 
 
+def test_samples_that_cannot_be_judged_for_one_reason_are_one_line():
+    few = [(name, "cannot be judged", 0.0, "fewer than 2000 events") for name in "cab"]
+    found = read_acquisitions(samples(*few, ("d", "cannot be judged", 0.0, None), ("e", "warn", 3.0, "x")))
+    assert [one.sample_id for one in found.remarks] == ["e"]
+    assert [(one.reason, one.count) for one in found.unjudged] == [
+        ("fewer than 2000 events", 3),
+        ("no reason was given", 1),
+    ]
+    assert [one.sample_id for one in found.unjudged[0].samples] == ["a", "b", "c"]
+
+
 def test_a_run_that_judged_nothing_says_nothing():
     assert read_acquisitions(samples(("a", None, None, None))) is None
     assert page_acquisition({}) is None

@@ -10,7 +10,7 @@ import pandas as pd
 
 from immunomon.model.quality import Quality, Verdict
 
-__all__ = ["Acquisitions", "Remark", "page_acquisition", "read_acquisitions"]
+__all__ = ["Acquisitions", "Remark", "Unjudged", "page_acquisition", "read_acquisitions"]
 
 _MOST_LINES = 200
 _MOST_CHANNELS = 40
@@ -28,12 +28,22 @@ class Remark:
 
 
 @dataclass(frozen=True)
+class Unjudged:
+    """Samples that cannot be judged for one and the same reason: how many, and the first of them."""
+
+    reason: str
+    count: int
+    samples: tuple[Remark, ...]
+
+
+@dataclass(frozen=True)
 class Acquisitions:
-    """What the page shows of a study: a sentence, and the samples that did not pass, the worst first."""
+    """What the page shows of a study: a sentence, samples that did not pass, the worst first, and what is not known."""
 
     sentence: str
     remarks: tuple[Remark, ...]
     unsaid: int
+    unjudged: tuple[Unjudged, ...] = ()
 
 
 def read_acquisitions(samples: pd.DataFrame) -> Acquisitions | None:
@@ -50,10 +60,21 @@ def read_acquisitions(samples: pd.DataFrame) -> Acquisitions | None:
     order = [str(verdict) for verdict in reversed(Verdict)]
     counts = judged["quality"].value_counts()
     said = ", ".join(f"{counts[word]} {word}" for word in reversed(order) if word in counts)
-    rows = judged[judged["quality"] != str(Verdict.PASS)].to_dict("records")
+    rows = judged[~judged["quality"].isin([str(Verdict.PASS), str(Verdict.UNJUDGED)])].to_dict("records")
     rows.sort(key=lambda row: (order.index(row["quality"]), -(row["flagged_percent"] or 0), row["sample_id"]))
     remarks = tuple(_remark(row) for row in rows[:_MOST_LINES])
-    return Acquisitions(f"Acquisitions: {said}.", remarks, max(0, len(rows) - _MOST_LINES))
+    return Acquisitions(f"Acquisitions: {said}.", remarks, max(0, len(rows) - _MOST_LINES), _unjudged(judged))
+
+
+def _unjudged(judged: pd.DataFrame) -> tuple[Unjudged, ...]:
+    """Return the samples that cannot be judged by reason, the commonest first: dozens often share one."""
+    rows = judged[judged["quality"] == str(Verdict.UNJUDGED)].sort_values("sample_id")
+    groups = rows.groupby(rows["quality_reason"].fillna("no reason was given"))
+    found = [
+        Unjudged(str(reason), len(own), tuple(_remark(row) for row in own.head(_MOST_LINES).to_dict("records")))
+        for reason, own in groups
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.count, one.reason)))
 
 
 def _remark(row: Mapping[Any, Any]) -> Remark:
