@@ -53,7 +53,7 @@ class QuadrantsGate(TwoAxes, Alone):
     min_events: int = 100
     units: Units = "intensity"
     follow: Follow = "valley"
-    first: Literal["x", "y"] | None = None
+    first: Side | None = None
 
     def __post_init__(self) -> None:
         if (self.first == "x" and self.y_threshold is not None) or (self.first == "y" and self.x_threshold is not None):
@@ -124,21 +124,21 @@ class QuadrantsGate(TwoAxes, Alone):
         return self._fit(parent, scales, controls)
 
     def _fit(self, parent: EventTable, scales: Mapping[str, DisplayScale], controls: Controls | None) -> Placement:
-        def on(side: Side, events: EventTable) -> Placement:
+        def on(side: Side) -> Placement:
             declared = self.x_threshold if side == "x" else self.y_threshold
             if declared is None:
-                return fit_nested(self._by(side), events, scales, controls=controls)
+                return fit_nested(self._by(side), parent, scales, controls=controls)
             axis = self.x if side == "x" else self.y
             at = on_display(declared, scales[axis], self.units, missing=INF)
             return Placement({}, {"threshold": at}, source="declared")
 
         found: dict[tuple[Side, str], Placement]
         if self.first is None:
-            found = {("x", ""): on("x", parent), ("y", ""): on("y", parent)}
+            found = {("x", ""): on("x"), ("y", ""): on("y")}
         else:
-            found = {(self.first, ""): on(self.first, parent)}
+            found = {(self.first, ""): on(self.first)}
             at = found[self.first, ""].facts["threshold"]
-            found |= self._halves(parent, at, scales, lambda side: on(side, parent), controls)
+            found |= self._halves(parent, at, scales, on, controls)
         facts: dict[str, float] = {}
         errors: dict[str, float] = {}
         for (side, half), one in found.items():
