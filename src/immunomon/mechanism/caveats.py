@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from immunomon.mechanism.joined import AFTER_DAYS, NEAR_DAYS, Joined
+from immunomon.mechanism.joined import Joined
+from immunomon.mechanism.platelets import AFTER_DAYS, NEAR_DAYS
 
 __all__ = ["cannot_say"]
 

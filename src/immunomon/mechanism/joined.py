@@ -10,17 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.mechanism.balance import Balance, balance_of, with_rows_of
+from immunomon.mechanism.platelets import after_visit, at_visits, log2_counts
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.statistics.facts import Facts
 from immunomon.statistics.measured import Measured, Series, measure
 
-__all__ = ["AFTER_DAYS", "NEAR_DAYS", "Joined", "join", "primary_series"]
+__all__ = ["Joined", "join", "primary_series"]
 
 Floats = NDArray[np.float64]
-NEAR_DAYS = 3
-"""A platelet count belongs to a visit if it was taken at most so many days from it."""
-AFTER_DAYS = 28
-"""The platelets that follow a visit are those of so many days after it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,33 +117,24 @@ def _days(series: tuple[Series, ...], facts: Facts) -> Floats:
     return np.asarray(np.median([one.day for one in series], axis=0))
 
 
-def _at_visits(counts: pd.DataFrame | None, day: Floats, facts: Facts) -> Floats:
-    out = np.full(len(facts.labels), np.nan)
-    if counts is None:
-        return out
-    days = counts["study_day"].to_numpy(dtype=np.float64)
-    values = _log2(np.maximum(counts["platelets_1e9_per_l"].to_numpy(dtype=np.float64), 1.0))
-    for place, label in enumerate(facts.labels):
-        # A count on Day 1 is from before the infusion; one later is no baseline, however near.
-        fits = (days <= 1) == (label == facts.baseline)
-        away = np.where(fits, np.abs(days - day[place]), np.inf)
-        if away.size and away.min() <= NEAR_DAYS:
-            out[place] = values[int(away.argmin())]
-    return out
+def _counts(rows: pd.DataFrame) -> tuple[Floats, Floats]:
+    days = rows["study_day"].to_numpy(dtype=np.float64)
+    return days, log2_counts(rows["platelets_1e9_per_l"].to_numpy(dtype=np.float64))
+
+
+def _at_visits(rows: pd.DataFrame | None, day: Floats, facts: Facts) -> Floats:
+    if rows is None:
+        return np.full(len(facts.labels), np.nan)
+    return at_visits(*_counts(rows), day, baseline=facts.labels.index(facts.baseline))
 
 
 def _after(by_subject: Mapping[str, pd.DataFrame], response: pd.DataFrame, day: Floats, facts: Facts) -> Floats:
     """Return log2 of the geometric mean of the counts in the weeks after a visit, over baseline; (subjects,)."""
-    start = _log2(_column(response["baseline_1e9_per_l"], facts))
-    out = np.full(len(facts.group_of), np.nan)
+    out = _log2(_column(response["baseline_1e9_per_l"], facts))
     for place, subject in enumerate(facts.group_of):
-        if subject in by_subject:
-            rows = by_subject[subject]
-            days = rows["study_day"].to_numpy(dtype=np.float64)
-            here = (days > day[place]) & (days <= day[place] + AFTER_DAYS)
-            counts = rows["platelets_1e9_per_l"].to_numpy(dtype=np.float64)[here]
-            if counts.size:
-                out[place] = _log2(np.maximum(counts, 1.0)).mean() - start[place]
+        rows = by_subject.get(subject)
+        after = float("nan") if rows is None else after_visit(*_counts(rows), day[place])
+        out[place] = after - out[place]
     return out
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.kernels.path import path_steps
-from immunomon.mechanism.joined import AFTER_DAYS, Joined
+from immunomon.mechanism.joined import Joined
+from immunomon.mechanism.platelets import AFTER_DAYS
 from immunomon.mechanism.rows import head
 from immunomon.model.mechanism import PATH
 from immunomon.statistics.measured import Series

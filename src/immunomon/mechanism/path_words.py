@@ -9,8 +9,9 @@ import pandas as pd
 
 from immunomon.assessments.words import Section, Sheet, records, sheet
 from immunomon.mechanism.balance import WHOLE
-from immunomon.mechanism.joined import AFTER_DAYS, Joined
+from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path import PATHS
+from immunomon.mechanism.platelets import AFTER_DAYS
 from immunomon.mechanism.within import NARROW
 from immunomon.mechanism.words import interval, p_words
 

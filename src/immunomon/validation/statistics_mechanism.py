@@ -12,6 +12,7 @@ from immunomon.assessments.platelets import courses
 from immunomon.kernels.path import PathSteps, path_steps
 from immunomon.kernels.repeated import repeated_correlation, swapped_courses
 from immunomon.kernels.two_groups import difference_of_means
+from immunomon.mechanism.platelets import after_visit, at_visits, log2_counts
 from immunomon.mechanism.within import correlation, lag_difference, patients_interval
 from immunomon.model.endpoints import KineticRules, PlateletRules
 from immunomon.simulate.biology import visit_frequencies
@@ -24,7 +25,7 @@ from immunomon.validation.statistics_trials import PRIMARY, measured_log_odds, p
 __all__ = ["Search", "searched"]
 
 Floats = NDArray[np.float64]
-_AT, _AFTER_DAYS = 2, 28  # week 4, and how long after it platelets are taken to follow
+_AT = 2  # week 4
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,14 @@ def _patient(
     course = courses(platelets_of(patient, seed), rules)[patient.id]
     counted = [row for row in course.rows if not row["after_rescue"]]
     days = np.array([row["study_day"] for row in counted], dtype=np.float64)
-    counts = np.log2([max(row["platelets_1e9_per_l"], 1.0) for row in counted])
-    at_visits = np.full(len(VISITS), np.nan)
-    for place, visit in enumerate(VISITS):
-        away = np.abs(days - visit.planned_day)
-        if away.min() <= 3:
-            at_visits[place] = counts[int(away.argmin())]
-    later = (days > VISITS[_AT].planned_day) & (days <= VISITS[_AT].planned_day + _AFTER_DAYS)
-    after = float(counts[later].mean() - np.log2(course.baseline or np.nan)) if later.any() else float("nan")
+    counts = log2_counts(np.array([row["platelets_1e9_per_l"] for row in counted], dtype=np.float64))
+    planned = np.array([visit.planned_day for visit in VISITS], dtype=np.float64)
+    platelets = at_visits(days, counts, planned, baseline=0)
+    after = after_visit(days, counts, planned[_AT]) - float(np.log2(course.baseline or np.nan))
     samples = concentrations_of(patient, seed)
     area = parameters_of(samples, KineticRules())["AUCLST"][0] if samples else None
     dose, exposure = np.log2(patient.group.cells_per_kg), float(np.log2(area)) if area else float("nan")
-    return values, built, at_visits, bool(course.responses), after, float(dose), exposure
+    return values, built, platelets, bool(course.responses), after, float(dose), exposure
 
 
 def _intervals(trial: _Trial, rng: np.random.Generator, many: dict[str, float]) -> dict[str, Floats]:
