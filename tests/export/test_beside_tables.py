@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from support.small_gates import with_gates, with_trail
 
+from immunomon.cli.audit_database import audit_database
 from immunomon.cli.export import export
 from immunomon.errors import ExportFailed
 from immunomon.export.database import export_run
@@ -189,6 +190,21 @@ def test_what_happened_to_a_run_since_its_export_is_added_by_the_next(make_run, 
         "deliver",
     ]
     assert asked.one("SELECT count(*) AS n FROM runs")["n"] == 1
+
+
+def test_an_export_of_new_entries_alone_is_an_entry_too_and_calls_for_no_other(make_run, database, capsys):
+    run = make_run()
+    trail = with_trail(run)
+    export(run, database)
+    trail.append("deliver", by="Ana", reason="", target="delivery sdtm", manifest="0" * 64)
+    for outcome in ("only new entries", "nothing was changed"):
+        capsys.readouterr()
+        export(run, database, by="Ana")
+        assert outcome in capsys.readouterr().out
+        assert [entry["action"] for entry in trail.entries()] == ["run", "export", "deliver", "export"]
+    entry = trail.entries()[-1]
+    assert entry["seal"].startswith("2:")
+    assert audit_database(database, entries=False, head=entry["seal"]) == 0
 
 
 def test_a_trail_that_was_changed_since_it_was_exported_is_refused(make_run, database, asked):
