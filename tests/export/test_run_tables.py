@@ -84,3 +84,5 @@ def test_a_table_that_is_not_the_manifests_own_is_refused(make_run):
     changed_manifest(run, tables=digests | {"changes": "0" * 64})
     with pytest.raises(ExportFailed, match=r"'changes' is not the one run.json was written for"):
         read_run(run)
+    with pytest.raises(ExportFailed, match=r"it was changed since then; see what: immunomon audit "):
+        read_run(run)

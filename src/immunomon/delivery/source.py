@@ -134,7 +134,10 @@ def _table(folder: Path, name: str, digest: str) -> pd.DataFrame:
     try:
         data = path.read_bytes()
         if digest and hashlib.sha256(data).hexdigest() != digest:
-            raise DeliveryFailed(f"{folder}: table '{name}' is not the one run.json was written for; {_AGAIN}")
+            raise DeliveryFailed(
+                f"{folder}: table '{name}' is not the one run.json was written for: it was changed since then; "
+                f"see what: immunomon audit {folder}; {_AGAIN}"
+            )
         return pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
     except FileNotFoundError:
         raise DeliveryFailed(f"{path}: is missing; {_AGAIN}") from None

@@ -129,7 +129,10 @@ def _bytes(folder: Path, record: Mapping[str, Any], name: str) -> bytes | None:
     except OSError as error:
         raise ExportFailed(f"{path}: cannot be read ({error})") from error
     if named not in (None, hashlib.sha256(data).hexdigest()):
-        raise ExportFailed(f"{folder}: table '{name}' is not the one run.json was written for; {_AGAIN}")
+        raise ExportFailed(
+            f"{folder}: table '{name}' is not the one run.json was written for: it was changed since then; "
+            f"see what: immunomon audit {folder}; {_AGAIN}"
+        )
     return data
 
 
