@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from immunomon.cli.override import Asked, override
 from immunomon.errors import BadSpec, ImmunomonError, RunLocked
 from immunomon.pipeline.audit import AuditTrail
 from immunomon.pipeline.folder import RunFolder
@@ -214,3 +215,10 @@ def test_a_line_that_a_stopped_program_left_unfinished_is_no_entry(study):
     run_study(study, jobs=2)
     assert len(trail.entries()) == before + 1
     assert trail.problems() == []
+
+
+def test_whoever_names_the_study_for_an_override_is_told_of_its_run_folder(own_trial):
+    asked = Asked("drop-sample", "fcs__treg__S02_W4_treg", "A. Analyst", "clotted")
+    with pytest.raises(ImmunomonError, match=r"this is the study's folder; name the run folder instead, such as .*run"):
+        override(own_trial, asked, study=None, run_now=False, jobs=None)
+    assert not (own_trial / "overrides.yaml").exists()

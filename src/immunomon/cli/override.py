@@ -56,7 +56,10 @@ def override(run: Path, asked: Asked, *, study: Path | None, run_now: bool, jobs
     """Add the decision to the study's overrides, in place of one on the same target; return 0, or the run's status.
 
     Nothing is written if the file would have a problem then.
+    Raises ImmunomonError for a study's folder in place of a run's.
     """
+    if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
+        raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
     folder = study or run.resolve().parent
     path = folder / OVERRIDES_FILE
     if not (folder / "study.yaml").is_file():
