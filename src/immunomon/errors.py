@@ -28,6 +28,7 @@ __all__ = [
     "UnknownChannel",
     "UnknownName",
     "WrongScale",
+    "counted",
     "nearest",
 ]
 
@@ -49,6 +50,15 @@ def nearest(name: str, known: Iterable[str], *, in_order: bool = False) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return "known are: " + ", ".join(names[:40]) if names else "none are known"
+
+
+def counted(number: int, noun: str, many: str = "") -> str:
+    """Return a number with its noun; many: the plural where it is not the noun with an s.
+
+    >>> counted(1, "entry", "entries"), counted(1200, "entry", "entries"), counted(0, "seal")
+    ('1 entry', '1,200 entries', '0 seals')
+    """
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
 
 
 class ImmunomonError(Exception):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
+from immunomon.cli.audit_database import audit_database
 from immunomon.errors import ExportFailed
 from immunomon.export.connection import _message, database_url, shown
 
@@ -26,6 +27,8 @@ def test_what_is_no_url_is_refused_without_repeating_it(text):
 def test_other_kinds_of_database_are_refused():
     with pytest.raises(ExportFailed, match="no export to 'mysql' databases; for a file write sqlite:///"):
         database_url("mysql://me:hush@host/db")
+    with pytest.raises(ExportFailed, match="no audit of 'oracle' databases; for a file write sqlite:///"):
+        audit_database("oracle://me:hush@host/db", entries=False)
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])

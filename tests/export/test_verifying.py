@@ -30,6 +30,12 @@ def test_a_database_is_as_its_exports_left_it(exported, capsys):
     assert "no seal is the one that was written down" in capsys.readouterr().out
 
 
+def test_one_seal_is_one_seal(make_run, database, capsys):
+    export_run(make_run(), database)
+    assert audit_database(database, entries=False) == 0
+    assert " rows held against 1 seal. Head " in capsys.readouterr().out
+
+
 def test_a_changed_deleted_or_added_row_of_any_table_is_found_and_named(exported):
     tried: list = []
     with transaction(database_url(exported)) as connection:

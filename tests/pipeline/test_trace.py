@@ -70,6 +70,7 @@ def test_a_number_leads_back_to_file_panel_matrix_scales_gates_decision_counts_a
     assert all(one["worked_out"]["agrees"] for one in found["changes"])
     assert len(number["medians"]) == len({one["marker"] for one in number["medians"]}) == 8
     assert [one["target"] for one in found["deliveries"]] == ["delivery csv", "delivery adam"]
+    assert [one["target"] for one in found["exports"]] == [f"sqlite:///{traced / 'trial.sqlite'}"]
 
 
 def test_the_database_tells_the_same_numbers_gates_and_decisions(traced, shown):
@@ -107,6 +108,9 @@ def test_the_text_says_it_for_a_person(shown):
     for word in ("SHA-256", "logicle t 262144", "placed by valley, moved by A. Analyst", "Formula    100 x ", "head "):
         assert word in text
     assert text.endswith("Everything on this way fits.\n")
+    left = [line.split(": ", 1)[1].split(" /")[0] for line in text.splitlines() if line.startswith("Left ")]
+    assert [line.split(",")[0].split(":")[0] for line in left] == ["delivery csv", "delivery adam", "export to sqlite"]
+    assert ", head of its seals 1:" in left[-1]
 
 
 def test_a_change_is_worked_out_from_the_two_values_and_names_the_baseline_sample(shown):

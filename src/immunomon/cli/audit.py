@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
 from immunomon.pipeline.audit import SEALED, AuditTrail
 from immunomon.pipeline.lock import Reason, lock_run
 
@@ -17,7 +17,7 @@ __all__ = ["audit", "lock", "said_head"]
 def said_head(run: Path) -> str:
     """Return the end of a run's trail in words, to be written down where nobody who writes the run folder writes."""
     head = AuditTrail(run).head()
-    return "no entries" if head is None else f"{head.entries} entries, head {head}"
+    return "no entries" if head is None else f"{counted(head.entries, 'entry', 'entries')}, head {head}"
 
 
 def audit(run: Path, *, entries: bool, head: str | None = None) -> int:
@@ -39,10 +39,10 @@ def audit(run: Path, *, entries: bool, head: str | None = None) -> int:
     for problem in problems:
         typer.echo(problem)
     if problems:
-        typer.echo(f"{len(problems)} problem(s): the run is not as its trail says.")
+        typer.echo(f"{counted(len(problems), 'problem')}: the run is not as its trail says.")
         return 1
     if head is not None:
-        typer.echo(f"The entry written down is there; {trail.after(head)} entries came after it.")
+        typer.echo(f"The entry written down is there; {counted(trail.after(head), 'entry', 'entries')} came after it.")
     others = _unsealed(run)
     if others:
         typer.echo(f"Not sealed, because other commands write them from the run: {', '.join(others)}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import typer
 from sqlalchemy import Connection, select
 
+from immunomon.errors import counted
 from immunomon.export.connection import database_url, reading, shown
 from immunomon.export.schema import seals
 from immunomon.export.verifying import verify
@@ -19,7 +20,7 @@ def audit_database(source: str, *, entries: bool, head: str | None = None) -> in
 
     head: one that was printed earlier and written down elsewhere; the chain of seals must still hold it.
     """
-    url = database_url(source)
+    url = database_url(source, "audit of")
     with reading(url) as connection:
         found = verify(connection, shown(url))
         problems = [*found.problems, *_head_problem(connection, head)]
@@ -29,11 +30,12 @@ def audit_database(source: str, *, entries: bool, head: str | None = None) -> in
     for line in (*found.notes, *problems):
         typer.echo(line)
     if problems:
-        typer.echo(f"{len(problems)} problem(s): the database is not as its exports left it.")
+        typer.echo(f"{counted(len(problems), 'problem')}: the database is not as its exports left it.")
         return 1
     if head is not None:
         typer.echo("The seal written down is there.")
-    typer.echo(f"None changed: {found.rows:,} rows are as {found.seals} seal(s) say. Head of the seals: {found.head}")
+    held = f"{counted(found.rows, 'row')} held against {counted(found.seals, 'seal')}"
+    typer.echo(f"None changed: {held}. Head of the seals: {found.head}")
     return 0
 
 

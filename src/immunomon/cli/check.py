@@ -10,6 +10,7 @@ import typer
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
 from immunomon.delivery.mapping import read_map
+from immunomon.errors import counted
 from immunomon.gates import GATE_METHODS
 from immunomon.specs.analysis import load_analysis
 
@@ -33,15 +34,11 @@ def check(paths: Sequence[Path]) -> int:
             progress=lambda done, of: say("reading", done, of, 0),
             others={"immunomon.cp-map": read_map, "immunomon.analysis": load_analysis},
         )
-    read = f"{_counted(report.specs, 'spec')} (YAML and CSV) and {_counted(report.fcs_files, 'FCS file')}"
+    read = f"{counted(report.specs, 'spec')} (YAML and CSV) and {counted(report.fcs_files, 'FCS file')}"
     for line in (*report.notes, *report.problems):
         typer.echo(str(line))
     if report.problems:
-        typer.echo(f"{_counted(len(report.problems), 'problem')} in {read}.")
+        typer.echo(f"{counted(len(report.problems), 'problem')} in {read}.")
         return 1
     typer.echo(f"No problems in {read}.")
     return 0
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

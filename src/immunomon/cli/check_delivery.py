@@ -13,6 +13,7 @@ from rich.text import Text
 
 from immunomon.delivery.rules.check import Breach, Report, check_delivery
 from immunomon.delivery.rules.registry import RULES
+from immunomon.errors import counted
 
 __all__ = ["check", "report_json", "said_of"]
 
@@ -65,8 +66,9 @@ def said_of(report: Report) -> str:
     rules = {kind: len({one.rule for one in report.of(kind)}) for kind in ("error", "warning")}
     broken = " and ".join(f"{count} of severity {kind}" for kind, count in rules.items() if count)
     idle = f" ({len(report.not_applicable)} had nothing to look at)" if report.not_applicable else ""
-    over = f"{len(report.run)} rules{idle} over {report.records:,} records in {report.files} files"
-    return f"{over}: {f'broken are {broken}' if broken else 'none is broken'}."
+    over = f"{counted(report.records, 'record')} in {counted(report.files, 'file')}"
+    rules_run = counted(len(report.run), "rule")
+    return f"{rules_run}{idle} over {over}: {f'broken are {broken}' if broken else 'none is broken'}."
 
 
 def _say(report: Report, most: int | None) -> None:

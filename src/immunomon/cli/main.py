@@ -7,7 +7,7 @@ from importlib import import_module
 import typer
 
 from immunomon.cli.app import app
-from immunomon.errors import BadSpec, ImmunomonError
+from immunomon.errors import BadSpec, ImmunomonError, counted
 
 __all__ = ["app", "main"]
 
@@ -35,7 +35,7 @@ def main() -> None:
         app()
     except BadSpec as error:
         typer.echo("\n".join(str(problem) for problem in error.problems), err=True)
-        typer.echo(f"{len(error.problems)} problem(s); nothing was done.", err=True)
+        typer.echo(f"{counted(len(error.problems), 'problem')}; nothing was done.", err=True)
         raise SystemExit(1) from None
     except ImmunomonError as error:
         typer.echo(f"immunomon: {error}", err=True)

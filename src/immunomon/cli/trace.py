@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from immunomon.errors import counted
 from immunomon.pipeline.trace import Asked, trace
 
 __all__ = ["show", "told"]
@@ -42,7 +43,7 @@ def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, An
     from immunomon.export.connection import database_url, reading, shown
     from immunomon.pipeline.trace_database import DatabaseRecords
 
-    url = database_url(source)
+    url = database_url(source, "trace in")
     with reading(url) as connection:
         return trace(DatabaseRecords(connection, shown(url), study), asked)
 
@@ -85,9 +86,7 @@ def told(found: Plain) -> Iterator[str]:
     yield from _changes(found["changes"])
     yield from _responses(found["responses"])
     yield from _trail(found["audit"])
-    for one in found["deliveries"]:
-        what = f"{one.get('target')}, manifest {one.get('manifest')}"
-        yield f"Left       entry {one['number']}, {one['utc']}, by {one['by']}: {what}"
+    yield from _left(found)
     yield from _delivery(found.get("delivery"))
     wrong = list(_wrong(found))
     yield from (f"DOES NOT FIT: {one}" for one in wrong)
@@ -224,7 +223,17 @@ def _trail(audit: Plain) -> Iterator[str]:
         yield "Audit      the trail has no finished run"
         return
     yield f"Audit      sealed by entry {seal['number']}, {seal['utc']}, by {seal['by']}, hash {seal['hash']}"
-    yield f"           {audit['entries']} entries, head {audit['head']}"
+    yield f"           {counted(audit['entries'], 'entry', 'entries')}, head {audit['head']}"
+
+
+def _left(found: Plain) -> Iterator[str]:
+    """Yield what left the run, in the order of the trail's entries."""
+    for one in sorted((*found["deliveries"], *found["exports"]), key=lambda one: int(one["number"])):
+        what = f"{one.get('target')}, manifest {one.get('manifest')}"
+        if one["action"] == "export":
+            seal = f", head of its seals {one['seal']}" if one.get("seal") else ""
+            what = f"export to {one.get('target')}{seal}{_why(one['reason'])}"
+        yield f"Left       entry {one['number']}, {one['utc']}, by {one['by']}: {what}"
 
 
 def _delivery(delivery: Plain | None) -> Iterator[str]:

@@ -45,11 +45,11 @@ _REMEDIES = (
 )
 
 
-def database_url(text: str) -> URL:
+def database_url(text: str, wanted: str = "export to") -> URL:
     """Read a database URL; PostgreSQL is reached through psycopg.
 
-    Raises ExportFailed if it is none, or of another kind of database. The message does not repeat the text, which may
-    hold a password.
+    wanted: what is to be done with it, in messages. Raises ExportFailed if it is none, or of another kind of database.
+    The message does not repeat the text, which may hold a password.
 
     >>> database_url("postgresql://monitor:secret@db/trial").drivername
     'postgresql+psycopg'
@@ -57,12 +57,12 @@ def database_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise ExportFailed(f"the place to export to is no database URL; {_EXAMPLES}") from None
+        raise ExportFailed(f"what was given as a database is no database URL; {_EXAMPLES}") from None
     kind = url.get_backend_name()
     if kind == "postgres":
         kind = "postgresql"
     if kind not in {"sqlite", "postgresql"}:
-        raise ExportFailed(f"no export to '{kind}' databases; {_EXAMPLES}")
+        raise ExportFailed(f"no {wanted} '{kind}' databases; {_EXAMPLES}")
     return url.set(drivername="sqlite" if kind == "sqlite" else "postgresql+psycopg")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import immunomon
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
 from immunomon.pipeline.folder import write_whole
 from immunomon.pipeline.provenance import code_digest, file_digest
 
@@ -202,7 +202,7 @@ class AuditTrail:
         if not found or (number and number != str(found[0])):
             raise ImmunomonError(
                 f"{self.path}: no entry is the one that was written down as {head.strip()}; "
-                f"the trail was written anew or cut off since then ({len(entries)} entries now)"
+                f"the trail was written anew or cut off since then ({counted(len(entries), 'entry', 'entries')} now)"
             )
         return len(entries) - found[0]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunomon.errors import ImmunomonError, RunLocked
+from immunomon.errors import ImmunomonError, RunLocked, counted
 from immunomon.pipeline.audit import AuditTrail
 from immunomon.pipeline.folder import RunFolder, write_whole
 from immunomon.pipeline.provenance import file_digest
@@ -59,7 +59,7 @@ def lock_run(root: Path, why: Reason) -> str:
             raise ImmunomonError(f"{root}: it is locked already; a change needs: immunomon run --reason ... --by ...")
         problems = trail.problems()
         if problems:
-            raise ImmunomonError(f"{problems[0]}; {len(problems)} problem(s) in all: immunomon audit {root}")
+            raise ImmunomonError(f"{problems[0]}; {counted(len(problems), 'problem')} in all: immunomon audit {root}")
         _write(folder, str(manifest["digest"]), why)
         details = {"digest": manifest["digest"], "inputs": manifest["inputs"]}
         trail.append("lock", by=why.by, reason=why.text, wrote=[lock], **details)

@@ -85,8 +85,13 @@ def trace(records: Records, asked: Asked) -> dict[str, Any]:
         "changes": [{**row, "worked_out": _difference(row, ("value", "baseline", "change"))} for row in changes],
         "responses": list(_responses(records, asked)),
         "audit": _trail(records),
-        "deliveries": [dict(one) for one in records.entries() if one.get("action") == "deliver"],
+        "deliveries": _entries(records, "deliver"),
+        "exports": _entries(records, "export"),
     }
+
+
+def _entries(records: Records, action: str) -> list[dict[str, Any]]:
+    return [dict(one) for one in records.entries() if one.get("action") == action]
 
 
 def _responses(records: Records, asked: Asked) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Column, MetaData, Row, Table, inspect, select
 from sqlalchemy.engine import Connection
 
-from immunomon.errors import ExportFailed, ImmunomonError, nearest
+from immunomon.errors import ExportFailed, ImmunomonError, counted, nearest
 from immunomon.export.verifying import Verified, verify
 from immunomon.pipeline.trace import Record
 
@@ -138,8 +138,8 @@ class DatabaseRecords:
         if self._verified is None:
             return "no: the database is of an earlier version; the next export seals it"
         found = self._verified
-        wrong = f"{len(found.problems)} problems; see them all with: immunomon audit {self._where}"
-        held = f"{found.rows} rows held against {found.seals} seals, head {found.head}"
+        wrong = f"{counted(len(found.problems), 'problem')}; see them all with: immunomon audit {self._where}"
+        held = f"{counted(found.rows, 'row')} held against {counted(found.seals, 'seal')}, head {found.head}"
         return f"{held}; {wrong if found.problems else 'every row is as it was sealed'}"
 
     def seal(self, sample_id: str) -> Sequence[str]:
