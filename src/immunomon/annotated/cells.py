@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.annotated.writing import Block
-from immunomon.clusters.cells import Job, one_scale_for_all
+from immunomon.clusters.cells import Job, one_scale_for_all, rows_within
 from immunomon.clusters.deepest import deepest
 from immunomon.clusters.samples import Source
 from immunomon.io.fcs import read_fcs
@@ -85,8 +85,7 @@ def open_sample(source: Source, job: Job, *, within: str, only: Rows | None = No
     compensated = compensate(events, job.spillover, wanted=names)
     scales = resolve_scales(one_scale_for_all(source.strategy), names, compensated)
     display = transform(compensated, scales, fast=False)
-    mask = tree.mask(within)
-    rows = np.flatnonzero(mask) if mask is not None else np.empty(0, dtype=np.int64)
+    rows = rows_within(tree, within)
     if only is not None:
         rows = np.intersect1d(rows, only)
     beside = (*source.panel.scatter, *([source.panel.time] if source.panel.time else []))

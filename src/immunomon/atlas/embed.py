@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from immunomon.atlas.reference import ATLAS_FORMAT, Reference, load_reference, s
 from immunomon.clusters.found import metaclusters_of
 from immunomon.clusters.samples import source_of
 from immunomon.errors import BadAtlas, ImmunomonError
-from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.folder import write_json, write_whole
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.provenance import file_digest
@@ -148,6 +147,6 @@ def _write(run: Run, table: pd.DataFrame, reference: Reference) -> Atlas:
     write_whole(parquet, buffer.getvalue())
     saved = save_reference(run.atlas_reference(panel), reference)
     contents = {**saved.record, "table_sha256": file_digest(parquet)}
-    write_whole(text, (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_json(text, contents)
     write_whole(png, image)
     return Atlas(parquet, text, png, run.atlas_reference(panel), contents)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from immunomon.clusters.samples import Source, source_of
 from immunomon.errors import BadAtlas, UnknownName
 from immunomon.kernels.intervals import wilson
 from immunomon.model.atlas_tables import PROJECTED_SAMPLES
-from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.folder import write_json, write_whole
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.steps.tabulate import frame_of
@@ -184,5 +183,5 @@ def _write(run: Run, placer: Placer, folder: Path, table: pd.DataFrame, contents
     csv, text, png = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".csv", ".json", ".png"))
     write_whole(png, projection_picture(folder, placer.reference.positions, table, record=contents, study=run.study))
     write_whole(csv, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
-    write_whole(text, (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_json(text, contents)
     return Projection(folder, csv, text, png, table, contents)

@@ -12,11 +12,10 @@ from immunomon.assessments.assess import Assessed
 from immunomon.assessments.assess import assess as worked_out
 from immunomon.assessments.pages import alarms, markdown, pages
 from immunomon.assessments.safety_page import rule_says_now
-from immunomon.cli.written import write_json, write_table
 from immunomon.errors import ImmunomonError
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.study import Study
-from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.folder import write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.specs.analysis import load_analysis

@@ -11,10 +11,9 @@ import pandas as pd
 import typer
 
 from immunomon.cli.progress import stages
-from immunomon.cli.written import write_json, write_table
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
-from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.folder import write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.specs.analysis import load_analysis

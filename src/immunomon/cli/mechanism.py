@@ -13,7 +13,6 @@ import pandas as pd
 import typer
 
 from immunomon.cli.compare import absent_words, plan_for, tables_of
-from immunomon.cli.written import write_json, write_table
 from immunomon.errors import BadSpec, ImmunomonError, Problem
 from immunomon.mechanism.analyse import NEEDED, Mechanism
 from immunomon.mechanism.analyse import mechanism as worked_out
@@ -21,7 +20,7 @@ from immunomon.mechanism.page import markdown, mechanism_page
 from immunomon.mechanism.within import LAG_NAMES
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.assessments import ASSESSMENT_TABLES
-from immunomon.pipeline.folder import write_whole
+from immunomon.pipeline.folder import write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.statistics.facts import facts_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from immunomon.clusters.workers import workers
 from immunomon.model.clusters import METACLUSTERS
 from immunomon.model.strategy import ROOT
 from immunomon.model.study import RoleKind
-from immunomon.pipeline.folder import RunFolder, write_whole
+from immunomon.pipeline.folder import RunFolder, write_json, write_whole
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.steps.tabulate import frame_of
@@ -236,5 +235,5 @@ def _write(folder: Path, tables: Mapping[str, pd.DataFrame], record: dict[str, A
     buffer = io.BytesIO()
     np.savez_compressed(buffer, codes=trained.codes, metacluster=trained.metaclusters + 1, counts=trained.counts)
     write_whole(folder / "map.npz", buffer.getvalue())
-    write_whole(folder / "clusters.json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_json(folder / "clusters.json", record)
     return Clustering(folder, record, tables)

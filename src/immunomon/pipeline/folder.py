@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from immunomon.errors import ImmunomonError, NotARunFolder, RunFolderInUse
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "write_whole"]
+__all__ = ["RunFolder", "write_json", "write_table", "write_whole"]
 
 RUN_FORMAT = "immunomon.run/1"
 
@@ -29,6 +30,19 @@ def write_whole(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: object, *, indent: int | None = 1) -> None:
+    """Write plain data as JSON, whole or not at all; indented, so that a person can read it."""
+    write_whole(path, (json.dumps(data, indent=indent, sort_keys=False, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """Write a table as Parquet and as CSV, each whole or not at all; the same table gives the same bytes."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_whole(folder / f"{name}.parquet", buffer.getvalue())
+    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -69,17 +83,11 @@ class RunFolder:
 
     def write_json(self, path: Path, data: object, *, indent: int | None = None) -> None:
         """Write plain data as JSON, whole or not at all."""
-        write_whole(path, (json.dumps(data, indent=indent, sort_keys=False, ensure_ascii=False) + "\n").encode("utf-8"))
+        write_json(path, data, indent=indent)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a table as Parquet and as CSV, each whole or not at all; the same table gives the same bytes."""
-        import io
-
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
-        write_whole(self.table_file(name, ".parquet"), buffer.getvalue())
-        text = table.to_csv(index=False, lineterminator="\n")
-        write_whole(self.table_file(name, ".csv"), text.encode("utf-8"))
+        write_table(self.root / "tables", name, table)
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Return a table; raises ImmunomonError if the folder holds no finished run."""
