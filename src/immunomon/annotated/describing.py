@@ -13,7 +13,7 @@ import immunomon
 from immunomon.annotated.beside import AtlasCells
 from immunomon.annotated.cells import LAYERS
 from immunomon.clusters.cells import one_scale_for_all
-from immunomon.clusters.deepest import labels_of
+from immunomon.clusters.deepest import population_labels
 from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
 from immunomon.model.events import Channel, EventTable, Scale
@@ -26,7 +26,7 @@ from immunomon.steps.transform import resolve_scales
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ANNOTATED_FORMAT", "SampleRow", "colours_of", "describe", "population_labels", "variables"]
+__all__ = ["ANNOTATED_FORMAT", "SampleRow", "colours_of", "describe", "variables"]
 
 ANNOTATED_FORMAT = "immunomon.anndata/1"
 SampleRow = tuple[str, str | None, str | None, int, int, SpilloverMatrix | None, str]
@@ -70,14 +70,9 @@ def _signal(detector: str) -> str:
     return {"-A": "area", "-H": "height"}.get(detector.upper()[-2:], "other")
 
 
-def population_labels(source: Source) -> dict[str, str]:
-    """Return what cells are called by their deepest population, ``root`` first, parents before children."""
-    return labels_of({one.id: (one.label, one.parent) for one in source.strategy})
-
-
 def colours_of(source: Source, columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return scanpy's palettes (``<column>_colors``): dose groups as in every plot, visits by time, cells by kind."""
-    grey = next(iter(population_labels(source).values()))
+    grey = next(iter(population_labels(source.strategy).values()))
     palettes = {}
     for name, words in columns.items():
         known = word_colours(name, list(words), grey=grey if name == "population_label" else None)

@@ -10,9 +10,10 @@ import numpy as np
 
 from immunomon.annotated.beside import AtlasCells, atlas_of
 from immunomon.annotated.cells import LAYERS, OpenSample, open_sample
-from immunomon.annotated.describing import SampleRow, colours_of, describe, population_labels, variables
+from immunomon.annotated.describing import SampleRow, colours_of, describe, variables
 from immunomon.annotated.writing import Block, CellsFile, Column, Layout, new_cells_file
 from immunomon.clusters.cells import Job
+from immunomon.clusters.deepest import population_labels
 from immunomon.clusters.found import Metaclusters, metaclusters_of
 from immunomon.clusters.samples import Source, source_of
 from immunomon.errors import ImmunomonError
@@ -114,7 +115,7 @@ def _prepared(opened: Run, panel: str | None, within: str | None, *, atlas_only:
 def _columns(
     run: Run, source: Source, samples: tuple[Job, ...], clusters: Metaclusters | None, atlas: AtlasCells | None
 ) -> dict[str, Column]:
-    labels = population_labels(source)
+    labels = population_labels(source.strategy)
     words = [
         Column("sample", tuple(one.sample.id for one in samples)),
         Column("subject", tuple(one["id"] for one in run.study["subjects"])),

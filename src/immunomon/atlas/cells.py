@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.clusters.cells import Job, one_scale_for_all, read_gated, rows_within
-from immunomon.clusters.deepest import deepest, labels_of
+from immunomon.clusters.deepest import deepest, population_labels
 from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
 from immunomon.model.events import EventTable
@@ -81,7 +81,7 @@ class Reader:
         self, job: Job, tree: GateTree, events: NDArray[np.int64], numbers: NDArray[np.int64]
     ) -> pd.DataFrame:
         sample, names = job.sample, (ROOT, *(one.id for one in tree.populations))
-        labels = labels_of({one.id: (one.label, one.parent) for one in self.source.strategy})
+        labels = population_labels(self.source.strategy)
         population = [names[code] for code in deepest(tree, events, names)]
         group = self.source.study.subject(sample.subject).dose_group if sample.subject else None
         table = pd.DataFrame({"event": events, "population": population, "label": [labels[one] for one in population]})

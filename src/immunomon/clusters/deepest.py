@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.model.gatetree import GateTree
-from immunomon.model.strategy import ROOT
+from immunomon.model.strategy import ROOT, GatingStrategy
 
-__all__ = ["deepest", "labels_of"]
+__all__ = ["deepest", "labels_of", "population_labels"]
 
 
 def deepest(tree: GateTree, rows: NDArray[np.int64], populations: Sequence[str]) -> NDArray[np.int32]:
@@ -42,3 +42,8 @@ def labels_of(populations: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     divided = {parent for _, parent in populations.values()}
     labels = {ROOT: "All events"} | {name: label for name, (label, _) in populations.items()}
     return {name: f"{label}, other" if name in divided else label for name, label in labels.items()}
+
+
+def population_labels(strategy: GatingStrategy) -> dict[str, str]:
+    """Return what to call cells by their deepest population of a strategy, ``root`` first, parents before children."""
+    return labels_of({one.id: (one.label, one.parent) for one in strategy})

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.kernels.membership import in_polygon
+
 __all__ = ["label_places", "wrapped"]
 
 Point = tuple[float, float]
@@ -65,7 +67,8 @@ def _cost(
         max(0.0, (width + w) / 2 - abs(x - a)) * max(0.0, (height + h) / 2 - abs(y - b)) for (a, b), (w, h) in taken
     ) / (width * height)
     corners = [(x, y), *((a, b) for a in (low_x, high_x) for b in (low_y, high_y))]
-    off = 1 - sum(_inside(corner, ring) for corner in corners) / len(corners)
+    across, up = np.array(corners).T
+    off = 1 - float(in_polygon(across, up, np.array(ring, dtype=np.float64)).mean())
     rows, columns = crowd.shape
     under = crowd[_bins(low_y, high_y, rows), _bins(low_x, high_x, columns)]
     covered = float(under.mean()) if under.size else 0.0
@@ -74,13 +77,3 @@ def _cost(
 
 def _bins(low: float, high: float, count: int) -> slice:
     return slice(max(0, int(low * count)), max(0, min(count, int(np.ceil(high * count)))))
-
-
-def _inside(point: Point, ring: Sequence[Point]) -> bool:
-    """Return whether a point lies inside a ring (even-odd rule; its edge may count either way)."""
-    corners = np.array(ring, dtype=np.float64)
-    after = np.roll(corners, -1, axis=0)
-    crosses = (corners[:, 1] > point[1]) != (after[:, 1] > point[1])
-    rise = np.where(crosses, after[:, 1] - corners[:, 1], 1.0)
-    at = corners[:, 0] + (point[1] - corners[:, 1]) * (after[:, 0] - corners[:, 0]) / rise
-    return bool(np.count_nonzero(crosses & (point[0] < at)) % 2)
