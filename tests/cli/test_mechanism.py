@@ -4,86 +4,67 @@ import json
 
 import pandas as pd
 import pytest
-from support.made_up_trial import RECORD, assessed, run_tables
 
 from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.pipeline.provenance import file_digest
 from immunomon.report.told import read_told
 
 
-@pytest.fixture
-def run(tmp_path):
-    folder = tmp_path / "run"
-    (folder / "tables").mkdir(parents=True)
-    (folder / "assessments").mkdir()
-    (tmp_path / "study.yaml").write_text("", encoding="utf-8")
-    (tmp_path / "platelets.csv").write_text("subject\n", encoding="utf-8")
-    (folder / "run.json").write_text(json.dumps(RECORD), encoding="utf-8")
-    tables = run_tables(only=("treg", "th17"))
-    for name in ("changes", "frequencies", "medians"):
-        tables.get(name, pd.DataFrame()).to_parquet(folder / "tables" / f"{name}.parquet")
-    for name, table in assessed().items():
-        table.to_parquet(folder / "assessments" / f"{name}.parquet")
-    inputs = {"platelets.csv": file_digest(tmp_path / "platelets.csv")}
-    (folder / "assessments" / "assessments.json").write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
-    return folder
-
-
-def test_a_mechanism_is_written_into_the_run_and_shown_in_the_report(run, command):
-    status, out, _ = command("mechanism", run)
+def test_a_mechanism_is_written_into_the_run_and_shown_in_the_report(made_up_run, command):
+    status, out, _ = command("mechanism", made_up_run)
     assert status == 0
     assert "9 patients, 4 with a platelet response; everything is exploratory." in out
-    folder = run / "mechanism"
+    folder = made_up_run / "mechanism"
     for name, table in MECHANISM_TABLES.items():
         assert list(pd.read_parquet(folder / f"{name}.parquet").columns) == list(table.names)
         assert (folder / f"{name}.csv").is_file()
     assert (folder / "mechanism.md").read_text(encoding="utf-8").startswith("# Mechanism: MADE-UP &lt;b>")
     record = json.loads((folder / "mechanism.json").read_text(encoding="utf-8"))
-    assert record["run_digest"] == file_digest(run / "run.json")
-    (page,) = read_told(run, "d" * 64).pages
+    assert record["run_digest"] == file_digest(made_up_run / "run.json")
+    (page,) = read_told(made_up_run, "d" * 64).pages
     assert (page.name, page.earlier) == ("mechanism", "")
     pictures = [picture for section in page.sections for picture in section.pictures]
     assert len(pictures) == 3
     assert all("data:image/png;base64," in picture for picture in pictures)
-    (again,) = read_told(run, "e" * 64).pages
+    (again,) = read_told(made_up_run, "e" * 64).pages
     assert again.earlier == "immunomon mechanism"
-    assert command("mechanism", run, "--out", run / "again")[0] == 0
+    assert command("mechanism", made_up_run, "--out", made_up_run / "again")[0] == 0
     for path in sorted(folder.iterdir()):
-        assert path.read_bytes() == (run / "again" / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (made_up_run / "again" / path.name).read_bytes(), path.name
     (folder / "lags.png").write_bytes(b"<script>")  # what is no picture is not shown as one
-    (page,) = read_told(run, "d" * 64).pages
+    (page,) = read_told(made_up_run, "d" * 64).pages
     assert sum(len(section.pictures) for section in page.sections) == 2
 
 
-def test_a_primary_endpoint_that_the_run_lacks_is_said_and_is_no_failure(run, command, tmp_path):
+def test_a_primary_endpoint_that_the_run_lacks_is_said_and_is_no_failure(made_up_run, command, tmp_path):
     said = "NOT IN THIS RUN: th1 (percent of th1 in cd4, panel thelper): that panel has no population 'th1'; did you"
-    for arguments in (("mechanism", run), ("power", run, "-n", 3, "--out", tmp_path / "power.csv")):
+    for arguments in (("mechanism", made_up_run), ("power", made_up_run, "-n", 3, "--out", tmp_path / "power.csv")):
         status, out, _ = command(*arguments)
         assert status == 0
         assert said in " ".join(out.split()), arguments
 
 
-def test_assessments_that_are_lacking_or_of_other_files_are_asked_for(run, command):
-    (run.parent / "platelets.csv").write_text("subject\nS1\n", encoding="utf-8")
-    status, out, err = command("mechanism", run)
+def test_assessments_that_are_lacking_or_of_other_files_are_asked_for(made_up_run, command):
+    (made_up_run.parent / "platelets.csv").write_text("subject\nS1\n", encoding="utf-8")
+    status, out, err = command("mechanism", made_up_run)
     assert status != 0
     assert "platelets.csv changed since; make it with: immunomon assess" in " ".join((out + err).split())
-    (run / "assessments" / "assessments.json").unlink()
-    status, out, err = command("mechanism", run)
+    (made_up_run / "assessments" / "assessments.json").unlink()
+    status, out, err = command("mechanism", made_up_run)
     assert status != 0
     assert "no platelet response is known here; make it with: immunomon assess" in " ".join((out + err).split())
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"inputs": 3}'])
-def test_a_record_that_cannot_be_read_is_said(run, command, content):
-    (run / "assessments" / "assessments.json").write_text(content, encoding="utf-8")
-    status, out, err = command("mechanism", run)
+def test_a_record_that_cannot_be_read_is_said(made_up_run, command, content):
+    (made_up_run / "assessments" / "assessments.json").write_text(content, encoding="utf-8")
+    status, out, err = command("mechanism", made_up_run)
     assert status != 0
     assert "cannot be read" in out + err
 
 
-def test_a_table_of_another_form_is_said(run, command):
-    pd.DataFrame({"subject": ["S1"]}).to_parquet(run / "assessments" / "kinetics.parquet")
-    status, out, err = command("mechanism", run)
+def test_a_table_of_another_form_is_said(made_up_run, command):
+    pd.DataFrame({"subject": ["S1"]}).to_parquet(made_up_run / "assessments" / "kinetics.parquet")
+    status, out, err = command("mechanism", made_up_run)
     assert status != 0
     assert "kinetics has no column" in out + err
