@@ -59,7 +59,7 @@ def typed(text: str) -> list[str]:
 
 def arguments(line: str) -> list[str] | None:
     """What stands behind ``immunomon`` in a line, without a comment; None where the line does not call it."""
-    called = re.match(r"(?:\S*[/\\])?immunomon +(?=[a-z])(.*)", line)
+    called = re.match(r"(?:time )?(?:\S*[/\\])?immunomon +(?=[a-z])(.*)", line)
     if called is None:
         return None
     words = shlex.split(re.sub(r"[\[\]](?!.*')", "", called[1]), comments=True)
