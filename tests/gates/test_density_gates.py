@@ -152,3 +152,14 @@ def test_a_side_that_shows_no_valley_takes_that_of_all_events_and_is_no_estimate
 def test_what_is_placed_in_the_data_cannot_be_declared():
     with pytest.raises(ValueError, match="not declared"):
         QuadrantsGate(x="CD127", y="CD25", first="y", x_threshold=800.0)
+
+
+def test_each_threshold_of_quadrants_goes_with_what_its_own_method_follows():
+    by = {"x_by": Valley(axis="CD127", follow="peaks")}
+    placed_first = QuadrantsGate(x="CD127", y="CD25", first="x", **by)
+    assert placed_first.anchors == {"x_threshold": ("x_low_peak", "x_high_peak")}
+    halves = QuadrantsGate(x="CD127", y="CD25", first="y", **by)
+    assert halves.anchors["x_threshold_low"] == ("x_low_peak_low", "x_high_peak_low")
+    assert set(halves.anchors) == {"x_threshold_low", "x_threshold_high"}
+    assert set(QuadrantsGate(x="CD127", y="CD25", follow="peaks").anchors) == {"x_threshold", "y_threshold"}
+    assert QuadrantsGate(x="CD127", y="CD25").anchors == {}

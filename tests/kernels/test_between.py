@@ -77,3 +77,16 @@ def test_a_population_further_out_does_not_move_the_middle_of_a_peak():
     with_others = np.concatenate([alone, rng.normal(0.6, 0.05, 8_000)])
     middles = [summit_of(profile := profile_of(v, 0.02), modes_of(profile)[0])[0] for v in (alone, with_others)]
     assert abs(middles[0] - middles[1]) < 0.002
+
+
+def test_the_middle_of_a_small_peak_lies_in_it_though_the_valley_beside_it_is_above_half_its_height():
+    rng = np.random.default_rng(6)
+    values = np.concatenate([rng.normal(0.25, 0.09, 8000), rng.normal(0.56, 0.05, 1000)])
+    profile = profile_of(values, 0.02)
+    low, high = modes_of(profile)
+    floor = profile.counts[low.index : high.index].min()
+    assert floor > profile.counts[high.index] / 2
+    assert summit_of(profile, high)[0] < 0.35
+    middle, error = summit_of(profile, high, floor=floor)
+    assert abs(middle - 0.56) < 0.01
+    assert error < 0.002

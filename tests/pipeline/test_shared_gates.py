@@ -20,14 +20,10 @@ def agreeing(trial, tmp_path_factory):
     shutil.copytree(trial, folder)
     (folder / "gating").mkdir()
     for name in ("treg", "thelper"):
-        lines = find_strategy(name).read_text(encoding="utf-8").splitlines()
-        text = "\n".join(
-            line if "consensus" in line else line.replace("{method: valley,", "{method: valley, consensus: true,")
-            for line in lines
-        )
+        text = find_strategy(name).read_text(encoding="utf-8")
         extra = f"  - id: cd25_pos\n    parent: cd4\n    gate: {WITH_CONTROL}\n    keep: high\nreport:"
         text = text.replace("report:", extra, 1) if name == "treg" else text
-        (folder / "gating" / f"{name}.yaml").write_text(text + "\n", encoding="utf-8")
+        (folder / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder
 
 

@@ -81,7 +81,9 @@ def find_valley(
     # Between peaks that are not neighbours the lowest point may lie beyond a third one; that is what 'deepest' means.
     position, depth = valley_between(profile, left, right)
     error = valley_error(profile, left, right, rng=np.random.default_rng(SEED))
-    return ValleyFound(position, depth, error, summit_of(profile, left), summit_of(profile, right))
+    floor = float(profile.counts[left.index : right.index + 1].min())
+    low, high = (summit_of(profile, mode, floor=floor) for mode in (left, right))
+    return ValleyFound(position, depth, error, low, high)
 
 
 @GATE_METHODS.register("valley")

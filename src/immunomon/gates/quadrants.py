@@ -16,7 +16,7 @@ from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.traits import Alone, TwoAxes
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Interval, Rectangle
-from immunomon.model.placement import Controls, GateMethod, Placement, Resolved
+from immunomon.model.placement import Anchored, Controls, GateMethod, Placement, Resolved
 from immunomon.model.scales import DisplayScale
 
 __all__ = ["QuadrantsGate"]
@@ -84,13 +84,14 @@ class QuadrantsGate(TwoAxes, Alone):
 
     @property
     def anchors(self) -> dict[str, tuple[str, str]]:
-        """For each threshold the two facts between which it lies at a share that samples agree on."""
-        if self.follow == "valley":
-            return {}
-        return {
-            name: (name.replace("threshold", "low_peak"), name.replace("threshold", "high_peak"))
-            for name in self.coordinates
-        }
+        """For each threshold whose method follows peaks, those of its own: at a share that samples agree on."""
+        found: dict[str, tuple[str, str]] = {}
+        for name in self.coordinates:
+            method: object = self._by("x" if name[0] == "x" else "y")
+            if isinstance(method, Anchored) and "threshold" in method.anchors:
+                low, high = method.anchors["threshold"]
+                found[name] = (name.replace("threshold", low), name.replace("threshold", high))
+        return found
 
     @property
     def resolution(self) -> dict[str, float]:
