@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import io
+import sqlite3
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from immunomon.errors import ExportFailed
 __all__ = ["CHUNK", "arrow_of", "load"]
 
 CHUNK = 20_000
+_SQLITE_VALUES = 999  # that one statement can take, in every SQLite there is
 
 
 def arrow_of(frame: pd.DataFrame, table: Table) -> pa.Table:
@@ -56,18 +59,20 @@ def load(connection: Connection, into: str, rows: pa.Table, constants: Mapping[s
 
     constants: columns that are the same in every row.
     """
-    same = dict(constants or {})
-    quote = connection.dialect.identifier_preparer.quote
-    names = ", ".join(quote(name) for name in (*same, *rows.column_names))
     if rows.num_rows == 0:
         return 0
+    # A column without any value need not be written: it is NULL without that.
+    filled = [name for name in rows.column_names if rows[name].null_count < rows.num_rows] or rows.column_names
+    same, some = dict(constants or {}), rows.select(filled)
+    quote = connection.dialect.identifier_preparer.quote
+    names = ", ".join(quote(name) for name in (*same, *filled))
     if connection.dialect.name == "postgresql":
-        columns = [pa.repeat(pa.scalar(value), rows.num_rows) for value in same.values()]
-        whole = pa.table([*columns, *rows.columns], names=[*same, *rows.column_names])
+        columns = [pa.repeat(pa.scalar(value), some.num_rows) for value in same.values()]
+        whole = pa.table([*columns, *some.columns], names=[*same, *filled])
         _copy(connection, f"COPY {quote(into)} ({names}) FROM STDIN WITH (FORMAT csv)", whole)
     else:
-        values = [*(_literal(value) for value in same.values()), *("?" * rows.num_columns)]
-        _insert(connection, f"INSERT INTO {quote(into)} ({names}) VALUES ({', '.join(values)})", rows)
+        values = [*(_literal(value) for value in same.values()), *("?" * len(filled))]
+        _insert(connection, (f"INSERT INTO {quote(into)} ({names}) VALUES ", f"({', '.join(values)})"), some)
     return int(rows.num_rows)
 
 
@@ -75,10 +80,22 @@ def _literal(value: str | int) -> str:
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
-def _insert(connection: Connection, statement: str, rows: pa.Table) -> None:
-    for batch in rows.to_batches(max_chunksize=CHUNK):
-        values = [column.to_pylist() for column in batch.columns]
-        connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
+def _insert(connection: Connection, statement: tuple[str, str], rows: pa.Table) -> None:
+    """Insert many rows by one statement: then a row costs little beside its values.
+
+    statement: until VALUES, and the values of one row, with a ``?`` for each column.
+    """
+    driver: Any = connection.connection.driver_connection
+    start, row = statement
+    at_once = max(1, _SQLITE_VALUES // rows.num_columns)
+    try:
+        for batch in rows.to_batches(max_chunksize=CHUNK):
+            values = list(chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
+            for first in range(0, len(values), at_once * rows.num_columns):
+                some = values[first : first + at_once * rows.num_columns]
+                driver.execute(start + ", ".join([row] * (len(some) // rows.num_columns)), some)
+    except sqlite3.Error as error:
+        raise OperationalError(start, None, error) from error
 
 
 def _copy(connection: Connection, statement: str, rows: pa.Table) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,23 +135,24 @@ def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, 
 def _replace(connection: Connection, run: RunTables, entry: Entry, draft: Draft) -> dict[str, Counted]:
     """Bring every table of the study to what the run holds; returns what changed in each."""
     staged = [table for table in VERSIONED if not is_empty(connection, table, run.name)]
-    changes = {table.name: _fill(connection, table, run, (entry, draft)) for table in VERSIONED}
+    # The driver and Arrow work without Python's lock: digests are made while rows are written.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        changes = {table.name: _fill(connection, table, run, (entry, draft, beside)) for table in VERSIONED}
     for table in reversed(staged):
         withdraw(connection, table, entry)
     drop_staged(connection, staged)
     return changes
 
 
-def _fill(connection: Connection, table: Table, run: RunTables, now: tuple[Entry, Draft]) -> Counted:
+def _fill(connection: Connection, table: Table, run: RunTables, now: tuple[Entry, Draft, Executor]) -> Counted:
     """Bring new and changed rows into a table."""
-    entry, draft = now
+    entry, draft, beside = now
     fresh = is_empty(connection, table, run.name)
     rows = arrow_of(frame_of(run, table), table)
     if not fresh:
         return merge(connection, table, rows, entry=entry)
-    new = load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id})
-    draft.loaded(table, rows)
-    return Counted(new=new)
+    draft.loading(table, rows, beside)
+    return Counted(new=load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id}))
 
 
 def _counted(connection: Connection, run: RunTables) -> dict[str, int]:

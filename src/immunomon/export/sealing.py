@@ -7,6 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +122,14 @@ class Draft:
     def __init__(self, connection: Connection, study: str, run_id: int | None = None) -> None:
         self._connection, self._study, self._run_id = connection, study, run_id
         self._found: dict[tuple[str, str], Sealed] = {}
+        self._coming: dict[tuple[str, str], Future[Sealed]] = {}
 
-    def loaded(self, table: Table, rows: pa.Table) -> None:
-        """Take in rows that were just written into an empty table, from memory."""
+    def loading(self, table: Table, rows: pa.Table, beside: Executor) -> None:
+        """Take in rows that are being written into an empty table, from memory and beside the writing."""
         part, missing = PARTS[table.name, "added"], pa.nulls(rows.num_rows)
         held = {column.name: missing for column in part.columns}
         held |= {name: rows[name] for name in rows.column_names if name in held}
-        self._found[table.name, "added"] = _sealed(part, held)
+        self._coming[table.name, "added"] = beside.submit(_sealed, part, held)
 
     def entries(self, new: Collection[str] | None = None) -> None:
         """Take in the entries of the study's trails with these keys, and the deliveries among them; None: all."""
@@ -140,6 +142,7 @@ class Draft:
 
     def write(self) -> str:
         """Add the seal, with what was not taken in yet read from the database; return its hash."""
+        self._found |= {which: coming.result() for which, coming in self._coming.items()}
         for (name, part), one in PARTS.items():
             if (name, part) not in self._found and one.owner and self._run_id is not None:
                 where = {"study": self._study, one.owner: self._run_id}
