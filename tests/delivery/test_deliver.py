@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from immunomon.cli.main import app
 from immunomon.delivery.deliver import FORMATS, deliver_run
-from immunomon.delivery.differences import differences
+from immunomon.delivery.differences import Difference, differences, differences_text
 from immunomon.delivery.read import read_delivery, read_manifest
 from immunomon.errors import BadSpec, DeliveryFailed, UnknownName
 from immunomon.pipeline.audit import AuditTrail
@@ -228,3 +228,17 @@ def test_without_the_study_the_numbers_are_delivered_and_the_rest_is_said_to_be_
     assert made.records["CP"] > 50
     assert "PC" in made.absent
     assert "headers were not looked at" in read_manifest(tmp_path / "out")["identifiers"]["note"]
+
+
+def test_a_value_that_changed_stands_before_words_that_changed_everywhere():
+    words = [Difference("CP", f"S{i}", "changed", "CPREASND", "LLOQ 20", "LLOQ 30", "limits") for i in range(300)]
+    values = [Difference("CP", "S7", "changed", "CPSTRESC", "12", "13", "gates")]
+    gone = [Difference("CP", "S8", "withdrawn", why="limits")]
+    assert differences_text([*words, *values, *gone], most=2).splitlines() == [
+        "Changed: 300 records, 1 in a value or a status",
+        "  CP [S7] CPSTRESC: 12 -> 13 (gates)",
+        "  CP 300 records: CPREASND: LLOQ 20 -> LLOQ 30 (limits)",
+        "Withdrawn: 1 records",
+        "  CP [S8] (limits)",
+        "New: 0 records",
+    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from immunomon.delivery.dataset import Dataset, Value, Variable, dataset_of
@@ -14,6 +14,7 @@ _FOR_NUMBER = {"VISITNUM": "VISIT", "AVISITN": "AVISIT"}
 _NOT_VALUES = {"links", "differences"}  # they say where values come from, which is why a value changed
 _PROVENANCE = {"GATESHA", "FCSSHA"}
 _REPEATED = ("ORRES", "ORRESU", "STRESN", "STRESU")  # in the words for people: STRESC tells it
+_VALUES = ("STRESC", "AVAL", "AVALC", "CHG", "STAT", "value", "change", "status", "percent", "cells_per_ul")
 _SAMPLE = ("CPSPID", "BSSPID", "sample_id")
 
 
@@ -152,15 +153,36 @@ def differences_table(found: list[Difference]) -> Dataset:
 
 
 def differences_text(found: list[Difference], most: int = 200) -> str:
-    """Return differences in words, at most so many of each kind; the table has them all."""
+    """Return differences in words, at most so many of each kind; the table has them all.
+
+    What is a value or its status comes first. Any other change that is word for word the same in several records, as
+    of a limit that stands in every reason, is one line.
+    """
     lines = []
     for kind, title in (("changed", "Changed"), ("withdrawn", "Withdrawn"), ("new", "New")):
         ones = [one for one in found if one.kind == kind and not one.variable.endswith(_REPEATED)]
-        records = len({(one.dataset, one.key) for one in ones})
-        lines.append(f"{title}: {records} records")
-        for one in ones[:most]:
-            what = f" {one.variable}: {one.old or 'nothing'} -> {one.new or 'nothing'}" if kind == "changed" else ""
-            lines.append(f"  {one.dataset} [{one.key}]{what} ({one.why})")
-        if len(ones) > most:
-            lines.append(f"  ... and {len(ones) - most} more in differences.csv")
+        values = [one for one in ones if not one.variable or one.variable.endswith(_VALUES)]
+        of_value = set(values)
+        said = f", {_records_of(values)} in a value or a status" if kind == "changed" else ""
+        lines.append(f"{title}: {_records_of(ones)} records{said}")
+        told = [_line(one, f"[{one.key}]") for one in values] + _words(one for one in ones if one not in of_value)
+        lines += told[:most]
+        if len(told) > most:
+            lines.append(f"  ... and {len(told) - most} more in differences.csv")
     return "\n".join(lines) + "\n"
+
+
+def _records_of(found: Iterable[Difference]) -> int:
+    return len({(one.dataset, one.key) for one in found})
+
+
+def _words(found: Iterable[Difference]) -> list[str]:
+    same: dict[Difference, list[str]] = {}
+    for one in found:
+        same.setdefault(replace(one, key=""), []).append(one.key)
+    return [_line(one, f"[{keys[0]}]" if len(keys) == 1 else f"{len(keys)} records:") for one, keys in same.items()]
+
+
+def _line(one: Difference, where: str) -> str:
+    what = f" {one.variable}: {one.old or 'nothing'} -> {one.new or 'nothing'}" if one.kind == "changed" else ""
+    return f"  {one.dataset} {where}{what} ({one.why})"
