@@ -47,7 +47,7 @@ layers: install
 	$(BIN)/lint-imports --no-logo
 
 pytest: install
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 docs: install
 	$(BIN)/python -m immunomon.cli.docs

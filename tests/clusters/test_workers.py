@@ -21,6 +21,7 @@ def scheduler():
         yield cluster.scheduler_address
 
 
+@pytest.mark.no_cover
 def test_a_cluster_of_processes_gives_the_bytes_that_threads_give(novel_run, clustering, scheduler, tmp_path):
     elsewhere = cluster_run(novel_run, settings=replace(SMALL, scheduler=scheduler), out=tmp_path / "elsewhere")
     written = {path.name for path in clustering.folder.iterdir() if path.is_file()}

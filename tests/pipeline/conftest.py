@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.untraced import untraced
 
 from immunomon.pipeline.run import run_study
 from immunomon.simulate.trial import simulate_trial
@@ -37,13 +38,23 @@ def own_run(finished, tmp_path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-@pytest.fixture
-def trial_apart(own_trial) -> Path:
-    """A copy of the trial whose strategies place every gate on the sample's own events: no other file has a say."""
-    (own_trial / "gating").mkdir()
+@pytest.fixture(scope="session")
+def apart(trial, tmp_path_factory) -> Path:
+    """The trial with strategies that place every gate on the sample's own events: no other file has a say."""
+    study = Path(shutil.copytree(trial, tmp_path_factory.mktemp("apart") / "trial"))
+    (study / "gating").mkdir()
     for name in ("treg", "thelper"):
         text = find_strategy(name).read_text(encoding="utf-8")
         assert ", consensus: true" in text
         text = text.replace(", consensus: true", "").replace("    consensus: true\n", "")
-        (own_trial / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8", newline="\n")
-    return own_trial
+        (study / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8", newline="\n")
+    return study
+
+
+@pytest.fixture(scope="session")
+def finished_apart(apart, tmp_path_factory) -> Path:
+    """The run of the trial whose files have no say in one another's gates. Not to be changed."""
+    out = tmp_path_factory.mktemp("apart") / "run"
+    with untraced():
+        assert run_study(apart, out, jobs=2).complete
+    return out

@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,20 @@ import pytest
 from immunomon.errors import BadSpec, NotARunFolder, RunFolderInUse
 from immunomon.model.populations import TABLES
 from immunomon.pipeline.folder import RunFolder
-from immunomon.pipeline.run import run_study
+from immunomon.pipeline.run import RunSummary, run_study
+
+CUT = Path("fcs") / "treg" / "S01_W4_treg.fcs"
+TAKEN = Path("fcs") / "thelper" / "S02_D-1_thelper.fcs"
+
+
+@dataclass(frozen=True)
+class Second:
+    """How a second run of an unchanged study went, and when each sample's result had been written before it."""
+
+    out: Path
+    summary: RunSummary
+    written: dict[Path, int]
+    seen: list[tuple[str, int, int, int]]
 
 
 def tables_of(run: Path) -> dict[str, bytes]:
@@ -61,20 +76,35 @@ def test_the_manifest_says_what_made_the_run(trial, finished):
     assert str(trial) not in (finished / "run.json").read_text(encoding="utf-8")
 
 
-def test_a_second_run_of_an_unchanged_study_gates_nothing(trial, finished):
-    before = tables_of(finished)
-    written = {path: path.stat().st_mtime_ns for path in (finished / "samples").iterdir()}
-    summary = run_study(trial, finished, jobs=2)
-    assert (summary.gated, summary.kept) == (0, len(written))
-    assert {path: path.stat().st_mtime_ns for path in (finished / "samples").iterdir()} == written
-    assert tables_of(finished) == before
+@pytest.fixture(scope="module")
+def second(trial, finished, tmp_path_factory) -> Second:
+    """A run in a folder that holds the finished run of the same study already."""
+    out = Path(shutil.copytree(finished, tmp_path_factory.mktemp("second") / "run"))
+    written = {path: path.stat().st_mtime_ns for path in (out / "samples").iterdir()}
+    seen = []
+    summary = run_study(trial, out, jobs=2, progress=lambda *what: seen.append(what))
+    return Second(out, summary, written, seen)
 
 
+def test_a_second_run_of_an_unchanged_study_gates_nothing(second, finished):
+    assert (second.summary.gated, second.summary.kept) == (0, len(second.written))
+    assert {path: path.stat().st_mtime_ns for path in (second.out / "samples").iterdir()} == second.written
+    assert tables_of(second.out) == tables_of(finished)
+
+
+def test_progress_reaches_its_end(second):
+    last = {stage: (done, total) for stage, done, total, _ in second.seen}
+    assert set(last) == {"reading", "looking", "gating", "tables"}
+    assert all(done == total for done, total in last.values())
+
+
+@pytest.mark.no_cover
 def test_the_number_of_jobs_does_not_change_a_byte(trial, finished, tmp_path):
     run_study(trial, tmp_path / "one", jobs=1)
     assert tables_of(tmp_path / "one") == tables_of(finished)
 
 
+@pytest.mark.no_cover
 def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(trial, finished, tmp_path):
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "immunomon.cli.main", "run", str(trial), "--out", str(out), "--jobs", "1"]
@@ -94,40 +124,43 @@ def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(trial, fini
     assert not [path for path in out.rglob("*.tmp") if str(os.getpid()) in path.name]
 
 
-def test_one_bad_file_costs_that_file_alone(trial_apart, tmp_path):
-    run_study(trial_apart, tmp_path / "whole", jobs=2)
-    bad = trial_apart / "fcs" / "treg" / "S01_W4_treg.fcs"
-    bad.write_bytes(bad.read_bytes()[:5000])
-    missing = trial_apart / "fcs" / "thelper" / "S02_D-1_thelper.fcs"
-    missing.unlink()
-    summary = run_study(trial_apart, tmp_path / "run", jobs=2)
-    assert not summary.complete
-    reasons = dict(summary.failed)
+@pytest.fixture(scope="module")
+def spoiled(apart, tmp_path_factory) -> Path:
+    """The trial with one file cut short and one taken away, and its run in it. Not to be changed."""
+    study = Path(shutil.copytree(apart, tmp_path_factory.mktemp("spoiled") / "trial"))
+    (study / CUT).write_bytes((apart / CUT).read_bytes()[:5000])
+    (study / TAKEN).unlink()
+    assert not run_study(study, jobs=2).complete
+    return study
+
+
+def test_one_bad_file_costs_that_file_alone(spoiled, finished_apart):
+    populations = RunFolder(spoiled / "run").read_table("populations")
+    samples = RunFolder(spoiled / "run").read_table("samples")
+    reasons = set(samples.loc[samples["status"] == "failed", "sample_id"])
     assert len(reasons) == 2
-    populations = RunFolder(tmp_path / "run").read_table("populations")
     failed = populations[populations["sample_id"].isin(reasons)]
     assert failed["count"].isna().all()
     assert failed["reason"].str.startswith("sample failed: ").all()
     assert failed["reason"].str.contains("S01_W4_treg.fcs|there is no such file", regex=True).all()
-    whole = RunFolder(tmp_path / "whole").read_table("populations")
+    whole = RunFolder(finished_apart).read_table("populations")
     good = populations[~populations["sample_id"].isin(reasons)].reset_index(drop=True)
     pd.testing.assert_frame_equal(good, whole[~whole["sample_id"].isin(reasons)].reset_index(drop=True))
-    changes = RunFolder(tmp_path / "run").read_table("changes")
+    changes = RunFolder(spoiled / "run").read_table("changes")
     assert "failed" in set(changes["status"])
 
 
-def test_a_mended_file_is_the_only_one_done_again(trial_apart, tmp_path):
-    bad = trial_apart / "fcs" / "treg" / "S01_W4_treg.fcs"
-    whole = bad.read_bytes()
-    run_study(trial_apart, tmp_path / "undisturbed", jobs=2)
-    bad.write_bytes(whole[:5000])
-    run_study(trial_apart, tmp_path / "run", jobs=2)
-    bad.write_bytes(whole)
-    summary = run_study(trial_apart, tmp_path / "run", jobs=2)
-    assert (summary.gated, summary.complete) == (1, True)
-    assert tables_of(tmp_path / "run") == tables_of(tmp_path / "undisturbed")
+@pytest.mark.no_cover
+def test_mended_files_are_the_only_ones_done_again(spoiled, apart, finished_apart, tmp_path):
+    study = Path(shutil.copytree(spoiled, tmp_path / "trial"))
+    for name in (CUT, TAKEN):
+        shutil.copyfile(apart / name, study / name)
+    summary = run_study(study, jobs=2)
+    assert (summary.gated, summary.complete) == (2, True)
+    assert tables_of(study / "run") == tables_of(finished_apart)
 
 
+@pytest.mark.no_cover
 def test_where_files_share_gates_a_mended_one_has_its_say_again(own_trial, trial, finished, tmp_path):
     name = Path("fcs") / "treg" / "S01_W4_treg.fcs"
     (own_trial / name).write_bytes((trial / name).read_bytes()[:5000])
@@ -184,11 +217,3 @@ def test_a_study_with_problems_is_not_run(own_trial, tmp_path):
     with pytest.raises(BadSpec, match=r"study\.yaml line \d+: .*no dose group"):
         run_study(own_trial, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_progress_reaches_its_end(trial, finished):
-    seen = []
-    run_study(trial, finished, progress=lambda *what: seen.append(what))
-    last = {stage: (done, total) for stage, done, total, _ in seen}
-    assert set(last) == {"reading", "looking", "gating", "tables"}
-    assert all(done == total for done, total in last.values())

@@ -62,6 +62,7 @@ def times_of(run):
     return {path: path.stat().st_mtime_ns for name in folders for path in (run / name).iterdir()}
 
 
+@pytest.mark.no_cover
 def test_a_second_run_gates_nothing_and_looks_at_nothing(agreeing, run):
     before = times_of(run)
     summary = run_study(agreeing, run, jobs=2)
@@ -69,11 +70,13 @@ def test_a_second_run_gates_nothing_and_looks_at_nothing(agreeing, run):
     assert times_of(run) == before
 
 
+@pytest.mark.no_cover
 def test_the_number_of_jobs_changes_no_shared_gate(agreeing, run, tmp_path):
     run_study(agreeing, tmp_path / "one", jobs=1)
     assert gates_of(tmp_path / "one") == gates_of(run)
 
 
+@pytest.mark.no_cover
 def test_gates_know_neither_the_visit_nor_the_dose(agreeing, run, tmp_path):
     """The same files with all visits and all doses exchanged: every gate lies where it lay."""
     other = tmp_path / "trial"
@@ -89,6 +92,7 @@ def test_gates_know_neither_the_visit_nor_the_dose(agreeing, run, tmp_path):
     assert gates_of(tmp_path / "run") == gates_of(run)
 
 
+@pytest.mark.no_cover
 def test_an_unreadable_control_costs_no_sample(agreeing, tmp_path):
     other = tmp_path / "trial"
     shutil.copytree(agreeing, other)

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from immunomon.pipeline.run import run_study
 from immunomon.simulate.trial import simulate_trial
+from support.untraced import untraced
 
 
 def small_run(folder: Path, *, events: int = 3000) -> Path:
     """Three patients, two visits, one panel; return the run folder, which lies in the study's."""
-    study = simulate_trial(folder, events=events, visits=["D-1", "W4"], subjects_per_group=1, panels=["treg"], seed=5)
-    assert run_study(study, jobs=2).complete
+    with untraced():
+        study = simulate_trial(
+            folder, events=events, visits=["D-1", "W4"], subjects_per_group=1, panels=["treg"], seed=5
+        )
+        assert run_study(study, jobs=2).complete
     return study / "run"

@@ -3,6 +3,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from support.untraced import untraced
 
 from immunomon.cli.verify import verify
 from immunomon.errors import ImmunomonError
@@ -16,8 +17,9 @@ from immunomon.verify.run import verify_run
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     study = tmp_path_factory.mktemp("verified") / "study"
-    simulate_trial(study, events=2000, visits=["D-1"], subjects_per_group=1, panels=["nk", "treg"], seed=5)
-    assert run_study(study, jobs=2).complete
+    with untraced():
+        simulate_trial(study, events=2000, visits=["D-1"], subjects_per_group=1, panels=["nk", "treg"], seed=5)
+        assert run_study(study, jobs=2).complete
     return study
 
 
