@@ -10,7 +10,7 @@ from immunomon.atlas.layout import lay_out
 
 @pytest.fixture(scope="session")
 def compiled() -> None:
-    """Compile what UMAP runs by a first layout: the compiler's own lines need not be measured, which doubles its time."""
+    """Compile what UMAP runs by a first layout: measuring the compiler's own lines doubles its time."""
     with untraced():
         lay_out(np.random.default_rng(1).normal(size=(450, 6)), seed=1)
 
