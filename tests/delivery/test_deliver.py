@@ -238,7 +238,7 @@ def test_a_value_that_changed_stands_before_words_that_changed_everywhere():
         "Changed: 300 records, 1 in a value or a status",
         "  CP [S7] CPSTRESC: 12 -> 13 (gates)",
         "  CP 300 records: CPREASND: LLOQ 20 -> LLOQ 30 (limits)",
-        "Withdrawn: 1 records",
+        "Withdrawn: 1 record",
         "  CP [S8] (limits)",
         "New: 0 records",
     ]

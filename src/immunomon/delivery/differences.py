@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from immunomon.delivery.dataset import Dataset, Value, Variable, dataset_of
+from immunomon.errors import counted
 
 __all__ = ["Difference", "differences", "differences_table", "differences_text"]
 
@@ -164,7 +165,7 @@ def differences_text(found: list[Difference], most: int = 200) -> str:
         values = [one for one in ones if not one.variable or one.variable.endswith(_VALUES)]
         of_value = set(values)
         said = f", {_records_of(values)} in a value or a status" if kind == "changed" else ""
-        lines.append(f"{title}: {_records_of(ones)} records{said}")
+        lines.append(f"{title}: {counted(_records_of(ones), 'record')}{said}")
         told = [_line(one, f"[{one.key}]") for one in values] + _words(one for one in ones if one not in of_value)
         lines += told[:most]
         if len(told) > most:
