@@ -17,7 +17,7 @@ def connection():
         yield opened
 
 
-@pytest.mark.parametrize("rows", [1, 332, 333, 334, CHUNK, CHUNK + 1])
+@pytest.mark.parametrize("rows", [1, 498, 499, 500, CHUNK, CHUNK + 1])
 def test_every_row_arrives_however_they_fill_statements_and_chunks(connection, rows):
     words = [None if number % 7 == 0 else f"it's {number}" for number in range(1, rows + 1)]
     blank = pa.array([None] * rows, pa.float64())
