@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Gate
 from immunomon.model.scales import DisplayScale
+from immunomon.model.trust import Doubt, PlacedBy
 
 __all__ = [
     "Anchored",
@@ -34,6 +35,8 @@ class Placement:
     note: empty when all went as declared; else what was done instead and why. source: what set the gate, in a few
     words (``valley``, ``FMO CD25, fmo_3.fcs``, ``fallback``); empty: the method as declared. errors: the standard
     error of those facts that say where the gate lies, on the display scale; a fact that is not in it has none.
+    doubts: what speaks against it. placed_by: coordinate (one of the facts, such as ``x_threshold``) -> what set it;
+    a coordinate that is not in it was set by the data if it has an error, else by a person (declared).
     """
 
     regions: Mapping[str, Gate]
@@ -41,6 +44,8 @@ class Placement:
     note: str = ""
     source: str = ""
     errors: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
+    placed_by: Mapping[str, PlacedBy] = field(default_factory=dict)
 
 
 @runtime_checkable

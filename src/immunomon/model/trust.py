@@ -1,0 +1,174 @@
+"""What a number's trust means: who placed a gate, what speaks against it, whether it may be reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from immunomon.errors import UnknownName, nearest
+
+__all__ = ["DOUBTS", "Doubt", "DoubtKind", "PlacedBy", "withholding"]
+
+# What set a border: the sample's own events, what the study's other files say, a control tube, a declared way out for
+# data that show nothing, a person (declared, moved or drawn elsewhere), or nothing at all.
+PlacedBy = Literal["data", "consensus", "control", "fallback", "person", "none"]
+
+
+@dataclass(frozen=True)
+class DoubtKind:
+    """A kind of doubt: what it means, what a person should do about it, and whether it withholds values by default.
+
+    withholds: whether a value that rests on it is not reportable unless the study says otherwise; what does not is a
+    remark, shown beside the value.
+    """
+
+    code: str
+    meaning: str
+    remedy: str
+    withholds: bool = True
+
+
+_KINDS = (
+    DoubtKind(
+        "fallback_alone",
+        "the border is a fallback: the file's own events show none, and no other file's consensus confirms it",
+        "look at the plot; stain and acquire again, or move the gate and say why",
+    ),
+    DoubtKind(
+        "fallback_contradicted",
+        "the border is a fallback, and it lies away from where the other files of the subject and batch have theirs",
+        "look at the plot beside the subject's other visits; move the gate or leave the value out",
+    ),
+    DoubtKind(
+        "fallback_confirmed",
+        "the file's own events show no border; the fallback lies where the other files have theirs",
+        "none is needed",
+        withholds=False,
+    ),
+    DoubtKind(
+        "borrowed",
+        "the file's own events show no border; it lies where the other files of the subject and batch have theirs",
+        "look at the plot if the population is large or the stain looks different",
+        withholds=False,
+    ),
+    DoubtKind(
+        "weak_stain",
+        "the positive peak lies far below where the other files of the panel have it: the stain failed or is weak",
+        "look for the pipetting error or the expired reagent; stain again",
+    ),
+    DoubtKind(
+        "dead_detector",
+        "the channel is zero or constant in all events: nothing can be gated on it",
+        "check the detector and the export of the file",
+    ),
+    DoubtKind(
+        "shifted_negatives",
+        "the negative peak lies far above where the other files of the panel have it: background or carry-over",
+        "look at the plot and at the tubes before it; wash and acquire again",
+    ),
+    DoubtKind(
+        "saturated",
+        "many events lie at the top of the range: what lies above it cannot be told apart",
+        "lower the detector's voltage",
+    ),
+    DoubtKind(
+        "not_followed",
+        "the file's own border was out of line with the other files of the subject and batch, and was not followed",
+        "look at the plot beside the subject's other visits",
+        withholds=False,
+    ),
+    DoubtKind(
+        "visit_outlier",
+        "the value lies far outside the subject's other visits",
+        "look at the plot beside the subject's other visits; compare staining and blood counts",
+    ),
+    DoubtKind(
+        "cloud_contradicted",
+        "the panel's own markers say that the cloud gated as lymphocytes is another one, or holds many other cells",
+        "look at the scatter plot with the lineage markers' cells on it; move the gate",
+    ),
+    DoubtKind(
+        "cloud_unconfirmed",
+        "no marker of the panel could tell which cloud the lymphocytes are",
+        "look at the scatter plot",
+    ),
+    DoubtKind(
+        "not_compensated",
+        "the file has no usable spillover matrix",
+        "give a matrix, or declare that the study needs none",
+    ),
+    DoubtKind(
+        "not_numbers",
+        "the file has events that are not numbers; they belong to no population and no denominator",
+        "export the file again",
+        withholds=False,
+    ),
+    DoubtKind(
+        "tubes_disagree",
+        "tubes of the same visit measure the same population differently, and this one stands alone",
+        "compare the tubes' plots; check for a mixed-up or badly stained tube",
+    ),
+    DoubtKind(
+        "lineages_incomplete",
+        "T, B and NK cells together are not about all lymphocytes",
+        "look at the lymphocyte gate and the lineage markers",
+        withholds=False,
+    ),
+    DoubtKind(
+        "unexpected",
+        "the value lies outside what the strategy expects of this population",
+        "look at the plot and confirm it",
+        withholds=False,
+    ),
+    DoubtKind(
+        "noise_not_judged",
+        "the negatives' noise cannot be measured in this file: a valley inside it would not be noticed",
+        "look at the plot",
+        withholds=False,
+    ),
+)
+DOUBTS: Mapping[str, DoubtKind] = {kind.code: kind for kind in _KINDS}
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What speaks against a gate or a value: the code of its kind, the axis it concerns, and what was seen here.
+
+    axis: a marker or channel, empty if it is about the whole gate or file. Raises UnknownName for a code that is none.
+
+    >>> Doubt("fallback_alone", "CD25", "one mode only").sentence
+    'CD25: the border is a fallback: ... (one mode only)'
+    """
+
+    code: str
+    axis: str = ""
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in DOUBTS:
+            raise UnknownName(f"no doubt with the code '{self.code}'; {nearest(self.code, DOUBTS)}")
+
+    @property
+    def kind(self) -> DoubtKind:
+        """What kind of doubt it is."""
+        return DOUBTS[self.code]
+
+    @property
+    def sentence(self) -> str:
+        """The doubt for people: on which axis, what it means, what was seen."""
+        axis, detail = f"{self.axis}: " if self.axis else "", f" ({self.detail})" if self.detail else ""
+        return f"{axis}{self.kind.meaning}{detail}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the doubt as plain data."""
+        return {"code": self.code, "axis": self.axis, "detail": self.detail}
+
+
+def withholding(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
+    """Return the doubts that withhold a value by default; the others are remarks.
+
+    >>> withholding([Doubt("borrowed", "CD3"), Doubt("weak_stain", "CD4")])
+    (Doubt(code='weak_stain', axis='CD4', detail=''),)
+    """
+    return tuple(doubt for doubt in doubts if doubt.kind.withholds)
