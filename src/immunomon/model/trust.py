@@ -137,8 +137,8 @@ class Doubt:
 
     axis: a marker or channel, empty if it is about the whole gate or file. Raises UnknownName for a code that is none.
 
-    >>> Doubt("fallback_alone", "CD25", "one mode only").sentence
-    'CD25: the border is a fallback: ... (one mode only)'
+    >>> print(Doubt("fallback_alone", "CD25", "one mode only").sentence)
+    CD25: the border is a fallback: ... (one mode only)
     """
 
     code: str
