@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 import pandas as pd
@@ -96,3 +97,35 @@ def test_dose_groups_stand_from_the_lowest_dose_up():
     assert shares[shares["measure"] == "at infusion"]["who"].to_list() == ["S01", "S02", "S01 S02"]
     assert found.facts["events"]["unsaid"] == {"serious": 2, "related": 2, "dose_limiting": 2, "grade": 2}
     assert "count as if it were not so: 2 without 'serious'" in markdown(found.tables, found.facts, STUDY.assessments)
+
+
+def _ae(subject, day):
+    names = [column.name for column in ASSESSMENT_INPUTS["adverse_events"].columns]
+    row = dict.fromkeys(names) | {"subject": subject, "term": "Fever", "grade": 3, "start_day": day}
+    return row | {"serious": False, "related": True, "dose_limiting": True}
+
+
+def test_candidates_are_compared_on_the_patients_before_the_expansion_as_known_when_it_began():
+    day = datetime.timedelta(1)
+    subjects = (
+        Subject("S01", "A", "A", "F", (FIRST,)),
+        Subject("S02", "B", None, "M", (FIRST + 40 * day,)),
+        Subject("S03", "B", "more", "F", (FIRST + 80 * day,)),
+    )
+    study = dataclasses.replace(STUDY, subjects=subjects)
+    # S01 on study day 10; S02's second event and S03's begin after the expansion did.
+    events = [_ae("S01", 10), _ae("S02", 60), _ae("S03", 5)]
+    candidates = assess(study, {"adverse_events": events}).tables["candidates"]
+    limiting = candidates[candidates["measure"] == "grade >= 3"].set_index("dose_group")["text"]
+    assert limiting["A"].startswith("1 of 1")
+    assert limiting["B"].startswith("0 of 1")
+    assert "expansion began on 2025-03-27" in markdown_of(study, events)
+    without = dataclasses.replace(study, cohorts=(Cohort("A", "A", 3), Cohort("more", "B", 3)))
+    everyone = assess(without, {"adverse_events": events}).tables["candidates"]
+    everyone = everyone[everyone["measure"] == "grade >= 3"].set_index("dose_group")["text"]
+    assert everyone["B"].startswith("2 of 2")
+
+
+def markdown_of(study, events):
+    found = assess(study, {"adverse_events": events})
+    return markdown(found.tables, found.facts, study.assessments)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunomon.assessments.adverse_events import Events, adverse_event_incidence, emergent, worst_rows
 from immunomon.assessments.antibodies import antibody_incidence, antibody_rows
-from immunomon.assessments.candidates import candidate_rows
+from immunomon.assessments.candidates import candidate_rows, known_before, known_changes
 from immunomon.assessments.escalation import escalation_rows
 from immunomon.assessments.kinetics import analysed, kinetic_rows, parameters_of, proportionality_rows
 from immunomon.assessments.people import People, people_of
@@ -49,10 +49,28 @@ def assess(
     """Return the tables of all assessments of a study; those of a file that it does not have are empty.
 
     files: rows by table, as ``specs.assessment_tables`` reads them; changes: a run's table of changes, for the immune
-    changes beside safety and response; plan: whose primary endpoints they are, default the default plan.
+    changes beside safety and response; plan: whose primary endpoints they are, default the default plan. The candidates
+    for an expansion are compared on the patients who were there to choose by, and on what was known of them on the day
+    the expansion began.
     """
-    people, rules = people_of(study), study.assessments
+    people = people_of(study)
     last_date = _last_date(people, files)
+    tables, events = _tables(study, people, files, last_date)
+    first, began = people.escalation, people.first_expansion
+    known = {name: known_before(first, rows, began) for name, rows in files.items()}
+    basis = tables if began is None else _tables(study, first, known, began)[0]
+    rows = candidate_rows(
+        first, basis, plan or default_plan(study.visits), changes=known_changes(first, changes, began)
+    )
+    tables["candidates"] = contracted(rows, ASSESSMENT_TABLES["candidates"])
+    return Assessed(tables, _facts(study, people, files, events=events, last_date=last_date))
+
+
+def _tables(
+    study: Study, people: People, files: Mapping[str, Rows], last_date: datetime.date | None
+) -> tuple[dict[str, pd.DataFrame], Events]:
+    """Return the tables of these people, all but the candidates, and their adverse events."""
+    rules = study.assessments
     responses, platelet_rows = _platelets(people, files.get("platelets", ()), study)
     sampled = analysed(people, files.get("msc_concentration", ()), rules.kinetics)
     kinetics = {subject: parameters_of(samples, rules.kinetics) for subject, samples in sampled.items()}
@@ -79,12 +97,7 @@ def assess(
         "incidence": counted,
         "escalation": steps if "adverse_events" in files else (),
     }
-    tables = {name: contracted(found, ASSESSMENT_TABLES[name]) for name, found in rows.items()}
-    chosen = plan or default_plan(study.visits)
-    tables["candidates"] = contracted(
-        candidate_rows(people, tables, chosen, changes=changes), ASSESSMENT_TABLES["candidates"]
-    )
-    return Assessed(tables, _facts(study, people, files, events=events, last_date=last_date))
+    return {name: contracted(found, ASSESSMENT_TABLES[name]) for name, found in rows.items()}, events
 
 
 def _platelets(people: People, rows: Rows, study: Study) -> tuple[dict[str, Row], list[Row]]:
@@ -139,6 +152,7 @@ def _facts(
             for name in ("platelets", "antibodies", "viruses")
         },
         "highest_dose": max(people.doses.values()),
+        "expansion_began": None if (began := people.first_expansion) is None else began.isoformat(),
         "kinetics_left_out": left_out,
         "events": {
             "emergent": len(events.emergent),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -15,12 +16,47 @@ from immunomon.assessments.words import number
 from immunomon.kernels.student import mean_change
 from immunomon.model.analysis import AnalysisPlan, Endpoint
 
-__all__ = ["candidate_rows"]
+__all__ = ["candidate_rows", "known_before", "known_changes"]
+
+_DAYS = ("study_day", "start_day")
 
 _SHARES = (
     ("safety", "adverse events", ("dose-limiting", "grade >= 3", "serious", "related", "any")),
     ("response", "platelets", ("response (CR or R)", "complete response (CR)", "durable response", "rescue therapy")),
 )
+
+
+def known_before(
+    people: People, rows: Iterable[Mapping[str, Any]], date: datetime.date | None
+) -> list[Mapping[str, Any]]:
+    """Return the rows of these people that were known on a date: what began, or was measured, before it.
+
+    date: None for all. A row without a date or day is kept, so that no event is overlooked.
+    """
+    mine = [row for row in rows if row["subject"] in people.persons]
+    return mine if date is None else [row for row in mine if (when := _date_of(people, row)) is None or when < date]
+
+
+def _date_of(people: People, row: Mapping[str, Any]) -> datetime.date | None:
+    if row.get("date"):
+        return datetime.date.fromisoformat(row["date"])
+    days = [row[name] for name in _DAYS if row.get(name) is not None]
+    return people[row["subject"]].date_of(days[0]) if days else None
+
+
+def known_changes(people: People, changes: pd.DataFrame | None, date: datetime.date | None) -> pd.DataFrame | None:
+    """Return the rows of a table of changes that are of these people and were measured before a date (None: all).
+
+    Where a sample has no date, the planned day of its visit stands for it.
+    """
+    if changes is None:
+        return None
+    mine = changes[changes["subject"].isin(list(people.persons))]
+    if date is None:
+        return mine
+    days = mine["study_day"].fillna(mine["planned_day"])
+    dates = [people[who].date_of(int(day)) for who, day in zip(mine["subject"], days, strict=True)]
+    return mine[[when is not None and when < date for when in dates]]
 
 
 def candidate_rows(

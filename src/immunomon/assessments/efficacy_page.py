@@ -75,14 +75,15 @@ def _platelets(tables: Tables, facts: Mapping[str, Any], rules: PlateletRules) -
     each = sheet(
         "Each subject",
         (
-            *("subject", "dose", "baseline", "best", "days to response", "days to CR", "lost on day", "duration, days"),
+            *("subject", "dose", "baseline", "best", "days to response", "response lost on day"),
+            *("duration of response, days", "days to CR", "CR lost on day", "duration of CR, days"),
             *("in response, % of time", "rescues", "durable", "remark"),
         ),
         (
             (
                 *(row["subject"], row["dose_group"], number(row["baseline_1e9_per_l"]), row["best_response"]),
-                *(row["days_to_response"], row["days_to_complete_response"], row["loss_day"]),
-                None if row["duration_days"] is None else f"{'> ' * row['duration_censored']}{row['duration_days']}",
+                *(row["days_to_response"], row["loss_day"], _duration(row, "duration")),
+                *(row["days_to_complete_response"], row["complete_loss_day"], _duration(row, "complete_duration")),
                 None if row["share_in_response"] is None else f"{100 * row['share_in_response']:.0f}",
                 *(row["rescue_courses"], yes_no[row["durable"]], row["reason"]),
             )
@@ -90,6 +91,12 @@ def _platelets(tables: Tables, facts: Mapping[str, Any], rules: PlateletRules) -
         ),
     )
     return Section("Platelets", said, (_shares(tables, "platelets", "Subjects, with exact 95 % intervals"), each))
+
+
+def _duration(row: Mapping[str, Any], name: str) -> str | None:
+    """Return how long a response lasted; with ``>`` if it was not lost by the last count."""
+    days = row[f"{name}_days"]
+    return None if days is None else f"{'> ' * row[f'{name}_censored']}{days}"
 
 
 def _kinetics(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Section:

@@ -66,6 +66,16 @@ class People:
         """The subjects who had an infusion."""
         return tuple(person.id for person in self.persons.values() if person.first is not None)
 
+    @property
+    def first_expansion(self) -> datetime.date | None:
+        """The date on which the first subject of an expansion was infused; None if none was."""
+        return min((one.first for one in self.persons.values() if one.expansion and one.first), default=None)
+
+    @property
+    def escalation(self) -> People:
+        """The people without those who entered to expand a dose that was chosen before."""
+        return People({name: one for name, one in self.persons.items() if not one.expansion}, self.doses)
+
     def whose(self, subject: str) -> dict[str, str]:
         """Return the columns that say whose a row is."""
         return {"subject": subject, "dose_group": self.persons[subject].dose_group}

@@ -162,7 +162,7 @@ def response_row(people: People, subject: str, course: Course, *, rules: Platele
         "best_response": best,
         "responder": None if best == "NE" else best in GOOD,
         **_first_response(course),
-        "days_to_complete_response": days[course.complete[0].start] - 1 if course.complete else None,
+        **_first_complete_response(course),
         "episodes": len(course.responses),
         "days_in_response": spent,
         "days_observed": observed,
@@ -209,6 +209,20 @@ def _first_response(course: Course) -> Row:
         "loss_day": None if first.loss is None else days[first.loss],
         "duration_days": _end(first, days) - start,
         "duration_censored": first.loss is None,
+    }
+
+
+def _first_complete_response(course: Course) -> Row:
+    if not course.complete:
+        return {}
+    first, days = course.complete[0], course.days
+    start = days[first.start]
+    return {
+        "complete_response_day": start,
+        "days_to_complete_response": start - 1,
+        "complete_loss_day": None if first.loss is None else days[first.loss],
+        "complete_duration_days": _end(first, days) - start,
+        "complete_duration_censored": first.loss is None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -50,7 +50,7 @@ def safety_page(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
     ]
     if "adverse_events" in present:
         sections += [_toxicities(tables, facts, rules), _escalation(tables, facts, rules)]
-    sections.append(_candidates(tables))
+    sections.append(_candidates(tables, facts))
     return Page("safety", "Safety", tuple(sections))
 
 
@@ -223,7 +223,7 @@ def _who(row: Mapping[str, Any]) -> str:
     return f" ({row['who']})" if row["who"] else ""
 
 
-def _candidates(tables: Tables) -> Section:
+def _candidates(tables: Tables, facts: Mapping[str, Any]) -> Section:
     rows = records(tables["candidates"])
     groups = _groups(rows)
     cells = {(row["aspect"], row["measure"], row["dose_group"]): row["text"] for row in rows}
@@ -232,6 +232,7 @@ def _candidates(tables: Tables) -> Section:
         "Safety, response, exposure and immune change of each dose, side by side. Intervals: exact for shares, "
         "Student's t for immune changes (log-odds, change from baseline). With so few patients at each dose the "
         "intervals overlap widely, and no dose is chosen here: people decide.",
+        *_basis(facts),
     )
     table = sheet(
         "Candidates for expansion",
@@ -242,3 +243,11 @@ def _candidates(tables: Tables) -> Section:
         ),
     )
     return Section("The doses side by side", said, (table,) if rows else ())
+
+
+def _basis(facts: Mapping[str, Any]) -> Iterator[str]:
+    if facts.get("expansion_began"):
+        yield (
+            f"The expansion began on {facts['expansion_began']}: the doses are compared on the patients treated before "
+            "it, and on what was known of them on that day. The patients of the expansion are not among them."
+        )
