@@ -9,6 +9,7 @@ import pytest
 from support.made_up_trial import RECORD, RESPONDERS, SUBJECTS, assessed, platelet_counts, run_tables
 
 from immunomon.assessments.words import records
+from immunomon.kernels.repeated import swapped_lags
 from immunomon.mechanism.analyse import mechanism
 from immunomon.mechanism.by_response import by_response
 from immunomon.mechanism.caveats import cannot_say
@@ -16,7 +17,7 @@ from immunomon.mechanism.headlines import leave_one_out
 from immunomon.mechanism.joined import join
 from immunomon.mechanism.page import markdown, mechanism_page
 from immunomon.mechanism.path import path
-from immunomon.mechanism.within import NARROW, correlation, patients_interval
+from immunomon.mechanism.within import correlation, lag_difference, lagged, patients_interval
 from immunomon.model.analysis import default_plan
 from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.statistics.facts import facts_of
@@ -114,21 +115,41 @@ def test_both_lags_rest_on_the_same_pairs_and_the_difference_is_theirs(found):
     lags = {one: row(found, "lags", endpoint="treg", lag=one) for one in MECHANISM_LAGS}
     first, later, gap = (lags[one] for one in ("immune change first", "platelets first", "difference"))
     assert first["points"] == later["points"] == gap["points"]
-    assert gap["r"] == pytest.approx(first["r"] - later["r"])
+    assert gap["r"] == pytest.approx(abs(first["r"]) - abs(later["r"]))
     assert first["r"] > later["r"], "Tregs rise at week 2, platelets at week 4"
     assert (first["fewest_weeks"], first["most_weeks"]) == (2, pytest.approx(4))
 
 
-def test_an_interval_known_to_be_too_narrow_says_so_wherever_it_stands(found):
+def test_which_lag_is_stronger_is_asked_of_swapped_courses_and_has_no_interval(found):
     gap = row(found, "lags", endpoint="treg", lag="difference")
-    headline = row(found, "leave_one_out", headline="difference of lags", endpoint="treg")
-    assert gap["note"] == headline["note"] == NARROW
-    assert pd.isna(row(found, "lags", endpoint="treg", lag="same visit")["note"])
-    in_short, order = (mechanism_page(found.joined, found.tables).sections[place] for place in (1, 4))
-    assert any(NARROW in said for said in in_short.paragraphs)
-    stated = [said for said in order.paragraphs if f"{gap['low']:+.2f} to {gap['high']:+.2f}" in said]
-    assert stated
-    assert all(NARROW in said for said in stated)
+    assert pd.isna(gap["low"])
+    assert 0 < gap["p_floor"] <= gap["p_swapped"] <= 1
+    assert pd.isna(row(found, "leave_one_out", headline="difference of lags", endpoint="treg")["excludes_0"])
+    order = mechanism_page(found.joined, found.tables).sections[4]
+    assert any(f"difference of |r| {gap['r']:+.2f} (p {gap['p_swapped']:.2g})" in said for said in order.paragraphs)
+
+
+def test_a_lag_of_the_other_sign_is_not_stronger_for_it():
+    """Correlations of -0.27 and +0.20 differ by 0.47, and in strength by 0.07."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(9, 7))
+    y = np.column_stack([rng.normal(size=9), -x[:, :-1]]) + np.column_stack([x[:, 1:], rng.normal(size=9)])
+    first, later = (correlation(lagged(x, y)[name]) for name in ("immune change first", "platelets first"))
+    assert first < -0.5 < 0.5 < later
+    assert abs(lag_difference((x, y))) < 0.2
+    assert swapped_lags(x, y, rng).p > 0.05
+
+
+def test_a_population_is_named_only_if_patients_agree_and_with_how_many_chance_would_name(found):
+    tables = dict(found.tables)
+    within = tables["within_patients"]
+    tables["within_patients"] = within.assign(patient_low=-0.5, patient_high=0.5)
+    named, none = (mechanism_page(found.joined, these).sections[1].paragraphs[1] for these in (found.tables, tables))
+    treg = row(found, "within_patients", endpoint="treg")
+    assert f"TREG (p {treg['p_swapped']:.2g}, adjusted {treg['p_adjusted']:.2g})" in named
+    assert treg["p_adjusted"] >= treg["p_swapped"]
+    assert f"Of {len(within)} populations tested, {len(within) * 0.05:.1f} would be named by chance" in named
+    assert "does: none." in none
 
 
 MECHANISM_LAGS = ("same visit", "immune change first", "platelets first", "difference")

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RepeatedCorrelation", "Swapped", "repeated_correlation", "swapped_courses"]
+__all__ = ["RepeatedCorrelation", "Swapped", "lag_pairs", "repeated_correlation", "swapped_courses", "swapped_lags"]
 
 Floats = NDArray[np.float64]
 _MOST = 50_000  # arrangements that are counted one by one
@@ -35,7 +35,7 @@ class RepeatedCorrelation:
 
 @dataclass(frozen=True)
 class Swapped:
-    """The correlation when courses are swapped between patients: its mean, the two-sided p of the own ones, its floor.
+    """A figure when courses are swapped between patients: its mean, the two-sided p of the own ones, its floor.
 
     exact: whether every arrangement was counted.
     """
@@ -97,20 +97,76 @@ def swapped_courses(x: Floats, y: Floats, rng: np.random.Generator) -> Swapped:
     n = len(x)
     if n < 2:
         return Swapped(float("nan"), float("nan"), 1.0, True)
-    exact = factorial(n) <= _MOST
-    if exact:
-        orders = np.array(list(permutations(range(n))))
-    else:
-        orders = np.vstack([np.arange(n), rng.permuted(np.tile(np.arange(n), (_SAMPLED, 1)), axis=1)])
-    pairs = _sums(np.repeat(x, n, axis=0), np.tile(y, (n, 1)))[:3]
-    xx, yy, xy = (one.reshape(n, n)[np.arange(n), orders].sum(axis=1) for one in pairs)
+    orders, exact = _orders(n, rng)
+    r = _swapped_r(np.repeat(x, n, axis=0), np.tile(y, (n, 1)), orders)
+    return _placed_among(r, exact=exact)
+
+
+def lag_pairs(x: Floats, y: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Return x at a visit with y at the next one, and x at the next visit with y at this one.
+
+    x, y: (patients, visits). Both rest on the same pairs of visits: those with all four values.
+
+    >>> course = np.array([[0.0, 1.0, np.nan, 2.0]])
+    >>> (early, late), _ = lag_pairs(course, course)
+    >>> early.tolist(), late.tolist()
+    ([[0.0, nan, nan]], [[1.0, nan, nan]])
+    """
+    whole = np.isfinite(x) & np.isfinite(y)
+    both = whole[:, :-1] & whole[:, 1:]
+    early = [np.where(both, values[:, :-1], np.nan) for values in (x, y)]
+    late = [np.where(both, values[:, 1:], np.nan) for values in (x, y)]
+    return (early[0], late[1]), (late[0], early[1])
+
+
+def swapped_lags(x: Floats, y: Floats, rng: np.random.Generator) -> Swapped:
+    """Return how much stronger x goes with y at the next visit than at the one before, when courses are swapped.
+
+    x, y: (patients, visits). The figure is |r| of the one lag less |r| of the other: a sign says nothing of
+    strength. If nothing ties a patient's x to the same patient's y, every arrangement is as likely as the own one, so
+    that p is exact however few patients there are; an interval from leaving patients out is not. Not-a-number with
+    fewer than two patients.
+
+    >>> x = np.random.default_rng(1).normal(size=(6, 7))
+    >>> found = swapped_lags(x, np.roll(x, 1, axis=1), np.random.default_rng(1))
+    >>> found.exact, found.p < 0.05
+    (True, True)
+    """
+    usable = np.isfinite(lag_pairs(x, y)[0][0]).sum(axis=1) > 1
+    x, y = x[usable], y[usable]
+    n = len(x)
+    if n < 2:
+        return Swapped(float("nan"), float("nan"), 1.0, True)
+    orders, exact = _orders(n, rng)
+    leads, follows = (_swapped_r(*pair, orders) for pair in lag_pairs(np.repeat(x, n, axis=0), np.tile(y, (n, 1))))
+    return _placed_among(np.abs(leads) - np.abs(follows), exact=exact)
+
+
+def _orders(n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+    """Return arrangements of n courses, (arrangements, n), the own one first; and whether they are all there are."""
+    if factorial(n) <= _MOST:
+        return np.array(list(permutations(range(n)))), True
+    drawn = rng.permuted(np.tile(np.arange(n), (_SAMPLED, 1)), axis=1)
+    return np.vstack([np.arange(n), drawn]), False
+
+
+def _swapped_r(x: Floats, y: Floats, orders: NDArray[np.int64]) -> Floats:
+    """Return the correlation of each arrangement, (arrangements,); x, y: (n * n, visits), each with each."""
+    n = orders.shape[1]
+    pairs = _sums(x, y)[:3]
+    xx, yy, xy = (sums.reshape(n, n)[np.arange(n), orders].sum(axis=1) for sums in pairs)
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = xy / np.sqrt(xx * yy)
-    if not np.isfinite(r[0]):
-        return Swapped(float("nan"), float("nan"), 1 / len(orders), exact)
-    r = r[np.isfinite(r)]
-    away = np.abs(r - r.mean())
-    return Swapped(float(r.mean()), float(np.mean(away >= away[0] - 1e-12)), 1 / len(orders), exact)
+        return np.asarray(xy / np.sqrt(xx * yy), dtype=np.float64)
+
+
+def _placed_among(figures: Floats, *, exact: bool) -> Swapped:
+    """Return where the first of the figures stands among all of them."""
+    floor = 1 / figures.size
+    if not np.isfinite(figures[0]):
+        return Swapped(float("nan"), float("nan"), floor, exact)
+    figures = figures[np.isfinite(figures)]
+    away = np.abs(figures - figures.mean())
+    return Swapped(float(figures.mean()), float(np.mean(away >= away[0] - 1e-12)), floor, exact)
 
 
 def _sums(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:

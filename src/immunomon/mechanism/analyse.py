@@ -46,14 +46,14 @@ def mechanism(
     patients that not every arrangement can be counted, and for the intervals of products.
     """
     joined = join(tables, facts, plan, assessed=assessed)
-    rngs = [np.random.default_rng([seed, place]) for place in range(4)]
+    rngs = [np.random.default_rng([seed, place]) for place in range(5)]
     orders = time_order(joined)
     return Mechanism(
         joined,
         {
             "by_response": by_response(joined, rngs[0]),
             "within_patients": within_patients(joined, rngs[1]),
-            "lags": lags(joined),
+            "lags": lags(joined, rngs[4]),
             "path": path(joined, rngs[2]),
             "balance": balance(joined.measured, joined.balance, rngs[3]),
             "leave_one_out": leave_one_out(joined, seed),

@@ -17,7 +17,7 @@ from immunomon.kernels.two_groups import welch_interval
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path import PATHS, along
 from immunomon.mechanism.rows import head
-from immunomon.mechanism.within import NARROW, Pair, contributors, correlation, lag_difference, patients_interval
+from immunomon.mechanism.within import Pair, contributors, correlation, lag_difference, patients_interval
 from immunomon.model.mechanism import LEAVE_ONE_OUT
 from immunomon.statistics.measured import Series
 from immunomon.statistics.rows import as_json, contracted
@@ -32,14 +32,13 @@ ALL_VISITS = "all visits"
 
 @dataclass(frozen=True, eq=False)
 class _Headline:
-    """What is estimated, where, in whom (subjects,), how it is worked out for some, a remark on the interval."""
+    """What is estimated, where, in whom (subjects,), and how it is worked out for some of them."""
 
     name: str
     series: Series
     at: str
     whose: Mask
     of: Callable[[Mask], Found]
-    remark: str = ""
 
 
 def leave_one_out(joined: Joined, seed: int) -> pd.DataFrame:
@@ -57,12 +56,9 @@ def _headlines(joined: Joined, series: Series, seed: int) -> Iterator[_Headline]
         apart = partial(_difference, change, joined.responder == 1, confidence=joined.confidence)
         yield _Headline("difference by response", series, visit, judged, apart)
     pair = (series.scaled, joined.platelets)
-    for name, estimate, lag in (
-        ("r within patients", correlation, False),
-        ("difference of lags", lag_difference, True),
-    ):
-        within = partial(_within, pair, joined.confidence, estimate=estimate, lag=lag)
-        yield _Headline(name, series, ALL_VISITS, contributors(pair, lag=lag), within, NARROW if lag else "")
+    within = partial(_within, pair, joined.confidence)
+    yield _Headline("r within patients", series, ALL_VISITS, contributors(pair), within)
+    yield _Headline("difference of lags", series, ALL_VISITS, contributors(pair, lag=True), partial(_lag, pair))
     for name in PATHS:
         for visit in joined.visits:
             columns, known = along(joined, name, series, visit=visit)
@@ -84,9 +80,13 @@ def _difference(change: Floats, responded: Mask, who: Mask, *, confidence: float
     return float(first.mean() - second.mean()), *welch_interval(first, second, confidence)
 
 
-def _within(pair: Pair, confidence: float, who: Mask, *, estimate: Callable[[Pair], float], lag: bool) -> Found:
+def _within(pair: Pair, confidence: float, who: Mask) -> Found:
     some = (pair[0][who], pair[1][who])
-    return estimate(some), *patients_interval(estimate, some, confidence, lag=lag)
+    return correlation(some), *patients_interval(correlation, some, confidence)
+
+
+def _lag(pair: Pair, who: Mask) -> Found:
+    return lag_difference((pair[0][who], pair[1][who])), float("nan"), float("nan")
 
 
 def _product(columns: Floats, confidence: float, who: Mask, *, seed: int) -> Found:
@@ -109,7 +109,7 @@ def _row(joined: Joined, one: _Headline) -> dict[str, Any]:
     row |= {
         "excludes_0": _excludes(low, high),
         "without": as_json(names[places[known]], without[known]),
-        "note": "; ".join(part for part in (f"not estimable without: {lost}" if lost else "", one.remark) if part),
+        "note": f"not estimable without: {lost}" if lost else "",
     }
     if not known.any():
         return row

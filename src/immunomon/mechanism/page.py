@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,11 @@ from immunomon.mechanism.caveats import cannot_say
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path_words import balance_section, leave_out_section, path_section
 from immunomon.mechanism.together_words import order_section, response_section, within_section
-from immunomon.mechanism.within import NARROW
 from immunomon.mechanism.words import excludes_0, listed
 
 __all__ = ["markdown", "mechanism_page"]
+
+Row = Mapping[str, Any]
 
 
 def mechanism_page(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Page:
@@ -60,21 +62,32 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
         records(tables[name]) for name in ("by_response", "within_patients", "lags", "order_counts", "path")
     )
     differ = [row["label"] for row in apart if excludes_0(row)]
-    tied = [row["label"] for row in within if row["p_swapped"] is not None and row["p_swapped"] <= alpha]
-    leads = [row["label"] for row in lags if row["lag"] == "difference" and excludes_0(row)]
-    narrow = f" ({NARROW})" if leads else ""
+    tied = [row for row in within if _is_tied(row, alpha)]
+    tested = sum(row["p_swapped"] is not None for row in within)
+    leads = [row["label"] for row in lags if row["p_swapped"] is not None and row["p_swapped"] <= alpha]
     first = sum(row["immune_first"] for row in counts), sum(row["platelets_first"] for row in counts)
     whole = [row["label"] for row in path if row["step"] == "product" and excludes_0(row)]
     said = (
         f"By response: the interval of the difference excludes 0 for {listed(differ)}.",
-        f"Within patients: goes with the platelets more than the common course after treatment does: {listed(tied)}.",
-        f"Order: one lag is stronger than the other for {listed(leads)}{narrow}. Over all populations and responders, "
+        "Within patients: goes with the platelets more than the common course after treatment does: "
+        f"{listed([_with_p(row) for row in tied])}. Of {tested} populations tested, {tested * alpha:.1f} would be "
+        "named by chance alone if nothing were there.",
+        f"Order: one lag is stronger than the other for {listed(leads)}. Over all populations and responders, "
         f"the immune change was first {first[0]} times, the platelets {first[1]} times; the rest cannot be told.",
         f"From dose to platelets through the immune change: the product's interval excludes 0 for "
         f"{listed(list(dict.fromkeys(whole)))}.",
         "None of this shows that the treatment or the immune change did it: see the end of the page.",
     )
     return Section("In short", said)
+
+
+def _is_tied(row: Row, alpha: float) -> bool:
+    """Say whether own courses stand out among swapped ones, and patients agree that there is a tie at all."""
+    return row["p_swapped"] is not None and row["p_swapped"] <= alpha and excludes_0(row, "patient_low", "patient_high")
+
+
+def _with_p(row: Row) -> str:
+    return f"{row['label']} (p {row['p_swapped']:.2g}, adjusted {row['p_adjusted']:.2g})"
 
 
 def markdown(page: Page, study: str, plan_digest: str) -> str:

@@ -12,7 +12,6 @@ from immunomon.mechanism.balance import WHOLE
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.path import PATHS
 from immunomon.mechanism.platelets import AFTER_DAYS
-from immunomon.mechanism.within import NARROW
 from immunomon.mechanism.words import interval, p_words
 
 __all__ = ["balance_section", "leave_out_section", "path_section"]
@@ -148,7 +147,6 @@ def leave_out_section(tables: Tables) -> Section:
     said = [
         "Every headline was worked out again without each patient. One that changes its sign, or whose interval "
         "excludes 0 only with a certain patient, is that patient's story and not the treatment's.",
-        f"Difference of lags: {NARROW}.",
         *_fragile(rows),
     ]
     return Section("How much hangs on one patient", tuple(said), (sheet("Without each patient", heads, body),))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from immunomon.assessments.words import Section, Sheet, records, sheet
 from immunomon.mechanism.joined import Joined
-from immunomon.mechanism.within import LAG_NAMES, NARROW
+from immunomon.mechanism.within import LAG_NAMES
 from immunomon.mechanism.words import by_chance, fold_words, interval, p_words, signed
 
 __all__ = ["order_section", "response_section", "within_section"]
@@ -76,12 +76,12 @@ def within_section(joined: Joined, tables: Tables) -> Section:
         by_chance(rows, joined.measured.plan.alpha, low="patient_low", high="patient_high")
         + " A common course after treatment is enough to make one do so.",
     ]
-    heads = ("population", "patients", "visits", "r", "by visits", "by patients", "r swapped", "p")
+    heads = ("population", "patients", "visits", "r", "by visits", "by patients", "r swapped", "p", "p adjusted")
     body = (
         (
             *(row["label"], row["patients"], row["points"], signed(row["r"]), interval(row["low"], row["high"])),
             *(interval(row["patient_low"], row["patient_high"]), signed(row["r_swapped"])),
-            p_words(row["p_swapped"], row["p_floor"]),
+            *(p_words(row["p_swapped"], row["p_floor"]), p_words(row["p_adjusted"], None)),
         )
         for row in rows
     )
@@ -113,9 +113,13 @@ def order_section(joined: Joined, tables: Tables) -> Section:
         "If the immune change leads, a visit's immune value should go with the platelets of the next visit more than "
         "a visit's platelets go with the next immune value. Both lags stand side by side, on the same pairs of visits. "
         f"A visit is {_weeks(lagged)} weeks after the one before: a lag of days cannot be seen.",
-        *(_lead(found) for found in by_label.values() if found["difference"]["r"] is not None),
-        "The interval of that difference is somewhat too narrow with few patients: in simulated trials of nine without "
-        "any effect it excludes 0 more often than 5 times of 100. Take it as a hint.",
+        *(
+            _lead(found, joined.measured.plan.alpha)
+            for found in by_label.values()
+            if found["difference"]["r"] is not None
+        ),
+        "Strength is |r|, whatever its sign; p is that of the difference of the two |r| among courses swapped between "
+        "patients. A course that all patients have in common makes one lag stronger in the swapped ones too.",
         "The second table asks each patient: was the first immune change beyond the reference change there before the "
         "platelets can have responded? Both are known only to lie between two looks; where these stretches overlap, "
         "the order cannot be told. Several looks make some patient cross the reference change by chance alone: see how "
@@ -131,17 +135,14 @@ def _weeks(rows: list[dict[str, Any]]) -> str:
     return f"{min(row['fewest_weeks'] for row in known):.0f} to {max(row['most_weeks'] for row in known):.0f}"
 
 
-def _lead(found: Mapping[str, Row]) -> str:
+def _lead(found: Mapping[str, Row], alpha: float) -> str:
     first, later, gap = (found[lag] for lag in LAG_NAMES[1:])
     text = f"{gap['label']}: r = {first['r']:+.2f} with the immune change first, {later['r']:+.2f} with the platelets "
-    text += f"first; difference {gap['r']:+.2f}"
-    if gap["low"] is None:
-        return f"{text}, without an interval: too few patients."
-    stronger = "immune change" if abs(first["r"]) > abs(later["r"]) else "platelets"
-    told = (
-        "which is stronger cannot be told" if gap["low"] <= 0 <= gap["high"] else f"stronger with the {stronger} first"
-    )
-    return f"{text} ({interval(gap['low'], gap['high'])}; {NARROW}): {told}."
+    text += f"first; difference of |r| {gap['r']:+.2f}"
+    stronger = "immune change" if gap["r"] > 0 else "platelets"
+    is_told = gap["p_swapped"] is not None and gap["p_swapped"] <= alpha
+    told = f"stronger with the {stronger} first" if is_told else "which is stronger cannot be told"
+    return f"{text} (p {p_words(gap['p_swapped'], gap['p_floor'])}): {told}."
 
 
 def _lag_sheet(joined: Joined, rows: list[dict[str, Any]]) -> Sheet:
@@ -157,12 +158,16 @@ def _lag_sheet(joined: Joined, rows: list[dict[str, Any]]) -> Sheet:
         for label in labels
     )
     caption = f"r within patients, with {100 * joined.confidence:g} % intervals over patients"
-    caption += "; that of the difference is too narrow"
+    caption += "; of the difference of |r|, p among swapped courses"
     return sheet(caption, ("population", "patients", "pairs of visits", *names), body)
 
 
 def _r(row: Row) -> str:
-    return "-" if row["r"] is None else f"{row['r']:+.2f} ({interval(row['low'], row['high'])})"
+    if row["r"] is None:
+        return "-"
+    if row["lag"] == "difference":
+        return f"{row['r']:+.2f} (p {p_words(row['p_swapped'], row['p_floor'])})"
+    return f"{row['r']:+.2f} ({interval(row['low'], row['high'])})"
 
 
 def _counts(rows: list[dict[str, Any]]) -> Sheet:

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.kernels.jackknife import jackknife_interval
-from immunomon.kernels.repeated import repeated_correlation, swapped_courses
+from immunomon.kernels.multiplicity import benjamini_hochberg
+from immunomon.kernels.repeated import lag_pairs, repeated_correlation, swapped_courses, swapped_lags
 from immunomon.mechanism.joined import Joined
 from immunomon.mechanism.rows import head
 from immunomon.model.mechanism import LAGS, WITHIN_PATIENTS
@@ -19,7 +20,6 @@ from immunomon.statistics.rows import contracted, no_p
 
 __all__ = [
     "LAG_NAMES",
-    "NARROW",
     "Pair",
     "contributors",
     "correlation",
@@ -33,8 +33,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
 LAG_NAMES = ("same visit", "immune change first", "platelets first", "difference")
-NARROW = "interval too narrow with few patients: a hint"
-"""What is said of the interval of a difference of lags wherever it stands; how much too narrow: docs/validation.md."""
 _FEW = "not estimable: too few patients with two or more visits that have both"
 
 
@@ -44,7 +42,9 @@ def within_patients(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
     Two intervals: Bakdash & Marusich's, which takes visits of a patient as independent, and the jackknife's over
     patients. The p is that of own courses among courses swapped between patients.
     """
-    rows = (_row(joined, series, rng) for series in joined.looked_at)
+    rows = [_row(joined, series, rng) for series in joined.looked_at]
+    for row, p in zip(rows, benjamini_hochberg([row["p_swapped"] for row in rows]), strict=True):
+        row["p_adjusted"] = p
     return contracted(rows, WITHIN_PATIENTS, joined.measured.plan.digest)
 
 
@@ -79,30 +79,18 @@ def correlation(pair: Pair) -> float:
 
 
 def lagged(x: Floats, y: Floats) -> dict[str, Pair]:
-    """Return what each lag correlates: x at a visit with y at the next one, and the other way round.
+    """Return what each lag correlates: x and y of one visit, x and the next visit's y, the next visit's x and y.
 
-    x, y: (patients, visits). Both lags rest on the same pairs of visits: those with all four values.
-
-    >>> one = np.array([[0.0, 1.0, np.nan, 2.0]])
-    >>> first, second = lagged(one, one)["immune change first"]
-    >>> first.tolist(), second.tolist()
-    ([[0.0, nan, nan]], [[1.0, nan, nan]])
+    x, y: (patients, visits).
     """
-    whole = np.isfinite(x) & np.isfinite(y)
-    both = whole[:, :-1] & whole[:, 1:]
-    early = [np.where(both, one[:, :-1], np.nan) for one in (x, y)]
-    late = [np.where(both, one[:, 1:], np.nan) for one in (x, y)]
-    return {
-        "same visit": (x, y),
-        "immune change first": (early[0], late[1]),
-        "platelets first": (late[0], early[1]),
-    }
+    leads, follows = lag_pairs(x, y)
+    return {"same visit": (x, y), "immune change first": leads, "platelets first": follows}
 
 
 def lag_difference(pair: Pair) -> float:
-    """Return r with the immune change first minus r with the platelets first."""
+    """Return how much stronger the correlation is with the immune change first: the difference of the two |r|."""
     pairs = lagged(*pair)
-    return correlation(pairs["immune change first"]) - correlation(pairs["platelets first"])
+    return abs(correlation(pairs["immune change first"])) - abs(correlation(pairs["platelets first"]))
 
 
 def contributors(pair: Pair, *, lag: bool = False) -> NDArray[np.bool_]:
@@ -111,47 +99,56 @@ def contributors(pair: Pair, *, lag: bool = False) -> NDArray[np.bool_]:
     return np.asarray((np.isfinite(x) & np.isfinite(y)).sum(axis=1) > 1)
 
 
-def patients_interval(
-    estimate: Callable[[Pair], float], pair: Pair, confidence: float, *, lag: bool = False
-) -> tuple[float, float]:
-    """Return the jackknife interval of an estimate over patients; of a correlation on Fisher's scale.
+def patients_interval(estimate: Callable[[Pair], float], pair: Pair, confidence: float) -> tuple[float, float]:
+    """Return the jackknife interval of a correlation over patients, on Fisher's scale.
 
-    Patients who have nothing in it are no replicates. lag: the estimate is the difference of two lags.
+    Patients who have nothing in it are no replicates.
     """
-    known = contributors(pair, lag=lag)
+    known = contributors(pair)
     used = (pair[0][known], pair[1][known])
     rest = ~np.eye(int(known.sum()), dtype=np.bool_)
-    without = np.array([estimate((used[0][one], used[1][one])) for one in rest], dtype=np.float64)
-    whole = estimate(used)
-    if lag:
-        return jackknife_interval(whole, without, confidence)
-    scaled = np.arctanh(np.clip(np.append(without, whole), -1 + 1e-12, 1 - 1e-12))
+    without = np.array([estimate((used[0][kept], used[1][kept])) for kept in rest], dtype=np.float64)
+    scaled = np.arctanh(np.clip(np.append(without, estimate(used)), -1 + 1e-12, 1 - 1e-12))
     low, high = jackknife_interval(float(scaled[-1]), scaled[:-1], confidence)
     return float(np.tanh(low)), float(np.tanh(high))
 
 
-def lags(joined: Joined) -> pd.DataFrame:
-    """Return the correlation within patients with one visit's lag, both ways side by side (the LAGS contract)."""
-    rows = (row for series in joined.looked_at for row in _lag_rows(joined, series))
+def lags(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the correlation within patients with one visit's lag, both ways side by side (the LAGS contract).
+
+    Whether one way is stronger is asked of courses swapped between patients: an interval from leaving patients out
+    excluded a true 0 in 26 of 200 simulated trials of nine, so there is none.
+    """
+    rows = (row for series in joined.looked_at for row in _lag_rows(joined, series, rng))
     return contracted(rows, LAGS, joined.measured.plan.digest)
 
 
-def _lag_rows(joined: Joined, series: Series) -> Iterator[dict[str, Any]]:
+def _lag_rows(joined: Joined, series: Series, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     pair = (series.scaled, joined.platelets)
     pairs = lagged(*pair)
     weeks = np.diff(series.day, axis=1)[np.isfinite(pairs["immune change first"][0])] / 7
     between = {"fewest_weeks": weeks.min(), "most_weeks": weeks.max()} if weeks.size else {}
     for lag in LAG_NAMES:
         shown = pairs.get(lag, pairs["immune change first"])
-        found = repeated_correlation(*shown)
-        row = {**head(series), "lag": lag, "patients": found.patients, "points": found.points}
+        estimate = repeated_correlation(*shown)
+        row = {**head(series), "lag": lag, "patients": estimate.patients, "points": estimate.points}
         if lag != "same visit":
             row |= between
         if lag == "difference":
-            r = lag_difference(pair)
-            low, high = patients_interval(lag_difference, pair, joined.confidence, lag=True)
-        else:
-            r = found.r
-            low, high = patients_interval(correlation, shown, joined.confidence)
-        narrow = NARROW if lag == "difference" and np.isfinite(low) else ""
-        yield row | {"r": r, "low": low, "high": high, "note": _FEW if np.isnan(r) else narrow}
+            yield row | _difference(joined, pair, rng)
+            continue
+        low, high = patients_interval(correlation, shown, joined.confidence)
+        yield row | {"r": estimate.r, "low": low, "high": high, "note": _FEW if np.isnan(estimate.r) else ""}
+
+
+def _difference(joined: Joined, pair: Pair, rng: np.random.Generator) -> dict[str, Any]:
+    difference, swapped = lag_difference(pair), swapped_lags(*pair, rng)
+    if np.isnan(difference):
+        return {"r": difference, "note": _FEW}
+    note = no_p(swapped.floor, joined.measured.plan.alpha)
+    return {
+        "r": difference,
+        "p_floor": swapped.floor,
+        "p_swapped": float("nan") if note else swapped.p,
+        "note": note,
+    }

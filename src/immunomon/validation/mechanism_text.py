@@ -54,7 +54,7 @@ def search_text(searches: list[Search]) -> Iterator[str]:
         "because both follow the treatment in responders. The search finds it and cannot know that; this is what its "
         "page says at its end. A visit's scatter is independent of the visit before here; where it is not, intervals "
         "'by visits' are too narrow. The jackknife over nine patients, whose weights differ, is somewhat too narrow "
-        "too: most of all for the difference of lags, which should be read as a hint."
+        "too; the difference of lags has no interval, and is asked of swapped courses."
     )
 
 

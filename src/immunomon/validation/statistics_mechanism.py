@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from immunomon.assessments.kinetics import parameters_of
 from immunomon.assessments.platelets import courses
 from immunomon.kernels.path import PathSteps, path_steps
-from immunomon.kernels.repeated import repeated_correlation, swapped_courses
+from immunomon.kernels.repeated import repeated_correlation, swapped_courses, swapped_lags
 from immunomon.kernels.two_groups import difference_of_means
 from immunomon.mechanism.platelets import after_visit, at_visits, log2_counts
-from immunomon.mechanism.within import correlation, lag_difference, patients_interval
+from immunomon.mechanism.within import correlation, patients_interval
 from immunomon.model.endpoints import KineticRules, PlateletRules
 from immunomon.simulate.biology import visit_frequencies
 from immunomon.simulate.protocol import VISITS, Patient, draw_patients
@@ -139,9 +139,6 @@ def _intervals(trial: _Trial, rng: np.random.Generator, many: dict[str, float]) 
         ends = patients_interval(correlation, pair, 1 - ALPHA)
         out[f"r within patients, {name}, by visits"] = np.array([[within.low, within.high, true]])
         out[f"r within patients, {name}, by patients"] = np.array([[*ends, true]])
-    pair = (trial.log_odds[..., 0], trial.platelets)
-    gap = patients_interval(lag_difference, pair, 1 - ALPHA, lag=True)
-    out["difference of lags, Treg"] = np.array([[*gap, many["difference of lags, Treg"]]])
     for exposure in (True, False):
         out |= _path_ends(path_steps(trial.path(exposure=exposure), rng), many, exposure=exposure)
     return out
@@ -176,8 +173,6 @@ def _pooled(seen: list[_Trial]) -> dict[str, float]:
     for name, k in (("Treg", 0), ("Th17", 2)):
         together = (np.vstack([one.log_odds[..., k] for one in seen]), np.vstack([one.platelets for one in seen]))
         out[f"r within patients, {name}"] = correlation(together)
-        if name == "Treg":
-            out["difference of lags, Treg"] = lag_difference(together)
     for exposure in (True, False):
         paths = [one.path(exposure=exposure) for one in seen]
         centred = np.vstack([one - one.mean(axis=0) for one in paths if len(one)])
@@ -188,7 +183,7 @@ def _pooled(seen: list[_Trial]) -> dict[str, float]:
 
 
 def _rejected(seen: list[_Trial], rng: np.random.Generator) -> dict[str, Rate]:
-    responses, swaps = [], []
+    responses, swaps, leads = [], [], []
     for one in seen:
         change = one.log_odds[:, _AT] - one.log_odds[:, 0]
         p = []
@@ -198,7 +193,9 @@ def _rejected(seen: list[_Trial], rng: np.random.Generator) -> dict[str, Rate]:
             p.append(found.p)
         responses.append(p)
         swaps.append([swapped_courses(one.log_odds[..., k], one.platelets, rng).p for k in (0, 2)])
+        leads.append([swapped_lags(one.log_odds[..., k], one.platelets, rng).p for k in (0, 2)])
     return {
         "difference by response, permutation test": rate_over_trials((np.array(responses) <= ALPHA).astype(float)),
         "swapped courses, Treg and Th17": rate_over_trials((np.array(swaps) <= ALPHA).astype(float)),
+        "difference of lags among swapped courses": rate_over_trials((np.array(leads) <= ALPHA).astype(float)),
     }
