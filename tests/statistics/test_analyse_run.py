@@ -8,13 +8,15 @@ import pytest
 from support.made_up_run import counted_tables
 
 from immunomon.errors import ImmunomonError
+from immunomon.kernels.trend import jonckheere_terpstra
 from immunomon.model.analysis import Composition, Endpoint, NotReportable, default_plan
 from immunomon.model.statistics import STATISTICS_TABLES
 from immunomon.statistics.analyse import analyse
 from immunomon.statistics.facts import facts_of
 from immunomon.statistics.measured import measure
 from immunomon.statistics.power import detectable
-from immunomon.statistics.summary import summary
+from immunomon.statistics.summary import _trend_words, summary
+from immunomon.statistics.trends import _tested
 
 VISITS = (("D-1", -1), ("W4", 29), ("W8", 57))
 RECORD = {
@@ -140,6 +142,27 @@ def test_a_plan_may_have_counts_below_the_limits_used(tables):
     series = measure(tables, FACTS, plan).of("treg")
     assert np.isfinite(series.scaled).all()
     assert plan.digest != PLAN.digest
+
+
+def trend_of(*, means, direction, p=0.2):
+    row = {"kind": "dose", "role": "primary", "label": "Treg", "at": "W4", "groups": "A 3, B 3", "statistic": 4.0}
+    row |= {"means": means, "direction": direction, "p": p, "alternative": "two-sided", "note": "", "dose_group": "all"}
+    return next(iter(_trend_words(pd.DataFrame([row]))))
+
+
+def test_a_trend_over_dose_says_what_the_changes_do():
+    assert "the fall is smaller at higher doses" in trend_of(means="A -0.40, B -0.10", direction="rising")
+    assert "the fall is larger at higher doses" in trend_of(means="A -0.10, B -0.40", direction="falling")
+    assert "the rise is larger at higher doses" in trend_of(means="A +0.10, B +0.40", direction="rising")
+    assert "changes are lower at higher doses" in trend_of(means="A +0.10, B -0.40", direction="falling")
+    assert "mean change A -0.40, B -0.10: no direction" in trend_of(means="A -0.40, B -0.10", direction="none", p=1.0)
+
+
+def test_a_trend_as_likely_as_any_has_no_direction(found):
+    # Third of four: one more pair rises than falls, and so it does in half of all arrangements.
+    trend = jonckheere_terpstra(np.array([1.0, 2.0, 4.0, 3.0]), np.array([0, 0, 0, 1]), np.random.default_rng(1))
+    assert (trend.statistic, trend.expected, trend.p) == (2.0, 1.5, 1.0)
+    assert _tested(trend, found.measured, found.measured.of("nk"))["direction"] == "none"
 
 
 def test_doses_are_ordered_by_cells_and_the_trend_counts_every_arrangement(found):

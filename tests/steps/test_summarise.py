@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from immunomon.model.populations import CHANGES, SUMMARY
@@ -18,17 +21,20 @@ DAYS = {"D-1": -1, "W2": 15, "W4": 29}
 GROUPS = {"S1": "low", "S2": "low", "S3": "low", "S4": "high"}
 
 
+STUDY = Study(
+    name="T",
+    title="t",
+    dose_groups=(DoseGroup("low", 5e5), DoseGroup("high", 1e6)),
+    cohorts=(),
+    subjects=tuple(Subject(name, group) for name, group in GROUPS.items()),
+    visits=tuple(Visit(label, day, baseline=day < 0) for label, day in DAYS.items()),
+    panels=(PanelUse("treg", "treg"), PanelUse("nk", "nk")),
+)
+
+
 @pytest.fixture
 def study():
-    return Study(
-        name="T",
-        title="t",
-        dose_groups=(DoseGroup("low", 5e5), DoseGroup("high", 1e6)),
-        cohorts=(),
-        subjects=tuple(Subject(name, group) for name, group in GROUPS.items()),
-        visits=tuple(Visit(label, day, baseline=day < 0) for label, day in DAYS.items()),
-        panels=(PanelUse("treg", "treg"), PanelUse("nk", "nk")),
-    )
+    return STUDY
 
 
 def a_row(subject, visit, value, baseline=None, status="ok", **about):
@@ -77,9 +83,25 @@ def test_the_figures_are_those_of_the_subjects_values(study):
     row = at(summary, "low", "W4", "value")
     assert (row["n"], row["mean"], row["median"]) == (3, 8.0, 7.0)
     assert row["sd"] == pytest.approx(statistics.stdev(values.values()))
-    interval = stats.t.interval(0.95, 2, loc=8.0, scale=stats.sem(list(values.values())))
-    assert (row["low"], row["high"]) == pytest.approx(interval)
+    # Delta method: on the log-odds of the mean its standard error is that of the mean over p (1 - p).
+    log_odds = math.log(0.08 / 0.92), stats.sem(list(values.values())) / 100 / (0.08 * 0.92)
+    interval = stats.t.interval(0.95, 2, loc=log_odds[0], scale=log_odds[1])
+    assert (row["low"], row["high"]) == pytest.approx([100 / (1 + math.exp(-end)) for end in interval])
+    change = at(summary, "low", "W4", "change")
+    interval = stats.t.interval(0.95, 2, loc=4.0, scale=stats.sem(list(values.values())))
+    assert (change["low"], change["high"]) == pytest.approx(interval)
     assert json.loads(row["subjects"]) == values
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=3), st.sampled_from(["percent", "cells_per_ul", "ratio"]))
+def test_no_interval_names_a_value_that_cannot_be(values, quantity):
+    rows = [a_row(who, "W4", value, 50.0) | {"quantity": quantity} for who, value in zip(GROUPS, values, strict=False)]
+    summary = summarise(changes_of(*rows), STUDY)
+    value, change = (at(summary, "low", "W4", measure) for measure in ("value", "percent_change"))
+    assert 0 <= value["low"] <= value["mean"] * (1 + 1e-9) <= value["high"] * (1 + 1e-9) + 1e-9
+    assert value["high"] <= 100 or quantity != "percent"
+    assert change["low"] >= -100
 
 
 def test_all_groups_together_hold_every_subject_once(study):

@@ -206,8 +206,13 @@ SUMMARY = Table(
         ("mean", "Float64", "arithmetic mean over subjects"),
         ("sd", "Float64", "standard deviation over subjects; missing for n < 2"),
         ("median", "Float64", "median over subjects"),
-        ("low", "Float64", "lower end of the 95 % t interval of the mean; missing for n < 2"),
-        ("high", "Float64", "upper end of the 95 % t interval of the mean; missing for n < 2"),
+        (
+            "low",
+            "Float64",
+            "lower end of the 95 % t interval of the mean, missing for n < 2; made on the log-odds of a percent, the "
+            "logarithm of another value and of a percent change, and transformed back",
+        ),
+        ("high", "Float64", "upper end of it"),
         ("subjects", "string", "every subject's value kept: JSON object subject -> value"),
     ),
 )

@@ -135,7 +135,7 @@ def _trend_words(trends: pd.DataFrame) -> Iterator[str]:
             continue
         p = row["note"] if pd.isna(row["p"]) else f"permutation p {_p(row['p'])}"
         where = f"{row['label']} over dose at {row['at']} ({row['groups']})"
-        yield f"{where}: {row['direction']}, {row['alternative']} {p}."
+        yield f"{where}: mean change {row['means']}: {_over_dose(row)}; {row['alternative']} {p}."
     visits = trends[(trends["kind"] == "visits") & (trends["dose_group"] == ALL)]
     for _, row in visits.iterrows():
         where = f"{row['label']} ({row['endpoint']}) over visits ({row['groups']})"
@@ -143,7 +143,20 @@ def _trend_words(trends: pd.DataFrame) -> Iterator[str]:
             yield f"{where}: {row['note']}."
             continue
         p = row["note"] if pd.isna(row["p"]) else f"Page's {row['alternative']} p {_p(row['p'])}"
-        yield f"{where}: {row['direction']}, {p}, n = {row['n']}."
+        direction = "no direction" if row["direction"] == "none" else row["direction"]
+        yield f"{where}: {direction}, {p}, n = {row['n']}."
+
+
+def _over_dose(row: pd.Series[Any]) -> str:
+    """Return what higher doses do to a change: a fall that is smaller at higher doses is no rise."""
+    if row["direction"] == "none":
+        return "no direction over dose"
+    signs = {float(part.split()[-1]) > 0 for part in str(row["means"]).split(", ")}
+    is_higher = row["direction"] == "rising"
+    if len(signs) > 1:
+        return f"changes are {'higher' if is_higher else 'lower'} at higher doses"
+    rises = signs.pop()
+    return f"the {'rise' if rises else 'fall'} is {'larger' if rises == is_higher else 'smaller'} at higher doses"
 
 
 def _course_words(estimates: pd.DataFrame) -> Iterator[str]:

@@ -47,7 +47,10 @@ def _over_dose(found: Measured, series: Series, rng: np.random.Generator) -> Ite
         if len(set(groups[known])) < 2:
             yield row | {"note": "fewer than two doses have a patient with a change"}
             continue
-        yield row | _tested(jonckheere_terpstra(change[known, place], groups[known], rng), found, series)
+        at = change[known, place]
+        means = {name: float(at[np.array(names) == name].mean()) for name in order if name in names}
+        shown = ", ".join(f"{name} {mean:+.2f}" for name, mean in means.items())
+        yield row | {"means": shown} | _tested(jonckheere_terpstra(at, groups[known], rng), found, series)
 
 
 def _over(found: Measured, series: Series, window: Window) -> Iterator[Row]:
@@ -87,7 +90,8 @@ def _tested(trend: Trend, found: Measured, series: Series) -> Row:
         Expected.UP: (trend.p_rising, trend.floor / 2, "rising"),
         Expected.DOWN: (trend.p_falling, trend.floor / 2, "falling"),
     }[declared]
-    shift = trend.statistic - trend.expected
+    # Where the other direction could be told as well, none is.
+    shift = 0.0 if trend.p >= 1 else trend.statistic - trend.expected
     note = no_p(floor, found.plan.alpha)
     return {
         "statistic": trend.statistic,

@@ -28,7 +28,9 @@ def summarise(changes: pd.DataFrame, study: Study, confidence: float = 0.95) -> 
     changes: the CHANGES contract. Result: the SUMMARY contract, ordered by dose group (as in the study, ``all`` last),
     panel, quantity, visit and measure. The measures are the value, and after baseline its change, percent change (both
     for everything) and change in log-odds (not for cells/uL, which have none). A row stays with ``n`` 0 when nobody
-    has a value. Subjects are the sample, never their cells: the interval is Student's t over subjects.
+    has a value. Subjects are the sample, never their cells: the interval is Student's t over subjects. Where a number
+    cannot be below 0 (or above 100), the interval is made on the log-odds, or the logarithm, of the mean (delta method)
+    and transformed back, so that it never names an impossible value.
     """
     typed = changes.astype(CHANGES.dtypes)
     typed["denominator"] = typed["denominator"].fillna("")
@@ -66,8 +68,29 @@ def _described(numbers: pd.DataFrame, confidence: float) -> pd.DataFrame:
     groups = numbers.groupby(_KEY, sort=True)
     table = groups["number"].agg(n="size", mean="mean", sd="std", median="median").reset_index()
     half = _half_width(table["n"].to_numpy(np.float64), table["sd"].to_numpy(np.float64), confidence)
-    subjects = _as_json(numbers, groups.ngroup())
-    return table.assign(low=table["mean"] - half, high=table["mean"] + half, subjects=subjects)
+    low, high = _interval(table["mean"].to_numpy(np.float64), half, _kinds(table))
+    return table.assign(low=low, high=high, subjects=_as_json(numbers, groups.ngroup()))
+
+
+def _kinds(table: pd.DataFrame) -> NDArray[np.str_]:
+    """Return on which scale each row's interval is made: ``log-odds``, ``log``, ``fold`` or ``plain``."""
+    measure, quantity = table["measure"].to_numpy(dtype=str), table["quantity"].to_numpy(dtype=str)
+    positive = np.where(quantity == "percent", "log-odds", "log")
+    return np.where(measure == "value", positive, np.where(measure == "percent_change", "fold", "plain"))
+
+
+def _interval(mean: Floats, half: Floats, kinds: NDArray[np.str_]) -> tuple[Floats, Floats]:
+    """Return the ends of the intervals: mean -+ half, on the scale on which the mean has no impossible neighbours."""
+    low, high = mean - half, mean + half
+    odds = (kinds == "log-odds") & (mean > 0) & (mean < 100)
+    folds = ((kinds == "log") & (mean > 0)) | ((kinds == "fold") & (mean > -100))
+    base = np.where(kinds == "fold", 100.0, 0.0)[folds]
+    share, step = mean[odds] / 100, half[odds] / 100
+    for end, sign in ((low, -1), (high, 1)):
+        odds_of_end = share / (1 - share) * np.exp(np.clip(sign * step / (share * (1 - share)), -700, 700))
+        end[odds] = 100 * odds_of_end / (1 + odds_of_end)
+        end[folds] = (base + mean[folds]) * np.exp(sign * half[folds] / (base + mean[folds])) - base
+    return low, high
 
 
 def _half_width(n: Floats, sd: Floats, confidence: float) -> Floats:
