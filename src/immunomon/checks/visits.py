@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -12,11 +11,11 @@ from statistics import median
 
 from immunomon.checks.tube import Tube
 from immunomon.errors import Problem
+from immunomon.io.fcs_dates import fcs_date, names_a_month
 from immunomon.model.study import RoleKind, Sample, Study, Subject, Visit, study_day
 
-__all__ = ["check_collection_dates", "check_file_dates", "check_visits", "fcs_date"]
+__all__ = ["check_collection_dates", "check_file_dates", "check_visits"]
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _FRESH_DAYS = 30
 
 
@@ -100,7 +99,7 @@ def check_file_dates(study: Study, tubes: Sequence[Tube]) -> Iterator[Problem]:
     measured = [(tube, date) for tube in tubes if (date := fcs_date(tube.header.keyword("$DATE"))) is not None]
     for tube in tubes:
         text = tube.header.keyword("$DATE")
-        if re.fullmatch(r"[^-]+-[A-Za-z]{3}-[^-]+", text) and fcs_date(text) is None:
+        if names_a_month(text) and fcs_date(text) is None:
             yield tube.problem("$DATE", f"'{text}' is no date", "correct the date, or check the cytometer's clock")
     by_sample = {tube.sample: tube for tube, _ in measured}
     dated = [(tube.sample, date) for tube, date in measured]
@@ -140,26 +139,3 @@ def _out_of_order(study: Study, dated: Sequence[Dated]) -> Iterator[tuple[Dated,
         for before, this in pairwise(ordered):
             if this[1] < before[1] and this[0].visit != before[0].visit:
                 yield this, before
-
-
-def fcs_date(text: str) -> datetime.date | None:
-    """Return the date of a $DATE keyword (``13-JAN-2025``, also ``2025-JAN-13`` and ISO); None if it is none of these.
-
-    >>> fcs_date("13-JAN-2025")
-    datetime.date(2025, 1, 13)
-    >>> fcs_date("01/02/2025") is None  # the first of February, or the second of January
-    True
-    """
-    parts = re.split(r"[-\s]+", text.strip().casefold())
-    if len(parts) != 3:
-        return None
-    year, month, day = parts if len(parts[0]) == 4 else reversed(parts)
-    if month[:3] in _MONTHS:
-        month = str(_MONTHS.index(month[:3]) + 1)
-    if not (year.isdigit() and month.isdigit() and day.isdigit()):
-        return None
-    century = 2000 if len(year) == 2 else 0
-    try:
-        return datetime.date(century + int(year), int(month), int(day))
-    except ValueError:
-        return None

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from immunomon.errors import BadFcs
+from immunomon.io.fcs_channels import channels_of
 from immunomon.io.fcs_data import find_data
 from immunomon.io.fcs_decode import Source, decode
 from immunomon.io.fcs_header import DataSet, OpenFile, read_data_sets
-from immunomon.io.fcs_layout import channels_of, layout_of
+from immunomon.io.fcs_layout import layout_of
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.raw import RawTable

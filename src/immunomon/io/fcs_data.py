@@ -194,7 +194,9 @@ def _chosen(fitting: list[_Candidate], sources: list[Source], spans: list[tuple[
 def _about(taken: _Candidate, found: DataSet) -> list[str]:
     notes = []
     if found.event_count is None and found.version != "2.0":
-        notes.append(f"$TOT is missing: {taken.count} events by the length of DATA")
+        text = found.keywords.get("$TOT")
+        state = f"is '{text[:20]}', not a number" if text else "is missing"
+        notes.append(f"$TOT {state}: {taken.count} events by the length of DATA")
     if any(channel.bits % 8 for channel in taken.layout.formats):
         notes.append("integers of odd widths are read as packed bit by bit, as the standard says")
     if taken.misfit == 1:

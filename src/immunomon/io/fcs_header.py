@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from immunomon.errors import BadFcs
-from immunomon.io.fcs_text import ODD_FILE, Keywords, parse_text
+from immunomon.io.fcs_text import ODD_FILE, Keywords, delimited, parse_text
 
 __all__ = ["DataSet", "OpenFile", "Span", "read_data_sets", "whole_number"]
 
@@ -169,10 +169,12 @@ def _with_supplement(file: OpenFile, found: DataSet) -> Keywords:
     if found.start + end >= file.size:
         return noted(f"{left_out}: the file ends before it")
     delimiter = file.bytes_at(found.start + found.text[0], 1)
-    segment = file.bytes_at(found.start + begin, end - begin + 1)
-    if segment[:1] != delimiter:
-        return noted(f"{left_out}: it begins with {segment[:2]!r}, not with the delimiter {delimiter!r}")
+    segment, repaired = delimited(file.bytes_at(found.start + begin, end - begin + 1), delimiter)
+    if segment is None:
+        return noted(f"{left_out}: {repaired}")
     try:
-        return found.keywords.merged(parse_text(segment, file.path))
+        supplement = parse_text(segment, file.path)
     except BadFcs as error:
         return noted(f"{left_out} ({str(error).removeprefix(f'{file.path}: ')})")
+    repairs = (f"the supplemental TEXT, bytes {begin} to {end}, {repaired}",) if repaired else ()
+    return found.keywords.merged(replace(supplement, deviations=(*repairs, *supplement.deviations)))

@@ -10,13 +10,15 @@ from pathlib import Path
 from immunomon.errors import BadFcs
 from immunomon.io.fcs_header import whole_number
 from immunomon.io.fcs_text import ODD_FILE, Keywords
-from immunomon.model.events import Channel
 
-__all__ = ["ChannelFormat", "Layout", "channels_of", "layout_of", "padded"]
+__all__ = ["ChannelFormat", "Layout", "layout_of", "number_of", "padded"]
 
 _FEWEST_BITS, _MOST_BITS = 8, 64
 _BITS = {"F": 32, "D": 64}
 _MOST_DECADES = 38.0  # of float32; real amplifiers have 2.5 to 8
+_STAND_IN_RANGE = 262144.0  # of floats whose $PnR is none: for plots and for gates on a linear axis
+_LARGEST_RANGE = 3.5e38  # of float32
+_NOT_AVAILABLE = {"na", "n/a", "nan", "null", "none", "-", "inf", "infinity"}
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,10 @@ class _Cell:
     def get(self, letters: str) -> str:
         return self.keywords.get(f"$P{self.number}{letters}")
 
+    def is_blank(self, letters: str) -> bool:
+        """Say whether a keyword is missing, empty, or only says that its value is not known."""
+        return not self.get(letters) or self.get(letters).casefold() in _NOT_AVAILABLE
+
     def refuse(self, letters: str, what: str) -> BadFcs:
         return BadFcs(self.path, f"$P{self.number}{letters} is '{self.get(letters)[:30]}', {what}", ODD_FILE)
 
@@ -191,13 +197,22 @@ def _bits(cell: _Cell, kind: str, notes: list[str]) -> int:
 
 
 def _limit(cell: _Cell, kind: str, notes: list[str]) -> float:
+    """Return $PnR; floats do not need it to be read, so that a stated stand-in does where it is no range."""
     text = cell.get("R")
-    value = _float(text)
-    if value is None or value < 0:
-        if kind == "I" or text:
+    could_be_thousands = re.fullmatch(r"\s*[1-9]\d{0,2}(,\d{3})+\s*", text)
+    value = None if could_be_thousands else _number(cell, "R", notes)
+    if kind in _BITS:
+        if value is not None and 0 < value <= _LARGEST_RANGE:
+            return value
+        if value is None and not cell.is_blank("R") and not could_be_thousands:
             raise cell.refuse("R", "not a range")
-        notes.append(f"$P{cell.number}R is missing: 262144 is taken, for plots only")
-        return 262144.0
+        state = f"is '{text[:20]}', not a range" if text else "is missing"
+        notes.append(f"$P{cell.number}R {state}: {_STAND_IN_RANGE:g} is taken, for plots and linear axes")
+        return _STAND_IN_RANGE
+    if could_be_thousands:
+        raise cell.refuse("R", "which may have a decimal comma or a comma before thousands")
+    if value is None or value < 0:
+        raise cell.refuse("R", "not a range")
     return value
 
 
@@ -206,71 +221,76 @@ def _amplifier(cell: _Cell, kind: str, notes: list[str]) -> tuple[float, float]:
     if kind in _BITS:
         return 0.0, 1.0
     text = cell.get("E")
-    if not text:
-        notes.append(f"$P{cell.number}E is missing: taken as linear")
+    if cell.is_blank("E"):
+        state = f"is '{text[:20]}'" if text else "is missing"
+        notes.append(f"$P{cell.number}E {state}: taken as linear")
         return 0.0, 1.0
-    parts = [_float(part) for part in text.split(",")]
-    if len(parts) != 2 or parts[0] is None or parts[1] is None:
+    parts = _pair(text)
+    decades, lowest = (number_of(part) for part in parts) if len(parts) == 2 else (None, None)
+    if decades is None or lowest is None:
         raise cell.refuse("E", "not the two numbers of an amplifier, such as 0,0 or 4,1")
-    decades, lowest = parts[0], parts[1]
+    if parts != text.split(","):
+        notes.append(f"$P{cell.number}E is '{text[:20]}', with decimal commas: read as {decades:g} and {lowest:g}")
     if not (0 <= decades <= _MOST_DECADES and 0 <= lowest <= 1e6):
         raise cell.refuse("E", "which no amplifier has")
     return decades, lowest if decades > 0 and lowest > 0 else 1.0
 
 
+def _pair(text: str) -> list[str]:
+    """Return the two numbers of $PnE, also where they have decimal commas.
+
+    >>> _pair("4,1"), _pair("4,0,1,0"), _pair("4,5;1,0")
+    (['4', '1'], ['4.0', '1.0'], ['4.5', '1.0'])
+    """
+    if ";" in text and "," in text:
+        return [part.replace(",", ".") for part in text.split(";")]
+    parts = [part.strip() for part in text.split(",")]
+    return [".".join(parts[:2]), ".".join(parts[2:])] if len(parts) == 4 else text.split(",")
+
+
 def _gain(cell: _Cell, notes: list[str]) -> float:
-    text = cell.get("G")
-    value = _float(text)
+    if cell.is_blank("G"):
+        if cell.get("G"):
+            notes.append(f"$P{cell.number}G is '{cell.get('G')}': taken as no gain")
+        return 1.0
+    value = _number(cell, "G", notes)
     if value is not None and 1e-9 <= value <= 1e9:
         return value
-    if text and value != 0:
+    if value != 0:
         raise cell.refuse("G", "not a gain")
-    if text:
-        notes.append(f"$P{cell.number}G is 0: taken as no gain")
+    notes.append(f"$P{cell.number}G is 0: taken as no gain")
     return 1.0
 
 
 def _time_step(keywords: Keywords, notes: list[str]) -> float:
     text = keywords.get("$TIMESTEP")
-    value = _float(text)
+    value = number_of(text)
     if value is not None and 1e-15 < value < 1e9:
+        if "," in text:
+            notes.append(f"$TIMESTEP is '{text[:20]}', with a decimal comma: read as {value:g}")
         return value
     if text:
         notes.append(f"$TIMESTEP is '{text[:20]}', not a number: the time channel stays in the instrument's ticks")
     return 1.0
 
 
-def _float(text: str) -> float | None:
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", text.strip()[:64]):
-        return None
-    value = float(text.strip()[:64])
-    return value if math.isfinite(value) else None
+def _number(cell: _Cell, letters: str, notes: list[str]) -> float | None:
+    """Return a channel's keyword as a number, None if it is none; a decimal comma is understood and said."""
+    text = cell.get(letters)
+    value = number_of(text)
+    if value is not None and "," in text:
+        notes.append(f"$P{cell.number}{letters} is '{text[:20]}', with a decimal comma: read as {value:g}")
+    return value
 
 
-def channels_of(keywords: Keywords, layout: Layout) -> tuple[tuple[Channel, ...], tuple[str, ...]]:
-    """Return the channels' names, ranges and voltages; names that stand twice get their channel's number.
+def number_of(text: str) -> float | None:
+    """Return the finite number that a keyword is, with a decimal point or comma; None if it is none.
 
-    None of them keeps the bare name: a gate on it would take one of them by chance.
-
-    >>> words = Keywords({"$P1N": "FL1-A", "$P2N": "FL1-A", "$P2S": "CD4"})
-    >>> one = ChannelFormat("F", 32, 1024.0, 32)
-    >>> [channel.detector for channel in channels_of(words, Layout((one, one), (1, 2, 3, 4)))[0]]
-    ['FL1-A (P1)', 'FL1-A (P2)']
+    >>> number_of(" 1,5 "), number_of("1e-3"), number_of("NaN"), number_of("1.000,5")
+    (1.5, 0.001, None, None)
     """
-    notes = []
-    names = [keywords.get(f"$P{number}N") for number in range(1, len(layout.formats) + 1)]
-    counted: dict[str, int] = {}
-    for name in names:
-        counted[name.casefold()] = counted.get(name.casefold(), 0) + 1
-    channels = []
-    for number, (name, stored) in enumerate(zip(names, layout.formats, strict=True), start=1):
-        detector = name or f"P{number}"
-        if not name:
-            notes.append(f"$P{number}N is missing: the channel is named {detector}")
-        elif counted[name.casefold()] > 1:
-            detector = f"{name} (P{number})"
-            notes.append(f"$P{number}N '{name}' names several channels: this one is '{detector}'")
-        marker = keywords.get(f"$P{number}S")
-        voltage = _float(keywords.get(f"$P{number}V"))
-        channels.append(Channel(detector, "" if marker == name else marker, stored.limit, voltage))
-    return tuple(channels), tuple(notes)
+    bare = text.strip()[:64].replace(",", ".")
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", bare):
+        return None
+    value = float(bare)
+    return value if math.isfinite(value) else None

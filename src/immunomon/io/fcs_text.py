@@ -9,7 +9,7 @@ from pathlib import Path
 
 from immunomon.errors import BadFcs
 
-__all__ = ["ODD_FILE", "Keywords", "parse_text"]
+__all__ = ["ODD_FILE", "Keywords", "delimited", "parse_text"]
 
 ODD_FILE = "write the file again from the cytometer's software, or leave it out of the sample list"
 # The largest real files have 1,500; a file of nothing but delimiters would fill the memory.
@@ -50,15 +50,16 @@ def parse_text(segment: bytes, path: Path) -> Keywords:
     """
     notes: list[str] = []
     values: dict[str, str] = {}
-    latin, padded, doubled = [], [], []
+    foreign: dict[str, list[str]] = {}
+    padded, doubled = [], []
     for raw_key, raw_value in _pairs(segment, notes):
-        name, key_is_utf8 = _decoded(raw_key)
-        value, value_is_utf8 = _decoded(raw_value)
+        name, key_encoding = _decoded(raw_key)
+        value, value_encoding = _decoded(raw_value)
         key = name.strip().upper()
         if not key:
             continue
-        if not (key_is_utf8 and value_is_utf8):
-            latin.append(key)
+        if key_encoding or value_encoding:
+            foreign.setdefault(value_encoding or key_encoding, []).append(key)
         if name != name.strip():
             padded.append(key)
         if key in values:
@@ -67,12 +68,47 @@ def parse_text(segment: bytes, path: Path) -> Keywords:
             raise BadFcs(path, f"its TEXT segment has more than {_MOST} keywords", ODD_FILE)
         else:
             values[key] = value
-    if latin:
-        notes.append(f"not UTF-8, read as Latin-1: {_listed(latin)}")
+    notes += [f"not UTF-8, read as {encoding}: {_listed(names)}" for encoding, names in foreign.items()]
     if padded:
         notes.append(f"blanks around keywords were taken off: {_listed(padded)}")
     notes += _about_doubled(doubled, path)
     return Keywords(values, tuple(notes))
+
+
+def delimited(segment: bytes, delimiter: bytes) -> tuple[bytes | None, str]:
+    """Return a supplemental TEXT as ``parse_text`` needs it, beginning with its delimiter, and what was odd about it.
+
+    delimiter: that of the primary TEXT; a supplement may lack it at its beginning, or have another one of its own.
+    None, with the reason, where no reading gives whole pairs of keyword and value.
+
+    >>> delimited(b"$SPILLOVER/2,A,B,1,0,0,1/X/y/", b"/")
+    (b'/$SPILLOVER/2,A,B,1,0,0,1/X/y/', 'lacks its first delimiter')
+    >>> delimited(b"|X|y|", b"/")
+    (b'|X|y|', "has a delimiter of its own, '|'")
+    """
+    bare = segment.lstrip(b" \t\r\n\0") or segment[:1]
+    if segment[:1] == delimiter or bare[:1] == delimiter:
+        moved = "" if segment[:1] == delimiter else "begins with blanks before its delimiter"
+        return (segment if not moved else bare), moved
+    own = bare[:1]
+    is_mark = own not in b"$_-+." and not own.isalnum() and own < b"\x80"
+    if is_mark and _is_whole(bare):
+        return bare, f"has a delimiter of its own, '{own.decode('latin-1')}'"
+    if not is_mark and _is_whole(delimiter + bare):
+        return delimiter + bare, "lacks its first delimiter"
+    return None, f"it begins with {segment[:2]!r}, not with the delimiter {delimiter!r}"
+
+
+def _is_whole(segment: bytes) -> bool:
+    """Say whether a segment is pairs to its end, none of whose values is a standard keyword that has slipped."""
+    if segment.rstrip(b" \t\r\n\0")[-1:] != segment[:1]:
+        return False
+    notes: list[str] = []
+    pairs = list(_pairs(segment.rstrip(b" \t\r\n\0"), notes))
+    keys_are_words = all(re.fullmatch(rb"[\x20-\x7e]{1,100}", key) for key, _ in pairs)
+    return (
+        bool(pairs) and not notes and keys_are_words and not any(_STANDARD_KEY.fullmatch(value) for _, value in pairs)
+    )
 
 
 def _pairs(segment: bytes, notes: list[str]) -> Iterator[Pair]:
@@ -127,11 +163,18 @@ def _runs(segment: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
         yield ends, segment[ends:]
 
 
-def _decoded(raw: bytes) -> tuple[str, bool]:
+def _decoded(raw: bytes) -> tuple[str, str]:
+    """Return a text, and the name of the encoding it was read by where that is not UTF-8."""
     try:
-        return raw.decode("utf-8"), True
+        return raw.decode("utf-8"), ""
     except UnicodeDecodeError:
-        return raw.decode("latin-1"), False
+        pass
+    if re.search(rb"[\x80-\x9f]", raw):  # control characters in Latin-1, dashes and quotes in Windows-1252
+        try:
+            return raw.decode("cp1252"), "Windows-1252"
+        except UnicodeDecodeError:
+            pass
+    return raw.decode("latin-1"), "Latin-1"
 
 
 def _about_doubled(doubled: list[tuple[str, str, str]], path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import Channel, ChannelKind
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.spectrum import SpectrumMatrix
-from immunomon.model.spillover import SpilloverMatrix
+from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
 
 __all__ = ["as_spillover", "parse_spillover", "read_matrix_csv", "spillover_of", "write_matrix_csv"]
 
@@ -30,6 +30,10 @@ def _resolve(name: str, channels: tuple[Channel, ...]) -> str:
     by_marker = [channel.detector for channel in channels if channel.marker == name]
     if len(by_marker) == 1:
         return by_marker[0]
+    compensated = compensated_channels(known)
+    if name in compensated:
+        what, remedy = about_compensated(compensated.values())
+        raise BadSpillover(f"{what}, and the spillover matrix is of the raw ones; {remedy}")
     raise BadSpillover(
         f"the spillover matrix names the detector '{name}', which the file lacks; {nearest(name, known)}"
     )
@@ -127,6 +131,7 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
         try:
             matrix = parse_spillover(text, header.channels, keyword)
             inverse_of(matrix.array)
+            _refuse_twice(matrix, keyword)
         except SingularSpillover as error:
             raise SingularSpillover(
                 f"{header.path}: keyword {keyword}: {error}; give a matrix as CSV instead"
@@ -135,6 +140,14 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
             raise BadSpillover(f"{header.path}: {error}") from error
         return matrix
     return None
+
+
+def _refuse_twice(matrix: SpilloverMatrix, keyword: str) -> None:
+    """Refuse a file's own matrix over channels that are named as compensated: by number, marker or name."""
+    compensated = list(compensated_channels(matrix.detectors).values())
+    if compensated and not matrix.is_identity:
+        what, remedy = about_compensated(compensated)
+        raise BadSpillover(f"{what}, and keyword {keyword} would compensate them once more; {remedy}")
 
 
 def read_matrix_csv(path: Path) -> SpilloverMatrix:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from immunomon.model.events import Channel
 
-__all__ = ["FcsHeader"]
+__all__ = ["FcsHeader", "unmangled"]
 
 
 @dataclass(frozen=True)
@@ -34,3 +34,19 @@ class FcsHeader:
         '13-JAN-2025'
         """
         return self.keywords.get(name.upper(), "").strip()
+
+
+def unmangled(text: str) -> str:
+    r"""Return a text whose UTF-8 bytes were once read as Latin-1 or Windows-1252, as it was meant; others as they are.
+
+    >>> unmangled("TCR-Î³Î´"), unmangled("Integrin Ã\x9f7"), unmangled("µm, naïve")
+    ('TCR-γδ', 'Integrin ß7', 'µm, naïve')
+    """
+    if text.isascii():
+        return text
+    for encoding in ("latin-1", "cp1252"):
+        try:
+            return text.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+    return text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from immunomon.errors import UnknownChannel, nearest
 from immunomon.model.events import Channel, kind_of
+from immunomon.model.fcs import unmangled
+from immunomon.model.spillover import about_compensated, compensated_channels
 
 __all__ = ["Marker", "MarkerKind", "Panel"]
 
@@ -56,12 +59,13 @@ class Marker:
 
 
 def plain(name: str) -> str:
-    """Return a marker name without case, spaces, hyphens and underscores.
+    """Return a marker name without case, spaces, hyphens and underscores, however its letters were stored.
 
-    >>> plain("HLA-DR ")
-    'hladr'
+    >>> plain("HLA-DR "), plain("TCR-Î³Î´") == plain("TCR γδ")
+    ('hladr', True)
     """
-    return "".join(letter for letter in name.casefold() if letter not in " -_")
+    letters = unicodedata.normalize("NFKC", unmangled(name)).casefold()
+    return "".join(letter for letter in letters if letter not in " -_")
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,12 @@ class Panel:
             have = ", ".join(
                 sorted(channel.detector for channel in channels if kind_of(channel.detector) == "fluorescence")
             )
-            raise UnknownChannel(
-                f"panel {self.name}: the file has no detector {named}; it has {have}: correct the panel's detectors"
-            )
+            compensated = compensated_channels(present)
+            remedy = "correct the panel's detectors"
+            if all(marker.detector in compensated for marker in missing):
+                what, remedy = about_compensated(compensated.values())
+                remedy = f"{what}: {remedy}"
+            raise UnknownChannel(f"panel {self.name}: the file has no detector {named}; it has {have}: {remedy}")
         self._refuse_another_tube(channels)
         by_detector = {marker.detector: marker.name for marker in self.markers}
         return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in channels)

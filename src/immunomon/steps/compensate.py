@@ -12,7 +12,7 @@ from immunomon.errors import BadSpillover, SingularSpillover, WrongScale, neares
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import EventTable, Scale
 from immunomon.model.lazy import CompensatedTable, Recipe
-from immunomon.model.spillover import SpilloverMatrix
+from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
 
 __all__ = ["compensate"]
 
@@ -58,6 +58,10 @@ def _columns_of(events: EventTable, spillover: SpilloverMatrix) -> list[int]:
     places = {channel.detector: index for index, channel in enumerate(events.channels)}
     missing = [name for name in spillover.detectors if name not in places]
     if missing:
+        compensated = compensated_channels(places)
+        if missing[0] in compensated:
+            what, remedy = about_compensated(compensated.values())
+            raise BadSpillover(f"{events.source}: {what}, and the spillover matrix is of the raw ones; {remedy}")
         raise BadSpillover(
             f"{events.source}: the spillover matrix has the detector '{missing[0]}', which the file lacks; "
             f"{nearest(missing[0], places)}"
