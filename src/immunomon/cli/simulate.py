@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.simulate.scenario import Scenario
 
 __all__ = ["simulate"]
@@ -18,6 +19,7 @@ def simulate(
     seed: int,
     jobs: int,
     panels: Sequence[str] | None = None,
+    condition: Condition = ORDINARY_CONDITION,
     overwrite: bool = False,
 ) -> int:
     """Write a synthetic trial into a folder, with a progress bar, and say where it is; return 0.
@@ -50,7 +52,11 @@ def simulate(
             seed=seed,
             jobs=jobs,
             panels=panels,
+            condition=condition,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
-    console.print(f"Synthetic trial (scenario {scenario.value}, seed {seed}) in {folder}", highlight=False)
+    console.print(
+        f"Synthetic trial (scenario {scenario.value}, condition {condition.name}, seed {seed}) in {folder}",
+        highlight=False,
+    )
     return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.simulate.instrument import CHANNELS, TOP_OF_RANGE, detect
+from immunomon.simulate.instrument import CHANNELS, ORDINARY, Instrument, detect
 from immunomon.simulate.suspension import Suspension
 
 __all__ = ["ANOMALY_KINDS", "TIMESTEP", "Disturbance", "acquire", "draw_disturbance"]
@@ -64,19 +64,29 @@ def draw_disturbance(rng: np.random.Generator) -> Disturbance:
     return Disturbance(kind, 0.0 if at_start else 1 - share, share if at_start else 1.0, 1.5 if up else 0.62)
 
 
-def acquire(cells: Suspension, staining: Floats32, disturbance: Disturbance, *, rng: np.random.Generator) -> Floats32:
+def acquire(
+    cells: Suspension,
+    staining: Floats32,
+    disturbance: Disturbance,
+    *,
+    rng: np.random.Generator,
+    instrument: Instrument = ORDINARY,
+) -> Floats32:
     """Return the events as the FCS file holds them, (events, channels), in the order of ``CHANNELS``.
 
     staining: (fluorochromes,) factors on the marker signal; 0 where a fluorochrome was left out of the tube.
     """
     events = cells.kind.size
     gain = disturbance.gains(events)[:, None]
-    observed = detect(cells.fluorescence * (staining * gain), cells.own_light * gain, rng)
+    observed = detect(cells.fluorescence * (staining * gain), cells.own_light * gain, rng, instrument)
     out = np.empty((events, len(CHANNELS)), dtype=np.float32)
     # A clog bends the stream, which scatter feels less than fluorescence.
     out[:, :3] = cells.scatter * np.where(cells.margin[:, None], np.float32(1), np.sqrt(gain))
+    out[:, :3] *= np.float32(instrument.units) * np.array(
+        [instrument.forward_gain, instrument.forward_gain, instrument.side_gain], dtype=np.float32
+    )
     out[:, 3:-1] = observed
-    np.minimum(out, np.float32(TOP_OF_RANGE - 1), out=out)
+    np.minimum(out, np.float32(instrument.top_of_range - 1), out=out)
     np.maximum(out[:, :3], np.float32(0), out=out[:, :3])
     out[:, -1] = _ticks(events, disturbance, rng)
     return out

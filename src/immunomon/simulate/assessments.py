@@ -8,12 +8,24 @@ from immunomon.simulate.protocol import DOSE_GROUPS, Patient, date_of_study_day
 from immunomon.simulate.seeding import generator
 from immunomon.simulate.tables import Row
 
-__all__ = ["ADVERSE_EVENT_COLUMNS", "adverse_event_rows", "antibody_rows", "msc_rows", "platelet_rows", "virus_rows"]
+__all__ = [
+    "ADVERSE_EVENT_COLUMNS",
+    "MSC_COLUMNS",
+    "adverse_event_rows",
+    "antibody_rows",
+    "msc_rows",
+    "platelet_rows",
+    "virus_rows",
+]
 
 _SAMPLING_HOURS = (-0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 48.0, 96.0)
 _LLOQ_CELLS_PER_ML = 10.0
 _VIRUSES = ("HBV", "HCV", "HIV", "syphilis")
 _WEEKS = tuple(range(1, 29))
+MSC_COLUMNS: tuple[str, ...] = (
+    *("subject", "planned_time_h", "actual_time_h", "concentration_cells_per_ml", "below_quantification"),
+    "lloq",
+)
 
 
 def platelet_rows(patient: Patient, seed: int) -> list[Row]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.simulate.acquisition import Disturbance, acquire
-from immunomon.simulate.instrument import FLUOROCHROMES, autofluorescence
+from immunomon.simulate.instrument import FLUOROCHROMES, ORDINARY, Instrument, autofluorescence
 from immunomon.simulate.suspension import Suspension
 
 __all__ = ["bead_run"]
@@ -14,7 +14,9 @@ __all__ = ["bead_run"]
 _BRIGHTNESS = 24_000.0
 
 
-def bead_run(fluorochrome: str, events: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def bead_run(
+    fluorochrome: str, events: int, rng: np.random.Generator, instrument: Instrument = ORDINARY
+) -> NDArray[np.float32]:
     """Return a single-stain control, (events, channels).
 
     >>> run = bead_run("PE", 400, np.random.default_rng(1))
@@ -32,4 +34,5 @@ def bead_run(fluorochrome: str, events: int, rng: np.random.Generator) -> NDArra
     own_light = np.tile(autofluorescence(0.3), (events, 1))
     kind = bright.astype(np.intp)
     beads = Suspension(("dark", "bright"), kind, fluorescence, own_light, scatter, none, none, none)
-    return acquire(beads, np.ones(len(FLUOROCHROMES), dtype=np.float32), Disturbance(), rng=rng)
+    stained_alike = np.ones(len(FLUOROCHROMES), dtype=np.float32)
+    return acquire(beads, stained_alike, Disturbance(), rng=rng, instrument=instrument)

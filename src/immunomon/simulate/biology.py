@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -112,6 +112,10 @@ class Donor:
     peak_effect: Mapping[str, float]
     has_itp: bool = True
     novel: bool | None = None
+
+    def with_percents(self, percents: Mapping[str, float]) -> Donor:
+        """Return the same person with other frequencies, in percent of parent, before they are fitted together."""
+        return replace(self, log_odds={**self.log_odds, **{n: _logit(p / 100) for n, p in percents.items()}})
 
     def frequencies(self, effect: float = 0.0, noise: Mapping[str, float] | None = None) -> Frequencies:
         """Return the fractions of parent at ``effect`` times the peak, with ``noise`` added to the log-odds."""

@@ -32,13 +32,17 @@ BACKGROUND = Level(45, 0.3)  # what sticks to a cell that does not carry the mar
 
 @dataclass(frozen=True)
 class CellKind:
-    """A kind of cell: median forward and side scatter area with log10 SDs, own light, and levels by marker."""
+    """A kind of cell: median forward and side scatter area with log10 SDs, own light, and levels by marker.
+
+    background: what it has of every marker that it does not carry.
+    """
 
     name: str
     levels: Mapping[str, Level] = field(default_factory=dict)
     fsc: tuple[float, float] = (90_000, 0.045)
     ssc: tuple[float, float] = (29_000, 0.065)
     light: float = 1.0
+    background: Level = BACKGROUND
 
     def level(self, marker: str) -> Level:
         """Return how much of a marker it carries.
@@ -46,7 +50,7 @@ class CellKind:
         >>> KINDS["b_naive"].level("CD3") == BACKGROUND
         True
         """
-        return self.levels.get(marker, BACKGROUND)
+        return self.levels.get(marker, self.background)
 
 
 _DUMP = "CD3/CD19/CD20"
@@ -222,6 +226,20 @@ _GRANULOCYTE = {
 }
 
 
+_EOSINOPHIL = {
+    "viability": Level(400, 0.3),
+    "CD24": Level(9_000, 0.2),
+    "CD11c": Level(900, 0.3),
+    "CD25": Level(160, 0.3),
+}
+_MONOCYTE_INTERMEDIATE = {
+    **_MONOCYTE,
+    "CD14": Level(10_000, 0.16),
+    "CD16": Level(3_000, 0.25),
+    "HLA-DR": Level(16_000, 0.2),
+}
+
+
 def _monocyte(name: str, levels: Mapping[str, Level]) -> CellKind:
     return CellKind(name, levels, fsc=(139_000, 0.045), ssc=(74_000, 0.075), light=2.2)
 
@@ -260,6 +278,11 @@ KINDS: dict[str, CellKind] = {
         CellKind("pdc", _PDC, fsc=(106_000, 0.05), ssc=(41_000, 0.07), light=1.2),
         CellKind("basophil", _BASOPHIL, fsc=(82_000, 0.05), ssc=(40_000, 0.07), light=1.2),
         CellKind("granulocyte", _GRANULOCYTE, fsc=(122_000, 0.06), ssc=(148_000, 0.09), light=2.5),
+        _monocyte("monocyte_intermediate", _MONOCYTE_INTERMEDIATE),
+        CellKind("eosinophil", _EOSINOPHIL, fsc=(110_000, 0.06), ssc=(190_000, 0.08), light=6.0),
+        CellKind("erythrocyte", {"viability": Level(60, 0.3)}, fsc=(31_000, 0.09), ssc=(11_000, 0.13), light=0.5),
+        # A counting bead shines in every detector, as it is made to; what it carries is no marker.
+        CellKind("bead", fsc=(60_000, 0.015), ssc=(95_000, 0.02), background=Level(40_000, 0.03)),
         CellKind("debris", {"viability": Level(120, 0.4)}, fsc=(14_000, 0.19), ssc=(9_000, 0.24), light=0.35),
     )
 }

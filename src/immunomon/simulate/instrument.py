@@ -5,6 +5,8 @@ Figures are those of a three-laser digital instrument on its 262144 scale, chose
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,10 +14,12 @@ __all__ = [
     "CHANNELS",
     "DETECTORS",
     "FLUOROCHROMES",
+    "ORDINARY",
     "SCATTER",
     "SPILLOVER",
     "TOP_OF_RANGE",
     "VOLTAGES",
+    "Instrument",
     "autofluorescence",
     "detect",
 ]
@@ -47,6 +51,55 @@ SPILLOVER: NDArray[np.float64] = np.array(
     ]
 )
 
+
+@dataclass(frozen=True)
+class Instrument:
+    """A cytometer and how it was set; everything below is relative to one with the 262144 scale, well set.
+
+    top_of_range: the largest value it writes ($PnR); all signals grow with it. detector_gain, forward_gain, side_gain:
+    what the voltages multiply light with in the fluorescence detectors, forward and side scatter. electronic_noise:
+    times the electronic noise, which no voltage amplifies. photons: times the photo-electrons that a unit of light
+    makes; fewer of them spread every signal, and compensated negatives beside it. own_light: share of the cells' own
+    light that is left after it was subtracted. unmixed: it writes what is compensated already, and no matrix.
+    writes_matrix: whether the file has its matrix. matrix_error: relative SD of its entries about the true ones.
+    """
+
+    top_of_range: float = TOP_OF_RANGE
+    detector_gain: float = 1.0
+    forward_gain: float = 1.0
+    side_gain: float = 1.0
+    electronic_noise: float = 1.0
+    photons: float = 1.0
+    own_light: float = 1.0
+    unmixed: bool = False
+    writes_matrix: bool = True
+    matrix_error: float = 0.0
+
+    @property
+    def units(self) -> float:
+        """What it writes for one unit of the 262144 scale."""
+        return self.top_of_range / TOP_OF_RANGE
+
+    def voltage(self, channel: str) -> int:
+        """Return the voltage that makes the channel's gain: a photomultiplier's grows with about its seventh power.
+
+        >>> Instrument().voltage("PE-A"), Instrument(detector_gain=0.4).voltage("PE-A")
+        (540, 474)
+        """
+        gains = {"FSC-A": self.forward_gain, "FSC-H": self.forward_gain, "SSC-A": self.side_gain}
+        factor = float(gains.get(channel, self.detector_gain) ** (1 / 7))
+        return round(VOLTAGES[channel] * factor)
+
+    def matrix_of_file(self, rng: np.random.Generator) -> NDArray[np.float64] | None:
+        """Return the matrix that a file of it holds, (fluorochromes, detectors); None if it holds none."""
+        if self.unmixed or not self.writes_matrix:
+            return None
+        errors = 1 + self.matrix_error * rng.standard_normal(SPILLOVER.shape)
+        return np.where(np.eye(len(SPILLOVER), dtype=np.bool_), SPILLOVER, SPILLOVER * errors)
+
+
+ORDINARY = Instrument()
+
 # Intensity units that one photo-electron makes: red and far-red tubes see few photons, so they spread more.
 UNITS_PER_PHOTOELECTRON: Floats32 = np.array([6, 6, 14, 20, 12, 22, 10, 11], dtype=np.float32)
 ELECTRONIC_NOISE: Floats32 = np.array([22, 22, 34, 38, 30, 44, 36, 36], dtype=np.float32)
@@ -64,13 +117,15 @@ def autofluorescence(brightness: float) -> Floats32:
     return _LYMPHOCYTE_LIGHT * np.float32(brightness)
 
 
-def detect(fluorescence: Floats32, own_light: Floats32, rng: np.random.Generator) -> Floats32:
+def detect(
+    fluorescence: Floats32, own_light: Floats32, rng: np.random.Generator, instrument: Instrument = ORDINARY
+) -> Floats32:
     """Return what the detectors report of the light that the cells send.
 
     fluorescence: (events, fluorochromes), in units of each fluorochrome's own detector; own_light: (events, detectors).
     The photons of every contribution to a detector follow Poisson statistics; their sum does too, so the variance in a
     detector grows with its total light, spillover included. That is why compensated negatives spread beside a bright
-    neighbour (Roederer 2001).
+    neighbour (Roederer 2001). A voltage amplifies light and photons alike, and no electronic noise.
 
     >>> rng = np.random.default_rng(0)
     >>> bright = np.zeros((2000, 8), dtype=np.float32); bright[:, 1] = 20000
@@ -80,11 +135,12 @@ def detect(fluorescence: Floats32, own_light: Floats32, rng: np.random.Generator
     True
     """
     light = fluorescence @ SPILLOVER.astype(np.float32)
-    light += own_light
+    light += own_light * np.float32(instrument.own_light)
     noise = np.maximum(light, np.float32(0))
-    noise *= UNITS_PER_PHOTOELECTRON
-    noise += ELECTRONIC_NOISE**2
+    noise *= UNITS_PER_PHOTOELECTRON / np.float32(instrument.photons)
+    noise += (ELECTRONIC_NOISE * np.float32(instrument.electronic_noise / instrument.detector_gain)) ** 2
     np.sqrt(noise, out=noise)
     noise *= rng.standard_normal(light.shape, dtype=np.float32)
     light += noise
-    return light
+    light *= np.float32(instrument.detector_gain * instrument.units)
+    return light @ np.linalg.inv(SPILLOVER).astype(np.float32) if instrument.unmixed else light

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from immunomon.simulate.biology import Frequencies, healthy_donor, visit_frequencies
+from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.simulate.instrument import FLUOROCHROMES
 from immunomon.simulate.layouts import Layout
 from immunomon.simulate.protocol import DOSE_GROUPS, DoseGroup, Patient, Visit
@@ -21,13 +22,18 @@ _FMO_EVENTS, _SINGLE_STAIN_EVENTS, _BRIDGE_SHARE = 3000, 2000, 0.35
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the tubes: patients, visits, panels, the size of a sample file, and the seed."""
+    """What decides the tubes: patients, visits, panels, the size of a sample file, the seed, and the condition.
+
+    controls: whether there are tubes besides the patients': compensation controls, bridges and FMO.
+    """
 
     patients: tuple[Patient, ...]
     visits: tuple[Visit, ...]
     layouts: tuple[Layout, ...]
     events: int
     seed: int
+    condition: Condition = ORDINARY_CONDITION
+    controls: bool = True
 
     @property
     def opened(self) -> date:
@@ -47,8 +53,8 @@ def all_tubes(plan: Plan) -> list[Tube]:
     >>> [tube.stem for tube in tubes][9:13]
     ['S01_W4_thelper', 'A-W4_bridge_thelper', 'A-W4_fmo-CXCR3_thelper', 'A-W4_fmo-CCR6_thelper']
     """
-    tubes = list(_compensation_tubes(plan))
-    for group in DOSE_GROUPS:
+    tubes = [replace(tube, condition=plan.condition) for tube in _compensation_tubes(plan)] if plan.controls else []
+    for group in [group for group in DOSE_GROUPS if any(patient.group == group for patient in plan.patients)]:
         for visit in plan.visits:
             tubes += _batch_tubes(plan, group, visit)
     return tubes
@@ -76,9 +82,13 @@ def _batch_tubes(plan: Plan, group: DoseGroup, visit: Visit) -> list[Tube]:
     run_date = max(patient.collection_date(visit, plan.seed) for patient in members) + timedelta(days=1)
     batch = Batch(f"{group.name}-{visit.label}", run_date, (run_date - plan.opened).days)
     tubes = [tube for patient in members for tube in _patient_tubes(plan, patient, visit, batch=batch)]
-    tubes += _control_tubes(plan, batch)
+    if plan.controls:
+        tubes += _control_tubes(plan, batch)
     tubes.sort(key=lambda tube: plan.layouts.index(tube.layout))
-    return [replace(tube, place_in_batch=place) for place, tube in enumerate(tubes)]
+    condition = plan.condition
+    if condition.last_visit_only and visit != plan.visits[-1]:
+        condition = replace(condition, stains={})
+    return [replace(tube, place_in_batch=place, condition=condition) for place, tube in enumerate(tubes)]
 
 
 def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) -> Iterator[Tube]:
@@ -93,7 +103,7 @@ def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) 
                 role,
                 batch,
                 stem=f"{patient.id}_{visit.label}{twin}_{layout.name}",
-                events=round(plan.events * layout.run_length),
+                events=plan.condition.events or round(plan.events * layout.run_length),
                 donor=patient.id,
                 frequencies=_in_tube(frequencies, layout, role, patient.id, visit.label, seed=plan.seed),
                 effect=effect,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from immunomon.simulate.conditions import ORDINARY_CONDITION
 from immunomon.simulate.plan import Plan
 from immunomon.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, date_of_study_day
 from immunomon.simulate.scenario import Scenario
@@ -14,7 +15,7 @@ __all__ = ["sample_rows", "study_yaml"]
 
 _OPENING = """\
 # A simulated trial of hUC-MSC in refractory immune thrombocytopenia: SYNTHETIC, no person's data.
-# Made by: immunomon simulate --scenario {scenario} --events {events} --seed {seed}
+# Made by: immunomon simulate --scenario {scenario} --events {events} --seed {seed}{condition}
 # What each event really is stands in truth/; nothing there is read by an analysis.
 schema: immunomon.study/1
 name: DEMO-ITP
@@ -26,7 +27,7 @@ country: CHN                     # as of the trial that this one imitates
 _CLOSING = """\
 
 # file: each FCS file's own spillover keyword. Others: {source: matrix, path: matrix.csv}, {source: none}.
-compensation: {source: file}
+compensation: {source: SOURCE}
 samples: samples.csv
 
 # When a frequency may be reported. Working rules, not a guideline's: change them to your laboratory's.
@@ -46,9 +47,13 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         for g in DOSE_GROUPS
     ]
     sizes = {g.name: sum(patient.group == g for patient in plan.patients) for g in DOSE_GROUPS}
-    cohorts = [f"  - {{name: {name}, dose_group: {name}, planned_subjects: {size}}}" for name, size in sizes.items()]
+    cohorts = [
+        f"  - {{name: {name}, dose_group: {name}, planned_subjects: {size}}}" for name, size in sizes.items() if size
+    ]
+    asked = "" if plan.condition is ORDINARY_CONDITION else f" --condition {plan.condition.name}"
+    closing = _CLOSING.replace("SOURCE", "none" if plan.condition.instrument.unmixed else "file")
     sections = [
-        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed).rstrip(),
+        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, condition=asked).rstrip(),
         "\n# One infusion a week for four weeks; study days count from the first infusion = Day 1, there is no Day 0.",
         *("dose_groups:", *groups),
         "\n# An expansion would be: {name: expansion, dose_group: C, planned_subjects: 6, expansion: true}",
@@ -59,7 +64,7 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         *("visits:", *_visits(plan)),
         "\n# The panels in use, and the gating strategy of each.",
         *("panels:", *(f"  - {{panel: {layout.name}, strategy: {layout.name}}}" for layout in plan.layouts)),
-        _CLOSING + (_RARE if "bcell" in {layout.name for layout in plan.layouts} else ""),
+        closing + (_RARE if "bcell" in {layout.name for layout in plan.layouts} else ""),
     ]
     return "\n".join(sections)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.simulate.appearance import AS_DESCRIBED, Appearance
 from immunomon.simulate.biology import Frequencies
 from immunomon.simulate.cells import KINDS
-from immunomon.simulate.instrument import SCATTER, TOP_OF_RANGE, autofluorescence
+from immunomon.simulate.instrument import SCATTER, autofluorescence
 from immunomon.simulate.layouts import Layout
 from immunomon.simulate.populations import lymphocyte_mixture
 
@@ -20,12 +21,17 @@ Mask = NDArray[np.bool_]
 
 _STAINED_DEBRIS = 0.25  # share of debris that takes up the viability dye
 _HEIGHT_OF_AREA = 0.84
+_OFF_SCALE = 1e12  # beyond the top of any range
 _LN10 = np.float32(np.log(10.0))
 
 
 @dataclass(frozen=True)
 class Yield:
-    """What a preparation of blood cells holds besides lymphocytes: shares of all events."""
+    """What a preparation of blood cells holds besides lymphocytes: shares of all events.
+
+    monocytes: of which ``intermediate`` are CD14+ CD16+. Eosinophils, erythrocytes that were not lysed and counting
+    beads are there only where a condition asks for them.
+    """
 
     debris: float
     dead: float
@@ -35,11 +41,16 @@ class Yield:
     dendritic: float
     basophils: float
     granulocytes: float
+    intermediate: float = 0.0
+    eosinophils: float = 0.0
+    erythrocytes: float = 0.0
+    beads: float = 0.0
 
     @property
     def lymphocytes(self) -> float:
         """The share that is left for lymphocytes, before some of them die or stick together."""
-        return 1 - self.debris - self.monocytes - self.dendritic - self.basophils - self.granulocytes
+        usual = 1 - self.debris - self.monocytes - self.dendritic - self.basophils - self.granulocytes
+        return usual - self.eosinophils - self.erythrocytes - self.beads
 
     def expected(self) -> Frequencies:
         """Return the expected fractions of parent of singlets, live and lymphocytes.
@@ -50,7 +61,7 @@ class Yield:
         cells = 1 - self.debris
         single, alive = 1 - self.doublets / cells, 1 - self.dead / cells
         singlets = self.debris + cells * single
-        live = self.debris * (1 - _STAINED_DEBRIS) + cells * single * alive
+        live = self.debris * (1 - _STAINED_DEBRIS) + (cells - self.beads) * single * alive
         return {
             "singlets": singlets * (1 - self.margin),
             "live": live / singlets,
@@ -60,15 +71,22 @@ class Yield:
     def mixture(self, panel: str, frequencies: Frequencies) -> dict[str, float]:
         """Return every kind's share of all events."""
         lymphocytes = lymphocyte_mixture(panel, frequencies)
+        added = {
+            "monocyte_intermediate": self.intermediate * self.monocytes,
+            "eosinophil": self.eosinophils,
+            "erythrocyte": self.erythrocytes,
+            "bead": self.beads,
+        }
         return {
             **{kind: self.lymphocytes * share for kind, share in lymphocytes.items()},
-            "monocyte": 0.88 * self.monocytes,
+            "monocyte": (0.88 - self.intermediate) * self.monocytes,
             "monocyte_cd16": 0.12 * self.monocytes,
             "cdc": 0.6 * self.dendritic,
             "pdc": 0.4 * self.dendritic,
             "basophil": self.basophils,
             "granulocyte": self.granulocytes,
             "debris": self.debris,
+            **{kind: share for kind, share in added.items() if share > 0},
         }
 
 
@@ -115,7 +133,13 @@ class Suspension:
 
 
 def suspend(
-    layout: Layout, contents: Yield, *, frequencies: Frequencies, events: int, rng: np.random.Generator
+    layout: Layout,
+    contents: Yield,
+    *,
+    frequencies: Frequencies,
+    events: int,
+    rng: np.random.Generator,
+    appearance: Appearance = AS_DESCRIBED,
 ) -> Suspension:
     """Return the stained cells of one tube.
 
@@ -135,10 +159,12 @@ def suspend(
     debris = kind == kinds.index("debris")
     cells = 1 - contents.debris
     dead = rng.random(events) < np.where(debris, _STAINED_DEBRIS, contents.dead / cells)
+    if "bead" in kinds:  # the viability gate takes them out with the dead
+        dead |= kind == kinds.index("bead")
     doublet = (rng.random(events) < contents.doublets / cells) & ~debris
     margin = rng.random(events) < contents.margin
     size = rng.standard_normal(events, dtype=np.float32)
-    fluorescence = _stain(layout, kinds, kind=kind, size=size, rng=rng)
+    fluorescence = _stain(layout, kinds, kind=kind, size=size, rng=rng, appearance=appearance)
     _kill(fluorescence, dead, rng)
     light = np.array([KINDS[name].light for name in kinds], dtype=np.float32)[kind]
     light *= np.where(dead, np.float32(2.2), np.float32(1)) * np.exp(
@@ -152,11 +178,17 @@ def suspend(
 
 
 def _stain(
-    layout: Layout, kinds: tuple[str, ...], *, kind: NDArray[np.intp], size: Floats32, rng: np.random.Generator
+    layout: Layout,
+    kinds: tuple[str, ...],
+    *,
+    kind: NDArray[np.intp],
+    size: Floats32,
+    rng: np.random.Generator,
+    appearance: Appearance,
 ) -> Floats32:
     out = np.empty((kind.size, len(layout.markers)), dtype=np.float32)
     for column, marker in enumerate(layout.markers):
-        levels = [KINDS[name].level(marker) for name in kinds]
+        levels = [appearance.level(name, marker) for name in kinds]
         median = _logs([level.median for level in levels])[kind]
         spread = np.array([level.spread for level in levels], dtype=np.float32)[kind]
         share = np.array([level.share for level in levels], dtype=np.float32)
@@ -221,6 +253,6 @@ def _join(
 def _push_off_scale(scatter: Floats32, places: NDArray[np.intp], rng: np.random.Generator) -> None:
     """Air, clumps and dust reach the end of the range in one scatter detector or in all."""
     whole = rng.random(places.size) < 0.5
-    scatter[places, 2] = TOP_OF_RANGE
-    scatter[places[whole], 0] = TOP_OF_RANGE
-    scatter[places[whole], 1] = TOP_OF_RANGE
+    scatter[places, 2] = _OFF_SCALE
+    scatter[places[whole], 0] = _OFF_SCALE
+    scatter[places[whole], 1] = _OFF_SCALE

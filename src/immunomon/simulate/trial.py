@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from immunomon.simulate import assessments
 from immunomon.simulate.claim import claim_folder
+from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.simulate.fcs import fcs_bytes, write_bytes
 from immunomon.simulate.layouts import LAYOUTS, layout_named
 from immunomon.simulate.plan import Plan, all_tubes
@@ -17,7 +19,14 @@ from immunomon.simulate.protocol import draw_patients, visits_named
 from immunomon.simulate.scenario import Scenario
 from immunomon.simulate.study_files import sample_rows, study_yaml
 from immunomon.simulate.tables import Row, csv_bytes
-from immunomon.simulate.truth_files import Outcome, bridge_frequency_rows, frequency_rows, quality_rows, subject_rows
+from immunomon.simulate.truth_files import (
+    BRIDGE_COLUMNS,
+    Outcome,
+    bridge_frequency_rows,
+    frequency_rows,
+    quality_rows,
+    subject_rows,
+)
 from immunomon.simulate.tubes import Tube, keywords, run_tube
 
 __all__ = ["simulate_trial"]
@@ -34,13 +43,17 @@ def simulate_trial(
     visits: Sequence[str] | None = None,
     subjects_per_group: int = 3,
     panels: Sequence[str] | None = None,
+    condition: Condition = ORDINARY_CONDITION,
+    subjects: int | None = None,
+    controls: bool = True,
 ) -> Path:
     """Write a simulated trial and return its folder; the same arguments give the same bytes, whatever ``jobs``.
 
     events: in a patient's file, before a panel's own run length; jobs: threads, 0 for one a processor; progress is
-    called with the number of files done and of all. Raises FolderNotEmpty unless the folder is new, empty, or an
-    earlier simulated trial, whose files are replaced; UnknownName for a visit or panel that does not exist; ValueError
-    if nothing is left to simulate.
+    called with the number of files done and of all; condition: what is otherwise than ordinary; subjects: only the
+    first so many patients; controls: whether tubes besides the patients' are made. Raises FolderNotEmpty unless the
+    folder is new, empty, or an earlier simulated trial, whose files are replaced; UnknownName for a visit or panel that
+    does not exist; ValueError if nothing is left to simulate.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as name:
@@ -51,24 +64,31 @@ def simulate_trial(
     if events < 1 or subjects_per_group < 1:
         raise ValueError(f"at least one event and one subject a group are needed; got {events=} {subjects_per_group=}")
     layouts = tuple(layout_named(name) for name in dict.fromkeys(LAYOUTS if panels is None else panels))
-    patients = draw_patients(scenario, subjects_per_group, seed=seed)
-    plan = Plan(patients, visits_named(visits), layouts, events, seed)
-    if not plan.visits or not plan.layouts:
-        raise ValueError("at least one visit and one panel are needed")
+    patients = tuple(
+        replace(patient, donor=patient.donor.with_percents(condition.percents))
+        for patient in draw_patients(scenario, subjects_per_group, seed=seed)[:subjects]
+    )
+    plan = Plan(patients, visits_named(visits), layouts, events, seed, condition, controls)
+    if not plan.patients or not plan.visits or not plan.layouts:
+        raise ValueError("at least one patient, one visit and one panel are needed")
     tubes = all_tubes(plan)
     study = {"study.yaml": study_yaml(plan, scenario).encode(), **_tables(plan, tubes, scenario)}
-    about = {"scenario": scenario.value, "events": events, "seed": seed}
+    about: dict[str, object] = {"scenario": scenario.value, "events": events, "seed": seed}
+    if condition is not ORDINARY_CONDITION:
+        about["condition"] = condition.name
     claim_folder(folder, about, [*study, *_TRUTH_TABLES, *(name for tube in tubes for name in _files_of(tube))])
     outcomes = _run_all(folder, tubes, seed, jobs=jobs, progress=progress)
-    for name, content in {**study, **{name: csv_bytes(rows(outcomes)) for name, rows in _TRUTH_TABLES.items()}}.items():
+    truth = {name: csv_bytes(rows(outcomes), columns) for name, (rows, columns) in _TRUTH_TABLES.items()}
+    for name, content in {**study, **truth}.items():
         write_bytes(folder / name, content)
     return folder
 
 
-_TRUTH_TABLES: dict[str, Callable[[Sequence[Outcome]], list[Row]]] = {
-    "truth/frequencies.csv": frequency_rows,
-    "truth/bridge_frequencies.csv": bridge_frequency_rows,
-    "truth/quality.csv": quality_rows,
+# The rows of each table, and its columns where there may be no row.
+_TRUTH_TABLES: dict[str, tuple[Callable[[Sequence[Outcome]], list[Row]], Sequence[str]]] = {
+    "truth/frequencies.csv": (frequency_rows, ()),
+    "truth/bridge_frequencies.csv": (bridge_frequency_rows, BRIDGE_COLUMNS),
+    "truth/quality.csv": (quality_rows, ()),
 }
 
 
@@ -78,14 +98,18 @@ def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, byte
     tables = {
         "samples.csv": sample_rows(tubes, seed),
         "platelets.csv": [row for patient in patients for row in assessments.platelet_rows(patient, seed)],
-        "msc_concentration.csv": [row for patient in patients for row in assessments.msc_rows(patient, seed)],
         "antibodies.csv": [row for patient in patients for row in assessments.antibody_rows(patient, seed)],
         "viruses.csv": [row for patient in patients for row in assessments.virus_rows(patient)],
         "truth/subjects.csv": subject_rows(patients, factors),
     }
     out = {name: csv_bytes(rows) for name, rows in tables.items()}
-    adverse = assessments.adverse_event_rows(patients, seed)  # may be none at all
-    return out | {"adverse_events.csv": csv_bytes(adverse, assessments.ADVERSE_EVENT_COLUMNS)}
+    # Of these there may be none at all.
+    msc = [row for patient in patients for row in assessments.msc_rows(patient, seed)]
+    adverse = assessments.adverse_event_rows(patients, seed)
+    return out | {
+        "msc_concentration.csv": csv_bytes(msc, assessments.MSC_COLUMNS),
+        "adverse_events.csv": csv_bytes(adverse, assessments.ADVERSE_EVENT_COLUMNS),
+    }
 
 
 def _files_of(tube: Tube) -> list[str]:
@@ -112,7 +136,7 @@ def _run_all(
 
 def _write_tube(folder: Path, tube: Tube, seed: int) -> Outcome | None:
     run = run_tube(tube, seed)
-    write_bytes(folder / tube.file, fcs_bytes(run.events, keywords(tube, float(run.events[-1, -1]))))
+    write_bytes(folder / tube.file, fcs_bytes(run.events, keywords(tube, float(run.events[-1, -1]), seed)))
     if run.truth is None:
         return None
     write_bytes(folder / tube.truth_file, run.truth.archive())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.simulate.acquisition import ANOMALY_KINDS, Disturbance
+from immunomon.simulate.appearance import NOT_LYMPHOCYTES
 from immunomon.simulate.biology import NOVEL
 from immunomon.simulate.populations import ROOT_PARENTS, TruthPopulation, truth_populations
 from immunomon.simulate.suspension import Suspension
@@ -76,8 +77,7 @@ def truth_of(cells: Suspension, panel: str, disturbance: Disturbance) -> Truth:
     kinds = {population.id: population.kinds for population in declared}
     members = {"singlets": ~(cells.doublet | cells.margin)}
     members["live"] = members["singlets"] & ~cells.dead
-    not_lymphocytes = ("monocyte", "monocyte_cd16", "cdc", "pdc", "basophil", "granulocyte", "debris")
-    members["lymphocytes"] = members["live"] & ~cells.is_kind(not_lymphocytes)
+    members["lymphocytes"] = members["live"] & ~cells.is_kind(NOT_LYMPHOCYTES)
     for name, wanted in kinds.items():
         members[name] = members["lymphocytes"] & cells.is_kind(wanted)
     parents = {**ROOT_PARENTS, **{population.id: population.parent for population in declared}}

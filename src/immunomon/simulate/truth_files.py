@@ -12,7 +12,7 @@ from immunomon.simulate.tables import Row
 from immunomon.simulate.truth import Truth
 from immunomon.simulate.tubes import Tube
 
-__all__ = ["Outcome", "bridge_frequency_rows", "frequency_rows", "quality_rows", "subject_rows"]
+__all__ = ["BRIDGE_COLUMNS", "Outcome", "bridge_frequency_rows", "frequency_rows", "quality_rows", "subject_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,11 @@ def frequency_rows(outcomes: Iterable[Outcome]) -> list[Row]:
         if tube.patient and tube.visit:
             rows += outcome.rows({"subject": tube.patient.id, "visit": tube.visit.label})
     return rows
+
+
+BRIDGE_COLUMNS: tuple[str, ...] = (
+    *("batch", "panel", "population", "parent", "percent_of_parent", "expected_percent", "log_odds_effect", "file"),
+)
 
 
 def bridge_frequency_rows(outcomes: Iterable[Outcome]) -> list[Row]:

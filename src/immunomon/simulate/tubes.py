@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from immunomon.simulate.acquisition import TIMESTEP, Disturbance, acquire, draw_disturbance
 from immunomon.simulate.beads import bead_run
 from immunomon.simulate.biology import Frequencies
+from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.simulate.fcs import spillover_keyword
-from immunomon.simulate.instrument import CHANNELS, DETECTORS, SPILLOVER, TOP_OF_RANGE, VOLTAGES
+from immunomon.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, VOLTAGES
 from immunomon.simulate.layouts import Layout
 from immunomon.simulate.protocol import Patient, Visit
 from immunomon.simulate.seeding import generator
@@ -50,6 +51,7 @@ class Tube:
     effect: Frequencies | None = None
     patient: Patient | None = None
     visit: Visit | None = None
+    condition: Condition = ORDINARY_CONDITION
 
     @property
     def file(self) -> str:
@@ -83,18 +85,35 @@ def run_tube(tube: Tube, seed: int, *, disturbance: Disturbance | None = None) -
     """
     rng = generator(seed, "tube", tube.stem)
     role, _, reagent = tube.role.partition(":")
+    condition = tube.condition
     if role == "single-stain":
-        return Run(bead_run(reagent, tube.events, rng), {}, None)
+        return Run(bead_run(reagent, tube.events, rng, condition.instrument), {}, None)
     # Aliquots of one person's cells, of one visit, hold the same mixture in every tube of the panel.
     contents = draw_yield(generator(seed, "yield", tube.batch.name, tube.donor, tube.layout.name))
-    cells = suspend(tube.layout, contents, frequencies=tube.frequencies, events=tube.events, rng=rng)
+    contents = replace(contents, **condition.contents)
+    cells = suspend(
+        tube.layout,
+        contents,
+        frequencies=tube.frequencies,
+        events=tube.events,
+        rng=rng,
+        appearance=condition.appearance,
+    )
     staining = batch_staining(tube.layout, tube.batch.name, tube.batch.trial_day, seed=seed)
     staining *= donor_staining(tube.layout, tube.donor, seed=seed) * _stained(tube.layout, role, reagent)
-    drawn = draw_disturbance(rng) if role == "sample" else Disturbance()
-    wrong = drawn if disturbance is None else disturbance
-    events = acquire(cells, staining, wrong, rng=rng)
+    staining *= np.array([condition.stains.get(dye, 1.0) for dye in FLUOROCHROMES], dtype=np.float32)
+    wrong = _disturbance(tube, role, rng) if disturbance is None else disturbance
+    events = acquire(cells, staining, wrong, rng=rng, instrument=condition.instrument)
     truth = truth_of(cells, tube.layout.name, wrong) if tube.has_truth else None
     return Run(events, {**contents.expected(), **tube.frequencies}, truth)
+
+
+def _disturbance(tube: Tube, role: str, rng: np.random.Generator) -> Disturbance:
+    """Return what goes wrong in a patient's run, drawn wherever the condition does not say it; nothing in others."""
+    if role not in ("sample", "unstimulated"):
+        return Disturbance()
+    drawn = draw_disturbance(rng) if role == "sample" else Disturbance()
+    return tube.condition.disturbance or drawn
 
 
 def _stained(layout: Layout, role: str, reagent: str) -> NDArray[np.float32]:
@@ -105,8 +124,10 @@ def _stained(layout: Layout, role: str, reagent: str) -> NDArray[np.float32]:
     return np.array([marker != left_out for marker in layout.markers], dtype=np.float32)
 
 
-def keywords(tube: Tube, last_tick: float) -> dict[str, str]:
+def keywords(tube: Tube, last_tick: float, seed: int) -> dict[str, str]:
     """Return the FCS keywords of a tube, but for those that describe the file's structure."""
+    instrument = tube.condition.instrument
+    matrix = instrument.matrix_of_file(generator(seed, "matrix"))
     begin = datetime.combine(tube.batch.run_date, time(9)) + timedelta(minutes=_MINUTES_A_TUBE * tube.place_in_batch)
     end = begin + timedelta(seconds=last_tick * TIMESTEP)
     markers = dict(zip(DETECTORS, tube.layout.markers, strict=True))
@@ -118,17 +139,17 @@ def keywords(tube: Tube, last_tick: float) -> dict[str, str]:
         "$DATE": f"{begin.day:02d}-{_MONTHS[begin.month - 1]}-{begin.year}",
         "$ETIM": end.strftime("%H:%M:%S"),
         "$FIL": f"{tube.stem}.fcs",
-        "$SPILLOVER": spillover_keyword(SPILLOVER, DETECTORS),
+        **({} if matrix is None else {"$SPILLOVER": spillover_keyword(matrix, DETECTORS)}),
         "$SRC": tube.donor,
         "$TIMESTEP": str(TIMESTEP),
         "TUBE NAME": f"{tube.layout.name} {tube.donor} {visit}",
     }
     for n, channel in enumerate(CHANNELS, start=1):
-        out |= {f"$P{n}N": channel, f"$P{n}E": "0,0", f"$P{n}R": f"{TOP_OF_RANGE:.0f}"}
+        out |= {f"$P{n}N": channel, f"$P{n}E": "0,0", f"$P{n}R": f"{instrument.top_of_range:.0f}"}
         if channel in markers:
             out[f"$P{n}S"] = markers[channel]
         if channel in VOLTAGES:
-            out[f"$P{n}V"] = str(VOLTAGES[channel])
+            out[f"$P{n}V"] = str(instrument.voltage(channel))
     return out
 
 

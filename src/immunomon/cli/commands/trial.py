@@ -35,6 +35,17 @@ def check(
     raise typer.Exit(work(paths))
 
 
+def _print_conditions(asked: bool) -> None:
+    """Print every condition with what it means, and stop."""
+    from immunomon.simulate.conditions import CONDITIONS
+
+    if asked:
+        width = max(map(len, CONDITIONS))
+        for condition in CONDITIONS.values():
+            typer.echo(f"{condition.name:<{width}}  {condition.meaning}")
+        raise typer.Exit
+
+
 @app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
@@ -47,12 +58,23 @@ def simulate(
         list[str] | None,
         typer.Option("--panel", help="Only these panels; repeat it. thelper-ics is simulated only if it is named."),
     ] = None,
+    condition: Annotated[
+        str,
+        typer.Option("--condition", help="Another instrument, a failed stain, a hard sample: see --list-conditions."),
+    ] = "ordinary",
+    _list_conditions: Annotated[
+        bool,
+        typer.Option(
+            "--list-conditions", callback=_print_conditions, is_eager=True, help="Print every condition, and stop."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a trial simulated there before.")] = False,
     jobs: Jobs = None,
 ) -> None:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
     from immunomon.cli.simulate import simulate as work
     from immunomon.pipeline.jobs import default_jobs
+    from immunomon.simulate.conditions import condition_named
     from immunomon.simulate.scenario import Scenario
 
     raise typer.Exit(
@@ -62,6 +84,7 @@ def simulate(
             events=events,
             seed=seed,
             panels=panel or None,
+            condition=condition_named(condition),
             jobs=jobs or default_jobs(),
             overwrite=overwrite,
         )
