@@ -13,12 +13,8 @@ from immunomon.io.fcs import read_header
 from immunomon.io.flowjo_writing import write_flowjo
 from immunomon.io.memberships import read_memberships
 from immunomon.io.workspaces import read_workspace
-from immunomon.model.events import Channel
-from immunomon.model.gatetree import PlacedPopulation
-from immunomon.model.geometry import Interval
-from immunomon.model.placed import GateAxis, PlacedStrategy
 from immunomon.pipeline.placed import apply_to_file
-from immunomon.pipeline.workspaces import find_sample, fit_to_channels, gate_with_workspace, samples_of_run
+from immunomon.pipeline.workspaces import find_sample, gate_with_workspace, samples_of_run
 
 LOW = population("low", rectangle_xml(A=(0, 9.5)), count=11)
 HIGH = population("high", rectangle_xml(A=(9.5, 99)), count=10)
@@ -124,16 +120,6 @@ def test_files_of_one_name_are_told_apart_in_the_table_and_the_memberships(tmp_p
     result = gate_with_workspace(files, found, memberships=tmp_path / "m")
     assert [row["file"] for row in result.rows] == [path.as_posix() for path in files]
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["p__a.npz", "q__a.npz"]
-
-
-def test_channels_are_known_whatever_the_case_and_with_slashes_as_underlines():
-    cells = PlacedPopulation("/c", "c", "root", "/c", "interval", Interval("x", low=1.0))
-    placed = PlacedStrategy("s", {"x": GateAxis("PE_cy7-A")}, (cells,))
-    fitted = fit_to_channels(placed, [Channel("PE/Cy7-A", "CD4")])
-    assert fitted.axes["x"].channel == "PE/Cy7-A"
-    assert fitted.populations[0].gate is not None
-    lost = fit_to_channels(placed, [Channel("APC-A")])
-    assert "no channel 'PE_cy7-A'" in lost.populations[0].failure
 
 
 def test_a_runs_gates_exported_as_a_workspace_give_the_runs_counts_again(trial, finished, tmp_path):

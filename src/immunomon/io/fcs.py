@@ -86,6 +86,7 @@ def _located(file: OpenFile, data_set: int | None) -> tuple[FcsHeader, Source]:
         deviations=(*chain, *said, *found.keywords.deviations, *repaired, *assumed, *renamed),
         data_set=number,
         data_sets=len(data_sets),
+        factors=tuple(stored.factor / stored.divisor for stored in source.layout.formats),
     )
     return header, source
 

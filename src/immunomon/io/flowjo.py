@@ -12,6 +12,7 @@ from immunomon.io.flowjo_gates import GateReader
 from immunomon.io.flowjo_source import WorkspaceSource, attribute
 from immunomon.io.workspace_tree import Branch, grow
 from immunomon.io.xmltree import XmlElement
+from immunomon.model.clock import CLOCK
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.workspace import Workspace, WorkspaceSample
@@ -112,6 +113,7 @@ def _sample(source: WorkspaceSource, element: XmlElement, *, bins: bool) -> tupl
         tree.counts,
         source.count(node),
         {key: keywords[key].strip() for key in IDENTITY if keywords.get(key, "").strip()},
+        clock={key: keywords[key].strip() for key in CLOCK if keywords.get(key, "").strip()},
     )
     return sample, axes
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from immunomon.errors import BadSpillover
 from immunomon.io.flowjo_source import WorkspaceSource, attribute
 from immunomon.io.xmltree import XmlElement
+from immunomon.model.events import ChannelKind, kind_of
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
 from immunomon.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
 from immunomon.model.spectrum import SpectrumMatrix
@@ -22,13 +23,15 @@ _MOST_DECADES = 20.0
 class AxisScale:
     """A scale as a workspace gives it; ``shift`` is how FlowJo rounds it into bins (None: not known, so not binned).
 
-    failure: why there is none, for a kind of scale that is not read.
+    gain: the axis' units per stored number (None: not said, the file's numbers as read). failure: why there is none,
+    for a kind of scale that is not read.
     """
 
     scale: AnyScale = field(default_factory=Identity)
     bounds: tuple[float, float] = (-INF, INF)
     shift: float | None = None
     range: float = 262144.0
+    gain: float | None = None
     failure: str = ""
 
 
@@ -70,7 +73,7 @@ class SampleAxes:
         """Return the scale of an axis, and make the axis if it is new."""
         found = self.scale(name)
         channel, compensation = self._channel(name)
-        self.made[name] = GateAxis(channel, compensation, found.scale, found.bounds, found.range)
+        self.made[name] = GateAxis(channel, compensation, found.scale, found.bounds, found.range, found.gain)
         return found
 
     def _channel(self, name: str) -> tuple[str, str]:
@@ -121,13 +124,25 @@ def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisSc
                 continue
             name = source.text(parameter, "name")
             try:
-                found[name] = _scale(source, element, is_time=name.upper().startswith("TIME"))
+                found[name] = _scale(source, element, is_time=kind_of(name) is ChannelKind.TIME)
             except (ValueError, ArithmeticError) as error:
                 found[name] = AxisScale(failure=f"{source.path} line {element.line}: {error}")
     return found
 
 
 def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> AxisScale:
+    gain = source.number(element, "gain", 1.0)
+    if not gain > 0:
+        raise ValueError(f"its gain is {gain:g}, and no axis counts so; draw the gate again in FlowJo")
+    if is_time and element.name != "linear":
+        raise ValueError(f"a time axis on the scale '{element.name}' has no unit; choose linear in FlowJo")
+    found = _shape(source, element)
+    if element.name == "linear" and (gain != 1.0 or is_time):
+        found = replace(found, shift=None)
+    return replace(found, gain=gain)
+
+
+def _shape(source: WorkspaceSource, element: XmlElement) -> AxisScale:
     def number(name: str, default: float | None = None) -> float:
         return source.number(element, name, default)
 
@@ -142,8 +157,7 @@ def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> Ax
             low, high = number("minRange", 0.0), number("maxRange")
             if high <= low:  # FlowJo writes such ranges for channels it never drew
                 return AxisScale(Linear(262144.0, 0.0))
-            rounded = 0.5 if number("gain", 1.0) == 1.0 and not is_time else None
-            return AxisScale(Linear(high, -low), shift=rounded, range=high)
+            return AxisScale(Linear(high, -low), shift=0.5, range=high)
         case "log":
             offset, span = number("offset"), decades("decades")
             top = offset * 10.0**span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import AmbiguousChannel, UnknownChannel, nearest
 
-__all__ = ["Channel", "ChannelKind", "EventTable", "Scale"]
+__all__ = ["Channel", "ChannelKind", "EventTable", "Scale", "folded", "kind_of"]
 
 
 class Scale(StrEnum):
@@ -29,6 +30,15 @@ class ChannelKind(StrEnum):
     SCATTER = "scatter"
     FLUORESCENCE = "fluorescence"
     TIME = "time"
+
+
+def folded(name: str) -> str:
+    """Return a name without what tells names apart by accident only: upper and lower case, and the Unicode form.
+
+    >>> folded("Prüfung-A") == folded("PRU\N{COMBINING DIAERESIS}FUNG-A")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def kind_of(detector: str) -> ChannelKind:
@@ -121,17 +131,18 @@ class EventTable:
         places: dict[str, list[int]] = {}
         for index, channel in enumerate(self.channels):
             for name in {channel.detector, channel.marker} - {""}:
-                places.setdefault(name.casefold(), []).append(index)
+                places.setdefault(folded(name), []).append(index)
         return places
 
     def index(self, name: str) -> int:
-        """Return the column of a marker or detector, whatever its case.
+        """Return the column of a marker or detector, whatever its case and Unicode form.
 
         Raises UnknownChannel if no channel has this name, AmbiguousChannel if several have.
         """
-        found = self._places.get(name.casefold(), [])
+        found = self._places.get(folded(name), [])
         if len(found) > 1:  # a detector's own name wins over another channel's marker
-            found = [i for i in found if self.channels[i].detector.casefold() == name.casefold()] or found
+            found = [i for i in found if folded(self.channels[i].detector) == folded(name)] or found
+            found = [i for i in found if self.channels[i].detector == name] or found
         if not found:
             known = [channel.name for channel in self.channels]
             raise UnknownChannel(f"{self.source or 'these events'}: no channel '{name}'; {nearest(name, known)}")
@@ -142,7 +153,7 @@ class EventTable:
 
     def has(self, name: str) -> bool:
         """Say whether a marker or detector is there."""
-        return name.casefold() in self._places
+        return folded(name) in self._places
 
     def column(self, name: str) -> NDArray[np.floating]:
         """Return one channel's values, (events,), by marker or detector name."""

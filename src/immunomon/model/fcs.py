@@ -16,6 +16,7 @@ class FcsHeader:
     """The header of one data set of an FCS file: version, keywords (upper case), channels, event count.
 
     deviations: where the file departs from the standard, and how it was read all the same; data_set counts from 1.
+    factors: what each channel's stored numbers were multiplied by (time step, 1 / gain); () for 1 everywhere.
     """
 
     path: Path
@@ -26,6 +27,7 @@ class FcsHeader:
     deviations: tuple[str, ...] = ()
     data_set: int = 1
     data_sets: int = 1
+    factors: tuple[float, ...] = ()
 
     def keyword(self, name: str) -> str:
         """Return a keyword's value without surrounding blanks, or an empty string.
@@ -34,6 +36,15 @@ class FcsHeader:
         '13-JAN-2025'
         """
         return self.keywords.get(name.upper(), "").strip()
+
+    def factor_of(self, detector: str) -> float:
+        """Return what a detector's stored numbers were multiplied by when they were read.
+
+        >>> FcsHeader(Path("a.fcs"), "3.1", {}, (Channel("Time"),), 0, factors=(0.01,)).factor_of("Time")
+        0.01
+        """
+        named = zip(self.channels, self.factors, strict=False)
+        return next((factor for channel, factor in named if channel.detector == detector), 1.0)
 
 
 def unmangled(text: str) -> str:

@@ -42,7 +42,9 @@ class GateAxis:
     """An axis that gates lie on: which channel, how compensated, on which scale, cut off at which coordinates.
 
     channel: a detector, a marker, a fluorochrome of the matrix, or a ratio; compensation: ``uncompensated``, ``FCS``
-    (the file's own matrix, if it has one) or the name of one of the strategy's matrices; range: the top of plots.
+    (the file's own matrix, if it has one) or the name of one of the strategy's matrices; range: the top of plots; gain:
+    the axis' units per number stored in the file, as FlowJo counts (None: the file's numbers as they are read, gain and
+    time step applied). An axis with a gain is for one file only after ``fit_to_file``.
     """
 
     channel: str | Ratio
@@ -50,6 +52,7 @@ class GateAxis:
     scale: AnyScale = field(default_factory=Identity)
     bounds: tuple[float, float] = _EVERYTHING
     range: float = 262144.0
+    gain: float | None = None
 
 
 @dataclass(frozen=True)

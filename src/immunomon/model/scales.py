@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "Linear",
     "Log",
     "Logicle",
+    "rescaled",
     "scale_from_dict",
     "scale_to_dict",
 ]
@@ -238,3 +239,21 @@ def scale_from_dict(data: dict[str, float | str]) -> AnyScale:
     if kind not in SCALES:
         raise UnknownName(f"no scale named '{kind}'; {nearest(kind, SCALES)}")
     return SCALES[kind](**{key: float(value) for key, value in data.items() if key != "kind"})
+
+
+def rescaled(scale: AnyScale, factor: float) -> AnyScale:
+    """Return the scale that gives intensities the coordinates that ``scale`` gives to ``factor`` times them.
+
+    factor: positive.
+
+    >>> rescaled(Linear(t=100.0), 10.0).apply(np.array([5.0]))
+    array([0.5])
+    """
+    match scale:
+        case Identity():
+            return scale if factor == 1.0 else Linear(1.0 / factor, 0.0)
+        case Linear():
+            return Linear(scale.t / factor, scale.a / factor)
+        case Biex():
+            return replace(scale, max_range=scale.max_range / factor)
+    return replace(scale, t=scale.t / factor)

@@ -18,7 +18,8 @@ class WorkspaceSample:
     """One sample of a workspace: the file it names, its placed gates, and the counts that the program stored.
 
     file: the base name of the FCS file; order: the reported populations' ids as the workspace lists them; counts: id ->
-    events, where the program counted; identity: keywords by which the file can be known under another name.
+    events, where the program counted; identity: keywords by which the file can be known under another name; clock:
+    keywords of how time was counted.
     """
 
     id: str
@@ -30,6 +31,7 @@ class WorkspaceSample:
     event_count: int | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
+    clock: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

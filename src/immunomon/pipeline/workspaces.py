@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import write_memberships
-from immunomon.model.events import Channel
+from immunomon.model.events import folded
 from immunomon.model.fcs import FcsHeader
-from immunomon.model.gatetree import GateTree, PlacedPopulation
-from immunomon.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy, Ratio
-from immunomon.model.spectrum import SpectrumMatrix
+from immunomon.model.gatetree import GateTree
+from immunomon.model.placed import PlacedStrategy
 from immunomon.model.workspace import Workspace, WorkspaceSample
 from immunomon.pipeline.files import COLUMNS, Row, own_names, own_stem
+from immunomon.pipeline.fitting import Fitted, fit_to_file
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.placed import placed_in_run
 from immunomon.pipeline.single import FROM_FILE, Compensation
 from immunomon.steps.apply import apply_gates
 
-__all__ = ["COMPARED", "GatedFiles", "find_sample", "fit_to_channels", "gate_with_workspace", "samples_of_run"]
+__all__ = ["COMPARED", "GatedFiles", "find_sample", "gate_with_workspace", "samples_of_run"]
 
 COMPARED = (*COLUMNS, "reference_count", "difference_percent_of_parent")
 _TIMES = ("$DATE", "$BTIM", "$ETIM")
@@ -60,15 +60,14 @@ def gate_with_workspace(
         try:
             header, events = read_fcs(file)
             found = _named(workspace, sample) if sample else find_sample(workspace, header)
-            placed = fit_to_channels(found.placed, header.channels)
-            asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
-            tree = apply_gates(events, placed, compensation.of(header) if asks else None)
+            fitted = fit_to_file(found, header, events, compensation)
+            tree = apply_gates(events, fitted.placed, fitted.spillover)
         except ImmunomonError as error:
             return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
         if memberships is not None:
             masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
-        return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, placed)]
+        return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, fitted)]
 
     names = own_names(files)
     rows: list[Row] = []
@@ -103,8 +102,8 @@ def find_sample(workspace: Workspace, header: FcsHeader) -> WorkspaceSample:
     another name, are told by $FIL, GUID, the number of events and the time of acquisition. Raises UnknownName if no
     sample or more than one fits.
     """
-    name = header.path.name.casefold()
-    named = [found for found in workspace.samples if name in (found.file.casefold(), found.name.casefold())]
+    name = folded(header.path.name)
+    named = [found for found in workspace.samples if name in (folded(found.file), folded(found.name))]
     candidates = named if len(named) > 1 else list(workspace.samples)
     if len(named) == 1:
         return named[0]
@@ -132,60 +131,6 @@ def _is_same(sample: WorkspaceSample, header: FcsHeader) -> bool:
     return agrees("$FIL") or (agrees("$BTIM") and all(agrees(k) or not theirs.get(k) for k in _TIMES))
 
 
-def fit_to_channels(placed: PlacedStrategy, channels: Sequence[Channel]) -> PlacedStrategy:
-    """Return placed gates with the channel names of a file; what lies on channels that it lacks is left unplaced.
-
-    Upper and lower case, and ``/`` written as ``_``, do not matter.
-
-    >>> fitted = fit_to_channels(PlacedStrategy("s", {"x": GateAxis("pe_cy7-A")}, ()), [Channel("PE/Cy7-A")])
-    >>> fitted.axes["x"].channel
-    'PE/Cy7-A'
-    """
-    known = {
-        _plain(name): name for channel in reversed(channels) for name in (channel.marker, channel.detector) if name
-    }
-
-    def own(name: str) -> str | None:
-        return name if name in known.values() else known.get(_plain(name))
-
-    matrices, broken = {}, {}
-    for key, matrix in placed.matrices.items():
-        detectors = tuple(own(name) for name in matrix.detectors)
-        lacking = [name for name, found in zip(matrix.detectors, detectors, strict=True) if found is None]
-        if lacking:
-            broken[key] = f"the file lacks the channel '{lacking[0]}' of the compensation matrix '{key}'"
-        matrices[key] = replace(matrix, detectors=tuple(found or "" for found in detectors)) if not lacking else matrix
-    axes, failed = {}, {}
-    for name, axis in placed.axes.items():
-        axes[name], failure = _fitted(axis, own, matrices)
-        failure = broken.get(axis.compensation, failure)
-        if failure:
-            failed[name] = failure
-    populations = tuple(_without(population, failed) for population in placed.populations)
-    return replace(placed, axes=axes, matrices=matrices, populations=populations)
-
-
-def _plain(name: str) -> str:
-    return name.replace("/", "_").casefold()
-
-
-def _fitted(
-    axis: GateAxis, own: Callable[[str], str | None], matrices: dict[str, SpectrumMatrix]
-) -> tuple[GateAxis, str]:
-    if isinstance(axis.channel, Ratio):
-        return axis, ""
-    matrix = matrices.get(axis.compensation)
-    if matrix is not None and matrix.column_of(axis.channel) is not None:
-        return axis, ""
-    found = own(axis.channel)
-    return (replace(axis, channel=found), "") if found else (axis, f"the file has no channel '{axis.channel}'")
-
-
-def _without(population: PlacedPopulation, failed: dict[str, str]) -> PlacedPopulation:
-    lying = [axis for axis in population.gate.axes if axis in failed] if population.gate else []
-    return replace(population, gate=None, failure=failed[lying[0]]) if lying else population
-
-
 def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
     by_id = {population.id: population for population in tree.populations}
     rows: list[Row] = []
@@ -210,8 +155,8 @@ def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
     return rows
 
 
-def _notes(sample: WorkspaceSample, header: FcsHeader, placed: PlacedStrategy) -> list[str]:
-    notes = [f"{p.id} is not gated: {p.failure}" for p in placed.populations if p.failure]
+def _notes(sample: WorkspaceSample, header: FcsHeader, fitted: Fitted) -> list[str]:
+    notes = [*fitted.notes, *(f"{p.id} is not gated: {p.failure}" for p in fitted.placed.populations if p.failure)]
     if not sample.order:
         notes.append(f"the workspace has no gates for its sample '{sample.name}'")
     if sample.event_count is not None and sample.event_count != header.event_count:
