@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from immunomon.delivery.assessments import read_assessments
+from immunomon.delivery.cp import cp_records
 from immunomon.delivery.frames import frames
 from immunomon.delivery.measured import quantities
 from immunomon.delivery.sdtm import sdtm_datasets
@@ -62,15 +63,42 @@ def test_there_is_no_day_0(sdtm):
 
 
 def test_what_may_not_be_reported_has_a_reason_and_no_number(sdtm, content):
-    silent = [one for one in records(sdtm, "CP") if one["CPSTRESC"] is None]
-    assert len(silent) > 3
-    for one in silent:
-        assert one["CPSTAT"] == "NOT DONE"
-        assert one["CPREASND"]
-        assert [one[name] for name in ("CPORRES", "CPORRESU", "CPSTRESN", "CPSTRESU")] == [None] * 4
+    why = {(one["USUBJID"], one["IDVARVAL"]): one["QVAL"] for one in records(sdtm, "SUPPCP") if one["QNAM"] == "RESWHY"}
+    silent = [one for one in records(sdtm, "CP") if one["CPSTRESN"] is None]
+    below = [one for one in silent if str(one["CPORRES"]).startswith("<")]
+    assert len(below) > 3
+    for record in silent:
+        reason = why.get((record["USUBJID"], str(record["CPSEQ"])))
+        if record["CPSTAT"] == "NOT DONE":
+            assert record["CPREASND"]
+            assert [record[name] for name in ("CPORRES", "CPORRESU", "CPSTRESC", "CPSTRESU")] == [None] * 4
+            continue
+        assert record["CPSTAT"] is record["CPREASND"] is None
+        assert record["CPORRES"] == record["CPSTRESC"]
+        assert (record["CPORRES"] == "<LLOQ") == reason.startswith("below LLOQ")
+        assert (record["CPORRES"] == "<LOD") == reason.startswith("below LOD")
     numbers = sum(1 for one in records(sdtm, "CP") if one["CPSTRESN"] is not None)
     reported = [one for one in content.measurements if one.quantity in content.cp_map.tests and one.value is not None]
     assert numbers == len(reported)
+
+
+@pytest.mark.parametrize(
+    ("reason", "count", "status", "result"),
+    [
+        ("below LLOQ: 30 events, 50 are needed", 30, "not reportable", "<LLOQ"),
+        ("below LOD: 0 events, 20 are needed", 0, "not reportable", "<LOD"),
+        ("too few parent events: 10, 100 are needed", 5, "not reportable", "NOT REPORTABLE"),
+        ("cd4: fallback_alone(CD4)", 900, "not reportable", "NOT REPORTABLE"),
+        ("cd4 not placed: one mode only", None, "not reportable", ""),
+        ("sample failed: no such file", None, "not done", ""),
+    ],
+)
+def test_what_was_counted_was_done(content, reason, count, status, result):
+    measured = replace(content.measurements[0], value=None, reason=reason, count=count, status=status)
+    assert measured.qualifier == result
+    record = cp_records([measured], content.cp_map, content.trial)[0].values
+    assert (record["CPORRES"], record["CPSTRESN"]) == (result or None, None)
+    assert (record["CPSTAT"], record["CPREASND"]) == ((None, None) if result else ("NOT DONE", reason))
 
 
 def test_a_concentration_below_quantification_is_never_0(sdtm):

@@ -44,15 +44,11 @@ def _cp(**values):
 
 
 def _has_result(one):
-    return one.has("CPSTRESC")
+    return one.has("CPSTRESN")
 
 
 def _percent(one):
-    return one.text("CPSTRESU") == "%" and one.has("CPSTRESC")
-
-
-def _no_result(one):
-    return one.text("CPSTAT") == "NOT DONE"
+    return one.text("CPSTRESU") == "%" and one.has("CPSTRESN")
 
 
 def _base(one):
@@ -241,8 +237,8 @@ _TIMING = [
     Breach("SV002", drop("SV", _is("VISIT", "W4")), "CP"),
 ]
 _RESULTS = [
-    Breach("SD040", edit("CP", where=_no_result, CPSTAT=None, CPREASND=None), "CP"),
-    Breach("SD041", edit("CP", where=_no_result, CPREASND=None), "CP"),
+    Breach("SD040", _cp(CPSTAT="NOT DONE", CPREASND="clotted"), "CP"),
+    Breach("SD041", _cp(CPREASND="clotted"), "CP"),
     Breach("SD042", _cp(CPSTRESC=None, CPSTRESN=None, CPSTRESU=None, CPBLFL=None, CPLOBXFL=None), "CP", also="AD018"),
     Breach("SD043", edit("LB", where=lambda one: one.has("LBSTRESC"), LBSTRESC="7777", LBORRES="7777"), "LB"),
     Breach("SD044", edit("LB", where=lambda one: one.has("LBSTRESC"), LBORRES="7777"), "LB"),

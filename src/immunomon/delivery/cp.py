@@ -71,7 +71,8 @@ def _values(one: Measurement, test: CpTestSpec, context: tuple[CpMap, Trial]) ->
     cp_map, trial = context
     person = trial.person(one.subject)
     epoch = person.epoch(one.date)
-    result = None if one.value is None else number_text(one.value)
+    result = one.qualifier or None if one.value is None else number_text(one.value)
+    unit = None if result in {None, "NOT REPORTABLE"} else one.unit
     agent = next((s.agent for s in cp_map.spec.stimulated if s.panel == one.quantity.panel), None)
     stimulated = agent is not None and one.role == "sample"
     steps = [cp_map.population(one.quantity.panel, step).step for step in _path(one, cp_map)]
@@ -95,13 +96,13 @@ def _values(one: Measurement, test: CpTestSpec, context: tuple[CpMap, Trial]) ->
         "CPCAT": "IMMUNOPHENOTYPING" if agent is None else "CELL FUNCTION",
         "CPTSTPNL": one.quantity.panel,
         "CPORRES": result,
-        "CPORRESU": one.unit if result else None,
+        "CPORRESU": unit,
         "CPRESSCL": "QUANTITATIVE",
         "CPRESTYP": _TYPES[one.quantity.statistic],
         "CPCOLSRT": "MEDIAN" if one.quantity.statistic == "median_intensity" else None,
         "CPSTRESC": result,
-        "CPSTRESN": float(result) if result else None,
-        "CPSTRESU": one.unit if result else None,
+        "CPSTRESN": None if one.value is None or result is None else float(result),
+        "CPSTRESU": unit,
         "CPSTAT": None if result else "NOT DONE",
         "CPREASND": None if result else one.reason[:200],
         "CPNAM": trial.sponsor.laboratory,
@@ -196,7 +197,7 @@ def _identity(values: dict[str, Value], names: Sequence[str]) -> tuple[Value, ..
 
 
 def supplementary(records: Sequence[CpRecord], links: Mapping[str, Mapping[str, str]]) -> Dataset:
-    """Return SUPPCP: events counted, of how many, and where the gates are drawn and kept.
+    """Return SUPPCP: events counted, of how many, why a result is not reported, and where the gates are drawn and kept.
 
     links: by sample id, ``gates`` (SHA-256 of the placed gates) and ``fcs`` (of the FCS file).
     """
@@ -210,6 +211,7 @@ def supplementary(records: Sequence[CpRecord], links: Mapping[str, Mapping[str, 
                 "Events in the Denominator",
                 None if one.denominator_count is None else str(one.denominator_count),
             ),
+            "RESWHY": ("Reason Result Is Not Reported", one.reason[:200] if one.qualifier else None),
             "GATEPIC": ("Picture of the Gates", gate_picture(one.sample_id)),
             "GATESHA": ("SHA-256 of the Placed Gates", known.get("gates")),
             "FCSSHA": ("SHA-256 of the FCS File", known.get("fcs")),

@@ -44,6 +44,18 @@ class Measurement:
         """The unit of the value, as CDISC writes it; 10^6/L is one cell a microlitre."""
         return UNITS[self.quantity.statistic]
 
+    @property
+    def qualifier(self) -> str:
+        """What stands for the number of a measurement that was made and is not reported; blank otherwise.
+
+        ``<LLOQ`` and ``<LOD`` for too few events, ``NOT REPORTABLE`` for any other reason. What has no count (a tube
+        that failed, a gate that was not placed) was not measured.
+        """
+        if self.status != "not reportable" or self.count is None:
+            return ""
+        limit = self.reason.removeprefix("below ").partition(":")[0]
+        return f"<{limit}" if limit in {"LLOQ", "LOD"} else "NOT REPORTABLE"
+
 
 def quantities(found: list[Measurement]) -> set[Quantity]:
     """Return the quantities that are to be mapped: all but medians, of which a map names the ones it wants."""

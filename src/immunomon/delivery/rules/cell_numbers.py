@@ -48,9 +48,9 @@ def _counts(table: Table, _: Received) -> Iterator[Found]:
 @CELL_NUMBERS.rule(
     "CP008",
     _CP,
-    "A fraction or concentration is never delivered as 0: too few cells are NOT DONE with the reason, not none.",
+    "A fraction or concentration is never delivered as 0: too few cells are below a limit, not none.",
     source="working rule [M]: below the limit of quantification there is no number",
-    remedy="leave the result blank, with NOT DONE and the events counted as CPREASND",
+    remedy="write <LLOQ or <LOD, leave CPSTRESN blank, and count the events in SUPPCP",
 )
 def _no_zero(table: Table, _: Received) -> Iterator[Found]:
     for one in table.records:
@@ -106,8 +106,8 @@ def _events(table: Table, received: Received) -> Iterator[Found]:
     for one, events, of in _counted(table, received):
         if events < 0 or not events.is_integer() or (of is not None and (events > of or not of.is_integer())):
             yield Found.at(table.name, one, f"{events:g} events of {'?' if of is None else f'{of:g}'}")
-        elif events == 0 and one.has("CPSTRESC"):
-            yield Found.at(table.name, one, "there is a result, and no event")
+        elif events == 0 and one.number_in("CPSTRESN") is not None:
+            yield Found.at(table.name, one, "there is a number, and no event")
 
 
 @CELL_NUMBERS.rule(

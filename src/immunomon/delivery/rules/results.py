@@ -14,6 +14,8 @@ from immunomon.delivery.rules.timing import is_before_first
 __all__ = ["RESULTS", "test_of"]
 
 RESULTS = Family("results")
+# Limits of a count of events, which are no numbers in the result's unit.
+_LIMITS = {"LOD", "LLOQ", "ULOQ"}
 # What makes a test of its own in each domain, beside subject and --TESTCD.
 _TEST = ("SBMRKS", "CELSTA", "CSMRKS", "MRKSTR", "TSTPNL", "TSTCND", "TSTOPO", "BDAGNT", "SPEC", "TSTDTL")
 
@@ -199,7 +201,8 @@ def _baseline(table: Table, received: Received) -> Iterator[Found]:
 @RESULTS.rule(
     "SD049",
     FINDINGS,
-    "A result below or above a limit is written as < or > and the limit, without a number beside it, never as 0.",
+    "A result below or above a limit is written as < or > and the limit (a number, LOD, LLOQ or ULOQ), with no number "
+    "beside it, never as 0.",
     source="SDTMIG 3.4, 4.5.1 [M]; a value below quantification is not 0",
     remedy="write <limit, and leave --STRESN blank",
 )
@@ -207,7 +210,8 @@ def _limits(table: Table, _: Received) -> Iterator[Found]:
     text, number, lower = table.own("STRESC"), table.own("STRESN"), table.own("LLOQ")
     for one in table.records:
         value, limit = one.number_in(number), one.number_in(lower)
-        if one.text(text)[:1] in {"<", ">"} and number_text(one.text(text).lstrip("<>=")) is None:
+        named = one.text(text).lstrip("<>=")
+        if one.text(text)[:1] in {"<", ">"} and number_text(named) is None and named not in _LIMITS:
             yield Found.at(table.name, one, f"{text} is '{one.text(text)[:40]}', which names no limit")
         elif value is not None and limit is not None and value < limit:
             yield Found.at(table.name, one, f"{number} is {value:g}, below {lower} {limit:g}")
