@@ -303,10 +303,10 @@ def test_gates_too_deep_in_each_other_are_refused(tmp_path):
     assert "more than 500 gates lie in each other" in refused(written(tmp_path, *deep))
 
 
-def test_a_document_type_is_refused(tmp_path):
+def test_a_document_type_that_declares_an_entity_is_refused(tmp_path):
     path = tmp_path / "bomb.xml"
     path.write_text('<!DOCTYPE a [<!ENTITY b "c">]>\n' + HEAD + "&b;</gating:Gating-ML>", encoding="utf-8")
-    assert "it declares a document type (DOCTYPE), which is not read for safety" in refused(path)
+    assert "its document type (DOCTYPE) declares the entity 'b'; entities are not read for safety" in refused(path)
 
 
 def test_xml_of_another_kind_and_broken_xml_are_refused(tmp_path):

@@ -25,7 +25,14 @@ def test_text_in_utf16_is_read(tmp_path):
         (b"", "not well-formed XML"),
         (b"<a>", "line 1: not well-formed XML"),
         (b'<?xml version="1.0" encoding="klingon"?><a/>', "a.xml"),
-        (b'<!DOCTYPE a SYSTEM "http://example.org/a.dtd"><a/>', "document type"),
+        (b'<!DOCTYPE a SYSTEM "http://example.org/a.dtd"><a/>', "another file, which is not fetched"),
+        (b'<!DOCTYPE a PUBLIC "p" "a.dtd" [<!ENTITY b "c">]><a/>', "another file, which is not fetched"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "declares the entity 'b'"),
+        (b'<!DOCTYPE a [<!ENTITY b SYSTEM "/etc/hostname">]><a>&b;</a>', "declares the entity 'b'"),
+        (b'<!DOCTYPE a [<!ENTITY % b "c">]><a/>', "declares the entity 'b'"),
+        (b'<!DOCTYPE a [<!NOTATION n SYSTEM "n"><!ENTITY b SYSTEM "b" NDATA n>]><a/>', "declares the entity 'b'"),
+        (b"<!DOCTYPE a [%b;]><a>&c;</a>", "uses the entity 'c'"),
+        (b'<!DOCTYPE a [<!ATTLIST a b CDATA "long">]><a/>', "declares a value for 'b'"),
         (b"<a>&lol;</a>", "not well-formed XML"),
     ],
 )
@@ -34,6 +41,14 @@ def test_what_is_no_safe_xml_is_refused(tmp_path, content, said):
     path.write_bytes(content)
     with pytest.raises(BadSpec, match=said):
         read_xml(path)
+
+
+@pytest.mark.parametrize("doctype", [b"<!DOCTYPE Workspace>", b"<!DOCTYPE a [<!ELEMENT a ANY>]>", b"<!DOCTYPE a []>"])
+def test_a_document_type_without_entities_is_passed_over(tmp_path, doctype):
+    path = tmp_path / "a.xml"
+    path.write_bytes(b'<?xml version="1.0" encoding="ISO-8859-1"?>' + doctype + b"<a>\xb5</a>")
+    assert read_xml(path).text == "µ"
+    assert root_tag(path) == ("", "a")
 
 
 def test_a_file_beyond_the_limit_is_not_read(tmp_path):

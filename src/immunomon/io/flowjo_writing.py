@@ -17,7 +17,7 @@ from immunomon.kernels.polygon import clip_to_box
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Boolean, Ellipse, Gate, Interval, Polygon, Rectangle
 from immunomon.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
-from immunomon.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle
+from immunomon.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle, Tabulated
 from immunomon.model.strategy import ROOT
 from immunomon.model.workspace import WorkspaceSample
 
@@ -144,6 +144,9 @@ class _Sample:
             case Biex():
                 parameters = {"neg": scale.neg, "width": scale.width, "pos": scale.pos}
                 kind, found = "biex", {"maxRange": scale.max_range, **parameters}
+            case Tabulated():
+                what = "neither a FlowJo 10 workspace nor Gating-ML has a place for a scale that is a table"
+                raise ExportFailed(f"{self._sample.name}: {what}; apply the gates from the workspace they come from")
             case _:
                 raise self._refuse(f"a FlowJo workspace has no place for the scale '{scale.kind}'")
         extra = {"gain": "1"} if kind == "linear" else {"transforms:length": "256"} if kind != "log" else {}

@@ -16,7 +16,7 @@ from immunomon.model.spectrum import SpectrumMatrix
 __all__ = ["SCALE_ELEMENTS", "Transformation", "read_matrices", "read_transformations"]
 
 # Gating-ML's element -> our scale; its parameters are the scale's fields in capitals.
-SCALE_ELEMENTS: dict[str, type[AnyScale]] = {
+SCALE_ELEMENTS: dict[str, type[Linear | Log | Asinh | Hyperlog | Logicle]] = {
     "flin": Linear,
     "flog": Log,
     "fasinh": Asinh,

@@ -27,7 +27,7 @@ _NAMESPACES = {"gating": GATING, "data-type": DATATYPES, "transforms": TRANSFORM
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNIT = (-math.inf, math.inf)
-_NAME_OF = {scale: name for name, scale in SCALE_ELEMENTS.items()}
+_NAME_OF: dict[type[AnyScale], str] = {scale: name for name, scale in SCALE_ELEMENTS.items()}
 
 
 def left_out(placed: PlacedStrategy) -> tuple[str, ...]:
@@ -143,7 +143,8 @@ class _Writer:
             parameters = {key: getattr(does, key.lower()) for key in "TWMA" if hasattr(does, key.lower())}
             name = "_".join([tag, *(f"{value:.12g}" for value in parameters.values())])
         else:
-            raise ExportFailed(f"{self._placed.name}: Gating-ML 2.0 has no scale '{does.kind}'")
+            what = f"Gating-ML 2.0 has no scale '{does.kind}'"
+            raise ExportFailed(f"{self._placed.name}: {what}; apply the gates from the workspace they come from")
         identity = self._id(name)
         element = _add(self._root, "transforms:transformation", id=identity)
         for word, bound, free in zip(("boundMin", "boundMax"), bounds, _UNIT, strict=True):

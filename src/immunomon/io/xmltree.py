@@ -1,4 +1,4 @@
-"""XML from strangers, read safely: no document types, no entities, nothing fetched, sizes limited, lines kept."""
+"""XML from strangers, read safely: no entities, no default values, nothing fetched, sizes limited, lines kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xml.parsers import expat
 from immunomon.errors import BadSpec, Problem
 from immunomon.specs.findings import Findings
 
-__all__ = ["XmlElement", "XmlSource", "read_xml", "root_tag"]
+__all__ = ["XmlElement", "XmlSource", "parse_xml", "read_xml", "root_tag"]
 
 _LARGEST = 256 * 1024 * 1024
 _DEEPEST = 500
@@ -103,7 +103,10 @@ class _Builder:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
-        parser.StartDoctypeDeclHandler = _no_doctype
+        parser.StartDoctypeDeclHandler = _no_external_doctype
+        parser.EntityDeclHandler = _no_entities
+        parser.SkippedEntityHandler = _no_skipped
+        parser.AttlistDeclHandler = _no_defaults
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._stack) >= _DEEPEST:
@@ -128,15 +131,34 @@ def _split(tag: str) -> tuple[str, str]:
     return (namespace, name) if found else ("", tag)
 
 
-def _no_doctype(*_: object) -> None:
-    # Entities that grow without end, and files that are fetched, need a document type.
-    raise _Refused("it declares a document type (DOCTYPE), which is not read for safety")
+def _no_external_doctype(name: str, system_id: str | None, public_id: str | None, has_subset: bool) -> None:  # noqa: ARG001
+    # A document type that only names the root, as FlowJo 9 writes it, is passed over. What another file declares is
+    # not known without fetching it.
+    if system_id or public_id:
+        raise _Refused("its document type (DOCTYPE) lies in another file, which is not fetched for safety")
+
+
+def _no_entities(name: str, *_: object) -> None:
+    # Entities can grow without end, and can stand for other files.
+    raise _Refused(f"its document type (DOCTYPE) declares the entity '{name[:40]}'; entities are not read for safety")
+
+
+def _no_skipped(name: str, *_: object) -> None:
+    raise _Refused(f"it uses the entity '{name[:40]}', which it does not declare")
+
+
+def _no_defaults(element: str, attribute: str, kind: str, default: str | None, required: bool) -> None:  # noqa: ARG001
+    if default is not None:  # a long default value would be repeated with every element
+        raise _Refused(
+            f"its document type (DOCTYPE) declares a value for '{attribute[:40]}'; that is not read for safety"
+        )
 
 
 def read_xml(path: Path, largest: int = _LARGEST) -> XmlElement:
-    """Return the root element of an XML file; entities and document types are refused, nothing is fetched.
+    """Return the root element of an XML file; nothing is fetched.
 
-    largest: bytes. Raises BadSpec, with the line, if the file is missing, too large, or not well-formed.
+    A document type is passed over, unless it declares entities or default values, or lies in another file. largest:
+    bytes. Raises BadSpec, with the line, if the file is missing, too large, or not well-formed.
 
     >>> read_xml(Path("none.xml"))
     Traceback (most recent call last):
@@ -147,11 +169,20 @@ def read_xml(path: Path, largest: int = _LARGEST) -> XmlElement:
         raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")])
     if path.stat().st_size > largest:
         raise BadSpec([Problem(str(path), None, "", f"more than {largest:,} bytes", "split it into several files")])
+    return parse_xml(path.read_bytes(), path)
+
+
+def parse_xml(content: bytes, path: Path) -> XmlElement:
+    """Return the root element of an XML document in memory, as ``read_xml`` does; ``path`` is what messages name.
+
+    >>> parse_xml(b"<!DOCTYPE a><a><b/></a>", Path("a.xml")).children[0].name
+    'b'
+    """
     parser = expat.ParserCreate(namespace_separator="}")
     parser.buffer_text = True
     builder = _Builder(parser)
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(content, True)
     except expat.ExpatError as error:
         what = f"not well-formed XML ({expat.ErrorString(error.code)})"
         raise BadSpec([Problem(str(path), error.lineno, "", what, _DEFAULT_REMEDY)]) from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ __all__ = [
     "Linear",
     "Log",
     "Logicle",
+    "Tabulated",
     "rescaled",
     "scale_from_dict",
     "scale_to_dict",
@@ -214,20 +216,58 @@ class Biex:
         return biex_kernels.biex_inverse(coordinates, self.max_range, self.pos, self.neg, self.width)
 
 
-AnyScale = Identity | Linear | Logicle | Asinh | Log | Hyperlog | Biex
-SCALES: dict[str, type[AnyScale]] = {cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh, Log, Hyperlog, Biex)}
+@dataclass(frozen=True)
+class Tabulated:
+    """A display scale that a program stored as a table: the intensities at evenly spaced coordinates from 0 to 1.
+
+    Between them it is linear; intensities beyond the table lie on its ends. Raises ValueError if the intensities are
+    not numbers that rise.
+    """
+
+    intensities: tuple[float, ...]
+    kind: ClassVar[str] = "table"
+
+    def __post_init__(self) -> None:
+        nodes = np.asarray(self.intensities, dtype=np.float64)
+        if nodes.ndim != 1 or nodes.size < 2 or not np.isfinite(nodes).all() or not nodes[0] < nodes[-1]:
+            raise ValueError("a table needs at least two intensities, all of them numbers, the last above the first")
+        falls = np.flatnonzero(np.diff(nodes) < 0)
+        if falls.size:
+            place = int(falls[0])
+            raise ValueError(f"the table falls from {nodes[place]:g} to {nodes[place + 1]:g} at step {place + 1}")
+
+    def apply(self, values: NDArray[np.floating]) -> Floats:
+        """Return display coordinates.
+
+        >>> Tabulated((0.0, 10.0, 1000.0)).apply(np.array([-1.0, 5.0, 10.0, 505.0, 1e6]))
+        array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+        """
+        nodes = np.asarray(self.intensities, dtype=np.float64)
+        return np.asarray(np.interp(values, nodes, np.linspace(0.0, 1.0, nodes.size)), dtype=np.float64)
+
+    def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
+        """Return intensities."""
+        nodes = np.asarray(self.intensities, dtype=np.float64)
+        return np.asarray(np.interp(coordinates, np.linspace(0.0, 1.0, nodes.size), nodes), dtype=np.float64)
 
 
-def scale_to_dict(scale: AnyScale) -> dict[str, float | str]:
+AnyScale = Identity | Linear | Logicle | Asinh | Log | Hyperlog | Biex | Tabulated
+SCALES: dict[str, Callable[..., AnyScale]] = {
+    cls.kind: cls for cls in (Identity, Linear, Logicle, Asinh, Log, Hyperlog, Biex, Tabulated)
+}
+
+
+def scale_to_dict(scale: AnyScale) -> dict[str, Any]:
     """Return a scale as plain data.
 
     >>> scale_to_dict(Linear(t=100.0))
     {'kind': 'linear', 't': 100.0, 'a': 0.0}
     """
-    return {"kind": scale.kind, **asdict(scale)}
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(scale).items()}
+    return {"kind": scale.kind, **plain}
 
 
-def scale_from_dict(data: dict[str, float | str]) -> AnyScale:
+def scale_from_dict(data: Mapping[str, Any]) -> AnyScale:
     """Return the scale that ``scale_to_dict`` wrote.
 
     Raises UnknownName for a kind that does not exist.
@@ -238,7 +278,12 @@ def scale_from_dict(data: dict[str, float | str]) -> AnyScale:
     kind = str(data["kind"])
     if kind not in SCALES:
         raise UnknownName(f"no scale named '{kind}'; {nearest(kind, SCALES)}")
-    return SCALES[kind](**{key: float(value) for key, value in data.items() if key != "kind"})
+    parameters = {
+        key: tuple(map(float, value)) if isinstance(value, list | tuple) else float(value)
+        for key, value in data.items()
+        if key != "kind"
+    }
+    return SCALES[kind](**parameters)
 
 
 def rescaled(scale: AnyScale, factor: float) -> AnyScale:
@@ -256,4 +301,6 @@ def rescaled(scale: AnyScale, factor: float) -> AnyScale:
             return Linear(scale.t / factor, scale.a / factor)
         case Biex():
             return replace(scale, max_range=scale.max_range / factor)
+        case Tabulated():
+            return Tabulated(tuple(intensity / factor for intensity in scale.intensities))
     return replace(scale, t=scale.t / factor)
