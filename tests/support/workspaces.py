@@ -88,6 +88,13 @@ def flowjo9_shape(kind, x, y, corners):
     return f"<{kind} {axes}><Polygon>{vertices}</Polygon></{kind}>"
 
 
+def flowjo9_written(shape, *channels):
+    """A shape as FlowJo 9 writes it: the names of its parameters and a view stand before it."""
+    listed = "".join(f"<String>{channel}</String>" for channel in channels)
+    graph = '<Graph type="Dot"><Axis name="FSC-A" dimemsion="1"/><Axis name="SSC-A" dimemsion="2"/></Graph>'
+    return f"<ParameterNames><StringArray>{listed}</StringArray></ParameterNames>{graph}{shape}"
+
+
 def flowjo9_boolean(name, specification, paths, count=-1):
     listed = "".join(f"<String>{path}</String>" for path in paths)
     return (
@@ -96,20 +103,43 @@ def flowjo9_boolean(name, specification, paths, count=-1):
     )
 
 
-def flowjo9_workspace(*populations, matrix=None, parameters=""):
-    rows = "".join(
+def flowjo9_matrix(name, rows):
+    listed = "".join(
         f'<Channel name="{row}">'
         + "".join(f'<ChannelValue name="{column}" value="{value}"/>' for column, value in cells.items())
         + "</Channel>"
-        for row, cells in (matrix or {}).items()
+        for row, cells in rows.items()
     )
-    held = f'<CompensationMatrix name="m" prefix="&lt;" suffix="&gt;">{rows}</CompensationMatrix>' if matrix else ""
+    return f'<CompensationMatrix name="{name}" prefix="&lt;" suffix="&gt;" usageFlag="1">{listed}</CompensationMatrix>'
+
+
+def flowjo9_table(name, intensities):
+    pairs = ",".join(f"{step},{value!r}" for step, value in enumerate(intensities))
+    return f'<Table name={quoteattr(name)} biexponentialDecades="0" biexponentialWidth="0">{pairs}</Table>'
+
+
+def flowjo9_sample(*populations, number=1, compensation=-1, keywords=None, parameters="", name="a.fcs", count=100):
+    listed = "".join(
+        f"<Keyword name={quoteattr(key)} value={quoteattr(value)}/>"
+        for key, value in (keywords or {"$FIL": "a.fcs"}).items()
+    )
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Workspace version="2.0">\n'
-        f"<CompensationMatrices>{held}</CompensationMatrices><SampleList>"
-        f'<Sample sampleID="1" compensationID="{1 if matrix else -1}"><Keywords><Keyword name="$FIL" value="a.fcs"/>'
-        f'</Keywords>{parameters}<SampleNode name="a.fcs" count="100" sampleID="1">{"".join(populations)}</SampleNode>'
-        f"</Sample></SampleList></Workspace>"
+        f'<Sample eventCount="{count}" sampleID="{number}" compensationID="{compensation}">'
+        f"<Keywords>{listed}</Keywords>"
+        f'<DataSet locationType="MacAlias">00</DataSet>{parameters}'
+        f'<SampleNode name="{name}" count="{count}" sampleID="{number}">{"".join(populations)}</SampleNode></Sample>'
+    )
+
+
+def flowjo9_workspace(*populations, matrix=None, parameters="", matrices="", tables="", samples=None, groups=""):
+    """A workspace of one sample, or of ``samples``; a matrix given as rows is the one of the sample."""
+    held = flowjo9_matrix("m", matrix) if matrix else matrices
+    alone = flowjo9_sample(*populations, compensation=1 if matrix else -1, parameters=parameters)
+    return (
+        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<!DOCTYPE Workspace>\n'
+        '<Workspace version="2.0" flowJoVersion="9.2">\n'
+        f"<Groups>{groups}</Groups><SampleList>{alone if samples is None else samples}</SampleList>\n"
+        f"<CompensationMatrices>{held}</CompensationMatrices><CalibrationTables>{tables}</CalibrationTables></Workspace>"
     )
 
 

@@ -1,207 +1,170 @@
-"""FlowJo 9's XML (also FlowJo 8, for Macintosh): populations with polygons in data units, one matrix a sample.
+"""FlowJo 9's XML (also FlowJo 8, for Macintosh): populations with gates in data units, one matrix a sample.
 
-Vertices are intensities. FlowJo 9 draws a log axis by a table that it does not store in a documented form: edges
-that run aslant are taken as straight on a biexponential scale of the axis' range, and borders that run along an axis,
-which are most, do not depend on it.
+Vertices are intensities. Edges are straight, and ellipses are ellipses, on the display axes that the file holds as
+tables (``flowjo9_scales``).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from immunomon.errors import BadSpillover
 from immunomon.io.flowjo import IDENTITY, base_name
-from immunomon.io.flowjo_axes import AxisScale, SampleAxes, SampleMatrix
-from immunomon.io.flowjo_gates import interval, polygon
+from immunomon.io.flowjo9_gates import GateReader9, below, name_of
+from immunomon.io.flowjo9_scales import Axes9, DisplayTables, axes_of
+from immunomon.io.flowjo_axes import SampleAxes, SampleMatrix
 from immunomon.io.flowjo_source import WorkspaceSource, attribute
-from immunomon.io.workspace_tree import Branch, Formula, grow
+from immunomon.io.spillover import parse_spillover
+from immunomon.io.workspace_tree import Tree, grow
 from immunomon.io.xmltree import XmlElement
-from immunomon.model.geometry import Gate, Rectangle
-from immunomon.model.placed import PlacedStrategy
-from immunomon.model.scales import Biex, Linear
+from immunomon.model.events import Channel
+from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, PlacedStrategy
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.workspace import Workspace, WorkspaceSample
 
 __all__ = ["is_flowjo9", "read_flowjo9"]
 
-_LINEAR_STEPS = 4096.0
-_WIDE = 262144.0
+_BINS = 256
+_NO_MATRIX = -2
+_SPILL = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 
 
 def is_flowjo9(root: XmlElement) -> bool:
-    """Say whether a workspace has FlowJo 9's form: its own version is 2.0 or older, FlowJo 10's is 20."""
+    """Say whether a workspace has FlowJo 9's form: its own version is 3.0 or older, FlowJo 10's is 20."""
     version = attribute(root, "version") or ""
     try:
-        return float(version) <= 2.0 and version != "1.8"
+        return float(version) <= 3.0 and version != "1.8"
     except ValueError:
         return False
 
 
-def read_flowjo9(path: Path, root: XmlElement) -> Workspace:
+def read_flowjo9(path: Path, root: XmlElement, *, bins: bool = False) -> Workspace:
     """Return a FlowJo 9 workspace that was saved as XML.
 
-    root: its XML. Raises BadSpec with every problem and its line; gates of a kind that is not read stay, with the
-    reason.
+    root: its XML. bins: polygons are decided on 256 bins an axis instead of exactly. Raises BadSpec with every problem
+    and its line; gates of a kind that is not read stay, with the reason.
     """
     source = WorkspaceSource(path)
-    matrices = list(_matrices(source, root))
-    analyses = {attribute(node, "sampleID"): node for node in _below(root, "SampleAnalyses", "Sample")}
-    samples = []
-    for element in (*_below(root, "SampleList", "Sample"), *_below(root, "Samples", "Sample")):
-        node = element.first("SampleNode") or analyses.get(attribute(element, "sampleID"))
-        if node is not None:
-            with source.noting():
-                samples.append(_sample(source, element, node=node, matrices=matrices))
+    reader = _Workspace9(source, root, bins=bins)
+    samples = tuple(reader.samples())
+    groups = tuple(reader.groups())
     source.findings.raise_any()
-    return Workspace(str(path), "FlowJo 9", tuple(samples))
+    return Workspace(str(path), "FlowJo 9", samples, groups)
 
 
-def _below(element: XmlElement, holder: str, name: str) -> Iterator[XmlElement]:
-    for found in element.all(holder):
-        yield from found.all(name)
+class _Workspace9:
+    def __init__(self, source: WorkspaceSource, root: XmlElement, *, bins: bool) -> None:
+        self._source, self._root, self._bins = source, root, bins
+        self._matrices = list(self._read_matrices())
+        self._tables = DisplayTables(source, tuple(below(root, "CalibrationTables", "Table")))
+        self._prepared: dict[str, tuple[Axes9, SampleAxes]] = {}
 
-
-def _matrices(source: WorkspaceSource, root: XmlElement) -> Iterator[SampleMatrix]:
-    for number, element in enumerate(_below(root, "CompensationMatrices", "CompensationMatrix"), start=1):
-        with source.noting():
-            rows = tuple(element.all("Channel"))
-            names = tuple(source.text(row, "name") for row in rows)
-            values = []
-            for row in rows:
-                cells = {source.text(c, "name"): source.number(c, "value") for c in row.all("ChannelValue")}
-                values.append(
-                    tuple(cells.get(name, 1.0 if name == source.text(row, "name") else 0.0) for name in names)
-                )
-            try:
-                matrix = SpectrumMatrix(names, names, tuple(values))
-            except BadSpillover as error:
-                source.refuse(element, str(error))
-            prefix, suffix = attribute(element, "prefix"), attribute(element, "suffix")
-            name = attribute(element, "name") or f"matrix {number}"
-            yield SampleMatrix(name, matrix, "<" if prefix is None else prefix, ">" if suffix is None else suffix)
-
-
-def _sample(
-    source: WorkspaceSource, element: XmlElement, *, node: XmlElement, matrices: list[SampleMatrix]
-) -> WorkspaceSample:
-    keywords = {
-        (attribute(item, "name") or "").upper(): (attribute(item, "value") or "").strip()
-        for holder in ("Keywords", "FCSHeader")
-        for item in _below(element, holder, "Keyword")
-    }
-    chosen = source.optional_number(element, "compensationID")
-    matrix = None
-    if matrices and chosen is not None and chosen > 0:
-        matrix = matrices[0] if len(matrices) == 1 else dict(enumerate(matrices, start=1)).get(int(chosen))
-        if matrix is None:
-            source.refuse(element, f"it asks for compensation matrix {int(chosen)} of {len(matrices)}")
-    scales = dict(_scales(source, element))
-    axes = SampleAxes(scales, matrix)
-    units = {name: _unit(item) for item in element.all("Parameter") if (name := attribute(item, "name"))}
-    tree = grow(_Reader(source, axes, units).branches(node))
-    name = attribute(node, "name") or keywords.get("$FIL", "") or attribute(element, "sampleID") or ""
-    return WorkspaceSample(
-        attribute(element, "sampleID") or name,
-        name,
-        base_name(keywords.get("$FIL") or name),
-        PlacedStrategy(name, axes.made, tree.populations, {} if matrix is None else {matrix.name: matrix.matrix}),
-        tree.order,
-        tree.counts,
-        source.count(node),
-        {key: keywords[key] for key in IDENTITY if keywords.get(key)},
-    )
-
-
-def _scales(source: WorkspaceSource, element: XmlElement) -> Iterator[tuple[str, AxisScale]]:
-    for parameter in element.all("Parameter"):
-        with source.noting():
-            wide = source.number(parameter, "range", _WIDE)
-            top = max(wide, 1024.0)
-            log = attribute(parameter, "log") == "1"
-            scale = Biex(top, 4.5, 0.0, -100.0) if log else Linear(top)
-            yield source.text(parameter, "name"), AxisScale(scale, range=top)
-
-
-def _unit(parameter: XmlElement) -> float:
-    # FlowJo 9 writes scatter of 18 bits in steps of 64: range and highValue then both say 4096.
-    scatter = (
-        attribute(parameter, "name") in ("FSC-A", "FSC-H", "SSC-A", "SSC-H") and attribute(parameter, "log") != "1"
-    )
-    steps = attribute(parameter, "range") == "4096" and attribute(parameter, "highValue") == "4096"
-    return _WIDE / _LINEAR_STEPS if scatter and steps else 1.0
-
-
-class _Reader:
-    def __init__(self, source: WorkspaceSource, axes: SampleAxes, units: dict[str, float]) -> None:
-        self._source, self._axes, self._units = source, axes, units
-
-    def branches(self, node: XmlElement) -> tuple[Branch, ...]:
-        found = []
-        for holder in (node, *node.all("Subpopulations")):
-            for element in holder.all("Population"):
+    def samples(self) -> Iterator[WorkspaceSample]:
+        analyses = {attribute(node, "sampleID"): node for node in below(self._root, "SampleAnalyses", "Sample")}
+        members = dict(self._members())
+        listed = (*below(self._root, "SampleList", "Sample"), *below(self._root, "Samples", "Sample"))
+        for element in listed:
+            node = element.first("SampleNode") or analyses.get(attribute(element, "sampleID"))
+            if node is not None and attribute(node, "deleted") != "1":
                 with self._source.noting():
-                    found.append(self._branch(element))
-        return tuple(found)
+                    found = self._sample(element, node)
+                    joined = tuple(name for name, ids in members.items() if found.id in ids)
+                    yield replace(found, groups=joined)
 
-    def _branch(self, element: XmlElement) -> Branch:
-        branch = Branch(self._source.text(element, "name"), count=self._source.count(element))
-        boolean = element.first("BooleanGate")
+    def groups(self) -> Iterator[WorkspaceSample]:
+        members = dict(self._members())
+        for node in below(self._root, "Groups", "GroupNode"):
+            name = name_of(node)
+            prepared = next((self._prepared[m] for m in members.get(name, ()) if m in self._prepared), None)
+            if prepared is not None and node.first("Population") is not None:
+                with self._source.noting():
+                    axes, made = prepared
+                    tree, placed = self._placed(name, node, axes, replace(made, made={}))
+                    yield WorkspaceSample(f"group {name}", name, "", placed, tree.order)
+
+    def _members(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for node in below(self._root, "Groups", "GroupNode"):
+            references = [item for group in node.all("Group") for item in below(group, "SampleRefs", "SampleRef")]
+            yield name_of(node), tuple(attribute(item, "sampleID") or "" for item in references)
+
+    def _sample(self, element: XmlElement, node: XmlElement) -> WorkspaceSample:
+        keywords = {
+            (attribute(item, "name") or "").strip().upper(): (attribute(item, "value") or "").strip()
+            for holder in ("Keywords", "FCSHeader")
+            for item in below(element, holder, "Keyword")
+        }
+        matrix = self._matrix_of(element, keywords)
+        axes = axes_of(self._source, element, keywords=keywords, matrix=matrix, tables=self._tables, node=node)
+        identity = {key: keywords[key] for key in IDENTITY if keywords.get(key)}
+        name = name_of(node) or name_of(element) or keywords.get("$FIL", "") or attribute(element, "sampleID") or ""
+        number = attribute(element, "sampleID") or name
+        detectors = frozenset(value for key, value in keywords.items() if key.startswith("$P") and key.endswith("N"))
+        made = SampleAxes(axes.scales, matrix, detectors)
+        self._prepared[number] = axes, made
+        tree, placed = self._placed(name, node, axes, made)
+        total = self._source.count(node)
+        if total is None:
+            total = self._source.count(element, "eventCount")
+        if total is not None:
+            identity.setdefault("$TOT", str(total))
+        file = base_name(keywords.get("$FIL") or name)
+        return WorkspaceSample(number, name, file, placed, tree.order, tree.counts, total, identity)
+
+    def _placed(self, name: str, node: XmlElement, axes: Axes9, made: SampleAxes) -> tuple[Tree, PlacedStrategy]:
+        tree = grow(GateReader9(self._source, axes, made, bins=_BINS if self._bins else None).branches(node))
+        matrices = {} if made.matrix is None else {made.matrix.name: made.matrix.matrix}
+        return tree, PlacedStrategy(name, made.made, tree.populations, matrices)
+
+    def _matrix_of(self, element: XmlElement, keywords: Mapping[str, str]) -> SampleMatrix | None:
+        chosen = self._source.optional_number(element, "compensationID")
+        if chosen is None or chosen == _NO_MATRIX:
+            return None
+        if chosen < 0:
+            return self._acquired(element, keywords)
+        if len(self._matrices) == 1:
+            return self._matrices[0]
+        if chosen == 0:
+            return None
+        if chosen > len(self._matrices):
+            what = f"it asks for compensation matrix {int(chosen)} of {len(self._matrices)}"
+            self._source.refuse(element, what, "save the workspace again")
+        return self._matrices[int(chosen) - 1]
+
+    def _acquired(self, element: XmlElement, keywords: Mapping[str, str]) -> SampleMatrix | None:
+        """Return the matrix that the sample's file was acquired with, as its keywords in the workspace have it."""
+        keyword = next((key for key in _SPILL if keywords.get(key, "").strip("0,; ")), None)
+        names = [value for key, value in keywords.items() if key.startswith("$P") and key.endswith("N") and value]
+        if keyword is None or not names:
+            return None  # the file's own, when it is gated
         try:
-            if boolean is not None:
-                branch = replace(branch, formula=self._formula(boolean))
-            else:
-                shapes = [shape for holder in element.all("PolygonGate") for shape in holder.children]
-                if len(shapes) != 1:
-                    raise ValueError(f"it has {len(shapes)} gates; one is read")
-                branch = replace(branch, gate=self._shape(shapes[0]))
-        except ValueError as error:
-            branch = replace(branch, failure=str(error))
-        return replace(branch, children=self.branches(element))
+            found = parse_spillover(keywords[keyword], tuple(map(Channel, names)), keyword)
+        except BadSpillover as error:
+            self._source.refuse(element, str(error))
+        return SampleMatrix("Acquisition-defined", SpectrumMatrix.of(found), "<", ">")
 
-    def _shape(self, element: XmlElement) -> Gate:
-        x = self._source.text(element, "xAxisName")
-        vertices = list(_below(element, "Polygon", "Vertex")) or list(element.all("Vertex"))
-        xs = [self._value(vertex, "x", x) for vertex in vertices]
-        if not xs:
-            self._source.refuse(element, "it has no vertices", "save the workspace again")
-        if element.name == "Range":
-            return interval(x, self._axes.axis(x), low=min(xs), high=max(xs))
-        y = self._source.text(element, "yAxisName")
-        ys = [self._value(vertex, "y", y) for vertex in vertices]
-        if element.name == "PolyRect":
-            low_high = interval(x, self._axes.axis(x), low=min(xs), high=max(xs))
-            return Rectangle((low_high, interval(y, self._axes.axis(y), low=min(ys), high=max(ys))))
-        if element.name == "Polygon":
-            if len(xs) < 3:
-                self._source.refuse(element, f"it has {len(xs)} corners; a polygon needs three")
-            corners = list(zip(xs, ys, strict=True))
-            return polygon((x, y), (self._axes.axis(x), self._axes.axis(y)), corners=corners, bins=None)
-        raise ValueError(f"gates of the kind '{element.name}' are not read")
+    def _read_matrices(self) -> Iterator[SampleMatrix]:
+        source = self._source
+        for number, element in enumerate(below(self._root, "CompensationMatrices", "CompensationMatrix"), start=1):
+            with source.noting():
+                name = attribute(element, "name") or f"matrix {number}"
+                name = f"{name} matrix" if name in (OWN_MATRIX, UNCOMPENSATED) else name
+                prefix, suffix = attribute(element, "prefix"), attribute(element, "suffix")
+                matrix = self._matrix(element)
+                yield SampleMatrix(name, matrix, "<" if prefix is None else prefix, ">" if suffix is None else suffix)
 
-    def _value(self, vertex: XmlElement, side: str, axis: str) -> float:
-        return self._source.number(vertex, side) * self._units.get(axis, 1.0)
-
-    def _formula(self, element: XmlElement) -> Formula:
-        """Return ``G0 & !G1 | G2`` over the listed paths; ``&`` binds more tightly than ``|``."""
-        paths = [item.text for item in _strings(element)]
-        tokens = re.split(r"([&|])", self._source.text(element, "specification"))
-        terms = [token.strip() for token in tokens[0::2]]
-        if len(terms) != len(paths):
-            raise ValueError(f"its formula has {len(terms)} terms for {len(paths)} populations")
-        either: list[list[Formula]] = [[]]
-        for place, (term, path) in enumerate(zip(terms, paths, strict=True)):
-            if place and tokens[2 * place - 1] == "|":
-                either.append([])
-            either[-1].append(("not", (path,)) if term.startswith("!") else path)
-        joined = tuple(group[0] if len(group) == 1 else ("and", tuple(group)) for group in either)
-        if len(joined) > 1:
-            return ("or", joined)
-        return joined[0]
-
-
-def _strings(element: XmlElement) -> Iterator[XmlElement]:
-    for holder in element.all("GatePaths"):
-        yield from _below(holder, "StringArray", "String")
+    def _matrix(self, element: XmlElement) -> SpectrumMatrix:
+        source, rows = self._source, tuple(element.all("Channel"))
+        names = tuple(source.text(row, "name") for row in rows)
+        values = []
+        for row, name in zip(rows, names, strict=True):
+            cells = {source.text(c, "name"): source.number(c, "value") for c in row.all("ChannelValue")}
+            unknown = [cell for cell in cells if cell not in names]
+            if unknown:
+                source.refuse(row, f"it has a value for '{unknown[0]}', which is no channel of the matrix")
+            values.append(tuple(cells.get(other, 1.0 if other == name else 0.0) for other in names))
+        try:
+            return SpectrumMatrix(names, names, tuple(values))
+        except BadSpillover as error:
+            source.refuse(element, str(error))

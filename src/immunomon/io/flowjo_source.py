@@ -9,6 +9,7 @@ from immunomon.specs.findings import shown
 
 __all__ = ["WorkspaceSource", "attribute"]
 
+_MOST_CORNERS = 10_000  # a person draws dozens; each costs time with every event
 _LARGEST = 1e30  # no intensity comes near, and squares of it are still numbers
 
 
@@ -63,6 +64,11 @@ class WorkspaceSource(XmlSource):
         if not abs(value) < _LARGEST:
             self.refuse(element, f"'{name}' is {shown(text)}, which is not a number", "save the workspace again")
         return value
+
+    def limit_corners(self, element: XmlElement, corners: int) -> None:
+        """Refuse a gate of more corners than anybody draws."""
+        if corners > _MOST_CORNERS:
+            self.refuse(element, f"it has {corners:,} corners; at most {_MOST_CORNERS:,} are read", "draw it again")
 
     def count(self, element: XmlElement, name: str = "count") -> int | None:
         """Return a stored number of events; None where the program had not counted (absent or negative)."""

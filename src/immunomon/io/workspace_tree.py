@@ -20,8 +20,9 @@ Formula = str | tuple[str, tuple["Formula", ...]]
 class Branch:
     """A population as a workspace has it: its own gate (or that gate's outside), or a formula over other populations.
 
-    formula: other populations by the path the workspace gives, names joined by ``/``, or relative to the parent.
-    failure: why it has neither.
+    more: further gates that it must lie in too, each with whether its outside is meant. formula: other populations by
+    the path the workspace gives, names joined by ``/``, or relative to the parent. failure: why it has neither; note:
+    what should be known of its gate.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Branch:
     formula: Formula | None = None
     count: int | None = None
     failure: str = ""
+    note: str = ""
+    more: tuple[tuple[Gate, bool], ...] = ()
     children: tuple[Branch, ...] = ()
 
 
@@ -72,7 +75,14 @@ class _Grower:
             if branch.failure:
                 raise ValueError(branch.failure)
             formula = branch.formula
-            if branch.outside and placed is not None:
+            if branch.more and placed is not None:
+                gates = ((placed, branch.outside), *branch.more)
+                parts = [f"{grown.id} (gate {number})" for number in range(1, len(gates) + 1)]
+                for part, (gate, _) in zip(parts, gates, strict=True):
+                    yield PlacedPopulation(part, branch.name, grown.parent, part, HELPER, gate)
+                turned = tuple(outside for _, outside in gates)
+                placed = Boolean("and", tuple(parts), turned if any(turned) else ())
+            elif branch.outside and placed is not None:
                 inside = f"{grown.id} (inside)"
                 yield PlacedPopulation(inside, branch.name, grown.parent, inside, HELPER, placed)
                 placed = Boolean("not", (inside,))
@@ -87,7 +97,8 @@ class _Grower:
         except ValueError as error:
             yield PlacedPopulation(grown.id, branch.name, grown.parent, grown.path, method, None, failure=str(error))
             return
-        yield PlacedPopulation(grown.id, branch.name, grown.parent, grown.path, method, placed)
+        note = branch.note
+        yield PlacedPopulation(grown.id, branch.name, grown.parent, grown.path, method, placed, note=note)
 
     def _operand(self, operand: Formula, grown: _Grown, helper: str) -> tuple[list[PlacedPopulation], str]:
         if isinstance(operand, str):

@@ -40,7 +40,7 @@ def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
     if root.name == "bdfacs":
         found = read_diva(path, root)
     elif root.name == "Workspace":
-        found = read_flowjo9(path, root) if is_flowjo9(root) else read_flowjo(path, root, bins=bins)
+        found = read_flowjo9(path, root, bins=bins) if is_flowjo9(root) else read_flowjo(path, root, bins=bins)
     else:
         what = f"its root element is '{root.name}', which is no workspace's"
         raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])

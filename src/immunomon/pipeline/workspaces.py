@@ -157,6 +157,7 @@ def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
 
 def _notes(sample: WorkspaceSample, header: FcsHeader, fitted: Fitted) -> list[str]:
     notes = [*fitted.notes, *(f"{p.id} is not gated: {p.failure}" for p in fitted.placed.populations if p.failure)]
+    notes += [f"{p.id}: {p.note}" for p in fitted.placed.populations if p.note and not p.failure]
     if not sample.order:
         notes.append(f"the workspace has no gates for its sample '{sample.name}'")
     if sample.event_count is not None and sample.event_count != header.event_count:
