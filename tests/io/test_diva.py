@@ -82,6 +82,48 @@ def test_a_tube_without_gates_gets_those_of_the_worksheet_without_their_counts(t
     assert sample.counts == {}
 
 
+OTHER = diva_gate("All Events\\P9", diva_region("RECTANGLE", "A", "B", SQUARE))
+
+
+@pytest.mark.parametrize(
+    ("sheets", "points_to", "gates"),
+    [
+        ({"W1": P1, "W2": OTHER}, "W2", ("/P9",)),
+        ({"W1": P1, "W2": OTHER}, "Global Worksheets\\w2", ("/P9",)),
+        ({"W1": P1, "Empty": ""}, "", ("/P1",)),
+        ({"W1": P1}, "", ("/P1",)),
+    ],
+)
+def test_a_tube_has_the_gates_of_the_global_worksheet_it_points_to_or_of_the_only_one(
+    tmp_path, sheets, points_to, gates
+):
+    sample = read(tmp_path, worksheets=sheets, points_to=points_to).samples[0]
+    assert (sample.order, sample.counts, sample.event_count, sample.failure) == (gates, {}, 100, "")
+
+
+def test_a_tubes_own_gates_go_before_those_of_a_worksheet(tmp_path):
+    assert read(tmp_path, P1, worksheets={"W1": OTHER}, points_to="W1").samples[0].order == ("/P1",)
+
+
+@pytest.mark.parametrize(
+    ("points_to", "said"),
+    [("", "names none of the 2 global worksheets: 'W1', 'W2'"), ("W3", "'W3'; those with gates are 'W1'")],
+)
+def test_a_worksheet_that_is_not_known_is_said_and_each_can_be_asked_for(tmp_path, points_to, said):
+    workspace = read(tmp_path, worksheets={"W1": P1, "W2": OTHER}, points_to=points_to)
+    assert said in workspace.samples[0].failure
+    assert "--sample, as in 'Blood T1 with W1'" in workspace.samples[0].failure
+    assert [(found.name, found.order) for found in workspace.groups] == [
+        ("Blood T1 with W1", ("/P1",)),
+        ("Blood T1 with W2", ("/P9",)),
+    ]
+
+
+def test_nobody_counted_where_every_count_is_nought(tmp_path):
+    sample = read(tmp_path, P1.replace(">7<", ">0<"), counted=0).samples[0]
+    assert (sample.event_count, sample.counts) == (None, {})
+
+
 def test_kinds_that_are_not_read_say_so_and_cost_no_other(tmp_path):
     odd = diva_gate("All Events\\odd", diva_region("SPIRAL", "A", "B", SQUARE))
     snap = diva_gate("All Events\\snap", kind="Snap_Classifier")

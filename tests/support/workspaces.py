@@ -157,7 +157,8 @@ def diva_region(kind, x, y, points):
     return f'<region name="r" {axes} type="{kind}_REGION"><points>{listed}</points></region>'
 
 
-def diva_experiment(*gates, worksheet="", weights=None):
+def diva_experiment(*gates, worksheet="", worksheets=None, points_to=None, weights=None, counted=100):
+    """An experiment of one tube; worksheets: the gates of global worksheets by name, instead of ``worksheet``."""
     parameters = "".join(
         f'<parameter name="{name}"><can_be_compensated>true</can_be_compensated><compensation>'
         + "".join(f"<compensation_coefficient>{value}</compensation_coefficient>" for value in values)
@@ -168,11 +169,16 @@ def diva_experiment(*gates, worksheet="", weights=None):
     settings = (
         f"<instrument_settings><compensation_enabled>{enabled}</compensation_enabled>{parameters}</instrument_settings>"
     )
-    everything = diva_gate("All Events", kind="EventSource_Classifier", num_events=100)
-    held = f"<gates>{everything}{''.join(gates)}</gates>" if gates else ""
+    everything = diva_gate("All Events", kind="EventSource_Classifier", num_events=counted)
+    held = f"<gates>{everything}{''.join(gates)}</gates>" if gates or points_to is not None else ""
+    templates = "".join(
+        f'<worksheet_template name="{name}"><gates>{everything}{inner}</gates></worksheet_template>'
+        for name, inner in (worksheets if worksheets is not None else {"Global Sheet1": worksheet}).items()
+    )
+    preferred = "" if points_to is None else f"<pref_global_worksheet>{points_to}</pref_global_worksheet>"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<bdfacs version="Version 6.1.3"><experiment name="e">\n'
-        f"<acquisition_worksheets><worksheet_template><gates>{worksheet}</gates></worksheet_template>"
-        f'</acquisition_worksheets><specimen name="Blood"><tube name="T1"><data_filename>a.fcs</data_filename>'
+        f'<acquisition_worksheets name="Global Worksheets">{templates}</acquisition_worksheets>'
+        f'<specimen name="Blood"><tube name="T1"><data_filename>a.fcs</data_filename>{preferred}'
         f"{settings}{held}</tube></specimen></experiment></bdfacs>"
     )

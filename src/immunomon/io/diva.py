@@ -8,7 +8,7 @@ Diva stores a gate in the units of the plot it was drawn on: data values on a li
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,28 +43,59 @@ def scale_of_diva(value: float) -> Logicle:
 def read_diva(path: Path, root: XmlElement) -> Workspace:
     """Return a FACSDiva experiment, a sample a tube.
 
-    root: its XML. Raises BadSpec with every problem and its line; gates of a kind that is not read stay, with the
-    reason.
+    root: its XML. A tube without gates of its own has those of the global worksheet that it names, or of the only one;
+    where several are there and none is named, its failure lists them, and each can be asked for among ``groups``.
+    Raises BadSpec with every problem and its line; gates of a kind that is not read stay, with the reason.
     """
     source = WorkspaceSource(path)
     experiment = root.first("experiment")
-    samples = []
+    samples: list[WorkspaceSample] = []
+    choices: list[WorkspaceSample] = []
     if experiment is not None:
-        shared = tuple(_worksheet_gates(experiment))
+        sheets = _worksheets(experiment)
         for specimen in experiment.all("specimen"):
             for tube in specimen.all("tube"):
                 settings = _nearest_settings(tube, specimen, experiment)
                 with source.noting():
-                    samples.append(_Tube(source, settings).read(specimen, tube, shared))
+                    reader = _Tube(source, settings)
+                    samples.append(reader.read(specimen, tube, sheets))
+                    if samples[-1].failure:
+                        choices.extend(_Tube(source, settings).each(specimen, tube, sheets))
     source.findings.raise_any()
-    return Workspace(str(path), f"FACSDiva {attribute(root, 'version') or ''}".strip(), tuple(samples))
+    program = f"FACSDiva {attribute(root, 'version') or ''}".strip()
+    return Workspace(str(path), program, tuple(samples), tuple(choices))
 
 
-def _worksheet_gates(experiment: XmlElement) -> Iterator[XmlElement]:
-    for sheets in experiment.all("acquisition_worksheets"):
-        for sheet in sheets.all("worksheet_template"):
-            holder = sheet.first("gates")
-            yield from holder.all("gate") if holder else ()
+def _worksheets(experiment: XmlElement) -> dict[str, tuple[XmlElement, ...]]:
+    """Return the gates of each global worksheet that has some, by its name."""
+    found: dict[str, tuple[XmlElement, ...]] = {}
+    pending = list(experiment.all("acquisition_worksheets"))
+    while pending:
+        element = pending.pop(0)
+        pending.extend(element.children if element.name != "worksheet_template" else ())
+        holder = element.first("gates")
+        gates = tuple(holder.all("gate")) if holder and element.name == "worksheet_template" else ()
+        if any(map(_is_gate, gates)):
+            name = attribute(element, "name") or f"worksheet {len(found) + 1}"
+            found[name if name not in found else f"{name} #{len(found) + 1}"] = gates
+    return found
+
+
+def _is_gate(element: XmlElement) -> bool:
+    return attribute(element, "type") != "EventSource_Classifier"
+
+
+def _chosen(tube: XmlElement, sheets: Mapping[str, tuple[XmlElement, ...]]) -> tuple[str | None, str]:
+    """Return the global worksheet of a tube, or None and why it is not known."""
+    wanted = _text(tube, "pref_global_worksheet").strip()
+    named = [name for name in sheets if wanted.casefold() in (name.casefold(), name.casefold().rpartition("\\")[2])]
+    named = named or [name for name in sheets if name.casefold() == wanted.casefold().rpartition("\\")[2]]
+    listed = ", ".join(f"'{name}'" for name in sheets)
+    if wanted and len(named) != 1 and sheets:
+        return None, f"it points to the global worksheet '{wanted}'; those with gates are {listed}"
+    if not wanted and len(sheets) > 1:
+        return None, f"it names none of the {len(sheets)} global worksheets: {listed}"
+    return next(iter(named if wanted else sheets), None), ""
 
 
 def _nearest_settings(*places: XmlElement) -> XmlElement | None:
@@ -94,24 +125,47 @@ class _Tube:
         self.axes: dict[str, GateAxis] = {}
         self.matrix = self._matrix()
 
-    def read(self, specimen: XmlElement, tube: XmlElement, shared: Sequence[XmlElement]) -> WorkspaceSample:
-        group, name = attribute(specimen, "name") or "", attribute(tube, "name") or ""
+    def read(
+        self, specimen: XmlElement, tube: XmlElement, sheets: Mapping[str, tuple[XmlElement, ...]]
+    ) -> WorkspaceSample:
+        """Return the tube with its own gates, or those of its global worksheet."""
         holder = tube.first("gates")
-        elements = tuple(holder.all("gate")) if holder else ()
-        tree = self._tree(elements or shared)
-        everything = [item for item in elements if attribute(item, "type") == "EventSource_Classifier"]
+        own = tuple(holder.all("gate")) if holder else ()
+        sheet, unknown = (None, "") if any(map(_is_gate, own)) else _chosen(tube, sheets)
+        elements = own if any(map(_is_gate, own)) else sheets.get(sheet or "", ())
+        sample = self._sample(specimen, tube, elements)
+        everything = [item for item in own if not _is_gate(item)]
+        total = (self._count(everything[0]) if everything else None) or None  # 0 where nobody had counted
+        if total:
+            sample = replace(sample, event_count=total, identity={"$TOT": str(total), "$FIL": sample.file})
+        if elements is not own or not total:
+            sample = replace(sample, counts={})  # a worksheet's counts are of whichever tube was open
+        if unknown:
+            remedy = f"name one with --sample, as in '{sample.name} with {next(iter(sheets))}'"
+            sample = replace(sample, failure=f"tube '{sample.name}': {unknown}; {remedy}")
+        return sample
+
+    def each(
+        self, specimen: XmlElement, tube: XmlElement, sheets: Mapping[str, tuple[XmlElement, ...]]
+    ) -> Iterator[WorkspaceSample]:
+        """Return the tube with the gates of each global worksheet."""
+        for name, elements in sheets.items():
+            self.axes = {}
+            sample = self._sample(specimen, tube, elements)
+            yield replace(sample, id=f"{sample.id} with {name}", name=f"{sample.name} with {name}", counts={})
+
+    def _sample(self, specimen: XmlElement, tube: XmlElement, elements: Sequence[XmlElement]) -> WorkspaceSample:
+        group, name = attribute(specimen, "name") or "", attribute(tube, "name") or ""
+        tree = self._tree(elements)
         matrices = {"Diva": self.matrix} if self.matrix else {}
-        total = self._count(everything[0]) if everything else None
         return WorkspaceSample(
             f"{group}/{name}",
             f"{group} {name}".strip(),
             base_name(_text(tube, "data_filename") or name),
             PlacedStrategy(f"{group} {name}".strip(), self.axes, tree.populations, matrices),
             tree.order,
-            tree.counts if elements else {},  # a worksheet's counts are of whichever tube was open
-            total,
-            {} if total is None else {"$TOT": str(total), "$FIL": base_name(_text(tube, "data_filename"))},
-            (group,),
+            tree.counts,
+            groups=(group,),
         )
 
     def _count(self, element: XmlElement) -> int | None:

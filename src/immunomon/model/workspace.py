@@ -19,7 +19,7 @@ class WorkspaceSample:
 
     file: the base name of the FCS file; order: the reported populations' ids as the workspace lists them; counts: id ->
     events, where the program counted; identity: keywords by which the file can be known under another name; clock:
-    keywords of how time was counted.
+    keywords of how time was counted; failure: why its gates are not known.
     """
 
     id: str
@@ -32,6 +32,7 @@ class WorkspaceSample:
     identity: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     clock: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
 
 
 @dataclass(frozen=True, eq=False)

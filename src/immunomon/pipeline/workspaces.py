@@ -60,6 +60,8 @@ def gate_with_workspace(
         try:
             header, events = read_fcs(file)
             found = _named(workspace, sample) if sample else find_sample(workspace, header)
+            if found.failure:
+                raise ImmunomonError(f"{workspace.path}: {found.failure}")
             fitted = fit_to_file(found, header, events, compensation)
             tree = apply_gates(events, fitted.placed, fitted.spillover)
         except ImmunomonError as error:
