@@ -114,7 +114,11 @@ def test_the_sample_id_is_the_path_without_suffix(file, sample_id):
         ("treg,sample,1", "treg,smaple,1", "line 2: role: no role named 'smaple'; did you mean 'sample'?"),
         ("treg,sample,1", "treg,,1", "line 2: role: is blank; write the sample, fmo:MARKER"),
         ("fmo:CD25", "fmo", "line 4: role: role 'fmo' is incomplete or has too much; write fmo:MARKER"),
-        ("2025-01-12", "12.01.2025", "line 2: collection_date: '12.01.2025' is not a date; write it as year-month-day"),
+        (
+            "2025-01-12",
+            "12.01.2025",
+            "line 2: collection_date: '12.01.2025' may be 2025-01-12 or 2025-12-01; write it as",
+        ),
         ("2025-01-12", "2025-02-30", "line 2: collection_date: '2025-02-30' is not a date; write it as year-month-day"),
         ("1520.5", "-3", "line 2: lymphocytes_per_ul: '-3' is negative; correct it or leave it blank"),
         (

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import hashlib
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +11,8 @@ from typing import Any
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.model.study import study_day
+from immunomon.specs.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_table
 from immunomon.specs.findings import Findings, shown
-from immunomon.specs.yamlfile import read_text
 
 __all__ = ["AssessmentFiles", "assessment_file", "load_assessments", "read_assessment_files"]
 
@@ -24,8 +20,6 @@ Row = Mapping[str, Any]
 _MOST_BYTES = 20_000_000
 _MOST_ROWS = 100_000  # of 18 patients there are hundreds
 _MOST_LETTERS = 1000
-_NUMBER = re.compile(r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WANTED = {"number": "a number", "whole": "a whole number", "day": "a study day", "date": "year-month-day"}
 
 
@@ -76,14 +70,14 @@ def read_assessment_files(folder: Path, first_infusions: Mapping[str, str | None
         path = assessment_file(folder, name)
         if path is None:
             continue
-        reading = _Reading(table, Findings(str(path)), first_infusions)
         try:
-            text = read_text(path, _MOST_BYTES)
+            written = read_csv_table(path, _MOST_BYTES)
         except BadSpec as error:
             problems += error.problems
             continue
-        tables[name], paths[name] = reading.rows(text), path
-        digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        reading = _Reading(table, written.source, Findings(str(path)), first_infusions)
+        tables[name], paths[name] = reading.rows(written), path
+        digests[name] = written.source.digest
         problems += reading.findings.problems
     return AssessmentFiles(tables, paths, digests, tuple(problems))
 
@@ -93,6 +87,7 @@ class _Reading:
     """One file being read."""
 
     table: InputTable
+    source: CsvFile
     findings: Findings
     first_infusions: Mapping[str, str | None]
     seen: dict[tuple[Any, ...], int] = field(default_factory=dict)
@@ -100,35 +95,31 @@ class _Reading:
     def complain(self, line: int, column: str, what: str, remedy: str) -> None:
         self.findings.add_problem(Problem(self.findings.file, line, column, what, remedy))
 
-    def rows(self, text: str) -> list[Row]:
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        rows: list[Row] = []
-        try:
-            names = [str(name).strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = names
-            missing = [name for name in self.table.names if name not in names]
-            if missing:
-                self.complain(1, "", f"has no column {', '.join(missing)}", "add it")
-                return []
-            for raw in reader:
-                if len(rows) >= _MOST_ROWS:
-                    self.complain(reader.line_num, "", f"more than {_MOST_ROWS} rows", "this is no file of one trial")
-                    break
-                if any((cell or "").strip() for key, cell in raw.items() if key is not None):
-                    rows += self.row(raw, reader.line_num)
-        except csv.Error as error:
-            self.complain(reader.line_num, "", str(error), "save it as plain CSV")
-        return rows
-
-    def row(self, raw: Mapping[Any, Any], line: int) -> list[Row]:
-        if None in raw or None in raw.values():
-            self.complain(line, "", "has more or fewer fields than the first line", "correct it; quote commas in text")
+    def rows(self, written: CsvTable) -> list[Row]:
+        for problem in written.problems:
+            self.findings.add_problem(problem)
+        for name in filter(None, dict.fromkeys(written.columns)):
+            if name not in self.table.names:
+                line, known = written.header_line, self.table.names
+                self.complain(line, "header", f"no column named {shown(name)}", nearest(name[:80], known))
+        missing = [name for name in self.table.names if name not in written.columns]
+        if missing:
+            self.complain(written.header_line, "", f"has no column {', '.join(missing)}", "add it")
             return []
+        if len(written.rows) > _MOST_ROWS:
+            line = written.rows[_MOST_ROWS][0]
+            self.complain(line, "", f"more than {_MOST_ROWS} rows", "this is no file of one trial")
+        return [row for line, cells in written.rows[:_MOST_ROWS] for row in self.row(cells, line)]
+
+    def row(self, cells: Mapping[str, str], line: int) -> list[Row]:
         row: dict[str, Any] = {"line": line}
         for column in self.table.columns:
-            text = str(raw[column.name]).strip()
+            text = cells[column.name]
             try:
-                row[column.name] = _value(column, text) if text else None
+                row[column.name] = _value(column, text, self.source) if text else None
+            except BadCell as error:
+                self.complain(line, column.name, error.what, error.remedy)
+                return []
             except ValueError as error:
                 self.complain(line, column.name, f"{shown(text, 40)} does not fit: {error}", "correct it")
                 return []
@@ -170,8 +161,8 @@ class _Reading:
             self.complain(line, "study_day", what, "correct the day or the date")
 
 
-def _value(column: InputColumn, text: str) -> object:
-    """Return what a cell says; raises ValueError with what is wanted."""
+def _value(column: InputColumn, text: str, source: CsvFile) -> object:
+    """Return what a cell says; raises BadCell, or ValueError with what is wanted."""
     if isinstance(column.kind, tuple):
         word = text.casefold()
         if word not in column.kind:
@@ -184,13 +175,8 @@ def _value(column: InputColumn, text: str) -> object:
     if column.kind == "truth":
         return _truth(text)
     if column.kind == "date":
-        try:
-            if _DATE.fullmatch(text):
-                return datetime.date.fromisoformat(text).isoformat()
-        except ValueError:
-            pass  # such as 30 February: the same complaint
-        raise ValueError("a date is wanted, year-month-day")
-    return _number(column, text)
+        return date_in(text).isoformat()
+    return _number(column, text, source)
 
 
 def _truth(text: str) -> bool:
@@ -200,8 +186,8 @@ def _truth(text: str) -> bool:
     return known[text.casefold()]
 
 
-def _number(column: InputColumn, text: str) -> float | int:
-    number = float(text) if _NUMBER.fullmatch(text) else float("inf")
+def _number(column: InputColumn, text: str, source: CsvFile) -> float | int:
+    number = source.number(text)
     whole = column.kind in {"whole", "day"}
     if number - number != 0 or (whole and number != int(number)):
         raise ValueError(f"{_WANTED[str(column.kind)]} is wanted")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import datetime
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +11,8 @@ from typing import TypeVar
 
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.model.study import Role, RoleKind, Sample, Study
+from immunomon.specs.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_table
 from immunomon.specs.findings import Findings, shown
-from immunomon.specs.yamlfile import read_text
 
 __all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "sample_id_of"]
 
@@ -38,13 +35,11 @@ _NUMBERS = OPTIONAL_COLUMNS[1:]
 _BEADS = OPTIONAL_COLUMNS[2:]
 _LARGEST = 1e12
 _MAX_BYTES = 20_000_000
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
 
 
 def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
-    """Read a sample list (CSV with commas or semicolons); rows that are blank or start with ``#`` are passed over.
+    """Read a sample list (CSV as ``csvfile`` reads it); rows that are blank or start with ``#`` are passed over.
 
     ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must
     be the study's. Whether the files are there is left to the check and the run.
@@ -69,7 +64,7 @@ def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, 
     findings = Findings(str(path))
     samples: list[Sample] = []
     seen: dict[str, _Row] = {}
-    for row in _rows(read_text(path, _MAX_BYTES), findings):
+    for row in _rows(path, findings):
         sample = _sample(row)
         if study is not None:
             _check_names(row, study)
@@ -93,17 +88,13 @@ def sample_id_of(file: str) -> str:
     return "__".join(PurePosixPath(file.replace("\\", "/")).with_suffix("").parts)
 
 
-class _BadCell(Exception):
-    """A cell that cannot be read: what is wrong, and the remedy."""
-
-
 @dataclass(frozen=True, eq=False)
 class _Row:
     """One row: its cells by column, and where to complain."""
 
     line: int
     cells: Mapping[str, str]
-    decimal_comma: bool
+    source: CsvFile
     findings: Findings
 
     def complain(self, column: str, what: str, remedy: str) -> None:
@@ -113,8 +104,8 @@ class _Row:
         """Return what a cell says; the default if it is blank or cannot be read, which is noted."""
         try:
             return reader(self.cells[column]) if self.cells[column] else default
-        except _BadCell as error:
-            self.complain(column, *error.args)
+        except BadCell as error:
+            self.complain(column, error.what, error.remedy)
             return default
 
     def unknown(self, column: str, noun: str, known: Sequence[str], *, in_order: bool = False) -> None:
@@ -124,49 +115,27 @@ class _Row:
             self.complain(column, f"no {noun} named {shown(name)}", remedy)
 
 
-def _rows(text: str, findings: Findings) -> Iterator[_Row]:
-    head = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
-    # Excel writes semicolons, and decimal commas with them, where the comma is the decimal sign.
-    semicolons = head.count(";") > head.count(",")
-    without_comments = re.sub(r"^[ \t]*#[^\n]*", "", text, flags=re.MULTILINE)
-    reader = csv.reader(io.StringIO(without_comments, newline=""), delimiter=";" if semicolons else ",", strict=True)
-    header: list[str] = []
-    try:
-        for raw in reader:
-            cells = [cell.strip() for cell in raw]
-            if not any(cells):
-                continue
-            if not header:
-                header = _header(cells, reader.line_num, findings)
-                continue
-            if len(cells) > len(header):
-                what = f"{len(cells)} cells, but the header has {len(header)} columns"
-                remedy = "put cells that hold the separator in double quotes"
-                findings.add_problem(Problem(findings.file, reader.line_num, "", what, remedy))
-            by_column = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=False))
-            yield _Row(reader.line_num, by_column, semicolons, findings)
-    except csv.Error as error:
-        problem = Problem(findings.file, reader.line_num, "", f"not CSV: {error}", "check the quotes on this line")
+def _rows(path: Path, findings: Findings) -> Iterator[_Row]:
+    table = read_csv_table(path, _MAX_BYTES, comments=True)
+    _check_header(table, findings)
+    for problem in table.problems:
         findings.add_problem(problem)
-    if not header:
-        _header([], 1, findings)
+    for line, cells in table.rows:
+        yield _Row(line, dict.fromkeys(COLUMNS, "") | dict(cells), table.source, findings)
 
 
-def _header(cells: Sequence[str], line: int, findings: Findings) -> list[str]:
-    """Return the header's columns; raises BadSpec where a row could not be understood with it."""
-    at_line = Findings(findings.file, lambda _: line)
-    header = [cell.casefold() for cell in cells]
-    for place, column in enumerate(header):
+def _check_header(table: CsvTable, findings: Findings) -> None:
+    """Raise BadSpec where no row could be understood with this header."""
+    at_line = Findings(findings.file, lambda _: table.header_line)
+    for column in filter(None, dict.fromkeys(table.columns)):
         if column not in COLUMNS:
             at_line.unknown(("header",), "column", name=column, known=tuple(COLUMNS))
-        elif column in header[:place]:
-            at_line.add(("header",), f"column {shown(column)} is given twice", "keep one of them")
     for column in COLUMNS:
-        if column not in header and column not in OPTIONAL_COLUMNS:
+        if column not in table.columns and column not in OPTIONAL_COLUMNS:
             at_line.add(("header",), f"column {shown(column)} is missing", f"add it ({COLUMNS[column]})")
-    if at_line.problems:
-        raise BadSpec((*findings.problems, *at_line.problems))
-    return header
+    of_header = [problem for problem in table.problems if problem.path == "header"]
+    if at_line.problems or of_header:
+        raise BadSpec((*of_header, *at_line.problems))
 
 
 def _sample(row: _Row) -> Sample | None:
@@ -176,7 +145,7 @@ def _sample(row: _Row) -> Sample | None:
     file = row.read("file", _file, "")
     role = row.read("role", _role, None)
     numbers = {column: row.read(column, partial(_number, row=row, column=column), None) for column in _NUMBERS}
-    date = row.read("collection_date", _date, None)
+    date = row.read("collection_date", date_in, None)
     _check_beads(row)
     if role is not None and role.kind is RoleKind.SAMPLE:
         for column in ("subject", "visit"):
@@ -205,10 +174,10 @@ def _file(text: str) -> str:
     path = text.replace("\\", "/")
     if PureWindowsPath(path).drive or path.startswith("/"):
         remedy = "write it relative to the sample list, so that the study can be moved"
-        raise _BadCell(f"{shown(text)} is a path of one computer", remedy)
+        raise BadCell(f"{shown(text)} is a path of one computer", remedy)
     if _NOT_IN_FILE_NAMES.search(path) or len(path) > 200 or path.rpartition("/")[2].strip(".") == "":
         remedy = 'avoid < > : " | ? * and paths of more than 200 letters'
-        raise _BadCell(f"{shown(text)} is no file name that works everywhere", remedy)
+        raise BadCell(f"{shown(text)} is no file name that works everywhere", remedy)
     return path
 
 
@@ -217,27 +186,18 @@ def _role(text: str) -> Role | None:
         return Role.parse(text[:80])
     except UnknownName as error:
         what, _, remedy = str(error).partition("; ")
-        raise _BadCell(what, remedy) from None
-
-
-def _date(text: str) -> datetime.date | None:
-    try:
-        if _DATE.fullmatch(text):
-            return datetime.date.fromisoformat(text)
-    except ValueError:
-        pass  # such as 30 February: the same complaint
-    raise _BadCell(f"{shown(text)} is not a date", "write it as year-month-day, such as 2025-01-31")
+        raise BadCell(what, remedy) from None
 
 
 def _number(text: str, *, row: _Row, column: str) -> float | None:
-    plain = text.replace(",", ".") if row.decimal_comma else text
-    if not _NUMBER.fullmatch(plain) or float(plain) > _LARGEST:
-        raise _BadCell(f"{shown(text)} is not a number", "write digits with a decimal point, without a unit")
-    if float(plain) < 0:
-        raise _BadCell(f"{shown(text)} is negative", "correct it or leave it blank")
-    if float(plain) == 0 and column in _BEADS:
-        raise _BadCell("is zero, and nothing can be counted with that", "correct it or leave it blank")
-    return float(plain)
+    number = row.source.number(text)
+    if number > _LARGEST:
+        raise BadCell(f"{shown(text)} is not a number", "write digits with a decimal point, without a unit")
+    if number < 0:
+        raise BadCell(f"{shown(text)} is negative", "correct it or leave it blank")
+    if number == 0 and column in _BEADS:
+        raise BadCell("is zero, and nothing can be counted with that", "correct it or leave it blank")
+    return number
 
 
 def _check_beads(row: _Row) -> None:

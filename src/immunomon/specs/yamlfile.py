@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
 from immunomon.errors import BadSpec, Problem
 from immunomon.specs.findings import DataPath, Findings, path_text, shown
 
-__all__ = ["YamlFile", "read_text", "read_yaml"]
+__all__ = ["YamlFile", "read_bytes", "read_text", "read_yaml"]
 
 _Node = ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
 _MAX_BYTES = 1_000_000
@@ -67,22 +67,28 @@ def _nearest_line(lines: Mapping[DataPath, int], path: DataPath) -> int | None:
     return None
 
 
-def read_text(path: Path, max_bytes: int) -> str:
-    """Return a file's text (UTF-8, with or without a byte order mark), each line ended by a line feed.
-
-    Raises BadSpec if it is missing, too large, or not UTF-8.
-    """
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return a file's bytes; raises BadSpec if it is missing, cannot be read, or is larger than ``max_bytes``."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(max_bytes + 1)
     except FileNotFoundError:
         raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")]) from None
-    except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        what = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise BadSpec([Problem(str(path), None, "", what, "check the path and the permissions")]) from None
     if len(raw) > max_bytes:
         what = f"larger than {max_bytes / 1e6:g} MB"
         raise BadSpec([Problem(str(path), None, "", what, "this is not a file immunomon reads")])
+    return raw
+
+
+def read_text(path: Path, max_bytes: int) -> str:
+    """Return a file's text (UTF-8, with or without a byte order mark), each line ended by a line feed.
+
+    Raises BadSpec if it is missing, too large, or not UTF-8.
+    """
+    raw = read_bytes(path, max_bytes)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
