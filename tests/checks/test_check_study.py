@@ -25,7 +25,7 @@ def test_mistakes_in_yaml_in_the_list_and_in_headers_are_told_at_once(study):
     study.fcs("w4", spillover=None)
     told = "\n".join(study.problems())
     assert "panels/treg.yaml line 1: markers: is missing" in told.replace("\\", "/")
-    assert "samples.csv line 3: collection_date: '27.01.2025' is not a date" in told
+    assert "samples.csv line 3: collection_date: '27.01.2025' may be 2025-01-27; write it" in told
     assert "w4.fcs: $SPILLOVER: the file carries no spillover matrix" in told
 
 
@@ -148,13 +148,20 @@ def test_what_a_row_says_that_cannot_be_is_told(study, name, old, new, expected)
     assert [one for one in study.problems() if one.startswith(f"samples.csv {expected}")], study.problems()
 
 
+def test_a_matrix_whose_rows_stand_in_another_order_is_no_problem(study):
+    study.write("matrix.csv", ",FITC-A,PE-A\nPE,10,100\nFITC,100,20\n")
+    old = (study.folder / "study.yaml").read_text()
+    study.write("study.yaml", old + "compensation: {source: matrix, path: matrix.csv}\n")
+    assert study.problems() == []
+
+
 def test_a_matrix_that_cannot_be_read_is_told(study):
     study.write("matrix.csv", ",PE-A\nPE,one\n")
     text = (study.folder / "study.yaml").read_text() + "compensation: {source: matrix, path: matrix.csv}\n"
     study.write("study.yaml", text)
     told = study.problems()
     assert len(told) == 1
-    assert told[0].startswith("study.yaml: compensation.path: matrix.csv line 2: ")
+    assert told[0].startswith("study.yaml: compensation.path: matrix.csv line 2, row 'PE', column 'PE-A': 'one' is")
 
 
 def test_files_that_are_compensated_already_need_no_matrix(study):

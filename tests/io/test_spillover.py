@@ -60,13 +60,13 @@ def test_the_ways_vendors_write_a_matrix_are_one_matrix(text):
         ("2,FITC-A,PE-A,1,0.2", "takes 7 fields; it has 5"),
         ("2,FITC-A,APC-A,1,0,0,1", "names the detector 'APC-A', which the file lacks"),
         ("2,FITC-A,PE-A,1,x,0,1", "could not convert"),
-        ("2,FITC-A,FITC-A,1,0,0,1", "names FITC-A twice"),
-        ("2,FITC-A,PE-A,0,0.2,0,1", "zero on its diagonal"),
+        ("2,FITC-A,FITC-A,1,0,0,1", "FITC-A.*twice"),
+        ("2,FITC-A,PE-A,0,0.2,0,1", "row 'FITC-A', column 'FITC-A': 0 on the diagonal"),
         ("2,FITC-A,PE-A,1,nan,0,1", "not a number"),
         ("2,FITC-A,PE-A,0,90,0,20,0,05,0,90", "takes 7 fields; it has 11"),
         ("\u00b2,FITC-A,PE-A,1,0,0,1", "does not begin with the number"),
         ("9" * 5000, "does not begin with the number"),
-        ("1,2", "zero on its diagonal|1 x 1 without names"),
+        ("1,2", "2 on the diagonal|1 x 1 without names"),
         ("3,1,0,0,0,1,0,0,0,1", "3 x 3 without names; the file has 2"),
     ],
 )
@@ -95,6 +95,7 @@ def test_a_malformed_keyword_is_named_with_its_file(tmp_path):
 @given(arrays(float, (3, 3), elements=st.floats(0.001, 1)))
 def test_a_matrix_written_as_csv_reads_back_the_same(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("m") / "matrix.csv"
+    np.fill_diagonal(values, 1.0)
     matrix = SpilloverMatrix(("A", "B", "C"), tuple(map(tuple, values.tolist())))
     write_matrix_csv(path, matrix)
     assert read_matrix_csv(path) == matrix
@@ -110,7 +111,7 @@ def test_a_csv_without_row_names_reads_too(tmp_path):
     [
         ("A,B\n", "a header row"),
         ("A,B\n1,x\n0,1\n", "line 2"),
-        ("A,B\n1,0\n", "has 1 rows"),
+        ("A,B\n1,0\n", "1 rows without names and 2 columns"),
         ("A,B\n1,0,3,4\n0,1,2,3\n", "m.csv"),
     ],
 )
@@ -121,8 +122,8 @@ def test_a_csv_that_is_no_matrix_says_where(tmp_path, text, message):
 
 
 def test_a_binary_file_is_no_csv(tmp_path):
-    (tmp_path / "m.csv").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(BadSpillover, match="not a CSV file in UTF-8"):
+    (tmp_path / "m.csv").write_bytes(b"\x80\x00,\xff\n")
+    with pytest.raises(BadSpillover, match=r"NUL|not UTF-8"):
         read_matrix_csv(tmp_path / "m.csv")
 
 

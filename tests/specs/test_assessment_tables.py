@@ -9,6 +9,7 @@ from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.specs.assessment_tables import load_assessments, read_assessment_files
 
 PLATELETS = "subject,visit,study_day,date,platelets_1e9_per_l,bleeding,rescue_therapy"
+NAMES = PLATELETS.split(",")
 FIRSTS = {"S01": "2025-01-13", "S02": None}
 
 
@@ -78,11 +79,70 @@ def test_all_problems_of_all_files_are_said_at_once(tmp_path):
         ("viruses", "S01,W4,29,,HBV,perhaps", "result: 'perhaps' does not fit: one of positive, negative"),
         ("antibodies", "S01,,29,,40,positive", "timepoint: is blank"),
         ("msc_concentration", "S01,1,1,30,true,10", "below_quantification: 30 is not below the limit of"),
+        ("msc_concentration", "S01,1,1,3,false,10", "below_quantification: the concentration 3 is below the limit of"),
+        ("msc_concentration", "S01,1,1,3,,10", "below_quantification: the concentration 3 is below the limit of"),
+        (
+            "msc_concentration",
+            "S01,1,1,30,false,10\nS01,2,1,20,false,10",
+            "line 3: actual_time_h: S01 has another concentration at 1 h, on line 2",
+        ),
+        (
+            "msc_concentration",
+            "S01,1,2,30,false,10\nS01,2,,20,false,10",
+            "line 3: planned_time_h: S01 has another concentration at 2 h, on line 2",
+        ),
+        (
+            "msc_concentration",
+            "S01,1,4,30,false,10\nS01,4,1,20,false,10",
+            "line 3: actual_time_h: the sample planned at 4 h was taken at 1 h, before the one planned at 1 h (line 2)",
+        ),
+        ("antibodies", "S01,before,1,,40,negative", "result: negative, but the titre is 40; correct one of them"),
+        ("antibodies", "S01,before,1,,0,positive", "result: positive, but the titre is 0; correct one of them"),
+        ("antibodies", "S01,before,1,,40,", "result: is blank (not done), but the titre is 40; write the result"),
+        ("antibodies", "S01,a,1,,,negative\nS01,a,,2025-01-13,4,positive", "line 3: result: positive, but line 2 has"),
+        (
+            "viruses",
+            "S01,W4,29,,HBV,negative\nS01,,29,,HBV,positive",
+            "line 3: result: positive, but line 2 has another",
+        ),
+        (
+            "platelets",
+            "S01,W4,29,,9,,\nS01,,29,,80,,",
+            "line 3: platelets_1e9_per_l: 80, but line 2 has another platelet count on day 29: 9; keep the one",
+        ),
+        ("adverse_events", "S01,Chills,,5,1,2,false,false,false", "serious: false, but grade 5 is death"),
     ],
 )
 def test_each_file_has_its_own_rules(tmp_path, name, row, said):
     head = ",".join(ASSESSMENT_INPUTS[name].names)
     assert said in "\n".join(problems(tmp_path, name, f"{head}\n{row}\n"))
+
+
+def test_a_column_that_is_not_known_is_not_passed_over(tmp_path):
+    said = problems(tmp_path, "platelets", f"{PLATELETS},unit\nS01,W4,29,,9,,,G/L\n")
+    assert said == [f"platelets.csv line 1: header: no column named 'unit'; known are: {', '.join(sorted(NAMES))}"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["S01,W4,29,,9,,\nS01,,29,,9,,", "S01,W4,29,,9,,\nS02,W4,29,,80,,", "S01,W4,,,9,,\nS01,W5,,,80,,"],
+    ids=["the same count", "another subject", "no day"],
+)
+def test_counts_that_do_not_differ_on_one_day_are_no_problem(tmp_path, rows):
+    assert problems(tmp_path, "platelets", f"{PLATELETS}\n{rows}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("35,5", 35.5), ("1.520,5", None), ("0.5", 0.5), ("1.520", None)],
+)
+def test_a_table_from_a_german_excel_reads_its_decimal_commas(tmp_path, text, count):
+    content = f"sep=;\r\n{PLATELETS};;\r\nS01,W4,29,,COUNT,WAHR,;;\r\n".replace(",", ";")
+    content = content.replace("COUNT", text).replace("WAHR", "TRUE")
+    (tmp_path / "platelets.csv").write_bytes(content.encode("utf-16"))
+    found = read_assessment_files(tmp_path, FIRSTS)
+    assert [row["platelets_1e9_per_l"] for row in found.rows("platelets")] == ([] if count is None else [count])
+    assert len(found.problems) == (count is None)
 
 
 def test_two_equal_adverse_events_are_two_events(tmp_path):

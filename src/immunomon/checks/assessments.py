@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from immunomon.errors import Problem
-from immunomon.model.study import Study
+from immunomon.errors import Problem, nearest
+from immunomon.model.study import Study, Visit
 from immunomon.specs.assessment_tables import read_assessment_files
+from immunomon.specs.findings import shown
 
 __all__ = ["check_assessments"]
 
 
 def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's files of other assessments, and the files that were read."""
-    firsts = {one.id: min(one.infusion_dates).isoformat() if one.infusion_dates else None for one in study.subjects}
-    found = read_assessment_files(study.folder, firsts)
-    return found.problems, tuple(found.paths.values())
+    firsts = {
+        person.id: min(days).isoformat() if (days := person.infusion_dates) else None for person in study.subjects
+    }
+    files = read_assessment_files(study.folder, firsts)
+    of_visits = (
+        problem
+        for name, rows in files.tables.items()
+        for row in rows
+        for problem in _check_visit(row, study, files.paths[name])
+    )
+    return (*files.problems, *of_visits), tuple(files.paths.values())
+
+
+def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[Problem]:
+    """Yield a visit that the study does not have, or whose row's day is in the window of another one."""
+    label, day = row.get("visit"), row.get("study_day")
+    if not label:
+        return
+    visits = {visit.label: visit for visit in study.visits}
+    if label not in visits:
+        remedy = f"{nearest(label[:80], visits, in_order=True)} (blank if unscheduled)"
+        yield Problem(str(path), row["line"], "visit", f"no visit named {shown(label)}", remedy)
+    elif day is not None and not _holds(visits[label], day):
+        others = [visit.label for visit in study.visits if visit.window_days and _holds(visit, day)]
+        if others:
+            what = f"{label}, but day {day} is in the window of {others[0]}"
+            yield Problem(str(path), row["line"], "visit", what, "correct the visit or the day")
+
+
+def _holds(visit: Visit, day: int) -> bool:
+    return visit.window_days is None or visit.window_days[0] <= day <= visit.window_days[1]

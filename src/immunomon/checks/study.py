@@ -21,12 +21,12 @@ from immunomon.checks.visits import check_collection_dates, check_file_dates, ch
 from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
 from immunomon.kernels.spillover import inverse_of
+from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.panel import Panel
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import Sample, Study
 from immunomon.specs.catalog import find_panel, find_strategy
-from immunomon.specs.findings import shown
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import read_samples
@@ -88,7 +88,7 @@ class StudyCheck:
         self.problems += check_file_dates(study, tubes)
         self.notes += identifier_notes(study, tubes)
         self.problems += _check_channels(tubes, panels)
-        self.problems += _check_compensation(study, tubes, self.file)
+        self.problems += _check_compensation(study, tubes, self.file, panels.values())
 
     def _load_panels(self, study: Study) -> tuple[dict[str, Panel], list[GatingStrategy]]:
         panels: dict[str, Panel] = {}
@@ -180,15 +180,18 @@ def _check_channels(tubes: Iterable[Tube], panels: dict[str, Panel]) -> Iterator
         yield from check_against_others(by_panel[name], panels[name])
 
 
-def _check_compensation(study: Study, tubes: Iterable[Tube], study_file: Path) -> Iterator[Problem]:
+def _check_compensation(
+    study: Study, tubes: Iterable[Tube], study_file: Path, panels: Iterable[Panel]
+) -> Iterator[Problem]:
     declared = study.compensation
     if declared.source == "matrix" and declared.path is not None:
         try:
-            matrix = read_matrix_csv(study.folder / declared.path)
+            matrix = read_matrix_csv(study.folder / declared.path, panels)
             inverse_of(matrix.array)
             yield from _missing_detectors(matrix, tubes, study_file)
         except BadSpillover as error:
-            yield Problem(str(study_file), None, "compensation.path", str(error), "correct the matrix")
+            what, _, remedy = str(error).partition("; ")
+            yield Problem(str(study_file), None, "compensation.path", what, remedy or "correct the matrix")
     if declared.source != "file":
         return
     for tube in (tube for tube in tubes if tube.sample.role.is_gated):
@@ -205,14 +208,17 @@ def _check_compensation(study: Study, tubes: Iterable[Tube], study_file: Path) -
 
 
 def _missing_detectors(matrix: SpilloverMatrix, tubes: Iterable[Tube], study_file: Path) -> Iterator[Problem]:
-    """Yield, once each, the detectors of a study's matrix that a file to be compensated with it lacks."""
-    said: set[str] = set()
+    """Yield, once each, what does not fit between a study's matrix and the files to be compensated with it."""
+    problems: dict[str, Tube] = {}
     for tube in (tube for tube in tubes if tube.sample.role.is_gated):
-        known = [channel.detector for channel in tube.header.channels]
-        for name in (name for name in matrix.detectors if name not in known and name not in said):
-            said.add(name)
-            what = f"the matrix has the detector {shown(name)}, which {tube.path.name} lacks"
-            yield Problem(str(study_file), None, "compensation.path", what, nearest(name, known))
+        try:
+            fitted_to(matrix, tube.header.channels)
+        except BadSpillover as error:
+            problems.setdefault(str(error), tube)
+    for text, tube in problems.items():
+        what, _, remedy = text.partition("; ")
+        what = what.replace("which the file lacks", f"which {tube.path.name} lacks")
+        yield Problem(str(study_file), None, "compensation.path", what, remedy)
 
 
 def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_file: Path) -> Iterator[Problem]:

@@ -45,7 +45,7 @@ def gate(
             files,
             declared,
             panel=using,
-            compensation=_compensation(compensation),
+            compensation=_compensation(compensation, using),
             memberships=memberships,
             jobs=jobs or default_jobs(),
             progress=progress,
@@ -97,10 +97,11 @@ def _panel(name: str | None, strategy_file: Path, *, required: bool) -> Panel | 
         return None  # a strategy's panel is a hint here: without it the file's own channel names hold
 
 
-def _compensation(text: str) -> Compensation:
+def _compensation(text: str, panel: Panel | None) -> Compensation:
     if text == "file":
         return Compensation()
-    return Compensation(from_file=False, matrix=None if text == "none" else read_matrix_csv(Path(text)))
+    matrix = None if text == "none" else read_matrix_csv(Path(text), () if panel is None else (panel,))
+    return Compensation(from_file=False, matrix=matrix)
 
 
 def _as_csv(rows: Sequence[Row]) -> str:

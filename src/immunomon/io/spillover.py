@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from immunomon.errors import BadSpillover, SingularSpillover, nearest
+from immunomon.errors import BadSpec, BadSpillover, SingularSpillover, nearest
 from immunomon.io.fcs_header import whole_number
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.events import Channel, ChannelKind
 from immunomon.model.fcs import FcsHeader
+from immunomon.model.matrix_labels import ChannelNames, MatrixTable
+from immunomon.model.panel import Panel
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
+from immunomon.specs.csvfile import BadCell, CsvFile, CsvRow, read_csv
 
 __all__ = ["as_spillover", "parse_spillover", "read_matrix_csv", "spillover_of", "write_matrix_csv"]
 
 WEIGHTS_ROW = "(detector weights)"
+_MOST_BYTES = 20_000_000
 _KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 
 
-def _resolve(name: str, channels: tuple[Channel, ...]) -> str:
-    known = [channel.detector for channel in channels]
-    if name in known:
-        return name
-    if 1 <= (whole_number(name) or 0) <= len(known):  # some vendors write the channel's number
-        return known[int(name) - 1]
-    by_marker = [channel.detector for channel in channels if channel.marker == name]
-    if len(by_marker) == 1:
-        return by_marker[0]
+def _resolve(name: str, names: ChannelNames) -> str:
+    known = list(names.others)
+    if name not in known and 1 <= (whole_number(name) or 0) <= len(known):
+        return known[int(name) - 1]  # some vendors write the channel's number
+    found = names.detector_of(name)
     compensated = compensated_channels(known)
-    if name in compensated:
+    if found != name and (name in compensated or found in compensated.values()):
         what, remedy = about_compensated(compensated.values())
         raise BadSpillover(f"{what}, and the spillover matrix is of the raw ones; {remedy}")
-    raise BadSpillover(
-        f"the spillover matrix names the detector '{name}', which the file lacks; {nearest(name, known)}"
-    )
+    if found is None:
+        raise BadSpillover(
+            f"the spillover matrix names the detector '{name}', which the file lacks; {nearest(name, known)}"
+        )
+    return found
 
 
 def _numbers(fields: list[str], keyword: str) -> list[float]:
@@ -96,13 +98,16 @@ def parse_spillover(text: str, channels: tuple[Channel, ...], keyword: str = "$S
             f"it has {len(fields)}"
         )
     if named:
-        detectors = tuple(_resolve(name, channels) for name in fields[1:before])
+        names = ChannelNames.of(channels)
+        detectors = tuple(_resolve(name, names) for name in fields[1:before])
     else:
         detectors = _unnamed(size, channels, keyword)
     numbers = _numbers(fields[before:], keyword)
-    if numbers and set(numbers[:: size + 1]) == {100.0}:
-        numbers = [value / 100 for value in numbers]
-    return SpilloverMatrix(detectors, tuple(tuple(numbers[i * size : (i + 1) * size]) for i in range(size)))
+    rows = [numbers[i * size : (i + 1) * size] for i in range(size)]
+    try:
+        return MatrixTable(detectors, detectors, rows).spillover()
+    except BadSpillover as error:
+        raise BadSpillover(f"keyword {keyword}: {error}") from error
 
 
 def _unnamed(size: int, channels: tuple[Channel, ...], keyword: str) -> tuple[str, ...]:
@@ -137,7 +142,8 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
                 f"{header.path}: keyword {keyword}: {error}; give a matrix as CSV instead"
             ) from error
         except BadSpillover as error:
-            raise BadSpillover(f"{header.path}: {error}") from error
+            remedy = "" if "as CSV instead" in str(error) else "; give a matrix as CSV instead"
+            raise BadSpillover(f"{header.path}: {error}{remedy}") from error
         return matrix
     return None
 
@@ -150,51 +156,76 @@ def _refuse_twice(matrix: SpilloverMatrix, keyword: str) -> None:
         raise BadSpillover(f"{what}, and keyword {keyword} would compensate them once more; {remedy}")
 
 
-def read_matrix_csv(path: Path) -> SpilloverMatrix:
-    """Read a matrix from CSV: a header row of detectors, one row per fluorochrome, optionally named.
+def read_matrix_csv(path: Path, panels: Iterable[Panel] = ()) -> SpilloverMatrix:
+    """Read a matrix from CSV: a header row of detectors, one row per fluorochrome, named in any order or not at all.
 
-    A spectrum matrix (fewer named fluorochromes than detectors, as ``immunomon compensate`` writes it) is completed to
-    a square one that unmixes: each fluorochrome's signal is then in its own detector. Raises BadSpillover, naming the
-    file and the line, if it is missing or malformed.
+    panels: by whose fluorochromes and markers rows and columns may be named. Fractions or percents, any separator and
+    decimal sign. A spectrum matrix (fewer named fluorochromes than detectors, as ``immunomon compensate`` writes it) is
+    completed to a square one that unmixes: each fluorochrome's signal is then in its own detector. Raises BadSpillover,
+    naming the file, the row and the column, if it is missing or does not fit.
 
     >>> read_matrix_csv(Path("no-such.csv"))
     Traceback (most recent call last):
         ...
-    immunomon.errors.BadSpillover: no-such.csv: there is no such file; check the path of the matrix
+    immunomon.errors.BadSpillover: no-such.csv: no such file; check the path
     """
-    if not path.is_file():
-        raise BadSpillover(f"{path}: there is no such file; check the path of the matrix")
     try:
-        rows = [row for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))) if any(row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadSpillover(f"{path}: it is not a CSV file in UTF-8 ({error})") from error
-    if len(rows) < 2:
-        raise BadSpillover(f"{path}: a header row of detectors and one row per fluorochrome are needed")
-    named = rows[0][0].strip() == "" or len(rows[1]) == len(rows[0]) + 1
-    detectors = tuple(name.strip() for name in (rows[0][1:] if rows[0][0].strip() == "" else rows[0]))
-    names, values = [], []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            values.append(tuple(float(field) for field in (row[1:] if named else row)))
-            names.append(row[0].strip())
-        except ValueError as error:
-            remedy = "a matrix has a header row of detectors, then numbers; name the right file, or correct it"
-            raise BadSpillover(f"{path} line {number}: {error}; {remedy}") from error
+        written = read_csv(path, _MOST_BYTES)
+    except BadSpec as error:
+        raise BadSpillover(str(error)) from error
+    if written.problems:
+        raise BadSpillover(str(written.problems[0]))
     try:
-        if named and (len(values) < len(detectors) or names[-1] == WEIGHTS_ROW):
-            return _spectrum(names, detectors, values).completed()
-        return SpilloverMatrix(detectors, tuple(values))
+        return _table(written).spillover(ChannelNames.of(panels=panels))
     except SingularSpillover as error:
         raise SingularSpillover(f"{path}: {error}") from error
     except BadSpillover as error:
-        raise BadSpillover(f"{path}: {error}") from error
+        raise BadSpillover(f"{path}{' ' if str(error).startswith('line ') else ': '}{error}") from error
 
 
-def _spectrum(names: list[str], detectors: tuple[str, ...], values: list[tuple[float, ...]]) -> SpectrumMatrix:
-    weighted = names[-1] == WEIGHTS_ROW
-    size = len(names) - weighted
-    weights = values[-1] if weighted else ()
-    return SpectrumMatrix(tuple(names[:size]), detectors, tuple(values[:size]), detector_weights=weights)
+def _table(written: CsvFile) -> MatrixTable:
+    if len(written.rows) < 2:
+        raise BadSpillover("a header row of detectors and one row per fluorochrome are needed")
+    columns, body = written.rows[0].cells, written.rows[1:]
+    named = columns[0] == "" or all(len(row.cells) == len(columns) + 1 for row in body)  # R leaves the corner out
+    if named:
+        columns = columns[1:] if columns[0] == "" else columns
+    elif not all(_is_number([row.cells[0]]) for row in body) or _are_counted(columns, body):
+        columns, named = columns[1:], True
+    width = len(columns) + named
+    for row in body:
+        if len(row.cells) != width:
+            what = f"line {row.line}: {len(row.cells)} cells, but the header and the other rows make {width} columns"
+            raise BadSpillover(f"{what}; write the separators of blank cells, and no others")
+    names = tuple(row.cells[0] for row in body) if named else ()
+    if names and not any(names):
+        names = ()
+    values = [
+        [_coefficient(written, cell, row, column) for cell, column in zip(row.cells[named:], columns, strict=True)]
+        for row in body
+    ]
+    weights: tuple[float, ...] = ()
+    if names and names[-1] == WEIGHTS_ROW:
+        names, weights = names[:-1], tuple(values.pop())
+    return MatrixTable(names, columns, values, tuple(row.line for row in body), weights)
+
+
+def _are_counted(columns: Sequence[str], body: Sequence[CsvRow]) -> bool:
+    """Whether the first column only numbers the rows, from 0 or from 1, and is one too many for a square matrix."""
+    firsts = [row.cells[0] for row in body]
+    counts = ([str(number + start) for number in range(len(body))] for start in (0, 1))
+    return len(body) >= 2 and len(columns) == len(body) + 1 and firsts in counts
+
+
+def _coefficient(written: CsvFile, cell: str, row: CsvRow, column: str) -> float:
+    name = "" if _is_number([row.cells[0]]) or not row.cells[0] else f", row '{row.cells[0]}'"
+    try:
+        if not cell:
+            raise BadCell("is blank", "write 0 where there is no spillover")
+        return written.number(cell.removesuffix("%").strip()) / (100 if cell.endswith("%") else 1)
+    except BadCell as error:
+        remedy = "a matrix has a header row of detectors, then numbers; name the right file, or correct it"
+        raise BadSpillover(f"line {row.line}{name}, column '{column}': {error.what}; {remedy}") from error
 
 
 def write_matrix_csv(path: Path, matrix: SpilloverMatrix | SpectrumMatrix) -> None:

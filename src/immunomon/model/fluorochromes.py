@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["KNOWN_FLUOROCHROMES", "simple_name", "stain_named_in"]
+__all__ = ["KNOWN_FLUOROCHROMES", "fluorochrome_key", "simple_name", "stain_named_in"]
 
 KNOWN_FLUOROCHROMES: tuple[str, ...] = tuple(
     """
@@ -33,6 +33,49 @@ def simple_name(name: str) -> str:
     ('percpcy55', 'apcfire750')
     """
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+_SHORT_NAMES = {
+    "pb": "pacificblue",
+    "pacblue": "pacificblue",
+    "pacb": "pacificblue",
+    "po": "pacificorange",
+    "paco": "pacificorange",
+    "pacorange": "pacificorange",
+    "txred": "texasred",
+    "petxred": "petexasred",
+    "ecd": "petexasred",
+    "percpcy": "percpcy55",
+    "percp55": "percpcy55",
+    "pc5": "pecy5",
+    "pc55": "pecy55",
+    "pc7": "pecy7",
+    "apca700": "apcalexafluor700",
+    "apca750": "apcalexafluor750",
+    "rpe": "pe",
+    "phycoerythrin": "pe",
+    "allophycocyanin": "apc",
+    "fluorescein": "fitc",
+    "propidiumiodide": "pi",
+}
+_ALEXA = re.compile(r"(?:alexafluor|alexa|af|ax|a)([0-9]{3})")
+_BRILLIANT = re.compile(r"brilliant(violet|ultraviolet|blue)([0-9]{3})")
+
+
+def fluorochrome_key(name: str) -> str:
+    """Return a name by which two ways to write a fluorochrome are one: without case, blanks and short forms.
+
+    >>> fluorochrome_key("PB") == fluorochrome_key("Pacific Blue"), fluorochrome_key("AF700")
+    (True, 'alexafluor700')
+    >>> fluorochrome_key("Brilliant Violet 421"), fluorochrome_key("PE Cy5.5")
+    ('bv421', 'pecy55')
+    """
+    simple = "".join(letter for letter in name.casefold() if letter.isalnum())
+    if found := _ALEXA.fullmatch(simple):
+        return f"alexafluor{found[1]}"
+    if found := _BRILLIANT.fullmatch(simple):
+        return {"violet": "bv", "ultraviolet": "buv", "blue": "bb"}[found[1]] + found[2]
+    return _SHORT_NAMES.get(simple, simple)
 
 
 def stain_named_in(text: str, names: Mapping[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,7 +90,7 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
         use.strategy: load_strategy(strategy_files[use.strategy], methods=GATE_METHODS, panel=panels[use.panel])
         for use in study.panels
     }
-    compensation, matrix_file = _compensation(study)
+    compensation, matrix_file = _compensation(study, panels.values())
     folder = samples_file.parent
     digests = _digests([folder / sample.file for sample in samples], jobs, progress)
     tasks = tuple(
@@ -128,11 +128,11 @@ def _shown(path: Path, folder: Path) -> str:
         return f"shipped:{path.parent.name}/{path.name}"
 
 
-def _compensation(study: Study) -> tuple[Compensation, list[Path]]:
+def _compensation(study: Study, panels: Iterable[Panel]) -> tuple[Compensation, list[Path]]:
     declared = study.compensation
     if declared.source == "matrix" and declared.path is not None:
         path = study.folder / declared.path
-        return Compensation(from_file=False, matrix=read_matrix_csv(path)), [path]
+        return Compensation(from_file=False, matrix=read_matrix_csv(path, panels)), [path]
     return Compensation(from_file=declared.source == "file"), []
 
 

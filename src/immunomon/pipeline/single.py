@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.errors import AmbiguousChannel, UnknownChannel
+from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
 from immunomon.gates import gate_method
 from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import spillover_of
 from immunomon.model.events import ChannelKind, EventTable
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.gatetree import GateTree, PlacedPopulation
+from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.measured import Measured
 from immunomon.model.panel import Panel
 from immunomon.model.quality import Judged, QualityLimits
@@ -54,8 +55,13 @@ class Compensation:
     matrix: SpilloverMatrix | None = None
 
     def of(self, header: FcsHeader) -> SpilloverMatrix | None:
-        """Return the matrix for a file; raises BadSpillover if the file's own is malformed."""
-        return spillover_of(header) if self.from_file else self.matrix
+        """Return the matrix for a file; raises BadSpillover if it is malformed, or is not for this file's detectors."""
+        if self.from_file or self.matrix is None:
+            return spillover_of(header) if self.from_file else None
+        try:
+            return fitted_to(self.matrix, header.channels)
+        except BadSpillover as error:
+            raise BadSpillover(f"{header.path}: {error}") from error
 
 
 FROM_FILE = Compensation()

@@ -11,6 +11,7 @@ from typing import Any
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.model.study import study_day
+from immunomon.specs.assessment_contradictions import contradictions
 from immunomon.specs.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_table
 from immunomon.specs.findings import Findings, shown
 
@@ -109,7 +110,10 @@ class _Reading:
         if len(written.rows) > _MOST_ROWS:
             line = written.rows[_MOST_ROWS][0]
             self.complain(line, "", f"more than {_MOST_ROWS} rows", "this is no file of one trial")
-        return [row for line, cells in written.rows[:_MOST_ROWS] for row in self.row(cells, line)]
+        rows = [row for line, cells in written.rows[:_MOST_ROWS] for row in self.row(cells, line)]
+        for contradiction in contradictions(self.table.name, rows):
+            self.complain(*contradiction)
+        return rows
 
     def row(self, cells: Mapping[str, str], line: int) -> list[Row]:
         row: dict[str, Any] = {"line": line}
@@ -140,11 +144,6 @@ class _Reading:
         if key and self.seen.setdefault(key, line) != line:
             what = f"the same {', '.join(self.table.key)} as on line {self.seen[key]}"
             self.complain(line, self.table.key[-1], what, "keep one of the rows, or tell them apart")
-        if self.table.name == "msc_concentration":
-            concentration = row["concentration_cells_per_ml"]
-            if row["below_quantification"] and row["lloq"] and concentration and concentration >= row["lloq"]:
-                what = f"{concentration:g} is not below the limit of quantification {row['lloq']:g}"
-                self.complain(line, "below_quantification", what, "correct one of them")
 
     def days(self, row: dict[str, Any], line: int) -> None:
         start, end = row.get("start_day"), row.get("end_day")

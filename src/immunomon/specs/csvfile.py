@@ -189,7 +189,7 @@ def _readings(text: str) -> Iterator[datetime.date]:
     if len(parts) == 3 and not parts[0].isdigit():
         parts = [parts[1], parts[0], parts[2]]
     if len(parts) == 3 and len(parts[0]) == 4:
-        orders = ((parts[0], parts[1], parts[2]), (parts[0], parts[2], parts[1]))
+        orders = (parts,)
     elif len(parts) == 3:
         orders = ((parts[2], parts[1], parts[0]), (parts[2], parts[0], parts[1]))
     elif re.fullmatch(r"(?:19|20)[0-9]{6}", bare):

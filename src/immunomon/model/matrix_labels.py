@@ -1,0 +1,318 @@
+"""From a matrix's labels and numbers to what compensates: one set of rules for every kind of file that holds one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.errors import BadSpillover, nearest
+from immunomon.model.events import Channel
+from immunomon.model.fluorochromes import fluorochrome_key
+from immunomon.model.panel import Panel
+from immunomon.model.spectrum import SpectrumMatrix
+from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
+
+__all__ = ["ChannelNames", "MatrixTable", "fitted_to"]
+
+Floats = NDArray[np.float64]
+_OFF_ONE = 0.01  # how far a diagonal may be from 1 (or, in percent, from 100) by rounding
+_MOST, _LEAST = 3.0, -0.5  # what no detector receives of another's light: such values are percents, or an inverse
+_INVERSE = -0.005  # an estimate has a few slightly negative values; an inverse has hardly any others
+_PREFIX = re.compile(r"^(?:FJ)?Comp-", re.IGNORECASE)
+_DETECTOR = re.compile(r".-[AHW]$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ChannelNames:
+    """The detectors that are known, each with its other names: its fluorochrome and its marker."""
+
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, channels: Iterable[Channel] = (), panels: Iterable[Panel] = ()) -> ChannelNames:
+        """Return the names of a file's channels, or of the panels' detectors.
+
+        >>> ChannelNames.of([Channel("FL1-A", "CD3")]).detector_of("CD3")
+        'FL1-A'
+        """
+        others: dict[str, tuple[str, ...]] = {}
+        for channel in channels:
+            others[channel.detector] = (channel.marker,) if channel.marker else ()
+        for marker in (marker for panel in panels for marker in panel.markers):
+            names = (marker.fluorochrome, f"{marker.fluorochrome}-A", marker.name, *marker.aliases)
+            others[marker.detector] = (*others.get(marker.detector, ()), *names)
+        return cls(others)
+
+    def detector_of(self, label: str, detectors: Iterable[str] | None = None) -> str | None:
+        """Return the detector that a label means, or None: among the known ones, or among those given.
+
+        As it is written first; then without ``Comp-``, ``<>`` and ``:: marker``; then by fluorochrome or marker; then
+        whatever its case, blanks and hyphens; then without ``-A``. Raises BadSpillover if two fit alike.
+
+        >>> names = ChannelNames({"YG1-A": ("PE",), "B1-A": ("FITC",)})
+        >>> names.detector_of("Comp-B1-A :: CD3"), names.detector_of("pe"), names.detector_of("APC")
+        ('B1-A', 'YG1-A', None)
+        """
+        candidates = tuple(self.others if detectors is None else detectors)
+        for alike in (_as_written, _bare, None, _plain, _without_area):
+            found = [name for name in candidates if self._fits(label, name, alike)]
+            if len(found) > 1:
+                raise BadSpillover(f"'{label}' may be the detector {' or '.join(found)}; write the detector's own name")
+            if found:
+                return found[0]
+        return None
+
+    def _fits(self, label: str, detector: str, alike: Callable[[str], str] | None) -> bool:
+        if alike is not None:
+            return alike(label) == alike(detector) != ""
+        keys = {fluorochrome_key(name) for name in self.others.get(detector, ())} - {""}
+        return bool({fluorochrome_key(_bare(label)), fluorochrome_key(_without_area(label))} & keys)
+
+
+def _as_written(label: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", label).split())
+
+
+def _bare(label: str) -> str:
+    name = _as_written(label).partition("::")[0].strip()
+    if name.startswith("<") and name.endswith(">"):
+        name = name[1:-1].strip()
+    return _PREFIX.sub("", name)
+
+
+def _plain(label: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKC", _bare(label)).casefold() if letter.isalnum())
+
+
+def _without_area(label: str) -> str:
+    bare = _bare(label)
+    return _plain(bare[:-2] if bare[-2:].upper() == "-A" else bare)
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixTable:
+    """A matrix as a file has it: a row a fluorochrome, a column a detector, with their labels and numbers.
+
+    rows: the rows' labels, () if they have none and are in the columns' order; lines: where the rows stand, if known;
+    detector_weights: how much each detector counts in unmixing, () for all alike.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: Sequence[Sequence[float]]
+    lines: tuple[int, ...] = ()
+    detector_weights: tuple[float, ...] = ()
+
+    def spillover(self, names: ChannelNames | None = None) -> SpilloverMatrix:
+        """Return the square matrix that compensates: rows in the columns' order, fractions of the diagonal's 1.
+
+        A matrix of fewer, or other, fluorochromes than detectors is completed to one that unmixes. names: what the
+        labels may mean; columns that it does not know stay as they are written. Raises BadSpillover naming row, column
+        and remedy for labels that do not fit each other, a diagonal that is neither 1 nor 100 (percent), and values
+        that no spillover has.
+
+        >>> MatrixTable(("PE-A", "FITC-A"), ("FITC-A", "PE-A"), ((10, 100), (100, 20))).spillover().values
+        ((1.0, 0.2), (0.1, 1.0))
+        """
+        spectrum = self.spectrum(names)
+        if spectrum.fluorochromes == spectrum.detectors and not spectrum.detector_weights:
+            return SpilloverMatrix(spectrum.detectors, spectrum.values)
+        return spectrum.completed()
+
+    def spectrum(self, names: ChannelNames | None = None) -> SpectrumMatrix:
+        """Return the matrix by fluorochromes and detectors; raises as ``spillover`` does.
+
+        Rows whose labels are those of the columns, in any spelling, are put into the columns' order and named so.
+
+        >>> MatrixTable(("FITC",), ("B1", "B2"), ((1.0, 0.5),)).spectrum().fluorochromes
+        ('FITC',)
+        """
+        columns = self._columns(names or ChannelNames())
+        values = self._numbers(columns)
+        size = len(columns)
+        if len(values) > size:
+            self._refuse(
+                f"it has {len(values)} rows and {size} columns; a row is a fluorochrome and a column a detector: "
+                "transpose it"
+            )
+        if not self.rows:
+            if len(values) != size:
+                self._refuse(f"it has {len(values)} rows without names and {size} columns; name the rows")
+            own: list[int] | None = list(range(size))
+        else:
+            own = self._own_columns(columns, names or ChannelNames())
+        square = own is not None and len(values) == size
+        if own is None and len(values) == size and not self.detector_weights:
+            own, square = self._by_ones(values, columns), True
+        values = self._fractions(values, columns, own)
+        if square and own is not None:
+            order = np.argsort(own)
+            return SpectrumMatrix(columns, columns, _as_tuples(values[order]), detector_weights=self.detector_weights)
+        return SpectrumMatrix(self.rows, columns, _as_tuples(values), detector_weights=self.detector_weights)
+
+    def _columns(self, names: ChannelNames) -> tuple[str, ...]:
+        columns: list[str] = []
+        for place, label in enumerate(self.columns):
+            if not label.strip():
+                self._refuse(f"column {place + 1} has no name; name the detector, or remove the column")
+            meant = label if label in names.others else names.detector_of(label) or _as_written(label)
+            if meant in columns:
+                other = self.columns[columns.index(meant)]
+                self._refuse(
+                    f"the columns '{other}' and '{label}' are both named {meant} or mean it; it is there twice"
+                )
+            columns.append(meant)
+        return tuple(columns)
+
+    def _numbers(self, columns: Sequence[str]) -> Floats:
+        if self.rows and len(self.rows) != len(self.values):
+            self._refuse(f"it has {len(self.rows)} names of rows but {len(self.values)} rows")
+        for number, row in enumerate(self.values):
+            if len(row) != len(columns):
+                self._refuse(f"it names {len(columns)} detectors but {self._row(number)} has {len(row)} values")
+            for column, value in zip(columns, row, strict=True):
+                if not np.isfinite(value):
+                    self._refuse(f"{self._row(number)}, column '{column}': {value} is not a number; correct it")
+        return np.array(self.values, dtype=np.float64).reshape(len(self.values), len(columns))
+
+    def _own_columns(self, columns: Sequence[str], names: ChannelNames) -> list[int] | None:
+        """Return each row's own column by its label; None if the labels are not those of the columns at all."""
+        detectors = {*names.others} | {name for name in (*self.rows, *self.columns) if _DETECTOR.search(_bare(name))}
+        if all(label in detectors for label in self.rows) and not any(label in detectors for label in self.columns):
+            self._refuse(
+                "its rows are named by detectors and its columns by fluorochromes, but a row is a fluorochrome and a "
+                "column a detector: transpose it, or name both alike"
+            )
+        if self._are_counted():
+            return list(range(len(self.rows)))
+        found = [names.detector_of(label, columns) for label in self.rows]
+        unknown = [number for number, name in enumerate(found) if name is None]
+        if len(unknown) == len(found) or (unknown and len(found) < len(columns)) or self.detector_weights:
+            return None
+        if unknown:
+            number = unknown[0]
+            self._refuse(
+                f"{self._row(number)}: no column is named so; name the rows as the columns: "
+                f"{nearest(self.rows[number], columns)}"
+            )
+        own = [columns.index(name) for name in found if name is not None]
+        for number, place in enumerate(own):
+            if place in own[:number]:
+                self._refuse(f"{self._row(number)} and row '{self.rows[own.index(place)]}' are both {columns[place]}")
+        return own
+
+    def _are_counted(self) -> bool:
+        """Whether the rows' labels are only their numbers, as R and pandas write where there are none."""
+        size = len(self.rows)
+        counts = (tuple(map(str, range(1, size + 1))), tuple(map(str, range(size))))
+        return self.rows in counts and size == len(self.columns)
+
+    def _by_ones(self, values: Floats, columns: Sequence[str]) -> list[int]:
+        """Return each row's own column where the labels do not tell: the one value that is 1 (or 100)."""
+        near = (np.abs(values - 1) <= 1e-9) | (np.abs(values - 100) <= 1e-7)
+        own = [int(row.argmax()) for row in near]
+        if not (near.sum(axis=1) == 1).all() or len(set(own)) < len(own):
+            self._refuse(
+                f"{self._row(0)}: the rows have other names than the columns, and their values do not tell which "
+                f"detector is whose; name the rows as the columns ({', '.join(columns[:4])}, ...), or give a panel"
+            )
+        return own
+
+    def _fractions(self, values: Floats, columns: Sequence[str], own: list[int] | None) -> Floats:
+        """Return the values with a diagonal of 1, percents as fractions."""
+        if not values.size:
+            return values
+        diagonal = values.max(axis=1) if own is None else values[np.arange(len(values)), own]
+        if (np.abs(diagonal - 100) <= 100 * _OFF_ONE).all():
+            values, diagonal = values / 100, diagonal / 100
+        if own is None:
+            diagonal = np.where((values == 1).any(axis=1), 1.0, diagonal)
+        for number in np.flatnonzero(np.abs(diagonal - 1) > _OFF_ONE).tolist():
+            self._refuse_diagonal(number, values[number], columns, None if own is None else own[number])
+        if own is not None:
+            self._check_others(values, columns, own)
+        return values
+
+    def _refuse_diagonal(self, number: int, row: Floats, columns: Sequence[str], own: int | None) -> NoReturn:
+        if own is None:
+            self._refuse(
+                f"{self._row(number)}: its largest value is {row.max():.6g}; a row has 1 (or 100, in percent) in the "
+                "fluorochrome's own detector: divide it by that"
+            )
+        ones = [columns[int(place)] for place in np.flatnonzero(np.abs(row - 1) <= 1e-9)]
+        cause = f"its 1 is under '{ones[0]}': correct the label" if ones else "divide the row by it, or correct it"
+        self._refuse(
+            f"{self._row(number)}, column '{columns[own]}': {row[own]:.6g} on the diagonal, which must be 1 in every "
+            f"row (or 100 in every row, in percent); {cause}"
+        )
+
+    def _check_others(self, values: Floats, columns: Sequence[str], own: Sequence[int]) -> None:
+        others = values.copy()
+        others[np.arange(len(values)), own] = 0.0
+        for number, place in np.argwhere((others > _MOST) | (others < _LEAST)).tolist():
+            value = others[number, place]
+            remedy = "is it in percent? Write all values alike" if value > 0 else "correct it"
+            self._refuse(
+                f"{self._row(number)}, column '{columns[place]}': {value:.6g} cannot be spillover where the "
+                f"diagonal is 1; {remedy}"
+            )
+        if others.min(initial=0.0) < _INVERSE and others.max(initial=0.0) <= 0.0:
+            number, place = divmod(int(others.argmin()), len(columns))
+            self._refuse(
+                f"{self._row(number)}, column '{columns[place]}': {others.min():.6g}, and no value beside the "
+                "diagonal is positive: this is the inverse, a compensation matrix; give the spillover matrix"
+            )
+
+    def _row(self, number: int) -> str:
+        name = f"row '{self.rows[number]}'" if self.rows else f"row {number + 1}"
+        return f"{name} (line {self.lines[number]})" if self.lines else name
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise BadSpillover(f"the matrix does not fit: {what}")
+
+
+def _as_tuples(values: Floats) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.tolist())
+
+
+def fitted_to(matrix: SpilloverMatrix, channels: Sequence[Channel]) -> SpilloverMatrix:
+    """Return a matrix with its detectors named as a file names them ($PnN).
+
+    Raises BadSpillover for a detector that the file lacks, that two of its channels may be, or that is compensated.
+
+    >>> fitted_to(SpilloverMatrix(("FITC",), ((1.0,),)), [Channel("FSC-A"), Channel("FITC-A", "CD3")]).detectors
+    ('FITC-A',)
+    """
+    known = [channel.detector for channel in channels]
+    _refuse_compensated(matrix, known)
+    if all(known.count(name) == 1 for name in matrix.detectors):
+        return matrix
+    names = ChannelNames.of(channels)
+    found = []
+    for label in matrix.detectors:
+        detector = names.detector_of(label, known)
+        if detector is None or detector in found:
+            what = (
+                "the file lacks" if detector is None else f"is '{detector}' in the file, as another of its detectors is"
+            )
+            raise BadSpillover(
+                f"the matrix has the detector '{label}', which {what}; give the matrix of these files, or remove its "
+                f"row and column: {nearest(label, known)}"
+            )
+        found.append(detector)
+    return SpilloverMatrix(tuple(found), matrix.values)
+
+
+def _refuse_compensated(matrix: SpilloverMatrix, known: Sequence[str]) -> None:
+    """Refuse to compensate a second time what is named as compensated, unless the raw channels are there, too."""
+    compensated = compensated_channels(known)
+    twice = [name for of, name in compensated.items() if of not in known and {of, name} & set(matrix.detectors)]
+    if twice and not matrix.is_identity:
+        what, remedy = about_compensated(twice)
+        raise BadSpillover(f"{what}, and the matrix would compensate them once more; {remedy}")

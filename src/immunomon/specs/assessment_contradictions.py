@@ -1,0 +1,126 @@
+"""What the rows of a file of other assessments say against each other, or one column against another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+__all__ = ["Contradiction", "contradictions"]
+
+Row = Mapping[str, Any]
+Contradiction = tuple[int, str, str, str]
+"""The line, the column, what is wrong, and the remedy."""
+
+
+def contradictions(table: str, rows: Sequence[Row]) -> Iterator[Contradiction]:
+    """Yield what the rows of a table contradict; rows: as read, with ``line``, in the order of the file.
+
+    >>> test = {"subject": "S01", "timepoint": "before", "study_day": 1, "titre": 40.0, "result": "negative"}
+    >>> rows = [{"line": 2, **test}]
+    >>> [found[1:3] for found in contradictions("antibodies", rows)]
+    [('result', 'negative, but the titre is 40')]
+    """
+    for rule in _RULES.get(table, ()):
+        yield from rule(rows)
+
+
+def _limits(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        level, limit, below = row["concentration_cells_per_ml"], row["lloq"], row["below_quantification"]
+        if level is None or limit is None:
+            continue
+        if below and level >= limit:
+            what = f"{level:g} is not below the limit of quantification {limit:g}"
+        elif not below and level < limit:
+            what = f"the concentration {level:g} is below the limit of quantification {limit:g}, but this is not true"
+        else:
+            continue
+        yield row["line"], "below_quantification", what, "correct one of them"
+
+
+def _concentrations_at_one_time(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    """Two samples of a subject at one time: which of them an area goes through would depend on the rows' order."""
+    first: dict[tuple[str, float], Row] = {}
+    for row in rows:
+        if row["concentration_cells_per_ml"] is None and not row["below_quantification"]:
+            continue
+        hours = row["planned_time_h"] if row["actual_time_h"] is None else row["actual_time_h"]
+        other = first.setdefault((row["subject"], hours), row)
+        if other is not row:
+            column = "planned_time_h" if row["actual_time_h"] is None else "actual_time_h"
+            what = f"{row['subject']} has another concentration at {hours:g} h, on line {other['line']}"
+            yield row["line"], column, what, "correct the time, or keep one of the rows"
+
+
+def _times_out_of_order(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    by_subject: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["actual_time_h"] is not None:
+            by_subject.setdefault(row["subject"], []).append(row)
+    for samples in by_subject.values():
+        ordered = sorted(samples, key=lambda row: row["planned_time_h"])
+        for earlier, later in pairwise(ordered):
+            if (
+                later["actual_time_h"] < earlier["actual_time_h"]
+                and later["planned_time_h"] > earlier["planned_time_h"]
+            ):
+                what = (
+                    f"the sample planned at {later['planned_time_h']:g} h was taken at {later['actual_time_h']:g} h, "
+                    f"before the one planned at {earlier['planned_time_h']:g} h (line {earlier['line']})"
+                )
+                yield later["line"], "actual_time_h", what, "are the two exchanged? Correct the times"
+
+
+def _titres(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        titre, result = row["titre"], row["result"]
+        if titre and result == "negative":
+            yield row["line"], "result", f"negative, but the titre is {titre:g}", "correct one of them"
+        elif titre == 0 and result == "positive":
+            yield row["line"], "result", "positive, but the titre is 0", "correct one of them"
+        elif titre and result is None:
+            yield row["line"], "result", f"is blank (not done), but the titre is {titre:g}", "write the result"
+
+
+def _counts_on_one_day(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    """Two different counts of a subject on one day: which is the last would depend on the rows' order."""
+    yield from _differing(rows, ("subject", "study_day"), "platelets_1e9_per_l", "platelet count")
+
+
+def _tests_on_one_day(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    yield from _differing(rows, ("subject", "study_day", "timepoint"), "result", "result")
+
+
+def _viruses_on_one_day(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    yield from _differing(rows, ("subject", "study_day", "virus"), "result", "result")
+
+
+def _differing(rows: Sequence[Row], key: tuple[str, ...], column: str, noun: str) -> Iterator[Contradiction]:
+    first: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        if row["study_day"] is None or row[column] is None:
+            continue
+        other = first.setdefault(tuple(row[name] for name in key), row)
+        if other[column] != row[column]:
+            what = f"{_text(row[column])}, but line {other['line']} has another {noun} on day {row['study_day']}"
+            yield row["line"], column, f"{what}: {_text(other[column])}", "keep the one that counts"
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _deaths(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        if row["grade"] == 5 and row["serious"] is False:
+            yield row["line"], "serious", "false, but grade 5 is death, which is serious", "correct one of them"
+
+
+_RULES: Mapping[str, tuple[Callable[[Sequence[Row]], Iterator[Contradiction]], ...]] = {
+    "msc_concentration": (_limits, _concentrations_at_one_time, _times_out_of_order),
+    "antibodies": (_titres, _tests_on_one_day),
+    "platelets": (_counts_on_one_day,),
+    "viruses": (_viruses_on_one_day,),
+    "adverse_events": (_deaths,),
+}
