@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -29,6 +30,7 @@ SECTIONS: dict[str, str] = {
     "steadiness": "immunomon.validation.steadiness:section",
     "quality": "immunomon.validation.quality:section",
     "placement": "immunomon.validation.placement:section",
+    "robustness": "immunomon.validation.robustness:section",
     "real": "immunomon.validation.real_section:section",
     "assessments": "immunomon.validation.assessments:section",
 }
@@ -54,17 +56,16 @@ def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int 
     return 0 if found.met else 1
 
 
-def validate_sections(
-    out: Path, names: list[str], *, events: int, seed: int, keep: Path | None, jobs: int | None, seeds: int = 5
-) -> int:
-    """Make the named measurements, each into its own section; return 0 if every target is met, else 1."""
+def validate_sections(out: Path, names: list[str], asked: Settings, *, keep: Path | None) -> int:
+    """Make the named measurements, each into its own section; return 0 if every target is met, else 1.
+
+    asked: what they are told; the folder that each works in is ``keep``, or a temporary one.
+    """
     met = True
     for name in names:
         module, function = SECTIONS[name].split(":")
         with _folder(keep) as folder:
-            found = getattr(import_module(module), function)(
-                Settings(events, seed, folder, jobs or os.cpu_count() or 1, seeds)
-            )
+            found = getattr(import_module(module), function)(replace(asked, folder=folder))
         write_section(out, name, found.text)
         met &= found.met
         for line in found.lines:

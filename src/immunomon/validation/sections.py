@@ -11,13 +11,19 @@ __all__ = ["Section", "Settings", "with_section", "write_section"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a measurement is told: events a simulated file, first seed, folder to work in, workers, number of seeds."""
+    """What a measurement is told: events a simulated file, first seed, folder to work in, workers, number of seeds.
+
+    quick: a small part of it, for tests; conditions: only these, none for all; json: a file for its figures.
+    """
 
     events: int
     seed: int
     folder: Path
     jobs: int
     seeds: int = 5
+    quick: bool = False
+    conditions: tuple[str, ...] = ()
+    json: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from immunomon.pipeline.folder import RunFolder, write_whole
 from immunomon.pipeline.provenance import digest_of
 from immunomon.pipeline.run import run_study
 from immunomon.simulate.claim import MANIFEST
+from immunomon.simulate.conditions import ORDINARY_CONDITION, condition_named
 from immunomon.simulate.scenario import Scenario
 from immunomon.simulate.trial import simulate_trial
 
@@ -29,7 +30,8 @@ MADE_BY = "truth/validated_with.json"
 class Design:
     """The size of the simulated trials: events a file, seed, and what of the whole trial is simulated.
 
-    visits, panels: None for all of them.
+    visits, panels, subjects (the first so many): None for all of them; condition: see ``immunomon simulate
+    --list-conditions``; controls: whether tubes besides the patients' are made.
     """
 
     events: int = 20_000
@@ -37,6 +39,9 @@ class Design:
     subjects_per_group: int = 3
     visits: tuple[str, ...] | None = None
     panels: tuple[str, ...] | None = None
+    condition: str = ORDINARY_CONDITION.name
+    subjects: int | None = None
+    controls: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,9 @@ def make_trial(scenario: Scenario, folder: Path, *, design: Design, jobs: int, p
             visits=design.visits,
             subjects_per_group=design.subjects_per_group,
             panels=design.panels,
+            condition=condition_named(design.condition),
+            subjects=design.subjects,
+            controls=design.controls,
             progress=lambda done, total: progress(f"simulating {scenario.value}", done, total, 0),
         )
         write_whole(folder / MADE_BY, (json.dumps(made_by, indent=1) + "\n").encode())
@@ -108,6 +116,9 @@ def _plain(design: Design) -> dict[str, Any]:
         "subjects_per_group": design.subjects_per_group,
         "visits": listed(design.visits),
         "panels": listed(design.panels),
+        "condition": design.condition,
+        "subjects": design.subjects,
+        "controls": design.controls,
     }
 
 

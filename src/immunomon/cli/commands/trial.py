@@ -139,7 +139,24 @@ def validate(
     real: Annotated[
         bool, typer.Option("--real", help="Measure the placement of gates on the real files in IMMUNOMON_REAL_DATA.")
     ] = False,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on (--placement).")] = 5,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness", help="Measure other instruments and hard samples, and wrong values without a word."
+        ),
+    ] = False,
+    conditions: Annotated[
+        str | None, typer.Option("--conditions", help="Only these, comma-separated: see simulate --list-conditions.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few conditions, one seed, small files (--robustness).")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures of --robustness here, as JSON.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on (--placement, --robustness).")
+    ] = 5,
     clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
     assessments: Annotated[
         bool, typer.Option("--assessments", help="Measure platelet response, kinetics and exact intervals.")
@@ -150,18 +167,23 @@ def validate(
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
     from immunomon.cli.validate import validate as work
     from immunomon.cli.validate import validate_sections
+    from immunomon.pipeline.jobs import default_jobs
+    from immunomon.validation.sections import Settings
 
     # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
-    asked: dict[str, bool] = {
+    flags: dict[str, bool] = {
         "clusters": clusters,
         "steadiness": steadiness,
         "quality": quality,
         "placement": placement,
+        "robustness": robustness,
         "real": real,
         "assessments": assessments,
         "statistics": statistics,
     }
-    names = [name for name, wanted in asked.items() if wanted]
+    names = [name for name, wanted in flags.items() if wanted]
     if names:
-        raise typer.Exit(validate_sections(out, names, events=events, seed=seed, keep=keep, jobs=jobs, seeds=seeds))
+        only = tuple(name.strip() for name in (conditions or "").split(",") if name.strip())
+        asked = Settings(events, seed, Path(), jobs or default_jobs(), seeds, quick=quick, conditions=only, json=json)
+        raise typer.Exit(validate_sections(out, names, asked, keep=keep))
     raise typer.Exit(work(out, events=events, seed=seed, keep=keep, jobs=jobs))
