@@ -198,13 +198,6 @@ def test_files_that_are_no_workspaces_are_refused(tmp_path, text, message):
         read_workspace(tmp_path / "w.wsp")
 
 
-def test_a_flowjo_11_workbench_is_refused_with_the_remedy(tmp_path):
-    (tmp_path / "w.flowjo").write_bytes(b"PK")
-    assert is_workspace(tmp_path / "w.flowjo")
-    with pytest.raises(BadSpec, match=r"save it as a workspace \(\.wsp\)"):
-        read_workspace(tmp_path / "w.flowjo")
-
-
 def test_a_workspace_is_known_by_its_root_element(tmp_path):
     (tmp_path / "w.xml").write_text("<?xml version='1.0'?><Workspace/>", encoding="utf-8")
     (tmp_path / "s.yaml").write_text("schema: immunomon.strategy/1\n", encoding="utf-8")

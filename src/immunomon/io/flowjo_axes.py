@@ -54,17 +54,18 @@ class SampleMatrix:
 
 @dataclass
 class SampleAxes:
-    """The axes of one sample, made as its gates ask for them."""
+    """The axes of one sample, made as its gates ask for them; missing: why there is no matrix for compensated ones."""
 
     scales: Mapping[str, AxisScale]
     matrix: SampleMatrix | None = None
     detectors: frozenset[str] = frozenset()
     prefixes: tuple[tuple[str, str], ...] = (("Comp-", ""), ("<", ">"))
     made: dict[str, GateAxis] = field(default_factory=dict)
+    missing: str = ""
 
     def scale(self, name: str) -> AxisScale:
         """Return the scale of an axis by its name in the workspace; raises ValueError for one that is not read."""
-        found = self.scales.get(name) or self.scales.get(self._channel(name)[0]) or AxisScale()
+        found = self.scales.get(name) or self.scales.get(self.channel_of(name)[0]) or AxisScale()
         if found.failure:
             raise ValueError(found.failure)
         return found
@@ -72,11 +73,12 @@ class SampleAxes:
     def axis(self, name: str) -> AxisScale:
         """Return the scale of an axis, and make the axis if it is new."""
         found = self.scale(name)
-        channel, compensation = self._channel(name)
+        channel, compensation = self.channel_of(name)
         self.made[name] = GateAxis(channel, compensation, found.scale, found.bounds, found.range, found.gain)
         return found
 
-    def _channel(self, name: str) -> tuple[str, str]:
+    def channel_of(self, name: str) -> tuple[str, str]:
+        """Return the channel and the compensation of an axis; raises ValueError for one whose matrix is not read."""
         # The matrix first: FlowJo lists the channels it compensated among the file's own ($PnN).
         if self.matrix is not None and (bare := self.matrix.bare(name)) is not None:
             return bare, self.matrix.name
@@ -84,6 +86,8 @@ class SampleAxes:
             return name, UNCOMPENSATED
         for prefix, suffix in self.prefixes:
             if name.startswith(prefix) and name.endswith(suffix):
+                if self.missing:
+                    raise ValueError(self.missing)
                 return name[len(prefix) : len(name) - len(suffix)], OWN_MATRIX
         return name, UNCOMPENSATED
 

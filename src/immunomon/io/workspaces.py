@@ -1,4 +1,4 @@
-"""Workspaces of other programs, whichever wrote them: FlowJo 10 and 11, FlowJo 9, FACSDiva."""
+"""Workspaces of other programs, whichever wrote them: FlowJo 9, 10 and 11, FACSDiva."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from immunomon.errors import BadSpec, Problem
 from immunomon.io.diva import read_diva
 from immunomon.io.flowjo import read_flowjo
 from immunomon.io.flowjo9 import is_flowjo9, read_flowjo9
+from immunomon.io.flowjo11 import read_flowjo11
 from immunomon.io.xmltree import read_xml, root_tag
 from immunomon.model.workspace import Workspace
 
@@ -33,9 +34,8 @@ def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
     with the lines, for what is not well-formed; a gate or scale of a kind that is not read costs its own
     population only.
     """
-    if path.suffix.lower() == ".flowjo":
-        what = "a FlowJo 11 workbench is not read"
-        raise BadSpec([Problem(str(path), None, "", what, "save it as a workspace (.wsp) in FlowJo")])
+    if _is_flowjo11(path):
+        return _with_samples(read_flowjo11(path, bins=bins), 1, "FlowJo 11")
     root = read_xml(path)
     if root.name == "bdfacs":
         found = read_diva(path, root)
@@ -44,6 +44,20 @@ def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
     else:
         what = f"its root element is '{root.name}', which is no workspace's"
         raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])
+    return _with_samples(found, root.line, root.name)
+
+
+def _with_samples(found: Workspace, line: int, place: str) -> Workspace:
     if not found.samples:
-        raise BadSpec([Problem(str(path), root.line, root.name, "it has no samples", "save it with its samples")])
+        raise BadSpec([Problem(found.path, line, place, "it has no samples", "save it with its samples")])
     return found
+
+
+def _is_flowjo11(path: Path) -> bool:
+    if path.suffix.lower() == ".flowjo":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\x03\x04" and path.suffix.lower() in (".wsp", ".zip")
+    except OSError:
+        return False

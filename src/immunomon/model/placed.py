@@ -44,7 +44,8 @@ class GateAxis:
     channel: a detector, a marker, a fluorochrome of the matrix, or a ratio; compensation: ``uncompensated``, ``FCS``
     (the file's own matrix, if it has one) or the name of one of the strategy's matrices; range: the top of plots; gain:
     the axis' units per number stored in the file, as FlowJo counts (None: the file's numbers as they are read, gain and
-    time step applied). An axis with a gain is for one file only after ``fit_to_file``.
+    time step applied), to be fitted to a file by ``fit_to_file``; named: the channel's whole name in the other program,
+    where that is not the axis' own.
     """
 
     channel: str | Ratio
@@ -53,6 +54,7 @@ class GateAxis:
     bounds: tuple[float, float] = _EVERYTHING
     range: float = 262144.0
     gain: float | None = None
+    named: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,12 @@ class WorkspaceSample:
 class Workspace:
     """A workspace: which program wrote it, its samples, and its groups' own gates.
 
-    groups: as samples, named like the group and without counts; only groups that have gates and members.
+    groups: as samples, named like the group and without counts; only groups that have gates and members. remarks: what
+    should be known of all its gates.
     """
 
     path: str
     program: str
     samples: tuple[WorkspaceSample, ...]
     groups: tuple[WorkspaceSample, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -132,6 +132,7 @@ class _Fitting:
     def _fit_axis(self, name: str, axis: GateAxis) -> GateAxis:
         if isinstance(axis.channel, Ratio):
             return axis
+        name = axis.named or name
         if axis.compensation != UNCOMPENSATED and name != axis.channel and self._names.has(name):
             if axis.compensation != OWN_MATRIX:
                 self.notes.append(f"its channel '{name}' is taken as compensated already, without the matrix")

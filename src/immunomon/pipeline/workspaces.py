@@ -84,7 +84,8 @@ def gate_with_workspace(
                 notes.extend(result[1])
             if progress:
                 progress("gating", number, len(files), len(failures))
-    return GatedFiles(tuple(rows), tuple(failures), tuple(notes))
+    remarks = tuple(f"{workspace.path}: {remark}" for remark in workspace.remarks)
+    return GatedFiles(tuple(rows), tuple(failures), (*remarks, *notes))
 
 
 def _named(workspace: Workspace, name: str) -> WorkspaceSample:
