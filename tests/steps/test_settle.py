@@ -3,8 +3,9 @@ import pytest
 
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.scales import Logicle
-from immunomon.model.settled import Estimate
+from immunomon.model.settled import Estimate, Settled
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
+from immunomon.model.trust import Doubt
 from immunomon.steps.settle import Belonging, settle
 
 SCALES = {"CD3": Logicle()}
@@ -181,3 +182,85 @@ def test_what_too_few_samples_have_seen_is_left_to_each_and_the_rest_is_agreed_o
     assert {name: one["cd4"].facts["y_threshold"] for name, one in found.items()} == y
     assert found["a"]["cd4"].errors["y_threshold"] == 0.02
     assert "y_threshold" not in found["c"]["cd4"].errors
+
+
+def quadrants(estimates):
+    gate = GateDeclaration(
+        "quadrants", {"x": "CXCR3", "y": "CCR6", "x_fallback": 800, "y_fallback": 900}, consensus=True
+    )
+    tree = GatingStrategy("s", "S", 1, None, (Population("th1", "Th1", "root", gate, "x+ y-"),))
+    scales = {"CXCR3": Logicle(), "CCR6": Logicle()}
+    return settle(tree, estimates, belongings=belong(estimates), scales=dict.fromkeys(estimates, scales))
+
+
+def both_seen(x, y):
+    facts, errors = {"x_threshold": x, "y_threshold": y}, {"x_threshold": 0.01, "y_threshold": 0.01}
+    return [Estimate("th1", facts, errors, placed_by={"x_threshold": "data", "y_threshold": "data"})]
+
+
+def with_fallback(x, y):
+    return [
+        Estimate(
+            "th1",
+            {"x_threshold": x, "y_threshold": y},
+            {"x_threshold": 0.01},
+            "CXCR3 valley; CCR6 fallback",
+            "CCR6: one mode only: there is no valley; fallback used",
+            doubts=(Doubt("fallback_alone", "CCR6"),),
+            placed_by={"x_threshold": "data", "y_threshold": "fallback"},
+        )
+    ]
+
+
+@pytest.mark.parametrize(("fallback", "code"), [(0.61, "fallback_confirmed"), (0.80, "fallback_contradicted")])
+def test_a_fallback_on_one_axis_is_held_against_the_other_samples_though_the_other_axis_had_a_valley(fallback, code):
+    others = {
+        name: both_seen(0.5 + shift, 0.6 + shift) for name, shift in zip("abcd", (0.01, -0.01, 0.005, 0), strict=True)
+    }
+    found = quadrants(others | {"z": with_fallback(0.5, fallback)})["z"]["th1"]
+    assert [str(doubt) for doubt in found.doubts] == [f"{code}(CCR6)"]
+    assert found.placed_by == {"x_threshold": "data", "y_threshold": "consensus"}
+    assert found.facts["y_threshold"] == pytest.approx(0.6, abs=0.02)
+    assert found.note.startswith(
+        "CCR6: placed where the other samples of its subject and batch say: CCR6: one mode only"
+    )
+
+
+def test_a_fallback_that_no_other_sample_can_judge_stays_and_stands_alone():
+    others = {name: with_fallback(0.5, 0.8) for name in "abcd"}
+    found = quadrants(others)["a"]["th1"]
+    assert [str(doubt) for doubt in found.doubts] == ["fallback_alone(CCR6)"]
+    assert (found.facts["y_threshold"], found.placed_by["y_threshold"]) == (0.8, "fallback")
+
+
+def test_an_estimate_that_is_not_followed_is_remarked_on_and_what_is_settled_is_kept_whole():
+    estimates = said({"a": 0.50, "b": 0.50, "c": 0.50, "d": 0.90})
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))
+    odd = found["d"]["t_cells"]
+    assert [str(doubt) for doubt in odd.doubts] == ["not_followed(CD3)"]
+    assert odd.placed_by == {"threshold": "consensus"}
+    assert Settled.from_dict(odd.to_dict()) == odd
+
+
+def test_a_border_that_no_fallback_names_is_borrowed():
+    estimates = said({"a": 0.50, "b": 0.51, "c": 0.49})
+    estimates["z"] = [Estimate("t_cells", failure="one mode only: there is no valley")]
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES))
+    assert [(d.code, d.detail) for d in found["z"]["t_cells"].doubts] == [
+        ("borrowed", "one mode only: there is no valley")
+    ]
+
+
+def test_a_dead_detector_gets_no_gate_from_the_other_samples():
+    estimates = said({"a": 0.50, "b": 0.51, "c": 0.49})
+    estimates["z"] = [Estimate("t_cells", failure="all 0", doubts=(Doubt("dead_detector", "CD3"),))]
+    found = settle(strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES))
+    assert found["z"] == {}
+
+
+def test_what_was_settled_and_estimated_before_there_were_doubts_is_still_read():
+    plain = {"facts": {"threshold": 0.5}, "errors": {}, "source": "consensus", "note": "", "own_weight": 0.8}
+    old = Settled.from_dict({**plain, "outlier": False, "instead": None, "keep": ""})
+    assert (old.doubts, dict(old.placed_by)) == ((), {})
+    estimate = {"gate": "t", "facts": {}, "errors": {}, "source": "", "note": "", "failure": "no valley"}
+    assert Estimate.from_dict(estimate).doubts == ()

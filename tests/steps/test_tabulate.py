@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from immunomon.model.measured import Measured, SampleResult
-from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
+from immunomon.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.model.quality import Check, Quality, Verdict
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.model.study import Reportability, Role, Sample
+from immunomon.model.trust import Doubt
 from immunomon.steps.tabulate import cells_per_ul, tabulate, verdict
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})
@@ -157,3 +158,42 @@ def test_a_warning_about_the_acquisition_costs_no_value():
     assert warned["frequencies"].equals(plain["frequencies"])
     assert warned["samples"].iloc[0]["quality"] == "warn"
     assert plain["samples"]["quality"].isna().all()
+
+
+def test_what_a_value_rests_on_stands_beside_it_and_withholds_it_and_all_below():
+    doubted = replace(
+        MEASURED,
+        doubts={"lymphocytes": (Doubt("weak_stain", "CD3", "0.2 of the usual"),), "cd4": (Doubt("borrowed", "CD4"),)},
+        placed_by=dict.fromkeys(COUNTS, "data") | {"cd4": "consensus"},
+    )
+    found = tables(replace(GATED, measured=doubted))
+    for name in ("populations", "medians"):
+        table = found[name].set_index("population")
+        assert table["reportable"].tolist() == [True, False, False, False]
+        assert table.loc["cd4", ["placed_by", "doubts", "rests_on"]].tolist() == [
+            "consensus",
+            "borrowed(CD4)",
+            "lymphocytes: weak_stain(CD3)",
+        ]
+        assert "(0.2 of the usual)" in table.loc["rare", "reason"]
+        assert table.loc["live", ["placed_by", "doubts", "rests_on"]].isna().tolist() == [False, True, True]
+    assert not row(found["frequencies"], population="rare", denominator="cd4")["reportable"]
+    doubts = found["doubts"]
+    assert doubts["code"].tolist() == ["weak_stain", "borrowed"]
+    assert doubts["withholds"].tolist() == [True, False]
+    assert {column: str(dtype) for column, dtype in doubts.dtypes.items()} == DOUBTS.dtypes
+
+
+def test_a_doubt_about_the_file_withholds_every_value_of_it():
+    doubted = replace(MEASURED, doubts={"root": (Doubt("not_compensated"),)})
+    found = tables(replace(GATED, measured=doubted))
+    assert not found["populations"]["reportable"].any()
+    assert set(found["frequencies"]["rests_on"]) == {"root: not_compensated"}
+
+
+def test_measurements_of_before_there_were_doubts_are_still_read():
+    plain = MEASURED.to_dict()
+    del plain["doubts"], plain["placed_by"]
+    old = tables(replace(GATED, measured=Measured.from_dict(plain)))["populations"]
+    assert old["reportable"].all()
+    assert old[["placed_by", "doubts", "rests_on"]].isna().all(axis=None)

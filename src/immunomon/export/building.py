@@ -97,6 +97,7 @@ def result(
             comment=column.meaning,
         )
         for column in contract.columns
+        if column.name not in contracts.TRUST_COLUMNS  # seals of before know no such columns
     ]
     return of_study(contract.name, contract.key, [*columns, *extra], *more, many=contract.name != "samples")
 

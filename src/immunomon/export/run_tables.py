@@ -15,7 +15,7 @@ import pandas as pd
 from immunomon.errors import ExportFailed
 from immunomon.export.run_beside import Records, read_assessments, read_statistics, read_trail
 from immunomon.export.run_gates import read_gates
-from immunomon.model.populations import TABLES, Table
+from immunomon.model.populations import TABLES, TRUST_COLUMNS, Table
 from immunomon.model.quality_table import QUALITY
 from immunomon.model.responses import RESPONSES
 from immunomon.model.steadiness import STEADINESS
@@ -141,9 +141,10 @@ def _table(folder: Path, contract: Table, data: bytes) -> pd.DataFrame:
         # Texts stay in Arrow's memory: a table of a million rows need not become Python objects.
         with pd.option_context("mode.string_storage", "pyarrow"):
             table = pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
-            if tuple(table.columns) != contract.names:
+            kept = [name for name in contract.names if name not in TRUST_COLUMNS]
+            if tuple(table.columns) not in (contract.names, tuple(kept)):
                 raise ValueError(f"has the columns {', '.join(map(str, table.columns))}")
-            return table.astype(contract.dtypes)
+            return table[kept].astype({name: contract.dtypes[name] for name in kept})
     except (ValueError, TypeError, OSError) as error:
         raise ExportFailed(
             f"{folder}: table '{contract.name}' is not as this version writes it ({error}); run the study again"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from immunomon.model.geometry import Gate, gate_to_dict
 from immunomon.model.scales import AnyScale, scale_to_dict
 from immunomon.model.strategy import ROOT
+from immunomon.model.trust import Doubt, PlacedBy, least_sure
 
 __all__ = ["GateTree", "PlacedAxis", "PlacedPopulation", "kept_events"]
 
@@ -30,7 +31,8 @@ class PlacedPopulation:
     """A population with its gate placed; ``failure`` says why there is none, ``note`` what was done instead.
 
     facts, errors, source: what the placement found, the standard errors of what says where the gate lies, and what set
-    it. own_weight, outlier: where other samples had a say, see ``Settled``.
+    it. own_weight, outlier: where other samples had a say, see ``Settled``. doubts: what speaks against the gate;
+    origins: coordinate -> what set it ('' for a gate that has none).
     """
 
     id: str
@@ -46,6 +48,13 @@ class PlacedPopulation:
     errors: Mapping[str, float] = field(default_factory=dict, hash=False)
     own_weight: float | None = None
     outlier: bool = False
+    doubts: tuple[Doubt, ...] = ()
+    origins: Mapping[str, PlacedBy] = field(default_factory=dict, hash=False)
+
+    @property
+    def placed_by(self) -> PlacedBy:
+        """What set the least sure of the gate's coordinates: a person if none is known, ``none`` without a gate."""
+        return "none" if self.gate is None else least_sure(self.origins.values() or ["person"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the placed population as plain data."""
@@ -63,6 +72,9 @@ class PlacedPopulation:
             "errors": dict(self.errors),
             "own_weight": self.own_weight,
             "outlier": self.outlier,
+            "placed_by": self.placed_by,
+            "origins": dict(self.origins),
+            "doubts": [doubt.to_dict() for doubt in self.doubts],
         }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.model.study import Sample
+from immunomon.model.trust import Doubt, PlacedBy, doubts_from
 
 __all__ = ["Measured", "SampleResult"]
 
@@ -21,6 +22,8 @@ class Measured:
     its gate, in events of its parent; border_errors: the same from how finely it can be told where the border ought to
     lie. sources, notes: population id -> what set its gate, and what was done instead.
     outliers: populations whose own estimate of the gate was out of line with the other samples' and not followed.
+    doubts: population id -> what speaks against its gate; of ``root``, against the file. placed_by: population id ->
+    what set the least sure coordinate of its gate.
     """
 
     events: int
@@ -34,6 +37,8 @@ class Measured:
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     outliers: tuple[str, ...] = ()
+    doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
+    placed_by: Mapping[str, PlacedBy] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements as plain data."""
@@ -49,6 +54,8 @@ class Measured:
             "sources": dict(self.sources),
             "notes": dict(self.notes),
             "outliers": list(self.outliers),
+            "doubts": {population: [doubt.to_dict() for doubt in doubts] for population, doubts in self.doubts.items()},
+            "placed_by": dict(self.placed_by),
         }
 
     @classmethod
@@ -59,7 +66,8 @@ class Measured:
         >>> Measured.from_dict(one.to_dict()) == one
         True
         """
-        return cls(**{**data, "outliers": tuple(data.get("outliers", ()))})
+        doubts = {population: doubts_from(stored) for population, stored in data.get("doubts", {}).items()}
+        return cls(**{**data, "outliers": tuple(data.get("outliers", ())), "doubts": doubts})
 
 
 @dataclass(frozen=True)

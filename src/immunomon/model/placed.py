@@ -11,6 +11,7 @@ from immunomon.model.geometry import gate_from_dict
 from immunomon.model.scales import AnyScale, Identity, scale_from_dict
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
+from immunomon.model.trust import doubts_from
 
 __all__ = ["OWN_MATRIX", "UNCOMPENSATED", "GateAxis", "PlacedStrategy", "Ratio", "placed_from_run"]
 
@@ -112,6 +113,8 @@ def placed_from_run(gates: Mapping[str, Any], spillover: SpilloverMatrix | None)
             item.get("errors", {}),
             item.get("own_weight"),
             item.get("outlier", False),
+            doubts_from(item.get("doubts", ())),
+            item.get("origins", {}),
         )
         for item in gates["populations"]
     )

@@ -21,6 +21,8 @@ __all__ = [
     "Placement",
     "Resolved",
     "WithControls",
+    "axis_of",
+    "origins_of",
 ]
 
 Scales = Mapping[str, DisplayScale]
@@ -142,3 +144,31 @@ class WithControls(Protocol):
     def fit_with(self, parent: EventTable, scales: Mapping[str, DisplayScale], controls: Controls) -> Placement:
         """Place the gate with the controls at hand; raises GateNotPlaced if the data do not allow it."""
         ...
+
+
+def axis_of(method: GateMethod, coordinate: str) -> str:
+    """Return the axis that a coordinate of a gate lies on; empty if it concerns all of them.
+
+    A gate of two axes names its coordinates ``x_...`` and ``y_...`` where each lies on one of them.
+    """
+    if len(method.axes) == 1:
+        return method.axes[0]
+    sides = {"x": 0, "y": 1}
+    return method.axes[sides[coordinate[0]]] if len(method.axes) == 2 and coordinate[:2] in ("x_", "y_") else ""
+
+
+def origins_of(method: GateMethod, placement: Placement) -> dict[str, PlacedBy]:
+    """Return what set each coordinate of a placed gate; under '' for a gate that has none.
+
+    >>> from immunomon.gates import gate_method
+    >>> from immunomon.model.strategy import GateDeclaration
+    >>> method = gate_method(GateDeclaration("valley", {"axis": "CD3"}))
+    >>> origins_of(method, Placement({}, {"threshold": 0.5}, errors={"threshold": 0.01}))
+    {'threshold': 'data'}
+    """
+    looks: object = method
+    coordinates = looks.coordinates if isinstance(looks, Movable) else ()
+    if not coordinates:
+        return dict(placement.placed_by) or {"": "data" if placement.facts else "person"}
+    set_by: dict[str, PlacedBy] = {name: "data" if name in placement.errors else "person" for name in coordinates}
+    return set_by | {name: origin for name, origin in placement.placed_by.items() if name in set_by}

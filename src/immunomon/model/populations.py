@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 __all__ = [
     "CHANGES",
+    "DOUBTS",
     "FREQUENCIES",
     "MEDIANS",
     "POPULATIONS",
     "SAMPLES",
     "SUMMARY",
     "TABLES",
+    "TRUST_COLUMNS",
     "Column",
     "Table",
 ]
@@ -67,6 +69,14 @@ _STATUS = (
     ("reason", "string", "why it may not; missing when it may"),
 )
 
+# Columns that run folders of before do not have.
+TRUST_COLUMNS = ("placed_by", "doubts", "rests_on", "baseline_rests_on")
+_TRUST = (
+    ("placed_by", "string", "what set the least sure border: data, control, consensus, person, fallback or none"),
+    ("doubts", "string", "codes of the doubts and remarks about the population's own gate and value, with their axis"),
+    ("rests_on", "string", "the doubtful gates on and above the value and its denominator, as population: code"),
+)
+
 SAMPLES = Table(
     "samples",
     "one FCS file of the sample list",
@@ -108,6 +118,7 @@ POPULATIONS = Table(
         ("gate_outlier", "boolean", "whether its own estimate was out of line with other samples', and not followed"),
         ("gate_se_percent", "Float64", "standard error of percent_of_parent from the gate's place; 0 if declared"),
         *_STATUS,
+        *_TRUST,
     ),
 )
 FREQUENCIES = Table(
@@ -138,6 +149,7 @@ FREQUENCIES = Table(
         ("percent_total_low", "Float64", "lower end of the 95 % interval from counting, gate_se and border_se"),
         ("percent_total_high", "Float64", "upper end of the 95 % interval from counting, gate_se and border_se"),
         *_STATUS,
+        *_TRUST,
     ),
 )
 MEDIANS = Table(
@@ -152,6 +164,22 @@ MEDIANS = Table(
         ("count", "Int64", "events in the population"),
         ("median_intensity", "Float64", "median of the compensated intensity; missing if the population is empty"),
         *_STATUS,
+        *_TRUST,
+    ),
+)
+DOUBTS = Table(
+    "doubts",
+    "one gated sample x population x doubt or remark",
+    ("sample_id", "population", "code", "axis"),
+    _columns(
+        *_WHOSE,
+        ("population", "string", "population whose gate or value it is about; root: the whole file"),
+        ("code", "string", "code of the doubt"),
+        ("axis", "string", "marker or channel it is about; missing if it is about the whole gate"),
+        ("detail", "string", "what was seen; missing if the code says it all"),
+        ("sentence", "string", "the doubt for people"),
+        ("remedy", "string", "what to do about it"),
+        ("withholds", "boolean", "whether values that rest on it are withheld in this study; a remark never is"),
     ),
 )
 _QUANTITY = (
@@ -189,6 +217,8 @@ CHANGES = Table(
             "ok, missing, missing baseline, not reportable, baseline not reportable, doubled or failed",
         ),
         ("reason", "string", "what is behind a status other than ok"),
+        ("rests_on", "string", "the doubtful gates that the value rests on, as population: code"),
+        ("baseline_rests_on", "string", "the doubtful gates that the baseline rests on"),
     ),
 )
 SUMMARY = Table(

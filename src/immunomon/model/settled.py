@@ -8,6 +8,7 @@ from typing import Any
 
 from immunomon.model.events import EventTable
 from immunomon.model.strategy import GateDeclaration
+from immunomon.model.trust import Doubt, PlacedBy, doubts_from
 
 __all__ = ["Estimate", "Settled"]
 
@@ -16,7 +17,8 @@ __all__ = ["Estimate", "Settled"]
 class Estimate:
     """Where one sample's own events put one gate.
 
-    gate: the gate's id in its strategy; facts, errors, source, note: as in a Placement; failure: why there is none.
+    gate: the gate's id in its strategy; facts, errors, source, note, doubts: as in a Placement; failure: why there is
+    none; placed_by: coordinate -> what set it.
     ground: events it was placed on (display scale, at most some thousands), where others are to be placed on them too.
     """
 
@@ -27,11 +29,14 @@ class Estimate:
     note: str = ""
     failure: str = ""
     ground: EventTable | None = None
+    doubts: tuple[Doubt, ...] = ()
+    placed_by: Mapping[str, PlacedBy] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the estimate as plain data, without its events."""
-        names = ("gate", "facts", "errors", "source", "note", "failure")
-        return {name: dict(value) if isinstance(value := getattr(self, name), Mapping) else value for name in names}
+        names = ("gate", "facts", "errors", "source", "note", "failure", "placed_by")
+        plain = {name: dict(value) if isinstance(value := getattr(self, name), Mapping) else value for name in names}
+        return {**plain, "doubts": [doubt.to_dict() for doubt in self.doubts]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], ground: EventTable | None = None) -> Estimate:
@@ -41,7 +46,7 @@ class Estimate:
         >>> Estimate.from_dict(one.to_dict()).facts
         {'threshold': 0.5}
         """
-        return cls(**data, ground=ground)
+        return cls(**{**data, "doubts": doubts_from(data.get("doubts", ()))}, ground=ground)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Settled:
 
     own_weight: how much of the sample's own estimate is in it, 0 to 1; outlier: whether its own estimate was put aside
     because it was too far from what the others say. instead: another gate, declared, whose region ``keep`` is the
-    population's from now on.
+    population's from now on. doubts, placed_by: as in a Placement, once the others had their say.
     """
 
     facts: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -61,6 +66,8 @@ class Settled:
     outlier: bool = False
     instead: GateDeclaration | None = None
     keep: str = ""
+    doubts: tuple[Doubt, ...] = ()
+    placed_by: Mapping[str, PlacedBy] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -73,6 +80,8 @@ class Settled:
             "outlier": self.outlier,
             "instead": None if self.instead is None else {"method": self.instead.method, **self.instead.arguments},
             "keep": self.keep,
+            "doubts": [doubt.to_dict() for doubt in self.doubts],
+            "placed_by": dict(self.placed_by),
         }
 
     @classmethod
@@ -85,4 +94,4 @@ class Settled:
         """
         call = dict(data.get("instead") or {})
         instead = GateDeclaration(call.pop("method"), call) if call else None
-        return cls(**{**data, "instead": instead})
+        return cls(**{**data, "instead": instead, "doubts": doubts_from(data.get("doubts", ()))})

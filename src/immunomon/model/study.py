@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from immunomon.errors import UnknownName, nearest
 from immunomon.model.endpoints import AssessmentRules
@@ -14,6 +15,7 @@ from immunomon.model.identifiers import Identifiers
 from immunomon.model.normalisation import Normalisation
 from immunomon.model.quality import QualityLimits
 from immunomon.model.steadiness import Steadiness
+from immunomon.model.trust import DOUBTS
 
 __all__ = [
     "Cohort",
@@ -161,12 +163,26 @@ class CompensationSource:
 
 @dataclass(frozen=True)
 class Reportability:
-    """When a frequency may be reported: the limits, and those that single populations have of their own."""
+    """When a frequency may be reported: the limits, and those that single populations have of their own.
+
+    doubts: whether a value that rests on a doubtful gate is withheld or reported; accepted_doubts: codes of those that
+    withhold nothing in this study.
+    """
 
     min_parent_events: int = 100
     lod_events: int = 20
     lloq_events: int = 50
     populations: Mapping[str, Reportability] = field(default_factory=dict)
+    doubts: Literal["withhold", "report"] = "withhold"
+    accepted_doubts: tuple[str, ...] = ()
+
+    def withholds(self, code: str) -> bool:
+        """Return whether a doubt withholds the values that rest on it; remarks never do.
+
+        >>> Reportability(accepted_doubts=("weak_stain",)).withholds("weak_stain")
+        False
+        """
+        return self.doubts == "withhold" and DOUBTS[code].withholds and code not in self.accepted_doubts
 
     def of(self, population: str) -> Reportability:
         """Return the limits that hold for a population.

@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from immunomon.errors import UnknownName, nearest
 
-__all__ = ["DOUBTS", "Doubt", "DoubtKind", "PlacedBy", "withholding"]
+__all__ = ["DOUBTS", "Doubt", "DoubtKind", "PlacedBy", "doubts_from", "joined", "least_sure", "merged", "withholding"]
 
 # What set a border: the sample's own events, what the study's other files say, a control tube, a declared way out for
 # data that show nothing, a person (declared, moved or drawn elsewhere), or nothing at all.
 PlacedBy = Literal["data", "consensus", "control", "fallback", "person", "none"]
+# From the surest to the least sure: a population goes by the least sure of its gate's coordinates.
+_SUREST_FIRST: tuple[PlacedBy, ...] = ("data", "control", "consensus", "person", "fallback", "none")
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,9 @@ class Doubt:
         """What kind of doubt it is."""
         return DOUBTS[self.code]
 
+    def __str__(self) -> str:
+        return f"{self.code}({self.axis})" if self.axis else self.code
+
     @property
     def sentence(self) -> str:
         """The doubt for people: on which axis, what it means, what was seen."""
@@ -172,3 +177,42 @@ def withholding(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
     (Doubt(code='weak_stain', axis='CD4', detail=''),)
     """
     return tuple(doubt for doubt in doubts if doubt.kind.withholds)
+
+
+def merged(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
+    """Return the doubts with one for each code and axis, in order of first mention; what was seen is kept of all.
+
+    >>> merged([Doubt("saturated", "CD3", "5 %"), Doubt("saturated", "CD3", "7 %")])
+    (Doubt(code='saturated', axis='CD3', detail='5 %; 7 %'),)
+    """
+    details: dict[tuple[str, str], dict[str, None]] = {}
+    for doubt in doubts:
+        details.setdefault((doubt.code, doubt.axis), {})[doubt.detail] = None
+    return tuple(Doubt(code, axis, "; ".join(filter(None, seen))) for (code, axis), seen in details.items())
+
+
+def joined(doubts: Iterable[Doubt]) -> str | None:
+    """Return the codes with their axes for a table, None if there are none.
+
+    >>> joined([Doubt("weak_stain", "CD25"), Doubt("not_compensated")])
+    'weak_stain(CD25); not_compensated'
+    """
+    return "; ".join(dict.fromkeys(map(str, doubts))) or None
+
+
+def doubts_from(data: Iterable[Mapping[str, Any]]) -> tuple[Doubt, ...]:
+    """Return the doubts that ``to_dict`` wrote.
+
+    >>> doubts_from([Doubt("saturated", "CD3").to_dict()])
+    (Doubt(code='saturated', axis='CD3', detail=''),)
+    """
+    return tuple(Doubt(str(item["code"]), str(item.get("axis", "")), str(item.get("detail", ""))) for item in data)
+
+
+def least_sure(origins: Iterable[PlacedBy]) -> PlacedBy:
+    """Return what set the least sure of a gate's coordinates; ``none`` if there are none.
+
+    >>> least_sure(["data", "fallback", "consensus"])
+    'fallback'
+    """
+    return max(origins, key=_SUREST_FIRST.index, default="none")

@@ -13,13 +13,15 @@ from immunomon.model.gatetree import GateTree
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import GatingStrategy
+from immunomon.model.trust import joined
 from immunomon.pipeline.jobs import threads_each
 from immunomon.pipeline.placed import apply_to_file
 from immunomon.pipeline.single import FROM_FILE, Compensation, gate_file
 
 __all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
 
-COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent")
+_TRUST = ("placed_by", "gate_note", "doubts")
+COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent", *_TRUST)
 Row = dict[str, str | int | float | None]
 _MUCH = 100_000_000  # bytes: some eight ordinary files
 
@@ -108,6 +110,9 @@ def _rows(name: str, tree: GateTree) -> list[Row]:
                 "count": count,
                 "parent_count": parent_count,
                 "percent_of_parent": 100.0 * count / parent_count if count is not None and parent_count else None,
+                "placed_by": population.placed_by,
+                "gate_note": population.failure or population.note or None,
+                "doubts": joined(population.doubts),
             }
         )
     return rows

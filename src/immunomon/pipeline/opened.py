@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
-from immunomon.model.populations import TABLES
+from immunomon.model.populations import DOUBTS, TABLES
 from immunomon.model.quality_table import QUALITY
 from immunomon.model.responses import RESPONSES
 from immunomon.model.steadiness import STEADINESS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "open_run"]
 
 _NORMALISED = tuple(table.name for table in (NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
-_MORE_TABLES = (QUALITY.name, RESPONSES.name, STEADINESS.name, *_NORMALISED)
+_MORE_TABLES = (DOUBTS.name, QUALITY.name, RESPONSES.name, STEADINESS.name, *_NORMALISED)
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,13 @@ def moved_gates(plan: Plan) -> dict[str, dict[str, Settled]]:
     found: dict[str, dict[str, Settled]] = {}
     for one in plan.overrides:
         if one.action == "move-gate":
-            settled = Settled(source=f"moved by {one.by}", note=f"moved {one.said}", instead=one.gate, keep=one.keep)
+            settled = Settled(
+                source=f"moved by {one.by}",
+                note=f"moved {one.said}",
+                instead=one.gate,
+                keep=one.keep,
+                placed_by={"": "person"},
+            )
             found.setdefault(one.sample, {})[one.population] = settled
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.model.measured import Measured, SampleResult
-from immunomon.model.populations import TABLES
+from immunomon.model.populations import DOUBTS, TABLES
 from immunomon.model.quality import Quality
 from immunomon.pipeline.accounting import Accounted
 from immunomon.pipeline.audit import user_name
@@ -166,7 +166,7 @@ def _write_tables(
     plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, say: Progress
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
-    names = (*TABLES, "steadiness", "quality", "responses")
+    names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
     tables = tabulate(results, plan.strategies, plan.study.reportability, qualities=qualities)
     tables["quality"] = grade([result.sample for result in results], qualities)
     tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)

@@ -183,7 +183,8 @@ def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, ev
         channels = tuple(events.channels[events.index(axis)] for axis in axes)
         values = np.column_stack([events.column(axis)[some] for axis in axes])
         ground = EventTable(values, channels, events.scale, events.source)
-    return Estimate(placed.id, placed.facts, placed.errors, placed.source, placed.note, placed.failure, ground)
+    about = (placed.facts, placed.errors, placed.source, placed.note, placed.failure)
+    return Estimate(placed.id, *about, ground, placed.doubts, placed.origins)
 
 
 @dataclass(frozen=True, eq=False)

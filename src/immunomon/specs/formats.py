@@ -10,7 +10,7 @@ from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, In
 from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.atlas_tables import PROJECTED_SAMPLES
 from immunomon.model.mechanism import MECHANISM_TABLES
-from immunomon.model.populations import TABLES, Table
+from immunomon.model.populations import DOUBTS, TABLES, Table
 from immunomon.model.quality_table import QUALITY
 from immunomon.model.statistics import STATISTICS_TABLES
 from immunomon.specs.gatecall import Methods, gate_schema
@@ -51,7 +51,7 @@ def write_file_formats(path: Path, *, methods: Methods) -> None:
 
 
 def _tables() -> str:
-    return "\n\n".join(_table(table) for table in (*TABLES.values(), QUALITY))
+    return "\n\n".join(_table(table) for table in (*TABLES.values(), DOUBTS, QUALITY))
 
 
 def _table(table: Table) -> str:

@@ -123,6 +123,13 @@ class ReportabilitySpec(SpecModel):
     populations: dict[str, LimitsSpec] = Field(
         {}, max_length=500, description="Populations with limits of their own, by id."
     )
+    doubts: Literal["withhold", "report"] = Field(
+        "withhold",
+        description="Whether a value that rests on a doubtful gate is withheld, with the reason, or reported.",
+    )
+    accepted_doubts: list[Text] = Field(
+        [], max_length=100, description="Codes of doubts that withhold nothing in this study, such as visit_outlier."
+    )
 
 
 class StudySpec(SpecModel):
@@ -215,7 +222,13 @@ def _pair(days: list[Any] | None) -> tuple[int, int] | None:
 
 
 def _reportability(spec: ReportabilitySpec) -> Reportability:
-    everywhere = Reportability(spec.min_parent_events, spec.lod_events, spec.lloq_events)
+    everywhere = Reportability(
+        spec.min_parent_events,
+        spec.lod_events,
+        spec.lloq_events,
+        doubts=spec.doubts,
+        accepted_doubts=tuple(spec.accepted_doubts),
+    )
     populations = {
         name: replace(everywhere, **own.model_dump(exclude_none=True)) for name, own in spec.populations.items()
     }

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunomon.errors import nearest
+from immunomon.model.trust import DOUBTS
 from immunomon.specs import catalog
 from immunomon.specs.assessments import check_assessment_rules
 from immunomon.specs.findings import DataPath, Findings, shown
@@ -168,6 +170,10 @@ def _check_compensation(spec: StudySpec, folder: Path, findings: Findings) -> No
 
 
 def _check_limits(spec: ReportabilitySpec, findings: Findings) -> None:
+    for place, code in enumerate(spec.accepted_doubts):
+        if code not in DOUBTS:
+            what = f"no doubt with the code {shown(code)}; {nearest(code, DOUBTS)}"
+            findings.add(("reportability", "accepted_doubts", place), what, "see docs/trust.md for the codes")
     own: list[tuple[DataPath, int, int]] = [(("reportability",), spec.lod_events, spec.lloq_events)]
     for name, limits in spec.populations.items():
         lod = spec.lod_events if limits.lod_events is None else limits.lod_events

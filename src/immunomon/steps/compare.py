@@ -23,7 +23,18 @@ __all__ = ["compare"]
 Floats = NDArray[np.float64]
 _SLOT = ["subject", "visit", "panel"]
 _QUANTITY = ["panel", "quantity", "population", "denominator"]
-_VALUE = ["label", "sample_id", "study_day", "count", "denominator_count", "value", "gate_se", "status", "reason"]
+_VALUE = [
+    "label",
+    "sample_id",
+    "study_day",
+    "count",
+    "denominator_count",
+    "value",
+    "gate_se",
+    "status",
+    "reason",
+    "rests_on",
+]
 _MEASURED = ["subject", "visit", *_QUANTITY, *_VALUE]
 
 
@@ -132,7 +143,8 @@ def _judged_slots(slots: pd.DataFrame) -> pd.DataFrame:
 def _placed(slots: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return a row for every slot x quantity of its panel, with the value where there is one."""
     named = values.sort_values("sample_id").drop_duplicates(_QUANTITY)[[*_QUANTITY, "label"]]
-    own = ["sample_id", *_QUANTITY, "count", "denominator_count", "value", "gate_se", "reportable", "reason"]
+    numbers = ["count", "denominator_count", "value", "gate_se"]
+    own = ["sample_id", *_QUANTITY, *numbers, "reportable", "reason", "rests_on"]
     rows = slots.merge(named, on="panel").merge(
         values[own].rename(columns={"reason": "own_reason"}), on=["sample_id", *_QUANTITY], how="left"
     )
@@ -141,7 +153,6 @@ def _placed(slots: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     failed = rows["status"].notna()
     rows["reason"] = rows["reason"].mask(bad, rows["own_reason"].fillna(fallback))
     rows["status"] = rows["status"].mask(bad, "not reportable").fillna("ok")
-    numbers = ["count", "denominator_count", "value", "gate_se"]
     rows[numbers] = rows[numbers].mask(failed)
     return rows[_MEASURED]
 
@@ -173,6 +184,7 @@ def _ratio(percent: pd.DataFrame, ratio: RatioQuantity) -> pd.DataFrame:
         gate_se=np.hypot(_relative(rows, ""), _relative(rows, "_lower")),
         status=worse.mask(both & empty, "not reportable"),
         reason=reason.mask(both & empty, nothing),
+        rests_on=_joined(rows["rests_on"], rows["rests_on_lower"]),
     )[_MEASURED]
 
 
@@ -199,7 +211,7 @@ def _joined(first: pd.Series[str], second: pd.Series[str]) -> pd.Series[str]:
 
 def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     key = ["subject", *_QUANTITY]
-    kept = ["value", "sample_id", "count", "denominator_count", "gate_se", "status", "reason"]
+    kept = ["value", "sample_id", "count", "denominator_count", "gate_se", "status", "reason", "rests_on"]
     base = measured.loc[measured["visit"] == baseline, [*key, *kept]]
     rows = measured.merge(base.rename(columns={name: f"base_{name}" for name in kept}), on=key, how="left")
     fine = rows["status"] == "ok"
@@ -214,6 +226,7 @@ def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return rows.assign(
         baseline=rows["base_value"],
         baseline_sample_id=rows["base_sample_id"].where(rows["base_value"].notna()),
+        baseline_rests_on=rows["base_rests_on"],
         change=change.where(ok),
         percent_change=(100 * change / rows["base_value"].mask(rows["base_value"] == 0)).where(ok),
         log_odds_change=log_odds_change,

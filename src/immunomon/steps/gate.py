@@ -16,10 +16,20 @@ from immunomon.model.events import EventTable, Scale
 from immunomon.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
 from immunomon.model.geometry import Boolean, Gate
 from immunomon.model.members import members
-from immunomon.model.placement import Controls, ControlTube, Movable, Nearness, Placement, WithControls
+from immunomon.model.placement import (
+    Controls,
+    ControlTube,
+    GateMethod,
+    Movable,
+    Nearness,
+    Placement,
+    WithControls,
+    origins_of,
+)
 from immunomon.model.scales import AnyScale
 from immunomon.model.settled import Settled
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
+from immunomon.model.trust import Doubt, PlacedBy, least_sure
 
 __all__ = ["axes_of", "gate"]
 
@@ -41,6 +51,7 @@ def gate(
     settled: Mapping[str, Settled] | None = None,
     controls: Controls | None = None,
     among: Mask | None = None,
+    dead: Mapping[str, str] | None = None,
     threads: int = 1,
 ) -> GateTree:
     """Return the strategy placed on the events, with every population's membership.
@@ -49,8 +60,8 @@ def gate(
     population and those below it, with the reason; the others stand. Gates that share a declaration and a parent are
     placed once. settled: population id -> where its gate lies, for gates that were decided outside this sample.
     controls: the sample's control tubes, whole, on the same scales. among: (events,) the only events that belong to any
-    population; all if left out. threads: how many share a large file; the result does not depend on it. Raises
-    WrongScale for events on another scale.
+    population; all if left out. dead: axis -> what is wrong with its detector; it carries no gate. threads: how many
+    share a large file; the result does not depend on it. Raises WrongScale for events on another scale.
 
     Where a gate is placed depends on nothing but these: no visit and no dose is known here.
 
@@ -66,7 +77,7 @@ def gate(
     if events.scale is not Scale.DISPLAY:
         raise WrongScale(f"{events.source}: gate needs events on the display scale, got {events.scale} ones")
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        placer = _Placer(events, scales, pool, settled or {}, controls, among)
+        placer = _Placer(events, scales, pool, settled or {}, controls, among, dead or {})
         for population in strategy.populations:
             placer.place(strategy, population)
     axes = {
@@ -88,9 +99,10 @@ class _Placer:
         settled: Mapping[str, Settled],
         controls: Controls | None,
         among: Mask | None,
+        dead: Mapping[str, str],
     ) -> None:
         self.events, self.scales, self._pool, self._settled = events, scales, pool, settled
-        self._controls = controls
+        self._controls, self._dead = controls, dead
         self._all = np.ones(events.count, dtype=np.bool_) if among is None else among
         self.memberships: dict[str, Mask] = {}
         self.placed: dict[str, PlacedPopulation] = {}
@@ -107,6 +119,11 @@ class _Placer:
         parent = self._mask(population.parent)
         if parent is None:
             return replace(blank, failure=f"its parent {population.parent} was not placed")
+        method = gate_method(population.gate)
+        silent = [Doubt("dead_detector", axis, self._dead[axis]) for axis in method.axes if axis in self._dead]
+        if silent:
+            reasons = (f"{doubt.axis}: the detector shows nothing, {doubt.detail}" for doubt in silent)
+            return replace(blank, failure="; ".join(reasons), doubts=tuple(silent))
         decided = self._settled.get(population.id)
         placement = self._moved(population, decided) if decided else self._placement(strategy, population)
         if isinstance(placement, GateNotPlaced):
@@ -123,8 +140,15 @@ class _Placer:
             errors=placement.errors,
             note=placement.note,
             source=placement.source or population.gate.method,
+            doubts=placement.doubts,
+            origins=self._origins(method, placement, shape),
         )
         return found if decided is None else replace(found, own_weight=decided.own_weight, outlier=decided.outlier)
+
+    def _origins(self, method: GateMethod, placement: Placement, shape: Gate) -> dict[str, PlacedBy]:
+        if isinstance(shape, Boolean):  # it has no border of its own
+            return {"": least_sure(self.placed[name].placed_by for name in shape.of)}
+        return origins_of(method, placement)
 
     def _mask(self, population: str) -> Mask | None:
         return self._all if population == ROOT else self.memberships.get(population)
@@ -137,12 +161,14 @@ class _Placer:
     def _moved(self, population: Population, decided: Settled) -> Placement | GateNotPlaced:
         if decided.instead is not None:
             other = gate_method(decided.instead).fit(self.events, self.scales)  # declared: it looks at no event
-            return Placement({population.keep: other.regions[decided.keep]}, {}, decided.note, decided.source)
+            only = {population.keep: other.regions[decided.keep]}
+            return Placement(only, {}, decided.note, decided.source, {}, decided.doubts, decided.placed_by)
         method = gate_method(population.gate)
         if not isinstance(method, Movable):
             return GateNotPlaced(f"a gate of method {population.gate.method} cannot be moved")
         regions = method.at(decided.facts, self.scales)
-        return Placement(regions, decided.facts, decided.note, decided.source, decided.errors)
+        about = (decided.note, decided.source, decided.errors, decided.doubts, decided.placed_by)
+        return Placement(regions, decided.facts, *about)
 
     def _placement(self, strategy: GatingStrategy, population: Population) -> Placement | GateNotPlaced:
         key = strategy.gate_id(population.id)

@@ -51,4 +51,6 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
         sources={population.id: population.source for population in tree.populations if population.source},
         notes={population.id: population.note for population in tree.populations if population.note},
         outliers=tuple(population.id for population in tree.populations if population.outlier),
+        doubts={population.id: population.doubts for population in tree.populations if population.doubts},
+        placed_by={population.id: population.placed_by for population in tree.populations},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,11 @@ from immunomon.gates import gate_method
 from immunomon.kernels.between import Between, agree_between
 from immunomon.kernels.consensus import Consensus, consensus
 from immunomon.model.events import EventTable
-from immunomon.model.placement import Anchored, GateMethod, Movable
+from immunomon.model.placement import Anchored, GateMethod, Movable, axis_of, origins_of
 from immunomon.model.scales import AnyScale
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.strategy import GatingStrategy, Population
+from immunomon.model.trust import Doubt, PlacedBy, merged
 
 __all__ = ["Belonging", "settle"]
 
@@ -27,6 +29,8 @@ Estimates = Mapping[str, Estimate]
 
 # A sample's own events put the gate so nearly where the others say that it need not be spoken of, display scale.
 _UNSPOKEN = 0.05
+# A fallback is confirmed by others that place the border within so many standard errors of it.
+_CONFIRMED = 2.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,9 @@ def _agreed(method: Movable, said: Estimates, belongings: Mapping[str, Belonging
         return {}
     typical = _typical(said)
     return {
-        sample: _settled(one, {name: (agreed[name], place) for name in agreed}, typical)
-        for place, (sample, one) in enumerate(said.items())
+        sample: _settled(own, method, agreed, place, typical)
+        for place, (sample, own) in enumerate(said.items())
+        if not any(doubt.code == "dead_detector" for doubt in own.doubts)  # nothing can be gated there
     }
 
 
@@ -157,26 +162,76 @@ def _typical(said: Estimates) -> dict[str, float]:
     return {name: float(np.median([facts[name] for facts in placed if name in facts])) for name in names}
 
 
-def _settled(one: Estimate, agreed: Mapping[str, tuple[Consensus, int]], typical: Mapping[str, float]) -> Settled:
-    values = {name: float(found.values[place]) for name, (found, place) in agreed.items()}
-    errors = dict(one.errors) | {name: float(found.errors[place]) for name, (found, place) in agreed.items()}
-    weight = min(float(found.own_weight[place]) for found, place in agreed.values())
-    outlier = any(bool(found.outlier[place]) for found, place in agreed.values())
-    own = one.facts if one.facts and not one.failure else typical
-    facts = {**typical, **own, **values}
-    source = f"consensus, own weight {weight:.2f} ({one.source or 'no own estimate'})"
-    return Settled(facts, errors, source, _why(one, values, outlier), weight, outlier)
+def _settled(
+    own: Estimate, method: Movable, agreed: Mapping[str, Consensus], place: int, typical: Mapping[str, float]
+) -> Settled:
+    assert isinstance(method, GateMethod)
+    values = {name: float(found.values[place]) for name, found in agreed.items()}
+    errors = dict(own.errors) | {name: float(found.errors[place]) for name, found in agreed.items()}
+    weight = min(float(found.own_weight[place]) for found in agreed.values())
+    is_outlier = any(bool(found.outlier[place]) for found in agreed.values())
+    # Peaks that a coordinate lies between are agreed on, too, but they are no coordinates.
+    named = [name for name in method.coordinates if name in agreed]
+    views = [_View.of(name, axis_of(method, name), own, agreed[name], place) for name in named]
+    facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
+    source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
+    note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
+    replaced = {axis for view in views if not view.is_seen for axis in ("", view.axis)}
+    kept = (doubt for doubt in own.doubts if doubt.code != "fallback_alone" or doubt.axis not in replaced)
+    doubts = merged([*kept, *(doubt for view in views for doubt in view.doubts)])
+    origins = dict(own.placed_by) | {view.name: view.origin for view in views}
+    return Settled(facts, errors, source, note, weight, is_outlier, doubts=doubts, placed_by=origins)
 
 
-def _why(one: Estimate, values: Mapping[str, float], outlier: bool) -> str:
-    if not any(name in one.errors for name in values):
-        reason = one.failure or one.note or "no estimate of its own"
-        return f"placed where the other samples of its subject and batch say: {reason}"
-    moved = [f"{name} {one.facts[name]:.3f} -> {at:.3f}" for name, at in values.items() if name in one.facts]
-    if outlier:
-        return f"out of line with the other samples of its subject and batch, not followed: {', '.join(moved)}"
-    far = any(abs(one.facts.get(name, at) - at) > _UNSPOKEN for name, at in values.items())
-    return f"drawn to the other samples of its subject and batch: {', '.join(moved)}" if far else ""
+@dataclass(frozen=True)
+class _View:
+    """What became of one coordinate of one sample's gate: what set it, and what is to be said of it.
+
+    is_seen: whether the sample's own events show it.
+    """
+
+    name: str
+    axis: str
+    origin: PlacedBy
+    is_seen: bool = True
+    note: str = ""
+    doubts: tuple[Doubt, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, axis: str, own: Estimate, agreed: Consensus, place: int) -> _View:
+        value, origin = float(agreed.values[place]), own.placed_by.get(name, "data")
+        on = f"{axis}: " if axis else ""
+        if name not in own.errors:
+            reason = _reason(own, axis)
+            doubt = _unseen(own, name, axis, value, float(agreed.errors[place]), reason)
+            note = f"{on}placed where the other samples of its subject and batch say: {reason}"
+            return cls(name, axis, "consensus", is_seen=False, note=note, doubts=(doubt,))
+        moved = f"{name} {own.facts[name]:.3f} -> {value:.3f}"
+        if bool(agreed.outlier[place]):
+            note = f"{on}out of line with the other samples of its subject and batch, not followed: {moved}"
+            doubt = Doubt("not_followed", axis, moved)
+            return cls(name, axis, "consensus", note=note, doubts=(doubt,))
+        far = abs(own.facts[name] - value) > _UNSPOKEN
+        note = f"{on}drawn to the other samples of its subject and batch: {moved}" if far else ""
+        return cls(name, axis, origin, note=note)
+
+
+def _unseen(own: Estimate, name: str, axis: str, value: float, error: float, reason: str) -> Doubt:
+    """Return what a coordinate is called that the sample's own events do not show, by what its fallback says."""
+    if own.placed_by.get(name) != "fallback" or name not in own.facts:
+        return Doubt("borrowed", axis, reason)
+    distance = abs(own.facts[name] - value)
+    code = "fallback_confirmed" if distance <= _CONFIRMED * error else "fallback_contradicted"
+    return Doubt(code, axis, f"fallback {own.facts[name]:.3f}, other samples {value:.3f} +- {error:.3f}")
+
+
+def _reason(own: Estimate, axis: str) -> str:
+    """Return why the sample's own events do not show a border on an axis: notes speak of one axis after the other."""
+    if own.failure:
+        return own.failure
+    parts = re.split(r"; (?=[^;:]+: )", own.note) if own.note else []
+    about = [part for part in parts if axis and part.startswith((f"{axis}:", f"{axis}+:", f"{axis}-:"))]
+    return "; ".join(about or parts) or "no estimate of its own"
 
 
 def _pooled(
@@ -216,5 +271,9 @@ def _placed_once(
     except GateNotPlaced:
         return {}  # each sample's own placement stands, or its own reason why there is none
     source = f"{placement.source or 'placed'} on the {fit}'s events"
-    settled = Settled(placement.facts, placement.errors, source, placement.note)
+    origins: dict[str, PlacedBy] = {
+        name: "consensus" if origin == "data" else origin for name, origin in origins_of(method, placement).items()
+    }
+    about = (placement.facts, placement.errors, source, placement.note)
+    settled = Settled(*about, doubts=placement.doubts, placed_by=origins)
     return dict.fromkeys(members, settled)

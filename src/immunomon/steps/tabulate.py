@@ -10,14 +10,17 @@ import pandas as pd
 
 from immunomon.kernels.intervals import logit_interval, wilson
 from immunomon.model.measured import Measured, SampleResult
-from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
+from immunomon.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
 from immunomon.model.quality import Quality, Verdict
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.model.study import Reportability, Sample
+from immunomon.model.trust import merged
+from immunomon.steps.weigh import gates_under, weigh
 
 __all__ = ["cells_per_ul", "tabulate", "verdict"]
 
 Row = dict[str, Any]
+_CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
 
 
 def verdict(count: int | None, denominator_count: int | None, limits: Reportability) -> str | None:
@@ -67,13 +70,13 @@ def tabulate(
     *,
     qualities: Mapping[str, Quality] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables ``samples``, ``populations``, ``frequencies`` and ``medians``, each by its column contract.
+    """Return the tables samples, populations, frequencies, medians and doubts, each by its column contract.
 
     results: one per file of the sample list, in its order; strategies: by name. A failed sample has all its rows,
     without values and with the reason. qualities: sample id -> its acquisition's; of a sample whose acquisition failed
     no value may be reported.
     """
-    rows: dict[str, list[Row]] = {"samples": [], "populations": [], "frequencies": [], "medians": []}
+    rows: dict[str, list[Row]] = {name: [] for name in _CONTRACTS}
     for result in results:
         quality = (qualities or {}).get(result.sample.id)
         rows["samples"].append({**_sample_row(result), **_quality(quality)})
@@ -83,11 +86,11 @@ def tabulate(
         rows["populations"].extend(_judged(_population_rows(result, strategy, limits), quality))
         rows["frequencies"].extend(_judged(_frequency_rows(result, strategy, limits), quality))
         rows["medians"].extend(_judged(_median_rows(result, strategy, limits), quality))
+        rows["doubts"].extend(_doubt_rows(result, limits))
     _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
     _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
     _add_total_intervals(rows["frequencies"])
-    contracts = {"samples": SAMPLES, "populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
-    return {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
+    return {name: frame_of(rows[name], contract) for name, contract in _CONTRACTS.items()}
 
 
 def frame_of(rows: Sequence[Row], contract: Table) -> pd.DataFrame:
@@ -150,6 +153,15 @@ def _count(result: SampleResult, population: str) -> int | None:
     return measured.events if population == ROOT else measured.counts.get(population)
 
 
+def _verdict(
+    result: SampleResult, strategy: GatingStrategy, population: str, denominator: str, limits: Reportability
+) -> Row:
+    """Return whether a value may be reported, why not, and what its trust rests on."""
+    within = () if denominator == ROOT else (denominator,)
+    trust = weigh(result.measured, population, limits, gates=gates_under(strategy, population, *within))
+    return {**_status(_why_not(result, population, denominator, limits) or trust.reason), **trust.columns}
+
+
 def _why_not(result: SampleResult, population: str, denominator: str, limits: Reportability) -> str | None:
     if result.measured is None:
         return f"sample {result.status}: {result.reason}"
@@ -178,7 +190,7 @@ def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Rep
             "cells_per_ul_method": platform,
             "gate_method": population.gate.method,
             **_gate(result, population),
-            **_status(_why_not(result, population.id, population.parent, limits)),
+            **_verdict(result, strategy, population.id, population.parent, limits),
         }
 
 
@@ -235,7 +247,7 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
                 "denominator_count": _count(result, denominator),
                 "gate_se": gate_se,
                 "border_se": border_se,
-                **_status(_why_not(result, population.id, denominator, limits)),
+                **_verdict(result, strategy, population.id, denominator, limits),
             }
 
 
@@ -251,7 +263,22 @@ def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reporta
                 "detector": detector,
                 "count": _count(result, population.id),
                 "median_intensity": measured.medians.get(population.id, {}).get(marker),
-                **_status(_why_not(result, population.id, population.parent, limits)),
+                **_verdict(result, strategy, population.id, population.parent, limits),
+            }
+
+
+def _doubt_rows(result: SampleResult, limits: Reportability) -> Iterator[Row]:
+    for population, doubts in (result.measured.doubts if result.measured else {}).items():
+        for doubt in merged(doubts):
+            yield {
+                **_whose(result.sample),
+                "population": population,
+                "code": doubt.code,
+                "axis": doubt.axis or None,
+                "detail": doubt.detail or None,
+                "sentence": doubt.sentence,
+                "remedy": doubt.kind.remedy,
+                "withholds": limits.withholds(doubt.code),
             }
 
 

@@ -1,0 +1,85 @@
+"""Weigh: which doubtful gates a value rests on, and whether it may be reported all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from immunomon.gates import gate_method
+from immunomon.model.measured import Measured
+from immunomon.model.strategy import ROOT, GatingStrategy
+from immunomon.model.study import Reportability
+from immunomon.model.trust import Doubt, joined, merged, withholding
+
+__all__ = ["Trust", "gates_under", "weigh"]
+
+
+def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
+    """Return the populations whose gates decide what is in some populations, ``root`` first, parents before children.
+
+    Those are their own gates and all above them, the populations that these were placed on, the operands of boolean
+    gates, and all above those.
+
+    >>> from immunomon.model.strategy import GateDeclaration, Population
+    >>> gate = GateDeclaration("interval", {"axis": "CD3"})
+    >>> tree = (Population("live", "Live", "root", gate, "inside"), Population("t", "T", "live", gate, "inside"))
+    >>> gates_under(GatingStrategy("s", "S", 1, None, tree), "t")
+    ('root', 'live', 't')
+    """
+    met: set[str] = set()
+    waiting = list(populations)
+    while waiting:
+        name = waiting.pop()
+        if name in met or name == ROOT:
+            continue
+        met.add(name)
+        population = strategy.population(name)
+        waiting += [population.parent, *gate_method(population.gate).references]
+        waiting += [population.gate.place_on] if population.gate.place_on else []
+    return (ROOT, *(name for name in strategy.ids if name in met))
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a value's trust comes to: the doubts on its own gate, those it rests on, and why it is withheld.
+
+    doubts: of the population's own gate and value, remarks among them; rests_on: (population, doubt) of its own gate,
+    those above it and those of its denominator, remarks left out; reason: None if it may be reported.
+    """
+
+    placed_by: str | None
+    doubts: tuple[Doubt, ...]
+    rests_on: tuple[tuple[str, Doubt], ...]
+    reason: str | None
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The columns of the result tables."""
+        rests_on = "; ".join(f"{population}: {doubt}" for population, doubt in self.rests_on) or None
+        return {"placed_by": self.placed_by, "doubts": joined(self.doubts), "rests_on": rests_on}
+
+
+def weigh(measured: Measured | None, population: str, limits: Reportability, *, gates: Sequence[str]) -> Trust:
+    """Return what speaks for and against a population's value in one sample.
+
+    gates: the populations whose gates it rests on (``gates_under``); limits: whether doubts withhold, and which are
+    accepted.
+
+    >>> measured = Measured(9, {"t": 5}, {}, {}, doubts={"t": (Doubt("weak_stain", "CD3"),)}, placed_by={"t": "data"})
+    >>> weigh(measured, "t", Reportability(), gates=["root", "t"]).columns["rests_on"]
+    't: weak_stain(CD3)'
+    """
+    if measured is None:
+        return Trust(None, (), (), None)
+    own = merged(measured.doubts.get(population, ()))
+    under = tuple((name, doubt) for name in gates for doubt in withholding(measured.doubts.get(name, ())))
+    counted = [(name, doubt) for name, doubt in under if limits.withholds(doubt.code)]
+    return Trust(measured.placed_by.get(population), own, under, _reason(counted))
+
+
+def _reason(counted: Sequence[tuple[str, Doubt]]) -> str | None:
+    if not counted:
+        return None
+    name, doubt = counted[0]
+    more = f", and {len(counted) - 1} more, see rests_on" if len(counted) > 1 else ""
+    return f"in doubt: {name}: {doubt.sentence}{more}"
