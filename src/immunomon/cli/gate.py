@@ -38,8 +38,9 @@ def gate(
     compensation: str,
     jobs: int | None,
 ) -> int:
-    """Gate files and write or print the table; return 0 if every file was gated, else 1."""
+    """Gate files and write or print the table; return 0 if every population of every file was placed, else 1."""
     declared, using, _ = find_gates(strategy, panel)
+    remarks: list[str] = []
     with stages() if len(files) > 1 else nullcontext() as progress:  # one file is done before a bar is drawn
         rows, failures = gate_files(
             files,
@@ -49,6 +50,7 @@ def gate(
             memberships=memberships,
             jobs=jobs or default_jobs(),
             progress=progress,
+            say=remarks.append,
         )
     text = _as_csv(rows)
     if out is None:
@@ -57,9 +59,11 @@ def gate(
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8", newline="")
         typer.echo(f"{len(files) - len(failures)} files gated, {len(failures)} failed; the table is in {out}", err=True)
+    for remark in remarks:
+        typer.echo(f"note: {remark}", err=True)
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
-    return 1 if failures else 0
+    return 1 if failures or any(row["count"] is None for row in rows) else 0
 
 
 def find_gates(named: str, panel: str | None = None) -> tuple[GatingStrategy | PlacedStrategy, Panel | None, Path]:

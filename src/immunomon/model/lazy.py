@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -121,9 +121,20 @@ class CompensatedTable(LazyTable):
         if column >= 0:
             values = self.raw.stored([column])[:, column]
             return np.array(values if rows is None else values[rows], dtype=np.float64)
-        return weighted(
-            self.raw.stored(self.recipe.sources), self.recipe.sources, self.recipe.weights[place], rows=rows
-        )
+        # What is no number in a detector must not reach channels that it has no part in: 0 x NaN is NaN.
+        used = np.flatnonzero(self.recipe.weights[place])
+        sources = [self.recipe.sources[at] for at in used]
+        return weighted(self.raw.stored(sources), sources, self.recipe.weights[place][used], rows=rows)
+
+    def detectors_of(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return the raw columns that some channels are computed from."""
+        found: dict[int, None] = {}
+        for place in map(self.index, names):
+            if self.recipe.direct[place] >= 0:
+                found[self.recipe.direct[place]] = None
+            else:
+                found |= dict.fromkeys(self.recipe.sources[at] for at in np.flatnonzero(self.recipe.weights[place]))
+        return tuple(found)
 
 
 class FastColumns:

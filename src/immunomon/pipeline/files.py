@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,8 +35,11 @@ def gate_files(
     memberships: Path | None = None,
     jobs: int = 1,
     progress: Callable[[str, int, int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[list[Row], list[str]]:
     """Return one row per file and population (columns: COLUMNS), and why files failed.
+
+    say: called with what was repaired, not compensated, left out and not placed, file after file.
 
     strategy: as declared, placed on each file anew, or placed already, by another program or a run. memberships: a
     folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
@@ -44,25 +47,37 @@ def gate_files(
     """
     threads, fast = threads_each(len(files), jobs), _is_much(files)
 
-    def one(file: Path) -> list[Row] | str:
+    def one(file: Path) -> tuple[list[Row] | str, list[str]]:
+        remarks: list[str] = []
         try:
             if isinstance(strategy, PlacedStrategy):
                 tree = apply_to_file(file, strategy, panel=panel, compensation=compensation)
             else:
-                tree = gate_file(file, strategy, panel=panel, compensation=compensation, threads=threads, fast=fast)
+                tree = gate_file(
+                    file,
+                    strategy,
+                    panel=panel,
+                    compensation=compensation,
+                    threads=threads,
+                    fast=fast,
+                    say=remarks.append,
+                )
         except ImmunomonError as error:
-            return str(error)
+            return str(error), remarks
         if memberships is not None:
             ways = {population.id: population.path for population in tree.populations}
             paths = {ways[name]: mask for name, mask in tree.memberships.items()}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", paths, tree.count)
-        return _rows(names[file], tree)
+        return _rows(names[file], tree), [*remarks, *_not_placed(file, tree)]
 
     names = own_names(files)
     rows: list[Row] = []
     failures: list[str] = []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for number, result in enumerate(pool.map(one, files), start=1):
+        for number, (result, remarks) in enumerate(pool.map(one, files), start=1):
+            if say:
+                for remark in remarks:
+                    say(remark)
             if isinstance(result, str):
                 failures.append(result)
             else:
@@ -95,6 +110,16 @@ def own_stem(file: Path, files: Sequence[Path]) -> str:
     """
     alone = sum(1 for other in files if other.stem == file.stem) == 1
     return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
+
+
+def _not_placed(file: Path, tree: GateTree) -> Iterator[str]:
+    """Yield what was not placed and why; what lies below it goes without saying."""
+    missing = {population.id for population in tree.populations if tree.size(population.id) is None}
+    for population in tree.populations:
+        if population.id in missing and population.parent not in missing:
+            below = sum(f"/{population.id}/" in f"{other.path}/" for other in tree.populations) - 1
+            more = f"; nor were the {below} below it" if below else ""
+            yield f"{file}: {population.id} was not placed: {population.failure or 'no gate is given'}{more}"
 
 
 def _rows(name: str, tree: GateTree) -> list[Row]:

@@ -133,7 +133,8 @@ def _compensation(study: Study, panels: Iterable[Panel]) -> tuple[Compensation, 
     if declared.source == "matrix" and declared.path is not None:
         path = study.folder / declared.path
         return Compensation(from_file=False, matrix=read_matrix_csv(path, panels)), [path]
-    return Compensation(from_file=declared.source == "file"), []
+    is_own = declared.source == "file"
+    return Compensation(from_file=is_own, needed=is_own), []
 
 
 def _digests(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from immunomon.model.quality import Judged, QualityLimits
 from immunomon.model.scales import AnyScale
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.spillover import SpilloverMatrix
-from immunomon.model.strategy import GatingStrategy, Population
+from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.pipeline.controls import ControlsOf
 from immunomon.steps.compensate import compensate
 from immunomon.steps.gate import axes_of, gate
 from immunomon.steps.picture import picture
 from immunomon.steps.quantify import quantify
 from immunomon.steps.shake import shake
+from immunomon.steps.sift import Sifted, saturated, sift
 from immunomon.steps.transform import resolve_scales, transform
 
 __all__ = [
@@ -49,19 +50,41 @@ _GROUND = 5000  # events that a sample gives to a gate placed on several samples
 
 @dataclass(frozen=True)
 class Compensation:
-    """Which spillover matrix to use: the file's own, or this one (None: none)."""
+    """Which spillover matrix to use: the file's own, or this one (None: none).
+
+    needed: whether a file without a matrix of its own is refused, because nobody said that it needs none.
+    """
 
     from_file: bool = True
     matrix: SpilloverMatrix | None = None
+    needed: bool = False
 
     def of(self, header: FcsHeader) -> SpilloverMatrix | None:
-        """Return the matrix for a file; raises BadSpillover if it is malformed, or is not for this file's detectors."""
-        if self.from_file or self.matrix is None:
-            return spillover_of(header) if self.from_file else None
+        """Return the matrix for a file.
+
+        Raises BadSpillover if it is malformed, is not for this file's detectors, or is missing and needed.
+        """
+        if not self.from_file:
+            return None if self.matrix is None else self._fitted(self.matrix, header)
+        matrix = spillover_of(header)
+        if matrix is None and self.needed and is_stained(header):
+            raise BadSpillover(
+                f"{header.path}: the file has no spillover matrix of its own, so it cannot be compensated; give one "
+                "('compensation: source: matrix, path: MATRIX.csv') or declare that none is needed ('source: none')"
+            )
+        return matrix
+
+    @staticmethod
+    def _fitted(matrix: SpilloverMatrix, header: FcsHeader) -> SpilloverMatrix:
         try:
-            return fitted_to(self.matrix, header.channels)
+            return fitted_to(matrix, header.channels)
         except BadSpillover as error:
             raise BadSpillover(f"{header.path}: {error}") from error
+
+
+def is_stained(header: FcsHeader) -> bool:
+    """Say whether a file has several fluorescence channels, so that one can spill into another."""
+    return sum(channel.kind is ChannelKind.FLUORESCENCE for channel in header.channels) > 1
 
 
 FROM_FILE = Compensation()
@@ -112,10 +135,18 @@ def analyse(
     ready = _prepared(path, strategy, panel, compensation)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
-    among = _unflagged(judged, quality)
-    tree = gate(ready.display, strategy, ready.scales, settled=settled, controls=at_hand, among=among)
+    among = _kept(_unflagged(judged, quality), ready.sifted)
+    tree = gate(
+        ready.display,
+        strategy,
+        ready.scales,
+        settled=settled,
+        controls=at_hand,
+        among=among,
+        dead=ready.sifted.dead,
+    )
     shaken = shake(tree, ready.display, strategy, scales=ready.scales)
-    measured = quantify(tree, ready.compensated, ready.markers)
+    measured = _doubted(quantify(tree, ready.compensated, ready.markers), tree, ready)
     measured = replace(measured, gate_errors=shaken.gate_errors, border_errors=shaken.border_errors)
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
     return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated, judged)
@@ -131,6 +162,20 @@ def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> NDArray[
     return ~judged.flagged if judged is not None and quality is not None and quality.exclude_flagged else None
 
 
+def _kept(unflagged: NDArray[np.bool_] | None, sifted: Sifted) -> NDArray[np.bool_] | None:
+    if unflagged is None or sifted.numbers is None:
+        return sifted.numbers if unflagged is None else unflagged
+    return unflagged & sifted.numbers
+
+
+def _doubted(measured: Measured, tree: GateTree, ready: _Prepared) -> Measured:
+    """Return the measurements with the doubts that are about the file, and about what lies at a channel's top."""
+    doubts = dict(measured.doubts) | ({ROOT: ready.sifted.doubts} if ready.sifted.doubts else {})
+    for population, more in saturated(tree, ready.raw).items():
+        doubts[population] = (*doubts.get(population, ()), *more)
+    return replace(measured, doubts=doubts)
+
+
 def gate_file(
     path: Path,
     strategy: GatingStrategy,
@@ -139,14 +184,33 @@ def gate_file(
     compensation: Compensation = FROM_FILE,
     threads: int = 1,
     fast: bool = True,
+    say: Callable[[str], None] | None = None,
 ) -> GateTree:
     """Return one file read, compensated, transformed and gated, nothing more: the way from a path to counts.
 
     threads: how many work on the file at once; fast: by compiled code, which takes a second to load and longer to
-    compile the first time; the result depends on neither. Raises what ``analyse`` raises.
+    compile the first time; the result depends on neither. say: called with what was repaired, what is missing, and what
+    was left out. Raises what ``analyse`` raises.
     """
     ready = _prepared(path, strategy, panel, compensation, fast=fast)
-    return gate(ready.display, strategy, ready.scales, threads=threads)
+    if say:
+        for remark in _remarks(ready, compensation):
+            say(f"{path}: {remark}")
+    return gate(
+        ready.display,
+        strategy,
+        ready.scales,
+        among=ready.sifted.numbers,
+        dead=ready.sifted.dead,
+        threads=threads,
+    )
+
+
+def _remarks(ready: _Prepared, compensation: Compensation) -> Iterator[str]:
+    yield from ready.header.deviations
+    if ready.spillover is None and compensation.from_file and is_stained(ready.header):
+        yield "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
+    yield from (doubt.sentence for doubt in ready.sifted.doubts)
 
 
 def first_look(
@@ -165,7 +229,8 @@ def first_look(
     ready = _prepared(path, strategy, panel, compensation)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
-    tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=_unflagged(judged, quality))
+    among = _kept(_unflagged(judged, quality), ready.sifted)
+    tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=among, dead=ready.sifted.dead)
     placed = {population.id: population for population in tree.populations}
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
     said = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
@@ -196,6 +261,7 @@ class _Prepared:
     compensated: EventTable
     scales: Mapping[str, AnyScale]
     display: EventTable
+    sifted: Sifted
 
 
 def read_compensated(path: Path, axes: Sequence[str], *, panel: Panel, compensation: Compensation) -> EventTable:
@@ -222,8 +288,10 @@ def _prepared(
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
     scales = resolve_scales(strategy, axes, compensated)
-    display = transform(compensated, scales, fast=fast)
-    return _Prepared(header, events, spillover, markers, compensated, scales, display)
+    sifted = sift(events, compensated, axes)
+    # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
+    display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
+    return _Prepared(header, events, spillover, markers, compensated, scales, display, sifted)
 
 
 def _markers(events: EventTable, panel: Panel | None) -> Sequence[str]:

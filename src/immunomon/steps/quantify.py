@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.errors import WrongScale
 from immunomon.model.events import EventTable, Scale
@@ -38,9 +39,7 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
     medians: dict[str, dict[str, float | None]] = {}
     for population, mask in tree.memberships.items():
         rows = np.flatnonzero(mask)
-        medians[population] = {
-            marker: float(np.median(events.column(marker)[rows])) if rows.size else None for marker in markers
-        }
+        medians[population] = {marker: _median(events.column(marker)[rows]) for marker in markers}
     return Measured(
         events=tree.size(ROOT) or 0,
         counts={population.id: tree.size(population.id) for population in tree.populations},
@@ -54,3 +53,11 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
         doubts={population.id: population.doubts for population in tree.populations if population.doubts},
         placed_by={population.id: population.placed_by for population in tree.populations},
     )
+
+
+def _median(values: NDArray[np.floating]) -> float | None:
+    median = float(np.median(values)) if values.size else None
+    if median is None or np.isfinite(median):
+        return median
+    values = values[np.isfinite(values)]  # in a channel that no gate needs, events that are no numbers may be left
+    return float(np.median(values)) if values.size else None
