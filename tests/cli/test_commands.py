@@ -75,7 +75,8 @@ def test_files_are_gated_without_a_study(trial, tmp_path, command):
     status, out, _ = command("gate", "treg", file)
     assert status == 0
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == ["file", "population", "parent", "path", "count", "parent_count", "percent_of_parent"]
+    columns = ["file", "population", "parent", "path", "count", "parent_count", "percent_of_parent"]
+    assert list(rows[0]) == [*columns, "placed_by", "gate_note", "doubts"]
     assert rows[0]["path"] == "/singlets"
     assert {row["population"] for row in rows} >= {"treg", "cd4"}
     status, out, err = command("gate", "treg", file, "--out", tmp_path / "t.csv", "--memberships", tmp_path / "m")

@@ -56,8 +56,8 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
 
 
 def _median(values: NDArray[np.floating]) -> float | None:
-    median = float(np.median(values)) if values.size else None
-    if median is None or np.isfinite(median):
-        return median
-    values = values[np.isfinite(values)]  # in a channel that no gate needs, events that are no numbers may be left
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_all_numbers = np.isfinite(values.sum())
+    if not is_all_numbers:
+        values = values[np.isfinite(values)]  # in a channel that no gate needs, events that are no numbers may be left
     return float(np.median(values)) if values.size else None
