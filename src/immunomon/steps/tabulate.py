@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from immunomon.gates.under import gates_under
 from immunomon.kernels.intervals import logit_interval, wilson
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
@@ -15,7 +16,7 @@ from immunomon.model.quality import Quality, Verdict
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.model.study import Reportability, Sample
 from immunomon.model.trust import merged
-from immunomon.steps.weigh import gates_under, weigh
+from immunomon.model.weighed import weigh
 
 __all__ = ["cells_per_ul", "tabulate", "verdict"]
 

@@ -1,42 +1,15 @@
-"""Weigh: which doubtful gates a value rests on, and whether it may be reported all the same."""
+"""Which doubtful gates a value rests on, and whether it may be reported all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from immunomon.gates import gate_method
 from immunomon.model.measured import Measured
-from immunomon.model.strategy import ROOT, GatingStrategy
 from immunomon.model.study import Reportability
 from immunomon.model.trust import Doubt, joined, merged, withholding
 
-__all__ = ["Trust", "gates_under", "weigh"]
-
-
-def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
-    """Return the populations whose gates decide what is in some populations, ``root`` first, parents before children.
-
-    Those are their own gates and all above them, the populations that these were placed on, the operands of boolean
-    gates, and all above those.
-
-    >>> from immunomon.model.strategy import GateDeclaration, Population
-    >>> gate = GateDeclaration("interval", {"axis": "CD3"})
-    >>> tree = (Population("live", "Live", "root", gate, "inside"), Population("t", "T", "live", gate, "inside"))
-    >>> gates_under(GatingStrategy("s", "S", 1, None, tree), "t")
-    ('root', 'live', 't')
-    """
-    met: set[str] = set()
-    waiting = list(populations)
-    while waiting:
-        name = waiting.pop()
-        if name in met or name == ROOT:
-            continue
-        met.add(name)
-        population = strategy.population(name)
-        waiting += [population.parent, *gate_method(population.gate).references]
-        waiting += [population.gate.place_on] if population.gate.place_on else []
-    return (ROOT, *(name for name in strategy.ids if name in met))
+__all__ = ["Trust", "weigh"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +35,7 @@ class Trust:
 def weigh(measured: Measured | None, population: str, limits: Reportability, *, gates: Sequence[str]) -> Trust:
     """Return what speaks for and against a population's value in one sample.
 
-    gates: the populations whose gates it rests on (``gates_under``); limits: whether doubts withhold, and which are
+    gates: the populations whose gates it rests on (``gates.under``); limits: whether doubts withhold, and which are
     accepted.
 
     >>> measured = Measured(9, {"t": 5}, {}, {}, doubts={"t": (Doubt("weak_stain", "CD3"),)}, placed_by={"t": "data"})

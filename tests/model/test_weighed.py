@@ -1,11 +1,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from immunomon.gates.under import gates_under
 from immunomon.model.measured import Measured
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.model.study import Reportability
 from immunomon.model.trust import DOUBTS, Doubt
-from immunomon.steps.weigh import gates_under, weigh
+from immunomon.model.weighed import weigh
 
 SIDE = GateDeclaration("interval", {"axis": "CD3", "low": 0.5})
 ON_CD4 = GateDeclaration("valley", {"axis": "CD25"}, place_on="cd4")
