@@ -6,6 +6,7 @@ True
 
 from immunomon.gates import (
     boolean,
+    cloud,
     contour,
     control,
     density,
@@ -22,6 +23,7 @@ from immunomon.gates.registry import GATE_METHODS, gate_method
 __all__ = [
     "GATE_METHODS",
     "boolean",
+    "cloud",
     "contour",
     "control",
     "density",

@@ -34,17 +34,25 @@ class Grid:
         return np.column_stack([self.x[columns], self.y[rows]]), self.counts[rows, columns]
 
 
-def grid_of(x: NDArray[np.floating], y: NDArray[np.floating], bins: int = 96, margin: float = 0.0005) -> Grid:
+def grid_of(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    bins: int = 96,
+    margin: float = 0.0005,
+    *,
+    reach: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
+) -> Grid:
     """Return points on a grid over all but the outermost; the outermost share of each side is left out.
 
-    x, y: (events,), finite. Raises ValueError for points without any extent on an axis.
+    x, y: (events,), finite. reach: the x and y of some of many events, enough to say where the outermost begin. Raises
+    ValueError for points without any extent on an axis.
 
     >>> grid = grid_of(np.arange(100.0), np.arange(100.0), bins=10, margin=0.0)
     >>> grid.counts.shape, int(np.trace(grid.counts))
     ((10, 10), 99)
     """
     limits = []
-    for values in (x, y):
+    for values in reach or (x, y):
         low, high = (float(end) for end in np.quantile(values, (margin, 1 - margin)))
         if not low < high:
             raise ValueError("the points have no extent on one of the axes")

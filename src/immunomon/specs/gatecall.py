@@ -206,4 +206,9 @@ _ARGUMENTS = {
     "min_persistence": "How many standard errors a mode must stand out.",
     "below": "Robust standard deviations that belong to the band below its middle.",
     "above": "Robust standard deviations that belong to the band above its middle.",
+    "evidence": "The markers that tell which cloud is meant: positive ones, and those that its cells never have.",
+    "positive": "Markers that cells of the cloud have.",
+    "exclude": "Markers that cells of the cloud never have.",
+    "share": "How much of the gate is positive at least, where all is well.",
+    "mass_above": "How much of the cloud a gate would hold that reached as far everywhere as this one does above.",
 }
