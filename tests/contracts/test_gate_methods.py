@@ -26,13 +26,14 @@ EXAMPLES = {
     "diagonal": {"x": "CD3", "y": "CD4", "which": "last"},
     "tail": {"axis": "CD3", "reference": "first"},
     "mixture": {"x": "CD3", "y": "CD4", "near": [2e4, 1e4]},
+    "cloud": {"x": "FSC-A", "y": "SSC-A", "evidence": {"positive": ["CD3"]}},
     "contour": {"x": "FSC-A", "y": "SSC-A"},
     "control": {"axis": "CD3"},
     "first_of": {"of": [{"method": "control", "axis": "CD3"}, {"method": "valley", "axis": "CD3"}]},
 }
 PLACED_FROM_DATA = {
     *("valley", "quadrants", "diagonal", "singlet"),
-    *("tail", "mixture", "contour", "control", "first_of"),
+    *("tail", "mixture", "cloud", "contour", "control", "first_of"),
 }
 CHANNELS = (
     Channel("FSC-A"),

@@ -75,6 +75,11 @@ class Cloud(OneRegion):
         markers = (*self.evidence.positive, *self.evidence.exclude) if self.evidence else ()
         return tuple(dict.fromkeys((self.x, self.y, *markers)))
 
+    @property
+    def drawn_on(self) -> tuple[str, ...]:
+        """The two axes alone: markers choose a cloud and draw no border."""
+        return (self.x, self.y)
+
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the gate; raises GateNotPlaced for too few events, or points without extent."""
         x, y, rows = self._logarithms(parent, scales)
@@ -91,7 +96,7 @@ class Cloud(OneRegion):
             raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
         looked_at = parent.take(some if rows is None else rows[some]) if self.evidence else parent
         scatter = Scatter(grid, points, self.clouds, self.least)
-        return self._placed(choose(scatter, self.evidence, looked_at, scales), scatter, scales)
+        return self._placed(choose(scatter, self.evidence, looked_at, scales=scales), scatter, scales)
 
     @property
     def _reach(self) -> Floats:

@@ -98,7 +98,7 @@ class Chosen:
 
 
 def choose(
-    scatter: Scatter, evidence: Evidence | None, events: EventTable, scales: Mapping[str, DisplayScale]
+    scatter: Scatter, evidence: Evidence | None, events: EventTable, *, scales: Mapping[str, DisplayScale]
 ) -> Chosen:
     """Return the cloud that is meant; events: those of ``scatter.points``, on the display scale."""
     plain = scatter.plain()

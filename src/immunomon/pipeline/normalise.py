@@ -158,7 +158,7 @@ def _gated_by(strategy: GatingStrategy, cell_type: str, marker: str) -> str | No
         if name not in strategy.ids:
             continue
         method = gate_method(strategy.population(name).gate)
-        if any(axis.casefold() == marker.casefold() for axis in method.axes):
+        if any(axis.casefold() == marker.casefold() for axis in getattr(method, "drawn_on", method.axes)):
             return name
         made_of = [other for other in getattr(method, "references", ()) if other not in way]
         if any(_gated_by(strategy, other, marker) is not None for other in made_of):
