@@ -378,7 +378,7 @@ _DOMAINS = [
         "IS002",
         edit(
             "IS",
-            where=_is("ISSTRESC", "NEGATIVE"),
+            where=lambda o: o.text("ISSTRESC") == "NEGATIVE" and o.text("ISLOBXFL") != "Y",
             ISTSTOPO="QUANTIFY",
             ISSTRESC="40",
             ISORRES="40",

@@ -46,6 +46,7 @@ class Variable:
 class Dataset:
     """A named table: variables in order, rows of their values, and the variables that identify a row.
 
+    order: the variables that rows are sorted by, where these are not the keys: observations in the order of time.
     A missing value is None, never an empty text. structure: what one row is; kind: CDISC's class of it, such as
     ``FINDINGS``; standard: the implementation guide it follows, blank for tables of our own.
 
@@ -62,6 +63,7 @@ class Dataset:
     structure: str = ""
     kind: str = ""
     standard: str = ""
+    order: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -51,6 +51,7 @@ def frames() -> Mapping[str, Dataset]:
             variables=tuple(variables[row["name"]]),
             rows=(),
             keys=tuple(row["keys"].split()),
+            order=tuple(row["order"].split()),
             structure=row["structure"],
             kind=row["kind"],
             standard=row["standard"],
@@ -69,7 +70,7 @@ def frame(name: str) -> Dataset:
 
 
 def filled(name: str, records: Sequence[Record], extra: Sequence[Variable] = ()) -> Dataset:
-    """Return a dataset with its rows, sorted by its keys and numbered by subject.
+    """Return a dataset with its rows, sorted by its order (its keys, where it has none) and numbered by subject.
 
     extra: variables of the study's own, put at the end. Names that begin with ``+`` are supplemental qualifiers and are
     left out here. Permissible variables without any value are left out, but CP keeps all of its 62 variables.
@@ -106,8 +107,9 @@ def supplemented(name: str, records: Sequence[Record], labels: Mapping[str, str]
 
 def _ordered(name: str, records: Sequence[Record]) -> list[Record]:
     sequence = f"{name}SEQ"
-    keys = [key for key in frame(name).keys if key != sequence]
-    ordered = sorted(records, key=lambda record: [_sortable(record.get(key)) for key in keys])
+    whole = frame(name)
+    names = [variable for variable in whole.order or whole.keys if variable != sequence]
+    ordered = sorted(records, key=lambda record: [_sortable(record.get(variable)) for variable in names])
     return _numbered(ordered, sequence) if sequence in frame(name).names else ordered
 
 
