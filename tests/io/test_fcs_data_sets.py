@@ -62,7 +62,9 @@ def test_each_data_set_can_be_asked_for(tmp_path):
     np.testing.assert_array_equal(read_events(path, data_set=1).values, FLOATS)
     np.testing.assert_array_equal(read_events(path, data_set=2).values, WHOLE)
     for wrong in (0, 3):
-        with pytest.raises(BadFcs, match=f"it has no data set {wrong}; choose one of 1 to 2"):
+        with pytest.raises(
+            BadFcs, match=f"it has no data set {wrong}, it holds 2 data sets, .*; choose one of 1 to 2, or auto"
+        ):
             read_events(path, data_set=wrong)
 
 

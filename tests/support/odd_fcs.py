@@ -83,3 +83,31 @@ def whole_words(**more: str) -> dict[str, str]:
     """Return the keywords that make of floats the integers of WHOLE."""
     words = {"DATATYPE": "I"}
     return words | {f"P{n}R": str(2**20) for n in range(1, CHANNELS + 1)} | more
+
+
+# An LMD: the same events as FCS 2.0 of 10 bits and as FCS 3.0 of 20 bits, under other names.
+COARSE = (WHOLE >> 10).astype("<u2")
+NAMES = {"P1N": "FS Lin", "P2N": "FL1 Log", "P3N": "FL2 Log", "P4N": "TIME"}
+FINE_NAMES = {"P1N": "FS", "P2N": "FL1", "P3N": "FL2", "P4N": "TIME"}
+
+
+def write_part(folder: Path, data: bytes, version: str, **words: str | None) -> bytes:
+    """Return one data set: HEADER, TEXT, DATA."""
+    count = int(words.pop("TOT", str(ROWS)) or 0)
+    text = segment(structure(CHANNELS, count, len(data), **words))
+    span = None if data else (0, 0)
+    return write_odd(folder / "part", data, text, version=version, data_span=span).read_bytes()
+
+
+def write_lmd(folder: Path, fine: bytes | None = None, coarse_version: str = "2.0", **words: str) -> Path:
+    """Write a list-mode file: the same events as FCS 2.0 of 10 bits, then as FCS 3.0 of 20 bits."""
+    data = COARSE.tobytes()
+    old = {f"P{n}{key}": value for n in range(1, CHANNELS + 1) for key, value in (("B", "16"), ("R", "1024"))}
+    old |= NAMES | {"DATATYPE": "I", "BEGINDATA": None, "ENDDATA": None, "NEXTDATA": str(DATA_BEGIN + len(data))}
+    first = write_part(
+        folder, data, coarse_version, **(old | {"DATE": "02-MAR-2025", "FIL": "a.lmd", "P1V": "300"} | words)
+    )
+    second = write_part(folder, WHOLE.tobytes(), "3.0", **whole_words(**FINE_NAMES)) if fine is None else fine
+    path = folder / "a.lmd"
+    path.write_bytes(first + second)
+    return path

@@ -29,7 +29,8 @@ def check_against_panel(tube: Tube, panel: Panel, others: Mapping[str, Panel]) -
     by_detector = {channel.detector: channel for channel in tube.header.channels}
     missing = [f"{marker.detector} ({marker.name})" for marker in panel.markers if marker.detector not in by_detector]
     if missing:
-        remedy = _other_panel(tube, others) or "correct the panel's detectors, or the panel in the sample list"
+        remedy = panel.fitting_set(tube.header) or _other_panel(tube, others)
+        remedy = remedy or "correct the panel's detectors, or the panel in the sample list"
         yield tube.problem("$PnN", f"panel '{panel.name}' needs the detectors {_listed(missing)}", remedy)
     plain_channels = [*panel.scatter, *([panel.time] if panel.time else [])]
     absent = [name for name in plain_channels if name not in by_detector]

@@ -133,7 +133,8 @@ class StudyCheck:
                 what = f"there is no file '{sample.file.as_posix()}'"
                 self.problems.append(Problem(str(samples_file), sample.line, "file", what, _near_file(path)))
         self.fcs_files += there
-        headers = read_headers(list(there), self.progress)
+        readings = {path: sample.reading for path, sample in there.items()}
+        headers = read_headers(list(there), self.progress, readings=readings)
         self.problems += [found for found in headers.values() if isinstance(found, Problem)]
         self.notes += deviation_notes(headers)
         tubes = [

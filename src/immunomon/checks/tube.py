@@ -9,7 +9,7 @@ from pathlib import Path
 
 from immunomon.errors import BadFcs, Problem
 from immunomon.io.fcs import read_header
-from immunomon.model.fcs import FcsHeader
+from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.study import Sample
 
 __all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "read_headers"]
@@ -31,23 +31,27 @@ class Tube:
         return Problem(str(self.path), None, place, what, remedy)
 
 
-def read_headers(paths: Sequence[Path], progress: Progress | None = None) -> dict[Path, FcsHeader | Problem]:
+def read_headers(
+    paths: Sequence[Path], progress: Progress | None = None, *, readings: Mapping[Path, Reading] | None = None
+) -> dict[Path, FcsHeader | Problem]:
     """Return for each path what the FCS header says, or why it cannot be read.
 
-    progress: called with the number of files read and of all files.
+    progress: called with the number of files read and of all files. readings: what a person decided of how files are
+    read.
     """
+    decided = [(readings or {}).get(path, AS_JUDGED) for path in paths]
     found: dict[Path, FcsHeader | Problem] = {}
     with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-        for number, (path, result) in enumerate(zip(paths, pool.map(_header, paths), strict=True), start=1):
+        for number, (path, result) in enumerate(zip(paths, pool.map(_header, paths, decided), strict=True), start=1):
             found[path] = result
             if progress is not None:
                 progress(number, len(paths))
     return found
 
 
-def _header(path: Path) -> FcsHeader | Problem:
+def _header(path: Path, reading: Reading) -> FcsHeader | Problem:
     try:
-        return read_header(path)
+        return read_header(path, data_set=reading.data_set, data_offset=reading.data_offset)
     except BadFcs as error:
         return bad_fcs(error)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+import re
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
 from immunomon.errors import nearest
 
-__all__ = ["Jobs", "app", "one_of"]
+__all__ = ["DataOffset", "DataSet", "Jobs", "app", "one_of"]
 
 app = typer.Typer(
     name="immunomon",
@@ -23,6 +24,14 @@ app = typer.Typer(
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one a processor.")
 ]
+
+
+def _data_set(given: str) -> int | None:
+    if given.casefold() == "auto":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", given):
+        raise typer.BadParameter(f"'{given[:20]}' is no data set; they are counted from 1, or write auto")
+    return int(given)
 
 
 def one_of(kinds: object) -> dict[str, Any]:
@@ -40,6 +49,25 @@ def one_of(kinds: object) -> dict[str, Any]:
         return given
 
     return {"parser": parsed, "metavar": f"[{'|'.join(known)}]"}
+
+
+DataSet = Annotated[
+    Any,
+    typer.Option(
+        "--data-set",
+        parser=_data_set,
+        metavar="N|auto",
+        help="Which one of several; auto (default): the first with events, of an LMD's the FCS 3.0 one.",
+    ),
+]
+DataOffset = Annotated[
+    Any,
+    typer.Option(
+        "--data-offset",
+        help="Whose word on where DATA begins, if HEADER and TEXT disagree and the values do not tell.",
+        **one_of(Literal["header", "text"]),
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)

@@ -14,10 +14,12 @@ from immunomon.errors import BadSpec, ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
 from immunomon.io.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.model.events import EventTable, Scale
+from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.identifiers import Identifiers, scrubbed_text
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import ROOT
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.placed import apply_to_file, placed_in_run
 from immunomon.pipeline.single import analyse
 from immunomon.specs.study import load_study
@@ -27,22 +29,25 @@ __all__ = ["export_events"]
 _ABOUT_CHANNELS = re.compile(r"\$?SPILL|\$?COMP|\$P\d")
 
 
-def export_events(source: str, file: Path, *, population: str, out: Path, panel: str | None = None) -> int:
+def export_events(
+    source: str, file: Path, *, population: str, out: Path, panel: str | None = None, reading: Reading = AS_JUDGED
+) -> int:
     """Write the raw events of one population of a file; return 0.
 
-    source: a run folder that gated the file, or a strategy's file or name. Raises BadFcs, BadSpec, UnknownName for a
+    source: a run folder that gated the file, or a strategy's file or name. reading: which data set, and whose offset of
+    DATA; default: as the run read the file, else what the file tells. Raises BadFcs, BadSpec, UnknownName for a
     population that there is not, ImmunomonError for one that could not be placed.
     """
     if file.resolve() == out.resolve():
         raise ImmunomonError(f"{out}: it would overwrite the file that is read; choose another name")
-    tree = _gated(source, file, panel)
+    tree, reading = _gated(source, file, panel, reading)
     mask = tree.mask(population)
     if mask is None:
         found = {one.id: one.failure for one in tree.populations}
         if population in found:
             raise ImmunomonError(f"{file}: population '{population}' was not placed: {found[population]}")
         raise UnknownName(f"{file}: no population '{population}'; {nearest(population, [ROOT, *found])}")
-    header, raw = read_fcs(file)
+    header, raw = read_fcs(file, data_set=reading.data_set, data_offset=reading.data_offset)
     path = next((one.path for one in tree.populations if one.id == population), f"/{ROOT}")
     kept, names = _without_names(kept_keywords(header), source)
     said = {
@@ -77,13 +82,18 @@ def _without_names(keywords: Mapping[str, str], source: str) -> tuple[dict[str, 
     }, names
 
 
-def _gated(source: str, file: Path, panel: str | None) -> GateTree:
+def _gated(source: str, file: Path, panel: str | None, reading: Reading) -> tuple[GateTree, Reading]:
+    """Return a file's gated populations, and how it was read."""
     if (Path(source) / "run.json").is_file():
         for sample, placed in placed_in_run(Path(source)):
             if sample == file.stem or sample.endswith(f"__{file.stem}"):
-                return apply_to_file(file, placed)
+                by_run = Reading.from_record(RunFolder(Path(source)).read_sample(sample) or {})
+                if reading not in (AS_JUDGED, by_run):
+                    what = f"{source}: the run read data set {by_run.data_set} of {file.name}"
+                    raise ImmunomonError(f"{what}; leave out --data-set and --data-offset, its gates are of that")
+                return apply_to_file(file, placed, reading=by_run), by_run
         raise UnknownName(f"{source}: this run gated no file named {file.name}")
     declared, using, _ = find_gates(source, panel)
     if isinstance(declared, PlacedStrategy):
-        return apply_to_file(file, declared, panel=using)
-    return analyse(file, declared, panel=using, with_plots=False).tree
+        return apply_to_file(file, declared, panel=using, reading=reading), reading
+    return analyse(file, declared, panel=using, reading=reading, with_plots=False).tree, reading

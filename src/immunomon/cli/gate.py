@@ -15,6 +15,7 @@ from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
 from immunomon.gates import GATE_METHODS
 from immunomon.io.spillover import read_matrix_csv
+from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import GatingStrategy
@@ -36,6 +37,7 @@ def gate(
     out: Path | None,
     memberships: Path | None,
     compensation: str,
+    reading: Reading = AS_JUDGED,
     jobs: int | None,
 ) -> int:
     """Gate files and write or print the table; return 0 if every population of every file was placed, else 1."""
@@ -47,6 +49,7 @@ def gate(
             declared,
             panel=using,
             compensation=_compensation(compensation, using),
+            reading=reading,
             memberships=memberships,
             jobs=jobs or default_jobs(),
             progress=progress,

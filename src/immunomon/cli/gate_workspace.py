@@ -12,6 +12,7 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.io.workspaces import read_workspace
+from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.pipeline.files import COLUMNS, Row
 from immunomon.pipeline.run import default_jobs
 from immunomon.pipeline.single import FROM_FILE, Compensation
@@ -30,6 +31,7 @@ def gate_workspace(
     compare_counts: bool,
     flowjo_bins: bool,
     compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
     jobs: int | None = None,
 ) -> int:
     """Gate files with a workspace's gates and write or print the table; return 0 if all populations were gated.
@@ -42,6 +44,7 @@ def gate_workspace(
             read_workspace(path, bins=flowjo_bins),
             sample=sample,
             compensation=compensation,
+            reading=reading,
             memberships=memberships,
             jobs=jobs or default_jobs(),
             progress=progress,
@@ -53,6 +56,7 @@ def gate_workspace(
             read_workspace(path, bins=not flowjo_bins),
             sample=sample,
             compensation=compensation,
+            reading=reading,
             jobs=jobs or default_jobs(),
         )
         exact, binned = (other, result) if flowjo_bins else (result, other)

@@ -12,16 +12,17 @@ from rich.table import Table
 from immunomon.errors import BadSpillover
 from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import spillover_of
+from immunomon.model.fcs import DataOffset
 
 __all__ = ["describe", "info"]
 
 
-def describe(path: Path, *, data_set: int | None = None) -> dict[str, Any]:
+def describe(path: Path, *, data_set: int | None = None, data_offset: DataOffset | None = None) -> dict[str, Any]:
     """Return what an FCS file says of itself, and what was repaired to read it, as plain data.
 
-    data_set: which one of a file with several, counted from 1; default: the first with events. Raises BadFcs.
+    data_set, data_offset: as for ``read_header``. Raises BadFcs.
     """
-    header, events = read_fcs(path, data_set=data_set)
+    header, events = read_fcs(path, data_set=data_set, data_offset=data_offset)
     spillover: dict[str, Any] | None = None
     problem = None
     try:
@@ -55,9 +56,9 @@ def describe(path: Path, *, data_set: int | None = None) -> dict[str, Any]:
     }
 
 
-def info(path: Path, *, as_json: bool, data_set: int | None = None) -> int:
+def info(path: Path, *, as_json: bool, data_set: int | None = None, data_offset: DataOffset | None = None) -> int:
     """Print what an FCS file says of itself, and what was repaired to read it; return 0."""
-    facts = describe(path, data_set=data_set)
+    facts = describe(path, data_set=data_set, data_offset=data_offset)
     if as_json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))  # noqa: T201  (plain, for a pipe)
         return 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from immunomon.io.fcs import read_fcs
 from immunomon.model.events import EventTable
+from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.geometry import Interval, Rectangle
 from immunomon.model.panel import Panel
@@ -48,12 +49,13 @@ NARROWEST = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One sample to read: its file, the gates that the run placed on it, the matrix that the run used."""
+    """One sample: its file, the gates that the run placed on it, the matrix that the run used, how it read the file."""
 
     sample: Sample
     path: Path
     placed: PlacedStrategy
     spillover: SpilloverMatrix | None
+    reading: Reading = AS_JUDGED
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,7 @@ def read_gated(job: Job, panel: Panel, markers: Sequence[str]) -> tuple[GateTree
 
     Raises what reading and gating a file raise.
     """
-    _, raw = read_fcs(job.path)
+    _, raw = read_fcs(job.path, data_set=job.reading.data_set, data_offset=job.reading.data_offset)
     events = raw.labelled(panel.label_channels(raw.channels))
     return apply_gates(events, job.placed, None), compensate(events, job.spillover, wanted=list(markers))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from immunomon.clusters.cells import Job
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.gates import GATE_METHODS
+from immunomon.model.fcs import Reading
 from immunomon.model.panel import MarkerKind, Panel
 from immunomon.model.placed import placed_from_run
 from immunomon.model.spillover import SpilloverMatrix
@@ -104,7 +105,9 @@ def _jobs(run: Run, study: Study, panel: str) -> tuple[Job, ...]:
             )
         matrix = result["spillover"]
         spillover = SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"]))) if matrix else None
-        out.append(Job(sample, path, placed_from_run(result["gates"], spillover), spillover))
+        out.append(
+            Job(sample, path, placed_from_run(result["gates"], spillover), spillover, Reading.from_record(result))
+        )
     if not any(_is_patients(job) for job in out):
         raise ImmunomonError(f"{run.folder}: no sample of the panel '{panel}' was gated; see its samples table for why")
     return tuple(out)

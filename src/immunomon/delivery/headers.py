@@ -9,6 +9,7 @@ from pathlib import Path
 from immunomon.delivery.source import RunSource
 from immunomon.errors import BadFcs, BadSpec
 from immunomon.io.fcs import read_header
+from immunomon.model.fcs import Reading
 from immunomon.specs.study import load_study
 
 __all__ = ["Headers", "read_headers_of"]
@@ -37,11 +38,12 @@ def read_headers_of(source: RunSource) -> Headers:
         return Headers(note=f"the study file cannot be read any more, so FCS headers were not looked at ({error})")
     folder = (study.folder / study.samples_file).parent
     pseudonyms = [str(one["id"]) for one in source.study["subjects"]]
+    listed = {str(entry["sample_id"]): entry for entry in source.record.get("files", ())}
     found: dict[str, Mapping[str, str]] = {}
     removed: set[str] = set()
     named: set[str] = set()
     for sample_id, row in source.samples.items():
-        keywords = _keywords(folder / str(row["file"]))
+        keywords = _keywords(folder / str(row["file"]), Reading.from_record(listed.get(sample_id, {})))
         gone = study.identifiers.found(keywords, pseudonyms)
         removed.update(gone.values())
         named.update(gone)
@@ -50,8 +52,8 @@ def read_headers_of(source: RunSource) -> Headers:
     return Headers(found, frozenset(removed), tuple(sorted(named)), note)
 
 
-def _keywords(path: Path) -> Mapping[str, str]:
+def _keywords(path: Path, reading: Reading) -> Mapping[str, str]:
     try:
-        return read_header(path).keywords
+        return read_header(path, data_set=reading.data_set, data_offset=reading.data_offset).keywords
     except (BadFcs, OSError):
         return {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from immunomon.io.fcs_header import whole_number
 from immunomon.io.fcs_layout import Layout, number_of
 from immunomon.io.fcs_text import Keywords
 from immunomon.model.events import Channel
 from immunomon.model.fcs import unmangled
 
-__all__ = ["channels_of"]
+__all__ = ["channels_of", "names_of"]
 
 
 def channels_of(keywords: Keywords, layout: Layout) -> tuple[tuple[Channel, ...], tuple[str, ...]]:
@@ -43,3 +44,14 @@ def channels_of(keywords: Keywords, layout: Layout) -> tuple[tuple[Channel, ...]
         voltage = number_of(keywords.get(f"$P{number}V"))
         channels.append(Channel(detector, "" if marker == name else marker, stored.limit, voltage))
     return tuple(channels), tuple(notes)
+
+
+def names_of(keywords: Keywords) -> tuple[Channel, ...]:
+    """Return the channels of a data set that is not read, by name alone.
+
+    >>> names_of(Keywords({"$PAR": "2", "$P1N": "FS", "$P2N": "FL1", "$P2S": "CD4"}))[1]
+    Channel(detector='FL1', marker='CD4', range=262144.0, voltage=None)
+    """
+    count = min(whole_number(keywords.get("$PAR")) or 0, len(keywords.values))
+    found = ((keywords.get(f"$P{number}N"), keywords.get(f"$P{number}S")) for number in range(1, count + 1))
+    return tuple(Channel(name, "" if marker == name else marker) for name, marker in found if name)

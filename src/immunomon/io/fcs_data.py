@@ -11,6 +11,7 @@ from immunomon.io.fcs_decode import Source, stored_blocks
 from immunomon.io.fcs_header import DataSet, OpenFile, Span, whole_number
 from immunomon.io.fcs_layout import Layout, padded
 from immunomon.io.fcs_text import ODD_FILE
+from immunomon.model.fcs import DataOffset
 
 __all__ = ["find_data"]
 
@@ -36,13 +37,18 @@ class _Candidate:
     misfit: int
 
 
-def find_data(file: OpenFile, found: DataSet, layout: Layout) -> tuple[Source, tuple[str, ...]]:
+def find_data(
+    file: OpenFile, found: DataSet, layout: Layout, *, data_offset: DataOffset | None = None
+) -> tuple[Source, tuple[str, ...]]:
     """Return where the events are and how many, and what was repaired to find them.
 
-    Raises BadFcs if DATA is cut off, if no place fits $TOT, $PAR and $PnB, if two do that hold different values, or if
-    the values cannot be right.
+    data_offset: whose word holds where HEADER and TEXT disagree; None: what the values tell. Raises BadFcs if DATA is
+    cut off, if no place fits $TOT, $PAR and $PnB, if two do that hold different values, or if the values cannot be
+    right.
     """
     spans, notes = _spans(found)
+    if data_offset is not None:
+        spans = _as_decided(spans, data_offset, file, notes)
     smallest = max(1, layout.event_bits // 8)
     if found.event_count == 0 and not any(end - begin + 1 >= smallest for _, (begin, end) in spans):
         return Source(file, found.start, found.start, layout, 0), tuple(notes)
@@ -83,6 +89,23 @@ def _spans(found: DataSet) -> tuple[list[tuple[str, Span]], list[str]]:
     assert by_header is not None
     assert by_text is not None
     return [("HEADER", by_header)] if by_header == by_text else [("HEADER", by_header), ("TEXT", by_text)], []
+
+
+def _as_decided(
+    spans: list[tuple[str, Span]], data_offset: DataOffset, file: OpenFile, notes: list[str]
+) -> list[tuple[str, Span]]:
+    """Return the place that a person decided on, where there are two; the one there is does not need the decision."""
+    if len(spans) < 2:
+        if spans and data_offset.upper() != spans[0][0] and notes:
+            raise BadFcs(file.path, f"{notes[0].partition(':')[0]}: it cannot be followed", "leave out data_offset")
+        return spans
+    decided = [(said_by, span) for said_by, span in spans if said_by == data_offset.upper()]
+    notes.append(f"DATA is at bytes {_told(spans)}: that of {data_offset.upper()} is taken, as was decided")
+    return decided
+
+
+def _told(spans: list[tuple[str, Span]]) -> str:
+    return " and ".join(f"{begin} to {end} by {said_by}" for said_by, (begin, end) in spans)
 
 
 def _after_text(found: DataSet, size: int, layout: Layout) -> list[tuple[str, Span]]:
@@ -184,10 +207,10 @@ def _chosen(fitting: list[_Candidate], sources: list[Source], spans: list[tuple[
     if len({fitting[place].begin for place in places}) > 1:
         one, two = (fitting[place] for place in places[:2])
         what = f"{one.said_by} says that DATA begins at byte {one.begin}, {two.said_by} at {two.begin}"
-        raise BadFcs(sources[0].path, f"{what}, and nothing tells which is right", ODD_FILE)
+        remedy = "say which with --data-offset header or text, or in the column data_offset of samples.csv"
+        raise BadFcs(sources[0].path, f"{what}, and nothing tells which is right", remedy)
     if len(spans) > 1:
-        told = " and ".join(f"{begin} to {end} by {said_by}" for said_by, (begin, end) in spans)
-        notes.append(f"DATA is at bytes {told}: that of {fitting[places[0]].said_by} is taken, {why}")
+        notes.append(f"DATA is at bytes {_told(spans)}: that of {fitting[places[0]].said_by} is taken, {why}")
     return places[0]
 
 

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from immunomon.model.events import Channel
 
-__all__ = ["FcsHeader", "unmangled"]
+__all__ = ["AS_JUDGED", "DataOffset", "FcsHeader", "Reading", "unmangled"]
+
+# Whose word on where DATA begins: HEADER's, or TEXT's ($BEGINDATA).
+DataOffset = Literal["header", "text"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a person decided of how a file is read: which data set, and whose offset of DATA; None: as the file tells.
+
+    data_set: counted from 1.
+    """
+
+    data_set: int | None = None
+    data_offset: DataOffset | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Reading:
+        """Return how a run read a file, by its record.
+
+        >>> Reading.from_record({"data_set": 2, "data_offset": None})
+        Reading(data_set=2, data_offset=None)
+        """
+        data_set, data_offset = record.get("data_set"), record.get("data_offset")
+        offset = data_offset if data_offset in get_args(DataOffset) else None
+        return cls(data_set if isinstance(data_set, int) else None, offset)
+
+
+AS_JUDGED = Reading()
 
 
 @dataclass(frozen=True)
@@ -17,6 +46,7 @@ class FcsHeader:
 
     deviations: where the file departs from the standard, and how it was read all the same; data_set counts from 1.
     factors: what each channel's stored numbers were multiplied by (time step, 1 / gain); () for 1 everywhere.
+    other_sets: the channels of the file's other data sets, by their number.
     """
 
     path: Path
@@ -28,6 +58,7 @@ class FcsHeader:
     data_set: int = 1
     data_sets: int = 1
     factors: tuple[float, ...] = ()
+    other_sets: Mapping[int, tuple[Channel, ...]] = field(default_factory=dict, repr=False)
 
     def keyword(self, name: str) -> str:
         """Return a keyword's value without surrounding blanks, or an empty string.

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from immunomon.errors import UnknownChannel, nearest
 from immunomon.model.events import Channel, kind_of
-from immunomon.model.fcs import unmangled
+from immunomon.model.fcs import FcsHeader, unmangled
 from immunomon.model.spillover import about_compensated, compensated_channels
 
 __all__ = ["Marker", "MarkerKind", "Panel"]
@@ -134,6 +134,36 @@ class Panel:
         self._refuse_another_tube(channels)
         by_detector = {marker.detector: marker.name for marker in self.markers}
         return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in channels)
+
+    def label_file(self, header: FcsHeader) -> tuple[Channel, ...]:
+        """Return a file's channels as ``label_channels``; where another of its data sets fits the panel, that is said.
+
+        >>> from pathlib import Path
+        >>> panel = Panel("p", "P", (Marker("CD4", "FL1", "FITC"),))
+        >>> sets = {2: (Channel("FL1"),)}
+        >>> panel.label_file(FcsHeader(Path("a.lmd"), "2.0", {}, (Channel("FL1 Log"),), 5, other_sets=sets))
+        Traceback (most recent call last):
+            ...
+        immunomon.errors.UnknownChannel: ...data set 1 is read, and data set 2 fits the panel: ...
+        """
+        try:
+            return self.label_channels(header.channels)
+        except UnknownChannel as error:
+            fitting = self.fitting_set(header)
+            if not fitting:
+                raise
+            raise UnknownChannel(f"{str(error).partition(': correct the panel')[0]}; {fitting}") from error
+
+    def fitting_set(self, header: FcsHeader) -> str:
+        """Return what to do where not the data set that was read but another one has this panel's channels, else ''."""
+        for number, channels in header.other_sets.items():
+            try:
+                self.label_channels(channels)
+            except UnknownChannel:
+                continue
+            what = f"data set {header.data_set} is read, and data set {number} fits the panel"
+            return f"{what}: read it with --data-set {number}, or in a study by the column data_set of samples.csv"
+        return ""
 
     def _refuse_another_tube(self, channels: Sequence[Channel]) -> None:
         carried = {channel.detector: channel for channel in channels}

@@ -11,6 +11,7 @@ from typing import Literal
 
 from immunomon.errors import UnknownName, nearest
 from immunomon.model.endpoints import AssessmentRules
+from immunomon.model.fcs import DataOffset, Reading
 from immunomon.model.identifiers import Identifiers
 from immunomon.model.normalisation import Normalisation
 from immunomon.model.quality import QualityLimits
@@ -142,7 +143,14 @@ class Sample:
     beads_counted: float | None = None
     beads_added: float | None = None
     sample_volume_ul: float | None = None
+    data_set: int | None = None
+    data_offset: DataOffset | None = None
     line: int | None = field(default=None, compare=False)
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read, as far as a person decided it."""
+        return Reading(self.data_set, self.data_offset)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from threading import Lock
 
 from immunomon.errors import ImmunomonError
 from immunomon.model.events import EventTable
+from immunomon.model.fcs import Reading
 from immunomon.model.placement import Controls, ControlTube, Nearness
 from immunomon.model.scales import AnyScale
 from immunomon.model.study import Sample
@@ -19,8 +20,8 @@ __all__ = ["ControlShelf", "ControlsOf", "nearness"]
 
 # Makes the controls of a sample, once its display scales are known.
 ControlsOf = Callable[[Mapping[str, AnyScale]], Controls]
-# Reads and compensates a tube, with these axes.
-Reader = Callable[[Path, Sequence[str]], EventTable]
+# Reads and compensates a tube, with these axes, as the sample list says.
+Reader = Callable[[Path, Sequence[str], Reading], EventTable]
 
 _NEAREST = 3  # tubes of other batches that a gate gets to see
 _KEPT = 12  # tubes in memory
@@ -77,7 +78,7 @@ class ControlShelf:
             kept = self._kept.get(key)
         if kept is None:
             try:
-                kept = self._readers[control.panel](self._folder / control.file, list(scales))
+                kept = self._readers[control.panel](self._folder / control.file, list(scales), control.reading)
             except (ImmunomonError, OSError):
                 return None
             with self._lock:

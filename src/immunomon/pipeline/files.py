@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immunomon.errors import ImmunomonError
 from immunomon.io.memberships import write_memberships
+from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
@@ -32,6 +33,7 @@ def gate_files(
     *,
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
     memberships: Path | None = None,
     jobs: int = 1,
     progress: Callable[[str, int, int, int], None] | None = None,
@@ -43,7 +45,8 @@ def gate_files(
 
     strategy: as declared, placed on each file anew, or placed already, by another program or a run. memberships: a
     folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
-    folders get their folder's name in front, and in the table their path.
+    folders get their folder's name in front, and in the table their path. reading: which data set of each file, and
+    whose offset of DATA.
     """
     threads, fast = threads_each(len(files), jobs), _is_much(files)
 
@@ -51,13 +54,16 @@ def gate_files(
         remarks: list[str] = []
         try:
             if isinstance(strategy, PlacedStrategy):
-                tree = apply_to_file(file, strategy, panel=panel, compensation=compensation)
+                tree = apply_to_file(
+                    file, strategy, panel=panel, compensation=compensation, reading=reading, say=remarks.append
+                )
             else:
                 tree = gate_file(
                     file,
                     strategy,
                     panel=panel,
                     compensation=compensation,
+                    reading=reading,
                     threads=threads,
                     fast=fast,
                     say=remarks.append,

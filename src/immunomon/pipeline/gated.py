@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from immunomon.errors import ImmunomonError
 from immunomon.io.fcs import read_fcs
 from immunomon.model.events import Channel, EventTable, Scale
+from immunomon.model.fcs import Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.placed import placed_from_run
 from immunomon.model.scales import AnyScale
@@ -47,7 +48,8 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
         raise ImmunomonError(f"{folder.sample_file(task.sample.id)}: no result of this file; run again: immunomon run")
     panel, matrix = plan.panels[task.sample.panel], result["spillover"]
     spillover = SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"]))) if matrix else None
-    _, raw = read_fcs(task.path)
+    reading = Reading.from_record(result)
+    _, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset)
     events = raw.labelled(panel.label_channels(raw.channels))
     tree = apply_gates(events, placed_from_run(result["gates"], spillover), spillover)
     strategy = plan.strategies[plan.study.strategy_of(task.sample.panel)]

@@ -52,6 +52,7 @@ class Bench:
             "key": task.key,
             "sample_id": task.sample.id,
             "sha256": task.sha256,
+            "data_offset": task.sample.data_offset,
         }
         try:
             analysis = self._analysed(task)
@@ -74,6 +75,7 @@ class Bench:
             self.plan.strategies[task.strategy or ""],
             panel=self.plan.panels[task.sample.panel],
             compensation=self.plan.compensation,
+            reading=task.sample.reading,
             settled=self.settled.get(task.sample.id),
             controls=self.shelf.of(task.sample),
             quality=self.plan.study.quality,
@@ -93,6 +95,7 @@ def _kept(analysis: Analysis) -> dict[str, Any]:
         "gates": analysis.tree.gates_to_dict(),
         "spillover": None if matrix is None else {"detectors": list(matrix.detectors), "values": matrix.array.tolist()},
         "plots": list(analysis.plots),
+        "data_set": analysis.header.data_set,
         "deviations": list(analysis.header.deviations),
         "quality": None if analysis.judged is None else analysis.judged.quality.to_dict(),
     }

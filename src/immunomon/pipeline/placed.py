@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from immunomon.gates.fixed import EllipseGate, IntervalGate, PolygonGate, Rectan
 from immunomon.gates.quadrants import QuadrantsGate
 from immunomon.io.fcs import read_fcs
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
+from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.panel import Panel
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, placed_from_run
@@ -31,17 +32,27 @@ __all__ = ["apply_to_file", "place_without_data", "placed_in_run"]
 
 
 def apply_to_file(
-    path: Path, placed: PlacedStrategy, *, panel: Panel | None = None, compensation: Compensation = FROM_FILE
+    path: Path,
+    placed: PlacedStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
+    say: Callable[[str], None] | None = None,
 ) -> GateTree:
     """Return one file read and gated with gates that are placed already.
 
-    panel: puts marker names on the file's detectors; compensation: the matrix for axes that ask for the file's own.
+    panel: puts marker names on the file's detectors; compensation: the matrix for axes that ask for the file's own;
+    reading: which data set of the file, and whose offset of DATA; say: called with what was repaired to read it.
     Raises BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    header, raw = read_fcs(path)
-    events = raw.labelled(panel.label_channels(raw.channels)) if panel else raw
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    if say:
+        for deviation in header.deviations:
+            say(f"{path}: {deviation}")
     asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
     try:
+        events = raw.labelled(panel.label_file(header)) if panel else raw
         return apply_gates(events, placed, compensation.of(header) if asks else None)
     except (UnknownChannel, AmbiguousChannel) as error:
         text = str(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.io.spillover import read_matrix_csv
+from immunomon.model.fcs import Reading
 from immunomon.model.overrides import Override
 from immunomon.model.panel import Panel
 from immunomon.model.placement import WithControls
@@ -106,10 +107,10 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
 def _with_controls(tasks: tuple[Task, ...], strategies: Mapping[str, GatingStrategy]) -> tuple[Task, ...]:
     """Return the tasks, keyed by the control tubes of their panel too where a gate looks at those."""
     looks = {name for name, strategy in strategies.items() if any(map(_looks_at_controls, strategy))}
-    tubes: dict[str, list[tuple[str, str | None]]] = {}
+    tubes: dict[str, list[tuple[str, str | None, Reading]]] = {}
     for task in tasks:
         if task.sample.role.is_control:
-            tubes.setdefault(task.sample.panel, []).append((task.sample.id, task.sha256))
+            tubes.setdefault(task.sample.panel, []).append((task.sample.id, task.sha256, task.sample.reading))
     return tuple(
         replace(task, key=digest_of(task.key, tubes.get(task.sample.panel, []))) if task.strategy in looks else task
         for task in tasks
@@ -170,5 +171,5 @@ def _task(
     sha256, problem = found
     strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
     parts = (panels[sample.panel], strategies[strategy], how, study.quality) if strategy else ()
-    key = digest_of(code_digest(), sha256, *parts)
+    key = digest_of(code_digest(), sha256, sample.reading, *parts)
     return Task(sample, path, sha256, problem, strategy, key)

@@ -204,6 +204,8 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
                 "sha256": result.sha256,
                 "status": result.status,
                 "reason": result.reason,
+                "data_set": task.sample.data_set,
+                "data_offset": task.sample.data_offset,
                 "key": task.key,
                 "own_key": plan.own_keys.get(task.sample.id, task.key),
             }

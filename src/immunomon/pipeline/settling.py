@@ -70,6 +70,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
             plan.strategies[task.strategy or ""],
             panel=plan.panels[task.sample.panel],
             compensation=plan.compensation,
+            reading=task.sample.reading,
             controls=shelf.of(task.sample),
             quality=plan.study.quality,
         )

@@ -15,7 +15,7 @@ from immunomon.gates import gate_method
 from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import spillover_of
 from immunomon.model.events import ChannelKind, EventTable
-from immunomon.model.fcs import FcsHeader
+from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.measured import Measured
@@ -120,6 +120,7 @@ def analyse(
     *,
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
     settled: Mapping[str, Settled] | None = None,
     controls: ControlsOf | None = None,
     quality: QualityLimits | None = None,
@@ -127,12 +128,13 @@ def analyse(
 ) -> Analysis:
     """Return one file read, compensated, transformed, gated and measured.
 
-    panel: puts marker names on the file's detectors; without it the file's own names hold. settled: population id ->
+    panel: puts marker names on the file's detectors; without it the file's own names hold. reading: which data set of
+    the file, and whose offset of DATA. settled: population id ->
     where its gate lies, decided outside this file. controls: makes the file's control tubes from its scales. quality:
     the thresholds that the acquisition is judged by; if they say so, flagged events belong to no population. Raises
     BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    ready = _prepared(path, strategy, panel, compensation)
+    ready = _prepared(path, strategy, panel, compensation, reading)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.sifted)
@@ -182,6 +184,7 @@ def gate_file(
     *,
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
     threads: int = 1,
     fast: bool = True,
     say: Callable[[str], None] | None = None,
@@ -192,7 +195,7 @@ def gate_file(
     compile the first time; the result depends on neither. say: called with what was repaired, what is missing, and what
     was left out. Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation, fast=fast)
+    ready = _prepared(path, strategy, panel, compensation, reading, fast=fast)
     if say:
         for remark in _remarks(ready, compensation):
             say(f"{path}: {remark}")
@@ -219,6 +222,7 @@ def first_look(
     *,
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
     controls: ControlsOf | None = None,
     quality: QualityLimits | None = None,
 ) -> FirstLook:
@@ -226,7 +230,7 @@ def first_look(
 
     Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation)
+    ready = _prepared(path, strategy, panel, compensation, reading)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.sifted)
@@ -264,19 +268,27 @@ class _Prepared:
     sifted: Sifted
 
 
-def read_compensated(path: Path, axes: Sequence[str], *, panel: Panel, compensation: Compensation) -> EventTable:
+def read_compensated(
+    path: Path, axes: Sequence[str], reading: Reading = AS_JUDGED, *, panel: Panel, compensation: Compensation
+) -> EventTable:
     """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
-    header, raw = read_fcs(path)
-    events = raw.labelled(panel.label_channels(raw.channels))
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    events = raw.labelled(panel.label_file(header))
     return compensate(events, compensation.of(header), wanted=list(axes))
 
 
 def _prepared(
-    path: Path, strategy: GatingStrategy, panel: Panel | None, compensation: Compensation, *, fast: bool = True
+    path: Path,
+    strategy: GatingStrategy,
+    panel: Panel | None,
+    compensation: Compensation,
+    reading: Reading,
+    *,
+    fast: bool = True,
 ) -> _Prepared:
-    header, raw = read_fcs(path)
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
     try:
-        events = raw.labelled(panel.label_channels(raw.channels)) if panel else raw
+        events = raw.labelled(panel.label_file(header)) if panel else raw
         axes = axes_of(strategy)
         missing = [axis for axis in axes if not events.has(axis)]
         if missing:

@@ -13,7 +13,7 @@ from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import write_memberships
 from immunomon.model.events import folded
-from immunomon.model.fcs import FcsHeader
+from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.workspace import Workspace, WorkspaceSample
@@ -45,6 +45,7 @@ def gate_with_workspace(
     *,
     sample: str | None = None,
     compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
     memberships: Path | None = None,
     jobs: int = 1,
     progress: Callable[[str, int, int, int], None] | None = None,
@@ -52,13 +53,14 @@ def gate_with_workspace(
     """Return one row per file and population, each file gated as the workspace gates its sample.
 
     sample: a sample or group of the workspace whose gates all files get; None: each file its own. compensation: the
-    matrix where the workspace asks for the file's own. memberships: a folder for ``<file stem>.npz``, as for
-    ``gate_files``. Files are failures one by one; populations that cannot be gated have no count, and a note.
+    matrix where the workspace asks for the file's own. reading: which data set of each file. memberships: a folder for
+    ``<file stem>.npz``, as for ``gate_files``. Files are failures one by one; populations that cannot be gated have no
+    count, and a note.
     """
 
     def one(file: Path) -> tuple[list[Row], list[str]] | str:
         try:
-            header, events = read_fcs(file)
+            header, events = read_fcs(file, data_set=reading.data_set, data_offset=reading.data_offset)
             found = _named(workspace, sample) if sample else find_sample(workspace, header)
             if found.failure:
                 raise ImmunomonError(f"{workspace.path}: {found.failure}")
@@ -159,7 +161,11 @@ def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
 
 
 def _notes(sample: WorkspaceSample, header: FcsHeader, fitted: Fitted) -> list[str]:
-    notes = [*fitted.notes, *(f"{p.id} is not gated: {p.failure}" for p in fitted.placed.populations if p.failure)]
+    notes = [
+        *header.deviations,
+        *fitted.notes,
+        *(f"{p.id} is not gated: {p.failure}" for p in fitted.placed.populations if p.failure),
+    ]
     notes += [f"{p.id}: {p.note}" for p in fitted.placed.populations if p.note and not p.failure]
     if not sample.order:
         notes.append(f"the workspace has no gates for its sample '{sample.name}'")

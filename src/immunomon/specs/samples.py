@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TypeVar
+from typing import TypeVar, cast, get_args
 
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
+from immunomon.model.fcs import DataOffset
 from immunomon.model.study import Role, RoleKind, Sample, Study
 from immunomon.specs.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_table
 from immunomon.specs.findings import Findings, shown
@@ -29,10 +30,12 @@ COLUMNS: Mapping[str, str] = {
     "beads_counted": "counting beads seen in this file; may be blank",
     "beads_added": "counting beads added to the tube; may be blank",
     "sample_volume_ul": "volume of blood in the tube in microlitres; may be blank",
+    "data_set": "which data set of a file with several, counted from 1; blank or auto: the one usually meant",
+    "data_offset": "header or text: whose word on where DATA begins, if they disagree; may be blank",
 }
 OPTIONAL_COLUMNS = tuple(COLUMNS)[6:]
-_NUMBERS = OPTIONAL_COLUMNS[1:]
-_BEADS = OPTIONAL_COLUMNS[2:]
+_NUMBERS = OPTIONAL_COLUMNS[1:5]
+_BEADS = OPTIONAL_COLUMNS[2:5]
 _LARGEST = 1e12
 _MAX_BYTES = 20_000_000
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
@@ -166,6 +169,8 @@ def _sample(row: _Row) -> Sample | None:
         beads_counted=numbers["beads_counted"],
         beads_added=numbers["beads_added"],
         sample_volume_ul=numbers["sample_volume_ul"],
+        data_set=row.read("data_set", _data_set, None),
+        data_offset=row.read("data_offset", _data_offset, None),
         line=row.line,
     )
 
@@ -187,6 +192,21 @@ def _role(text: str) -> Role | None:
     except UnknownName as error:
         what, _, remedy = str(error).partition("; ")
         raise BadCell(what, remedy) from None
+
+
+def _data_set(text: str) -> int | None:
+    if text.casefold() == "auto":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise BadCell(f"{shown(text)} is no data set", "count them from 1, or leave it blank")
+    return int(text)
+
+
+def _data_offset(text: str) -> DataOffset | None:
+    for offset in get_args(DataOffset):
+        if text.casefold() == offset:
+            return cast(DataOffset, offset)
+    raise BadCell(f"{shown(text)} is neither header nor text", "write one of these, or leave it blank")
 
 
 def _number(text: str, *, row: _Row, column: str) -> float | None:

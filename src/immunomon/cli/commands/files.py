@@ -7,21 +7,20 @@ from typing import Annotated
 
 import typer
 
-from immunomon.cli.app import Jobs, app
+from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 
 
 @app.command()
 def info(
     file: Annotated[Path, typer.Argument(help="An FCS file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    data_set: Annotated[
-        int | None, typer.Option("--data-set", min=1, help="Which one of several; default: the first with events.")
-    ] = None,
+    data_set: DataSet = None,
+    data_offset: DataOffset = None,
 ) -> None:
     """Show an FCS file's header, channels, spillover matrix, number of events, and what was repaired to read it."""
     from immunomon.cli.info import info as work
 
-    raise typer.Exit(work(file, as_json=as_json, data_set=data_set))
+    raise typer.Exit(work(file, as_json=as_json, data_set=data_set, data_offset=data_offset))
 
 
 @app.command()
@@ -49,9 +48,13 @@ def gate(
     flowjo_bins: Annotated[
         bool, typer.Option("--flowjo-bins", help="Workspaces: decide polygons on FlowJo's 256 bins, as it does.")
     ] = False,
+    data_set: DataSet = None,
+    data_offset: DataOffset = None,
     jobs: Jobs = None,
 ) -> None:
     """Gate FCS files without a study: one row per file and population."""
+    from immunomon.model.fcs import Reading
+
     if Path(strategy).suffix.lower() not in ("", ".yaml", ".yml") and Path(strategy).is_file():
         from immunomon.io.workspaces import is_workspace
 
@@ -69,6 +72,7 @@ def gate(
                     sample=sample,
                     compare_counts=compare_counts,
                     flowjo_bins=flowjo_bins,
+                    reading=Reading(data_set, data_offset),
                     jobs=jobs,
                 )
             )
@@ -77,7 +81,16 @@ def gate(
     from immunomon.cli.gate import gate as work
 
     raise typer.Exit(
-        work(strategy, files, panel=panel, out=out, memberships=memberships, compensation=compensation, jobs=jobs)
+        work(
+            strategy,
+            files,
+            panel=panel,
+            out=out,
+            memberships=memberships,
+            compensation=compensation,
+            reading=Reading(data_set, data_offset),
+            jobs=jobs,
+        )
     )
 
 
@@ -90,8 +103,12 @@ def export_events(
     panel: Annotated[
         str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
     ] = None,
+    data_set: DataSet = None,
+    data_offset: DataOffset = None,
 ) -> None:
     """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
     from immunomon.cli.export_events import export_events as work
+    from immunomon.model.fcs import Reading
 
-    raise typer.Exit(work(source, file, population=population, out=out, panel=panel))
+    reading = Reading(data_set, data_offset)
+    raise typer.Exit(work(source, file, population=population, out=out, panel=panel, reading=reading))
