@@ -13,13 +13,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from immunomon.errors import ExportFailed
+from immunomon.io.gatingml_writing import check_text
 from immunomon.kernels.polygon import clip_to_box
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Boolean, Ellipse, Gate, Interval, Polygon, Rectangle
 from immunomon.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
-from immunomon.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle, Tabulated
+from immunomon.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle, Tabulated, rescaled
 from immunomon.model.strategy import ROOT
-from immunomon.model.workspace import WorkspaceSample
+from immunomon.model.workspace import Units, WorkspaceSample
 
 __all__ = ["write_flowjo"]
 
@@ -29,7 +30,7 @@ _NAMESPACES = {
     "xmlns:transforms": _STANDARD + "transformations",
     "xmlns:data-type": _STANDARD + "datatypes",
 }
-_PREFIX, _BINS = "Comp-", 256.0
+_BINS = 256.0
 _BOOLEANS = {"and": "AndNode", "or": "OrNode", "not": "NotNode"}
 
 
@@ -52,6 +53,7 @@ def write_flowjo(samples: Sequence[WorkspaceSample]) -> bytes:
     references = ET.SubElement(group, "SampleRefs")
     listed = ET.SubElement(root, "SampleList")
     for number, sample in enumerate(samples, start=1):
+        check_text(sample.placed, sample.name, sample.file, *sample.identity.values(), *sample.clock.values())
         ET.SubElement(references, "SampleRef", sampleID=str(number))
         _Sample(sample, str(number)).write(listed)
     ET.indent(root)
@@ -71,7 +73,20 @@ class _Sample:
         self._sample, self._number = sample, number
         self._placed: PlacedStrategy = sample.placed
         self._gates = 0
+        self._prefix = self._free_prefix()
         self._names = {name: self._channel(axis) for name, axis in self._placed.axes.items()}
+
+    def _free_prefix(self) -> str:
+        """Return what compensated channels begin with: Comp-, unless the file has a channel of such a name itself."""
+        taken = {*self._sample.detectors, *(str(axis.channel) for axis in self._placed.axes.values())}
+        names = [
+            name for matrix in self._placed.matrices.values() for name in (*matrix.fluorochromes, *matrix.detectors)
+        ]
+        prefixes = ("Comp-", *(f"Comp{number}-" for number in range(2, len(taken) + 3)))
+        return next(prefix for prefix in prefixes if not any(prefix + name in taken for name in names))
+
+    def _units(self, channel: object) -> Units:
+        return self._sample.units.get(str(channel), Units())
 
     def _refuse(self, what: str) -> ExportFailed:
         return ExportFailed(f"{self._sample.name}: {what}; export it as Gating-ML instead")
@@ -82,7 +97,7 @@ class _Sample:
         self._matrix(element)
         self._scales(ET.SubElement(element, "Transformations"))
         keywords = ET.SubElement(element, "Keywords")
-        for name, value in self._sample.identity.items():
+        for name, value in {**self._sample.identity, **self._sample.clock}.items():
             ET.SubElement(keywords, "Keyword", name=name, value=value)
         total = self._sample.event_count
         node = ET.SubElement(
@@ -98,14 +113,19 @@ class _Sample:
     def _channel(self, axis: GateAxis) -> str:
         if isinstance(axis.channel, Ratio):
             raise self._refuse(f"a FlowJo workspace has no place for the ratio {axis.channel}")
-        return axis.channel if axis.compensation == UNCOMPENSATED else _PREFIX + axis.channel
+        return axis.channel if axis.compensation == UNCOMPENSATED else self._prefix + axis.channel
 
     def _matrix(self, element: ET.Element) -> None:
         if len(self._placed.matrices) > 1:
             raise self._refuse("a FlowJo sample has one compensation matrix")
         for name, matrix in self._placed.matrices.items():
             values = np.linalg.inv(np.array(matrix.values)) if matrix.inverted else np.array(matrix.values)
-            attributes = {"prefix": _PREFIX, "suffix": "", "name": name, "spectral": "0", "editable": "0"}
+            # FlowJo compensates stored numbers, and gives them back in the units of each fluorochrome's own detector.
+            stored = np.array([self._units(name).per_number for name in matrix.detectors])
+            if (stored != 1.0).any():
+                own = np.array([self._units(name).per_number for name in matrix.own_detectors])
+                values = values / own[:, np.newaxis] * stored
+            attributes = {"prefix": self._prefix, "suffix": "", "name": name, "spectral": "0", "editable": "0"}
             holder = ET.SubElement(element, "transforms:spilloverMatrix", attributes)
             parameters = ET.SubElement(holder, "data-type:parameters")
             for detector in matrix.detectors:
@@ -119,20 +139,21 @@ class _Sample:
     def _scales(self, holder: ET.Element) -> None:
         written: dict[str, tuple[AnyScale, float]] = {}
         for name, axis in self._placed.axes.items():
+            units = self._units(axis.channel)
             for channel in dict.fromkeys((self._names[name], str(axis.channel))):  # FlowJo lists both
                 if written.setdefault(channel, (axis.scale, axis.range)) != (axis.scale, axis.range):
                     if channel == self._names[name]:
                         raise self._refuse(f"the channel '{channel}' has two scales, and FlowJo has one a channel")
                     continue
-                kind, parameters = self._scale(axis)
+                kind, parameters = self._scale(axis, units)
                 element = ET.SubElement(holder, f"transforms:{kind}", parameters)
                 ET.SubElement(element, "data-type:parameter", {"data-type:name": channel})
 
-    def _scale(self, axis: GateAxis) -> tuple[str, dict[str, str]]:
-        scale = axis.scale
+    def _scale(self, axis: GateAxis, units: Units) -> tuple[str, dict[str, str]]:
+        scale = axis.scale if isinstance(axis.scale, Identity) else rescaled(axis.scale, 1.0 / units.per_number)
         match scale:
             case Identity():
-                kind, found = "linear", {"minRange": 0.0, "maxRange": axis.range}
+                kind, found = "linear", {"minRange": 0.0, "maxRange": axis.range * units.per_number}
             case Linear():
                 kind, found = "linear", {"minRange": -scale.a, "maxRange": scale.t}
             case Log():
@@ -149,7 +170,9 @@ class _Sample:
                 raise ExportFailed(f"{self._sample.name}: {what}; apply the gates from the workspace they come from")
             case _:
                 raise self._refuse(f"a FlowJo workspace has no place for the scale '{scale.kind}'")
-        extra = {"gain": "1"} if kind == "linear" else {"transforms:length": "256"} if kind != "log" else {}
+        extra = {} if kind == "log" else {"transforms:length": "256"}
+        if kind == "linear":
+            extra = {"gain": repr(units.gain).removesuffix(".0")}
         return kind, {**{f"transforms:{key}": repr(float(value)) for key, value in found.items()}, **extra}
 
     def _populations(self, node: ET.Element) -> None:
@@ -218,7 +241,8 @@ class _Sample:
     def _intensity(self, axis: str, shown: float) -> float:
         if math.isinf(shown):
             return shown
-        return float(self._placed.axes[axis].scale.inverse(np.array([shown]))[0])
+        placed = self._placed.axes[axis]
+        return float(placed.scale.inverse(np.array([shown]))[0]) * self._units(placed.channel).per_number
 
     def _rectangle(self, holder: ET.Element, sides: tuple[Interval, ...]) -> None:
         element = ET.SubElement(holder, "gating:RectangleGate", eventsInside="1")

@@ -20,7 +20,7 @@ from immunomon.model.scales import AnyScale, Identity
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.strategy import ROOT
 
-__all__ = ["left_out", "write_gatingml"]
+__all__ = ["check_text", "left_out", "write_gatingml"]
 
 _NAMESPACES = {"gating": GATING, "data-type": DATATYPES, "transforms": TRANSFORMS, "immunomon": OURS}
 # The beginnings of names that XML allows everywhere; other letters are allowed too, but not by every reader.
@@ -52,7 +52,7 @@ def write_gatingml(placed: PlacedStrategy) -> bytes:
     >>> b"Gating-ML" in write_gatingml(PlacedStrategy("treg", {}, ()))
     True
     """
-    _check_text(placed)
+    check_text(placed)
     root = ET.Element("gating:Gating-ML", {f"xmlns:{prefix}": uri for prefix, uri in _NAMESPACES.items()})
     writer = _Writer(placed, root)
     writer.describe()
@@ -65,11 +65,18 @@ def write_gatingml(placed: PlacedStrategy) -> bytes:
     return document + b"\n"
 
 
-def _check_text(placed: PlacedStrategy) -> None:
+def check_text(placed: PlacedStrategy, *more: str) -> None:
+    """Raise ExportFailed for a name, of a strategy or another, with a character that no XML document can hold.
+
+    >>> check_text(PlacedStrategy("a" + chr(1), {}, ()))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.ExportFailed: a...: the name 'a...' has a character that XML forbids; rename it
+    """
     labels = [text for population in placed.populations for text in (population.id, population.label)]
     channels = [str(axis.channel) for axis in placed.axes.values()]
     names = [name for matrix in placed.matrices.values() for name in (*matrix.fluorochromes, *matrix.detectors)]
-    for text in (placed.name, *placed.axes, *labels, *channels, *names, *placed.matrices):
+    for text in (placed.name, *placed.axes, *labels, *channels, *names, *placed.matrices, *more):
         if _NOT_IN_XML.search(text):
             raise ExportFailed(f"{placed.name}: the name {text!r} has a character that XML forbids; rename it")
 

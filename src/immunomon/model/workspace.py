@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 
 from immunomon.model.placed import PlacedStrategy
 
-__all__ = ["HELPER", "Workspace", "WorkspaceSample"]
+__all__ = ["HELPER", "Units", "Workspace", "WorkspaceSample"]
 
 # The method of populations that only serve others (what a complement is the complement of): they are not reported.
 HELPER = "helper"
+
+
+@dataclass(frozen=True)
+class Units:
+    """How another program counts on a channel: its gain, units per stored number, and units per number as read."""
+
+    gain: float = 1.0
+    per_number: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +40,8 @@ class WorkspaceSample:
     identity: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     clock: Mapping[str, str] = field(default_factory=dict)
+    detectors: tuple[str, ...] = ()
+    units: Mapping[str, Units] = field(default_factory=dict)
     failure: str = ""
 
 

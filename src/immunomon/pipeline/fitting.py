@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 
-from immunomon.model.clock import axis_gain, clock_of
+from immunomon.errors import ExportFailed
+from immunomon.io.fcs import read_fcs, read_header
+from immunomon.model.clock import CLOCK, axis_gain, clock_of
 from immunomon.model.events import Channel, ChannelKind, EventTable, folded, kind_of
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.gatetree import PlacedPopulation
@@ -17,10 +20,10 @@ from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedSt
 from immunomon.model.scales import rescaled
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
-from immunomon.model.workspace import WorkspaceSample
+from immunomon.model.workspace import Units, WorkspaceSample
 from immunomon.pipeline.single import FROM_FILE, Compensation
 
-__all__ = ["Fitted", "fit_to_file"]
+__all__ = ["Fitted", "fit_to_file", "in_flowjo_units"]
 
 _MATRIX = "give one with --compensation MATRIX.csv, or --compensation none if the file is compensated already"
 
@@ -197,3 +200,32 @@ def _rescaled(axis: GateAxis, factor: float) -> GateAxis:
 def _without(population: PlacedPopulation, failed: Mapping[str, str]) -> PlacedPopulation:
     lying = [axis for axis in population.gate.axes if axis in failed] if population.gate else []
     return replace(population, gate=None, failure=failed[lying[0]]) if lying else population
+
+
+def in_flowjo_units(sample: WorkspaceSample, file: Path) -> WorkspaceSample:
+    """Return a sample to be written, with what its file tells of the units that FlowJo counts in.
+
+    FlowJo's linear axes are the stored numbers; its time is ticks x its own gain, of the times of day. Raises
+    ExportFailed if a gate lies on time and the file is not there.
+    """
+    used = {axis for population in sample.placed.populations if population.gate for axis in population.gate.axes}
+    channels = {str(sample.placed.axes[name].channel) for name in used}
+    timed = sorted(name for name in channels if kind_of(name) is ChannelKind.TIME)
+    if not file.is_file():
+        if timed:
+            what = f"{sample.name}: FlowJo's unit of '{timed[0]}' is told by the file, which is not at {file}"
+            raise ExportFailed(f"{what}; put the files where the run read them, or export Gating-ML")
+        return sample
+    header, events = read_fcs(file) if timed else (read_header(file), None)
+    units = {}
+    for channel in header.channels:
+        factor, gain = header.factor_of(channel.detector), 1.0
+        if channel.detector in timed and events is not None:
+            ticks = events.column(channel.detector)
+            clock = clock_of(header, {}, float(np.ptp(ticks)) / factor if ticks.size else math.nan)
+            gain = clock.flowjo_gain or 1.0
+        if (gain, factor) != (1.0, 1.0):
+            units[channel.detector] = Units(gain, gain / factor)
+    clock_words = {name: header.keyword(name) for name in CLOCK if header.keyword(name)}
+    detectors = tuple(channel.detector for channel in header.channels)
+    return replace(sample, units=units, clock=clock_words if timed else {}, detectors=detectors)

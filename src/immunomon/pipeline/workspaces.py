@@ -18,7 +18,7 @@ from immunomon.model.gatetree import GateTree
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.workspace import Workspace, WorkspaceSample
 from immunomon.pipeline.files import COLUMNS, Row, own_names, own_stem
-from immunomon.pipeline.fitting import Fitted, fit_to_file
+from immunomon.pipeline.fitting import Fitted, fit_to_file, in_flowjo_units
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.placed import placed_in_run
 from immunomon.pipeline.single import FROM_FILE, Compensation
@@ -180,8 +180,8 @@ def _notes(sample: WorkspaceSample, header: FcsHeader, fitted: Fitted) -> list[s
 def samples_of_run(run: Path) -> tuple[WorkspaceSample, ...]:
     """Return a run's gated samples as a workspace's, with the counts that the run found.
 
-    Files are given as URIs where they lie beside the run, as they do by default. Raises ImmunomonError if the folder
-    holds no finished run.
+    Files are given as URIs where they lie beside the run, as they do by default; they tell the units FlowJo counts in.
+    Raises ImmunomonError if the folder holds no finished run, ExportFailed for a gate on time whose file is not there.
     """
     placed = dict(placed_in_run(run))
     manifest = json.loads(RunFolder(run).manifest.read_text(encoding="utf-8"))
@@ -197,7 +197,7 @@ def _run_sample(run: Path, sample_id: str, *, file: str, alone: bool, placed: Pl
     measured = (RunFolder(run).read_sample(sample_id) or {}).get("measured", {})
     name, path = Path(file).name, run.resolve().parent / file
     total = measured.get("events")
-    return WorkspaceSample(
+    sample = WorkspaceSample(
         sample_id,
         name if alone else f"{sample_id}{Path(file).suffix}",
         path.as_uri() if path.is_file() else f"file:{quote(file)}",
@@ -207,3 +207,4 @@ def _run_sample(run: Path, sample_id: str, *, file: str, alone: bool, placed: Pl
         total,
         {"$FIL": name} if total is None else {"$FIL": name, "$TOT": str(total)},
     )
+    return in_flowjo_units(sample, path)
