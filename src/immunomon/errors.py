@@ -5,7 +5,7 @@ Each error's message names the file, the place and the remedy, so that it can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -130,7 +130,14 @@ class UnknownName(ImmunomonError):
 
 
 class GateNotPlaced(ImmunomonError):
-    """A gate could not be placed from the data; the message says why."""
+    """A gate could not be placed from the data; the message says why.
+
+    doubts: what was found to be wrong with the file on the way (``model.trust.Doubt``).
+    """
+
+    def __init__(self, message: str, doubts: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.doubts = tuple(doubts)
 
 
 class RunLocked(ImmunomonError):

@@ -9,6 +9,7 @@ __all__ = ["stages"]
 
 _WORDS = {
     "reading": "Reading files",
+    "measuring": "Measuring noise",
     "looking": "Looking first",
     "gating": "Gating",
     "tables": "Writing tables",

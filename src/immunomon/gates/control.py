@@ -91,10 +91,11 @@ class Control(ThresholdGate):
         source = f"{self.roles[0]}, {tube.name}, same {tube.near}"
         facts = {"quantile_events": float(values.size)}
         if not self.align:
-            return Threshold(position, error, facts, source)
+            return Threshold(position, error, facts, source, placed_by="control")
         shift, shift_error = self._shift(values, parent, scale)
         facts["shift"] = shift
-        return Threshold(position + shift, float(np.hypot(error, shift_error)), facts, f"{source}, aligned")
+        error = float(np.hypot(error, shift_error))
+        return Threshold(position + shift, error, facts, f"{source}, aligned", placed_by="control")
 
     def _shift(self, control: NDArray[np.float64], parent: EventTable, scale: DisplayScale) -> tuple[float, float]:
         """Return how far the sample's negative peak lies above the control's, and the error of that."""

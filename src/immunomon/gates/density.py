@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
+from immunomon.gates.negatives import Intensity, beyond_noise, ground_on, to_display
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.threshold import RECTANGLE, SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.kernels.density import Mode, modes_of, profile_of, summit_of, valley_between
@@ -17,6 +18,7 @@ from immunomon.kernels.resample import valley_error
 from immunomon.model.events import EventTable
 from immunomon.model.placement import Placement
 from immunomon.model.scales import DisplayScale
+from immunomon.model.trust import Doubt
 
 __all__ = ["Follow", "Valley", "ValleyFound", "Which", "find_valley"]
 
@@ -59,11 +61,18 @@ def _pick(modes: list[Mode], which: Which) -> tuple[Mode, Mode]:
 
 
 def find_valley(
-    values: NDArray[np.floating], *, bandwidth: float, min_persistence: float, which: Which, min_events: int
+    values: NDArray[np.floating],
+    *,
+    bandwidth: float,
+    min_persistence: float,
+    which: Which,
+    min_events: int,
+    parts: Callable[[float], bool] | None = None,
 ) -> ValleyFound:
     """Return a valley's position, its depth in standard errors, and the standard error of the position.
 
-    values: (events,) on the display scale. Raises GateNotPlaced for too few events or fewer than two modes.
+    values: (events,) on the display scale. parts: says of a position whether it lies beyond the noise of the negatives;
+    a valley that does not is none. Raises GateNotPlaced for too few events or fewer than two modes.
 
     >>> values = np.concatenate([np.linspace(0.1, 0.2, 500), np.linspace(0.7, 0.8, 500)])
     >>> found = find_valley(values, bandwidth=0.02, min_persistence=4, which="deepest", min_events=50)
@@ -77,6 +86,10 @@ def find_valley(
     modes = modes_of(profile, min_persistence)
     if len(modes) < 2:
         raise GateNotPlaced("one mode only: there is no valley")
+    if parts is not None:
+        modes = beyond_noise(profile, modes, parts)
+        if len(modes) < 2:
+            raise GateNotPlaced("no valley beyond the noise of the negatives")
     left, right = _pick(modes, which)
     # Between peaks that are not neighbours the lowest point may lie beyond a third one; that is what 'deepest' means.
     position, depth = valley_between(profile, left, right)
@@ -92,11 +105,12 @@ class Valley(ThresholdGate):
     """A threshold in the valley between two modes: ``low`` and ``high`` are its two sides.
 
     which: the ``deepest`` valley, the ``first`` (between the two lowest modes) or the ``last``. bandwidth: how much
-    the density is smoothed (display scale). min_persistence: how many standard errors a mode must stand out.
-    low, high: only events between these intensities are looked at. fallback: the threshold (intensity) where no valley
-    is found, for example where a population is absent; without it, the population is not placed. follow: with
-    consensus, what of a sample's events its threshold goes with: its ``valley``, or its two ``peaks``, with the place
-    between them the same in all samples.
+    the density is smoothed (display scale). min_persistence: how many standard errors a mode must stand out. A valley
+    within the noise of the negatives is none. low, high: only events between these places are looked at. fallback: the
+    threshold where no valley is found, for example where a population is absent; without it, the population is not
+    placed. A place is ``{above_negative: 6}``, so many robust spreads above the middle of the negative peak (or an
+    intensity, which holds on one cytometer only). follow: with consensus, what of a sample's events its threshold goes
+    with: its ``valley``, or its two ``peaks``, with the place between them the same in all samples.
     """
 
     paper: ClassVar[str] = "Silverman 1981, J R Stat Soc B 43:97 (modes); Edelsbrunner et al. 2002 (persistence)"
@@ -106,9 +120,9 @@ class Valley(ThresholdGate):
     bandwidth: float = 0.02
     min_persistence: float = 4.0
     min_events: int = 100
-    low: float | None = None
-    high: float | None = None
-    fallback: float | None = None
+    low: Intensity | None = None
+    high: Intensity | None = None
+    fallback: Intensity | None = None
     follow: Follow = "valley"
 
     @property
@@ -121,9 +135,11 @@ class Valley(ThresholdGate):
         """A valley may lie anywhere within a bandwidth of where the smoothed density has it: a rectangle's SD (GUM)."""
         return {"threshold": self.bandwidth / RECTANGLE}
 
-    def threshold(self, parent: EventTable, scale: DisplayScale) -> Threshold:
+    def threshold(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Threshold:
         """Return the threshold on the display scale; raises GateNotPlaced if there is no valley and no fallback."""
-        values = within(parent, self.axis, scale, low=self.low, high=self.high)
+        scale = scales[self.axis]
+        ground, doubts = ground_on(parent, self.axis, scales)
+        values = within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
         try:
             found = find_valley(
                 values,
@@ -131,18 +147,23 @@ class Valley(ThresholdGate):
                 min_persistence=self.min_persistence,
                 which=self.which,
                 min_events=self.min_events,
+                parts=ground.parts if ground else None,
             )
         except GateNotPlaced as error:
             if self.fallback is None:
                 raise GateNotPlaced(f"{self.axis}: {error}; add 'fallback:' or gate it otherwise") from error
-            position = float(scale.apply(np.array([self.fallback]))[0])
             return Threshold(
-                position, facts={"depth": 0.0}, source="fallback", note=f"{self.axis}: {error}; fallback used"
+                to_display(self.fallback, self.axis, scale, ground),
+                facts={"depth": 0.0},
+                source="fallback",
+                note=f"{self.axis}: {error}; fallback used",
+                doubts=(Doubt("fallback_alone", self.axis, str(error)), *doubts),
+                placed_by="fallback",
             )
         facts = {"depth": found.depth, **(found.peaks if self.follow == "peaks" else {})}
         errors = found.peak_errors if self.follow == "peaks" else {}
-        return Threshold(found.position, found.error, facts, "valley", errors=errors)
+        return Threshold(found.position, found.error, facts, "valley", errors=errors, doubts=tuple(doubts))
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""
-        return self._placed(self.threshold(parent, scales[self.axis]), scales)
+        return self._placed(self.threshold(parent, scales), scales)

@@ -7,21 +7,37 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.density import Which, find_valley
+from immunomon.gates.negatives import Ground, ground_on, refuse_constant
 from immunomon.gates.registry import GATE_METHODS
-from immunomon.gates.threshold import RECTANGLE
+from immunomon.gates.threshold import RECTANGLE, SEED
 from immunomon.gates.traits import Alone, TwoAxes
+from immunomon.kernels.density import modes_of, profile_of
+from immunomon.kernels.tail import tail_of
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Polygon
 from immunomon.model.placement import Placement
 from immunomon.model.scales import DisplayScale
+from immunomon.model.trust import Doubt
 
-__all__ = ["Diagonal"]
+__all__ = ["AbovePeak", "Diagonal"]
 
 # Display coordinates run from about -0.5 to 1; a half-plane is cut to a square well beyond that.
 _REACH = 4.0
+
+
+@checked(frozen=True, config={"extra": "forbid"})
+class AbovePeak:
+    """A place so many spreads of its clean side above the highest peak."""
+
+    above_peak: float = Field(
+        gt=0, le=1000, description="Spreads above the highest peak, measured on its side away from the border."
+    )
 
 
 @GATE_METHODS.register("diagonal")
@@ -30,7 +46,9 @@ class Diagonal(TwoAxes, Alone):
     """A straight, tilted border in the valley of ``y - slope * x``: ``above`` and ``below`` are its two sides.
 
     Regulatory T cells are CD25hi CD127lo: with x = CD127 and y = CD25 they lie above the diagonal.
-    fallback_offset: the border (in y - slope * x, display scale) where no valley is found.
+    A split whose two sides both lie within the noise of the negatives on both axes is none. fallback_offset: the border
+    where no valley is found: ``{above_peak: 3}``, so many spreads above the highest peak of ``y - slope * x`` (or an
+    offset on the display scale, which holds for one pair of scales only).
     """
 
     paper: ClassVar[str] = "Liu et al. 2006, J Exp Med 203:1701 (CD127lo); Seddiki et al. 2006, J Exp Med 203:1693"
@@ -42,7 +60,7 @@ class Diagonal(TwoAxes, Alone):
     bandwidth: float = 0.02
     min_persistence: float = 4.0
     min_events: int = 100
-    fallback_offset: float | None = None
+    fallback_offset: float | AbovePeak | None = None
     coordinates: ClassVar[tuple[str, ...]] = ("offset",)
 
     @property
@@ -60,23 +78,53 @@ class Diagonal(TwoAxes, Alone):
         for axis in self.axes:
             if scales[axis].kind == "identity":
                 raise GateNotPlaced(f"{axis}: a diagonal needs a display scale such as logicle, not identity")
-        along = np.asarray(parent.column(self.y), dtype=np.float64) - self.slope * np.asarray(parent.column(self.x))
+        x, y = (np.asarray(parent.column(axis), dtype=np.float64) for axis in self.axes)
+        for axis, values in zip(self.axes, (x, y), strict=True):
+            refuse_constant(values, axis)
+        along = y - self.slope * x
+        grounds, doubts = self._grounds(parent, scales)
         try:
             found = find_valley(
                 along,
-                bandwidth=self.bandwidth * float(np.hypot(1.0, self.slope)),
+                bandwidth=self._bandwidth,
                 min_persistence=self.min_persistence,
                 which=self.which,
                 min_events=self.min_events,
+                parts=lambda offset: _parts(offset, along, dict(zip(self.axes, (x, y), strict=True)), grounds),
             )
         except GateNotPlaced as error:
             if self.fallback_offset is None:
                 raise GateNotPlaced(f"{self.y} against {self.x}: {error}; add 'fallback_offset:'") from error
-            facts = {"offset": self.fallback_offset, "slope": self.slope, "depth": 0.0}
+            facts = {"offset": self._fallback(along), "slope": self.slope, "depth": 0.0}
             note = f"{self.y} against {self.x}: {error}; fallback used"
-            return Placement(self.at(facts, scales), facts, note, "fallback")
+            doubts = (Doubt("fallback_alone", self.y, str(error)), *doubts)
+            return Placement(self.at(facts, scales), facts, note, "fallback", {}, doubts, {"offset": "fallback"})
         facts = {"offset": found.position, "slope": self.slope, "depth": found.depth}
-        return Placement(self.at(facts, scales), facts, source="valley", errors={"offset": found.error})
+        errors = {"offset": found.error}
+        return Placement(self.at(facts, scales), facts, "", "valley", errors, doubts, {"offset": "data"})
+
+    @property
+    def _bandwidth(self) -> float:
+        return self.bandwidth * float(np.hypot(1.0, self.slope))
+
+    def _grounds(
+        self, parent: EventTable, scales: Mapping[str, DisplayScale]
+    ) -> tuple[dict[str, Ground], tuple[Doubt, ...]]:
+        found = {axis: ground_on(parent, axis, scales) for axis in self.axes}
+        doubts = tuple(doubt for _, doubts in found.values() for doubt in doubts)
+        return {axis: ground for axis, (ground, _) in found.items() if ground is not None}, doubts
+
+    def _fallback(self, along: NDArray[np.float64]) -> float:
+        if not isinstance(self.fallback_offset, AbovePeak):
+            return float(self.fallback_offset or 0.0)
+        finite = along[np.isfinite(along)]
+        if finite.size < self.min_events:
+            raise GateNotPlaced(f"{self.y} against {self.x}: only {finite.size} events, no peak to place a border from")
+        profile = profile_of(finite, self._bandwidth)
+        modes = modes_of(profile, self.min_persistence)
+        place = max(range(len(modes)), key=lambda index: modes[index].height)
+        spreads = self.fallback_offset.above_peak
+        return tail_of(profile, modes, place, spreads=spreads, rng=np.random.default_rng(SEED)).threshold
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:  # noqa: ARG002
         """Return the two sides of the border with this offset (in y - slope * x, display scale)."""
@@ -86,3 +134,14 @@ class Diagonal(TwoAxes, Alone):
         above = (left, right, (_REACH, top), (-_REACH, top))
         below = (left, right, (_REACH, bottom), (-_REACH, bottom))
         return {"above": Polygon(self.x, self.y, above), "below": Polygon(self.x, self.y, below)}
+
+
+def _parts(
+    offset: float, along: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], grounds: Mapping[str, Ground]
+) -> bool:
+    """Say whether either side of a split has most of its events beyond the noise of the negatives on either axis."""
+    if len(grounds) < len(values):
+        return True  # where the noise of an axis is not known, it cannot explain the split
+    beyond = np.any([values[axis] > ground.border for axis, ground in grounds.items()], axis=0)
+    above = along > offset
+    return any(side.any() and float(beyond[side].mean()) > 0.5 for side in (above, ~above))

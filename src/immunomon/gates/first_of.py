@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -77,16 +77,18 @@ class FirstOf:
 
     def _fit(self, parent: EventTable, scales: Mapping[str, DisplayScale], controls: Controls | None) -> Placement:
         reasons: list[str] = []
+        doubts: list[object] = []
         for place, method in enumerate(self.of):
             try:
                 found = fit_nested(method, parent, scales, controls=controls)
             except GateNotPlaced as error:
                 reasons.append(str(error))
+                doubts += error.doubts
                 continue
             facts = {**found.facts, "set_by": float(place)}
             note = "; ".join((*reasons, found.note) if found.note else reasons)
-            return Placement(found.regions, facts, note, found.source, found.errors)
-        raise GateNotPlaced("; ".join(reasons))
+            return replace(found, facts=facts, note=note)
+        raise GateNotPlaced("; ".join(reasons), doubts)
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> Mapping[str, Gate]:
         """Return the regions of the gate with these facts; ``set_by`` says which of the gates it is."""

@@ -11,6 +11,7 @@ import numpy as np
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.density import Follow, Valley, Which
 from immunomon.gates.fixed import Units, on_display
+from immunomon.gates.negatives import Intensity
 from immunomon.gates.nested import NestedGate, fit_nested, roles_of
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.traits import Alone, TwoAxes
@@ -18,6 +19,7 @@ from immunomon.model.events import EventTable
 from immunomon.model.geometry import Interval, Rectangle
 from immunomon.model.placement import Anchored, Controls, GateMethod, Placement, Resolved
 from immunomon.model.scales import DisplayScale
+from immunomon.model.trust import PlacedBy
 
 __all__ = ["QuadrantsGate"]
 
@@ -31,8 +33,8 @@ class QuadrantsGate(TwoAxes, Alone):
     """Four regions, ``x- y-``, ``x+ y-``, ``x- y+``, ``x+ y+``, that share two thresholds and no event.
 
     Each threshold lies where it was declared (x_threshold, y_threshold); or where another method puts it (x_by, y_by:
-    a gate with one threshold on that axis); or else in the valley of its own axis, with a fallback (intensity) where
-    there is none. Both are placed on the same events; or one ``first``, and the other apart on either side of it,
+    a gate with one threshold on that axis); or else in the valley of its own axis, with a fallback where there is none
+    (``{above_negative: 6}``, or an intensity). Both are placed on the same events; or one ``first``, and the other apart on either side of it,
     because where positive cells are the more frequent, the border against the negative ones lies lower. follow: what
     valleys go with, as for ``valley``.
     """
@@ -46,8 +48,8 @@ class QuadrantsGate(TwoAxes, Alone):
     y_by: NestedGate | None = None
     x_which: Which = "deepest"
     y_which: Which = "deepest"
-    x_fallback: float | None = None
-    y_fallback: float | None = None
+    x_fallback: Intensity | None = None
+    y_fallback: Intensity | None = None
     bandwidth: float = 0.02
     min_persistence: float = 4.0
     min_events: int = 100
@@ -107,7 +109,7 @@ class QuadrantsGate(TwoAxes, Alone):
         """Return the method that places one of the thresholds, where it is not declared."""
         own = self.x_by if side == "x" else self.y_by
         return own or Valley(
-            axis=self.x if side == "x" else self.y,
+            axis=self._axis(side),
             which=self.x_which if side == "x" else self.y_which,
             bandwidth=self.bandwidth,
             min_persistence=self.min_persistence,
@@ -129,9 +131,8 @@ class QuadrantsGate(TwoAxes, Alone):
             declared = self.x_threshold if side == "x" else self.y_threshold
             if declared is None:
                 return fit_nested(self._by(side), parent, scales, controls=controls)
-            axis = self.x if side == "x" else self.y
-            at = on_display(declared, scales[axis], self.units, missing=INF)
-            return Placement({}, {"threshold": at}, source="declared")
+            at = on_display(declared, scales[self._axis(side)], self.units, missing=INF)
+            return Placement({}, {"threshold": at}, source="declared", placed_by={"threshold": "person"})
 
         found: dict[tuple[Side, str], Placement]
         if self.first is None:
@@ -142,13 +143,21 @@ class QuadrantsGate(TwoAxes, Alone):
             found |= self._halves(parent, at, scales, on, controls)
         facts: dict[str, float] = {}
         errors: dict[str, float] = {}
-        for (side, half), one in found.items():
-            named = {name: f"{side}_{name}{half}" for name in one.facts}
-            facts |= {named[name]: value for name, value in one.facts.items()}
-            errors |= {named[name]: value for name, value in one.errors.items() if name in named}
-        notes = dict.fromkeys(one.note for one in found.values() if one.note)
-        sources = dict.fromkeys(f"{self.x if side == 'x' else self.y} {one.source}" for (side, _), one in found.items())
-        return Placement(self.at(facts, scales), facts, "; ".join(notes), "; ".join(sources), errors)
+        placed_by: dict[str, PlacedBy] = {}
+        for (side, half), placement in found.items():
+            named = {name: f"{side}_{name}{half}" for name in placement.facts}
+            facts |= {named[name]: value for name, value in placement.facts.items()}
+            errors |= {named[name]: value for name, value in placement.errors.items() if name in named}
+            placed_by |= {named[name]: origin for name, origin in placement.placed_by.items() if name in named}
+        notes = dict.fromkeys(placement.note for placement in found.values() if placement.note)
+        sources = dict.fromkeys(f"{self._axis(side)} {placement.source}" for (side, _), placement in found.items())
+        doubts = dict.fromkeys(doubt for placement in found.values() for doubt in placement.doubts)
+        return Placement(
+            self.at(facts, scales), facts, "; ".join(notes), "; ".join(sources), errors, tuple(doubts), placed_by
+        )
+
+    def _axis(self, side: Side) -> str:
+        return self.x if side == "x" else self.y
 
     def _halves(
         self,
@@ -175,8 +184,10 @@ class QuadrantsGate(TwoAxes, Alone):
                 found[side, half] = fit_nested(method, parent.take(mask), scales, controls=controls)
             except GateNotPlaced as error:
                 reason = str(error).partition("; add 'fallback:'")[0]
+                on_all = whole(side)
                 note = f"{axis}{'+' if half == '_high' else '-'}: {reason}; placed on all events"
-                found[side, half] = replace(whole(side), note=note, errors={})
+                notes = f"{note}; {on_all.note}" if on_all.note else note
+                found[side, half] = replace(on_all, note=notes, errors={})
         return found
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Rectangle]:  # noqa: ARG002

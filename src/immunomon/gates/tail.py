@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from immunomon.errors import GateNotPlaced
+from immunomon.gates.negatives import Intensity, beyond_noise, ground_on
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.kernels.density import modes_of, profile_of
@@ -28,8 +29,9 @@ class Tail(ThresholdGate):
     reference: the peak it is measured from: the ``highest`` (most cells), the ``first`` (least intensity) or the
     ``last``. side: whether the threshold lies ``above`` or ``below`` that peak; it never lies on the other side.
     spreads: how many standard deviations of the peak away. The standard deviation is that of the peak's clean side, the
-    one without the tail, so that what is in the tail does not widen it. low, high: only events between these
-    intensities are looked at.
+    one without the tail, so that what is in the tail does not widen it; a peak that lies within the noise of the
+    negatives is one with these. A threshold above a peak that still lies within that noise is not placed. low, high:
+    only events between these places are looked at: ``{above_negative: 6}``, or intensities.
     """
 
     paper: ClassVar[str] = (
@@ -43,22 +45,26 @@ class Tail(ThresholdGate):
     bandwidth: float = 0.02
     min_persistence: float = 4.0
     min_events: int = 100
-    low: float | None = None
-    high: float | None = None
+    low: Intensity | None = None
+    high: Intensity | None = None
 
     def __post_init__(self) -> None:
         if not self.spreads > 0:
             raise ValueError(f"spreads must be more than 0, got {self.spreads:g}")
 
-    def threshold(self, parent: EventTable, scale: DisplayScale) -> Threshold:
-        """Return the threshold on the display scale; raises GateNotPlaced for too few events or a peak of no width."""
-        values = within(parent, self.axis, scale, low=self.low, high=self.high)
+    def threshold(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Threshold:
+        """Return the threshold on the display scale; raises GateNotPlaced as ``fit`` does."""
+        scale = scales[self.axis]
+        ground, doubts = ground_on(parent, self.axis, scales)
+        values = within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
         if values.size < self.min_events:
             raise GateNotPlaced(f"{self.axis}: only {values.size} events, {self.min_events} are needed to see a peak")
         # A tail to the left is one to the right of the mirrored values.
         sign = 1.0 if self.side == "above" else -1.0
         profile = profile_of(sign * values, self.bandwidth * reach_of(parent, self.axis, scale))
         modes = modes_of(profile, self.min_persistence)
+        if ground is not None:
+            modes = beyond_noise(profile, modes, lambda position: ground.parts(sign * position))
         if self.reference == "highest":
             place = max(range(len(modes)), key=lambda index: modes[index].height)
         else:
@@ -67,8 +73,12 @@ class Tail(ThresholdGate):
         if found.spread <= profile.width:
             raise GateNotPlaced(f"{self.axis}: the {self.reference} peak has no width to measure a tail by")
         facts = {"peak": sign * found.peak, "spread": found.spread}
-        return Threshold(sign * found.threshold, found.error, facts, f"tail {self.side} the {self.reference} peak")
+        at = sign * found.threshold
+        if ground is not None and self.side == "above" and at <= ground.border:
+            raise GateNotPlaced(f"{self.axis}: the tail's end lies within the noise of the negatives")
+        source = f"tail {self.side} the {self.reference} peak"
+        return Threshold(at, found.error, facts, source, doubts=tuple(doubts))
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
-        """Place the threshold; raises GateNotPlaced for too few events or a peak of no width."""
-        return self._placed(self.threshold(parent, scales[self.axis]), scales)
+        """Place it; raises GateNotPlaced for too few events, a peak of no width, a place within the negatives' noise."""
+        return self._placed(self.threshold(parent, scales), scales)

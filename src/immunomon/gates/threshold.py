@@ -9,11 +9,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.gates.negatives import Ground, Intensity, refuse_constant, to_display
 from immunomon.gates.traits import Alone
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Interval
 from immunomon.model.placement import Placement
 from immunomon.model.scales import DisplayScale
+from immunomon.model.trust import Doubt, PlacedBy
 
 __all__ = ["RECTANGLE", "SEED", "Threshold", "ThresholdGate", "reach_of", "within"]
 
@@ -27,7 +29,7 @@ RECTANGLE = 3.0**0.5
 class Threshold:
     """A threshold on the display scale, its standard error (None: not estimated), what it rests on, what set it.
 
-    errors: standard errors of the facts that it rests on.
+    errors: standard errors of the facts that it rests on. doubts: what speaks against it; placed_by: what set it.
     """
 
     position: float
@@ -36,6 +38,8 @@ class Threshold:
     source: str = ""
     note: str = ""
     errors: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
+    placed_by: PlacedBy = "data"
 
 
 class ThresholdGate(Alone):
@@ -66,7 +70,15 @@ class ThresholdGate(Alone):
     def _placed(self, found: Threshold, scales: Mapping[str, DisplayScale]) -> Placement:
         facts = {"threshold": found.position, **found.facts}
         errors = {} if found.error is None else {"threshold": found.error, **found.errors}
-        return Placement(self.at(facts, scales), facts, found.note, found.source, errors)
+        return Placement(
+            self.at(facts, scales),
+            facts,
+            found.note,
+            found.source,
+            errors,
+            found.doubts,
+            {"threshold": found.placed_by},
+        )
 
 
 def reach_of(parent: EventTable, axis: str, scale: DisplayScale) -> float:
@@ -75,9 +87,17 @@ def reach_of(parent: EventTable, axis: str, scale: DisplayScale) -> float:
 
 
 def within(
-    parent: EventTable, axis: str, scale: DisplayScale, *, low: float | None = None, high: float | None = None
+    parent: EventTable,
+    axis: str,
+    scale: DisplayScale,
+    *,
+    low: Intensity | None = None,
+    high: Intensity | None = None,
+    ground: Ground | None = None,
 ) -> NDArray[np.float64]:
-    """Return the finite values of an axis between two intensities, (events,), on the display scale.
+    """Return the finite values of an axis between two places, (events,), on the display scale.
+
+    ground: the negatives, for places that are relative to them; raises GateNotPlaced where these are not known.
 
     >>> from immunomon.model.events import Channel, Scale
     >>> from immunomon.model.scales import Linear
@@ -87,8 +107,9 @@ def within(
     """
     values = np.asarray(parent.column(axis), dtype=np.float64)
     values = values[np.isfinite(values)]
+    refuse_constant(values, axis)
     if low is not None:
-        values = values[values >= scale.apply(np.array([low]))[0]]
+        values = values[values >= to_display(low, axis, scale, ground)]
     if high is not None:
-        values = values[values <= scale.apply(np.array([high]))[0]]
+        values = values[values <= to_display(high, axis, scale, ground)]
     return values

@@ -23,7 +23,7 @@ _GENESIS = "0" * 64
 _FORMAT = "immunomon.audit/2"
 # What a run writes, sealed as a whole by its entry; earlier versions sealed the first five.
 _OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "gates/*.json")
-_ADDED = ("estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
+_ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
 # The names in a run folder that the trail vouches for, its own files among them.

@@ -76,6 +76,7 @@ class Bench:
             panel=self.plan.panels[task.sample.panel],
             compensation=self.plan.compensation,
             reading=task.sample.reading,
+            book=self.plan.books.get(task.sample.panel),
             settled=self.settled.get(task.sample.id),
             controls=self.shelf.of(task.sample),
             quality=self.plan.study.quality,

@@ -15,7 +15,9 @@ from immunomon.pipeline.provenance import file_digest
 
 __all__ = ["set_aside_changed", "set_aside_left_over"]
 
-_KINDS = ("samples", "gates", "estimates")
+_KINDS = ("samples", "gates", "estimates", "noise")
+# Steps on the way to a result, each with the name of its key in the record of the run; made anew when needed.
+_STEPS = {"estimates": "look_key", "noise": "own_key"}
 
 
 def set_aside_changed(folder: RunFolder) -> tuple[str, ...]:
@@ -34,20 +36,26 @@ def set_aside_changed(folder: RunFolder) -> tuple[str, ...]:
     trusted = sealed.get("run.json") == file_digest(folder.manifest)
     keys = _keys(record) if trusted else {}
     changed = {
-        (name.startswith("estimates/"), Path(name).stem)
+        (_step_of(name), Path(name).stem)
         for name, digest in sealed.items()
         if name.startswith(tuple(f"{kind}/" for kind in _KINDS)) and _differs(folder, name, digest, keys)
     }
-    # A result and its gates go together; a first look stands alone.
-    _set_aside(folder, lambda kind, sample_id: (kind == "estimates", sample_id) in changed)
+    # A result and its gates go together; a first look, or a look at the noise, stands alone.
+    _set_aside(folder, lambda kind, sample_id: (_step_of(f"{kind}/"), sample_id) in changed)
     return tuple(sorted({sample_id for _, sample_id in changed}))
 
 
-def _keys(record: Mapping[str, Any]) -> dict[str, tuple[object, object]]:
-    return {str(one["sample_id"]): (one["key"], one.get("own_key")) for one in record.get("files", [])}
+def _step_of(name: str) -> str:
+    """Return which step on the way to a result a file of the run folder is of; empty for a result."""
+    kind = name.partition("/")[0]
+    return kind if kind in _STEPS else ""
 
 
-def _differs(folder: RunFolder, name: str, digest: str, keys: Mapping[str, tuple[object, object]]) -> bool:
+def _keys(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(file["sample_id"]): file for file in record.get("files", [])}
+
+
+def _differs(folder: RunFolder, name: str, digest: str, keys: Mapping[str, Mapping[str, Any]]) -> bool:
     path = folder.root / name
     if not path.is_file() or file_digest(path) == digest:
         return False
@@ -55,10 +63,9 @@ def _differs(folder: RunFolder, name: str, digest: str, keys: Mapping[str, tuple
     if sample_id not in keys:
         return True
     # The gates and the arrays of a first look have no key in them: they go with the file that has one.
-    estimate = name.startswith("estimates/")
-    keyed = path.with_suffix(".json") if estimate else folder.sample_file(sample_id)
-    data = folder.read_json(keyed)
-    return data is None or data.get("key") == keys[sample_id][1 if estimate else 0]
+    step = _step_of(name)
+    data = folder.read_json(path.with_suffix(".json") if step else folder.sample_file(sample_id))
+    return data is None or data.get("key") == keys[sample_id].get(_STEPS.get(step, "key"))
 
 
 def set_aside_left_over(folder: RunFolder, plan: Plan, gated: Iterable[str]) -> None:
@@ -77,7 +84,7 @@ def _set_aside(folder: RunFolder, is_left: Callable[[str, str], bool]) -> None:
         for path in sorted((folder.root / kind).glob("*.*")):
             if path.name.startswith(".") or not is_left(kind, path.stem):
                 continue
-            if kind == "estimates":  # a step on the way, made anew from the file when it is needed
+            if kind in _STEPS:
                 path.unlink()
                 continue
             target = folder.root / "set-aside" / now / kind / path.name

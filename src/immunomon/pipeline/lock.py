@@ -60,18 +60,18 @@ def lock_run(root: Path, why: Reason) -> str:
         problems = trail.problems()
         if problems:
             raise ImmunomonError(f"{problems[0]}; {counted(len(problems), 'problem')} in all: immunomon audit {root}")
-        _write(folder, str(manifest["digest"]), why)
+        _write(folder, str(manifest["digest"]), why, manifest.get("scales", {}))
         details = {"digest": manifest["digest"], "inputs": manifest["inputs"]}
         trail.append("lock", by=why.by, reason=why.text, wrote=[lock], **details)
     return str(manifest["digest"])
 
 
-def _write(folder: RunFolder, digest: str, why: Reason) -> None:
+def _write(folder: RunFolder, digest: str, why: Reason, scales: Mapping[str, Any]) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     gates = {path.stem: file_digest(path) for path in sorted((folder.root / "gates").glob("*.json"))}
     folder.write_json(
         _lock_file(folder),
-        {"digest": digest, "locked_utc": now, "by": why.by, "reason": why.text, "gates": gates},
+        {"digest": digest, "locked_utc": now, "by": why.by, "reason": why.text, "gates": gates, "scales": scales},
         indent=1,
     )
 
@@ -125,7 +125,7 @@ def relock(
     buffer = io.StringIO()
     moved.to_csv(buffer, index=False, lineterminator="\n")
     write_whole(path, buffer.getvalue().encode("utf-8"))
-    _write(folder, digest, why)
+    _write(folder, digest, why, (folder.read_json(folder.manifest) or {}).get("scales", {}))
     # The entry in the trail seals both files.
     listed = {"list": path.relative_to(folder.root).as_posix(), "list_sha256": file_digest(path)}
     return {"wrote": [_lock_file(folder), path], "moved": len(moved), **listed}

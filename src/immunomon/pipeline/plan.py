@@ -10,6 +10,7 @@ from pathlib import Path
 from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.io.spillover import read_matrix_csv
 from immunomon.model.fcs import Reading
+from immunomon.model.noise import NoiseBook
 from immunomon.model.overrides import Override
 from immunomon.model.panel import Panel
 from immunomon.model.placement import WithControls
@@ -46,7 +47,9 @@ class Task:
 class Plan:
     """A whole study ready to run.
 
-    own_keys: of each sample, the key of what it alone brings, before other samples and persons had a say.
+    own_keys: of each sample, the key of what it alone brings, before other samples and persons had a say; look_keys: of
+    its first look, with what persons and its panel's noise say of it. books:
+    panel -> what its files show of their noise, once they were looked at.
     """
 
     study: Study
@@ -58,6 +61,8 @@ class Plan:
     inputs: Mapping[str, str]
     overrides: tuple[Override, ...] = ()
     own_keys: Mapping[str, str] = field(default_factory=dict)
+    look_keys: Mapping[str, str] = field(default_factory=dict)
+    books: Mapping[str, NoiseBook] = field(default_factory=dict)
 
     @property
     def samples_folder(self) -> Path:

@@ -21,6 +21,7 @@ from immunomon.pipeline.lock import Reason
 from immunomon.pipeline.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.pipeline.plan import Plan, Task, make_plan
 from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.pipeline.scaling import scales_record, with_scales
 from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
 from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
@@ -78,11 +79,12 @@ def run_study(
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     with folder.locked():
         changed = set_aside_changed(folder)
-        plan, settled = _settled(_overridden(plan), folder, workers, say)
+        plan = with_scales(replace(_overridden(plan), own_keys=own_keys), folder, workers=workers, say=say)
+        plan, settled = _settled(plan, folder, workers, say)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
             account.refuse_if_locked(given=why is not None)
             account.made_anew(changed)
-            summary = _run(replace(plan, own_keys=own_keys), settled, folder, workers, say, started)
+            summary = _run(plan, settled, folder, workers, say, started)
             return replace(summary, changed=changed)
 
 
@@ -196,6 +198,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         },
         "study": dict(_study(plan)),
         "inputs": dict(plan.inputs),
+        "scales": scales_record(plan),
         "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},
         "files": [
             {
@@ -208,6 +211,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
                 "data_offset": task.sample.data_offset,
                 "key": task.key,
                 "own_key": plan.own_keys.get(task.sample.id, task.key),
+                "look_key": plan.look_keys.get(task.sample.id, task.key),
             }
             for task, result in zip(plan.tasks, results, strict=True)
         ],

@@ -12,6 +12,7 @@ import numpy as np
 
 from immunomon.errors import ImmunomonError
 from immunomon.model.events import Channel, EventTable, Scale
+from immunomon.model.noise import MarkerNoise, NoisyScales
 from immunomon.model.scales import AnyScale, scale_from_dict, scale_to_dict
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.strategy import GatingStrategy
@@ -71,6 +72,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
             panel=plan.panels[task.sample.panel],
             compensation=plan.compensation,
             reading=task.sample.reading,
+            book=plan.books.get(task.sample.panel),
             controls=shelf.of(task.sample),
             quality=plan.study.quality,
         )
@@ -89,6 +91,7 @@ def _keep(place: _Place, look: FirstLook) -> None:
     data = {
         "key": place.task.key,
         "scales": {axis: scale_to_dict(scale) for axis, scale in look.scales.items()},
+        "noise": {axis: noise.to_dict() for axis, noise in look.scales.noise.items()},
         "estimates": [one.to_dict() for one in look.estimates],
         "channels": {
             one.gate: [[channel.detector, channel.marker, channel.range] for channel in one.ground.channels]
@@ -134,7 +137,10 @@ def _settled(
         data = _kept(place)
         if data is not None:
             said[task.sample.id] = _estimates(data, place)
-            scales[task.sample.id] = {axis: scale_from_dict(one) for axis, one in data["scales"].items()}
+            scales[task.sample.id] = NoisyScales(
+                {axis: scale_from_dict(scale) for axis, scale in data["scales"].items()},
+                {axis: MarkerNoise.from_dict(noise) for axis, noise in data["noise"].items()},
+            )
     belongings = {task.sample.id: belonging_of(task.sample, study) for task in tasks}
     return settle(strategy, said, belongings=belongings, scales=scales)
 

@@ -19,15 +19,16 @@ from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree, PlacedPopulation
 from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.measured import Measured
+from immunomon.model.noise import ChannelNoise, NoiseBook, NoisyScales
 from immunomon.model.panel import Panel
 from immunomon.model.quality import Judged, QualityLimits
-from immunomon.model.scales import AnyScale
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.pipeline.controls import ControlsOf
 from immunomon.steps.compensate import compensate
 from immunomon.steps.gate import axes_of, gate
+from immunomon.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
 from immunomon.steps.picture import picture
 from immunomon.steps.quantify import quantify
 from immunomon.steps.shake import shake
@@ -42,6 +43,7 @@ __all__ = [
     "analyse",
     "first_look",
     "gate_file",
+    "noise_of_file",
     "read_compensated",
 ]
 
@@ -111,7 +113,7 @@ class FirstLook:
     """What one file's own events say of the gates that it shares with other files, and the display scales."""
 
     estimates: tuple[Estimate, ...]
-    scales: Mapping[str, AnyScale]
+    scales: NoisyScales
 
 
 def analyse(
@@ -121,6 +123,7 @@ def analyse(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
+    book: NoiseBook | None = None,
     settled: Mapping[str, Settled] | None = None,
     controls: ControlsOf | None = None,
     quality: QualityLimits | None = None,
@@ -129,12 +132,13 @@ def analyse(
     """Return one file read, compensated, transformed, gated and measured.
 
     panel: puts marker names on the file's detectors; without it the file's own names hold. reading: which data set of
-    the file, and whose offset of DATA. settled: population id ->
-    where its gate lies, decided outside this file. controls: makes the file's control tubes from its scales. quality:
-    the thresholds that the acquisition is judged by; if they say so, flagged events belong to no population. Raises
-    BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
+    the file, and whose offset of DATA. book: what the files of the panel show of their noise, from which scales come
+    that were not declared; without it this file stands alone. settled: population id -> where its gate lies, decided
+    outside this file. controls: makes the file's control tubes from its scales. quality: the thresholds that the
+    acquisition is judged by; if they say so, flagged events belong to no population. Raises BadFcs, BadSpillover,
+    SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    ready = _prepared(path, strategy, panel, compensation, reading)
+    ready = _prepared(path, strategy, panel, compensation, reading, book)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.sifted)
@@ -185,6 +189,7 @@ def gate_file(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
+    book: NoiseBook | None = None,
     threads: int = 1,
     fast: bool = True,
     say: Callable[[str], None] | None = None,
@@ -195,7 +200,7 @@ def gate_file(
     compile the first time; the result depends on neither. say: called with what was repaired, what is missing, and what
     was left out. Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation, reading, fast=fast)
+    ready = _prepared(path, strategy, panel, compensation, reading, book, fast=fast)
     if say:
         for remark in _remarks(ready, compensation):
             say(f"{path}: {remark}")
@@ -223,6 +228,7 @@ def first_look(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
+    book: NoiseBook | None = None,
     controls: ControlsOf | None = None,
     quality: QualityLimits | None = None,
 ) -> FirstLook:
@@ -230,7 +236,7 @@ def first_look(
 
     Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation, reading)
+    ready = _prepared(path, strategy, panel, compensation, reading, book)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.sifted)
@@ -263,7 +269,7 @@ class _Prepared:
     spillover: SpilloverMatrix | None
     markers: Sequence[str]
     compensated: EventTable
-    scales: Mapping[str, AnyScale]
+    scales: NoisyScales
     display: EventTable
     sifted: Sifted
 
@@ -283,10 +289,31 @@ def _prepared(
     panel: Panel | None,
     compensation: Compensation,
     reading: Reading,
+    book: NoiseBook | None,
     *,
     fast: bool = True,
 ) -> _Prepared:
     header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    events, spillover, compensated = _compensated(path, header, raw, strategy, panel, compensation)
+    axes = axes_of(strategy)
+    if book is None:
+        book = book_of(compensated, [channel.name for channel in compensated.channels])
+    scales = resolve_scales(strategy, axes, compensated, book)
+    sifted = sift(events, compensated, axes)
+    # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
+    display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
+    return _Prepared(header, events, spillover, _markers(events, panel), compensated, scales, display, sifted)
+
+
+def _compensated(
+    path: Path,
+    header: FcsHeader,
+    raw: EventTable,
+    strategy: GatingStrategy,
+    panel: Panel | None,
+    compensation: Compensation,
+) -> tuple[EventTable, SpilloverMatrix | None, EventTable]:
+    """Return the events under the panel's names, the matrix, and the axes and markers compensated."""
     try:
         events = raw.labelled(panel.label_file(header)) if panel else raw
         axes = axes_of(strategy)
@@ -294,16 +321,25 @@ def _prepared(
         if missing:
             events.index(missing[0])  # raises with the nearest name
         spillover = compensation.of(header)
-        markers = _markers(events, panel)
-        compensated = compensate(events, spillover, wanted=[*axes, *markers])
+        return events, spillover, compensate(events, spillover, wanted=[*axes, *_markers(events, panel)])
     except (UnknownChannel, AmbiguousChannel) as error:
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
-    scales = resolve_scales(strategy, axes, compensated)
-    sifted = sift(events, compensated, axes)
-    # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
-    display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
-    return _Prepared(header, events, spillover, markers, compensated, scales, display, sifted)
+
+
+def noise_of_file(
+    path: Path,
+    strategy: GatingStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
+) -> tuple[ChannelNoise, ...]:
+    """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    some = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
+    compensated = _compensated(path, header, some, strategy, panel, compensation)[2]
+    return measure_noise(compensated, [channel.name for channel in compensated.channels])
 
 
 def _markers(events: EventTable, panel: Panel | None) -> Sequence[str]:

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import WrongScale
-from immunomon.kernels.scales import logicle_width
+from immunomon.kernels.scales import asinh_decades, logicle_width
 from immunomon.kernels.tables import Table, tabulate
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
 from immunomon.model.lazy import CompensatedTable, DisplayTable, FastColumns, LazyTable
+from immunomon.model.noise import MarkerNoise, NoiseBook, NoisyScales
 from immunomon.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
 from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 
@@ -29,26 +29,43 @@ def _declared(strategy: GatingStrategy, axis: str, channel: Channel) -> ScaleDec
     return ScaleDeclaration("logicle" if channel.kind is ChannelKind.FLUORESCENCE else "identity")
 
 
-def resolve_scales(strategy: GatingStrategy, axes: Iterable[str], events: EventTable) -> dict[str, AnyScale]:
-    """Return the display scale of each axis, as declared for it, its detector or its kind; ``auto`` widths from data.
+def resolve_scales(
+    strategy: GatingStrategy, axes: Iterable[str], events: EventTable, book: NoiseBook | None = None
+) -> NoisyScales:
+    """Return the display scale of each axis, as declared for it, its detector or its kind, with the noise on it.
 
-    events: compensated. Raises UnknownChannel for an axis that the events lack.
+    events: compensated. book: what the files of the panel have in common; what is not declared comes from there: the
+    top from the range, the width (of an asinh the decades) from the noise of the negatives. Without it the range of
+    the file holds and an ordinary width. Raises UnknownChannel for an axis that the events lack.
 
-    >>> events = EventTable(np.array([[1.0]]), (Channel("PE-A", "CD25"),), Scale.COMPENSATED)
-    >>> resolve_scales(GatingStrategy("s", "S", 1, None, ()), ["CD25"], events)["CD25"]
-    Logicle(t=262144.0, w=0.5, m=4.5, a=0.0)
+    >>> events = EventTable(np.array([[1.0]]), (Channel("PE-A", "CD25", 1e7),), Scale.COMPENSATED)
+    >>> strategy = GatingStrategy("s", "S", 1, None, ())
+    >>> resolve_scales(strategy, ["CD25"], events)["CD25"]
+    Logicle(t=10000000.0, w=0.5, m=4.5, a=0.0)
+    >>> resolve_scales(strategy, ["CD25"], events, {("CD25", 1e7): MarkerNoise(1e7, 7000.0, files=3)})["CD25"]
+    Logicle(t=10000000.0, w=0.85, m=4.5, a=0.0)
     """
-    found: dict[str, AnyScale] = {}
+    scales: dict[str, AnyScale] = {}
+    noise: dict[str, MarkerNoise] = {}
     for axis in axes:
         channel = events.channels[events.index(axis)]
-        declared = _declared(strategy, axis, channel)
-        parameters: dict[str, Any] = dict(declared.parameters)
-        if "w" in parameters and parameters["w"] is None:
-            defaults = Logicle()
-            top, decades = parameters.get("t") or defaults.t, parameters.get("m") or defaults.m
-            parameters["w"] = logicle_width(events.column(axis), t=top, m=decades)
-        found[axis] = SCALES[declared.kind](**parameters)
-    return found
+        known = (book or {}).get((channel.name, channel.range))
+        scales[axis] = _scale(_declared(strategy, axis, channel), known or MarkerNoise(channel.range))
+        if known is not None:
+            noise[axis] = known
+    return NoisyScales(scales, noise)
+
+
+def _scale(declared: ScaleDeclaration, noise: MarkerNoise) -> AnyScale:
+    given = {name: value for name, value in declared.parameters if value is not None}
+    if declared.kind in ("logicle", "asinh", "linear"):
+        given.setdefault("t", noise.top)
+    decades = given.get("m", Logicle().m)
+    if declared.kind == "logicle" and "w" not in given and noise.spread:
+        given["w"] = logicle_width(noise.spread, t=given["t"], m=decades)
+    if declared.kind == "asinh" and "m" not in given and noise.spread:
+        given["m"] = asinh_decades(noise.spread, t=given["t"])
+    return SCALES[declared.kind](**given)
 
 
 def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool = True) -> EventTable:

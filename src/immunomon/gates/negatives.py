@@ -1,0 +1,124 @@
+"""The negative peak of the events that a gate divides: what a split has to show beyond its noise, and places beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked
+
+from immunomon.errors import GateNotPlaced
+from immunomon.kernels.density import Mode, Profile, valley_between
+from immunomon.kernels.noise import Negatives, mirrored_excess, negatives_of, noise_limit, pooled_spread
+from immunomon.model.events import ChannelKind, EventTable
+from immunomon.model.noise import noise_on
+from immunomon.model.scales import DisplayScale
+from immunomon.model.trust import Doubt
+
+__all__ = ["AboveNegative", "Ground", "Intensity", "beyond_noise", "ground_on", "refuse_constant", "to_display"]
+
+_LOOKED_AT = 10_000  # events for the middle and spread of the negatives; counts are of all
+
+
+@checked(frozen=True, config={"extra": "forbid"})
+class AboveNegative:
+    """A place so many robust spreads above the middle of the negative peak."""
+
+    above_negative: float = Field(
+        ge=-1000, le=1e6, description="Robust spreads of the negatives above the middle of their peak."
+    )
+
+
+# A place on an axis: an intensity, or relative to the negative peak, which holds on every cytometer.
+Intensity = float | AboveNegative
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """The negatives among some events on an axis, all intensities: their middle and how far their noise reaches.
+
+    middle, limit: see ``kernels.noise.noise_limit``. typical: the middle that places are said from: that of these
+    events, or where they hold no negatives, of the panel's files. spread: the noise of the channel. values: the events
+    on the display scale, ascending.
+    """
+
+    axis: str
+    scale: DisplayScale
+    middle: float
+    limit: float
+    typical: float
+    spread: float
+    values: NDArray[np.float64]
+
+    def parts(self, position: float) -> bool:
+        """Say whether a split at a display coordinate lies beyond the noise and leaves more above than its mirror."""
+        at = float(self.scale.inverse(np.array([position]))[0])
+        if at <= self.limit:
+            return False
+        mirror = float(self.scale.apply(np.array([2.0 * self.middle - at]))[0])
+        above = self.values.size - int(np.searchsorted(self.values, position, side="right"))
+        return mirrored_excess(above, int(np.searchsorted(self.values, mirror)))
+
+    @property
+    def border(self) -> float:
+        """The display coordinate up to which the noise reaches."""
+        return float(self.scale.apply(np.array([self.limit]))[0])
+
+
+def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale]) -> tuple[Ground | None, list[Doubt]]:
+    """Return the negatives of a parent on an axis; None, with a doubt, where their noise cannot be measured.
+
+    parent: on the display scale. The noise is that of the panel's files if the scales carry it, else the parent's own.
+    Of scatter and time nothing is said.
+    """
+    if parent.channels[parent.index(axis)].kind is not ChannelKind.FLUORESCENCE:
+        return None, []
+    values = np.asarray(parent.column(axis), dtype=np.float64)
+    values = np.sort(values[np.isfinite(values)])
+    some = values[np.linspace(0, max(values.size - 1, 0), min(values.size, _LOOKED_AT)).astype(np.int64)]
+    own, pooled = negatives_of(scales[axis].inverse(some)), noise_on(scales, axis)
+    known = pooled is not None and pooled.files > 0
+    spread = pooled.spread if pooled is not None and known else _own_spread(own)
+    if not spread or own is None:
+        return None, [Doubt("noise_not_judged", axis)]
+    middle, limit = noise_limit(own, spread)
+    typical = middle if own.middle == middle or pooled is None else pooled.middle
+    return Ground(axis, scales[axis], middle, limit, typical, spread, values), []
+
+
+def _own_spread(own: Negatives | None) -> float | None:
+    if own is None or not own.measured:
+        return None
+    return pooled_spread(np.array([own.spread]), np.array([own.low]))
+
+
+def to_display(place: Intensity, axis: str, scale: DisplayScale, ground: Ground | None) -> float:
+    """Return the display coordinate of a place; raises GateNotPlaced if it is relative to negatives not measured."""
+    if not isinstance(place, AboveNegative):
+        return float(scale.apply(np.array([place]))[0])
+    if ground is None:
+        raise GateNotPlaced(f"{axis}: the noise of its negatives cannot be measured, and no place be said from it")
+    return float(scale.apply(np.array([ground.typical + place.above_negative * ground.spread]))[0])
+
+
+def beyond_noise(profile: Profile, modes: Sequence[Mode], parts: Callable[[float], bool]) -> list[Mode]:
+    """Return the modes that valleys beyond the noise part; of those without one between them, the highest stays.
+
+    parts: says of a valley's position whether it is one.
+    """
+    kept = list(modes[:1])
+    for mode in modes[1:]:
+        if parts(valley_between(profile, kept[-1], mode)[0]):
+            kept.append(mode)
+        elif mode.height > kept[-1].height:
+            kept[-1] = mode
+    return kept
+
+
+def refuse_constant(values: NDArray[np.floating], axis: str) -> None:
+    """Raise GateNotPlaced, with a doubt, for values that are all the same: nothing can be gated on them."""
+    if values.size > 1 and bool(values.min() == values.max()):
+        raise GateNotPlaced(f"{axis}: the channel is constant in these events", (Doubt("dead_detector", axis),))

@@ -1,0 +1,129 @@
+"""What a study's files show of their noise, pooled by panel: the scales that they are gated on come from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from immunomon.errors import ImmunomonError
+from immunomon.model.events import Channel, EventTable, Scale
+from immunomon.model.noise import ChannelNoise, MarkerNoise, NoiseBook, NoisyScales
+from immunomon.model.panel import Panel
+from immunomon.model.scales import scale_to_dict
+from immunomon.model.strategy import GatingStrategy
+from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.jobs import each
+from immunomon.pipeline.plan import Plan, Task
+from immunomon.pipeline.provenance import digest_of
+from immunomon.pipeline.single import noise_of_file
+from immunomon.steps.measure_noise import pool_noise
+from immunomon.steps.transform import resolve_scales
+
+__all__ = ["book_of_run", "books_of_record", "panel_scales", "scales_record", "with_scales"]
+
+Say = Callable[..., None]
+
+
+def with_scales(plan: Plan, folder: RunFolder, *, workers: int, say: Say) -> Plan:
+    """Return the plan with what the files of each panel show of their noise, and its tasks keyed by that too.
+
+    A file is looked at once; what it showed is kept in the run folder. Where the run is locked, what it was locked with
+    holds for its panels' markers and ranges, whatever files have come since.
+    """
+    gated = [task for task in plan.tasks if task.strategy and not task.problem and not task.dropped]
+    each(gated, lambda task: _look(plan, task, folder), workers=workers, say=lambda *counts: say("measuring", *counts))
+    frozen = books_of_record(folder.read_json(folder.root / "lock.json") or {})
+    shown: dict[str, list[tuple[ChannelNoise, ...]]] = {}
+    for task in gated:
+        shown.setdefault(task.sample.panel, []).append(_kept(plan, folder, task) or ())
+    books = {panel: pool_noise(files) | dict(frozen.get(panel, {})) for panel, files in shown.items()}
+    tasks = tuple(
+        replace(task, key=digest_of(task.key, _key(books[task.sample.panel]))) if task in gated else task
+        for task in plan.tasks
+    )
+    look_keys = {task.sample.id: task.key for task in tasks}
+    return replace(plan, tasks=tasks, books=books, look_keys=look_keys)
+
+
+def _key(book: NoiseBook) -> list[tuple[object, ...]]:
+    # How many files there were is of no consequence, only whether there were any.
+    return [(*key, noise.top, noise.spread, noise.middle, noise.files > 0) for key, noise in sorted(book.items())]
+
+
+def _file(folder: RunFolder, task: Task) -> Path:
+    return folder.root / "noise" / f"{task.sample.id}.json"
+
+
+def _look(plan: Plan, task: Task, folder: RunFolder) -> bool:
+    """Measure one file, unless it was measured before; return False if it cannot be read."""
+    if _kept(plan, folder, task) is not None:
+        return True
+    strategy, panel = plan.strategies[task.strategy or ""], plan.panels[task.sample.panel]
+    try:
+        found = noise_of_file(
+            task.path, strategy, panel=panel, compensation=plan.compensation, reading=task.sample.reading
+        )
+    except ImmunomonError:
+        return False  # gating it says why
+    data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in found]}
+    folder.write_json(_file(folder, task), data)
+    return True
+
+
+def _kept(plan: Plan, folder: RunFolder, task: Task) -> tuple[ChannelNoise, ...] | None:
+    data = folder.read_json(_file(folder, task))
+    if data is None or data.get("key") != plan.own_keys[task.sample.id]:
+        return None
+    return tuple(ChannelNoise(**channel) for channel in data["channels"])
+
+
+def scales_record(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """Return for each panel its markers' scales and the noise that they come from, as a run records them."""
+    return {panel: _recorded(plan, panel, book) for panel, book in plan.books.items()}
+
+
+def _recorded(plan: Plan, panel: str, book: NoiseBook) -> list[dict[str, Any]]:
+    strategy, markers = plan.strategies[plan.study.strategy_of(panel)], plan.panels[panel].markers
+    detectors = {marker.name: marker.detector for marker in markers}
+    rows = []
+    for (name, range_), noise in book.items():
+        channel = Channel(detectors.get(name, name), name if name in detectors else "", range_)
+        scale = resolve_scales(strategy, [name], _empty([channel]), book)[name]
+        rows.append({"marker": name, "range": range_, "scale": scale_to_dict(scale), "noise": noise.to_dict()})
+    return rows
+
+
+def books_of_record(record: Mapping[str, Any]) -> dict[str, NoiseBook]:
+    """Return panel -> what its files show of their noise, as ``run.json`` or a lock has it; empty for older ones."""
+    return {
+        panel: {(str(row["marker"]), float(row["range"])): MarkerNoise.from_dict(row["noise"]) for row in rows}
+        for panel, rows in record.get("scales", {}).items()
+    }
+
+
+def book_of_run(folder: Path, panel: str) -> NoiseBook:
+    """Return what the files of a run's panel show of their noise; empty for a run of before it was recorded."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return books_of_record(record).get(panel, {})
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def panel_scales(strategy: GatingStrategy, panel: Panel, book: NoiseBook) -> NoisyScales:
+    """Return the display scale of each of a panel's markers, without a file; of several ranges, the most files'."""
+    channels = []
+    for marker in panel.markers:
+        ranges = {key[1]: noise.files for key, noise in book.items() if key[0] == marker.name}
+        usual = max(ranges, key=lambda range_: (ranges[range_], range_), default=262144.0)
+        channels.append(Channel(marker.detector, marker.name, usual))
+    return resolve_scales(strategy, [marker.name for marker in panel.markers], _empty(channels), book)
+
+
+def _empty(channels: list[Channel]) -> EventTable:
+    return EventTable(np.empty((0, len(channels))), tuple(channels), Scale.COMPENSATED)
