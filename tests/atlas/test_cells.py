@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immunomon.atlas.cells import labels_in_order, own_rng, pick
-from immunomon.clusters.cells import one_scale_for_all
-from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population, ScaleDeclaration
+from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
 
 
 def test_labels_go_from_parents_to_children():
@@ -29,13 +28,3 @@ def test_the_choice_is_the_samples_own_and_the_seeds():
     np.testing.assert_array_equal(first, pick(1000, 50, own_rng(1, "S01_W4")))
     assert set(first) != set(pick(1000, 50, own_rng(2, "S01_W4")))
     assert set(first) != set(pick(1000, 50, own_rng(1, "S02_W4")))
-
-
-def test_a_width_that_each_file_has_for_itself_becomes_one_for_all():
-    scales = {
-        "fluorescence": ScaleDeclaration("logicle", (("t", 262144.0), ("w", None))),
-        "CD4": ScaleDeclaration("logicle", (("w", 0.7),)),
-    }
-    found = one_scale_for_all(GatingStrategy("s", "S", 1, None, (), scales)).scales
-    assert found["fluorescence"].parameters == (("t", 262144.0),)
-    assert found["CD4"] == scales["CD4"]

@@ -180,5 +180,6 @@ def test_the_error_of_a_tail_is_that_of_fresh_samples():
 def test_a_tail_of_few_events_or_of_no_width_is_refused():
     with pytest.raises(GateNotPlaced, match="only 30 events"):
         Tail(axis="CD25").fit(table(CD25=negative(1, 30)), SCALES)
-    with pytest.raises(GateNotPlaced, match="no width"):
+    with pytest.raises(GateNotPlaced, match="CD25: the channel is constant") as refused:
         Tail(axis="CD25").fit(table(CD25=np.full(500, 0.3)), SCALES)
+    assert [doubt.code for doubt in refused.value.doubts] == ["dead_detector"]

@@ -56,13 +56,27 @@ def test_not_a_number_and_infinities_pass_through_logicle():
     np.testing.assert_array_equal(scales.logicle(odd, 262144, 0.5, 4.5, 0), odd)
 
 
-def test_the_width_shows_ninety_five_of_a_hundred_negatives_above_the_bottom():
-    rng = np.random.default_rng(2)
-    values = rng.normal(0, 300, 50_000)
-    w = scales.logicle_width(values, t=262144, m=4.5)
-    reference = np.quantile(values[values < 0], 0.05)
-    assert abs(scales.logicle(np.array([reference]), 262144, w, 4.5, 0)[0]) < 0.06
+@pytest.mark.parametrize("noise", [50.0, 300.0, 1_000.0, 10_000.0])
+@pytest.mark.parametrize("top", [2.0**18, 4.2e6, 1e7])
+def test_noise_of_any_width_is_one_peak_on_the_scale_made_for_it(noise, top):
+    w = scales.logicle_width(noise, t=top, m=4.5)
+    assert w == pytest.approx(round(w * 20) / 20)
+    assert noise * 2 < scales.widest_peak(top, w, 4.5)
+    assert w == 0 or scales.widest_peak(top, w, 4.5) < noise * 3.2
 
 
-def test_without_negatives_the_width_is_the_usual_half_decade():
-    assert scales.logicle_width(np.array([1.0, 2.0]), 262144, 4.5) == 0.5
+def test_noise_splits_in_two_where_it_is_wider_than_the_scale_bears():
+    def peaks(noise):
+        grid = np.linspace(0.0, 0.6, 6001)
+        values = scales.logicle_inverse(grid, 262144, 0.7, 4.5, 0)
+        density = np.exp(-0.5 * (values / noise) ** 2) * np.gradient(values, grid)
+        return int(np.sum((density[1:-1] > density[:-2]) & (density[1:-1] > density[2:])))
+
+    widest = scales.widest_peak(262144, 0.7, 4.5)
+    assert (peaks(0.95 * widest), peaks(1.05 * widest)) == (1, 2)
+
+
+def test_an_asinh_made_for_the_noise_is_as_wide():
+    decades = scales.asinh_decades(400.0, t=262144)
+    cofactor = 262144 / np.sinh(decades * np.log(10))
+    assert cofactor == pytest.approx(2.5 * 400, rel=0.07)

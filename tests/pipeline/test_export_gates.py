@@ -23,7 +23,7 @@ label: Fixed borders
 version: 1
 panel: treg
 scales:
-  fluorescence: {kind: logicle, w: 0.7}
+  fluorescence: {kind: logicle, t: 262144, w: 0.7}
   CD25: {kind: asinh, t: 262144, m: 4.5, a: 0.5}
 populations:
   - {id: cells, parent: root, gate: {method: rectangle, sides: [{axis: FSC-A, low: 20000}, {axis: SSC-A, high: 90000}]}}
@@ -116,7 +116,7 @@ def test_a_strategy_whose_gates_need_data_is_refused_with_the_remedy():
 def test_a_scale_whose_width_comes_from_data_is_refused(fixed_strategy, tmp_path):
     path = tmp_path / "auto.yaml"
     path.write_text(FIXED.replace("w: 0.7", "w: auto"), encoding="utf-8")
-    with pytest.raises(BadSpec, match=r"scales\.fluorescence: its width is found on each file's events"):
+    with pytest.raises(BadSpec, match=r"scales\.CD4: w not declared, but found on the files"):
         export_gates(str(path), "gatingml", None)
 
 

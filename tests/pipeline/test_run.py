@@ -94,7 +94,7 @@ def test_a_second_run_of_an_unchanged_study_gates_nothing(second, finished):
 
 def test_progress_reaches_its_end(second):
     last = {stage: (done, total) for stage, done, total, _ in second.seen}
-    assert set(last) == {"reading", "looking", "gating", "tables"}
+    assert set(last) == {"reading", "measuring", "looking", "gating", "tables"}
     assert all(done == total for done, total in last.values())
 
 

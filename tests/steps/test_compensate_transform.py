@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownChannel, WrongScale
+from immunomon.kernels.scales import logicle_width
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.scales import Identity, Logicle
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 from immunomon.steps.compensate import compensate
+from immunomon.steps.measure_noise import book_of
 from immunomon.steps.transform import resolve_scales, transform
 
 CHANNELS = (Channel("FSC-A"), Channel("A", "CD3"), Channel("B", "CD4"), Channel("Time"))
@@ -77,9 +79,9 @@ def test_an_automatic_width_comes_from_the_data():
     rng = np.random.default_rng(3)
     events = EventTable(rng.normal(0, 400, (5000, 4)), CHANNELS, Scale.COMPENSATED)
     auto = strategy(fluorescence=ScaleDeclaration("logicle", (("t", 262144.0), ("w", None))))
-    found = resolve_scales(auto, ["CD3"], events)["CD3"]
-    negatives = events.column("CD3")[events.column("CD3") < 0]
-    assert found.w == pytest.approx((4.5 - np.log10(262144 / abs(np.quantile(negatives, 0.05)))) / 2)
+    found = resolve_scales(auto, ["CD3"], events, book_of(events, ["CD3"]))
+    assert found["CD3"].w == logicle_width(400.0, t=262144.0, m=4.5)
+    assert found.noise["CD3"].spread == pytest.approx(400.0, rel=0.2)
 
 
 def test_what_is_transformed_is_the_scale_applied():

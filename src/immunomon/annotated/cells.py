@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.annotated.writing import Block
-from immunomon.clusters.cells import Job, one_scale_for_all, rows_within
+from immunomon.clusters.cells import Job, rows_within
 from immunomon.clusters.deepest import deepest
 from immunomon.clusters.samples import Source
 from immunomon.io.fcs import read_fcs
@@ -83,7 +83,7 @@ def open_sample(source: Source, job: Job, *, within: str, only: Rows | None = No
     tree = apply_gates(events, job.placed, None)
     names = [marker.name for marker in source.panel.markers]
     compensated = compensate(events, job.spillover, wanted=names)
-    scales = resolve_scales(one_scale_for_all(source.strategy), names, compensated)
+    scales = resolve_scales(source.strategy, names, compensated, source.book)
     display = transform(compensated, scales, fast=False)
     rows = rows_within(tree, within)
     if only is not None:

@@ -12,16 +12,14 @@ import numpy as np
 import immunomon
 from immunomon.annotated.beside import AtlasCells
 from immunomon.annotated.cells import LAYERS
-from immunomon.clusters.cells import one_scale_for_all
 from immunomon.clusters.deepest import population_labels
 from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
-from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.scales import scale_to_dict
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.pipeline.opened import Run
+from immunomon.pipeline.scaling import panel_scales
 from immunomon.plots.colours import word_colours
-from immunomon.steps.transform import resolve_scales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,10 +48,7 @@ def variables(source: Source) -> pd.DataFrame:
 
     markers = source.panel.markers
     names = [marker.name for marker in markers]
-    nothing = EventTable(
-        np.zeros((1, len(markers))), tuple(Channel(m.detector, m.name) for m in markers), Scale.COMPENSATED
-    )
-    scales = resolve_scales(one_scale_for_all(source.strategy), names, nothing)
+    scales = panel_scales(source.strategy, source.panel, source.book)
     rows = {
         "marker": names,
         "channel": [marker.detector for marker in markers],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.clusters.cells import Job, one_scale_for_all, read_gated, rows_within
+from immunomon.clusters.cells import Job, read_gated, rows_within
 from immunomon.clusters.deepest import deepest, population_labels
 from immunomon.clusters.found import Metaclusters
 from immunomon.clusters.samples import Source
@@ -55,7 +55,7 @@ class Reader:
         Raises what reading and gating a file raise.
         """
         tree, compensated = read_gated(job, self.source.panel, self.markers)
-        scales = resolve_scales(one_scale_for_all(self.source.strategy), self.markers, compensated)
+        scales = resolve_scales(self.source.strategy, self.markers, compensated, self.source.book)
         rows, display = self._finite(rows_within(tree, self.within), compensated, scales)
         sample = job.sample
         numbers = np.zeros(rows.size, dtype=np.int64)
@@ -68,7 +68,7 @@ class Reader:
         return pd.concat([table[list(CELL_COLUMNS)], values], axis=1), found
 
     def _finite(
-        self, rows: NDArray[np.int64], compensated: EventTable, scales: dict[str, AnyScale]
+        self, rows: NDArray[np.int64], compensated: EventTable, scales: Mapping[str, AnyScale]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the rows whose display values are all finite, and these, (markers, rows)."""
         shown = transform(compensated, scales)

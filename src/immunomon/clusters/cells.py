@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from immunomon.model.events import EventTable
 from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.geometry import Interval, Rectangle
+from immunomon.model.noise import NoiseBook
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.spillover import SpilloverMatrix
@@ -34,7 +35,6 @@ __all__ = [
     "Gathered",
     "Job",
     "gather",
-    "one_scale_for_all",
     "ranges_of",
     "read_gated",
     "rows_within",
@@ -104,17 +104,19 @@ def gather(
     strategy: GatingStrategy,
     within: str,
     markers: tuple[Sequence[str], Sequence[str]],
+    book: NoiseBook,
     pool: Executor,
     progress: Callable[[int, int], None],
 ) -> list[Gathered]:
     """Read every sample once and keep its cells in a working folder; at most a file a worker is in memory.
 
-    markers: those that cluster, and those whose state is compared. A sample without the population has no cells. Raises
+    markers: those that cluster, and those whose state is compared; book: what the run's files show of their noise, from
+    which the markers' scales come. A sample without the population has no cells. Raises
     what reading and gating a file raise.
     """
     found = []
     for done, one in enumerate(
-        pool.map(lambda job: _gather(job, folder, panel, strategy, within, markers), jobs), start=1
+        pool.map(lambda job: _gather(job, folder, panel, strategy, within, markers, book), jobs), start=1
     ):
         found.append(one)
         progress(done, len(jobs))
@@ -128,11 +130,12 @@ def _gather(
     strategy: GatingStrategy,
     within: str,
     markers: tuple[Sequence[str], Sequence[str]],
+    book: NoiseBook,
 ) -> Gathered:
     typed, state = markers
     tree, compensated = read_gated(job, panel, [*typed, *state])
     rows = rows_within(tree, within)
-    scales = resolve_scales(one_scale_for_all(strategy), typed, compensated)
+    scales = resolve_scales(strategy, typed, compensated, book)
     display = np.empty((rows.size, len(typed)), dtype=np.float32)
     for place, marker in enumerate(typed):
         values = scales[marker].apply(compensated.column(marker)[rows].astype(np.float64))
@@ -173,15 +176,6 @@ def rows_within(tree: GateTree, within: str) -> NDArray[np.int64]:
     """Return the places of a population's events in the file, ascending; none where it was not placed."""
     mask = tree.mask(within)
     return np.empty(0, dtype=np.int64) if mask is None else np.flatnonzero(mask).astype(np.int64)
-
-
-def one_scale_for_all(strategy: GatingStrategy) -> GatingStrategy:
-    """Return the strategy without widths that every file has for itself: cells of all files share one scale."""
-    fixed = {
-        name: replace(scale, parameters=tuple(pair for pair in scale.parameters if pair != ("w", None)))
-        for name, scale in strategy.scales.items()
-    }
-    return replace(strategy, scales=fixed)
 
 
 def _thresholds(placed: PlacedStrategy, markers: Sequence[str]) -> dict[str, float]:

@@ -87,6 +87,7 @@ def cluster_run(
             strategy=source.strategy,
             within=source.within,
             markers=(source.typed, source.state),
+            book=source.book,
             pool=pool,
             progress=lambda done, total: say("gating", done, total, 0),
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from immunomon.clusters.cells import Job
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.gates import GATE_METHODS
 from immunomon.model.fcs import Reading
+from immunomon.model.noise import NoiseBook
 from immunomon.model.panel import MarkerKind, Panel
 from immunomon.model.placed import placed_from_run
 from immunomon.model.spillover import SpilloverMatrix
@@ -17,6 +18,7 @@ from immunomon.model.study import RoleKind, Study
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.opened import Run
 from immunomon.pipeline.provenance import file_digest
+from immunomon.pipeline.scaling import books_of_record
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import load_samples
@@ -32,7 +34,8 @@ _LIKELY_ROOTS = ("lymphocytes", "live", "singlets")
 class Source:
     """What is clustered: the study, panel and strategy, the population within, the markers, and the samples to read.
 
-    typed, state: markers that cluster, and markers that are compared.
+    typed, state: markers that cluster, and markers that are compared. book: what the run's files of the panel show of
+    their noise, from which the markers' scales come.
     """
 
     study: Study
@@ -42,6 +45,7 @@ class Source:
     typed: tuple[str, ...]
     state: tuple[str, ...]
     jobs: tuple[Job, ...]
+    book: NoiseBook = field(default_factory=dict)
 
 
 def source_of(run: Run, panel: str | None, within: str | None) -> Source:
@@ -63,7 +67,14 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
             f"panel {name}: it has {len(typed)} markers of kind 'type', two at least are needed; see kind in the panel"
         )
     return Source(
-        study, found, strategy, _within(strategy, within), _ordered(typed, strategy), state, _jobs(run, study, name)
+        study,
+        found,
+        strategy,
+        _within(strategy, within),
+        _ordered(typed, strategy),
+        state,
+        _jobs(run, study, name),
+        books_of_record(run.record).get(name, {}),
     )
 
 

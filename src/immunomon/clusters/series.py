@@ -11,8 +11,7 @@ from immunomon.clusters.counting import Tally
 from immunomon.clusters.ranking import Series
 from immunomon.clusters.samples import Source
 from immunomon.model.measured import SampleResult
-from immunomon.model.scales import SCALES, AnyScale
-from immunomon.model.strategy import ScaleDeclaration
+from immunomon.pipeline.scaling import panel_scales
 
 __all__ = ["counted_of", "series_of"]
 
@@ -55,18 +54,8 @@ def series_of(source: Source, tallies: Sequence[Tally]) -> Series:
         totals[place] = np.nan if doubled else one.gathered.cells
         quartiles[place] = np.nan if doubled else one.quartiles
         batches[place] = named.get(sample.batch, batches[place])
-    shown = {marker: _scale(source, marker).apply(quartiles[..., k, :]) for k, marker in enumerate(source.state)}
+    scales = panel_scales(source.strategy, source.panel, source.book)
+    shown = {marker: scales[marker].apply(quartiles[..., k, :]) for k, marker in enumerate(source.state)}
     medians = {marker: found[..., 1] for marker, found in shown.items()}
     widths = {marker: found[..., 2] - found[..., 0] for marker, found in shown.items()}
     return Series(subjects, visits, counts, totals, medians, widths, batches)
-
-
-def _scale(source: Source, marker: str) -> AnyScale:
-    detector = source.panel.marker(marker).detector
-    for name in (marker, detector, "fluorescence"):
-        if name in source.strategy.scales:
-            declared = source.strategy.scales[name]
-            break
-    else:
-        declared = ScaleDeclaration("logicle")
-    return SCALES[declared.kind](**{key: value for key, value in declared.parameters if value is not None})

@@ -153,7 +153,7 @@ class Valley(ThresholdGate):
             if self.fallback is None:
                 raise GateNotPlaced(f"{self.axis}: {error}; add 'fallback:' or gate it otherwise") from error
             return Threshold(
-                to_display(self.fallback, self.axis, scale, ground),
+                to_display(self.fallback, axis=self.axis, scale=scale, ground=ground),
                 facts={"depth": 0.0},
                 source="fallback",
                 note=f"{self.axis}: {error}; fallback used",

@@ -1,4 +1,4 @@
-"""The negative peak of the events that a gate divides: what a split has to show beyond its noise, and places beside it."""
+"""The negative peak of the events that a gate divides: what lies beyond its noise, and places said from it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _own_spread(own: Negatives | None) -> float | None:
     return pooled_spread(np.array([own.spread]), np.array([own.low]))
 
 
-def to_display(place: Intensity, axis: str, scale: DisplayScale, ground: Ground | None) -> float:
+def to_display(place: Intensity, *, axis: str, scale: DisplayScale, ground: Ground | None) -> float:
     """Return the display coordinate of a place; raises GateNotPlaced if it is relative to negatives not measured."""
     if not isinstance(place, AboveNegative):
         return float(scale.apply(np.array([place]))[0])

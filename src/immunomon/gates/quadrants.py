@@ -32,11 +32,11 @@ Side = Literal["x", "y"]
 class QuadrantsGate(TwoAxes, Alone):
     """Four regions, ``x- y-``, ``x+ y-``, ``x- y+``, ``x+ y+``, that share two thresholds and no event.
 
-    Each threshold lies where it was declared (x_threshold, y_threshold); or where another method puts it (x_by, y_by:
-    a gate with one threshold on that axis); or else in the valley of its own axis, with a fallback where there is none
-    (``{above_negative: 6}``, or an intensity). Both are placed on the same events; or one ``first``, and the other apart on either side of it,
-    because where positive cells are the more frequent, the border against the negative ones lies lower. follow: what
-    valleys go with, as for ``valley``.
+    Each threshold lies where it was declared (x_threshold, y_threshold); or where another method puts it (x_by, y_by: a
+    gate with one threshold on that axis); or else in the valley of its own axis, with a fallback where there is none
+    (``{above_negative: 6}``, or an intensity). Both are placed on the same events; or one ``first``, and the other
+    apart on either side of it, because where positive cells are the more frequent, the border against the negative ones
+    lies lower. follow: what valleys go with, as for ``valley``.
     """
 
     paper: ClassVar[str] = Valley.paper

@@ -80,5 +80,5 @@ class Tail(ThresholdGate):
         return Threshold(at, found.error, facts, source, doubts=tuple(doubts))
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
-        """Place it; raises GateNotPlaced for too few events, a peak of no width, a place within the negatives' noise."""
+        """Place it; raises GateNotPlaced for too few events, a peak of no width, or an end within the noise."""
         return self._placed(self.threshold(parent, scales), scales)

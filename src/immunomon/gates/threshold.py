@@ -109,7 +109,7 @@ def within(
     values = values[np.isfinite(values)]
     refuse_constant(values, axis)
     if low is not None:
-        values = values[values >= to_display(low, axis, scale, ground)]
+        values = values[values >= to_display(low, axis=axis, scale=scale, ground=ground)]
     if high is not None:
-        values = values[values <= to_display(high, axis, scale, ground)]
+        values = values[values <= to_display(high, axis=axis, scale=scale, ground=ground)]
     return values

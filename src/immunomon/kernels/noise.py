@@ -22,6 +22,7 @@ _ROUNDS = 6
 _SETTLED = 0.02  # relative change of the spread
 _BANDWIDTH = 0.15  # of asinh(x / 3 s): about half a spread of the negatives
 _LEAST_SHARE = 0.005  # of the events below a mode, or it is a few odd ones
+_FEWEST = 20  # events
 _FEWEST_NEGATIVE = 10
 # A value below 0 in so few of the events is an accident, no noise about 0.
 _LEAST_NEGATIVE = 0.002
@@ -59,9 +60,11 @@ def negatives_of(values: NDArray[np.floating]) -> Negatives | None:
     >>> abs(found.middle - 100) < 60, abs(found.spread - 300) < 30, found.measured
     (True, True, True)
     """
-    values = np.sort(np.asarray(values, dtype=np.float64)[np.isfinite(values)])
-    if values.size < 20:
-        return None
+    sorted_values: Floats = np.sort(np.asarray(values, dtype=np.float64)[np.isfinite(values)])
+    return _negatives(sorted_values) if sorted_values.size >= _FEWEST else None
+
+
+def _negatives(values: Floats) -> Negatives:
     negative = values[: int(np.searchsorted(values, 0.0))]
     enough = negative.size >= max(_FEWEST_NEGATIVE, _LEAST_NEGATIVE * values.size)
     low = -float(np.quantile(negative, _QUANTILE)) if enough else 0.0

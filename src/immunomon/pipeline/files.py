@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from immunomon.errors import ImmunomonError
 from immunomon.io.memberships import write_memberships
 from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
+from immunomon.model.noise import ChannelNoise, NoiseBook
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.trust import joined
 from immunomon.pipeline.jobs import threads_each
 from immunomon.pipeline.placed import apply_to_file
-from immunomon.pipeline.single import FROM_FILE, Compensation, gate_file
+from immunomon.pipeline.single import FROM_FILE, Compensation, gate_file, noise_of_file
+from immunomon.steps.measure_noise import pool_noise
 
 __all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
 
@@ -43,12 +46,17 @@ def gate_files(
 
     say: called with what was repaired, not compensated, left out and not placed, file after file.
 
-    strategy: as declared, placed on each file anew, or placed already, by another program or a run. memberships: a
+    strategy: as declared, placed on each file anew, or placed already, by another program or a run. Scales that are not
+    declared come from the files of one call together. memberships: a
     folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
     folders get their folder's name in front, and in the table their path. reading: which data set of each file, and
     whose offset of DATA.
     """
     threads, fast = threads_each(len(files), jobs), _is_much(files)
+    book: NoiseBook | None = None
+    if len(files) > 1 and not isinstance(strategy, PlacedStrategy):
+        show = partial(noise_of_file, strategy=strategy, panel=panel, compensation=compensation, reading=reading)
+        book = _book_of(files, show, jobs=jobs)
 
     def one(file: Path) -> tuple[list[Row] | str, list[str]]:
         remarks: list[str] = []
@@ -64,6 +72,7 @@ def gate_files(
                     panel=panel,
                     compensation=compensation,
                     reading=reading,
+                    book=book,
                     threads=threads,
                     fast=fast,
                     say=remarks.append,
@@ -91,6 +100,19 @@ def gate_files(
             if progress:
                 progress("gating", number, len(files), len(failures))
     return rows, failures
+
+
+def _book_of(files: Sequence[Path], show: Callable[[Path], tuple[ChannelNoise, ...]], *, jobs: int) -> NoiseBook:
+    """Return what the files together show of their noise, from which their scales come; show: of one file."""
+
+    def shown(file: Path) -> tuple[ChannelNoise, ...]:
+        try:
+            return show(file)
+        except ImmunomonError:
+            return ()  # gating it says why
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        return pool_noise(pool.map(shown, files))
 
 
 def _is_much(files: Sequence[Path]) -> bool:

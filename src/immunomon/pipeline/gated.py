@@ -13,12 +13,14 @@ from immunomon.io.fcs import read_fcs
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.fcs import Reading
 from immunomon.model.gatetree import GateTree
+from immunomon.model.noise import NoiseBook
 from immunomon.model.placed import placed_from_run
 from immunomon.model.scales import AnyScale
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.plan import Plan, Task
+from immunomon.pipeline.scaling import book_of_run
 from immunomon.steps.apply import apply_gates
 from immunomon.steps.compensate import compensate
 from immunomon.steps.gate import axes_of, gate
@@ -31,10 +33,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Gated:
-    """One file's compensated events (the axes of the gates and the panel's markers) with the run's memberships."""
+    """One file's compensated events (the axes of the gates and the panel's markers) with the run's memberships.
+
+    book: what the run's files of the panel show of their noise.
+    """
 
     compensated: EventTable
     tree: GateTree
+    book: NoiseBook
 
 
 def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
@@ -54,7 +60,7 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
     tree = apply_gates(events, placed_from_run(result["gates"], spillover), spillover)
     strategy = plan.strategies[plan.study.strategy_of(task.sample.panel)]
     wanted = dict.fromkeys([*axes_of(strategy), *(name for name in panel.names if events.has(name))])
-    return Gated(compensate(events, spillover, wanted=wanted), tree)
+    return Gated(compensate(events, spillover, wanted=wanted), tree, book_of_run(folder.root, task.sample.panel))
 
 
 def gate_again(
@@ -82,7 +88,7 @@ def gate_again(
             scale = scales[marker]
             values[rows, column] = scale.inverse(there(scale.apply(values[rows, column])))
     compensated = EventTable.adopt(values, _channels(events, axes), Scale.COMPENSATED, events.source)
-    own = resolve_scales(strategy, axes, compensated)
+    own = resolve_scales(strategy, axes, compensated, gated.book)
     return gate(transform(compensated, own), strategy, own, among=gated.tree.among)
 
 

@@ -130,9 +130,9 @@ def _scales(strategy: GatingStrategy, wanted: PanelNormalisation, read: list[Gat
     # One scale for all files, also where each has its own width: quantiles are compared on it. The first file's holds.
     found: dict[str, AnyScale] = {}
     for marker in wanted.markers:
-        having = next((gated.compensated for gated in read if gated.compensated.has(marker)), None)
+        having = next((gated for gated in read if gated.compensated.has(marker)), None)
         if having is not None:
-            found |= resolve_scales(strategy, [marker], having)
+            found |= resolve_scales(strategy, [marker], having.compensated, having.book)
     return found
 
 

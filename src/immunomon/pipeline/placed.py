@@ -26,7 +26,7 @@ from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.single import FROM_FILE, Compensation
 from immunomon.steps.apply import apply_gates
 from immunomon.steps.gate import axes_of, gate
-from immunomon.steps.transform import resolve_scales
+from immunomon.steps.transform import resolve_scales, undeclared
 
 __all__ = ["apply_to_file", "place_without_data", "placed_in_run"]
 
@@ -100,15 +100,15 @@ def place_without_data(strategy: GatingStrategy, panel: Panel | None, file: Path
         for population in strategy.populations
         if _needs_data(gate_method(population.gate))
     ]
-    problems += [
-        Problem(str(file), None, f"scales.{name}", "its width is found on each file's events", remedy)
-        for name, scale in strategy.scales.items()
-        if dict(scale.parameters).get("w", 0.0) is None
-    ]
-    if problems:
-        raise BadSpec(problems)
     channels = _channels(strategy, panel)
     compensated = EventTable(np.empty((0, len(channels))), channels, Scale.COMPENSATED, str(file))
+    for axis in axes_of(strategy):
+        missing = undeclared(strategy, axis, compensated.channels[compensated.index(axis)])
+        if missing:
+            what = f"{' and '.join(missing)} not declared, but found on the files that are gated"
+            problems.append(Problem(str(file), None, f"scales.{axis}", what, f"{remedy}, or declare the scale"))
+    if problems:
+        raise BadSpec(problems)
     axes = axes_of(strategy)
     scales = resolve_scales(strategy, axes, compensated)
     tree = gate(EventTable(np.empty((0, len(channels))), channels, Scale.DISPLAY, str(file)), strategy, scales)

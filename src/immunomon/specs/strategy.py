@@ -26,15 +26,23 @@ class ScaleSpec(SpecModel):
     """A display scale, with the parameters of Gating-ML 2.0."""
 
     kind: Literal["logicle", "asinh", "linear", "identity"] = Field(description="The function.")
-    t: float = Field(262144.0, gt=0, le=1e12, description="Top of the scale: the intensity that is drawn at 1.")
+    t: float | None = Field(
+        None, gt=0, le=1e12, description="Top of the scale: the intensity that is drawn at 1; left out: the range."
+    )
     w: Annotated[float | None, BeforeValidator(_auto)] = Field(
-        0.5,
+        None,
         ge=0,
         le=50,
-        description="logicle: width of the linear region in decades, or auto (from the negative events of each file).",
+        description="logicle: width of the linear region in decades; left out or auto: from the noise of the panel's "
+        "negatives.",
         json_schema_extra={"anyOf": [{"type": "number", "minimum": 0}, {"const": "auto"}]},
     )
-    m: float = Field(4.5, gt=0, le=100, description="logicle, asinh: number of decades.")
+    m: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="logicle, asinh: number of decades; left out: 4.5, for asinh from the negatives' noise.",
+    )
     a: float = Field(0.0, ge=-1e12, le=1e12, description="logicle, asinh: additional negative decades.")
 
 
@@ -66,7 +74,8 @@ class StrategySpec(SpecModel):
     scales: dict[str, ScaleSpec] = Field(
         {},
         max_length=100,
-        description="Display scales by marker, detector, or the words fluorescence, scatter, time.",
+        description="Display scales by marker, detector, or the words fluorescence, scatter, time; what is left out "
+        "comes from the files' range and the noise of their negatives.",
     )
     gates: dict[str, GateCall] = Field({}, max_length=200, description="Gates that several populations share, by name.")
     populations: list[PopulationSpec] = Field(

@@ -76,7 +76,6 @@ def strategy_of(
         findings.add(("panel",), f"made for panel {shown(spec.panel)}, used with {shown(panel.name)}", "correct one")
     scales = {axis: _scale(scale, axis, panel, findings) for axis, scale in spec.scales.items()}
     above = {population.id: population.parent for _, population in shaped.items("populations")}
-    _check_shared_scales(populations, scales, findings)
     _check_report(spec.report, known_ids, above, findings)
     _check_cycles(shaped, populations, references, findings)
     if findings.problems:
@@ -153,21 +152,10 @@ def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) 
             return ScaleDeclaration(spec.kind)
     parameters: dict[str, float | None] = {name: getattr(spec, name) for name in given}
     try:
-        SCALES[spec.kind](**{name: 0.5 if value is None else value for name, value in parameters.items()})
+        SCALES[spec.kind](**{name: value for name, value in parameters.items() if value is not None})
     except (ValueError, ArithmeticError) as error:
         findings.add(path, f"no such scale: {error}", "correct the parameters")
     return ScaleDeclaration(spec.kind, tuple(parameters.items()))
-
-
-def _check_shared_scales(
-    populations: Sequence[Population], scales: Mapping[str, ScaleDeclaration], findings: Findings
-) -> None:
-    """A threshold that samples agree on must mean the same in each: no scale of its own from each file's data."""
-    free = [axis for axis, scale in scales.items() if dict(scale.parameters).get("w", 0.5) is None]
-    shared = [population.id for population in populations if population.gate.is_shared]
-    for axis in free if shared else ():
-        what = f"'w: auto' gives each file its own scale, but '{shared[0]}' has a gate that samples agree on"
-        findings.add(("scales", axis, "w"), what, "declare a width, such as 0.7")
 
 
 def _ancestors(name: str, above: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,7 @@ EVENTS = 10_000  # of a file that are looked at
 _BEYOND = 2.0
 # No scale of 4.5 decades shows negatives that lie so far below its top, nor a file that ends so far below it.
 _DECADES, _EMPTY = 4.5, 100.0
-_MIDDLE_STEP = 0.25  # spreads
+_MIDDLE_STEP = 0.5  # spreads
 
 
 def evenly(events: int, at_most: int = EVENTS) -> NDArray[np.int64]:
@@ -91,8 +91,8 @@ def _pooled(channels: Sequence[ChannelNoise]) -> MarkerNoise:
 
 
 def _rounded(spread: float) -> float:
-    """Return a spread rounded to twentieths of a decade, to four digits: one file more seldom moves a gate."""
-    return float(f"{10.0 ** (round(np.log10(spread) * 20) / 20):.4g}")
+    """Return a spread rounded to tenths of a decade: one file more seldom moves a gate."""
+    return float(f"{10.0 ** (round(np.log10(spread) * 10) / 10):.4g}")
 
 
 def _top(declared: float, highest: float, noise: float | None) -> float:

@@ -57,8 +57,10 @@ def settle(
 
     estimates: sample -> what its own events said, one for each shared gate of the strategy (those with ``fit`` or
     ``consensus``); belongings, scales: by sample, the display scales of its axes. A gate that no sample could place is
-    left out. With ``consensus`` each estimate is drawn to its subject's and batch's (``kernels.consensus``), and one
-    that is out of line is not followed; with ``fit`` the gate is placed once on the pooled events.
+    left out. Only samples that show a gate's axes on the same scales have a say in one another's: a coordinate of one
+    cytometer's range means nothing on another's. With ``consensus`` each estimate is drawn to its subject's and batch's
+    (``kernels.consensus``), and one that is out of line is not followed; with ``fit`` the gate is placed once on the
+    pooled events.
 
     >>> from immunomon.model.strategy import GateDeclaration
     >>> from immunomon.model.scales import Logicle
@@ -78,10 +80,19 @@ def settle(
     }
     for gate, said in by_gate.items():
         users = [population for population in strategy if strategy.gate_id(population.id) == gate]
-        decided = _decide(users[0], said, belongings, scales)
-        for sample, settled in decided.items():
-            found[sample] |= {population.id: settled for population in users}
+        for group in _on_one_scale(users[0], said, scales):
+            for sample, settled in _decide(users[0], group, belongings, scales).items():
+                found[sample] |= {population.id: settled for population in users}
     return found
+
+
+def _on_one_scale(population: Population, said: Estimates, scales: Mapping[str, Scales]) -> list[Estimates]:
+    """Return the estimates in groups of samples that show the gate's axes on the same scales."""
+    groups: dict[tuple[object, ...], dict[str, Estimate]] = {}
+    for sample, estimate in said.items():
+        key = tuple(scales[sample].get(axis) for axis in gate_method(population.gate).axes)
+        groups.setdefault(key, {})[sample] = estimate
+    return list(groups.values())
 
 
 def _decide(

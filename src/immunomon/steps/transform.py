@@ -19,7 +19,7 @@ from immunomon.model.noise import MarkerNoise, NoiseBook, NoisyScales
 from immunomon.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
 from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 
-__all__ = ["resolve_scales", "transform"]
+__all__ = ["resolve_scales", "transform", "undeclared"]
 
 
 def _declared(strategy: GatingStrategy, axis: str, channel: Channel) -> ScaleDeclaration:
@@ -66,6 +66,18 @@ def _scale(declared: ScaleDeclaration, noise: MarkerNoise) -> AnyScale:
     if declared.kind == "asinh" and "m" not in given and noise.spread:
         given["m"] = asinh_decades(noise.spread, t=given["t"])
     return SCALES[declared.kind](**given)
+
+
+def undeclared(strategy: GatingStrategy, axis: str, channel: Channel) -> tuple[str, ...]:
+    """Return which parameters of an axis's scale come from files and their data, since nobody declared them.
+
+    >>> undeclared(GatingStrategy("s", "S", 1, None, ()), "CD25", Channel("PE-A", "CD25"))
+    ('t', 'w')
+    """
+    declared = _declared(strategy, axis, channel)
+    given = {name for name, value in declared.parameters if value is not None}
+    needed = {"logicle": ("t", "w"), "asinh": ("t", "m"), "linear": ("t",)}.get(declared.kind, ())
+    return tuple(name for name in needed if name not in given)
 
 
 def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool = True) -> EventTable:
