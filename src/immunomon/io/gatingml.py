@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem
@@ -11,6 +11,7 @@ from immunomon.io.gatingml_axes import GatingMlAxes
 from immunomon.io.gatingml_gates import GATE_ELEMENTS, dimensions_in, geometry_of, quadrants_of
 from immunomon.io.gatingml_scales import read_matrices, read_transformations
 from immunomon.io.gatingml_source import DATATYPES, GATING, OURS, TRANSFORMS, GatingMlSource
+from immunomon.io.gatingml_tailored import Tailoring, tailoring
 from immunomon.io.xmltree import XmlElement, read_xml, root_tag
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Boolean, Gate
@@ -55,10 +56,27 @@ def read_gatingml(path: Path) -> PlacedStrategy:
     ours = next((info for part in _named(parts, DATATYPES, "custom_info") for info in part.all("strategy", OURS)), None)
     axes.declare([] if ours is None else list(ours.all("axis", OURS)))
     axes.name_all([dimension for gate in gates for dimension in dimensions_in(gate)])
-    populations = _populations(source, gates, axes)
+    own = tailoring(source, gates)
+    populations = _populations(source, gates, axes, own)
+    tailored = _tailored(source, axes, own, {p.id: p for p in populations})
     source.findings.raise_any()
     name = None if ours is None else ours.get("name", OURS)
-    return PlacedStrategy(name or path.stem, axes.axes, populations, matrices)
+    return PlacedStrategy(name or path.stem, axes.axes, populations, matrices, tailored=tailored)
+
+
+def _tailored(
+    source: GatingMlSource, axes: GatingMlAxes, own: Tailoring, known: Mapping[str, PlacedPopulation]
+) -> dict[str, dict[str, Gate]]:
+    tailored: dict[str, dict[str, Gate]] = {}
+    for base, files in own.files.items():
+        for file, element in files.items():
+            with source.noting():
+                if base not in known or element.name == "QuadrantGate":
+                    source.refuse(
+                        element, "a crossing tailored for a file is not read", "make it rectangles in Cytobank"
+                    )
+                tailored.setdefault(file, {})[base] = geometry_of(source, element, axes, ids={})
+    return tailored
 
 
 def _named(parts: list[XmlElement], namespace: str, name: str) -> list[XmlElement]:
@@ -86,14 +104,26 @@ class _Found:
     parent: str | None
     gate: Gate
     quadrant: bool
+    failure: str = ""
+    note: str = ""
 
 
-def _populations(source: GatingMlSource, gates: list[XmlElement], axes: GatingMlAxes) -> tuple[PlacedPopulation, ...]:
+def _populations(
+    source: GatingMlSource, gates: list[XmlElement], axes: GatingMlAxes, own: Tailoring
+) -> tuple[PlacedPopulation, ...]:
     ids = _ids(source, gates)
+    ids |= {name: ids[base] for name, base in own.stands_for.items() if base in ids}
     found: dict[str, _Found] = {}
     for element in gates:
+        identity = element.get("id", GATING) or ""
+        if own.stands_for.get(identity, identity) != identity:
+            continue
         with source.noting():
             found |= {ids[name]: item for name, item in _read(source, element, axes, ids) if name in ids}
+        name = ids.get(identity, "")
+        if name in found:
+            failure, note = own.failures.get(identity, ""), own.notes.get(identity, "")
+            found[name] = replace(found[name], failure=failure, note=note)
     source.findings.raise_any()
     done: dict[str, PlacedPopulation] = {}
     order: list[str] = []
@@ -112,7 +142,8 @@ def _populations(source: GatingMlSource, gates: list[XmlElement], axes: GatingMl
         way = ("" if item.parent is None else done[parent].path) + f"/{name}"
         label = name if item.quadrant else item.element.get("label", OURS) or name
         method = item.element.get("method", OURS) or item.gate.kind
-        done[name] = PlacedPopulation(name, label, parent, way, method, item.gate)
+        gate = None if item.failure else item.gate
+        done[name] = PlacedPopulation(name, label, parent, way, method, gate, note=item.note, failure=item.failure)
     return tuple(done.values())
 
 

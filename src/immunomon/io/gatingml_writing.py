@@ -52,6 +52,9 @@ def write_gatingml(placed: PlacedStrategy) -> bytes:
     >>> b"Gating-ML" in write_gatingml(PlacedStrategy("treg", {}, ()))
     True
     """
+    if placed.tailored:
+        what = "gates tailored for single files are not written"
+        raise ExportFailed(f"{placed.name}: {what}; apply the document that they come from")
     check_text(placed)
     root = ET.Element("gating:Gating-ML", {f"xmlns:{prefix}": uri for prefix, uri in _NAMESPACES.items()})
     writer = _Writer(placed, root)

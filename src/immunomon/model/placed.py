@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from immunomon.model.events import folded
 from immunomon.model.gatetree import PlacedPopulation
-from immunomon.model.geometry import gate_from_dict
+from immunomon.model.geometry import Gate, gate_from_dict
 from immunomon.model.scales import AnyScale, Identity, scale_from_dict
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
@@ -63,7 +64,8 @@ class PlacedStrategy:
     """A tree of placed gates, parents and operands first, with their axes and matrices.
 
     Every population's ``gate`` lies on axes named in ``axes``; boolean gates name other populations by id. excluded:
-    ranges of events that a run left out of the file that the gates were placed on.
+    ranges of events that a run left out of the file that the gates were placed on. tailored: file name -> population id
+    -> the gate that takes the general one's place in that file.
     """
 
     name: str
@@ -71,6 +73,21 @@ class PlacedStrategy:
     populations: tuple[PlacedPopulation, ...]
     matrices: Mapping[str, SpectrumMatrix] = field(default_factory=dict)
     excluded: tuple[tuple[int, int], ...] = ()
+    tailored: Mapping[str, Mapping[str, Gate]] = field(default_factory=dict)
+
+    def for_file(self, name: str) -> PlacedStrategy:
+        """Return the strategy with the gates tailored for a file, known by its name whatever the case.
+
+        >>> PlacedStrategy("s", {}, ()).for_file("a.fcs").tailored
+        {}
+        """
+        named = [gates for file, gates in self.tailored.items() if folded(file) == folded(name)]
+        own = {key: gate for gates in named for key, gate in gates.items()}
+        populations = tuple(
+            replace(p, gate=own[p.id], failure="", note="the gate tailored for this file") if p.id in own else p
+            for p in self.populations
+        )
+        return replace(self, populations=populations, tailored={})
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def apply_to_file(
     reading: Reading = AS_JUDGED,
     say: Callable[[str], None] | None = None,
 ) -> GateTree:
-    """Return one file read and gated with gates that are placed already.
+    """Return one file read and gated with gates that are placed already, those tailored for it where there are some.
 
     panel: puts marker names on the file's detectors; compensation: the matrix for axes that ask for the file's own;
     reading: which data set of the file, and whose offset of DATA; say: called with what was repaired to read it.
@@ -50,6 +50,13 @@ def apply_to_file(
     if say:
         for deviation in header.deviations:
             say(f"{path}: {deviation}")
+    if placed.tailored:
+        own = placed.for_file(path.name)
+        changed = sum(1 for before, now in zip(placed.populations, own.populations, strict=True) if before is not now)
+        if say:
+            gates = "1 gate is" if changed == 1 else f"{changed or 'no'} gates are"
+            say(f"{path}: {gates} tailored for this file; else the general ones are used")
+        placed = own
     asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
     try:
         events = raw.labelled(panel.label_file(header)) if panel else raw
