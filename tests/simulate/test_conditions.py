@@ -177,6 +177,28 @@ def test_granulocytes_are_granular_and_monocytes_have_cd14(trial_of):
     assert (compensated(trial_of("monocytes-60"), "CD14")[singlets] > 3000).mean() == pytest.approx(0.53, abs=0.04)
 
 
+def test_small_cd16_monocytes_lie_between_lymphocytes_and_monocytes_and_have_little_cd14(trial_of):
+    cells, other = trial_of("ordinary"), trial_of("other-laboratory")
+    shares = []
+    for trial in (cells, other):
+        singlets = truth(trial)["singlets"] & ~truth(trial)["lymphocytes"]
+        cd16 = singlets & (compensated(trial, "CD16") > 2500) & (compensated(trial, "viability") < 3000)
+        scatter = events(trial)
+        between = (scatter[:, 0] < 122_000) & (scatter[:, 2] < 80_000) & (compensated(trial, "CD14") < 1200)
+        shares.append((cd16 & between).sum() / truth(trial)["live"].sum())
+    assert shares[0] < 0.004
+    assert 0.006 < shares[1] < 0.03
+
+
+def test_negatives_differ_between_cell_types_in_another_laboratory():
+    def levels(name):
+        appearance = CONDITIONS[name].appearance
+        return {appearance.level(kind, "CCR4").median for kind in ("b_naive", "nk_dim", "monocyte")}
+
+    assert len(levels("ordinary")) == 1
+    assert len(levels("other-laboratory")) == 3
+
+
 def test_b_cells_are_one_in_a_thousand(trial_of):
     trial = trial_of("b-cells-0.1", panel="bcell", events=20_000)
     masks = truth(trial, "bcell")

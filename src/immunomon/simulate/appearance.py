@@ -10,25 +10,28 @@ from immunomon.simulate.seeding import generator
 __all__ = ["AS_DESCRIBED", "NOT_LYMPHOCYTES", "Appearance"]
 
 NOT_LYMPHOCYTES: tuple[str, ...] = (
-    *("monocyte", "monocyte_intermediate", "monocyte_cd16", "cdc", "pdc", "basophil", "granulocyte", "eosinophil"),
-    *("erythrocyte", "bead", "debris"),
+    *("monocyte", "monocyte_intermediate", "monocyte_cd16", "monocyte_small", "cdc", "pdc", "basophil"),
+    *("granulocyte", "eosinophil", "erythrocyte", "bead", "debris"),
 )
 # Cells whose Fc receptors bind antibodies by the wrong end, where these were not blocked.
-_WITH_FC_RECEPTORS = ("monocyte", "monocyte_intermediate", "monocyte_cd16", "cdc", "granulocyte", "eosinophil")
+_WITH_FC_RECEPTORS = (
+    *("monocyte", "monocyte_intermediate", "monocyte_cd16", "monocyte_small", "cdc", "granulocyte", "eosinophil"),
+)
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How far the cells look otherwise than described above.
+    """How far the cells look otherwise than ``KINDS`` describes them.
 
     background_spread: log10 SD, between kinds of cell, of what a marker leaves on cells that do not carry it;
     fc_binding: times that background on cells with Fc receptors; spread: times the log10 SD of every level;
-    viability_background: times the dye that live cells take up.
+    scatter_spread: times that of forward and side scatter; viability_background: times the dye that live cells take up.
     """
 
     background_spread: float = 0.0
     fc_binding: float = 1.0
     spread: float = 1.0
+    scatter_spread: float = 1.0
     viability_background: float = 1.0
 
     def level(self, kind: str, marker: str) -> Level:

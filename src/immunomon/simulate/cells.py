@@ -197,6 +197,7 @@ _MONOCYTE = {
     "CD24": Level(120, 0.3),
 }
 _MONOCYTE_CD16 = {**_MONOCYTE, "CD14": Level(900, 0.25), "CD16": Level(9_000, 0.18), "HLA-DR": Level(11_000, 0.2)}
+_MONOCYTE_SMALL = {**_MONOCYTE_CD16, "CD14": Level(350, 0.35)}
 _CDC = {
     **_LIVE,
     "CD4": Level(900, 0.25),
@@ -279,6 +280,8 @@ KINDS: dict[str, CellKind] = {
         CellKind("basophil", _BASOPHIL, fsc=(82_000, 0.05), ssc=(40_000, 0.07), light=1.2),
         CellKind("granulocyte", _GRANULOCYTE, fsc=(122_000, 0.06), ssc=(148_000, 0.09), light=2.5),
         _monocyte("monocyte_intermediate", _MONOCYTE_INTERMEDIATE),
+        # Non-classical monocytes are smaller and less granular than classical ones, and some have next to no CD14.
+        CellKind("monocyte_small", _MONOCYTE_SMALL, fsc=(113_000, 0.055), ssc=(47_000, 0.085), light=1.6),
         CellKind("eosinophil", _EOSINOPHIL, fsc=(110_000, 0.06), ssc=(190_000, 0.08), light=6.0),
         CellKind("erythrocyte", {"viability": Level(60, 0.3)}, fsc=(31_000, 0.09), ssc=(11_000, 0.13), light=0.5),
         # A counting bead shines in every detector, as it is made to; what it carries is no marker.

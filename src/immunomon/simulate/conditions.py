@@ -106,16 +106,26 @@ def _cells() -> Iterator[Condition]:
     yield Condition("dead-40", Kind.CELLS, "40 % of the events are dead cells", contents={"dead": 0.40})
     granulocytes = {"granulocytes": 0.32, "eosinophils": 0.03}
     yield Condition("granulocytes-35", Kind.CELLS, "35 % of the events are granulocytes", contents=granulocytes)
-    blood = {"granulocytes": 0.52, "eosinophils": 0.03, "monocytes": 0.07, "erythrocytes": 0.04, "beads": 0.04}
+    blood = {
+        "granulocytes": 0.52,
+        "eosinophils": 0.03,
+        "monocytes": 0.07,
+        "small_cd16": 0.1,
+        "erythrocytes": 0.04,
+        "beads": 0.04,
+    }
     meaning = "lysed whole blood: 55 % granulocytes, some red cells, counting beads"
     yield Condition("whole-blood", Kind.CELLS, meaning, contents=blood)
     monocytes = {"monocytes": 0.60, "intermediate": 0.05}
     yield Condition("monocytes-60", Kind.CELLS, "60 % of the events are monocytes", contents=monocytes)
     yield Condition("b-cells-0.1", Kind.CELLS, "0.1 % of the lymphocytes are B cells", percents={"b_cells": 0.085})
-    other = Appearance(background_spread=0.25, fc_binding=3.0, spread=1.15)
+    other = Appearance(background_spread=0.25, fc_binding=3.0, spread=1.15, scatter_spread=1.25)
     instrument = Instrument(photons=0.7, matrix_error=0.03)
-    meaning = "negatives differ between cell types, Fc receptors bind, subsets overlap more, the matrix is 3 % off"
-    yield Condition("other-laboratory", Kind.CELLS, meaning, instrument, other)
+    meaning = (
+        "negatives differ between cell types, Fc receptors bind, subsets and scatter overlap more, CD16+ monocytes are "
+        "small, the matrix is 3 % off"
+    )
+    yield Condition("other-laboratory", Kind.CELLS, meaning, instrument, other, contents={"small_cd16": 0.1})
 
 
 def _files() -> Iterator[Condition]:

@@ -29,8 +29,9 @@ _LN10 = np.float32(np.log(10.0))
 class Yield:
     """What a preparation of blood cells holds besides lymphocytes: shares of all events.
 
-    monocytes: of which ``intermediate`` are CD14+ CD16+. Eosinophils, erythrocytes that were not lysed and counting
-    beads are there only where a condition asks for them.
+    monocytes: of which the share ``intermediate`` is CD14+ CD16+, and the share ``small_cd16`` is small, with CD16 and
+    little CD14. Eosinophils, erythrocytes that were not lysed and counting beads are there only where a condition asks
+    for them.
     """
 
     debris: float
@@ -42,6 +43,7 @@ class Yield:
     basophils: float
     granulocytes: float
     intermediate: float = 0.0
+    small_cd16: float = 0.0
     eosinophils: float = 0.0
     erythrocytes: float = 0.0
     beads: float = 0.0
@@ -73,6 +75,7 @@ class Yield:
         lymphocytes = lymphocyte_mixture(panel, frequencies)
         added = {
             "monocyte_intermediate": self.intermediate * self.monocytes,
+            "monocyte_small": self.small_cd16 * self.monocytes,
             "eosinophil": self.eosinophils,
             "erythrocyte": self.erythrocytes,
             "bead": self.beads,
@@ -80,7 +83,7 @@ class Yield:
         return {
             **{kind: self.lymphocytes * share for kind, share in lymphocytes.items()},
             "monocyte": (0.88 - self.intermediate) * self.monocytes,
-            "monocyte_cd16": 0.12 * self.monocytes,
+            "monocyte_cd16": (0.12 - self.small_cd16) * self.monocytes,
             "cdc": 0.6 * self.dendritic,
             "pdc": 0.4 * self.dendritic,
             "basophil": self.basophils,
@@ -170,7 +173,7 @@ def suspend(
     light *= np.where(dead, np.float32(2.2), np.float32(1)) * np.exp(
         0.18 * rng.standard_normal(events, dtype=np.float32)
     )
-    scatter = _scatter(kinds, kind=kind, size=size, dead=dead, rng=rng)
+    scatter = _scatter(kinds, kind=kind, size=size, dead=dead, rng=rng, spread=appearance.scatter_spread)
     _join(np.flatnonzero(doublet), fluorescence, light, scatter=scatter, rng=rng)
     _push_off_scale(scatter, np.flatnonzero(margin), rng)
     own_light = light[:, None] * autofluorescence(1.0)
@@ -223,12 +226,19 @@ def _kill(fluorescence: Floats32, dead: Mask, rng: np.random.Generator) -> None:
 
 
 def _scatter(
-    kinds: tuple[str, ...], *, kind: NDArray[np.intp], size: Floats32, dead: Mask, rng: np.random.Generator
+    kinds: tuple[str, ...],
+    *,
+    kind: NDArray[np.intp],
+    size: Floats32,
+    dead: Mask,
+    rng: np.random.Generator,
+    spread: float,
 ) -> Floats32:
     out = np.empty((kind.size, len(SCATTER)), dtype=np.float32)
     z = rng.standard_normal((3, kind.size), dtype=np.float32)
-    fsc = np.array([KINDS[name].fsc for name in kinds], dtype=np.float32)[kind]
-    ssc = np.array([KINDS[name].ssc for name in kinds], dtype=np.float32)[kind]
+    wider = np.array([1, spread], dtype=np.float32)
+    fsc = wider * np.array([KINDS[name].fsc for name in kinds], dtype=np.float32)[kind]
+    ssc = wider * np.array([KINDS[name].ssc for name in kinds], dtype=np.float32)[kind]
     area = fsc[:, 0] * np.exp(_LN10 * fsc[:, 1] * (0.8 * size + 0.6 * z[0]))
     area *= np.where(dead, np.float32(0.68), np.float32(1))
     out[:, 0] = area
