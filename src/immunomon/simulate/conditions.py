@@ -57,6 +57,12 @@ class Condition:
 ORDINARY_CONDITION = Condition("ordinary", Kind.ORDINARY, "the trial as it is simulated by default")
 
 
+_LOW = Instrument(forward_gain=0.55, side_gain=0.4, detector_gain=0.4)
+_HIGH = Instrument(forward_gain=1.6, side_gain=1.5, detector_gain=2.2)
+# Negatives about 0, in compensated units on their range: robust SD 600 to 4,000 on wide ranges, to 300 on 262144.
+_WIDE = Instrument(own_light=0.3, electronic_noise=2.0)
+
+
 def _instruments() -> Iterator[Condition]:
     for name, top in (("range-1e6", 2.0**20), ("range-4e6", 2.0**22), ("range-1e7", 1e7)):
         meaning = f"$PnR is {top:,.0f}, and every signal as much larger"
@@ -67,14 +73,8 @@ def _instruments() -> Iterator[Condition]:
     for gain in (0.4, 0.7, 1.5, 2.2):
         meaning = f"fluorescence detectors at {gain} of their gain; electronic noise stays"
         yield Condition(f"detectors-x{gain}", Kind.INSTRUMENT, meaning, Instrument(detector_gain=gain))
-    low = Instrument(forward_gain=0.55, side_gain=0.4, detector_gain=0.4)
-    yield Condition("low-voltage", Kind.INSTRUMENT, "forward scatter at 0.55, all other detectors at 0.4", low)
-    high = Instrument(forward_gain=1.6, side_gain=1.5, detector_gain=2.2)
-    yield Condition("high-voltage", Kind.INSTRUMENT, "forward scatter at 1.6, side scatter 1.5, detectors 2.2", high)
-
-
-# Negatives about 0, in compensated units on their range: robust SD 600 to 4,000 on wide ranges, to 300 on 262144.
-_WIDE = Instrument(own_light=0.3, electronic_noise=2.0)
+    yield Condition("low-voltage", Kind.INSTRUMENT, "forward scatter at 0.55, all other detectors at 0.4", _LOW)
+    yield Condition("high-voltage", Kind.INSTRUMENT, "forward scatter at 1.6, side scatter 1.5, detectors 2.2", _HIGH)
 
 
 def _noise() -> Iterator[Condition]:
@@ -119,13 +119,24 @@ def _cells() -> Iterator[Condition]:
     monocytes = {"monocytes": 0.60, "intermediate": 0.05}
     yield Condition("monocytes-60", Kind.CELLS, "60 % of the events are monocytes", contents=monocytes)
     yield Condition("b-cells-0.1", Kind.CELLS, "0.1 % of the lymphocytes are B cells", percents={"b_cells": 0.085})
-    other = Appearance(background_spread=0.25, fc_binding=3.0, spread=1.15, scatter_spread=1.25)
+    other = Appearance(background_spread=0.25, fc_binding=3.0, spread=1.3, scatter_spread=1.25)
     instrument = Instrument(photons=0.7, matrix_error=0.03)
     meaning = (
         "negatives differ between cell types, Fc receptors bind, subsets and scatter overlap more, CD16+ monocytes are "
         "small, the matrix is 3 % off"
     )
-    yield Condition("other-laboratory", Kind.CELLS, meaning, instrument, other, contents={"small_cd16": 0.1})
+    ordinary = Condition("other-laboratory", Kind.CELLS, meaning, instrument, other, contents={"small_cd16": 0.1})
+    yield ordinary
+    settings = {
+        "range-1e7": replace(_WIDE, top_of_range=1e7),
+        "unmixed": replace(_WIDE, top_of_range=2.0**22, unmixed=True),
+        "low-voltage": replace(_LOW, matrix_error=0.03, photons=0.7),
+        "high-voltage": replace(_HIGH, matrix_error=0.03, photons=0.7),
+    }
+    for name, setting in settings.items():
+        yield replace(
+            ordinary, name=f"other-laboratory-{name}", meaning=f"other-laboratory on {name}", instrument=setting
+        )
 
 
 def _files() -> Iterator[Condition]:

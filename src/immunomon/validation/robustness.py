@@ -6,7 +6,10 @@ import json
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import repeat
+from multiprocessing import get_context
 
 import pandas as pd
 
@@ -55,8 +58,7 @@ def section(settings: Settings) -> Section:
     began = time.monotonic()
     seeds = range(settings.seed, settings.seed + (1 if settings.quick else settings.seeds))
     conditions = _conditions(settings)
-    parts = [_measured(condition, seed, settings) for condition in conditions for seed in seeds]
-    values = pd.concat(parts, ignore_index=True)
+    values = pd.concat(_each(conditions, seeds, settings), ignore_index=True)
     outcomes = outcomes_of(values, conditions)
     missed = missed_targets(outcomes)
     if settings.json is not None:
@@ -81,8 +83,20 @@ def _events(settings: Settings) -> int:
     return min(settings.events, _QUICK_EVENTS) if settings.quick else settings.events
 
 
-def _measured(condition: Condition, seed: int, settings: Settings) -> pd.DataFrame:
+def _each(conditions: Iterable[Condition], seeds: Iterable[int], settings: Settings) -> list[pd.DataFrame]:
+    """Return the values of every condition and seed, in this order; each is worked on by a process of its own."""
+    pairs = [(condition.name, seed) for condition in conditions for seed in seeds]
+    if settings.jobs == 1:
+        return [_measured(name, seed, settings) for name, seed in pairs]
+    alone = replace(settings, jobs=1)
+    # Small files spend their time in Python, where threads wait for each other.
+    with ProcessPoolExecutor(settings.jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_measured, *zip(*pairs, strict=True), repeat(alone)))
+
+
+def _measured(name: str, seed: int, settings: Settings) -> pd.DataFrame:
     """Simulate two patients at two visits, run them, and return their values; the files are removed afterwards."""
+    condition = condition_named(name)
     folder = settings.folder / f"robustness-{condition.name}-{seed}"
     stimulated = condition.kind in _WITH_STIMULATION and not settings.quick
     design = Design(
