@@ -119,14 +119,17 @@ class Cloud(OneRegion):
         found, first, (cells, counts) = chosen.clouds, chosen.first, scatter.cells
         radii = radii_of(found, first, chosen.members, _DIRECTIONS, self._reach)
         inside, share = chosen.inside(cells, radii), chosen.share(cells)
-        impurity = float(counts[inside] @ (1 - share[inside])) / max(float(counts[inside].sum()), 1.0)
+        held = max(float(counts[inside].sum()), 1.0)
+        impurity = float(counts[inside] @ (1 - share[inside])) / held
+        # Of what lies in the ring within which the border is known, scatter cannot say whose it is.
+        ring = inside & ~chosen.inside(cells, (1 - self.resolution["size"]) * radii)
         covariance = found.covariances[first]
         facts = {
             **{"center_x": float(found.centers[first, 0]), "center_y": float(found.centers[first, 1]), "size": 1.0},
             **{"xx": float(covariance[0, 0]), "xy": float(covariance[0, 1]), "yy": float(covariance[1, 1])},
             **{f"radius_{place:02d}": float(radius) for place, radius in enumerate(radii)},
             **{"weight": float(found.weights[chosen.members].sum()), "clouds": float(found.weights.size)},
-            "impurity": impurity,
+            "impurity": impurity + float(counts[ring].sum()) / held,
         }
         doubts = doubts_of(chosen, self.evidence, scatter.points, radii=radii, impurity=impurity)
         by = ", ".join(chosen.flags.markers) if chosen.flags else "scatter alone"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
@@ -21,6 +22,7 @@ __all__ = ["Singlet"]
 
 # Far beyond any cytometer's range, so that a border that is open stays open in a polygon.
 _FAR = 1e9
+_UP_TO_THREE_TIMES = np.sqrt(3)
 
 
 @GATE_METHODS.register("singlet")
@@ -61,6 +63,9 @@ class Singlet(OneRegion):
         except ValueError as error:
             raise GateNotPlaced(f"{self.area} x {self.height}: {error}") from error
         facts = {"slope": slope, "intercept": intercept, "spread": spread}
+        if spread > 0:
+            place = (height[usable] / area[usable] - slope - intercept / area[usable]) / spread
+            facts["unseen"] = _unseen(place, self.below, self.above)
         errors = line_errors(area[usable], height[usable], (slope, intercept, spread))
         return Placement(
             self.at(facts, scales), facts, source="line", errors=dict(zip(self.coordinates, errors, strict=True))
@@ -72,3 +77,18 @@ class Singlet(OneRegion):
         low, high = slope - self.below * spread, slope + self.above * spread
         corners = ((0.0, intercept), (_FAR, intercept + low * _FAR), (_FAR, intercept + high * _FAR))
         return {"inside": Polygon(self.area, self.height, corners)}
+
+
+def _unseen(place: NDArray[np.float64], below: float, above: float) -> float:
+    """Return how many of the events in the band may be doublets, as a share of these.
+
+    place: (events,), robust standard deviations from the line. A large cell with a small one has nearly the pulse of
+    the large one alone. How fast doublets become fewer towards the band, over the last two deviations before it, says
+    how many lie inside it (a geometric series, or a triangle up to the line if that is less); the number is not known
+    better than up to three times as many: its standard error, a rectangle's from none to that, is what is returned.
+    """
+    near, far = (int(np.count_nonzero((place >= low) & (place < low + 1))) for low in (-below - 1, -below - 2))
+    held = int(np.count_nonzero((place >= -below) & (place < above)))
+    triangle = near * below / 2
+    beyond = min(near * near / (far - near), triangle) if far > near else triangle
+    return float(_UP_TO_THREE_TIMES * beyond / max(held, 1))
