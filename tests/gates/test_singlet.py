@@ -53,3 +53,35 @@ def test_pulses_of_one_size_have_no_line():
     )
     with pytest.raises(GateNotPlaced, match="robust line"):
         Singlet().fit(events, SCALES)
+
+
+def test_the_errors_of_the_line_are_those_of_fresh_samples_where_cells_scatter_unequally():
+    made = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        area = np.append(rng.lognormal(np.log(3e4), 0.3, 1000), rng.lognormal(np.log(9e4), 0.2, 3000))
+        spread = np.append(np.full(1000, 0.05), np.full(3000, 0.02))
+        values = np.column_stack([area, 0.8 * area * (1 + rng.normal(0, spread)) + 150])
+        made.append(Singlet().fit(EventTable(values, (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY), SCALES))
+    for name in ("slope", "intercept"):
+        scatter = np.std([placement.facts[name] for placement in made])
+        assert np.mean([placement.errors[name] for placement in made]) == pytest.approx(scatter, rel=0.3)
+
+
+def test_doublets_that_look_like_single_cells_are_within_what_is_said_to_be_unseen():
+    rng = np.random.default_rng(3)
+    sizes = np.append(rng.lognormal(np.log(8e4), 0.2, 20_000), rng.lognormal(np.log(2e4), 0.5, 5000))
+    heights = 0.8 * sizes * (1 + rng.normal(0, 0.025, sizes.size))
+    one, other = rng.choice(sizes.size, (2, 1500))
+    pairs = np.column_stack([sizes[one] + sizes[other], np.maximum(heights[one], heights[other])])
+    values = np.vstack([np.column_stack([sizes, heights]), pairs])
+    events = EventTable(values, (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY)
+    placement = Singlet(below=5, above=5.5).fit(events, SCALES)
+    inside = placement.regions["inside"].contains(events)
+    hidden = inside[sizes.size :].sum() / inside.sum()
+    assert 0.001 < hidden < 1.96 * placement.facts["unseen"] < 20 * hidden
+
+
+def test_without_doublets_nothing_is_unseen():
+    events, _ = cells(singles=20_000, doublets=0)
+    assert Singlet(below=5, above=5.5).fit(events, SCALES).facts["unseen"] == 0

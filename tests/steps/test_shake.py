@@ -80,3 +80,12 @@ def test_cells_of_others_in_the_parents_gate_thin_out_what_is_divided_in_it():
     found = shake(replace(placed, populations=(parent, *placed.populations[1:])), events, whole, scales=SCALES)
     assert found.border_errors["t_cells"] == without
     assert found.border_errors["child"] == pytest.approx(0.02 * placed.size("child"))
+
+
+def test_events_that_a_method_cannot_tell_from_others_are_in_its_own_error():
+    events = overlapping(1)
+    strategy, tree = tree_of(events)
+    placed = replace(tree.populations[0], facts={**tree.populations[0].facts, "unseen": 0.05})
+    found = shake(replace(tree, populations=(placed,)), events, strategy, scales=SCALES).border_errors["t_cells"]
+    without = shake(tree, events, strategy, scales=SCALES).border_errors["t_cells"]
+    assert found == pytest.approx(np.hypot(without, 0.05 * tree.size("t_cells")))
