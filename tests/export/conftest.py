@@ -225,11 +225,12 @@ class Asked:
             connection.execute(text(statement))
 
     def dump(self, *tables):
-        """Return everything in the database, in an order of its own."""
+        """Return everything in the database, rows and columns in an order of its own."""
         with self.engine.connect() as connection:
             return {
-                table: sorted(map(repr, connection.execute(text(f"SELECT * FROM {table}")).mappings()))
+                table: sorted(repr(sorted(row.items())) for row in rows)
                 for table in tables or (*EVERY, "runs", "studies", "seals", "sealed_rows")
+                for rows in (connection.execute(text(f"SELECT * FROM {table}")).mappings(),)
             }
 
 

@@ -10,6 +10,8 @@ from immunomon.cli.audit_database import audit_database
 from immunomon.errors import ExportFailed
 from immunomon.export.connection import database_url, transaction
 from immunomon.export.database import export_run
+from immunomon.export.row_digests import digests_of
+from immunomon.export.sealing import PARTS
 from immunomon.export.verifying import verify
 
 
@@ -127,3 +129,15 @@ def test_a_database_without_a_run_says_so(tmp_path):
     (tmp_path / "empty.sqlite").touch()
     with pytest.raises(ExportFailed, match="no run was exported to it"):
         audit_database(f"sqlite:///{tmp_path / 'empty.sqlite'}", entries=False)
+
+
+def test_a_column_that_came_later_is_in_a_rows_digest_only_where_it_holds_a_value():
+    columns = PARTS["frequencies", "added"].columns
+    earlier = [column for column in columns if not column.info.get("later")]
+    assert 0 < len(earlier) < len(columns)
+    blank = {column.name: [None, None] for column in columns}
+    assert digests_of(blank, columns) == digests_of(blank, earlier)
+    said = digests_of({**blank, "rests_on": [None, "cd4: weak_stain(CD4)"]}, columns)
+    elsewhere = digests_of({**blank, "doubts": [None, "cd4: weak_stain(CD4)"]}, columns)
+    assert said[0] == digests_of(blank, columns)[0]
+    assert len({said[0], said[1], elsewhere[1]}) == 3

@@ -87,19 +87,27 @@ def refers(table: str, own: Sequence[str], *, of: str) -> ForeignKeyConstraint:
 def result(
     contract: contracts.Table, required: Iterable[str], *more: SchemaItem, extra: Iterable[Column[Any]] = ()
 ) -> Table:
-    """Return the table of a column contract; the columns that are named as required are NOT NULL."""
+    """Return the table of a column contract; the columns that are named as required are NOT NULL.
+
+    Columns of trust stand at the end, as a migrated table has them, and are marked as later ones
+    (``export.row_digests``).
+    """
     must = set(required)
-    columns: list[Column[Any]] = [
-        Column(
+    columns: dict[str, Column[Any]] = {
+        column.name: Column(
             column.name,
             _SPECIAL.get((contract.name, column.name)) or _TYPES[column.dtype](),
             nullable=column.name not in must,
             comment=column.meaning,
+            info={"later": True} if column.name in contracts.TRUST_COLUMNS else {},
         )
         for column in contract.columns
-        if column.name not in contracts.TRUST_COLUMNS  # seals of before know no such columns
+    }
+    later = [
+        columns.pop(name) for name in contracts.TRUST_COLUMNS if name in columns and contract is not contracts.DOUBTS
     ]
-    return of_study(contract.name, contract.key, [*columns, *extra], *more, many=contract.name != "samples")
+    made = [*columns.values(), *extra, *later]
+    return of_study(contract.name, contract.key, made, *more, many=contract.name != "samples")
 
 
 def percents(table: str, *columns: str) -> list[CheckConstraint]:
@@ -122,7 +130,8 @@ def history_of(table: Table) -> Table:
     """Return the table of a table's earlier versions: the same columns, and from when, until when, by whom and why."""
     name = f"{table.name}_history"
     columns: list[Column[Any]] = [
-        Column(column.name, column.type, nullable=column.nullable, comment=column.comment) for column in table.columns
+        Column(column.name, column.type, nullable=column.nullable, comment=column.comment, info=dict(column.info))
+        for column in table.columns
     ]
     return Table(
         name,

@@ -123,6 +123,13 @@ medians = result(
     _unit_of("medians", UNITS["median_intensity"]),
     extra=[_unit()],
 )
+doubts = result(
+    contracts.DOUBTS,
+    ["sample_id", "panel", "role", "population", "code", "sentence", "remedy", "withholds"],
+    refers("samples", ["sample_id"], of="doubts"),
+    CheckConstraint("code <> '' AND sentence <> ''", name="ck_doubts_said"),
+    whose("doubts"),
+)
 _OUTCOMES = "'ok', 'missing', 'missing baseline', 'not reportable', 'baseline not reportable', 'doubled', 'failed'"
 changes = result(
     contracts.CHANGES,
@@ -191,5 +198,5 @@ assessments = of_study(
 RECORDS = (statistics, assessments)
 RESULTS = (
     *(samples, populations, placed_gates, frequencies, medians, changes, summary),
-    *(quality, steadiness, responses, statistics, assessments),
+    *(quality, steadiness, responses, doubts, statistics, assessments),
 )

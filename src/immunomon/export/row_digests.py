@@ -26,16 +26,30 @@ def digests_of(values: Values, columns: Iterable[Column[Any]]) -> list[bytes]:
 
     values: column -> its values, all of one length, as a database's driver gives them or as Arrow arrays. The digest is
     of the columns in the order given. Floats go in by their bits, texts with their length in front, so that no two rows
-    that differ have the same text.
+    that differ have the same text. A column that came with a later revision (``info["later"]``) goes in, with its name,
+    only where it holds a value: so a row that was sealed before there was such a column keeps its digest.
     """
     parts: list[pa.Array] = []
+    later: list[pa.Array] = []
     for column in columns:
+        if column.info.get("later"):
+            later.append(_named(values[column.name], column))
+            continue
         written = _written(values[column.name], column)
         if not isinstance(column.type, Double | Integer | BigInteger | Boolean | DateTime):
             parts.append(pc.cast(pc.utf8_length(written), pa.string()))
         parts.append(written)
     whole = pc.binary_join_element_wise(*parts, _BETWEEN, null_handling="replace", null_replacement=_NULL)
+    whole = pc.binary_join_element_wise(whole, *later, "") if later else whole
     return [hashlib.sha256(row).digest()[:DIGEST_BYTES] for row in pc.cast(whole, pa.binary()).to_pylist()]
+
+
+def _named(values: Sequence[Any] | pa.Array, column: Column[Any]) -> pa.Array:
+    """Return a column's values with its name and their lengths in front, an empty text where there is none."""
+    written = _written(values, column)
+    length = pc.cast(pc.utf8_length(written), pa.string())
+    told = pc.binary_join_element_wise(pa.scalar(column.name), length, written, _BETWEEN)
+    return pc.fill_null(pc.binary_join_element_wise(pa.scalar(""), told, _BETWEEN), "")
 
 
 def keys_of(values: Values, columns: Sequence[Column[Any]]) -> list[str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from immunomon.errors import ExportFailed
 from immunomon.export.run_beside import Records, read_assessments, read_statistics, read_trail
 from immunomon.export.run_gates import read_gates
-from immunomon.model.populations import TABLES, TRUST_COLUMNS, Table
+from immunomon.model.populations import DOUBTS, TABLES, TRUST_COLUMNS, Table
 from immunomon.model.quality_table import QUALITY
 from immunomon.model.responses import RESPONSES
 from immunomon.model.steadiness import STEADINESS
@@ -24,7 +24,7 @@ __all__ = ["RunTables", "read_run"]
 
 _AGAIN = "finish the run with: immunomon run"
 # Tables that runs of earlier versions do not have.
-_LATER = {table.name: table for table in (QUALITY, STEADINESS, RESPONSES)}
+_LATER = {table.name: table for table in (QUALITY, STEADINESS, RESPONSES, DOUBTS)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,8 @@ def _table(folder: Path, contract: Table, data: bytes) -> pd.DataFrame:
             kept = [name for name in contract.names if name not in TRUST_COLUMNS]
             if tuple(table.columns) not in (contract.names, tuple(kept)):
                 raise ValueError(f"has the columns {', '.join(map(str, table.columns))}")
-            return table[kept].astype({name: contract.dtypes[name] for name in kept})
+            # A run of before does not say what its values rest on.
+            return table.reindex(columns=list(contract.names)).astype(contract.dtypes)
     except (ValueError, TypeError, OSError) as error:
         raise ExportFailed(
             f"{folder}: table '{contract.name}' is not as this version writes it ({error}); run the study again"

@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 # The revision of the tables as they stand here; earlier programs look at the number in immunomon_schema.
-HEAD = "0004"
-SCHEMA_VERSION = 4
+HEAD = "0005"
+SCHEMA_VERSION = 5
 
 schema_info = Table(
     "immunomon_schema",

@@ -25,6 +25,7 @@ SELECT {_CHANGES},
        c.value AS percent, f.percent_low, f.percent_high,
        c.baseline AS baseline_percent, c.change AS change_in_percentage_points,
        c.percent_change, c.log_odds_change, c.status, c.reason,
+       f.placed_by, f.doubts, c.rests_on, c.baseline_rests_on,
        c.sample_id, c.baseline_sample_id, c.run_id, r.exported_at_utc AS valid_from
 FROM changes c
 JOIN runs r ON r.run_id = c.run_id
@@ -36,7 +37,8 @@ WHERE c.quantity = 'percent'""",
 SELECT {_CHANGES}, c.quantity, c.unit,
        CASE WHEN c.status IN ('missing baseline', 'baseline not reportable') THEN 'change' ELSE 'value' END
          AS not_reportable,
-       c.value AS value_as_measured, c.status, c.reason, c.sample_id, c.baseline_sample_id, c.run_id
+       c.value AS value_as_measured, c.status, c.reason, c.rests_on, c.baseline_rests_on,
+       c.sample_id, c.baseline_sample_id, c.run_id
 FROM changes c
 WHERE c.status <> 'ok'""",
     "v_versions": f"""
