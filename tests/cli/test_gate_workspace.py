@@ -2,14 +2,17 @@
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
 from support.fcs_files import write_fcs
+from support.kaluza import analysis_xml, entry, measurement, shape, write_analysis
 from support.workspaces import flowjo_sample, flowjo_workspace, polygon_xml, population, rectangle_xml
 from typer.testing import CliRunner
 
 from immunomon.cli.export_gates import export_gates
+from immunomon.cli.gate_workspace import gate_workspace
 from immunomon.cli.main import app
 from immunomon.errors import ImmunomonError
 
@@ -67,3 +70,43 @@ def test_a_population_that_cannot_be_gated_is_said_and_is_no_success(folder):
 def test_a_flowjo_workspace_is_made_of_a_run_only(folder):
     with pytest.raises(ImmunomonError, match="name a run folder"):
         export_gates("treg", "flowjo", None)
+
+
+@pytest.fixture
+def analysis(tmp_path):
+    values = np.column_stack([[5.0, 150.0, 200.3, 900.0], [9.0] * 4])
+    data = write_fcs(tmp_path / "written.fcs", values, ("FL1 INT", "FL2 INT")).read_bytes()
+    line = shape("L", "low", [("FL1 INT", "I")], [(0, 0), (175, 0)])
+    xml = analysis_xml(entry(line, shape("Z", "odd", [], []), measurements=measurement("FL1 INT", "FL1"), name="blood"))
+    return write_analysis(tmp_path / "k.analysis", xml, {"000000.fcs": data})
+
+
+def test_a_kaluza_analysis_is_gated_on_the_files_that_it_holds(analysis):
+    result = CliRunner().invoke(app, ["gate", str(analysis)])
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["file"], row["path"], row["count"]) for row in rows] == [
+        ("blood.fcs", "/low", "2"),
+        ("blood.fcs", "/odd", ""),
+    ]
+    assert f"note: {analysis}: blood.fcs: /odd is not gated: gates of the kind 'Z' are not read" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_info_lists_what_a_workspace_holds(analysis, folder):
+    said = CliRunner().invoke(app, ["info", str(analysis)]).stdout
+    assert "Kaluza 2.1, 1 samples, 1 FCS files inside" in said
+    assert "blood (blood.fcs, 4 events)" in said
+    assert "/odd: not read, gates of the kind 'Z' are not read" in said
+    facts = json.loads(CliRunner().invoke(app, ["info", str(folder / "w.wsp"), "--json"]).stdout)
+    assert [item["path"] for item in facts["samples"][0]["populations"]] == ["/square", "/low"]
+    assert facts["files"] == []
+
+
+def test_files_may_only_be_left_out_where_the_workspace_holds_some(folder):
+    result = CliRunner().invoke(app, ["gate", str(folder / "w.wsp")])
+    assert result.exit_code != 0
+    assert CliRunner().invoke(app, ["gate", "treg"]).exit_code == 2
+    with pytest.raises(ImmunomonError, match="holds no FCS files itself"):
+        gate_workspace(
+            folder / "w.wsp", (), out=None, memberships=None, sample=None, compare_counts=False, flowjo_bins=False
+        )

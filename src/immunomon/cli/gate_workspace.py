@@ -1,17 +1,20 @@
-"""``immunomon gate WORKSPACE FILES``: gates as FlowJo or FACSDiva placed them."""
+"""``immunomon gate WORKSPACE FILES``: gates as FlowJo, FACSDiva or Kaluza placed them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from immunomon.cli.progress import stages
-from immunomon.io.workspaces import read_workspace
+from immunomon.errors import ImmunomonError
+from immunomon.io.workspaces import open_workspace
 from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.pipeline.files import COLUMNS, Row
 from immunomon.pipeline.run import default_jobs
@@ -36,29 +39,24 @@ def gate_workspace(
 ) -> int:
     """Gate files with a workspace's gates and write or print the table; return 0 if all populations were gated.
 
-    compare_counts: the program's stored counts beside ours, and how near each way of deciding comes to them.
+    files: none for those that the workspace holds itself, as a Kaluza analysis does. compare_counts:
+    the program's stored counts beside ours, and how near each way of deciding comes to them.
     """
+    gated = partial(
+        _gated,
+        path,
+        files,
+        sample=sample,
+        compensation=compensation,
+        reading=reading,
+        jobs=jobs or default_jobs(),
+        out=memberships,
+    )
     with stages() as progress:
-        result = gate_with_workspace(
-            files,
-            read_workspace(path, bins=flowjo_bins),
-            sample=sample,
-            compensation=compensation,
-            reading=reading,
-            memberships=memberships,
-            jobs=jobs or default_jobs(),
-            progress=progress,
-        )
+        result = gated(bins=flowjo_bins, progress=progress)
     _write(_as_csv(result.rows, COMPARED if compare_counts else COLUMNS), out)
     if compare_counts:
-        other = gate_with_workspace(
-            files,
-            read_workspace(path, bins=not flowjo_bins),
-            sample=sample,
-            compensation=compensation,
-            reading=reading,
-            jobs=jobs or default_jobs(),
-        )
+        other = gated(bins=not flowjo_bins, out=None)
         exact, binned = (other, result) if flowjo_bins else (result, other)
         typer.echo(_nearness("exactly", exact), err=True)
         typer.echo(_nearness("with FlowJo's bins", binned), err=True)
@@ -68,6 +66,46 @@ def gate_workspace(
         typer.echo(f"failed: {failure}", err=True)
     complete = all(row["count"] is not None for row in result.rows)
     return 0 if complete and not result.failures else 1
+
+
+def _gated(
+    path: Path,
+    files: Sequence[Path],
+    *,
+    bins: bool,
+    sample: str | None,
+    compensation: Compensation,
+    reading: Reading,
+    jobs: int,
+    out: Path | None,
+    progress: Callable[[str, int, int, int], None] | None = None,
+) -> GatedFiles:
+    """Return files gated as a workspace does; without files, those that the workspace holds itself."""
+    with open_workspace(path, bins=bins) as (workspace, held):
+        if not (files or held):
+            raise ImmunomonError(f"{path}: it holds no FCS files itself; name those that it gates")
+        result = gate_with_workspace(
+            files or held,
+            workspace,
+            sample=sample,
+            compensation=compensation,
+            reading=reading,
+            memberships=out,
+            jobs=jobs,
+            progress=progress,
+        )
+        if files:
+            return result
+        # What was taken out into a folder is named by where it came from.
+        inside = {str(file): f"{path}: {file.name}" for file in held}
+        named = [tuple(_renamed(text, inside) for text in texts) for texts in (result.failures, result.notes)]
+        return replace(result, failures=named[0], notes=named[1])
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    for file, name in names.items():
+        text = text.replace(file, name)
+    return text
 
 
 def _nearness(how: str, result: GatedFiles) -> str:

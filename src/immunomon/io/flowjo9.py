@@ -20,6 +20,7 @@ from immunomon.io.spillover import parse_spillover
 from immunomon.io.workspace_tree import Tree, grow
 from immunomon.io.xmltree import XmlElement
 from immunomon.model.events import Channel
+from immunomon.model.matrix_labels import MatrixTable
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, PlacedStrategy
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.workspace import Workspace, WorkspaceSample
@@ -165,6 +166,6 @@ class _Workspace9:
                 source.refuse(row, f"it has a value for '{unknown[0]}', which is no channel of the matrix")
             values.append(tuple(cells.get(other, 1.0 if other == name else 0.0) for other in names))
         try:
-            return SpectrumMatrix(names, names, tuple(values))
+            return MatrixTable(names, names, values, tuple(row.line for row in rows)).spectrum()
         except BadSpillover as error:
             source.refuse(element, str(error))

@@ -220,7 +220,8 @@ class _Parameter:
         ends = (self._reach[1] * self.unit, self._declared or 0.0)
         # Steps end with the axis: what lies beyond sits in the last one. Time has no such end.
         closed = kind_of(self._channel) is not ChannelKind.TIME and max(ends) <= top * _BEYOND
-        return AxisScale(Linear(top), (0.0, 1.0) if closed else (-math.inf, math.inf), 0.0 if closed else None, top)
+        bounds = (0.0, 1.0) if closed else (-math.inf, math.inf)
+        return AxisScale(Linear(top), bounds, 0.0 if closed else None, top, gain=1.0)  # of the numbers as stored
 
     def _unit(self) -> float:
         """Return 1 where gates are stored in intensities, else how many of them a step is.

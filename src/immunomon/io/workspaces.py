@@ -1,18 +1,22 @@
-"""Workspaces of other programs, whichever wrote them: FlowJo 9, 10 and 11, FACSDiva."""
+"""Analyses of other programs, whichever wrote them: FlowJo 10 and 11, FlowJo 9, FACSDiva, Kaluza."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.io.diva import read_diva
 from immunomon.io.flowjo import read_flowjo
 from immunomon.io.flowjo9 import is_flowjo9, read_flowjo9
 from immunomon.io.flowjo11 import read_flowjo11
+from immunomon.io.kaluza import open_kaluza
 from immunomon.io.xmltree import read_xml, root_tag
 from immunomon.model.workspace import Workspace
 
-__all__ = ["is_workspace", "read_workspace"]
+__all__ = ["is_workspace", "open_workspace", "read_workspace"]
 
 
 def is_workspace(path: Path) -> bool:
@@ -21,19 +25,35 @@ def is_workspace(path: Path) -> bool:
     >>> is_workspace(Path("blood.wsp")), is_workspace(Path("none.xml"))
     (True, False)
     """
-    if path.suffix.lower() in (".wsp", ".flowjo"):
+    if path.suffix.lower() in (".wsp", ".flowjo", ".analysis"):
         return True
     found = root_tag(path)
     return found is not None and found[1] in ("Workspace", "bdfacs")
 
 
 def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
-    """Return a workspace of FlowJo 9, 10 or 11, or a FACSDiva experiment.
+    """Return a workspace of FlowJo 9, 10 or 11, a FACSDiva experiment, or a Kaluza analysis.
 
     bins: FlowJo's polygons are decided on its 256 bins an axis, as FlowJo does, instead of exactly. Raises BadSpec,
     with the lines, for what is not well-formed; a gate or scale of a kind that is not read costs its own
     population only.
     """
+    with open_workspace(path, bins=bins) as (workspace, _):
+        return workspace
+
+
+@contextmanager
+def open_workspace(path: Path, *, bins: bool = False) -> Iterator[tuple[Workspace, tuple[Path, ...]]]:
+    """Return a workspace as ``read_workspace`` does, and the FCS files it holds itself, in a folder until the end."""
+    if path.suffix.lower() == ".analysis":
+        with TemporaryDirectory(prefix="immunomon-") as folder:
+            analysis = open_kaluza(path, Path(folder))
+            yield analysis.workspace, analysis.files
+    else:
+        yield _read(path, bins=bins), ()
+
+
+def _read(path: Path, *, bins: bool) -> Workspace:
     if _is_flowjo11(path):
         return _with_samples(read_flowjo11(path, bins=bins), 1, "FlowJo 11")
     root = read_xml(path)

@@ -27,7 +27,7 @@ class WorkspaceSample:
 
     file: the base name of the FCS file; order: the reported populations' ids as the workspace lists them; counts: id ->
     events, where the program counted; identity: keywords by which the file can be known under another name; clock:
-    keywords of how time was counted; failure: why its gates are not known.
+    keywords of how time was counted; failure: why its gates are not known; notes: what else should be known of it.
     """
 
     id: str
@@ -43,6 +43,7 @@ class WorkspaceSample:
     detectors: tuple[str, ...] = ()
     units: Mapping[str, Units] = field(default_factory=dict)
     failure: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

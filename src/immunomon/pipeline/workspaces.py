@@ -163,6 +163,7 @@ def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
 def _notes(sample: WorkspaceSample, header: FcsHeader, fitted: Fitted) -> list[str]:
     notes = [
         *header.deviations,
+        *sample.notes,
         *fitted.notes,
         *(f"{p.id} is not gated: {p.failure}" for p in fitted.placed.populations if p.failure),
     ]

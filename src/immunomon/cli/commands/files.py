@@ -12,12 +12,18 @@ from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="An FCS file.")],
+    file: Annotated[Path, typer.Argument(help="An FCS file, or the workspace of another program.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data_set: DataSet = None,
     data_offset: DataOffset = None,
 ) -> None:
-    """Show an FCS file's header, channels, spillover matrix, number of events, and what was repaired to read it."""
+    """Show an FCS file's header, channels, matrix, number of events and repairs, or what a workspace holds."""
+    from immunomon.io.workspaces import is_workspace
+
+    if is_workspace(file):
+        from immunomon.cli.info_workspace import info_workspace
+
+        raise typer.Exit(info_workspace(file, as_json=as_json))
     from immunomon.cli.info import info as work
 
     raise typer.Exit(work(file, as_json=as_json, data_set=data_set, data_offset=data_offset))
@@ -26,9 +32,14 @@ def info(
 @app.command()
 def gate(
     strategy: Annotated[
-        str, typer.Argument(help="A strategy file, the name of a shipped strategy, or a FlowJo or FACSDiva workspace.")
+        str,
+        typer.Argument(
+            help="A strategy file, the name of a shipped strategy, or a FlowJo, FACSDiva or Kaluza workspace."
+        ),
     ],
-    files: Annotated[list[Path], typer.Argument(help="FCS files.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="FCS files; none for those that a Kaluza analysis holds.")
+    ] = None,
     panel: Annotated[
         str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
     ] = None,
@@ -66,7 +77,7 @@ def gate(
             raise typer.Exit(
                 gate_workspace(
                     Path(strategy),
-                    files,
+                    files or (),
                     out=out,
                     memberships=memberships,
                     sample=sample,
@@ -77,7 +88,9 @@ def gate(
                 )
             )
     if sample or compare_counts or flowjo_bins:
-        raise typer.BadParameter("--sample, --compare-counts and --flowjo-bins need a FlowJo or FACSDiva workspace")
+        raise typer.BadParameter("--sample, --compare-counts and --flowjo-bins need the workspace of another program")
+    if not files:
+        raise typer.BadParameter("name the FCS files to gate")
     from immunomon.cli.gate import gate as work
 
     raise typer.Exit(

@@ -1,0 +1,107 @@
+"""ZIP archives from strangers: nothing is written under a name of theirs, and sizes are counted, not believed."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NoReturn, Self
+
+from immunomon.errors import BadSpec, Problem
+
+__all__ = ["ZipSource"]
+
+_MOST_ENTRIES = 10_000
+_LARGEST_DIRECTORY = 16 * 1024 * 1024
+_END, _END_SIZE, _LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
+_MOST_TIMES_SMALLER = 500  # no measurement packs so well; a megabyte of blanks packs 1,000 times
+_SMALL = 1024 * 1024
+_CHUNK = 1024 * 1024
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
+
+
+class ZipSource:
+    """An archive opened for reading; raises BadSpec, naming file and entry, for whatever is wrong with it.
+
+    >>> ZipSource(Path("none.analysis"))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none.analysis: no such file; check the path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            self.refuse("", "no such file", "check the path")
+        self._check_directory()
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except _DAMAGE as error:
+            self.refuse("", f"it is no ZIP archive that can be read ({error})", "export it again")
+        self._entries = {item.filename: item for item in self._zip.infolist() if not item.is_dir()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._zip.close()
+
+    def names(self, *endings: str) -> list[str]:
+        """Return the names of the entries with one of the endings, whatever their case, in the archive's order."""
+        return [name for name in self._entries if name.lower().endswith(endings)]
+
+    def refuse(self, entry: str, what: str, remedy: str = "export it again from the program that wrote it") -> NoReturn:
+        """Give the archive up for what is wrong with it or one of its entries."""
+        raise BadSpec([Problem(str(self.path), None, f"entry '{entry[:80]}'" if entry else "", what, remedy)])
+
+    def read(self, name: str, largest: int) -> bytes:
+        """Return an entry's content; largest: bytes."""
+        return b"".join(self._chunks(name, largest))
+
+    def copy(self, name: str, target: Path, largest: int) -> None:
+        """Write an entry's content to a file of our own choice; largest: bytes."""
+        with target.open("xb") as file:
+            for chunk in self._chunks(name, largest):
+                file.write(chunk)
+
+    def size(self, name: str) -> int:
+        """Return how large the archive says an entry is, in bytes."""
+        return self._entries[name].file_size
+
+    def _chunks(self, name: str, largest: int) -> Iterator[bytes]:
+        item = self._entries[name]
+        if item.flag_bits & 1:
+            self.refuse(name, "it is encrypted")
+        if item.file_size > largest:
+            self.refuse(name, f"it has more than {largest:,} bytes")
+        if item.file_size > max(_SMALL, _MOST_TIMES_SMALLER * item.compress_size):
+            self.refuse(name, f"it is packed more than {_MOST_TIMES_SMALLER} times smaller, as no measurement is")
+        try:
+            with self._zip.open(item) as file:
+                yield from self._counted(file, name, min(largest, item.file_size))
+        except _DAMAGE as error:
+            self.refuse(name, f"it is damaged ({error})")
+
+    def _counted(self, file: IO[bytes], name: str, largest: int) -> Iterator[bytes]:
+        left = largest
+        while chunk := file.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                self.refuse(name, f"it has more than the {largest:,} bytes that the archive says")
+            yield chunk
+
+    def _check_directory(self) -> None:
+        """Refuse an archive whose list of entries would fill the memory, before that list is read."""
+        with self.path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _END_SIZE - _LONGEST_COMMENT))
+            tail = file.read()
+        place = tail.rfind(_END)
+        if place < 0 or len(tail) - place < _END_SIZE:
+            self.refuse("", "it is no ZIP archive, or its end is missing", "copy or export it again")
+        entries, directory = struct.unpack("<HI", tail[place + 10 : place + 16])
+        if entries > _MOST_ENTRIES or directory > _LARGEST_DIRECTORY:
+            self.refuse("", f"it has more than {_MOST_ENTRIES:,} entries", "split it into several analyses")
