@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from immunomon.errors import UnknownName, nearest
 
-__all__ = ["ROOT", "Fit", "GateDeclaration", "GatingStrategy", "Population", "ScaleDeclaration"]
+__all__ = ["ROOT", "Expectation", "Fit", "GateDeclaration", "GatingStrategy", "Population", "ScaleDeclaration"]
 
 ROOT = "root"
 
@@ -60,8 +60,20 @@ class Population:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What a population is expected to be, in percent of its parent, and who says so; outside it a person must look."""
+
+    low: float
+    high: float
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class GatingStrategy:
-    """A tree of populations, parents before children, with the scales they are gated on and what is reported."""
+    """A tree of populations, parents before children, with the scales they are gated on and what is reported.
+
+    expected: population id -> what it is expected to be.
+    """
 
     name: str
     label: str
@@ -70,6 +82,7 @@ class GatingStrategy:
     populations: tuple[Population, ...]
     scales: Mapping[str, ScaleDeclaration] = field(default_factory=dict)
     denominators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expected: Mapping[str, Expectation] = field(default_factory=dict)
 
     @cached_property
     def _by_id(self) -> dict[str, Population]:

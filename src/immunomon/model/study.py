@@ -174,7 +174,8 @@ class Reportability:
     """When a frequency may be reported: the limits, and those that single populations have of their own.
 
     doubts: whether a value that rests on a doubtful gate is withheld or reported; accepted_doubts: codes of those that
-    withhold nothing in this study.
+    withhold nothing in this study. parts_percent: what parts of a population that are measured in different tubes may
+    add up to without a remark, such as T, B and NK cells of lymphocytes.
     """
 
     min_parent_events: int = 100
@@ -183,6 +184,7 @@ class Reportability:
     populations: Mapping[str, Reportability] = field(default_factory=dict)
     doubts: Literal["withhold", "report"] = "withhold"
     accepted_doubts: tuple[str, ...] = ()
+    parts_percent: tuple[float, float] = (85.0, 105.0)
 
     def withholds(self, code: str) -> bool:
         """Return whether a doubt withholds the values that rest on it; remarks never do.

@@ -113,8 +113,8 @@ _KINDS = (
     ),
     DoubtKind(
         "lineages_incomplete",
-        "T, B and NK cells together are not about all lymphocytes",
-        "look at the lymphocyte gate and the lineage markers",
+        "the parts of this population, such as T, B and NK cells of lymphocytes, do not add up to about all of it",
+        "look at its gate and at the markers of the parts",
         withholds=False,
     ),
     DoubtKind(

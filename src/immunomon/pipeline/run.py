@@ -25,6 +25,7 @@ from immunomon.pipeline.scaling import scales_record, with_scales
 from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
 from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
+from immunomon.steps.cross_check import cross_check
 from immunomon.steps.grade import grade
 from immunomon.steps.subtract import respond
 from immunomon.steps.summarise import summarise
@@ -96,7 +97,7 @@ def _run(
     todo = [task for task in wanted if task.sample.id not in before]
     bench = Bench(plan, folder, control_shelf(plan), settled)
     each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
-    results = [_result(task, folder) for task in plan.tasks]
+    results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
     digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")

@@ -15,11 +15,15 @@ from immunomon.specs.shape import MACHINE_NAME, Name, SpecModel, Text, shape
 from immunomon.specs.strategy_meaning import strategy_of
 from immunomon.specs.yamlfile import read_yaml
 
-__all__ = ["PopulationSpec", "ScaleSpec", "StrategySpec", "load_strategy"]
+__all__ = ["ExpectationSpec", "PopulationSpec", "ScaleSpec", "StrategySpec", "load_strategy"]
 
 
 def _auto(value: object) -> object:
     return None if value == "auto" else value
+
+
+def _range(value: object) -> object:
+    return {"percent_of_parent": value} if isinstance(value, list) else value
 
 
 class ScaleSpec(SpecModel):
@@ -59,6 +63,16 @@ class PopulationSpec(SpecModel):
     keep: str | None = Field(None, description="Which region of the gate; may be left out where the gate has only one.")
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class ExpectationSpec(SpecModel):
+    """What a population is expected to be; outside it the value is shown to a person, never changed."""
+
+    percent_of_parent: tuple[Percent, Percent] = Field(description="The least and the most that is expected.")
+    source: Text | None = Field(None, description="Who says so: a reference, or whose experience it is.")
+
+
 class StrategySpec(SpecModel):
     """A gating strategy: how the populations of one panel are found."""
 
@@ -85,6 +99,11 @@ class StrategySpec(SpecModel):
         {},
         max_length=500,
         description="Which populations are reported, and of which denominators besides their parent.",
+    )
+    expect: dict[str, Annotated[ExpectationSpec, BeforeValidator(_range)]] = Field(
+        {},
+        max_length=500,
+        description="What populations are expected to be, in percent of their parent: [15, 90], or with its source.",
     )
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from immunomon.model.panel import Panel
 from immunomon.model.placement import GateMethod
 from immunomon.model.scales import SCALES
-from immunomon.model.strategy import ROOT, GateDeclaration, GatingStrategy, Population, ScaleDeclaration
+from immunomon.model.strategy import ROOT, Expectation, GateDeclaration, GatingStrategy, Population, ScaleDeclaration
 from immunomon.specs.findings import DataPath, Findings, shown
 from immunomon.specs.gatecall import Methods, check_gate, declaration_of
 from immunomon.specs.shape import Shaped
 from immunomon.specs.topology import cycle_in, parents_first
 
 if TYPE_CHECKING:
-    from immunomon.specs.strategy import PopulationSpec, ScaleSpec, StrategySpec
+    from immunomon.specs.strategy import ExpectationSpec, PopulationSpec, ScaleSpec, StrategySpec
 
 __all__ = ["strategy_of"]
 
@@ -77,6 +77,7 @@ def strategy_of(
     scales = {axis: _scale(scale, axis, panel, findings) for axis, scale in spec.scales.items()}
     above = {population.id: population.parent for _, population in shaped.items("populations")}
     _check_report(spec.report, known_ids, above, findings)
+    _check_expected(spec.expect, known_ids, findings)
     _check_cycles(shaped, populations, references, findings)
     if findings.problems:
         return None
@@ -84,7 +85,8 @@ def strategy_of(
     by_id = {population.id: population for population in populations}
     denominators = {name: tuple(names) for name, names in spec.report.items()}
     tree = tuple(by_id[name] for name in order)
-    return GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators)
+    expected = {name: Expectation(*one.percent_of_parent, one.source or "") for name, one in spec.expect.items()}
+    return GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
 
 
 def _check_ids(shaped: Shaped[StrategySpec], findings: Findings) -> None:
@@ -164,6 +166,15 @@ def _ancestors(name: str, above: Mapping[str, str]) -> list[str]:
         name = above[name]
         found.append(name)
     return found
+
+
+def _check_expected(expected: Mapping[str, ExpectationSpec], known_ids: Sequence[str], findings: Findings) -> None:
+    for name, expectation in expected.items():
+        low, high = expectation.percent_of_parent
+        if name not in known_ids:
+            findings.unknown(("expect", name), "population", name=name, known=known_ids)
+        if low >= high:
+            findings.add(("expect", name), f"from {low:g} to {high:g} % is no range", "write the smaller percent first")
 
 
 def _check_report(

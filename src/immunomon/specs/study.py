@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Day = Annotated[int, Field(ge=-10_000, le=10_000)]
+Percent = Annotated[float, Field(ge=0, le=200)]
 Events = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -129,6 +130,10 @@ class ReportabilitySpec(SpecModel):
     )
     accepted_doubts: list[Text] = Field(
         [], max_length=100, description="Codes of doubts that withhold nothing in this study, such as visit_outlier."
+    )
+    parts_percent: tuple[Percent, Percent] = Field(
+        (85.0, 105.0),
+        description="What the parts of a population (T, B and NK cells of lymphocytes) may add up to without a remark.",
     )
 
 
@@ -228,6 +233,7 @@ def _reportability(spec: ReportabilitySpec) -> Reportability:
         spec.lloq_events,
         doubts=spec.doubts,
         accepted_doubts=tuple(spec.accepted_doubts),
+        parts_percent=spec.parts_percent,
     )
     populations = {
         name: replace(everywhere, **own.model_dump(exclude_none=True)) for name, own in spec.populations.items()
