@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from immunomon.errors import BadSpec
 from immunomon.gates import GATE_METHODS
-from immunomon.model.strategy import ScaleDeclaration
+from immunomon.model.strategy import Expectation, ScaleDeclaration
 from immunomon.specs.catalog import find_panel, shipped_strategies
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy
@@ -48,6 +48,27 @@ def test_a_strategy_is_read_as_written(write):
     assert strategy.path("cd4_memory") == "/live/cd4/cd4_memory"
     assert strategy.denominators == {"cd4": ("live", "root"), "cd4_memory": ()}
     assert dict(strategy.population("cd4").gate.arguments) == {"axis": "CD4"}
+
+
+def test_what_is_expected_is_a_range_or_one_with_its_source(write):
+    more = "expect:\n  cd4: [15, 90]\n  live: {percent_of_parent: [50, 100], source: our blood donors}\n"
+    assert load(write(STRATEGY + more)).expected == {
+        "cd4": Expectation(15, 90),
+        "live": Expectation(50, 100, "our blood donors"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("expect", "problem"),
+    [
+        ("{cd44: [15, 90]}", "line 18: expect.cd44: no population named 'cd44'; did you mean 'cd4'?"),
+        ("{cd4: [90, 15]}", "line 18: expect.cd4: from 90 to 15 % is no range; write the smaller percent first"),
+        ("{cd4: [15, 900]}", "line 18: expect.cd4"),
+    ],
+)
+def test_an_expectation_that_cannot_be_met_is_a_mistake(write, problems_of, expect, problem):
+    problems = problems_of(lambda: load(write(f"{STRATEGY}expect: {expect}\n")))
+    assert [one for one in problems if one.startswith(problem)] == problems
 
 
 def test_populations_that_share_a_gate_have_equal_declarations(write):

@@ -57,6 +57,27 @@ def test_a_population_s_own_limits_leave_the_others_as_they_are_for_all(write):
     assert limits.of("treg").lloq_events == 50
 
 
+def test_a_study_says_whether_doubts_withhold_and_which_are_accepted(write):
+    plain = load_study(write(STUDY, "study.yaml")).reportability
+    assert plain.withholds("weak_stain")
+    assert plain.withholds("visit_outlier")
+    said = "reportability: {doubts: withhold, accepted_doubts: [visit_outlier], parts_percent: [80, 110], "
+    own = load_study(write(STUDY.replace("reportability: {", said), "study.yaml")).reportability
+    assert (own.withholds("weak_stain"), own.withholds("visit_outlier"), own.parts_percent) == (True, False, (80, 110))
+    said = "reportability: {doubts: report, "
+    assert not load_study(write(STUDY.replace("reportability: {", said), "study.yaml")).reportability.withholds(
+        "saturated"
+    )
+
+
+def test_a_doubt_that_does_not_exist_cannot_be_accepted(write, problems_of):
+    path = write(STUDY.replace("reportability: {", "reportability: {accepted_doubts: [weak_stains], "), "study.yaml")
+    assert problems_of(lambda: load_study(path)) == [
+        "line 22: reportability.accepted_doubts[0]: no doubt with the code 'weak_stains'; did you mean 'weak_stain'?; "
+        "see docs/trust.md for the codes"
+    ]
+
+
 def test_a_study_s_own_panels_are_found(write, problems_of):
     text = STUDY.replace("panel: nk, strategy: nk", "panel: mine, strategy: mine")
     path = write(text, "study.yaml")
