@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -264,3 +266,14 @@ def test_what_was_settled_and_estimated_before_there_were_doubts_is_still_read()
     assert (old.doubts, dict(old.placed_by)) == ((), {})
     estimate = {"gate": "t", "facts": {}, "errors": {}, "source": "", "note": "", "failure": "no valley"}
     assert Estimate.from_dict(estimate).doubts == ()
+
+
+def test_a_stain_that_reaches_less_far_than_the_other_files_is_weak_whatever_its_own_events_say():
+    estimates = said({"a": 0.50, "b": 0.51, "c": 0.49, "d": 0.50, "e": 0.50})
+    reach = {name: [0.1, 0.15, 0.6, 0.7] for name in "abcd"} | {"e": [0.1, 0.15, 0.25, 0.3]}
+    estimates = {name: [replace(estimates[name][0], reach={"CD3": reach[name]})] for name in estimates}
+    names = "abcde"
+    found = settle(strategy(consensus=True), estimates, belongings=belong(names), scales=dict.fromkeys(names, SCALES))
+    assert [str(doubt) for doubt in found["e"]["t_cells"].doubts] == ["weak_stain(CD3)"]
+    assert found["e"]["others"].doubts == found["e"]["t_cells"].doubts
+    assert all(found[name]["t_cells"].doubts == () for name in "abcd")

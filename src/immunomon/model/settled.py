@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,8 @@ class Estimate:
     """Where one sample's own events put one gate.
 
     gate: the gate's id in its strategy; facts, errors, source, note, doubts: as in a Placement; failure: why there is
-    none; placed_by: coordinate -> what set it.
+    none; placed_by: coordinate -> what set it. reach: fluorescence axis -> quantiles (``kernels.reach.LEVELS``) of the
+    events that the gate divides, on the display scale.
     ground: events it was placed on (display scale, at most some thousands), where others are to be placed on them too.
     """
 
@@ -31,10 +32,11 @@ class Estimate:
     ground: EventTable | None = None
     doubts: tuple[Doubt, ...] = ()
     placed_by: Mapping[str, PlacedBy] = field(default_factory=dict)
+    reach: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the estimate as plain data, without its events."""
-        names = ("gate", "facts", "errors", "source", "note", "failure", "placed_by")
+        names = ("gate", "facts", "errors", "source", "note", "failure", "placed_by", "reach")
         plain = {name: dict(value) if isinstance(value := getattr(self, name), Mapping) else value for name in names}
         return {**plain, "doubts": [doubt.to_dict() for doubt in self.doubts]}
 

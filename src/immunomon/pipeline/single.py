@@ -14,6 +14,7 @@ from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
 from immunomon.gates import gate_method
 from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import spillover_of
+from immunomon.kernels.reach import LEVELS
 from immunomon.model.events import ChannelKind, EventTable
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree, PlacedPopulation
@@ -47,6 +48,7 @@ __all__ = [
     "read_compensated",
 ]
 
+_FEWEST_FOR_REACH = 200  # events: of fewer, the 99 % quantile is no quantile
 _GROUND = 5000  # events that a sample gives to a gate placed on several samples
 
 
@@ -259,7 +261,18 @@ def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, ev
         values = np.column_stack([events.column(axis)[some] for axis in axes])
         ground = EventTable(values, channels, events.scale, events.source)
     about = (placed.facts, placed.errors, placed.source, placed.note, placed.failure)
-    return Estimate(placed.id, *about, ground, placed.doubts, placed.origins)
+    reach = _reach(gate_method(declared.gate).axes, mask, events)
+    return Estimate(placed.id, *about, ground, placed.doubts, placed.origins, reach)
+
+
+def _reach(axes: Sequence[str], mask: NDArray[np.bool_] | None, events: EventTable) -> dict[str, list[float]]:
+    """Return how far the events that a gate divides reach on its fluorescence axes; of too few events nothing."""
+    rows = np.flatnonzero(mask) if mask is not None else np.zeros(0, dtype=np.int64)
+    if rows.size < _FEWEST_FOR_REACH:
+        return {}
+    some = events.take(rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)])
+    stained = [axis for axis in axes if events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE]
+    return {axis: np.quantile(some.column(axis), LEVELS).tolist() for axis in stained}
 
 
 @dataclass(frozen=True, eq=False)

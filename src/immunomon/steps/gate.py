@@ -127,7 +127,8 @@ class _Placer:
         decided = self._settled.get(population.id)
         placement = self._moved(population, decided) if decided else self._placement(strategy, population)
         if isinstance(placement, GateNotPlaced):
-            return replace(blank, failure=str(placement))
+            about = tuple(doubt for doubt in placement.doubts if isinstance(doubt, Doubt))
+            return replace(blank, failure=str(placement), doubts=about)
         shape = placement.regions[population.keep]
         mask = self._members(shape, parent, strategy, population)
         if mask is None:

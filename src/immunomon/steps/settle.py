@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates import gate_method
+from immunomon.gates.views import View
 from immunomon.kernels.between import Between, agree_between
 from immunomon.kernels.consensus import Consensus, consensus
+from immunomon.kernels.reach import LEVELS, reach_beside
 from immunomon.model.events import EventTable
 from immunomon.model.placement import Anchored, GateMethod, Movable, axis_of, origins_of
 from immunomon.model.scales import AnyScale
@@ -26,11 +27,6 @@ Scales = Mapping[str, AnyScale]
 Labels = NDArray[np.int64]
 # Estimates of one gate by sample, in the samples' order.
 Estimates = Mapping[str, Estimate]
-
-# A sample's own events put the gate so nearly where the others say that it need not be spoken of, display scale.
-_UNSPOKEN = 0.05
-# A fallback is confirmed by others that place the border within so many standard errors of it.
-_CONFIRMED = 2.0
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,10 @@ def settle(
     for gate, said in by_gate.items():
         users = [population for population in strategy if strategy.gate_id(population.id) == gate]
         for group in _on_one_scale(users[0], said, scales):
+            stains = _stains(group)
             for sample, settled in _decide(users[0], group, belongings, scales).items():
-                found[sample] |= {population.id: settled for population in users}
+                doubted = replace(settled, doubts=merged([*settled.doubts, *stains.get(sample, ())]))
+                found[sample] |= {population.id: doubted for population in users}
     return found
 
 
@@ -93,6 +91,22 @@ def _on_one_scale(population: Population, said: Estimates, scales: Mapping[str, 
         key = tuple(scales[sample].get(axis) for axis in gate_method(population.gate).axes)
         groups.setdefault(key, {})[sample] = estimate
     return list(groups.values())
+
+
+def _stains(said: Estimates) -> dict[str, list[Doubt]]:
+    """Return the samples whose stain of a gate's axis is weak, or whose negatives lie high, beside the others'."""
+    doubts: dict[str, list[Doubt]] = {}
+    for axis in dict.fromkeys(axis for estimate in said.values() for axis in estimate.reach):
+        unknown = (np.nan,) * len(LEVELS)
+        reach = reach_beside(np.array([estimate.reach.get(axis, unknown) for estimate in said.values()]))
+        for place, sample in enumerate(said):
+            if reach.is_weak[place]:
+                detail = f"its brightest events {reach.short[place]:.2f} below the other files', display scale"
+                doubts.setdefault(sample, []).append(Doubt("weak_stain", axis, detail))
+            if reach.is_shifted[place]:
+                detail = f"its dimmest events {reach.raised[place]:.2f} above the other files', display scale"
+                doubts.setdefault(sample, []).append(Doubt("shifted_negatives", axis, detail))
+    return doubts
 
 
 def _decide(
@@ -183,7 +197,7 @@ def _settled(
     is_outlier = any(bool(found.outlier[place]) for found in agreed.values())
     # Peaks that a coordinate lies between are agreed on, too, but they are no coordinates.
     named = [name for name in method.coordinates if name in agreed]
-    views = [_View.of(name, axis_of(method, name), own, agreed[name], place) for name in named]
+    views = [View.of(name, axis_of(method, name), own, agreed[name], place) for name in named]
     facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
     source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
     note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
@@ -192,57 +206,6 @@ def _settled(
     doubts = merged([*kept, *(doubt for view in views for doubt in view.doubts)])
     origins = dict(own.placed_by) | {view.name: view.origin for view in views}
     return Settled(facts, errors, source, note, weight, is_outlier, doubts=doubts, placed_by=origins)
-
-
-@dataclass(frozen=True)
-class _View:
-    """What became of one coordinate of one sample's gate: what set it, and what is to be said of it.
-
-    is_seen: whether the sample's own events show it.
-    """
-
-    name: str
-    axis: str
-    origin: PlacedBy
-    is_seen: bool = True
-    note: str = ""
-    doubts: tuple[Doubt, ...] = ()
-
-    @classmethod
-    def of(cls, name: str, axis: str, own: Estimate, agreed: Consensus, place: int) -> _View:
-        value, origin = float(agreed.values[place]), own.placed_by.get(name, "data")
-        on = f"{axis}: " if axis else ""
-        if name not in own.errors:
-            reason = _reason(own, axis)
-            doubt = _unseen(own, name, axis, value, float(agreed.errors[place]), reason)
-            note = f"{on}placed where the other samples of its subject and batch say: {reason}"
-            return cls(name, axis, "consensus", is_seen=False, note=note, doubts=(doubt,))
-        moved = f"{name} {own.facts[name]:.3f} -> {value:.3f}"
-        if bool(agreed.outlier[place]):
-            note = f"{on}out of line with the other samples of its subject and batch, not followed: {moved}"
-            doubt = Doubt("not_followed", axis, moved)
-            return cls(name, axis, "consensus", note=note, doubts=(doubt,))
-        far = abs(own.facts[name] - value) > _UNSPOKEN
-        note = f"{on}drawn to the other samples of its subject and batch: {moved}" if far else ""
-        return cls(name, axis, origin, note=note)
-
-
-def _unseen(own: Estimate, name: str, axis: str, value: float, error: float, reason: str) -> Doubt:
-    """Return what a coordinate is called that the sample's own events do not show, by what its fallback says."""
-    if own.placed_by.get(name) != "fallback" or name not in own.facts:
-        return Doubt("borrowed", axis, reason)
-    distance = abs(own.facts[name] - value)
-    code = "fallback_confirmed" if distance <= _CONFIRMED * error else "fallback_contradicted"
-    return Doubt(code, axis, f"fallback {own.facts[name]:.3f}, other samples {value:.3f} +- {error:.3f}")
-
-
-def _reason(own: Estimate, axis: str) -> str:
-    """Return why the sample's own events do not show a border on an axis: notes speak of one axis after the other."""
-    if own.failure:
-        return own.failure
-    parts = re.split(r"; (?=[^;:]+: )", own.note) if own.note else []
-    about = [part for part in parts if axis and part.startswith((f"{axis}:", f"{axis}+:", f"{axis}-:"))]
-    return "; ".join(about or parts) or "no estimate of its own"
 
 
 def _pooled(
