@@ -228,6 +228,19 @@ def test_a_fallback_on_one_axis_is_held_against_the_other_samples_though_the_oth
     )
 
 
+@pytest.mark.parametrize(("fallback", "code"), [(0.11, "fallback_confirmed"), (0.4, "fallback_contradicted")])
+def test_a_diagonals_fallback_is_held_against_the_others_as_a_whole(fallback, code):
+    gate = GateDeclaration("diagonal", {"x": "CD127", "y": "CD25", "fallback_offset": 0.1}, consensus=True)
+    tree = GatingStrategy("s", "S", 1, None, (Population("treg", "Treg", "root", gate, "above"),))
+    seen = {name: [Estimate("treg", {"offset": 0.1, "slope": 1.0}, {"offset": 0.01})] for name in "abcd"}
+    alone = (Doubt("fallback_alone", "CD25", "one mode only"),)
+    facts = {"offset": fallback, "slope": 1.0}
+    seen["z"] = [Estimate("treg", facts, doubts=alone, placed_by={"offset": "fallback"})]
+    scales = {name: {"CD127": Logicle(), "CD25": Logicle()} for name in seen}
+    found = settle(tree, seen, belongings=belong(seen), scales=scales)
+    assert [doubt.code for doubt in found["z"]["treg"].doubts] == [code]
+
+
 def test_a_fallback_that_no_other_sample_can_judge_stays_and_stands_alone():
     others = {name: with_fallback(0.5, 0.8) for name in "abcd"}
     found = quadrants(others)["a"]["th1"]

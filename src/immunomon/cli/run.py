@@ -46,6 +46,8 @@ def run(study: Path, out: Path | None, *, jobs: int | None, reason: str | None =
         console.print(
             f"Made anew, because they were not as the last run left them: {', '.join(summary.changed)}", markup=False
         )
+    for line in summary.doubts:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     _say_problems(console, study)
     console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ __all__ = ["View"]
 
 # A sample's own events put the gate so nearly where the others say that it need not be spoken of, display scale.
 _UNSPOKEN = 0.05
-# A fallback is confirmed by others that place the border within so many standard errors of it.
+# A fallback is confirmed by others that place the border within so many standard errors of it, or as near as above.
 _CONFIRMED = 2.0
 
 
@@ -56,7 +56,8 @@ def _unseen(own: Estimate, name: str, axis: str, value: float, error: float, rea
     if own.placed_by.get(name) != "fallback" or name not in own.facts:
         return Doubt("borrowed", axis, reason)
     distance = abs(own.facts[name] - value)
-    code = "fallback_confirmed" if distance <= _CONFIRMED * error else "fallback_contradicted"
+    is_near = distance <= max(_CONFIRMED * error, _UNSPOKEN)
+    code = "fallback_confirmed" if is_near else "fallback_contradicted"
     return Doubt(code, axis, f"fallback {own.facts[name]:.3f}, other samples {value:.3f} +- {error:.3f}")
 
 

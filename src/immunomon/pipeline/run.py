@@ -13,6 +13,7 @@ from immunomon.model.populations import DOUBTS, TABLES
 from immunomon.model.quality import Quality
 from immunomon.pipeline.accounting import Accounted
 from immunomon.pipeline.audit import user_name
+from immunomon.pipeline.doubted import account_of_doubts
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
 from immunomon.pipeline.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.pipeline.jobs import default_jobs, each
@@ -40,7 +41,8 @@ Progress = Callable[[str, int, int, int], None]
 class RunSummary:
     """How a run ended: how many files were gated now, kept from before, kept as controls, and failed.
 
-    changed: samples whose kept results were not as the last run sealed them, and were made anew.
+    changed: samples whose kept results were not as the last run sealed them, and were made anew. doubts: what the
+    values rest on, in numbers, a line each.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class RunSummary:
     controls: int
     failed: tuple[tuple[str, str], ...]
     changed: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -105,7 +108,8 @@ def _run(
     controls = sum(1 for result in results if result.status == "control")
     manifest = {**_manifest(plan, results, started), "tables": digests}
     folder.write_json(folder.manifest, manifest, indent=1)
-    return RunSummary(folder.root, gated, len(before), controls, failed)
+    doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
+    return RunSummary(folder.root, gated, len(before), controls, failed, doubts=doubts)
 
 
 def _now() -> str:

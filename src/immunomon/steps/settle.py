@@ -201,8 +201,8 @@ def _settled(
     facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
     source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
     note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
-    replaced = {axis for view in views if not view.is_seen for axis in ("", view.axis)}
-    kept = (doubt for doubt in own.doubts if doubt.code != "fallback_alone" or doubt.axis not in replaced)
+    judged = {view.axis for view in views if not view.is_seen}  # '': the gate as a whole
+    kept = (d for d in own.doubts if d.code != "fallback_alone" or not judged & {"", d.axis})
     doubts = merged([*kept, *(doubt for view in views for doubt in view.doubts)])
     origins = dict(own.placed_by) | {view.name: view.origin for view in views}
     return Settled(facts, errors, source, note, weight, is_outlier, doubts=doubts, placed_by=origins)
