@@ -204,3 +204,45 @@ def test_a_channel_that_the_file_lacks_is_named(tmp_path):
     counts, notes = gated(tmp_path, {"A": RAMP, "B": RAMP}, {"a": {"APC-A": (0, 9)}})
     assert counts == {"a": None}
     assert "the file has no channel 'APC-A'" in notes
+
+
+COMPENSATED = {"a": {"Comp-A": (0, 9)}, "b": {"B": (0, 9)}}
+EMPTY = '<transforms:spilloverMatrix prefix="Comp-" name="{}"/>'
+
+
+def with_matrices(folder, monkeypatch, *matrices, **file_keywords):
+    """Gate a file by a workspace whose sample holds these matrices, as XML."""
+    plain = flowjo_sample
+
+    def changed(*populations, **more):
+        return plain(*populations, **more).replace("<Transformations>", f"{''.join(matrices)}<Transformations>", 1)
+
+    monkeypatch.setitem(globals(), "flowjo_sample", changed)
+    return gated(folder, {"A": RAMP, "B": RAMP}, COMPENSATED, file_keywords=file_keywords)
+
+
+def test_a_matrix_that_is_named_and_absent_is_not_replaced_by_the_files(tmp_path, monkeypatch):
+    own = {"$spillover": "2,A,B,1,0.5,0,1"}
+    counts, notes = with_matrices(tmp_path, monkeypatch, EMPTY.format("mine"), **own)
+    assert counts == {"a": None, "b": 10}
+    assert "w.wsp line" in notes
+    assert "'mine' is named, and has no values; apply one to the sample in FlowJo" in notes
+
+
+def test_the_matrix_of_the_acquisition_is_the_files(tmp_path, monkeypatch):
+    own = {"$spillover": "2,A,B,1,0,0,1"}
+    assert with_matrices(tmp_path, monkeypatch, EMPTY.format("Acquisition-defined"), **own)[0] == {"a": 10, "b": 10}
+
+
+def test_of_several_matrices_none_is_taken(tmp_path, monkeypatch):
+    counts, notes = with_matrices(tmp_path, monkeypatch, EMPTY.format("m1"), EMPTY.format("m2"))
+    assert counts == {"a": None, "b": 10}
+    assert "the sample has 2 compensation matrices" in notes
+
+
+def test_a_channel_that_the_workspaces_matrix_lacks_is_not_compensated_by_the_files(tmp_path):
+    columns, gates = {"A": RAMP, "B": RAMP, "C": RAMP}, {"c": {"Comp-C": (0, 9)}}
+    own = {"$spillover": "2,A,C,1,0.5,0,1"}
+    counts, notes = gated(tmp_path, columns, gates, matrix=SQUARE, file_keywords=own)
+    assert counts == {"c": None}
+    assert "'Comp-C' is compensated, and the matrix 'm' does not have it" in notes

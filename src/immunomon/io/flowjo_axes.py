@@ -13,10 +13,11 @@ from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
 from immunomon.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
 from immunomon.model.spectrum import SpectrumMatrix
 
-__all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "read_matrix", "read_scales"]
+__all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "lacking_matrix", "read_matrix", "read_scales"]
 
 INF = float("inf")
 _MOST_DECADES = 20.0
+_OF_THE_FILE = ("acquisition-defined", "acquisition defined")
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,33 @@ class SampleAxes:
             if name.startswith(prefix) and name.endswith(suffix):
                 if self.missing:
                     raise ValueError(self.missing)
+                if self.matrix is not None and (self.matrix.prefix, self.matrix.suffix) == (prefix, suffix):
+                    raise ValueError(f"'{name}' is compensated, and the matrix '{self.matrix.name}' does not have it")
                 return name[len(prefix) : len(name) - len(suffix)], OWN_MATRIX
         return name, UNCOMPENSATED
 
 
+def lacking_matrix(source: WorkspaceSource, sample: XmlElement) -> str:
+    """Return why the matrix of a FlowJo 10 or 11 sample is not known, '' if it is, or is the file's own."""
+    elements = list(sample.all("spilloverMatrix"))
+    if len(elements) > 1:
+        return _no_matrix(source, elements[1], f"the sample has {len(elements)} compensation matrices")
+    name = attribute(elements[0], "name") if elements else None
+    if name and elements[0].first("spillover") is None and name.casefold() not in _OF_THE_FILE:
+        return _no_matrix(source, elements[0], f"the compensation matrix '{name}' is named, and has no values")
+    return ""
+
+
+def _no_matrix(source: WorkspaceSource, element: XmlElement, what: str) -> str:
+    return f"{source.path} line {element.line}: {what}; apply one to the sample in FlowJo and save the workspace again"
+
+
 def read_matrix(source: WorkspaceSource, sample: XmlElement) -> SampleMatrix | None:
-    """Return the compensation matrix in a FlowJo 10 or 11 sample, or None if it has none."""
-    element = sample.first("spilloverMatrix")
-    if element is None:
+    """Return the compensation matrix in a FlowJo 10 or 11 sample, or None if it has none, or not one."""
+    elements = list(sample.all("spilloverMatrix"))
+    if len(elements) != 1:
         return None
+    element = elements[0]
     rows = tuple(element.all("spillover"))
     fluorochromes = tuple(source.text(row, "parameter") for row in rows)
     values, detectors = [], tuple(source.text(cell, "parameter") for cell in rows[0].all("coefficient")) if rows else ()
