@@ -1,8 +1,10 @@
-"""Spoil FCS files at random and read them: nothing but our own error, no hang, no memory out of proportion.
+"""Spoil files at random and read them: nothing but our own error, no hang, no memory out of proportion.
 
-    python benchmarks/fuzz.py --cases 100000 [--seed 1] [--json fuzz.json]
+    python benchmarks/fuzz.py --cases 100000 [--seed 1] [--of fcs,flowjo10,matrix] [--json fuzz.json]
 
-Each case is a small file that is right (floats, doubles, integers of many widths, text; one or two data sets),
+Of FCS files and, in equal parts, of the documents of ``fuzz_documents.py``: workspaces, Gating-ML, matrices, tables.
+
+Each FCS case is a small file that is right (floats, doubles, integers of many widths, text; one or two data sets),
 spoiled in one to four ways: bytes changed, cut out or doubled; offsets and keywords given other numbers; the end cut
 off. It must read within the time limit into as many events and channels as its header says, or be refused with
 BadFcs; what Python and NumPy allocate on the way must stay below 4 times the file's size and a fixed room for the
@@ -19,15 +21,19 @@ import tempfile
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from fuzz_documents import Document, documents, packed, tried
+from fuzz_documents import spoiled as spoiled_document
 
-from immunomon.errors import BadFcs
+from immunomon.errors import BadFcs, ImmunomonError
 from immunomon.io.fcs import read_fcs, read_header
 
 SECONDS = 2.0
 TIMES_SIZE = 4
+DOCUMENT_TIMES_SIZE = 100  # a tree of Python objects
 ROOM = 2_000_000  # bytes: keywords as Python objects, one block of events
 BEGIN = 4096  # of DATA in each data set
 NUMBERS = [0, 1, 7, 8, 10, 57, 58, 255, 1023, 4095, 4096, 65535, 10**6, 2**31, 2**32, 10**12, 10**17, 10**30]
@@ -187,8 +193,70 @@ def failure(path: Path, size: int) -> tuple[str, str]:
     return outcome, wrong
 
 
+def document_failure(document: Document, path: Path, fcs: Path) -> tuple[str, str]:
+    """Return what came of reading a document, and what is wrong with that ('' if nothing)."""
+    size = path.stat().st_size
+    tracemalloc.clear_traces()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    began = time.perf_counter()
+    try:
+        tried(document, path, fcs)
+        outcome, wrong = "read", ""
+    except ImmunomonError as error:
+        said = str(path) in str(error) and "; " in str(error)
+        outcome, wrong = "refused", "" if said else f"no name or remedy: {error}"
+    except BaseException as error:  # every other error is a failure: that is what the fuzzer is for
+        outcome, wrong = "failed", f"{type(error).__name__}: {error}"
+    peak = tracemalloc.get_traced_memory()[1] - before
+    if time.perf_counter() - began > SECONDS:
+        wrong = f"{time.perf_counter() - began:.1f} s"
+    if peak > DOCUMENT_TIMES_SIZE * size + ROOM:
+        wrong = f"{peak} bytes for a document of {size}"
+    return outcome, wrong
+
+
+def document_cases(kinds: Sequence[str], cases: int, keep: Path) -> dict[str, object]:
+    """Return how many documents of each kind were read and refused, and what failed."""
+    known = documents()
+    counts: Counter[str] = Counter()
+    failures: list[str] = []
+    tracemalloc.start()
+    with tempfile.TemporaryDirectory() as folder:
+        fcs = Path(folder) / "a.fcs"
+        fcs.write_bytes(named_events())
+        for kind in kinds:  # what is spoiled must be right before
+            whole = Path(folder) / f"whole{known[kind].suffix}"
+            whole.write_bytes(packed(known[kind].whole) if known[kind].is_packed else known[kind].whole)
+            tried(known[kind], whole, fcs)
+        for number in range(cases):
+            kind = kinds[number % len(kinds)]
+            path = Path(folder) / f"case{known[kind].suffix}"
+            content = spoiled_document(known[kind])
+            path.write_bytes(content)
+            outcome, wrong = document_failure(known[kind], path, fcs)
+            counts[f"{kind} {outcome}"] += 1
+            if wrong:
+                failures.append(f"{kind} {number}: {wrong[:300]}")
+                keep.mkdir(parents=True, exist_ok=True)
+                (keep / f"{kind}{number}{path.suffix}").write_bytes(content)
+            if len(failures) >= 20:
+                break
+    tracemalloc.stop()
+    return {"cases": sum(counts.values()), **dict(sorted(counts.items())), "failures": failures}
+
+
+def named_events() -> bytes:
+    """Return a small FCS file with the channels that the documents name."""
+    words = {"$BYTEORD": "1,2,3,4", "$DATATYPE": "F", "$MODE": "L", "$NEXTDATA": "0", "$PAR": "4", "$TOT": "50"}
+    for number, name in enumerate(("FSC-A", "A", "B", "Time"), start=1):
+        words |= {f"$P{number}N": name, f"$P{number}B": "32", f"$P{number}R": "1000", f"$P{number}E": "0,0"}
+    words |= {"$SPILLOVER": "2,A,B,1,0.1,0,1", "$TIMESTEP": "0.01", "$BTIM": "10:00:00", "$ETIM": "10:01:33"}
+    return assembled(words, np.random.default_rng(1).uniform(0, 1000, (50, 4)).astype("<f4").tobytes())
+
+
 def run(cases: int, seed: int, keep: Path) -> dict[str, object]:
-    """Return how many files were read, repaired, refused, and what failed."""
+    """Return how many FCS files were read, repaired, refused, and what failed."""
     random.seed(seed)
     counts: Counter[str] = Counter()
     failures: list[str] = []
@@ -222,14 +290,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"))
+    kinds = ("fcs", *documents())
+    parser.add_argument("--of", default=",".join(kinds), help=f"Of {', '.join(kinds)}; the cases are shared evenly.")
     wanted = parser.parse_args()
+    chosen = wanted.of.split(",")
+    if unknown := sorted(set(chosen) - set(kinds)):
+        parser.error(f"no kind '{unknown[0]}'; choose of {', '.join(kinds)}")
     began = time.perf_counter()
-    result = run(wanted.cases, wanted.seed, wanted.keep)
+    others = [kind for kind in chosen if kind != "fcs"]
+    share = wanted.cases * len(others) // len(chosen)
+    result = run(wanted.cases - share, wanted.seed, wanted.keep)
+    result["documents"] = tried_documents = document_cases(others, share, wanted.keep) if others else {"failures": []}
     result["seconds"] = round(time.perf_counter() - began, 1)
     print(json.dumps(result, indent=1))
     if wanted.json:
         wanted.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 1 if result["failures"] else 0
+    return 1 if result["failures"] or tried_documents["failures"] else 0
 
 
 if __name__ == "__main__":

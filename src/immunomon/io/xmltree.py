@@ -78,7 +78,9 @@ class XmlSource:
 
     def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
         """Give up the element being read: something is wrong with it that cannot be read past."""
-        raise _Unreadable(Problem(str(self.path), element.line, self.place_of(element), what, remedy))
+        raise _Unreadable(
+            Problem(str(self.path), element.line, self.place_of(element), what, remedy or _DEFAULT_REMEDY)
+        )
 
 
 @dataclass

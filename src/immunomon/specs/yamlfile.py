@@ -31,6 +31,8 @@ from immunomon.specs.findings import DataPath, Findings, path_text, shown
 
 __all__ = ["YamlFile", "read_bytes", "read_text", "read_yaml"]
 
+_PART = 1 << 20
+
 _Node = ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
 _MAX_BYTES = 1_000_000
 _MAX_DEPTH = 30
@@ -71,7 +73,9 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     """Return a file's bytes; raises BadSpec if it is missing, cannot be read, or is larger than ``max_bytes``."""
     try:
         with path.open("rb") as stream:
-            raw = stream.read(max_bytes + 1)
+            raw = b""  # in parts: to ask for all that is allowed takes as much memory, however small the file
+            while len(raw) <= max_bytes and (part := stream.read(_PART)):
+                raw += part
     except FileNotFoundError:
         raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")]) from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
