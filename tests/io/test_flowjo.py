@@ -132,6 +132,26 @@ def test_compensated_channels_are_known_by_the_prefix_and_suffix_of_the_matrix(t
     assert sizes(workspace, events([100, 0], [50, 50])) == {"/raw": 2, "/clean": 1}
 
 
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        {"B": {"A": 0.0, "B": 1.0}, "A": {"A": 1.0, "B": 0.5}},
+        {"B": {"B": 1.0, "A": 0.0}, "A": {"B": 0.5, "A": 1.0}},
+        {"A": {"A": 100, "B": 50}, "B": {"A": 0, "B": 100}},
+        {"B": {"A": 0, "B": 99.99}, "A": {"A": 100, "B": 50}},
+    ],
+    ids=["rows in another order", "columns too", "percents", "nearly 100"],
+)
+def test_a_matrix_is_read_by_its_labels_and_in_percent(tmp_path, matrix):
+    inner = population("clean", rectangle_xml(**{"Comp-B": (40, 100)}))
+    assert sizes(read(tmp_path, inner, matrix=matrix), events([100, 0], [50, 50])) == {"/clean": 1}
+
+
+def test_a_matrix_without_ones_on_its_diagonal_is_refused_with_row_and_column(tmp_path):
+    with pytest.raises(BadSpec, match="row 'A', column 'A': 0.5 on the diagonal"):
+        read(tmp_path, CELLS, matrix={"A": {"A": 0.5, "B": 0.5}, "B": {"A": 0.0, "B": 1.0}})
+
+
 def test_polygons_are_binned_only_if_asked_for_and_never_on_time_or_arcsinh(tmp_path):
     inner = population("p", polygon_xml("A", "B", [(0, 0), (100, 0), (50, 90)]))
     assert type(read(tmp_path, inner).samples[0].placed.populations[0].gate) is Polygon

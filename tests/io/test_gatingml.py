@@ -196,6 +196,17 @@ def test_a_spectrum_matrix_is_asked_by_fluorochrome_or_by_detector(tmp_path, nam
     assert members(path, raw(FL1=[100, 0], FL2=[10, 10])) == {"A": [0, 1]}
 
 
+@pytest.mark.parametrize("name", ["PE", "FL2"])
+@pytest.mark.parametrize(
+    ("rows", "fluorochromes"),
+    [([(100, 10), (0, 100)], ("FITC", "PE")), ([(0, 1), (1, 0.1)], ("PE", "FITC"))],
+    ids=["percents", "rows in another order"],
+)
+def test_a_spectrum_matrix_has_the_rules_of_every_matrix(tmp_path, rows, fluorochromes, name):
+    path = written(tmp_path, spectrum(rows, fluorochromes), ranged(name=name, low="5", compensation="M"))
+    assert members(path, raw(FL1=[100, 0], FL2=[10, 10])) == {"A": [0, 1]}
+
+
 def test_a_matrix_that_is_inverted_already_is_used_as_it_is(tmp_path):
     matrix = spectrum([(1, -0.1), (0, 1)], more='transforms:matrix-inverted-already="true"')
     path = written(tmp_path, matrix, ranged(name="PE", low="5", compensation="M"))
@@ -281,7 +292,7 @@ def test_a_file_that_lacks_a_channel_or_a_detector_is_refused(tmp_path):
             "its parameters describe no scale",
         ),
         (spectrum([(1, 1), (1, 1)]), "the spillover matrix has no inverse"),
-        (spectrum([(1, 1, 0), (0, 1)]), "2 fluorochromes and 2 detectors but row 1 has 3 values"),
+        (spectrum([(1, 1, 0), (0, 1)]), "it names 2 detectors but row 'FITC' has 3 values"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, part, said):

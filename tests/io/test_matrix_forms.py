@@ -107,8 +107,8 @@ def test_people_shorten_the_names_of_fluorochromes(tmp_path):
         (",FITC-A,\nFITC-A,1,0.2\nPE-A,0.1,1\n", "line 2: 3 cells, but the header and the other rows make 2"),
         (",FITC-A,,PE-A\nFITC-A,1,,0.2\nPE-A,0.1,,1\n", "column '': is blank"),
         (",FITC,PE\nFITC-A,1,0.1\nPE-A,0.2,1\n", "its rows are named by detectors and its columns by fluorochromes"),
-        (",FITC-A\nFITC-A,1\nPE-A,0.1\n", "it has 2 rows and 1 columns; a row is a fluorochrome and a column a det"),
-        (",B1-A,B2-A\nFITC,1,0.2\nPE,0.1,0.9\n", "row 'FITC' (line 2): the rows have other names than the columns"),
+        (",FITC-A\nFITC-A,1\nPE-A,0.1\n", "it has 2 rows and 1 columns, but a row is a fluorochrome"),
+        (",B1-A,B2-A\nFITC,1,1\nPE,0.1,1\n", "row 'FITC' (line 2): the rows have other names than the columns"),
         (",B1-A,B2-A,B3-A\nFITC,5000,200,3\nPE,10,900,4\n", "its largest value is 5000"),
     ],
 )

@@ -9,6 +9,7 @@ from immunomon.errors import BadSpillover
 from immunomon.io.flowjo_source import WorkspaceSource, attribute
 from immunomon.io.xmltree import XmlElement
 from immunomon.model.events import ChannelKind, kind_of
+from immunomon.model.matrix_labels import MatrixTable
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
 from immunomon.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
 from immunomon.model.spectrum import SpectrumMatrix
@@ -128,7 +129,7 @@ def read_matrix(source: WorkspaceSource, sample: XmlElement) -> SampleMatrix | N
     if not rows:
         return None
     try:
-        matrix = SpectrumMatrix(fluorochromes, detectors, tuple(values))
+        matrix = MatrixTable(fluorochromes, detectors, tuple(values)).spectrum()
     except BadSpillover as error:
         source.refuse(element, str(error))
     name = attribute(element, "name") or "compensation"

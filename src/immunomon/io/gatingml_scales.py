@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from immunomon.errors import BadSpillover
 from immunomon.io.gatingml_source import DATATYPES, TRANSFORMS, GatingMlSource
 from immunomon.io.xmltree import XmlElement
+from immunomon.model.matrix_labels import MatrixTable
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, Ratio
 from immunomon.model.scales import AnyScale, Asinh, Hyperlog, Linear, Log, Logicle
 from immunomon.model.spectrum import SpectrumMatrix
@@ -109,8 +110,11 @@ def _matrix(source: GatingMlSource, element: XmlElement) -> SpectrumMatrix:
         for row in source.children(element, "spectrum", TRANSFORMS)
     )
     try:
-        matrix = SpectrumMatrix(
-            fluorochromes, detectors, rows, source.flag(element, "matrix-inverted-already", TRANSFORMS)
+        inverted = source.flag(element, "matrix-inverted-already", TRANSFORMS)
+        matrix = (
+            SpectrumMatrix(fluorochromes, detectors, rows, inverted)
+            if inverted
+            else MatrixTable(fluorochromes, detectors, rows).spectrum()
         )
         _ = matrix.weights
     except BadSpillover as error:

@@ -120,41 +120,49 @@ class MatrixTable:
         >>> MatrixTable(("PE-A", "FITC-A"), ("FITC-A", "PE-A"), ((10, 100), (100, 20))).spillover().values
         ((1.0, 0.2), (0.1, 1.0))
         """
-        spectrum = self.spectrum(names)
-        if spectrum.fluorochromes == spectrum.detectors and not spectrum.detector_weights:
-            return SpilloverMatrix(spectrum.detectors, spectrum.values)
+        rows, columns, values, own = self._arranged(names or ChannelNames())
+        if own is None and len(rows) == len(columns) and not self.detector_weights:
+            self._refuse(
+                f"{self._row(0)}: the rows have other names than the columns, and their values do not tell which "
+                f"detector is whose; name the rows as the columns ({', '.join(columns[:4])}, ...), or give a panel"
+            )
+        if own is not None and len(rows) == len(columns):
+            return SpilloverMatrix(columns, _as_tuples(values))
+        spectrum = SpectrumMatrix(rows, columns, _as_tuples(values), detector_weights=self.detector_weights)
         return spectrum.completed()
 
     def spectrum(self, names: ChannelNames | None = None) -> SpectrumMatrix:
-        """Return the matrix by fluorochromes and detectors; raises as ``spillover`` does.
+        """Return the matrix by fluorochromes and detectors, in the detectors' order; raises as ``spillover`` does.
 
-        Rows whose labels are those of the columns, in any spelling, are put into the columns' order and named so.
-
-        >>> MatrixTable(("FITC",), ("B1", "B2"), ((1.0, 0.5),)).spectrum().fluorochromes
-        ('FITC',)
+        >>> table = MatrixTable(("PE", "FITC"), ("FITC-A", "PE-A"), ((0.1, 1.0), (1.0, 0.2)))
+        >>> table.spectrum().fluorochromes
+        ('FITC', 'PE')
         """
-        columns = self._columns(names or ChannelNames())
+        rows, columns, values, _ = self._arranged(names or ChannelNames())
+        return SpectrumMatrix(rows, columns, _as_tuples(values), detector_weights=self.detector_weights)
+
+    def _arranged(self, names: ChannelNames) -> tuple[tuple[str, ...], tuple[str, ...], Floats, list[int] | None]:
+        """Return rows, columns, values in fractions, and each row's own column, in the columns' order, or None."""
+        columns = self._columns(names)
         values = self._numbers(columns)
         size = len(columns)
         if len(values) > size:
             self._refuse(
-                f"it has {len(values)} rows and {size} columns; a row is a fluorochrome and a column a detector: "
+                f"it has {len(values)} rows and {size} columns, but a row is a fluorochrome and a column a detector; "
                 "transpose it"
             )
         if not self.rows:
             if len(values) != size:
                 self._refuse(f"it has {len(values)} rows without names and {size} columns; name the rows")
-            own: list[int] | None = list(range(size))
-        else:
-            own = self._own_columns(columns, names or ChannelNames())
-        square = own is not None and len(values) == size
+            return columns, columns, self._fractions(values, columns, list(range(size))), list(range(size))
+        own = self._own_columns(columns, names)
         if own is None and len(values) == size and not self.detector_weights:
-            own, square = self._by_ones(values, columns), True
+            own = _told_by_ones(values)
         values = self._fractions(values, columns, own)
-        if square and own is not None:
-            order = np.argsort(own)
-            return SpectrumMatrix(columns, columns, _as_tuples(values[order]), detector_weights=self.detector_weights)
-        return SpectrumMatrix(self.rows, columns, _as_tuples(values), detector_weights=self.detector_weights)
+        if own is None:
+            return self.rows, columns, values, None
+        order = np.argsort(own, kind="stable").tolist()
+        return tuple(self.rows[place] for place in order), columns, values[order], sorted(own)
 
     def _columns(self, names: ChannelNames) -> tuple[str, ...]:
         columns: list[str] = []
@@ -213,17 +221,6 @@ class MatrixTable:
         counts = (tuple(map(str, range(1, size + 1))), tuple(map(str, range(size))))
         return self.rows in counts and size == len(self.columns)
 
-    def _by_ones(self, values: Floats, columns: Sequence[str]) -> list[int]:
-        """Return each row's own column where the labels do not tell: the one value that is 1 (or 100)."""
-        near = (np.abs(values - 1) <= 1e-9) | (np.abs(values - 100) <= 1e-7)
-        own = [int(row.argmax()) for row in near]
-        if not (near.sum(axis=1) == 1).all() or len(set(own)) < len(own):
-            self._refuse(
-                f"{self._row(0)}: the rows have other names than the columns, and their values do not tell which "
-                f"detector is whose; name the rows as the columns ({', '.join(columns[:4])}, ...), or give a panel"
-            )
-        return own
-
     def _fractions(self, values: Floats, columns: Sequence[str], own: list[int] | None) -> Floats:
         """Return the values with a diagonal of 1, percents as fractions."""
         if not values.size:
@@ -275,6 +272,13 @@ class MatrixTable:
 
     def _refuse(self, what: str) -> NoReturn:
         raise BadSpillover(f"the matrix does not fit: {what}")
+
+
+def _told_by_ones(values: Floats) -> list[int] | None:
+    """Return each row's own column where the labels do not tell: its one value that is 1 (or 100); None if unclear."""
+    near = (np.abs(values - 1) <= 1e-9) | (np.abs(values - 100) <= 1e-7)
+    own = [int(row.argmax()) for row in near]
+    return own if (near.sum(axis=1) == 1).all() and len(set(own)) == len(own) else None
 
 
 def _as_tuples(values: Floats) -> tuple[tuple[float, ...], ...]:
