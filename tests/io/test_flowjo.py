@@ -148,7 +148,7 @@ def test_a_matrix_is_read_by_its_labels_and_in_percent(tmp_path, matrix):
 
 
 def test_a_matrix_without_ones_on_its_diagonal_is_refused_with_row_and_column(tmp_path):
-    with pytest.raises(BadSpec, match="row 'A', column 'A': 0.5 on the diagonal"):
+    with pytest.raises(BadSpec, match=r"row 'A', column 'A': 0\.5 on the diagonal"):
         read(tmp_path, CELLS, matrix={"A": {"A": 0.5, "B": 0.5}, "B": {"A": 0.0, "B": 1.0}})
 
 
