@@ -13,7 +13,7 @@ from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import read_matrix_csv, write_matrix_csv
 from immunomon.io.write_fcs import write_fcs
 from immunomon.model.events import Channel, EventTable
-from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, stain_named_in
+from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, stain_named_in
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.pipeline.compensation import Controls, fluorescence_detectors, from_controls
 from immunomon.simulate.beads import bead_run
@@ -134,6 +134,73 @@ def test_the_marker_of_a_panel_tells_the_fluorochrome(tubes: dict[str, Path], tm
     assert found.good[0].label.told_by == "file name"
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("Comp PB beads", "Pacific Blue"),
+        ("PO_single", "Pacific Orange"),
+        ("CD45 AF700", "Alexa Fluor 700"),
+        ("Alexa700 cells", "Alexa Fluor 700"),
+        ("CD3 Brilliant Violet 421", "BV421"),
+        ("PC7", "PE-Cy7"),
+    ],
+)
+def test_people_shorten_fluorochromes(text: str, meant: str) -> None:
+    assert stain_named_in(text, {name: name for name in KNOWN_FLUOROCHROMES}) == meant
+
+
+def test_no_two_fluorochromes_are_one() -> None:
+    assert len({fluorochrome_key(name) for name in KNOWN_FLUOROCHROMES}) == len(KNOWN_FLUOROCHROMES)
+
+
+def test_a_tube_named_unstained_among_the_files_is_the_unstained_one(
+    tubes: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = read_fcs(tubes["PE"])[1].values
+    dark = write(tmp_path / "UNST 01.fcs", values[values[:, CHANNELS.index("PE-A")] < 5000], CHANNELS)
+    out = tmp_path / "matrix.csv"
+    assert run("compensate", *tubes.values(), dark, "--panel", "treg", "--out", out) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "note: UNST 01.fcs: unstained, as its name says; it serves as the unstained tube" in said
+    assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["unstained"]["file"] == "UNST 01.fcs"
+    assert np.abs(read_matrix_csv(out).array - SPILLOVER).max() < 0.002
+    # The same tube is given by --unstained as well as among the files: it is not judged as a stain.
+    assert run("compensate", *tubes.values(), dark, "--unstained", dark, "--panel", "treg", "--out", out) == 0
+
+
+def test_without_an_unstained_tube_the_controls_own_negatives_serve_and_it_is_said(tubes: dict[str, Path]) -> None:
+    found = from_controls(Controls(tuple((path, "") for path in tubes.values())))
+    assert found.refused == ()
+    assert "events that the controls do not stain serve in its place" in found.notes[0]
+    assert found.estimate is not None
+    assert np.abs(found.estimate.values - SPILLOVER).max() < 0.002
+
+
+def test_an_unstained_tube_that_says_nothing_is_pointed_to_the_option(tubes: dict[str, Path], tmp_path: Path) -> None:
+    values = read_fcs(tubes["PE"])[1].values
+    dark = write(tmp_path / "tube 9.fcs", values[values[:, CHANNELS.index("PE-A")] < 5000], CHANNELS)
+    found = from_controls(Controls((*((path, "") for path in tubes.values()), (dark, ""))))
+    assert [refused.label.file for refused in found.refused] == ["tube 9.fcs"]
+    assert "if it is the unstained tube, say so: --unstained tube 9.fcs" in str(found.refused[0])
+
+
+def test_detectors_without_a_control_get_the_light_of_the_others_where_asked_for(
+    tubes: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "matrix.csv"
+    files = [path for name, path in tubes.items() if name != FLUOROCHROMES[2]]
+    assert run("compensate", *files, "--complete", "--out", out) == 0
+    assert f"no control of {DETECTORS[2]}" in " ".join(capsys.readouterr().err.split())
+    matrix = read_matrix_csv(out)
+    assert sorted(matrix.detectors) == sorted(DETECTORS)
+    order = [matrix.detectors.index(name) for name in DETECTORS]
+    right = SPILLOVER.copy()
+    right[2] = np.eye(len(DETECTORS))[2]
+    assert np.abs(matrix.array[np.ix_(order, order)] - right).max() < 0.002
+    record = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+    assert record["estimate"]["detectors_without_control"] == [DETECTORS[2]]
+
+
 def test_height_is_compensated_where_a_file_has_no_areas() -> None:
     names = ("FSC-H", "SSC-H", "FL1-H", "FL2-H", "FL3-H", "FL1-A", "FL4-H", "Time")
     assert fluorescence_detectors([Channel(name) for name in names]) == ("FL1-H", "FL2-H", "FL3-H", "FL4-H")
@@ -183,6 +250,26 @@ def test_more_detectors_than_fluorochromes_are_unmixed_through_the_same_file(
     assert counts["BV605.fcs", "bv605"] == pytest.approx(900, abs=25)
     assert counts["BV421.fcs", "bv605"] < 20
     assert counts["BV786.fcs", "bv605"] < 20
+
+
+def test_each_kind_of_unstained_cells_has_a_row_of_its_own_light(
+    spectral: tuple[dict[str, Path], np.ndarray], tmp_path: Path
+) -> None:
+    files, spectra = spectral
+    rng, place = np.random.default_rng(8), np.arange(SPECTRAL)
+    other = np.exp(-0.5 * ((place - 10) / 1.5) ** 2)
+    light = np.outer(900 * np.exp(0.3 * rng.standard_normal(2000)), other)
+    light += rng.standard_normal(light.shape) * np.sqrt(8 * light + 900)
+    scatter = rng.normal([80_000, 30_000], [4000, 2500], (2000, 2))
+    names = ("FSC-A", "SSC-A", *(f"V{n + 1}-A" for n in range(SPECTRAL)))
+    second = write(tmp_path / "monocytes.fcs", np.concatenate([scatter, light], axis=1), names)
+    singles = tuple((files[name], "") for name in ("BV421", "BV605", "BV786"))
+    kinds = Controls(singles, files["unstained"], also_unstained=(second, files["unstained"]))
+    found = from_controls(kinds, method="unmixing").estimate
+    assert found is not None
+    assert found.fluorochromes == ("BV421", "BV605", "BV786", "Autofluorescence", "Autofluorescence 2")
+    assert np.abs(found.values[4] - other / other.max()).max() < 0.02
+    assert np.abs(found.values[:3] - spectra / spectra.max(axis=1, keepdims=True)).max() < 0.02
 
 
 STRATEGY = """\

@@ -43,6 +43,28 @@ def test_thirteen_real_single_stains_peak_where_the_lists_say(
     assert right == 13
 
 
+def test_thirteen_real_single_stains_peak_where_the_lists_say_without_an_unstained_tube(
+    spectral: tuple[Path, EventTable, tuple[str, ...]],
+) -> None:
+    folder, _, detectors = spectral
+    panel = listed(folder / "Panel.csv")
+    panel["pecy5"] = listed(folder / "UnmixingPanel.csv")["pecy5"]
+    found = from_controls(Controls(tuple((path, "") for path in sorted(folder.glob("DR_*.fcs")))))
+    assert found.refused == ()
+    peaks = {simple_name(control.label.fluorochrome): detectors[control.peak] for control in found.good}
+    assert peaks == {name: panel[name] for name in peaks}
+    assert len(peaks) == 13
+
+
+def test_light_in_a_detector_without_a_control_agrees_with_the_matrix_of_all_controls(real_data: Path) -> None:
+    folder = real_data / "single-stains" / "four-colour"
+    files = tuple((folder / "data" / f"060909.00{number}", "") for number in (2, 3, 4))
+    found = from_controls(Controls(files, folder / "data" / "060909.001"), complete=True).estimate
+    assert found is not None
+    assert found.others == ("FL3-H",)
+    assert np.abs(found.into_others[:, 0] - [0.0321, 0.1408, 0.0032]).max() < 0.005
+
+
 def test_the_unstained_tube_is_refused_as_a_stain(spectral: tuple[Path, EventTable, tuple[str, ...]]) -> None:
     _, unstained, detectors = spectral
     found = judge_control(unstained, ControlLabel("unstained.fcs", "PE"), detectors, unstained=unstained)

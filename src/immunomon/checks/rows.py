@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from immunomon.errors import Problem, nearest
-from immunomon.model.panel import Panel, plain
+from immunomon.model.fluorochromes import fluorochrome_key
+from immunomon.model.panel import Panel
 from immunomon.model.study import RoleKind, Sample
 
 __all__ = ["check_counts", "check_roles"]
@@ -23,8 +24,8 @@ def check_roles(samples: Sequence[Sample], panels: Mapping[str, Panel], samples_
             continue
         if sample.role.kind is RoleKind.FMO and not any(marker.answers_to(about) for marker in panel.markers):
             noun, known = "marker", [marker.name for marker in panel.markers]
-        elif sample.role.kind is RoleKind.SINGLE_STAIN and plain(about) not in {
-            plain(marker.fluorochrome) for marker in panel.markers
+        elif sample.role.kind is RoleKind.SINGLE_STAIN and fluorochrome_key(about) not in {
+            fluorochrome_key(marker.fluorochrome) for marker in panel.markers
         }:
             noun, known = "fluorochrome", [marker.fluorochrome for marker in panel.markers]
         else:

@@ -23,18 +23,25 @@ __all__ = ["Asked", "compensate"]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line names: single stains, FLUOROCHROME=FILE, unstained tube, panel, study and batch."""
+    """What the command line names: single stains, FLUOROCHROME=FILE, unstained tubes, panel, study and batch."""
 
     files: tuple[Path, ...]
     named: tuple[str, ...]
-    unstained: Path | None
+    unstained: tuple[Path, ...]
     panel: str | None
     study: Path | None
     batch: str | None
 
 
 def compensate(
-    asked: Asked, out: Path, *, method: Method, report: Path | None, pictures: Path | None, partial: bool
+    asked: Asked,
+    out: Path,
+    *,
+    method: Method,
+    report: Path | None,
+    pictures: Path | None,
+    partial: bool,
+    complete: bool,
 ) -> int:
     """Write matrix, record, pictures and page, and say what was found; return 0 if no control was refused, else 1."""
     controls = _controls(asked)
@@ -43,11 +50,12 @@ def compensate(
             controls,
             method=method,
             partial=partial,
+            complete=complete,
             progress=lambda _, done, total: progress("reading", done, total, 0),
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     if result.estimate is not None:
-        write_matrix_csv(out, result.estimate.matrix)
+        write_matrix_csv(out, result.estimate.complete)
     write_record(out.with_suffix(".json"), result, out.name)
     if report is not None or pictures is not None:
         from immunomon.report.compensation import write_pages
@@ -58,6 +66,8 @@ def compensate(
 
 
 def _say(result: ControlsResult, out: Path) -> None:
+    for note in result.notes:
+        typer.echo(f"note: {note}", err=True)
     for refused in result.refused:
         typer.echo(str(refused), err=True)
     if result.missing:
@@ -71,9 +81,12 @@ def _say(result: ControlsResult, out: Path) -> None:
         typer.echo(f"warning: {warning}", err=True)
     if not estimate.converged:
         typer.echo(f"warning: residual slopes up to {estimate.largest_residual:.1g} are left", err=True)
-    kind = "spillover" if estimate.is_square else "unmixing"
+    if estimate.others:
+        without = ", ".join(estimate.others)
+        typer.echo(f"note: no control of {without}: that they send nothing into other detectors is assumed", err=True)
+    kind, width = "spillover" if estimate.is_square else "unmixing", len(estimate.detectors) + len(estimate.others)
     typer.echo(
-        f"{out}: {kind} of {len(estimate.fluorochromes)} x {len(estimate.detectors)} from {len(result.good)} controls, "
+        f"{out}: {kind} of {len(estimate.fluorochromes)} x {width} from {len(result.good)} controls, "
         f"{len(estimate.history)} iteration(s), largest residual slope {estimate.largest_residual:.1e}"
     )
 
@@ -90,12 +103,12 @@ def _controls(asked: Asked) -> Controls:
         root = (study.folder / study.samples_file).parent
         files += [(root / s.file, s.role.about) for s in samples if s.role.kind is RoleKind.SINGLE_STAIN]
         dark = [root / s.file for s in samples if s.role.kind is RoleKind.UNSTAINED]
-        unstained = unstained or (dark[0] if dark else None)
+        unstained = unstained or tuple(dark[:1])
     if not files:
         raise BadSpillover(
             "no single stains are given; name their files, or a --study whose sample list has single-stain:FLUOROCHROME"
         )
-    return Controls(tuple(files), unstained, _panel(panel, folder))
+    return Controls(tuple(files), next(iter(unstained), None), _panel(panel, folder), tuple(unstained[1:]))
 
 
 def _samples(study: Study, asked: Asked) -> tuple[Sample, ...]:

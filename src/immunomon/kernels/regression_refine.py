@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from immunomon.kernels.regression import Lines, robust_lines
 from immunomon.kernels.unmixing import weighted_unmixing
 
-__all__ = ["Refined", "refine_spillover"]
+__all__ = ["Refined", "refine_spillover", "slopes_into"]
 
 Floats = NDArray[np.float64]
 _SHAPING_ROUNDS = 4  # in which a spectrum takes up light that no fluorochrome explains; then only slopes are levelled
@@ -47,8 +47,9 @@ def refine_spillover(
     """Return the spillover of every fluorochrome, refined until no slope in the compensated controls is left.
 
     controls: one (events, detectors) each; stains: the fluorochrome of each control; own: the detector of each
-    fluorochrome, in which its light is 1; own_light: (detectors,), the spectrum of unstained cells. It is one more row
-    of the result, the last one, and not levelled: its amount may go with a stain, as large cells carry more of both.
+    fluorochrome, in which its light is 1; own_light: (detectors,), the spectrum of unstained cells, or (kinds,
+    detectors) of several kinds. They are more rows of the result, the last ones, and not levelled: their amount may go
+    with a stain, as large cells carry more of both.
     Several controls of one fluorochrome are pooled by the precision of their slopes. Raises SingularSpillover if two
     fluorochromes cannot be told apart. After Roca et al., Nat Commun 2021;12:2890.
 
@@ -61,7 +62,7 @@ def refine_spillover(
     values = _first(events, stains, own)
     dyes = len(own)
     if own_light is not None:
-        values = np.concatenate([values, np.asarray(own_light, dtype=np.float64)[None]])
+        values = np.concatenate([values, np.atleast_2d(np.asarray(own_light, dtype=np.float64))])
     history: list[float] = []
     shaping = _SHAPING_ROUNDS if values.shape[0] < values.shape[1] else 0
     starts: list[Floats | None] = [None] * len(events)
@@ -83,6 +84,7 @@ def refine_spillover(
         change = step * residual @ values[:dyes]
         values[:dyes] += change + unexplained if shaping else change
         if own_light is not None:
+            # Of the main kind only: a narrow spectrum of another may be a dye's neighbour and would take its light.
             values[:dyes] = _without_own_light(values[:dyes], values[dyes])
         values[:dyes] /= values[np.arange(dyes), list(own)][:, None]
         shaping = max(shaping - 1, 0)
@@ -93,6 +95,25 @@ def refine_spillover(
     alone = np.array([found.slope[:dyes] for found in each])
     unexplained = _mean_rows([row[values.shape[0] :] for row in light], stains, dyes)
     return Refined(values, residual, unexplained, alone, tuple(history), history[-1] < tolerance)
+
+
+def slopes_into(
+    signals: Sequence[NDArray[np.floating]], others: Sequence[NDArray[np.floating]], stains: Sequence[int], dyes: int
+) -> Floats:
+    """Return how much of each fluorochrome's light is in detectors that are nobody's own, (fluorochromes, others).
+
+    signals: each control's compensated signals, (events, fluorochromes); others: what those detectors saw of it, raw,
+    (events, others); stains: the fluorochrome of each control. Controls of one fluorochrome are pooled by precision.
+
+    >>> x = np.linspace(0, 1000, 64)
+    >>> slopes_into([x[:, None]], [np.stack([0.3 * x + 5, 0 * x], axis=1)], [0], 1).round(6).tolist()
+    [[0.3, 0.0]]
+    """
+    each = []
+    for signal, other, stain in zip(signals, others, stains, strict=True):
+        lines = robust_lines(np.asarray(signal, dtype=np.float64)[:, stain], np.asarray(other, dtype=np.float64))
+        each.append(_Left(lines.slope, lines.precision, lines.intercept))
+    return _pooled(each, stains, dyes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,10 +98,12 @@ class ResidualPair:
 class EstimatedSpillover:
     """A matrix from controls, (fluorochromes, detectors), and how good it is.
 
-    fluorochromes: of the rows, the stains first; a row of autofluorescence is the last. own: each stain's own detector;
+    fluorochromes: of the rows, the stains first; rows of autofluorescence are the last. own: each stain's own detector;
     residual: (stains, stains), slopes left after compensation; unexplained: (stains, detectors), slopes of light that
     no row explains; spreading: (stains, stains), Nguyen's spillover-spreading coefficients (NaN where it cannot be
-    told); detector_weights: of the unmixing, () for a square matrix; history: the largest residual slope by iteration.
+    told); detector_weights: of the unmixing, () for a square matrix; history: the largest residual slope by iteration;
+    others, into_others: the detectors without a control of their own, and the stains' light in them, (stains, others),
+    where that was asked for.
     """
 
     fluorochromes: tuple[str, ...]
@@ -115,6 +117,8 @@ class EstimatedSpillover:
     history: tuple[float, ...]
     converged: bool
     warnings: tuple[str, ...] = field(default=())
+    others: tuple[str, ...] = ()
+    into_others: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def stains(self) -> tuple[str, ...]:
@@ -133,6 +137,15 @@ class EstimatedSpillover:
         if self.is_square:
             return SpilloverMatrix(self.detectors, values)
         return SpectrumMatrix(self.fluorochromes, self.detectors, values, detector_weights=self.detector_weights)
+
+    @property
+    def complete(self) -> SpilloverMatrix | SpectrumMatrix:
+        """The matrix over the detectors without a control, too: their own light is taken to reach no other detector."""
+        if not self.others or not self.is_square:
+            return self.matrix
+        below = np.zeros((len(self.others), len(self.detectors)))
+        values = np.block([[self.values, self.into_others], [below, np.eye(len(self.others))]])
+        return SpilloverMatrix((*self.detectors, *self.others), tuple(tuple(row) for row in values.tolist()))
 
     @property
     def largest_residual(self) -> float:

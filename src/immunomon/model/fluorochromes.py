@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
-__all__ = ["KNOWN_FLUOROCHROMES", "fluorochrome_key", "simple_name", "stain_named_in"]
+__all__ = ["KNOWN_FLUOROCHROMES", "fluorochrome_key", "names_unstained", "simple_name", "stain_named_in"]
 
 KNOWN_FLUOROCHROMES: tuple[str, ...] = tuple(
     """
     FITC|PE|APC|PerCP|7-AAD|PI|DAPI|ECD|GFP|CFSE|V450|V500|Pacific Blue|Pacific Orange|BB515|BB700|BYG584|RB545|RB780
     Alexa Fluor 350|Alexa Fluor 405|Alexa Fluor 488|Alexa Fluor 532|Alexa Fluor 546|Alexa Fluor 561|Alexa Fluor 594
-    Alexa Fluor 647|Alexa Fluor 660|Alexa Fluor 700|AF488|AF532|AF561|AF647|AF700|eFluor 450|eFluor 506|eFluor 660
-    PE-Cy5|PE-Cy5.5|PE-Cy7|PE-CF594|PE-Texas Red|PE-Dazzle 594|PE-Dazzle594|PE-Vio770|PE-Fire 640|PE-Fire 700
+    Alexa Fluor 647|Alexa Fluor 660|Alexa Fluor 700|eFluor 450|eFluor 506|eFluor 660
+    PE-Cy5|PE-Cy5.5|PE-Cy7|PE-CF594|PE-Texas Red|PE-Dazzle 594|PE-Vio770|PE-Fire 640|PE-Fire 700
     PE-Fire 810|PerCP-Cy5.5|PerCP-eFluor 710|PerCP-Vio700|APC-Cy7|APC-H7|APC-R700|APC-eFluor 780|APC-Vio770
     APC-Fire 750|APC-Fire 810|Spark Blue 550|Spark Blue 574|Spark NIR 685|Spark UV 387|Spark Violet 538
     BUV395|BUV496|BUV563|BUV615|BUV661|BUV737|BUV805|BV421|BV480|BV510|BV570|BV605|BV650|BV711|BV750|BV785|BV786
@@ -44,7 +45,6 @@ _SHORT_NAMES = {
     "pacorange": "pacificorange",
     "txred": "texasred",
     "petxred": "petexasred",
-    "ecd": "petexasred",
     "percpcy": "percpcy55",
     "percp55": "percpcy55",
     "pc5": "pecy5",
@@ -58,7 +58,11 @@ _SHORT_NAMES = {
     "fluorescein": "fitc",
     "propidiumiodide": "pi",
 }
-_ALEXA = re.compile(r"(?:alexafluor|alexa|af|ax|a)([0-9]{3})")
+_UNSTAINED = re.compile(
+    r"un?st(?:ain(?:ed)?|d)?[0-9]*|unstained[a-z]*|no[nt]?stain(?:ed)?|unlabell?ed|ungef(?:ä|ae|a)rbt"
+)
+_PERHAPS_UNSTAINED = {"us", "uns", "blank", "neg", "negative", "af", "autofluorescence", "autofluo"}
+_ALEXA = re.compile(r"(?:alexafluor|alexa|af|ax)([0-9]{3})")
 _BRILLIANT = re.compile(r"brilliant(violet|ultraviolet|blue)([0-9]{3})")
 
 
@@ -91,14 +95,31 @@ def stain_named_in(text: str, names: Mapping[str, str]) -> str | None:
     """
     meaning: dict[str, set[str]] = {}
     for spelling, meant in names.items():
-        if simple_name(spelling):
-            meaning.setdefault(simple_name(spelling), set()).add(meant)
+        for key in {simple_name(spelling), fluorochrome_key(spelling)} - {""}:
+            meaning.setdefault(key, set()).add(meant)
     words = re.findall(r"[a-z0-9]+", text.casefold())
     found: dict[int, set[str]] = {}
     for first in range(len(words)):
         for last in range(first + 1, min(len(words), first + 5) + 1):
             joined = "".join(words[first:last])
-            if joined in meaning:
-                found.setdefault(len(joined), set()).update(meaning[joined])
+            key = joined if joined in meaning else fluorochrome_key(joined)
+            if key in meaning:
+                found.setdefault(len(joined), set()).update(meaning[key])
     longest = found[max(found)] if found else set()
     return next(iter(longest)) if len(longest) == 1 else None
+
+
+def names_unstained(text: str, names: Mapping[str, str]) -> bool:
+    """Say whether a tube's name says that nothing is stained in it: Unstained, UNST, US, blank, neg.
+
+    names: as in ``stain_named_in``; a short word such as ``neg`` says nothing beside the name of a stain.
+
+    >>> known = {"PE": "PE"}
+    >>> [names_unstained(text, known) for text in ("Ctrl_Unstained", "UNST 01", "blank", "PE neg beads", "US")]
+    [True, True, True, False, True]
+    """
+    words = re.findall(r"[^\W_]+", text.casefold())
+    pairs = [first + second for first, second in pairwise(words)]
+    if any(_UNSTAINED.fullmatch(word) for word in (*words, *pairs)):
+        return True
+    return bool(_PERHAPS_UNSTAINED & set(words)) and stain_named_in(text, names) is None

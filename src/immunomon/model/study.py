@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Literal
 from immunomon.errors import UnknownName, nearest
 from immunomon.model.endpoints import AssessmentRules
 from immunomon.model.fcs import DataOffset, Reading
+from immunomon.model.fluorochromes import names_unstained
 from immunomon.model.identifiers import Identifiers
 from immunomon.model.normalisation import Normalisation
 from immunomon.model.quality import QualityLimits
@@ -87,6 +88,10 @@ class RoleKind(StrEnum):
     BRIDGE = "bridge"
 
 
+def _remedy(word: str, known: Sequence[str]) -> str:
+    return "did you mean 'unstained'?" if names_unstained(word, {}) else nearest(word, known)
+
+
 @dataclass(frozen=True)
 class Role:
     """What a tube is for, with the marker or fluorochrome it is about.
@@ -106,11 +111,13 @@ class Role:
         word, _, about = text.strip().partition(":")
         known = [kind.value for kind in RoleKind]
         if word not in known:
-            raise UnknownName(f"no role named '{word}'; {nearest(word, known)}")
+            raise UnknownName(f"no role named '{word}'; {_remedy(word, known)}")
         kind = RoleKind(word)
         if (kind in {RoleKind.FMO, RoleKind.SINGLE_STAIN}) != bool(about.strip()):
             wanted = {RoleKind.FMO: "fmo:MARKER", RoleKind.SINGLE_STAIN: "single-stain:FLUOROCHROME"}.get(kind, word)
             raise UnknownName(f"role '{text}' is incomplete or has too much; write {wanted}")
+        if kind is RoleKind.SINGLE_STAIN and names_unstained(about, {}):
+            raise UnknownName(f"role '{text}' names no fluorochrome; write unstained")
         return cls(kind, about.strip())
 
     def __str__(self) -> str:

@@ -16,25 +16,30 @@ from immunomon.io.fcs import read_fcs
 from immunomon.model.controls import ControlLabel, EstimatedSpillover, Fault, GoodControl, RefusedControl
 from immunomon.model.events import Channel, ChannelKind, EventTable
 from immunomon.model.fcs import FcsHeader
-from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, simple_name, stain_named_in
+from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, names_unstained, stain_named_in
 from immunomon.model.panel import Panel
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.steps.estimate_spillover import estimate_spillover, refuse_shared_peaks
-from immunomon.steps.judge_control import gated_cells, judge_control
+from immunomon.steps.judge_control import ControlLimits, gated_cells, judge_control, own_negatives
 
 __all__ = ["Controls", "ControlsResult", "Method", "fluorescence_detectors", "from_controls", "write_record"]
 
 Method = Literal["auto", "spillover", "unmixing"]
+_ROUNDS = 2  # of finding the controls' own negatives: the first may take a stain for the cells' own light
 _SPECTRAL = 30  # detectors: no conventional instrument has more
 
 
 @dataclass(frozen=True)
 class Controls:
-    """The files of a compensation: single stains, each with the fluorochrome it is said to be of, or ''; unstained."""
+    """The files of a compensation: single stains, each with the fluorochrome it is said to be of, or ''; unstained.
+
+    also_unstained: unstained tubes of other kinds of cells, whose own light is another.
+    """
 
     files: tuple[tuple[Path, str], ...]
     unstained: Path | None = None
     panel: Panel | None = None
+    also_unstained: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,7 @@ class ControlsResult:
     """What came of it: the estimate (None if a stain that is needed was refused), the good and the refused controls.
 
     missing: fluorochromes of the panel, or of a refused control, that the matrix lacks; detectors: the columns of the
-    good controls' events.
+    good controls' events; notes: what was decided without being asked, such as which tube is the unstained one.
     """
 
     estimate: EstimatedSpillover | None
@@ -51,6 +56,7 @@ class ControlsResult:
     missing: tuple[str, ...]
     detectors: tuple[str, ...]
     unstained: ControlLabel | None
+    notes: tuple[str, ...] = ()
 
 
 def fluorescence_detectors(channels: Sequence[Channel]) -> tuple[str, ...]:
@@ -71,38 +77,97 @@ def from_controls(
     *,
     method: Method = "auto",
     partial: bool = False,
+    complete: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> ControlsResult:
     """Return the matrix of some control files; without ``partial`` only if no fluorochrome is missing.
 
-    Raises BadFcs for a file that cannot be read, BadSpillover if the files have different detectors or none is good.
+    Files whose names say so are unstained tubes. Without one, the events that the controls do not stain serve in its
+    place. complete: with the light in detectors that have no control. Raises BadFcs for a file that cannot be read,
+    BadSpillover if the files have different detectors or none is good.
     """
-    unstained = None if controls.unstained is None else read_fcs(controls.unstained)[1]
-    detectors: tuple[str, ...] = () if unstained is None else fluorescence_detectors(unstained.channels)
-    good: list[GoodControl] = []
-    refused: list[RefusedControl] = []
+    controls, notes = _sorted_out(controls)
+    tubes = [path for path in (controls.unstained, *controls.also_unstained) if path is not None]
+    dark = [read_fcs(path)[1] for path in tubes]
+    detectors: tuple[str, ...] = ()
+    for path, events in zip(tubes, dark, strict=True):
+        detectors = _same_detectors(path, events, detectors)
+    negatives, limits = dark[0] if dark else None, ControlLimits()
+    if negatives is None and (negatives := _own_negatives([path for path, _ in controls.files])) is not None:
+        limits = replace(limits, separation=limits.separation_pooled)
+        notes += (f"no unstained tube: {negatives.count} events that the controls do not stain serve in its place",)
+    judged: list[GoodControl | RefusedControl] = []
     for number, (path, said) in enumerate(controls.files, start=1):
         header, events = read_fcs(path)
         detectors = _same_detectors(path, events, detectors)
         label = _label(path, header, said=said, panel=controls.panel, detectors=detectors)
-        found = _judged(events, label, detectors, unstained=unstained, panel=controls.panel)
-        (good if isinstance(found, GoodControl) else refused).append(found)  # type: ignore[arg-type]
+        judged.append(_judged(events, label, detectors, unstained=negatives, panel=controls.panel, limits=limits))
         if progress:
             progress(path.name, number, len(controls.files))
     unmix = method == "unmixing" or (method == "auto" and len(detectors) > _SPECTRAL)
-    kept, more = _consistent(good, detectors)
+    kept, refused, missing = _chosen(judged, detectors, controls.panel, unmix=unmix)
+    estimate = None
+    if kept and (partial or not (missing or any(c.label.fluorochrome == "" for c in refused))):
+        cells = [gated_cells(events, detectors) for events in dark]
+        first = cells[0] if cells else None
+        estimate = estimate_spillover(
+            kept, detectors, unstained=first, also_unstained=cells[1:], unmix=unmix, complete=complete
+        )
+    if unmix and not dark:
+        notes += ("no row of autofluorescence: the cells' own light is known from an unstained tube (--unstained)",)
+    if controls.also_unstained and not unmix:
+        notes += tuple(f"{path.name}: one unstained tube is enough here; not used" for path in controls.also_unstained)
+    label_of_unstained = None if controls.unstained is None else _label_of_unstained(controls.unstained)
+    return ControlsResult(estimate, kept, refused, missing, detectors, label_of_unstained, notes)
+
+
+def _sorted_out(controls: Controls) -> tuple[Controls, tuple[str, ...]]:
+    """Return the controls with the unstained tubes among the files put where they belong, and what was decided."""
+    names = _spellings(controls.panel)
+    given = [path for path in (controls.unstained, *controls.also_unstained) if path is not None]
+    known = {path.resolve() for path in given}
+    files = tuple((path, said) for path, said in controls.files if path.resolve() not in known)
+    told = [path for path, said in files if names_unstained(said or path.stem, names)]
+    notes = tuple(
+        f"{path.name}: unstained, as its name says"
+        + ("" if given or number else "; it serves as the unstained tube (--unstained names another)")
+        for number, path in enumerate(told)
+    )
+    tubes = (*given, *told)
+    files = tuple((path, said) for path, said in files if path not in told)
+    return replace(controls, files=files, unstained=tubes[0] if tubes else None, also_unstained=tubes[1:]), notes
+
+
+def _own_negatives(files: Sequence[Path]) -> EventTable | None:
+    """Return what the controls do not stain, pooled: a stain in one tube is rare among the negatives of all."""
+    known: EventTable | None = None
+    for _ in range(_ROUNDS if len(files) > 1 else 0):
+        parts: list[EventTable] = []
+        for path in files:
+            raw = read_fcs(path)[1]
+            plain = tuple(Channel(channel.detector) for channel in raw.channels)  # $PnS differs from stain to stain
+            detectors = fluorescence_detectors(plain)
+            if detectors and plain == (parts[0].channels if parts else plain):
+                negatives = own_negatives(EventTable(raw.values, plain), detectors, known)
+                parts += [negatives] if negatives.count else []
+        if parts:
+            known = EventTable(np.concatenate([part.values for part in parts]), parts[0].channels)
+    return known
+
+
+def _chosen(
+    judged: Sequence[GoodControl | RefusedControl], detectors: Sequence[str], panel: Panel | None, *, unmix: bool
+) -> tuple[tuple[GoodControl, ...], tuple[RefusedControl, ...], tuple[str, ...]]:
+    """Return the controls that go into the matrix, those that are refused, and the fluorochromes that it will lack."""
+    refused = [control for control in judged if isinstance(control, RefusedControl)]
+    kept, more = _consistent([control for control in judged if isinstance(control, GoodControl)], detectors)
     if not unmix:
         kept, shared = refuse_shared_peaks(kept, detectors)
         more = (*more, *shared)
     refused += more
-    wanted = {c.label.fluorochrome for c in refused} | {m.fluorochrome for m in _markers(controls.panel)}
-    missing = tuple(sorted(wanted - {c.label.fluorochrome for c in kept} - {""}))
-    estimate = None
-    if kept and (partial or not (missing or any(c.label.fluorochrome == "" for c in refused))):
-        dark = None if unstained is None else gated_cells(unstained, detectors)
-        estimate = estimate_spillover(kept, detectors, unstained=dark, unmix=unmix)
-    label_of_unstained = None if controls.unstained is None else _label_of_unstained(controls.unstained)
-    return ControlsResult(estimate, tuple(kept), tuple(refused), missing, detectors, label_of_unstained)
+    wanted = {control.label.fluorochrome for control in refused} | {m.fluorochrome for m in _markers(panel)}
+    missing = tuple(sorted(wanted - {control.label.fluorochrome for control in kept} - {""}))
+    return kept, tuple(refused), missing
 
 
 def _label_of_unstained(path: Path) -> ControlLabel:
@@ -149,9 +214,9 @@ def _spellings(panel: Panel | None) -> dict[str, str]:
 def _own(fluorochrome: str, panel: Panel | None, detectors: Sequence[str]) -> str:
     """Return the detector that a fluorochrome must be brightest in: the panel's, or the one named after it."""
     for marker in _markers(panel):
-        if simple_name(marker.fluorochrome) == simple_name(fluorochrome):
+        if fluorochrome_key(marker.fluorochrome) == fluorochrome_key(fluorochrome):
             return str(marker.detector)
-    alike = [name for name in detectors if simple_name(name.removesuffix("-A")) == simple_name(fluorochrome)]
+    alike = [name for name in detectors if fluorochrome_key(name.removesuffix("-A")) == fluorochrome_key(fluorochrome)]
     return alike[0] if len(alike) == 1 else ""
 
 
@@ -162,12 +227,13 @@ def _judged(
     *,
     unstained: EventTable | None,
     panel: Panel | None,
+    limits: ControlLimits,
 ) -> GoodControl | RefusedControl:
     known = [marker.fluorochrome for marker in _markers(panel)]
     if panel is not None and label.fluorochrome not in known:
         what = f"panel {panel.name} has {', '.join(known)}; say which it is: --control FLUOROCHROME={label.file}"
         return RefusedControl(label, Fault.UNKNOWN_STAIN, what)
-    found = judge_control(events, label, detectors, unstained=unstained)
+    found = judge_control(events, label, detectors, unstained=unstained, limits=limits)
     if isinstance(found, GoodControl) and not label.fluorochrome:
         named = replace(label, fluorochrome=detectors[found.peak].removesuffix("-A"), told_by="peak detector")
         return replace(found, label=named)
@@ -219,6 +285,7 @@ def write_record(path: Path, result: ControlsResult, matrix: str) -> None:
     ]
     record["unstained"] = None if result.unstained is None else _label_record(result.unstained)
     record["missing"] = list(result.missing)
+    record["notes"] = list(result.notes)
     if estimate is not None:
         record["estimate"] = _estimate_record(estimate)
     unfinished = path.with_name(f".{path.name}.part")
@@ -251,4 +318,6 @@ def _estimate_record(estimate: EstimatedSpillover) -> Mapping[str, Any]:
         "largest_unexplained_slope": float(np.abs(estimate.unexplained).max(initial=0.0)),
         "spillover_spreading": spreading,
         "warnings": list(estimate.warnings),
+        "detectors_without_control": list(estimate.others),
+        "spillover_into_detectors_without_control": estimate.into_others.tolist(),
     }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import BadSpillover, SingularSpillover
-from immunomon.kernels.regression_refine import Refined, refine_spillover
+from immunomon.kernels.regression_refine import Refined, refine_spillover, slopes_into
 from immunomon.kernels.regression_spread import spreading_matrix, spreading_row
 from immunomon.kernels.regression_stain import own_light
 from immunomon.kernels.unmixing import weighted_unmixing
@@ -17,6 +17,7 @@ from immunomon.model.controls import AUTOFLUORESCENCE, EstimatedSpillover, Fault
 __all__ = ["estimate_spillover", "refuse_shared_peaks"]
 
 Floats = NDArray[np.float64]
+_ALIKE = 0.99  # the cosine above which two spectra of unstained cells are one
 _DISAGREE = 0.02  # two controls of one fluorochrome that differ by more are worth a word: tandem dyes decay
 
 
@@ -25,13 +26,17 @@ def estimate_spillover(
     detectors: Sequence[str],
     *,
     unstained: NDArray[np.floating] | None = None,
+    also_unstained: Sequence[NDArray[np.floating]] = (),
     unmix: bool = False,
+    complete: bool = False,
 ) -> EstimatedSpillover:
     """Return the matrix of the controls' fluorochromes, refined until every residual slope is below 1e-4.
 
     detectors: the columns of the controls' events; unstained: (events, detectors) of unstained cells, for a row of
-    autofluorescence and for the detectors' weights; unmix: use all detectors (else one for each fluorochrome). Raises
-    BadSpillover if there are no controls or two fluorochromes have the same spectrum.
+    autofluorescence and for the detectors' weights; also_unstained: of other kinds of cells, each a further row where
+    its spectrum is another; unmix: use all detectors (else one for each fluorochrome); complete: also estimate the
+    light in detectors that are no fluorochrome's own. Raises BadSpillover if there are no controls or two fluorochromes
+    have the same spectrum.
 
     >>> from immunomon.model.controls import ControlLabel
     >>> light = np.linspace(0, 1000, 90)
@@ -50,7 +55,7 @@ def estimate_spillover(
     columns, weights, light = own, None, None
     if unmix:
         columns, weights = list(range(len(detectors))), _detector_weights(controls, unstained)
-        light = None if unstained is None else own_light(unstained).spectrum
+        light = None if unstained is None else _own_lights((unstained, *also_unstained))
     else:
         events, own = [values[:, columns] for values in events], list(range(len(names)))
     try:
@@ -61,8 +66,9 @@ def estimate_spillover(
         *(w for control in controls for w in control.warnings),
         *_disagreements(controls, stains, refined, names),
     )
+    others = [number for number in range(len(detectors)) if complete and number not in columns]
     return EstimatedSpillover(
-        tuple(names) if light is None else (*names, AUTOFLUORESCENCE),
+        tuple(names) if light is None else (*names, *_names_of_own_light(len(light))),
         tuple(detectors[column] for column in columns),
         tuple(detectors[columns[place]] for place in own),
         refined.values,
@@ -73,7 +79,43 @@ def estimate_spillover(
         refined.history,
         refined.converged,
         warnings,
+        tuple(detectors[number] for number in others),
+        _into_others(controls, refined, columns, others=others, stains=stains, size=len(names)),
     )
+
+
+def _into_others(
+    controls: Sequence[GoodControl],
+    refined: Refined,
+    columns: Sequence[int],
+    *,
+    others: Sequence[int],
+    stains: Sequence[int],
+    size: int,
+) -> Floats:
+    if not others:
+        return np.zeros((size, 0))
+    unmixing = weighted_unmixing(refined.values)
+    signals = [control.events[:, columns] @ unmixing for control in controls]
+    return slopes_into(signals, [control.events[:, others] for control in controls], stains, size)
+
+
+def _own_lights(tubes: Sequence[NDArray[np.floating]]) -> Floats:
+    """Return the spectra of unstained cells, (kinds, detectors), alike ones once: they could not be unmixed."""
+    spectra: list[Floats] = []
+    for cells in tubes:
+        spectrum = own_light(cells).spectrum
+        if all(_cosine(spectrum, other) < _ALIKE for other in spectra):
+            spectra.append(spectrum)
+    return np.array(spectra)
+
+
+def _cosine(first: Floats, second: Floats) -> float:
+    return float(first @ second / max(float(np.linalg.norm(first) * np.linalg.norm(second)), 1e-300))
+
+
+def _names_of_own_light(count: int) -> list[str]:
+    return [AUTOFLUORESCENCE, *(f"{AUTOFLUORESCENCE} {number}" for number in range(2, count + 1))]
 
 
 def refuse_shared_peaks(

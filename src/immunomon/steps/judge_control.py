@@ -13,10 +13,11 @@ from immunomon.kernels.regression_stain import OwnLight, Stain, find_stain, fore
 from immunomon.model.controls import ControlLabel, Fault, GoodControl, RefusedControl
 from immunomon.model.events import EventTable
 
-__all__ = ["ControlLimits", "gated_cells", "judge_control", "scatter_of"]
+__all__ = ["ControlLimits", "gated_cells", "judge_control", "own_negatives", "scatter_of"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+_FEWEST_CELLS, _MOST_NEGATIVES = 20, 1000
 _MOST_EVENTS = 10_000  # of a control; more make the lines no better than the stain is
 
 
@@ -25,14 +26,15 @@ class ControlLimits:
     """What a single stain must have.
 
     separation: of positives and negatives, in standard deviations of the negatives; alone: the same where there is no
-    unstained tube of the same scatter to tell a stain from the cells' own light; near_peak: how much of the peak's
-    light the panel's detector must see at least.
+    unstained tube of the same scatter to tell a stain from the cells' own light; pooled: where the controls' own
+    negatives stand in for it; near_peak: how much of the peak's light the panel's detector must see at least.
     """
 
     min_events: int = 200
     min_positive: int = 20
     separation: float = 4.0
     separation_alone: float = 10.0
+    separation_pooled: float = 7.0
     most_saturated: float = 0.05
     most_foreign: float = 0.02
     near_peak: float = 0.95
@@ -68,6 +70,31 @@ def judge_control(
             break
     assert refused is not None
     return refused
+
+
+def own_negatives(events: EventTable, detectors: Sequence[str], known: EventTable | None = None) -> EventTable:
+    """Return the events of a single stain's main cluster that it does not stain, at most 1,000; none if all are.
+
+    known: negatives of this and other controls, found before, which tell a stain from the cells' own light.
+
+    >>> from immunomon.model.events import Channel
+    >>> light = np.r_[np.linspace(0, 10, 300), np.linspace(900, 999, 100)]
+    >>> own_negatives(EventTable(light[:, None], (Channel("PE-A"),)), ["PE-A"]).count
+    300
+    """
+    values, scatter = _columns(events, detectors), scatter_of(events)
+    cells = np.isfinite(values).all(axis=1)
+    if scatter is not None:
+        cells &= in_cluster(scatter, cluster_map(scatter))
+    rows = np.flatnonzero(cells)
+    dark = None if known is None else _columns(known, detectors)
+    if rows.size >= _FEWEST_CELLS and np.ptp(values[rows], axis=0).any():
+        stain = find_stain(values[rows], dark, None if dark is None else own_light(dark))
+        rows = rows[~stain.positive]
+    if rows.size < max(50, 0.05 * events.count):
+        rows = rows[:0]
+    chosen = rows[np.linspace(0, rows.size - 1, min(rows.size, _MOST_NEGATIVES)).astype(np.int64)]
+    return EventTable(events.values[chosen], events.channels, source=events.source)
 
 
 def _gates(
@@ -193,6 +220,8 @@ def _fault(
             what = f"the brightest lie {stain.separation:.1f} standard deviations above the negatives in {peak}, "
             what += f"{separation:g} are needed"
         remedy = "stain again, or use beads" if dark is not None else "if all are stained, give --unstained"
+        if not label.fluorochrome:
+            remedy = f"if it is the unstained tube, say so: --unstained {label.file}"
         return RefusedControl(label, Fault.NO_POSITIVE, f"{what}; {remedy}")
     saturated = np.count_nonzero(piled) / positives
     if saturated > limits.most_saturated:

@@ -23,7 +23,10 @@ def compensate(
     panel: Annotated[
         str | None, typer.Option("--panel", "-p", help="A panel file or name: each fluorochrome's detector.")
     ] = None,
-    unstained: Annotated[Path | None, typer.Option("--unstained", help="The unstained tube.")] = None,
+    unstained: Annotated[
+        list[Path] | None,
+        typer.Option("--unstained", help="The unstained tube; again for cells whose own light is another (unmixing)."),
+    ] = None,
     control: Annotated[
         list[str] | None, typer.Option("--control", help="FLUOROCHROME=FILE, where the file's name does not tell it.")
     ] = None,
@@ -44,10 +47,15 @@ def compensate(
     partial: Annotated[
         bool, typer.Option("--partial", help="Write a matrix even if fluorochromes are missing or refused.")
     ] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="With every detector: the light in those that have no control, too.")
+    ] = False,
 ) -> None:
     """Make a compensation matrix from single-stained controls. Exit 1 if one is refused."""
     from immunomon.cli.compensate import Asked
     from immunomon.cli.compensate import compensate as work
 
-    asked = Asked(tuple(controls or ()), tuple(control or ()), unstained, panel, study, batch)
-    raise typer.Exit(work(asked, out, method=method, report=report, pictures=pictures, partial=partial))
+    asked = Asked(tuple(controls or ()), tuple(control or ()), tuple(unstained or ()), panel, study, batch)
+    raise typer.Exit(
+        work(asked, out, method=method, report=report, pictures=pictures, partial=partial, complete=complete)
+    )
