@@ -121,10 +121,13 @@ def test_where_noise_cannot_be_measured_it_is_said_and_gated_as_before():
     events, scales = shown(CD3=values)
     placed = method("valley", axis="CD3").fit(events, scales)
     assert [doubt.code for doubt in placed.doubts] == ["noise_not_judged"]
-    with pytest.raises(GateNotPlaced, match="cannot be measured"):
-        method("valley", axis="CD3", which="first", fallback={"above_negative": 3}).fit(
-            shown(CD3=rng.lognormal(3, 0.5, 2000) + 1.0)[0], scales
-        )
+    alone, scales = shown(CD3=rng.lognormal(5, 0.2, 2000) + 1.0)
+    placed = method("valley", axis="CD3", fallback={"above_negative": 10}).fit(alone, scales)
+    assert scales["CD3"].inverse(np.array([placed.facts["threshold"]]))[0] == pytest.approx(440, rel=0.15)
+    assert [doubt.code for doubt in placed.doubts] == ["fallback_alone", "noise_not_judged"]
+    few = shown(CD3=rng.lognormal(5, 0.2, 15))[0]
+    with pytest.raises(GateNotPlaced, match="too few events to show a negative peak"):
+        method("valley", axis="CD3", fallback={"above_negative": 10}).fit(few, scales)
 
 
 def test_a_constant_channel_carries_no_gate():

@@ -140,8 +140,9 @@ def _parts(
     offset: float, along: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], grounds: Mapping[str, Ground]
 ) -> bool:
     """Say whether either side of a split has most of its events beyond the noise of the negatives on either axis."""
-    if len(grounds) < len(values):
+    borders = {axis: ground.border for axis, ground in grounds.items() if ground.border is not None}
+    if len(borders) < len(values):
         return True  # where the noise of an axis is not known, it cannot explain the split
-    beyond = np.any([values[axis] > ground.border for axis, ground in grounds.items()], axis=0)
+    beyond = np.any([values[axis] > border for axis, border in borders.items()], axis=0)
     above = along > offset
     return any(side.any() and float(beyond[side].mean()) > 0.5 for side in (above, ~above))

@@ -40,21 +40,24 @@ Intensity = float | AboveNegative
 class Ground:
     """The negatives among some events on an axis, all intensities: their middle and how far their noise reaches.
 
-    middle, limit: see ``kernels.noise.noise_limit``. typical: the middle that places are said from: that of these
-    events, or where they hold no negatives, of the panel's files. spread: the noise of the channel. values: the events
-    on the display scale, ascending.
+    middle, limit: see ``kernels.noise.noise_limit``; no limit where the noise is not known. typical, spread: what
+    places are said from: the middle of these events' negatives, or where they hold none, of the panel's files, and the
+    noise of the channel; where that is not known, the lowest peak of these events. values: the events on the display
+    scale, ascending.
     """
 
     axis: str
     scale: DisplayScale
     middle: float
-    limit: float
+    limit: float | None
     typical: float
     spread: float
     values: NDArray[np.float64]
 
     def parts(self, position: float) -> bool:
         """Say whether a split at a display coordinate lies beyond the noise and leaves more above than its mirror."""
+        if self.limit is None:
+            return True
         at = float(self.scale.inverse(np.array([position]))[0])
         if at <= self.limit:
             return False
@@ -63,16 +66,16 @@ class Ground:
         return mirrored_excess(above, int(np.searchsorted(self.values, mirror)))
 
     @property
-    def border(self) -> float:
-        """The display coordinate up to which the noise reaches."""
-        return float(self.scale.apply(np.array([self.limit]))[0])
+    def border(self) -> float | None:
+        """The display coordinate up to which the noise reaches; None where it is not known."""
+        return None if self.limit is None else float(self.scale.apply(np.array([self.limit]))[0])
 
 
 def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale]) -> tuple[Ground | None, list[Doubt]]:
-    """Return the negatives of a parent on an axis; None, with a doubt, where their noise cannot be measured.
+    """Return the negatives of a parent on an axis, with a doubt where their noise cannot be measured.
 
     parent: on the display scale. The noise is that of the panel's files if the scales carry it, else the parent's own.
-    Of scatter and time nothing is said.
+    None of scatter and time, and of too few events to show a peak.
     """
     if parent.channels[parent.index(axis)].kind is not ChannelKind.FLUORESCENCE:
         return None, []
@@ -82,8 +85,11 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
     own, pooled = negatives_of(scales[axis].inverse(some)), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0
     spread = pooled.spread if pooled is not None and known else _own_spread(own)
-    if not spread or own is None:
+    if own is None:
         return None, [Doubt("noise_not_judged", axis)]
+    if not spread:
+        ground = Ground(axis, scales[axis], own.middle, None, own.middle, own.spread, values)
+        return ground, [Doubt("noise_not_judged", axis)]
     middle, limit = noise_limit(own, spread)
     typical = middle if own.middle == middle or pooled is None else pooled.middle
     return Ground(axis, scales[axis], middle, limit, typical, spread, values), []
@@ -96,11 +102,11 @@ def _own_spread(own: Negatives | None) -> float | None:
 
 
 def to_display(place: Intensity, *, axis: str, scale: DisplayScale, ground: Ground | None) -> float:
-    """Return the display coordinate of a place; raises GateNotPlaced if it is relative to negatives not measured."""
+    """Return the display coordinate of a place; raises GateNotPlaced if it is said from negatives that none knows."""
     if not isinstance(place, AboveNegative):
         return float(scale.apply(np.array([place]))[0])
     if ground is None:
-        raise GateNotPlaced(f"{axis}: the noise of its negatives cannot be measured, and no place be said from it")
+        raise GateNotPlaced(f"{axis}: too few events to show a negative peak that a place could be said from")
     return float(scale.apply(np.array([ground.typical + place.above_negative * ground.spread]))[0])
 
 

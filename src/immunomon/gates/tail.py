@@ -74,7 +74,7 @@ class Tail(ThresholdGate):
             raise GateNotPlaced(f"{self.axis}: the {self.reference} peak has no width to measure a tail by")
         facts = {"peak": sign * found.peak, "spread": found.spread}
         at = sign * found.threshold
-        if ground is not None and self.side == "above" and at <= ground.border:
+        if ground is not None and self.side == "above" and ground.border is not None and at <= ground.border:
             raise GateNotPlaced(f"{self.axis}: the tail's end lies within the noise of the negatives")
         source = f"tail {self.side} the {self.reference} peak"
         return Threshold(at, found.error, facts, source, doubts=tuple(doubts))

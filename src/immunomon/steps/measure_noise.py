@@ -19,6 +19,7 @@ _BEYOND = 2.0
 # No scale of 4.5 decades shows negatives that lie so far below its top, nor a file that ends so far below it.
 _DECADES, _EMPTY = 4.5, 100.0
 _MIDDLE_STEP = 0.5  # spreads
+_LEAST_SHARE = 0.25  # of the files must show noise below 0, or it is chance
 
 
 def evenly(events: int, at_most: int = EVENTS) -> NDArray[np.int64]:
@@ -81,6 +82,8 @@ def pool_noise(files: Iterable[Sequence[ChannelNoise]]) -> dict[tuple[str, float
 
 def _pooled(channels: Sequence[ChannelNoise]) -> MarkerNoise:
     seen = [channel for channel in channels if channel.measured]
+    if len(seen) < _LEAST_SHARE * len(channels):
+        seen = []
     spread = pooled_spread(np.array([one.spread for one in seen]), np.array([one.low for one in seen]))
     known = _rounded(spread) if seen else None
     top = _top(channels[0].range, max(channel.top for channel in channels), known)
