@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from immunomon.delivery.assessments import read_assessments
-from immunomon.delivery.cp import cp_records
+from immunomon.delivery.cp import cp_records, supplementary
 from immunomon.delivery.frames import frames
 from immunomon.delivery.measured import quantities
 from immunomon.delivery.sdtm import sdtm_datasets
@@ -99,6 +99,15 @@ def test_what_was_counted_was_done(content, reason, count, status, result):
     record = cp_records([measured], content.cp_map, content.trial)[0].values
     assert (record["CPORRES"], record["CPSTRESN"]) == (result or None, None)
     assert (record["CPSTAT"], record["CPREASND"]) == ((None, None) if result else ("NOT DONE", reason))
+
+
+def test_a_result_that_rests_on_a_doubtful_gate_says_on_which(content):
+    measured = replace(content.measurements[0], rests_on="cd4: borrowed(CD4)")
+    records_of_cp = cp_records([measured], content.cp_map, content.trial)
+    beside = {row["QNAM"]: row["QVAL"] for row in supplementary(records_of_cp, {}).records()}
+    assert beside["RESTSON"] == "cd4: borrowed(CD4)"
+    without = supplementary(cp_records([replace(measured, rests_on="")], content.cp_map, content.trial), {})
+    assert "RESTSON" not in without.column("QNAM")
 
 
 def test_a_concentration_below_quantification_is_never_0(sdtm):

@@ -159,6 +159,7 @@ _SUPPLEMENTARY = {
     "EVTCNT": "Events inside the population's gates.",
     "DENCNT": "Events inside the gates of the denominator.",
     "RESWHY": "Why the result is not reported: below a limit of events, or what speaks against the gates it rests on.",
+    "RESTSON": "Gates on and above the population that something speaks against, as population: code of the doubt.",
     "GATEPIC": "Where the gates are drawn, in the report of the run.",
     "GATESHA": "SHA-256 of the file of placed gates in the run folder.",
     "FCSSHA": "SHA-256 of the FCS file.",

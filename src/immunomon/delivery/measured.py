@@ -22,6 +22,7 @@ class Measurement:
     """One number: of which quantity, sample, subject and visit.
 
     value: None where it may not be reported. status: ``reported``, ``not reportable`` or ``not done``; reason: why not.
+    rests_on: the doubtful gates that it rests on, as ``population: code``; blank for none, or for a run of before.
     """
 
     quantity: Quantity
@@ -38,6 +39,7 @@ class Measurement:
     denominator_count: int | None = None
     date: str | None = None
     path: str = ""
+    rests_on: str = ""
 
     @property
     def unit(self) -> str:
@@ -123,6 +125,7 @@ def _made(names: _Names, row: Row, quantity: Quantity, column: str) -> Measureme
         denominator_count=None if row.get("denominator_count") is None else int(row["denominator_count"]),
         date=source.samples.get(str(row["sample_id"]), {}).get("collection_date"),
         path=str(paths.get((quantity.panel, quantity.population), "")),
+        rests_on=str(row.get("rests_on") or ""),
     )
 
 

@@ -43,6 +43,8 @@ _FREQUENCIES: tuple[tuple[str, VariableType, str], ...] = (
     ("change_reason", "text", "Why there is no change"),
     ("sample_id", "text", "Sample"),
     ("gate_picture", "text", "Picture of the gates"),
+    ("rests_on", "text", "Doubtful gates that the value rests on"),
+    ("baseline_rests_on", "text", "Doubtful gates that the baseline rests on"),
 )
 
 
@@ -91,6 +93,8 @@ def _row(content: Content, one: Measurement) -> dict[str, Value]:
         "change_reason": change.get("reason"),
         "sample_id": one.sample_id,
         "gate_picture": gate_picture(one.sample_id),
+        "rests_on": one.rests_on,
+        "baseline_rests_on": change.get("baseline_rests_on"),
     }
 
 

@@ -16,6 +16,7 @@ from immunomon.model.populations import TABLES
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 from immunomon.report.acquisition import read_acquisitions
 from immunomon.report.caveats import caveats
+from immunomon.report.doubts import read_doubts
 from immunomon.report.embed import pack_table, safe_json
 from immunomon.report.overview import Overview, study_overview
 from immunomon.report.provenance import made_by, provenance
@@ -86,6 +87,7 @@ def _render(run: RunFolder) -> str:
         provenance=provenance(run.record),
         steady=read_steadiness(run.path),
         told=read_told(run.path, made_of),
+        doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
         acquisitions=read_acquisitions(run.tables["samples"]),
         caveats=caveats(set(run.tables["populations"]["population"].dropna())),
         verdict=_verdict(overview),

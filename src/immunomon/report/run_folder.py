@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.errors import BadSpec, Problem
-from immunomon.model.populations import TABLES, Table
+from immunomon.model.populations import DOUBTS, TABLES, Table
 
 __all__ = ["RunFolder", "read_run", "read_sample"]
 
@@ -45,7 +45,7 @@ def read_run(path: Path) -> RunFolder:
     except (OSError, ValueError) as error:
         remedy = "name the folder that 'immunomon run' wrote"
         raise BadSpec([Problem(str(record_file), None, "", f"cannot be read ({error})", remedy)]) from error
-    tables = {name: _read_table(path / "tables", table) for name, table in TABLES.items()}
+    tables = {name: _read_table(path / "tables", table) for name, table in {**TABLES, DOUBTS.name: DOUBTS}.items()}
     return RunFolder(path, record if isinstance(record, dict) else {}, hashlib.sha256(content).hexdigest(), tables)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from immunomon.errors import UnknownName
 from immunomon.model.scales import scale_from_dict
+from immunomon.model.trust import doubts_from
 from immunomon.plots.density import unpack_density
 from immunomon.plots.gating import frame_of
 from immunomon.plots.outline import Frame, outline
@@ -59,8 +60,10 @@ def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
 
 def _placed(stored: Mapping[str, Any]) -> dict[str, Any]:
     facts = {str(name): float(f"{value:.4g}") for name, value in (stored.get("facts") or {}).items()}
-    said = [str(stored[key]) for key in ("note", "failure") if stored.get(key)]
-    return {"facts": facts, "note": "; ".join(said)}
+    notes = [str(stored[key]) for key in ("note", "failure") if stored.get(key)]
+    # A doubt says in a sentence what the note only hints at; a run of before has none.
+    doubts = [doubt.sentence for doubt in doubts_from(stored.get("doubts") or ())]
+    return {"facts": facts, "note": "; ".join([*notes, *doubts])}
 
 
 def _plot_or_problem(plot: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
