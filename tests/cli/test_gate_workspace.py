@@ -55,7 +55,7 @@ def test_stored_counts_stand_beside_ours_and_what_is_nearer_is_said(folder):
 def test_options_of_workspaces_are_refused_with_a_strategy(folder):
     result = CliRunner().invoke(app, ["gate", "treg", str(folder / "a.fcs"), "--flowjo-bins"])
     assert result.exit_code == 2
-    result = gate(folder, "--compensation", "none")
+    result = gate(folder, "--panel", "treg")
     assert result.exit_code == 2
 
 
@@ -65,6 +65,23 @@ def test_a_population_that_cannot_be_gated_is_said_and_is_no_success(folder):
     result = gate(folder)
     assert result.exit_code == 1
     assert "no channel 'C'" in result.stderr
+
+
+def test_a_matrix_is_given_where_the_workspace_has_none_and_not_used_in_silence_where_it_has(folder):
+    gates = population("low", rectangle_xml(**{"Comp-A": (0, 15)}))
+    (folder / "w.wsp").write_text(flowjo_workspace(flowjo_sample(gates)), encoding="utf-8")
+    (folder / "m.csv").write_text(",A,B\nA,1,0\nB,0.5,1\n", encoding="utf-8")
+    assert gate(folder).exit_code == 1
+    for given, count in (("none", "2"), (str(folder / "m.csv"), "2")):
+        result = gate(folder, "--compensation", given)
+        assert [row["count"] for row in csv.DictReader(io.StringIO(result.stdout))] == [count]
+    own = {"A": {"A": 1, "B": 0}, "B": {"A": 0, "B": 1}}
+    (folder / "w.wsp").write_text(flowjo_workspace(flowjo_sample(gates, matrix=own)), encoding="utf-8")
+    assert (
+        "the workspace's matrix 'm' is used, not that of --compensation"
+        in gate(folder, "--compensation", "none").stderr
+    )
+    assert "--compensation" not in gate(folder).stderr
 
 
 def test_a_flowjo_workspace_is_made_of_a_run_only(folder):

@@ -26,7 +26,7 @@ from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy
 
-__all__ = ["find_gates", "gate"]
+__all__ = ["compensation_of", "find_gates", "gate"]
 
 
 def gate(
@@ -48,7 +48,7 @@ def gate(
             files,
             declared,
             panel=using,
-            compensation=_compensation(compensation, using),
+            compensation=compensation_of(compensation, using),
             reading=reading,
             memberships=memberships,
             jobs=jobs or default_jobs(),
@@ -104,7 +104,12 @@ def _panel(name: str | None, strategy_file: Path, *, required: bool) -> Panel | 
         return None  # a strategy's panel is a hint here: without it the file's own channel names hold
 
 
-def _compensation(text: str, panel: Panel | None) -> Compensation:
+def compensation_of(text: str, panel: Panel | None = None) -> Compensation:
+    """Return what ``--compensation`` asks for: file, none, or the path of a matrix; raises BadSpillover.
+
+    >>> compensation_of("none").from_file
+    False
+    """
     if text == "file":
         return Compensation()
     matrix = None if text == "none" else read_matrix_csv(Path(text), () if panel is None else (panel,))

@@ -23,6 +23,7 @@ def describe_workspace(path: Path) -> dict[str, Any]:
         return {
             "file": str(path),
             "program": workspace.program,
+            "remarks": list(workspace.remarks),
             "samples": [_sample(sample) for sample in workspace.samples],
             "groups": [group.name for group in workspace.groups],
             "files": [{"name": file.name, "bytes": file.stat().st_size} for file in held],
@@ -57,6 +58,8 @@ def info_workspace(path: Path, *, as_json: bool) -> int:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     line(f"{path}: {facts['program']}, {len(facts['samples'])} samples, {len(facts['files'])} FCS files inside")
+    for remark in facts["remarks"]:
+        line(f"note: {remark}")
     for sample in facts["samples"]:
         events = "" if sample["events"] is None else f", {sample['events']} events"
         line(f"{sample['name']} ({sample['file'] or 'no file'}{events})")

@@ -146,6 +146,8 @@ class _Fitting:
             raise _NoFit(self.broken[axis.compensation])
         matrix = self.matrices.get(axis.compensation)
         if matrix is not None and matrix.column_of(axis.channel) is not None:
+            if not self.compensation.from_file:
+                self.notes.append(f"the workspace's matrix '{axis.compensation}' is used, not that of --compensation")
             return _rescaled(axis, axis.gain or 1.0)
         return self._in_units(replace(axis, channel=self._names.own(axis.channel), compensation=UNCOMPENSATED))
 

@@ -48,7 +48,11 @@ def gate(
         Path | None, typer.Option("--memberships", help="Write which event is in which population into this folder.")
     ] = None,
     compensation: Annotated[
-        str, typer.Option("--compensation", help="file (its own matrix), none, or the path of a CSV matrix.")
+        str,
+        typer.Option(
+            "--compensation",
+            help="file (its own matrix), none, or the path of a CSV matrix; a workspace's own matrix goes before.",
+        ),
     ] = "file",
     sample: Annotated[
         str | None, typer.Option("--sample", help="Workspaces: the sample or group whose gates all files get.")
@@ -70,10 +74,11 @@ def gate(
         from immunomon.io.workspaces import is_workspace
 
         if is_workspace(Path(strategy)):
+            from immunomon.cli.gate import compensation_of
             from immunomon.cli.gate_workspace import gate_workspace
 
-            if panel or compensation != "file":
-                raise typer.BadParameter("a workspace has its own channels and matrices: no --panel or --compensation")
+            if panel:
+                raise typer.BadParameter("a workspace names the channels itself: no --panel")
             raise typer.Exit(
                 gate_workspace(
                     Path(strategy),
@@ -83,6 +88,7 @@ def gate(
                     sample=sample,
                     compare_counts=compare_counts,
                     flowjo_bins=flowjo_bins,
+                    compensation=compensation_of(compensation),
                     reading=Reading(data_set, data_offset),
                     jobs=jobs,
                 )
