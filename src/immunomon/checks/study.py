@@ -16,7 +16,7 @@ from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.plan import check_analysis_plan
 from immunomon.checks.rows import check_counts, check_roles
-from immunomon.checks.tube import Progress, Tube, deviation_notes, read_headers
+from immunomon.checks.tube import Progress, Tube, deviation_notes, pulse_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
 from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
@@ -137,6 +137,7 @@ class StudyCheck:
         headers = read_headers(list(there), self.progress, readings=readings)
         self.problems += [found for found in headers.values() if isinstance(found, Problem)]
         self.notes += deviation_notes(headers)
+        self.notes += pulse_notes(headers, readings)
         tubes = [
             Tube(sample, path, found)
             for path, sample in there.items()

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunomon.errors import BadFcs, Problem
-from immunomon.io.fcs import read_header
+from immunomon.io.fcs import read_fcs, read_header
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.study import Sample
+from immunomon.model.swapped_pulses import swapped_pulses
 
-__all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "read_headers"]
+__all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "pulse_notes", "read_headers"]
 
 Progress = Callable[[int, int], None]
 _WORKERS = 8  # mostly waiting for the disk or a network drive
+_LOOKED_AT = 6  # files whose events are read: how a cytometer names its parameters does not change with every file
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,25 @@ def deviation_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
         f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: repaired while reading: {deviation}"
         for deviation, paths in files.items()
     ]
+
+
+def pulse_notes(
+    headers: Mapping[Path, FcsHeader | Problem], readings: Mapping[Path, Reading] | None = None
+) -> list[str]:
+    """Return what speaks for height and width of scatter being under each other's names, in a few files of all.
+
+    The events of files evenly over the list are read, since a header does not tell.
+    """
+    readable = [path for path, header in headers.items() if isinstance(header, FcsHeader)]
+    some = [readable[place] for place in range(0, len(readable), max(1, -(-len(readable) // _LOOKED_AT)))]
+    notes = []
+    for path in some:
+        reading = (readings or {}).get(path, AS_JUDGED)
+        try:
+            _, events = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+        except BadFcs:
+            continue  # said of its header, or where it is gated
+        notes += [f"{path}: {said}" for said in swapped_pulses(events)]
+    if notes:
+        notes[-1] += f" (seen in {len(some)} of {len(readable)} files)" if len(some) < len(readable) else ""
+    return notes

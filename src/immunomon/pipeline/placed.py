@@ -22,6 +22,7 @@ from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedSt
 from immunomon.model.placement import GateMethod
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
+from immunomon.model.swapped_pulses import swapped_pulses
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.single import FROM_FILE, Compensation
 from immunomon.steps.apply import apply_gates
@@ -48,8 +49,8 @@ def apply_to_file(
     """
     header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
     if say:
-        for deviation in header.deviations:
-            say(f"{path}: {deviation}")
+        for remark in (*header.deviations, *swapped_pulses(raw)):
+            say(f"{path}: {remark}")
     if placed.tailored:
         own = placed.for_file(path.name)
         changed = sum(1 for before, now in zip(placed.populations, own.populations, strict=True) if before is not now)

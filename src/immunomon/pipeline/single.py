@@ -26,6 +26,7 @@ from immunomon.model.quality import Judged, QualityLimits
 from immunomon.model.settled import Estimate, Settled
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
+from immunomon.model.swapped_pulses import swapped_pulses
 from immunomon.pipeline.controls import ControlsOf
 from immunomon.steps.compensate import compensate
 from immunomon.steps.gate import axes_of, gate
@@ -220,6 +221,7 @@ def _remarks(ready: _Prepared, compensation: Compensation) -> Iterator[str]:
     yield from ready.header.deviations
     if ready.spillover is None and compensation.from_file and is_stained(ready.header):
         yield "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
+    yield from swapped_pulses(ready.raw)
     yield from (doubt.sentence for doubt in ready.sifted.doubts)
 
 

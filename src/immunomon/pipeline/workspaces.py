@@ -12,10 +12,11 @@ from urllib.parse import quote
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import write_memberships
-from immunomon.model.events import folded
+from immunomon.model.events import EventTable, folded
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree
 from immunomon.model.placed import PlacedStrategy
+from immunomon.model.swapped_pulses import swapped_pulses
 from immunomon.model.workspace import Workspace, WorkspaceSample
 from immunomon.pipeline.files import COLUMNS, Row, own_names, own_stem
 from immunomon.pipeline.fitting import Fitted, fit_to_file, in_flowjo_units
@@ -71,7 +72,7 @@ def gate_with_workspace(
         if memberships is not None:
             masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
-        return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, fitted)]
+        return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, events, fitted)]
 
     names = own_names(files)
     rows: list[Row] = []
@@ -160,11 +161,12 @@ def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
     return rows
 
 
-def _notes(sample: WorkspaceSample, header: FcsHeader, fitted: Fitted) -> list[str]:
+def _notes(sample: WorkspaceSample, header: FcsHeader, events: EventTable, fitted: Fitted) -> list[str]:
     notes = [
         *header.deviations,
         *sample.notes,
         *fitted.notes,
+        *swapped_pulses(events),
         *(f"{p.id} is not gated: {p.failure}" for p in fitted.placed.populations if p.failure),
     ]
     notes += [f"{p.id}: {p.note}" for p in fitted.placed.populations if p.note and not p.failure]
