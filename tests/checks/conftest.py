@@ -63,16 +63,19 @@ class StudyFolder:
         assert old in ROWS[name]
         self.rows(ROWS | {name: ROWS[name].replace(old, new)})
 
-    def fcs(self, name: str, *, markers=(), without=(), voltages=(), seed=None, **keywords: str | None) -> Path:
-        """Write an FCS file; markers and voltages: what differs from the panel, by detector."""
+    def fcs(
+        self, name: str, *, markers=(), without=(), voltages=(), renamed=(), seed=None, **keywords: str | None
+    ) -> Path:
+        """Write an FCS file; markers, voltages, renamed: what differs from the panel."""
         stained = {m.detector: m.name for m in self.panel.markers} | dict(markers)
         detectors = [d for d in (*self.panel.scatter, *stained, "Time") if d not in without]
         volts = {detector: 400 + sum(map(ord, detector)) % 97 for detector in detectors} | dict(voltages)
         fluorescent = [d for d in detectors if d in stained]
         identity = ",".join("1" if row == column else "0" for row in fluorescent for column in fluorescent)
+        names = dict(renamed)
         told = {
             "date": DATES.get(name, "12-JAN-2025"),
-            "spillover": ",".join([str(len(fluorescent)), *fluorescent, identity]),
+            "spillover": ",".join([str(len(fluorescent)), *(names.get(d, d) for d in fluorescent), identity]),
             **{f"p{number}v": str(volts[d]) for number, d in enumerate(detectors, start=1) if d != "Time"},
             **keywords,
         }
@@ -84,7 +87,7 @@ class StudyFolder:
             flowio.create_fcs(
                 stream,
                 values.ravel().tolist(),
-                detectors,
+                [names.get(d, d) for d in detectors],
                 opt_channel_names=[stained.get(d, "") for d in detectors],
                 metadata_dict={key: value for key, value in told.items() if value is not None},
             )

@@ -1,142 +1,125 @@
-"""Whether a file's channels are its panel's, and those of the panel's other files."""
+"""Whether a file's channels are its panel's."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
 
 from immunomon.checks.tube import Tube
-from immunomon.errors import Problem
+from immunomon.errors import Problem, counted
 from immunomon.model.events import ChannelKind
-from immunomon.model.panel import Panel, plain
+from immunomon.model.panel import Panel
+from immunomon.model.panel_channels import MatchedChannels, missing_remedy
 from immunomon.model.study import RoleKind
 from immunomon.specs.findings import shown
 
-__all__ = ["check_against_others", "check_against_panel"]
-
-T = TypeVar("T")
+__all__ = ["OTHER_STAINS", "check_against_panel", "matching_notes"]
 
 # What such tubes carry in a detector is not what the panel has there: isotypes, any bright antibody, or nothing.
-_OTHER_STAINS = {RoleKind.ISOTYPE, RoleKind.SINGLE_STAIN, RoleKind.UNSTAINED}
+OTHER_STAINS = {RoleKind.ISOTYPE, RoleKind.SINGLE_STAIN, RoleKind.UNSTAINED}
 
 
-def check_against_panel(tube: Tube, panel: Panel, others: Mapping[str, Panel]) -> Iterator[Problem]:
-    """Yield where a file's detectors ($PnN) and markers ($PnS) differ from its panel.
+def check_against_panel(tubes: Sequence[Tube], panel: Panel, others: Mapping[str, Panel]) -> Iterator[Problem]:
+    """Yield where files' detectors ($PnN) and markers ($PnS) differ from their panel, with a remedy by what is seen.
 
-    others: the study's panels, to say which of them the file fits.
+    tubes: all of the panel, for what one file of many has is another fault than what all have. others: the study's
+    panels, to say which of them a file fits.
     """
-    by_detector = {channel.detector: channel for channel in tube.header.channels}
-    missing = [f"{marker.detector} ({marker.name})" for marker in panel.markers if marker.detector not in by_detector]
-    if missing:
-        remedy = panel.fitting_set(tube.header) or _other_panel(tube, others)
-        remedy = remedy or "correct the panel's detectors, or the panel in the sample list"
-        yield tube.problem("$PnN", f"panel '{panel.name}' needs the detectors {_listed(missing)}", remedy)
-    plain_channels = [*panel.scatter, *([panel.time] if panel.time else [])]
-    absent = [name for name in plain_channels if name not in by_detector]
-    if absent:
-        yield tube.problem("$PnN", f"the channels {_listed(absent)} are missing", f"correct panel '{panel.name}'")
-    if tube.sample.role.kind in _OTHER_STAINS:
-        return
-    wrong = [
-        f"{marker.detector} carries {shown(by_detector[marker.detector].marker)} instead of {shown(marker.name)}"
-        for marker in panel.markers
-        if marker.detector in by_detector and not marker.may_be_on(by_detector[marker.detector])
+    matches = [panel.matched(tube.header.channels) for tube in tubes]
+    faults = [
+        (*_missing(panel, matched), _wrong_markers(tube, panel, matched)) for tube, matched in _both(tubes, matches)
     ]
-    used = set(panel.detectors)
-    wrong += [
+    detectors, channels, markers = (Counter(tuple(fault[kind]) for fault in faults) for kind in range(3))
+    for (tube, matched), (no_detector, no_channel, wrong) in zip(_both(tubes, matches), faults, strict=True):
+        if no_detector:
+            named = [f"{marker.detector} ({marker.name})" for marker in panel.markers if marker.detector in no_detector]
+            remedy = _remedy(no_detector, tube, panel, matched)
+            remedy = remedy or _other_panel(tube, others)
+            remedy = remedy or _by_share(detectors[no_detector], len(tubes), "the panel's detectors")
+            yield tube.problem("$PnN", f"panel '{panel.name}' needs the detectors {_listed(named)}", remedy)
+        if no_channel:
+            remedy = _remedy(no_channel, tube, panel, matched)
+            remedy = remedy or _by_share(channels[no_channel], len(tubes), f"panel '{panel.name}'")
+            yield tube.problem("$PnN", f"the channels {_listed(no_channel)} are missing", remedy)
+        if wrong:
+            share = _share(markers[tuple(wrong)], len(tubes))
+            remedy = _other_panel(tube, others) or _swapped(tube, panel, matched, share)
+            remedy = remedy or _by_share(markers[tuple(wrong)], len(tubes), "the panel or its markers' aliases")
+            yield tube.problem("$PnS", f"not panel '{panel.name}': {_listed(wrong)}", remedy)
+
+
+def matching_notes(tubes: Sequence[Tube], panel: Panel) -> list[str]:
+    """Return what was matched by another name than the panel's own, once each, however many files have it."""
+    counts = Counter(note for tube in tubes for note in panel.matched(tube.header.channels).notes)
+    return [f"panel '{panel.name}': {note} ({_share(number, len(tubes))})" for note, number in counts.items()]
+
+
+def _both(tubes: Sequence[Tube], matches: Sequence[MatchedChannels]) -> Iterator[tuple[Tube, MatchedChannels]]:
+    return zip(tubes, matches, strict=True)
+
+
+def _missing(panel: Panel, matched: MatchedChannels) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the detectors, and the scatter and time channels, that a file lacks."""
+    plain_channels = (*panel.scatter, *([panel.time] if panel.time else []))
+    return (
+        tuple(name for name in panel.detectors if name not in matched.detectors),
+        tuple(name for name in plain_channels if name not in matched.detectors),
+    )
+
+
+def _wrong_markers(tube: Tube, panel: Panel, matched: MatchedChannels) -> list[str]:
+    if tube.sample.role.kind in OTHER_STAINS:
+        return []
+    by_detector = {channel.detector: channel for channel in tube.header.channels}
+    carried = {name: by_detector[detector] for name, detector in matched.detectors.items()}
+    wrong = [
+        f"{marker.detector} carries {shown(carried[marker.detector].marker)} instead of {shown(marker.name)}"
+        for marker in panel.markers
+        if marker.detector in carried and not marker.may_be_on(carried[marker.detector])
+    ]
+    used = {matched.detectors.get(name, name) for name in panel.detectors}
+    return wrong + [
         f"{channel.detector} carries {shown(channel.marker)}, but the panel does not use it"
         for channel in tube.header.channels
         if channel.kind is ChannelKind.FLUORESCENCE and channel.marker and channel.detector not in used
     ]
-    if wrong:
-        remedy = _other_panel(tube, others) or "correct the sample list, or add the spelling to the panel's aliases"
-        yield tube.problem("$PnS", f"not panel '{panel.name}': {_listed(wrong)}", remedy)
+
+
+def _remedy(names: Sequence[str], tube: Tube, panel: Panel, matched: MatchedChannels) -> str:
+    detectors = [channel.detector for channel in tube.header.channels]
+    return panel.fitting_set(tube.header) or missing_remedy(names, matched, detectors)
+
+
+def _by_share(number: int, total: int, what: str) -> str:
+    """Return the remedy by how many files of the panel have the same fault: one is a wrong tube, all a wrong panel."""
+    if total == 1:
+        return f"correct {what}, or the panel in the sample list"
+    if number == total:
+        return f"this is so in all {total} files of the panel: correct {what}"
+    tube = f"this is so in {_share(number, total)} of the panel: look whether it is the right tube"
+    return f"{tube}, correct the panel in the sample list, or correct {what}"
+
+
+def _share(number: int, total: int) -> str:
+    if number == total:
+        return counted(total, "file")
+    return f"{'one file' if number == 1 else f'{number} files'} of {total}"
+
+
+def _swapped(tube: Tube, panel: Panel, matched: MatchedChannels, share: str) -> str:
+    by_detector = {channel.detector: channel for channel in tube.header.channels}
+    swapped = panel.swapped({name: by_detector[detector] for name, detector in matched.detectors.items()})
+    return f"{swapped}, in {share}: correct the panel, or the names in the file" if swapped else ""
 
 
 def _other_panel(tube: Tube, panels: Mapping[str, Panel]) -> str:
     by_detector = {channel.detector: channel for channel in tube.header.channels}
     for name, panel in panels.items():
-        channels = [(by_detector.get(marker.detector), marker) for marker in panel.markers]
+        matched = panel.matched(tube.header.channels).detectors
+        channels = [(by_detector.get(matched.get(marker.detector, "")), marker) for marker in panel.markers]
         if all(channel is not None and channel.marker and marker.may_be_on(channel) for channel, marker in channels):
             return f"its markers are those of panel '{name}': correct the sample list"
     return ""
-
-
-def check_against_others(tubes: Sequence[Tube], panel: Panel) -> Iterator[Problem]:
-    """Yield the files of one panel whose channels, marker names or voltages differ from most of the panel's files.
-
-    What the panel itself says is left to ``check_against_panel``, so that nothing is said twice.
-    """
-    yield from _odd_channels(tubes, panel)
-    yield from _odd_markers([tube for tube in tubes if tube.sample.role.kind not in _OTHER_STAINS], panel)
-    usual = _usual([_voltages(tube) for tube in tubes])
-    for tube in tubes:
-        odd = [
-            f"{detector} {voltage:g} V where {number} have {most:g} V"
-            for detector, voltage, most, number in _differences(_voltages(tube), usual)
-        ]
-        if odd:
-            what = f"voltages differ from most files of panel '{panel.name}': {_listed(odd)}"
-            yield tube.problem("$PnV", what, "intensities cannot be compared: check the cytometer's settings that day")
-
-
-def _odd_markers(tubes: Sequence[Tube], panel: Panel) -> Iterator[Problem]:
-    usual = _usual([_markers(tube) for tube in tubes])
-    for tube in tubes:
-        odd = [
-            f"{detector} is {shown(marker) if marker else 'blank'}, {number} files have {most or 'it blank'}"
-            for detector, marker, most, number in _differences(_markers(tube), usual)
-            if bool(marker) != bool(most) and not _is_left_out(tube, most)
-        ]
-        if odd:
-            what = f"marker names differ from most files of panel '{panel.name}': {_listed(odd)}"
-            yield tube.problem("$PnS", what, "check that it is the right tube")
-
-
-def _is_left_out(tube: Tube, marker: str) -> bool:
-    # A fluorescence-minus-one tube may well leave the name of what it lacks blank.
-    return tube.sample.role.kind is RoleKind.FMO and plain(tube.sample.role.about) in plain(marker)
-
-
-def _odd_channels(tubes: Sequence[Tube], panel: Panel) -> Iterator[Problem]:
-    own_names = {*panel.detectors, *panel.names}
-    sets = [frozenset(channel.detector for channel in tube.header.channels) - own_names for tube in tubes]
-    if not sets:
-        return
-    usual, number = Counter(sets).most_common(1)[0]
-    for tube, own in zip(tubes, sets, strict=True):
-        parts = [f"it lacks {_listed(sorted(usual - own))}"] if usual - own else []
-        parts += [f"it has {_listed(sorted(own - usual))} besides"] if own - usual else []
-        if parts:
-            what = f"channels differ from {number} files of panel '{panel.name}': {' and '.join(parts)}"
-            yield tube.problem("$PnN", what, "check that it was recorded with the same settings")
-
-
-def _markers(tube: Tube) -> dict[str, str]:
-    return {c.detector: c.marker for c in tube.header.channels if c.kind is ChannelKind.FLUORESCENCE}
-
-
-def _voltages(tube: Tube) -> dict[str, float]:
-    return {
-        c.detector: c.voltage for c in tube.header.channels if c.voltage is not None and c.kind is not ChannelKind.TIME
-    }
-
-
-def _usual(values: Sequence[Mapping[str, T]]) -> dict[str, tuple[T, int]]:
-    """Return each detector's most frequent value, with how many files have it; the first met wins a tie."""
-    counts: dict[str, Counter[T]] = {}
-    for one in values:
-        for detector, value in one.items():
-            counts.setdefault(detector, Counter())[value] += 1
-    return {detector: counter.most_common(1)[0] for detector, counter in counts.items()}
-
-
-def _differences(own: Mapping[str, T], usual: Mapping[str, tuple[T, int]]) -> Iterator[tuple[str, T, T, int]]:
-    for detector, value in own.items():
-        most, number = usual[detector]
-        if value != most:
-            yield detector, value, most, number
 
 
 def _listed(parts: Sequence[str]) -> str:

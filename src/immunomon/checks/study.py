@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from immunomon.checks.assessments import check_assessments
-from immunomon.checks.channels import check_against_others, check_against_panel
+from immunomon.checks.channels import check_against_panel, matching_notes
 from immunomon.checks.contents import equal_files
 from immunomon.checks.decisions import check_decisions
+from immunomon.checks.differences import check_against_others
 from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.plan import check_analysis_plan
@@ -25,7 +26,7 @@ from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.panel import Panel
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
-from immunomon.model.study import Sample, Study
+from immunomon.model.study import AcceptedDifference, Sample, Study
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel
@@ -87,8 +88,27 @@ class StudyCheck:
         tubes = self._read(samples, samples_file)
         self.problems += check_file_dates(study, tubes)
         self.notes += identifier_notes(study, tubes)
-        self.problems += _check_channels(tubes, panels)
+        self._check_channels(study, tubes, panels)
         self.problems += _check_compensation(study, tubes, self.file, panels.values())
+
+    def _check_channels(self, study: Study, tubes: Iterable[Tube], panels: dict[str, Panel]) -> None:
+        by_panel: dict[str, list[Tube]] = defaultdict(list)
+        for tube in tubes:
+            by_panel[tube.sample.panel].append(tube)
+        used: set[AcceptedDifference] = set()
+        for name in (name for name in by_panel if name in panels):
+            others = {other: panel for other, panel in panels.items() if other != name}
+            self.problems += check_against_panel(by_panel[name], panels[name], others)
+            self.notes += matching_notes(by_panel[name], panels[name])
+            differences = check_against_others(by_panel[name], panels[name], study.accepted)
+            self.problems += differences.problems
+            self.notes += differences.notes
+            used |= differences.used
+        self.notes += [
+            f"{self.file}: accept[{place}]: nothing was found that it would accept"
+            for place, accepted in enumerate(study.accepted)
+            if accepted not in used
+        ]
 
     def _load_panels(self, study: Study) -> tuple[dict[str, Panel], list[GatingStrategy]]:
         panels: dict[str, Panel] = {}
@@ -169,17 +189,6 @@ def _equal_contents(tubes: Sequence[Tube], samples_file: Path) -> Iterator[Probl
             yield Problem(
                 str(samples_file), sample.line, "file", what, "put the right file in its place, or remove one"
             )
-
-
-def _check_channels(tubes: Iterable[Tube], panels: dict[str, Panel]) -> Iterator[Problem]:
-    by_panel: dict[str, list[Tube]] = defaultdict(list)
-    for tube in tubes:
-        by_panel[tube.sample.panel].append(tube)
-    for name in (name for name in by_panel if name in panels):
-        others = {other: panel for other, panel in panels.items() if other != name}
-        for tube in by_panel[name]:
-            yield from check_against_panel(tube, panels[name], others)
-        yield from check_against_others(by_panel[name], panels[name])
 
 
 def _check_compensation(

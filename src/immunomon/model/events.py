@@ -65,6 +65,7 @@ class Channel:
     marker: str = ""
     range: float = 262144.0
     voltage: float | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -130,7 +131,7 @@ class EventTable:
     def _places(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
         for index, channel in enumerate(self.channels):
-            for name in {channel.detector, channel.marker} - {""}:
+            for name in {channel.detector, channel.marker, *channel.aliases} - {""}:
                 places.setdefault(folded(name), []).append(index)
         return places
 

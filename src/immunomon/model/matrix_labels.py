@@ -43,7 +43,7 @@ class ChannelNames:
         """
         others: dict[str, tuple[str, ...]] = {}
         for channel in channels:
-            others[channel.detector] = (channel.marker,) if channel.marker else ()
+            others[channel.detector] = tuple(name for name in (channel.marker, *channel.aliases) if name)
         for marker in (marker for panel in panels for marker in panel.markers):
             names = (marker.fluorochrome, f"{marker.fluorochrome}-A", marker.name, *marker.aliases)
             others[marker.detector] = (*others.get(marker.detector, ()), *names)

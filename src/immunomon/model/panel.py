@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import combinations
 
 from immunomon.errors import UnknownChannel, nearest
 from immunomon.model.events import Channel, kind_of
 from immunomon.model.fcs import FcsHeader, unmangled
-from immunomon.model.spillover import about_compensated, compensated_channels
+from immunomon.model.panel_channels import MatchedChannels, match_channels, missing_remedy
 
 __all__ = ["Marker", "MarkerKind", "Panel"]
 
@@ -70,13 +71,17 @@ def plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class Panel:
-    """A named set of markers, with the scatter and time channels that go with them."""
+    """A named set of markers, with the scatter and time channels that go with them.
+
+    aliases: other names of its detectors, scatter and time channels in FCS files ($PnN).
+    """
 
     name: str
     label: str
     markers: tuple[Marker, ...]
     scatter: tuple[str, ...] = ()
     time: str | None = None
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def detectors(self) -> tuple[str, ...]:
@@ -118,22 +123,41 @@ class Panel:
         >>> panel.label_channels([Channel("PE-A", "cd25 PE")])[0].marker
         'CD25'
         """
-        present = {channel.detector for channel in channels}
-        missing = [marker for marker in self.markers if marker.detector not in present]
+        matched = self.matched(channels)
+        missing = [marker for marker in self.markers if marker.detector not in matched.detectors]
         if missing:
             named = ", ".join(f"{marker.detector} ({marker.name})" for marker in missing)
-            have = ", ".join(
-                sorted(channel.detector for channel in channels if kind_of(channel.detector) == "fluorescence")
-            )
-            compensated = compensated_channels(present)
-            remedy = "correct the panel's detectors"
-            if all(marker.detector in compensated for marker in missing):
-                what, remedy = about_compensated(compensated.values())
-                remedy = f"{what}: {remedy}"
+            detectors = [channel.detector for channel in channels]
+            have = ", ".join(sorted(name for name in detectors if kind_of(name) == "fluorescence"))
+            remedy = missing_remedy([marker.detector for marker in missing], matched, detectors)
+            remedy = remedy or "correct the panel's detectors"
             raise UnknownChannel(f"panel {self.name}: the file has no detector {named}; it has {have}: {remedy}")
-        self._refuse_another_tube(channels)
-        by_detector = {marker.detector: marker.name for marker in self.markers}
-        return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in channels)
+        self._refuse_another_tube(channels, matched)
+        by_detector = {matched.detectors[marker.detector]: marker.name for marker in self.markers}
+        return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in self.aliased(channels))
+
+    def matched(self, channels: Sequence[Channel]) -> MatchedChannels:
+        """Return which of a file's detectors are those that this panel names: stained, scatter and time.
+
+        >>> panel = Panel("p", "P", (Marker("CD25", "PE-A", "PE"),), scatter=("FSC-A",), aliases={"PE-A": ("YG1-A",)})
+        >>> panel.matched([Channel("fsc-a"), Channel("YG1-A")]).detectors
+        {'PE-A': 'YG1-A', 'FSC-A': 'fsc-a'}
+        """
+        names = (*self.detectors, *self.scatter, *([self.time] if self.time else []))
+        return match_channels(names, self.aliases, [channel.detector for channel in channels])
+
+    def aliased(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """Return a file's channels, those that have another name in this panel under that name, too."""
+        own = {detector: name for name, detector in self.matched(channels).detectors.items() if name != detector}
+        return tuple(
+            replace(channel, aliases=(own[channel.detector],)) if channel.detector in own else channel
+            for channel in channels
+        )
+
+    def known_in(self, header: FcsHeader) -> FcsHeader:
+        """Return a file's header with this panel's names beside the file's own, and what was matched so."""
+        notes = self.matched(header.channels).notes
+        return replace(header, channels=self.aliased(header.channels), deviations=(*header.deviations, *notes))
 
     def label_file(self, header: FcsHeader) -> tuple[Channel, ...]:
         """Return a file's channels as ``label_channels``; where another of its data sets fits the panel, that is said.
@@ -165,13 +189,32 @@ class Panel:
             return f"{what}: read it with --data-set {number}, or in a study by the column data_set of samples.csv"
         return ""
 
-    def _refuse_another_tube(self, channels: Sequence[Channel]) -> None:
-        carried = {channel.detector: channel for channel in channels}
+    def swapped(self, carried: Mapping[str, Channel]) -> str:
+        """Return which two detectors carry each other's markers, '' if none do; carried: the file's, by the panel's.
+
+        >>> panel = Panel("p", "P", (Marker("CD3", "FITC-A", "FITC"), Marker("CD4", "PE-A", "PE")))
+        >>> panel.swapped({"FITC-A": Channel("FITC-A", "CD4"), "PE-A": Channel("PE-A", "CD3")})
+        'the markers of FITC-A and PE-A are swapped'
+        """
+        named = [marker for marker in self.markers if marker.detector in carried and carried[marker.detector].marker]
+        pairs = (
+            (one.detector, other.detector)
+            for one, other in combinations(named, 2)
+            if one.answers_to(carried[other.detector].marker) and other.answers_to(carried[one.detector].marker)
+        )
+        return ", ".join(f"the markers of {one} and {other} are swapped" for one, other in pairs)
+
+    def _refuse_another_tube(self, channels: Sequence[Channel], matched: MatchedChannels) -> None:
+        by_name = {channel.detector: channel for channel in channels}
+        carried = {marker.detector: by_name[matched.detectors[marker.detector]] for marker in self.markers}
         wrong = [
             f"{marker.detector} carries '{carried[marker.detector].marker}' instead of '{marker.name}'"
             for marker in self.markers
             if not marker.may_be_on(carried[marker.detector])
         ]
         if wrong:
+            swapped = self.swapped(carried)
             remedy = "name the right panel, or add the spelling to the panel's aliases"
+            if swapped:
+                remedy = f"{swapped}: correct the panel, or the names in the file"
             raise UnknownChannel(f"it is no tube of panel {self.name}: {', '.join(wrong[:4])}; {remedy}")

@@ -20,6 +20,7 @@ from immunomon.model.steadiness import Steadiness
 from immunomon.model.trust import DOUBTS
 
 __all__ = [
+    "AcceptedDifference",
     "Cohort",
     "CompensationSource",
     "DoseGroup",
@@ -161,6 +162,30 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class AcceptedDifference:
+    """A difference between a panel's files that a study accepts, and why: in all files, or in some.
+
+    difference: ``channels``, ``marker-names`` or ``voltages``; panel, batch, sample: "" for all.
+    """
+
+    difference: str
+    reason: str
+    panel: str = ""
+    batch: str = ""
+    sample: str = ""
+
+    def covers(self, difference: str, sample: Sample) -> bool:
+        """Say whether a difference in this file is accepted.
+
+        >>> tube = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), batch="1")
+        >>> AcceptedDifference("voltages", "set daily", batch="1").covers("voltages", tube)
+        True
+        """
+        asked = ((self.panel, sample.panel), (self.batch, sample.batch), (self.sample, sample.id))
+        return difference == self.difference and all(not wanted or wanted == own for wanted, own in asked)
+
+
+@dataclass(frozen=True)
 class PanelUse:
     """A panel in use, with the strategy its files are gated by."""
 
@@ -228,6 +253,7 @@ class Study:
     normalisation: Normalisation | None = None
     identifiers: Identifiers = field(default_factory=Identifiers)
     assessments: AssessmentRules = field(default_factory=AssessmentRules)
+    accepted: tuple[AcceptedDifference, ...] = ()
     site: str | None = None
     country: str | None = None
     samples_file: Path = Path("samples.csv")

@@ -60,6 +60,7 @@ def apply_to_file(
         placed = own
     asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
     try:
+        header = panel.known_in(header) if panel else header
         events = raw.labelled(panel.label_file(header)) if panel else raw
         return apply_gates(events, placed, compensation.of(header) if asks else None)
     except (UnknownChannel, AmbiguousChannel) as error:

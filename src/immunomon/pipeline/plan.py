@@ -73,7 +73,7 @@ class Plan:
     def digest(self) -> str:
         """The digest of everything that the run's tables depend on; where the study lies is not among it."""
         return digest_of(
-            replace(self.study, folder=Path()),
+            replace(self.study, folder=Path(), accepted=()),
             [(task.sample, task.key, task.dropped) for task in self.tasks],
             [one.to_dict() for one in self.overrides],
         )

@@ -294,6 +294,7 @@ def read_compensated(
 ) -> EventTable:
     """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
     header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    header = panel.known_in(header)
     events = raw.labelled(panel.label_file(header))
     return compensate(events, compensation.of(header), wanted=list(axes))
 
@@ -330,6 +331,7 @@ def _compensated(
 ) -> tuple[EventTable, SpilloverMatrix | None, EventTable]:
     """Return the events under the panel's names, the matrix, and the axes and markers compensated."""
     try:
+        header = panel.known_in(header) if panel else header
         events = raw.labelled(panel.label_file(header)) if panel else raw
         axes = axes_of(strategy)
         missing = [axis for axis in axes if not events.has(axis)]

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from immunomon.errors import nearest
 from immunomon.model.panel import Marker, MarkerKind, Panel, plain
 from immunomon.specs.findings import DataPath, Findings, shown
 from immunomon.specs.shape import Name, Shaped, SpecModel, Text, shape
@@ -44,6 +45,11 @@ class PanelSpec(SpecModel):
     label: Text = Field(description="Name for people.")
     scatter: list[Name] = Field([], max_length=20, description="Scatter channels, such as [FSC-A, FSC-H, SSC-A].")
     time: Name | None = Field(None, description="Time channel, usually Time.")
+    aliases: dict[Name, list[Name]] = Field(
+        {},
+        max_length=100,
+        description="Other names of detectors, scatter and time channels in the FCS files' $PnN: {SSC-H: [SSC1-H]}.",
+    )
     markers: list[MarkerSpec] = Field(min_length=1, max_length=100, description="The stained markers.")
 
 
@@ -86,8 +92,26 @@ def _check_meaning(shaped: Shaped[PanelSpec], findings: Findings) -> None:
         if channel in detectors:
             findings.add(place, f"{shown(channel)} is a marker's detector, too", "remove it from one of them")
         detectors.setdefault(channel, place)
+    _check_aliases(shaped.spec, detectors, findings)
+
+
+def _check_aliases(spec: PanelSpec, detectors: Mapping[str, DataPath], findings: Findings) -> None:
+    owners: dict[str, str] = {}
+    for name, aliases in spec.aliases.items():
+        if name not in detectors:
+            what = f"the panel has no detector, scatter or time channel {shown(name)}"
+            findings.add(("aliases", name), what, nearest(name, detectors))
+        for place, alias in enumerate(aliases):
+            owner = alias if alias in detectors else owners.get(alias)
+            if owner is not None:
+                what = (
+                    f"{shown(alias)} is {'a channel' if alias in detectors else f'an alias of {shown(owner)}'} already"
+                )
+                findings.add(("aliases", name, place), what, "give each channel names of its own")
+            owners.setdefault(alias, name)
 
 
 def _panel(spec: PanelSpec) -> Panel:
     markers = tuple(Marker(m.marker, m.detector, m.fluorochrome, m.kind, m.fmo, tuple(m.aliases)) for m in spec.markers)
-    return Panel(spec.name, spec.label, markers, tuple(spec.scatter), spec.time)
+    aliases = {name: tuple(others) for name, others in spec.aliases.items()}
+    return Panel(spec.name, spec.label, markers, tuple(spec.scatter), spec.time, aliases)

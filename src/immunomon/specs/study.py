@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from immunomon.model.study import (
+    AcceptedDifference,
     Cohort,
     CompensationSource,
     DoseGroup,
@@ -28,6 +29,7 @@ from immunomon.specs.study_meaning import check_study
 from immunomon.specs.yamlfile import read_yaml
 
 __all__ = [
+    "AcceptSpec",
     "CohortSpec",
     "CompensationSpec",
     "DoseGroupSpec",
@@ -107,6 +109,16 @@ class CompensationSpec(SpecModel):
     path: Text | None = Field(None, description="The CSV file for 'source: matrix', relative to the study's folder.")
 
 
+class AcceptSpec(SpecModel):
+    """A difference between a panel's files that is accepted, with why."""
+
+    difference: Literal["voltages", "channels", "marker-names"] = Field(description="What may differ.")
+    panel: Name | None = Field(None, description="In files of this panel; of all if left out.")
+    batch: Name | None = Field(None, description="In files of this batch; of all if left out.")
+    sample: Name | None = Field(None, description="In this file alone, by its sample id.")
+    reason: Text = Field(description="Why it does no harm: set daily with calibration beads.")
+
+
 class LimitsSpec(SpecModel):
     """Limits of one population; what is left out is as for all."""
 
@@ -166,6 +178,9 @@ class StudySpec(SpecModel):
     normalisation: NormalisationSpec | None = Field(
         None, description="How batches are brought together by their bridge samples; off if left out."
     )
+    accept: list[AcceptSpec] = Field(
+        [], max_length=1000, description="Differences between a panel's files that 'immunomon check' lets pass."
+    )
     identifiers: IdentifiersSpec = Field(
         IdentifiersSpec(), description="Which keywords of FCS files may name persons; they never leave."
     )
@@ -217,6 +232,10 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         normalisation=spec.normalisation.model() if spec.normalisation else None,
         identifiers=spec.identifiers.model(),
         assessments=spec.assessments.model(),
+        accepted=tuple(
+            AcceptedDifference(a.difference, a.reason, a.panel or "", a.batch or "", a.sample or "")
+            for a in spec.accept
+        ),
         samples_file=Path(spec.samples),
         folder=folder,
     )
