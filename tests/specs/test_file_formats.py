@@ -3,6 +3,7 @@ from pathlib import Path
 
 from immunomon.gates import GATE_METHODS
 from immunomon.model.populations import TABLES
+from immunomon.model.trust import DOUBTS
 from immunomon.specs.catalog import find_panel
 from immunomon.specs.formats import refreshed, write_file_formats
 from immunomon.specs.panel import load_panel
@@ -21,6 +22,13 @@ def example(kind: str) -> str:
 def test_the_parts_made_from_the_code_are_up_to_date():
     """If not: write_file_formats(Path("docs/file-formats.md"), methods=GATE_METHODS)."""
     assert refreshed(TEXT, methods=GATE_METHODS) == TEXT
+
+
+def test_every_doubt_is_explained_in_the_page_on_trust():
+    """If not: python -m immunomon.cli.docs."""
+    page = DOCUMENT.with_name("trust.md").read_text(encoding="utf-8")
+    assert refreshed(page, methods=GATE_METHODS) == page
+    assert all(f"| `{code}` |" in page and kind.remedy in page for code, kind in DOUBTS.items())
 
 
 def test_every_column_of_every_table_is_documented():

@@ -13,6 +13,7 @@ from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.model.populations import DOUBTS, TABLES, Table
 from immunomon.model.quality_table import QUALITY
 from immunomon.model.statistics import STATISTICS_TABLES
+from immunomon.model.trust import DOUBTS as DOUBT_KINDS
 from immunomon.specs.gatecall import Methods, gate_schema
 from immunomon.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 
@@ -29,6 +30,7 @@ def refreshed(text: str, *, methods: Methods) -> str:
         "tables": _tables(),
         "gates": _gates(methods),
         "samples": _columns(),
+        "doubts": _doubts(),
         "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
         "statistics": "\n\n".join(_table(table) for table in STATISTICS_TABLES.values()),
         "mechanism": "\n\n".join(_table(table) for table in MECHANISM_TABLES.values()),
@@ -58,6 +60,14 @@ def _table(table: Table) -> str:
     rows = [f"| `{column.name}` | {column.dtype} | {column.meaning} |" for column in table.columns]
     head = f"### {table.name}\n\nOne row: {table.row}. Identified by {', '.join(f'`{name}`' for name in table.key)}."
     return "\n".join([head, "", "| column | type | meaning |", "|---|---|---|", *rows])
+
+
+def _doubts() -> str:
+    rows = [
+        f"| `{kind.code}` | {'yes' if kind.withholds else 'no: a remark'} | {kind.meaning} | {kind.remedy} |"
+        for kind in DOUBT_KINDS.values()
+    ]
+    return "\n".join(["| code | withholds | what it means | what to do |", "|---|---|---|---|", *rows])
 
 
 def _input(table: InputTable) -> str:
