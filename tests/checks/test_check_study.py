@@ -148,6 +148,33 @@ def test_what_a_row_says_that_cannot_be_is_told(study, name, old, new, expected)
     assert [one for one in study.problems() if one.startswith(f"samples.csv {expected}")], study.problems()
 
 
+def test_detectors_that_the_matrix_lacks_are_noted(study):
+    study.write("matrix.csv", ",FITC-A,PE-A\nPE,10,100\nFITC,100,20\n")
+    old = (study.folder / "study.yaml").read_text()
+    study.write("study.yaml", old + "compensation: {source: matrix, path: matrix.csv}\n")
+    notes = [note for note in check_paths([study.folder], methods={}).notes if "not compensated" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("panel treg: the matrix of base.fcs")
+    assert "FITC-A" not in notes[0]
+
+
+def test_more_beads_counted_than_added_are_told(study):
+    head, first = (study.folder / "samples.csv").read_text().splitlines()[:2]
+    cells = dict(zip(head.split(","), first.split(","), strict=True))
+    cells |= {"beads_counted": "50000", "beads_added": "900", "sample_volume_ul": "100"}
+    study.write("samples.csv", "\n".join([",".join(cells), ",".join(cells.values())]) + "\n")
+    assert any("beads_counted: 50000 beads were counted, but only 900 added" in told for told in study.problems())
+
+
+def test_a_visit_that_the_study_lacks_or_that_is_in_anothers_window_is_told(study):
+    head = "subject,visit,study_day,date,platelets_1e9_per_l,bleeding,rescue_therapy"
+    study.write("platelets.csv", f"{head}\nS01,W99,29,,9,,\n")
+    assert any("platelets.csv line 2: visit: no visit named 'W99'" in told for told in study.problems())
+    study.write("platelets.csv", f"{head}\nS01,W2,29,,9,,\nS01,W4,40,,9,,\n")
+    told = [problem for problem in study.problems() if "platelets.csv" in problem]
+    assert told == ["platelets.csv line 2: visit: W2, but day 29 is in the window of W4; correct the visit or the day"]
+
+
 def test_a_matrix_whose_rows_stand_in_another_order_is_no_problem(study):
     study.write("matrix.csv", ",FITC-A,PE-A\nPE,10,100\nFITC,100,20\n")
     old = (study.folder / "study.yaml").read_text()

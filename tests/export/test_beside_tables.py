@@ -118,6 +118,14 @@ def test_the_studys_other_assessments_are_there_as_they_stand(make_run, database
     assert asked.one("SELECT best FROM v_assessment_response WHERE subject = 'S00'")["best"] == 15.5
 
 
+def test_a_table_from_a_german_excel_is_the_same_in_the_database(make_run, database, asked):
+    written = PLATELETS.replace("-1,15,", "-1,15.5,")
+    german = "sep=;\n" + written.replace(",", ";").replace("15.5", "15,5")
+    export_run(in_study(make_run, platelets=german), database)
+    row = asked.one("SELECT content FROM assessments WHERE assessment = 'platelets' AND visit = 'D-1'")
+    assert plain(row["content"])["platelets_1e9_per_l"] == 15.5
+
+
 def test_assessments_made_from_other_files_are_left_out_and_that_is_said(make_run, database):
     run = in_study(make_run, platelets=PLATELETS)
     (run / "assessments").mkdir()
@@ -136,8 +144,8 @@ def test_assessments_made_from_other_files_are_left_out_and_that_is_said(make_ru
     [
         ("subject,visit\nS99,W4\n", r"platelets.csv line 2: the study has no subject 'S99'; correct it"),
         ("visit\nW4\n", r"platelets.csv line 1: has no column subject"),
-        ("subject,visit\nS00,W4,5\n", r"platelets.csv line 2: has more fields than columns"),
-        ('subject,visit\nS00,"W4\n', r"platelets.csv: .*; save it as plain CSV"),
+        ("subject,visit\nS00,W4,5\n", r"platelets.csv line 2: 3 cells, but the header has 2 columns"),
+        ('subject,visit\nS00,"W4\n', r"platelets.csv line 2: not CSV: .*; check the quotes"),
     ],
 )
 def test_an_assessment_that_cannot_be_is_refused_with_its_line(make_run, database, content, said):

@@ -148,7 +148,12 @@ def test_a_study_s_own_panels_are_found(write, problems_of):
         (
             "2025-01-20]",
             "20.01.2025]",
-            "line 11: subjects[0].infusion_dates[1]: '20.01.2025' is not a date; write it as year-",
+            "line 11: subjects[0].infusion_dates[1]: '20.01.2025' may be 2025-01-20; write it as year-",
+        ),
+        (
+            "2025-01-20]",
+            "2025-01-20, 2025-01-27, 2025-02-03]",
+            "line 11: subjects[0].infusion_dates: 4 infusion dates, but dose group 'A' plans",
         ),
         (
             "2025-01-20]",

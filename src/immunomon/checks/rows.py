@@ -34,10 +34,18 @@ def check_roles(samples: Sequence[Sample], panels: Mapping[str, Panel], samples_
         yield Problem(str(samples_file), sample.line, "role", what, nearest(about, known))
 
 
+def _check_beads(sample: Sample, samples_file: Path) -> Iterator[Problem]:
+    counted, added = sample.beads_counted, sample.beads_added
+    if counted is not None and added is not None and counted > added:
+        what = f"{counted:g} beads were counted, but only {added:g} added"
+        yield Problem(str(samples_file), sample.line, "beads_counted", what, "are the two exchanged? Correct them")
+
+
 def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
-    """Yield lymphocyte counts in another unit, and rows of one blood sample that differ in theirs."""
+    """Yield lymphocyte counts in another unit or that differ in one blood sample, and more beads counted than added."""
     first: dict[tuple[str, str], Sample] = {}
     for sample in samples:
+        yield from _check_beads(sample, samples_file)
         count = sample.lymphocytes_per_ul
         if count is None:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,7 +19,7 @@ from immunomon.checks.plan import check_analysis_plan
 from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, deviation_notes, pulse_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
-from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
+from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.matrix_labels import fitted_to
@@ -90,6 +90,7 @@ class StudyCheck:
         self.notes += identifier_notes(study, tubes)
         self._check_channels(study, tubes, panels)
         self.problems += _check_compensation(study, tubes, self.file, panels.values())
+        self.notes += _uncompensated(study, tubes, panels)
 
     def _check_channels(self, study: Study, tubes: Iterable[Tube], panels: dict[str, Panel]) -> None:
         by_panel: dict[str, list[Tube]] = defaultdict(list)
@@ -216,6 +217,33 @@ def _check_compensation(
         except BadSpillover as error:
             what = str(error).removeprefix(f"{tube.path}: ")
             yield tube.problem("$SPILLOVER", what, "name a matrix in study.yaml: compensation")
+
+
+def _uncompensated(study: Study, tubes: Iterable[Tube], panels: Mapping[str, Panel]) -> Iterator[str]:
+    """Yield, once for each panel, its detectors that the matrix in use lacks: they stay as they were recorded."""
+    files: dict[tuple[str, str], list[str]] = defaultdict(list)
+    declared = study.compensation
+    given = None
+    if declared.source == "matrix" and declared.path is not None:
+        try:
+            given = read_matrix_csv(study.folder / declared.path, panels.values())
+        except BadSpillover:
+            return  # said as a problem
+    for tube in (tube for tube in tubes if tube.sample.role.is_gated and tube.sample.panel in panels):
+        try:
+            own = spillover_of(tube.header) if declared.source == "file" else None
+            matrix = own if given is None else fitted_to(given, tube.header.channels)
+        except BadSpillover:
+            continue  # said as a problem
+        if matrix is None or matrix.is_identity:
+            continue
+        markers = panels[tube.sample.panel].markers
+        lacking = ", ".join(f"{m.detector} ({m.name})" for m in markers if m.detector not in matrix.detectors)
+        if lacking:
+            files[tube.sample.panel, lacking].append(tube.path.name)
+    for (panel, lacking), names in files.items():
+        more = f" and {counted(len(names) - 1, 'more file')}" if len(names) > 1 else ""
+        yield f"panel {panel}: the matrix of {names[0]}{more} has no {lacking}, which is not compensated"
 
 
 def _missing_detectors(matrix: SpilloverMatrix, tubes: Iterable[Tube], study_file: Path) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -19,7 +18,7 @@ from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.model.populations import Table
 from immunomon.model.statistics import STATISTICS_TABLES
-from immunomon.specs.yamlfile import read_text
+from immunomon.specs.csvfile import BadCell, CsvFile, read_csv_table
 
 __all__ = ["Records", "as_json", "read_assessments", "read_statistics", "read_trail"]
 
@@ -107,8 +106,8 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
         places = [] if study is None else [study / f"{name}.csv", study / "assessments" / f"{name}.csv"]
         path = next((one for one in places if one.is_file()), None)
         if path is not None:
-            digests[f"study/{name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
-            rows += _records("assessment", name, _csv(path, set(subjects)), key)
+            written, digests[f"study/{name}"] = _csv(path, set(subjects))
+            rows += _records("assessment", name, written, key)
     raw = {f"{name.removeprefix('study/')}.csv": digest for name, digest in digests.items()}
     stale = _stale(folder, raw)
     for path in () if stale else sorted((folder / "assessments").glob("*.parquet")):
@@ -181,21 +180,33 @@ def _parquet(path: Path, data: bytes) -> list[Row]:
         raise ExportFailed(f"{path}: cannot be read ({error}); write it anew") from error
 
 
-def _csv(path: Path, subjects: set[str]) -> list[Row]:
+def _csv(path: Path, subjects: set[str]) -> tuple[list[Row], str]:
+    """Return the rows of a table that a person wrote, and the SHA-256 of the bytes that were read."""
     try:
-        reader = csv.DictReader(io.StringIO(read_text(path, _MOST_BYTES)), strict=True)
-        rows = [(reader.line_num, row) for row in reader]
-    except (csv.Error, BadSpec) as error:
-        raise ExportFailed(f"{path}: {error}; save it as plain CSV") from error
-    names = list(reader.fieldnames or ())
-    if "subject" not in names:
-        raise ExportFailed(f"{path} line 1: has no column subject; add it")
-    for line, row in rows:
-        if None in row or row["subject"].strip() not in subjects:
-            what = "has more fields than columns" if None in row else f"the study has no subject '{row['subject']}'"
-            raise ExportFailed(f"{path} line {line}: {what}; correct it")
-    columns = {name: _values([str(row[name] or "").strip() for _, row in rows]) for name in names}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        table = read_csv_table(path, _MOST_BYTES)
+    except BadSpec as error:
+        raise ExportFailed(str(error)) from error
+    if table.problems:
+        raise ExportFailed(str(table.problems[0]))
+    if "subject" not in table.columns:
+        raise ExportFailed(f"{path} line {table.header_line}: has no column subject; add it")
+    for line, cells in table.rows:
+        if cells["subject"] not in subjects:
+            raise ExportFailed(f"{path} line {line}: the study has no subject '{cells['subject']}'; correct it")
+    columns = {name: _values([_plain(cells[name], table.source) for _, cells in table.rows]) for name in table.columns}
+    rows: list[Row] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return rows, table.source.digest
+
+
+def _plain(text: str, source: CsvFile) -> str:
+    """Return a number with a decimal comma with a point, and any other text as it is."""
+    if "," not in text:
+        return text
+    try:
+        source.number(text)
+    except BadCell:
+        return text
+    return text.replace(",", ".")
 
 
 def _values(texts: Sequence[str]) -> list[object]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from immunomon.errors import nearest
+from immunomon.specs.csvfile import BadCell, date_in
 from immunomon.specs.findings import DataPath, shown
 from immunomon.specs.yamlfile import YamlFile
 
@@ -163,6 +164,10 @@ def complaint(error: ErrorDetails, model: type | None = None, text: str | None =
     if kind in {"literal_error", "enum"}:
         return f"{as_written} is not one of {context['expected']}", "write one of them"
     if kind == "iso_date":
+        try:
+            date_in(str(value))
+        except BadCell as refusal:
+            return refusal.what, refusal.remedy
         return f"{as_written} is not a date", "write it as year-month-day, such as 2025-01-31"
     if kind == "string_too_short" and not str(value).strip():
         return "is empty", "write something"

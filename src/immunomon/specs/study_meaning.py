@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunomon.errors import nearest
+from immunomon.errors import counted, nearest
 from immunomon.model.trust import DOUBTS
 from immunomon.specs import catalog
 from immunomon.specs.assessments import check_assessment_rules
@@ -92,6 +92,7 @@ def _check_doses(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: F
 def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: Findings) -> None:
     groups, cohorts = _names(data, "dose_groups", "name"), _names(data, "cohorts", "name")
     dose_of = {cohort.name: cohort.dose_group for cohort in shaped.spec.cohorts}
+    infusions = {group.name: len(group.infusion_days) for group in shaped.spec.dose_groups}
     subject: SubjectSpec
     for place, subject in shaped.items("subjects"):
         if subject.dose_group not in groups:
@@ -105,6 +106,10 @@ def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings
             )
             findings.add((*place, "cohort"), what, "correct one of them")
         _check_rising(subject.infusion_dates, (*place, "infusion_dates"), findings, "infusion date")
+        planned = infusions.get(subject.dose_group) or len(subject.infusion_dates)
+        if len(subject.infusion_dates) > planned:
+            what = f"{len(subject.infusion_dates)} infusion dates, but dose group {shown(subject.dose_group)} plans"
+            findings.add((*place, "infusion_dates"), f"{what} {counted(planned, 'infusion')}", "correct one of them")
 
 
 def _check_visits(shaped: Shaped[StudySpec], findings: Findings) -> None:
