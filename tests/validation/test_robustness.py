@@ -177,3 +177,11 @@ def test_a_gate_that_is_deliberately_wrong_is_found_to_be_wrong_and_silent(trial
     assert values.loc["cd4", "wrong"].all()
     assert values.loc["cd4", "silent"].all()
     assert not values.loc["t_cells", "wrong"].any()
+
+
+def test_the_border_of_cd14_is_placed_where_there_are_monocytes(tmp_path):
+    """Among lymphocytes no cell is CD14+, and a border that nothing shows is a fallback: NK cells would rest on it."""
+    design = replace(DESIGN, panels=("nk",))
+    run = make_trial(Scenario.MECHANISM, tmp_path / "nk", design=design, jobs=1, progress=lambda *_: None)
+    populations = run.tables["populations"]
+    assert set(populations.loc[populations["population"] == "cd14_neg", "placed_by"]) <= {"data", "consensus"}
