@@ -235,6 +235,10 @@ def document_cases(kinds: Sequence[str], cases: int, keep: Path) -> dict[str, ob
             content = spoiled_document(known[kind])
             path.write_bytes(content)
             outcome, wrong = document_failure(known[kind], path, fcs)
+            if wrong.endswith(
+                f"for a document of {len(content)}"
+            ):  # a module that was loaded on the way does not count
+                outcome, wrong = document_failure(known[kind], path, fcs)
             counts[f"{kind} {outcome}"] += 1
             if wrong:
                 failures.append(f"{kind} {number}: {wrong[:300]}")

@@ -203,7 +203,20 @@ def test_a_marker_of_two_channels_names_neither(tmp_path):
 def test_a_channel_that_the_file_lacks_is_named(tmp_path):
     counts, notes = gated(tmp_path, {"A": RAMP, "B": RAMP}, {"a": {"APC-A": (0, 9)}})
     assert counts == {"a": None}
-    assert "the file has no channel 'APC-A'" in notes
+    assert "the file has no channel 'APC-A'; known are: A, B" in notes
+
+
+def test_channels_that_differ_only_in_case_are_named(tmp_path):
+    counts, notes = gated(tmp_path, {"FITC-A": RAMP, "fitc-a": RAMP + 5}, {"a": {"FITC-A": (0, 9)}})
+    assert counts == {"a": None}
+    assert "the file has no channel 'FITC-A'; did you mean 'FITC-A (P1)'" in notes
+
+
+def test_the_gain_of_another_samples_file_is_said(tmp_path):
+    time_gate(tmp_path, 93, 0.0103)
+    (tmp_path / "a.fcs").rename(tmp_path / "other.fcs")
+    result = gate_with_workspace([tmp_path / "other.fcs"], read_workspace(tmp_path / "w.wsp"), sample="a.fcs")
+    assert "its axis 'Time' has the gain of 'a.fcs', which is another file's" in " ".join(result.notes)
 
 
 COMPENSATED = {"a": {"Comp-A": (0, 9)}, "b": {"B": (0, 9)}}

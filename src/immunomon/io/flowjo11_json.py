@@ -14,6 +14,7 @@ from immunomon.errors import BadSpec, Problem
 __all__ = ["JsonNode", "read_analyses"]
 
 _MOST_ENTRIES = 10_000
+_PART = 1 << 20
 _LARGEST = 64 * 1024 * 1024  # bytes of all analyses; one of a hundred files takes about 10 MB
 _REMEDY = "save it as a workspace (.wsp) in FlowJo"
 
@@ -122,8 +123,10 @@ def _analyses(archive: zipfile.ZipFile, path: Path) -> Iterator[JsonNode]:
     for entry in entries:
         if entry.flag_bits & 1:
             refuse("it is encrypted")
+        content = b""
         with archive.open(entry) as file:  # what the archive says of the size is not trusted
-            content = file.read(room + 1)
+            while len(content) <= room and (part := file.read(_PART)):
+                content += part
         room -= len(content)
         if room < 0:
             refuse(f"its analyses have more than {_LARGEST:,} bytes")

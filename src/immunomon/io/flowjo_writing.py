@@ -17,8 +17,8 @@ from immunomon.io.gatingml_writing import check_text
 from immunomon.kernels.polygon import clip_to_box
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Boolean, Ellipse, Gate, Interval, Polygon, Rectangle
-from immunomon.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
-from immunomon.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle, Tabulated, rescaled
+from immunomon.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, rescaled
+from immunomon.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle, Tabulated
 from immunomon.model.strategy import ROOT
 from immunomon.model.workspace import Units, WorkspaceSample
 

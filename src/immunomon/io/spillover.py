@@ -185,7 +185,8 @@ def read_matrix_csv(path: Path, panels: Iterable[Panel] = ()) -> SpilloverMatrix
 
 def _table(written: CsvFile) -> MatrixTable:
     if len(written.rows) < 2:
-        raise BadSpillover("a header row of detectors and one row per fluorochrome are needed")
+        what = "a header row of detectors and one row per fluorochrome are needed"
+        raise BadSpillover(f"{what}; name the right file, or write it with immunomon compensate")
     columns, body = written.rows[0].cells, written.rows[1:]
     named = columns[0] == "" or all(len(row.cells) == len(columns) + 1 for row in body)  # R leaves the corner out
     if named:

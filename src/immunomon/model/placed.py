@@ -9,12 +9,12 @@ from typing import Any
 from immunomon.model.events import folded
 from immunomon.model.gatetree import PlacedPopulation
 from immunomon.model.geometry import Gate, gate_from_dict
-from immunomon.model.scales import AnyScale, Identity, scale_from_dict
+from immunomon.model.scales import AnyScale, Biex, Identity, Linear, Tabulated, scale_from_dict
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.trust import doubts_from
 
-__all__ = ["OWN_MATRIX", "UNCOMPENSATED", "GateAxis", "PlacedStrategy", "Ratio", "placed_from_run"]
+__all__ = ["OWN_MATRIX", "UNCOMPENSATED", "GateAxis", "PlacedStrategy", "Ratio", "placed_from_run", "rescaled"]
 
 # The two words for a compensation that is no matrix of the strategy's own, as in Gating-ML 2.0.
 UNCOMPENSATED = "uncompensated"
@@ -139,3 +139,23 @@ def placed_from_run(gates: Mapping[str, Any], spillover: SpilloverMatrix | None)
     return PlacedStrategy(
         gates["strategy"], axes, populations, {} if matrix is None else {"spillover": matrix}, excluded
     )
+
+
+def rescaled(scale: AnyScale, factor: float) -> AnyScale:
+    """Return the scale that gives intensities the coordinates that ``scale`` gives to ``factor`` times them.
+
+    factor: positive.
+
+    >>> rescaled(Linear(t=100.0), 10.0)
+    Linear(t=10.0, a=0.0)
+    """
+    match scale:
+        case Identity():
+            return scale if factor == 1.0 else Linear(1.0 / factor, 0.0)
+        case Linear():
+            return Linear(scale.t / factor, scale.a / factor)
+        case Biex():
+            return replace(scale, max_range=scale.max_range / factor)
+        case Tabulated():
+            return Tabulated(tuple(intensity / factor for intensity in scale.intensities))
+    return replace(scale, t=scale.t / factor)

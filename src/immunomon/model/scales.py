@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -26,7 +26,6 @@ __all__ = [
     "Log",
     "Logicle",
     "Tabulated",
-    "rescaled",
     "scale_from_dict",
     "scale_to_dict",
 ]
@@ -284,23 +283,3 @@ def scale_from_dict(data: Mapping[str, Any]) -> AnyScale:
         if key != "kind"
     }
     return SCALES[kind](**parameters)
-
-
-def rescaled(scale: AnyScale, factor: float) -> AnyScale:
-    """Return the scale that gives intensities the coordinates that ``scale`` gives to ``factor`` times them.
-
-    factor: positive.
-
-    >>> rescaled(Linear(t=100.0), 10.0).apply(np.array([5.0]))
-    array([0.5])
-    """
-    match scale:
-        case Identity():
-            return scale if factor == 1.0 else Linear(1.0 / factor, 0.0)
-        case Linear():
-            return Linear(scale.t / factor, scale.a / factor)
-        case Biex():
-            return replace(scale, max_range=scale.max_range / factor)
-        case Tabulated():
-            return Tabulated(tuple(intensity / factor for intensity in scale.intensities))
-    return replace(scale, t=scale.t / factor)

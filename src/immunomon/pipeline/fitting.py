@@ -10,14 +10,13 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from immunomon.errors import ExportFailed
+from immunomon.errors import ExportFailed, nearest
 from immunomon.io.fcs import read_fcs, read_header
 from immunomon.model.clock import CLOCK, axis_gain, clock_of
 from immunomon.model.events import Channel, ChannelKind, EventTable, folded, kind_of
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.gatetree import PlacedPopulation
-from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
-from immunomon.model.scales import rescaled
+from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, rescaled
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.workspace import Units, WorkspaceSample
@@ -78,7 +77,7 @@ class _Names:
                         return detectors[0]
                     if detectors:
                         raise _NoFit(f"'{name}' may be any of the file's channels {', '.join(map(repr, detectors))}")
-        raise _NoFit(f"the file has no channel '{name}'")
+        raise _NoFit(f"the file has no channel '{name}'; {nearest(name[:80], sorted(self._detectors))}")
 
 
 def _by_name(named: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -180,6 +179,9 @@ class _Fitting:
             except ValueError as error:
                 raise _NoFit(f"its axis '{channel}': {error}") from error
             self.notes += [f"its axis '{channel}' {note}"] if note else []
+            own = {folded(self.sample.file), folded(self.sample.name)}
+            if axis.gain != 1.0 and folded(self.header.path.name) not in own:
+                self.notes.append(f"its axis '{channel}' has the gain of '{self.sample.name}', which is another file's")
         return _rescaled(axis, gain / factor)
 
 
