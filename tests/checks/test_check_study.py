@@ -202,3 +202,21 @@ def test_a_spillover_keyword_that_makes_no_sense_is_told(study):
     assert [one.replace("\\", "/").split(";")[0] for one in study.problems()] == [
         "fcs/w4.fcs: $SPILLOVER: keyword $SPILLOVER promises a 2 x 2 matrix, which takes 7 fields"
     ]
+
+
+@pytest.mark.parametrize(
+    ("visit", "day", "is_right"),
+    [
+        ("W3", "", True),
+        ("W3", "22", True),
+        ("W3", "90", False),
+        ("day 20", "20", True),
+        ("day 20", "", False),
+        ("w 4", "29", False),
+    ],
+)
+def test_assessments_have_visits_of_their_own_but_no_misspelt_ones(study, visit, day, is_right):
+    head = "subject,visit,study_day,date,platelets_1e9_per_l,bleeding,rescue_therapy"
+    study.write("platelets.csv", f"{head}\nS01,{visit},{day},,9,,\n")
+    told = [problem for problem in study.problems() if "platelets.csv" in problem]
+    assert (told == []) == is_right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from immunomon.specs.assessment_tables import read_assessment_files
 from immunomon.specs.findings import shown
 
 __all__ = ["check_assessments"]
+
+_WITHIN_DAYS = 7
+_WEEK = re.compile(r"W(\d{1,3})")
 
 
 def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
@@ -30,12 +34,19 @@ def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ..
 
 
 def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[Problem]:
-    """Yield a visit that the study does not have, or whose row's day is in the window of another one."""
+    """Yield a visit that is a study's visit misspelt, or means nothing, or whose day is in another visit's window.
+
+    Assessments have visits of their own, such as a platelet count every week: a label that is none of the study's is
+    right if it is that of a week of the study, or if the row says when it was.
+    """
     label, day = row.get("visit"), row.get("study_day")
     if not label:
         return
     visits = {visit.label: visit for visit in study.visits}
     if label not in visits:
+        meant = {_bare(known) for known in visits}
+        if _bare(label) not in meant and _is_of_its_own(label, day, study):
+            return
         remedy = f"{nearest(label[:80], visits, in_order=True)} (blank if unscheduled)"
         yield Problem(str(path), row["line"], "visit", f"no visit named {shown(label)}", remedy)
     elif day is not None and not _holds(visits[label], day):
@@ -43,6 +54,20 @@ def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[P
         if others:
             what = f"{label}, but day {day} is in the window of {others[0]}"
             yield Problem(str(path), row["line"], "visit", what, "correct the visit or the day")
+
+
+def _is_of_its_own(label: str, day: int | None, study: Study) -> bool:
+    """Say whether a label is that of a week of the study, which the day does not contradict, or has a day at all."""
+    week = _WEEK.fullmatch(label)
+    if week is None:
+        return day is not None
+    planned = 7 * int(week[1]) + 1
+    in_study = planned <= max(visit.planned_day for visit in study.visits)
+    return in_study and (day is None or abs(day - planned) <= _WITHIN_DAYS)
+
+
+def _bare(label: str) -> str:
+    return "".join(letter for letter in label.casefold() if letter.isalnum() or letter == "-")
 
 
 def _holds(visit: Visit, day: int) -> bool:
