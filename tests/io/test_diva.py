@@ -3,7 +3,7 @@ import pytest
 from support.workspaces import diva_experiment, diva_gate, diva_region
 
 from immunomon.errors import BadSpec
-from immunomon.io.diva import scale_of_diva
+from immunomon.io.diva_gates import scale_of_diva
 from immunomon.io.workspaces import read_workspace
 from immunomon.model.events import Channel, EventTable
 from immunomon.steps.apply import apply_gates
@@ -62,6 +62,47 @@ def test_booleans_and_the_rest_of_a_population_are_read(tmp_path):
     rest = diva_gate("All Events\\rest", kind="RestOf_Classifier", inputs=inputs)
     found = sizes(read(tmp_path, low, mid, both, rest), [1, 7, 15, 30, 40], [0] * 5)
     assert (found["/both"], found["/rest"]) == (1, 2)
+
+
+def test_a_rest_that_names_its_parent_or_nothing_is_what_lies_in_no_gate_beside_it(tmp_path):
+    low = diva_gate("All Events\\low", diva_region("INTERVAL", "A", None, [(0, 0), (10, 0)]))
+    inner = diva_gate("All Events\\low\\in", diva_region("INTERVAL", "A", None, [(0, 0), (5, 0)]))
+    above = diva_gate("All Events\\low\\rest", kind="RestOf_Classifier", inputs=["All Events\\low"])
+    none = diva_gate("All Events\\other", kind="RestOf_Classifier")
+    named = diva_gate("All Events\\named", kind="RestOf_Classifier", inputs=["All Events", "All Events\\low"])
+    workspace = read(tmp_path, low, inner, above, none, named)
+    found = sizes(workspace, [1, 7, 15, 30, 40], [0] * 5)
+    assert (found["/low/rest"], found["/other"], found["/named"]) == (1, 3, 3)
+    notes = {p.id: p.note for p in workspace.samples[0].placed.populations}
+    assert "the rest beside 'in' is taken" in notes["/low/rest"]
+    assert notes["/named"] == ""
+    alone = diva_gate("All Events\\alone", kind="RestOf_Classifier")
+    failures = {p.id: p.failure for p in read(tmp_path, alone).samples[0].placed.populations}
+    assert "without other gates" in failures["/alone"]
+
+
+def test_a_gate_that_diva_fits_to_each_tube_has_its_stored_outline_and_a_note(tmp_path):
+    workspace = read(
+        tmp_path, diva_gate("All Events\\S", diva_region("POLYGON", "A", "B", SQUARE), "SnapTo_Classifier")
+    )
+    assert sizes(workspace, [9, 20], [10, 10]) == {"/S": 1}
+    assert "fits this gate anew to each tube" in workspace.samples[0].placed.populations[0].note
+
+
+def test_a_biexponential_axis_without_a_scale_value_has_that_of_the_tubes_settings(tmp_path):
+    border = float(scale_of_diva(162).inverse(np.array([0.5]))[0])
+    region = diva_region("INTERVAL", "A", None, [(2048, 0), (4096, 0)])
+    gate = diva_gate("All Events\\high", region, is_x_parameter_scaled="true", x_parameter_scale_value=0)
+    text = diva_experiment(gate, weights={"A": [1]})
+    text = text.replace('<parameter name="A">', '<parameter name="A"><comp_biexp_scale>162</comp_biexp_scale>')
+    (tmp_path / "e.xml").write_text(text, encoding="utf-8")
+    assert sizes(read_workspace(tmp_path / "e.xml"), [border * 0.99, border * 1.01, 1e9], [0, 0, 0]) == {"/high": 2}
+
+
+def test_more_corners_than_anybody_draws_are_refused(tmp_path):
+    region = diva_region("POLYGON", "A", "B", [(n, n) for n in range(10_001)])
+    with pytest.raises(BadSpec, match=r"line \d+: region 'r': it has 10,001 corners"):
+        read(tmp_path, diva_gate("All Events\\c", region))
 
 
 def test_the_parts_of_a_quadrant_lie_below_the_population_it_was_drawn_on(tmp_path):
