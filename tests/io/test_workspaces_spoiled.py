@@ -3,15 +3,21 @@
 import re
 from contextlib import suppress
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fcs_files import write_fcs
+from support.kaluza import analysis_xml, boolean, compensation, entry, measurement, shape, write_analysis
 from support.workspaces import (
     diva_experiment,
     diva_gate,
     diva_region,
     flowjo9_boolean,
+    flowjo9_matrix,
     flowjo9_population,
+    flowjo9_sample,
     flowjo9_shape,
+    flowjo9_table,
     flowjo9_workspace,
     flowjo_sample,
     flowjo_workspace,
@@ -73,6 +79,54 @@ DOCUMENTS = [
         weights={"A": [1, 0], "B": [0, 1]},
     ),
 ]
+RISING = [float(step**3) for step in range(-8, 9)]
+DOCUMENTS += [
+    flowjo9_workspace(
+        samples=flowjo9_sample(
+            flowjo9_population("e", flowjo9_shape("Ellipse", "&lt;A&gt;", "B", [(1, 5), (9, 5), (5, 1), (5, 9)])),
+            flowjo9_population("r", flowjo9_shape("PolyRect", "&lt;A&gt;", "B", [(1, 5), (9, 7)])),
+            flowjo9_boolean("m", "!(G0 | G1)", ["e", "/r"]),
+            compensation=1,
+            parameters='<Parameter name="A" log="1" range="4096" calibrationIndex="1" decades="4" lowValue="1"/>'
+            '<Parameter name="B" log="0" range="4096" highValue="262144" gain="0.015625"/>',
+        ),
+        matrices=flowjo9_matrix("M", SQUARE),
+        tables=flowjo9_table("M <A>", RISING),
+        groups='<GroupNode name="g"><Group groupID="1"><SampleRefs><SampleRef sampleID="1"/></SampleRefs></Group>'
+        '<Population name="c" count="1"/></GroupNode>',
+    ),
+    diva_experiment(
+        worksheets={
+            "W1": diva_gate("All Events\\P1", diva_region("POLYGON", "A", "B", [(1, 2), (3, 4), (5, 1)]))
+            + diva_gate("All Events\\P1\\rest", kind="RestOf_Classifier", inputs=["All Events\\P1"]),
+            "W2": diva_gate("All Events\\Q", diva_region("INTERVAL", "A", None, [(1, 0), (2, 0)]), "SnapTo_Classifier"),
+        },
+        points_to="W1",
+        weights={"A": [1, 0], "B": [0, 1]},
+    ),
+]
+ROUND = "<Coefficients><C>9</C><C>9</C></Coefficients>"
+KALUZA = analysis_xml(
+    entry(
+        shape("P", "p", [("FL1 INT", "C"), ("FL2 INT", "O")], [(1, 2), (900, 20), (400, 800)]),
+        shape("R", "r", [("FL1 INT", "I"), ("FL2 INT", "O")], [(1, 2), (900, 20)], parent="p"),
+        shape("Q", "q", [("FL1 INT", "C"), ("FL2 INT", "C")], [(400, 300)]),
+        shape(
+            "E",
+            "e",
+            [("FL1 INT", "I"), ("FL2 INT", "I")],
+            [(400, 300)],
+            "q++",
+            "<Coefficients><C>9</C><C>9</C></Coefficients>",
+        ),
+        shape("L", "l", [("FL2 INT", "O")], [(1, 0), (500, 0)]),
+        boolean("b", '"p" AND NOT ("l" OR "r")'),
+        measurements=measurement("FL1 INT", "FL1") + measurement("FL2 INT", "FL2"),
+        spill=compensation(["FL1", "FL2"], {("FL1", "FL2"): 0.1}),
+        keywords={"$TOT": "4", "$FIL": "a"},
+        constraints='<HistogramDivider LG="l" RG="l"/>',
+    )
+)
 VALUES = ["", "0", "-1", "-5e9", "1e29", "1e308", "1e999", "nan", "inf", "x", "A", "B", "1_0", "9" * 40, "²"]
 CHANGES = st.lists(st.tuples(st.integers(0, 999), st.sampled_from([*VALUES, None])), min_size=1, max_size=4)
 
@@ -80,6 +134,39 @@ CHANGES = st.lists(st.tuples(st.integers(0, 999), st.sampled_from([*VALUES, None
 @settings(max_examples=300)
 @given(st.sampled_from(DOCUMENTS), CHANGES, st.booleans())
 def test_spoiled_workspaces_are_read_or_refused(tmp_path_factory, text, changes, bins):
+    text = _spoiled(text, changes)
+    path = tmp_path_factory.mktemp("w") / "w.wsp"
+    path.write_text(text, encoding="utf-8")
+    with suppress(BadSpec):
+        workspace = read_workspace(path, bins=bins)
+        assert all(set(sample.order) <= set(sample.placed.ids) for sample in workspace.samples)
+
+
+@settings(max_examples=200)
+@given(CHANGES)
+def test_spoiled_analyses_are_read_or_refused(tmp_path_factory, changes):
+    folder = tmp_path_factory.mktemp("k")
+    data = write_fcs(folder / "a.fcs", np.ones((4, 2)), ("FL1 INT", "FL2 INT")).read_bytes()
+    path = write_analysis(folder / "k.analysis", _spoiled(KALUZA, changes), {"000000.fcs": data})
+    with suppress(BadSpec):
+        workspace = read_workspace(path)
+        assert all(set(sample.order) <= set(sample.placed.ids) for sample in workspace.samples)
+
+
+@settings(max_examples=200)
+@given(st.binary(min_size=1, max_size=4), st.integers(0, 100_000), st.booleans())
+def test_damaged_archives_are_read_or_refused(tmp_path_factory, bytes_there, place, cut):
+    folder = tmp_path_factory.mktemp("k")
+    data = write_fcs(folder / "a.fcs", np.ones((4, 2)), ("FL1 INT", "FL2 INT")).read_bytes()
+    whole = write_analysis(folder / "k.analysis", KALUZA, {"000000.fcs": data}).read_bytes()
+    at = place % len(whole)
+    spoiled = whole[:at] if cut else whole[:at] + bytes_there + whole[at + len(bytes_there) :]
+    (folder / "k.analysis").write_bytes(spoiled)
+    with suppress(BadSpec):
+        read_workspace(folder / "k.analysis")
+
+
+def _spoiled(text, changes):
     for place, value in changes:
         if value is None:  # an element without content is taken out
             elements = list(re.finditer(r"<[^<>?]+/>", text))
@@ -90,8 +177,4 @@ def test_spoiled_workspaces_are_read_or_refused(tmp_path_factory, text, changes,
             spot = spots[place % len(spots)]
             start, end = spot.span(1) if spot.group(1) is not None else spot.span(2)
             text = text[:start] + value + text[end:]
-    path = tmp_path_factory.mktemp("w") / "w.wsp"
-    path.write_text(text, encoding="utf-8")
-    with suppress(BadSpec):
-        workspace = read_workspace(path, bins=bins)
-        assert all(set(sample.order) <= set(sample.placed.ids) for sample in workspace.samples)
+    return text
