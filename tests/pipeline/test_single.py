@@ -9,6 +9,7 @@ from immunomon.gates import GATE_METHODS
 from immunomon.io.memberships import read_memberships
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.pipeline.files import COLUMNS, gate_files
+from immunomon.pipeline.plan import make_plan
 from immunomon.pipeline.single import Compensation, analyse
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel
@@ -119,3 +120,12 @@ def test_gated_frequencies_are_near_the_simulated_truth(trial, name):
     assert all(
         np.median(found) < (0.03 if pop in {"lymphocytes", "t_cells", "cd4"} else 0.12) for pop, found in errors.items()
     )
+
+
+def test_a_study_that_says_nothing_of_compensation_needs_every_files_own_matrix(own_trial):
+    assert make_plan(own_trial).compensation == Compensation(needed=True)
+    study = own_trial / "study.yaml"
+    text = study.read_text(encoding="utf-8")
+    assert "source: file" in text
+    study.write_text(text.replace("source: file", "source: none"), encoding="utf-8", newline="\n")
+    assert make_plan(own_trial).compensation == Compensation(from_file=False)

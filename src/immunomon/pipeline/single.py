@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
 from immunomon.gates import gate_method
-from immunomon.io.fcs import read_fcs
-from immunomon.io.spillover import spillover_of
 from immunomon.kernels.reach import LEVELS
 from immunomon.model.events import ChannelKind, EventTable
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree, PlacedPopulation
-from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.measured import Measured
-from immunomon.model.noise import ChannelNoise, NoiseBook, NoisyScales
+from immunomon.model.noise import NoiseBook, NoisyScales
 from immunomon.model.panel import Panel
 from immunomon.model.quality import Judged, QualityLimits
 from immunomon.model.settled import Estimate, Settled
@@ -28,14 +24,20 @@ from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.model.swapped_pulses import swapped_pulses
 from immunomon.pipeline.controls import ControlsOf
-from immunomon.steps.compensate import compensate
-from immunomon.steps.gate import axes_of, gate
-from immunomon.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
+from immunomon.pipeline.prepared import (
+    FROM_FILE,
+    Compensation,
+    Prepared,
+    is_stained,
+    noise_of_file,
+    prepare,
+    read_compensated,
+)
+from immunomon.steps.gate import gate
 from immunomon.steps.picture import picture
 from immunomon.steps.quantify import quantify
 from immunomon.steps.shake import shake
-from immunomon.steps.sift import Sifted, saturated, sift
-from immunomon.steps.transform import resolve_scales, transform
+from immunomon.steps.sift import Sifted, saturated
 
 __all__ = [
     "FROM_FILE",
@@ -51,48 +53,6 @@ __all__ = [
 
 _FEWEST_FOR_REACH = 200  # events: of fewer, the 99 % quantile is no quantile
 _GROUND = 5000  # events that a sample gives to a gate placed on several samples
-
-
-@dataclass(frozen=True)
-class Compensation:
-    """Which spillover matrix to use: the file's own, or this one (None: none).
-
-    needed: whether a file without a matrix of its own is refused, because nobody said that it needs none.
-    """
-
-    from_file: bool = True
-    matrix: SpilloverMatrix | None = None
-    needed: bool = False
-
-    def of(self, header: FcsHeader) -> SpilloverMatrix | None:
-        """Return the matrix for a file.
-
-        Raises BadSpillover if it is malformed, is not for this file's detectors, or is missing and needed.
-        """
-        if not self.from_file:
-            return None if self.matrix is None else self._fitted(self.matrix, header)
-        matrix = spillover_of(header)
-        if matrix is None and self.needed and is_stained(header):
-            raise BadSpillover(
-                f"{header.path}: the file has no spillover matrix of its own, so it cannot be compensated; give one "
-                "('compensation: source: matrix, path: MATRIX.csv') or declare that none is needed ('source: none')"
-            )
-        return matrix
-
-    @staticmethod
-    def _fitted(matrix: SpilloverMatrix, header: FcsHeader) -> SpilloverMatrix:
-        try:
-            return fitted_to(matrix, header.channels)
-        except BadSpillover as error:
-            raise BadSpillover(f"{header.path}: {error}") from error
-
-
-def is_stained(header: FcsHeader) -> bool:
-    """Say whether a file has several fluorescence channels, so that one can spill into another."""
-    return sum(channel.kind is ChannelKind.FLUORESCENCE for channel in header.channels) > 1
-
-
-FROM_FILE = Compensation()
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,22 +101,31 @@ def analyse(
     acquisition is judged by; if they say so, flagged events belong to no population. Raises BadFcs, BadSpillover,
     SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    ready = _prepared(path, strategy, panel, compensation, reading, book)
+    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.sifted)
-    tree = gate(
-        ready.display,
-        strategy,
-        ready.scales,
-        settled=settled,
-        controls=at_hand,
-        among=among,
-        dead=ready.sifted.dead,
+    tree = _gated(
+        gate(
+            ready.display,
+            strategy,
+            ready.scales,
+            settled=settled,
+            controls=at_hand,
+            among=among,
+            dead=ready.sifted.dead,
+        ),
+        ready,
     )
     shaken = shake(tree, ready.display, strategy, scales=ready.scales)
-    measured = _doubted(quantify(tree, ready.compensated, ready.markers), tree, ready)
-    measured = replace(measured, gate_errors=shaken.gate_errors, border_errors=shaken.border_errors)
+    measured = quantify(tree, ready.compensated, ready.markers)
+    about_file = {ROOT: ready.sifted.doubts} if ready.sifted.doubts else {}
+    measured = replace(
+        measured,
+        gate_errors=shaken.gate_errors,
+        border_errors=shaken.border_errors,
+        doubts={**about_file, **measured.doubts},
+    )
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
     return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated, judged)
 
@@ -177,12 +146,11 @@ def _kept(unflagged: NDArray[np.bool_] | None, sifted: Sifted) -> NDArray[np.boo
     return unflagged & sifted.numbers
 
 
-def _doubted(measured: Measured, tree: GateTree, ready: _Prepared) -> Measured:
-    """Return the measurements with the doubts that are about the file, and about what lies at a channel's top."""
-    doubts = dict(measured.doubts) | ({ROOT: ready.sifted.doubts} if ready.sifted.doubts else {})
-    for population, more in saturated(tree, ready.raw).items():
-        doubts[population] = (*doubts.get(population, ()), *more)
-    return replace(measured, doubts=doubts)
+def _gated(tree: GateTree, ready: Prepared) -> GateTree:
+    """Return the tree with the doubts about what lies at a channel's top."""
+    doubts = saturated(tree, ready.raw)
+    doubted = (replace(p, doubts=(*p.doubts, *doubts.get(p.id, ()))) for p in tree.populations)
+    return replace(tree, populations=tuple(doubted)) if doubts else tree
 
 
 def gate_file(
@@ -203,11 +171,11 @@ def gate_file(
     compile the first time; the result depends on neither. say: called with what was repaired, what is missing, and what
     was left out. Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation, reading, book, fast=fast)
+    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, fast=fast)
     if say:
         for remark in _remarks(ready, compensation):
             say(f"{path}: {remark}")
-    return gate(
+    tree = gate(
         ready.display,
         strategy,
         ready.scales,
@@ -215,9 +183,10 @@ def gate_file(
         dead=ready.sifted.dead,
         threads=threads,
     )
+    return _gated(tree, ready)
 
 
-def _remarks(ready: _Prepared, compensation: Compensation) -> Iterator[str]:
+def _remarks(ready: Prepared, compensation: Compensation) -> Iterator[str]:
     yield from ready.header.deviations
     if ready.spillover is None and compensation.from_file and is_stained(ready.header):
         yield "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
@@ -240,7 +209,7 @@ def first_look(
 
     Raises what ``analyse`` raises.
     """
-    ready = _prepared(path, strategy, panel, compensation, reading, book)
+    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.sifted)
@@ -275,93 +244,3 @@ def _reach(axes: Sequence[str], mask: NDArray[np.bool_] | None, events: EventTab
     some = events.take(rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)])
     stained = [axis for axis in axes if events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE]
     return {axis: np.quantile(some.column(axis), LEVELS).tolist() for axis in stained}
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    header: FcsHeader
-    raw: EventTable
-    spillover: SpilloverMatrix | None
-    markers: Sequence[str]
-    compensated: EventTable
-    scales: NoisyScales
-    display: EventTable
-    sifted: Sifted
-
-
-def read_compensated(
-    path: Path, axes: Sequence[str], reading: Reading = AS_JUDGED, *, panel: Panel, compensation: Compensation
-) -> EventTable:
-    """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
-    header = panel.known_in(header)
-    events = raw.labelled(panel.label_file(header))
-    return compensate(events, compensation.of(header), wanted=list(axes))
-
-
-def _prepared(
-    path: Path,
-    strategy: GatingStrategy,
-    panel: Panel | None,
-    compensation: Compensation,
-    reading: Reading,
-    book: NoiseBook | None,
-    *,
-    fast: bool = True,
-) -> _Prepared:
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
-    events, spillover, compensated = _compensated(path, header, raw, strategy, panel, compensation)
-    axes = axes_of(strategy)
-    if book is None:
-        book = book_of(compensated, [channel.name for channel in compensated.channels])
-    scales = resolve_scales(strategy, axes, compensated, book)
-    sifted = sift(events, compensated, axes)
-    # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
-    display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
-    return _Prepared(header, events, spillover, _markers(events, panel), compensated, scales, display, sifted)
-
-
-def _compensated(
-    path: Path,
-    header: FcsHeader,
-    raw: EventTable,
-    strategy: GatingStrategy,
-    panel: Panel | None,
-    compensation: Compensation,
-) -> tuple[EventTable, SpilloverMatrix | None, EventTable]:
-    """Return the events under the panel's names, the matrix, and the axes and markers compensated."""
-    try:
-        header = panel.known_in(header) if panel else header
-        events = raw.labelled(panel.label_file(header)) if panel else raw
-        axes = axes_of(strategy)
-        missing = [axis for axis in axes if not events.has(axis)]
-        if missing:
-            events.index(missing[0])  # raises with the nearest name
-        spillover = compensation.of(header)
-        return events, spillover, compensate(events, spillover, wanted=[*axes, *_markers(events, panel)])
-    except (UnknownChannel, AmbiguousChannel) as error:
-        text = str(error)
-        raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
-
-
-def noise_of_file(
-    path: Path,
-    strategy: GatingStrategy,
-    *,
-    panel: Panel | None = None,
-    compensation: Compensation = FROM_FILE,
-    reading: Reading = AS_JUDGED,
-) -> tuple[ChannelNoise, ...]:
-    """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
-    some = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
-    compensated = _compensated(path, header, some, strategy, panel, compensation)[2]
-    return measure_noise(compensated, [channel.name for channel in compensated.channels])
-
-
-def _markers(events: EventTable, panel: Panel | None) -> Sequence[str]:
-    if panel is not None:
-        return [marker.name for marker in panel.markers]
-    fluorescence = [c for c in events.channels if c.kind is ChannelKind.FLUORESCENCE]
-    names = [replace(channel).name for channel in fluorescence]
-    return [c.name if names.count(c.name) == 1 else c.detector for c in fluorescence]

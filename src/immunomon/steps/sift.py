@@ -91,26 +91,31 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
     raw: the events that the gates were placed on, as read. The top is where the events pile up, whatever range the
     file states: no continuous signal has a tenth of its events at its largest value.
     """
-    tops: dict[str, Mask] = {}
+    tops: dict[str, Mask | None] = {}
     found: dict[str, tuple[Doubt, ...]] = {}
     for population in tree.populations:
         mask = tree.memberships.get(population.id)
         if mask is None or population.gate is None:
             continue
-        doubts = []
         for axis in population.gate.axes:
             if axis not in tops:
                 tops[axis] = _at_top(raw, axis)
-            count, total = int(np.count_nonzero(tops[axis] & mask)), int(np.count_nonzero(mask))
-            if count >= max(_FEWEST_AT_TOP, _MUCH_AT_TOP * total):
-                doubts.append(Doubt("saturated", axis, f"{100 * count / total:.0f} % of {population.id}"))
-        if doubts:
-            found[population.id] = tuple(doubts)
+        at_top = {axis: top for axis in population.gate.axes if (top := tops[axis]) is not None}
+        counts = {axis: int(np.count_nonzero(top & mask)) for axis, top in at_top.items()}
+        total = int(np.count_nonzero(mask)) if counts else 0
+        if doubts := tuple(
+            Doubt("saturated", axis, f"{100 * count / total:.0f} % of {population.id}")
+            for axis, count in counts.items()
+            if count >= max(_FEWEST_AT_TOP, _MUCH_AT_TOP * total)
+        ):
+            found[population.id] = doubts
     return found
 
 
-def _at_top(raw: EventTable, axis: str) -> Mask:
+def _at_top(raw: EventTable, axis: str) -> Mask | None:
+    """Return which events lie at a channel's largest value, None if hardly any do."""
     place = raw.index(axis)
     values = raw.stored([place])[:, place]
-    finite = values[np.isfinite(values)]
-    return np.asarray(values >= finite.max()) if finite.size else np.zeros(values.size, dtype=np.bool_)
+    top = np.max(values, where=np.isfinite(values), initial=-np.inf)
+    mask = np.asarray(values == top)
+    return mask if np.count_nonzero(mask) >= _FEWEST_AT_TOP else None
