@@ -93,12 +93,13 @@ def _stains() -> Iterator[Condition]:
         for factor in (0.15, 0.5):
             meaning = f"{dye} at {factor} of its brightness"
             yield Condition(f"{dye}-x{factor}", Kind.STAIN, meaning, stains={dye: factor})
-        meaning = f"no {dye} in the tubes of the last visit"
-        yield Condition(f"failed-{dye}-last-visit", Kind.STAIN, meaning, stains={dye: 0.0}, last_visit_only=True)
-    background = Appearance(viability_background=12.0)
-    yield Condition(
-        "viability-x12", Kind.STAIN, "live cells take up 12 times as much of the viability dye", appearance=background
-    )
+        for name, factor in ((f"failed-{dye}", 0.0), (f"{dye}-x0.15", 0.15)):
+            meaning = f"{dye} at {factor:g} of its brightness in the tubes of the last visit"
+            yield Condition(f"{name}-last-visit", Kind.STAIN, meaning, stains={dye: factor}, last_visit_only=True)
+    for times in (12, 40):
+        meaning = f"live cells take up {times} times as much of the viability dye"
+        background = Appearance(viability_background=times)
+        yield Condition(f"viability-x{times}", Kind.STAIN, meaning, appearance=background)
 
 
 def _cells() -> Iterator[Condition]:
