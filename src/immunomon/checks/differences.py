@@ -10,9 +10,10 @@ from typing import TypeVar
 from immunomon.checks.channels import OTHER_STAINS
 from immunomon.checks.tube import Tube
 from immunomon.errors import Problem
+from immunomon.model.accepted import AcceptedDifference
 from immunomon.model.events import ChannelKind
 from immunomon.model.panel import Panel, plain
-from immunomon.model.study import AcceptedDifference, RoleKind
+from immunomon.model.study import RoleKind
 from immunomon.specs.findings import shown
 
 __all__ = ["Differences", "check_against_others"]
@@ -34,10 +35,11 @@ class Differences:
     notes: list[str] = field(default_factory=list)
     used: set[AcceptedDifference] = field(default_factory=set)
 
-    def add(self, kind: str, tube: Tube, what: str, remedy: str) -> None:
+    def add(self, kind: str, tube: Tube, *, what: str, remedy: str) -> None:
         """Add a file that differs, as a problem or, where the study accepts it, as a note with the reason."""
+        sample = tube.sample
         for accepted in self.accepted:
-            if accepted.covers(kind, tube.sample):
+            if accepted.covers(kind, panel=sample.panel, batch=sample.batch, sample=sample.id):
                 self.used.add(accepted)
                 self.notes.append(f"{tube.path}: {what}; accepted: {accepted.reason}")
                 return
@@ -76,7 +78,7 @@ def _odd_voltages(tubes: Sequence[Tube], batch: str, found: Differences) -> Mapp
         if odd:
             what = f"voltages differ from most files of {of_batch}: {', '.join(odd)}"
             remedy = "check the cytometer's settings that day, or accept it in study.yaml with a reason (accept:)"
-            found.add("voltages", tube, what, f"intensities cannot be compared: {remedy}")
+            found.add("voltages", tube, what=what, remedy=f"intensities cannot be compared: {remedy}")
     undecided = sorted({detector for voltages in own for detector in voltages if detector not in usual})
     if undecided:
         values = [f"{name} {_counted({v[name] for v in own if name in v})}" for name in undecided]
@@ -114,7 +116,7 @@ def _odd_markers(tubes: Sequence[Tube], found: Differences) -> None:
         ]
         if odd:
             what = f"marker names differ from most files of panel '{found.panel.name}': {', '.join(odd)}"
-            found.add("marker-names", tube, what, "check that it is the right tube")
+            found.add("marker-names", tube, what=what, remedy="check that it is the right tube")
 
 
 def _is_left_out(tube: Tube, marker: str) -> bool:
@@ -132,7 +134,7 @@ def _odd_channels(tubes: Sequence[Tube], found: Differences) -> None:
         parts += [f"it has {', '.join(sorted(own - usual))} besides"] if own - usual else []
         if parts:
             what = f"channels differ from {number} files of panel '{found.panel.name}': {' and '.join(parts)}"
-            found.add("channels", tube, what, "check that it was recorded with the same settings")
+            found.add("channels", tube, what=what, remedy="check that it was recorded with the same settings")
 
 
 def _beside(tube: Tube, panel: Panel) -> frozenset[str]:

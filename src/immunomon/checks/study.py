@@ -22,11 +22,12 @@ from immunomon.checks.visits import check_collection_dates, check_file_dates, ch
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
 from immunomon.kernels.spillover import inverse_of
+from immunomon.model.accepted import AcceptedDifference
 from immunomon.model.matrix_labels import fitted_to
 from immunomon.model.panel import Panel
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
-from immunomon.model.study import AcceptedDifference, Sample, Study
+from immunomon.model.study import Sample, Study
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.model.accepted import AcceptedDifference
 from immunomon.model.endpoints import AssessmentRules
 from immunomon.model.fcs import DataOffset, Reading
 from immunomon.model.fluorochromes import names_unstained
@@ -20,7 +21,6 @@ from immunomon.model.steadiness import Steadiness
 from immunomon.model.trust import DOUBTS
 
 __all__ = [
-    "AcceptedDifference",
     "Cohort",
     "CompensationSource",
     "DoseGroup",
@@ -159,30 +159,6 @@ class Sample:
     def reading(self) -> Reading:
         """How the file is read, as far as a person decided it."""
         return Reading(self.data_set, self.data_offset)
-
-
-@dataclass(frozen=True)
-class AcceptedDifference:
-    """A difference between a panel's files that a study accepts, and why: in all files, or in some.
-
-    difference: ``channels``, ``marker-names`` or ``voltages``; panel, batch, sample: "" for all.
-    """
-
-    difference: str
-    reason: str
-    panel: str = ""
-    batch: str = ""
-    sample: str = ""
-
-    def covers(self, difference: str, sample: Sample) -> bool:
-        """Say whether a difference in this file is accepted.
-
-        >>> tube = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), batch="1")
-        >>> AcceptedDifference("voltages", "set daily", batch="1").covers("voltages", tube)
-        True
-        """
-        asked = ((self.panel, sample.panel), (self.batch, sample.batch), (self.sample, sample.id))
-        return difference == self.difference and all(not wanted or wanted == own for wanted, own in asked)
 
 
 @dataclass(frozen=True)

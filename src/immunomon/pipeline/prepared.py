@@ -115,6 +115,7 @@ def prepare(
 ) -> Prepared:
     """Return one file read, compensated and transformed; raises what ``analyse`` raises."""
     header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    header = panel.known_in(header) if panel else header
     events, spillover, compensated = _compensated(path, header, raw, strategy, panel, compensation)
     axes = axes_of(strategy)
     if book is None:
@@ -136,7 +137,6 @@ def _compensated(
 ) -> tuple[EventTable, SpilloverMatrix | None, EventTable]:
     """Return the events under the panel's names, the matrix, and the axes and markers compensated."""
     try:
-        header = panel.known_in(header) if panel else header
         events = raw.labelled(panel.label_file(header)) if panel else raw
         axes = axes_of(strategy)
         missing = [axis for axis in axes if not events.has(axis)]
@@ -159,6 +159,7 @@ def noise_of_file(
 ) -> tuple[ChannelNoise, ...]:
     """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
     header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    header = panel.known_in(header) if panel else header
     some = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
     compensated = _compensated(path, header, some, strategy, panel, compensation)[2]
     return measure_noise(compensated, [channel.name for channel in compensated.channels])

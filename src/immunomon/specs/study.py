@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from immunomon.model.accepted import AcceptedDifference
 from immunomon.model.study import (
-    AcceptedDifference,
     Cohort,
     CompensationSource,
     DoseGroup,
