@@ -193,6 +193,8 @@ def _table(written: CsvFile) -> MatrixTable:
         columns = columns[1:] if columns[0] == "" else columns
     elif not all(_is_number([row.cells[0]]) for row in body) or _are_counted(columns, body):
         columns, named = columns[1:], True
+    if not columns:
+        raise BadSpillover("a header row of detectors and one row per fluorochrome are needed")
     width = len(columns) + named
     for row in body:
         if len(row.cells) != width:
@@ -225,7 +227,9 @@ def _coefficient(written: CsvFile, cell: str, row: CsvRow, column: str) -> float
             raise BadCell("is blank", "write 0 where there is no spillover")
         return written.number(cell.removesuffix("%").strip()) / (100 if cell.endswith("%") else 1)
     except BadCell as error:
-        remedy = "a matrix has a header row of detectors, then numbers; name the right file, or correct it"
+        remedy = error.remedy
+        if error.what.endswith("is not a number"):
+            remedy = "a matrix has a header row of detectors, then numbers; name the right file, or correct it"
         raise BadSpillover(f"line {row.line}{name}, column '{column}': {error.what}; {remedy}") from error
 
 

@@ -22,7 +22,7 @@ __all__ = ["ChannelNames", "MatrixTable", "fitted_to"]
 
 Floats = NDArray[np.float64]
 _OFF_ONE = 0.01  # how far a diagonal may be from 1 (or, in percent, from 100) by rounding
-_MOST, _LEAST = 3.0, -0.5  # what no detector receives of another's light: such values are percents, or an inverse
+_MOST, _LEAST = 3.0, -0.1  # what no detector receives of another's light: such values are percents, or an inverse
 _INVERSE = -0.005  # an estimate has a few slightly negative values; an inverse has hardly any others
 _PREFIX = re.compile(r"^(?:FJ)?Comp-", re.IGNORECASE)
 _DETECTOR = re.compile(r".-[AHW]$", re.IGNORECASE)
@@ -306,8 +306,8 @@ def fitted_to(matrix: SpilloverMatrix, channels: Sequence[Channel]) -> Spillover
                 "the file lacks" if detector is None else f"is '{detector}' in the file, as another of its detectors is"
             )
             raise BadSpillover(
-                f"the matrix has the detector '{label}', which {what}; give the matrix of these files, or remove its "
-                f"row and column: {nearest(label, known)}"
+                f"the matrix has the detector '{label}', which {what}; {nearest(label, known)}; or give the matrix of "
+                "these files, or leave its row and column out"
             )
         found.append(detector)
     return SpilloverMatrix(tuple(found), matrix.values)

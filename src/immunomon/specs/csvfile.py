@@ -113,7 +113,7 @@ class CsvTable:
 
 
 def read_csv(path: Path, max_bytes: int, *, comments: bool = False) -> CsvFile:
-    """Read a CSV file: separated by commas, semicolons or tabs, in UTF-8 or UTF-16, as Excel's ``sep=`` line says.
+    """Read a CSV file: separated by commas, semicolons, tabs (or R's blanks), in UTF-8 or UTF-16, or as ``sep=`` says.
 
     comments: lines that start with ``#`` are passed over. Raises BadSpec if it is missing, too large, or no text.
 
@@ -130,7 +130,7 @@ def read_csv(path: Path, max_bytes: int, *, comments: bool = False) -> CsvFile:
     if stated := _SEP_LINE.fullmatch(text.partition("\n")[0]):
         separator = stated[1].replace("\\t", "\t")
         text = "\n" + text.partition("\n")[2]
-    if separator not in _SEPARATORS:
+    if separator not in (*_SEPARATORS, " "):
         what = f"its first line says that {shown(separator)} separates the cells"
         raise BadSpec([Problem(str(path), 1, "", what, "save it with commas, semicolons or tabs")])
     rows: list[CsvRow] = []
@@ -223,11 +223,14 @@ def _decoded(path: Path, raw: bytes) -> str:
 def _separator(text: str) -> str:
     head = next((line for line in text.split("\n") if line.strip(' ,;\t"')), "")
     unquoted = re.sub(r'"[^"]*"', "", head)
-    return max(_SEPARATORS, key=unquoted.count)
+    found = max(_SEPARATORS, key=unquoted.count)
+    # R's write.table puts blanks between names in quotes.
+    return " " if found not in unquoted and re.search(r'" +"', head) else found
 
 
 def _split(path: Path, text: str, separator: str, rows: list[CsvRow]) -> Iterator[Problem]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    blanks = separator == " "
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=blanks)
     try:
         for raw in reader:
             cells = tuple(cell.strip().strip(_INVISIBLE).strip() for cell in raw)
