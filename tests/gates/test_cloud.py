@@ -149,6 +149,23 @@ def test_a_cloud_that_the_markers_contradict_is_doubted():
     assert "of the gate are CD3+" in doubt.detail
 
 
+def test_a_marker_that_all_clouds_have_alike_is_doubted():
+    events, _ = blood(seed=13, lymphocytes=5000, monocytes=4000)
+    values = events.values.copy()
+    values[:, 2] = np.random.default_rng(1).permutation(values[:, 2])
+    (doubt,) = scatter_gate(T_CELLS).fit(EventTable(values, CHANNELS, Scale.DISPLAY), SCALES).doubts
+    assert "as many CD3+ cells outside" in doubt.detail
+
+
+@pytest.mark.parametrize("noise", [30.0, 300.0, 3000.0])
+def test_noise_of_any_width_is_no_evidence(noise):
+    events, _ = blood(seed=14)
+    values = events.values.copy()
+    values[:, 2:] = np.random.default_rng(2).normal(0, noise, (events.count, 2))
+    placement = scatter_gate().fit(EventTable(values, CHANNELS, Scale.DISPLAY), SCALES)
+    assert [doubt.code for doubt in placement.doubts] == ["cloud_unconfirmed"]
+
+
 def test_moving_a_gate_by_nothing_leaves_it_where_it_was_fitted():
     events, _ = blood(seed=10)
     gate = scatter_gate()

@@ -29,6 +29,7 @@ _LEAST = 50  # positive events that are evidence
 _APART = 9.0  # squared distance from which on two clouds are different ones
 # What speaks against a gate: too few of the positive cells inside, too many excluded ones, too many of other clouds.
 _INSIDE, _EXCLUDED, _IMPURE = 0.85, 0.1, 0.12
+_OUTSIDE = 0.05  # of all events: fewer outside the gate cannot be compared with those inside
 _DIP = 0.7  # of the lower peak: a density that sinks no further between two clouds does not part them
 
 
@@ -79,7 +80,7 @@ class Chosen:
     """The clouds, which of them is meant first, which others belong to it, and on what evidence.
 
     members: (clouds,), the first one among them. flags: what the markers say; None if they say nothing. apart: whether
-    another cloud would have been taken without them.
+    another cloud would have been taken without them; elsewhere: whether a compact cloud apart is as positive.
     """
 
     clouds: Clouds
@@ -87,6 +88,7 @@ class Chosen:
     members: Mask
     flags: Flags | None = None
     apart: bool = False
+    elsewhere: bool = False
 
     def share(self, points: Floats) -> Floats:
         """Return the probability that each point belongs to the clouds that are meant, (points,)."""
@@ -132,10 +134,10 @@ def _by_markers(scatter: Scatter, flags: Flags) -> Chosen:
     positive, excluded = share[flags.positive].sum(axis=0) / held, share[flags.excluded].sum(axis=0) / held
     usual = max(float(flags.positive.mean()), 1e-9)
     first = int(np.argmax(held * positive * np.log(np.maximum(positive, 1e-12) / usual)))
-    near = clouds.distances(clouds.centers)[:, first] <= _APART
-    members = near & (positive >= positive[first] / 2) & (excluded < 0.3)
+    near, alike = clouds.distances(clouds.centers)[:, first] <= _APART, positive >= positive[first] / 2
+    members = near & alike & (excluded < 0.3)
     members[first] = True
-    return Chosen(clouds, first, members)
+    return Chosen(clouds, first, members, elsewhere=bool((alike & ~near & _compact(clouds)).any()))
 
 
 def _around(scatter: Scatter, flags: Flags) -> Clouds:
@@ -192,13 +194,15 @@ def doubts_of(
     inside = chosen.inside(points, radii)
     held, names, against = max(int(np.count_nonzero(inside)), 1), ", ".join(flags.markers), ", ".join(evidence.exclude)
     positive, excluded = (np.count_nonzero(inside & mask) for mask in (flags.positive, flags.excluded))
-    all_of_them = np.count_nonzero(flags.positive)
+    all_of_them, outside = np.count_nonzero(flags.positive), inside.size - np.count_nonzero(inside)
+    alike = outside > _OUTSIDE * inside.size and (all_of_them - positive) / outside >= positive / held / 2
     seen = [
         (positive < _INSIDE * all_of_them, f"only {positive / all_of_them:.0%} of the {names}+ cells are inside"),
         (excluded > _EXCLUDED * held, f"{excluded / held:.0%} of the gate are {against}+"),
         (positive < evidence.share * held, f"only {positive / held:.0%} of the gate are {names}+"),
         (impurity > _IMPURE, f"{impurity:.0%} of the gate belong to other clouds"),
         (chosen.apart, "a less granular cloud lies apart from it"),
+        (chosen.elsewhere or alike, f"there are as many {names}+ cells outside"),
     ]
     words = "; ".join(sentence for speaks, sentence in seen if speaks)
     return (Doubt("cloud_contradicted", detail=words),) if words else ()

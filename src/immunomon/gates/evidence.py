@@ -20,6 +20,7 @@ Mask = NDArray[np.bool_]
 _LEAST = 50  # events on either side of a border that a marker can be trusted with
 _LEAST_SHARE = 0.003
 _APART = 1.5  # robust standard deviations between the middles of negative and positive events
+_NOISE = 3.0  # spreads of the negatives: on a scale that is linear so far, noise about 0 has one mode
 _BEAD = 0.25  # of the 99.9 % quantile: what is brighter than this in every detector is no cell
 
 
@@ -76,7 +77,7 @@ def _cofactor(values: Floats, top: float) -> float:
     brightest = float(np.quantile(finite, 0.999)) if finite.size else 0.0
     below = finite[finite < 0]
     noise = 1.4826 * float(np.median(-below)) if below.size > 0.01 * finite.size else 0.0
-    return max(min(top / 1750, brightest / 20), noise, 1e-9 * top)
+    return max(min(top / 1750, brightest / 20), _NOISE * noise, 1e-9 * top)
 
 
 def _border(values: Floats) -> float | None:
