@@ -11,6 +11,7 @@ from immunomon.checks.study import StudyCheck
 from immunomon.checks.tube import Progress, deviation_notes, pulse_notes, read_headers
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.specs.catalog import find_panel
+from immunomon.specs.dated import dated_lines
 from immunomon.specs.findings import shown
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel
@@ -27,12 +28,16 @@ _SPEC_FOLDERS = {"panels": "panel", "gating": "strategy"}
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found: the problems, how many specs (YAML and CSV) and FCS files it read, and what else to say."""
+    """What a check found: the problems, how many specs (YAML and CSV) and FCS files it read, and what else to say.
+
+    warnings: what is read, but should be written otherwise.
+    """
 
     problems: tuple[Problem, ...]
     specs: int
     fcs_files: int
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def check_paths(
@@ -54,7 +59,8 @@ def check_paths(
     for path in paths:
         check.path(path)
     problems = tuple(dict.fromkeys(check.problems))
-    return CheckReport(problems, len(check.specs), len(check.fcs_files), tuple(dict.fromkeys(check.notes)))
+    notes, warnings = (tuple(dict.fromkeys(lines)) for lines in (check.notes, check.warnings))
+    return CheckReport(problems, len(check.specs), len(check.fcs_files), notes, warnings)
 
 
 @dataclass
@@ -66,6 +72,7 @@ class _Check:
     specs: set[Path] = field(default_factory=set)
     fcs_files: set[Path] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def path(self, path: Path) -> None:
         if path.is_dir():
@@ -107,6 +114,7 @@ class _Check:
         check.run()
         self.problems += check.problems
         self.notes += check.notes
+        self.warnings += check.warnings
         self.specs.update(path.resolve() for path in check.specs)
         self.fcs_files.update(path.resolve() for path in check.fcs_files)
 
@@ -156,6 +164,7 @@ class _Check:
                         path, f"panel '{name}' has problems, so that the axes were not checked", "correct it first"
                     )
         load_strategy(path, methods=self.methods, panel=panel)
+        self.warnings += dated_lines(path)
 
     def name(self, path: Path, file: YamlFile) -> None:
         """Where files are found by name, the name inside must be the file's."""

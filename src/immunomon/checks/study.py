@@ -29,6 +29,7 @@ from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import Sample, Study
 from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.dated import dated_lines
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import read_samples
@@ -50,6 +51,7 @@ class StudyCheck:
     specs: list[Path] = field(default_factory=list)
     fcs_files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Check the study file, its panels and strategies, the sample list, and the header of every listed file."""
@@ -127,6 +129,7 @@ class StudyCheck:
                 path = find_strategy(use.strategy, study.folder)
                 self.specs.append(path)
                 strategies.append(load_strategy(path, methods=self.methods, panel=panels.get(use.panel)))
+                self.warnings += dated_lines(path)
             except BadSpec as error:
                 self.problems += error.problems
         return panels, strategies

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -10,8 +11,9 @@ import typer
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
 from immunomon.delivery.mapping import read_map
-from immunomon.errors import counted
+from immunomon.errors import BadSpec, counted
 from immunomon.gates import GATE_METHODS
+from immunomon.pipeline.declared_scales import scale_warnings_of_study
 from immunomon.specs.analysis import load_analysis
 
 __all__ = ["check"]
@@ -35,10 +37,20 @@ def check(paths: Sequence[Path]) -> int:
             others={"immunomon.cp-map": read_map, "immunomon.analysis": load_analysis},
         )
     read = f"{counted(report.specs, 'spec')} (YAML and CSV) and {counted(report.fcs_files, 'FCS file')}"
-    for line in (*report.notes, *report.problems):
-        typer.echo(str(line))
+    for line in report.warnings:
+        typer.echo(f"warning: {line}")
+    for study in filter(_is_study, paths):
+        with suppress(BadSpec):  # its problems stand below
+            for line in scale_warnings_of_study(study):
+                typer.echo(f"warning: {study}: {line}")
+    for finding in (*report.notes, *report.problems):
+        typer.echo(str(finding))
     if report.problems:
         typer.echo(f"{counted(len(report.problems), 'problem')} in {read}.")
         return 1
     typer.echo(f"No problems in {read}.")
     return 0
+
+
+def _is_study(path: Path) -> bool:
+    return (path / "study.yaml").is_file() or path.name == "study.yaml"

@@ -23,6 +23,7 @@ from immunomon.pipeline.files import COLUMNS, Row, gate_files
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.single import Compensation
 from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.specs.dated import dated_lines
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy
 
@@ -41,7 +42,7 @@ def gate(
     jobs: int | None,
 ) -> int:
     """Gate files and write or print the table; return 0 if every population of every file was placed, else 1."""
-    declared, using, _ = find_gates(strategy, panel)
+    declared, using, path = find_gates(strategy, panel)
     remarks: list[str] = []
     with stages() if len(files) > 1 else nullcontext() as progress:  # one file is done before a bar is drawn
         rows, failures = gate_files(
@@ -62,6 +63,8 @@ def gate(
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8", newline="")
         typer.echo(f"{len(files) - len(failures)} files gated, {len(failures)} failed; the table is in {out}", err=True)
+    for line in dated_lines(path) if isinstance(declared, GatingStrategy) else ():
+        typer.echo(f"warning: {line}", err=True)
     for remark in remarks:
         typer.echo(f"note: {remark}", err=True)
     for failure in failures:

@@ -46,6 +46,8 @@ def run(study: Path, out: Path | None, *, jobs: int | None, reason: str | None =
         console.print(
             f"Made anew, because they were not as the last run left them: {', '.join(summary.changed)}", markup=False
         )
+    for line in summary.warnings:
+        console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
     for line in summary.doubts:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     _say_problems(console, study)
@@ -56,7 +58,10 @@ def run(study: Path, out: Path | None, *, jobs: int | None, reason: str | None =
 
 def _say_problems(console: Console, study: Path) -> None:
     """Say what a check of the study finds: a run does what it can, but not in silence."""
-    found = check_paths([study], methods=GATE_METHODS).problems
+    report = check_paths([study], methods=GATE_METHODS)
+    for line in report.warnings[:_SHOWN]:
+        console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
+    found = report.problems
     for problem in found[:_SHOWN]:
         console.print(f"  problem {problem}", highlight=False, markup=False, soft_wrap=True)
     if len(found) > _SHOWN:

@@ -13,6 +13,7 @@ from immunomon.model.populations import DOUBTS, TABLES
 from immunomon.model.quality import Quality
 from immunomon.pipeline.accounting import Accounted
 from immunomon.pipeline.audit import user_name
+from immunomon.pipeline.declared_scales import scale_warnings
 from immunomon.pipeline.doubted import account_of_doubts
 from immunomon.pipeline.folder import RUN_FORMAT, RunFolder
 from immunomon.pipeline.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
@@ -42,7 +43,7 @@ class RunSummary:
     """How a run ended: how many files were gated now, kept from before, kept as controls, and failed.
 
     changed: samples whose kept results were not as the last run sealed them, and were made anew. doubts: what the
-    values rest on, in numbers, a line each.
+    values rest on, in numbers, a line each. warnings: where declared scales do not fit the files.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class RunSummary:
     failed: tuple[tuple[str, str], ...]
     changed: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -109,7 +111,8 @@ def _run(
     manifest = {**_manifest(plan, results, started), "tables": digests}
     folder.write_json(folder.manifest, manifest, indent=1)
     doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
-    return RunSummary(folder.root, gated, len(before), controls, failed, doubts=doubts)
+    warnings = tuple(manifest["warnings"])
+    return RunSummary(folder.root, gated, len(before), controls, failed, doubts=doubts, warnings=warnings)
 
 
 def _now() -> str:
@@ -204,6 +207,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         "study": dict(_study(plan)),
         "inputs": dict(plan.inputs),
         "scales": scales_record(plan),
+        "warnings": scale_warnings(plan),
         "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},
         "files": [
             {

@@ -24,7 +24,7 @@ from immunomon.pipeline.single import noise_of_file
 from immunomon.steps.measure_noise import pool_noise
 from immunomon.steps.transform import resolve_scales
 
-__all__ = ["book_of_run", "books_of_record", "panel_scales", "scales_record", "with_scales"]
+__all__ = ["book_of_run", "books_of_record", "noise_of_task", "panel_scales", "scales_record", "with_scales"]
 
 Say = Callable[..., None]
 
@@ -63,16 +63,23 @@ def _look(plan: Plan, task: Task, folder: RunFolder) -> bool:
     """Measure one file, unless it was measured before; return False if it cannot be read."""
     if _kept(plan, folder, task) is not None:
         return True
-    strategy, panel = plan.strategies[task.strategy or ""], plan.panels[task.sample.panel]
-    try:
-        found = noise_of_file(
-            task.path, strategy, panel=panel, compensation=plan.compensation, reading=task.sample.reading
-        )
-    except ImmunomonError:
-        return False  # gating it says why
+    found = noise_of_task(plan, task)
+    if found is None:
+        return False
     data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in found]}
     folder.write_json(_file(folder, task), data)
     return True
+
+
+def noise_of_task(plan: Plan, task: Task) -> tuple[ChannelNoise, ...] | None:
+    """Return what one file of a study shows of its noise; None if it cannot be read: gating it says why."""
+    strategy, panel = plan.strategies[task.strategy or ""], plan.panels[task.sample.panel]
+    try:
+        return noise_of_file(
+            task.path, strategy, panel=panel, compensation=plan.compensation, reading=task.sample.reading
+        )
+    except (ImmunomonError, OSError):
+        return None
 
 
 def _kept(plan: Plan, folder: RunFolder, task: Task) -> tuple[ChannelNoise, ...] | None:
