@@ -24,6 +24,7 @@ _CODE = (
     "io",
     "steps",
     "pipeline/single.py",
+    "pipeline/prepared.py",
     "pipeline/scaling.py",
     "pipeline/controls.py",
     "pipeline/settling.py",
