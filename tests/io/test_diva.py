@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from support.fcs_files import write_fcs
 from support.workspaces import diva_experiment, diva_gate, diva_region
 
 from immunomon.errors import BadSpec
 from immunomon.io.diva_gates import scale_of_diva
 from immunomon.io.workspaces import read_workspace
 from immunomon.model.events import Channel, EventTable
+from immunomon.pipeline.workspaces import gate_with_workspace
 from immunomon.steps.apply import apply_gates
 
 SQUARE = [(10, 0), (60, 0), (60, 50), (10, 50)]
@@ -183,3 +185,23 @@ def test_an_experiment_without_tubes_is_refused(tmp_path):
     (tmp_path / "e.xml").write_text("<bdfacs><experiment/></bdfacs>", encoding="utf-8")
     with pytest.raises(BadSpec, match="no samples"):
         read_workspace(tmp_path / "e.xml")
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        ([[1, -0.25], [0, 1]], ""),
+        ([[1, 0.25], [0, 1]], "read as spillover: so they are the file's own matrix"),
+        ([[1, 0], [-0.25, 1]], "read as turned over: so they are the file's own matrix"),
+        ([[1, -0.1], [0, 1]], "differ by up to 0.15"),
+    ],
+)
+def test_the_coefficients_are_held_against_the_files_own_matrix(tmp_path, rows, note):
+    file = write_fcs(tmp_path / "a.fcs", np.array([[100.0, 60.0], [0.0, 60.0]]), ("A", "B"), spill="2,A,B,1,0.25,0,1")
+    weights = {name: [row[place] for row in rows] for place, name in enumerate("AB")}
+    region = diva_region("INTERVAL", "B", None, [(40, 0), (262144, 0)])
+    workspace = read(tmp_path, diva_gate("All Events\\b", region), weights=weights)
+    result = gate_with_workspace([file], workspace)
+    # Of 60, 25 are the other dye's; with a tenth it would be 10.
+    assert [row["count"] for row in result.rows] == [2 if "differ" in note else 1]
+    assert any(note in said for said in result.notes) if note else not any("matri" in said for said in result.notes)

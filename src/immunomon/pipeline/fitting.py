@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from immunomon.errors import ExportFailed, nearest
+from immunomon.errors import BadSpillover, ExportFailed, SingularSpillover, nearest
 from immunomon.io.fcs import read_fcs, read_header
 from immunomon.model.clock import CLOCK, axis_gain, clock_of
 from immunomon.model.events import Channel, ChannelKind, EventTable, folded, kind_of
@@ -24,6 +24,7 @@ from immunomon.pipeline.single import FROM_FILE, Compensation
 
 __all__ = ["Fitted", "fit_to_file", "in_flowjo_units"]
 
+_SAME = 0.005  # two statements of one matrix, each rounded its own way
 _MATRIX = "give one with --compensation MATRIX.csv, or --compensation none if the file is compensated already"
 
 
@@ -129,7 +130,32 @@ class _Fitting:
             self.matrices[name] = matrix
             self.broken[name] = f"the compensation matrix '{name}' does not fit: {error}"
             return
-        self.matrices[name] = _of_read_numbers(replace(matrix, detectors=detectors), self.header)
+        fitted = replace(matrix, detectors=detectors)
+        self.matrices[name] = _of_read_numbers(
+            self._held_against_own(fitted) if matrix.inverted else fitted, self.header
+        )
+
+    def _held_against_own(self, matrix: SpectrumMatrix) -> SpectrumMatrix:
+        """Return coefficients that an experiment says of a file, as the file's own matrix tells how they are meant."""
+        try:
+            own = FROM_FILE.of(self.header)
+            given = np.array(matrix.values)
+            if own is None or set(own.detectors) != set(matrix.detectors):
+                return matrix
+            order = [own.detectors.index(name) for name in matrix.detectors]
+            wanted = np.linalg.inv(own.array)[np.ix_(order, order)]
+            readings = {"": given, "spillover": np.linalg.inv(given), "turned over": given.T}
+            readings["spillover, turned over"] = readings["spillover"].T
+        except (BadSpillover, SingularSpillover, np.linalg.LinAlgError):
+            return matrix  # said where the matrix is used
+        far = {what: float(np.abs(weights - wanted).max()) for what, weights in readings.items()}
+        meant = min(far, key=lambda what: (far[what] > _SAME, list(far).index(what)))
+        if far[meant] > _SAME:
+            self.notes.append(f"its own matrix and the experiment's differ by up to {far['']:.3g}; the latter is used")
+            return matrix
+        if meant:
+            self.notes.append(f"the experiment's coefficients are read as {meant}: so they are the file's own matrix")
+        return replace(matrix, values=tuple(map(tuple, readings[meant].tolist())))
 
     def _fit_axis(self, name: str, axis: GateAxis) -> GateAxis:
         if isinstance(axis.channel, Ratio):
