@@ -89,3 +89,12 @@ def test_events_that_a_method_cannot_tell_from_others_are_in_its_own_error():
     found = shake(replace(tree, populations=(placed,)), events, strategy, scales=SCALES).border_errors["t_cells"]
     without = shake(tree, events, strategy, scales=SCALES).border_errors["t_cells"]
     assert found == pytest.approx(np.hypot(without, 0.05 * tree.size("t_cells")))
+
+
+def test_background_that_a_border_lets_in_is_in_its_own_error():
+    events = overlapping(1)
+    strategy, tree = tree_of(events)
+    placed = replace(tree.populations[0], facts={**tree.populations[0].facts, "background": 0.004})
+    found = shake(replace(tree, populations=(placed,)), events, strategy, scales=SCALES).border_errors["t_cells"]
+    without = shake(tree, events, strategy, scales=SCALES).border_errors["t_cells"]
+    assert found == pytest.approx(np.hypot(without, 0.004 * events.count))

@@ -89,7 +89,8 @@ class Control(ThresholdGate):
     ) -> Threshold:
         position, error = float(np.quantile(values, self.quantile)) + self.lift, quantile_error(values, self.quantile)
         source = f"{self.roles[0]}, {tube.name}, same {tube.near}"
-        facts = {"quantile_events": float(values.size)}
+        # The control's positives are background, of which the sample has as much: part of what lies above the border.
+        facts = {"quantile_events": float(values.size), "background": 1 - self.quantile}
         if not self.align:
             return Threshold(position, error, facts, source, placed_by="control")
         shift, shift_error = self._shift(values, parent, scale)

@@ -29,9 +29,9 @@ class Shaken:
     """Standard errors in events of the parent, by population.
 
     gate_errors: from the place of the gate in this sample. border_errors: from how finely the method can tell where
-    the border ought to lie, from cells of others that the parent's gate is known to hold, and from events that the
-    method knows it cannot tell from the population's (``unseen``); the same way in every sample, so that they are no
-    part of a change.
+    the border ought to lie, from cells of others that the parent's gate is known to hold, from events that the method
+    knows it cannot tell from the population's (``unseen``), and from the share of the parent that it lets in as
+    ``background``; the same way in every sample, so that they are no part of a change.
     """
 
     gate_errors: Mapping[str, float]
@@ -70,8 +70,9 @@ def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scale
             held = np.count_nonzero(tree.memberships[placed.id])
             diluted = _impurity(tree, placed.parent) * held
             unseen = placed.facts.get("unseen", 0.0) * held
+            background = placed.facts.get("background", 0.0) * np.count_nonzero(parent)
             borders = [half * move[3] for half, move in zip(halves, moved[placed.id], strict=True)]
-            border_errors[placed.id] = _root([diluted, unseen, *borders])
+            border_errors[placed.id] = _root([diluted, unseen, background, *borders])
     return Shaken(gate_errors, border_errors)
 
 
