@@ -9,8 +9,9 @@ import pytest
 
 from immunomon.errors import BadSpillover
 from immunomon.io.spillover import parse_spillover, read_matrix_csv
+from immunomon.model.channel_names import ChannelNames
 from immunomon.model.events import Channel
-from immunomon.model.matrix_labels import ChannelNames, MatrixTable, fitted_to
+from immunomon.model.matrix_labels import MatrixTable, fitted_to
 from immunomon.model.panel import Marker, Panel
 from immunomon.model.spillover import SpilloverMatrix
 

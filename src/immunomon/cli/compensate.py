@@ -12,7 +12,8 @@ from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
 from immunomon.io.spillover import write_matrix_csv
 from immunomon.model.panel import Panel
 from immunomon.model.study import RoleKind, Sample, Study
-from immunomon.pipeline.compensation import Controls, ControlsResult, Method, from_controls, write_record
+from immunomon.pipeline.compensation import Controls, ControlsResult, Method, from_controls
+from immunomon.pipeline.compensation_record import write_record
 from immunomon.specs.catalog import find_panel
 from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import load_samples

@@ -10,9 +10,10 @@ from pathlib import Path
 from immunomon.errors import BadSpec, BadSpillover, SingularSpillover, nearest
 from immunomon.io.fcs_header import whole_number
 from immunomon.kernels.spillover import inverse_of
+from immunomon.model.channel_names import ChannelNames
 from immunomon.model.events import Channel, ChannelKind
 from immunomon.model.fcs import FcsHeader
-from immunomon.model.matrix_labels import ChannelNames, MatrixTable
+from immunomon.model.matrix_labels import MatrixTable
 from immunomon.model.panel import Panel
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels

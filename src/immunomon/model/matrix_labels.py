@@ -3,96 +3,26 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import BadSpillover, nearest
+from immunomon.model.channel_names import ChannelNames, as_written, bare_label
 from immunomon.model.events import Channel
-from immunomon.model.fluorochromes import fluorochrome_key
-from immunomon.model.panel import Panel
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
 
-__all__ = ["ChannelNames", "MatrixTable", "fitted_to"]
+__all__ = ["MatrixTable", "fitted_to"]
 
 Floats = NDArray[np.float64]
 _OFF_ONE = 0.01  # how far a diagonal may be from 1 (or, in percent, from 100) by rounding
 _MOST, _LEAST = 3.0, -0.1  # what no detector receives of another's light: such values are percents, or an inverse
 _INVERSE = -0.005  # an estimate has a few slightly negative values; an inverse has hardly any others
-_PREFIX = re.compile(r"^(?:FJ)?Comp-", re.IGNORECASE)
 _DETECTOR = re.compile(r".-[AHW]$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class ChannelNames:
-    """The detectors that are known, each with its other names: its fluorochrome and its marker."""
-
-    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, channels: Iterable[Channel] = (), panels: Iterable[Panel] = ()) -> ChannelNames:
-        """Return the names of a file's channels, or of the panels' detectors.
-
-        >>> ChannelNames.of([Channel("FL1-A", "CD3")]).detector_of("CD3")
-        'FL1-A'
-        """
-        others: dict[str, tuple[str, ...]] = {}
-        for channel in channels:
-            others[channel.detector] = tuple(name for name in (channel.marker, *channel.aliases) if name)
-        for marker in (marker for panel in panels for marker in panel.markers):
-            names = (marker.fluorochrome, f"{marker.fluorochrome}-A", marker.name, *marker.aliases)
-            others[marker.detector] = (*others.get(marker.detector, ()), *names)
-        return cls(others)
-
-    def detector_of(self, label: str, detectors: Iterable[str] | None = None) -> str | None:
-        """Return the detector that a label means, or None: among the known ones, or among those given.
-
-        As it is written first; then without ``Comp-``, ``<>`` and ``:: marker``; then by fluorochrome or marker; then
-        whatever its case, blanks and hyphens; then without ``-A``. Raises BadSpillover if two fit alike.
-
-        >>> names = ChannelNames({"YG1-A": ("PE",), "B1-A": ("FITC",)})
-        >>> names.detector_of("Comp-B1-A :: CD3"), names.detector_of("pe"), names.detector_of("APC")
-        ('B1-A', 'YG1-A', None)
-        """
-        candidates = tuple(self.others if detectors is None else detectors)
-        for alike in (_as_written, _bare, None, _plain, _without_area):
-            found = [name for name in candidates if self._fits(label, name, alike)]
-            if len(found) > 1:
-                raise BadSpillover(f"'{label}' may be the detector {' or '.join(found)}; write the detector's own name")
-            if found:
-                return found[0]
-        return None
-
-    def _fits(self, label: str, detector: str, alike: Callable[[str], str] | None) -> bool:
-        if alike is not None:
-            return alike(label) == alike(detector) != ""
-        keys = {fluorochrome_key(name) for name in self.others.get(detector, ())} - {""}
-        return bool({fluorochrome_key(_bare(label)), fluorochrome_key(_without_area(label))} & keys)
-
-
-def _as_written(label: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", label).split())
-
-
-def _bare(label: str) -> str:
-    name = _as_written(label).partition("::")[0].strip()
-    if name.startswith("<") and name.endswith(">"):
-        name = name[1:-1].strip()
-    return _PREFIX.sub("", name)
-
-
-def _plain(label: str) -> str:
-    return "".join(letter for letter in unicodedata.normalize("NFKC", _bare(label)).casefold() if letter.isalnum())
-
-
-def _without_area(label: str) -> str:
-    bare = _bare(label)
-    return _plain(bare[:-2] if bare[-2:].upper() == "-A" else bare)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +99,7 @@ class MatrixTable:
         for place, label in enumerate(self.columns):
             if not label.strip():
                 self._refuse(f"column {place + 1} has no name; name the detector, or remove the column")
-            meant = label if label in names.others else names.detector_of(label) or _as_written(label)
+            meant = label if label in names.others else names.detector_of(label) or as_written(label)
             if meant in columns:
                 other = self.columns[columns.index(meant)]
                 self._refuse(
@@ -191,7 +121,9 @@ class MatrixTable:
 
     def _own_columns(self, columns: Sequence[str], names: ChannelNames) -> list[int] | None:
         """Return each row's own column by its label; None if the labels are not those of the columns at all."""
-        detectors = {*names.others} | {name for name in (*self.rows, *self.columns) if _DETECTOR.search(_bare(name))}
+        detectors = {*names.others} | {
+            name for name in (*self.rows, *self.columns) if _DETECTOR.search(bare_label(name))
+        }
         if all(label in detectors for label in self.rows) and not any(label in detectors for label in self.columns):
             self._refuse(
                 "its rows are named by detectors and its columns by fluorochromes, but a row is a fluorochrome and a "

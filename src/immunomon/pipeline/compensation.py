@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +16,11 @@ from immunomon.model.events import Channel, ChannelKind, EventTable
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, names_unstained, stain_named_in
 from immunomon.model.panel import Panel
-from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.pipeline.provenance import file_digest
 from immunomon.steps.estimate_spillover import estimate_spillover, refuse_shared_peaks
 from immunomon.steps.judge_control import ControlLimits, gated_cells, judge_control, own_negatives
 
-__all__ = ["Controls", "ControlsResult", "Method", "fluorescence_detectors", "from_controls", "write_record"]
+__all__ = ["Controls", "ControlsResult", "Method", "fluorescence_detectors", "from_controls"]
 
 Method = Literal["auto", "spillover", "unmixing"]
 _ROUNDS = 2  # of finding the controls' own negatives: the first may take a stain for the cells' own light
@@ -260,64 +258,3 @@ def _consistent(
         if control.peak != usual[control.label.fluorochrome]
     )
     return kept, refused
-
-
-def write_record(path: Path, result: ControlsResult, matrix: str) -> None:
-    """Write how a matrix was made, as JSON: controls with digests, refusals, residual slopes, iterations, software."""
-    estimate = result.estimate
-    record: dict[str, Any] = {"format": "immunomon.compensation/1", "matrix": matrix if estimate else None}
-    record |= {"made_utc": datetime.now(UTC).isoformat(timespec="seconds"), **environment()}
-    record["controls"] = [
-        {
-            **_label_record(control.label),
-            "peak_detector": result.detectors[control.peak],
-            "events": control.total,
-            "in_main_cluster": control.gated,
-            "positives": int(np.count_nonzero(control.positives)),
-            "brightness": round(control.brightness, 3),
-            "separation_sd": round(control.separation, 2),
-        }
-        for control in result.good
-    ]
-    record["refused"] = [
-        {**_label_record(control.label), "fault": control.fault.value, "why": control.what}
-        for control in result.refused
-    ]
-    record["unstained"] = None if result.unstained is None else _label_record(result.unstained)
-    record["missing"] = list(result.missing)
-    record["notes"] = list(result.notes)
-    if estimate is not None:
-        record["estimate"] = _estimate_record(estimate)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
-    unfinished.replace(path)
-
-
-def _label_record(label: ControlLabel) -> Mapping[str, str]:
-    return {
-        "file": label.file,
-        "fluorochrome": label.fluorochrome,
-        "told_by": label.told_by,
-        "panel_detector": label.detector,
-        "sha256": label.digest,
-    }
-
-
-def _estimate_record(estimate: EstimatedSpillover) -> Mapping[str, Any]:
-    spreading = [[None if np.isnan(value) else round(value, 4) for value in row] for row in estimate.spreading.tolist()]
-    return {
-        "method": "spillover" if estimate.is_square else "unmixing",
-        "fluorochromes": list(estimate.fluorochromes),
-        "stains": list(estimate.stains),
-        "own_detectors": list(estimate.own),
-        "iterations": len(estimate.history),
-        "converged": estimate.converged,
-        "largest_residual_slope": estimate.largest_residual,
-        "largest_residual_slope_by_iteration": list(estimate.history),
-        "residual_slopes": estimate.residual.tolist(),
-        "largest_unexplained_slope": float(np.abs(estimate.unexplained).max(initial=0.0)),
-        "spillover_spreading": spreading,
-        "warnings": list(estimate.warnings),
-        "detectors_without_control": list(estimate.others),
-        "spillover_into_detectors_without_control": estimate.into_others.tolist(),
-    }
