@@ -5,6 +5,11 @@ import math
 import pandas as pd
 import pyreadstat
 import pytest
+from support.small_run import small_run
+
+from immunomon.delivery.deliver import deliver_run
+from immunomon.delivery.read import read_delivery
+from immunomon.delivery.rules.check import check_delivery
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +109,20 @@ def test_of_two_tubes_at_a_visit_neither_is_analysed(content, sdtm):
     assert len(rows) == 2
     assert {(one["ANL01FL"], one["CHG"]) for one in rows} == {(None, None)}
     assert {one["ANLREAS"] for one in rows} == {"more than one tube of the panel at the visit"}
+
+
+def test_a_ratio_leads_to_the_records_of_both_of_its_percents(tmp_path):
+    run = small_run(tmp_path / "study", events=6000, panels=("treg", "thelper"))
+    deliver_run(run, tmp_path / "adam", kind="adam")
+    assert check_delivery(tmp_path / "adam").of("error") == ()
+    delivered = read_delivery(tmp_path / "adam")
+    percent = {(row["USUBJID"], row["CPSEQ"]): row for row in delivered["CP"].records()}
+    ratios = [row for row in delivered["ADCP"].records() if row["PARAMCD"] == "TH17TREG"]
+    assert len(ratios) == 6
+    assert sum(row["AVAL"] is not None for row in ratios) >= 3
+    for row in ratios:
+        upper, lower = (percent[row["USUBJID"], row[name]] for name in ("SRCSEQ", "SRCSEQD"))
+        assert [one["CPSPTSTD"].split(",")[0] for one in (upper, lower)] == ["Th17", "Treg"]
+        assert {upper["VISIT"], lower["VISIT"]} == {row["AVISIT"]}
+        if row["AVAL"] is not None:
+            assert row["AVAL"] == pytest.approx(upper["CPSTRESN"] / lower["CPSTRESN"])

@@ -276,3 +276,17 @@ def test_findings_without_visit_limit_or_date_are_delivered_without_them(content
     assert [(one["PCSTRESC"], one["PCSTRESN"]) for one in records(made, "PC")] == [("<LLOQ", None)]
     adlb = next(one for one in adam_datasets(bare, made) if one.name == "ADLB")
     assert [one["AVISIT"] for one in adlb.records() if one["PARAMCD"] == "PLAT"] == ["UNSCHEDULED"]
+
+
+def test_an_adverse_event_keeps_the_words_it_was_reported_in(content, tmp_path):
+    head = "subject,term,system_organ_class,grade,start_day,end_day,serious,related,dose_limiting"
+    rows = ["S01,Pyrexia,,1,2,3,false,true,false,felt hot all night", "S01,Chills,,1,3,3,false,true,false,"]
+    (tmp_path / "adverse_events.csv").write_text("\n".join([f"{head},reported_term", *rows]), encoding="utf-8")
+    made = sdtm_datasets(replace(content, assessments=read_assessments(tmp_path, ["S01"])))
+    terms = [(event["AETERM"], event["AEDECOD"]) for event in records(made, "AE")]
+    assert terms == [("felt hot all night", "Pyrexia"), ("Chills", "Chills")]
+
+    without = [head, rows[1].removesuffix(",")]
+    (tmp_path / "adverse_events.csv").write_text("\n".join(without), encoding="utf-8")
+    made = sdtm_datasets(replace(content, assessments=read_assessments(tmp_path, ["S01"])))
+    assert [(event["AETERM"], event["AEDECOD"]) for event in records(made, "AE")] == [("Chills", "Chills")]

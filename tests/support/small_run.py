@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from immunomon.pipeline.run import run_study
@@ -9,11 +10,11 @@ from immunomon.simulate.trial import simulate_trial
 from support.untraced import untraced
 
 
-def small_run(folder: Path, *, events: int = 3000) -> Path:
-    """Three patients, two visits, one panel; return the run folder, which lies in the study's."""
+def small_run(folder: Path, *, events: int = 3000, panels: Sequence[str] = ("treg",)) -> Path:
+    """Three patients, two visits, by default one panel; return the run folder, which lies in the study's."""
     with untraced():
         study = simulate_trial(
-            folder, events=events, visits=["D-1", "W4"], subjects_per_group=1, panels=["treg"], seed=5
+            folder, events=events, visits=["D-1", "W4"], subjects_per_group=1, panels=list(panels), seed=5
         )
         assert run_study(study, jobs=2).complete
     return study / "run"

@@ -14,6 +14,7 @@ from immunomon.delivery.dataset import Dataset, Value, Variable
 from immunomon.delivery.frames import filled
 from immunomon.delivery.sdtm import Sdtm
 from immunomon.delivery.trial import Person, Trial
+from immunomon.model.ratios import RATIOS
 
 __all__ = ["adam_datasets"]
 
@@ -26,7 +27,7 @@ def adam_datasets(content: Content, sdtm: Sdtm) -> tuple[Dataset, ...]:
     subjects = _subjects(trial)
     change = trial.sponsor.reference_change
     limits = _reference_change(change.assay_cv_percent, change.person_cv_percent)
-    cells = [*_cell_rows(trial, sdtm.cp), *_ratio_rows(content)]
+    cells = [*_cell_rows(trial, sdtm.cp), *_ratio_rows(content, sdtm.cp)]
     made = [
         subjects,
         filled("ADCP", analysed(_numbered(cells), subjects, limits)),
@@ -141,9 +142,11 @@ def _log_odds(row: BdsRow, count: int | None, of: int | None) -> BdsRow:
     )
 
 
-def _ratio_rows(content: Content) -> list[BdsRow]:
+def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
+    """Return the ratios of two percents; the source is the numerator's record, the denominator's stands beside it."""
     trial = content.trial
     rows: list[BdsRow] = []
+    numbers = _percent_numbers(records)
     ratios = {(one.population, one.denominator): one.paramcd for one in content.cp_map.spec.ratios}
     for change in content.changes.values():
         code = ratios.get((str(change["population"]), str(change["denominator"])))
@@ -155,6 +158,7 @@ def _ratio_rows(content: Content) -> list[BdsRow]:
             change["status"] in {"ok", "baseline not reportable", "missing baseline"} and change["value"] is not None
         )
         day = change["study_day"]
+        numerator, denominator = _terms_of(change, numbers)
         rows.append(
             BdsRow(
                 usubjid=trial.usubjid(person.id),
@@ -170,10 +174,34 @@ def _ratio_rows(content: Content) -> list[BdsRow]:
                 baseline=visit.baseline,
                 baseline_type=f"VISIT {trial.baseline.label}" if trial.baseline else "",
                 derived=True,
-                source=("CP", "CPSTRESN", None),
+                source=("CP", "CPSTRESN", numerator),
+                denominator_sequence=denominator,
             )
         )
     return rows
+
+
+def _percent_numbers(records: Sequence[CpRecord]) -> dict[tuple[str, str, str], int]:
+    """Return CPSEQ of each sample's percents by sample id, population and denominator."""
+    measured = ((record.measurement, record.sequence) for record in records)
+    return {
+        (one.sample_id, one.quantity.population, one.quantity.denominator): sequence
+        for one, sequence in measured
+        if one.quantity.statistic == "percent" and one.role == "sample" and one.sample_id
+    }
+
+
+def _terms_of(
+    change: Mapping[str, object], numbers: Mapping[tuple[str, str, str], int]
+) -> tuple[int | None, int | None]:
+    """Return CPSEQ of a ratio's numerator and denominator; None for one that has no record, or several."""
+    ratio = next(one for one in RATIOS if one.population == change["population"])
+    samples = str(change["sample_id"] or "/").split("/")
+    if len(samples) != 2:
+        return None, None
+    terms = zip(samples, (ratio.upper, ratio.lower), strict=True)
+    numerator, denominator = (numbers.get((sample, term.population, term.denominator)) for sample, term in terms)
+    return numerator, denominator
 
 
 def _laboratory_rows(trial: Trial, sdtm: Sdtm) -> list[BdsRow]:

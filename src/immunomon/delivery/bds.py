@@ -19,7 +19,8 @@ class BdsRow:
     """A value as it comes into an analysis dataset.
 
     baseline: whether it is of the baseline visit; doubled: whether the visit has another of the same parameter;
-    derived: whether it was worked out from delivered values; source: domain, variable, number of its SDTM record.
+    derived: whether it was worked out from delivered values; source: domain, variable, number of its SDTM record;
+    denominator_sequence: of a ratio, the number of the denominator's record.
     """
 
     usubjid: str
@@ -37,6 +38,7 @@ class BdsRow:
     doubled: bool = False
     derived: bool = False
     source: tuple[str, str, int | None] = ("", "", None)
+    denominator_sequence: int | None = None
     number: int = 0
 
 
@@ -94,6 +96,7 @@ def analysed(rows: Sequence[BdsRow], subjects: Dataset, limits: tuple[float, flo
                 "SRCDOM": row.source[0],
                 "SRCVAR": row.source[1],
                 "SRCSEQ": row.source[2],
+                **({} if row.denominator_sequence is None else {"SRCSEQD": row.denominator_sequence}),
             }
         )
     return records

@@ -166,7 +166,7 @@ _SUPPLEMENTARY = {
 }
 _ANALYSIS = {
     "LOG-ODDS": "ln((n + 0.5) / (N - n + 0.5)), n being SUPPCP EVTCNT and N DENCNT of the record with number SRCSEQ.",
-    "RATIO": "The quotient of two percents in CP of one visit: numerator and denominator are named in PARAM.",
+    "RATIO": "The percent in CP of the record with number SRCSEQ over that of the record with number SRCSEQD.",
 }
 
 

@@ -18,7 +18,10 @@ _YES = {True: "Y", False: "N", None: None}
 
 
 def adverse_events(trial: Trial, assessments: Assessments) -> list[Record]:
-    """Return AE: terms as collected; their dictionary codes are not known here and stay missing."""
+    """Return AE: the reporter's words beside the coded term; dictionary codes are not known here and stay missing.
+
+    Where the words were not recorded, AETERM is the coded term.
+    """
     records: list[Record] = []
     for row in assessments.rows("adverse_events"):
         person = trial.person(row["subject"])
@@ -26,7 +29,7 @@ def adverse_events(trial: Trial, assessments: Assessments) -> list[Record]:
         records.append(
             {
                 **base(trial, "AE", row["subject"]),
-                "AETERM": row["term"],
+                "AETERM": row.get("reported_term") or row["term"],
                 "AEDECOD": row["term"],
                 "AEBODSYS": row["system_organ_class"],
                 "AESOC": row["system_organ_class"],

@@ -11,6 +11,7 @@ __all__ = ["ASSESSMENT_INPUTS", "InputColumn", "InputTable"]
 class InputColumn:
     """A column: its name, what a cell holds, what it means, and whether it may be blank.
 
+    optional: whether a file may lack the column; its values are then None.
     kind: ``text``, ``number``, ``whole``, ``day`` (a study day: no 0), ``date`` (ISO), ``truth``, or the words allowed.
     low, high: limits of a number.
     """
@@ -21,6 +22,7 @@ class InputColumn:
     needed: bool = False
     low: float | None = None
     high: float | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class InputTable:
     def names(self) -> tuple[str, ...]:
         """The column names, in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def needed_names(self) -> tuple[str, ...]:
+        """The names of the columns that no file may lack."""
+        return tuple(column.name for column in self.columns if not column.optional)
 
 
 _SUBJECT = InputColumn("subject", "text", "subject id as in study.yaml", needed=True)
@@ -110,6 +117,9 @@ _TABLES = (
             InputColumn("serious", "truth", "whether it is serious"),
             InputColumn("related", "truth", "whether it is related to the treatment"),
             InputColumn("dose_limiting", "truth", "whether it is dose-limiting, by the protocol"),
+            InputColumn(
+                "reported_term", "text", "the reporter's own words (AETERM); blank: as the term", optional=True
+            ),
         ),
     ),
 )

@@ -103,7 +103,7 @@ class _Reading:
             if name not in self.table.names:
                 line, known = written.header_line, self.table.names
                 self.complain(line, "header", f"no column named {shown(name)}", nearest(name[:80], known))
-        missing = [name for name in self.table.names if name not in written.columns]
+        missing = [name for name in self.table.needed_names if name not in written.columns]
         if missing:
             self.complain(written.header_line, "", f"has no column {', '.join(missing)}", "add it")
             return []
@@ -118,7 +118,7 @@ class _Reading:
     def row(self, cells: Mapping[str, str], line: int) -> list[Row]:
         row: dict[str, Any] = {"line": line}
         for column in self.table.columns:
-            text = cells[column.name]
+            text = cells.get(column.name, "")
             try:
                 row[column.name] = _value(column, text, self.source) if text else None
             except BadCell as error:

@@ -63,7 +63,9 @@ def _dated(table: Table, received: Received) -> Iterator[Found]:
         if source is None:
             continue
         date = date_of(source.text(f"{one.text('SRCDOM')}DTC"))
-        if table.has("ADT") and sas_date(one.number_in("ADT")) != date:
+        # A value made of two tubes that were not drawn on one day has no date of its own.
+        undated = one.text("PARAMTYP") == "DERIVED" and not one.has("ADT")
+        if table.has("ADT") and not undated and sas_date(one.number_in("ADT")) != date:
             yield Found.at(table.name, one, f"ADT is {one.shown('ADT')}, the source is of {date or 'no day'}")
         number = one.text("VISITNUM") if one.text("VISITNUM") != "0" else ""
         if table.has("VISITNUM") and number != source.text("VISITNUM"):
