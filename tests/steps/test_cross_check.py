@@ -6,6 +6,7 @@ import pytest
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.strategy import Expectation, GateDeclaration, GatingStrategy, Population
 from immunomon.model.study import Reportability, Role, Sample
+from immunomon.model.trust import Doubt
 from immunomon.steps.cross_check import cross_check
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})
@@ -93,3 +94,15 @@ def test_few_events_and_tubes_that_are_no_samples_are_no_evidence():
     assert doubts([bridge, result("b"), result("nk")]) == {}
     few = {"lymphocytes": 50, "t_cells": 20, "cd4": 14, "cd8": 6}
     assert doubts([result("t", **few), result("b"), result("nk")]) == {}
+
+
+@pytest.mark.parametrize(
+    "suspect",
+    [{"doubts": {"t_cells": (Doubt("weak_stain", "CD3"),)}}, {"sources": {"t_cells": "moved by A. Analyst"}}],
+)
+def test_what_rests_on_a_doubt_or_a_moved_gate_is_no_evidence_against_what_does_not(suspect):
+    odd, other = result("b", t_cells=3000), result("nk")
+    odd = replace(odd, measured=replace(odd.measured, **suspect))
+    found = doubts([odd, other], parts_percent=(0.0, 200.0))
+    assert ("S01_W4_nk", "t_cells") not in found
+    assert "tubes_disagree" in found["S01_W4_b", "t_cells"]

@@ -10,7 +10,9 @@ from immunomon.model.events import EventTable
 from immunomon.model.strategy import GateDeclaration
 from immunomon.model.trust import Doubt, PlacedBy, doubts_from
 
-__all__ = ["Estimate", "Settled"]
+__all__ = ["MOVED_BY", "Estimate", "Settled"]
+
+MOVED_BY = "moved by "  # how the source of a gate begins that a person put elsewhere in one sample
 
 
 @dataclass(frozen=True, eq=False)

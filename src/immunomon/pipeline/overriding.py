@@ -9,7 +9,7 @@ from pathlib import Path
 from immunomon.gates import GATE_METHODS
 from immunomon.model.overrides import Override
 from immunomon.model.quality import Check, Quality, Verdict
-from immunomon.model.settled import Settled
+from immunomon.model.settled import MOVED_BY, Settled
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import Sample, Study
 from immunomon.pipeline.plan import Plan, Task
@@ -72,7 +72,7 @@ def moved_gates(plan: Plan) -> dict[str, dict[str, Settled]]:
     for one in plan.overrides:
         if one.action == "move-gate":
             settled = Settled(
-                source=f"moved by {one.by}",
+                source=f"{MOVED_BY}{one.by}",
                 note=f"moved {one.said}",
                 instead=one.gate,
                 keep=one.keep,

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from immunomon.gates.under import gates_under
 from immunomon.kernels.alone import Rule, standing_alone
 from immunomon.kernels.intervals import counting_error, log_odds
-from immunomon.model.measured import SampleResult
+from immunomon.model.measured import Measured, SampleResult
+from immunomon.model.settled import MOVED_BY
 from immunomon.model.strategy import ROOT, GatingStrategy
 from immunomon.model.study import Reportability, RoleKind, Sample
-from immunomon.model.trust import Doubt
+from immunomon.model.trust import Doubt, withholding
 
 __all__ = ["cross_check"]
 
@@ -31,13 +33,17 @@ _PARTS = {"lymphocytes": ("t_cells", "b_cells", "nk"), "t_cells": ("cd4", "cd8")
 
 @dataclass(frozen=True)
 class _Value:
-    """A population's events, and its parent's, in one tube."""
+    """A population's events, and its parent's, in one tube.
+
+    is_suspect: whether it rests on a doubtful gate or one that a person moved: no evidence against what does not.
+    """
 
     sample: Sample
     population: str
     parent: str
     count: int
     total: int
+    is_suspect: bool
 
 
 def cross_check(
@@ -53,7 +59,7 @@ def cross_check(
     remarks = [
         *_visits(values),
         *_tubes(values),
-        *_wholes(results, limits),
+        *_wholes(values, results, limits),
         *_unexpected(values, results, strategies),
     ]
     by_sample = _grouped(remarks, lambda remark: remark[0])
@@ -76,16 +82,23 @@ def _values(
         measured = result.measured
         if measured is None or result.strategy is None or result.sample.role.kind is not RoleKind.SAMPLE:
             continue
-        for population in strategies[result.strategy]:
+        strategy = strategies[result.strategy]
+        for population in strategy:
             count = measured.counts.get(population.id)
             total = measured.events if population.parent == ROOT else measured.counts.get(population.parent)
             if count is not None and total is not None and total >= limits.min_parent_events:
-                yield _Value(result.sample, population.id, population.parent, count, total)
+                is_suspect = any(_is_doubtful(measured, gate) for gate in gates_under(strategy, population.id))
+                yield _Value(result.sample, population.id, population.parent, count, total, is_suspect)
+
+
+def _is_doubtful(measured: Measured, gate: str) -> bool:
+    is_moved = measured.sources.get(gate, "").startswith(MOVED_BY)
+    return is_moved or bool(withholding(measured.doubts.get(gate, ())))
 
 
 def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
     for group in _grouped(values, lambda value: (value.sample.panel, value.population)).values():
-        for value, distance in _alone(group, [value.sample.subject for value in group], _BETWEEN_VISITS):
+        for value, distance in _contradicted(group, lambda value: value.sample.subject, _BETWEEN_VISITS):
             detail = f"{_percent(value)} of {value.parent}, log-odds {distance:+.1f} from the subject's other visits"
             yield value.sample.id, value.population, Doubt("visit_outlier", "", detail)
 
@@ -94,16 +107,27 @@ def _tubes(values: Sequence[_Value]) -> Iterator[Remark]:
     # What is left of all events depends on how each tube was run.
     within = [value for value in values if value.parent != ROOT]
     for group in _grouped(within, lambda value: (value.population, value.parent)).values():
-        visits = [f"{value.sample.subject}\n{value.sample.visit}" for value in group]
-        for value, distance in _alone(group, visits, _BETWEEN_TUBES):
+        for value, distance in _contradicted(group, lambda value: _visit(value.sample), _BETWEEN_TUBES):
             detail = f"{_percent(value)} of {value.parent}, log-odds {distance:+.1f} from the visit's other tubes"
             yield value.sample.id, value.population, Doubt("tubes_disagree", "", detail)
 
 
-def _alone(values: Sequence[_Value], labels: Sequence[str], rule: Rule) -> Iterator[tuple[_Value, float]]:
+def _visit(sample: Sample) -> str:
+    return f"{sample.subject}\n{sample.visit}"
+
+
+def _contradicted(
+    values: Sequence[_Value], label: Callable[[_Value], str], rule: Rule
+) -> Iterator[tuple[_Value, float]]:
+    """Yield the suspect values that the others contradict, and of the rest those that the rest contradicts."""
+    yield from ((value, distance) for value, distance in _alone(values, label, rule) if value.is_suspect)
+    yield from _alone([value for value in values if not value.is_suspect], label, rule)
+
+
+def _alone(values: Sequence[_Value], label: Callable[[_Value], str], rule: Rule) -> Iterator[tuple[_Value, float]]:
     counts = np.array([value.count for value in values], dtype=np.float64)
     totals = np.array([value.total for value in values], dtype=np.float64)
-    groups = np.unique(np.array(labels), return_inverse=True)[1].astype(np.int64)
+    groups = np.unique(np.array([label(value) for value in values], dtype=str), return_inverse=True)[1]
     alone, distances = standing_alone(log_odds(counts, totals), counting_error(counts, totals), groups, rule)
     return ((values[place], float(distances[place])) for place in np.flatnonzero(alone).tolist())
 
@@ -112,13 +136,13 @@ def _percent(value: _Value) -> str:
     return f"{100 * value.count / value.total:.3g} %"
 
 
-def _wholes(results: Sequence[SampleResult], limits: Reportability) -> Iterator[Remark]:
+def _wholes(values: Sequence[_Value], results: Sequence[SampleResult], limits: Reportability) -> Iterator[Remark]:
     """Hold the parts that a visit's tubes measure against their whole: T, B and NK cells, CD4 and CD8 cells."""
     low, high = limits.parts_percent
-    tubes = [one for one in results if one.measured is not None and one.sample.role.kind is RoleKind.SAMPLE]
-    for visit in _grouped(tubes, lambda one: (one.sample.subject, one.sample.visit)).values():
+    counts = {result.sample.id: result.measured.counts for result in results if result.measured is not None}
+    for visit in _grouped(values, lambda value: _visit(value.sample)).values():
         for whole, parts in _PARTS.items():
-            shares = {part: _shares(visit, part, whole, limits) for part in parts}
+            shares = {part: _shares(visit, part, whole, counts, limits) for part in parts}
             if not all(shares.values()):
                 continue
             total = sum(float(np.median(list(found.values()))) for found in shares.values())
@@ -129,15 +153,22 @@ def _wholes(results: Sequence[SampleResult], limits: Reportability) -> Iterator[
                 yield sample, whole, Doubt("lineages_incomplete", "", detail)
 
 
-def _shares(visit: Iterable[SampleResult], part: str, whole: str, limits: Reportability) -> dict[str, float]:
-    """Return a part in percent of the whole, by sample, in the tubes that have both."""
-    found = {}
-    for one in visit:
-        counts = one.measured.counts if one.measured else {}
-        count, total = counts.get(part), counts.get(whole)
-        if count is not None and total is not None and total >= limits.min_parent_events:
-            found[one.sample.id] = 100.0 * count / total
-    return found
+def _shares(
+    visit: Sequence[_Value],
+    part: str,
+    whole: str,
+    counts: Mapping[str, Mapping[str, int | None]],
+    limits: Reportability,
+) -> dict[str, float]:
+    """Return a part in percent of the whole, by sample, in the tubes that have both; suspects only if all are."""
+    tubes = [value for value in visit if value.population == part]
+    tubes = [value for value in tubes if not value.is_suspect] or tubes
+    totals = ((value, counts[value.sample.id].get(whole)) for value in tubes)
+    return {
+        value.sample.id: 100.0 * value.count / total
+        for value, total in totals
+        if total is not None and total >= max(1, limits.min_parent_events)
+    }
 
 
 def _unexpected(
