@@ -65,7 +65,9 @@ def test_every_reference_leads_somewhere(described):
 def test_code_lists_hold_the_values_delivered_and_no_other(described):
     path, datasets = described
     lists = {
-        one.get("Name"): {entry.get("CodedValue") for entry in one} - {None} for one in all_of(path, f"{ODM}CodeList")
+        one.get("Name"): {entry.get("CodedValue") for entry in one} - {None}
+        for one in all_of(path, f"{ODM}CodeList")
+        if one.find(f"{ODM}ExternalCodeList") is None
     }
     delivered_values: dict[str, set[str]] = {}
     for dataset in datasets.values():
@@ -74,7 +76,7 @@ def test_code_lists_hold_the_values_delivered_and_no_other(described):
                 values = {v for v in dataset.column(variable.name) if v is not None}
                 texts = {f"{v:g}" if isinstance(v, float) else str(v) for v in values}
                 delivered_values.setdefault(variable.codelist, set()).update(texts)
-    assert {name: values for name, values in delivered_values.items() if values} == lists
+    assert {name: values for name, values in delivered_values.items() if values and name != "COUNTRY"} == lists
 
 
 def test_each_test_has_its_own_value_level_item_with_a_method(delivered, received):
@@ -97,3 +99,39 @@ def test_odmlib_reads_it(described):
 def test_the_same_data_give_the_same_bytes(sdtm):
     about = About("DEMO", "Demo", "2025-01-13T10:11:12", {one.name: f"{one.name}.xpt" for one in sdtm.datasets})
     assert define_xml(sdtm.datasets, about) == define_xml(sdtm.datasets, about)
+
+
+OWN = {"AEREL", "ARM", "ARMCD", "CPCAT", "PARTY", "PCTEST", "PCTESTCD", "TOXGR", "VISIT", "VISITNUM"}
+
+
+def test_the_lists_of_cdisc_carry_their_codes_and_only_the_studys_own_are_non_standard(described):
+    path, _ = described
+    lists = {one.get("Name"): one for one in all_of(path, f"{ODM}CodeList")}
+    own = {name for name, one in lists.items() if one.get(f"{DEF}IsNonStandard") == "Yes"}
+    assert own == {name for name in lists if name in OWN or name.startswith(("QNAM_", "PARAM_", "PARAMCD_"))}
+    standards = {one.get("OID"): one.attrib for one in all_of(path, f"{DEF}Standards/{DEF}Standard")}
+    for name in set(lists) - own - {"COUNTRY"}:
+        assert standards[lists[name].get(f"{DEF}StandardOID")]["Type"] == "CT"
+        assert lists[name].findall(f"{ODM}Alias")[-1].get("Name").startswith("C")
+    country = lists.get("COUNTRY")
+    assert country is None or country.find(f"{ODM}ExternalCodeList").get("Dictionary") == "ISO 3166-1 alpha-3"
+
+
+def test_terms_that_the_study_adds_to_a_list_of_cdisc_are_marked(delivered):
+    lists = {one.get("Name"): one for one in all_of(delivered("adam") / "sdtm" / "define.xml", f"{ODM}CodeList")}
+
+    def marked(name):
+        return {
+            one.get("CodedValue"): one.get(f"{DEF}ExtendedValue") == "Yes"
+            for one in lists[name]
+            if "CodedValue" in one.attrib
+        }
+
+    assert marked("UNIT") == {"%": False, "10^6 CELLS/kg": True, "10^6/L": False, "10^9/L": False, "MdFI": False}
+    assert marked("PKUNIT") == {"cells/mL": True}
+    assert not any(marked("NY").values())
+    codes = {
+        one.get("CodedValue"): one.find(f"{ODM}Alias").get("Name")
+        for one in lists["NY"].findall(f"{ODM}EnumeratedItem")
+    }
+    assert codes == {"N": "C49487", "Y": "C49488"}

@@ -184,6 +184,39 @@ def test_the_declared_family_is_adjusted_together_and_the_rest_is_exploratory(fo
     }
 
 
+def test_steps_of_the_gating_are_no_exploratory_tests_and_repeats_are_named():
+    wanted = (
+        ("treg", "live", "singlets", 0.9, 0.0),
+        ("treg", "t_cells", "lymphocytes", 0.6, 0.0),
+        ("bcell", "t_cells", "lymphocytes", 0.6, 0.0),
+        ("bcell", "b_naive", "b_cells", 0.4, 0.0),
+    )
+    rng = np.random.default_rng(2)
+    tables = counted_tables(
+        wanted,
+        FACTS.group_of,
+        VISITS,
+        rng=rng,
+        events=8000,
+        spread=0.1,
+        grown=lambda *_: 0,
+        beside=lambda *_: {"status": "ok"},
+    )
+    reported = {"treg": ["t_cells"], "bcell": ["t_cells", "b_naive"]}
+    told = analyse(tables, facts_of(RECORD | {"reported": reported}), PLAN, models=False)
+    rest = told.tables["families"].query("not declared")
+    assert set(rest["endpoint"]) == {"treg:t_cells/lymphocytes", "bcell:t_cells/lymphocytes", "bcell:b_naive/b_cells"}
+    notes = rest.groupby("endpoint")["note"].first()
+    assert notes["treg:t_cells/lymphocytes"] == "also measured with panel bcell: not an independent test"
+    assert pd.isna(notes["bcell:b_naive/b_cells"])
+    page = summary(told.measured, told.tables, study="S", first_sample=None)
+    assert "Steps of the gating that no strategy reports are not tested: live." in page
+    assert "4 of the 6 are of what several panels measure, not independent: " in page
+
+    untold = analyse(tables, FACTS, PLAN, models=False)
+    assert "treg:live/singlets" in set(untold.tables["families"]["endpoint"])
+
+
 def test_parts_of_one_parent_add_up_to_nothing_on_the_centred_log_ratio_scale(tables):
     composition = Composition("helpers", "thelper", "cd4", ("th1", "th17", "th_dn"))
     result = measure(tables, FACTS, replace(PLAN, compositions=(composition,)))

@@ -6,37 +6,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from immunomon.delivery.dataset import Dataset, Value, Variable
-from immunomon.delivery.terminology import cp_terms
+from immunomon.delivery.terminology import cp_terms, published_lists
 
 __all__ = ["CodeList", "CodedValue", "ValueItem", "code_lists", "significant_digits", "value_items"]
 
-# NCI codes of CDISC's code lists; lists that are not here are the study's own.
-_NCI = {
-    **{"CPTESTCD": "C181173", "CPTEST": "C181174", "CELSTATE": "C181172", "NY": "C66742", "SEX": "C66731"},
-    **{"ND": "C66789", "UNIT": "C71620", "SPECTYPE": "C78734", "METHOD": "C85492", "LBTESTCD": "C65047"},
-    **{"LBTEST": "C67154", "EPOCH": "C99079", "ROUTE": "C66729", "FRM": "C66726", "FREQ": "C71113"},
-    **{"ISTESTCD": "C120525", "ISTEST": "C120526", "BSTESTCD": "C124300"},
-}
+# Lists that another body publishes: Define-XML names the dictionary in place of the values.
+_EXTERNAL = {"COUNTRY": "ISO 3166-1 alpha-3"}
 _DECODES = {"ARMCD": "ARM", "ACTARMCD": "ACTARM", "VISITNUM": "VISIT", "PARAMCD": "PARAM", "QNAM": "QLABEL"}
 
 
 @dataclass(frozen=True, order=True)
 class CodedValue:
-    """A value of a code list: as delivered, in words (blank if it speaks for itself), and its NCI code if known."""
+    """A value of a code list: as delivered, in words (blank if it speaks for itself), and its NCI code if known.
+
+    is_extension: whether the study adds it to a list that CDISC publishes.
+    """
 
     value: str
     decode: str = ""
     nci: str = ""
+    is_extension: bool = False
 
 
 @dataclass(frozen=True)
 class CodeList:
-    """The values delivered under one code list; nci: the published list's code, blank for a list of the study's own."""
+    """The values delivered under one code list.
+
+    nci, publishing_set: of a list that CDISC publishes; blank for a list of the study's own. dictionary: the name of
+    another body's list.
+    """
 
     name: str
     type: str
     values: tuple[CodedValue, ...]
     nci: str = ""
+    publishing_set: str = ""
+    dictionary: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,31 @@ def code_lists(datasets: Sequence[Dataset]) -> list[CodeList]:
             if variable.codelist:
                 values.setdefault(variable.codelist, set()).update(_coded(dataset, variable))
                 types[variable.codelist] = variable.type
-    return [
-        CodeList(name, types[name], tuple(sorted(_one_each(values[name]))), _NCI.get(name, ""))
-        for name in sorted(values)
-        if values[name]
-    ]
+    return [_code_list(name, types[name], values[name]) for name in sorted(values) if values[name]]
+
+
+def _code_list(name: str, kind: str, values: Iterable[CodedValue]) -> CodeList:
+    ordered, published = tuple(sorted(_one_each(values))), published_lists().get(name)
+    if published is None:
+        return CodeList(name, kind, ordered, dictionary=_EXTERNAL.get(name, ""))
+    return CodeList(name, kind, ordered, published.nci, published.publishing_set)
 
 
 def _coded(dataset: Dataset, variable: Variable) -> Iterable[CodedValue]:
     decode = _DECODES.get(variable.name, variable.name[:-2] if variable.name.endswith("TESTCD") else "")
     words = dataset.column(decode) if decode in dataset.names else (None,) * len(dataset)
-    terms = cp_terms()
-    nci = {term.name: term.nci for term in terms.values()} if variable.codelist == "CPTEST" else {}
+    known = {
+        "CPTESTCD": lambda: {term.code: term.nci for term in cp_terms().values()},
+        "CPTEST": lambda: {term.name: term.nci for term in cp_terms().values()},
+    }
+    published = published_lists().get(variable.codelist)
+    terms = known[variable.codelist]() if variable.codelist in known else published.terms if published else {}
     for value, word in sorted({(v, w) for v, w in zip(dataset.column(variable.name), words, strict=True)}, key=repr):
         if value is None:
             continue
         text = f"{value:g}" if isinstance(value, float) else str(value)
-        code = terms[text].nci if variable.codelist == "CPTESTCD" and text in terms else nci.get(text, "")
-        yield CodedValue(text, "" if word is None else str(word), code)
+        is_extension = published is not None and published.extends(text)
+        yield CodedValue(text, "" if word is None else str(word), terms.get(text, ""), is_extension)
 
 
 def _one_each(found: Iterable[CodedValue]) -> list[CodedValue]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from immunomon import __version__
 from immunomon.delivery.dataset import Dataset, Variable
 from immunomon.delivery.define_values import CodeList, ValueItem, code_lists, significant_digits, value_items
-from immunomon.delivery.terminology import CP_TERMINOLOGY_DATE
+from immunomon.delivery.terminology import ADAM_TERMINOLOGY_DATE, CP_TERMINOLOGY_DATE
 
 __all__ = ["About", "define_xml", "write_define"]
 
@@ -74,7 +74,7 @@ def define_xml(datasets: Sequence[Dataset], about: About) -> bytes:
 def _describe(version: ET.Element, datasets: Sequence[Dataset], about: About) -> None:
     items = {dataset.name: value_items(dataset) for dataset in datasets}
     lists = code_lists(datasets)
-    _standards(version, datasets)
+    _standards(version, datasets, lists)
     for dataset in datasets:
         _value_list(version, items[dataset.name])
     for dataset in datasets:
@@ -112,13 +112,16 @@ def _text(parent: ET.Element, text: str, tag: str = "Description") -> None:
     translated.text = text
 
 
-def _standards(version: ET.Element, datasets: Sequence[Dataset]) -> None:
+def _standards(version: ET.Element, datasets: Sequence[Dataset], lists: Sequence[CodeList]) -> None:
     holder = _add(version, _def("Standards"))
     for standard in sorted({dataset.standard for dataset in datasets if dataset.standard}):
         name, _, number = standard.partition(" ")
         _add(holder, _def("Standard"), OID=f"STD.{name}", Name=name, Type="IG", Version=number, Status="Final")
-    terms = {"Name": "CDISC/NCI", "Type": "CT", "PublishingSet": "SDTM"}
-    _add(holder, _def("Standard"), OID="STD.CT", **terms, Version=CP_TERMINOLOGY_DATE, Status="Final")
+    used = {known.publishing_set for known in lists if known.publishing_set}
+    for published, date in (("SDTM", CP_TERMINOLOGY_DATE), ("ADaM", ADAM_TERMINOLOGY_DATE)):
+        if published in used:
+            terms = {"Name": "CDISC/NCI", "Type": "CT", "PublishingSet": published}
+            _add(holder, _def("Standard"), OID=f"STD.CT.{published}", **terms, Version=date, Status="Final")
 
 
 def _value_oid(item: ValueItem, number: int, kind: str) -> str:
@@ -244,14 +247,19 @@ def _value_item(version: ET.Element, item: ValueItem, number: int) -> None:
 def _code_list(version: ET.Element, one: CodeList) -> None:
     element = _add(version, _odm("CodeList"), OID=f"CL.{one.name}", Name=one.name)
     element.set("DataType", {"integer": "integer", "float": "float"}.get(one.type, "text"))
+    if one.dictionary:
+        _add(element, _odm("ExternalCodeList"), Dictionary=one.dictionary)
+        return
     if one.nci:
-        element.set(_def("StandardOID"), "STD.CT")
+        element.set(_def("StandardOID"), f"STD.CT.{one.publishing_set}")
     else:
         element.set(_def("IsNonStandard"), "Yes")
     decoded = all(value.decode for value in one.values)
     for number, value in enumerate(one.values, start=1):
         tag = "CodeListItem" if decoded else "EnumeratedItem"
         entry = _add(element, _odm(tag), CodedValue=value.value, OrderNumber=str(number))
+        if value.is_extension:
+            entry.set(_def("ExtendedValue"), "Yes")
         if decoded:
             _text(entry, value.decode, "Decode")
         if value.nci:

@@ -17,6 +17,7 @@ __all__ = ["concentrations", "immunogenicity", "laboratory", "microbiology", "pa
 
 Record = dict[str, Value]
 _YES = {True: "Y", False: "N", None: None}
+_PK_UNITS = {"1/h": "/h"}  # as CDISC writes it (C85494)
 
 
 def laboratory(trial: Trial, assessments: Assessments, samples: Iterable[Mapping[str, Any]]) -> list[Record]:
@@ -148,7 +149,7 @@ def parameters(trial: Trial, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
             "PPTESTCD": row["parameter"],
             "PPTEST": row["name"],
             "PPCAT": "hUC-MSC" if trial.sponsor.treatment == "STUDY TREATMENT" else trial.sponsor.treatment,
-            **_results("PP", None if row["value"] is None else number_text(row["value"]), row["unit"]),
+            **_results("PP", _number(row["value"]), _PK_UNITS.get(row["unit"], row["unit"])),
             "PPSTAT": "NOT DONE" if row["value"] is None else None,
             "PPREASND": (row["reason"] or "not estimable") if row["value"] is None else None,
             "PPSPEC": "BLOOD",
@@ -156,6 +157,10 @@ def parameters(trial: Trial, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
         }
         for row in rows
     ]
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else number_text(value)
 
 
 def immunogenicity(trial: Trial, assessments: Assessments) -> list[Record]:

@@ -158,7 +158,7 @@ FAMILIES = Table(
         ("p_sign_flip", "Float64", "exact sign-flip test, for itself"),
         ("p_bh", "Float64", "adjusted for the false-discovery rate in the family (Benjamini-Hochberg)"),
         ("p_max_t", "Float64", "adjusted for the family-wise error (step-down max-T over sign flips); declared ones"),
-        ("note", "string", "what stands in place of p"),
+        ("note", "string", "what stands in place of p, and which other panels measure the same thing"),
         _PLAN,
     ),
 )

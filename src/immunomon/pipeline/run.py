@@ -209,6 +209,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         "scales": scales_record(plan),
         "warnings": scale_warnings(plan),
         "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},
+        "reported": {use.panel: list(plan.strategies[use.strategy].denominators) for use in plan.study.panels},
         "files": [
             {
                 "sample_id": result.sample.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.errors import ImmunomonError
@@ -18,13 +18,15 @@ ALL = "all"
 class Facts:
     """Visits in the order of their planned days, dose groups from the lowest dose up, and the group of each subject.
 
-    doses: group -> cells per kilogram; expansions: the cohorts that expand a dose, with its group.
+    doses: group -> cells per kilogram; expansions: the cohorts that expand a dose, with its group; reported: panel ->
+    the populations that its strategy's ``report:`` names.
     """
 
     visits: tuple[Visit, ...]
     doses: Mapping[str, float]
     group_of: Mapping[str, str]
     expansions: tuple[tuple[str, str], ...] = ()
+    reported: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def baseline(self) -> str:
@@ -53,6 +55,14 @@ class Facts:
         doses = sorted(set(self.doses.values()))
         return {name: doses.index(dose) for name, dose in self.doses.items()}
 
+    def is_technical(self, panel: str, population: str) -> bool:
+        """Say whether a population is a step on the way (singlets, live), which the panel's strategy does not report.
+
+        Where nothing tells (a run of an earlier version, a strategy without ``report:``) none is.
+        """
+        named = self.reported.get(panel)
+        return bool(named) and population not in (named or ())
+
     def between(self, first: str, last: str) -> tuple[str, ...]:
         """Return the labels from one visit to another, both within; empty if one is not a visit of the study."""
         if first not in self.labels or last not in self.labels:
@@ -74,11 +84,12 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         doses = {g["name"]: float(g["cells_per_kg"]) for g in study["dose_groups"]}
         group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
         cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
+        reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
         has_baseline = any(visit.baseline for visit in visits)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
         raise ImmunomonError(what) from None
     if not has_baseline:
         raise ImmunomonError("run.json: no visit is the baseline; mark one in study.yaml and make the run again")
     ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day))
-    return Facts(ordered, dict(sorted(doses.items(), key=lambda one: one[1])), group_of, tuple(cohorts))
+    return Facts(ordered, dict(sorted(doses.items(), key=lambda one: one[1])), group_of, tuple(cohorts), reported)

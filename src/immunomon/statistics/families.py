@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from immunomon.kernels.multiplicity import benjamini_hochberg, max_t
 from immunomon.kernels.signflip import sign_flip, sign_flip_floor
+from immunomon.model.analysis import Endpoint
 from immunomon.model.statistics import FAMILIES
 from immunomon.statistics.measured import Measured
 from immunomon.statistics.rows import contracted, no_p
 
-__all__ = ["families"]
+__all__ = ["REPEATED", "families"]
 
+REPEATED = "also measured with panel"
 Floats = NDArray[np.float64]
 Test = tuple[str, str, Floats]  # endpoint, visit, changes (subjects,)
 
@@ -25,7 +27,8 @@ def families(found: Measured, rng: np.random.Generator) -> pd.DataFrame:
     """Return adjusted p-values in each family, all dose groups together (the FAMILIES contract).
 
     In declared families Benjamini-Hochberg and max-T, which flips a patient's changes together; what no family of the
-    plan holds is one exploratory family, with Benjamini-Hochberg only.
+    plan holds is one exploratory family, with Benjamini-Hochberg only. Steps on the way (singlets, live) belong to no
+    family; what several panels measure alike is noted, as its tests are not independent.
     """
     rows: list[dict[str, Any]] = []
     declared: set[tuple[str, str]] = set()
@@ -33,10 +36,33 @@ def families(found: Measured, rng: np.random.Generator) -> pd.DataFrame:
         tests = list(_tests(found, [(name, visit) for name in family.endpoints for visit in family.visits]))
         declared |= {(name, visit) for name, visit, _ in tests}
         rows += _rows(found, family.name, tests, declared=True, rng=rng)
-    others = [(s.endpoint.name, v) for s in found.series for v in found.facts.later]
+    kept = [one.endpoint for one in found.series if not _is_technical(found, one.endpoint)]
+    others = [(endpoint.name, visit) for endpoint in kept for visit in found.facts.later]
     rest = list(_tests(found, [place for place in others if place not in declared]))
-    rows += _rows(found, "exploratory", rest, declared=False, rng=rng)
+    repeats = _repeats(kept)
+    for row in _rows(found, "exploratory", rest, declared=False, rng=rng):
+        notes = (row["note"], repeats.get(row["endpoint"]))
+        rows.append({**row, "note": "; ".join(note for note in notes if note) or None})
     return contracted(rows, FAMILIES, found.plan.digest)
+
+
+def _is_technical(found: Measured, endpoint: Endpoint) -> bool:
+    return found.facts.is_technical(endpoint.panel, endpoint.population)
+
+
+def _repeats(endpoints: Iterable[Endpoint]) -> dict[str, str]:
+    """Return a note for each endpoint that other panels measure, too: the same population of the same denominator."""
+    alike: dict[tuple[str, ...], list[Endpoint]] = {}
+    for endpoint in endpoints:
+        what = (endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker, endpoint.scale.value)
+        alike.setdefault(what, []).append(endpoint)
+    notes: dict[str, str] = {}
+    for group in alike.values():
+        for endpoint in group:
+            others = sorted({other.panel for other in group} - {endpoint.panel})
+            if others:
+                notes[endpoint.name] = f"{REPEATED} {', '.join(others)}: not an independent test"
+    return notes
 
 
 def _tests(found: Measured, places: list[tuple[str, str]]) -> Iterator[Test]:

@@ -12,6 +12,7 @@ import pandas as pd
 from immunomon.model.analysis import NotReportable, Scale
 from immunomon.statistics.caveats import caveats
 from immunomon.statistics.facts import ALL
+from immunomon.statistics.families import REPEATED
 from immunomon.statistics.measured import Measured
 from immunomon.statistics.over_time_words import over_time_words
 
@@ -40,7 +41,7 @@ def summary(found: Measured, tables: Mapping[str, pd.DataFrame], *, study: str, 
         "## What is missing",
         *_listed(_missing_words(found, tables["missing"])),
         "## Exploratory: not in the plan",
-        _exploratory_words(tables["families"]),
+        _exploratory_words(found, tables["families"]),
         "## What this cannot say",
         *_listed(caveats(found)),
     ]
@@ -200,7 +201,27 @@ def _missing_words(found: Measured, table: pd.DataFrame) -> Iterator[str]:
         yield f"{text} ({row['missing']})."
 
 
-def _exploratory_words(families: pd.DataFrame) -> str:
+def _exploratory_words(found: Measured, families: pd.DataFrame) -> str:
+    return " ".join([_discoveries(families), *_not_counted(found, families)])
+
+
+def _not_counted(found: Measured, families: pd.DataFrame) -> Iterator[str]:
+    """Yield which populations no test was made of, and which tests are of one thing that several panels measure."""
+    steps = {one.endpoint.population for one in found.series} - {
+        one.endpoint.population
+        for one in found.series
+        if one.declared or not found.facts.is_technical(one.endpoint.panel, one.endpoint.population)
+    }
+    if steps:
+        yield f"Steps of the gating that no strategy reports are not tested: {', '.join(sorted(steps))}."
+    rest = families[~families["declared"]]
+    again = rest["note"].str.contains(REPEATED, regex=False).fillna(False)
+    if again.any():
+        names = ", ".join(dict.fromkeys(rest.loc[again, "endpoint"]))
+        yield f"{int(again.sum())} of the {len(rest)} are of what several panels measure, not independent: {names}."
+
+
+def _discoveries(families: pd.DataFrame) -> str:
     rest = families[~families["declared"]]
     tested = rest[rest["p_bh"].notna()].sort_values("p_bh", kind="stable")
     if tested.empty:
