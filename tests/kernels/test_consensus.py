@@ -77,6 +77,16 @@ def test_fewer_than_three_estimates_stay_as_they_are(known):
     assert not found.outlier.any()
 
 
+def test_of_three_estimates_none_is_left_out_and_a_sample_without_one_gets_what_they_predict():
+    """Two that agree by chance cannot say that the third is wrong; its distance widens what is predicted."""
+    values, errors = np.array([0.461, 0.425, np.nan, 0.462]), np.array([0.005, 0.004, np.nan, 0.006])
+    found = consensus(values, errors, np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]))
+    assert not found.outlier.any()
+    assert 0.44 < found.values[2] < 0.47
+    assert found.errors[2] > 0.015
+    np.testing.assert_allclose(found.values[[0, 1, 3]], values[[0, 1, 3]], atol=0.003)
+
+
 @settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.floats(-3, 3), st.floats(0.1, 10))
 def test_it_moves_with_the_scale_and_its_origin(seed, shift, factor):

@@ -248,6 +248,30 @@ def test_a_fallback_that_no_other_sample_can_judge_stays_and_stands_alone():
     assert (found.facts["y_threshold"], found.placed_by["y_threshold"]) == (0.8, "fallback")
 
 
+def test_a_fallback_stands_alone_though_another_border_of_the_same_axis_was_confirmed():
+    """CCR6 is placed apart on either side of CXCR3: where one part is seen by nobody, nobody has confirmed it."""
+    gate = GateDeclaration(
+        "quadrants",
+        {"x": "CXCR3", "y": "CCR6", "x_fallback": 800, "y_fallback": 900, "first": "x"},
+        consensus=True,
+    )
+    tree = GatingStrategy("s", "S", 1, None, (Population("th1", "Th1", "root", gate, "x+ y-"),))
+    facts = {"x_threshold": 0.5, "y_threshold_low": 0.6, "y_threshold_high": 0.62}
+    seen = {"x_threshold": 0.01, "y_threshold_high": 0.01}
+    data = dict.fromkeys(facts, "data")
+    alone = (Doubt("fallback_alone", "CCR6"),)
+    estimates = {
+        name: [Estimate("th1", facts, seen, doubts=alone, placed_by=data | {"y_threshold_low": "fallback"})]
+        for name in "abcd"
+    }
+    both = data | {"y_threshold_low": "fallback", "y_threshold_high": "fallback"}
+    estimates["z"] = [Estimate("th1", facts, {"x_threshold": 0.01}, doubts=alone, placed_by=both)]
+    scales = {name: {"CXCR3": Logicle(), "CCR6": Logicle()} for name in estimates}
+    found = settle(tree, estimates, belongings=belong(estimates), scales=scales)["z"]["th1"]
+    assert [str(doubt) for doubt in found.doubts] == ["fallback_alone(CCR6)", "fallback_confirmed(CCR6)"]
+    assert found.placed_by["y_threshold_low"] == "fallback"
+
+
 def test_an_estimate_that_is_not_followed_is_remarked_on_and_what_is_settled_is_kept_whole():
     estimates = said({"a": 0.50, "b": 0.50, "c": 0.50, "d": 0.90})
     found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))

@@ -41,9 +41,10 @@ def consensus(values: Floats, errors: Floats, subjects: Ints, batches: Ints, *, 
 
     The model: overall mean + subject + batch + sample + error of the estimate, all normal, the three variances by
     restricted maximum likelihood. The outcome is the best linear unbiased prediction of mean + subject + batch +
-    sample; an outlier and a sample without an estimate get what the others predict. With fewer than three estimates
-    all stay as they are. Sources: Robinson 1991, Stat Sci 6:15 (prediction of random effects); Morris 1983, J Am Stat
-    Assoc 78:47 (empirical Bayes); Dempster, Laird & Rubin 1977, J R Stat Soc B 39:1 (EM).
+    sample; an outlier and a sample without an estimate get what the others predict. With fewer than three estimates all
+    stay as they are, and of three none is an outlier: two cannot say which is. Sources: Robinson 1991, Stat Sci 6:15
+    (prediction of random effects); Morris 1983, J Am Stat Assoc 78:47 (empirical Bayes); Dempster, Laird & Rubin 1977,
+    J R Stat Soc B 39:1 (EM).
 
     >>> found = consensus(np.array([0.50, 0.52, 0.48, 0.90]), np.full(4, 0.02), np.zeros(4, int), np.zeros(4, int))
     >>> found.outlier.tolist(), bool(abs(found.values[3] - 0.5) < 0.01)
@@ -52,15 +53,15 @@ def consensus(values: Floats, errors: Floats, subjects: Ints, batches: Ints, *, 
     known = np.isfinite(values) & np.isfinite(errors)
     factors = [_indicators(subjects), _indicators(batches)]
     used = known & ~_far_out(values, errors, known, beyond)
+    if int(used.sum()) < _FEWEST:
+        return Consensus(values, errors, np.ones(values.size), np.zeros(values.size, dtype=np.bool_), (0.0,) * 3)
     for _ in range(10):
-        if int(used.sum()) < _FEWEST:
-            return Consensus(values, errors, np.ones(values.size), np.zeros(values.size, dtype=np.bool_), (0.0,) * 3)
         variances = _variances(values[used], errors[used], [factor[used] for factor in factors])
         predicted, uncertainty = _left_out(values, errors, used, factors, variances)
         # What an estimate may differ by: the prediction's own uncertainty, the samples' spread, its own error.
         distance = np.abs(values - predicted) / np.sqrt(uncertainty**2 + np.where(known, errors, 0.0) ** 2)
         again = known & (distance <= beyond)
-        if bool(np.all(again == used)):
+        if bool(np.all(again == used)) or int(again.sum()) < _FEWEST:
             break
         used = again
     drawn, error = _predicted(values, errors, used, factors, variances)
@@ -84,7 +85,8 @@ def _far_out(values: Floats, errors: Floats, known: NDArray[np.bool_], beyond: f
     centre = np.median(values[known])
     width = 1.4826 * np.median(np.abs(values[known] - centre))
     usual = np.sqrt(width**2 + np.median(errors[known]) ** 2)
-    return np.asarray(known & (np.abs(values - centre) > 1.5 * beyond * usual), dtype=np.bool_)
+    far = np.asarray(known & (np.abs(values - centre) > 1.5 * beyond * usual), dtype=np.bool_)
+    return far if int((known & ~far).sum()) >= _FEWEST else np.zeros(values.size, dtype=np.bool_)
 
 
 class _System:

@@ -201,7 +201,10 @@ def _settled(
     facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
     source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
     note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
+    # Two borders of quadrants may lie on one axis: what is said of the axis stays as long as one of them stands alone.
+    alone = {n for n in method.coordinates if own.placed_by.get(n) == "fallback" and n not in agreed}
     judged = {view.axis for view in views if not view.is_seen}  # '': the gate as a whole
+    judged -= {axis_of(method, name) for name in alone}
     kept = (d for d in own.doubts if d.code != "fallback_alone" or not judged & {"", d.axis})
     doubts = merged([*kept, *(doubt for view in views for doubt in view.doubts)])
     origins = dict(own.placed_by) | {view.name: view.origin for view in views}
