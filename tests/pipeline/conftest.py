@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def apart(trial, tmp_path_factory) -> Path:
     for name in ("treg", "thelper"):
         text = find_strategy(name).read_text(encoding="utf-8")
         assert ", consensus: true" in text
-        text = text.replace(", consensus: true", "").replace("    consensus: true\n", "")
+        text = re.sub(r", consensus: true|(?m:^ +consensus: true\n)", "", text)
         (study / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8", newline="\n")
     return study
 
