@@ -16,9 +16,10 @@ from immunomon.pipeline.declared_scales import scale_warnings_of_study
 from immunomon.pipeline.files import gate_files
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.lock import Reason, lock_run
+from immunomon.pipeline.placed import placed_in_run
 from immunomon.pipeline.plan import make_plan
 from immunomon.pipeline.run import run_study
-from immunomon.pipeline.scaling import book_of_run, books_of_record, panel_scales, with_scales
+from immunomon.pipeline.scaling import book_of_run, books_of_record, panel_scales, with_placed_scales, with_scales
 from immunomon.pipeline.single import gate_file, noise_of_file
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel
@@ -139,3 +140,13 @@ def test_a_check_says_where_declared_scales_do_not_fit(trial, tmp_path):
     assert "CD4" in top
     assert "the declared t: 100000 lies below the range of the files, 262144; leave t out" in top
     assert any("the declared w: 0.1 is too narrow for the negatives" in line for line in widths)
+
+
+def test_a_run_of_before_is_shown_on_the_scales_that_it_was_gated_on(finished):
+    strategy, panel = treg()
+    name, placed = next((name, placed) for name, placed in placed_in_run(finished) if "treg" in name)
+    as_gated = with_placed_scales(strategy, placed)
+    scales = panel_scales(as_gated, panel, {})
+    for axis in ("CD4", "CD25", "viability"):
+        assert scales[axis] == placed.axes[axis].scale
+    assert scales["CD127"].kind == "logicle", name

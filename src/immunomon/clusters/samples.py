@@ -18,7 +18,7 @@ from immunomon.model.study import RoleKind, Study
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.opened import Run
 from immunomon.pipeline.provenance import file_digest
-from immunomon.pipeline.scaling import books_of_record
+from immunomon.pipeline.scaling import books_of_record, with_placed_scales
 from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import load_samples
@@ -66,6 +66,9 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
         raise ImmunomonError(
             f"panel {name}: it has {len(typed)} markers of kind 'type', two at least are needed; see kind in the panel"
         )
+    jobs, books = _jobs(run, study, name), books_of_record(run.record)
+    if name not in books:  # a run of before its scales were recorded
+        strategy = with_placed_scales(strategy, jobs[0].placed)
     return Source(
         study,
         found,
@@ -73,8 +76,8 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
         _within(strategy, within),
         _ordered(typed, strategy),
         state,
-        _jobs(run, study, name),
-        books_of_record(run.record).get(name, {}),
+        jobs,
+        books.get(name, {}),
     )
 
 

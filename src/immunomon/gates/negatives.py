@@ -43,7 +43,7 @@ class Ground:
     middle, limit: see ``kernels.noise.noise_limit``; no limit where the noise is not known. typical, spread: what
     places are said from: the middle of these events' negatives, or where they hold none, of the panel's files, and the
     noise of the channel; where that is not known, the lowest peak of these events. values: the events on the display
-    scale, ascending.
+    scale.
     """
 
     axis: str
@@ -62,8 +62,8 @@ class Ground:
         if at <= self.limit:
             return False
         mirror = float(self.scale.apply(np.array([2.0 * self.middle - at]))[0])
-        above = self.values.size - int(np.searchsorted(self.values, position, side="right"))
-        return mirrored_excess(above, int(np.searchsorted(self.values, mirror)))
+        above, below = np.count_nonzero(self.values > position), np.count_nonzero(self.values < mirror)
+        return mirrored_excess(int(above), int(below))
 
     @property
     def border(self) -> float | None:
@@ -80,7 +80,7 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
     if parent.channels[parent.index(axis)].kind is not ChannelKind.FLUORESCENCE:
         return None, []
     values = np.asarray(parent.column(axis), dtype=np.float64)
-    values = np.sort(values[np.isfinite(values)])
+    values = values[np.isfinite(values)]
     some = values[np.linspace(0, max(values.size - 1, 0), min(values.size, _LOOKED_AT)).astype(np.int64)]
     own, pooled = negatives_of(scales[axis].inverse(some)), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0

@@ -70,7 +70,7 @@ def _negatives(values: Floats) -> Negatives:
     low = -float(np.quantile(negative, _QUANTILE)) if enough else 0.0
     width = max(1, int(_DENSEST * values.size))
     start = int(np.argmin(values[width:] - values[:-width]))
-    middle = float(np.median(values[start : start + width + 1]))
+    middle = _median(values[start : start + width + 1])
     spread = _lower_spread(values, middle)
     for _ in range(_ROUNDS):
         if not spread > 0:
@@ -84,7 +84,12 @@ def _negatives(values: Floats) -> Negatives:
 
 def _lower_spread(values: Floats, middle: float) -> float:
     below = values[: int(np.searchsorted(values, middle))]
-    return 1.4826 * (middle - float(np.median(below))) if below.size else 0.0
+    return 1.4826 * (middle - _median(below)) if below.size else 0.0
+
+
+def _median(ascending: Floats) -> float:
+    size = ascending.size
+    return 0.5 * float(ascending[(size - 1) // 2] + ascending[size // 2])
 
 
 def _lowest_mode(values: Floats, spread: float, otherwise: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from immunomon.errors import ImmunomonError
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.noise import ChannelNoise, MarkerNoise, NoiseBook, NoisyScales
 from immunomon.model.panel import Panel
+from immunomon.model.placed import PlacedStrategy
 from immunomon.model.scales import scale_to_dict
-from immunomon.model.strategy import GatingStrategy
+from immunomon.model.strategy import GatingStrategy, ScaleDeclaration
 from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.jobs import each
 from immunomon.pipeline.plan import Plan, Task
@@ -24,7 +25,15 @@ from immunomon.pipeline.single import noise_of_file
 from immunomon.steps.measure_noise import pool_noise
 from immunomon.steps.transform import resolve_scales
 
-__all__ = ["book_of_run", "books_of_record", "noise_of_task", "panel_scales", "scales_record", "with_scales"]
+__all__ = [
+    "book_of_run",
+    "books_of_record",
+    "noise_of_task",
+    "panel_scales",
+    "scales_record",
+    "with_placed_scales",
+    "with_scales",
+]
 
 Say = Callable[..., None]
 
@@ -120,6 +129,20 @@ def book_of_run(folder: Path, panel: str) -> NoiseBook:
         return books_of_record(record).get(panel, {})
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def with_placed_scales(strategy: GatingStrategy, placed: PlacedStrategy) -> GatingStrategy:
+    """Return a strategy that declares the scales that a run gated on; those of other markers are as their first one's.
+
+    For runs that did not record what their scales came from.
+    """
+    found = {
+        name: ScaleDeclaration(axis.scale.kind, tuple(asdict(axis.scale).items()))
+        for name, axis in placed.axes.items()
+        if axis.scale.kind in ("logicle", "asinh", "linear")
+    }
+    others = {"fluorescence": next(iter(found.values()))} if found else {}
+    return replace(strategy, scales={**others, **strategy.scales, **found})
 
 
 def panel_scales(strategy: GatingStrategy, panel: Panel, book: NoiseBook) -> NoisyScales:
