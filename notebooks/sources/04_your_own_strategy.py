@@ -44,8 +44,6 @@ name: my_strategy
 label: Memory CD4 T cells
 version: 1
 panel: treg
-scales:
-  fluorescence: {kind: logicle, w: 0.7}
 populations:
   - id: singlets
     parent: root
@@ -59,12 +57,12 @@ populations:
   - id: cd4
     label: CD4 T cells
     parent: lymphocytes
-    gate: {method: quadrants, x: CD3, y: CD4, x_fallback: 1500, y_fallback: 2000}
+    gate: {method: quadrants, x: CD3, y: CD4, x_fallback: {above_negative: 16}, y_fallback: {above_negative: 14}}
     keep: x+ y+
   - id: cd4_memory
     label: Memory CD4 T cells
     parent: cd4
-    gate: {method: valley, axis: CD45RO, fallback: 1500}
+    gate: {method: valley, axis: CD45RO, fallback: {above_negative: 15}}
     keep: high
 """,
     encoding="utf-8",
