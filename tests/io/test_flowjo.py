@@ -86,6 +86,31 @@ def test_two_populations_of_one_name_are_told_apart(tmp_path):
     assert workspace.samples[0].order == ("/Cells", "/Cells #2")
 
 
+@pytest.mark.parametrize("path", ["Cells", "/Cells", "a/b"])
+def test_a_boolean_of_a_name_that_two_populations_have_is_not_gated_by_one_of_them(tmp_path, path):
+    nested = population("a", rectangle_xml(A=(0, 9)), inner=population("b", rectangle_xml(A=(0, 5))))
+    twins = (CELLS, population("Cells", rectangle_xml(A=(0, 1))), nested, population("a/b", rectangle_xml(A=(3, 4))))
+    dependents = f'<Dependents><Dependent name="{path}"/></Dependents>'
+    workspace = read(tmp_path, *twins, f'<NotNode name="Rest" count="1">{dependents}</NotNode>')
+    (rest,) = (p for p in workspace.samples[0].placed.populations if p.id == "/Rest")
+    assert rest.gate is None
+    assert rest.failure == f"it is made of '{path}', and two populations are called so; give them different names"
+
+
+def test_a_gate_whose_borders_are_exchanged_or_of_which_there_are_two_is_not_gated(tmp_path):
+    gate = rectangle_xml(A=(10, 60))
+    workspace = read(
+        tmp_path,
+        population("Empty", rectangle_xml(A=(60, 10))),
+        population("Twice", f"{gate}</Gate><Gate>{gate}"),
+        CELLS,
+    )
+    failures = {p.id: p.failure for p in workspace.samples[0].placed.populations}
+    assert "its lower border, 60, lies above its upper one, 10" in failures["/Empty"]
+    assert "two gates" in failures["/Twice"]
+    assert failures["/Cells"] == ""
+
+
 @pytest.mark.parametrize(
     ("xml", "scale"),
     [

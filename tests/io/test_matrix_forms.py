@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from immunomon.errors import BadSpillover
-from immunomon.io.spillover import parse_spillover, read_matrix_csv
+from immunomon.io.spillover import differing_matrices, parse_spillover, read_matrix_csv
 from immunomon.model.channel_names import ChannelNames
 from immunomon.model.events import Channel
+from immunomon.model.fcs import FcsHeader
 from immunomon.model.matrix_labels import MatrixTable, fitted_to
 from immunomon.model.panel import Marker, Panel
 from immunomon.model.spillover import SpilloverMatrix
@@ -53,6 +55,10 @@ def read(folder, content, panels=()):
         ",FITC-A,PE-A\n0,1,0.2\n1,0.1,1\n",
         "id,FITC-A,PE-A\n1,1,0.2\n2,0.1,1\n",
         "FITC-A,PE-A\n1,0.2\n0.1,1\n",
+        "FITC-A,PE-A\n1,.2\n.1,1\n",
+        "FITC-A;PE-A\n1;0,2\n0,1;1\n",
+        "FITC-A,PE-A\n100%,20%\n10%,100 %\n",
+        "FITC-A,PE-A\n1E0,2E-1\n1e-1,1\n",
         ",FITC-A,PE-A\n,1,0.2\n,0.1,1\n",
         "\ufeff,FITC-A,PE-A\r\nFITC-A,1,0.2\r\nPE-A,0.1,1\r\n",
         ",FITC-A,PE-A\nFITC-A,1,0.2\nPE-A,0.1,1\n".encode("utf-16"),
@@ -83,6 +89,33 @@ def test_rows_in_any_order_are_the_same_matrix(tmp_path, order):
 )
 def test_a_panels_fluorochromes_and_markers_name_its_detectors(tmp_path, content):
     assert read(tmp_path, content, [PANEL]) == RIGHT
+
+
+def test_a_stained_detector_without_a_row_of_its_own_is_not_unmixed_into_what_is_left_over(tmp_path):
+    content = ",FITC-A,PE-A,V450-A\nFITC-A,1,0.2,0.1\nPE-A,0.1,1,0\n"
+    with pytest.raises(BadSpillover, match=r"m\.csv: .*no row has the detector V450-A \(Pacific Blue, .*add the row"):
+        read(tmp_path, content, [PANEL])
+    spare = content.replace("V450-A", "V500-A")  # no panel looks there: a detector that only helps to unmix
+    assert read(tmp_path, spare, [PANEL]).detectors == ("FITC-A", "PE-A", "V500-A")
+
+
+@pytest.mark.parametrize(
+    ("second", "differs"),
+    [
+        ("2,FITC-A,PE-A,1,0.2,0.1,1", False),
+        ("2,PE-A,FITC-A,100,10,20,100", False),
+        ("2,FITC-A,PE-A,1,0.20004,0.1,1", False),
+        ("2,FITC-A,PE-A,1,0.1,0.2,1", True),
+        ("2,FITC-A,PE-A,1,0,0,1", True),
+        ("3,FITC-A,PE-A,V450-A,1,0.2,0,0.1,1,0.3,0,0,1", True),
+        ("2,FITC-A,PE-A,1,0.2", False),
+    ],
+)
+def test_two_keywords_with_different_matrices_are_said(second, differs):
+    words = {"$SPILLOVER": "2,FITC-A,PE-A,1,0.2,0.1,1", "SPILL": second}
+    remark = differing_matrices(FcsHeader(Path("a.fcs"), "3.1", words, CHANNELS, 0))
+    assert remark.startswith("$SPILLOVER and SPILL hold different") == differs
+    assert differs or not remark
 
 
 def test_people_shorten_the_names_of_fluorochromes(tmp_path):

@@ -138,9 +138,11 @@ def _branches(source: WorkspaceSource, node: XmlElement, gates: GateReader) -> t
 def _branch(source: WorkspaceSource, element: XmlElement, gates: GateReader) -> Branch:
     branch = Branch(source.text(element, "name"), count=source.count(element))
     if element.name == "Population":
-        gate = element.first("Gate")
-        if gate is None:
-            branch = replace(branch, failure="it has no gate in the workspace")
+        listed = tuple(element.all("Gate"))
+        gate = listed[0] if listed else None
+        if gate is None or len(listed) > 1:
+            failure = "it has two gates in the workspace, not one" if listed else "it has no gate in the workspace"
+            branch = replace(branch, failure=failure)
         else:
             try:
                 shape, inside = gates.read(gate)

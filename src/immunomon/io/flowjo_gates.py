@@ -30,11 +30,14 @@ _FAR, _STEPS = 8.0, 2048
 def interval(name: str, axis: AxisScale, *, low: float | None, high: float | None) -> Interval:
     """Return the events with ``low <= intensity <= high`` on the display scale; both bounds belong to it.
 
-    A bound beyond the end of a table is no bound: the events there all sit on the end.
+    A bound beyond the end of a table is no bound: the events there all sit on the end. Raises ValueError for a lower
+    bound above the upper one, between which no event lies.
 
     >>> interval("A", AxisScale(), low=1.0, high=None)
     Interval(axis='A', low=1.0, high=inf)
     """
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"on '{name}' its lower border, {low:g}, lies above its upper one, {high:g}; draw it again")
     scale = axis.scale
     bottom, top = (scale.inverse(np.array([0.0, 1.0])).tolist()) if isinstance(scale, Biex) else (-INF, INF)
     left = -INF if low is None or low <= bottom else _shown(axis, low)

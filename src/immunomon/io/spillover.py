@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from immunomon.errors import BadSpec, BadSpillover, SingularSpillover, nearest
@@ -19,10 +21,20 @@ from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
 from immunomon.specs.csvfile import BadCell, CsvFile, CsvRow, read_csv
 
-__all__ = ["as_spillover", "parse_spillover", "read_matrix_csv", "spillover_of", "write_matrix_csv"]
+__all__ = [
+    "as_spillover",
+    "differing_matrices",
+    "parse_spillover",
+    "read_matrix_csv",
+    "spillover_of",
+    "write_matrix_csv",
+]
 
 WEIGHTS_ROW = "(detector weights)"
 _MOST_BYTES = 20_000_000
+_ROUNDED = 1e-4  # how far two writings of one coefficient may differ
+# Of the detectors' names some are numbers ("530"): one with a fraction, a sign or a percent is a value as well.
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][-+]?[0-9]+)? ?%?")
 _KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 
 
@@ -121,7 +133,7 @@ def _unnamed(size: int, channels: tuple[Channel, ...], keyword: str) -> tuple[st
 
 
 def _is_number(fields: list[str]) -> bool:
-    return bool(fields) and re.fullmatch(r"-?[0-9]+\.?[0-9]*", fields[0]) is not None
+    return bool(fields) and _NUMBER.fullmatch(fields[0]) is not None
 
 
 def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
@@ -147,6 +159,36 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
             raise BadSpillover(f"{header.path}: {error}{remedy}") from error
         return matrix
     return None
+
+
+def differing_matrices(header: FcsHeader) -> str:
+    """Return what should be said of a file in which two keywords hold different matrices, '' of any other.
+
+    >>> from immunomon.model.fcs import FcsHeader
+    >>> words = {"$SPILLOVER": "2,A,B,1,0,0,1", "SPILL": "2,A,B,1,0.1,0,1"}
+    >>> differing_matrices(FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0))
+    '$SPILLOVER and SPILL hold different spillover matrices: $SPILLOVER is used; to use another, give it as CSV'
+    """
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for keyword in _KEYWORDS:
+        text = header.keyword(keyword)
+        try:
+            matrix = parse_spillover(text, header.channels, keyword) if text.strip("0,; ") else None
+        except BadSpillover:
+            continue  # said where it is the one in use
+        if matrix is not None:
+            cells = zip(itertools.product(matrix.detectors, repeat=2), matrix.array.ravel().tolist(), strict=True)
+            found[keyword] = {(row, column): value for (row, column), value in cells if row != column and value}
+    used = next(iter(found), "")
+    others = [keyword for keyword, values in found.items() if not _alike(values, found[used])]
+    if not others:
+        return ""
+    what = f"{' and '.join((used, *others))} hold different spillover matrices: {used} is used"
+    return f"{what}; to use another, give it as CSV"
+
+
+def _alike(one: Mapping[tuple[str, str], float], other: Mapping[tuple[str, str], float]) -> bool:
+    return all(math.isclose(one.get(cell, 0.0), other.get(cell, 0.0), abs_tol=_ROUNDED) for cell in {*one, *other})
 
 
 def _refuse_twice(matrix: SpilloverMatrix, keyword: str) -> None:

@@ -114,6 +114,10 @@ class _Grower:
     def _find(self, path: str, grown: _Grown) -> str:
         base = "" if grown.parent == ROOT else grown.parent
         for candidate in ("/" + path.lstrip("/"), f"{base}/{path}"):
+            if f"{candidate} #2" in self.known and self.known[f"{candidate} #2"].path == candidate:
+                raise ValueError(
+                    f"it is made of '{path}', and two populations are called so; give them different names"
+                )
             if candidate in self.known and candidate != grown.id:
                 return candidate
         raise ValueError(f"it is made of '{path}', which is not among the populations")

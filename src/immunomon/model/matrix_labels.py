@@ -59,7 +59,17 @@ class MatrixTable:
         if own is not None and len(rows) == len(columns):
             return SpilloverMatrix(columns, _as_tuples(values))
         spectrum = SpectrumMatrix(rows, columns, _as_tuples(values), detector_weights=self.detector_weights)
+        self._refuse_without_row(spectrum, names or ChannelNames())
         return spectrum.completed()
+
+    def _refuse_without_row(self, spectrum: SpectrumMatrix, names: ChannelNames) -> None:
+        """Refuse to unmix where a stained detector holds no fluorochrome's signal: what is left over would be read."""
+        own = spectrum.own_detectors
+        for detector in (name for name in spectrum.detectors if names.others.get(name) and name not in own):
+            self._refuse(
+                f"no row has the detector {detector} ({', '.join(dict.fromkeys(names.others[detector][:3]))}) as its "
+                "brightest, so its signal would be no fluorochrome's; add the row, or name the panel's detector by it"
+            )
 
     def spectrum(self, names: ChannelNames | None = None) -> SpectrumMatrix:
         """Return the matrix by fluorochromes and detectors, in the detectors' order; raises as ``spillover`` does.

@@ -191,7 +191,7 @@ def _readings(text: str) -> Iterator[datetime.date]:
     if len(parts) == 3 and len(parts[0]) == 4:
         orders = (parts,)
     elif len(parts) == 3:
-        orders = ((parts[2], parts[1], parts[0]), (parts[2], parts[0], parts[1]))
+        orders = ((parts[2], parts[1], parts[0]), (parts[2], parts[0], parts[1]), parts)
     elif re.fullmatch(r"(?:19|20)[0-9]{6}", bare):
         orders = ((bare[:4], bare[4:6], bare[6:]),)
     elif re.fullmatch(r"[2-6][0-9]{4}(?:[.,]0*)?", bare):
@@ -200,7 +200,7 @@ def _readings(text: str) -> Iterator[datetime.date]:
     for year, month, day in orders:
         number = months.index(month[:3].casefold()) + 1 if month[:3].casefold() in months else month
         digits = (year if len(year) == 4 else f"20{year}", str(number), day)
-        if all(re.fullmatch(r"[0-9]{1,4}", part) for part in digits):
+        if len(year) in (2, 4) and all(re.fullmatch(r"[0-9]{1,4}", part) for part in digits):
             try:
                 yield datetime.date(*map(int, digits))
             except ValueError:
