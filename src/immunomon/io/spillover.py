@@ -32,8 +32,6 @@ __all__ = [
 
 WEIGHTS_ROW = "(detector weights)"
 _MOST_BYTES = 20_000_000
-_ROUNDED = 1e-4  # how far two writings of one coefficient may differ
-# Of the detectors' names some are numbers ("530"): one with a fraction, a sign or a percent is a value as well.
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][-+]?[0-9]+)? ?%?")
 _KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 
@@ -143,8 +141,7 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
     SingularSpillover if it has no inverse.
     """
     for keyword in _KEYWORDS:
-        text = header.keyword(keyword)
-        if not text.strip("0,; "):
+        if not (text := header.keyword(keyword)).strip("0,; "):
             continue
         try:
             matrix = parse_spillover(text, header.channels, keyword)
@@ -164,31 +161,29 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
 def differing_matrices(header: FcsHeader) -> str:
     """Return what should be said of a file in which two keywords hold different matrices, '' of any other.
 
-    >>> from immunomon.model.fcs import FcsHeader
     >>> words = {"$SPILLOVER": "2,A,B,1,0,0,1", "SPILL": "2,A,B,1,0.1,0,1"}
     >>> differing_matrices(FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0))
     '$SPILLOVER and SPILL hold different spillover matrices: $SPILLOVER is used; to use another, give it as CSV'
     """
     found: dict[str, dict[tuple[str, str], float]] = {}
     for keyword in _KEYWORDS:
-        text = header.keyword(keyword)
         try:
+            text = header.keyword(keyword)
             matrix = parse_spillover(text, header.channels, keyword) if text.strip("0,; ") else None
         except BadSpillover:
             continue  # said where it is the one in use
         if matrix is not None:
-            cells = zip(itertools.product(matrix.detectors, repeat=2), matrix.array.ravel().tolist(), strict=True)
-            found[keyword] = {(row, column): value for (row, column), value in cells if row != column and value}
+            pairs = itertools.product(matrix.detectors, repeat=2)
+            found[keyword] = dict(zip(pairs, matrix.array.ravel().tolist(), strict=True))
     used = next(iter(found), "")
-    others = [keyword for keyword, values in found.items() if not _alike(values, found[used])]
-    if not others:
-        return ""
-    what = f"{' and '.join((used, *others))} hold different spillover matrices: {used} is used"
-    return f"{what}; to use another, give it as CSV"
+    names = " and ".join((used, *(name for name, values in found.items() if not _alike(values, found[used]))))
+    what = f"{names} hold different spillover matrices: {used} is used; to use another, give it as CSV"
+    return "" if names == used else what
 
 
 def _alike(one: Mapping[tuple[str, str], float], other: Mapping[tuple[str, str], float]) -> bool:
-    return all(math.isclose(one.get(cell, 0.0), other.get(cell, 0.0), abs_tol=_ROUNDED) for cell in {*one, *other})
+    cells = ((cell, float(cell[0] == cell[1])) for cell in {*one, *other})  # a detector that is not in it: as it was
+    return all(math.isclose(one.get(cell, bare), other.get(cell, bare), abs_tol=1e-4) for cell, bare in cells)
 
 
 def _refuse_twice(matrix: SpilloverMatrix, keyword: str) -> None:
