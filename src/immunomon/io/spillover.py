@@ -173,7 +173,7 @@ def differing_matrices(header: FcsHeader) -> str:
         except BadSpillover:
             continue  # said where it is the one in use
         if matrix is not None:
-            pairs = itertools.product(matrix.detectors, repeat=2)
+            pairs = itertools.product(matrix.detectors, matrix.detectors)
             found[keyword] = dict(zip(pairs, matrix.array.ravel().tolist(), strict=True))
     used = next(iter(found), "")
     names = " and ".join((used, *(name for name, values in found.items() if not _alike(values, found[used]))))
