@@ -37,7 +37,7 @@ def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[P
     """Yield a visit that is a study's visit misspelt, or means nothing, or whose day is in another visit's window.
 
     Assessments have visits of their own, such as a platelet count every week: a label that is none of the study's is
-    right if it is that of a week of the study, or if the row says when it was.
+    right if it is that of a week, or if the row says when it was.
     """
     label, day = row.get("visit"), row.get("study_day")
     if not label:
@@ -45,7 +45,7 @@ def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[P
     visits = {visit.label: visit for visit in study.visits}
     if label not in visits:
         meant = {_bare(known) for known in visits}
-        if _bare(label) not in meant and _is_of_its_own(label, day, study):
+        if _bare(label) not in meant and _is_of_its_own(label, day):
             return
         remedy = f"{nearest(label[:80], visits, in_order=True)} (blank if unscheduled)"
         yield Problem(str(path), row["line"], "visit", f"no visit named {shown(label)}", remedy)
@@ -56,14 +56,15 @@ def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[P
             yield Problem(str(path), row["line"], "visit", what, "correct the visit or the day")
 
 
-def _is_of_its_own(label: str, day: int | None, study: Study) -> bool:
-    """Say whether a label is that of a week of the study, which the day does not contradict, or has a day at all."""
+def _is_of_its_own(label: str, day: int | None) -> bool:
+    """Say whether a label is that of a week, which the day does not contradict, or has a day at all.
+
+    Platelets may be followed for longer than cells are looked at: the study's last visit is no limit.
+    """
     week = _WEEK.fullmatch(label)
     if week is None:
         return day is not None
-    planned = 7 * int(week[1]) + 1
-    in_study = planned <= max(visit.planned_day for visit in study.visits)
-    return in_study and (day is None or abs(day - planned) <= _WITHIN_DAYS)
+    return day is None or abs(day - (7 * int(week[1]) + 1)) <= _WITHIN_DAYS
 
 
 def _bare(label: str) -> str:
