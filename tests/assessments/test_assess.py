@@ -94,7 +94,8 @@ def test_dose_groups_stand_from_the_lowest_dose_up():
     found = assess(STUDY, {"adverse_events": events})
     shares = found.tables["incidence"]
     assert list(dict.fromkeys(shares["dose_group"])) == ["A", "B", "all"]
-    assert shares[shares["measure"] == "at infusion"]["who"].to_list() == ["S01", "S02", "S01 S02"]
+    whole = shares[shares["cohort"].isna()]
+    assert whole[whole["measure"] == "at infusion"]["who"].to_list() == ["S01", "S02", "S01 S02"]
     assert found.facts["events"]["unsaid"] == {"serious": 2, "related": 2, "dose_limiting": 2, "grade": 2}
     assert "count as if it were not so: 2 without 'serious'" in markdown(found.tables, found.facts, STUDY.assessments)
 
@@ -124,6 +125,29 @@ def test_candidates_are_compared_on_the_patients_before_the_expansion_as_known_w
     everyone = assess(without, {"adverse_events": events}).tables["candidates"]
     everyone = everyone[everyone["measure"] == "grade >= 3"].set_index("dose_group")["text"]
     assert everyone["B"].startswith("2 of 2")
+
+
+def test_an_expanded_dose_is_counted_whole_and_by_cohort():
+    subjects = (
+        Subject("S01", "A", "A", "F", (FIRST,)),
+        Subject("S02", "B", "B", "M", (FIRST,)),
+        Subject("S03", "B", "more", "F", (FIRST,)),
+        Subject("S04", "B", "more", "F", (FIRST,)),
+    )
+    study = dataclasses.replace(STUDY, subjects=subjects)
+    events = [_ae("S02", 10), _ae("S03", 5)]
+    shares = assess(study, {"adverse_events": events}).tables["incidence"]
+    any_event = shares[shares["measure"] == "any"].fillna({"cohort": "whole"})
+    assert {(row.dose_group, row.cohort): (row.n, row.who) for row in any_event.itertuples()} == {
+        ("A", "whole"): (1, pd.NA),
+        ("B", "whole"): (3, "S02 S03"),
+        ("B", "B"): (1, "S02"),
+        ("B", "more"): (2, "S03"),
+        ("all", "whole"): (4, "S02 S03"),
+    }
+    assert "B, cohort more" in markdown_of(study, events)
+    without = dataclasses.replace(study, cohorts=(Cohort("A", "A", 3), Cohort("B", "B", 3), Cohort("more", "B", 3)))
+    assert assess(without, {"adverse_events": events}).tables["incidence"]["cohort"].isna().all()
 
 
 def markdown_of(study, events):

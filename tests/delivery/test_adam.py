@@ -1,15 +1,19 @@
 """ADaM: baseline and change worked out a second time, from CP alone."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pyreadstat
 import pytest
 from support.small_run import small_run
 
+from immunomon.delivery.adam import adam_datasets
 from immunomon.delivery.deliver import deliver_run
 from immunomon.delivery.read import read_delivery
 from immunomon.delivery.rules.check import check_delivery
+from immunomon.delivery.sdtm import sdtm_datasets
+from immunomon.delivery.trial import trial_of
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +130,19 @@ def test_a_ratio_leads_to_the_records_of_both_of_its_percents(tmp_path):
         assert {upper["VISIT"], lower["VISIT"]} == {row["AVISIT"]}
         if row["AVAL"] is not None:
             assert row["AVAL"] == pytest.approx(upper["CPSTRESN"] / lower["CPSTRESN"])
+
+
+def test_the_cohort_of_an_expanded_dose_is_told_apart_although_its_arm_is_the_same(content):
+    study = dict(content.source.study)
+    study["cohorts"] = [{"name": "C", "dose_group": "C"}, {"name": "more", "dose_group": "C", "expansion": True}]
+    study["subjects"] = [{**one, "dose_group": "C", "cohort": "C"} for one in study["subjects"]]
+    study["subjects"][-1]["cohort"] = "more"
+    expanded = replace(content, trial=trial_of(study, content.assessments, content.cp_map.spec.sponsor))
+    sdtm = sdtm_datasets(expanded)
+    last = study["subjects"][-1]["id"]
+    assert {row["ARM"] for row in sdtm.dataset("DM").records()} == {"C: 2 x10^6 cells/kg"}
+    assert [row["QVAL"] for row in sdtm.dataset("SUPPDM").records()] == ["C", "C", "more"]
+    adam = {dataset.name: dataset for dataset in adam_datasets(expanded, sdtm)}
+    assert [(row["COHORT"], row["EXPFL"]) for row in adam["ADSL"].records()] == [("C", "N"), ("C", "N"), ("more", "Y")]
+    for name in ("ADCP", "ADLB"):
+        assert {row["COHORT"] for row in adam[name].records() if row["SUBJID"] == last} == {"more"}

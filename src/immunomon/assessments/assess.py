@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,7 @@ from immunomon.assessments.viruses import conversion_rows, shift_rows, virus_inc
 from immunomon.model.analysis import AnalysisPlan, default_plan
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.model.assessments import ASSESSMENT_TABLES
+from immunomon.model.planned import planned_assessments
 from immunomon.model.study import Study
 
 __all__ = ["Assessed", "assess"]
@@ -61,6 +62,10 @@ def assess(
     basis = tables if began is None else _tables(study, first, known, began)[0]
     rows = candidate_rows(
         first, basis, plan or default_plan(study.visits), changes=known_changes(first, changes, began)
+    )
+    planned = planned_assessments(study, files, last_date) if last_date else ()
+    tables["planned"] = contracted(
+        ({**people.whose(one.subject), **asdict(one)} for one in planned), ASSESSMENT_TABLES["planned"]
     )
     tables["candidates"] = contracted(rows, ASSESSMENT_TABLES["candidates"])
     return Assessed(tables, _facts(study, people, files, events=events, last_date=last_date))

@@ -85,7 +85,7 @@ def candidate_rows(
 
 
 def _shares(incidence: pd.DataFrame, group: str) -> Iterator[Row]:
-    found = incidence[(incidence["dose_group"] == group) & incidence["term"].isna()]
+    found = incidence[(incidence["dose_group"] == group) & incidence[["term", "cohort"]].isna().all(axis=1)]
     for aspect, topic, measures in _SHARES:
         for measure in measures:
             for row in found[(found["topic"] == topic) & (found["measure"] == measure)].to_dict("records"):

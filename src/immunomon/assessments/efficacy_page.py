@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.assessments.words import Page, Section, Sheet, number, records, share, sheet
+from immunomon.assessments.words import Page, Section, Sheet, column_of, number, records, share, sheet
 from immunomon.model.endpoints import AssessmentRules, PlateletRules
 
 __all__ = ["efficacy_page"]
@@ -39,8 +39,8 @@ def _absent(heading: str, file: str) -> Section:
 
 def _shares(tables: Tables, topic: str, caption: str) -> Sheet:
     rows = [row for row in records(tables["incidence"]) if row["topic"] == topic]
-    groups = list(dict.fromkeys(row["dose_group"] for row in rows))
-    cells = {(row["measure"], row["dose_group"]): share(row) for row in rows}
+    groups = list(dict.fromkeys(map(column_of, rows)))
+    cells = {(row["measure"], column_of(row)): share(row) for row in rows}
     measures = dict.fromkeys(row["measure"] for row in rows)
     body = ((measure, *(cells.get((measure, group)) for group in groups)) for measure in measures)
     return sheet(caption, ("", *groups), body)

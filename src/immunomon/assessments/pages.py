@@ -10,6 +10,7 @@ import pandas as pd
 from immunomon.assessments.efficacy_page import efficacy_page
 from immunomon.assessments.markdown import page_parts, plain
 from immunomon.assessments.safety_page import alarms, safety_page
+from immunomon.assessments.schedule_page import schedule_page
 from immunomon.assessments.words import Page
 from immunomon.model.endpoints import AssessmentRules
 
@@ -25,8 +26,8 @@ _LIMITS = (
 
 
 def pages(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> tuple[Page, ...]:
-    """Return the safety page and the efficacy page of a study's assessments."""
-    return safety_page(tables, facts, rules), efficacy_page(tables, facts, rules)
+    """Return the pages of a study's assessments: safety, efficacy, and what of the plan was done."""
+    return safety_page(tables, facts, rules), efficacy_page(tables, facts, rules), schedule_page(tables, facts)
 
 
 def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> str:

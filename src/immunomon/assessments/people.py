@@ -87,6 +87,23 @@ class People:
         found = {name: [one for one in ordered if self.persons[one].dose_group == name] for name in self.doses}
         return {**{name: members for name, members in found.items() if members}, ALL: ordered}
 
+    def cohorts(self, group: str, members: Iterable[str]) -> dict[str, list[str]]:
+        """Return these subjects by cohort if the dose group has an expansion cohort beside others; otherwise nothing.
+
+        Those who name no cohort are together, before the others.
+        """
+        whole = [one for one in self.persons.values() if one.dose_group == group]
+        if len({one.expansion for one in whole}) < 2:
+            return {}
+        wanted = set(members)
+        names = sorted({one.cohort for one in whole}, key=lambda name: (self._expands(name), name))
+        return {
+            name or "no cohort": [one.id for one in whole if one.cohort == name and one.id in wanted] for name in names
+        }
+
+    def _expands(self, cohort: str) -> bool:
+        return any(one.expansion for one in self.persons.values() if one.cohort == cohort)
+
 
 def people_of(study: Study) -> People:
     """Return the people of a study."""

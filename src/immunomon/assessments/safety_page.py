@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.assessments.words import Page, Section, Sheet, records, share, sheet
+from immunomon.assessments.words import Page, Section, Sheet, column_of, records, share, sheet
 from immunomon.model.endpoints import AssessmentRules
 
 __all__ = ["alarms", "rule_says_now", "safety_page"]
@@ -83,15 +83,14 @@ def _viruses(tables: Tables, facts: Mapping[str, Any]) -> Section:
 
 
 def _groups(rows: list[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(row["dose_group"] for row in rows))
+    return list(dict.fromkeys(map(column_of, rows)))
 
 
 def _by_group(rows: list[dict[str, Any]], caption: str, names: Mapping[_Kind, tuple[str, ...]]) -> Sheet:
-    """Return a table with a column for each dose group; names: key of a row (measure, class, term) -> first cells."""
+    """Return a table, a column for each group and cohort; names: key (measure, class, term) -> first cells."""
     groups = _groups(rows)
-    cells: dict[tuple[_Kind, str], dict[str, Any]] = {
-        ((row["measure"], row["system_organ_class"] or "", row["term"] or ""), row["dose_group"]): row for row in rows
-    }
+    kinds = [(row["measure"], row["system_organ_class"] or "", row["term"] or "") for row in rows]
+    cells = {(kind, column_of(row)): row for kind, row in zip(kinds, rows, strict=True)}
     width = max((len(first) for first in names.values()), default=1)
     heads = ("", "term")[:width] if width == 1 else ("system organ class", "term")
     body = [

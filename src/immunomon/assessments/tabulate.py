@@ -39,21 +39,30 @@ def incidence(
     subjects: Sequence[str],
     has: Callable[[str], bool],
 ) -> Iterator[Row]:
-    """Yield, for each dose group and all together, how many of these subjects have something.
+    """Yield, for each dose group, each cohort of one that was expanded, and all, how many of these have something.
 
     kind: the columns that say what (topic, measure ...); subjects: those who could have it.
     """
-    for group, members in people.groups(subjects).items():
+    treated = [*people.treated, *(one for one in subjects if one not in people.treated)]
+    parts: list[tuple[str, str | None, list[str]]] = []
+    for group, members in people.groups(treated).items():
+        parts.append((group, None, members))
+        parts += [(group, cohort, part) for cohort, part in people.cohorts(group, members).items()]
+    counted = set(subjects)
+    for group, cohort, everyone in parts:
+        members = [one for one in everyone if one in counted]
         who = [one for one in members if has(one)]
         low, high = clopper_pearson(len(who), len(members))
         yield {
             **kind,
             "dose_group": group,
             "cells_per_kg": None if group == ALL else people.doses[group],
+            "cohort": cohort,
             "n": len(members),
             "subjects_with": len(who),
             "percent": 100 * len(who) / len(members) if members else None,
             "low": 100 * low,
             "high": 100 * high,
             "who": " ".join(sorted(who)),
+            "left_out": " ".join(sorted(set(everyone) - counted)),
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["Page", "Section", "Sheet", "number", "records", "share", "sheet"]
+__all__ = ["Page", "Section", "Sheet", "column_of", "number", "records", "share", "sheet"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,15 @@ def share(row: Mapping[str, Any]) -> str:
     if not row["n"]:
         return "none evaluable"
     return f"{row['subjects_with']} of {row['n']} ({row['low']:.3g} to {row['high']:.3g} %)"
+
+
+def column_of(row: Mapping[str, Any]) -> str:
+    """Return what the column of a row of ``incidence`` is called: its dose group, or the cohort of it.
+
+    >>> column_of({"dose_group": "C", "cohort": None}), column_of({"dose_group": "C", "cohort": "expansion"})
+    ('C', 'C, cohort expansion')
+    """
+    return str(row["dose_group"]) + (f", cohort {row['cohort']}" if row.get("cohort") else "")
 
 
 def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Sheet:

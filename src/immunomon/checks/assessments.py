@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from immunomon.errors import Problem, nearest
+from immunomon.model.planned import (
+    INFUSIONS,
+    MISSING,
+    NOT_DONE,
+    NOT_DUE,
+    OUTSIDE,
+    PlannedAssessment,
+    planned_assessments,
+)
 from immunomon.model.study import Study, Visit
 from immunomon.specs.assessment_tables import read_assessment_files
 from immunomon.specs.findings import shown
 
-__all__ = ["check_assessments"]
+__all__ = ["check_assessments", "schedule_notes"]
 
 _WITHIN_DAYS = 7
+_MOST_NAMED = 12
 _WEEK = re.compile(r"W(\d{1,3})")
 
 
 def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's files of other assessments, and the files that were read."""
-    firsts = {
-        person.id: min(days).isoformat() if (days := person.infusion_dates) else None for person in study.subjects
-    }
-    files = read_assessment_files(study.folder, firsts)
+    files = read_assessment_files(study.folder, _first_infusions(study))
     of_visits = (
         problem
         for name, rows in files.tables.items()
@@ -31,6 +39,40 @@ def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ..
         for problem in _check_visit(row, study, files.paths[name])
     )
     return (*files.problems, *of_visits), tuple(files.paths.values())
+
+
+def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator[str]:
+    """Yield what was planned and is missing, without a result or outside its window, one note an assessment and kind.
+
+    Files that cannot be read are problems elsewhere; what a study declares no schedule of is not looked for, and said.
+    today: the day of the check (UTC); what is planned later is not due.
+    """
+    files = read_assessment_files(study.folder, _first_infusions(study))
+    now = today or datetime.datetime.now(datetime.UTC).date()
+    planned = list(planned_assessments(study, files.tables, now))
+    for assessment in dict.fromkeys(one.assessment for one in planned):
+        due = [one for one in planned if one.assessment == assessment and one.status != NOT_DUE]
+        for status in (MISSING, NOT_DONE, OUTSIDE):
+            named = [_named(one) for one in due if one.status == status]
+            if named:
+                more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+                where = "study.yaml, infusion_dates" if assessment == INFUSIONS else f"{assessment}.csv"
+                what = f"{len(named)} of {len(due)} planned are {status}"
+                yield f"{where}: {what}: {', '.join(named[:_MOST_NAMED])}{more}"
+    scheduled = {schedule.assessment for schedule in study.assessments.schedule}
+    unplanned = [name for name in files.tables if name not in scheduled and name != "adverse_events"]
+    if unplanned:
+        names = ", ".join(f"{name}.csv" for name in unplanned)
+        yield f"{names}: study.yaml declares no schedule (assessments: schedule:), so what is missing cannot be told"
+
+
+def _named(one: PlannedAssessment) -> str:
+    when = f" (day {one.planned_day})" if one.planned.startswith(("W", "infusion")) else ""
+    return " ".join(part for part in (one.subject, one.test, f"{one.planned}{when}") if part)
+
+
+def _first_infusions(study: Study) -> dict[str, str | None]:
+    return {person.id: min(days).isoformat() if (days := person.infusion_dates) else None for person in study.subjects}
 
 
 def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from immunomon.checks.assessments import check_assessments
+from immunomon.checks.assessments import check_assessments, schedule_notes
 from immunomon.checks.channels import check_against_panel, matching_notes
 from immunomon.checks.contents import equal_files
 from immunomon.checks.decisions import check_decisions
@@ -91,6 +91,7 @@ class StudyCheck:
         tubes = self._read(samples, samples_file)
         self.problems += check_file_dates(study, tubes)
         self.notes += identifier_notes(study, tubes)
+        self.notes += schedule_notes(study)
         self._check_channels(study, tubes, panels)
         self.problems += _check_compensation(study, tubes, self.file, panels.values())
         self.notes += _uncompensated(study, tubes, panels)

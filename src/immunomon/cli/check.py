@@ -10,11 +10,16 @@ import typer
 
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
+from immunomon.delivery.beforehand import delivery_problems
 from immunomon.delivery.mapping import read_map
 from immunomon.errors import BadSpec, counted
 from immunomon.gates import GATE_METHODS
 from immunomon.pipeline.declared_scales import scale_warnings_of_study
 from immunomon.specs.analysis import load_analysis
+from immunomon.specs.catalog import find_strategy
+from immunomon.specs.samples import load_samples
+from immunomon.specs.strategy import load_strategy
+from immunomon.specs.study import load_study
 
 __all__ = ["check"]
 
@@ -43,13 +48,36 @@ def check(paths: Sequence[Path]) -> int:
         with suppress(BadSpec):  # its problems stand below
             for line in scale_warnings_of_study(study):
                 typer.echo(f"warning: {study}: {line}")
-    for finding in (*report.notes, *report.problems):
+    undeliverable, hints = _of_deliveries(list(filter(_is_study, paths))) if not report.problems else ([], [])
+    for finding in (*report.notes, *hints, *report.problems, *undeliverable):
         typer.echo(str(finding))
-    if report.problems:
-        typer.echo(f"{counted(len(report.problems), 'problem')} in {read}.")
+    if report.problems or undeliverable:
+        typer.echo(f"{counted(len(report.problems) + len(undeliverable), 'problem')} in {read}.")
         return 1
     typer.echo(f"No problems in {read}.")
     return 0
+
+
+def _of_deliveries(studies: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """Return what keeps studies from being delivered in CDISC's formats: problems, and notes.
+
+    It is a problem of a study that has a map of its own for such deliveries, and a note of any other.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    for path in studies:
+        file = path if path.is_file() else path / "study.yaml"
+        with suppress(BadSpec):
+            study = load_study(file)
+            strategies = {
+                use.panel: load_strategy(find_strategy(use.strategy, study.folder), methods=GATE_METHODS)
+                for use in study.panels
+            }
+            samples = load_samples(study.folder / study.samples_file, study)
+            found = delivery_problems(study, samples, strategies)
+            own = (study.folder / "export" / "cp-map.yaml").is_file()
+            (problems if own else notes).extend(f"{file}: deliver --as sdtm: {one}" for one in found)
+    return problems, notes
 
 
 def _is_study(path: Path) -> bool:

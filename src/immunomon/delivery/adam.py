@@ -16,7 +16,7 @@ from immunomon.delivery.sdtm import Sdtm
 from immunomon.delivery.trial import Person, Trial
 from immunomon.model.ratios import RATIOS
 
-__all__ = ["adam_datasets"]
+__all__ = ["adam_datasets", "subject_level"]
 
 _CATEGORIES = {"percent": "PERCENT", "cells_per_ul": "ABSOLUTE COUNT", "median_intensity": "MEDIAN INTENSITY"}
 
@@ -24,7 +24,7 @@ _CATEGORIES = {"percent": "PERCENT", "cells_per_ul": "ABSOLUTE COUNT", "median_i
 def adam_datasets(content: Content, sdtm: Sdtm) -> tuple[Dataset, ...]:
     """Return ADSL, ADCP and ADLB; a dataset without records is left out."""
     trial = content.trial
-    subjects = _subjects(trial)
+    subjects = subject_level(trial)
     change = trial.sponsor.reference_change
     limits = _reference_change(change.assay_cv_percent, change.person_cv_percent)
     cells = [*_cell_rows(trial, sdtm.cp), *_ratio_rows(content, sdtm.cp)]
@@ -49,7 +49,8 @@ def _reference_change(assay_cv_percent: float, person_cv_percent: float) -> tupl
     return 1 / up, up
 
 
-def _subjects(trial: Trial) -> Dataset:
+def subject_level(trial: Trial) -> Dataset:
+    """Return ADSL, with a flag for each of the study's own."""
     flags = _flag_names(trial)
     extra = tuple(
         Variable(
@@ -87,6 +88,7 @@ def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str
         "TRTEDT": sas_date(person.infusions[-1] if treated else None),
         "SAFFL": "Y" if treated else "N",
         "COHORT": person.cohort,
+        "EXPFL": ("Y" if person.expansion else "N") if person.cohort else None,
         **{name: {True: "Y", False: "N"}.get(person.flags.get(flag)) for flag, name in flags.items()},  # type: ignore[arg-type]
     }
 
@@ -98,7 +100,7 @@ def _flag_names(trial: Trial) -> dict[str, str]:
         stem = letters if letters[0].isalpha() else f"F{letters}"
         for number in range(100):
             name = f"{stem[: 6 - len(str(number or ''))]}{number or ''}FL"
-            if name not in names.values() and name != "SAFFL":
+            if name not in names.values() and name not in {"SAFFL", "EXPFL"}:
                 names[flag] = name
                 break
     return names

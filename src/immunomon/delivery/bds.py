@@ -70,7 +70,7 @@ def analysed(rows: Sequence[BdsRow], subjects: Dataset, limits: tuple[float, flo
         records.append(
             {
                 **{name: subject.get(name) for name in ("STUDYID", "USUBJID", "SUBJID", "SEX", "TRT01A", "TRT01AN")},
-                **{name: subject.get(name) for name in ("TRTSDT", "SAFFL")},
+                **{name: subject.get(name) for name in ("TRTSDT", "SAFFL", "COHORT")},
                 "TRTP": subject["TRT01P"],
                 "PARAM": row.param,
                 "PARAMCD": row.paramcd,

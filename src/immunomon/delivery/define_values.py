@@ -168,6 +168,7 @@ def _method(dataset: str, record: Mapping[str, Value]) -> str:
 
 
 _SUPPLEMENTARY = {
+    "COHORT": "The cohort that the study file names; cohorts of one dose group share its arm.",
     "EVTCNT": "Events inside the population's gates.",
     "DENCNT": "Events inside the gates of the denominator.",
     "RESWHY": "Why the result is not reported: below a limit of events, or what speaks against the gates it rests on.",

@@ -13,7 +13,7 @@ from immunomon.delivery.special import base, flagged_last, timing
 from immunomon.delivery.trial import Trial
 from immunomon.errors import DeliveryFailed
 
-__all__ = ["concentrations", "immunogenicity", "laboratory", "microbiology", "parameters"]
+__all__ = ["assays_without_codes", "concentrations", "immunogenicity", "laboratory", "microbiology", "parameters"]
 
 Record = dict[str, Value]
 _YES = {True: "Y", False: "N", None: None}
@@ -223,8 +223,19 @@ def microbiology(trial: Trial, assessments: Assessments) -> list[Record]:
 def _assay(trial: Trial, name: str) -> tuple[str, str]:
     found = trial.assay(name)
     if found is None:
-        raise DeliveryFailed(
-            f"export/cp-map.yaml: sponsor.assays names no codes for '{name}'; "
-            f"add {{name: {name}, testcd: ..., test: ...}}, or take its rows out of the study"
-        )
+        raise DeliveryFailed(_no_codes(name))
     return found
+
+
+def _no_codes(name: str) -> str:
+    return (
+        f"export/cp-map.yaml: sponsor.assays names no codes for '{name}'; "
+        f"add {{name: {name}, testcd: ..., test: ...}}, or take its rows out of the study"
+    )
+
+
+def assays_without_codes(trial: Trial, assessments: Assessments) -> list[str]:
+    """Return a sentence for each assay of the study that the map gives no codes, with what to do."""
+    assays = [name for name in ("msc_concentration", "antibodies") if assessments.rows(name)]
+    assays += sorted({str(row["virus"]) for row in assessments.rows("viruses")})
+    return [_no_codes(name) for name in assays if trial.assay(name) is None]

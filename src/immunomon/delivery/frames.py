@@ -89,10 +89,10 @@ def _has_values(dataset: Dataset, name: str) -> bool:
     return any(value is not None for value in dataset.column(name))
 
 
-def supplemented(name: str, records: Sequence[Record], labels: Mapping[str, str]) -> Dataset:
+def supplemented(name: str, records: Sequence[Record], labels: Mapping[str, str], origin: str = "Collected") -> Dataset:
     """Return the supplemental qualifiers of a dataset made of the same records.
 
-    labels: by QNAM; a record holds the value under ``+QNAM``.
+    labels: by QNAM; a record holds the value under ``+QNAM``. A domain with one record a subject has no --SEQ to name.
     """
     rows: list[Record] = []
     for record in _ordered(name, records):
@@ -100,8 +100,9 @@ def supplemented(name: str, records: Sequence[Record], labels: Mapping[str, str]
             value = record.get(f"+{qualifier}")
             if value is not None:
                 whose = {"STUDYID": record["STUDYID"], "RDOMAIN": name, "USUBJID": record["USUBJID"]}
-                where = {"IDVAR": f"{name}SEQ", "IDVARVAL": str(record[f"{name}SEQ"])}
-                rows.append({**whose, **where, "QNAM": qualifier, "QLABEL": label, "QVAL": value, "QORIG": "Collected"})
+                number = record.get(f"{name}SEQ")
+                where = {} if number is None else {"IDVAR": f"{name}SEQ", "IDVARVAL": str(number)}
+                rows.append({**whose, **where, "QNAM": qualifier, "QLABEL": label, "QVAL": value, "QORIG": origin})
     return filled(f"SUPP{name}", rows)
 
 

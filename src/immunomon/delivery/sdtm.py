@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from immunomon.delivery.assessments import Assessments
 from immunomon.delivery.content import Content
 from immunomon.delivery.cp import CpRecord, cell_phenotypes, cp_records, sequenced, supplementary
 from immunomon.delivery.dataset import Dataset
@@ -17,10 +18,11 @@ from immunomon.delivery.frames import filled, supplemented
 from immunomon.delivery.measured import quantities
 from immunomon.delivery.source import records_of
 from immunomon.delivery.special import demographics, exposures, subject_visits, trial_visits
+from immunomon.delivery.trial import Trial
 from immunomon.errors import DeliveryFailed
 from immunomon.specs.yamlfile import read_text
 
-__all__ = ["Sdtm", "sdtm_datasets"]
+__all__ = ["Sdtm", "sdtm_datasets", "study_domains"]
 
 _WHY_ABSENT = {
     "AE": "the study has no adverse_events.csv, or it is empty",
@@ -35,6 +37,7 @@ _WHY_ABSENT = {
     "PP": "the run folder has no assessments/kinetics.csv",
     "SUPPAE": "no adverse event has more than AE holds",
     "SUPPCP": "CP is empty",
+    "SUPPDM": "the study file names no cohorts",
     "SUPPLB": "the study has no platelets.csv, or it is empty",
     "SUPPPC": "the study has no msc_concentration.csv, or it is empty",
 }
@@ -59,37 +62,46 @@ def sdtm_datasets(content: Content) -> Sdtm:
     Raises BadSpec, with the nearest terms, if a quantity has no test in the map and is not left out on purpose.
     """
     content.cp_map.refuse_unmapped(quantities(list(content.measurements)))
-    trial, tables = content.trial, content.assessments
-    samples = list(content.samples.values())
+    trial = content.trial
     records = cp_records(content.measurements, content.cp_map, trial)
     cp = cell_phenotypes(records)
     found_of = sequenced(records, cp)
-    laboratory_records = laboratory(trial, tables, samples)
-    kinetics = concentrations(trial, tables)
-    events = adverse_events(trial, tables)
     frequencies = records_of(content.source.tables["frequencies"])
     made = {
-        "TV": filled("TV", trial_visits(trial)),
-        "DM": filled("DM", demographics(trial)),
-        "EX": filled("EX", exposures(trial)),
-        "AE": filled("AE", events),
-        "BE": filled("BE", biospecimens(trial, samples)),
+        **study_domains(trial, content.assessments, list(content.samples.values())),
         "BS": filled("BS", specimen_findings(trial, frequencies, content.samples)),
         "CP": cp,
-        "IS": filled("IS", immunogenicity(trial, tables)),
-        "LB": filled("LB", laboratory_records),
-        "MB": filled("MB", microbiology(trial, tables)),
-        "PC": filled("PC", kinetics),
         "PP": filled("PP", parameters(trial, _kinetics(content))),
-        "SUPPAE": supplemented("AE", events, {"DLT": "Dose-Limiting Toxicity"}),
         "SUPPCP": supplementary(found_of, content.links),
-        "SUPPLB": supplemented("LB", laboratory_records, {"BLEED": "Bleeding", "RESCUE": "Rescue Therapy"}),
-        "SUPPPC": supplemented("PC", kinetics, {"ACTHOURS": "Actual Hours from First Infusion"}),
     }
     made["SV"] = filled("SV", subject_visits(trial, [one for one in made.values() if one.name not in {"TV", "DM"}]))
     present = tuple(made[name] for name in sorted(made) if len(made[name]))
     absent = {name: _WHY_ABSENT.get(name, "it is empty") for name in sorted(made) if not len(made[name])}
     return Sdtm(present, tuple(found_of), absent)
+
+
+def study_domains(trial: Trial, tables: Assessments, samples: Sequence[Mapping[str, Any]]) -> dict[str, Dataset]:
+    """Return the domains that are made of the study's own files alone, by name; empty ones among them.
+
+    samples: rows of the table of samples.
+    """
+    events, people, kinetics = adverse_events(trial, tables), demographics(trial), concentrations(trial, tables)
+    counts = laboratory(trial, tables, samples)
+    return {
+        "TV": filled("TV", trial_visits(trial)),
+        "DM": filled("DM", people),
+        "EX": filled("EX", exposures(trial)),
+        "AE": filled("AE", events),
+        "BE": filled("BE", biospecimens(trial, samples)),
+        "IS": filled("IS", immunogenicity(trial, tables)),
+        "LB": filled("LB", counts),
+        "MB": filled("MB", microbiology(trial, tables)),
+        "PC": filled("PC", kinetics),
+        "SUPPAE": supplemented("AE", events, {"DLT": "Dose-Limiting Toxicity"}),
+        "SUPPDM": supplemented("DM", people, {"COHORT": "Cohort"}, "Protocol"),
+        "SUPPLB": supplemented("LB", counts, {"BLEED": "Bleeding", "RESCUE": "Rescue Therapy"}),
+        "SUPPPC": supplemented("PC", kinetics, {"ACTHOURS": "Actual Hours from First Infusion"}),
+    }
 
 
 _KINETICS = ("subject", "parameter", "name", "value", "unit", "reason")

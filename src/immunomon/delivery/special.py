@@ -32,7 +32,11 @@ def _rules(visit: PlannedVisit) -> dict[str, str]:
 
 
 def demographics(trial: Trial) -> list[Record]:
-    """Return DM: one record a subject. What the study file does not know is missing, never made up."""
+    """Return DM: one record a subject. What the study file does not know is missing, never made up.
+
+    An arm is a planned way through the trial, which patients who expand a dose share with those before them: the cohort
+    is a supplemental qualifier.
+    """
     records: list[Record] = []
     for person in trial.persons:
         treated = person.first is not None
@@ -56,6 +60,7 @@ def demographics(trial: Trial) -> list[Record]:
                 "ACTARM": arm if treated else None,
                 "ARMNRS": None if treated else "ASSIGNED, NOT TREATED",
                 "COUNTRY": trial.sponsor.country,
+                "+COHORT": person.cohort or None,
             }
         )
     return records

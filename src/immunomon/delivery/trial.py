@@ -28,6 +28,7 @@ class Person:
     sex: str
     infusions: tuple[str, ...] = ()
     flags: Mapping[str, bool] = field(default_factory=dict)
+    expansion: bool = False
 
     @property
     def first(self) -> str | None:
@@ -150,11 +151,13 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
     A visit that only an assessment names has a planned day if its label is that of a week (W6: day 43); its place in
     the plan is by that day, visits without one first.
     """
+    expansions = {cohort["name"] for cohort in study.get("cohorts") or () if cohort.get("expansion")}
     persons = tuple(
         Person(
             id=str(one["id"]),
             dose_group=str(one["dose_group"]),
             cohort=str(one.get("cohort") or ""),
+            expansion=one.get("cohort") in expansions,
             sex=str(one.get("sex") or "U"),
             infusions=tuple(sorted(one.get("infusion_dates") or ())),
             flags=dict(one.get("flags") or {}),

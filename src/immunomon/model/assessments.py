@@ -12,6 +12,7 @@ __all__ = [
     "ESCALATION",
     "INCIDENCE",
     "KINETICS",
+    "PLANNED",
     "PLATELET_RESPONSE",
     "PLATELET_VISITS",
     "PROPORTIONALITY",
@@ -183,19 +184,21 @@ ADVERSE_EVENT_WORST = Table(
 )
 INCIDENCE = Table(
     "incidence",
-    "one kind of event x dose group: how many subjects of how many",
-    ("topic", "measure", "system_organ_class", "term", "dose_group"),
+    "one kind of event x dose group, or x cohort of a dose that was expanded: how many subjects of how many",
+    ("topic", "measure", "system_organ_class", "term", "dose_group", "cohort"),
     _columns(
         ("topic", "string", "platelets, antibodies, viruses or adverse events"),
         ("measure", "string", "what is counted: response, induced, conversion, any, related, serious, grade >= 3 ..."),
         ("system_organ_class", "string", "of adverse events; missing otherwise"),
         ("term", "string", "of adverse events; missing otherwise"),
         *_GROUP,
+        ("cohort", "string", "cohort, where the dose has an expansion beside others; missing: the whole dose group"),
         ("n", "Int64", "subjects who could have it: evaluable, or treated for adverse events"),
         ("subjects_with", "Int64", "subjects who have it"),
         ("percent", "Float64", "100 x subjects_with / n"),
         *_INTERVAL,
         ("who", "string", "their ids, sorted, joined by a space"),
+        ("left_out", "string", "treated subjects of the group who are not counted in n, sorted, joined by a space"),
     ),
 )
 ESCALATION = Table(
@@ -238,10 +241,24 @@ CANDIDATES = Table(
         ("text", "string", "the value as it is read out"),
     ),
 )
+PLANNED = Table(
+    "planned",
+    "one planned assessment of one treated subject",
+    ("subject", "assessment", "planned", "test"),
+    _columns(
+        *_SUBJECT,
+        ("assessment", "string", "infusions, or the file's name: platelets, msc_concentration, antibodies, viruses"),
+        ("planned", "string", "planned visit, study day or hours"),
+        ("test", "string", "virus looked for; missing otherwise"),
+        ("planned_day", "Int64", "planned study day"),
+        ("study_day", "Int64", "study day on which it was done; missing if it was not, or only hours are known"),
+        ("status", "string", "done, outside the window, not done (a row without a result), missing, not due yet"),
+    ),
+)
 ASSESSMENT_TABLES = {
     table.name: table
     for table in (
         *(PLATELET_VISITS, PLATELET_RESPONSE, KINETICS, PROPORTIONALITY, ANTIBODY_RESPONSE),
-        *(VIRUS_SHIFTS, VIRUS_CONVERSIONS, ADVERSE_EVENT_WORST, INCIDENCE, ESCALATION, CANDIDATES),
+        *(VIRUS_SHIFTS, VIRUS_CONVERSIONS, ADVERSE_EVENT_WORST, INCIDENCE, ESCALATION, CANDIDATES, PLANNED),
     )
 }

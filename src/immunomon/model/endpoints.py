@@ -8,6 +8,7 @@ __all__ = [
     "AdverseEventRules",
     "AntibodyRules",
     "AssessmentRules",
+    "AssessmentSchedule",
     "EscalationRules",
     "KineticRules",
     "PlateletRules",
@@ -97,6 +98,26 @@ class EscalationRules:
 
 
 @dataclass(frozen=True)
+class AssessmentSchedule:
+    """When one assessment is planned, and for whom.
+
+    assessment: the file's name without suffix. days: planned study days, or hours: planned hours from the first
+    infusion; visits: what the days are called in the file, one name a day, or none; within_days: how far from its day
+    an assessment still counts as that one. tests: the viruses looked for each time. expansion: whether it is planned
+    for those who expand a chosen dose, too.
+    """
+
+    assessment: str
+    days: tuple[int, ...] = ()
+    hours: tuple[float, ...] = ()
+    visits: tuple[str, ...] = ()
+    within_days: int = 3
+    tests: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ("F", "M", "U")
+    expansion: bool = True
+
+
+@dataclass(frozen=True)
 class AssessmentRules:
     """All definitions of a study's other assessments."""
 
@@ -106,3 +127,4 @@ class AssessmentRules:
     viruses: VirusRules = field(default_factory=VirusRules)
     adverse_events: AdverseEventRules = field(default_factory=AdverseEventRules)
     escalation: EscalationRules = field(default_factory=EscalationRules)
+    schedule: tuple[AssessmentSchedule, ...] = ()

@@ -37,6 +37,26 @@ reportability:
   lloq_events: 50
 """
 
+_SCHEDULE = """\
+# When the other assessments are planned: what is missing of them is said by immunomon check and assess.
+assessments:
+  schedule:
+    platelets:
+      visits: [D-1, {weeks}]
+      days: [-1, {days}]
+    msc_concentration: {{hours: [-0.5, 0.5, 1, 2, 4, 8, 16, 24, 48, 96], sexes: [F]}}
+    # The first nine patients: not those of an expansion.
+    antibodies:
+      visits: [pre-first-infusion, 48h-post-last-infusion]
+      days: [1, 24]
+      within_days: 1
+      expansion: false
+    viruses:
+      visits: [screening, W4, W16]
+      days: [-14, 29, 113]
+      within_days: 7
+      tests: [HBV, HCV, HIV, syphilis]
+"""
 _RARE = "  populations: {plasmablasts: {lloq_events: 20}}   # rare: a counting CV of 22 % will do\n"
 
 
@@ -65,6 +85,10 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         "\n# The panels in use, and the gating strategy of each.",
         *("panels:", *(f"  - {{panel: {layout.name}, strategy: {layout.name}}}" for layout in plan.layouts)),
         closing + (_RARE if "bcell" in {layout.name for layout in plan.layouts} else ""),
+        _SCHEDULE.format(
+            weeks=", ".join(f"W{week}" for week in range(1, 29)),
+            days=", ".join(str(7 * week + 1) for week in range(1, 29)),
+        ),
     ]
     return "\n".join(sections)
 

@@ -11,6 +11,7 @@ from immunomon.model.endpoints import (
     AdverseEventRules,
     AntibodyRules,
     AssessmentRules,
+    AssessmentSchedule,
     EscalationRules,
     KineticRules,
     PlateletRules,
@@ -101,6 +102,27 @@ class EscalationSpec(SpecModel):
     )
 
 
+class ScheduleSpec(SpecModel):
+    """When one assessment is planned, and for whom; hours for msc_concentration, days for the others."""
+
+    days: list[Annotated[int, Field(ge=-9999, le=9999)]] = Field(
+        [], max_length=500, description="Planned study days; there is no Day 0."
+    )
+    visits: list[Name] = Field(
+        [], max_length=500, description="What the days are called in the file, one a day; left out: found by their day."
+    )
+    hours: list[Annotated[float, Field(ge=-1000, le=100_000)]] = Field(
+        [], max_length=500, description="Planned hours from the first infusion."
+    )
+    within_days: Days = Field(3, description="How far from its day an assessment still counts as that one.")
+    tests: list[Name] = Field([], max_length=50, description="Viruses looked for each time.")
+    sexes: list[Literal["F", "M", "U"]] = Field(["F", "M", "U"], min_length=1, max_length=3, description="Whose.")
+    expansion: bool = Field(True, description="Whether those who expand a chosen dose have it, too.")
+
+
+Scheduled = Literal["platelets", "msc_concentration", "antibodies", "viruses"]
+
+
 class AssessmentsSpec(SpecModel):
     """Definitions of the other assessments; what is left out has its default."""
 
@@ -110,6 +132,9 @@ class AssessmentsSpec(SpecModel):
     viruses: VirusesSpec = Field(VirusesSpec(), description="Virus detection.")
     adverse_events: AdverseEventsSpec = Field(AdverseEventsSpec(), description="Adverse events.")
     escalation: EscalationSpec = Field(EscalationSpec(), description="Dose escalation.")
+    schedule: dict[Scheduled, ScheduleSpec] = Field(
+        {}, description="When each assessment is planned; what is left out is not looked for."
+    )
 
     def model(self) -> AssessmentRules:
         """Return the section as a value."""
@@ -122,7 +147,21 @@ class AssessmentsSpec(SpecModel):
             viruses=VirusRules(tuple(self.viruses.visits)),
             adverse_events=AdverseEventRules(self.adverse_events.days_after_last_infusion),
             escalation=EscalationRules(**{**escalation, "window_days": (first, last)}),
+            schedule=tuple(_schedule(name, one) for name, one in self.schedule.items()),
         )
+
+
+def _schedule(name: str, spec: ScheduleSpec) -> AssessmentSchedule:
+    return AssessmentSchedule(
+        assessment=name,
+        days=tuple(spec.days),
+        hours=tuple(spec.hours),
+        visits=tuple(spec.visits),
+        within_days=spec.within_days,
+        tests=tuple(spec.tests),
+        sexes=tuple(spec.sexes),
+        expansion=spec.expansion,
+    )
 
 
 def check_assessment_rules(spec: AssessmentsSpec, findings: Findings) -> None:
@@ -137,3 +176,14 @@ def check_assessment_rules(spec: AssessmentsSpec, findings: Findings) -> None:
     for path, low, high in pairs:
         if low > high:
             findings.add((section, *path), f"{high:g} is below {low:g}", "put them in order")
+    for name, schedule in spec.schedule.items():
+        where, wanted = (section, "schedule", name), "hours" if name == "msc_concentration" else "days"
+        if bool(schedule.hours) != (wanted == "hours") or bool(schedule.days) != (wanted == "days"):
+            findings.add(where, f"its times are {wanted}", f"give {wanted}, and no others")
+        if 0 in schedule.days:
+            findings.add((*where, "days"), "there is no Day 0", "the first infusion is Day 1, the day before it Day -1")
+        if schedule.visits and len(schedule.visits) != len(schedule.days):
+            what = f"{len(schedule.visits)} visits for {len(schedule.days)} days"
+            findings.add((*where, "visits"), what, "name each day's visit, or none")
+        if schedule.tests and name != "viruses":
+            findings.add((*where, "tests"), "only viruses have tests", "take them out")

@@ -1,0 +1,127 @@
+"""What would keep a study from being delivered in CDISC's formats, as far as its own files tell, before any run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from immunomon.delivery.adam import subject_level
+from immunomon.delivery.assessments import Assessments
+from immunomon.delivery.cp import cell_phenotypes, cp_records
+from immunomon.delivery.dataset import Dataset
+from immunomon.delivery.findings import assays_without_codes
+from immunomon.delivery.mapping import CpMap, Quantity, load_cp_map
+from immunomon.delivery.measured import Measurement
+from immunomon.delivery.sdtm import study_domains
+from immunomon.delivery.trial import Trial, trial_of
+from immunomon.delivery.xpt import xpt_problems
+from immunomon.errors import BadSpec
+from immunomon.model.strategy import GatingStrategy
+from immunomon.model.study import RoleKind, Sample, Study
+from immunomon.specs.assessment_tables import read_assessment_files
+
+__all__ = ["delivery_problems"]
+
+_LYMPHOCYTES = "lymphocytes"
+
+
+def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]) -> list[str]:
+    """Return what ``immunomon deliver --as sdtm`` (and adam, dataset-json) would stop at, each with its remedy.
+
+    strategies: by panel. Tests that the map lacks, codes of assays, and names, labels and texts that SAS transport
+    files cannot hold; nothing if a file of the study is wrong in itself, which ``immunomon check`` says.
+    """
+    try:
+        cp_map = load_cp_map(study.folder)
+    except BadSpec as error:
+        return [str(problem) for problem in error.problems]
+    firsts = {one.id: min(days).isoformat() if (days := one.infusion_dates) else None for one in study.subjects}
+    assessments = read_assessment_files(study.folder, firsts)
+    if assessments.problems:
+        return []
+    trial = trial_of(_record(study), assessments, cp_map.spec.sponsor)
+    lacking = [*_unmapped(cp_map, study, samples, strategies), *assays_without_codes(trial, assessments)]
+    return lacking or [
+        f"dataset {dataset.name}: {problem}; change it where it comes from"
+        for dataset in _datasets(trial, assessments, (cp_map, study, samples, strategies))
+        for problem in xpt_problems(dataset)
+    ]
+
+
+def _record(study: Study) -> dict[str, Any]:
+    """Return a study as the record of a run holds it."""
+    record = {name: getattr(study, name) for name in ("name", "title", "site", "country")}
+    for name in ("dose_groups", "cohorts", "subjects", "visits"):
+        record[name] = [asdict(one) for one in getattr(study, name)]
+    for subject in record["subjects"]:
+        subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
+    return record
+
+
+def _unmapped(
+    cp_map: CpMap, study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]
+) -> list[str]:
+    try:
+        cp_map.refuse_unmapped(one.quantity for one in _planned(study, samples, strategies))
+    except BadSpec as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def _planned(
+    study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]
+) -> Iterator[Measurement]:
+    """Yield what a run will measure of each subject's tube, without values."""
+    subjects = {one.id for one in study.subjects}
+    for sample in samples:
+        strategy = strategies.get(sample.panel)
+        if strategy is None or sample.role.kind is not RoleKind.SAMPLE or sample.subject not in subjects:
+            continue
+        counted = sample.lymphocytes_per_ul is not None or sample.beads_counted is not None
+        for quantity in _quantities(strategy, sample.panel, counted=counted):
+            labels = {one.id: one.label for one in strategy} | {"root": "all events"}
+            yield Measurement(
+                quantity=quantity,
+                subject=sample.subject,
+                visit=sample.visit,
+                sample_id=sample.id,
+                role="sample",
+                label=labels[quantity.population],
+                denominator_label=labels.get(quantity.denominator, quantity.denominator),
+                value=None,
+                status="not done",
+                reason="not run yet",
+                date=None if sample.collection_date is None else sample.collection_date.isoformat(),
+                path=strategy.path(quantity.population),
+            )
+
+
+def _quantities(strategy: GatingStrategy, panel: str, *, counted: bool) -> Iterator[Quantity]:
+    for population in strategy:
+        for denominator in dict.fromkeys((population.parent, *strategy.denominators.get(population.id, ()))):
+            yield Quantity(panel, population.id, "percent", denominator)
+        if counted and _LYMPHOCYTES in (population.id, *strategy.ancestors(population.id)):
+            yield Quantity(panel, population.id, "cells_per_ul")
+
+
+def _datasets(
+    trial: Trial,
+    assessments: Assessments,
+    planned: tuple[CpMap, Study, Sequence[Sample], Mapping[str, GatingStrategy]],
+) -> Iterable[Dataset]:
+    cp_map, study, samples, strategies = planned
+    rows = [
+        {
+            "sample_id": one.id,
+            "subject": one.subject or None,
+            "visit": one.visit,
+            "role": "sample" if one.role.kind is RoleKind.SAMPLE else "control",
+            "collection_date": None if one.collection_date is None else one.collection_date.isoformat(),
+            "lymphocytes_per_ul": one.lymphocytes_per_ul,
+        }
+        for one in samples
+    ]
+    yield from study_domains(trial, assessments, rows).values()
+    yield subject_level(trial)
+    yield cell_phenotypes(cp_records(_planned(study, samples, strategies), cp_map, trial))
