@@ -63,7 +63,7 @@ def test_a_conversion_stands_above_all_else_and_no_text_breaks_out(run, tmp_path
 
 def test_pages_of_an_earlier_run_say_so(run, tmp_path):
     with_pages(run, stored(run_digest="cd" * 32))
-    assert "made beside an earlier run" in write_report(run, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "made of an earlier run" in write_report(run, tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,9 @@ def _planned(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> Se
             for row in lacking
         ),
     )  # fmt: skip
-    return Section("Planned and done", tuple(_sentences(names, lacking, facts)), (overview, each) if rows else ())
+    return Section(
+        "What became of the plan", tuple(_sentences(names, lacking, facts)), (overview, each) if rows else ()
+    )
 
 
 def _named(row: Mapping[str, Any]) -> str:
@@ -48,7 +50,7 @@ def _named(row: Mapping[str, Any]) -> str:
 
 def _sentences(names: list[str], lacking: list[dict[str, Any]], facts: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"Planned as study.yaml declares it (assessments: schedule:, and infusion_days of the dose groups), until "
+        f"As study.yaml plans it (schedule in assessments, infusion_days of the dose groups), until "
         f"{facts['last_date'] or 'the data begin'}, the last date in the data. Windows are days around the planned one."
     )
     unknown = [name for name in facts["present"] if name not in names and name != "adverse_events"]
@@ -58,7 +60,7 @@ def _sentences(names: list[str], lacking: list[dict[str, Any]], facts: Mapping[s
     if absent:
         yield f"Planned, but the study has no file of it: {', '.join(f'{name}.csv' for name in absent)}."
     if names and not lacking:
-        yield "Nothing that was planned is missing or outside its window."
+        yield f"Nothing of what is planned here ({', '.join(names)}) is missing or outside its window."
 
 
 def _denominators(tables: Mapping[str, pd.DataFrame]) -> Section:

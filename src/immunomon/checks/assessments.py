@@ -32,10 +32,12 @@ _WEEK = re.compile(r"W(\d{1,3})")
 def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's files of other assessments, and the files that were read."""
     files = read_assessment_files(study.folder, _first_infusions(study))
+    scheduled = {schedule.assessment: schedule.visits for schedule in study.assessments.schedule}
     of_visits = (
         problem
         for name, rows in files.tables.items()
         for row in rows
+        if row.get("visit") not in scheduled.get(name, ())
         for problem in _check_visit(row, study, files.paths[name])
     )
     return (*files.problems, *of_visits), tuple(files.paths.values())

@@ -100,7 +100,7 @@ def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) ->
         ax = forest(figure.subplots(), ordered)
         roles = " and ".join(dict.fromkeys(ordered["role"].astype(str)))
         ax.set_title(
-            f"Change from baseline at {at} ({roles}); mean, t interval, | Hodges-Lehmann, dots: patients", size=9
+            f"Change from baseline at {at} ({roles})\nmean, t interval, | Hodges-Lehmann, dots: patients", size=9
         )
         _write_figure(folder, f"forest_{scale}_{at}", figure, plan)
 

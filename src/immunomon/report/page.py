@@ -16,6 +16,7 @@ from immunomon.model.populations import TABLES
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 from immunomon.report.acquisition import read_acquisitions
 from immunomon.report.caveats import caveats
+from immunomon.report.compared import read_compared
 from immunomon.report.doubts import read_doubts
 from immunomon.report.embed import pack_table, safe_json
 from immunomon.report.overview import Overview, study_overview
@@ -44,6 +45,7 @@ _SCRIPTS = (
     "tables.js",
     "start.js",
 )
+_WITH_TESTS = {"compare", "mechanism"}  # pages on which p-values stand
 _TABLES_SHOWN = ("summary", "changes", "frequencies", "populations", "samples")
 
 
@@ -72,6 +74,9 @@ def _render(run: RunFolder) -> str:
     plots = [(name, safe_json(sample)) for name, sample in drawn if sample["plots"] or sample["placed"]]
     version, finished = made_by(run.record)
     made_of = str(run.record.get("digest") or "")
+    compared, told = read_compared(run.path), read_told(run.path, made_of)
+    pages = [*([compared] if compared else []), *(told.pages if told else ())]
+    tested = [page.title for page in pages if page.name in _WITH_TESTS]
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html.j2").render(
         name=str(run.study.get("name") or "Study without a name"),
@@ -86,10 +91,11 @@ def _render(run: RunFolder) -> str:
         report_version=__version__,
         provenance=provenance(run.record),
         steady=read_steadiness(run.path),
-        told=read_told(run.path, made_of),
+        alarms=told.alarms if told else (),
+        pages=pages,
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
         acquisitions=read_acquisitions(run.tables["samples"]),
-        caveats=caveats(set(run.tables["populations"]["population"].dropna())),
+        caveats=caveats(set(run.tables["populations"]["population"].dropna()), tested),
         verdict=_verdict(overview),
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
         script=script,

@@ -16,7 +16,7 @@ from immunomon.errors import BadSpec, Problem
 from immunomon.model.assessments import PLATELET_VISITS
 from immunomon.report.platelet_charts import platelet_charts
 
-__all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "read_told"]
+__all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "read_told"]
 
 _COMMANDS = {"assessments": "assess", "mechanism": "mechanism"}
 _PICTURES = {
@@ -129,7 +129,7 @@ def _drawn(page: ToldPage, run: Path) -> ToldPage:
         sections = [replace(one, charts=charts) if one.heading == "Platelets" else one for one in page.sections]
     elif page.name == "mechanism":
         sections = [
-            replace(one, pictures=tuple(_picture(run / "mechanism" / f"{_PICTURES[one.heading]}.png", one.heading)))
+            replace(one, pictures=tuple(picture_of(run / "mechanism" / f"{_PICTURES[one.heading]}.png", one.heading)))
             if one.heading in _PICTURES
             else one
             for one in page.sections
@@ -139,7 +139,7 @@ def _drawn(page: ToldPage, run: Path) -> ToldPage:
     return replace(page, sections=tuple(sections))
 
 
-def _picture(path: Path, words: str) -> Iterator[Markup]:
+def picture_of(path: Path, words: str) -> Iterator[Markup]:
     """Yield a PNG file as part of the page; whatever else is there under its name, or is too large, is left out."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return

@@ -106,7 +106,7 @@ def _test_words(row: pd.Series[Any], families: pd.DataFrame) -> str:
     adjusted = ""
     if len(mine):
         first = mine.iloc[0]
-        adjusted = f", in its family of {first['tests']} {_p(first['p_max_t'])} (max-T), {_p(first['p_bh'])} (BH)"
+        adjusted = f", in its family of {first['tests']}: {_p(first['p_max_t'])} (max-T), {_p(first['p_bh'])} (BH)"
     return f"Sign-flip p {_p(row['p_sign_flip'])}{adjusted}."
 
 
