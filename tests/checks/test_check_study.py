@@ -158,6 +158,14 @@ def test_detectors_that_the_matrix_lacks_are_noted(study):
     assert "FITC-A" not in notes[0]
 
 
+def test_two_matrices_of_a_file_are_noted_unless_the_study_has_one_of_its_own(study):
+    study.fcs("w4", spill="2,FITC-A,PE-A,1,0.5,0,1")
+    notes = [note for note in check_paths([study.folder], methods={}).notes if "hold different" in note]
+    assert [note.rpartition("w4.fcs: ")[2].partition(" hold")[0] for note in notes] == ["$SPILLOVER and SPILL"]
+    study.write("study.yaml", (study.folder / "study.yaml").read_text() + "compensation: {source: none}\n")
+    assert not [note for note in check_paths([study.folder], methods={}).notes if "hold different" in note]
+
+
 def test_more_beads_counted_than_added_are_told(study):
     head, first = (study.folder / "samples.csv").read_text().splitlines()[:2]
     cells = dict(zip(head.split(","), first.split(","), strict=True))

@@ -2,15 +2,20 @@
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
 from support.fcs_files import write_fcs
 
 from immunomon.errors import BadSpillover
+from immunomon.gates import GATE_METHODS
 from immunomon.io.fcs import read_fcs
+from immunomon.io.spillover import read_matrix_csv
 from immunomon.model.spillover import SpilloverMatrix
-from immunomon.pipeline.single import Compensation
+from immunomon.pipeline.single import Compensation, analyse
+from immunomon.specs.panel import load_panel
+from immunomon.specs.strategy import load_strategy
 
 DETECTORS = ("FSC-A", "V450-A", "PE-A")
 MATRIX = "2,V450-A,PE-A,1,0.1,0,1"
@@ -104,3 +109,40 @@ def test_a_study_that_relies_on_the_files_matrices_refuses_a_file_without_one(tm
     assert Compensation(from_file=False, matrix=own).of(header) == own
     unstained, _ = read_fcs(write_fcs(tmp_path / "b.fcs", values()[:, :2], DETECTORS[:2]))
     assert Compensation(needed=True).of(unstained) is None  # one colour spills into none
+
+
+THREE = (*DETECTORS, "APC-A")
+THIRD = "  - {marker: CD8, fluorochrome: APC, detector: APC-A}\n"
+
+
+def test_a_stained_detector_that_the_matrix_lacks_is_said_and_in_the_record(tmp_path, command):
+    (tmp_path / "small.yaml").write_text(STRATEGY, encoding="utf-8")
+    (tmp_path / "panel.yaml").write_text(PANEL + THIRD + "scatter: [FSC-A]\n", encoding="utf-8")
+    (tmp_path / "m.csv").write_text(",V450-A,PE-A\nV450-A,1,0.1\nPE-A,0,1\n", encoding="utf-8")
+    table = np.column_stack([values(), values()[:, 1]])
+    file = write_fcs(tmp_path / "a.fcs", table, THREE)
+    gate = ("gate", tmp_path / "small.yaml", file, "-p", tmp_path / "panel.yaml", "--compensation")
+    status, _, err = command(*gate, tmp_path / "m.csv")
+    assert status == 0, err
+    assert "a.fcs: the matrix in use lacks stained detectors" in err
+    assert "(APC-A (CD8))" in err
+    panel = load_panel(tmp_path / "panel.yaml")
+    strategy = load_strategy(tmp_path / "small.yaml", methods=GATE_METHODS, panel=panel)
+    subset = Compensation(from_file=False, matrix=read_matrix_csv(tmp_path / "m.csv"))
+    record = analyse(file, strategy, panel=panel, compensation=subset).measured.to_dict()
+    assert [doubt["code"] for doubt in record["doubts"]["root"]] == ["partly_compensated"]
+    (tmp_path / "m.csv").write_text(",V450-A,PE-A,APC-A\nV450-A,1,0.1,0\nPE-A,0,1,0\nAPC-A,0,0,1\n", encoding="utf-8")
+    assert "a.fcs" not in command(*gate, tmp_path / "m.csv")[2]
+
+
+def test_two_matrices_of_one_file_are_said_where_one_of_them_is_used(gated, command, tmp_path):
+    status, _, err = gated(values(), spillover=MATRIX, spill="2,V450-A,PE-A,1,0.3,0,1")
+    assert status == 0, err
+    assert err.count("hold different spillover matrices: $SPILLOVER is used") == 1
+    status, out, _ = command("info", tmp_path / "a.fcs")
+    assert (status, out.count("hold different spillover matrices")) == (0, 1)
+    facts = json.loads(command("info", tmp_path / "a.fcs", "--json")[1])
+    assert facts["spillover_note"].startswith("$SPILLOVER and SPILL hold different")
+    assert "hold different" in "".join(command("check", tmp_path / "a.fcs")[1:])
+    declared = gated(values(), "--compensation", "none", spillover=MATRIX, spill="2,V450-A,PE-A,1,0.3,0,1")
+    assert "a.fcs" not in declared[2]

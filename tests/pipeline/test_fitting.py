@@ -247,6 +247,12 @@ def test_the_matrix_of_the_acquisition_is_the_files(tmp_path, monkeypatch):
     assert with_matrices(tmp_path, monkeypatch, EMPTY.format("Acquisition-defined"), **own)[0] == {"a": 10, "b": 10}
 
 
+def test_two_matrices_of_the_file_are_said_where_the_workspace_asks_for_its_own(tmp_path, monkeypatch):
+    two = {"$spillover": "2,A,B,1,0,0,1", "spill": "2,A,B,1,0.5,0,1"}
+    notes = with_matrices(tmp_path, monkeypatch, EMPTY.format("Acquisition-defined"), **two)[1]
+    assert "a.fcs: $SPILLOVER and SPILL hold different spillover matrices: $SPILLOVER is used" in notes
+
+
 def test_of_several_matrices_none_is_taken(tmp_path, monkeypatch):
     counts, notes = with_matrices(tmp_path, monkeypatch, EMPTY.format("m1"), EMPTY.format("m2"))
     assert counts == {"a": None, "b": 10}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from immunomon.checks.decisions import OVERRIDES_FILE
 from immunomon.checks.study import StudyCheck
-from immunomon.checks.tube import Progress, deviation_notes, pulse_notes, read_headers
+from immunomon.checks.tube import Progress, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.specs.catalog import find_panel
 from immunomon.specs.dated import dated_lines
@@ -197,5 +197,6 @@ class _Check:
         headers = read_headers(paths, self.progress)
         self.problems += [found for found in headers.values() if isinstance(found, Problem)]
         self.notes += deviation_notes(headers)
+        self.notes += matrix_notes(headers)
         self.notes += pulse_notes(headers)
         self.fcs_files.update(path.resolve() for path in paths)

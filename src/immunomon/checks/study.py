@@ -17,13 +17,13 @@ from immunomon.checks.identifiers import identifier_notes
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.plan import check_analysis_plan
 from immunomon.checks.rows import check_counts, check_roles
-from immunomon.checks.tube import Progress, Tube, deviation_notes, pulse_notes, read_headers
+from immunomon.checks.tube import Progress, Tube, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.io.spillover import read_matrix_csv, spillover_of
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.accepted import AcceptedDifference
-from immunomon.model.matrix_labels import fitted_to
+from immunomon.model.matrix_labels import fitted_to, lacking_in
 from immunomon.model.panel import Panel
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
@@ -95,6 +95,8 @@ class StudyCheck:
         self._check_channels(study, tubes, panels)
         self.problems += _check_compensation(study, tubes, self.file, panels.values())
         self.notes += _uncompensated(study, tubes, panels)
+        if study.compensation.source == "file":
+            self.notes += matrix_notes({tube.path: tube.header for tube in tubes})
 
     def _check_channels(self, study: Study, tubes: Iterable[Tube], panels: dict[str, Panel]) -> None:
         by_panel: dict[str, list[Tube]] = defaultdict(list)
@@ -240,11 +242,8 @@ def _uncompensated(study: Study, tubes: Iterable[Tube], panels: Mapping[str, Pan
             matrix = own if given is None else fitted_to(given, tube.header.channels)
         except BadSpillover:
             continue  # said as a problem
-        if matrix is None or matrix.is_identity:
-            continue
         markers = panels[tube.sample.panel].markers
-        lacking = ", ".join(f"{m.detector} ({m.name})" for m in markers if m.detector not in matrix.detectors)
-        if lacking:
+        if lacking := lacking_in(matrix, ((marker.detector, marker.name) for marker in markers)):
             files[tube.sample.panel, lacking].append(tube.path.name)
     for (panel, lacking), names in files.items():
         more = f" and {counted(len(names) - 1, 'more file')}" if len(names) > 1 else ""

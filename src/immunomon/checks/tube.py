@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from immunomon.errors import BadFcs, Problem
 from immunomon.io.fcs import read_fcs, read_header
+from immunomon.io.spillover import differing_matrices
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.study import Sample
 from immunomon.model.swapped_pulses import swapped_pulses
 
-__all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "pulse_notes", "read_headers"]
+__all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "matrix_notes", "pulse_notes", "read_headers"]
 
 Progress = Callable[[int, int], None]
 _WORKERS = 8  # mostly waiting for the disk or a network drive
@@ -75,14 +76,39 @@ def deviation_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
     >>> deviation_notes({Path("a.fcs"): odd, Path("b.fcs"): odd})
     ['a.fcs and 1 more: repaired while reading: $TOT is missing']
     """
+    readable = {path: header for path, header in headers.items() if isinstance(header, FcsHeader)}
+    return [
+        f"{files}: repaired while reading: {deviation}"
+        for deviation, files in _by_remark(readable, lambda header: header.deviations).items()
+    ]
+
+
+def matrix_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
+    """Return which files hold two different matrices of their own; once each, however many files have them.
+
+    >>> from immunomon.model.events import Channel
+    >>> words = {"$SPILLOVER": "2,A,B,1,0,0,1", "SPILL": "2,A,B,1,0.1,0,1"}
+    >>> odd = FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0)
+    >>> matrix_notes({Path("a.fcs"): odd})[0].partition(":")[0]
+    'a.fcs'
+    """
+    readable = {path: header for path, header in headers.items() if isinstance(header, FcsHeader)}
+    remarks = _by_remark(readable, lambda header: filter(None, [differing_matrices(header)]))
+    return [f"{files}: {remark}" for remark, files in remarks.items()]
+
+
+def _by_remark(
+    headers: Mapping[Path, FcsHeader], remarks_of: Callable[[FcsHeader], Iterable[str]]
+) -> Mapping[str, str]:
+    """Return for each remark the first file that it is about, and how many more."""
     files: dict[str, list[Path]] = {}
     for path, header in headers.items():
-        for deviation in header.deviations if isinstance(header, FcsHeader) else ():
-            files.setdefault(deviation, []).append(path)
-    return [
-        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: repaired while reading: {deviation}"
-        for deviation, paths in files.items()
-    ]
+        for remark in remarks_of(header):
+            files.setdefault(remark, []).append(path)
+    return {
+        remark: f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
+        for remark, paths in files.items()
+    }
 
 
 def pulse_notes(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from immunomon.errors import BadSpillover
 from immunomon.io.fcs import read_fcs
-from immunomon.io.spillover import spillover_of
+from immunomon.io.spillover import differing_matrices, spillover_of
 from immunomon.model.fcs import DataOffset
 
 __all__ = ["describe", "info"]
@@ -52,6 +52,7 @@ def describe(path: Path, *, data_set: int | None = None, data_offset: DataOffset
         "channels": channels,
         "spillover": spillover,
         "spillover_problem": problem,
+        "spillover_note": differing_matrices(header),
         "keywords": dict(header.keywords),
     }
 
@@ -87,6 +88,8 @@ def _print_line(console: Console, text: str) -> None:
 
 
 def _print_spillover(console: Console, facts: dict[str, Any]) -> None:
+    if facts["spillover_note"]:
+        _print_line(console, f"Spillover: {facts['spillover_note']}")
     if facts["spillover_problem"]:
         _print_line(console, f"Spillover: {facts['spillover_problem']}")
     elif facts["spillover"] is None:

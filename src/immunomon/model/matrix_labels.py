@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -16,7 +16,7 @@ from immunomon.model.events import Channel
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
 
-__all__ = ["MatrixTable", "fitted_to"]
+__all__ = ["MatrixTable", "fitted_to", "lacking_in"]
 
 Floats = NDArray[np.float64]
 _OFF_ONE = 0.01  # how far a diagonal may be from 1 (or, in percent, from 100) by rounding
@@ -253,6 +253,18 @@ def fitted_to(matrix: SpilloverMatrix, channels: Sequence[Channel]) -> Spillover
             )
         found.append(detector)
     return SpilloverMatrix(tuple(found), matrix.values)
+
+
+def lacking_in(matrix: SpilloverMatrix | None, stained: Iterable[tuple[str, str]]) -> str:
+    """Return the stained detectors that a matrix lacks, each with its marker; '' if none, or nothing is compensated.
+
+    >>> lacking_in(SpilloverMatrix(("A", "B"), ((1.0, 0.1), (0.0, 1.0))), [("A", "CD3"), ("C", "CD8"), ("D", "")])
+    'C (CD8), D'
+    """
+    if matrix is None or matrix.is_identity:
+        return ""
+    lacking = {detector: marker for detector, marker in stained if detector not in matrix.detectors}
+    return ", ".join(f"{detector} ({marker})" if marker else detector for detector, marker in lacking.items())
 
 
 def _refuse_compensated(matrix: SpilloverMatrix, known: Sequence[str]) -> None:

@@ -101,6 +101,18 @@ _KINDS = (
         "give a matrix, or declare that the study needs none",
     ),
     DoubtKind(
+        "partly_compensated",
+        "the matrix in use lacks stained detectors, which stay as they were recorded",
+        "give a matrix with their rows and columns",
+        withholds=False,
+    ),
+    DoubtKind(
+        "several_matrices",
+        "it is not certain which of the file's spillover matrices is right",
+        "find out which one belongs to the file; give it as CSV if it is not the one in use",
+        withholds=False,
+    ),
+    DoubtKind(
         "not_numbers",
         "the file has events that are not numbers; they belong to no population and no denominator",
         "export the file again",

@@ -14,6 +14,7 @@ from immunomon.gates.boolean import BooleanGate
 from immunomon.gates.fixed import EllipseGate, IntervalGate, PolygonGate, RectangleGate
 from immunomon.gates.quadrants import QuadrantsGate
 from immunomon.io.fcs import read_fcs
+from immunomon.io.spillover import differing_matrices
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
 from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.gatetree import GateTree
@@ -59,6 +60,8 @@ def apply_to_file(
             say(f"{path}: {gates} tailored for this file; else the general ones are used")
         placed = own
     asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
+    if say and asks and compensation.from_file and (doubt := differing_matrices(header)):
+        say(f"{path}: {doubt}")
     try:
         header = panel.known_in(header) if panel else header
         events = raw.labelled(panel.label_file(header)) if panel else raw

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
 from immunomon.io.fcs import read_fcs
-from immunomon.io.spillover import spillover_of
+from immunomon.io.spillover import differing_matrices, spillover_of
 from immunomon.model.events import ChannelKind, EventTable
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
-from immunomon.model.matrix_labels import fitted_to
+from immunomon.model.matrix_labels import fitted_to, lacking_in
 from immunomon.model.noise import ChannelNoise, NoiseBook, NoisyScales
 from immunomon.model.panel import Panel
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
+from immunomon.model.trust import Doubt
 from immunomon.steps.compensate import compensate
 from immunomon.steps.gate import axes_of
 from immunomon.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
@@ -122,6 +123,9 @@ def prepare(
         book = book_of(compensated, [channel.name for channel in compensated.channels])
     scales = resolve_scales(strategy, axes, compensated, book)
     sifted = sift(events, compensated, axes)
+    stained = [*axes, *_markers(events, panel)] if panel else axes
+    doubts = (*sifted.doubts, *_doubts_of_matrix(header, events, spillover, stained, compensation))
+    sifted = replace(sifted, doubts=doubts)
     # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
     display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
     return Prepared(header, events, spillover, _markers(events, panel), compensated, scales, display, sifted)
@@ -147,6 +151,22 @@ def _compensated(
     except (UnknownChannel, AmbiguousChannel) as error:
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+def _doubts_of_matrix(
+    header: FcsHeader,
+    events: EventTable,
+    spillover: SpilloverMatrix | None,
+    stained: Sequence[str],
+    compensation: Compensation,
+) -> Iterator[Doubt]:
+    """Yield what should be said of the matrix in use; stained: the axes and markers that it should compensate."""
+    channels = (events.channels[events.index(name)] for name in dict.fromkeys(stained) if events.has(name))
+    fluorescent = ((c.detector, c.marker) for c in channels if c.kind is ChannelKind.FLUORESCENCE)
+    if lacking := lacking_in(spillover, fluorescent):
+        yield Doubt("partly_compensated", "", lacking)
+    if compensation.from_file and (several := differing_matrices(header)):
+        yield Doubt("several_matrices", "", several)
 
 
 def noise_of_file(

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.gates import gate_method
-from immunomon.io.spillover import differing_matrices
 from immunomon.kernels.reach import LEVELS
 from immunomon.model.events import ChannelKind, EventTable
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
@@ -191,8 +190,6 @@ def _remarks(ready: Prepared, compensation: Compensation) -> Iterator[str]:
     yield from ready.header.deviations
     if ready.spillover is None and compensation.from_file and is_stained(ready.header):
         yield "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
-    if compensation.from_file and (doubt := differing_matrices(ready.header)):
-        yield doubt
     yield from swapped_pulses(ready.raw)
     yield from (doubt.sentence for doubt in ready.sifted.doubts)
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import write_memberships
+from immunomon.io.spillover import differing_matrices
 from immunomon.model.events import EventTable, folded
 from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree
@@ -72,7 +73,9 @@ def gate_with_workspace(
         if memberships is not None:
             masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
-        return _rows(names[file], tree, found), [f"{file}: {note}" for note in _notes(found, header, events, fitted)]
+        own_matrix = fitted.spillover is not None and compensation.from_file
+        remarks = [*_notes(found, header, events, fitted), *([differing_matrices(header)] if own_matrix else [])]
+        return _rows(names[file], tree, found), [f"{file}: {remark}" for remark in remarks if remark]
 
     names = own_names(files)
     rows: list[Row] = []
