@@ -205,3 +205,23 @@ def test_the_coefficients_are_held_against_the_files_own_matrix(tmp_path, rows, 
     # Of 60, 25 are the other dye's; with a tenth it would be 10.
     assert [row["count"] for row in result.rows] == [2 if "differ" in note else 1]
     assert any(note in said for said in result.notes) if note else not any("matri" in said for said in result.notes)
+
+
+def test_of_worksheets_of_one_name_none_is_taken_and_each_can_be_asked_for(tmp_path):
+    path = tmp_path / "e.xml"
+    text = diva_experiment(worksheets={"W1": P1, "other": OTHER}, points_to="W1")
+    path.write_text(text.replace('name="other"', 'name="W1"'), encoding="utf-8")
+    workspace = read_workspace(path)
+    assert "'W1'; those with gates are 'W1 #1', 'W1 #2'" in workspace.samples[0].failure
+    assert "--sample, as in 'Blood T1 with W1 #1'" in workspace.samples[0].failure
+    assert [(found.name, found.order) for found in workspace.groups] == [
+        ("Blood T1 with W1 #1", ("/P1",)),
+        ("Blood T1 with W1 #2", ("/P9",)),
+    ]
+
+
+def test_flowjos_bins_are_said_to_change_nothing(tmp_path):
+    path = tmp_path / "e.xml"
+    path.write_text(diva_experiment(P1), encoding="utf-8")
+    assert "FlowJo's bins change nothing" in " ".join(read_workspace(path, bins=True).remarks)
+    assert read_workspace(path).remarks == ()

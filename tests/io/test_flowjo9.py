@@ -399,3 +399,31 @@ def test_populations_too_deep_in_each_other_are_refused(tmp_path):
         inner = range_of(f"p{level}", 0, 10, inner=inner)
     with pytest.raises(BadSpec, match="more than 200 deep"):
         read(tmp_path, inner)
+
+
+@pytest.mark.parametrize("chosen", [7, 0, 1])
+def test_the_only_matrix_is_used_under_another_number_and_a_note_says_so(tmp_path, chosen):
+    shape = flowjo9_population("b", flowjo9_shape("Range", "&lt;B&gt;", None, [(40, 0), (100, 0)]))
+    sample = read(tmp_path, samples=flowjo9_sample(shape, compensation=chosen), matrices=MATRIX).samples[0]
+    assert list(sample.placed.matrices) == ["M"]
+    said = f"it asks for compensation matrix {chosen}; 'M', the workspace's only one, is used"
+    assert (said in " ".join(sample.notes)) == (chosen != 1)
+
+
+@pytest.mark.parametrize("table", [flowjo9_table("A", np.linspace(-100, 4e5, 4097).tolist()), ""])
+def test_a_gain_of_a_logarithmic_parameter_is_said_not_to_be_applied(tmp_path, table):
+    gained = LOG.replace('highValue="262144"', 'highValue="262144" gain="2"')
+    noted = {}
+    for name, parameters in (("plain", LOG), ("gained", gained)):
+        workspace = read(tmp_path, range_of("r", 100, 5000), parameters=parameters, tables=table)
+        noted[name] = workspace.samples[0].placed.populations[0].note
+        assert sizes(workspace, [99, 101, 4999, 5001], [1, 1, 1, 1]) == {"/r": 2}
+    assert noted["plain"] == ""
+    assert "'A': its gain of 2 is not applied" in noted["gained"]
+
+
+def test_a_derived_parameter_is_not_gated_by_a_channel_of_its_name(tmp_path):
+    text = write(tmp_path, CELLS).read_text(encoding="latin-1")
+    derived = '<DerivedParameter name="B" formula="A/B"/><SampleNode'
+    (tmp_path / "w.xml").write_text(text.replace("<SampleNode", derived, 1), encoding="latin-1")
+    assert "'B': it is a derived parameter (A/B)" in failures(read_workspace(tmp_path / "w.xml"))["/Cells"]

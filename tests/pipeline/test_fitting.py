@@ -265,3 +265,36 @@ def test_a_channel_that_the_workspaces_matrix_lacks_is_not_compensated_by_the_fi
     counts, notes = gated(tmp_path, columns, gates, matrix=SQUARE, file_keywords=own)
     assert counts == {"c": None}
     assert "'Comp-C' is compensated, and the matrix 'm' does not have it" in notes
+
+
+@pytest.mark.parametrize("name", ["A", "ratio"])
+def test_a_derived_parameter_is_not_gated_by_a_channel_of_its_name(tmp_path, monkeypatch, name):
+    plain = flowjo_sample
+    derived = f'<DerivedParameters><DerivedParameter name="{name}" formula="A/B"/></DerivedParameters>'
+
+    def changed(*populations, **more):
+        return plain(*populations, **more).replace("<Transformations>", f"{derived}<Transformations>", 1)
+
+    monkeypatch.setitem(globals(), "flowjo_sample", changed)
+    counts, notes = gated(tmp_path, {"A": RAMP, "B": RAMP}, {"a": {name: (0, 9)}, "b": {"B": (0, 9)}})
+    assert counts == {"a": None, "b": 10}
+    assert "w.wsp line" in notes
+    assert f"'{name}': it is a derived parameter (A/B), not computed here; draw the gate on channels" in notes
+
+
+@pytest.mark.parametrize("scale", [None, BIEX, '<transforms:log transforms:offset="1" transforms:decades="3">'])
+def test_stored_numbers_are_gated_on_every_scale_and_where_the_workspace_has_none(tmp_path, scale):
+    # $PnG is 2, and FlowJo does not divide by it.
+    scales = {} if scale is None else {"C": scale}
+    columns, gates = {"C": RAMP, "B": RAMP}, {"c": {"C": (2, 20)}}
+    counts, _ = gated(tmp_path, columns, gates, file_keywords={"$P1G": "2"}, scales=scales)
+    assert counts == {"c": 19}
+
+
+def test_a_files_matrix_that_is_left_out_is_said(tmp_path):
+    columns, gates = {"A": RAMP, "B": RAMP}, {"a": {"Comp-A": (0, 9)}}
+    own, none = {"$SPILLOVER": "2,A,B,1,0.5,0,1"}, Compensation(from_file=False)
+    counts, notes = gated(tmp_path, columns, gates, file_keywords=own, compensation=none)
+    assert counts == {"a": 10}
+    assert "applied to the values as they are, though the file has a matrix (--compensation none)" in notes
+    assert "--compensation none" not in gated(tmp_path, columns, gates, compensation=none)[1]

@@ -45,8 +45,8 @@ def read_diva(path: Path, root: XmlElement) -> Workspace:
 
 
 def _worksheets(experiment: XmlElement) -> dict[str, tuple[XmlElement, ...]]:
-    """Return the gates of each global worksheet that has some, by its name."""
-    found: dict[str, tuple[XmlElement, ...]] = {}
+    """Return the gates of each global worksheet that has some, by its name; those of one name are numbered, all."""
+    found: list[tuple[str, tuple[XmlElement, ...]]] = []
     pending = list(experiment.all("acquisition_worksheets"))
     while pending:
         element = pending.pop(0)
@@ -54,9 +54,16 @@ def _worksheets(experiment: XmlElement) -> dict[str, tuple[XmlElement, ...]]:
         holder = element.first("gates")
         gates = tuple(holder.all("gate")) if holder and element.name == "worksheet_template" else ()
         if any(map(_is_gate, gates)):
-            name = attribute(element, "name") or f"worksheet {len(found) + 1}"
-            found[name if name not in found else f"{name} #{len(found) + 1}"] = gates
-    return found
+            found.append((attribute(element, "name") or f"worksheet {len(found) + 1}", gates))
+    names = [name for name, _ in found]
+    sheets: dict[str, tuple[XmlElement, ...]] = {}
+    for place, (name, gates) in enumerate(found):
+        number = names[:place].count(name) + 1
+        label = f"{name} #{number}" if names.count(name) > 1 else name
+        while label in sheets:
+            label += "'"
+        sheets[label] = gates
+    return sheets
 
 
 def _is_gate(element: XmlElement) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
-from immunomon.io.flowjo_axes import SampleAxes, SampleMatrix, lacking_matrix, read_matrix, read_scales
+from immunomon.io.flowjo_axes import SampleAxes, SampleMatrix, lacking_matrix, read_derived, read_matrix, read_scales
 from immunomon.io.flowjo_gates import GateReader
 from immunomon.io.flowjo_source import WorkspaceSource, attribute
 from immunomon.io.workspace_tree import Branch, grow
@@ -99,8 +99,13 @@ def _sample(source: WorkspaceSource, element: XmlElement, *, bins: bool) -> tupl
         source.refuse(element, "the sample has no SampleNode", "save the workspace again")
     keywords = _keywords(element)
     detectors = frozenset(value for name, value in keywords.items() if name.startswith("$P") and name.endswith("N"))
-    missing = lacking_matrix(source, element)
-    axes = SampleAxes(read_scales(source, element), read_matrix(source, element), detectors, missing=missing)
+    axes = SampleAxes(
+        read_scales(source, element),
+        read_matrix(source, element),
+        detectors,
+        missing=lacking_matrix(source, element),
+        derived=read_derived(source, element),
+    )
     tree = grow(_branches(source, node, GateReader(source, axes, bins=bins)))
     name = attribute(node, "name") or attribute(node, "sampleID") or ""
     data = element.first("DataSet")

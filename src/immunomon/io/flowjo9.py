@@ -14,7 +14,7 @@ from immunomon.errors import BadSpillover
 from immunomon.io.flowjo import IDENTITY, base_name
 from immunomon.io.flowjo9_gates import GateReader9, below, name_of
 from immunomon.io.flowjo9_scales import Axes9, DisplayTables, axes_of
-from immunomon.io.flowjo_axes import SampleAxes, SampleMatrix
+from immunomon.io.flowjo_axes import SampleAxes, SampleMatrix, read_derived
 from immunomon.io.flowjo_source import WorkspaceSource, attribute
 from immunomon.io.spillover import parse_spillover
 from immunomon.io.workspace_tree import Tree, grow
@@ -96,13 +96,13 @@ class _Workspace9:
             for holder in ("Keywords", "FCSHeader")
             for item in below(element, holder, "Keyword")
         }
-        matrix = self._matrix_of(element, keywords)
+        matrix, notes = self._matrix_of(element, keywords)
         axes = axes_of(self._source, element, keywords=keywords, matrix=matrix, tables=self._tables, node=node)
         identity = {key: keywords[key] for key in IDENTITY if keywords.get(key)}
         name = name_of(node) or name_of(element) or keywords.get("$FIL", "") or attribute(element, "sampleID") or ""
         number = attribute(element, "sampleID") or name
         detectors = frozenset(value for key, value in keywords.items() if key.startswith("$P") and key.endswith("N"))
-        made = SampleAxes(axes.scales, matrix, detectors)
+        made = SampleAxes(axes.scales, matrix, detectors, derived=read_derived(self._source, element))
         self._prepared[number] = axes, made
         tree, placed = self._placed(name, node, axes, made)
         total = self._source.count(node)
@@ -111,27 +111,34 @@ class _Workspace9:
         if total is not None:
             identity.setdefault("$TOT", str(total))
         file = base_name(keywords.get("$FIL") or name)
-        return WorkspaceSample(number, name, file, placed, tree.order, tree.counts, total, identity)
+        return WorkspaceSample(number, name, file, placed, tree.order, tree.counts, total, identity, notes=notes)
 
     def _placed(self, name: str, node: XmlElement, axes: Axes9, made: SampleAxes) -> tuple[Tree, PlacedStrategy]:
         tree = grow(GateReader9(self._source, axes, made, bins=_BINS if self._bins else None).branches(node))
         matrices = {} if made.matrix is None else {made.matrix.name: made.matrix.matrix}
         return tree, PlacedStrategy(name, made.made, tree.populations, matrices)
 
-    def _matrix_of(self, element: XmlElement, keywords: Mapping[str, str]) -> SampleMatrix | None:
+    def _matrix_of(
+        self, element: XmlElement, keywords: Mapping[str, str]
+    ) -> tuple[SampleMatrix | None, tuple[str, ...]]:
+        """Return a sample's matrix, and what should be said of the choice."""
         chosen = self._source.optional_number(element, "compensationID")
         if chosen is None or chosen == _NO_MATRIX:
-            return None
+            return None, ()
         if chosen < 0:
-            return self._acquired(element, keywords)
+            return self._acquired(element, keywords), ()
         if len(self._matrices) == 1:
-            return self._matrices[0]
+            only = self._matrices[0]
+            what = f"it asks for compensation matrix {chosen:g}; '{only.name}', the workspace's only one, is used"
+            remedy = "if that is not its own, apply the matrix in FlowJo and save the workspace again"
+            note = f"{self._source.path} line {element.line}: {what}; {remedy}"
+            return only, (note,) if chosen != 1 else ()
         if chosen == 0:
-            return None
+            return None, ()
         if chosen > len(self._matrices):
             what = f"it asks for compensation matrix {int(chosen)} of {len(self._matrices)}"
             self._source.refuse(element, what, "save the workspace again")
-        return self._matrices[int(chosen) - 1]
+        return self._matrices[int(chosen) - 1], ()
 
     def _acquired(self, element: XmlElement, keywords: Mapping[str, str]) -> SampleMatrix | None:
         """Return the matrix that the sample's file was acquired with, as its keywords in the workspace have it."""

@@ -91,10 +91,9 @@ class GateReader9:
         return replace(branch, gate=gate, outside=outside, more=tuple(more), note="; ".join(noted))
 
     def _notes(self, gate: Gate) -> Iterator[str]:
-        if not isinstance(gate, Interval | Rectangle):
-            for axis in gate.axes:
-                if self._axes.notes.get(axis):
-                    yield f"'{axis}': {self._axes.notes[axis]}"
+        is_aslant = not isinstance(gate, Interval | Rectangle)
+        for notes in (self._axes.notes, self._axes.aslant) if is_aslant else (self._axes.notes,):
+            yield from (f"'{axis}': {notes[axis]}" for axis in gate.axes if notes.get(axis))
 
     def _axis(self, name: str) -> AxisScale:
         matrix = self._made.matrix

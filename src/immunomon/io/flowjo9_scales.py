@@ -96,11 +96,15 @@ def _nodes(text: str) -> Floats:
 
 @dataclass(frozen=True)
 class Axes9:
-    """A sample's scales by axis name, what its stored coordinates are multiplied with, and notes on axes."""
+    """A sample's scales by axis name, what its stored coordinates are multiplied with, and notes on axes.
+
+    notes: on every gate; aslant: on gates with edges aslant.
+    """
 
     scales: Mapping[str, AxisScale]
     units: Mapping[str, float]
     notes: Mapping[str, str]
+    aslant: Mapping[str, str]
 
 
 def axes_of(
@@ -119,6 +123,7 @@ def axes_of(
     scales: dict[str, AxisScale] = {}
     units: dict[str, float] = {}
     notes: dict[str, str] = {}
+    aslant: dict[str, str] = {}
     for element in sample.all("Parameter"):
         with source.noting():
             channel = source.text(element, "name")
@@ -130,8 +135,8 @@ def axes_of(
                 parameter = _Parameter(source, element, reach.get(name, (0.0, 0.0)), ranges.get(channel))
                 scales[name] = parameter.scale(name, matrix=owner, tables=tables)
                 units[name] = parameter.unit
-                notes[name] = parameter.note
-    return Axes9(scales, units, notes)
+                notes[name], aslant[name] = parameter.note, parameter.aslant
+    return Axes9(scales, units, notes, aslant)
 
 
 def _ranges(keywords: Mapping[str, str]) -> dict[str, float]:
@@ -174,7 +179,7 @@ def _coordinates(shape: XmlElement, side: str) -> Iterator[float]:
 
 
 class _Parameter:
-    """One ``Parameter`` as an axis; ``unit`` and ``note`` are known once ``scale`` was asked."""
+    """One ``Parameter`` as an axis; ``unit``, ``note`` and ``aslant`` are known once ``scale`` was asked."""
 
     def __init__(
         self, source: WorkspaceSource, element: XmlElement, reach: tuple[float, float], declared_range: float | None
@@ -188,12 +193,16 @@ class _Parameter:
         self._decades = source.number(element, "decades", 0.0)
         self._gain = source.number(element, "gain", 1.0)
         self._index = int(source.number(element, "calibrationIndex", 0.0))
-        self.unit, self.note = 1.0, ""
+        self.unit, self.note, self.aslant = 1.0, "", ""
 
     def scale(self, name: str, *, matrix: str | None, tables: DisplayTables) -> AxisScale:
         """Return the axis; matrix: whose compensation it shows, None for a raw one."""
         try:
             table = tables.find(name, matrix=matrix, index=self._index if self._is_log else 0)
+            if self._gain != 1.0 and (table is not None or self._is_log):
+                self.note = (
+                    f"its gain of {self._gain:g} is not applied: its gates are read in the intensities of its scale"
+                )
             if table is not None:
                 return AxisScale(table, shift=0.0, range=table.intensities[-1])
             return self._log(matrix) if self._is_log else self._linear()
@@ -202,7 +211,7 @@ class _Parameter:
 
     def _log(self, matrix: str | None) -> AxisScale:
         top = max(self._high, self._steps, 1024.0)
-        self.note = (
+        self.aslant = (
             "its logarithmic axis has no display table in the file: edges that run aslant may lie elsewhere in FlowJo"
         )
         if matrix is not None or self._reach[0] < 0:
@@ -221,7 +230,7 @@ class _Parameter:
         # Steps end with the axis: what lies beyond sits in the last one. Time has no such end.
         closed = kind_of(self._channel) is not ChannelKind.TIME and max(ends) <= top * _BEYOND
         bounds = (0.0, 1.0) if closed else (-math.inf, math.inf)
-        return AxisScale(Linear(top), bounds, 0.0 if closed else None, top, gain=1.0)  # of the numbers as stored
+        return AxisScale(Linear(top), bounds, 0.0 if closed else None, top)
 
     def _unit(self) -> float:
         """Return 1 where gates are stored in intensities, else how many of them a step is.

@@ -14,7 +14,7 @@ from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
 from immunomon.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
 from immunomon.model.spectrum import SpectrumMatrix
 
-__all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "lacking_matrix", "read_matrix", "read_scales"]
+__all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "lacking_matrix", "read_derived", "read_matrix", "read_scales"]
 
 INF = float("inf")
 _MOST_DECADES = 20.0
@@ -25,15 +25,15 @@ _OF_THE_FILE = ("acquisition-defined", "acquisition defined")
 class AxisScale:
     """A scale as a workspace gives it; ``shift`` is how FlowJo rounds it into bins (None: not known, so not binned).
 
-    gain: the axis' units per stored number (None: not said, the file's numbers as read). failure: why there is none,
-    for a kind of scale that is not read.
+    gain: the axis' units per stored number: where a workspace says none it is 1, for FlowJo does not divide by $PnG
+    on any scale. failure: why there is no scale, for a kind that is not read.
     """
 
     scale: AnyScale = field(default_factory=Identity)
     bounds: tuple[float, float] = (-INF, INF)
     shift: float | None = None
     range: float = 262144.0
-    gain: float | None = None
+    gain: float = 1.0
     failure: str = ""
 
 
@@ -56,7 +56,10 @@ class SampleMatrix:
 
 @dataclass
 class SampleAxes:
-    """The axes of one sample, made as its gates ask for them; missing: why there is no matrix for compensated ones."""
+    """The axes of one sample, made as its gates ask for them.
+
+    missing: why there is no matrix for compensated ones; derived: why a parameter that is computed is no axis, by name.
+    """
 
     scales: Mapping[str, AxisScale]
     matrix: SampleMatrix | None = None
@@ -64,9 +67,12 @@ class SampleAxes:
     prefixes: tuple[tuple[str, str], ...] = (("Comp-", ""), ("<", ">"))
     made: dict[str, GateAxis] = field(default_factory=dict)
     missing: str = ""
+    derived: Mapping[str, str] = field(default_factory=dict)
 
     def scale(self, name: str) -> AxisScale:
         """Return the scale of an axis by its name in the workspace; raises ValueError for one that is not read."""
+        if name in self.derived:
+            raise ValueError(self.derived[name])
         found = self.scales.get(name) or self.scales.get(self.channel_of(name)[0]) or AxisScale()
         if found.failure:
             raise ValueError(found.failure)
@@ -135,6 +141,23 @@ def read_matrix(source: WorkspaceSource, sample: XmlElement) -> SampleMatrix | N
     name = attribute(element, "name") or "compensation"
     name = f"{name} matrix" if name in (OWN_MATRIX, UNCOMPENSATED) else name
     return SampleMatrix(name, matrix, attribute(element, "prefix") or "", attribute(element, "suffix") or "")
+
+
+def read_derived(source: WorkspaceSource, sample: XmlElement) -> dict[str, str]:
+    """Return why the derived parameters of a sample are no axes, by name, also where a channel has that name too."""
+    found, pending = {}, [sample]
+    while pending:
+        element = pending.pop()
+        pending.extend(element.children)
+        if element.name == "DerivedParameter" and (name := attribute(element, "name")):
+            formula = attribute(element, "formula")
+            what = (
+                f"it lies on '{name}': it is a derived parameter{f' ({formula[:80]})' if formula else ''}, not computed"
+            )
+            found[name] = (
+                f"{source.path} line {element.line}: {what} here; draw the gate on channels of the file in FlowJo"
+            )
+    return found
 
 
 def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisScale]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,7 +49,7 @@ def open_workspace(path: Path, *, bins: bool = False) -> Iterator[tuple[Workspac
     if path.suffix.lower() == ".analysis":
         with TemporaryDirectory(prefix="immunomon-") as folder:
             analysis = open_kaluza(path, Path(folder))
-            yield analysis.workspace, analysis.files
+            yield _without_bins(analysis.workspace) if bins else analysis.workspace, analysis.files
     else:
         yield _read(path, bins=bins), ()
 
@@ -58,13 +59,18 @@ def _read(path: Path, *, bins: bool) -> Workspace:
         return _with_samples(read_flowjo11(path, bins=bins), 1, "FlowJo 11")
     root = read_xml(path)
     if root.name == "bdfacs":
-        found = read_diva(path, root)
+        found = _without_bins(read_diva(path, root)) if bins else read_diva(path, root)
     elif root.name == "Workspace":
         found = read_flowjo9(path, root, bins=bins) if is_flowjo9(root) else read_flowjo(path, root, bins=bins)
     else:
         what = f"its root element is '{root.name}', which is no workspace's"
         raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])
     return _with_samples(found, root.line, root.name)
+
+
+def _without_bins(found: Workspace) -> Workspace:
+    remark = f"its gates are {found.program}'s, which are decided exactly: FlowJo's bins change nothing (--flowjo-bins)"
+    return replace(found, remarks=(*found.remarks, remark))
 
 
 def _with_samples(found: Workspace, line: int, place: str) -> Workspace:

@@ -178,7 +178,11 @@ class _Fitting:
 
     def _with_own_matrix(self, name: str, axis: GateAxis) -> GateAxis:
         detector = self._names.own(str(axis.channel))
-        if name == axis.channel or (not self.compensation.from_file and self.compensation.matrix is None):
+        asks_none = not self.compensation.from_file and self.compensation.matrix is None
+        if asks_none and name != axis.channel and self._has_own_matrix():
+            what = "gates on compensated channels are applied to the values as they are, though the file has a matrix"
+            self.notes.append(f"{what} (--compensation none)")
+        if asks_none or name == axis.channel:
             return self._in_units(replace(axis, channel=detector))
         if self._spillover is None:
             raise _NoFit(f"'{name}' is compensated, and neither the workspace nor the file has a matrix; {_MATRIX}")
@@ -191,6 +195,12 @@ class _Fitting:
         key = f"{OWN_MATRIX} of stored numbers"
         self.matrices[key] = matrix
         return _rescaled(replace(axis, channel=detector, compensation=key), gain)
+
+    def _has_own_matrix(self) -> bool:
+        try:
+            return FROM_FILE.of(self.header) is not None
+        except (BadSpillover, SingularSpillover):
+            return True  # one that is broken, which is as good a reason to ask for none
 
     def _in_units(self, axis: GateAxis) -> GateAxis:
         """Return an axis of one channel for the numbers as they are read."""
