@@ -9,6 +9,7 @@ import pytest
 
 from immunomon.delivery.beforehand import delivery_problems
 from immunomon.delivery.deliver import deliver_run
+from immunomon.delivery.rules.check import check_delivery
 from immunomon.errors import BadSpec, DeliveryFailed
 from immunomon.gates import GATE_METHODS
 from immunomon.specs.catalog import find_strategy
@@ -76,3 +77,13 @@ def test_a_broken_map_is_said_as_the_map_says_it(study_folder):
     assert any("populations" in one for one in said(study_folder))
     with pytest.raises(BadSpec):
         deliver_run(study_folder / "run", study_folder / "out", kind="sdtm")
+
+
+def test_a_rule_that_the_delivery_would_break_is_named_beforehand(study_folder, tmp_path):
+    edit(study_folder / "study.yaml", 'site: "001"\n', "")
+    missing = "required variable SITEID has no value in every record"
+    assert [one for one in said(study_folder) if missing in one and "(rule SD003)" in one]
+    record = study_folder / "run" / "run.json"
+    edit(record, '"site": "001"', '"site": null')
+    deliver_run(study_folder / "run", tmp_path / "out", kind="sdtm")
+    assert missing in [one.what for one in check_delivery(tmp_path / "out").of("error")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from immunomon.delivery.adam import subject_level
@@ -11,9 +12,15 @@ from immunomon.delivery.assessments import Assessments
 from immunomon.delivery.cp import cell_phenotypes, cp_records
 from immunomon.delivery.dataset import Dataset
 from immunomon.delivery.findings import assays_without_codes
+from immunomon.delivery.frames import filled
 from immunomon.delivery.mapping import CpMap, Quantity, load_cp_map
 from immunomon.delivery.measured import Measurement
+from immunomon.delivery.rules.check import check_received
+from immunomon.delivery.rules.received import Received
+from immunomon.delivery.rules.registry import RULES
+from immunomon.delivery.rules.table import Column, Table
 from immunomon.delivery.sdtm import study_domains
+from immunomon.delivery.special import subject_visits
 from immunomon.delivery.trial import Trial, trial_of
 from immunomon.delivery.xpt import xpt_problems
 from immunomon.errors import BadSpec
@@ -27,7 +34,7 @@ _LYMPHOCYTES = "lymphocytes"
 
 
 def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]) -> list[str]:
-    """Return what ``immunomon deliver --as sdtm`` (and adam, dataset-json) would stop at, each with its remedy.
+    """Return what ``immunomon deliver --as sdtm`` would stop at, or ``check-delivery`` call an error, with remedies.
 
     strategies: by panel. Tests that the map lacks, codes of assays, and names, labels and texts that SAS transport
     files cannot hold; nothing if a file of the study is wrong in itself, which ``immunomon check`` says.
@@ -42,11 +49,16 @@ def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mappi
         return []
     trial = trial_of(_record(study), assessments, cp_map.spec.sponsor)
     lacking = [*_unmapped(cp_map, study, samples, strategies), *assays_without_codes(trial, assessments)]
-    return lacking or [
+    if lacking:
+        return lacking
+    of_study = _datasets(trial, assessments, samples)
+    cells = cell_phenotypes(cp_records(_planned(study, samples, strategies), cp_map, trial))
+    unfit = [
         f"dataset {dataset.name}: {problem}; change it where it comes from"
-        for dataset in _datasets(trial, assessments, (cp_map, study, samples, strategies))
+        for dataset in (*of_study, cells)
         for problem in xpt_problems(dataset)
     ]
+    return [*unfit, *_broken_rules(of_study)]
 
 
 def _record(study: Study) -> dict[str, Any]:
@@ -105,12 +117,8 @@ def _quantities(strategy: GatingStrategy, panel: str, *, counted: bool) -> Itera
             yield Quantity(panel, population.id, "cells_per_ul")
 
 
-def _datasets(
-    trial: Trial,
-    assessments: Assessments,
-    planned: tuple[CpMap, Study, Sequence[Sample], Mapping[str, GatingStrategy]],
-) -> Iterable[Dataset]:
-    cp_map, study, samples, strategies = planned
+def _datasets(trial: Trial, assessments: Assessments, samples: Sequence[Sample]) -> list[Dataset]:
+    """Return the datasets that are made of the study's own files and have records."""
     rows = [
         {
             "sample_id": one.id,
@@ -122,6 +130,26 @@ def _datasets(
         }
         for one in samples
     ]
-    yield from study_domains(trial, assessments, rows).values()
-    yield subject_level(trial)
-    yield cell_phenotypes(cp_records(_planned(study, samples, strategies), cp_map, trial))
+    made = study_domains(trial, assessments, rows)
+    visits = filled("SV", subject_visits(trial, [made[name] for name in made if name not in {"TV", "DM"}]))
+    return [dataset for dataset in (*made.values(), visits, subject_level(trial)) if len(dataset)]
+
+
+def _broken_rules(datasets: Sequence[Dataset]) -> list[str]:
+    """Return the errors that ``immunomon check-delivery`` would find in these datasets."""
+    # Rules of Define-XML look at what only a delivery has.
+    rules = [rule for rule in RULES.values() if not rule.number.startswith("DX")]
+    report = check_received(Received(Path(), tables=tuple(map(_received, datasets))), rules)
+    return [
+        f"dataset {' '.join(filter(None, (one.where, one.record)))}: {one.what} (rule {one.rule}); {one.remedy}"
+        for one in report.of("error")
+    ]
+
+
+def _received(dataset: Dataset) -> Table:
+    columns = tuple(
+        Column(one.name, one.label, one.is_number, "Num" if one.is_number else "Char", one.length)
+        for one in dataset.variables
+    )
+    rows = tuple(tuple(None if cell == "" else cell for cell in row) for row in dataset.rows)
+    return Table(dataset.name, f"sdtm/{dataset.name.lower()}.xpt", "xpt", columns, rows, dataset.label)

@@ -80,7 +80,16 @@ def _words(path: Path) -> str:
 
 def _primary(folder: Path) -> pd.DataFrame:
     table = _table(folder, ESTIMATES.name, list(ESTIMATES.names))
-    return table[(table["role"] == "primary") & (table["measure"] == "change")]
+    chosen = table[(table["role"] == "primary") & (table["measure"] == "change")]
+    # All together first, then its dose groups.
+    places = {
+        name: place for place, name in enumerate(dict.fromkeys(zip(chosen["endpoint"], chosen["at"], strict=True)))
+    }
+    order = [
+        (places[name], group != "all")
+        for name, group in zip(zip(chosen["endpoint"], chosen["at"], strict=True), chosen["dose_group"], strict=True)
+    ]
+    return chosen.iloc[sorted(range(len(order)), key=order.__getitem__)]
 
 
 def _estimates(folder: Path, chosen: pd.DataFrame) -> ToldSheet:
