@@ -298,3 +298,39 @@ def test_a_files_matrix_that_is_left_out_is_said(tmp_path):
     assert counts == {"a": 10}
     assert "applied to the values as they are, though the file has a matrix (--compensation none)" in notes
     assert "--compensation none" not in gated(tmp_path, columns, gates, compensation=none)[1]
+
+
+@pytest.mark.parametrize("ranged", ["$PnR", "a power of two"])
+@pytest.mark.parametrize(
+    ("unit", "a_tick", "below"),
+    [("seconds", 0.01, 45.0), ("ticks", 1, 4000), ("milliseconds", 10, 60e3)],
+)
+def test_where_the_range_is_any_channels_the_gates_tell_the_unit(tmp_path, ranged, unit, a_tick, below):
+    top, keywords = (262144, CLOCK) if ranged != "$PnR" else (300000, CLOCK | {"$P1R": "300000"})
+    count, notes = time_gate(tmp_path, top, below=below, file_keywords=keywords)
+    assert count == expected(a_tick, below)
+    assert f"is taken to be in {unit}" in notes
+    assert "in no other unit do its gates divide the recording" in notes
+
+
+@pytest.mark.parametrize("below", [3.0, 8500.0, 262144.0])
+def test_a_population_whose_unit_neither_range_nor_gates_tell_is_not_gated(tmp_path, below):
+    # 3 s of 90 keep little, 8,500 are most ticks or 9 % of the milliseconds, and what ends with the axis cuts nothing.
+    count, notes = time_gate(tmp_path, 262144, below=below)
+    assert count is None
+    assert "its range ends at 262144, as that of any channel may, and its gates fit" in notes
+    assert "set the axis of Time to its full range in FlowJo" in notes
+
+
+def test_a_time_axis_without_a_scale_is_not_taken_in_ticks(tmp_path):
+    columns, gates = {"Time": TICKS, "A": TICKS}, {"early": {"Time": (0, 45.0)}}
+    counts, notes = gated(tmp_path, columns, gates, file_keywords=CLOCK)
+    assert counts == {"early": expected(0.01)}
+    assert "is taken to be in seconds" in notes
+
+
+@pytest.mark.parametrize(("top", "unit", "a_tick", "below"), [(90, "seconds", 0.01, 45.0), (9e4, "milli", 10, 45e3)])
+def test_a_time_of_day_that_contradicts_the_time_step_does_not_change_the_unit(tmp_path, top, unit, a_tick, below):
+    count, notes = time_gate(tmp_path, top, below=below, file_keywords=CLOCK | {"$ETIM": "10:00:09"})
+    assert count == expected(a_tick, below)
+    assert f"is taken to be in {unit}" in notes

@@ -2,14 +2,14 @@
 
 FlowJo counts in seconds that it takes from $BTIM and $ETIM: ticks x ($ETIM - $BTIM) / (last tick - first), a factor
 that its workspaces hold as the axis' gain. Of some instruments it takes $TIMESTEP instead and writes a gain of 1: then
-only the axis' range says what it counts in.
+only the axis' range says what it counts in or, where the range is one that any channel may have, what its gates cut.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from immunomon.model.events import ChannelKind
@@ -21,6 +21,10 @@ CLOCK = ("$BTIM", "$ETIM", "$TIMESTEP")
 _DAY = 86400.0
 # A person zooms in or out by less than this; the units that an axis may have lie farther apart.
 _ZOOM = 5.0
+_LEAST_GENERIC = 256.0  # the least range of a channel
+_AT_THE_TOP = 0.99  # of the axis: a border there is open
+_MARGIN, _LEAST_KEPT = 0.002, 0.05  # of a recording: less at its ends nobody cuts off, and less nobody keeps
+_REMEDY = "set the axis of Time to its full range in FlowJo and save the workspace again"
 _UNLIKE = 1.05  # a gain farther from $TIMESTEP than this is worth a word
 
 
@@ -82,11 +86,12 @@ def _positive(text: str) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def axis_gain(gain: float, top: float, clock: Clock) -> tuple[float, str]:
+def axis_gain(gain: float, top: float, clock: Clock, spans: Sequence[tuple[float, float]] = ()) -> tuple[float, str]:
     """Return the units a tick of a FlowJo time axis, and what should be said of it ('' if nothing).
 
-    gain: as the workspace has it; top: the axis' upper end. Raises ValueError, with the remedy, for a gain of 1 whose
-    unit the range does not tell.
+    gain: as the workspace has it; top: the axis' upper end; spans: from where to where its gates reach. Raises
+    ValueError, with the remedy, for a gain of 1 whose unit neither the range nor the gates tell. A range that is the
+    file's $PnR or a power of two, as that of any channel, tells nothing.
 
     >>> axis_gain(0.0100853049, 72.0, Clock(step=0.01))
     (0.0100853049, '')
@@ -99,27 +104,58 @@ def axis_gain(gain: float, top: float, clock: Clock) -> tuple[float, str]:
         return gain, f"counts {gain:g} a tick, the workspace's gain, where $TIMESTEP is {clock.step:g}"
     if clock.step == 1.0 or (clock.step is None and clock.seconds is None):
         return 1.0, ""
+    if _is_generic(top, clock):
+        return _told_by_gates(top, clock, spans)
     units = sorted(_units(clock), key=lambda unit: abs(math.log(top / unit[1])) if top > 0 else math.inf)
     if not units or not top > 0 or not 1 / _ZOOM < top / units[0][1] < _ZOOM:
         raise ValueError(
-            f"its gain is 1 and its range ends at {top:g}, which is neither seconds nor ticks of this file; "
-            "set the axis of Time to its full range in FlowJo and save the workspace again"
+            f"its gain is 1 and its range ends at {top:g}, which is neither seconds nor ticks of this file; {_REMEDY}"
         )
     name, _, per_tick = units[0]
+    return per_tick, f"is taken to be in {_said(name, per_tick, clock)}: its gain is 1 and its range ends at {top:g}"
+
+
+def _said(name: str, per_tick: float, clock: Clock) -> str:
     source = "$TIMESTEP" if clock.step else "$ETIM - $BTIM"
-    said = "" if name == "ticks" else f" ({per_tick:g} a tick, of {source})"
-    return per_tick, f"is taken to be in {name}{said}: its gain is 1 and its range ends at {top:g}"
+    return name if name == "ticks" else f"{name} ({per_tick:g} a tick, of {source})"
+
+
+def _is_generic(top: float, clock: Clock) -> bool:
+    """Say whether an axis ends where axes of any channel do."""
+    return top == clock.limit or (top >= _LEAST_GENERIC and math.frexp(top)[0] == 0.5)
+
+
+def _told_by_gates(top: float, clock: Clock, spans: Sequence[tuple[float, float]]) -> tuple[float, str]:
+    """Return the only unit in which the gates cut the recording and keep some of it, and what should be said of it."""
+    reaching = [(low, math.inf if high >= _AT_THE_TOP * top else high) for low, high in spans]
+    fitting = {(name, per_tick) for name, end, per_tick in _units(clock) if _do_cut(reaching, end)}
+    if len(fitting) != 1:
+        names = sorted({name for name, _ in fitting}) or ["no unit"]
+        raise ValueError(
+            f"its gain is 1, its range ends at {top:g}, as that of any channel may, and its gates fit "
+            f"{' and '.join(names)} of this file; {_REMEDY}"
+        )
+    ((name, per_tick),) = fitting
+    said = _said(name, per_tick, clock)
+    return per_tick, f"is taken to be in {said}: its gain is 1, and in no other unit do its gates divide the recording"
+
+
+def _do_cut(spans: Sequence[tuple[float, float]], end: float) -> bool:
+    """Say whether gates have a border inside a recording that ends at ``end``, and one of them keeps part of it."""
+    inside = any(_MARGIN * end < border < (1 - _MARGIN) * end for span in spans for border in span)
+    return inside and any(min(high, end) - max(low, 0.0) >= _LEAST_KEPT * end for low, high in spans)
 
 
 def _units(clock: Clock) -> list[tuple[str, float, float]]:
     """Return the units that an axis may be in: name, where the axis would end, units a tick."""
     per_tick = clock.step or clock.flowjo_gain
-    ticks = [ticks for ticks in (clock.ticks, clock.limit) if ticks]
+    ticks = [ticks for ticks in (clock.ticks or clock.limit,) if ticks]  # $PnR only where nothing better is known
     if per_tick is None:
         return [("ticks", end, 1.0) for end in ticks]
-    seconds = [clock.seconds] if clock.seconds else [end * per_tick for end in ticks]
+    # The times of day and $TIMESTEP may contradict each other: the recording is as long as either says.
+    seconds = [*([clock.seconds] if clock.seconds else []), *(end * per_tick for end in ticks)]
     return [
         *(("seconds", end, per_tick) for end in seconds),
         *(("milliseconds", 1000.0 * end, 1000.0 * per_tick) for end in seconds),
-        *(("ticks", end, 1.0) for end in [*ticks, *(end / per_tick for end in seconds)]),
+        *(("ticks", end, 1.0) for end in ticks or [end / per_tick for end in seconds]),
     ]

@@ -6,6 +6,7 @@ event; polygons and ellipses hold their edge.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ __all__ = [
     "Rectangle",
     "gate_from_dict",
     "gate_to_dict",
+    "span_along",
 ]
 
 Mask = NDArray[np.bool_]
@@ -209,6 +211,29 @@ Gate = Interval | Rectangle | Polygon | Ellipse | Ellipsoid | Boolean
 GEOMETRIES: dict[str, type[Gate]] = {
     cls.kind: cls for cls in (Interval, Rectangle, Polygon, BinnedPolygon, Ellipse, Ellipsoid, Boolean)
 }
+
+
+def span_along(gate: Gate, axis: str) -> tuple[float, float] | None:
+    """Return from where to where a gate reaches along an axis, None if it does not lie on it.
+
+    >>> span_along(Polygon("A", "B", ((0.0, 1.0), (2.0, 1.0), (0.0, 5.0))), "B")
+    (1.0, 5.0)
+    """
+    if axis not in gate.axes:
+        return None
+    place = gate.axes.index(axis)
+    match gate:
+        case Interval():
+            return gate.low, gate.high
+        case Rectangle():
+            return gate.sides[place].low, gate.sides[place].high
+        case Polygon():
+            values = [vertex[place] for vertex in gate.vertices]
+            return min(values), max(values)
+        case Ellipse() | Ellipsoid():
+            half = math.sqrt(gate.covariance[place][place] * gate.distance_square)
+            return gate.center[place] - half, gate.center[place] + half
+    return None
 
 
 def gate_to_dict(gate: Gate) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from immunomon.model.clock import CLOCK, axis_gain, clock_of
 from immunomon.model.events import Channel, ChannelKind, EventTable, folded, kind_of
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.gatetree import PlacedPopulation
+from immunomon.model.geometry import span_along
 from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, rescaled
 from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix
@@ -160,13 +161,13 @@ class _Fitting:
     def _fit_axis(self, name: str, axis: GateAxis) -> GateAxis:
         if isinstance(axis.channel, Ratio):
             return axis
-        name = axis.named or name
+        key, name = name, axis.named or name
         if axis.compensation != UNCOMPENSATED and name != axis.channel and self._names.has(name):
             if axis.compensation != OWN_MATRIX:
                 self.notes.append(f"its channel '{name}' is taken as compensated already, without the matrix")
-            return self._in_units(replace(axis, channel=name, compensation=UNCOMPENSATED))
+            return self._in_units(key, replace(axis, channel=name, compensation=UNCOMPENSATED))
         if axis.compensation == OWN_MATRIX:
-            return self._with_own_matrix(name, axis)
+            return self._with_own_matrix(key, name, axis)
         if axis.compensation in self.broken:
             raise _NoFit(self.broken[axis.compensation])
         matrix = self.matrices.get(axis.compensation)
@@ -174,16 +175,16 @@ class _Fitting:
             if not self.compensation.from_file:
                 self.notes.append(f"the workspace's matrix '{axis.compensation}' is used, not that of --compensation")
             return _rescaled(axis, axis.gain or 1.0)
-        return self._in_units(replace(axis, channel=self._names.own(axis.channel), compensation=UNCOMPENSATED))
+        return self._in_units(key, replace(axis, channel=self._names.own(axis.channel), compensation=UNCOMPENSATED))
 
-    def _with_own_matrix(self, name: str, axis: GateAxis) -> GateAxis:
+    def _with_own_matrix(self, key: str, name: str, axis: GateAxis) -> GateAxis:
         detector = self._names.own(str(axis.channel))
         asks_none = not self.compensation.from_file and self.compensation.matrix is None
         if asks_none and name != axis.channel and self._has_own_matrix():
             what = "gates on compensated channels are applied to the values as they are, though the file has a matrix"
             self.notes.append(f"{what} (--compensation none)")
         if asks_none or name == axis.channel:
-            return self._in_units(replace(axis, channel=detector))
+            return self._in_units(key, replace(axis, channel=detector))
         if self._spillover is None:
             raise _NoFit(f"'{name}' is compensated, and neither the workspace nor the file has a matrix; {_MATRIX}")
         if detector not in self._spillover.detectors:
@@ -192,9 +193,9 @@ class _Fitting:
         matrix = own if axis.gain is None else _of_read_numbers(own, self.header)
         if matrix is own:
             return _rescaled(replace(axis, channel=detector), gain)
-        key = f"{OWN_MATRIX} of stored numbers"
-        self.matrices[key] = matrix
-        return _rescaled(replace(axis, channel=detector, compensation=key), gain)
+        of_stored = f"{OWN_MATRIX} of stored numbers"
+        self.matrices[of_stored] = matrix
+        return _rescaled(replace(axis, channel=detector, compensation=of_stored), gain)
 
     def _has_own_matrix(self) -> bool:
         try:
@@ -202,7 +203,13 @@ class _Fitting:
         except (BadSpillover, SingularSpillover):
             return True  # one that is broken, which is as good a reason to ask for none
 
-    def _in_units(self, axis: GateAxis) -> GateAxis:
+    def _spans(self, key: str, axis: GateAxis) -> list[tuple[float, float]]:
+        """Return from where to where the gates on an axis reach, in its units."""
+        gates = [population.gate for population in self.sample.placed.populations if population.gate]
+        spans = [span for gate in gates if (span := span_along(gate, key)) is not None]
+        return [(float(low), float(high)) for low, high in axis.scale.inverse(np.array(spans).reshape(-1, 2)).tolist()]
+
+    def _in_units(self, key: str, axis: GateAxis) -> GateAxis:
         """Return an axis of one channel for the numbers as they are read."""
         if axis.gain is None:
             return axis
@@ -210,8 +217,9 @@ class _Fitting:
         if kind_of(channel) is ChannelKind.TIME:
             ticks = self.events.column(channel)
             spread = float(np.ptp(ticks)) / factor if ticks.size else math.nan
+            spans = self._spans(key, axis)
             try:
-                gain, note = axis_gain(gain, axis.range, clock_of(self.header, self.sample.clock, spread))
+                gain, note = axis_gain(gain, axis.range, clock_of(self.header, self.sample.clock, spread), spans)
             except ValueError as error:
                 raise _NoFit(f"its axis '{channel}': {error}") from error
             self.notes += [f"its axis '{channel}' {note}"] if note else []
