@@ -136,6 +136,12 @@ def test_a_matrix_that_cannot_compensate_is_told_before_the_run(study, text, mes
             "line 3: lymphocytes_per_ul: 1.6 lymphocytes per microlitre is hardly possible; in 10^9/L it",
         ),
         (
+            "w2",
+            ",1600",
+            ",1.6e6",
+            "line 3: lymphocytes_per_ul: 1.6e+06 lymphocytes per microlitre is hardly possible; in cells per mL it",
+        ),
+        (
             "fmo",
             "2025-01-12,",
             "2025-01-12,900",
@@ -166,6 +172,15 @@ def test_two_matrices_of_a_file_are_noted_unless_the_study_has_one_of_its_own(st
     assert not [note for note in check_paths([study.folder], methods={}).notes if "hold different" in note]
 
 
+def test_a_volume_in_another_unit_is_told(study):
+    head, first = (study.folder / "samples.csv").read_text().splitlines()[:2]
+    cells = dict(zip(head.split(","), first.split(","), strict=True))
+    cells |= {"beads_counted": "800", "beads_added": "900", "sample_volume_ul": "0.1"}
+    study.write("samples.csv", "\n".join([",".join(cells), ",".join(cells.values())]) + "\n")
+    told = "sample_volume_ul: 0.1 microlitres of blood is hardly possible; in mL it would be 100; give microlitres"
+    assert any(told in problem for problem in study.problems())
+
+
 def test_more_beads_counted_than_added_are_told(study):
     head, first = (study.folder / "samples.csv").read_text().splitlines()[:2]
     cells = dict(zip(head.split(","), first.split(","), strict=True))
@@ -177,7 +192,12 @@ def test_more_beads_counted_than_added_are_told(study):
 def test_a_visit_that_the_study_lacks_or_that_is_in_anothers_window_is_told(study):
     head = "subject,visit,study_day,date,platelets_1e9_per_l,bleeding,rescue_therapy"
     study.write("platelets.csv", f"{head}\nS01,W99,29,,9,,\n")
-    assert any("platelets.csv line 2: visit: no visit named 'W99'" in told for told in study.problems())
+    told = "platelets.csv line 2: visit: W99 is day 694, but the row says day 29; correct the visit or the day"
+    assert told in study.problems()
+    study.write("platelets.csv", f"{head}\nS01,W04,29,,9,,\nS01,follow-up,,,9,,\n")
+    told = [problem.partition("visit: ")[2] for problem in study.problems() if "platelets.csv" in problem]
+    assert told[0].startswith("no visit named 'W04'; did you mean 'W4'?")
+    assert told[1].startswith("no visit named 'follow-up'; known are")
     study.write("platelets.csv", f"{head}\nS01,W2,29,,9,,\nS01,W4,40,,9,,\n")
     told = [problem for problem in study.problems() if "platelets.csv" in problem]
     assert told == ["platelets.csv line 2: visit: W2, but day 29 is in the window of W4; correct the visit or the day"]

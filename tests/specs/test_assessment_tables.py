@@ -49,7 +49,7 @@ def test_files_may_lie_in_the_folder_assessments_and_a_study_may_have_none(tmp_p
         ("S01,W4,28,2025-02-10,9,,", "study_day: 28, but 2025-02-10 is day 29 after the first infusion on 2025-01-13"),
         ("S01,W4,29,2025-02-30,9,,", "date: '2025-02-30' is not a date; write it as year-month-day"),
         ("S01,W4,29,,nan,,", "platelets_1e9_per_l: 'nan' is not a number; write digits"),
-        ("S01,W4,29,,-1,,", "platelets_1e9_per_l: '-1' does not fit: at least 0 and at most 10000 is wanted"),
+        ("S01,W4,29,,-1,,", "platelets_1e9_per_l: '-1' does not fit: at least 0 is wanted"),
         ("S01,W4,29,,9,yes,", "bleeding: 'yes' does not fit: true or false is wanted"),
         ("S01,W4,29,,9,,,surplus", "line 2: 8 cells, but the header has 7 columns"),
         ("S01,W4", "line 2: 2 cells, but the header has 7 columns"),
@@ -110,6 +110,34 @@ def test_all_problems_of_all_files_are_said_at_once(tmp_path):
             "S01,W4,29,,9,,\nS01,,29,,80,,",
             "line 3: platelets_1e9_per_l: 80, but line 2 has another platelet count on day 29: 9; keep the one",
         ),
+        (
+            "platelets",
+            "S02,W4,,2025-02-10,9,,\nS02,,,2025-02-10,80,,",
+            "line 3: platelets_1e9_per_l: 80, but line 2 has another platelet count on 2025-02-10: 9; keep the one",
+        ),
+        (
+            "platelets",
+            "S02,W4,29,2025-02-10,9,,\nS02,,,2025-02-10,80,,",
+            "line 3: platelets_1e9_per_l: 80, but line 2 has another platelet count on 2025-02-10: 9; keep the one",
+        ),
+        (
+            "platelets",
+            "S01,W4,29,,9000,,",
+            "platelets_1e9_per_l: 9000 * 10^9 per litre is hardly possible; in platelets per microlitre it would be 9;",
+        ),
+        ("platelets", "S01,W4,29,,150000,,", "in platelets per microlitre it would be 150; give 10^9 per litre"),
+        (
+            "msc_concentration",
+            "S01,1,1,3e6,false,10",
+            "concentration_cells_per_ml: 3e+06 cells per mL is hardly possible; in cells per litre it would be 3000",
+        ),
+        ("antibodies", "S01,a,1,,0.025,positive", "titre: 0.025 is no titre; write the last dilution: 40 for 1:40"),
+        ("antibodies", "S02,a,,2025-01-13,,negative\nS02,a,1,2025-01-13,4,positive", "another result on 2025-01-13"),
+        (
+            "viruses",
+            "S02,W4,,2025-02-10,HBV,negative\nS02,,,2025-02-10,HBV,positive",
+            "line 3: result: positive, but line 2 has another result on 2025-02-10: negative",
+        ),
         ("adverse_events", "S01,Chills,,5,1,2,false,false,false", "serious: false, but grade 5 is death"),
     ],
 )
@@ -125,8 +153,13 @@ def test_a_column_that_is_not_known_is_not_passed_over(tmp_path):
 
 @pytest.mark.parametrize(
     "rows",
-    ["S01,W4,29,,9,,\nS01,,29,,9,,", "S01,W4,29,,9,,\nS02,W4,29,,80,,", "S01,W4,,,9,,\nS01,W5,,,80,,"],
-    ids=["the same count", "another subject", "no day"],
+    [
+        "S01,W4,29,,9,,\nS01,,29,,9,,",
+        "S01,W4,29,,9,,\nS02,W4,29,,80,,",
+        "S01,W4,,,9,,\nS01,W5,,,80,,",
+        "S02,W4,,2025-02-10,9,,\nS02,W5,,2025-02-17,2000,,",
+    ],
+    ids=["the same count", "another subject", "no day", "another date"],
 )
 def test_counts_that_do_not_differ_on_one_day_are_no_problem(tmp_path, rows):
     assert problems(tmp_path, "platelets", f"{PLATELETS}\n{rows}\n") == []

@@ -89,7 +89,12 @@ def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[P
     visits = {visit.label: visit for visit in study.visits}
     if label not in visits:
         meant = {_bare(known) for known in visits}
-        if _bare(label) not in meant and _is_of_its_own(label, day):
+        is_misspelt = _bare(label) in meant
+        if not is_misspelt and _is_of_its_own(label, day):
+            return
+        if not is_misspelt and (planned := _day_of_week(label)) is not None:
+            what = f"{label} is day {planned}, but the row says day {day}"
+            yield Problem(str(path), row["line"], "visit", what, "correct the visit or the day")
             return
         remedy = f"{nearest(label[:80], visits, in_order=True)} (blank if unscheduled)"
         yield Problem(str(path), row["line"], "visit", f"no visit named {shown(label)}", remedy)
@@ -105,14 +110,21 @@ def _is_of_its_own(label: str, day: int | None) -> bool:
 
     Platelets may be followed for longer than cells are looked at: the study's last visit is no limit.
     """
-    week = _WEEK.fullmatch(label)
-    if week is None:
+    planned = _day_of_week(label)
+    if planned is None:
         return day is not None
-    return day is None or abs(day - (7 * int(week[1]) + 1)) <= _WITHIN_DAYS
+    return day is None or abs(day - planned) <= _WITHIN_DAYS
+
+
+def _day_of_week(label: str) -> int | None:
+    """Return the day for which a label such as W5 is planned: 36; None for one that is no week's."""
+    week = _WEEK.fullmatch(label)
+    return 7 * int(week[1]) + 1 if week else None
 
 
 def _bare(label: str) -> str:
-    return "".join(letter for letter in label.casefold() if letter.isalnum() or letter == "-")
+    letters = "".join(letter for letter in label.casefold() if letter.isalnum() or letter == "-")
+    return re.sub(r"(?<!\d)0+(?=\d)", "", letters)  # W04 is W4
 
 
 def _holds(visit: Visit, day: int) -> bool:

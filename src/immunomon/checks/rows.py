@@ -13,6 +13,7 @@ from immunomon.model.study import RoleKind, Sample
 __all__ = ["check_counts", "check_roles"]
 
 _HARDLY_ANY = 10.0
+_TOO_MANY = 200_000.0  # lymphocytes per microlitre: only a leukaemia has more
 
 
 def check_roles(samples: Sequence[Sample], panels: Mapping[str, Panel], samples_file: Path) -> Iterator[Problem]:
@@ -35,14 +36,17 @@ def check_roles(samples: Sequence[Sample], panels: Mapping[str, Panel], samples_
 
 
 def _check_beads(sample: Sample, samples_file: Path) -> Iterator[Problem]:
-    counted, added = sample.beads_counted, sample.beads_added
+    counted, added, volume_ul = sample.beads_counted, sample.beads_added, sample.sample_volume_ul
+    if volume_ul is not None and 0 < volume_ul < 1:
+        what = f"{volume_ul:g} microlitres of blood is hardly possible; in mL it would be {1000 * volume_ul:g}"
+        yield Problem(str(samples_file), sample.line, "sample_volume_ul", what, "give microlitres")
     if counted is not None and added is not None and counted > added:
         what = f"{counted:g} beads were counted, but only {added:g} added"
         yield Problem(str(samples_file), sample.line, "beads_counted", what, "are the two exchanged? Correct them")
 
 
 def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
-    """Yield lymphocyte counts in another unit or that differ in one blood sample, and more beads counted than added."""
+    """Yield counts and volumes in another unit, counts that differ in one blood sample, more beads than were added."""
     first: dict[tuple[str, str], Sample] = {}
     for sample in samples:
         yield from _check_beads(sample, samples_file)
@@ -51,6 +55,11 @@ def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Prob
             continue
         if 0 < count < _HARDLY_ANY:
             what = f"{count:g} lymphocytes per microlitre is hardly possible; in 10^9/L it would be {1000 * count:g}"
+            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "give cells per microlitre")
+        if count > _TOO_MANY:
+            what = (
+                f"{count:g} lymphocytes per microlitre is hardly possible; in cells per mL it would be {count / 1000:g}"
+            )
             yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "give cells per microlitre")
         if not (sample.subject and sample.visit):
             continue

@@ -61,7 +61,7 @@ _TABLES = (
             _SUBJECT,
             InputColumn("visit", "text", "visit label; blank if unscheduled"),
             *_WHEN,
-            InputColumn("platelets_1e9_per_l", "number", "platelets, 10^9/L; blank if not counted", low=0, high=10_000),
+            InputColumn("platelets_1e9_per_l", "number", "platelets, 10^9/L; blank if not counted", low=0),
             InputColumn("bleeding", "truth", "whether there was bleeding; blank if not recorded"),
             InputColumn("rescue_therapy", "truth", "whether rescue therapy was given"),
         ),

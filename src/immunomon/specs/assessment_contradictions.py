@@ -11,18 +11,38 @@ __all__ = ["Contradiction", "contradictions"]
 Row = Mapping[str, Any]
 Contradiction = tuple[int, str, str, str]
 """The line, the column, what is wrong, and the remedy."""
+_MOST_PLATELETS_1E9_PER_L = (
+    2000.0  # 9000 per microlitre is 9; no such count in 10^9/L is one of a patient to be treated
+)
+_MOST_CELLS_PER_ML = 1e6  # 5 * 10^9 cells in 5 L of blood: more than any dose
 
 
 def contradictions(table: str, rows: Sequence[Row]) -> Iterator[Contradiction]:
     """Yield what the rows of a table contradict; rows: as read, with ``line``, in the order of the file.
 
-    >>> test = {"subject": "S01", "timepoint": "before", "study_day": 1, "titre": 40.0, "result": "negative"}
-    >>> rows = [{"line": 2, **test}]
+    >>> test = {"subject": "S01", "timepoint": "before", "titre": 40.0, "result": "negative"}
+    >>> rows = [{"line": 2, "study_day": 1, "date": None, **test}]
     >>> [found[1:3] for found in contradictions("antibodies", rows)]
     [('result', 'negative, but the titre is 40')]
     """
     for rule in _RULES.get(table, ()):
         yield from rule(rows)
+
+
+def _platelets_per_ul(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        count = row["platelets_1e9_per_l"]
+        if count is not None and count > _MOST_PLATELETS_1E9_PER_L:
+            what = f"{count:g} * 10^9 per litre is hardly possible; in platelets per microlitre it would be"
+            yield row["line"], "platelets_1e9_per_l", f"{what} {count / 1000:g}", "give 10^9 per litre"
+
+
+def _cells_per_litre(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        for column in ("concentration_cells_per_ml", "lloq"):
+            if (level := row[column]) is not None and level > _MOST_CELLS_PER_ML:
+                what = f"{level:g} cells per mL is hardly possible; in cells per litre it would be {level / 1000:g}"
+                yield row["line"], column, what, "give cells per mL"
 
 
 def _limits(rows: Sequence[Row]) -> Iterator[Contradiction]:
@@ -75,7 +95,14 @@ def _times_out_of_order(rows: Sequence[Row]) -> Iterator[Contradiction]:
 def _titres(rows: Sequence[Row]) -> Iterator[Contradiction]:
     for row in rows:
         titre, result = row["titre"], row["result"]
-        if titre and result == "negative":
+        if titre is not None and 0 < titre < 1:
+            yield (
+                row["line"],
+                "titre",
+                f"{titre:g} is no titre",
+                f"write the last dilution: {1 / titre:.0f} for 1:{1 / titre:.0f}",
+            )
+        elif titre and result == "negative":
             yield row["line"], "result", f"negative, but the titre is {titre:g}", "correct one of them"
         elif titre == 0 and result == "positive":
             yield row["line"], "result", "positive, but the titre is 0", "correct one of them"
@@ -85,26 +112,31 @@ def _titres(rows: Sequence[Row]) -> Iterator[Contradiction]:
 
 def _counts_on_one_day(rows: Sequence[Row]) -> Iterator[Contradiction]:
     """Two different counts of a subject on one day: which is the last would depend on the rows' order."""
-    yield from _differing(rows, ("subject", "study_day"), "platelets_1e9_per_l", "platelet count")
+    yield from _differing(rows, ("subject",), "platelets_1e9_per_l", "platelet count")
 
 
 def _tests_on_one_day(rows: Sequence[Row]) -> Iterator[Contradiction]:
-    yield from _differing(rows, ("subject", "study_day", "timepoint"), "result", "result")
+    yield from _differing(rows, ("subject", "timepoint"), "result", "result")
 
 
 def _viruses_on_one_day(rows: Sequence[Row]) -> Iterator[Contradiction]:
-    yield from _differing(rows, ("subject", "study_day", "virus"), "result", "result")
+    yield from _differing(rows, ("subject", "virus"), "result", "result")
 
 
 def _differing(rows: Sequence[Row], key: tuple[str, ...], column: str, noun: str) -> Iterator[Contradiction]:
+    """Yield rows that differ from an earlier one of the same study day or date; the day may be unknown."""
     first: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        if row["study_day"] is None or row[column] is None:
+        if row[column] is None:
             continue
-        other = first.setdefault(tuple(row[name] for name in key), row)
-        if other[column] != row[column]:
-            what = f"{_text(row[column])}, but line {other['line']} has another {noun} on day {row['study_day']}"
-            yield row["line"], column, f"{what}: {_text(other[column])}", "keep the one that counts"
+        for unit, word in (("study_day", "day "), ("date", "")):
+            if row[unit] is None:
+                continue
+            other = first.setdefault((unit, row[unit], *(row[name] for name in key)), row)
+            if other[column] != row[column]:
+                what = f"{_text(row[column])}, but line {other['line']} has another {noun} on {word}{row[unit]}"
+                yield row["line"], column, f"{what}: {_text(other[column])}", "keep the one that counts"
+                break
 
 
 def _text(value: object) -> str:
@@ -118,9 +150,9 @@ def _deaths(rows: Sequence[Row]) -> Iterator[Contradiction]:
 
 
 _RULES: Mapping[str, tuple[Callable[[Sequence[Row]], Iterator[Contradiction]], ...]] = {
-    "msc_concentration": (_limits, _concentrations_at_one_time, _times_out_of_order),
+    "msc_concentration": (_cells_per_litre, _limits, _concentrations_at_one_time, _times_out_of_order),
     "antibodies": (_titres, _tests_on_one_day),
-    "platelets": (_counts_on_one_day,),
+    "platelets": (_platelets_per_ul, _counts_on_one_day),
     "viruses": (_viruses_on_one_day,),
     "adverse_events": (_deaths,),
 }
