@@ -112,6 +112,8 @@ def folder(tmp_path):
     head = "subject,visit,study_day,date,platelets_1e9_per_l,bleeding,rescue_therapy"
     rows = ["S01,D-1,-1,,9,false,false", "S01,W2,15,,40,false,false"]
     (tmp_path / "platelets.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
+    head = "subject,timepoint,study_day,date,titre,result"
+    (tmp_path / "antibodies.csv").write_text(f"{head}\nS01,before,1,,0,negative\n", encoding="utf-8")
     return tmp_path
 
 
@@ -120,14 +122,15 @@ def test_check_notes_each_missing_assessment_by_name(folder):
     assert notes == [
         "study.yaml, infusion_dates: 1 of 4 planned are missing: S01 infusion 4 (day 22)",
         "platelets.csv: 1 of 3 planned are missing: S01 W1 (day 8)",
-        "antibodies.csv: 2 of 2 planned are missing: S01 day 1, S01 day 24",
-        "viruses.csv: 2 of 2 planned are missing: S01 HBV W4 (day 29), S01 HIV W4 (day 29)",
+        "antibodies.csv: 1 of 2 planned are missing: S01 day 24",
+        "viruses.csv: the study has no such file, and 2 planned assessments are due",
     ]
     unplanned = dataclasses.replace(
         study_of(Subject("S01", "A", "A", "M", WEEKLY), folder=folder), assessments=AssessmentRules()
     )
     assert list(schedule_notes(unplanned, LATER)) == [
-        "platelets.csv: study.yaml declares no schedule (assessments: schedule:), so what is missing cannot be told"
+        "platelets.csv, antibodies.csv: study.yaml declares no schedule (assessments: schedule:), "
+        "so what is missing cannot be told"
     ]
 
 

@@ -26,6 +26,8 @@ visits:
 panels:
   - {panel: treg, strategy: treg}
 reportability: {populations: {treg: {lloq_events: 30}}}
+site: "001"
+country: CHN
 """
 HEADER = "file,subject,visit,panel,role,batch,collection_date,lymphocytes_per_ul\n"
 ROWS = {

@@ -54,6 +54,9 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
     planned = list(planned_assessments(study, files.tables, now))
     for assessment in dict.fromkeys(one.assessment for one in planned):
         due = [one for one in planned if one.assessment == assessment and one.status != NOT_DUE]
+        if due and assessment != INFUSIONS and assessment not in files.tables:
+            yield f"{assessment}.csv: the study has no such file, and {len(due)} planned assessments are due"
+            continue
         for status in (MISSING, NOT_DONE, OUTSIDE):
             named = [_named(one) for one in due if one.status == status]
             if named:

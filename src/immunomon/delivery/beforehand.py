@@ -91,8 +91,8 @@ def _planned(
         if strategy is None or sample.role.kind is not RoleKind.SAMPLE or sample.subject not in subjects:
             continue
         counted = sample.lymphocytes_per_ul is not None or sample.beads_counted is not None
+        labels = {one.id: one.label for one in strategy} | {"root": "all events"}
         for quantity in _quantities(strategy, sample.panel, counted=counted):
-            labels = {one.id: one.label for one in strategy} | {"root": "all events"}
             yield Measurement(
                 quantity=quantity,
                 subject=sample.subject,
