@@ -229,6 +229,19 @@ def test_every_problem_of_a_workspace_is_said_with_its_line(tmp_path):
     assert all(f"{path} line " in text for text in said)
 
 
+def test_numbers_with_a_decimal_comma_are_read_and_said_and_thousands_are_refused(tmp_path):
+    matrix = {"A": {"A": 1, "B": "0,125"}, "B": {"A": 0, "B": 1}}
+    workspace = read(tmp_path, CELLS.replace('"10"', '"10,5"'), matrix=matrix)
+    assert sizes(workspace, events([10.4, 10.5, 60])) == {"/Cells": 2}
+    assert workspace.samples[0].placed.matrices["m"].values[0] == (1.0, 0.125)
+    (remark,) = workspace.remarks
+    assert "'min' is '10,5' (line " in remark
+    assert "'value' is '0,125' (line " in remark
+    assert read(tmp_path, CELLS).remarks == ()
+    with pytest.raises(BadSpec, match=r"w.wsp line \d+: .*'1,250', which may have a decimal comma or a comma before"):
+        read(tmp_path, CELLS.replace('"10"', '"1,250"'))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

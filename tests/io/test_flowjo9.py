@@ -427,3 +427,14 @@ def test_a_derived_parameter_is_not_gated_by_a_channel_of_its_name(tmp_path):
     derived = '<DerivedParameter name="B" formula="A/B"/><SampleNode'
     (tmp_path / "w.xml").write_text(text.replace("<SampleNode", derived, 1), encoding="latin-1")
     assert "'B': it is a derived parameter (A/B)" in failures(read_workspace(tmp_path / "w.xml"))["/Cells"]
+
+
+def test_a_decimal_comma_in_a_corner_is_read_in_the_same_unit(tmp_path):
+    # Beyond 4,096 gates are intensities, not steps of a display: the corner that says so has a decimal comma.
+    linear = '<Parameter name="A" range="4096" highValue="4096"/><Parameter name="B" range="4096" highValue="4096"/>'
+    keywords = {"$FIL": "a.fcs", "$P1N": "A", "$P1R": "262144"}
+    for upper in (5000.5, "5000,5"):
+        sample = flowjo9_sample(range_of("r", 100, upper), parameters=linear, keywords=keywords)
+        workspace = read(tmp_path, samples=sample)
+        assert gated(workspace.samples[0], [99, 101, 5000, 5001], [1] * 4).size("/r") == 2
+        assert len(workspace.remarks) == (upper == "5000,5")

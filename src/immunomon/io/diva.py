@@ -41,7 +41,7 @@ def read_diva(path: Path, root: XmlElement) -> Workspace:
                         choices.extend(_Tube(source, settings).each(specimen, tube, sheets))
     source.findings.raise_any()
     program = f"FACSDiva {attribute(root, 'version') or ''}".strip()
-    return Workspace(str(path), program, tuple(samples), tuple(choices))
+    return Workspace(str(path), program, tuple(samples), tuple(choices), source.remarks)
 
 
 def _worksheets(experiment: XmlElement) -> dict[str, tuple[XmlElement, ...]]:

@@ -51,7 +51,8 @@ def read_flowjo(path: Path, root: XmlElement, *, bins: bool = False) -> Workspac
             axes[found.id] = prepared
     groups = list(_groups(source, root, members=members, axes=axes, bins=bins))
     source.findings.raise_any()
-    return Workspace(str(path), f"FlowJo {attribute(root, 'flowJoVersion') or '10'}", tuple(samples), tuple(groups))
+    program = f"FlowJo {attribute(root, 'flowJoVersion') or '10'}"
+    return Workspace(str(path), program, tuple(samples), tuple(groups), source.remarks)
 
 
 def _nodes(root: XmlElement) -> Iterator[XmlElement]:

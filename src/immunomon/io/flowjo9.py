@@ -52,7 +52,7 @@ def read_flowjo9(path: Path, root: XmlElement, *, bins: bool = False) -> Workspa
     samples = tuple(reader.samples())
     groups = tuple(reader.groups())
     source.findings.raise_any()
-    return Workspace(str(path), "FlowJo 9", samples, groups)
+    return Workspace(str(path), "FlowJo 9", samples, groups, source.remarks)
 
 
 class _Workspace9:

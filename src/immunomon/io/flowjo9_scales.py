@@ -171,7 +171,7 @@ def _coordinates(shape: XmlElement, side: str) -> Iterator[float]:
     for holder in (shape, *shape.all("Polygon")):
         for vertex in holder.all("Vertex"):
             try:
-                value = float(attribute(vertex, side) or "")
+                value = float((attribute(vertex, side) or "").replace(",", "."))
             except ValueError:
                 continue  # said where the gate is read
             if math.isfinite(value):

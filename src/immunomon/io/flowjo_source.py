@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 from immunomon.io.xmltree import XmlElement, XmlSource
 from immunomon.specs.findings import shown
@@ -10,6 +12,7 @@ from immunomon.specs.findings import shown
 __all__ = ["WorkspaceSource", "attribute"]
 
 _MOST_CORNERS = 10_000  # a person draws dozens; each costs time with every event
+_MOST_LISTED = 3  # numbers with a decimal comma; the others are counted
 _LARGEST = 1e30  # no intensity comes near, and squares of it are still numbers
 
 
@@ -25,7 +28,22 @@ def attribute(element: XmlElement, name: str) -> str | None:
 
 
 class WorkspaceSource(XmlSource):
-    """Reads one workspace's attributes; whatever is wrong is noted with its line, and the rest is read on."""
+    """Reads one workspace's attributes; whatever is wrong is noted with its line, and the rest is read on.
+
+    A number with a decimal comma is read as that, and said among the ``remarks``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._commas: dict[tuple[int, str, str], None] = {}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was read as a decimal comma, by line."""
+        listed = [f"'{name}' is {shown(text)} (line {line})" for line, name, text in self._commas]
+        more = [f"{len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
+        numbers = ", ".join([*listed[:_MOST_LISTED], *more])
+        return (f"numbers with a decimal comma are read as with a point: {numbers}",) if listed else ()
 
     def place_of(self, element: XmlElement) -> str:
         """Return what an element is called in a message: its kind, and its name or id if it has one."""
@@ -54,13 +72,19 @@ class WorkspaceSource(XmlSource):
     def bound(self, element: XmlElement, name: str) -> float | None:
         """Return a border that is a number; None for one that is absent, infinite or beyond all intensities."""
         text = attribute(element, name)
-        if text is None or text == "" or abs(_as_float(text)) >= _LARGEST:
+        if text is None or text == "" or abs(_as_float(text.replace(",", "."))) >= _LARGEST:
             return None
         return self.parsed(element, text, name)
 
     def parsed(self, element: XmlElement, text: str, name: str) -> float:
         """Return a text as a number of a size that measurements can have."""
         value = _as_float(text)
+        if _DECIMAL_COMMA.fullmatch(text.strip()):
+            if _THOUSANDS.fullmatch(text.strip()):
+                what = f"'{name}' is {shown(text)}, which may have a decimal comma or a comma before thousands"
+                self.refuse(element, what, "write it with a decimal point")
+            self._commas[element.line, name, text] = None
+            value = _as_float(text.replace(",", "."))
         if not abs(value) < _LARGEST:
             self.refuse(element, f"'{name}' is {shown(text)}, which is not a number", "save the workspace again")
         return value
@@ -74,6 +98,10 @@ class WorkspaceSource(XmlSource):
         """Return a stored number of events; None where the program had not counted (absent or negative)."""
         value = self.optional_number(element, name)
         return None if value is None or value < 0 else int(value)
+
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 def _as_float(text: str) -> float:

@@ -52,12 +52,14 @@ def open_kaluza(path: Path, folder: Path) -> KaluzaAnalysis:
     for number, ((source, entry), file) in enumerate(zip(entries, files, strict=True), start=1):
         with source.noting():
             samples.append(_DataSet(source, entry, file).sample(number))
-    problems = [item for source in dict.fromkeys(source for source, _ in entries) for item in source.findings.problems]
+    sources = tuple(dict.fromkeys(source for source, _ in entries))
+    problems = [item for source in sources for item in source.findings.problems]
     if problems:
         raise BadSpec(problems)
     version = next((entry.version for _, entry in entries if entry.version), "")
     ready = tuple(file.path for file in files if file is not None)
-    return KaluzaAnalysis(Workspace(str(path), f"Kaluza {version}".strip(), tuple(samples)), ready)
+    remarks = tuple(remark for source in sources for remark in source.remarks)
+    return KaluzaAnalysis(Workspace(str(path), f"Kaluza {version}".strip(), tuple(samples), remarks=remarks), ready)
 
 
 @dataclass(frozen=True, eq=False)
