@@ -11,6 +11,7 @@ from immunomon.cli.main import app
 from immunomon.errors import BadAtlas, ImmunomonError, UnknownName
 from immunomon.pipeline.named import read_panel, read_strategy
 from immunomon.pipeline.opened import open_run
+from immunomon.pipeline.scaling import book_of_run
 from immunomon.pipeline.single import analyse
 
 
@@ -35,7 +36,8 @@ def test_a_cell_is_a_real_event_with_its_population_and_its_display_values(cells
     panel, strategy = read_panel("treg"), read_strategy("treg")
     sample_id = cells["sample_id"].iloc[-1]
     mine = cells[cells["sample_id"] == sample_id]
-    found = analyse(open_run(run_folder).fcs_file(sample_id), strategy, panel=panel, with_plots=False)
+    book = book_of_run(run_folder, "treg")
+    found = analyse(open_run(run_folder).fcs_file(sample_id), strategy, panel=panel, book=book, with_plots=False)
     events = mine["event"].to_numpy()
     assert found.tree.mask("lymphocytes")[events].all()
     for population, event in zip(mine["population"], events, strict=True):
