@@ -12,7 +12,7 @@ from support.fcs_files import write_fcs
 from support.flowjo11 import BIEX, LINEAR, Workbench, gate, spillover
 
 from immunomon.errors import BadSpec
-from immunomon.io import flowjo11_json
+from immunomon.io import flowjo11_json, zip_archive
 from immunomon.io.workspaces import is_workspace, read_workspace
 from immunomon.model.scales import Biex
 from immunomon.pipeline.workspaces import gate_with_workspace
@@ -200,14 +200,23 @@ def archive(path, *entries):
         ((("analysis-1.json", '{"dataSources": []}'),), "dataSources is not an object"),
         ((("analysis-1.json", b"\xff\xfe\xff"),), "not a readable FlowJo 11 workbench"),
         ((("analysis-1.json", " " * 5000),), "more than 4,096 bytes"),
-        (tuple((f"x{number}", "") for number in range(12)), "more than 10 files"),
+        (tuple((f"x{number}", "") for number in range(12)), "more than 10 entries"),
     ],
 )
 def test_archives_of_strangers_are_refused_with_the_remedy(tmp_path, monkeypatch, entries, reason):
     monkeypatch.setattr(flowjo11_json, "_LARGEST", 4096 if "bytes" in reason else 1 << 20)
-    monkeypatch.setattr(flowjo11_json, "_MOST_ENTRIES", 10)
+    monkeypatch.setattr(zip_archive, "_MOST_ENTRIES", 10)
     with pytest.raises(BadSpec, match=reason) as caught:
         read_workspace(archive(tmp_path / "w.flowjo", *entries))
+    assert "save it" in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_entries_of_one_name_none_is_read(tmp_path):
+    made = json.dumps(Workbench().analysis())
+    path = archive(tmp_path / "w.flowjo", ("analysis-1.json", made), ("analysis-1.json", made))
+    with pytest.raises(BadSpec, match=r"entry 'analysis-1.json': it holds 2 entries of this name") as caught:
+        read_workspace(path)
     assert "save it" in str(caught.value)
 
 

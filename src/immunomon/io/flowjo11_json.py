@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.io.zip_archive import ZipSource
 
 __all__ = ["JsonNode", "read_analyses"]
 
-_MOST_ENTRIES = 10_000
-_PART = 1 << 20
 _LARGEST = 64 * 1024 * 1024  # bytes of all analyses; one of a hundred files takes about 10 MB
 _REMEDY = "save it as a workspace (.wsp) in FlowJo"
 
@@ -97,40 +95,27 @@ def read_analyses(path: Path) -> list[JsonNode]:
         ...
     immunomon.errors.BadSpec: none.flowjo: no such file; check the path
     """
-    if not path.is_file():
-        raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")])
     try:
-        with zipfile.ZipFile(path) as archive:
-            return list(_analyses(archive, path))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        if isinstance(error, BadSpec):
-            raise
+        with ZipSource(path) as archive:
+            return list(_analyses(archive))
+    except BadSpec as error:
+        problems = [replace(item, remedy=_REMEDY) if path.is_file() else item for item in error.problems]
+        raise BadSpec(problems) from error
+    except (OSError, RecursionError, ValueError) as error:
         what = f"not a readable FlowJo 11 workbench ({type(error).__name__}: {str(error)[:120]})"
         raise BadSpec([Problem(str(path), None, "", what, _REMEDY)]) from error
 
 
-def _analyses(archive: zipfile.ZipFile, path: Path) -> Iterator[JsonNode]:
-    def refuse(what: str) -> NoReturn:
-        raise BadSpec([Problem(str(path), None, "", what, _REMEDY)])
-
-    if len(archive.infolist()) > _MOST_ENTRIES:
-        refuse(f"it holds more than {_MOST_ENTRIES:,} files")
-    named = [(entry.filename.replace("\\", "/").rpartition("/")[2], entry) for entry in archive.infolist()]
-    entries = [entry for name, entry in named if name.startswith("analysis-") and name.endswith(".json")]
+def _analyses(archive: ZipSource) -> Iterator[JsonNode]:
+    named = [(name.replace("\\", "/").rpartition("/")[2], name) for name in archive.names(".json")]
+    entries = [name for own, name in named if own.startswith("analysis-")]
     if not entries:
-        refuse("it holds no analysis (analysis-*.json)")
+        archive.refuse("", "it holds no analysis (analysis-*.json)")
     room = _LARGEST
-    for entry in entries:
-        if entry.flag_bits & 1:
-            refuse("it is encrypted")
-        content = b""
-        with archive.open(entry) as file:  # what the archive says of the size is not trusted
-            while len(content) <= room and (part := file.read(_PART)):
-                content += part
+    for name in entries:
+        content = archive.read(name, room)
         room -= len(content)
-        if room < 0:
-            refuse(f"its analyses have more than {_LARGEST:,} bytes")
         document = json.loads(content)
         if not isinstance(document, dict):
-            refuse("its analysis is no object")
+            archive.refuse(name, "its analysis is no object")
         yield JsonNode(document, "analysis")

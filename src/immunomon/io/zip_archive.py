@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +42,9 @@ class ZipSource:
             self._zip = zipfile.ZipFile(path)
         except _DAMAGE as error:
             self.refuse("", f"it is no ZIP archive that can be read ({error})", "export it again")
-        self._entries = {item.filename: item for item in self._zip.infolist() if not item.is_dir()}
+        listed = [item for item in self._zip.infolist() if not item.is_dir()]
+        self._entries = {item.filename: item for item in listed}
+        self._times = Counter(item.filename for item in listed)
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +76,8 @@ class ZipSource:
 
     def _chunks(self, name: str, largest: int) -> Iterator[bytes]:
         item = self._entries[name]
+        if self._times[name] > 1:
+            self.refuse(name, f"it holds {self._times[name]} entries of this name, and which is meant is not known")
         if item.flag_bits & 1:
             self.refuse(name, "it is encrypted")
         if item.file_size > largest:
