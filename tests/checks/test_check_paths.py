@@ -64,14 +64,17 @@ def test_progress_is_told_for_every_header(study):
 
 def test_the_command_returns_0_for_a_clean_study_and_says_what_was_read(study, capsys):
     assert check([study.folder]) == 0
-    assert capsys.readouterr().out == "No problems in 4 specs (YAML and CSV) and 5 FCS files.\n"
+    *notes, last = capsys.readouterr().out.splitlines()
+    assert all("deliver --as" in note for note in notes)  # what a delivery would need, of any study
+    assert last == "No problems in 4 specs (YAML and CSV) and 5 FCS files."
 
 
-def test_the_command_returns_1_prints_each_problem_and_counts_them(study, capsys):
-    study.spoil_row("w2", "S01", "S0")
+def test_the_command_returns_1_prints_each_problem_and_counts_them(study, rows, capsys):
+    study.rows(rows | {name: rows[name].replace("S01", "S0") for name in ("w2", "w4")})
     assert check([study.folder]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "samples.csv line 3: subject: no subject named 'S0'; did you mean 'S02'?" in lines[0]
+    assert "samples.csv line 4: subject: no subject named 'S0'" in lines[1]
     assert lines[-1] == f"{len(lines) - 1} problems in 4 specs (YAML and CSV) and 5 FCS files."
 
 

@@ -12,6 +12,25 @@ def test_a_planned_visit_without_a_file_is_told(study, rows):
     assert study.problems() == [f"samples.csv: {WHOSE}: no file for visit W2; add it to the sample list"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("treg,sample", "treg,,sample", "samples.csv line 3: 9 cells"),
+        ("treg,sample", "treg,smple", "samples.csv line 3: role"),
+        (",W2,", ",W3,", "samples.csv line 3: visit: no visit named 'W3'"),
+        ("S01,", "S07,", "samples.csv line 3: subject: no subject named 'S07'"),
+    ],
+)
+def test_the_visit_of_a_row_with_a_problem_is_not_told_as_missing_as_well(study, rows, old, new, said):
+    study.spoil_row("w2", old, new)
+    assert [problem[: len(said)] for problem in study.problems()] == [said]
+    spoilt = {**rows, "w2": rows["w2"].replace(old, new)}
+    study.rows({name: row for name, row in spoilt.items() if name != "w4"})
+    missing = [problem for problem in study.problems() if "no file for visit" in problem]
+    expected = [f"samples.csv: {WHOSE}: no file for visit W4; add it to the sample list"]
+    assert missing == ([] if new == ",W3," else expected)  # W3 may be W4 misspelt as well as W2
+
+
 def test_a_visit_that_is_still_to_come_is_not_missing(study, rows):
     study.rows({name: row for name, row in rows.items() if name not in {"w2", "w4"}})
     text = (

@@ -32,7 +32,7 @@ from immunomon.specs.catalog import find_panel, find_strategy
 from immunomon.specs.dated import dated_lines
 from immunomon.specs.gatecall import Methods
 from immunomon.specs.panel import load_panel
-from immunomon.specs.samples import read_samples
+from immunomon.specs.samples import read_samples, rows_in_doubt
 from immunomon.specs.strategy import load_strategy
 from immunomon.specs.study import load_study
 from immunomon.specs.yamlfile import read_yaml
@@ -52,6 +52,7 @@ class StudyCheck:
     fcs_files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _rows_in_doubt: Sequence[frozenset[str]] = ()
 
     def run(self) -> None:
         """Check the study file, its panels and strategies, the sample list, and the header of every listed file."""
@@ -86,7 +87,7 @@ class StudyCheck:
             )
         self.problems += check_roles(samples, panels, samples_file)
         self.problems += check_counts(samples, samples_file)
-        self.problems += check_visits(study, samples, samples_file)
+        self.problems += check_visits(study, samples, samples_file, in_doubt=self._rows_in_doubt)
         self.problems += check_collection_dates(study, samples, samples_file)
         tubes = self._read(samples, samples_file)
         self.problems += check_file_dates(study, tubes)
@@ -145,6 +146,7 @@ class StudyCheck:
             self.problems += error.problems
             return ()
         self.problems += problems
+        self._rows_in_doubt = rows_in_doubt(path, problems)
         if not samples and not problems:
             self.notes.append(f"{path}: no files are listed yet")
         return samples

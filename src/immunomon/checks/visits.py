@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -20,12 +20,18 @@ _FRESH_DAYS = 30
 
 
 def check_visits(
-    study: Study, samples: Sequence[Sample], samples_file: Path, *, today: datetime.date | None = None
+    study: Study,
+    samples: Sequence[Sample],
+    samples_file: Path,
+    *,
+    in_doubt: Sequence[Set[str]] = (),
+    today: datetime.date | None = None,
 ) -> Iterator[Problem]:
     """Yield, for each subject x panel with a file, the visits that are due and without a file, or have several.
 
     A subject without any file is not entered yet, and nothing is said. A visit is due when its window has closed:
-    what still lies ahead of a study that goes on is not missing. today: the day of the check (UTC).
+    what still lies ahead of a study that goes on is not missing. in_doubt: the cells of rows with a problem, any of
+    which may be the one that is missed. today: the day of the check (UTC).
     """
     now = today or datetime.datetime.now(datetime.UTC).date()
     files: dict[tuple[str, str], dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
@@ -35,9 +41,24 @@ def check_visits(
     entered = {subject for subject, _ in files}
     for subject in (subject.id for subject in study.subjects if subject.id in entered):
         for panel in (use.panel for use in study.panels):
-            due = [visit for visit in study.visits if _is_due(visit, study.subject(subject), now)]
+            due = [
+                visit
+                for visit in study.visits
+                if _is_due(visit, study.subject(subject), now)
+                and not any(_may_be(cells, study, (subject, visit.label, panel)) for cells in in_doubt)
+            ]
             whose = f"subject {subject}, panel {panel}"
             yield from _check_panel(study, files.get((subject, panel), {}), due, (str(samples_file), whose))
+
+
+def _may_be(cells: Set[str], study: Study, wanted: tuple[str, str, str]) -> bool:
+    """Say whether a row with a problem may be the file of a subject, visit and panel: it names no other one."""
+    known = (
+        {subject.id for subject in study.subjects},
+        {visit.label for visit in study.visits},
+        {use.panel for use in study.panels},
+    )
+    return all(name in cells or not cells & names for name, names in zip(wanted, known, strict=True))
 
 
 def _is_due(visit: Visit, subject: Subject, today: datetime.date) -> bool:

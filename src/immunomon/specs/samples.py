@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -12,10 +12,10 @@ from typing import TypeVar, cast, get_args
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.model.fcs import DataOffset
 from immunomon.model.study import Role, RoleKind, Sample, Study
-from immunomon.specs.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_table
+from immunomon.specs.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv, read_csv_table
 from immunomon.specs.findings import Findings, shown
 
-__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "sample_id_of"]
+__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "rows_in_doubt", "sample_id_of"]
 
 T = TypeVar("T")
 COLUMNS: Mapping[str, str] = {
@@ -80,6 +80,17 @@ def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, 
         else:
             _complain_of_double(row, first, sample)
     return tuple(samples), findings.problems
+
+
+def rows_in_doubt(path: Path, problems: Iterable[Problem]) -> tuple[frozenset[str], ...]:
+    """Return the cells of each row of a sample list that a problem is about: what it says may be something else.
+
+    >>> rows_in_doubt(Path("none/samples.csv"), [])
+    ()
+    """
+    lines = {problem.line for problem in problems} - {None}
+    rows = read_csv(path, _MAX_BYTES, comments=True).rows[1:] if lines else ()
+    return tuple(frozenset(row.cells) for row in rows if row.line in lines)
 
 
 def sample_id_of(file: str) -> str:
