@@ -141,6 +141,12 @@ def test_a_scale_that_is_not_read_costs_its_own_populations_only(tmp_path):
     assert by_id["/other"].gate is not None
 
 
+def test_a_gate_on_a_scale_of_its_own_is_not_gated_on_the_channels(tmp_path):
+    scaled = CELLS.replace("<gating:dimension ", '<gating:dimension gating:transformation-ref="T1" ')
+    (placed,) = read(tmp_path, scaled).samples[0].placed.populations
+    assert "its axis has a scale of its own ('T1')" in placed.failure
+
+
 def test_a_bound_beyond_the_table_of_a_biex_scale_is_open(tmp_path):
     biex = '<transforms:biex transforms:maxRange="1000" transforms:neg="0" transforms:width="-10" transforms:pos="3">'
     workspace = read(tmp_path, population("high", rectangle_xml(A=(100, 5000))), scales={"A": biex})

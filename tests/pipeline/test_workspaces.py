@@ -88,6 +88,15 @@ def test_a_named_sample_or_group_gates_every_file(tmp_path):
     assert "did you mean 'Blood'" in gate_with_workspace(strangers, found, sample="Blod").failures[0]
 
 
+def test_of_two_samples_of_one_name_the_id_says_whose_gates_are_meant(tmp_path):
+    samples = flowjo_sample(LOW, name="a.fcs", number="1"), flowjo_sample(HIGH, name="a.fcs", number="2")
+    found, stranger = workspace(tmp_path, *samples), [file(tmp_path, "y.fcs")]
+    said = gate_with_workspace(stranger, found, sample="a.fcs").failures[0]
+    assert "2 samples or groups are called 'a.fcs'; give the id of one with --sample: '1', '2'" in said
+    for number, label in (("1", "low"), ("2", "high")):
+        assert [row["population"] for row in gate_with_workspace(stranger, found, sample=number).rows] == [label]
+
+
 def test_stored_counts_stand_beside_ours_with_the_difference_in_percent_of_the_parent(tmp_path):
     found = workspace(tmp_path, flowjo_sample(LOW, name="a.fcs"))
     (row,) = gate_with_workspace([file(tmp_path, "a.fcs")], found).rows

@@ -116,6 +116,10 @@ class GateReader:
             channel = dimension.first("fcs-dimension")
             if channel is None:
                 raise ValueError("it lies on a dimension that is no channel of the file")
+            if reference := attribute(dimension, "transformation-ref"):
+                raise ValueError(
+                    f"its axis has a scale of its own ('{reference[:40]}'), where FlowJo has one a channel"
+                )
             names.append(self._source.text(channel, "name"))
         return tuple(names)
 

@@ -96,9 +96,14 @@ def gate_with_workspace(
 
 def _named(workspace: Workspace, name: str) -> WorkspaceSample:
     everything = [*workspace.samples, *workspace.groups]
-    for found in everything:
-        if name in (found.name, found.id, found.file):
-            return found
+    for place in range(3):  # the id, then the name, then the file
+        called = [found for found in everything if (found.id, found.name, found.file)[place] == name]
+        if len(called) > 1:
+            ids = ", ".join(f"'{found.id}'" for found in called)
+            what = f"{len(called)} samples or groups are called '{name}'"
+            raise UnknownName(f"{workspace.path}: {what}; give the id of one with --sample: {ids}")
+        if called:
+            return called[0]
     raise UnknownName(
         f"{workspace.path}: no sample or group '{name}'; {nearest(name, [found.name for found in everything])}"
     )
