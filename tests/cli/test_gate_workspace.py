@@ -109,6 +109,14 @@ def test_a_kaluza_analysis_is_gated_on_the_files_that_it_holds(analysis):
     assert result.exit_code == 1
 
 
+def test_flowjos_bins_are_said_to_change_nothing_in_kaluzas_gates_and_not_compared(analysis):
+    said = CliRunner().invoke(app, ["gate", str(analysis), "--flowjo-bins", "--compare-counts"]).stderr
+    assert f"note: {analysis}: its gates are Kaluza 2.1's, which are decided exactly: FlowJo's bins change" in said
+    assert "decided exactly: no population has a stored count" in said
+    assert "with FlowJo's bins" not in said
+    assert "bins" not in CliRunner().invoke(app, ["gate", str(analysis)]).stderr
+
+
 def test_info_lists_what_a_workspace_holds(analysis, folder):
     said = CliRunner().invoke(app, ["info", str(analysis)]).stdout
     assert "Kaluza 2.1, 1 samples, 1 FCS files inside" in said

@@ -55,7 +55,9 @@ def gate_workspace(
     with stages() as progress:
         result = gated(bins=flowjo_bins, progress=progress)
     _write(_as_csv(result.rows, COMPARED if compare_counts else COLUMNS), out)
-    if compare_counts:
+    if compare_counts and not result.program.startswith("FlowJo"):
+        typer.echo(_nearness("exactly", result), err=True)
+    elif compare_counts:
         other = gated(bins=not flowjo_bins, out=None)
         exact, binned = (other, result) if flowjo_bins else (result, other)
         typer.echo(_nearness("exactly", exact), err=True)

@@ -34,11 +34,12 @@ _TIMES = ("$DATE", "$BTIM", "$ETIM")
 
 @dataclass(frozen=True)
 class GatedFiles:
-    """Rows (columns: COMPARED), why files failed, and what else should be known of them."""
+    """Rows (columns: COMPARED), why files failed, what else should be known of them, and whose gates they got."""
 
     rows: tuple[Row, ...]
     failures: tuple[str, ...]
     notes: tuple[str, ...]
+    program: str = ""
 
 
 def gate_with_workspace(
@@ -91,7 +92,7 @@ def gate_with_workspace(
             if progress:
                 progress("gating", number, len(files), len(failures))
     remarks = tuple(f"{workspace.path}: {remark}" for remark in workspace.remarks)
-    return GatedFiles(tuple(rows), tuple(failures), (*remarks, *notes))
+    return GatedFiles(tuple(rows), tuple(failures), (*remarks, *notes), workspace.program)
 
 
 def _named(workspace: Workspace, name: str) -> WorkspaceSample:
