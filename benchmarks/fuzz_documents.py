@@ -22,7 +22,8 @@ from immunomon.errors import BadSpillover
 from immunomon.io.flowjo_writing import write_flowjo
 from immunomon.io.gatingml import read_gatingml
 from immunomon.io.gatingml_writing import write_gatingml
-from immunomon.io.spillover import parse_spillover, read_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv
+from immunomon.io.spillover import parse_spillover
 from immunomon.io.workspaces import read_workspace
 from immunomon.model.events import Channel
 from immunomon.model.gatetree import PlacedPopulation

@@ -10,7 +10,7 @@ import pytest
 from immunomon.cli.main import main
 from immunomon.errors import BadSpillover
 from immunomon.io.fcs import read_fcs
-from immunomon.io.spillover import read_matrix_csv, write_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv, write_matrix_csv
 from immunomon.io.write_fcs import write_fcs
 from immunomon.model.events import Channel, EventTable
 from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, stain_named_in

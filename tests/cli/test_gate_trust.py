@@ -11,7 +11,7 @@ from support.fcs_files import write_fcs
 from immunomon.errors import BadSpillover
 from immunomon.gates import GATE_METHODS
 from immunomon.io.fcs import read_fcs
-from immunomon.io.spillover import read_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.pipeline.single import Compensation, analyse
 from immunomon.specs.panel import load_panel

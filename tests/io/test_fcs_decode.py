@@ -104,6 +104,14 @@ def test_odd_byte_orders_put_each_byte_where_it_says(tmp_path, order, place):
     np.testing.assert_array_equal(events.values[:, 0], numbers)
 
 
+@pytest.mark.parametrize(("stated", "stored", "right"), [("2,1,4,3", "<f4", "1,2,3,4"), ("3,4,1,2", ">f4", "4,3,2,1")])
+def test_floats_in_another_order_than_stated_name_the_right_one(tmp_path, stated, stored, right):
+    values = np.random.default_rng(2).uniform(1, 2e5, (100, 2)).astype(stored)
+    words = of_all(2, B="32", R="262144") | {"DATATYPE": "F", "BYTEORD": stated}
+    with pytest.raises(BadFcs, match=rf"\$BYTEORD {stated} is wrong; in the order {right} they are numbers"):
+        read_events(write_plain(tmp_path / "a.fcs", values.tobytes(), 2, 100, **words))
+
+
 def test_an_odd_byte_order_of_four_says_nothing_of_two_bytes(tmp_path):
     words = of_all(1, B="16") | {"BYTEORD": "3,4,1,2", "DATATYPE": "I"}
     with pytest.raises(BadFcs, match=r"\$BYTEORD is '3,4,1,2', which says nothing of numbers of 2 bytes"):

@@ -175,7 +175,9 @@ def test_no_events_are_no_error(tmp_path, span):
 
 def test_floats_in_another_byte_order_than_promised_are_refused(tmp_path):
     path = write_plain(tmp_path / "a.fcs", DATA, CHANNELS, ROWS, BYTEORD="4,3,2,1")
-    with pytest.raises(BadFcs, match=r"DATA from byte 4096 holds values such as .* \$BYTEORD are wrong"):
+    with pytest.raises(
+        BadFcs, match=r"DATA from byte 4096 holds values such as .* \$BYTEORD 4,3,2,1 is wrong; in the order 1,2,3,4"
+    ):
         read_events(path)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from immunomon.errors import BadSpillover
-from immunomon.io.spillover import differing_matrices, parse_spillover, read_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv
+from immunomon.io.spillover import differing_matrices, parse_spillover
 from immunomon.model.channel_names import ChannelNames
 from immunomon.model.events import Channel
 from immunomon.model.fcs import FcsHeader
@@ -144,7 +145,40 @@ def test_people_shorten_the_names_of_fluorochromes(tmp_path):
         (",FITC-A,\nFITC-A,1,0.2\nPE-A,0.1,1\n", "line 2: 3 cells, but the header and the other rows make 2"),
         (",FITC-A,,PE-A\nFITC-A,1,,0.2\nPE-A,0.1,,1\n", "column '': is blank"),
         (",FITC,PE\nFITC-A,1,0.1\nPE-A,0.2,1\n", "its rows are named by detectors and its columns by fluorochromes"),
-        (",FITC-A\nFITC-A,1\nPE-A,0.1\n", "it has 2 rows and 1 columns, but a row is a fluorochrome"),
+        (",FITC-A\nFITC-A,1\nPE-A,0.1\n", "row 'PE-A' (line 3): no column is named so; take the row out"),
+        (",FITC-A\nA,1\nB,0.1\n", "it has 2 rows and 1 columns, but a row is a fluorochrome"),
+        (
+            "Matrix of May,,\n,FITC-A,PE-A\nFITC-A,1,0.2\nPE-A,0.1,1\n",
+            "line 1: 'Matrix of May' stands above the row of detectors (line 2); take it out",
+        ),
+        (
+            "Matrix of May\nLab 4;;\n;FITC-A;PE-A\nFITC-A;1;0,2\nPE-A;0,1;1\n",
+            "line 1: 'Matrix of May' stands above the row of detectors (line",
+        ),
+        (
+            ",FITC-A,PE-A\nFITC-A,1,0.2\nPE-A,0.1,1\nsource: lab,,\n",
+            "line 4: 'source: lab' stands in a row without values; take the row out",
+        ),
+        (
+            "FITC-A,PE-A\n1,0.2\n0.1,1\nsource: lab\n",
+            "line 4: 'source: lab' stands in a row without values; take the row out",
+        ),
+        (
+            ",,FITC-A,PE-A\nCD3,FITC-A,1,0.2\nCD4,PE-A,0.1,1\n",
+            "line 2: 'CD3' and 'FITC-A' are both names of the row; keep one column of names",
+        ),
+        (
+            "marker,detector,FITC-A,PE-A\nCD3,FITC-A,1,0.2\nCD4,PE-A,0.1,1\n",
+            "line 2: 'CD3' and 'FITC-A' are both names of the row; keep one column of names",
+        ),
+        (
+            ";FITC-A;PE-A\nFITC-A;1.000,0;200,0\nPE-A;100,0;1.000,0\n",
+            "column 'FITC-A': '1.000,0' has thousands separators; write it without them: 1000,0",
+        ),
+        (
+            ",FITC-A,PE-A\nFITC-A,1,\u2212.01\nPE-A,0.1,1\n",
+            "column 'PE-A': '\u2212.01' begins with a dash that is no minus sign of a number; write -.01",
+        ),
         (",B1-A,B2-A\nFITC,1,1\nPE,0.1,1\n", "row 'FITC' (line 2): the rows have other names than the columns"),
         (",B1-A,B2-A,B3-A\nFITC,5000,200,3\nPE,10,900,4\n", "its largest value is 5000"),
     ],
@@ -239,3 +273,10 @@ def test_a_height_is_not_taken_for_an_area():
 
 def test_a_matrix_of_nothing_is_a_matrix():
     assert MatrixTable((), (), ()).spillover() == SpilloverMatrix((), ())
+
+
+def test_a_keyword_with_decimal_commas_in_some_of_its_numbers_says_so():
+    with pytest.raises(BadSpillover, match="it has 9, perhaps because its decimal signs are commas"):
+        parse_spillover("2,FITC-A,PE-A,1,0,2,0,1,1", CHANNELS)
+    with pytest.raises(BadSpillover, match=r"it has 6$"):
+        parse_spillover("2,FITC-A,PE-A,1,0.2,0.1", CHANNELS)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from immunomon.errors import BadSpillover, SingularSpillover
-from immunomon.io.spillover import parse_spillover, read_matrix_csv, spillover_of, write_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv, write_matrix_csv
+from immunomon.io.spillover import parse_spillover, spillover_of
 from immunomon.model.events import Channel
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.spillover import SpilloverMatrix

@@ -5,7 +5,7 @@ import pytest
 from support.fcs_files import write_fcs
 
 from immunomon.gates import GATE_METHODS
-from immunomon.io.spillover import read_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.pipeline.single import Compensation, analyse
 from immunomon.specs.panel import load_panel
 from immunomon.specs.strategy import load_strategy

@@ -20,7 +20,8 @@ from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
-from immunomon.io.spillover import read_matrix_csv, spillover_of
+from immunomon.io.matrix_csv import read_matrix_csv
+from immunomon.io.spillover import spillover_of
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.accepted import AcceptedDifference
 from immunomon.model.matrix_labels import fitted_to, lacking_in

@@ -9,7 +9,7 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
-from immunomon.io.spillover import write_matrix_csv
+from immunomon.io.matrix_csv import write_matrix_csv
 from immunomon.model.panel import Panel
 from immunomon.model.study import RoleKind, Sample, Study
 from immunomon.pipeline.compensation import Controls, ControlsResult, Method, from_controls

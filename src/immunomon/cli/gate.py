@@ -14,7 +14,7 @@ import typer
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
 from immunomon.gates import GATE_METHODS
-from immunomon.io.spillover import read_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.model.panel import Panel
 from immunomon.model.placed import PlacedStrategy

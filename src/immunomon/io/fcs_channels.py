@@ -50,7 +50,7 @@ def names_of(keywords: Keywords) -> tuple[Channel, ...]:
     """Return the channels of a data set that is not read, by name alone.
 
     >>> names_of(Keywords({"$PAR": "2", "$P1N": "FS", "$P2N": "FL1", "$P2S": "CD4"}))[1]
-    Channel(detector='FL1', marker='CD4', range=262144.0, voltage=None)
+    Channel(detector='FL1', marker='CD4', range=262144.0, voltage=None, aliases=())
     """
     count = min(whole_number(keywords.get("$PAR")) or 0, len(keywords.values))
     found = ((keywords.get(f"$P{number}N"), keywords.get(f"$P{number}S")) for number in range(1, count + 1))

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.errors import BadFcs
 from immunomon.io.fcs_decode import Source, stored_blocks
 from immunomon.io.fcs_header import DataSet, OpenFile, Span, whole_number
 from immunomon.io.fcs_layout import Layout, padded
-from immunomon.io.fcs_text import ODD_FILE
+from immunomon.io.fcs_text import ODD_FILE, is_utf8
 from immunomon.model.fcs import DataOffset
 
 __all__ = ["find_data"]
 
 _LARGEST_IN_HEADER = 99_999_999
 _SAMPLE = 500
+_ORDERS = ((1, 2, 3, 4), (4, 3, 2, 1))
 _CHECKSUM = 8  # bytes, after the last segment
 _ENOUGH = 0.95  # of the values fit $PnR where the offsets are right; a few times a bit is lost
 _COPY_AGAIN = "copy it again from the cytometer"
@@ -265,31 +267,31 @@ def _time_goes_on(source: Source) -> bool:
 def _must_be_plausible(source: Source) -> None:
     """Refuse values that no instrument gives: text that went through a conversion, floats in another byte order."""
     head = source.file.bytes_at(source.begin, min(1 << 16, source.end - source.begin))
-    if b"\xef\xbf\xbd" in head and _is_utf8(head):
+    if b"\xef\xbf\xbd" in head and is_utf8(head):
         raise BadFcs(
             source.path,
             f"DATA from byte {source.begin} went through a text conversion: bytes above 127 were replaced by EF BF BD, "
             "the values are lost",
             "copy it again from the cytometer, as a binary file",
         )
-    if any(channel.kind in "FD" for channel in source.layout.formats):
-        floats = [place for place, channel in enumerate(source.layout.formats) if channel.kind in "FD"]
-        with np.errstate(all="ignore"):
-            sizes = np.abs(np.concatenate([block[:, floats].ravel() for block in _sample(source)] or [np.empty(0)]))
-        sizes = sizes[sizes != 0]
-        odd = ~((sizes > 1e-15) & (sizes < 1e15))
-        if sizes.size >= 8 and odd.mean() > 0.25:
-            raise BadFcs(
-                source.path,
-                f"DATA from byte {source.begin} holds values such as {sizes[odd][0]:.3g}: the offsets, $DATATYPE or "
-                "$BYTEORD are wrong",
-                ODD_FILE,
-            )
+    if (odd := _odd_floats(source)).size:
+        others = (replace(source, layout=replace(source.layout, order=order)) for order in _ORDERS)
+        orders = [other.layout.order for other in others if not _odd_floats(other).size]
+        cause = "the offsets, $DATATYPE or $BYTEORD are wrong"
+        if orders:
+            stated, right = (",".join(map(str, order)) for order in (source.layout.order, orders[0]))
+            cause = f"$BYTEORD {stated} is wrong; in the order {right} they are numbers that a cytometer gives"
+        what = f"DATA from byte {source.begin} holds values such as {odd[0]:.3g}: {cause}"
+        raise BadFcs(source.path, what, ODD_FILE)
 
 
-def _is_utf8(head: bytes) -> bool:
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start >= len(head) - 3 and "end of data" in error.reason
-    return True
+def _odd_floats(source: Source) -> NDArray[np.float64]:
+    """Return the sizes of floats that no instrument gives, none if they are not more than a quarter."""
+    floats = [place for place, channel in enumerate(source.layout.formats) if channel.kind in "FD"]
+    if not floats:
+        return np.empty(0)
+    with np.errstate(all="ignore"):
+        sizes = np.abs(np.concatenate([block[:, floats].ravel() for block in _sample(source)] or [np.empty(0)]))
+    sizes = sizes[sizes != 0]
+    odd = ~((sizes > 1e-15) & (sizes < 1e15))
+    return sizes[odd] if sizes.size >= 8 and odd.mean() > 0.25 else np.empty(0)

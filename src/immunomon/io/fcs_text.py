@@ -9,7 +9,7 @@ from pathlib import Path
 
 from immunomon.errors import BadFcs
 
-__all__ = ["ODD_FILE", "Keywords", "delimited", "parse_text"]
+__all__ = ["ODD_FILE", "Keywords", "delimited", "is_utf8", "parse_text"]
 
 ODD_FILE = "write the file again from the cytometer's software, or leave it out of the sample list"
 # The largest real files have 1,500; a file of nothing but delimiters would fill the memory.
@@ -187,3 +187,16 @@ def _about_doubled(doubled: list[tuple[str, str, str]], path: Path) -> list[str]
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def is_utf8(head: bytes) -> bool:
+    """Say whether bytes are UTF-8, but for a letter that is cut off at the end.
+
+    >>> is_utf8(bytes([97, 195])), is_utf8(bytes([195, 97]))
+    (True, False)
+    """
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start >= len(head) - 3 and "end of data" in error.reason
+    return True

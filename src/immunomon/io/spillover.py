@@ -1,37 +1,28 @@
-"""Spillover matrices from FCS keywords and from CSV files."""
+"""Spillover matrices from FCS keywords."""
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
-from immunomon.errors import BadSpec, BadSpillover, SingularSpillover, nearest
+from immunomon.errors import BadSpillover, SingularSpillover, nearest
 from immunomon.io.fcs_header import whole_number
 from immunomon.kernels.spillover import inverse_of
 from immunomon.model.channel_names import ChannelNames
 from immunomon.model.events import Channel, ChannelKind
 from immunomon.model.fcs import FcsHeader
 from immunomon.model.matrix_labels import MatrixTable
-from immunomon.model.panel import Panel
-from immunomon.model.spectrum import SpectrumMatrix
 from immunomon.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
-from immunomon.specs.csvfile import BadCell, CsvFile, CsvRow, read_csv
 
 __all__ = [
-    "as_spillover",
     "differing_matrices",
+    "is_number",
     "parse_spillover",
-    "read_matrix_csv",
     "spillover_of",
-    "write_matrix_csv",
 ]
 
-WEIGHTS_ROW = "(detector weights)"
-_MOST_BYTES = 20_000_000
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][-+]?[0-9]+)? ?%?")
 _KEYWORDS = ("$SPILLOVER", "SPILLOVER", "SPILL", "$SPILL", "$COMP", "COMP")
 
@@ -100,13 +91,15 @@ def parse_spillover(text: str, channels: tuple[Channel, ...], keyword: str = "$S
     if size is None:
         raise BadSpillover(f"keyword {keyword} does not begin with the number of detectors: '{fields[0][:20]}'")
     square = size * size
-    named = len(fields) in (1 + size + square, 1 + size + 2 * square) or not _is_number(fields[1:2])
+    named = len(fields) in (1 + size + square, 1 + size + 2 * square) or not (fields[1:2] and is_number(fields[1]))
     before = 1 + size if named else 1
     fields = _with_decimal_points(fields, size, before)
     if len(fields) != before + square:
+        parts = fields[before:]
+        commas = len(parts) > square and all(part.isdecimal() for part in parts)
         raise BadSpillover(
             f"keyword {keyword} promises a {size} x {size} matrix, which takes {1 + size + square} fields; "
-            f"it has {len(fields)}"
+            f"it has {len(fields)}{', perhaps because its decimal signs are commas' if commas else ''}"
         )
     if named:
         names = ChannelNames.of(channels)
@@ -130,8 +123,13 @@ def _unnamed(size: int, channels: tuple[Channel, ...], keyword: str) -> tuple[st
     return fitting[0]
 
 
-def _is_number(fields: list[str]) -> bool:
-    return bool(fields) and _NUMBER.fullmatch(fields[0]) is not None
+def is_number(text: str) -> bool:
+    """Say whether a text is a number as matrices have them: with a decimal point or comma, perhaps in percent.
+
+    >>> is_number(".1"), is_number("0,2"), is_number("20 %"), is_number("FITC-A")
+    (True, True, True, False)
+    """
+    return _NUMBER.fullmatch(text) is not None
 
 
 def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
@@ -161,6 +159,7 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
 def differing_matrices(header: FcsHeader) -> str:
     """Return what should be said of a file in which two keywords hold different matrices, '' of any other.
 
+    >>> from pathlib import Path
     >>> words = {"$SPILLOVER": "2,A,B,1,0,0,1", "SPILL": "2,A,B,1,0.1,0,1"}
     >>> differing_matrices(FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0))
     '$SPILLOVER and SPILL hold different spillover matrices: $SPILLOVER is used; to use another, give it as CSV'
@@ -192,109 +191,3 @@ def _refuse_twice(matrix: SpilloverMatrix, keyword: str) -> None:
     if compensated and not matrix.is_identity:
         what, remedy = about_compensated(compensated)
         raise BadSpillover(f"{what}, and keyword {keyword} would compensate them once more; {remedy}")
-
-
-def read_matrix_csv(path: Path, panels: Iterable[Panel] = ()) -> SpilloverMatrix:
-    """Read a matrix from CSV: a header row of detectors, one row per fluorochrome, named in any order or not at all.
-
-    panels: by whose fluorochromes and markers rows and columns may be named. Fractions or percents, any separator and
-    decimal sign. A spectrum matrix (fewer named fluorochromes than detectors, as ``immunomon compensate`` writes it) is
-    completed to a square one that unmixes: each fluorochrome's signal is then in its own detector. Raises BadSpillover,
-    naming the file, the row and the column, if it is missing or does not fit.
-
-    >>> read_matrix_csv(Path("no-such.csv"))
-    Traceback (most recent call last):
-        ...
-    immunomon.errors.BadSpillover: no-such.csv: no such file; check the path
-    """
-    try:
-        written = read_csv(path, _MOST_BYTES)
-    except BadSpec as error:
-        raise BadSpillover(str(error)) from error
-    if written.problems:
-        raise BadSpillover(str(written.problems[0]))
-    try:
-        return _table(written).spillover(ChannelNames.of(panels=panels))
-    except SingularSpillover as error:
-        raise SingularSpillover(f"{path}: {error}") from error
-    except BadSpillover as error:
-        raise BadSpillover(f"{path}{' ' if str(error).startswith('line ') else ': '}{error}") from error
-
-
-def _table(written: CsvFile) -> MatrixTable:
-    if len(written.rows) < 2:
-        what = "a header row of detectors and one row per fluorochrome are needed"
-        raise BadSpillover(f"{what}; name the right file, or write it with immunomon compensate")
-    columns, body = written.rows[0].cells, written.rows[1:]
-    named = columns[0] == "" or all(len(row.cells) == len(columns) + 1 for row in body)  # R leaves the corner out
-    if named:
-        columns = columns[1:] if columns[0] == "" else columns
-    elif not all(_is_number([row.cells[0]]) for row in body) or _are_counted(columns, body):
-        columns, named = columns[1:], True
-    if not columns:
-        raise BadSpillover("a header row of detectors and one row per fluorochrome are needed")
-    width = len(columns) + named
-    for row in body:
-        if len(row.cells) != width:
-            what = f"line {row.line}: {len(row.cells)} cells, but the header and the other rows make {width} columns"
-            raise BadSpillover(f"{what}; write the separators of blank cells, and no others")
-    names = tuple(row.cells[0] for row in body) if named else ()
-    if names and not any(names):
-        names = ()
-    values = [
-        [_coefficient(written, cell, row, column) for cell, column in zip(row.cells[named:], columns, strict=True)]
-        for row in body
-    ]
-    weights: tuple[float, ...] = ()
-    if names and names[-1] == WEIGHTS_ROW:
-        names, weights = names[:-1], tuple(values.pop())
-    return MatrixTable(names, columns, values, tuple(row.line for row in body), weights)
-
-
-def _are_counted(columns: Sequence[str], body: Sequence[CsvRow]) -> bool:
-    """Whether the first column only numbers the rows, from 0 or from 1, and is one too many for a square matrix."""
-    firsts = [row.cells[0] for row in body]
-    counts = ([str(number + start) for number in range(len(body))] for start in (0, 1))
-    return len(body) >= 2 and len(columns) == len(body) + 1 and firsts in counts
-
-
-def _coefficient(written: CsvFile, cell: str, row: CsvRow, column: str) -> float:
-    name = "" if _is_number([row.cells[0]]) or not row.cells[0] else f", row '{row.cells[0]}'"
-    try:
-        if not cell:
-            raise BadCell("is blank", "write 0 where there is no spillover")
-        return written.number(cell.removesuffix("%").strip()) / (100 if cell.endswith("%") else 1)
-    except BadCell as error:
-        remedy = error.remedy
-        if error.what.endswith("is not a number"):
-            remedy = "a matrix has a header row of detectors, then numbers; name the right file, or correct it"
-        raise BadSpillover(f"line {row.line}{name}, column '{column}': {error.what}; {remedy}") from error
-
-
-def write_matrix_csv(path: Path, matrix: SpilloverMatrix | SpectrumMatrix) -> None:
-    """Write a matrix as CSV that ``read_matrix_csv`` reads back; it replaces an older file only when it is whole.
-
-    A spectrum matrix has a row for each fluorochrome, by name, and a last one of the detectors' weights.
-    """
-    rows = [[name, *map(repr, row)] for name, row in zip(_row_names(matrix), matrix.values, strict=True)]
-    if isinstance(matrix, SpectrumMatrix) and matrix.detector_weights:
-        rows.append([WEIGHTS_ROW, *map(repr, matrix.detector_weights)])
-    unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["", *matrix.detectors])
-        writer.writerows(rows)
-    unfinished.replace(path)
-
-
-def as_spillover(matrix: SpilloverMatrix | SpectrumMatrix) -> SpilloverMatrix:
-    """Return a matrix as what compensates: a spectrum matrix completed to a square one, another as it is.
-
-    >>> as_spillover(SpectrumMatrix(("FITC",), ("B1", "B2"), ((1.0, 0.5),))).detectors
-    ('B1', 'B2')
-    """
-    return matrix.completed() if isinstance(matrix, SpectrumMatrix) else matrix
-
-
-def _row_names(matrix: SpilloverMatrix | SpectrumMatrix) -> tuple[str, ...]:
-    return matrix.fluorochromes if isinstance(matrix, SpectrumMatrix) else matrix.detectors

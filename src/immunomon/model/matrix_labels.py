@@ -87,6 +87,7 @@ class MatrixTable:
         values = self._numbers(columns)
         size = len(columns)
         if len(values) > size:
+            self._refuse_without_column(columns, names)
             self._refuse(
                 f"it has {len(values)} rows and {size} columns, but a row is a fluorochrome and a column a detector; "
                 "transpose it"
@@ -103,6 +104,16 @@ class MatrixTable:
             return self.rows, columns, values, None
         order = np.argsort(own, kind="stable").tolist()
         return tuple(self.rows[place] for place in order), columns, values[order], sorted(own)
+
+    def _refuse_without_column(self, columns: Sequence[str], names: ChannelNames) -> None:
+        """Name the row that is one too many, where the columns' own rows are there."""
+        found = [names.detector_of(label, columns) for label in self.rows]
+        if None in found and set(columns) <= set(found):
+            number = found.index(None)
+            self._refuse(
+                f"{self._row(number)}: no column is named so; take the row out if the files lack this detector, or add "
+                "its column"
+            )
 
     def _columns(self, names: ChannelNames) -> tuple[str, ...]:
         columns: list[str] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.gates import GATE_METHODS, gate_method
-from immunomon.io.spillover import read_matrix_csv
+from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.model.fcs import Reading
 from immunomon.model.noise import NoiseBook
 from immunomon.model.overrides import Override

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immunomon.io.spillover import as_spillover
+from immunomon.io.matrix_csv import as_spillover
 from immunomon.kernels.spillover import unmix
 from immunomon.model.controls import EstimatedSpillover
 from immunomon.pipeline.compensation import ControlsResult

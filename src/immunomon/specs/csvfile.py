@@ -22,6 +22,9 @@ _SEPARATORS = (",", ";", "\t")
 _MOST_ROWS, _MOST_COLUMNS = 200_000, 5_000
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]{1,30}(?:[.,][0-9]{0,30})?|[.,][0-9]{1,30})(?:[eE][-+]?[0-9]{1,3})?")
 _GROUPED = re.compile(r"[-+]?[1-9][0-9]{0,2}([.,])[0-9]{3}(?:\1[0-9]{3})*")
+_THOUSANDS = r"(?:(?:\.[0-9]{3})+(?=,)|(?:,[0-9]{3})+(?=\.)|(?:[ '\u2019\u00a0\u202f][0-9]{3})+)"
+_GROUPED_DECIMAL = re.compile(rf"([-+]?[1-9][0-9]{{0,2}}{_THOUSANDS})((?:[.,][0-9]*)?)")
+_MINUS = str.maketrans("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-------")
 _COMMENT = re.compile(r"^[ \t]*#(?!N/A|NV|DIV/0!|REF!|NAME\?|VALUE!|NUM!|NULL!)[^\n]*", re.MULTILINE)
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[,; \t]*', re.IGNORECASE)
 _INVISIBLE = "\u200b\u2060\ufeff"
@@ -92,6 +95,11 @@ class CsvFile:
                 *([text.replace(",", ".")] if text.count(grouped[1]) == 1 else []),
             ]
             raise BadCell(f"{shown(text)} may be {' or '.join(readings)}", "write it without thousands separators")
+        if parted := _GROUPED_DECIMAL.fullmatch(text):
+            plain = re.sub(r"[^-+0-9]", "", parted[1]) + parted[2]
+            raise BadCell(f"{shown(text)} has thousands separators", f"write it without them: {plain}")
+        if _DECIMAL.fullmatch(hyphened := text.translate(_MINUS)) and hyphened != text:
+            raise BadCell(f"{shown(text)} begins with a dash that is no minus sign of a number", f"write {hyphened}")
         if not _DECIMAL.fullmatch(text):
             remedy = "write digits with a decimal point, without a unit"
             raise BadCell(f"{shown(text)} is not a number", remedy)
