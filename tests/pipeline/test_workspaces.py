@@ -13,7 +13,10 @@ from immunomon.io.fcs import read_header
 from immunomon.io.flowjo_writing import write_flowjo
 from immunomon.io.memberships import read_memberships
 from immunomon.io.workspaces import read_workspace
+from immunomon.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy
+from immunomon.model.scales import Logicle
 from immunomon.pipeline.placed import apply_to_file
+from immunomon.pipeline.single import FROM_FILE, Compensation
 from immunomon.pipeline.workspaces import find_sample, gate_with_workspace, samples_of_run
 
 LOW = population("low", rectangle_xml(A=(0, 9.5)), count=11)
@@ -166,3 +169,25 @@ def test_flowkit_finds_a_runs_events_in_the_exported_workspace(trial, finished, 
         *above, name = placed.path.strip("/").split("/")
         found = theirs.get_gate_membership(chosen.name, name, gate_path=("root", *above))
         assert (np.asarray(found) == ours.memberships[placed.id]).all(), placed.id
+
+
+@pytest.mark.parametrize(
+    ("keywords", "compensation", "said"),
+    [
+        ({}, FROM_FILE, ["not compensated: the file has no spillover matrix of its own"]),
+        ({"spillover": "2,A,B,1,0.1,0,1"}, FROM_FILE, []),
+        (
+            {"spillover": "2,A,B,1,0.1,0,1", "spill": "2,A,B,1,0,0,1"},
+            FROM_FILE,
+            ["$SPILLOVER and SPILL hold"],
+        ),
+        ({"spillover": "2,B,C,1,0.1,0,1"}, FROM_FILE, ["the matrix in use lacks stained detectors"]),
+        ({}, Compensation(from_file=False), []),
+    ],
+)
+def test_gates_that_ask_for_the_files_matrix_say_what_it_lacks(tmp_path, keywords, compensation, said):
+    path = write_fcs(tmp_path / "a.fcs", np.arange(60.0).reshape(20, 3), ["A", "B", "C"], **keywords)
+    placed = PlacedStrategy("s", {"A": GateAxis("A", OWN_MATRIX, Logicle())}, ())
+    heard = []
+    apply_to_file(path, placed, compensation=compensation, say=heard.append)
+    assert [remark.removeprefix(f"{path}: ")[: len(start)] for remark, start in zip(heard, said, strict=True)] == said

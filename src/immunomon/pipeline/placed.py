@@ -16,16 +16,18 @@ from immunomon.gates.quadrants import QuadrantsGate
 from immunomon.io.fcs import read_fcs
 from immunomon.io.spillover import differing_matrices
 from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
-from immunomon.model.fcs import AS_JUDGED, Reading
+from immunomon.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.model.gatetree import GateTree
+from immunomon.model.matrix_labels import lacking_in
 from immunomon.model.panel import Panel
-from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, placed_from_run
+from immunomon.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, placed_from_run
 from immunomon.model.placement import GateMethod
 from immunomon.model.spillover import SpilloverMatrix
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.swapped_pulses import swapped_pulses
+from immunomon.model.trust import Doubt
 from immunomon.pipeline.folder import RunFolder
-from immunomon.pipeline.single import FROM_FILE, Compensation
+from immunomon.pipeline.prepared import FROM_FILE, NO_MATRIX, Compensation, is_stained
 from immunomon.steps.apply import apply_gates
 from immunomon.steps.gate import axes_of, gate
 from immunomon.steps.transform import resolve_scales, undeclared
@@ -60,15 +62,40 @@ def apply_to_file(
             say(f"{path}: {gates} tailored for this file; else the general ones are used")
         placed = own
     asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
-    if say and asks and compensation.from_file and (doubt := differing_matrices(header)):
-        say(f"{path}: {doubt}")
     try:
         header = panel.known_in(header) if panel else header
         events = raw.labelled(panel.label_file(header)) if panel else raw
-        return apply_gates(events, placed, compensation.of(header) if asks else None)
+        spillover = compensation.of(header) if asks else None
+        if say and asks:
+            for remark in _about_matrix(header, events, placed, spillover, compensation):
+                say(f"{path}: {remark}")
+        return apply_gates(events, placed, spillover)
     except (UnknownChannel, AmbiguousChannel) as error:
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+def _about_matrix(
+    header: FcsHeader,
+    events: EventTable,
+    placed: PlacedStrategy,
+    spillover: SpilloverMatrix | None,
+    compensation: Compensation,
+) -> Iterator[str]:
+    """Yield what should be said of the matrix for the axes that ask for the file's own."""
+    if compensation.from_file:
+        if spillover is None and is_stained(header):
+            yield NO_MATRIX
+        if doubt := differing_matrices(header):
+            yield doubt
+    asked = (axis.channel for axis in placed.axes.values() if axis.compensation == OWN_MATRIX)
+    names = (
+        name for channel in asked for name in ((channel.x, channel.y) if isinstance(channel, Ratio) else (channel,))
+    )
+    channels = (events.channels[events.index(name)] for name in names if events.has(name))
+    fluorescent = ((c.detector, c.marker) for c in channels if c.kind is ChannelKind.FLUORESCENCE)
+    if lacking := lacking_in(spillover, fluorescent):
+        yield Doubt("partly_compensated", "", lacking).sentence
 
 
 def placed_in_run(run: Path) -> Iterator[tuple[str, PlacedStrategy]]:

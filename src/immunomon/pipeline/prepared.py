@@ -25,6 +25,7 @@ from immunomon.steps.transform import resolve_scales, transform
 
 __all__ = [
     "FROM_FILE",
+    "NO_MATRIX",
     "Compensation",
     "Prepared",
     "is_stained",
@@ -74,6 +75,7 @@ def is_stained(header: FcsHeader) -> bool:
 
 
 FROM_FILE = Compensation()
+NO_MATRIX = "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
 
 
 @dataclass(frozen=True, eq=False)

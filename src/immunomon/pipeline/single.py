@@ -26,6 +26,7 @@ from immunomon.model.swapped_pulses import swapped_pulses
 from immunomon.pipeline.controls import ControlsOf
 from immunomon.pipeline.prepared import (
     FROM_FILE,
+    NO_MATRIX,
     Compensation,
     Prepared,
     is_stained,
@@ -189,7 +190,7 @@ def gate_file(
 def _remarks(ready: Prepared, compensation: Compensation) -> Iterator[str]:
     yield from ready.header.deviations
     if ready.spillover is None and compensation.from_file and is_stained(ready.header):
-        yield "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
+        yield NO_MATRIX
     yield from swapped_pulses(ready.raw)
     yield from (doubt.sentence for doubt in ready.sifted.doubts)
 
