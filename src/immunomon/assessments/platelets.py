@@ -20,6 +20,13 @@ from immunomon.model.endpoints import PlateletRules
 __all__ = ["Course", "course_of", "courses", "response_incidence", "response_row", "visit_rows"]
 
 GOOD = {"CR", "R"}
+_OF_COMPLETE = {
+    "response_day": "complete_response_day",
+    "days_to_response": "days_to_complete_response",
+    "loss_day": "complete_loss_day",
+    "duration_days": "complete_duration_days",
+    "duration_censored": "complete_duration_censored",
+}
 
 
 @dataclass(frozen=True)
@@ -161,8 +168,8 @@ def response_row(people: People, subject: str, course: Course, *, rules: Platele
         "baseline_1e9_per_l": course.baseline,
         "best_response": best,
         "responder": None if best == "NE" else best in GOOD,
-        **_first_response(course),
-        **_first_complete_response(course),
+        **_first(course.responses, days),
+        **{_OF_COMPLETE[name]: value for name, value in _first(course.complete, days).items()},
         "episodes": len(course.responses),
         "days_in_response": spent,
         "days_observed": observed,
@@ -198,10 +205,11 @@ def _end(episode: Episode, days: Sequence[int]) -> int:
     return days[episode.last if episode.loss is None else episode.loss]
 
 
-def _first_response(course: Course) -> Row:
-    if not course.responses:
+def _first(episodes: Sequence[Episode], days: Sequence[int]) -> Row:
+    """Return when the first of the episodes began, how long that was after the first infusion, its loss and length."""
+    if not episodes:
         return {}
-    first, days = course.responses[0], course.days
+    first = episodes[0]
     start = days[first.start]
     return {
         "response_day": start,
@@ -209,20 +217,6 @@ def _first_response(course: Course) -> Row:
         "loss_day": None if first.loss is None else days[first.loss],
         "duration_days": _end(first, days) - start,
         "duration_censored": first.loss is None,
-    }
-
-
-def _first_complete_response(course: Course) -> Row:
-    if not course.complete:
-        return {}
-    first, days = course.complete[0], course.days
-    start = days[first.start]
-    return {
-        "complete_response_day": start,
-        "days_to_complete_response": start - 1,
-        "complete_loss_day": None if first.loss is None else days[first.loss],
-        "complete_duration_days": _end(first, days) - start,
-        "complete_duration_censored": first.loss is None,
     }
 
 
