@@ -12,7 +12,10 @@ FUZZER = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
 def fuzz():
     spec = importlib.util.spec_from_file_location("immunomon_fuzz", FUZZER)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # A script finds what lies beside it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FUZZER.parent))
+        spec.loader.exec_module(module)
     return module
 
 
