@@ -96,12 +96,17 @@ class Prepared:
     sifted: Sifted
 
 
+def _read(path: Path, reading: Reading, panel: Panel | None) -> tuple[FcsHeader, EventTable]:
+    """Return a file's header, with what the panel knows of its channels, and its raw events."""
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    return panel.known_in(header) if panel else header, raw
+
+
 def read_compensated(
     path: Path, axes: Sequence[str], reading: Reading = AS_JUDGED, *, panel: Panel, compensation: Compensation
 ) -> EventTable:
     """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
-    header = panel.known_in(header)
+    header, raw = _read(path, reading, panel)
     events = raw.labelled(panel.label_file(header))
     return compensate(events, compensation.of(header), wanted=list(axes))
 
@@ -117,8 +122,7 @@ def prepare(
     fast: bool = True,
 ) -> Prepared:
     """Return one file read, compensated and transformed; raises what ``analyse`` raises."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
-    header = panel.known_in(header) if panel else header
+    header, raw = _read(path, reading, panel)
     events, spillover, compensated = _compensated(path, header, raw, strategy, panel, compensation)
     axes = axes_of(strategy)
     if book is None:
@@ -180,8 +184,7 @@ def noise_of_file(
     reading: Reading = AS_JUDGED,
 ) -> tuple[ChannelNoise, ...]:
     """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
-    header = panel.known_in(header) if panel else header
+    header, raw = _read(path, reading, panel)
     some = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
     compensated = _compensated(path, header, some, strategy, panel, compensation)[2]
     return measure_noise(compensated, [channel.name for channel in compensated.channels])

@@ -255,6 +255,7 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
 def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
     measured = result.measured or Measured(0, {}, {}, {})
     for population in strategy.populations:
+        judged = _verdict(result, strategy, population.id, population.parent, limits)  # the same for every marker
         for marker, detector in measured.detectors.items():
             yield {
                 **_whose(result.sample),
@@ -264,7 +265,7 @@ def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reporta
                 "detector": detector,
                 "count": _count(result, population.id),
                 "median_intensity": measured.medians.get(population.id, {}).get(marker),
-                **_verdict(result, strategy, population.id, population.parent, limits),
+                **judged,
             }
 
 
