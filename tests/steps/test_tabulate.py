@@ -9,7 +9,8 @@ from immunomon.model.quality import Check, Quality, Verdict
 from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.model.study import Reportability, Role, Sample
 from immunomon.model.trust import Doubt
-from immunomon.steps.tabulate import cells_per_ul, tabulate, verdict
+from immunomon.model.weighed import verdict
+from immunomon.steps.tabulate import cells_per_ul, tabulate
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})
 

@@ -15,9 +15,10 @@ from immunomon.model.panel import Panel
 from immunomon.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.model.strategy import ROOT, GatingStrategy
 from immunomon.model.study import Study
+from immunomon.model.weighed import verdict
 from immunomon.steps.compare import compare
 from immunomon.steps.summarise import summarise
-from immunomon.steps.tabulate import cells_per_ul, frame_of, tabulate, verdict
+from immunomon.steps.tabulate import cells_per_ul, frame_of, tabulate
 
 __all__ = ["MEDIAN_INTENSITY", "Counted", "tables_of"]
 

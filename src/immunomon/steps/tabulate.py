@@ -16,31 +16,12 @@ from immunomon.model.quality import Quality, Verdict
 from immunomon.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.model.study import Reportability, Sample
 from immunomon.model.trust import merged
-from immunomon.model.weighed import weigh
+from immunomon.model.weighed import verdict, weigh
 
-__all__ = ["cells_per_ul", "tabulate", "verdict"]
+__all__ = ["cells_per_ul", "tabulate"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
-
-
-def verdict(count: int | None, denominator_count: int | None, limits: Reportability) -> str | None:
-    """Return why a frequency may not be reported, or None if it may.
-
-    >>> verdict(30, 5000, Reportability(lloq_events=50))
-    'below LLOQ: 30 events, 50 are needed'
-    >>> verdict(90, 5000, Reportability()) is None
-    True
-    """
-    if count is None or denominator_count is None:
-        return "not placed"
-    if denominator_count < limits.min_parent_events:
-        return f"too few parent events: {denominator_count}, {limits.min_parent_events} are needed"
-    if count < limits.lod_events:
-        return f"below LOD: {count} events, {limits.lod_events} are needed"
-    if count < limits.lloq_events:
-        return f"below LLOQ: {count} events, {limits.lloq_events} are needed"
-    return None
 
 
 def cells_per_ul(sample: Sample, count: int | None, lymphocytes: int | None) -> tuple[float | None, str | None]:
