@@ -242,12 +242,17 @@ def document_cases(kinds: Sequence[str], cases: int, keep: Path) -> dict[str, ob
             counts[f"{kind} {outcome}"] += 1
             if wrong:
                 failures.append(f"{kind} {number}: {wrong[:300]}")
-                keep.mkdir(parents=True, exist_ok=True)
-                (keep / f"{kind}{number}{path.suffix}").write_bytes(content)
+                keep_for_a_look(keep / f"{kind}{number}{path.suffix}", content)
             if len(failures) >= 20:
                 break
     tracemalloc.stop()
     return {"cases": sum(counts.values()), **dict(sorted(counts.items())), "failures": failures}
+
+
+def keep_for_a_look(path: Path, content: bytes) -> None:
+    """Keep what failed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def named_events() -> bytes:
@@ -279,8 +284,7 @@ def run(cases: int, seed: int, keep: Path) -> dict[str, object]:
             counts[outcome] += 1
             if wrong:
                 failures.append(f"case {number}: {wrong}")
-                keep.mkdir(parents=True, exist_ok=True)
-                (keep / f"case{number}.fcs").write_bytes(content)
+                keep_for_a_look(keep / f"case{number}.fcs", content)
             if len(failures) >= 20:
                 break
     tracemalloc.stop()
