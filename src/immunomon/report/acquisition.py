@@ -10,7 +10,7 @@ import pandas as pd
 
 from immunomon.model.quality import Quality, Verdict
 
-__all__ = ["Acquisitions", "Remark", "Unjudged", "page_acquisition", "read_acquisitions"]
+__all__ = ["Acquisitions", "Remark", "Unjudged", "page_acquisition", "read_acquisitions", "tube_name"]
 
 _MOST_LINES = 200
 _MOST_CHANNELS = 40
@@ -77,12 +77,20 @@ def _unjudged(judged: pd.DataFrame) -> tuple[Unjudged, ...]:
     return tuple(sorted(found, key=lambda one: (-one.count, one.reason)))
 
 
-def _remark(row: Mapping[Any, Any]) -> Remark:
-    who = " ".join(str(row[name]) for name in ("subject", "visit", "panel") if not pd.isna(row[name]))
+def tube_name(row: Mapping[Any, Any]) -> str:
+    """Return what people call a tube: subject, visit and panel; of a control or bridge sample its id.
+
+    >>> tube_name({"sample_id": "a", "subject": "S01", "visit": "W4", "panel": "nk"})
+    'S01 W4 nk'
+    """
     if pd.isna(row["visit"]):  # a bridge sample: its panel alone would name dozens
-        who = str(row["sample_id"])
+        return str(row["sample_id"])
+    return " ".join(str(row[name]) for name in ("subject", "visit", "panel") if not pd.isna(row[name]))
+
+
+def _remark(row: Mapping[Any, Any]) -> Remark:
     reason = "" if pd.isna(row["quality_reason"]) else str(row["quality_reason"])
-    return Remark(str(row["sample_id"]), who, str(row["quality"]), f"{row['flagged_percent']:.1f}", reason)
+    return Remark(str(row["sample_id"]), tube_name(row), str(row["quality"]), f"{row['flagged_percent']:.1f}", reason)
 
 
 def page_acquisition(stored: Mapping[str, Any]) -> dict[str, Any] | None:

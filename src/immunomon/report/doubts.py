@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from immunomon.model.trust import DOUBTS
+from immunomon.report.acquisition import tube_name
 
 __all__ = ["DoubtLine", "Doubtful", "read_doubts"]
 
@@ -64,13 +63,8 @@ def _line(code: str, rows: pd.DataFrame) -> DoubtLine:
         remedy=kind.remedy if kind else str(rows["remedy"].iloc[0]),
         withholds=bool(rows["withholds"].fillna(False).any()),
         samples=len(samples),
-        places=tuple((name, _who(own.iloc[0]), _what(own)) for name, own in samples[:_MOST_SAMPLES]),
+        places=tuple((name, tube_name(own.iloc[0].to_dict()), _what(own)) for name, own in samples[:_MOST_SAMPLES]),
     )
-
-
-def _who(row: Mapping[str, Any] | pd.Series[Any]) -> str:
-    names = [str(row[name]) for name in ("subject", "visit", "panel") if not pd.isna(row[name])]
-    return " ".join(names) if not pd.isna(row["visit"]) else str(row["sample_id"])
 
 
 def _what(rows: pd.DataFrame) -> str:
