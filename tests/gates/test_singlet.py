@@ -85,3 +85,45 @@ def test_doublets_that_look_like_single_cells_are_within_what_is_said_to_be_unse
 def test_without_doublets_nothing_is_unseen():
     events, _ = cells(singles=20_000, doublets=0)
     assert Singlet(below=5, above=5.5).fit(events, SCALES).facts["unseen"] == 0
+
+
+def many_doublets(seed=4, share=0.3, singles=8000):
+    """Cells of which so large a share of events are doublets that these widen the robust spread."""
+    rng = np.random.default_rng(seed)
+    area = rng.lognormal(np.log(8e4), 0.25, singles)
+    height = 0.8 * area * (1 + rng.normal(0, 0.025, singles))
+    pairs = rng.choice(area, int(singles * share / (1 - share))) + rng.choice(area, int(singles * share / (1 - share)))
+    values = np.column_stack(
+        [np.append(area, pairs), np.append(height, 0.68 * pairs * (1 + rng.normal(0, 0.03, pairs.size)))]
+    )
+    return EventTable(values, (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY), singles
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.4])
+def test_the_band_ends_before_the_crowd_of_doublets_however_many_they_are(share):
+    events, singles = many_doublets(share=share)
+    placement = Singlet(below=5, above=5.5).fit(events, SCALES)
+    inside = placement.regions["inside"].contains(events)
+    assert inside[:singles].mean() > 0.98
+    assert inside[singles:].mean() < 0.15
+    assert placement.facts["below"] < 5
+
+
+def test_the_band_is_as_wide_as_declared_where_no_crowd_reaches_into_it():
+    for seed in range(5):
+        for doublets in (0, 200, 400):
+            assert Singlet(below=5).fit(cells(seed, doublets=doublets)[0], SCALES).facts["below"] == 5
+
+
+def test_larger_cells_whose_height_is_a_little_less_for_their_area_are_no_doublets():
+    rng = np.random.default_rng(5)
+    area = np.append(rng.lognormal(np.log(6e4), 0.1, 5000), rng.lognormal(np.log(1e5), 0.1, 3000))
+    height = np.append(np.full(5000, 0.8), np.full(3000, 0.77)) * area * (1 + rng.normal(0, 0.02, area.size))
+    events = EventTable(np.column_stack([area, height]), (Channel("FSC-A"), Channel("FSC-H")), Scale.DISPLAY)
+    assert Singlet(below=5).fit(events, SCALES).regions["inside"].contains(events).mean() > 0.99
+
+
+def test_a_band_kept_before_its_reach_was_a_fact_is_drawn_as_declared():
+    placement = Singlet(below=5).fit(cells()[0], SCALES)
+    older = {name: value for name, value in placement.facts.items() if name != "below"}
+    assert Singlet(below=5).at(older, SCALES) == placement.regions

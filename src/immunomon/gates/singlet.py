@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.traits import OneRegion
+from immunomon.kernels.density import Profile, modes_of, profile_of, valley_between
 from immunomon.kernels.line import line_errors, robust_line
 from immunomon.model.events import EventTable
 from immunomon.model.geometry import Polygon
@@ -23,6 +24,15 @@ __all__ = ["Singlet"]
 # Far beyond any cytometer's range, so that a border that is open stays open in a polygon.
 _FAR = 1e9
 _UP_TO_THREE_TIMES = np.sqrt(3)
+# A crowd below the line is one of doublets if it peaks so many robust standard deviations below it, and if its middle
+# area is so many times that of the single cells: two cells have twice the area of one, in a little more height.
+_CROWD_BELOW, _CROWD_AREA = 3.0, 1.5
+_MAD_TO_SD = 1.4826
+_BANDWIDTH, _LOOKED_AT = 0.3, 10.0  # robust standard deviations
+_RISE = 4.0  # standard errors by which the density must rise again
+_MANY = 0.1  # of the events: a robust line through singlets is not drawn to fewer doublets
+
+Floats = NDArray[np.float64]
 
 
 @GATE_METHODS.register("singlet")
@@ -30,7 +40,9 @@ _UP_TO_THREE_TIMES = np.sqrt(3)
 class Singlet(OneRegion):
     """A band around the robust line of height on area, both linear; its width grows with the area.
 
-    below, above: how many robust standard deviations of height / area belong to the band on either side.
+    below, above: how many robust standard deviations of height / area belong to the band on either side. Many doublets
+    widen that deviation, until the band reaches in among them: where their crowd shows inside, the band ends in the
+    valley before it.
     """
 
     paper: ClassVar[str] = "Huber & Ronchetti 2009, Robust Statistics (biweight regression); Wersto et al. 2001 (A x H)"
@@ -58,15 +70,21 @@ class Singlet(OneRegion):
         usable &= (area < area.max(initial=0.0)) & (height < height.max(initial=0.0))  # not the events at the margin
         if int(usable.sum()) < self.min_events:
             raise GateNotPlaced(f"only {int(usable.sum())} events with positive {self.area} and {self.height}")
+        area, height = area[usable], height[usable]
+        ratio = height / area
+        alone = ratio >= _valley_before_doublets(ratio, area)[0]
+        if np.count_nonzero(alone) > (1 - _MANY) * alone.size:
+            alone[:] = True  # a robust line is not drawn to so few
         try:
-            slope, intercept, spread = robust_line(area[usable], height[usable])
+            slope, intercept, spread = robust_line(area[alone], height[alone])
         except ValueError as error:
             raise GateNotPlaced(f"{self.area} x {self.height}: {error}") from error
         facts = {"slope": slope, "intercept": intercept, "spread": spread}
         if spread > 0:
-            place = (height[usable] / area[usable] - slope - intercept / area[usable]) / spread
-            facts["unseen"] = _unseen(place, self.below, self.above)
-        errors = line_errors(area[usable], height[usable], (slope, intercept, spread))
+            place = (ratio - slope - intercept / area) / spread
+            facts["below"] = _before_doublets(place, area, self.below)
+            facts["unseen"] = _unseen(place, facts["below"], self.above)
+        errors = line_errors(area[alone], height[alone], (slope, intercept, spread))
         return Placement(
             self.at(facts, scales), facts, source="line", errors=dict(zip(self.coordinates, errors, strict=True))
         )
@@ -74,12 +92,48 @@ class Singlet(OneRegion):
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:  # noqa: ARG002
         """Return the band around the line with this slope and intercept, of this relative spread."""
         slope, intercept, spread = (facts[name] for name in self.coordinates)
-        low, high = slope - self.below * spread, slope + self.above * spread
+        low, high = slope - facts.get("below", self.below) * spread, slope + self.above * spread
         corners = ((0.0, intercept), (_FAR, intercept + low * _FAR), (_FAR, intercept + high * _FAR))
         return {"inside": Polygon(self.area, self.height, corners)}
 
 
-def _unseen(place: NDArray[np.float64], below: float, above: float) -> float:
+def _before_doublets(place: Floats, area: Floats, below: float) -> float:
+    """Return how far below the line the band reaches: to the valley before a crowd of doublets, or as far as declared.
+
+    place: (events,), robust standard deviations from the line; area: (events,).
+    """
+    valley, profile = _valley_before_doublets(place, area)
+    if profile is None or not -below < valley < 0:
+        return below
+    # Where the band ends in the valley itself, chance alone would move it.
+    at_valley, at_end = np.interp([valley, -below], profile.centers, profile.height)
+    return -valley if at_end >= at_valley + _RISE else below
+
+
+def _valley_before_doublets(values: Floats, area: Floats) -> tuple[float, Profile | None]:
+    """Return the valley between single cells and a crowd of doublets below them, and the density; none: no crowd.
+
+    values: (events,), height for the area, in any unit; area: (events,).
+    """
+    middle = float(np.median(values))
+    width = _MAD_TO_SD * float(np.median(np.abs(values - middle)))
+    if not width > 0:
+        return -np.inf, None
+    profile = profile_of(values[np.abs(values - middle) < _LOOKED_AT * width], _BANDWIDTH * width)
+    modes = modes_of(profile)
+    singles = max(range(len(modes)), key=lambda index: modes[index].height)
+    peak = modes[singles].position
+    # Doublets lie below only, so that the other side has the deviation of single cells alone.
+    clean = _MAD_TO_SD * float(np.median(values[values >= peak] - peak))
+    if singles == 0 or modes[singles - 1].position > peak - _CROWD_BELOW * clean:
+        return -np.inf, None
+    valley = valley_between(profile, modes[singles - 1], modes[singles])[0]
+    is_crowd = values < valley
+    is_large = float(np.median(area[is_crowd])) >= _CROWD_AREA * float(np.median(area[~is_crowd]))
+    return (float(valley), profile) if is_large else (-np.inf, None)
+
+
+def _unseen(place: Floats, below: float, above: float) -> float:
     """Return how many of the events in the band may be doublets, as a share of these.
 
     place: (events,), robust standard deviations from the line. A large cell with a small one has nearly the pulse of
