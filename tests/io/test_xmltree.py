@@ -1,6 +1,9 @@
+import tracemalloc
+
 import pytest
 
 from immunomon.errors import BadSpec
+from immunomon.io import xmltree
 from immunomon.io.xmltree import read_xml, root_tag
 
 
@@ -62,3 +65,68 @@ def test_a_file_that_is_no_xml_has_no_root(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("schema: immunomon.strategy/1\n", encoding="utf-8")
     assert root_tag(path) is None
+
+
+def test_more_elements_than_a_workspace_has_are_refused_before_they_fill_the_memory(tmp_path):
+    """Forty megabytes of `<a/>` are ten million elements."""
+    path = tmp_path / "a.wsp"
+    path.write_bytes(b"<r>" + b"<a/>" * 10_000_000 + b"</r>")
+    tracemalloc.start()
+    with pytest.raises(BadSpec, match="line 1: it has more than 1,000 elements"):
+        read_limited(path, _MOST_ELEMENTS=1_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60_000_000  # the file itself takes 40
+
+
+def read_limited(path, **limits):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, limit in limits.items():
+            patch.setattr(xmltree, name, limit)
+        return read_xml(path)
+
+
+def test_the_limits_let_the_largest_workspace_pass_that_may_be_read(tmp_path):
+    """A spectral workspace has an element in 87 bytes and an attribute in 42; 256 MB may be read."""
+    largest = xmltree._LARGEST
+    assert largest / 87 < xmltree._MOST_ELEMENTS * 1.1
+    assert largest / 42 < xmltree._MOST_ATTRIBUTES
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<r " + b" ".join(b'a%d=""' % number for number in range(1_001)) + b"/>", "1,000 attributes in one element"),
+        (b"<r>" + b"".join(b"<a%d/>" % number for number in range(50_001)) + b"</r>", "50,000 different names"),
+        (b"<" + b"r" * 1_001 + b"/>", "a name.*too long|one that is too long"),
+        (b'<r xmlns="' + b"u" * 1_001 + b'"/>', "declares more than 200 namespaces, or one that is too long"),
+        (b'<p:r xmlns:p="' + b"u" * 100_000 + b'" p:a="" p:b=""/>', "namespaces, or one that is too long"),
+        (b"<r " + b" ".join(b'xmlns:p%d="u"' % number for number in range(201)) + b"/>", "more than 200 namespaces"),
+        (b"<r><!--" + b"x" * 6_000_000 + b"--></r>", "a tag or comment of more than 4,194,304 bytes"),
+        (b'<r a="' + b"x" * 6_000_000 + b'"/>', "a tag or comment of more than 4,194,304 bytes"),
+        (b"<r>" * 501, "more than 500 deep"),
+        (b'<r p:a=""/>', "the prefix 'p' of an element or attribute is not declared"),
+        (b"<p:r/>", "the prefix 'p' of an element or attribute is not declared"),
+    ],
+)
+def test_what_grows_in_other_ways_is_refused(tmp_path, content, said):
+    path = tmp_path / "a.xml"
+    path.write_bytes(content)
+    with pytest.raises(BadSpec, match=said):
+        read_xml(path)
+
+
+def test_a_refusal_names_the_line_it_is_about(tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_bytes(b"<r>\n<p:a/>\n" + b"<b/>\n" * 1_000 + b"</r>")
+    with pytest.raises(BadSpec, match="line 2: the prefix"):
+        read_xml(path)
+
+
+def test_names_without_a_prefix_stand_in_the_default_namespace_and_attributes_in_none(tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_text('<a xmlns="urn:n" b="1"><c xmlns="" xml:lang="de"/><d/></a>', encoding="utf-8")
+    root = read_xml(path)
+    assert (root.namespace, dict(root.attributes)) == ("urn:n", {"b": "1"})
+    assert [child.namespace for child in root.children] == ["", "urn:n"]
+    assert root.children[0].attributes == {"http://www.w3.org/XML/1998/namespace}lang": "de"}

@@ -14,6 +14,7 @@ from immunomon import __version__
 from immunomon.delivery.dataset import Dataset, Value, Variable, VariableType
 from immunomon.delivery.xpt import extra
 from immunomon.errors import DeliveryFailed
+from immunomon.specs.jsonfile import parse_json
 
 __all__ = ["dataset_json", "dataset_json_schema", "read_dataset_json", "schema_errors", "write_dataset_json"]
 
@@ -125,8 +126,8 @@ def read_dataset_json(path: Path) -> Dataset:
     if path.stat().st_size > _LARGEST:
         raise DeliveryFailed(f"{path}: is larger than {_LARGEST // 10**9} GB; this is not a file immunomon reads")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        data: Any = parse_json(path.read_bytes())
+    except ValueError as error:
         raise DeliveryFailed(f"{path}: is no JSON ({error}); deliver it again") from None
     errors = schema_errors(data) if isinstance(data, dict) else ["$: should be an object"]
     if errors:

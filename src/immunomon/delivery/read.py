@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from immunomon.delivery.dataset_json import read_dataset_json
 from immunomon.delivery.xpt import read_xpt
 from immunomon.errors import DeliveryFailed
 from immunomon.io.xmltree import XmlElement, read_xml
+from immunomon.specs.jsonfile import parse_json, refuse_cells
 from immunomon.specs.yamlfile import read_text
 
 __all__ = ["MANIFEST", "read_dataset", "read_delivery", "read_manifest"]
@@ -28,7 +28,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Return a delivery's manifest; raises DeliveryFailed if the folder holds none."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(read_text_of(path))
+        manifest = cast("dict[str, Any]", parse_json(read_text_of(path)))
         if not str(manifest["format"]).startswith("immunomon.delivery/"):
             raise ValueError("it is of another format")
         if not all(isinstance(one["name"], str) and isinstance(one["file"], str) for one in manifest["datasets"]):
@@ -96,9 +96,10 @@ def read_dataset(path: Path) -> Dataset:
 def _read_csv(path: Path) -> Dataset:
     if path.stat().st_size > _MOST_BYTES:
         raise DeliveryFailed(f"{path}: is larger than {_MOST_BYTES // 10**6} MB; this is not a file immunomon reads")
-    reader = csv.reader(io.StringIO(read_text(path, _MOST_BYTES)), strict=True)
+    text = read_text(path, _MOST_BYTES)
     try:
-        header, *lines = list(reader)
+        refuse_cells(text.encode())
+        header, *lines = list(csv.reader(io.StringIO(text), strict=True))
     except (ValueError, csv.Error) as error:
         raise DeliveryFailed(f"{path}: is no CSV with a header ({error}); deliver it again") from None
     uneven = next((number for number, line in enumerate(lines, start=2) if len(line) != len(header)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NoReturn
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.io.zip_archive import ZipSource
+from immunomon.specs.jsonfile import parse_json
 
 __all__ = ["JsonNode", "read_analyses"]
 
@@ -115,7 +115,7 @@ def _analyses(archive: ZipSource) -> Iterator[JsonNode]:
     for name in entries:
         content = archive.read(name, room)
         room -= len(content)
-        document = json.loads(content)
+        document = parse_json(content)
         if not isinstance(document, dict):
             archive.refuse(name, "its analysis is no object")
         yield JsonNode(document, "analysis")

@@ -19,6 +19,7 @@ _MOST_ENTRIES = 10_000
 _LARGEST_DIRECTORY = 16 * 1024 * 1024
 _END, _END_SIZE, _LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
 _MOST_TIMES_SMALLER = 500  # no measurement packs so well; a megabyte of blanks packs 1,000 times
+_MOST_READ = 1024 * 1024 * 1024
 _SMALL = 1024 * 1024
 _CHUNK = 1024 * 1024
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
@@ -45,6 +46,11 @@ class ZipSource:
         listed = [item for item in self._zip.infolist() if not item.is_dir()]
         self._entries = {item.filename: item for item in listed}
         self._times = Counter(item.filename for item in listed)
+        self._room = _MOST_READ
+        # Entries that share their bytes unpack to any size, each by itself within the limits.
+        if sum(item.compress_size for item in listed) > path.stat().st_size:
+            self._zip.close()
+            self.refuse("", "its entries lie over each other", "export it again")
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +67,10 @@ class ZipSource:
         raise BadSpec([Problem(str(self.path), None, f"entry '{entry[:80]}'" if entry else "", what, remedy)])
 
     def read(self, name: str, largest: int) -> bytes:
-        """Return an entry's content; largest: bytes."""
-        return b"".join(self._chunks(name, largest))
+        """Return an entry's content; largest: bytes, as what is read of the whole archive is limited, too."""
+        content = b"".join(self._chunks(name, min(largest, self._room)))
+        self._room -= len(content)
+        return content
 
     def copy(self, name: str, target: Path, largest: int) -> None:
         """Write an entry's content to a file of our own choice; largest: bytes."""

@@ -47,7 +47,7 @@ def test_transport_files_and_dataset_json_hold_the_same_values(whole):
         ("sdtm/define.xml", lambda _: BOMB.encode(), "document type"),
         ("sdtm/define.xml", lambda data: data[:500], "not well-formed"),
         ("sdtm/define.xml", lambda _: b"<ODM/>", "no Study"),
-        ("manifest.json", lambda _: b"[" * 100_000, "recursion"),
+        ("manifest.json", lambda _: b"[" * 100_000, "too deep in each other"),
         ("manifest.json", lambda _: b"[]", "no JSON object"),
         ("links.csv", lambda _: b"a,b\n1\n", "line 2 has 1 fields"),
         ("links.csv", lambda _: b"\xff\xfe\x00", "codec"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from immunomon.delivery.rules.tables_read import csv_table, json_table, workbook
 from immunomon.delivery.rules.transport import Transport, read_transport
 from immunomon.errors import BadSpec, DeliveryFailed
 from immunomon.io.xmltree import read_xml
+from immunomon.specs.jsonfile import parse_json, refuse_cells
 
 __all__ = ["MANIFEST", "File", "Received", "receive"]
 
@@ -159,11 +159,12 @@ class _Reading:
         elif suffix == ".xlsx":
             self._tables += workbook_tables(path, name)
         elif suffix == ".csv":
+            refuse_cells(data)
             self._tables.append(csv_table(csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True), name))
         elif name == MANIFEST:
-            self._manifest = _mapping(json.loads(data))
+            self._manifest = _mapping(parse_json(data))
         else:
-            self._tables.append(json_table(_mapping(json.loads(data)), name))
+            self._tables.append(json_table(_mapping(parse_json(data)), name))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

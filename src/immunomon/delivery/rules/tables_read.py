@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,14 @@ from immunomon.delivery.rules.cells import Cell, number_text
 from immunomon.delivery.rules.table import Column, Table
 from immunomon.delivery.rules.transport import Transport
 from immunomon.delivery.xpt import extra
+from immunomon.io.xmltree import has_doctype
+from immunomon.io.zip_archive import ZipSource
 
 __all__ = ["csv_table", "json_table", "workbook_tables", "xpt_table"]
 
 _NUMBERS = {"integer", "decimal", "float", "double"}
 _MOST_UNPACKED = 500_000_000
+_MOST_CELLS = 50_000_000
 _MOST_COLUMNS = 5000
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -111,14 +113,19 @@ def _typed(texts: Sequence[str]) -> tuple[bool, list[Cell]]:
 
 def workbook_tables(path: Path, name: str) -> list[Table]:
     """Return the sheets of a workbook as tables, in order."""
-    with zipfile.ZipFile(path) as archive:
-        if sum(part.file_size for part in archive.infolist()) > _MOST_UNPACKED:
+    with ZipSource(path) as archive:
+        parts = archive.names(".xml", ".rels", ".vml")
+        if sum(map(archive.size, parts)) > _MOST_UNPACKED:
             raise ValueError(f"unpacks to more than {_MOST_UNPACKED // 10**6} MB, and was not read")
-        if any(b"<!DOCTYPE" in archive.read(part)[:4096] for part in archive.namelist() if part.endswith(".xml")):
+        if any(has_doctype(archive.read(part, _MOST_UNPACKED)) for part in parts):
             raise ValueError("declares a document type (DOCTYPE), which is not read for safety")
     try:
         book = extra("openpyxl").load_workbook(path, read_only=True)
-        tables = [_sheet(sheet, name) for sheet in book.worksheets]
+        tables, room = [], _MOST_CELLS
+        for sheet in book.worksheets:
+            rows = _rows(sheet, room)
+            room -= sum(map(len, rows))
+            tables.append(_sheet(str(sheet.title), rows, name))
         book.close()
     except (ImportError, MemoryError):
         raise
@@ -127,10 +134,22 @@ def workbook_tables(path: Path, name: str) -> list[Table]:
     return tables
 
 
-def _sheet(sheet: Any, name: str) -> Table:  # noqa: ANN401 - a library without types
-    rows = [tuple(cell.value for cell in row) for row in sheet.iter_rows()]
+def _rows(sheet: Any, room: int) -> list[tuple[Any, ...]]:  # noqa: ANN401 - a library without types
+    """Return a sheet's values; one cell in the last corner makes its reader fill up 17 thousand million."""
+    rows: list[tuple[Any, ...]] = []
+    if (sheet.max_row or 0) * (sheet.max_column or 0) > room:
+        raise ValueError(f"the book has more than {_MOST_CELLS:,} cells")
+    for row in sheet.iter_rows(values_only=True):
+        room -= len(row) + 1
+        if room < 0:
+            raise ValueError(f"the book has more than {_MOST_CELLS:,} cells")
+        rows.append(row)
+    return rows
+
+
+def _sheet(title: str, rows: Sequence[tuple[Any, ...]], name: str) -> Table:
     header, *values = rows or [()]
     width = len(header)
     even = tuple(tuple(_scalar(value) for value in (*row, *(None,) * width)[:width]) for row in values)
     columns = tuple(Column(str(word or "")) for word in header)
-    return Table(str(sheet.title), name, "xlsx", columns, even)
+    return Table(title, name, "xlsx", columns, even)
