@@ -115,16 +115,47 @@ def test_each_axis_of_quadrants_keeps_its_own_origin_and_doubt():
     assert set(placed.errors) == {"x_threshold"}
 
 
-def test_where_noise_cannot_be_measured_it_is_said_and_gated_as_before():
+def test_where_noise_cannot_be_measured_a_border_that_it_may_explain_is_remarked_on():
     rng = np.random.default_rng(1)
-    values = np.r_[rng.lognormal(3, 0.5, 2000), rng.lognormal(8, 0.5, 2000)] + 1.0
-    events, scales = shown(CD3=values)
+    # Negatives made positive: their peak is cut off, and nothing says how far they scatter.
+    cut = np.r_[np.maximum(rng.normal(0, 300, 3000), 1.0), rng.normal(1500, 200, 1500)]
+    events, scales = shown(CD3=cut)
     placed = method("valley", axis="CD3").fit(events, scales)
-    assert [doubt.code for doubt in placed.doubts] == ["noise_not_judged"]
+    assert [(doubt.code, doubt.axis) for doubt in placed.doubts] == [("noise_not_judged", "CD3")]
+    assert placed.placed_by == {"threshold": "data"}
+    tail = method("tail", axis="CD3", reference="first", spreads=2).fit(events, scales)
+    assert [doubt.code for doubt in tail.doubts] == ["noise_not_judged"]
+
+
+@pytest.mark.parametrize("bright", [7.0, 8.0, 10.0])
+def test_a_border_far_beyond_a_whole_lowest_peak_needs_no_noise_to_be_judged(bright):
+    # A dye that all cells take up: nothing lies below 0, and the peak of the cells that are kept is seen on both sides.
+    rng = np.random.default_rng(1)
+    values = np.r_[rng.lognormal(5, 0.35, 5000), rng.lognormal(bright, 0.3, 500)]
+    events, scales = shown(viability=values)
+    placed = method("valley", axis="viability", which="last").fit(events, scales)
+    assert placed.doubts == ()
+    assert np.exp(5) < scales["viability"].inverse(np.array([placed.facts["threshold"]]))[0] < np.exp(bright)
+    assert method("quadrants", x="viability", y="viability", x_which="last").fit(events, scales).doubts == ()
+
+
+def test_a_diagonal_remarks_on_noise_that_nothing_bounds():
+    rng = np.random.default_rng(2)
+    x = np.maximum(rng.normal(0, 300, 4000), 1.0)
+    y = np.where(np.arange(4000) < 3000, np.maximum(rng.normal(0, 300, 4000), 1.0), rng.normal(2500, 200, 4000))
+    events, scales = shown(CD127=x, CD25=y)
+    placed = method("diagonal", x="CD127", y="CD25").fit(events, scales)
+    assert {str(doubt) for doubt in placed.doubts} == {"noise_not_judged(CD127)", "noise_not_judged(CD25)"}
+    events, scales = shown(CD127=rng.lognormal(7, 0.3, 4000), CD25=rng.lognormal(np.repeat([6, 9], 2000), 0.3))
+    assert method("diagonal", x="CD127", y="CD25").fit(events, scales).doubts == ()
+
+
+def test_a_fallback_is_no_valley_that_noise_might_explain():
+    rng = np.random.default_rng(1)
     alone, scales = shown(CD3=rng.lognormal(5, 0.2, 2000) + 1.0)
     placed = method("valley", axis="CD3", fallback={"above_negative": 10}).fit(alone, scales)
     assert scales["CD3"].inverse(np.array([placed.facts["threshold"]]))[0] == pytest.approx(440, rel=0.15)
-    assert [doubt.code for doubt in placed.doubts] == ["fallback_alone", "noise_not_judged"]
+    assert [doubt.code for doubt in placed.doubts] == ["fallback_alone"]
     few = shown(CD3=rng.lognormal(5, 0.2, 15))[0]
     with pytest.raises(GateNotPlaced, match="too few events to show a negative peak"):
         method("valley", axis="CD3", fallback={"above_negative": 10}).fit(few, scales)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import GateNotPlaced
-from immunomon.gates.negatives import Intensity, beyond_noise, ground_on, to_display
+from immunomon.gates.negatives import Intensity, beyond_noise, ground_on, remarks_on, to_display
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.threshold import RECTANGLE, SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.kernels.density import Mode, modes_of, profile_of, summit_of, valley_between
@@ -138,7 +138,7 @@ class Valley(ThresholdGate):
     def threshold(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Threshold:
         """Return the threshold on the display scale; raises GateNotPlaced if there is no valley and no fallback."""
         scale = scales[self.axis]
-        ground, doubts = ground_on(parent, self.axis, scales)
+        ground = ground_on(parent, self.axis, scales)
         values = within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
         try:
             found = find_valley(
@@ -157,12 +157,13 @@ class Valley(ThresholdGate):
                 facts={"depth": 0.0},
                 source="fallback",
                 note=f"{self.axis}: {error}; fallback used",
-                doubts=(Doubt("fallback_alone", self.axis, str(error)), *doubts),
+                doubts=(Doubt("fallback_alone", self.axis, str(error)),),
                 placed_by="fallback",
             )
         facts = {"depth": found.depth, **(found.peaks if self.follow == "peaks" else {})}
         errors = found.peak_errors if self.follow == "peaks" else {}
-        return Threshold(found.position, found.error, facts, "valley", errors=errors, doubts=tuple(doubts))
+        doubts = remarks_on(ground, parent, self.axis, position=found.position)
+        return Threshold(found.position, found.error, facts, "valley", errors=errors, doubts=doubts)
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from immunomon.errors import GateNotPlaced
 from immunomon.gates.density import Which, find_valley
-from immunomon.gates.negatives import Ground, ground_on, refuse_constant
+from immunomon.gates.negatives import Ground, ground_on, refuse_constant, remarks_on
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.threshold import RECTANGLE, SEED
 from immunomon.gates.traits import Alone, TwoAxes
@@ -87,7 +87,8 @@ class Diagonal(TwoAxes, Alone):
         for axis, values in zip(self.axes, (x, y), strict=True):
             refuse_constant(values, axis)
         along = y - self.slope * x
-        grounds, doubts = self._grounds(parent, scales)
+        grounds = {axis: ground_on(parent, axis, scales) for axis in self.axes}
+        on_axes = dict(zip(self.axes, (x, y), strict=True))
         try:
             found = find_valley(
                 along,
@@ -95,7 +96,7 @@ class Diagonal(TwoAxes, Alone):
                 min_persistence=self.min_persistence,
                 which=self.which,
                 min_events=self.min_events,
-                parts=lambda offset: _parts(offset, along, dict(zip(self.axes, (x, y), strict=True)), grounds),
+                parts=lambda offset: _parts(offset, along, on_axes, _noise(grounds)),
             )
         except GateNotPlaced as error:
             beyond = self._beyond_the_bulk(along, (x, y), grounds)
@@ -103,22 +104,24 @@ class Diagonal(TwoAxes, Alone):
                 facts = {"offset": beyond[0], "slope": self.slope, "depth": 0.0}
                 note = f"{self.y} against {self.x}: {error}; placed {self.spreads:g} spreads above the middle of all"
                 errors, source = {"offset": beyond[1]}, "spreads above the middle"
+                doubts = _remarks(parent, beyond[0], along, grounds)
                 return Placement(self.at(facts, scales), facts, note, source, errors, doubts, {"offset": "data"})
             if self.fallback_offset is None:
                 raise GateNotPlaced(f"{self.y} against {self.x}: {error}; add 'fallback_offset:'") from error
             facts = {"offset": self._fallback(along), "slope": self.slope, "depth": 0.0}
             note = f"{self.y} against {self.x}: {error}; fallback used"
-            doubts = (Doubt("fallback_alone", self.y, str(error)), *doubts)
+            doubts = (Doubt("fallback_alone", self.y, str(error)),)
             return Placement(self.at(facts, scales), facts, note, "fallback", {}, doubts, {"offset": "fallback"})
         facts = {"offset": found.position, "slope": self.slope, "depth": found.depth}
         errors = {"offset": found.error}
+        doubts = _remarks(parent, found.position, along, grounds)
         return Placement(self.at(facts, scales), facts, "", "valley", errors, doubts, {"offset": "data"})
 
     def _beyond_the_bulk(
         self,
         along: NDArray[np.float64],
         values: tuple[NDArray[np.float64], NDArray[np.float64]],
-        grounds: Mapping[str, Ground],
+        grounds: Mapping[str, Ground | None],
     ) -> tuple[float, float] | None:
         """Return the offset above the bulk of the events and its standard error; None where the stains do not bear it.
 
@@ -132,7 +135,7 @@ class Diagonal(TwoAxes, Alone):
         spread = _MAD_TO_SD * float(np.median(np.abs(along - middle)))
         offset = middle + self.spreads * spread
         above = along > offset
-        noise = {axis: ground.border for axis, ground in grounds.items() if ground.border is not None}
+        noise = _noise(grounds)
         bright = np.count_nonzero(y[above] > noise.get(self.y, -np.inf))
         seen = np.count_nonzero(x > noise.get(self.x, -np.inf))
         if bright < _BRIGHT * max(int(np.count_nonzero(above)), 1) or (self.slope > 0 and seen < along.size / 2):
@@ -143,13 +146,6 @@ class Diagonal(TwoAxes, Alone):
     @property
     def _bandwidth(self) -> float:
         return self.bandwidth * float(np.hypot(1.0, self.slope))
-
-    def _grounds(
-        self, parent: EventTable, scales: Mapping[str, DisplayScale]
-    ) -> tuple[dict[str, Ground], tuple[Doubt, ...]]:
-        found = {axis: ground_on(parent, axis, scales) for axis in self.axes}
-        doubts = tuple(doubt for _, doubts in found.values() for doubt in doubts)
-        return {axis: ground for axis, (ground, _) in found.items() if ground is not None}, doubts
 
     def _fallback(self, along: NDArray[np.float64]) -> float:
         if not isinstance(self.fallback_offset, AbovePeak):
@@ -173,13 +169,32 @@ class Diagonal(TwoAxes, Alone):
         return {"above": Polygon(self.x, self.y, above), "below": Polygon(self.x, self.y, below)}
 
 
+def _noise(grounds: Mapping[str, Ground | None]) -> dict[str, float]:
+    """Return how far the noise reaches on the axes where that is known, display scale."""
+    borders = {axis: ground.border for axis, ground in grounds.items() if ground is not None}
+    return {axis: border for axis, border in borders.items() if border is not None}
+
+
 def _parts(
-    offset: float, along: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], grounds: Mapping[str, Ground]
+    offset: float, along: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], noise: Mapping[str, float]
 ) -> bool:
     """Say whether either side of a split has most of its events beyond the noise of the negatives on either axis."""
-    borders = {axis: ground.border for axis, ground in grounds.items() if ground.border is not None}
-    if len(borders) < len(values):
+    if len(noise) < len(values):
         return True  # where the noise of an axis is not known, it cannot explain the split
-    beyond = np.any([values[axis] > border for axis, border in borders.items()], axis=0)
+    beyond = np.any([values[axis] > border for axis, border in noise.items()], axis=0)
     above = along > offset
     return any(side.any() and float(beyond[side].mean()) > 0.5 for side in (above, ~above))
+
+
+def _remarks(
+    parent: EventTable, offset: float, along: NDArray[np.float64], grounds: Mapping[str, Ground | None]
+) -> tuple[Doubt, ...]:
+    """Return the axes whose noise is not known and might explain the split, however it is bounded."""
+    unknown = [
+        doubt for axis, ground in grounds.items() for doubt in remarks_on(ground, parent, axis, position=-np.inf)
+    ]
+    if not unknown:
+        return ()
+    values = {axis: np.asarray(parent.column(axis), dtype=np.float64) for axis in grounds}
+    utmost = {axis: np.inf if ground is None else ground.utmost for axis, ground in grounds.items()}
+    return () if _parts(offset, along, values, utmost) else tuple(unknown)

@@ -18,9 +18,19 @@ from immunomon.model.noise import noise_on
 from immunomon.model.scales import DisplayScale
 from immunomon.model.trust import Doubt
 
-__all__ = ["AboveNegative", "Ground", "Intensity", "beyond_noise", "ground_on", "refuse_constant", "to_display"]
+__all__ = [
+    "AboveNegative",
+    "Ground",
+    "Intensity",
+    "beyond_noise",
+    "ground_on",
+    "refuse_constant",
+    "remarks_on",
+    "to_display",
+]
 
 _LOOKED_AT = 10_000  # events for the middle and spread of the negatives; counts are of all
+_REACH, _WHOLE = 2.5, 2.0  # spreads: how far noise reaches above a middle; what of a peak must be seen below it
 
 
 @checked(frozen=True, config={"extra": "forbid"})
@@ -43,7 +53,8 @@ class Ground:
     middle, limit: see ``kernels.noise.noise_limit``; no limit where the noise is not known. typical, spread: what
     places are said from: the middle of these events' negatives, or where they hold none, of the panel's files, and the
     noise of the channel; where that is not known, the lowest peak of these events. values: the events on the display
-    scale.
+    scale. bound: where the noise is not known, the highest intensity that it could reach all the same: a lowest peak
+    that is whole is wider than its noise alone. None where that is cut off, too.
     """
 
     axis: str
@@ -53,6 +64,7 @@ class Ground:
     typical: float
     spread: float
     values: NDArray[np.float64]
+    bound: float | None = None
 
     def parts(self, position: float) -> bool:
         """Say whether a split at a display coordinate lies beyond the noise and leaves more above than its mirror."""
@@ -70,29 +82,51 @@ class Ground:
         """The display coordinate up to which the noise reaches; None where it is not known."""
         return None if self.limit is None else float(self.scale.apply(np.array([self.limit]))[0])
 
+    @property
+    def utmost(self) -> float:
+        """The display coordinate that no noise reaches, known or not; infinite where nothing bounds it."""
+        reach = self.bound if self.limit is None else self.limit
+        return float("inf") if reach is None else float(self.scale.apply(np.array([reach]))[0])
 
-def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale]) -> tuple[Ground | None, list[Doubt]]:
-    """Return the negatives of a parent on an axis, with a doubt where their noise cannot be measured.
+
+def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale]) -> Ground | None:
+    """Return the negatives of a parent on an axis; None of scatter and time, and of too few events to show a peak.
 
     parent: on the display scale. The noise is that of the panel's files if the scales carry it, else the parent's own.
-    None of scatter and time, and of too few events to show a peak.
     """
-    if parent.channels[parent.index(axis)].kind is not ChannelKind.FLUORESCENCE:
-        return None, []
+    if not _has_noise(parent, axis):
+        return None
     values = np.asarray(parent.column(axis), dtype=np.float64)
     values = values[np.isfinite(values)]
     some = values[np.linspace(0, max(values.size - 1, 0), min(values.size, _LOOKED_AT)).astype(np.int64)]
-    own, pooled = negatives_of(scales[axis].inverse(some)), noise_on(scales, axis)
+    shown = scales[axis].inverse(some)
+    own, pooled = negatives_of(shown), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0
     spread = pooled.spread if pooled is not None and known else _own_spread(own)
     if own is None:
-        return None, [Doubt("noise_not_judged", axis)]
+        return None
     if not spread:
-        ground = Ground(axis, scales[axis], own.middle, None, own.middle, own.spread, values)
-        return ground, [Doubt("noise_not_judged", axis)]
+        others = (pooled.spread or 0.0) if pooled is not None else 0.0
+        is_whole = own.spread > 0 and own.middle - _WHOLE * own.spread > float(shown.min())
+        bound = own.middle + _REACH * max(own.spread, others) if is_whole else None
+        return Ground(axis, scales[axis], own.middle, None, own.middle, own.spread, values, bound)
     middle, limit = noise_limit(own, spread)
     typical = middle if own.middle == middle or pooled is None else pooled.middle
-    return Ground(axis, scales[axis], middle, limit, typical, spread, values), []
+    return Ground(axis, scales[axis], middle, limit, typical, spread, values)
+
+
+def _has_noise(parent: EventTable, axis: str) -> bool:
+    return parent.channels[parent.index(axis)].kind is ChannelKind.FLUORESCENCE
+
+
+def remarks_on(ground: Ground | None, parent: EventTable, axis: str, *, position: float) -> tuple[Doubt, ...]:
+    """Return what is to be said of a border that was seen at a display coordinate where the noise is not known.
+
+    Nothing where even the width of the lowest peak, and the noise of the panel's other markers, do not reach so far.
+    """
+    if not _has_noise(parent, axis) or (ground is not None and (ground.limit is not None or position > ground.utmost)):
+        return ()
+    return (Doubt("noise_not_judged", axis),)
 
 
 def _own_spread(own: Negatives | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from immunomon.errors import GateNotPlaced
-from immunomon.gates.negatives import Intensity, beyond_noise, ground_on
+from immunomon.gates.negatives import Intensity, beyond_noise, ground_on, remarks_on
 from immunomon.gates.registry import GATE_METHODS
 from immunomon.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.kernels.density import modes_of, profile_of
@@ -55,7 +55,7 @@ class Tail(ThresholdGate):
     def threshold(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Threshold:
         """Return the threshold on the display scale; raises GateNotPlaced as ``fit`` does."""
         scale = scales[self.axis]
-        ground, doubts = ground_on(parent, self.axis, scales)
+        ground = ground_on(parent, self.axis, scales)
         values = within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
         if values.size < self.min_events:
             raise GateNotPlaced(f"{self.axis}: only {values.size} events, {self.min_events} are needed to see a peak")
@@ -77,7 +77,7 @@ class Tail(ThresholdGate):
         if ground is not None and self.side == "above" and ground.border is not None and at <= ground.border:
             raise GateNotPlaced(f"{self.axis}: the tail's end lies within the noise of the negatives")
         source = f"tail {self.side} the {self.reference} peak"
-        return Threshold(at, found.error, facts, source, doubts=tuple(doubts))
+        return Threshold(at, found.error, facts, source, doubts=remarks_on(ground, parent, self.axis, position=at))
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place it; raises GateNotPlaced for too few events, a peak of no width, or an end within the noise."""

@@ -137,7 +137,7 @@ _KINDS = (
     ),
     DoubtKind(
         "noise_not_judged",
-        "the negatives' noise cannot be measured in this file: a valley inside it would not be noticed",
+        "the negatives' noise cannot be measured in this file, and nothing shows that the border lies beyond it",
         "look at the plot",
         withholds=False,
     ),
