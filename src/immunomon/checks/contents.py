@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
+from immunomon.files import open_input
+
 __all__ = ["equal_files"]
 
 _HEAD = 65536
@@ -14,7 +16,7 @@ _HEAD = 65536
 
 def _digest(path: Path, length: int) -> bytes:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_input(path) as stream:
         if length >= 0:
             digest.update(stream.read(length))
         else:

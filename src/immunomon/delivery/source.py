@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.errors import DeliveryFailed
+from immunomon.files import open_input
 
 __all__ = ["RunSource", "file_sha256", "read_source", "records_of"]
 
@@ -23,11 +24,8 @@ _AGAIN = "finish the run with: immunomon run"
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    with open_input(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

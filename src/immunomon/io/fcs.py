@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from immunomon.errors import BadFcs
+from immunomon.files import InputChanged, NotARegularFile, open_input
 from immunomon.io.fcs_channels import channels_of, names_of
 from immunomon.io.fcs_data import find_data
 from immunomon.io.fcs_decode import Source, decode
@@ -66,11 +68,16 @@ def read_events(path: Path, *, data_set: int | None = None) -> EventTable:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[OpenFile]:
-    if not path.is_file():
-        raise BadFcs(path, "there is no such file", "check the name in the sample list, upper and lower case count")
     try:
-        with path.open("rb") as file:
-            yield OpenFile(file, path, path.stat().st_size)
+        with open_input(path) as file:
+            yield OpenFile(file, path, os.fstat(file.fileno()).st_size)
+    except FileNotFoundError as error:
+        remedy = "check the name in the sample list, upper and lower case count"
+        raise BadFcs(path, "there is no such file", remedy) from error
+    except NotARegularFile as error:
+        raise BadFcs(path, f"it is {error.strerror}", "name the FCS file itself") from error
+    except InputChanged as error:
+        raise BadFcs(path, f"it {error.strerror}", "wait until it is written to its end, then run again") from error
     except PermissionError as error:
         raise BadFcs(path, "it may not be read", "check the permissions of the file") from error
     except OSError as error:

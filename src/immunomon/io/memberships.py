@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import ImmunomonError
+from immunomon.files import open_input
 
 __all__ = ["read_memberships", "write_memberships"]
 
@@ -31,7 +32,7 @@ def write_memberships(path: Path, masks: Mapping[str, NDArray[np.bool_]], count:
 def read_memberships(path: Path) -> dict[str, NDArray[np.bool_]]:
     """Return memberships by name, each (events,); raises ImmunomonError if the file holds none."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open_input(path) as file, np.load(file, allow_pickle=False) as data:
             count = int(data["n"])
             masks = np.unpackbits(data["masks"], axis=1)[:, :count].astype(np.bool_)
             return {str(name): mask for name, mask in zip(data["names"], masks, strict=True)}

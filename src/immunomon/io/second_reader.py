@@ -20,6 +20,7 @@ from fcsparser.api import FCSParser, ParserFeatureNotImplementedError, fromfile
 from numpy.typing import NDArray
 
 from immunomon.errors import BadFcs
+from immunomon.files import NotARegularFile, open_input
 
 __all__ = ["read_with_fcsparser"]
 
@@ -86,8 +87,13 @@ def read_with_fcsparser(path: Path) -> tuple[NDArray[np.floating], tuple[str, ..
         ...
     immunomon.errors.BadFcs: no-such-file.fcs: there is no such file
     """
-    if not path.is_file():
-        raise BadFcs(path, "there is no such file")
+    try:
+        with open_input(path):  # fcsparser would wait for ever for a named pipe
+            pass
+    except FileNotFoundError:
+        raise BadFcs(path, "there is no such file") from None
+    except NotARegularFile as error:
+        raise BadFcs(path, f"it is {error.strerror}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of an ANALYSIS segment and of names that occur twice

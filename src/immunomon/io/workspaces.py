@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import open_input
 from immunomon.io.diva import read_diva
 from immunomon.io.flowjo import read_flowjo
 from immunomon.io.flowjo9 import is_flowjo9, read_flowjo9
@@ -83,7 +84,7 @@ def _is_flowjo11(path: Path) -> bool:
     if path.suffix.lower() == ".flowjo":
         return True
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             return file.read(4) == b"PK\x03\x04" and path.suffix.lower() in (".wsp", ".zip")
     except OSError:
         return False

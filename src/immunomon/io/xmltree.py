@@ -11,6 +11,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import open_input, read_input
 from immunomon.specs.findings import Findings
 
 __all__ = ["XmlElement", "XmlSource", "has_doctype", "parse_xml", "read_xml", "root_tag"]
@@ -221,11 +222,16 @@ def read_xml(path: Path, largest: int = _LARGEST) -> XmlElement:
         ...
     immunomon.errors.BadSpec: none.xml: no such file; check the path
     """
-    if not path.is_file():
-        raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")])
-    if path.stat().st_size > largest:
+    try:
+        content = read_input(path, largest)
+    except FileNotFoundError:
+        raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")]) from None
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise BadSpec([Problem(str(path), None, "", what, "check the path and the permissions")]) from None
+    if len(content) > largest:
         raise BadSpec([Problem(str(path), None, "", f"more than {largest:,} bytes", "split it into several files")])
-    return parse_xml(path.read_bytes(), path)
+    return parse_xml(content, path)
 
 
 def parse_xml(content: bytes, path: Path) -> XmlElement:
@@ -289,7 +295,7 @@ def root_tag(path: Path) -> tuple[str, str] | None:
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             for _ in range(16):
                 chunk = file.read(4096)
                 if found or not chunk:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, NoReturn, Self
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import NotARegularFile, open_input
 
 __all__ = ["ZipSource"]
 
@@ -36,11 +37,13 @@ class ZipSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            self.refuse("", "no such file", "check the path")
-        self._check_directory()
         try:
+            self._check_directory()
             self._zip = zipfile.ZipFile(path)
+        except FileNotFoundError:
+            self.refuse("", "no such file", "check the path")
+        except NotARegularFile as error:
+            self.refuse("", str(error.strerror), "name the archive itself")
         except _DAMAGE as error:
             self.refuse("", f"it is no ZIP archive that can be read ({error})", "export it again")
         listed = [item for item in self._zip.infolist() if not item.is_dir()]
@@ -108,7 +111,7 @@ class ZipSource:
 
     def _check_directory(self) -> None:
         """Refuse an archive whose list of entries would fill the memory, before that list is read."""
-        with self.path.open("rb") as file:
+        with open_input(self.path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _END_SIZE - _LONGEST_COMMENT))
             tail = file.read()

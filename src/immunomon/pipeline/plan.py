@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from immunomon.files import InputChanged, NotARegularFile
 from immunomon.gates import GATE_METHODS, gate_method
 from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.model.fcs import Reading
@@ -151,6 +152,10 @@ def _digests(
             return file_digest(path), None
         except FileNotFoundError:
             return None, f"{path}: there is no such file; check the name in the sample list"
+        except NotARegularFile as error:
+            return None, f"{path}: it is {error.strerror}; name the FCS file itself in the sample list"
+        except InputChanged as error:
+            return None, f"{path}: it {error.strerror}; wait until it is written to its end, then run again"
         except OSError as error:
             return None, f"{path}: it cannot be read ({error.strerror or error})"
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import immunomon
+from immunomon.files import open_input
 
 __all__ = ["code_digest", "digest_of", "environment", "file_digest"]
 
 # What a result depends on: the code from the file to the counts.
 _CODE = (
     "errors.py",
+    "files.py",
     "model",
     "kernels",
     "gates",
@@ -34,7 +36,7 @@ _LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "scipy", "flowio", "flowkit
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal; raises OSError if it cannot be read."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -27,11 +27,10 @@ from ruamel.yaml.events import (
 )
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import read_input
 from immunomon.specs.findings import DataPath, Findings, path_text, shown
 
 __all__ = ["YamlFile", "read_bytes", "read_text", "read_yaml"]
-
-_PART = 1 << 20
 
 _Node = ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
 _MAX_BYTES = 1_000_000
@@ -72,14 +71,11 @@ def _nearest_line(lines: Mapping[DataPath, int], path: DataPath) -> int | None:
 def read_bytes(path: Path, max_bytes: int) -> bytes:
     """Return a file's bytes; raises BadSpec if it is missing, cannot be read, or is larger than ``max_bytes``."""
     try:
-        with path.open("rb") as stream:
-            raw = b""  # in parts: to ask for all that is allowed takes as much memory, however small the file
-            while len(raw) <= max_bytes and (part := stream.read(_PART)):
-                raw += part
+        raw = read_input(path, max_bytes)
     except FileNotFoundError:
         raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")]) from None
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        what = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
         raise BadSpec([Problem(str(path), None, "", what, "check the path and the permissions")]) from None
     if len(raw) > max_bytes:
         what = f"larger than {max_bytes / 1e6:g} MB"

@@ -11,6 +11,7 @@ import numpy as np
 from flowutils.compensate import get_spill
 
 from immunomon.errors import BadSpillover
+from immunomon.files import open_input
 
 __all__ = ["matrix_in_file"]
 
@@ -24,7 +25,7 @@ def matrix_in_file(path: Path, used: Mapping[str, Any] | None) -> str:
     Keywords in other forms ($COMP, numbers for names) flowutils cannot read: then the words say so.
     """
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             text = flowio.FlowData(file, only_text=True).text
     except Exception as error:  # FlowIO raises whatever its parts raise; the events are read by the other reader
         return f"not compared: FlowIO cannot read the keywords ({type(error).__name__})"

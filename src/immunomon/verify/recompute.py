@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import BadFcs, BadSpillover, ExportFailed, UnknownChannel, UnknownName, nearest
+from immunomon.files import open_input
 from immunomon.io.second_reader import read_with_fcsparser
 from immunomon.verify.exported import ExportedGates
 from immunomon.verify.of_run import masks_of_run
@@ -112,7 +113,7 @@ def _read(path: Path) -> tuple[Floats, tuple[str, ...], str, str]:
     import flowio
 
     try:
-        with path.open("rb") as file:  # FlowIO leaves a file open that it cannot read
+        with open_input(path) as file:  # FlowIO leaves a file open that it cannot read
             data = flowio.FlowData(file)
         return np.asarray(data.as_array(preprocess=True), np.float64), tuple(data.pnn_labels), FLOWIO, refusal
     except Exception as error:  # whatever it is, the file was not read a second time, and that is what must be said

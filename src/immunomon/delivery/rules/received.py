@@ -17,6 +17,7 @@ from immunomon.delivery.rules.table import Table
 from immunomon.delivery.rules.tables_read import csv_table, json_table, workbook_tables, xpt_table
 from immunomon.delivery.rules.transport import Transport, read_transport
 from immunomon.errors import BadSpec, DeliveryFailed
+from immunomon.files import read_input
 from immunomon.io.xmltree import read_xml
 from immunomon.specs.jsonfile import parse_json, refuse_cells
 
@@ -131,7 +132,7 @@ class _Reading:
             size = path.stat().st_size
             if size > _MOST_BYTES:
                 raise ValueError(f"has more than {_MOST_BYTES // 10**6} MB, and was not read")
-            data = path.read_bytes()
+            data = read_input(path)
             digest = hashlib.sha256(data).hexdigest()
             if path.suffix.lower() in _READ:
                 self._content(path, name, data)
