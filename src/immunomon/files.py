@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-__all__ = ["InputChanged", "NotARegularFile", "open_input", "read_input"]
+__all__ = ["InputChanged", "NotARegularFile", "is_there", "open_input", "read_input"]
 
 _PART = 1 << 20
 _KINDS = (
@@ -76,6 +76,17 @@ def read_input(path: Path, max_bytes: int | None = None) -> bytes:
             parts.append(part)
             left -= len(part)
     return b"".join(parts)
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is anything of this name, be it a pipe or a link to nothing: a file that somebody put there.
+
+    What may be left out is looked for with this and then read, so that what cannot be read is said, not passed over.
+
+    >>> is_there(Path("no-such-overrides.yaml"))
+    False
+    """
+    return os.path.lexists(path)
 
 
 def _must_be_regular(about: os.stat_result, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import is_there
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import Sample, Study
 from immunomon.specs.gatecall import Methods
@@ -24,7 +25,7 @@ def check_decisions(
     Nothing is said as long as there are no samples, or a strategy could not be read: these are to be mended first.
     """
     path = study.folder / OVERRIDES_FILE
-    if not path.is_file():
+    if not is_there(path):
         return (), ()
     by_name = {strategy.name: strategy for strategy in strategies}
     if not samples or any(use.strategy not in by_name for use in study.panels):

@@ -10,6 +10,7 @@ from immunomon.checks.decisions import OVERRIDES_FILE
 from immunomon.checks.study import StudyCheck
 from immunomon.checks.tube import Progress, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.files import is_there
 from immunomon.specs.catalog import find_panel
 from immunomon.specs.dated import dated_lines
 from immunomon.specs.findings import shown
@@ -77,7 +78,7 @@ class _Check:
     def path(self, path: Path) -> None:
         if path.is_dir():
             self.folder(path)
-        elif not path.is_file():
+        elif not is_there(path):
             self.say(path, "no such file or folder", "check the path")
         elif path.suffix.casefold() in _YAML:
             self.yaml(path)
@@ -90,10 +91,10 @@ class _Check:
         self.problems.append(Problem(str(path), None, place, what, remedy))
 
     def folder(self, folder: Path) -> None:
-        if (folder / "study.yaml").is_file():
+        if is_there(folder / "study.yaml"):
             self.study(folder / "study.yaml")
             return
-        entries = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        entries = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
         specs = [path for path in entries if path.suffix.casefold() in _YAML]
         for name in _SPEC_FOLDERS:
             specs += sorted((folder / name).glob("*.yaml"))

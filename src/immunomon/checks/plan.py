@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import is_there
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import Study
 from immunomon.specs.analysis import check_against_study
@@ -29,7 +30,7 @@ def check_analysis_plan(
     is said of a panel whose strategy is missing.
     """
     path = study.folder / PLAN
-    if not path.is_file():
+    if not is_there(path):
         return (), ()
     by_name = {strategy.name: strategy for strategy in strategies}
     populations = {use.panel: _denominators(by_name[use.strategy]) for use in study.panels if use.strategy in by_name}

@@ -20,6 +20,7 @@ from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
+from immunomon.files import is_there
 from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.io.spillover import spillover_of
 from immunomon.kernels.spillover import inverse_of
@@ -158,7 +159,7 @@ class StudyCheck:
         there: dict[Path, Sample] = {}
         for sample in samples:
             path = folder / sample.file
-            if path.is_file():
+            if is_there(path):
                 there[path] = sample
             else:
                 what = f"there is no file '{sample.file.as_posix()}'"

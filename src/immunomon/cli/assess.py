@@ -13,6 +13,7 @@ from immunomon.assessments.assess import assess as worked_out
 from immunomon.assessments.pages import alarms, markdown, pages
 from immunomon.assessments.safety_page import rule_says_now
 from immunomon.errors import ImmunomonError
+from immunomon.files import is_there
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.study import Study
 from immunomon.pipeline.folder import write_json, write_table, write_whole
@@ -73,7 +74,7 @@ def _first_infusions(study: Study) -> dict[str, str | None]:
 
 def _plan(study: Study) -> AnalysisPlan | None:
     path = study.folder / "analysis.yaml"
-    return load_analysis(path) if path.is_file() else None
+    return load_analysis(path) if is_there(path) else None
 
 
 def _pages(run: Run | None, study: Study, found: Assessed) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
+from immunomon.files import is_there
 from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
 from immunomon.pipeline.folder import write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
@@ -62,7 +63,7 @@ def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:
     Raises BadSpec for a plan that cannot be read, ImmunomonError if it names a visit that the study does not have.
     """
     beside = [folder / "analysis.yaml" for folder in (run.study_folder, run.folder.resolve().parent) if folder]
-    path = plan or next((file for file in beside if file.is_file()), None)
+    path = plan or next((file for file in beside if is_there(file)), None)
     if path is None:
         return default_plan(facts.visits)
     declared = load_analysis(path)

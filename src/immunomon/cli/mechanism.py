@@ -14,6 +14,7 @@ import typer
 
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
+from immunomon.files import is_there
 from immunomon.mechanism.analyse import NEEDED, Mechanism
 from immunomon.mechanism.analyse import mechanism as worked_out
 from immunomon.mechanism.page import markdown, mechanism_page
@@ -98,7 +99,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 def _differs(run: Run, name: str, digest: str) -> bool:
     """Say whether a file of the study is another one now; one that is not at hand cannot be judged."""
     places = [run.study_folder, run.study_folder / "assessments"] if run.study_folder else []
-    path = next((place / name for place in places if (place / name).is_file()), None)
+    path = next((place / name for place in places if is_there(place / name)), None)
     return path is not None and file_digest(path) != digest
 
 

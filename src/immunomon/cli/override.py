@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from immunomon.errors import BadSpec, ImmunomonError
+from immunomon.files import is_there, read_input
 from immunomon.pipeline.folder import write_whole
 from immunomon.pipeline.overriding import OVERRIDES_FILE, check_overrides
 from immunomon.specs.overrides import SCHEMA
@@ -64,7 +65,7 @@ def override(run: Path, asked: Asked, *, study: Path | None, run_now: bool, jobs
     path = folder / OVERRIDES_FILE
     if not (folder / "study.yaml").is_file():
         raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
-    before = path.read_bytes() if path.is_file() else None
+    before = read_input(path) if is_there(path) else None
     entry = asked.entry()
     write_whole(path, _with(before, entry, path))
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from immunomon.delivery.markers import marker_problem
 from immunomon.delivery.terminology import cp_terms, nearest_terms
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import is_there
 from immunomon.specs.cp_map import CpMapSpec, CpPopulationSpec, CpTestSpec, read_cp_map
 from immunomon.specs.findings import DataPath, Findings
 
@@ -96,7 +97,7 @@ def load_cp_map(study_folder: Path | None = None) -> CpMap:
     'TLHRTLH'
     """
     own = study_folder / "export" / "cp-map.yaml" if study_folder else None
-    if own is not None and own.is_file():
+    if own is not None and is_there(own):
         return read_map(own)
     return read_map(Path(str(files("immunomon.delivery") / "assets" / "cp-map.yaml")))
 

@@ -20,6 +20,7 @@ from immunomon.delivery.source import records_of
 from immunomon.delivery.special import demographics, exposures, subject_visits, trial_visits
 from immunomon.delivery.trial import Trial
 from immunomon.errors import DeliveryFailed
+from immunomon.files import is_there
 from immunomon.specs.yamlfile import read_text
 
 __all__ = ["Sdtm", "sdtm_datasets", "study_domains"]
@@ -110,7 +111,7 @@ _KINETICS = ("subject", "parameter", "name", "value", "unit", "reason")
 def _kinetics(content: Content) -> list[dict[str, Any]]:
     """Return the rows of the run's table of kinetic parameters, if there is one."""
     path = content.source.folder / "assessments" / "kinetics.csv"
-    if not path.is_file():
+    if not is_there(path):
         return []
     reader = csv.DictReader(io.StringIO(read_text(path, 10_000_000)))
     missing = [name for name in _KINETICS if name not in (reader.fieldnames or ())]

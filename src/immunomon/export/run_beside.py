@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.errors import BadSpec, ExportFailed
+from immunomon.files import is_there
 from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.mechanism import MECHANISM_TABLES
 from immunomon.model.populations import Table
@@ -104,7 +105,7 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
     digests = {}
     for name, key in _RAW.items():
         places = [] if study is None else [study / f"{name}.csv", study / "assessments" / f"{name}.csv"]
-        path = next((one for one in places if one.is_file()), None)
+        path = next((one for one in places if is_there(one)), None)
         if path is not None:
             written, digests[f"study/{name}"] = _csv(path, set(subjects))
             rows += _records("assessment", name, written, key)

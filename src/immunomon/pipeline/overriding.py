@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from immunomon.files import is_there
 from immunomon.gates import GATE_METHODS
 from immunomon.model.overrides import Override
 from immunomon.model.quality import Check, Quality, Verdict
@@ -33,7 +34,7 @@ def read_overrides(
     Raises BadSpec with every problem found.
     """
     path = Path(study.folder) / OVERRIDES_FILE
-    if not path.is_file():
+    if not is_there(path):
         return ()
     gated = {s.id: strategies.get(study.strategy_of(s.panel)) if s.role.is_gated else None for s in samples}
     return load_overrides(path, methods=GATE_METHODS, samples=gated)

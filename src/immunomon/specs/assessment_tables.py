@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.files import is_there
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.model.study import study_day
 from immunomon.specs.assessment_contradictions import contradictions
@@ -45,7 +46,7 @@ class AssessmentFiles:
 def assessment_file(folder: Path, name: str) -> Path | None:
     """Return the file of a table, in the study's folder or in its folder ``assessments``; None if there is none."""
     places = (folder / f"{name}.csv", folder / "assessments" / f"{name}.csv")
-    return next((path for path in places if path.is_file()), None)
+    return next((path for path in places if is_there(path)), None)
 
 
 def load_assessments(folder: Path, first_infusions: Mapping[str, str | None]) -> AssessmentFiles:

@@ -23,7 +23,7 @@ def _shipped(kind: str) -> Path:
 def _in(folder: Path) -> dict[str, Path]:
     # Both endings, or a strategy of one's own would be passed over in silence; .yaml wins where there are both.
     found = [*sorted(folder.glob("*.yml")), *sorted(folder.glob("*.yaml"))]
-    return {path.stem: path for path in found if path.is_file()}
+    return {path.stem: path for path in found}
 
 
 def shipped_panels() -> dict[str, Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.errors import counted, nearest
+from immunomon.files import is_there
 from immunomon.model.trust import DOUBTS
 from immunomon.specs import catalog
 from immunomon.specs.assessments import check_assessment_rules
@@ -170,7 +171,7 @@ def _check_compensation(spec: StudySpec, folder: Path, findings: Findings) -> No
         findings.add(place, "'source: matrix' needs the matrix", "add 'path: matrix.csv'")
     elif source != "matrix" and path is not None:
         findings.add(place, f"'source: {source}' reads no file", "remove the path or write 'source: matrix'")
-    elif path is not None and not (folder / path).is_file():
+    elif path is not None and not is_there(folder / path):
         findings.add(place, f"there is no file {shown(path)}", "correct the path, relative to the study's folder")
 
 
