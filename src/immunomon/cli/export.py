@@ -10,6 +10,7 @@ from rich.console import Console
 from immunomon.cli.audit import said_head
 from immunomon.errors import ImmunomonError
 from immunomon.export.database import ExportSummary, Said, export_run
+from immunomon.export.secrets import without_passwords
 from immunomon.pipeline.audit import AuditTrail, user_name
 from immunomon.pipeline.folder import RunFolder
 
@@ -29,7 +30,7 @@ def export(run: Path, to: str | None, *, study: Path | None = None, reason: str 
     to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit
     trail. Raises ExportFailed; then nothing was changed.
     """
-    said = Said(by or user_name(), reason, study)
+    said = Said(by or user_name(), without_passwords(reason), study)
     summary = export_run(run, to, said)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if summary.migrated_from:

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
 
 from immunomon.errors import ExportFailed
+from immunomon.export.secrets import misplaced_signs, secrets_of, shown
 
 __all__ = ["LOCK_SECONDS", "database_url", "reading", "shown", "sqlite_url", "transaction"]
 
@@ -18,7 +19,6 @@ LOCK_SECONDS = 10
 _SQLITE_CACHE_KB = 200_000
 _SQLITE_PAGE_BYTES = 16_384  # of a new file: rows of some 200 bytes go in faster than into pages of 4,096
 _UNCHANGED = "; nothing was changed there"
-_SECRETS = ("password", "passfile", "sslpassword")
 _EXAMPLES = "for a file write sqlite:///results.sqlite, for a server postgresql://user@host/database"
 _UNFIT = "the run's tables do not fit together; run the study again, and report it if that does not help"
 _REMEDIES = (
@@ -49,8 +49,8 @@ _REMEDIES = (
 def database_url(text: str, wanted: str = "export to") -> URL:
     """Read a database URL; PostgreSQL is reached through psycopg.
 
-    wanted: what is to be done with it, in messages. Raises ExportFailed if it is none, or of another kind of database.
-    The message does not repeat the text, which may hold a password.
+    wanted: what is to be done with it, in messages. Raises ExportFailed if it is none, of another kind of database, or
+    written so that a part of its password would be read as something else. No message repeats the text.
 
     >>> database_url("postgresql://monitor:secret@db/trial").drivername
     'postgresql+psycopg'
@@ -64,18 +64,9 @@ def database_url(text: str, wanted: str = "export to") -> URL:
         kind = "postgresql"
     if kind not in {"sqlite", "postgresql"}:
         raise ExportFailed(f"no {wanted} '{kind}' databases; {_EXAMPLES}")
+    if kind == "postgresql":
+        misplaced_signs(text)
     return url.set(drivername="sqlite" if kind == "sqlite" else "postgresql+psycopg")
-
-
-def shown(url: URL) -> str:
-    """Return a URL as it may be shown: without any password, wherever it stands.
-
-    >>> shown(database_url("postgresql://monitor:secret@db/trial?sslpassword=secret"))
-    'postgresql://monitor:***@db/trial?sslpassword=hidden'
-    """
-    hidden = {name: "hidden" for name in url.query if name in _SECRETS}
-    plain = url.set(drivername=url.get_backend_name()).update_query_dict(hidden)
-    return plain.render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -102,7 +93,8 @@ def transaction(url: URL, *, change: bool = True) -> Iterator[Connection]:
             "PostgreSQL needs the psycopg driver; install it with: pip install 'immunomon[postgresql]'"
         ) from error
     except (SQLAlchemyError, OSError) as error:
-        raise ExportFailed(_message(url, error)) from error
+        # Not "from error": what the driver said is in the message, and may hold the password in the cause.
+        raise ExportFailed(_message(url, error)) from None
 
 
 @contextmanager
@@ -123,7 +115,7 @@ def _commit(url: URL, began: RootTransaction) -> None:
             raise
         said = _message(url, error).removesuffix(_UNCHANGED)
         unknown = "it is not known whether all of it was written, or nothing: export again, which finds out"
-        raise ExportFailed(f"{said}; the connection broke at the last moment; {unknown}") from error
+        raise ExportFailed(f"{said}; the connection broke at the last moment; {unknown}") from None
 
 
 def _engine(url: URL, *, change: bool) -> Engine:
@@ -179,8 +171,8 @@ def _begin_reading_postgresql(connection: Connection) -> None:
 
 def _message(url: URL, error: Exception) -> str:
     said = " ".join(str(getattr(error, "orig", None) or error).split())
-    for secret in (url.password, *(url.query.get(name) for name in _SECRETS)):
-        said = said.replace(str(secret), "***") if secret else said
+    for secret in secrets_of(url):
+        said = said.replace(secret, "***")
     remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
     return f"{shown(url)}: {said[:500]}" + (f"; {remedy}" if remedy else "") + _UNCHANGED
 

@@ -19,6 +19,7 @@ from immunomon.export.reasons import why
 from immunomon.export.run_tables import RunTables, read_run
 from immunomon.export.schema import VERSIONED, runs, studies
 from immunomon.export.sealing import Draft, head_of, views_changed
+from immunomon.export.secrets import without_passwords
 from immunomon.export.study_rows import frame_of
 from immunomon.export.trail import append_trail, new_entries
 from immunomon.export.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
@@ -108,7 +109,7 @@ def _export(connection: Connection, run: RunTables, said: Said) -> tuple[str, di
 def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, said: Said) -> Entry:
     """Enter the new run."""
     now = datetime.datetime.now(datetime.UTC)
-    reason = why(before, run, said.reason)
+    reason = without_passwords(why(before, run, said.reason))
     connection.execute(update(runs).where(runs.c.study == run.name).values(is_current=False))
     title = str(run.study.get("title") or "")
     if connection.execute(update(studies).where(studies.c.study == run.name).values(title=title)).rowcount == 0:
@@ -126,7 +127,7 @@ def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, 
         inputs=run.record.get("inputs"),
         parameters=run.record.get("parameters"),
         exported_by=said.by or None,
-        why=reason if before else said.reason or None,
+        why=reason if before else without_passwords(said.reason) or None,
     )
     run_id = int(connection.scalars(entry.returning(runs.c.run_id)).one())
     return Entry(run.name, run_id, now, reason, f"not in the run any more; {reason}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,12 +11,11 @@ from sqlalchemy import Connection, insert, select
 from immunomon.errors import ExportFailed
 from immunomon.export.run_tables import RunTables
 from immunomon.export.schema import audit, deliveries
+from immunomon.export.secrets import without_passwords
 
 __all__ = ["append_trail", "new_entries"]
 
 Entry = Mapping[str, Any]
-# Nothing in a trail is a password, unless somebody wrote a URL with one into a reason.
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
 def new_entries(connection: Connection, run: RunTables) -> list[Entry]:
@@ -64,9 +62,10 @@ def _row(run: RunTables, entry: Entry) -> dict[str, Any]:
         "action": str(entry["action"]),
         "computer_user": str(entry["user"]),
         "by_whom": str(entry["by"]),
-        "reason": _PASSWORD.sub(r"\1***@", str(entry["reason"])),
-        "target": _PASSWORD.sub(r"\1***@", str(entry["target"])) if entry.get("target") else None,
-        "entry": {name: _PASSWORD.sub(r"\1***@", v) if isinstance(v, str) else v for name, v in entry.items()},
+        # Nothing in a trail is a password, unless somebody wrote one into a reason.
+        "reason": without_passwords(str(entry["reason"])),
+        "target": without_passwords(str(entry["target"])) if entry.get("target") else None,
+        "entry": {name: without_passwords(v) if isinstance(v, str) else v for name, v in entry.items()},
         "previous_hash": str(entry["previous"]),
         "hash": str(entry["hash"]),
     }
