@@ -16,6 +16,7 @@ __all__ = [
     "BadFcs",
     "BadSpec",
     "BadSpillover",
+    "ChangedFile",
     "DeliveryFailed",
     "ExportFailed",
     "GateNotPlaced",
@@ -103,6 +104,10 @@ class BadFcs(ImmunomonError):
     def __init__(self, path: str | Path, what: str, remedy: str = "") -> None:
         self.path = str(path)
         super().__init__(f"{path}: {what}" + (f"; {remedy}" if remedy else ""))
+
+
+class ChangedFile(BadFcs):
+    """An FCS file does not have, or no longer has, the bytes whose digest was recorded; nothing is read from it."""
 
 
 class BadSpillover(ImmunomonError):

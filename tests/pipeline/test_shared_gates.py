@@ -1,5 +1,6 @@
 import json
 import shutil
+from threading import Lock
 
 import pandas as pd
 import pytest
@@ -103,6 +104,39 @@ def test_an_unreadable_control_costs_no_sample(agreeing, tmp_path):
     found = populations[(populations["panel"] == "treg") & (populations["population"] == "cd25_pos")]
     assert found["reason"].str.contains("not placed").all()
     assert populations.loc[populations["population"] == "treg", "count"].notna().all()
+
+
+def test_a_control_tube_exchanged_while_it_is_read_fails_with_the_samples_that_look_at_it(
+    agreeing, run, tmp_path, monkeypatch
+):
+    study = shutil.copytree(agreeing, tmp_path / "trial")
+    victim = next(study.rglob("A-W4_fmo-CD25_treg.fcs"))
+    events, alone = ControlShelf.events, Lock()
+    own, foreign = victim.read_bytes(), next(study.rglob("S01_W4_treg.fcs")).read_bytes()
+
+    def exchanging(shelf, control, scales):
+        if control.file.name != victim.name:
+            return events(shelf, control, scales)
+        with alone:
+            victim.write_bytes(foreign)
+            try:
+                return events(shelf, control, scales)
+            finally:
+                victim.write_bytes(own)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ControlShelf, "events", exchanging)
+        failed = dict(run_study(study, tmp_path / "run", jobs=2).failed)
+    samples = RunFolder(tmp_path / "run").read_table("samples").set_index("sample_id")
+    own_row = samples.index[samples["file"].map(lambda file: file.endswith(victim.name))][0]
+    about_control = failed.pop(own_row)
+    assert failed
+    assert set(samples.loc[list(failed), "batch"]) == {samples.loc[own_row, "batch"]}
+    assert all(reason.startswith(f"control tube {samples.loc[own_row, 'file']}: ") for reason in failed.values())
+    assert all("its bytes are not those that were recorded" in reason for reason in (about_control, *failed.values()))
+    assert (samples.loc[samples["panel"] == "thelper", "status"] != "failed").all()
+    assert run_study(study, tmp_path / "run", jobs=2).complete
+    assert gates_of(tmp_path / "run") == gates_of(run)
 
 
 def test_tubes_are_found_by_batch_day_and_person_never_by_visit(tmp_path):

@@ -78,7 +78,8 @@ def open_sample(source: Source, job: Job, *, within: str, only: Rows | None = No
 
     Display values are on one scale for all files. Raises what reading and gating a file raise.
     """
-    _, raw = read_fcs(job.path, data_set=job.reading.data_set, data_offset=job.reading.data_offset)
+    reading = job.reading
+    _, raw = read_fcs(job.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     events = raw.labelled(source.panel.label_channels(raw.channels))
     tree = apply_gates(events, job.placed, None)
     names = [marker.name for marker in source.panel.markers]

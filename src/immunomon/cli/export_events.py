@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -47,7 +48,7 @@ def export_events(
         if population in found:
             raise ImmunomonError(f"{file}: population '{population}' was not placed: {found[population]}")
         raise UnknownName(f"{file}: no population '{population}'; {nearest(population, [ROOT, *found])}")
-    header, raw = read_fcs(file, data_set=reading.data_set, data_offset=reading.data_offset)
+    header, raw = read_fcs(file, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     path = next((one.path for one in tree.populations if one.id == population), f"/{ROOT}")
     kept, names = _without_names(kept_keywords(header), source)
     said = {
@@ -88,7 +89,7 @@ def _gated(source: str, file: Path, panel: str | None, reading: Reading) -> tupl
         for sample, placed in placed_in_run(Path(source)):
             if sample == file.stem or sample.endswith(f"__{file.stem}"):
                 by_run = Reading.from_record(RunFolder(Path(source)).read_sample(sample) or {})
-                if reading not in (AS_JUDGED, by_run):
+                if reading not in (AS_JUDGED, replace(by_run, sha256=None)):
                     what = f"{source}: the run read data set {by_run.data_set} of {file.name}"
                     raise ImmunomonError(f"{what}; leave out --data-set and --data-offset, its gates are of that")
                 return apply_to_file(file, placed, reading=by_run), by_run

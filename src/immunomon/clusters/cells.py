@@ -167,7 +167,8 @@ def read_gated(job: Job, panel: Panel, markers: Sequence[str]) -> tuple[GateTree
 
     Raises what reading and gating a file raise.
     """
-    _, raw = read_fcs(job.path, data_set=job.reading.data_set, data_offset=job.reading.data_offset)
+    reading = job.reading
+    _, raw = read_fcs(job.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     events = raw.labelled(panel.label_channels(raw.channels))
     return apply_gates(events, job.placed, None), compensate(events, job.spillover, wanted=list(markers))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from immunomon.errors import BadFcs
+from immunomon.errors import BadFcs, ChangedFile
 from immunomon.files import InputChanged, NotARegularFile, open_input
 from immunomon.io.fcs_channels import channels_of, names_of
 from immunomon.io.fcs_data import find_data
@@ -46,14 +49,15 @@ def read_header(path: Path, *, data_set: int | None = None, data_offset: DataOff
 
 
 def read_fcs(
-    path: Path, *, data_set: int | None = None, data_offset: DataOffset | None = None
+    path: Path, *, data_set: int | None = None, data_offset: DataOffset | None = None, sha256: str | None = None
 ) -> tuple[FcsHeader, EventTable]:
     """Return an FCS file's header and its events, (events, channels), float32 where that is exact, on the raw scale.
 
     Gain ($PnG), log amplifiers ($PnE, of integers) and the time step are applied, as the standard asks (FCS 3.1,
-    Spidlen et al. 2010). data_set, data_offset: see ``read_header``. Raises BadFcs.
+    Spidlen et al. 2010). data_set, data_offset: see ``read_header``. sha256: the digest that was recorded of the file;
+    what is decoded are the bytes that were found to have it. Raises BadFcs, ChangedFile if the bytes are others.
     """
-    with _opened(path) as file:
+    with _opened(path, sha256) as file:
         header, source = _located(file, Reading(data_set, data_offset))
         values, factors = decode(source)
     if factors:
@@ -67,25 +71,37 @@ def read_events(path: Path, *, data_set: int | None = None) -> EventTable:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[OpenFile]:
+def _opened(path: Path, sha256: str | None = None) -> Iterator[OpenFile]:
+    fault = BadFcs if sha256 is None else ChangedFile  # whoever recorded a digest could read the file
     try:
         with open_input(path) as file:
-            yield OpenFile(file, path, os.fstat(file.fileno()).st_size)
+            size = os.fstat(file.fileno()).st_size
+            yield OpenFile(file if sha256 is None else _recorded(file, path, size, sha256), path, size)
     except FileNotFoundError as error:
         remedy = "check the name in the sample list, upper and lower case count"
-        raise BadFcs(path, "there is no such file", remedy) from error
+        raise fault(path, "there is no such file", remedy) from error
     except NotARegularFile as error:
-        raise BadFcs(path, f"it is {error.strerror}", "name the FCS file itself") from error
+        raise fault(path, f"it is {error.strerror}", "name the FCS file itself") from error
     except InputChanged as error:
-        raise BadFcs(path, f"it {error.strerror}", "wait until it is written to its end, then run again") from error
+        raise fault(path, f"it {error.strerror}", "wait until it is written to its end, then run again") from error
     except PermissionError as error:
-        raise BadFcs(path, "it may not be read", "check the permissions of the file") from error
+        raise fault(path, "it may not be read", "check the permissions of the file") from error
     except OSError as error:
-        raise BadFcs(path, f"it cannot be read ({error})", "copy it to another disk") from error
+        raise fault(path, f"it cannot be read ({error})", "copy it to another disk") from error
     except MemoryError as error:
         raise BadFcs(
             path, "its events do not fit into memory", "close other programs, or use a larger machine"
         ) from error
+
+
+def _recorded(file: BinaryIO, path: Path, size: int, sha256: str) -> BinaryIO:
+    """Return a file's bytes, held in memory so that they are the ones whose digest is compared; raises ChangedFile."""
+    data = file.read(size + 1)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256:
+        what = f"its bytes are not those that were recorded (SHA-256 {sha256[:12]}..., now {digest[:12]}...)"
+        raise ChangedFile(path, f"{what}: it was changed or exchanged", "put it right, then run the study again")
+    return io.BytesIO(data)
 
 
 def _located(file: OpenFile, reading: Reading) -> tuple[FcsHeader, Source]:

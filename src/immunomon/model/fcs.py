@@ -17,24 +17,25 @@ DataOffset = Literal["header", "text"]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a person decided of how a file is read: which data set, and whose offset of DATA; None: as the file tells.
+    """How a file is read: which data set, whose offset of DATA, and the digest that its bytes must have.
 
-    data_set: counted from 1.
+    data_set: counted from 1; None for any of these: as the file tells. sha256: in hexadecimal.
     """
 
     data_set: int | None = None
     data_offset: DataOffset | None = None
+    sha256: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Reading:
-        """Return how a run read a file, by its record.
+        """Return how a run read a file, by its record; the file must still have the bytes that were recorded.
 
-        >>> Reading.from_record({"data_set": 2, "data_offset": None})
-        Reading(data_set=2, data_offset=None)
+        >>> Reading.from_record({"data_set": 2, "data_offset": None, "sha256": "9f86"})
+        Reading(data_set=2, data_offset=None, sha256='9f86')
         """
-        data_set, data_offset = record.get("data_set"), record.get("data_offset")
+        data_set, data_offset, sha256 = (record.get(name) for name in ("data_set", "data_offset", "sha256"))
         offset = data_offset if data_offset in get_args(DataOffset) else None
-        return cls(data_set if isinstance(data_set, int) else None, offset)
+        return cls(data_set if isinstance(data_set, int) else None, offset, sha256 if isinstance(sha256, str) else None)
 
 
 AS_JUDGED = Reading()

@@ -157,7 +157,7 @@ class Sample:
 
     @property
     def reading(self) -> Reading:
-        """How the file is read, as far as a person decided it."""
+        """How the file is read, as far as a person decided it; which bytes it must have is not in a sample list."""
         return Reading(self.data_set, self.data_offset)
 
 

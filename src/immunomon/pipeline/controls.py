@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ChangedFile, ImmunomonError
 from immunomon.model.events import EventTable
 from immunomon.model.fcs import Reading
 from immunomon.model.placement import Controls, ControlTube, Nearness
@@ -47,10 +48,22 @@ def nearness(sample: Sample, control: Sample) -> Nearness:
 
 
 class ControlShelf:
-    """Every control tube of a study; what was read last stays in memory, and no tube is read that no gate asks for."""
+    """Every control tube of a study; what was read last stays in memory, and no tube is read that no gate asks for.
 
-    def __init__(self, controls: Sequence[Sample], folder: Path, readers: Mapping[str, Reader]) -> None:
+    digests: sample id -> the digest that a tube's bytes must have. changed: the tubes that had other bytes when they
+    were read, and what is wrong with each.
+    """
+
+    def __init__(
+        self,
+        controls: Sequence[Sample],
+        folder: Path,
+        readers: Mapping[str, Reader],
+        digests: Mapping[str, str | None] | None = None,
+    ) -> None:
         self._controls, self._folder, self._readers = tuple(controls), folder, readers
+        self._digests = digests or {}
+        self.changed: dict[str, str] = {}
         self._kept: OrderedDict[tuple[str, tuple[str, ...]], EventTable] = OrderedDict()
         self._lock = Lock()
 
@@ -72,13 +85,23 @@ class ControlShelf:
         return fitting[:_NEAREST] if near == "study" else fitting
 
     def events(self, control: Sample, scales: Mapping[str, AnyScale]) -> EventTable | None:
-        """Return a tube's events on these scales; None if it cannot be read (the run's tables say why)."""
+        """Return a tube's events on these scales; None if it cannot be read (the run's tables say why).
+
+        Raises ChangedFile if it does not have the bytes that it was digested with: a gate that was placed without it
+        would pass for one that was placed with it.
+        """
         key = (control.id, tuple(scales))
         with self._lock:
             kept = self._kept.get(key)
         if kept is None:
+            path = self._folder / control.file
+            reading = replace(control.reading, sha256=self._digests.get(control.id))
             try:
-                kept = self._readers[control.panel](self._folder / control.file, list(scales), control.reading)
+                kept = self._readers[control.panel](path, list(scales), reading)
+            except ChangedFile as error:
+                self.changed[control.id] = str(error)
+                what = str(error).removeprefix(f"{path}: ")
+                raise ChangedFile(f"control tube {control.file.as_posix()}", what) from error
             except (ImmunomonError, OSError):
                 return None
             with self._lock:

@@ -55,7 +55,7 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
     panel, matrix = plan.panels[task.sample.panel], result["spillover"]
     spillover = SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"]))) if matrix else None
     reading = Reading.from_record(result)
-    _, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset)
+    _, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     events = raw.labelled(panel.label_channels(raw.channels))
     tree = apply_gates(events, placed_from_run(result["gates"], spillover), spillover)
     strategy = plan.strategies[plan.study.strategy_of(task.sample.panel)]

@@ -22,18 +22,22 @@ SettledBySample = Mapping[str, Mapping[str, Settled]]
 
 def is_done(folder: RunFolder, task: Task) -> bool:
     """Return whether a file's result is there already, made from the same things."""
+    if task.problem is not None:
+        return False
     data = folder.read_sample(task.sample.id, task.key)
     return data is not None and data.get("status") == "gated" and folder.gates_file(task.sample.id).is_file()
 
 
 def control_shelf(plan: Plan) -> ControlShelf:
     """Return the study's tubes that gates may look at: all but the patients' and the bridges' fully stained ones."""
-    tubes = [task.sample for task in plan.tasks if task.sample.role.is_control and task.problem is None]
+    # A tube that turned out to be changed stays among them: whoever looks at it must be told, not pass it by.
+    tubes = [task.sample for task in plan.tasks if task.sample.role.is_control and task.sha256 is not None]
     readers = {
         name: partial(read_compensated, panel=panel, compensation=plan.compensation)
         for name, panel in plan.panels.items()
     }
-    return ControlShelf(tubes, plan.samples_folder, readers)
+    digests = {task.sample.id: task.sha256 for task in plan.tasks}
+    return ControlShelf(tubes, plan.samples_folder, readers, digests)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ class Bench:
             self.plan.strategies[task.strategy or ""],
             panel=self.plan.panels[task.sample.panel],
             compensation=self.plan.compensation,
-            reading=task.sample.reading,
+            reading=task.reading,
             book=self.plan.books.get(task.sample.panel),
             settled=self.settled.get(task.sample.id),
             controls=self.shelf.of(task.sample),

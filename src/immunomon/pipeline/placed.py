@@ -50,7 +50,7 @@ def apply_to_file(
     reading: which data set of the file, and whose offset of DATA; say: called with what was repaired to read it.
     Raises BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     if say:
         for remark in (*header.deviations, *swapped_pulses(raw)):
             say(f"{path}: {remark}")

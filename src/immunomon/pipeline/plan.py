@@ -24,8 +24,9 @@ from immunomon.specs.panel import load_panel
 from immunomon.specs.samples import load_samples
 from immunomon.specs.strategy import load_strategy
 from immunomon.specs.study import load_study
+from immunomon.specs.yamlfile import digests_of_what_is_read
 
-__all__ = ["Plan", "Task", "make_plan"]
+__all__ = ["Plan", "Task", "make_plan", "shown_input"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Task:
     strategy: str | None
     key: str
     dropped: str | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read: as a person decided, and with the bytes that were digested, no others."""
+        return replace(self.sample.reading, sha256=self.sha256)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,11 @@ class Plan:
     look_keys: Mapping[str, str] = field(default_factory=dict)
     books: Mapping[str, NoiseBook] = field(default_factory=dict)
 
+    def with_problems(self, problems: Mapping[str, str]) -> Plan:
+        """Return the plan with what was found to be wrong with files since it was made: sample id -> problem."""
+        tasks = (replace(task, problem=task.problem or problems.get(task.sample.id)) for task in self.tasks)
+        return replace(self, tasks=tuple(tasks)) if problems else self
+
     @property
     def samples_folder(self) -> Path:
         """The folder that the sample list's paths start from."""
@@ -87,9 +98,25 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
     missing or unreadable FCS file is not one of them: it will be in the tables as failed.
     """
     study_file = study_path / "study.yaml" if study_path.is_dir() else study_path
+    with digests_of_what_is_read() as texts:
+        study, samples, panels, strategies, compensation = _texts(study_file)
+    folder = (study.folder / study.samples_file).parent
+    digests = _digests([folder / sample.file for sample in samples], jobs, progress)
+    tasks = tuple(
+        _task(sample, folder / sample.file, found, study=study, panels=panels, strategies=strategies, how=compensation)
+        for sample, found in zip(samples, digests, strict=True)
+    )
+    inputs = {shown_input(path, study.folder): digest for path, digest in texts.items()}
+    tasks = _with_controls(tasks, strategies)
+    return Plan(study, study_file, panels, strategies, compensation, tasks, inputs)
+
+
+def _texts(
+    study_file: Path,
+) -> tuple[Study, Sequence[Sample], dict[str, Panel], dict[str, GatingStrategy], Compensation]:
+    """Return a study, its sample list, panels and strategies by name, and its matrix; raises BadSpec."""
     study = load_study(study_file)
-    samples_file = study.folder / study.samples_file
-    samples = load_samples(samples_file, study)
+    samples = load_samples(study.folder / study.samples_file, study)
     panel_files = {use.panel: find_panel(use.panel, study.folder) for use in study.panels}
     panels = {name: load_panel(path) for name, path in panel_files.items()}
     strategy_files = {use.strategy: find_strategy(use.strategy, study.folder) for use in study.panels}
@@ -97,17 +124,7 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
         use.strategy: load_strategy(strategy_files[use.strategy], methods=GATE_METHODS, panel=panels[use.panel])
         for use in study.panels
     }
-    compensation, matrix_file = _compensation(study, panels.values())
-    folder = samples_file.parent
-    digests = _digests([folder / sample.file for sample in samples], jobs, progress)
-    tasks = tuple(
-        _task(sample, folder / sample.file, found, study=study, panels=panels, strategies=strategies, how=compensation)
-        for sample, found in zip(samples, digests, strict=True)
-    )
-    texts = [study_file, samples_file, *panel_files.values(), *strategy_files.values(), *matrix_file]
-    inputs = {_shown(path, study.folder): file_digest(path) for path in texts}
-    tasks = _with_controls(tasks, strategies)
-    return Plan(study, study_file, panels, strategies, compensation, tasks, inputs)
+    return study, samples, panels, strategies, _compensation(study, panels.values())
 
 
 def _with_controls(tasks: tuple[Task, ...], strategies: Mapping[str, GatingStrategy]) -> tuple[Task, ...]:
@@ -127,7 +144,8 @@ def _looks_at_controls(population: Population) -> bool:
     return isinstance(gate_method(population.gate), WithControls)
 
 
-def _shown(path: Path, folder: Path) -> str:
+def shown_input(path: Path, folder: Path) -> str:
+    """Return what an input is called in the record of a run: its path in the study's folder, or ``shipped:``."""
     # Paths of this machine say nothing elsewhere: what is not in the study is shipped, and named by its folder.
     try:
         return path.resolve().relative_to(folder.resolve()).as_posix()
@@ -135,13 +153,12 @@ def _shown(path: Path, folder: Path) -> str:
         return f"shipped:{path.parent.name}/{path.name}"
 
 
-def _compensation(study: Study, panels: Iterable[Panel]) -> tuple[Compensation, list[Path]]:
+def _compensation(study: Study, panels: Iterable[Panel]) -> Compensation:
     declared = study.compensation
     if declared.source == "matrix" and declared.path is not None:
-        path = study.folder / declared.path
-        return Compensation(from_file=False, matrix=read_matrix_csv(path, panels)), [path]
+        return Compensation(from_file=False, matrix=read_matrix_csv(study.folder / declared.path, panels))
     is_own = declared.source == "file"
-    return Compensation(from_file=is_own, needed=is_own), []
+    return Compensation(from_file=is_own, needed=is_own)
 
 
 def _digests(

@@ -98,7 +98,7 @@ class Prepared:
 
 def _read(path: Path, reading: Reading, panel: Panel | None) -> tuple[FcsHeader, EventTable]:
     """Return a file's header, with what the panel knows of its channels, and its raw events."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     return panel.known_in(header) if panel else header, raw
 
 

@@ -21,10 +21,11 @@ from immunomon.pipeline.jobs import default_jobs, each
 from immunomon.pipeline.keeping import set_aside_changed, set_aside_left_over
 from immunomon.pipeline.lock import Reason
 from immunomon.pipeline.overriding import accepted, moved_gates, overridden, read_overrides
-from immunomon.pipeline.plan import Plan, Task, make_plan
+from immunomon.pipeline.plan import Plan, Task, make_plan, shown_input
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.scaling import scales_record, with_scales
 from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
+from immunomon.specs.yamlfile import digests_of_what_is_read
 from immunomon.steps.chart import chart
 from immunomon.steps.compare import compare
 from immunomon.steps.cross_check import cross_check
@@ -102,6 +103,7 @@ def _run(
     todo = [task for task in wanted if task.sample.id not in before]
     bench = Bench(plan, folder, control_shelf(plan), settled)
     each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
+    plan = plan.with_problems(bench.shelf.changed)
     results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
     digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
@@ -121,8 +123,10 @@ def _now() -> str:
 
 def _overridden(plan: Plan) -> Plan:
     """Return the plan with what persons decided on single samples."""
-    found = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
-    return replace(plan, overrides=found, tasks=overridden(plan.tasks, found))
+    with digests_of_what_is_read() as texts:
+        found = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
+    read = {shown_input(path, plan.study.folder): digest for path, digest in texts.items()}
+    return replace(plan, overrides=found, tasks=overridden(plan.tasks, found), inputs={**plan.inputs, **read})
 
 
 def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tuple[Plan, SettledBySample]:
@@ -132,12 +136,14 @@ def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tupl
     if not shared:
         return plan, moved
     shelf = control_shelf(plan)
+    changed: dict[str, str] = {}
     each(
         shared,
-        lambda task: look_first(plan, task, folder, shelf=shelf),
+        lambda task: look_first(plan, task, folder, shelf=shelf, changed=changed),
         workers=workers,
         say=lambda *counts: say("looking", *counts),
     )
+    plan = plan.with_problems(changed | shelf.changed)
     tasks, settled = settled_tasks(plan, folder)
     names = {*settled, *moved}
     return replace(plan, tasks=tasks), {name: {**settled.get(name, {}), **moved.get(name, {})} for name in names}
@@ -205,6 +211,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
             "quality": asdict(plan.study.quality),
         },
         "study": dict(_study(plan)),
+        "samples_file": plan.study.samples_file.as_posix(),
         "inputs": dict(plan.inputs),
         "scales": scales_record(plan),
         "warnings": scale_warnings(plan),

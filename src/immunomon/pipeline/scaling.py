@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ChangedFile, ImmunomonError
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.noise import ChannelNoise, MarkerNoise, NoiseBook, NoisyScales
 from immunomon.model.panel import Panel
@@ -42,10 +42,17 @@ def with_scales(plan: Plan, folder: RunFolder, *, workers: int, say: Say) -> Pla
     """Return the plan with what the files of each panel show of their noise, and its tasks keyed by that too.
 
     A file is looked at once; what it showed is kept in the run folder. Where the run is locked, what it was locked with
-    holds for its panels' markers and ranges, whatever files have come since.
+    holds for its panels' markers and ranges, whatever files have come since. A file that no longer has the bytes that
+    were digested has a problem from then on.
     """
+    changed: dict[str, str] = {}
     gated = [task for task in plan.tasks if task.strategy and not task.problem and not task.dropped]
-    each(gated, lambda task: _look(plan, task, folder), workers=workers, say=lambda *counts: say("measuring", *counts))
+    each(
+        gated,
+        lambda task: _look(plan, task, folder, changed),
+        workers=workers,
+        say=lambda *counts: say("measuring", *counts),
+    )
     frozen = books_of_record(folder.read_json(folder.root / "lock.json") or {})
     shown: dict[str, list[tuple[ChannelNoise, ...]]] = {}
     for task in gated:
@@ -56,7 +63,7 @@ def with_scales(plan: Plan, folder: RunFolder, *, workers: int, say: Say) -> Pla
         for task in plan.tasks
     )
     look_keys = {task.sample.id: task.key for task in tasks}
-    return replace(plan, tasks=tasks, books=books, look_keys=look_keys)
+    return replace(plan, tasks=tasks, books=books, look_keys=look_keys).with_problems(changed)
 
 
 def _key(book: NoiseBook) -> list[tuple[object, ...]]:
@@ -68,11 +75,15 @@ def _file(folder: RunFolder, task: Task) -> Path:
     return folder.root / "noise" / f"{task.sample.id}.json"
 
 
-def _look(plan: Plan, task: Task, folder: RunFolder) -> bool:
+def _look(plan: Plan, task: Task, folder: RunFolder, changed: dict[str, str]) -> bool:
     """Measure one file, unless it was measured before; return False if it cannot be read."""
     if _kept(plan, folder, task) is not None:
         return True
-    found = noise_of_task(plan, task)
+    try:
+        found = noise_of_task(plan, task)
+    except ChangedFile as error:
+        changed[task.sample.id] = str(error)
+        return False
     if found is None:
         return False
     data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in found]}
@@ -81,12 +92,15 @@ def _look(plan: Plan, task: Task, folder: RunFolder) -> bool:
 
 
 def noise_of_task(plan: Plan, task: Task) -> tuple[ChannelNoise, ...] | None:
-    """Return what one file of a study shows of its noise; None if it cannot be read: gating it says why."""
+    """Return what one file of a study shows of its noise; None if it cannot be read: gating it says why.
+
+    Raises ChangedFile if it no longer has the bytes that were digested.
+    """
     strategy, panel = plan.strategies[task.strategy or ""], plan.panels[task.sample.panel]
     try:
-        return noise_of_file(
-            task.path, strategy, panel=panel, compensation=plan.compensation, reading=task.sample.reading
-        )
+        return noise_of_file(task.path, strategy, panel=panel, compensation=plan.compensation, reading=task.reading)
+    except ChangedFile:
+        raise
     except (ImmunomonError, OSError):
         return None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ChangedFile, ImmunomonError
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.noise import MarkerNoise, NoisyScales
 from immunomon.model.scales import AnyScale, scale_from_dict, scale_to_dict
@@ -60,8 +60,12 @@ class _Place:
         return self.folder.root / "estimates" / f"{self.task.sample.id}.npz"
 
 
-def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf) -> bool:
-    """Take the first look at one file, unless it was taken before; return False if the file cannot be read."""
+def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf, changed: dict[str, str]) -> bool:
+    """Take the first look at one file, unless it was taken before; return False if the file cannot be read.
+
+    changed: is added to: sample id -> what is wrong, where the file, or a control tube that its gates look at, no
+    longer has the bytes that were digested.
+    """
     place = _Place(folder, task)
     if _kept(place) is not None:
         return True
@@ -71,11 +75,14 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
             plan.strategies[task.strategy or ""],
             panel=plan.panels[task.sample.panel],
             compensation=plan.compensation,
-            reading=task.sample.reading,
+            reading=task.reading,
             book=plan.books.get(task.sample.panel),
             controls=shelf.of(task.sample),
             quality=plan.study.quality,
         )
+    except ChangedFile as error:
+        changed[task.sample.id] = str(error)
+        return False
     except ImmunomonError:
         return False  # the second look says why
     _keep(place, look)

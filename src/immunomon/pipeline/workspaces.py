@@ -63,7 +63,9 @@ def gate_with_workspace(
 
     def one(file: Path) -> tuple[list[Row], list[str]] | str:
         try:
-            header, events = read_fcs(file, data_set=reading.data_set, data_offset=reading.data_offset)
+            header, events = read_fcs(
+                file, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256
+            )
             found = _named(workspace, sample) if sample else find_sample(workspace, header)
             if found.failure:
                 raise ImmunomonError(f"{workspace.path}: {found.failure}")

@@ -6,10 +6,13 @@ mapping are always text, as written.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,10 @@ from immunomon.errors import BadSpec, Problem
 from immunomon.files import read_input
 from immunomon.specs.findings import DataPath, Findings, path_text, shown
 
-__all__ = ["YamlFile", "read_bytes", "read_text", "read_yaml"]
+__all__ = ["YamlFile", "digests_of_what_is_read", "read_bytes", "read_text", "read_yaml"]
+
+# Path -> digest of what is read, while somebody asks for it.
+_DIGESTS: ContextVar[dict[Path, str] | None] = ContextVar("digests", default=None)
 
 _Node = ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
 _MAX_BYTES = 1_000_000
@@ -68,6 +74,30 @@ def _nearest_line(lines: Mapping[DataPath, int], path: DataPath) -> int | None:
     return None
 
 
+@contextmanager
+def digests_of_what_is_read() -> Iterator[dict[Path, str]]:
+    """Collect the SHA-256 of every YAML and CSV file that is read meanwhile, of the very bytes that are parsed.
+
+    A file that is read twice with other bytes is refused by ``read_bytes``: two states of it would be mixed.
+    """
+    digests: dict[Path, str] = {}
+    before = _DIGESTS.set(digests)
+    try:
+        yield digests
+    finally:
+        _DIGESTS.reset(before)
+
+
+def _noted(path: Path, raw: bytes) -> bytes:
+    digests = _DIGESTS.get()
+    if digests is not None:
+        digest = hashlib.sha256(raw).hexdigest()
+        if digests.setdefault(path, digest) != digest:
+            remedy = "wait until nothing writes it, then start again"
+            raise BadSpec([Problem(str(path), None, "", "it was changed while it was being read", remedy)])
+    return raw
+
+
 def read_bytes(path: Path, max_bytes: int) -> bytes:
     """Return a file's bytes; raises BadSpec if it is missing, cannot be read, or is larger than ``max_bytes``."""
     try:
@@ -80,7 +110,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     if len(raw) > max_bytes:
         what = f"larger than {max_bytes / 1e6:g} MB"
         raise BadSpec([Problem(str(path), None, "", what, "this is not a file immunomon reads")])
-    return raw
+    return _noted(path, raw)
 
 
 def read_text(path: Path, max_bytes: int) -> str:

@@ -164,8 +164,8 @@ def _fixed_masks(fixed: PlacedStrategy | None, gated: Gated, task: Task, plan: P
     """Return the populations by gates placed on another file: the same coordinates, whatever has drifted."""
     if fixed is None:
         return {}
-    reading = task.sample.reading
-    header, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset)
+    reading = task.reading
+    header, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     panel = plan.panels[task.sample.panel]
     events = raw.labelled(panel.label_channels(raw.channels))
     own = placed_from_run({"strategy": fixed.name, "axes": _axes(gated), "populations": []}, spillover_of(header))
