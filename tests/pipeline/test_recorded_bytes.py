@@ -57,7 +57,7 @@ def test_a_file_exchanged_during_one_reading_fails_and_the_others_are_gated(
     [(sample_id, reason)] = summary.failed
     assert sample_id.endswith("S02_W4_treg")
     assert "its bytes are not those that were recorded" in reason
-    assert "then run the study again" in reason
+    assert "put the right file there, then start again" in reason
     assert str(own_trial) not in reason
     samples = samples_of(tmp_path / "run")
     assert samples.loc[sample_id, "sha256"] == hashlib.sha256(victim.read_bytes()).hexdigest()

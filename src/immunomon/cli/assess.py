@@ -16,12 +16,14 @@ from immunomon.errors import ImmunomonError
 from immunomon.files import is_there
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.study import Study
-from immunomon.pipeline.folder import write_json, write_table, write_whole
+from immunomon.pipeline.folder import digests_of_what_is_written, write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
-from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.pipeline.plan import shown_inputs
+from immunomon.pipeline.provenance import environment
 from immunomon.specs.analysis import load_analysis
 from immunomon.specs.assessment_tables import AssessmentFiles, load_assessments
 from immunomon.specs.study import load_study
+from immunomon.specs.yamlfile import digests_of_what_is_read
 
 __all__ = ["assess"]
 
@@ -32,22 +34,27 @@ def assess(path: Path, *, study: Path | None, out: Path | None) -> int:
     Raises BadSpec with every problem of the study's files, ImmunomonError if there is nothing to assess or no place to
     write it to.
     """
-    run, declared, folder = _opened(path, study, out)
-    files = load_assessments(declared.folder, _first_infusions(declared))
+    with digests_of_what_is_read() as texts:
+        run, declared, folder = _opened(path, study, out)
+        files = load_assessments(declared.folder, _first_infusions(declared))
+        plan = _plan(declared)
     if not files.tables:
         raise ImmunomonError(
             f"{declared.folder}: there is nothing to assess: no platelets.csv, msc_concentration.csv, antibodies.csv, "
             "viruses.csv or adverse_events.csv here or in its folder assessments; see docs/assessments.md"
         )
     changes = None if run is None else run.table("changes")
-    plan = _plan(declared)
     found = worked_out(declared, files.tables, changes=changes, plan=plan)
-    for name, table in found.tables.items():
-        write_table(folder, name, table)
-    page = markdown(found.tables, found.facts, declared.assessments)
-    write_whole(folder / "assessments.md", page.encode("utf-8"))
-    write_json(folder / "pages.json", _pages(run, declared, found))
-    write_json(folder / "assessments.json", _record(run, declared, files, found=found, plan=plan))
+    with digests_of_what_is_written(folder) as written:
+        for name, table in found.tables.items():
+            write_table(folder, name, table)
+        page = markdown(found.tables, found.facts, declared.assessments)
+        write_whole(folder / "assessments.md", page.encode("utf-8"))
+        write_json(folder / "pages.json", _pages(run, declared, found))
+    record = _record(run, declared, files, found=found, plan=plan)
+    texts_read = shown_inputs(texts, declared.folder)
+    more = {"study_sha256": texts_read.get("study.yaml"), "read": texts_read, "files": written}
+    write_json(folder / "assessments.json", {**record, **more})
     _say(found, folder)
     return 0
 
@@ -95,7 +102,6 @@ def _record(
         "format": "immunomon.assessments/1",
         "rules": asdict(study.assessments),
         "plan_digest": None if plan is None else plan.digest,
-        "study_sha256": file_digest(study.folder / "study.yaml"),
         "inputs": {files.paths[name].name: digest for name, digest in sorted(files.digests.items())},
         "run_digest": None if run is None else run.record.get("digest"),
         "facts": dict(found.facts),

@@ -14,10 +14,12 @@ from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import is_there
 from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
-from immunomon.pipeline.folder import write_json, write_table, write_whole
+from immunomon.pipeline.folder import digests_of_what_is_written, write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
-from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.pipeline.plan import shown_inputs
+from immunomon.pipeline.provenance import environment
 from immunomon.specs.analysis import load_analysis
+from immunomon.specs.yamlfile import digests_of_what_is_read
 from immunomon.statistics.analyse import Analysis, analyse
 from immunomon.statistics.facts import Facts, facts_of
 from immunomon.statistics.measured import Measured
@@ -35,7 +37,8 @@ def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed
     """Write the statistics of a run into a folder and return 0; raises ImmunomonError if it is not finished."""
     opened = open_run(run)
     facts = facts_of(opened.record)
-    declared = plan_for(opened, plan, facts)
+    with digests_of_what_is_read() as texts:
+        declared = plan_for(opened, plan, facts)
     folder = out or run / "statistics"
     with stages() as say:
         found = analyse(tables_of(opened), facts, declared, seed=seed, progress=say)
@@ -45,14 +48,17 @@ def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed
 
             rows = bayesian(found.measured, seed=seed, progress=say)
             tables["over_time"] = pd.concat([tables["over_time"], rows], ignore_index=True)
-    for name, table in tables.items():
-        write_table(folder, name, table)
-    _write_forests(folder, tables["estimates"], declared)
-    _write_trajectories(folder, found)
-    page = summary(found.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
-    write_whole(folder / "summary.md", page.encode("utf-8"))
-    record = _record(run, found, declared, seed)
-    write_json(folder / "analysis.json", record)
+    with digests_of_what_is_written(folder) as written:
+        for name, table in tables.items():
+            write_table(folder, name, table)
+        _write_forests(folder, tables["estimates"], declared)
+        _write_trajectories(folder, found)
+        page = summary(found.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
+        write_whole(folder / "summary.md", page.encode("utf-8"))
+    record = _record(opened, found, declared, seed)
+    write_json(
+        folder / "analysis.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
+    )
     _say(found, declared, folder)
     return 0
 
@@ -153,7 +159,7 @@ def declared_order(plan: AnalysisPlan) -> tuple[str, ...]:
     return tuple(one.name for one in plan.all_endpoints)
 
 
-def _record(run: Path, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
+def _record(run: Run, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
     """Return what made these statistics: plan and its digest, run, seed, software."""
     from dataclasses import asdict
 
@@ -162,7 +168,7 @@ def _record(run: Path, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[s
         "plan_digest": plan.digest,
         "plan": json.loads(json.dumps(asdict(plan), default=str)),
         "absent": [one.name for one in found.measured.absent],
-        "run_digest": file_digest(run / "run.json"),
+        "run_digest": run.record_sha256,
         "seed": seed,
         **environment(),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,9 +23,11 @@ from immunomon.mechanism.page import markdown, mechanism_page
 from immunomon.mechanism.within import LAG_NAMES
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.assessments import ASSESSMENT_TABLES
-from immunomon.pipeline.folder import write_json, write_table, write_whole
+from immunomon.pipeline.folder import digests_of_what_is_written, write_json, write_table, write_whole
 from immunomon.pipeline.opened import Run, open_run
+from immunomon.pipeline.plan import shown_inputs
 from immunomon.pipeline.provenance import environment, file_digest
+from immunomon.specs.yamlfile import digests_of_what_is_read
 from immunomon.statistics.facts import facts_of
 
 if TYPE_CHECKING:
@@ -44,20 +48,25 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
 
     opened = open_run(run)
     facts = facts_of(opened.record)
-    declared = plan_for(opened, plan, facts)
+    with digests_of_what_is_read() as texts:
+        declared = plan_for(opened, plan, facts)
     folder = out or run / "mechanism"
-    assessed = _assessed(opened)
+    assessed, digests = _assessed(opened)
     found = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
-    for name, table in found.tables.items():
-        write_table(folder, name, table)
-    for name, figure in _figures(found):
-        write_whole(folder / f"{name}.png", png_of(figure))
-    page = mechanism_page(found.joined, found.tables)
-    text = markdown(page, str(opened.study["name"]), declared.digest)
-    write_whole(folder / "mechanism.md", text.encode("utf-8"))
-    pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
-    write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
-    write_json(folder / "mechanism.json", _record(run, declared, seed))
+    with digests_of_what_is_written(folder) as written:
+        for name, table in found.tables.items():
+            write_table(folder, name, table)
+        for name, figure in _figures(found):
+            write_whole(folder / f"{name}.png", png_of(figure))
+        page = mechanism_page(found.joined, found.tables)
+        text = markdown(page, str(opened.study["name"]), declared.digest)
+        write_whole(folder / "mechanism.md", text.encode("utf-8"))
+        pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
+        write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
+    record = _record(opened, declared, seed, digests)
+    write_json(
+        folder / "mechanism.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
+    )
     measured = found.joined.measured
     for one in measured.absent:
         if one.name in declared.primary.endpoints:
@@ -68,15 +77,20 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     return 0
 
 
-def _assessed(run: Run) -> dict[str, pd.DataFrame]:
-    """Return the tables of ``immunomon assess`` that are needed; refuse those of other files than the study has."""
+def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Return the tables of ``immunomon assess`` that are needed, and the digests of the bytes they were read from.
+
+    Those of other files than the study has, and those that were changed since they were written, are refused.
+    """
     folder = run.folder / "assessments"
     remedy = f"make it with: immunomon assess {run.folder}"
     if not (folder / _RECORD).is_file():
         raise ImmunomonError(f"{folder}: no platelet response is known here; {remedy}")
     try:
-        inputs = dict(json.loads((folder / _RECORD).read_text(encoding="utf-8"))["inputs"])
-        tables = {name: _table(folder, name) for name in NEEDED}
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        inputs, written = dict(record["inputs"]), dict(record.get("files") or {})
+        data = {name: (folder / f"{name}.parquet").read_bytes() for name in NEEDED}
+        tables = {name: _table(name, data[name]) for name in NEEDED}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
     if "platelets.csv" not in inputs:
@@ -84,12 +98,16 @@ def _assessed(run: Run) -> dict[str, pd.DataFrame]:
     changed = [name for name, digest in inputs.items() if _differs(run, name, digest)]
     if changed:
         raise ImmunomonError(f"{folder}: {', '.join(changed)} changed since; {remedy}")
-    return tables
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
+    other = [name for name, digest in digests.items() if written.get(f"{name}.parquet", digest) != digest]
+    if other:
+        raise ImmunomonError(f"{folder}: {', '.join(other)} changed since immunomon assess wrote it; {remedy}")
+    return tables, digests
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
+def _table(name: str, data: bytes) -> pd.DataFrame:
     contract = ASSESSMENT_TABLES[name]
-    table = pd.read_parquet(folder / f"{name}.parquet")
+    table = pd.read_parquet(io.BytesIO(data))
     lacking = [column for column in contract.names if column not in table.columns]
     if lacking:
         raise ValueError(f"{name} has no column {', '.join(lacking)}")
@@ -103,13 +121,13 @@ def _differs(run: Run, name: str, digest: str) -> bool:
     return path is not None and file_digest(path) != digest
 
 
-def _record(run: Path, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
+def _record(run: Run, plan: AnalysisPlan, seed: int, assessments: dict[str, str]) -> dict[str, Any]:
     """Return what made these tables: plan, run, assessments, seed, software."""
     return {
         "format": "immunomon.mechanism/1",
         "plan_digest": plan.digest,
-        "run_digest": file_digest(run / "run.json"),
-        "assessments": {name: file_digest(run / "assessments" / f"{name}.parquet") for name in NEEDED},
+        "run_digest": run.record_sha256,
+        "assessments": assessments,
         "seed": seed,
         **environment(),
     }

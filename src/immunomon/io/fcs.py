@@ -100,7 +100,7 @@ def _recorded(file: BinaryIO, path: Path, size: int, sha256: str) -> BinaryIO:
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
         what = f"its bytes are not those that were recorded (SHA-256 {sha256[:12]}..., now {digest[:12]}...)"
-        raise ChangedFile(path, f"{what}: it was changed or exchanged", "put it right, then run the study again")
+        raise ChangedFile(path, f"{what}: it was changed or exchanged", "put the right file there, then start again")
     return io.BytesIO(data)
 
 

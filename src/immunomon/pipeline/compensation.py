@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -86,19 +86,21 @@ def from_controls(
     """
     controls, notes = _sorted_out(controls)
     tubes = [path for path in (controls.unstained, *controls.also_unstained) if path is not None]
-    dark = [read_fcs(path)[1] for path in tubes]
+    digests = {path: _digest(path) for path in (*tubes, *(path for path, _ in controls.files))}
+    dark = [read_fcs(path, sha256=digests[path])[1] for path in tubes]
     detectors: tuple[str, ...] = ()
     for path, events in zip(tubes, dark, strict=True):
         detectors = _same_detectors(path, events, detectors)
     negatives, limits = dark[0] if dark else None, ControlLimits()
-    if negatives is None and (negatives := _own_negatives([path for path, _ in controls.files])) is not None:
+    if negatives is None and (negatives := _own_negatives(controls, digests)) is not None:
         limits = replace(limits, separation=limits.separation_pooled)
         notes += (f"no unstained tube: {negatives.count} events that the controls do not stain serve in its place",)
     judged: list[GoodControl | RefusedControl] = []
     for number, (path, said) in enumerate(controls.files, start=1):
-        header, events = read_fcs(path)
+        header, events = read_fcs(path, sha256=digests[path])
         detectors = _same_detectors(path, events, detectors)
         label = _label(path, header, said=said, panel=controls.panel, detectors=detectors)
+        label = replace(label, digest=digests[path] or "")
         judged.append(_judged(events, label, detectors, unstained=negatives, panel=controls.panel, limits=limits))
         if progress:
             progress(path.name, number, len(controls.files))
@@ -115,7 +117,8 @@ def from_controls(
         notes += ("no row of autofluorescence: the cells' own light is known from an unstained tube (--unstained)",)
     if controls.also_unstained and not unmix:
         notes += tuple(f"{path.name}: one unstained tube is enough here; not used" for path in controls.also_unstained)
-    label_of_unstained = None if controls.unstained is None else _label_of_unstained(controls.unstained)
+    tube = controls.unstained
+    label_of_unstained = None if tube is None else ControlLabel(tube.name, "", digest=digests[tube] or "")
     return ControlsResult(estimate, kept, refused, missing, detectors, label_of_unstained, notes)
 
 
@@ -136,13 +139,21 @@ def _sorted_out(controls: Controls) -> tuple[Controls, tuple[str, ...]]:
     return replace(controls, files=files, unstained=tubes[0] if tubes else None, also_unstained=tubes[1:]), notes
 
 
-def _own_negatives(files: Sequence[Path]) -> EventTable | None:
+def _digest(path: Path) -> str | None:
+    try:
+        return file_digest(path)
+    except OSError:
+        return None  # reading it says why
+
+
+def _own_negatives(controls: Controls, digests: Mapping[Path, str | None]) -> EventTable | None:
     """Return what the controls do not stain, pooled: a stain in one tube is rare among the negatives of all."""
     known: EventTable | None = None
+    files = [path for path, _ in controls.files]
     for _ in range(_ROUNDS if len(files) > 1 else 0):
         parts: list[EventTable] = []
         for path in files:
-            raw = read_fcs(path)[1]
+            raw = read_fcs(path, sha256=digests[path])[1]
             plain = tuple(Channel(channel.detector) for channel in raw.channels)  # $PnS differs from stain to stain
             detectors = fluorescence_detectors(plain)
             if detectors and plain == (parts[0].channels if parts else plain):
@@ -166,10 +177,6 @@ def _chosen(
     wanted = {control.label.fluorochrome for control in refused} | {m.fluorochrome for m in _markers(panel)}
     missing = tuple(sorted(wanted - {control.label.fluorochrome for control in kept} - {""}))
     return kept, tuple(refused), missing
-
-
-def _label_of_unstained(path: Path) -> ControlLabel:
-    return ControlLabel(path.name, "", digest=file_digest(path))
 
 
 def _same_detectors(path: Path, events: EventTable, detectors: tuple[str, ...]) -> tuple[str, ...]:
@@ -198,8 +205,8 @@ def _label(path: Path, header: FcsHeader, *, said: str, panel: Panel | None, det
     for told_by, text in texts:
         meant = stain_named_in(text, names) or (text if told_by == "said" else None)
         if meant:
-            return ControlLabel(path.name, meant, _own(meant, panel, detectors), file_digest(path), told_by)
-    return ControlLabel(path.name, "", "", file_digest(path))
+            return ControlLabel(path.name, meant, _own(meant, panel, detectors), told_by=told_by)
+    return ControlLabel(path.name, "")
 
 
 def _spellings(panel: Panel | None) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,32 @@ from immunomon.errors import ImmunomonError, NotARunFolder, RunFolderInUse
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "write_json", "write_table", "write_whole"]
+__all__ = ["RunFolder", "digests_of_what_is_written", "write_json", "write_table", "write_whole"]
 
 RUN_FORMAT = "immunomon.run/1"
+# Path -> digest of what is written, while somebody asks for it.
+_DIGESTS: ContextVar[dict[Path, str] | None] = ContextVar("digests", default=None)
+
+
+@contextmanager
+def digests_of_what_is_written(folder: Path) -> Iterator[dict[str, str]]:
+    """Collect the SHA-256 of every file that is written below a folder meanwhile, by its path there.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name, digests_of_what_is_written(Path(name)) as digests:
+    ...     write_whole(Path(name, "tables", "a.csv"), b"percent")
+    >>> {name: digest[:8] for name, digest in digests.items()}
+    {'tables/a.csv': 'fd86717a'}
+    """
+    written: dict[Path, str] = {}
+    digests: dict[str, str] = {}
+    before = _DIGESTS.set(written)
+    try:
+        yield digests
+    finally:
+        _DIGESTS.reset(before)
+        inside = (path for path in written if path.is_relative_to(folder))
+        digests |= {path.relative_to(folder).as_posix(): written[path] for path in sorted(inside)}
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -28,6 +53,8 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
+        if (written := _DIGESTS.get()) is not None:
+            written[path] = hashlib.sha256(data).hexdigest()
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -17,13 +17,12 @@ from immunomon.model.normalisation import NORMALISED_FREQUENCIES, Normalisation,
 from immunomon.model.scales import AnyScale
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import RoleKind
-from immunomon.pipeline.folder import RunFolder
+from immunomon.pipeline.folder import RunFolder, digests_of_what_is_written
 from immunomon.pipeline.gated import Gated, read_gated
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.normalised_tables import PanelLearned, judgement, normalised_frequencies, normalised_medians
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.plan import Plan, Task, make_plan
-from immunomon.pipeline.provenance import file_digest
 from immunomon.steps.normalise import BridgeCells, learn
 from immunomon.steps.transform import resolve_scales
 
@@ -89,12 +88,14 @@ def normalise_run(
             ignore_index=True,
         )
     target = RunFolder(out if out is not None else opened.folder)
-    for name, table in tables.items():
-        target.write_table(name, table)
+    with digests_of_what_is_written(target.root) as written:
+        for name, table in tables.items():
+            target.write_table(name, table)
     if not regate:  # what an earlier call left is not of these maps
         for suffix in (".parquet", ".csv"):
             target.table_file(NORMALISED_FREQUENCIES.name, suffix).unlink(missing_ok=True)
-    target.write_json(target.root / "normalisation.json", _record(opened, declared, learned, target, tables), indent=1)
+    record = _record(opened, declared, learned, written)
+    target.write_json(target.root / "normalisation.json", record, indent=1)
     return Normalised(target.root, learned, tables)
 
 
@@ -199,9 +200,9 @@ def _record(
     run: Run,
     declared: Normalisation,
     learned: tuple[PanelLearned, ...],
-    target: RunFolder,
-    tables: Mapping[str, pd.DataFrame],
+    written: Mapping[str, str],
 ) -> dict[str, object]:
+    tables = {path: digest for path, digest in written.items() if path.endswith(".parquet")}
     return {
         "format": NORMALISATION_FORMAT,
         "run_digest": run.record["digest"],
@@ -209,5 +210,6 @@ def _record(
         "quantiles": declared.quantiles,
         "min_cells": declared.min_cells,
         "panels": [one.to_dict() for one in learned],
-        "tables": {name: file_digest(target.table_file(name, ".parquet")) for name in tables},
+        "tables": {Path(path).stem: digest for path, digest in tables.items()},
+        "files": dict(written),
     }

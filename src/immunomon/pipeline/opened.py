@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,15 @@ _MORE_TABLES = (DOUBTS.name, QUALITY.name, RESPONSES.name, STEADINESS.name, *_NO
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A finished run: its folder, its record (``run.json``), and the study it was made from, if that is at hand."""
+    """A finished run: its folder, its record (``run.json``), and the study it was made from, if that is at hand.
+
+    record_sha256: of the bytes that the record was read from.
+    """
 
     folder: Path
     record: Mapping[str, Any]
     study_folder: Path | None = None
+    record_sha256: str = ""
 
     def __repr__(self) -> str:
         return f"Run({self.study['name']}: {', '.join(self.panels)}; {len(self.record['files'])} files)"
@@ -175,11 +180,13 @@ def open_run(folder: str | Path, study: str | Path | None = None) -> Run:
     if named is not None and named.name == "study.yaml":
         named = named.parent
     try:
-        record = json.loads((root / "run.json").read_text(encoding="utf-8"))
+        data = (root / "run.json").read_bytes()
+        record = json.loads(data.decode("utf-8"))
         name = record["study"]["name"]
     except (OSError, ValueError, KeyError, TypeError):
         raise ImmunomonError(f"{root}: there is no finished run here; make it with: immunomon run STUDY") from None
     if named is not None and not (named / "study.yaml").is_file():
         raise ImmunomonError(f"{named}: there is no study.yaml here; name the folder of the study '{name}'")
     above = root.resolve().parent
-    return Run(root, record, named or (above if (above / "study.yaml").is_file() else None))
+    study_folder = named or (above if (above / "study.yaml").is_file() else None)
+    return Run(root, record, study_folder, hashlib.sha256(data).hexdigest())

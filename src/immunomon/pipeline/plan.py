@@ -26,7 +26,7 @@ from immunomon.specs.strategy import load_strategy
 from immunomon.specs.study import load_study
 from immunomon.specs.yamlfile import digests_of_what_is_read
 
-__all__ = ["Plan", "Task", "make_plan", "shown_input"]
+__all__ = ["Plan", "Task", "make_plan", "shown_input", "shown_inputs"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
         _task(sample, folder / sample.file, found, study=study, panels=panels, strategies=strategies, how=compensation)
         for sample, found in zip(samples, digests, strict=True)
     )
-    inputs = {shown_input(path, study.folder): digest for path, digest in texts.items()}
+    inputs = shown_inputs(texts, study.folder)
     tasks = _with_controls(tasks, strategies)
     return Plan(study, study_file, panels, strategies, compensation, tasks, inputs)
 
@@ -151,6 +151,11 @@ def shown_input(path: Path, folder: Path) -> str:
         return path.resolve().relative_to(folder.resolve()).as_posix()
     except ValueError:
         return f"shipped:{path.parent.name}/{path.name}"
+
+
+def shown_inputs(digests: Mapping[Path, str], folder: Path) -> dict[str, str]:
+    """Return the digests of what was read, each by what the file is called in a record."""
+    return {shown_input(path, folder): digest for path, digest in digests.items()}
 
 
 def _compensation(study: Study, panels: Iterable[Panel]) -> Compensation:

@@ -21,7 +21,7 @@ from immunomon.pipeline.jobs import default_jobs, each
 from immunomon.pipeline.keeping import set_aside_changed, set_aside_left_over
 from immunomon.pipeline.lock import Reason
 from immunomon.pipeline.overriding import accepted, moved_gates, overridden, read_overrides
-from immunomon.pipeline.plan import Plan, Task, make_plan, shown_input
+from immunomon.pipeline.plan import Plan, Task, make_plan, shown_inputs
 from immunomon.pipeline.provenance import environment, file_digest
 from immunomon.pipeline.scaling import scales_record, with_scales
 from immunomon.pipeline.settling import look_first, needs_first_look, settled_tasks
@@ -125,7 +125,7 @@ def _overridden(plan: Plan) -> Plan:
     """Return the plan with what persons decided on single samples."""
     with digests_of_what_is_read() as texts:
         found = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
-    read = {shown_input(path, plan.study.folder): digest for path, digest in texts.items()}
+    read = shown_inputs(texts, plan.study.folder)
     return replace(plan, overrides=found, tasks=overridden(plan.tasks, found), inputs={**plan.inputs, **read})
 
 
