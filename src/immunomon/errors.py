@@ -107,7 +107,7 @@ class BadFcs(ImmunomonError):
 
 
 class ChangedFile(BadFcs):
-    """An FCS file does not have, or no longer has, the bytes whose digest was recorded; nothing is read from it."""
+    """An FCS file does not have the bytes whose digest was recorded, or can no longer be read to compare them."""
 
 
 class BadSpillover(ImmunomonError):

@@ -89,7 +89,7 @@ def _opened(path: Path, sha256: str | None = None) -> Iterator[OpenFile]:
     except OSError as error:
         raise fault(path, f"it cannot be read ({error})", "copy it to another disk") from error
     except MemoryError as error:
-        raise BadFcs(
+        raise fault(
             path, "its events do not fit into memory", "close other programs, or use a larger machine"
         ) from error
 
