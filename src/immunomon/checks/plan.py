@@ -18,7 +18,7 @@ PLAN = "analysis.yaml"
 
 def _denominators(strategy: GatingStrategy) -> dict[str, set[str]]:
     """Return of each population what its percent is of: its parent, and what the strategy reports."""
-    return {one.id: {one.parent, *strategy.denominators.get(one.id, ())} for one in strategy}
+    return {population.id: set(strategy.denominators_of(population.id)) for population in strategy}
 
 
 def check_analysis_plan(

@@ -111,7 +111,7 @@ def _planned(
 
 def _quantities(strategy: GatingStrategy, panel: str, *, counted: bool) -> Iterator[Quantity]:
     for population in strategy:
-        for denominator in dict.fromkeys((population.parent, *strategy.denominators.get(population.id, ()))):
+        for denominator in strategy.denominators_of(population.id):
             yield Quantity(panel, population.id, "percent", denominator)
         if counted and _LYMPHOCYTES in (population.id, *strategy.ancestors(population.id)):
             yield Quantity(panel, population.id, "cells_per_ul")

@@ -18,9 +18,9 @@ class Measured:
 
     counts: population id -> events, None if its gate was not placed. medians: population id -> marker -> median of the
     compensated intensity, None if the population is empty. methods, failures: population id -> how it was gated, or
-    why it was not. detectors: marker -> detector. gate_errors: population id -> standard error from the placement of
-    its gate, in events of its parent; border_errors: the same from how finely it can be told where the border ought to
-    lie. sources, notes: population id -> what set its gate, and what was done instead.
+    why it was not. detectors: marker -> detector. gate_errors: population id -> denominator -> standard error of the
+    log-odds from where the gates lie; border_errors: the same from how finely it can be told where their borders ought
+    to lie. sources, notes: population id -> what set its gate, and what was done instead.
     outliers: populations whose own estimate of the gate was out of line with the other samples' and not followed.
     doubts: population id -> what speaks against its gate; of ``root``, against the file. placed_by: population id ->
     what set the least sure coordinate of its gate.
@@ -32,8 +32,8 @@ class Measured:
     methods: Mapping[str, str]
     failures: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, str] = field(default_factory=dict)
-    gate_errors: Mapping[str, float] = field(default_factory=dict)
-    border_errors: Mapping[str, float] = field(default_factory=dict)
+    gate_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    border_errors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     outliers: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class Measured:
             "methods": dict(self.methods),
             "failures": dict(self.failures),
             "detectors": dict(self.detectors),
-            "gate_errors": dict(self.gate_errors),
-            "border_errors": dict(self.border_errors),
+            "gate_errors": {name: dict(errors) for name, errors in self.gate_errors.items()},
+            "border_errors": {name: dict(errors) for name, errors in self.border_errors.items()},
             "sources": dict(self.sources),
             "notes": dict(self.notes),
             "outliers": list(self.outliers),

@@ -116,7 +116,11 @@ POPULATIONS = Table(
         ("gate_source", "string", "what set the gate: the method, a control tube, a fallback, other samples, a person"),
         ("gate_note", "string", "what was done otherwise than declared, and why; missing if nothing"),
         ("gate_outlier", "boolean", "whether its own estimate was out of line with other samples', and not followed"),
-        ("gate_se_percent", "Float64", "standard error of percent_of_parent from the gate's place; 0 if declared"),
+        (
+            "gate_se_percent",
+            "Float64",
+            "standard error of percent_of_parent from the places of all gates above; 0 if declared",
+        ),
         *_STATUS,
         *_TRUST,
     ),
@@ -138,7 +142,7 @@ FREQUENCIES = Table(
         (
             "gate_se",
             "Float64",
-            "standard error of the log-odds from the gates' places, from the population up to the denominator",
+            "standard error of the log-odds from the places of all gates that the fraction rests on",
         ),
         (
             "border_se",

@@ -135,3 +135,13 @@ class GatingStrategy:
     def ancestors(self, population_id: str) -> tuple[str, ...]:
         """Return the ids from the parent up to the root."""
         return tuple(reversed(self.path(population_id).strip("/").split("/")[:-1]))
+
+    def denominators_of(self, population_id: str) -> tuple[str, ...]:
+        """Return what a population is given in percent of: its parent first, then what the strategy reports it in.
+
+        >>> tree = (Population("a", "A", "root", GateDeclaration("interval"), "inside"),)
+        >>> GatingStrategy("s", "S", 1, None, tree).denominators_of("a")
+        ('root',)
+        """
+        parent = self.population(population_id).parent
+        return tuple(dict.fromkeys((parent, *self.denominators.get(population_id, ()))))

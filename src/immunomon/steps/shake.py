@@ -1,130 +1,202 @@
-"""Shake: how many events a population would win or lose if its gate lay elsewhere by as much as is uncertain."""
+"""Shake: how far a frequency would move if the borders it rests on lay elsewhere by as much as is uncertain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.gates import gate_method
+from immunomon.kernels.intervals import log_odds
 from immunomon.model.events import EventTable
 from immunomon.model.gatetree import GateTree, PlacedPopulation
-from immunomon.model.geometry import Boolean
+from immunomon.model.geometry import Boolean, Gate
 from immunomon.model.members import members
 from immunomon.model.placement import Movable, Resolved
 from immunomon.model.scales import AnyScale
-from immunomon.model.strategy import GatingStrategy, Population
+from immunomon.model.strategy import ROOT, GatingStrategy
 
 __all__ = ["Shaken", "shake"]
 
 Mask = NDArray[np.bool_]
-# A gate moved one way and the other, and how much of half the difference is its own error and its border's.
-Move = tuple[Mask, Mask, float, float]
+Counts = NDArray[np.int64]
+Scales = Mapping[str, AnyScale]
+Errors = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Shaken:
-    """Standard errors in events of the parent, by population.
+    """Standard errors of the log-odds of each population in its denominators: population -> denominator -> error.
 
-    gate_errors: from the place of the gate in this sample. border_errors: from how finely the method can tell where
-    the border ought to lie, from cells of others that the parent's gate is known to hold, from events that the method
-    knows it cannot tell from the population's (``unseen``), and from the share of the parent that it lets in as
-    ``background``; the same way in every sample, so that they are no part of a change.
+    gate_errors: from where the gates lie in this sample. border_errors: from how finely the methods can tell where
+    their borders ought to lie, from cells of others that a parent's gate is known to hold (``impurity``), from events
+    that a method knows it cannot tell from the population's (``unseen``), and from the share of the parent that it lets
+    in as ``background``; the same way in every sample, so that they are no part of a change.
     """
 
-    gate_errors: Mapping[str, float]
-    border_errors: Mapping[str, float]
+    gate_errors: Errors
+    border_errors: Errors
 
 
-def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Mapping[str, AnyScale]) -> Shaken:
-    """Return each population's standard errors from its gate, in events of its parent.
+@dataclass(frozen=True)
+class _Border:
+    """A coordinate that one gate or several have: population -> its gate with the coordinate moved down, and up.
+
+    gate_share, border_share: how much of the step is the error of its place, and how much its resolution.
+    """
+
+    moved: Mapping[str, tuple[Gate, Gate]]
+    gate_share: float
+    border_share: float
+
+
+def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Scales) -> Shaken:
+    """Return each population's standard errors from all gates on its path, for its parent and declared denominators.
 
     tree: placed on ``events`` (display scale). Each coordinate of a gate is moved to either side, by its standard error
-    or by its resolution, whichever is larger; half the difference in events, in proportion, is that coordinate's share;
-    shares add up in squares (the delta method with the density seen in the data itself). The parent is held; a boolean
-    population has the share of each population it is made of. A gate that was declared has no such error: 0.
+    or by its resolution, whichever is larger, and every population below it or made of it is counted again: a border
+    that hardly touches a large population may move much of a rare one inside it. Half the difference in log-odds, in
+    proportion, is that coordinate's share; shares add up in squares (the delta method with the density seen in the data
+    itself). A coordinate that several populations have is moved in all of them at once. A gate that was declared has no
+    such error. A denominator that does not hold the population has no log-odds, and no entry.
 
     >>> from immunomon.model.events import Channel, Scale
-    >>> from immunomon.model.strategy import GateDeclaration
+    >>> from immunomon.model.strategy import GateDeclaration, Population
     >>> events = EventTable(np.array([[0.2], [0.8]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     >>> declared = Population("t", "T", "root", GateDeclaration("interval", {"axis": "CD3", "low": 0.5}), "inside")
     >>> placed = PlacedPopulation("t", "T", "root", "/t", "interval", None)
     >>> tree = GateTree("s", 2, {}, (placed,), {"t": np.array([False, True])})
     >>> shake(tree, events, GatingStrategy("s", "S", 1, None, (declared,)), scales={}).gate_errors
-    {'t': 0.0}
+    {'t': {'root': 0.0}}
     """
-    moved: dict[str, list[Move]] = {}
-    gate_errors: dict[str, float] = {}
-    border_errors: dict[str, float] = {}
-    for placed in tree.populations:
-        if placed.id in tree.memberships:
-            parent = tree.mask(placed.parent)
-            assert parent is not None
-            moved[placed.id] = list(_moved(placed, strategy.population(placed.id), parent, tree, events, scales, moved))
-            halves = [(np.count_nonzero(up) - np.count_nonzero(down)) / 2 for down, up, _, _ in moved[placed.id]]
-            gate_errors[placed.id] = _root(
-                [half * move[2] for half, move in zip(halves, moved[placed.id], strict=True)]
-            )
-            held = np.count_nonzero(tree.memberships[placed.id])
-            diluted = _impurity(tree, placed.parent) * held
-            unseen = placed.facts.get("unseen", 0.0) * held
-            background = placed.facts.get("background", 0.0) * np.count_nonzero(parent)
-            borders = [half * move[3] for half, move in zip(halves, moved[placed.id], strict=True)]
-            border_errors[placed.id] = _root([diluted, unseen, background, *borders])
+    borders = _borders(tree, strategy, scales)
+    sizes = {name: tree.size(name) or 0 for name in (ROOT, *tree.memberships)}
+    counts = _counted_again(tree, events, borders, sizes)
+    thinned = _thinned(tree, sizes)
+    gate_shares = np.array([border.gate_share for border in borders])
+    border_shares = np.array([border.border_share for border in borders])
+    gate_errors: Errors = {name: {} for name in tree.memberships}
+    border_errors: Errors = {name: {} for name in tree.memberships}
+    for name, denominator, between in _fractions(tree, strategy):
+        moved = log_odds(counts[name], counts[denominator])
+        halves = (moved[:, 1] - moved[:, 0]) / 2
+        # A fraction's relative error, and its complement's, make up the error of the log-odds.
+        count, total = sizes[name], sizes[denominator]
+        diluted = _root([thinned[each] for each in between]) * (total + 1) / (total - count + 0.5)
+        gate_errors[name][denominator] = _root(halves * gate_shares)
+        border_errors[name][denominator] = _root([diluted, *(halves * border_shares)])
     return Shaken(gate_errors, border_errors)
 
 
-def _root(shares: Sequence[float]) -> float:
+def _root(shares: Sequence[float] | NDArray[np.float64]) -> float:
     return float(np.sqrt(np.sum(np.square(shares))))
 
 
-def _moved(
-    placed: PlacedPopulation,
-    declared: Population,
-    parent: Mask,
-    tree: GateTree,
-    events: EventTable,
-    scales: Mapping[str, AnyScale],
-    before: Mapping[str, list[Move]],
-) -> list[Move]:
-    """Return for each uncertain coordinate the members with the gate moved down, and up."""
-    shape = placed.gate
-    if isinstance(shape, Boolean):
-        return [
-            (_combined(shape, tree, parent, name, down), _combined(shape, tree, parent, name, up), own, border)
-            for name in shape.of
-            for down, up, own, border in before.get(name, [])
-        ]
-    method: object = gate_method(declared.gate)
-    if not placed.errors or not isinstance(method, Movable):
-        return []
-    resolution = _resolution(method)
-    pairs: list[Move] = []
-    for name in dict.fromkeys((*method.coordinates, *resolution)):
-        own, border = placed.errors.get(name, 0.0), resolution.get(name, 0.0)
-        step = max(own, border)
-        if step <= 0 or name not in placed.facts:
+def _fractions(tree: GateTree, strategy: GatingStrategy) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield population, denominator, and the populations from the one up to the other, which is left out."""
+    for name in tree.memberships:
+        path = (name, *strategy.ancestors(name), ROOT)
+        for denominator in strategy.denominators_of(name):
+            if denominator in path[1:]:
+                yield name, denominator, path[: path.index(denominator)]
+
+
+def _borders(tree: GateTree, strategy: GatingStrategy, scales: Scales) -> list[_Border]:
+    """Return the uncertain coordinates of all placed gates, each once."""
+    borders: dict[tuple[str, str], _Border] = {}
+    for placed in tree.populations:
+        declared = strategy.population(placed.id)
+        method: object = gate_method(declared.gate)
+        if placed.id not in tree.memberships or not placed.errors or not isinstance(method, Movable):
             continue
-        low, high = (
-            method.at({**placed.facts, name: placed.facts[name] + way * step}, scales)[declared.keep]
-            for way in (-1.0, 1.0)
-        )
-        pairs.append((members(low, events, parent), members(high, events, parent), own / step, border / step))
-    return pairs
+        resolution = method.resolution if isinstance(method, Resolved) else {}
+        for name in dict.fromkeys((*method.coordinates, *resolution)):
+            own, border = placed.errors.get(name, 0.0), resolution.get(name, 0.0)
+            step = max(own, border)
+            if step <= 0 or name not in placed.facts:
+                continue
+            down, up = (
+                method.at({**placed.facts, name: placed.facts[name] + way * step}, scales)[declared.keep]
+                for way in (-1.0, 1.0)
+            )
+            key = strategy.gate_id(placed.id), name
+            before = borders[key].moved if key in borders else {}
+            borders[key] = _Border({**before, placed.id: (down, up)}, own / step, border / step)
+    return list(borders.values())
 
 
-def _impurity(tree: GateTree, population: str) -> float:
-    """Return the share of a population's events that its gate holds of others, where its method knows."""
-    found = (placed.facts.get("impurity", 0.0) for placed in tree.populations if placed.id == population)
-    return next(found, 0.0)
+def _counted_again(
+    tree: GateTree, events: EventTable, borders: Sequence[_Border], sizes: Mapping[str, int]
+) -> dict[str, Counts]:
+    """Return population -> events in it with each border moved down, and up: (borders, 2)."""
+    counts = {name: np.full((len(borders), 2), size, dtype=np.int64) for name, size in sizes.items()}
+    changing = _changing(tree, events, borders)
+    rows = np.flatnonzero(changing)
+    if not rows.size:
+        return counts
+    held = {name: mask[rows] for name in sizes if (mask := tree.mask(name)) is not None}
+    inside = {
+        placed.id: members(placed.gate, events, changing)[rows]
+        for placed in tree.populations
+        if placed.id in tree.memberships and placed.gate is not None and not isinstance(placed.gate, Boolean)
+    }
+    for place, border in enumerate(borders):
+        for way in (0, 1):
+            moved = {name: members(gates[way], events, changing)[rows] for name, gates in border.moved.items()}
+            for name, mask in _with_moved(tree, held, inside, moved).items():
+                counts[name][place, way] += np.count_nonzero(mask) - np.count_nonzero(held[name])
+    return counts
 
 
-def _resolution(method: object) -> Mapping[str, float]:
-    return method.resolution if isinstance(method, Resolved) else {}
+def _changing(tree: GateTree, events: EventTable, borders: Sequence[_Border]) -> Mask:
+    """Return which events any move brings into a population or out of it: no others need be looked at again."""
+    changing = np.zeros(tree.count, dtype=np.bool_)
+    for border in borders:
+        for name, gates in border.moved.items():
+            mask, parent = tree.mask(name), tree.mask(_placed(tree, name).parent)
+            assert mask is not None
+            assert parent is not None
+            for gate in gates:
+                changing |= members(gate, events, parent) ^ mask
+    return changing
 
 
-def _combined(shape: Boolean, tree: GateTree, parent: Mask, name: str, instead: Mask) -> Mask:
-    masks = [instead if operand == name else tree.mask(operand) for operand in shape.of]
-    return parent & shape.combine([mask for mask in masks if mask is not None])
+def _placed(tree: GateTree, name: str) -> PlacedPopulation:
+    return next(placed for placed in tree.populations if placed.id == name)
+
+
+def _with_moved(
+    tree: GateTree, held: Mapping[str, Mask], inside: Mapping[str, Mask], moved: Mapping[str, Mask]
+) -> dict[str, Mask]:
+    """Return the populations that a moved border may change, with what they hold then.
+
+    held: what each population holds; inside: what its gate holds whatever the parent; moved: the same of moved gates.
+    """
+    after: dict[str, Mask] = {}
+    for placed in tree.populations:
+        operands = placed.gate.of if isinstance(placed.gate, Boolean) else ()
+        touched = placed.id in moved or any(name in after for name in (placed.parent, *operands))
+        if not touched or placed.id not in held:
+            continue
+        if isinstance(placed.gate, Boolean):
+            own = placed.gate.combine([after.get(name, held[name]) for name in operands])
+        else:
+            own = moved[placed.id] if placed.id in moved else inside[placed.id]
+        after[placed.id] = after.get(placed.parent, held[placed.parent]) & own
+    return after
+
+
+def _thinned(tree: GateTree, sizes: Mapping[str, int]) -> dict[str, float]:
+    """Return population -> relative error of its share of the parent from what no move of a border shows."""
+    impurity = {placed.id: placed.facts.get("impurity", 0.0) for placed in tree.populations}
+    thinned: dict[str, float] = {}
+    for placed in tree.populations:
+        if placed.id in tree.memberships:
+            held = sizes[placed.id]
+            diluted = impurity.get(placed.parent, 0.0) * held
+            unseen = placed.facts.get("unseen", 0.0) * held
+            background = placed.facts.get("background", 0.0) * sizes[placed.parent]
+            thinned[placed.id] = _root([diluted, unseen, background]) / (held + 0.5)
+    return thinned

@@ -180,45 +180,42 @@ def _gate(result: SampleResult, population: Population) -> Row:
     measured, name = result.measured, population.id
     if measured is None:
         return {"gate_source": None, "gate_note": None, "gate_outlier": None, "gate_se_percent": None}
-    error, parent = measured.gate_errors.get(name), _count(result, population.parent)
     return {
         "gate_source": measured.sources.get(name),
         "gate_note": measured.notes.get(name),
         "gate_outlier": name in measured.outliers,
-        "gate_se_percent": 100 * error / parent if error is not None and parent else None,
+        "gate_se_percent": _gate_se_percent(result, population),
     }
 
 
-def _gate_se(
-    result: SampleResult, strategy: GatingStrategy, population: str, denominator: str
-) -> tuple[float | None, float | None]:
-    """Return standard errors of the log-odds from the gates between a population and its denominator.
+def _gate_se_percent(result: SampleResult, population: Population) -> float | None:
+    """Return the standard error of the percent of the parent that goes with that of its log-odds."""
+    gate_se, _ = _gate_se(result, population.id, population.parent)
+    count, total = _count(result, population.id), _count(result, population.parent)
+    if gate_se is None or count is None or not total:
+        return None
+    fraction = (count + 0.5) / (total + 1)
+    return 100 * gate_se * fraction * (1 - fraction)
+
+
+def _gate_se(result: SampleResult, population: str, denominator: str) -> tuple[float | None, float | None]:
+    """Return standard errors of the log-odds from the gates that a fraction rests on, as ``shake`` found them.
 
     The first from the gates' places, the second from how finely their borders can be told.
     """
-    count, total = _count(result, population), _count(result, denominator)
-    above = (*strategy.ancestors(population), ROOT)
-    if result.measured is None or count is None or not total or denominator not in above:
+    if result.measured is None:
         return None, None
-    between = (population, *above[: above.index(denominator)])
-    sizes = {name: _count(result, name) or 0 for name in between}
-    # A fraction's relative error, and its complement's, make up the error of the log-odds.
     gate, border = (
-        float(np.sqrt(sum((errors.get(name, 0.0) / (size + 0.5)) ** 2 for name, size in sizes.items())))
-        * ((total + 1) / (total - count + 0.5))
+        errors.get(population, {}).get(denominator)
         for errors in (result.measured.gate_errors, result.measured.border_errors)
     )
     return gate, border
 
 
-def _denominators(strategy: GatingStrategy, population: Population) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((population.parent, *strategy.denominators.get(population.id, ()))))
-
-
 def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
     for population in strategy.populations:
-        for denominator in _denominators(strategy, population):
-            gate_se, border_se = _gate_se(result, strategy, population.id, denominator)
+        for denominator in strategy.denominators_of(population.id):
+            gate_se, border_se = _gate_se(result, population.id, denominator)
             yield {
                 **_whose(result.sample),
                 "population": population.id,
