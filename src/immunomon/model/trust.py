@@ -136,6 +136,12 @@ _KINDS = (
         withholds=False,
     ),
     DoubtKind(
+        "hardly_moved",
+        "the border of this gate above it is in doubt, but the value hardly depends on where that lies",
+        "look at the plot of that gate",
+        withholds=False,
+    ),
+    DoubtKind(
         "noise_not_judged",
         "the negatives' noise cannot be measured in this file, and nothing shows that the border lies beyond it",
         "look at the plot",
@@ -149,7 +155,8 @@ DOUBTS: Mapping[str, DoubtKind] = {kind.code: kind for kind in _KINDS}
 class Doubt:
     """What speaks against a gate or a value: the code of its kind, the axis it concerns, and what was seen here.
 
-    axis: a marker or channel, empty if it is about the whole gate or file. Raises UnknownName for a code that is none.
+    axis: a marker or channel, of ``hardly_moved`` the population in doubt; empty if it is about the whole gate or file.
+    Raises UnknownName for a code that is none.
 
     >>> print(Doubt("fallback_alone", "CD25", "one mode only").sentence)
     CD25: the border is a fallback: ... (one mode only)

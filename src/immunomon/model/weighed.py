@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from immunomon.model.measured import Measured
 from immunomon.model.study import Reportability
 from immunomon.model.trust import Doubt, joined, merged, withholding
 
-__all__ = ["Trust", "verdict", "weigh"]
+__all__ = ["Trust", "resting_on", "verdict", "weigh"]
 
 
 def verdict(count: int | None, denominator_count: int | None, limits: Reportability) -> str | None:
@@ -64,9 +64,23 @@ def weigh(measured: Measured | None, population: str, limits: Reportability, *, 
     if measured is None:
         return Trust(None, (), (), None)
     own = merged(measured.doubts.get(population, ()))
-    under = tuple((name, doubt) for name in gates for doubt in withholding(measured.doubts.get(name, ())))
+    under = tuple(resting_on(measured, population, gates))
     counted = [(name, doubt) for name, doubt in under if limits.withholds(doubt.code)]
     return Trust(measured.placed_by.get(population), own, under, _reason(counted))
+
+
+def resting_on(measured: Measured, population: str, gates: Iterable[str]) -> Iterator[tuple[str, Doubt]]:
+    """Yield the doubts that a population's value rests on, each with its gate; not those that hardly move it.
+
+    >>> doubts = {"live": (Doubt("fallback_alone", "viability"),), "t": (Doubt("hardly_moved", "live"),)}
+    >>> list(resting_on(Measured(9, {"t": 5}, {}, {}, doubts=doubts), "t", ["root", "live", "t"]))
+    []
+    """
+    steady = {doubt.axis for doubt in measured.doubts.get(population, ()) if doubt.code == "hardly_moved"}
+    for gate in gates:
+        for doubt in withholding(measured.doubts.get(gate, ())):
+            if not (gate in steady and doubt.code == "fallback_alone"):
+                yield gate, doubt
 
 
 def _reason(counted: Sequence[tuple[str, Doubt]]) -> str | None:

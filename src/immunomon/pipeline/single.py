@@ -39,6 +39,7 @@ from immunomon.steps.picture import picture
 from immunomon.steps.quantify import quantify
 from immunomon.steps.shake import shake
 from immunomon.steps.sift import Sifted, saturated
+from immunomon.steps.weigh_border import weigh_borders
 
 __all__ = [
     "FROM_FILE",
@@ -117,6 +118,7 @@ def analyse(
             dead=ready.sifted.dead,
         ),
         ready,
+        strategy,
     )
     shaken = shake(tree, ready.display, strategy, scales=ready.scales)
     measured = quantify(tree, ready.compensated, ready.markers)
@@ -147,11 +149,11 @@ def _kept(unflagged: NDArray[np.bool_] | None, sifted: Sifted) -> NDArray[np.boo
     return unflagged & sifted.numbers
 
 
-def _gated(tree: GateTree, ready: Prepared) -> GateTree:
-    """Return the tree with the doubts about what lies at a channel's top."""
-    doubts = saturated(tree, ready.raw)
-    doubted = (replace(p, doubts=(*p.doubts, *doubts.get(p.id, ()))) for p in tree.populations)
-    return replace(tree, populations=tuple(doubted)) if doubts else tree
+def _gated(tree: GateTree, ready: Prepared, strategy: GatingStrategy) -> GateTree:
+    """Return the tree with what lies at a channel's top, and with what hardly depends on doubtful borders."""
+    at_top, unmoved = saturated(tree, ready.raw), weigh_borders(tree, ready.display, strategy, scales=ready.scales)
+    doubted = (replace(p, doubts=(*p.doubts, *at_top.get(p.id, ()), *unmoved.get(p.id, ()))) for p in tree.populations)
+    return replace(tree, populations=tuple(doubted)) if at_top or unmoved else tree
 
 
 def gate_file(
@@ -184,7 +186,7 @@ def gate_file(
         dead=ready.sifted.dead,
         threads=threads,
     )
-    return _gated(tree, ready)
+    return _gated(tree, ready, strategy)
 
 
 def _remarks(ready: Prepared, compensation: Compensation) -> Iterator[str]:

@@ -15,7 +15,8 @@ from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.settled import MOVED_BY
 from immunomon.model.strategy import ROOT, GatingStrategy
 from immunomon.model.study import Reportability, RoleKind, Sample
-from immunomon.model.trust import Doubt, withholding
+from immunomon.model.trust import Doubt
+from immunomon.model.weighed import resting_on
 
 __all__ = ["cross_check"]
 
@@ -87,13 +88,13 @@ def _values(
             count = measured.counts.get(population.id)
             total = measured.events if population.parent == ROOT else measured.counts.get(population.parent)
             if count is not None and total is not None and total >= limits.min_parent_events:
-                is_suspect = any(_is_doubtful(measured, gate) for gate in gates_under(strategy, population.id))
+                is_suspect = _is_suspect(measured, population.id, gates_under(strategy, population.id))
                 yield _Value(result.sample, population.id, population.parent, count, total, is_suspect)
 
 
-def _is_doubtful(measured: Measured, gate: str) -> bool:
-    is_moved = measured.sources.get(gate, "").startswith(MOVED_BY)
-    return is_moved or bool(withholding(measured.doubts.get(gate, ())))
+def _is_suspect(measured: Measured, population: str, gates: Sequence[str]) -> bool:
+    is_moved = any(measured.sources.get(gate, "").startswith(MOVED_BY) for gate in gates)
+    return is_moved or any(resting_on(measured, population, gates))
 
 
 def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
