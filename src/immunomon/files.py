@@ -1,17 +1,35 @@
-"""Files of strangers opened so that nothing hangs: a named pipe, a device, a socket or a folder is refused."""
+"""Files of strangers opened so that nothing hangs, and files of ours written whole or not at all."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
+import re
+import shutil
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from io import BufferedReader
 from pathlib import Path
 
-__all__ = ["InputChanged", "NotARegularFile", "is_there", "open_input", "read_input"]
+__all__ = [
+    "InputChanged",
+    "NotARegularFile",
+    "digests_of_what_is_written",
+    "is_there",
+    "naming",
+    "open_input",
+    "read_input",
+    "remove_leftovers",
+    "temporary_beside",
+    "whole_file",
+    "write_whole",
+]
 
 _PART = 1 << 20
 _KINDS = (
@@ -23,6 +41,12 @@ _KINDS = (
 )
 # Without O_NONBLOCK, opening a named pipe that nobody writes into never returns; a regular file does not mind it.
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
+
+
+# Path -> digest of what is written, while somebody asks for it.
+_DIGESTS: ContextVar[dict[Path, str] | None] = ContextVar("digests", default=None)
+_HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-([0-9]{1,10})\.tmp")
 
 
 class NotARegularFile(OSError):
@@ -93,3 +117,101 @@ def _must_be_regular(about: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(about.st_mode):
         kind = next((word for is_kind, word in _KINDS if is_kind(about.st_mode)), "something else")
         raise NotARegularFile(errno.EINVAL, f"not a regular file but {kind}", str(path))
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return the name under which a file or folder is written until it is whole; it tells machine and process.
+
+    >>> temporary_beside(Path("run", "run.json")).parent, temporary_beside(Path("run", "run.json")).suffix
+    (PosixPath('run'), '.tmp')
+    """
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.tmp")
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let errors of the system name a file that they do not name: to write to a full disk fails without a name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write a file under, and rename it when it is whole: no reader ever sees half of it.
+
+    Folders that lack are made. A pipe or device that has the name is written into. Errors of the system (disk full, no
+    permission) name ``path``, whoever raised them without a name.
+    """
+    is_special = path.exists() and not path.is_file() and not path.is_dir()
+    temporary = path if is_special else temporary_beside(path)
+    try:
+        with naming(path, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if not is_special:
+                temporary.replace(path)
+    finally:
+        if not is_special:
+            with suppress(OSError):  # a disk that cannot be written cannot be cleaned, and the first error is the news
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def digests_of_what_is_written(folder: Path) -> Iterator[dict[str, str]]:
+    """Collect the SHA-256 of every file that is written below a folder meanwhile, by its path there.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name, digests_of_what_is_written(Path(name)) as digests:
+    ...     write_whole(Path(name, "tables", "a.csv"), b"percent")
+    >>> {name: digest[:8] for name, digest in digests.items()}
+    {'tables/a.csv': 'fd86717a'}
+    """
+    written: dict[Path, str] = {}
+    digests: dict[str, str] = {}
+    before = _DIGESTS.set(written)
+    try:
+        yield digests
+    finally:
+        _DIGESTS.reset(before)
+        inside = (path for path in written if path.is_relative_to(folder))
+        digests |= {path.relative_to(folder).as_posix(): written[path] for path in sorted(inside)}
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file, whole or not at all, text as UTF-8; raises OSError, which names the file, if it cannot be."""
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    if (written := _DIGESTS.get()) is not None:
+        written[path] = hashlib.sha256(content).hexdigest()
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove those of some paths that a process of this machine was writing when it was stopped.
+
+    What a process that still runs is writing stays, and what another machine may be writing.
+    """
+    for path in paths:
+        named = _TEMPORARY.fullmatch(path.name)
+        if named is None or named[1] != _HOST or _is_running(int(named[2])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":  # where there is no asking without disturbing it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -20,7 +20,8 @@ from immunomon.atlas.reference import ATLAS_FORMAT, Reference, load_reference, s
 from immunomon.clusters.found import metaclusters_of
 from immunomon.clusters.samples import source_of
 from immunomon.errors import BadAtlas, ImmunomonError
-from immunomon.pipeline.folder import write_json, write_whole
+from immunomon.files import write_whole
+from immunomon.pipeline.folder import write_json
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.provenance import file_digest

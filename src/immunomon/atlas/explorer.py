@@ -15,6 +15,7 @@ from immunomon.atlas.explorer_plots import HELP, cells_plot, choices_of, differe
 from immunomon.atlas.heading import CAUTION
 from immunomon.clusters.found import Metaclusters, metaclusters_of
 from immunomon.errors import ImmunomonError
+from immunomon.files import write_whole
 from immunomon.pipeline.opened import Run
 from immunomon.plots.colours import word_colours
 from immunomon.plots.umap_density import Densities, densities_of
@@ -59,7 +60,7 @@ class Explorer:
     def save(self, path: str | Path) -> Path:
         """Write the page to a file and return its path."""
         written = Path(path)
-        written.write_text(self.html(), encoding="utf-8", newline="\n")
+        write_whole(written, self.html())
         return written
 
     def show(self, path: str | Path) -> Any:  # noqa: ANN401 - IPython's frame

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from immunomon.pipeline.folder import write_whole
+from immunomon.files import temporary_beside, write_whole
 from immunomon.pipeline.provenance import file_digest
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Parts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
-        self._new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        self._new = temporary_beside(folder)
 
     def __enter__(self) -> Parts:
         self._new.mkdir(parents=True, exist_ok=True)

@@ -24,9 +24,10 @@ from immunomon.clusters.cells import Job
 from immunomon.clusters.found import metaclusters_of
 from immunomon.clusters.samples import Source, source_of
 from immunomon.errors import BadAtlas, UnknownName
+from immunomon.files import write_whole
 from immunomon.kernels.intervals import wilson
 from immunomon.model.atlas_tables import PROJECTED_SAMPLES
-from immunomon.pipeline.folder import write_json, write_whole
+from immunomon.pipeline.folder import write_json
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.steps.tabulate import frame_of
@@ -182,6 +183,6 @@ def _write(run: Run, placer: Placer, folder: Path, table: pd.DataFrame, contents
 
     csv, text, png = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".csv", ".json", ".png"))
     write_whole(png, projection_picture(folder, placer.reference.positions, table, record=contents, study=run.study))
-    write_whole(csv, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    write_whole(csv, table.to_csv(index=False, lineterminator="\n"))
     write_json(text, contents)
     return Projection(folder, csv, text, png, table, contents)

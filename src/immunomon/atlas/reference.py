@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import BadAtlas
-from immunomon.pipeline.folder import write_whole
+from immunomon.files import write_whole
 from immunomon.pipeline.provenance import digest_of
 
 __all__ = ["ATLAS_FORMAT", "Reference", "load_reference", "save_reference"]

@@ -13,10 +13,10 @@ from immunomon.assessments.assess import assess as worked_out
 from immunomon.assessments.pages import alarms, markdown, pages
 from immunomon.assessments.safety_page import rule_says_now
 from immunomon.errors import ImmunomonError
-from immunomon.files import is_there
+from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.study import Study
-from immunomon.pipeline.folder import digests_of_what_is_written, write_json, write_table, write_whole
+from immunomon.pipeline.folder import write_json, write_table
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.plan import shown_inputs
 from immunomon.pipeline.provenance import environment
@@ -49,7 +49,7 @@ def assess(path: Path, *, study: Path | None, out: Path | None) -> int:
         for name, table in found.tables.items():
             write_table(folder, name, table)
         page = markdown(found.tables, found.facts, declared.assessments)
-        write_whole(folder / "assessments.md", page.encode("utf-8"))
+        write_whole(folder / "assessments.md", page)
         write_json(folder / "pages.json", _pages(run, declared, found))
     record = _record(run, declared, files, found=found, plan=plan)
     texts_read = shown_inputs(texts, declared.folder)

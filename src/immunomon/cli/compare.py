@@ -12,9 +12,9 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
-from immunomon.files import is_there
+from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
-from immunomon.pipeline.folder import digests_of_what_is_written, write_json, write_table, write_whole
+from immunomon.pipeline.folder import write_json, write_table
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.plan import shown_inputs
 from immunomon.pipeline.provenance import environment
@@ -54,7 +54,7 @@ def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed
         _write_forests(folder, tables["estimates"], declared)
         _write_trajectories(folder, found)
         page = summary(found.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
-        write_whole(folder / "summary.md", page.encode("utf-8"))
+        write_whole(folder / "summary.md", page)
     record = _record(opened, found, declared, seed)
     write_json(
         folder / "analysis.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}

@@ -13,6 +13,7 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
+from immunomon.files import write_whole
 from immunomon.gates import GATE_METHODS
 from immunomon.io.matrix_csv import read_matrix_csv
 from immunomon.model.fcs import AS_JUDGED, Reading
@@ -60,8 +61,7 @@ def gate(
     if out is None:
         sys.stdout.write(text)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8", newline="")
+        write_whole(out, text)
         typer.echo(f"{len(files) - len(failures)} files gated, {len(failures)} failed; the table is in {out}", err=True)
     for line in dated_lines(path) if isinstance(declared, GatingStrategy) else ():
         typer.echo(f"warning: {line}", err=True)

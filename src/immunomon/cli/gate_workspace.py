@@ -14,6 +14,7 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
+from immunomon.files import write_whole
 from immunomon.io.workspaces import open_workspace
 from immunomon.model.fcs import AS_JUDGED, Reading
 from immunomon.pipeline.files import COLUMNS, Row
@@ -131,7 +132,7 @@ def _write(text: str, out: Path | None) -> None:
         sys.stdout.write(text)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8", newline="")
+        write_whole(out, text)
         typer.echo(f"the table is in {out}", err=True)
 
 

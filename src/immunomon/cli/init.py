@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from immunomon.files import write_whole
 from immunomon.specs.catalog import shipped_panels, shipped_strategies
 
 __all__ = ["init"]
@@ -32,7 +33,7 @@ def init(folder: Path, *, copy_panels: bool = False) -> int:
         return 1
     (folder / "fcs").mkdir(parents=True, exist_ok=True)
     for name, text in contents.items():
-        _write(folder / name, text)
+        write_whole(folder / name, text)
     typer.echo(f"New study in {folder}: {', '.join(_STARTER)}" + (", panels/, gating/" if copy_panels else ""))
     typer.echo(f"Next: edit study.yaml, list the FCS files in samples.csv, then run: immunomon check {folder}")
     return 0
@@ -42,10 +43,3 @@ def _own_copy(path: Path) -> str:
     # The schema's path holds beside the shipped file only.
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("# yaml-language-server:"))
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    unfinished.replace(path)

@@ -16,14 +16,14 @@ import typer
 
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
-from immunomon.files import is_there
+from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.mechanism.analyse import NEEDED, Mechanism
 from immunomon.mechanism.analyse import mechanism as worked_out
 from immunomon.mechanism.page import markdown, mechanism_page
 from immunomon.mechanism.within import LAG_NAMES
 from immunomon.model.analysis import AnalysisPlan
 from immunomon.model.assessments import ASSESSMENT_TABLES
-from immunomon.pipeline.folder import digests_of_what_is_written, write_json, write_table, write_whole
+from immunomon.pipeline.folder import write_json, write_table
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.pipeline.plan import shown_inputs
 from immunomon.pipeline.provenance import environment, file_digest
@@ -60,7 +60,7 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
             write_whole(folder / f"{name}.png", png_of(figure))
         page = mechanism_page(found.joined, found.tables)
         text = markdown(page, str(opened.study["name"]), declared.digest)
-        write_whole(folder / "mechanism.md", text.encode("utf-8"))
+        write_whole(folder / "mechanism.md", text)
         pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
         write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
     record = _record(opened, declared, seed, digests)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import typer
 
+from immunomon.files import write_whole
+
 __all__ = ["DEFAULT_RUN", "notebooks", "shipped_notebooks"]
 
 DEFAULT_RUN = "../demo/run"
@@ -38,11 +40,8 @@ def notebooks(folder: Path, run: Path) -> int:
         what = f"{', '.join(taken)} is there already" if taken else "this is a file"
         typer.echo(f"{folder}: {what}; nothing was written; name a new folder", err=True)
         return 1
-    folder.mkdir(parents=True, exist_ok=True)
     for path in shipped.values():
-        unfinished = folder / f".{path.name}.tmp"
-        unfinished.write_text(_pointed(path.read_text(encoding="utf-8"), run), encoding="utf-8", newline="\n")
-        unfinished.replace(folder / path.name)
+        write_whole(folder / path.name, _pointed(path.read_text(encoding="utf-8"), run))
         typer.echo(f"Written: {folder / path.name}")
     if not (run / "run.json").is_file():
         typer.echo(f"There is no run in {run} yet: make it with immunomon run, or name another with --run", err=True)

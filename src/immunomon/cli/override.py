@@ -13,8 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from immunomon.errors import BadSpec, ImmunomonError
-from immunomon.files import is_there, read_input
-from immunomon.pipeline.folder import write_whole
+from immunomon.files import is_there, read_input, write_whole
 from immunomon.pipeline.overriding import OVERRIDES_FILE, check_overrides
 from immunomon.specs.overrides import SCHEMA
 

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from immunomon.cli.compare import absent_words, plan_for, tables_of
-from immunomon.pipeline.folder import write_whole
+from immunomon.files import write_whole
 from immunomon.pipeline.opened import open_run
 from immunomon.statistics.facts import facts_of
 from immunomon.statistics.measured import measure
@@ -29,7 +29,7 @@ def power(
     for one in found.absent:
         typer.echo(absent_words(one, found))
     if out is not None:
-        write_whole(out, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+        write_whole(out, table.to_csv(index=False, lineterminator="\n"))
         typer.echo(f"Written: {out}")
         return 0
     typer.echo(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.files import whole_file
 from immunomon.io.fcs import read_fcs
 from immunomon.model.events import EventTable
 from immunomon.model.fcs import AS_JUDGED, Reading
@@ -150,7 +151,8 @@ def _gather(
     stem = folder / job.sample.id
     kept: dict[str, NDArray[Any]] = {"rows": rows.astype(np.uint32), "display": display, "state": intensity}
     for name, kind in (kept | {"masks": np.packbits(masks, axis=1)}).items():
-        np.save(_file(stem, name), kind)
+        with whole_file(_file(stem, name)) as unfinished, unfinished.open("wb") as file:
+            np.save(file, kind)
     counts = [np.histogram(column, bins=BINS, range=(LOWEST, HIGHEST))[0] for column in display.T]
     histograms = np.array(counts, dtype=np.int64)
     borders = _thresholds(job.placed, typed)

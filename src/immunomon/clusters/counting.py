@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from immunomon.clusters.cells import HIGHEST, LOWEST, Gathered
 from immunomon.clusters.mapping import TrainedMap
+from immunomon.files import write_whole
 from immunomon.kernels.som import sum_by_node
-from immunomon.pipeline.folder import write_whole
 
 __all__ = ["BINS", "Tally", "tally_all"]
 

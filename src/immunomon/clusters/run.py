@@ -23,10 +23,11 @@ from immunomon.clusters.ranking import rank
 from immunomon.clusters.samples import Source, source_of
 from immunomon.clusters.series import counted_of, series_of
 from immunomon.clusters.workers import workers
+from immunomon.files import write_whole
 from immunomon.model.clusters import METACLUSTERS
 from immunomon.model.strategy import ROOT
 from immunomon.model.study import RoleKind
-from immunomon.pipeline.folder import RunFolder, write_json, write_whole
+from immunomon.pipeline.folder import RunFolder, write_json
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.opened import Run, open_run
 from immunomon.steps.tabulate import frame_of

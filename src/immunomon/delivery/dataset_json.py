@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +13,7 @@ from immunomon import __version__
 from immunomon.delivery.dataset import Dataset, Value, Variable, VariableType
 from immunomon.delivery.xpt import extra
 from immunomon.errors import DeliveryFailed
+from immunomon.files import whole_file
 from immunomon.specs.jsonfile import parse_json
 
 __all__ = ["dataset_json", "dataset_json_schema", "read_dataset_json", "schema_errors", "write_dataset_json"]
@@ -88,14 +88,9 @@ def write_dataset_json(path: Path, dataset: Dataset, context: tuple[str, str]) -
     errors = sorted(schema_errors(data))
     if errors:
         raise DeliveryFailed(f"{path.name}: {'; '.join(errors[:10])}; report this")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            json.dump(data, file, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            file.write("\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
+        json.dump(data, file, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        file.write("\n")
 
 
 def schema_errors(data: Mapping[str, Any]) -> list[str]:

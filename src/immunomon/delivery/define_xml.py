@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from immunomon import __version__
 from immunomon.delivery.dataset import Dataset, Variable
 from immunomon.delivery.define_values import CodeList, ValueItem, code_lists, significant_digits, value_items
 from immunomon.delivery.terminology import ADAM_TERMINOLOGY_DATE, CP_TERMINOLOGY_DATE
+from immunomon.files import write_whole
 
 __all__ = ["About", "define_xml", "write_define"]
 
@@ -33,12 +33,7 @@ class About:
 
 def write_define(path: Path, datasets: Sequence[Dataset], about: About) -> None:
     """Write a Define-XML 2.1 of some datasets beside their files, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(define_xml(datasets, about))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, define_xml(datasets, about))
 
 
 def define_xml(datasets: Sequence[Dataset], about: About) -> bytes:

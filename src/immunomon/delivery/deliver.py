@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from immunomon.delivery.source import file_sha256
 from immunomon.delivery.tables import links_table, people_tables
 from immunomon.delivery.xpt import write_xpt
 from immunomon.errors import DeliveryFailed, UnknownName, nearest
+from immunomon.files import temporary_beside
 from immunomon.model.identifiers import scrubbed_text
 
 __all__ = ["FORMATS", "Delivered", "deliver_run"]
@@ -180,7 +180,7 @@ def deliver_run(
         raise DeliveryFailed(f"{out}: holds other things than a delivery; name a new folder")
     before = None if previous is None else (read_delivery(previous), read_manifest(previous))
     content = read_content(run, study)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    unfinished = temporary_beside(out)
     try:
         unfinished.mkdir(parents=True)
         return _deliver(content, (unfinished, out, kind), before)

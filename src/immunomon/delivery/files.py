@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from immunomon.delivery.dataset import Dataset, Value
 from immunomon.delivery.xpt import extra
 from immunomon.errors import DeliveryFailed
+from immunomon.files import whole_file, write_whole
 
 __all__ = ["csv_text", "write_csv", "write_text", "write_workbook"]
 
@@ -39,12 +39,7 @@ def _field(value: Value) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file as UTF-8 with line feeds, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, text)
 
 
 def write_csv(path: Path, dataset: Dataset) -> None:
@@ -77,13 +72,9 @@ def write_workbook(path: Path, datasets: Sequence[Dataset], made: str) -> None:
     when = datetime.datetime.fromisoformat(made).replace(tzinfo=None)
     book.properties.creator = "immunomon"
     book.properties.created = book.properties.modified = when
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as unfinished:
         book.save(unfinished)
         _undated(unfinished, when)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _cell(sheet: object, cell_of: object, value: Value) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pandas as pd
 
 from immunomon.delivery.dataset import Dataset, Value, Variable
 from immunomon.errors import DeliveryFailed
+from immunomon.files import whole_file
 
 __all__ = ["extra", "read_xpt", "write_xpt", "xpt_problems"]
 
@@ -85,8 +85,7 @@ def write_xpt(path: Path, dataset: Dataset, made: str) -> None:
         listed = "; ".join(problems[:20])
         raise DeliveryFailed(f"{path.name}: {listed}; change these names or texts where they come from")
     pyreadstat = extra("pyreadstat")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as unfinished:
         pyreadstat.write_xport(
             _frame(dataset),
             str(unfinished),
@@ -98,9 +97,6 @@ def write_xpt(path: Path, dataset: Dataset, made: str) -> None:
         )
         _date(unfinished, made)
         _compare(path.name, dataset, read_xpt(unfinished, dataset.name))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _frame(dataset: Dataset) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from immunomon.export.forms import form_of, written
 from immunomon.export.schema import HEAD, metadata
+from immunomon.files import write_whole
 
 __all__ = ["freeze"]
 
@@ -20,7 +21,7 @@ __all__ = ["freeze"]
 def freeze(folder: Path) -> Path:
     """Write the form of the present tables into a folder and return the file."""
     path = folder / f"{HEAD}.json"
-    path.write_text(written(form_of(metadata)), encoding="utf-8", newline="\n")
+    write_whole(path, written(form_of(metadata)))
     return path
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from immunomon.errors import BadSpec, BadSpillover, SingularSpillover
+from immunomon.files import whole_file
 from immunomon.io.spillover import is_number
 from immunomon.model.channel_names import ChannelNames
 from immunomon.model.matrix_labels import MatrixTable
@@ -128,12 +129,10 @@ def write_matrix_csv(path: Path, matrix: SpilloverMatrix | SpectrumMatrix) -> No
     rows = [[name, *map(repr, row)] for name, row in zip(_row_names(matrix), matrix.values, strict=True)]
     if isinstance(matrix, SpectrumMatrix) and matrix.detector_weights:
         rows.append([WEIGHTS_ROW, *map(repr, matrix.detector_weights)])
-    unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["", *matrix.detectors])
         writer.writerows(rows)
-    unfinished.replace(path)
 
 
 def as_spillover(matrix: SpilloverMatrix | SpectrumMatrix) -> SpilloverMatrix:

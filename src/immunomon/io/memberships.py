@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import ImmunomonError
-from immunomon.files import open_input
+from immunomon.files import open_input, write_whole
 
 __all__ = ["read_memberships", "write_memberships"]
 
@@ -25,8 +25,7 @@ def write_memberships(path: Path, masks: Mapping[str, NDArray[np.bool_]], count:
     )
     buffer = io.BytesIO()
     np.savez_compressed(buffer, names=np.array(list(masks), dtype=np.str_), masks=packed, n=np.int64(count))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def read_memberships(path: Path) -> dict[str, NDArray[np.bool_]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from immunomon.errors import WrongScale
+from immunomon.files import whole_file
 from immunomon.io.fcs_layout import layout_of
 from immunomon.io.fcs_text import Keywords
 from immunomon.model.events import Channel, EventTable, Scale
@@ -61,12 +62,9 @@ def write_fcs(path: Path, events: EventTable, keywords: Mapping[str, str]) -> No
     fits = end <= _LARGEST_IN_HEADER
     offsets = (_TEXT_BEGIN, _TEXT_BEGIN + len(text) - 1, begin if fits else 0, end if fits else 0, 0, 0)
     head = b"FCS3.1    " + "".join(f"{offset:>8}" for offset in offsets).encode("ascii")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("wb") as file:
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
         file.write((head + text).ljust(begin))
         file.write(values.data.cast("B") if values.size else b"")
-    unfinished.replace(path)
 
 
 def _structure(events: EventTable) -> dict[str, str]:

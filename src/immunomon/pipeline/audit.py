@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import immunomon
 from immunomon.errors import ImmunomonError, counted
-from immunomon.pipeline.folder import write_whole
+from immunomon.files import naming, write_whole
 from immunomon.pipeline.provenance import code_digest, file_digest
 
 __all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "user_name"]
@@ -147,15 +148,27 @@ class AuditTrail:
         entry["hash"] = _digest(entry)
         # Should the trail have lost entries, the head that knows of them stays, so that the loss stays to be seen.
         whole = not list(self._cut(entries))
-        line = json.dumps(entry, ensure_ascii=False) + "\n"
-        with self.path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        if whole:
-            head = {"entries": entry["number"], "hash": entry["hash"]}
-            write_whole(self.head_file, (json.dumps(head) + "\n").encode("utf-8"))
+        with self._or_as_before():
+            with self.path.open("ab") as file:
+                file.write((json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            if whole:
+                head = {"entries": entry["number"], "hash": entry["hash"]}
+                write_whole(self.head_file, json.dumps(head) + "\n")
         return str(entry["hash"])
+
+    @contextmanager
+    def _or_as_before(self) -> Iterator[None]:
+        """Take back an entry that could not be written to its end: what is said to have failed must not have been."""
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        try:
+            with naming(self.path):
+                yield
+        except BaseException:
+            if self.path.is_file():
+                os.truncate(self.path, size)  # this needs no room on a full disk
+            raise
 
     def mend(self) -> None:
         """Take away the beginning of a line that a stopped program left: it never was an entry."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from immunomon.files import write_whole
 from immunomon.model.controls import ControlLabel, EstimatedSpillover
 from immunomon.pipeline.compensation import ControlsResult
 from immunomon.pipeline.provenance import environment
@@ -43,9 +44,7 @@ def write_record(path: Path, result: ControlsResult, matrix: str) -> None:
     record["notes"] = list(result.notes)
     if estimate is not None:
         record["estimate"] = _estimate_record(estimate)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(record, indent=1) + "\n")
 
 
 def _label_record(label: ControlLabel) -> Mapping[str, str]:

@@ -2,66 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.errors import ImmunomonError, NotARunFolder, RunFolderInUse
+from immunomon.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "digests_of_what_is_written", "write_json", "write_table", "write_whole"]
+__all__ = ["RunFolder", "write_json", "write_table"]
 
 RUN_FORMAT = "immunomon.run/1"
-# Path -> digest of what is written, while somebody asks for it.
-_DIGESTS: ContextVar[dict[Path, str] | None] = ContextVar("digests", default=None)
-
-
-@contextmanager
-def digests_of_what_is_written(folder: Path) -> Iterator[dict[str, str]]:
-    """Collect the SHA-256 of every file that is written below a folder meanwhile, by its path there.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as name, digests_of_what_is_written(Path(name)) as digests:
-    ...     write_whole(Path(name, "tables", "a.csv"), b"percent")
-    >>> {name: digest[:8] for name, digest in digests.items()}
-    {'tables/a.csv': 'fd86717a'}
-    """
-    written: dict[Path, str] = {}
-    digests: dict[str, str] = {}
-    before = _DIGESTS.set(written)
-    try:
-        yield digests
-    finally:
-        _DIGESTS.reset(before)
-        inside = (path for path in written if path.is_relative_to(folder))
-        digests |= {path.relative_to(folder).as_posix(): written[path] for path in sorted(inside)}
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file to a temporary name beside its own and rename it when whole: no reader ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-        if (written := _DIGESTS.get()) is not None:
-            written[path] = hashlib.sha256(data).hexdigest()
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, data: object, *, indent: int | None = 1) -> None:
     """Write plain data as JSON, whole or not at all; indented, so that a person can read it."""
-    write_whole(path, (json.dumps(data, indent=indent, sort_keys=False, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_whole(path, json.dumps(data, indent=indent, sort_keys=False, ensure_ascii=False) + "\n")
 
 
 def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
@@ -69,7 +31,7 @@ def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     write_whole(folder / f"{name}.parquet", buffer.getvalue())
-    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.errors import ImmunomonError, RunLocked, counted
+from immunomon.files import write_whole
 from immunomon.pipeline.audit import AuditTrail
-from immunomon.pipeline.folder import RunFolder, write_whole
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.provenance import file_digest
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ def lock_run(root: Path, why: Reason) -> str:
             raise ImmunomonError(f"{problems[0]}; {counted(len(problems), 'problem')} in all: immunomon audit {root}")
         _write(folder, str(manifest["digest"]), why, manifest.get("scales", {}))
         details = {"digest": manifest["digest"], "inputs": manifest["inputs"]}
-        trail.append("lock", by=why.by, reason=why.text, wrote=[lock], **details)
+        try:
+            trail.append("lock", by=why.by, reason=why.text, wrote=[lock], **details)
+        except BaseException:
+            lock.unlink(missing_ok=True)  # who is told that it failed must not find it locked
+            raise
     return str(manifest["digest"])
 
 
@@ -124,7 +129,7 @@ def relock(
     path = folder.root / "moved" / f"{now}.csv"
     buffer = io.StringIO()
     moved.to_csv(buffer, index=False, lineterminator="\n")
-    write_whole(path, buffer.getvalue().encode("utf-8"))
+    write_whole(path, buffer.getvalue())
     _write(folder, digest, why, (folder.read_json(folder.manifest) or {}).get("scales", {}))
     # The entry in the trail seals both files.
     listed = {"list": path.relative_to(folder.root).as_posix(), "list_sha256": file_digest(path)}

@@ -12,12 +12,13 @@ import pandas as pd
 
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.errors import BadSpec, ImmunomonError
+from immunomon.files import digests_of_what_is_written
 from immunomon.gates import gate_method
 from immunomon.model.normalisation import NORMALISED_FREQUENCIES, Normalisation, PanelNormalisation
 from immunomon.model.scales import AnyScale
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import RoleKind
-from immunomon.pipeline.folder import RunFolder, digests_of_what_is_written
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.gated import Gated, read_gated
 from immunomon.pipeline.jobs import default_jobs
 from immunomon.pipeline.normalised_tables import PanelLearned, judgement, normalised_frequencies, normalised_medians

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from immunomon.errors import ChangedFile, ImmunomonError
+from immunomon.files import write_whole
 from immunomon.model.events import Channel, EventTable, Scale
 from immunomon.model.noise import MarkerNoise, NoisyScales
 from immunomon.model.scales import AnyScale, scale_from_dict, scale_to_dict
@@ -18,7 +19,7 @@ from immunomon.model.settled import Estimate, Settled
 from immunomon.model.strategy import GatingStrategy
 from immunomon.model.study import RoleKind, Sample, Study
 from immunomon.pipeline.controls import ControlShelf
-from immunomon.pipeline.folder import RunFolder, write_whole
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.plan import Plan, Task
 from immunomon.pipeline.provenance import digest_of
 from immunomon.pipeline.single import FirstLook, first_look

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunomon.files import write_whole
 from immunomon.model.quality import Quality
 from immunomon.plots.png import png_of
 
@@ -66,8 +67,6 @@ def write_acquisitions(qualities: Mapping[str, Quality], folder: Path) -> list[P
         acquisition_plot(upper, lower, quality)
         upper.set_title(f"{name}: {quality.verdict}", fontsize=8)
         path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.png"
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(png_of(figure))
-        temporary.replace(path)
+        write_whole(path, png_of(figure))
         written.append(path)
     return written

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunomon.files import write_whole
 from immunomon.plots.png import png_of
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def write_charts(table: pd.DataFrame, folder: Path) -> list[Path]:
         figure.subplots_adjust(0.05, 0.6 / height, 0.99, 1 - 0.3 / height, wspace=0.28, hspace=0.45)
         figure.supxlabel("bridge sample, in order of collection; lines: mean, 2 SD, 3 SD", fontsize=8)
         path = folder / f"{re.sub(r'[^A-Za-z0-9_-]', '_', str(panel))}.png"
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(png_of(figure))
-        temporary.replace(path)
+        write_whole(path, png_of(figure))
         written.append(path)
     return written
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from immunomon.files import write_whole
 from immunomon.io.matrix_csv import as_spillover
 from immunomon.kernels.spillover import unmix
 from immunomon.model.controls import EstimatedSpillover
@@ -33,18 +34,10 @@ def write_pages(result: ControlsResult, *, report: Path | None, pictures: Path |
     """Write the HTML page, the pictures (PNG) into a folder, or both; each file replaces an older one when whole."""
     drawn = dict(draw_pictures(result))
     if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
         for name, data in drawn.items():
-            _replace(pictures / f"{name}.png", data)
+            write_whole(pictures / f"{name}.png", data)
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        _replace(report, _page(result, drawn).encode("utf-8"))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+        write_whole(report, _page(result, drawn))
 
 
 def draw_pictures(result: ControlsResult) -> Iterator[tuple[str, bytes]]:

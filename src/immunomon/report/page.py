@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from immunomon import __version__
+from immunomon.files import write_whole
 from immunomon.model.populations import TABLES
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 from immunomon.report.acquisition import read_acquisitions
@@ -56,13 +56,7 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
     """
     run = read_run(Path(run_folder))
     target = Path(out) if out else run.path / "report.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(_render(run), encoding="utf-8", newline="\n")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(target, _render(run))
     return target
 
 

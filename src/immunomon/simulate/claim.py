@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from immunomon.errors import ImmunomonError
-from immunomon.simulate.fcs import write_bytes
+from immunomon.files import write_whole
 
 __all__ = ["MANIFEST", "FolderNotEmpty", "claim_folder"]
 
@@ -40,7 +40,7 @@ def claim_folder(folder: Path, about: Mapping[str, object], files: Sequence[str]
         for name in _earlier_files(folder, manifest):
             (folder / name).unlink(missing_ok=True)
     content = {"schema": _SCHEMA, **about, "files": sorted(files)}
-    write_bytes(manifest, (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(manifest, json.dumps(content, indent=1) + "\n")
 
 
 def _earlier_files(folder: Path, manifest: Path) -> list[str]:

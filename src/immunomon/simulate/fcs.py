@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fcs_bytes", "spillover_keyword", "write_bytes"]
+__all__ = ["fcs_bytes", "spillover_keyword"]
 
 _DELIMITER = "|"
 _TEXT_START = 256
@@ -75,11 +74,3 @@ def _text_segment(keywords: Mapping[str, str]) -> bytes:
             raise ValueError(f"keyword {name}: {value!r} is empty or holds the delimiter {_DELIMITER!r}")
     parts = [part for pair in keywords.items() for part in pair]
     return (_DELIMITER + _DELIMITER.join(parts) + _DELIMITER).encode()
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from immunomon.files import write_whole
 from immunomon.simulate import assessments
 from immunomon.simulate.claim import claim_folder
 from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
-from immunomon.simulate.fcs import fcs_bytes, write_bytes
+from immunomon.simulate.fcs import fcs_bytes
 from immunomon.simulate.layouts import LAYOUTS, layout_named
 from immunomon.simulate.plan import Plan, all_tubes
 from immunomon.simulate.protocol import draw_patients, visits_named
@@ -80,7 +81,7 @@ def simulate_trial(
     outcomes = _run_all(folder, tubes, seed, jobs=jobs, progress=progress)
     truth = {name: csv_bytes(rows(outcomes), columns) for name, (rows, columns) in _TRUTH_TABLES.items()}
     for name, content in {**study, **truth}.items():
-        write_bytes(folder / name, content)
+        write_whole(folder / name, content)
     return folder
 
 
@@ -136,8 +137,8 @@ def _run_all(
 
 def _write_tube(folder: Path, tube: Tube, seed: int) -> Outcome | None:
     run = run_tube(tube, seed)
-    write_bytes(folder / tube.file, fcs_bytes(run.events, keywords(tube, float(run.events[-1, -1]), seed)))
+    write_whole(folder / tube.file, fcs_bytes(run.events, keywords(tube, float(run.events[-1, -1]), seed)))
     if run.truth is None:
         return None
-    write_bytes(folder / tube.truth_file, run.truth.archive())
+    write_whole(folder / tube.truth_file, run.truth.archive())
     return Outcome.of(tube, run.truth, run.expected)

@@ -6,6 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
+from immunomon.files import write_whole
 from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.model.assessments import ASSESSMENT_TABLES
 from immunomon.model.atlas_tables import PROJECTED_SAMPLES
@@ -46,10 +47,8 @@ def refreshed(text: str, *, methods: Methods) -> str:
 
 def write_file_formats(path: Path, *, methods: Methods) -> None:
     """Bring the made parts of a document up to date, in place."""
-    unfinished = path.with_suffix(".tmp")
     text = refreshed(path.read_text(encoding="utf-8"), methods=methods)
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+    write_whole(path, text)
 
 
 def _tables() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from immunomon.files import write_whole
 from immunomon.specs.cp_map import CpMapSpec
 from immunomon.specs.gatecall import Methods, gate_schema
 from immunomon.specs.panel import PanelSpec
@@ -70,9 +71,7 @@ def write_schemas(folder: Path, *, methods: Methods) -> tuple[Path, ...]:
     written = []
     for name, schema in json_schemas(methods).items():
         path = folder / name
-        unfinished = path.with_suffix(".tmp")
         text = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        unfinished.replace(path)
+        write_whole(path, text)
         written.append(path)
     return tuple(written)

@@ -13,13 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import immunomon
+from immunomon.files import write_whole
 from immunomon.io.fcs import read_fcs
 from immunomon.io.memberships import read_memberships
 from immunomon.io.spillover import spillover_of
 from immunomon.kernels.intervals import log_odds
 from immunomon.model.placed import PlacedStrategy, placed_from_run
 from immunomon.model.strategy import ROOT
-from immunomon.pipeline.folder import RunFolder, write_whole
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.gated import Gated, read_gated
 from immunomon.pipeline.plan import Plan, Task, make_plan
 from immunomon.pipeline.provenance import code_digest, digest_of
@@ -79,7 +80,7 @@ def _measured(scenario: Scenario, folder: Path, design: Design, jobs: int) -> Me
     for name, table in (("populations", measured.populations), ("thresholds", measured.thresholds)):
         table.to_parquet(folder / f"{name}.parquet")
     mark = {"rests_on": _rests_on(design), "seconds": measured.seconds}
-    write_whole(folder / _MARK, (json.dumps(mark) + "\n").encode())
+    write_whole(folder / _MARK, json.dumps(mark) + "\n")
     _remove_events(folder)
     return measured
 

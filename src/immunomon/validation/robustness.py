@@ -13,7 +13,7 @@ from multiprocessing import get_context
 
 import pandas as pd
 
-from immunomon.pipeline.folder import write_whole
+from immunomon.files import write_whole
 from immunomon.simulate.conditions import CONDITIONS, ORDINARY_CONDITION, Condition, Kind, condition_named
 from immunomon.simulate.layouts import LAYOUTS
 from immunomon.simulate.scenario import Scenario
@@ -63,7 +63,7 @@ def section(settings: Settings) -> Section:
     missed = missed_targets(outcomes)
     if settings.json is not None:
         figures = figures_of(values, outcomes, missed) | {"events": _events(settings), "seeds": list(seeds)}
-        write_whole(settings.json, (json.dumps(figures, indent=1, allow_nan=False) + "\n").encode())
+        write_whole(settings.json, json.dumps(figures, indent=1, allow_nan=False) + "\n")
     return text_of(values, outcomes, missed, command=_command(settings, seeds), seconds=time.monotonic() - began)
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from immunomon.files import write_whole
+
 __all__ = ["Section", "Settings", "with_section", "write_section"]
 
 
@@ -54,8 +56,5 @@ def with_section(document: str, name: str, text: str) -> str:
 
 def write_section(path: Path, name: str, text: str) -> None:
     """Replace one section of a Markdown file, which is made if it is not there; raises OSError if it cannot be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(with_section(before, name, text), encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    write_whole(path, with_section(before, name, text))

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 import immunomon
+from immunomon.files import write_whole
 from immunomon.model.populations import TABLES
-from immunomon.pipeline.folder import RunFolder, write_whole
+from immunomon.pipeline.folder import RunFolder
 from immunomon.pipeline.provenance import digest_of
 from immunomon.pipeline.run import run_study
 from immunomon.simulate.claim import MANIFEST
@@ -93,7 +94,7 @@ def make_trial(scenario: Scenario, folder: Path, *, design: Design, jobs: int, p
             controls=design.controls,
             progress=lambda done, total: progress(f"simulating {scenario.value}", done, total, 0),
         )
-        write_whole(folder / MADE_BY, (json.dumps(made_by, indent=1) + "\n").encode())
+        write_whole(folder / MADE_BY, json.dumps(made_by, indent=1) + "\n")
     run = folder / "run"
     run_study(folder, run, jobs=jobs, progress=lambda stage, *numbers: progress(f"{scenario.value}: {stage}", *numbers))
     return Trial(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.errors import ImmunomonError
+from immunomon.files import write_whole
 from immunomon.specs.study import load_study
 from immunomon.verify.compare import TOLERANCE, Comparison, compare_sample
 from immunomon.verify.matrix import matrix_in_file
@@ -155,7 +155,10 @@ def verify_run(
         if progress:
             progress(verdict)
     verification = Verification(str(manifest["digest"]), len(gated), tuple(verdicts))
-    _write_whole(run / "verification.json", verification.to_dict())
+    write_whole(
+        run / "verification.json",
+        json.dumps(verification.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    )
     return verification
 
 
@@ -241,13 +244,3 @@ def _check_bytes(path: Path, sha256: str) -> None:
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise ImmunomonError(f"{path}: its bytes are not those of the run; run the study again")
-
-
-def _write_whole(path: Path, data: object) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

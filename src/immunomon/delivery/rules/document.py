@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from immunomon.delivery.rules.book import Family, Rule
 from immunomon.delivery.rules.registry import FAMILIES, RULES
+from immunomon.files import write_whole
 
 __all__ = ["rules_document", "write_rules_document"]
 
@@ -58,6 +58,4 @@ def _line(rule: Rule) -> str:
 
 def write_rules_document(path: Path) -> None:
     """Write the page, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    unfinished.write_text(rules_document(), encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+    write_whole(path, rules_document())
