@@ -1,10 +1,15 @@
 """What goes wrong around a run, each with the real program in a process of its own."""
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -81,3 +86,80 @@ def test_a_pipe_in_place_of_a_table_is_named(study, name):
         ended = immunomon(*words)
         assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
         assert "not a regular file but a named pipe" in " ".join((ended.stdout + ended.stderr).split())
+
+
+def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
+    """Start the program, send it a signal as soon as something is so, and wait for its end."""
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while process.poll() is None and not at() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=LONGEST_SECONDS)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def holds(run: Path, pattern: str, count: int) -> bool:
+    return len(list(run.glob(pattern))) >= count
+
+
+def tables_of(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((run / "tables").iterdir())}
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in {".tmp", ".part"}]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "code"),
+    [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143), (signal.SIGHUP, "SIGHUP", 129)],
+)
+def test_a_run_that_is_stopped_says_how_to_go_on(study, undisturbed, number, name, code):
+    run = study / "run"
+    ended = stopped(["run", study, "--jobs", 2], number, partial(holds, run, "samples/*.json", 2))
+    assert ended.returncode == code
+    assert f"stopped by {name}" in ended.stderr
+    assert "start it again with the same command" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not temporary_files(study)
+    again = immunomon("run", study, "--jobs", 2)
+    assert again.returncode == 0
+    kept = int(re.search(r"(\d+) kept from before", again.stdout)[1])
+    assert kept >= 2
+    assert tables_of(run) == tables_of(undisturbed / "run")
+
+
+def test_a_simulation_that_is_stopped_is_begun_anew_by_the_same_command(tmp_path):
+    words = ["simulate", tmp_path / "trial", "--panel", "nk", "--events", 500, "--jobs", 1]
+    ended = stopped(words, signal.SIGTERM, lambda: len(list(tmp_path.rglob("*.fcs"))) >= 3)
+    assert ended.returncode == 143
+    assert not temporary_files(tmp_path)
+    again = immunomon(*words)
+    assert again.returncode == 0, again.stderr
+    assert immunomon(*words).returncode == 1  # that one is whole: it may have been edited
+
+
+# The moment of a kill: how many files of which kind are there.
+MOMENTS = [
+    ("none", 0),
+    ("noise/*.json", 5),
+    ("estimates/*.json", 1),
+    ("estimates/*.json", 12),
+    ("samples/*.json", 1),
+    ("gates/*.json", 8),
+    ("tables/*.csv", 1),
+]
+
+
+def test_a_run_killed_at_many_points_ends_with_the_same_bytes(study, undisturbed):
+    run = study / "run"
+    for pattern, count in MOMENTS:
+        stopped(["run", study, "--jobs", 2], signal.SIGKILL, partial(holds, run, pattern, count))
+    ended = immunomon("run", study, "--jobs", 2)
+    assert ended.returncode == 0
+    assert tables_of(run) == tables_of(undisturbed / "run")
+    assert not temporary_files(study)
+    assert immunomon("audit", run).returncode == 0

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import sys
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
+from types import FrameType
 
 import typer
 
 from immunomon.cli.app import app
 from immunomon.errors import BadSpec, ImmunomonError, counted
+from immunomon.files import naming
 
 __all__ = ["app", "main"]
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 # Importing a topic registers its commands; they are listed in this order.
 TOPICS = (
@@ -29,26 +39,76 @@ for _topic in TOPICS:
     import_module(f"immunomon.cli.commands.{_topic}")
 
 
+class _Stopped(BaseException):
+    """A signal asks the program to end; no exception of Python's, so that nothing on the way takes it for its own."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise _Stopped(number)
+
+
+def _listen() -> None:
+    """Let what is being written be cleaned up when somebody or the system stops the program."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+
+
 def main() -> None:
     """Run the command line; what goes wrong on purpose is one message and exit status 1, not a traceback."""
+    _listen()
     try:
-        app()
+        try:
+            app()
+        finally:
+            _flush()
+    except _Stopped as error:
+        name = "Ctrl-C" if error.number == signal.SIGINT else signal.Signals(error.number).name
+        what = "no file is half-written, and what a run has gated is kept"
+        _say(f"immunomon: stopped by {name}; {what}. To go on, start it again with the same command.")
+        raise SystemExit(128 + error.number) from None
     except BadSpec as error:
-        typer.echo("\n".join(str(problem) for problem in error.problems), err=True)
-        typer.echo(f"{counted(len(error.problems), 'problem')}; nothing was done.", err=True)
+        _say("\n".join(str(problem) for problem in error.problems))
+        _say(f"{counted(len(error.problems), 'problem')}; nothing was done.")
         raise SystemExit(1) from None
     except ImmunomonError as error:
-        typer.echo(f"immunomon: {error}", err=True)
+        _say(f"immunomon: {error}")
+        raise SystemExit(1) from None
+    except MemoryError:
+        _say("immunomon: there is not enough memory; close other programs, use fewer --jobs or a larger machine")
         raise SystemExit(1) from None
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        typer.echo(
-            f"immunomon: {where}{error.strerror or error}; check the path, its permissions and the disk", err=True
-        )
+        _say(_of_system(error))
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("immunomon: stopped; start it again to go on.", err=True)
-        raise SystemExit(130) from None
+
+
+def _flush() -> None:
+    """Write out what was printed: that a redirection cannot hold it is known only now."""
+    try:
+        with naming(Path("standard output")):
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would try it again
+        raise
+
+
+def _of_system(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = "check the path, its permissions and the disk"
+    if error.errno in _FULL:
+        where = where or "standard output: "  # files are named where they are written
+        remedy = "make room on the disk, or give another place, and start it again"
+    return f"immunomon: {where}{error.strerror or error}; {remedy}"
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        typer.echo(text, err=True)
 
 
 if __name__ == "__main__":

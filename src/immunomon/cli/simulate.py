@@ -29,11 +29,10 @@ def simulate(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from immunomon.simulate.claim import MANIFEST
-    from immunomon.simulate.trial import simulate_trial
+    from immunomon.simulate.trial import is_simulated, simulate_trial
 
     console = Console(stderr=True)
-    if (folder / MANIFEST).exists() and not overwrite:
+    if is_simulated(folder) and not overwrite:
         console.print(
             f"{folder}: a trial was simulated here before, and may have been edited since; name another folder, "
             "or add --overwrite",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from immunomon.delivery.source import file_sha256
 from immunomon.delivery.tables import links_table, people_tables
 from immunomon.delivery.xpt import write_xpt
 from immunomon.errors import DeliveryFailed, UnknownName, nearest
-from immunomon.files import temporary_beside
+from immunomon.files import remove_leftovers, temporary_beside
 from immunomon.model.identifiers import scrubbed_text
 
 __all__ = ["FORMATS", "Delivered", "deliver_run"]
@@ -181,6 +182,7 @@ def deliver_run(
     before = None if previous is None else (read_delivery(previous), read_manifest(previous))
     content = read_content(run, study)
     unfinished = temporary_beside(out)
+    remove_leftovers(out.parent.glob(f".{glob.escape(out.name)}.*.tmp"))
     try:
         unfinished.mkdir(parents=True)
         return _deliver(content, (unfinished, out, kind), before)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from immunomon.files import remove_leftovers
 from immunomon.model.measured import Measured, SampleResult
 from immunomon.model.populations import DOUBTS, TABLES
 from immunomon.model.quality import Quality
@@ -85,6 +86,7 @@ def run_study(
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     with folder.locked():
+        remove_leftovers(folder.root.rglob(".*.tmp"))
         changed = set_aside_changed(folder)
         plan = with_scales(replace(_overridden(plan), own_keys=own_keys), folder, workers=workers, say=say)
         plan, settled = _settled(plan, folder, workers, say)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from immunomon.errors import ImmunomonError
-from immunomon.files import write_whole
+from immunomon.files import remove_leftovers, write_whole
 
 __all__ = ["MANIFEST", "FolderNotEmpty", "claim_folder"]
 
@@ -36,6 +36,7 @@ def claim_folder(folder: Path, about: Mapping[str, object], files: Sequence[str]
     manifest = folder / MANIFEST
     if folder.exists() and not folder.is_dir():
         raise FolderNotEmpty(f"{folder}: a file has this name; choose another folder")
+    remove_leftovers(folder.rglob(".*.tmp"))
     if folder.is_dir() and any(folder.iterdir()):
         for name in _earlier_files(folder, manifest):
             (folder / name).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from immunomon.files import write_whole
 from immunomon.simulate import assessments
-from immunomon.simulate.claim import claim_folder
+from immunomon.simulate.claim import MANIFEST, claim_folder
 from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.simulate.fcs import fcs_bytes
 from immunomon.simulate.layouts import LAYOUTS, layout_named
@@ -30,7 +30,7 @@ from immunomon.simulate.truth_files import (
 )
 from immunomon.simulate.tubes import Tube, keywords, run_tube
 
-__all__ = ["simulate_trial"]
+__all__ = ["is_simulated", "simulate_trial"]
 
 
 def simulate_trial(
@@ -91,6 +91,11 @@ _TRUTH_TABLES: dict[str, tuple[Callable[[Sequence[Outcome]], list[Row]], Sequenc
     "truth/bridge_frequencies.csv": (bridge_frequency_rows, BRIDGE_COLUMNS),
     "truth/quality.csv": (quality_rows, ()),
 }
+
+
+def is_simulated(folder: Path) -> bool:
+    """Say whether a folder holds a simulated trial to its end; one that was stopped on the way has no last table."""
+    return (folder / MANIFEST).exists() and (folder / [*_TRUTH_TABLES][-1]).exists()
 
 
 def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, bytes]:
