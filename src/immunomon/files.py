@@ -93,10 +93,12 @@ def read_input(path: Path, max_bytes: int | None = None) -> bytes:
     ...     read_input(Path(folder, "a.csv")), read_input(Path(folder, "a.csv"), max_bytes=3)
     (b'sample_id,percent', b'samp')
     """
-    parts: list[bytes] = []  # a buffer of all that is allowed would take as much memory, however small the file is
+    parts: list[bytes] = []
     left = sys.maxsize if max_bytes is None else max_bytes + 1
     with open_input(path) as file:
-        while left and (part := file.read(min(_PART, left))):
+        # A buffer of all that is allowed would take as much memory, however small the file is.
+        size = os.fstat(file.fileno()).st_size + 1
+        while left and (part := file.read(min(size if not parts else _PART, left))):
             parts.append(part)
             left -= len(part)
     return b"".join(parts)
