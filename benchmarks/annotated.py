@@ -20,8 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from immunomon.annotated import export as export_module
-from immunomon.annotated.writing import Column
+from immunomon.maps.anndata import export as export_module
+from immunomon.maps.anndata.writing import Column
 
 
 def repeated(events: int) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.statistics.bayes import fitted
-from immunomon.statistics.posterior import Layout, compiled_model
+from immunomon.trial.statistics.bayes import fitted
+from immunomon.trial.statistics.posterior import Layout, compiled_model
 
 PATIENTS, VISITS, DOSES, CELLS, PRECISION = 9, 7, 3, 2_000, 300.0
 LEVEL = np.repeat(np.arange(DOSES), PATIENTS // DOSES)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.clusters.mapping import MapSettings, cluster_events
+from immunomon.maps.clusters.mapping import MapSettings, cluster_events
 
 EVENTS, MARKERS, POPULATIONS = 1_000_000, 12, 20
 GRID = (10, 10)
@@ -117,7 +117,7 @@ def real(folder: Path, name: str) -> dict[str, Any]:
     """Return the adjusted Rand index of both on a blood sample with published gates (live cells, their leaf gates)."""
     from sklearn.metrics import adjusted_rand_score
 
-    from immunomon.io.fcs import read_fcs
+    from immunomon.cytometry.formats.fcs import read_fcs
 
     stem = folder / "lyoplate-nk" / f"gs_DC_auto__DC_MONO_NK_{name}"
     _, events = read_fcs(stem.with_name(f"{stem.name}.compensated_biex.fcs"))

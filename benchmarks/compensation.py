@@ -22,14 +22,21 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.model.controls import ControlLabel, EstimatedSpillover, Fault, GoodControl
-from immunomon.model.events import Channel, EventTable
-from immunomon.model.fluorochromes import simple_name
-from immunomon.pipeline.compensation import Controls, from_controls
-from immunomon.simulate.beads import bead_run
-from immunomon.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, SPILLOVER, autofluorescence, detect
-from immunomon.steps.estimate_spillover import estimate_spillover
-from immunomon.steps.judge_control import judge_control
+from immunomon.assurance.simulate.beads import bead_run
+from immunomon.assurance.simulate.instrument import (
+    CHANNELS,
+    DETECTORS,
+    FLUOROCHROMES,
+    SPILLOVER,
+    autofluorescence,
+    detect,
+)
+from immunomon.cytometry.model.controls import ControlLabel, EstimatedSpillover, Fault, GoodControl
+from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.steps.control_quality import judge_control
+from immunomon.cytometry.steps.estimate_spillover import estimate_spillover
+from immunomon.runs.compensation import Controls, from_controls
+from immunomon.study.model.fluorochromes import simple_name
 
 TOLERANCE = 0.002
 SLOPE = 1e-4

@@ -37,12 +37,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.postgresql import NoServerError, server
 from support.tampering import done, rounds, unnamed
 
-from immunomon.export.connection import database_url, transaction
-from immunomon.export.database import export_run
-from immunomon.export.schema import APPENDED, HISTORIES, VERSIONED, runs, sealed_rows, seals, studies
-from immunomon.export.verifying import verify
-from immunomon.kernels.intervals import wilson
-from immunomon.model.populations import TABLES
+from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.model.populations import TABLES
+from immunomon.outputs.database.connection import database_url, transaction
+from immunomon.outputs.database.database import export_run
+from immunomon.outputs.database.schema import (
+    APPENDED,
+    HISTORIES,
+    VERSIONED,
+    runs,
+    sealed_rows,
+    seals,
+    studies,
+)
+from immunomon.outputs.database.verifying import verify
 
 SQLITE_AIM, POSTGRESQL_AIM = 20.0, 30.0
 POPULATIONS, DENOMINATORS, PER_SUBJECT = 16, 2, 8
@@ -52,8 +60,8 @@ EXPORTS = """
 import os, sys
 from pathlib import Path
 from alembic import command
-from immunomon.export import database
-from immunomon.export.connection import database_url, transaction
+from immunomon.outputs.database import database
+from immunomon.outputs.database.connection import database_url, transaction
 with transaction(database_url(sys.argv[1]), change=False): pass
 for line in sys.stdin:
     child = os.fork()

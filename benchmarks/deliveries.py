@@ -18,9 +18,9 @@ import odmlib
 import pandas as pd
 import xmlschema
 
-from immunomon.delivery.dataset import Dataset
-from immunomon.delivery.deliver import FORMATS, deliver_run
-from immunomon.delivery.read import read_delivery
+from immunomon.outputs.delivery.dataset import Dataset
+from immunomon.outputs.delivery.deliver import FORMATS, deliver_run
+from immunomon.outputs.delivery.read import read_delivery
 
 _TESTS = ["USUBJID", "CPTSTPNL", "CPTESTCD", "CPSBMRKS", "CPCELSTA", "CPMRKSTR"]
 _SCHEMA = Path(odmlib.__file__).parent / "schemas/define/2.1/define2-1-0.xsd"

@@ -28,7 +28,7 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 import immunomon
-from immunomon.atlas.explorer import explore_cells
+from immunomon.maps.atlas.explorer import explore_cells
 
 # Two frames after the last change everything that it caused has been drawn.
 DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"

@@ -28,8 +28,8 @@ import numpy as np
 from fuzz_documents import Document, documents, packed, tried
 from fuzz_documents import spoiled as spoiled_document
 
+from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.errors import BadFcs, ImmunomonError
-from immunomon.io.fcs import read_fcs, read_header
 
 SECONDS = 2.0
 TIMES_SIZE = 4

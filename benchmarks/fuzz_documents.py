@@ -18,23 +18,23 @@ from pathlib import Path
 
 import numpy as np
 
+from immunomon.cytometry.formats.flowjo_writing import write_flowjo
+from immunomon.cytometry.formats.gatingml import read_gatingml
+from immunomon.cytometry.formats.gatingml_writing import write_gatingml
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.formats.spillover import parse_spillover
+from immunomon.cytometry.formats.workspaces import read_workspace
+from immunomon.cytometry.model.events import Channel
+from immunomon.cytometry.model.gatetree import PlacedPopulation
+from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle
+from immunomon.cytometry.model.placed import GateAxis, PlacedStrategy
+from immunomon.cytometry.model.scales import Asinh, Logicle
+from immunomon.cytometry.model.spectrum import SpectrumMatrix
+from immunomon.cytometry.model.workspace import WorkspaceSample
 from immunomon.errors import BadSpillover
-from immunomon.io.flowjo_writing import write_flowjo
-from immunomon.io.gatingml import read_gatingml
-from immunomon.io.gatingml_writing import write_gatingml
-from immunomon.io.matrix_csv import read_matrix_csv
-from immunomon.io.spillover import parse_spillover
-from immunomon.io.workspaces import read_workspace
-from immunomon.model.events import Channel
-from immunomon.model.gatetree import PlacedPopulation
-from immunomon.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle
-from immunomon.model.placed import GateAxis, PlacedStrategy
-from immunomon.model.scales import Asinh, Logicle
-from immunomon.model.spectrum import SpectrumMatrix
-from immunomon.model.workspace import WorkspaceSample
-from immunomon.pipeline.files import gate_files
-from immunomon.pipeline.workspaces import gate_with_workspace
-from immunomon.specs.samples import load_samples
+from immunomon.runs.files import gate_files
+from immunomon.runs.workspaces import gate_with_workspace
+from immunomon.study.specs.samples import load_samples
 
 WORDS = [
     "",

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.io.fcs import read_fcs
-from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population, ScaleDeclaration
-from immunomon.pipeline.single import gate_file
-from immunomon.simulate.fcs import fcs_bytes, spillover_keyword
+from immunomon.assurance.simulate.fcs import fcs_bytes, spillover_keyword
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.runs.single import gate_file
+from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population, ScaleDeclaration
 
 SCATTER = ("FSC-A", "FSC-H", "SSC-A", "Time")
 COLOURS = tuple(f"FL{number}-A" for number in range(1, 13))
@@ -112,8 +112,8 @@ def their_strategy(tree: list[dict[str, Any]], file: Path) -> Any:  # noqa: ANN4
     """Return the tree as a strategy of FlowKit."""
     import flowkit
 
-    from immunomon.io.fcs import read_header
-    from immunomon.io.spillover import spillover_of
+    from immunomon.cytometry.formats.fcs import read_header
+    from immunomon.cytometry.formats.spillover import spillover_of
 
     matrix = spillover_of(read_header(file))
     assert matrix is not None

@@ -1,4 +1,4 @@
-# What Bioconductor limma says on a worked example, to compare immunomon.kernels.moderated with.
+# What Bioconductor limma says on a worked example, to compare immunomon.trial.kernels.moderated with.
 # Needs R with limma (Debian: apt-get install r-bioc-limma). Call: Rscript benchmarks/limma.R tests/kernels/limma
 # limma is GPL: it is called here, nothing of it is copied. See benchmarks/limma.md.
 suppressMessages(library(limma))

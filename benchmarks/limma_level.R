@@ -1,4 +1,4 @@
-# limma's moderated t on many simulated trials, as immunomon.validation simulates them; called by benchmarks/limma_level.py.
+# limma's moderated t on many simulated trials, as immunomon.assurance.validation simulates them; called by benchmarks/limma_level.py.
 # Reads OUT/changes.csv (trial, patient, one column a population), writes OUT/p.csv (trial, one column a population).
 # limma is GPL: it is called here, nothing of it is copied. See benchmarks/limma.md.
 suppressMessages(library(limma))

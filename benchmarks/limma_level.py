@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.kernels.moderated import moderated_t
-from immunomon.validation.statistics_nulls import ALPHA, changes, rate_over_trials
+from immunomon.assurance.validation.statistics_nulls import ALPHA, changes, rate_over_trials
+from immunomon.trial.kernels.moderated import moderated_t
 
 Floats = NDArray[np.float64]
 SETTINGS = ((3, "as validated"), (3, "equal variances"), (6, "as validated"), (9, "as validated"))

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.io.fcs import read_fcs
-from immunomon.io.gatingml import read_gatingml
-from immunomon.io.spillover import spillover_of
-from immunomon.io.workspaces import read_workspace
-from immunomon.pipeline.workspaces import gate_with_workspace
-from immunomon.steps.apply import apply_gates
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.gatingml import read_gatingml
+from immunomon.cytometry.formats.spillover import spillover_of
+from immunomon.cytometry.formats.workspaces import read_workspace
+from immunomon.cytometry.steps.apply import apply_gates
+from immunomon.runs.workspaces import gate_with_workspace
 
 AIM = 0.3  # percent of the parent
 # The suite calls this gate by another name in its document than in its results; one ellipse has no results.

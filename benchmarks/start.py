@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from immunomon.simulate.biology import healthy_donor
-from immunomon.simulate.fcs import fcs_bytes, spillover_keyword
-from immunomon.simulate.instrument import CHANNELS, DETECTORS, SPILLOVER
-from immunomon.simulate.layouts import layout_named
-from immunomon.simulate.tubes import Batch, Tube, keywords, run_tube
+from immunomon.assurance.simulate.biology import healthy_donor
+from immunomon.assurance.simulate.fcs import fcs_bytes, spillover_keyword
+from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, SPILLOVER
+from immunomon.assurance.simulate.layouts import layout_named
+from immunomon.assurance.simulate.tubes import Batch, Tube, keywords, run_tube
 
 EVENTS, ALL_CHANNELS = 200_000, 16
 COLD_AIM, WARM_AIM = 6.0, 1.2
@@ -36,7 +36,7 @@ GATE = "from immunomon.cli.main import main; main()"
 # The compiled way, which many or large files take, on one file: what its first use costs.
 COMPILED = (
     "import sys; from pathlib import Path; from immunomon.cli.gate import find_gates\n"
-    "from immunomon.pipeline.single import gate_file\n"
+    "from immunomon.runs.single import gate_file\n"
     "strategy, panel, _ = find_gates('treg'); gate_file(Path(sys.argv[1]), strategy, panel=panel, fast=True)"
 )
 

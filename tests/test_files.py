@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from immunomon.csvfile import read_csv
+from immunomon.cytometry.formats.fcs import read_fcs, read_header
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.formats.memberships import read_memberships
+from immunomon.cytometry.formats.second_reader import read_with_fcsparser
+from immunomon.cytometry.formats.workspaces import is_workspace, read_workspace
+from immunomon.cytometry.formats.xmltree import read_xml, root_tag
+from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.errors import ImmunomonError
 from immunomon.files import InputChanged, open_input, read_input
-from immunomon.io.fcs import read_fcs, read_header
-from immunomon.io.matrix_csv import read_matrix_csv
-from immunomon.io.memberships import read_memberships
-from immunomon.io.second_reader import read_with_fcsparser
-from immunomon.io.workspaces import is_workspace, read_workspace
-from immunomon.io.xmltree import read_xml, root_tag
-from immunomon.io.zip_archive import ZipSource
-from immunomon.pipeline.provenance import file_digest
-from immunomon.specs.csvfile import read_csv
-from immunomon.specs.panel import load_panel
-from immunomon.specs.samples import read_samples
+from immunomon.runs.provenance import file_digest
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.samples import read_samples
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes and devices in its folders")
 

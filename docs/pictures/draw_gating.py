@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import matplotlib as mpl
 
 import immunomon
-from immunomon.pipeline.run import run_study
+from immunomon.runs.run import run_study
 from immunomon.plots.gating import gating_plot
-from immunomon.simulate.trial import simulate_trial
+from immunomon.assurance.simulate.trial import simulate_trial
 
 mpl.use("agg")
 HERE = Path(__file__).parent

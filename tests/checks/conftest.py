@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from immunomon.checks.paths import check_paths
-from immunomon.gates import GATE_METHODS
-from immunomon.specs.catalog import find_panel
-from immunomon.specs.panel import load_panel
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.study.specs.catalog import find_panel
+from immunomon.study.specs.panel import load_panel
 
 STUDY = """\
 schema: immunomon.study/1

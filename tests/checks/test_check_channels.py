@@ -1,8 +1,8 @@
 """What ``immunomon check`` says of the channels, marker names and voltages of a study's files."""
 
 from immunomon.checks.paths import check_paths
-from immunomon.gates import GATE_METHODS
-from immunomon.specs.catalog import find_panel
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.study.specs.catalog import find_panel
 
 ROWS_OF_STUDY = ("base", "w2", "w4", "fmo", "pe")
 
@@ -37,8 +37,8 @@ def test_another_marker_than_the_panel_s_is_told(study):
 
 
 def test_a_file_of_another_panel_of_the_study_is_recognised(study):
-    from immunomon.specs.catalog import find_panel
-    from immunomon.specs.panel import load_panel
+    from immunomon.study.specs.catalog import find_panel
+    from immunomon.study.specs.panel import load_panel
 
     text = (study.folder / "study.yaml").read_text()
     study.write("study.yaml", text.replace("strategy: treg}\n", "strategy: treg}\n  - {panel: nk, strategy: nk}\n"))

@@ -5,8 +5,8 @@ import pytest
 from immunomon.checks.paths import check_paths
 from immunomon.cli.check import check
 from immunomon.cli.init import init
-from immunomon.gates import GATE_METHODS
-from immunomon.specs.catalog import shipped_panels, shipped_strategies
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 
 
 @pytest.mark.parametrize("shipped", [shipped_panels(), shipped_strategies()], ids=["panels", "gating"])

@@ -1,7 +1,7 @@
 import pytest
 
 from immunomon.checks.paths import check_paths
-from immunomon.gates import GATE_METHODS
+from immunomon.cytometry.gates import GATE_METHODS
 
 
 def test_a_study_without_mistakes_has_no_problems_and_says_what_was_read(study):

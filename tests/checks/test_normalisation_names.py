@@ -1,13 +1,13 @@
 from pathlib import Path
 
+from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.study import StudyCheck
-from immunomon.gates import GATE_METHODS
-from immunomon.model.normalisation import Normalisation, PanelNormalisation
-from immunomon.simulate.trial import simulate_trial
-from immunomon.specs.catalog import find_panel, find_strategy
-from immunomon.specs.panel import load_panel
-from immunomon.specs.strategy import load_strategy
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.model.normalisation import Normalisation, PanelNormalisation
+from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.strategy import load_strategy
 
 NOWHERE = Path("study.yaml")
 

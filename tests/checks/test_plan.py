@@ -1,8 +1,8 @@
 import pytest
 
 from immunomon.checks.paths import check_paths
-from immunomon.gates import GATE_METHODS
-from immunomon.specs.analysis import load_analysis
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.trial.specs.analysis import load_analysis
 
 PLAN = """\
 schema: immunomon.analysis/1

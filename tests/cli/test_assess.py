@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from immunomon.assurance.simulate.assessments import ADVERSE_EVENT_COLUMNS
 from immunomon.checks.paths import check_paths
 from immunomon.cli.main import app
+from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import BadSpec, ImmunomonError
-from immunomon.gates import GATE_METHODS
-from immunomon.model.assessments import ASSESSMENT_TABLES
-from immunomon.simulate.assessments import ADVERSE_EVENT_COLUMNS
+from immunomon.trial.model.assessments import ASSESSMENT_TABLES
 
 STUDY = """\
 schema: immunomon.study/1

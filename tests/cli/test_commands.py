@@ -7,8 +7,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cli.main import app
-from immunomon.simulate.trial import simulate_trial
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import re
 
 import pandas as pd
 
-from immunomon.model.statistics import STATISTICS_TABLES
-from immunomon.pipeline.provenance import file_digest
+from immunomon.runs.provenance import file_digest
+from immunomon.trial.model.statistics import STATISTICS_TABLES
 
 PLAN = """\
 schema: immunomon.analysis/1

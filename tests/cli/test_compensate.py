@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from immunomon.assurance.simulate.beads import bead_run
+from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, SPILLOVER
 from immunomon.cli.main import main
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv, write_matrix_csv
+from immunomon.cytometry.formats.write_fcs import write_fcs
+from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.errors import BadSpillover
-from immunomon.io.fcs import read_fcs
-from immunomon.io.matrix_csv import read_matrix_csv, write_matrix_csv
-from immunomon.io.write_fcs import write_fcs
-from immunomon.model.events import Channel, EventTable
-from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, stain_named_in
-from immunomon.model.spectrum import SpectrumMatrix
-from immunomon.pipeline.compensation import Controls, fluorescence_detectors, from_controls
-from immunomon.simulate.beads import bead_run
-from immunomon.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, SPILLOVER
-from immunomon.specs.catalog import find_panel
-from immunomon.specs.panel import load_panel
+from immunomon.runs.compensation import Controls, fluorescence_detectors, from_controls
+from immunomon.study.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, stain_named_in
+from immunomon.study.specs.catalog import find_panel
+from immunomon.study.specs.panel import load_panel
 
 SPECTRAL = 12  # detectors of the small spectral instrument
 

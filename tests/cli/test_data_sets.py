@@ -7,9 +7,9 @@ import pytest
 from support.odd_fcs import COARSE, WHOLE, write_lmd
 
 from immunomon.checks.paths import check_paths
-from immunomon.gates import GATE_METHODS
-from immunomon.io.fcs import read_fcs
-from immunomon.pipeline.run import run_study
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.runs.run import run_study
 
 STUDY = """\
 schema: immunomon.study/1

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from support.odd_fcs import write_plain
 
-from immunomon.io.fcs import read_fcs
-from immunomon.io.memberships import read_memberships
-from immunomon.io.second_reader import read_with_fcsparser
-from immunomon.simulate.trial import simulate_trial
+from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.memberships import read_memberships
+from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 
 
 @pytest.fixture(scope="module")

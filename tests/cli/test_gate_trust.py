@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from support.fcs_files import write_fcs
 
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpillover
-from immunomon.gates import GATE_METHODS
-from immunomon.io.fcs import read_fcs
-from immunomon.io.matrix_csv import read_matrix_csv
-from immunomon.model.spillover import SpilloverMatrix
-from immunomon.pipeline.single import Compensation, analyse
-from immunomon.specs.panel import load_panel
-from immunomon.specs.strategy import load_strategy
+from immunomon.runs.single import Compensation, analyse
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.strategy import load_strategy
 
 DETECTORS = ("FSC-A", "V450-A", "PE-A")
 MATRIX = "2,V450-A,PE-A,1,0.1,0,1"

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from immunomon.io.write_fcs import write_fcs
-from immunomon.model.events import Channel, EventTable
-from immunomon.pipeline.run import run_study
-from immunomon.simulate.trial import simulate_trial
+from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.cytometry.formats.write_fcs import write_fcs
+from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.runs.run import run_study
 
 CHANNELS = (Channel("FSC-A"), Channel("PE-A", "CD25"), Channel("Time"))
 

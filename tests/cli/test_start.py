@@ -6,10 +6,10 @@ import sys
 import numpy as np
 from support.fcs_files import some_values, write_fcs
 
-from immunomon.model.strategy import GateDeclaration, GatingStrategy, Population
-from immunomon.pipeline import files
-from immunomon.pipeline.files import gate_files
-from immunomon.pipeline.single import gate_file
+from immunomon.runs import files
+from immunomon.runs.files import gate_files
+from immunomon.runs.single import gate_file
+from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 
 STRATEGY = """\
 schema: immunomon.strategy/1
@@ -50,7 +50,7 @@ def test_gating_one_file_loads_no_compiler_and_no_tables(tmp_path):
 
 
 def colours(path):
-    from immunomon.io.fcs import read_header
+    from immunomon.cytometry.formats.fcs import read_header
 
     return [c.detector for c in read_header(path).channels if c.kind == "fluorescence"]
 

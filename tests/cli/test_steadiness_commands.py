@@ -1,7 +1,7 @@
 import pytest
 
-from immunomon.pipeline.run import run_study
-from immunomon.simulate.trial import simulate_trial
+from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.runs.run import run_study
 
 
 @pytest.fixture(scope="module")

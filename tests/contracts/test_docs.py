@@ -21,7 +21,7 @@ import yaml
 
 import immunomon
 from immunomon.cli.main import app
-from immunomon.pipeline.opened import Run
+from immunomon.runs.opened import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

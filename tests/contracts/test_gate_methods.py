@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from immunomon.cytometry.gates import GATE_METHODS, gate_method
+from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.geometry import Boolean, gate_from_dict, gate_to_dict
+from immunomon.cytometry.model.placement import ControlTube, GateMethod, Movable, Placement, WithControls
+from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import GateNotPlaced, UnknownName
-from immunomon.gates import GATE_METHODS, gate_method
-from immunomon.model.events import Channel, EventTable, Scale
-from immunomon.model.geometry import Boolean, gate_from_dict, gate_to_dict
-from immunomon.model.placement import ControlTube, GateMethod, Movable, Placement, WithControls
-from immunomon.model.scales import Identity, Logicle
-from immunomon.model.strategy import GateDeclaration
+from immunomon.study.model.strategy import GateDeclaration
 
 # Arguments that make each method work on the events below. A new method needs an entry: the test says so.
 EXAMPLES = {

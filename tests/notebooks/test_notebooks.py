@@ -9,7 +9,7 @@ from support.small_run import small_run
 from support.untraced import untraced
 from typer.testing import CliRunner
 
-from immunomon.atlas.embed import embed_run
+from immunomon.maps.atlas.embed import embed_run
 from immunomon.cli.main import app
 from immunomon.cli.notebooks import shipped_notebooks
 

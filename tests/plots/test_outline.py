@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from immunomon.kernels.membership import in_polygon
-from immunomon.model.events import Channel, EventTable, Scale
-from immunomon.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle, gate_to_dict
+from immunomon.cytometry.kernels.membership import in_polygon
+from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle, gate_to_dict
 from immunomon.plots.outline import Frame, outline
 
 FRAME = Frame("CD25", "CD127", (0.0, 1.0), (0.0, 1.0))

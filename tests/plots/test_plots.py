@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.model.geometry import Interval, gate_to_dict
+from immunomon.cytometry.model.geometry import Interval, gate_to_dict
 from immunomon.plots import cluster_heatmap, cluster_tree, gating_plot, gating_tree, spider, trajectories
 from immunomon.plots.clusters import spanning_tree
 from immunomon.plots.colours import dose_group_colours

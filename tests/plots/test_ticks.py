@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immunomon.model.scales import Asinh, Identity, Linear, Logicle
+from immunomon.cytometry.model.scales import Asinh, Identity, Linear, Logicle
 from immunomon.plots.ticks import axis_ticks
 
 SCALES = st.one_of(

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from immunomon.gates import GATE_METHODS
-from immunomon.io.fcs import read_fcs
-from immunomon.io.memberships import read_memberships
-from immunomon.io.spillover import spillover_of
-from immunomon.model.gatetree import GateTree
-from immunomon.model.panel import Panel
-from immunomon.model.strategy import GatingStrategy
-from immunomon.pipeline.single import analyse
-from immunomon.specs.panel import load_panel
-from immunomon.specs.strategy import load_strategy
-from immunomon.steps.compensate import compensate
-from immunomon.validation.real import REFERENCES
+from immunomon.assurance.validation.real import REFERENCES
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.memberships import read_memberships
+from immunomon.cytometry.formats.spillover import spillover_of
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.model.gatetree import GateTree
+from immunomon.cytometry.steps.compensate import compensate
+from immunomon.runs.single import analyse
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.strategy import load_strategy
 
 HERE = REFERENCES / "activation"
 FILES = [f"Activation_{number}.fcs" for number in (1, 2, 3, 4, 9, 13)]

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.model.gatetree import GateTree
-from immunomon.validation.real import beside, gate_activation, their_activation, threshold_distances
+from immunomon.assurance.validation.real import beside, gate_activation, their_activation, threshold_distances
+from immunomon.cytometry.model.gatetree import GateTree
 
 pytestmark = pytest.mark.real_data
 

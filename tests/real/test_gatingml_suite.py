@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from immunomon.cli.gate import gate
-from immunomon.io.fcs import read_fcs
-from immunomon.io.gatingml import read_gatingml
-from immunomon.io.gatingml_writing import write_gatingml
-from immunomon.io.memberships import read_memberships
-from immunomon.io.spillover import spillover_of
-from immunomon.steps.apply import apply_gates
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.gatingml import read_gatingml
+from immunomon.cytometry.formats.gatingml_writing import write_gatingml
+from immunomon.cytometry.formats.memberships import read_memberships
+from immunomon.cytometry.formats.spillover import spillover_of
+from immunomon.cytometry.steps.apply import apply_gates
 
 pytestmark = pytest.mark.real_data
 

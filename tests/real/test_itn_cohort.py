@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.io.fcs import read_events
-from immunomon.model.scales import scale_from_dict
-from immunomon.pipeline.run import RunSummary
-from immunomon.validation.real import itn_found, run_itn
+from immunomon.assurance.validation.real import itn_found, run_itn
+from immunomon.cytometry.formats.fcs import read_events
+from immunomon.cytometry.model.scales import scale_from_dict
+from immunomon.runs.run import RunSummary
 
 pytestmark = pytest.mark.real_data
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from immunomon.validation.real import LYOPLATE_FILES, beside, gate_lyoplate, their_lyoplate
+from immunomon.assurance.validation.real import LYOPLATE_FILES, beside, gate_lyoplate, their_lyoplate
 
 pytestmark = pytest.mark.real_data
 

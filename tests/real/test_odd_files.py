@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from immunomon.cli.info import describe
+from immunomon.cytometry.formats.fcs import read_events, read_fcs, read_header
+from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.errors import BadFcs
-from immunomon.io.fcs import read_events, read_fcs, read_header
-from immunomon.io.second_reader import read_with_fcsparser
 
 pytestmark = pytest.mark.real_data
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from immunomon.cytometry.formats.fcs import read_events
+from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.errors import BadFcs
-from immunomon.io.fcs import read_events
-from immunomon.io.second_reader import read_with_fcsparser
 
 pytestmark = pytest.mark.real_data
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from immunomon.io.fcs import read_fcs
-from immunomon.model.controls import Fault, GoodControl, RefusedControl
-from immunomon.model.events import EventTable
-from immunomon.model.fluorochromes import KNOWN_FLUOROCHROMES, simple_name, stain_named_in
-from immunomon.pipeline.compensation import ControlLabel, Controls, fluorescence_detectors, from_controls
-from immunomon.steps.judge_control import judge_control
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.model.controls import Fault, GoodControl, RefusedControl
+from immunomon.cytometry.model.events import EventTable
+from immunomon.cytometry.steps.control_quality import judge_control
+from immunomon.runs.compensation import ControlLabel, Controls, fluorescence_detectors, from_controls
+from immunomon.study.model.fluorochromes import KNOWN_FLUOROCHROMES, simple_name, stain_named_in
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from immunomon.io.fcs import read_fcs
-from immunomon.model.quality import QualityLimits, Verdict
-from immunomon.steps.judge import judge
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.steps.quality_control import judge
+from immunomon.study.model.quality import QualityLimits, Verdict
 
 pytestmark = pytest.mark.real_data
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.gates.density import Valley
+from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable, Scale
+from immunomon.cytometry.steps.measure_noise import measure_noise, pool_noise
+from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.errors import GateNotPlaced
-from immunomon.gates.density import Valley
-from immunomon.io.fcs import read_fcs
-from immunomon.model.events import Channel, ChannelKind, EventTable, Scale
-from immunomon.model.strategy import GatingStrategy
-from immunomon.steps.measure_noise import measure_noise, pool_noise
-from immunomon.steps.transform import resolve_scales, transform
+from immunomon.study.model.strategy import GatingStrategy
 
 pytestmark = pytest.mark.real_data
 UNSTAINED = "ND050_15_Ctrl_Unstained"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from immunomon.delivery.rules.received import File
+from immunomon.outputs.conformance.received import File
 from support.broken_deliveries import (
     Change,
     add,

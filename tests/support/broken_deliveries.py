@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from immunomon.delivery.rules.defined import Define
-from immunomon.delivery.rules.received import File, Received
-from immunomon.delivery.rules.table import Column, Record, Table
+from immunomon.outputs.conformance.defined import Define
+from immunomon.outputs.conformance.received import File, Received
+from immunomon.outputs.conformance.table import Column, Record, Table
 
 Change = Callable[[Received], Received]
 

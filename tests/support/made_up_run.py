@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from immunomon.model.populations import CHANGES, FREQUENCIES
+from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES
 
 
 def counted_tables(

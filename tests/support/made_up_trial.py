@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from immunomon.assessments.people import People, Person
-from immunomon.assessments.platelets import courses, response_row, visit_rows
-from immunomon.assessments.tabulate import contracted
-from immunomon.model.assessments import KINETICS, PLATELET_RESPONSE, PLATELET_VISITS
-from immunomon.model.endpoints import PlateletRules
+from immunomon.study.model.endpoints import PlateletRules
+from immunomon.trial.assessments.people import People, Person
+from immunomon.trial.assessments.platelets import courses, response_row, visit_rows
+from immunomon.trial.assessments.tabulate import contracted
+from immunomon.trial.model.assessments import KINETICS, PLATELET_RESPONSE, PLATELET_VISITS
 from support.made_up_run import counted_tables
 
 VISITS = (("D-1", -1), ("W2", 15), ("W4", 29), ("W8", 57), ("W12", 85))

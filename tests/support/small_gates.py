@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from immunomon.pipeline.audit import AuditTrail
+from immunomon.runs.audit import AuditTrail
 
 
 def with_gates(run: Path) -> Path:

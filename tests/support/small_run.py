@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from immunomon.pipeline.run import run_study
-from immunomon.simulate.trial import simulate_trial
+from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.runs.run import run_study
 from support.untraced import untraced
 
 

@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from sqlalchemy import JSON, Boolean, Connection, Date, DateTime, Double, Integer, LargeBinary, Table, text
 from sqlalchemy.exc import DBAPIError
 
-from immunomon.export.guards import GUARDED, guard
-from immunomon.export.schema import APPENDED, HISTORIES, VERSIONED, runs, sealed_rows, seals, studies
+from immunomon.outputs.database.guards import GUARDED, guard
+from immunomon.outputs.database.schema import (
+    APPENDED,
+    HISTORIES,
+    VERSIONED,
+    runs,
+    sealed_rows,
+    seals,
+    studies,
+)
 
 TABLES = (*VERSIONED, *HISTORIES.values(), *APPENDED, runs, studies, seals, sealed_rows)
 _SQLITE = {Boolean: "1 - coalesce({0}, 0)", Date: "'1999-01-01'", DateTime: "'1999-01-01 00:00:00.000000'"}

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import Problem, nearest
-from immunomon.model.planned import (
+from immunomon.findings import shown
+from immunomon.study.model.study import Study, Visit
+from immunomon.trial.model.planned import (
     INFUSIONS,
     MISSING,
     NOT_DONE,
@@ -18,9 +20,7 @@ from immunomon.model.planned import (
     PlannedAssessment,
     planned_assessments,
 )
-from immunomon.model.study import Study, Visit
-from immunomon.specs.assessment_tables import read_assessment_files
-from immunomon.specs.findings import shown
+from immunomon.trial.specs.assessment_tables import read_assessment_files
 
 __all__ = ["check_assessments", "schedule_notes"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import is_there
-from immunomon.model.strategy import GatingStrategy
-from immunomon.model.study import Sample, Study
-from immunomon.specs.gatecall import Methods
-from immunomon.specs.overrides import load_overrides
+from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.study import Sample, Study
+from immunomon.study.specs.gatecall import Methods
+from immunomon.study.specs.overrides import load_overrides
 
 __all__ = ["OVERRIDES_FILE", "check_decisions"]
 

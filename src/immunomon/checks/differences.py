@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from immunomon.checks.channels import OTHER_STAINS
 from immunomon.checks.tube import Tube
+from immunomon.cytometry.model.events import ChannelKind
 from immunomon.errors import Problem
-from immunomon.model.accepted import AcceptedDifference
-from immunomon.model.events import ChannelKind
-from immunomon.model.panel import Panel, plain
-from immunomon.model.study import RoleKind
-from immunomon.specs.findings import shown
+from immunomon.findings import shown
+from immunomon.study.model.accepted import AcceptedDifference
+from immunomon.study.model.panel import Panel, plain
+from immunomon.study.model.study import RoleKind
 
 __all__ = ["Differences", "check_against_others"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from immunomon.checks.tube import Tube
-from immunomon.model.identifiers import scrubbed_text
-from immunomon.model.study import Study
+from immunomon.study.model.identifiers import scrubbed_text
+from immunomon.study.model.study import Study
 
 __all__ = ["identifier_notes"]
 

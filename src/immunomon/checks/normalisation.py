@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from immunomon.cytometry.model.normalisation import MEAN, Normalisation, PanelNormalisation
 from immunomon.errors import Problem, nearest
-from immunomon.model.normalisation import MEAN, Normalisation, PanelNormalisation
-from immunomon.model.panel import Panel
-from immunomon.model.strategy import GatingStrategy
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
 
 __all__ = ["check_normalisation_names"]
 

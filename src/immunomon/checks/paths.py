@@ -11,14 +11,14 @@ from immunomon.checks.study import StudyCheck
 from immunomon.checks.tube import Progress, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.files import is_there
-from immunomon.specs.catalog import find_panel
-from immunomon.specs.dated import dated_lines
-from immunomon.specs.findings import shown
-from immunomon.specs.gatecall import Methods
-from immunomon.specs.panel import load_panel
-from immunomon.specs.samples import read_samples
-from immunomon.specs.strategy import load_strategy
-from immunomon.specs.yamlfile import YamlFile, read_yaml
+from immunomon.findings import shown
+from immunomon.study.specs.catalog import find_panel
+from immunomon.study.specs.dated import dated_lines
+from immunomon.study.specs.gatecall import Methods
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.samples import read_samples
+from immunomon.study.specs.strategy import load_strategy
+from immunomon.yamlfile import YamlFile, read_yaml
 
 __all__ = ["CheckReport", "check_paths"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import is_there
-from immunomon.model.strategy import GatingStrategy
-from immunomon.model.study import Study
-from immunomon.specs.analysis import check_against_study
+from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.study import Study
+from immunomon.trial.specs.analysis import check_against_study
 
 __all__ = ["PLAN", "check_analysis_plan"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from immunomon.errors import Problem, nearest
-from immunomon.model.fluorochromes import fluorochrome_key
-from immunomon.model.panel import Panel
-from immunomon.model.study import RoleKind, Sample
+from immunomon.study.model.fluorochromes import fluorochrome_key
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.study import RoleKind, Sample
 
 __all__ = ["check_counts", "check_roles"]
 

@@ -19,25 +19,25 @@ from immunomon.checks.plan import check_analysis_plan
 from immunomon.checks.rows import check_counts, check_roles
 from immunomon.checks.tube import Progress, Tube, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.formats.spillover import spillover_of
+from immunomon.cytometry.kernels.spillover import inverse_of
+from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
+from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.files import is_there
-from immunomon.io.matrix_csv import read_matrix_csv
-from immunomon.io.spillover import spillover_of
-from immunomon.kernels.spillover import inverse_of
-from immunomon.model.accepted import AcceptedDifference
-from immunomon.model.matrix_labels import fitted_to, lacking_in
-from immunomon.model.panel import Panel
-from immunomon.model.spillover import SpilloverMatrix
-from immunomon.model.strategy import GatingStrategy
-from immunomon.model.study import Sample, Study
-from immunomon.specs.catalog import find_panel, find_strategy
-from immunomon.specs.dated import dated_lines
-from immunomon.specs.gatecall import Methods
-from immunomon.specs.panel import load_panel
-from immunomon.specs.samples import read_samples, rows_in_doubt
-from immunomon.specs.strategy import load_strategy
-from immunomon.specs.study import load_study
-from immunomon.specs.yamlfile import read_yaml
+from immunomon.study.model.accepted import AcceptedDifference
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.study import Sample, Study
+from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.dated import dated_lines
+from immunomon.study.specs.gatecall import Methods
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.samples import read_samples, rows_in_doubt
+from immunomon.study.specs.strategy import load_strategy
+from immunomon.study.specs.study import load_study
+from immunomon.yamlfile import read_yaml
 
 __all__ = ["StudyCheck"]
 

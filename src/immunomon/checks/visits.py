@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 
 from immunomon.checks.tube import Tube
+from immunomon.cytometry.formats.fcs_dates import fcs_date, names_a_month
 from immunomon.errors import Problem
-from immunomon.io.fcs_dates import fcs_date, names_a_month
-from immunomon.model.study import RoleKind, Sample, Study, Subject, Visit, study_day
+from immunomon.study.model.study import RoleKind, Sample, Study, Subject, Visit, study_day
 
 __all__ = ["check_collection_dates", "check_file_dates", "check_visits"]
 

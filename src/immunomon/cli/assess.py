@@ -8,22 +8,22 @@ from typing import Any
 
 import typer
 
-from immunomon.assessments.assess import Assessed
-from immunomon.assessments.assess import assess as worked_out
-from immunomon.assessments.pages import alarms, markdown, pages
-from immunomon.assessments.safety_page import rule_says_now
 from immunomon.errors import ImmunomonError
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
-from immunomon.model.analysis import AnalysisPlan
-from immunomon.model.study import Study
-from immunomon.pipeline.folder import write_json, write_table
-from immunomon.pipeline.opened import Run, open_run
-from immunomon.pipeline.plan import shown_inputs
-from immunomon.pipeline.provenance import environment
-from immunomon.specs.analysis import load_analysis
-from immunomon.specs.assessment_tables import AssessmentFiles, load_assessments
-from immunomon.specs.study import load_study
-from immunomon.specs.yamlfile import digests_of_what_is_read
+from immunomon.runs.folder import write_json, write_table
+from immunomon.runs.opened import Run, open_run
+from immunomon.runs.plan import shown_inputs
+from immunomon.runs.provenance import environment
+from immunomon.study.model.study import Study
+from immunomon.study.specs.study import load_study
+from immunomon.trial.assessments.assess import Assessed
+from immunomon.trial.assessments.assess import assess as worked_out
+from immunomon.trial.assessments.pages import alarms, markdown, pages
+from immunomon.trial.assessments.safety_page import rule_says_now
+from immunomon.trial.model.analysis import AnalysisPlan
+from immunomon.trial.specs.analysis import load_analysis
+from immunomon.trial.specs.assessment_tables import AssessmentFiles, load_assessments
+from immunomon.yamlfile import digests_of_what_is_read
 
 __all__ = ["assess"]
 
@@ -99,7 +99,7 @@ def _record(
 ) -> dict[str, Any]:
     """Return what made these tables: definitions, digests of the files, run, software."""
     return {
-        "format": "immunomon.assessments/1",
+        "format": "immunomon.trial.assessments/1",
         "rules": asdict(study.assessments),
         "plan_digest": None if plan is None else plan.digest,
         "inputs": {files.paths[name].name: digest for name, digest in sorted(files.digests.items())},

@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 
 from immunomon.errors import ImmunomonError, counted
-from immunomon.pipeline.audit import SEALED, AuditTrail
-from immunomon.pipeline.lock import Reason, lock_run
+from immunomon.runs.audit import SEALED, AuditTrail
+from immunomon.runs.lock import Reason, lock_run
 
 __all__ = ["audit", "lock", "said_head"]
 

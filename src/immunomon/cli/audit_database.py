@@ -8,9 +8,9 @@ import typer
 from sqlalchemy import Connection, select
 
 from immunomon.errors import counted
-from immunomon.export.connection import database_url, reading, shown
-from immunomon.export.schema import seals
-from immunomon.export.verifying import verify
+from immunomon.outputs.database.connection import database_url, reading, shown
+from immunomon.outputs.database.schema import seals
+from immunomon.outputs.database.verifying import verify
 
 __all__ = ["audit_database"]
 

@@ -10,16 +10,16 @@ import typer
 
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
-from immunomon.delivery.beforehand import delivery_problems
-from immunomon.delivery.mapping import read_map
+from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import BadSpec, counted
-from immunomon.gates import GATE_METHODS
-from immunomon.pipeline.declared_scales import scale_warnings_of_study
-from immunomon.specs.analysis import load_analysis
-from immunomon.specs.catalog import find_strategy
-from immunomon.specs.samples import load_samples
-from immunomon.specs.strategy import load_strategy
-from immunomon.specs.study import load_study
+from immunomon.outputs.delivery.beforehand import delivery_problems
+from immunomon.outputs.delivery.mapping import read_map
+from immunomon.runs.declared_scales import scale_warnings_of_study
+from immunomon.study.specs.catalog import find_strategy
+from immunomon.study.specs.samples import load_samples
+from immunomon.study.specs.strategy import load_strategy
+from immunomon.study.specs.study import load_study
+from immunomon.trial.specs.analysis import load_analysis
 
 __all__ = ["check"]
 

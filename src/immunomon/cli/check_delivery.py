@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from immunomon.delivery.rules.check import Breach, Report, check_delivery
-from immunomon.delivery.rules.registry import RULES
 from immunomon.errors import counted
+from immunomon.outputs.conformance.check import Breach, Report, check_delivery
+from immunomon.outputs.conformance.registry import RULES
 
 __all__ = ["check", "report_json", "said_of"]
 
@@ -37,7 +37,7 @@ def check(folder: Path, *, beside: Path | None = None, as_json: bool = False, ev
 def report_json(report: Report) -> dict[str, object]:
     """Return a report for machines."""
     return {
-        "format": "immunomon.delivery-check/1",
+        "format": "immunomon.outputs.delivery-check/1",
         "delivery": str(report.folder),
         "files": report.files,
         "records": report.records,

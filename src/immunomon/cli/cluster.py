@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.progress import stages
-from immunomon.clusters.mapping import MapSettings
-from immunomon.clusters.run import Clustering, cluster_run
+from immunomon.maps.clusters.mapping import MapSettings
+from immunomon.maps.clusters.run import Clustering, cluster_run
 
 __all__ = ["cluster"]
 

@@ -13,17 +13,17 @@ import typer
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
-from immunomon.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
-from immunomon.pipeline.folder import write_json, write_table
-from immunomon.pipeline.opened import Run, open_run
-from immunomon.pipeline.plan import shown_inputs
-from immunomon.pipeline.provenance import environment
-from immunomon.specs.analysis import load_analysis
-from immunomon.specs.yamlfile import digests_of_what_is_read
-from immunomon.statistics.analyse import Analysis, analyse
-from immunomon.statistics.facts import Facts, facts_of
-from immunomon.statistics.measured import Measured
-from immunomon.statistics.summary import summary
+from immunomon.runs.folder import write_json, write_table
+from immunomon.runs.opened import Run, open_run
+from immunomon.runs.plan import shown_inputs
+from immunomon.runs.provenance import environment
+from immunomon.trial.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
+from immunomon.trial.specs.analysis import load_analysis
+from immunomon.trial.statistics.analyse import Analysis, analyse
+from immunomon.trial.statistics.facts import Facts, facts_of
+from immunomon.trial.statistics.measured import Measured
+from immunomon.trial.statistics.summary import summary
+from immunomon.yamlfile import digests_of_what_is_read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed
         found = analyse(tables_of(opened), facts, declared, seed=seed, progress=say)
         tables = dict(found.tables)
         if bayes:
-            from immunomon.statistics.bayes import bayesian
+            from immunomon.trial.statistics.bayes import bayesian
 
             rows = bayesian(found.measured, seed=seed, progress=say)
             tables["over_time"] = pd.concat([tables["over_time"], rows], ignore_index=True)
@@ -164,7 +164,7 @@ def _record(run: Run, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[st
     from dataclasses import asdict
 
     return {
-        "format": "immunomon.statistics/1",
+        "format": "immunomon.trial.statistics/1",
         "plan_digest": plan.digest,
         "plan": json.loads(json.dumps(asdict(plan), default=str)),
         "absent": [one.name for one in found.measured.absent],

@@ -8,16 +8,16 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.progress import stages
+from immunomon.cytometry.formats.matrix_csv import write_matrix_csv
 from immunomon.errors import BadSpec, BadSpillover, Problem, nearest
-from immunomon.io.matrix_csv import write_matrix_csv
-from immunomon.model.panel import Panel
-from immunomon.model.study import RoleKind, Sample, Study
-from immunomon.pipeline.compensation import Controls, ControlsResult, Method, from_controls
-from immunomon.pipeline.compensation_record import write_record
-from immunomon.specs.catalog import find_panel
-from immunomon.specs.panel import load_panel
-from immunomon.specs.samples import load_samples
-from immunomon.specs.study import load_study
+from immunomon.runs.compensation import Controls, ControlsResult, Method, from_controls
+from immunomon.runs.compensation_record import write_record
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.study import RoleKind, Sample, Study
+from immunomon.study.specs.catalog import find_panel
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.samples import load_samples
+from immunomon.study.specs.study import load_study
 
 __all__ = ["Asked", "compensate"]
 
@@ -59,7 +59,7 @@ def compensate(
         write_matrix_csv(out, result.estimate.complete)
     write_record(out.with_suffix(".json"), result, out.name)
     if report is not None or pictures is not None:
-        from immunomon.report.compensation import write_pages
+        from immunomon.outputs.report.compensation import write_pages
 
         write_pages(result, report=report, pictures=pictures)
     _say(result, out)

@@ -8,13 +8,13 @@ import typer
 
 from immunomon.cli.audit import said_head
 from immunomon.cli.check_delivery import said_of
-from immunomon.delivery.deliver import Delivered, deliver_run
-from immunomon.delivery.read import MANIFEST
-from immunomon.delivery.rules.check import check_delivery
-from immunomon.delivery.source import file_sha256
 from immunomon.errors import ImmunomonError
-from immunomon.pipeline.audit import AuditTrail, user_name
-from immunomon.pipeline.folder import RunFolder
+from immunomon.outputs.conformance.check import check_delivery
+from immunomon.outputs.delivery.deliver import Delivered, deliver_run
+from immunomon.outputs.delivery.read import MANIFEST
+from immunomon.outputs.delivery.source import file_sha256
+from immunomon.runs.audit import AuditTrail, user_name
+from immunomon.runs.folder import RunFolder
 
 __all__ = ["deliver"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from immunomon.delivery.rules.document import write_rules_document
-from immunomon.gates import GATE_METHODS
-from immunomon.specs.formats import write_file_formats
-from immunomon.specs.schemas import write_schemas
+from immunomon.cli.formats import write_file_formats
+from immunomon.cli.schemas import write_schemas
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.outputs.conformance.document import write_rules_document
 
 __all__ = ["write_docs"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from immunomon.atlas.embed import embed_run
 from immunomon.cli.progress import stages
+from immunomon.maps.atlas.embed import embed_run
 
 __all__ = ["embed"]
 

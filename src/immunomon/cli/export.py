@@ -9,10 +9,10 @@ from rich.console import Console
 
 from immunomon.cli.audit import said_head
 from immunomon.errors import ImmunomonError
-from immunomon.export.database import ExportSummary, Said, export_run
-from immunomon.export.secrets import without_passwords
-from immunomon.pipeline.audit import AuditTrail, user_name
-from immunomon.pipeline.folder import RunFolder
+from immunomon.outputs.database.database import ExportSummary, Said, export_run
+from immunomon.outputs.database.secrets import without_passwords
+from immunomon.runs.audit import AuditTrail, user_name
+from immunomon.runs.folder import RunFolder
 
 __all__ = ["export"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from immunomon.annotated.export import export_cells
 from immunomon.cli.progress import stages
+from immunomon.maps.anndata.export import export_cells
 
 __all__ = ["export_anndata"]
 

@@ -31,10 +31,10 @@ def export_gatingml(source: str, out: Path | None) -> int:
     if Path(source).is_dir():
         return _run_as_gatingml(Path(source), out)
     from immunomon.cli.gate import find_gates
+    from immunomon.cytometry.formats.gatingml_writing import write_gatingml
+    from immunomon.cytometry.model.placed import PlacedStrategy
     from immunomon.files import write_whole
-    from immunomon.io.gatingml_writing import write_gatingml
-    from immunomon.model.placed import PlacedStrategy
-    from immunomon.pipeline.placed import place_without_data
+    from immunomon.runs.placed import place_without_data
 
     declared, panel, path = find_gates(source)
     placed = declared if isinstance(declared, PlacedStrategy) else place_without_data(declared, panel, path)
@@ -50,9 +50,9 @@ def export_gatingml(source: str, out: Path | None) -> int:
 
 
 def _run_as_gatingml(run: Path, out: Path | None) -> int:
+    from immunomon.cytometry.formats.gatingml_writing import left_out, write_gatingml
     from immunomon.files import write_whole
-    from immunomon.io.gatingml_writing import left_out, write_gatingml
-    from immunomon.pipeline.placed import placed_in_run
+    from immunomon.runs.placed import placed_in_run
 
     folder = run / "gatingml" if out is None else out
     if folder.is_file():
@@ -76,9 +76,9 @@ def export_flowjo(source: str, out: Path | None) -> int:
     run = Path(source)
     if not run.is_dir():
         raise ImmunomonError(f"{source}: a FlowJo workspace is made of samples; name a run folder")
+    from immunomon.cytometry.formats.flowjo_writing import write_flowjo
     from immunomon.files import write_whole
-    from immunomon.io.flowjo_writing import write_flowjo
-    from immunomon.pipeline.workspaces import samples_of_run
+    from immunomon.runs.workspaces import samples_of_run
 
     target = run / "gates.wsp" if out is None else out
     if target.is_dir():

@@ -12,21 +12,21 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.progress import stages
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
+from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
-from immunomon.gates import GATE_METHODS
-from immunomon.io.matrix_csv import read_matrix_csv
-from immunomon.model.fcs import AS_JUDGED, Reading
-from immunomon.model.panel import Panel
-from immunomon.model.placed import PlacedStrategy
-from immunomon.model.strategy import GatingStrategy
-from immunomon.pipeline.files import COLUMNS, Row, gate_files
-from immunomon.pipeline.jobs import default_jobs
-from immunomon.pipeline.single import Compensation
-from immunomon.specs.catalog import find_panel, find_strategy
-from immunomon.specs.dated import dated_lines
-from immunomon.specs.panel import load_panel
-from immunomon.specs.strategy import load_strategy
+from immunomon.runs.files import COLUMNS, Row, gate_files
+from immunomon.runs.jobs import default_jobs
+from immunomon.runs.single import Compensation
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.dated import dated_lines
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.strategy import load_strategy
 
 __all__ = ["compensation_of", "find_gates", "gate"]
 
@@ -86,8 +86,8 @@ def find_gates(named: str, panel: str | None = None) -> tuple[GatingStrategy | P
 def _strategy(path: Path) -> GatingStrategy | PlacedStrategy:
     """Return a strategy of ours or the gates of another program, judged by the file's contents."""
     if path.suffix.lower() not in (".yaml", ".yml"):
-        from immunomon.io.gatingml import read_gatingml
-        from immunomon.io.xmltree import root_tag
+        from immunomon.cytometry.formats.gatingml import read_gatingml
+        from immunomon.cytometry.formats.xmltree import root_tag
 
         if root_tag(path) is not None:
             return read_gatingml(path)

@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
+from immunomon.cytometry.model.fcs import DataOffset
 from immunomon.errors import BadSpillover
-from immunomon.io.fcs import read_fcs
-from immunomon.io.spillover import differing_matrices, spillover_of
-from immunomon.model.fcs import DataOffset
 
 __all__ = ["describe", "info"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from immunomon.io.workspaces import open_workspace
-from immunomon.model.workspace import HELPER, WorkspaceSample
+from immunomon.cytometry.formats.workspaces import open_workspace
+from immunomon.cytometry.model.workspace import HELPER, WorkspaceSample
 
 __all__ = ["describe_workspace", "info_workspace"]
 

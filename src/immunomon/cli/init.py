@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from immunomon.files import write_whole
-from immunomon.specs.catalog import shipped_panels, shipped_strategies
+from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 
 __all__ = ["init"]
 
@@ -20,7 +20,7 @@ def init(folder: Path, *, copy_panels: bool = False) -> int:
 
     copy_panels: copy the shipped panels and strategies, too. Returns 1, and writes nothing, if a file is there already.
     """
-    contents = {name: files("immunomon.starter").joinpath(name).read_text(encoding="utf-8") for name in _STARTER}
+    contents = {name: files("immunomon.study.starter").joinpath(name).read_text(encoding="utf-8") for name in _STARTER}
     if copy_panels:
         for kind, shipped in (("panels", shipped_panels()), ("gating", shipped_strategies())):
             contents |= {f"{kind}/{path.name}": _own_copy(path) for path in shipped.values()}

@@ -17,18 +17,18 @@ import typer
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
-from immunomon.mechanism.analyse import NEEDED, Mechanism
-from immunomon.mechanism.analyse import mechanism as worked_out
-from immunomon.mechanism.page import markdown, mechanism_page
-from immunomon.mechanism.within import LAG_NAMES
-from immunomon.model.analysis import AnalysisPlan
-from immunomon.model.assessments import ASSESSMENT_TABLES
-from immunomon.pipeline.folder import write_json, write_table
-from immunomon.pipeline.opened import Run, open_run
-from immunomon.pipeline.plan import shown_inputs
-from immunomon.pipeline.provenance import environment, file_digest
-from immunomon.specs.yamlfile import digests_of_what_is_read
-from immunomon.statistics.facts import facts_of
+from immunomon.runs.folder import write_json, write_table
+from immunomon.runs.opened import Run, open_run
+from immunomon.runs.plan import shown_inputs
+from immunomon.runs.provenance import environment, file_digest
+from immunomon.trial.mechanism.analyse import NEEDED, Mechanism
+from immunomon.trial.mechanism.analyse import mechanism as worked_out
+from immunomon.trial.mechanism.page import markdown, mechanism_page
+from immunomon.trial.mechanism.within import LAG_NAMES
+from immunomon.trial.model.analysis import AnalysisPlan
+from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.statistics.facts import facts_of
+from immunomon.yamlfile import digests_of_what_is_read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
         page = mechanism_page(found.joined, found.tables)
         text = markdown(page, str(opened.study["name"]), declared.digest)
         write_whole(folder / "mechanism.md", text)
-        pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
+        pages = {"format": "immunomon.trial.mechanism-pages/1", "run_digest": opened.record.get("digest")}
         write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
     record = _record(opened, declared, seed, digests)
     write_json(
@@ -124,7 +124,7 @@ def _differs(run: Run, name: str, digest: str) -> bool:
 def _record(run: Run, plan: AnalysisPlan, seed: int, assessments: dict[str, str]) -> dict[str, Any]:
     """Return what made these tables: plan, run, assessments, seed, software."""
     return {
-        "format": "immunomon.mechanism/1",
+        "format": "immunomon.trial.mechanism/1",
         "plan_digest": plan.digest,
         "run_digest": run.record_sha256,
         "assessments": assessments,

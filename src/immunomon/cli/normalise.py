@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from immunomon.cli.progress import stages
-from immunomon.pipeline.normalise import normalise_run
+from immunomon.runs.normalise import normalise_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from ruamel.yaml.error import YAMLError
 
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.files import is_there, read_input, write_whole
-from immunomon.pipeline.overriding import OVERRIDES_FILE, check_overrides
-from immunomon.specs.overrides import SCHEMA
+from immunomon.runs.overriding import OVERRIDES_FILE, check_overrides
+from immunomon.study.specs.overrides import SCHEMA
 
 __all__ = ["Asked", "override"]
 

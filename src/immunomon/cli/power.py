@@ -10,10 +10,10 @@ import typer
 
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.files import write_whole
-from immunomon.pipeline.opened import open_run
-from immunomon.statistics.facts import facts_of
-from immunomon.statistics.measured import measure
-from immunomon.statistics.power import PATIENTS, detectable
+from immunomon.runs.opened import open_run
+from immunomon.trial.statistics.facts import facts_of
+from immunomon.trial.statistics.measured import measure
+from immunomon.trial.statistics.power import PATIENTS, detectable
 
 __all__ = ["power"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from immunomon.atlas.project import project_run
 from immunomon.cli.progress import stages
+from immunomon.maps.atlas.project import project_run
 
 __all__ = ["project"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from immunomon.errors import ImmunomonError
-from immunomon.model.quality import Check, Quality, QualityLimits, Verdict
+from immunomon.study.model.quality import Check, Quality, QualityLimits, Verdict
 
 __all__ = ["quality"]
 
@@ -39,14 +39,14 @@ def quality(paths: Sequence[Path], *, study: Path | None, checks: bool, pictures
 def _limits(study: Path | None) -> QualityLimits:
     if study is None:
         return QualityLimits()
-    from immunomon.specs.study import load_study
+    from immunomon.study.specs.study import load_study
 
     return load_study(study).quality
 
 
 def _of_files(paths: Sequence[Path], limits: QualityLimits, failures: list[str]) -> dict[str, Quality]:
-    from immunomon.io.fcs import read_fcs
-    from immunomon.steps.judge import judge
+    from immunomon.cytometry.formats.fcs import read_fcs
+    from immunomon.cytometry.steps.quality_control import judge
 
     found = {}
     for path in paths:
@@ -58,8 +58,8 @@ def _of_files(paths: Sequence[Path], limits: QualityLimits, failures: list[str])
 
 
 def _of_run(folder: Path) -> dict[str, Quality]:
-    from immunomon.pipeline.folder import RunFolder
-    from immunomon.pipeline.opened import open_run
+    from immunomon.runs.folder import RunFolder
+    from immunomon.runs.opened import open_run
 
     run = open_run(folder)
     found = {}

@@ -6,7 +6,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from immunomon.report import write_report
+from immunomon.outputs.report import write_report
 
 __all__ = ["report"]
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from immunomon.checks.paths import check_paths
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
+from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import ImmunomonError
-from immunomon.gates import GATE_METHODS
-from immunomon.pipeline.lock import Reason
-from immunomon.pipeline.run import run_study
+from immunomon.runs.lock import Reason
+from immunomon.runs.run import run_study
 
 __all__ = ["run"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from immunomon.simulate.conditions import ORDINARY_CONDITION, Condition
-from immunomon.simulate.scenario import Scenario
+from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
+from immunomon.assurance.simulate.scenario import Scenario
 
 __all__ = ["simulate"]
 
@@ -29,7 +29,7 @@ def simulate(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from immunomon.simulate.trial import is_simulated, simulate_trial
+    from immunomon.assurance.simulate.trial import is_simulated, simulate_trial
 
     console = Console(stderr=True)
     if is_simulated(folder) and not overwrite:

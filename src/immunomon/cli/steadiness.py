@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from immunomon.errors import UnknownName, nearest
-from immunomon.pipeline.opened import open_run
+from immunomon.runs.opened import open_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from immunomon.errors import counted
-from immunomon.pipeline.trace import Asked, trace
+from immunomon.outputs.trace.trace import Asked, trace
 
 __all__ = ["show", "told"]
 
@@ -25,7 +25,7 @@ def show(source: str, asked: Asked, *, study: str | None, delivery: Path | None,
     """
     found = _from_database(source, asked, study) if "://" in source else _from_run(Path(source), asked, study)
     if delivery is not None:
-        from immunomon.pipeline.trace_delivery import delivered
+        from immunomon.outputs.trace.delivery import delivered
 
         folder = Path(study) if study is not None and "://" not in source else None
         found["delivery"] = delivered(delivery, found, folder)
@@ -34,14 +34,14 @@ def show(source: str, asked: Asked, *, study: str | None, delivery: Path | None,
 
 
 def _from_run(run: Path, asked: Asked, study: str | None) -> dict[str, Any]:
-    from immunomon.pipeline.trace_run import RunRecords
+    from immunomon.outputs.trace.of_run import RunRecords
 
     return trace(RunRecords(run, None if study is None else Path(study)), asked)
 
 
 def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, Any]:
-    from immunomon.export.connection import database_url, reading, shown
-    from immunomon.pipeline.trace_database import DatabaseRecords
+    from immunomon.outputs.database.connection import database_url, reading, shown
+    from immunomon.outputs.trace.database import DatabaseRecords
 
     url = database_url(source, "trace in")
     with reading(url) as connection:

@@ -14,25 +14,25 @@ from pathlib import Path
 
 import typer
 
+from immunomon.assurance.validation.document import document
+from immunomon.assurance.validation.measure import Validation, measure
+from immunomon.assurance.validation.sections import Settings, write_section
+from immunomon.assurance.validation.targets import PRIMARY_VISIT
+from immunomon.assurance.validation.trials import Design
 from immunomon.cli.progress import stages
-from immunomon.validation.document import document
-from immunomon.validation.measure import Validation, measure
-from immunomon.validation.sections import Settings, write_section
-from immunomon.validation.targets import PRIMARY_VISIT
-from immunomon.validation.trials import Design
 
 __all__ = ["validate", "validate_sections"]
 
 # Measurements beside the gates': the name of the section, and the function of Settings that returns it.
 SECTIONS: dict[str, str] = {
-    "statistics": "immunomon.validation.statistics:section",
-    "clusters": "immunomon.validation.clusters:section",
-    "steadiness": "immunomon.validation.steadiness:section",
-    "quality": "immunomon.validation.quality:section",
-    "placement": "immunomon.validation.placement:section",
-    "robustness": "immunomon.validation.robustness:section",
-    "real": "immunomon.validation.real_section:section",
-    "assessments": "immunomon.validation.assessments:section",
+    "statistics": "immunomon.assurance.validation.statistics:section",
+    "clusters": "immunomon.assurance.validation.clusters:section",
+    "steadiness": "immunomon.assurance.validation.steadiness:section",
+    "quality": "immunomon.assurance.validation.quality:section",
+    "placement": "immunomon.assurance.validation.placement:section",
+    "robustness": "immunomon.assurance.validation.robustness:section",
+    "real": "immunomon.assurance.validation.real_section:section",
+    "assessments": "immunomon.assurance.validation.assessments:section",
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from immunomon.verify.run import SampleVerdict, verify_run
+from immunomon.assurance.verify.run import SampleVerdict, verify_run
 
 __all__ = ["verify"]
 

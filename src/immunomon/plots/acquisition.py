@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.files import write_whole
-from immunomon.model.quality import Quality
 from immunomon.plots.png import png_of
+from immunomon.study.model.quality import Quality
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def acquisition_plot(rate_axes: Axes, signal_axes: Axes, quality: Quality) -> Ax
     The channels that leave their usual level most are named. Returns the lower axes.
 
     >>> import matplotlib.figure
-    >>> from immunomon.model.quality import Check, Course, Flagged, Verdict
+    >>> from immunomon.study.model.quality import Check, Course, Flagged, Verdict
     >>> course = Course((0, 50, 100), ("CD3",), ((0.4, 0.6),), (0, 50, 100), (1.0, 0.9))
     >>> quality = Quality(100, 50, (), (Flagged(50, 100, "step", "step of CD3"),), course)
     >>> upper, lower = matplotlib.figure.Figure().subplots(2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunomon.model.scales import scale_from_dict
+from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.plots.colours import DENSITY_STOPS
 from immunomon.plots.density import unpack_density
 from immunomon.plots.labels import label_places, wrapped

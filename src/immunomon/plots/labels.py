@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.kernels.membership import in_polygon
+from immunomon.cytometry.kernels.membership import in_polygon
 
 __all__ = ["label_places", "wrapped"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from immunomon.model.scales import DisplayScale
+from immunomon.cytometry.model.scales import DisplayScale
 
 __all__ = ["Tick", "axis_ticks"]
 
@@ -29,7 +29,7 @@ def axis_ticks(scale: DisplayScale, low: float, high: float) -> tuple[Tick, ...]
 
     Labels never stand so near that they touch; what loses its label stays as a minor tick.
 
-    >>> from immunomon.model.scales import Identity, Logicle
+    >>> from immunomon.cytometry.model.scales import Identity, Logicle
     >>> [tick.label for tick in axis_ticks(Identity(), 0.0, 262144.0) if tick.label]
     ['0', '50K', '100K', '150K', '200K', '250K']
     >>> [tick.label for tick in axis_ticks(Logicle(), 0.0, 1.0) if tick.label]

@@ -98,7 +98,7 @@ def trace(
 ) -> None:
     """Print the whole way of a number, from file to delivery. Exit 1 if something on it does not fit."""
     from immunomon.cli.trace import show as work
-    from immunomon.pipeline.trace import Asked
+    from immunomon.outputs.trace.trace import Asked
 
     asked = Asked(subject, visit, population, denominator, panel)
     raise typer.Exit(work(source, asked, study=study, delivery=delivery, as_json=as_json))

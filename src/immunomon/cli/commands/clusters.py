@@ -41,8 +41,8 @@ def cluster(
 ) -> None:
     """Cluster all cells of a panel, name the clusters, and list those that changed most. Exploratory."""
     from immunomon.cli.cluster import cluster as work
-    from immunomon.clusters.mapping import MapSettings
-    from immunomon.pipeline.jobs import default_jobs
+    from immunomon.maps.clusters.mapping import MapSettings
+    from immunomon.runs.jobs import default_jobs
 
     settings = MapSettings(
         grid=(side, side),

@@ -18,7 +18,7 @@ def info(
     data_offset: DataOffset = None,
 ) -> None:
     """Show an FCS file's header, channels, matrix, number of events and repairs, or what a workspace holds."""
-    from immunomon.io.workspaces import is_workspace
+    from immunomon.cytometry.formats.workspaces import is_workspace
 
     if is_workspace(file):
         from immunomon.cli.info_workspace import info_workspace
@@ -68,10 +68,10 @@ def gate(
     jobs: Jobs = None,
 ) -> None:
     """Gate FCS files without a study: one row per file and population."""
-    from immunomon.model.fcs import Reading
+    from immunomon.cytometry.model.fcs import Reading
 
     if Path(strategy).suffix.lower() not in ("", ".yaml", ".yml") and Path(strategy).is_file():
-        from immunomon.io.workspaces import is_workspace
+        from immunomon.cytometry.formats.workspaces import is_workspace
 
         if is_workspace(Path(strategy)):
             from immunomon.cli.gate import compensation_of
@@ -127,7 +127,7 @@ def export_events(
 ) -> None:
     """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
     from immunomon.cli.export_events import export_events as work
-    from immunomon.model.fcs import Reading
+    from immunomon.cytometry.model.fcs import Reading
 
     reading = Reading(data_set, data_offset)
     raise typer.Exit(work(source, file, population=population, out=out, panel=panel, reading=reading))

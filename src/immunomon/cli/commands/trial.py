@@ -37,7 +37,7 @@ def check(
 
 def _print_conditions(asked: bool) -> None:
     """Print every condition with what it means, and stop."""
-    from immunomon.simulate.conditions import CONDITIONS
+    from immunomon.assurance.simulate.conditions import CONDITIONS
 
     if asked:
         width = max(map(len, CONDITIONS))
@@ -72,10 +72,10 @@ def simulate(
     jobs: Jobs = None,
 ) -> None:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
+    from immunomon.assurance.simulate.conditions import condition_named
+    from immunomon.assurance.simulate.scenario import Scenario
     from immunomon.cli.simulate import simulate as work
-    from immunomon.pipeline.jobs import default_jobs
-    from immunomon.simulate.conditions import condition_named
-    from immunomon.simulate.scenario import Scenario
+    from immunomon.runs.jobs import default_jobs
 
     raise typer.Exit(
         work(
@@ -165,10 +165,10 @@ def validate(
     jobs: Jobs = None,
 ) -> None:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
+    from immunomon.assurance.validation.sections import Settings
     from immunomon.cli.validate import validate as work
     from immunomon.cli.validate import validate_sections
-    from immunomon.pipeline.jobs import default_jobs
-    from immunomon.validation.sections import Settings
+    from immunomon.runs.jobs import default_jobs
 
     # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
     flags: dict[str, bool] = {

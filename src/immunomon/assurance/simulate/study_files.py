@@ -1,0 +1,143 @@
+"""The files that describe a simulated trial to the product: study.yaml and samples.csv."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION
+from immunomon.assurance.simulate.plan import Plan
+from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, date_of_study_day
+from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.tables import Row
+from immunomon.assurance.simulate.tubes import Tube
+
+__all__ = ["sample_rows", "study_yaml"]
+
+_OPENING = """\
+# A simulated trial of hUC-MSC in refractory immune thrombocytopenia: SYNTHETIC, no person's data.
+# Made by: immunomon simulate --scenario {scenario} --events {events} --seed {seed}{condition}
+# What each event really is stands in truth/; nothing there is read by an analysis.
+schema: immunomon.study/1
+name: DEMO-ITP
+title: hUC-MSC in refractory ITP (simulated, scenario {scenario})
+site: "001"
+country: CHN                     # as of the trial that this one imitates
+"""
+
+_CLOSING = """\
+
+# file: each FCS file's own spillover keyword. Others: {source: matrix, path: matrix.csv}, {source: none}.
+compensation: {source: SOURCE}
+samples: samples.csv
+
+# When a frequency may be reported. Working rules, not a guideline's: change them to your laboratory's.
+reportability:
+  min_parent_events: 100         # a frequency of an emptier parent is not reported
+  lod_events: 20
+  lloq_events: 50
+"""
+
+_SCHEDULE = """\
+# When the other assessments are planned: what is missing of them is said by immunomon check and assess.
+assessments:
+  schedule:
+    platelets:
+      visits: [D-1, {weeks}]
+      days: [-1, {days}]
+    msc_concentration: {{hours: [-0.5, 0.5, 1, 2, 4, 8, 16, 24, 48, 96], sexes: [F]}}
+    # The first nine patients: not those of an expansion.
+    antibodies:
+      visits: [pre-first-infusion, 48h-post-last-infusion]
+      days: [1, 24]
+      within_days: 1
+      expansion: false
+    viruses:
+      visits: [screening, W4, W16]
+      days: [-14, 29, 113]
+      within_days: 7
+      tests: [HBV, HCV, HIV, syphilis]
+"""
+_RARE = "  populations: {plasmablasts: {lloq_events: 20}}   # rare: a counting CV of 22 % will do\n"
+
+
+def study_yaml(plan: Plan, scenario: Scenario) -> str:
+    """Return study.yaml, with comments for the person who reads it."""
+    groups = [
+        f"  - {{name: {g.name}, cells_per_kg: {g.cells_per_kg / 1e6:.1f}e6, infusion_days: {list(INFUSION_DAYS)}}}"
+        for g in DOSE_GROUPS
+    ]
+    sizes = {g.name: sum(patient.group == g for patient in plan.patients) for g in DOSE_GROUPS}
+    cohorts = [
+        f"  - {{name: {name}, dose_group: {name}, planned_subjects: {size}}}" for name, size in sizes.items() if size
+    ]
+    asked = "" if plan.condition is ORDINARY_CONDITION else f" --condition {plan.condition.name}"
+    closing = _CLOSING.replace("SOURCE", "none" if plan.condition.instrument.unmixed else "file")
+    sections = [
+        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, condition=asked).rstrip(),
+        "\n# One infusion a week for four weeks; study days count from the first infusion = Day 1, there is no Day 0.",
+        *("dose_groups:", *groups),
+        "\n# An expansion would be: {name: expansion, dose_group: C, planned_subjects: 6, expansion: true}",
+        *("cohorts:", *cohorts),
+        "\nsubjects:",
+        *(_subject(patient) for patient in plan.patients),
+        "\n# window_days: the first and last study day that still count as the visit",
+        *("visits:", *_visits(plan)),
+        "\n# The panels in use, and the gating strategy of each.",
+        *("panels:", *(f"  - {{panel: {layout.name}, strategy: {layout.name}}}" for layout in plan.layouts)),
+        closing + (_RARE if "bcell" in {layout.name for layout in plan.layouts} else ""),
+        _SCHEDULE.format(
+            weeks=", ".join(f"W{week}" for week in range(1, 29)),
+            days=", ".join(str(7 * week + 1) for week in range(1, 29)),
+        ),
+    ]
+    return "\n".join(sections)
+
+
+def _subject(patient: Patient) -> str:
+    infusions = ", ".join(date_of_study_day(patient.first_infusion, day).isoformat() for day in INFUSION_DAYS)
+    flags = ", ".join(f"{name}: {str(value).lower()}" for name, value in patient.flags.items())
+    return "\n".join(
+        (
+            f"  - id: {patient.id}",
+            f"    dose_group: {patient.group.name}",
+            f"    cohort: {patient.group.name}",
+            f"    sex: {patient.sex}",
+            f"    infusion_dates: [{infusions}]",
+            f"    flags: {{{flags}}}",
+        )
+    )
+
+
+def _visits(plan: Plan) -> list[str]:
+    lines = []
+    for visit in plan.visits:
+        baseline = ", baseline: true" if visit.planned_day < 0 else ""
+        window = f"[{visit.window[0]}, {visit.window[1]}]"
+        lines.append(f"  - {{label: {visit.label}, planned_day: {visit.planned_day}, window_days: {window}{baseline}}}")
+    return lines
+
+
+def sample_rows(tubes: list[Tube], seed: int) -> list[Row]:
+    """Return the rows of samples.csv; subject and visit are blank for tubes that belong to no patient."""
+    return [_sample_row(tube, seed) for tube in tubes]
+
+
+def _sample_row(tube: Tube, seed: int) -> Row:
+    collected: date = tube.batch.run_date
+    lymphocytes = ""
+    if tube.patient and tube.visit:
+        collected = tube.patient.collection_date(tube.visit, seed)
+        lymphocytes = str(tube.patient.lymphocytes_per_ul(tube.visit, seed))
+    return {
+        "file": tube.file,
+        "subject": tube.patient.id if tube.patient else "",
+        "visit": tube.visit.label if tube.visit else "",
+        "panel": tube.layout.name,
+        "role": tube.role,
+        "batch": tube.batch.name,
+        "collection_date": collected.isoformat(),
+        "lymphocytes_per_ul": lymphocytes,
+        "beads_counted": "",
+        "beads_added": "",
+        "sample_volume_ul": "",
+    }

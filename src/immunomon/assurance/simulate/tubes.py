@@ -1,0 +1,156 @@
+"""Every tube of the trial, and how one of them becomes an FCS file with its truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.assurance.simulate.acquisition import TIMESTEP, Disturbance, acquire, draw_disturbance
+from immunomon.assurance.simulate.beads import bead_run
+from immunomon.assurance.simulate.biology import Frequencies
+from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
+from immunomon.assurance.simulate.fcs import spillover_keyword
+from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, VOLTAGES
+from immunomon.assurance.simulate.layouts import Layout
+from immunomon.assurance.simulate.protocol import Patient, Visit
+from immunomon.assurance.simulate.seeding import generator
+from immunomon.assurance.simulate.staining import batch_staining, donor_staining
+from immunomon.assurance.simulate.suspension import draw_yield, suspend
+from immunomon.assurance.simulate.truth import Truth, truth_of
+
+__all__ = ["BRIDGE_DONOR", "Batch", "Run", "Tube", "keywords", "run_tube"]
+
+BRIDGE_DONOR = "BRIDGE-DONOR"
+_MINUTES_A_TUBE = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tubes that are stained and run together; trial_day counts from the trial's first day."""
+
+    name: str
+    run_date: date
+    trial_day: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """One tube: its panel, role as samples.csv names it, batch, size, and whose cells at what frequencies."""
+
+    layout: Layout
+    role: str
+    batch: Batch
+    stem: str
+    events: int
+    donor: str
+    frequencies: Frequencies
+    place_in_batch: int = 0
+    effect: Frequencies | None = None
+    patient: Patient | None = None
+    visit: Visit | None = None
+    condition: Condition = ORDINARY_CONDITION
+
+    @property
+    def file(self) -> str:
+        """The FCS file's path below the trial's folder."""
+        return f"fcs/{self.layout.name}/{self.stem}.fcs"
+
+    @property
+    def truth_file(self) -> str:
+        """The path of the per-event truth below the trial's folder."""
+        return f"truth/{self.stem}.npz"
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether per-event truth is kept: for patients' samples and for the bridge."""
+        return self.role in ("sample", "unstimulated", "bridge")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A tube after acquisition: events, what the preparation was expected to hold, and the truth if it is kept."""
+
+    events: NDArray[np.float32]
+    expected: Frequencies
+    truth: Truth | None
+
+
+def run_tube(tube: Tube, seed: int, *, disturbance: Disturbance | None = None) -> Run:
+    """Stain and acquire one tube; the result depends on the seed and the tube alone.
+
+    disturbance: what goes wrong in its acquisition, if that is not to be drawn.
+    """
+    rng = generator(seed, "tube", tube.stem)
+    role, _, reagent = tube.role.partition(":")
+    condition = tube.condition
+    if role == "single-stain":
+        return Run(bead_run(reagent, tube.events, rng, condition.instrument), {}, None)
+    # Aliquots of one person's cells, of one visit, hold the same mixture in every tube of the panel.
+    contents = draw_yield(generator(seed, "yield", tube.batch.name, tube.donor, tube.layout.name))
+    contents = replace(contents, **condition.contents)
+    cells = suspend(
+        tube.layout,
+        contents,
+        frequencies=tube.frequencies,
+        events=tube.events,
+        rng=rng,
+        appearance=condition.appearance,
+    )
+    staining = batch_staining(tube.layout, tube.batch.name, tube.batch.trial_day, seed=seed)
+    staining *= donor_staining(tube.layout, tube.donor, seed=seed) * _stained(tube.layout, role, reagent)
+    staining *= np.array([condition.stains.get(dye, 1.0) for dye in FLUOROCHROMES], dtype=np.float32)
+    wrong = _disturbance(tube, role, rng) if disturbance is None else disturbance
+    events = acquire(cells, staining, wrong, rng=rng, instrument=condition.instrument)
+    truth = truth_of(cells, tube.layout.name, wrong) if tube.has_truth else None
+    return Run(events, {**contents.expected(), **tube.frequencies}, truth)
+
+
+def _disturbance(tube: Tube, role: str, rng: np.random.Generator) -> Disturbance:
+    """Return what goes wrong in a patient's run, drawn wherever the condition does not say it; nothing in others."""
+    if role not in ("sample", "unstimulated"):
+        return Disturbance()
+    drawn = draw_disturbance(rng) if role == "sample" else Disturbance()
+    return tube.condition.disturbance or drawn
+
+
+def _stained(layout: Layout, role: str, reagent: str) -> NDArray[np.float32]:
+    """Return 1 for every fluorochrome in the tube and 0 for those left out."""
+    if role == "unstained":
+        return np.zeros(len(layout.markers), dtype=np.float32)
+    left_out = reagent if role == "fmo" else ""
+    return np.array([marker != left_out for marker in layout.markers], dtype=np.float32)
+
+
+def keywords(tube: Tube, last_tick: float, seed: int) -> dict[str, str]:
+    """Return the FCS keywords of a tube, but for those that describe the file's structure."""
+    instrument = tube.condition.instrument
+    matrix = instrument.matrix_of_file(generator(seed, "matrix"))
+    begin = datetime.combine(tube.batch.run_date, time(9)) + timedelta(minutes=_MINUTES_A_TUBE * tube.place_in_batch)
+    end = begin + timedelta(seconds=last_tick * TIMESTEP)
+    markers = dict(zip(DETECTORS, tube.layout.markers, strict=True))
+    visit = tube.visit.label if tube.visit else tube.role
+    out = {
+        "$BTIM": begin.strftime("%H:%M:%S"),
+        "$COM": "SYNTHETIC DATA made by immunomon simulate: no person's cells",
+        "$CYT": "immunomon simulator",
+        "$DATE": f"{begin.day:02d}-{_MONTHS[begin.month - 1]}-{begin.year}",
+        "$ETIM": end.strftime("%H:%M:%S"),
+        "$FIL": f"{tube.stem}.fcs",
+        **({} if matrix is None else {"$SPILLOVER": spillover_keyword(matrix, DETECTORS)}),
+        "$SRC": tube.donor,
+        "$TIMESTEP": str(TIMESTEP),
+        "TUBE NAME": f"{tube.layout.name} {tube.donor} {visit}",
+    }
+    for n, channel in enumerate(CHANNELS, start=1):
+        out |= {f"$P{n}N": channel, f"$P{n}E": "0,0", f"$P{n}R": f"{instrument.top_of_range:.0f}"}
+        if channel in markers:
+            out[f"$P{n}S"] = markers[channel]
+        if channel in VOLTAGES:
+            out[f"$P{n}V"] = str(instrument.voltage(channel))
+    return out
+
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

@@ -1,0 +1,241 @@
+"""The validation document: what was measured, in Markdown; every figure comes from the measurement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from immunomon.assurance.validation.agreement import Agreement
+from immunomon.assurance.validation.caveats import AGREEMENT_NOTES, EFFECT_NOTES, LIMITS, NULL_NOTES
+from immunomon.assurance.validation.effects import Effect, Tally
+from immunomon.assurance.validation.measure import Validation
+from immunomon.assurance.validation.targets import PRIMARY_VISIT
+
+__all__ = ["document"]
+
+_LIBRARIES = ("numpy", "numba", "pandas", "scipy", "flowio")
+
+
+def document(found: Validation, *, command: str, made: str) -> str:
+    """Return the document; the same measurement gives the same text but for ``made``, the line on when and how long.
+
+    command: what a reader types to make it again.
+    """
+    sections = [
+        "# Validation against a simulated truth",
+        f"Written by `{command}`; every figure below is measured by that command. Do not edit: run it again.",
+        *_results(found),
+        *_frequencies(found),
+        *_effects(found),
+        *_null(found),
+        *_how(found, command, made),
+        "## What this does not show",
+        _listed(LIMITS),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _results(found: Validation) -> list[str]:
+    unmet = [row for row in found.judged if not row.met]
+    rows = [
+        (
+            "Gated frequencies against the truth in the same file",
+            f"{len(found.judged) - len(unmet)} of {len(found.judged)} targets met",
+            _verdict(found.frequencies_met),
+        ),
+        (
+            f"Simulated effects at {PRIMARY_VISIT} and the 95 % intervals of their estimates",
+            _missed(found.primary_tally) + _which(found.primary),
+            _chance(found.primary_tally),
+        ),
+        (
+            "Null scenario: 95 % intervals that exclude no change",
+            f"{found.null_tally.misses} of {found.null_tally.intervals} ({found.null_tally.expected:.1f} expected)",
+            _chance(found.null_tally),
+        ),
+    ]
+    headline = "every target met, misses within chance" if found.met else "NOT everything as it should be"
+    parts = [f"**Result: {headline}.**", _table(("what", "found", "verdict"), rows)]
+    if unmet:
+        parts.append("Not met: " + ", ".join(f"{row.population} (panel {row.panel})" for row in unmet) + ".")
+    if found.failed:
+        parts.append("Files that could not be gated:\n\n" + _listed(f"{k}: {v}" for k, v in found.failed.items()))
+    return parts
+
+
+def _frequencies(found: Validation) -> list[str]:
+    header = (
+        *("panel", "population", "of", "files", "truth, %", "abs. error, pp", "rel. error, %"),
+        *("rel. error, 95th percentile", "bias, pp", "r", "F1", "target", "verdict", "files left out"),
+    )
+    scores = found.scores
+    return [
+        "## Gated frequencies against the truth in the same file",
+        f"Scenario mechanism, the {scores.of} files of patients (role sample). F1 is the median over every "
+        f"{scores.step}th file of each panel ({scores.files} files), gated again.",
+        _listed(AGREEMENT_NOTES),
+        _table(header, [_agreement_row(row) for row in found.agreements]),
+        *_fallbacks([row for row in found.agreements if row.fallback_files]),
+    ]
+
+
+def _fallbacks(rows: Sequence[Agreement]) -> list[str]:
+    if not rows:
+        return []
+    header = (
+        *("panel", "population", "files with a border from the data", "their median rel. error, %"),
+        *("files with the declared border", "their median rel. error, %"),
+    )
+    return [
+        "Where no border shows in a file's data the strategy's declared one is used, and the run notes it. What that "
+        "costs, in the populations whose own gate it is:",
+        _table(
+            header,
+            [
+                (
+                    *(row.panel, row.population, str(row.n - row.fallback_files), _figure(row.placed_relative, 2)),
+                    *(str(row.fallback_files), _figure(row.fallback_relative, 2)),
+                )
+                for row in rows
+            ],
+        ),
+    ]
+
+
+def _agreement_row(row: Agreement) -> tuple[str, ...]:
+    return (
+        *(row.panel, row.population, row.parent, str(row.n), _figure(row.true_percent, 2)),
+        *(_figure(row.absolute, 3), _figure(row.relative, 2), _figure(row.relative_95, 1)),
+        *(_figure(row.bias, 3, sign=True), _figure(row.correlation, 4), f"{_figure(row.f1, 3)} ({row.f1_files})"),
+        "none" if row.target is None else str(row.target),
+        "" if row.met is None else _verdict(row.met),
+        ", ".join(f"{count} {reason}" for reason, count in row.left_out),
+    )
+
+
+def _effects(found: Validation) -> list[str]:
+    grouped = [row for row in found.mechanism if row.visit == PRIMARY_VISIT and row not in found.primary]
+    every = found.every_visit_tally
+    return [
+        f"## Effects: change in log-odds from baseline at {PRIMARY_VISIT}",
+        _listed(EFFECT_NOTES),
+        "All doses together:",
+        _effect_table(found.primary),
+        f"{_missed(found.primary_tally)}; by chance alone at most {found.primary_tally.allowed} would miss. "
+        f"Over all visits after baseline: {_missed(every)} ({every.expected:.1f} misses are expected; visits share "
+        "their baseline, so these are not independent).",
+        "By dose group, for information (three patients a group: the intervals are wide):",
+        _effect_table(grouped),
+    ]
+
+
+def _effect_table(rows: Sequence[Effect]) -> str:
+    header = (
+        *("population", "of", "dose group", "patients", "built in", "built in, all patients"),
+        *("in the files' truth", "estimated", "95 % interval", "holds what was built in"),
+    )
+    return _table(
+        header,
+        [
+            (
+                *(row.population, row.parent, row.dose_group, f"{row.n} of {row.subjects}"),
+                *(_figure(row.built_in, 3, sign=True), _figure(row.built_in_all, 3, sign=True)),
+                *(_figure(row.in_files, 3, sign=True), _figure(row.estimate, 3, sign=True), _interval(row)),
+                ("yes" if row.inside else "**no**") if row.has_interval else "no interval",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _null(found: Validation) -> list[str]:
+    tally = found.null_tally
+    excluding = [row for row in found.null_all if row.excludes_zero]
+    word = "None beyond chance" if tally.within_chance else "**More than chance allows**"
+    parts = [
+        "## Null scenario: nothing acts on any cell",
+        f"Of {tally.intervals} intervals (population x visit, all doses together) {tally.misses} exclude no change; "
+        f"{tally.expected:.1f} are expected, and in 97.5 % of trials at most {tally.allowed} if the intervals were "
+        f"independent. {word}.",
+        _listed(NULL_NOTES),
+        f"The populations that the other scenario acts on, at {PRIMARY_VISIT}:",
+        _null_table(found.null_primary),
+    ]
+    return [*parts, "All intervals that exclude no change:", _null_table(excluding)] if excluding else parts
+
+
+def _null_table(rows: Iterable[Effect]) -> str:
+    header = (
+        *("panel", "population", "of", "visit", "patients", "in the files' truth", "estimated", "95 % interval"),
+        "excludes no change",
+    )
+    return _table(
+        header,
+        [
+            (
+                *(row.panel, row.population, row.parent, row.visit, f"{row.n} of {row.subjects}"),
+                *(_figure(row.in_files, 3, sign=True), _figure(row.estimate, 3, sign=True), _interval(row)),
+                ("**yes**" if row.excludes_zero else "no") if row.has_interval else "no interval",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _how(found: Validation, command: str, made: str) -> list[str]:
+    software, libraries = found.manifest["software"], found.manifest["libraries"]
+    design = found.design
+    patients = len(found.manifest["study"]["subjects"])
+    gated = sum(entry["status"] == "gated" for entry in found.manifest["files"])
+    versions = ", ".join(f"{name} {libraries[name]}" for name in _LIBRARIES)
+    return [
+        "## How it was made",
+        _listed(
+            [
+                f"Command: `{command}`. Exit status 0 if the three verdicts above are met, else 1.",
+                f"Two simulated trials (scenarios mechanism and null) of {patients} patients, seed {design.seed}, "
+                f"{design.events} events a file before a panel's own run length; {gated} files gated in each, with the "
+                "shipped panels and strategies and the spillover matrix in each file.",
+                f"Versions: immunomon {software['version']} (code {str(software['code_digest'])[:12]}), Python "
+                f"{found.manifest['python']}, {versions}.",
+                "The simulator imports neither gates nor strategies, and they do not import it; CI checks that.",
+                made,
+            ]
+        ),
+    ]
+
+
+def _missed(tally: Tally) -> str:
+    return f"{tally.intervals - tally.misses} of {tally.intervals} intervals hold the effect that was built in"
+
+
+def _which(rows: Iterable[Effect]) -> str:
+    missed = [f"{e.population}, with {e.n} of {e.subjects} patients" for e in rows if e.has_interval and not e.inside]
+    return f" (not: {'; '.join(missed)})" if missed else ""
+
+
+def _chance(tally: Tally) -> str:
+    return f"within chance (at most {tally.allowed})" if tally.within_chance else "**beyond chance**"
+
+
+def _verdict(met: bool | None) -> str:
+    return "met" if met else "**NOT met**"
+
+
+def _interval(row: Effect) -> str:
+    return f"{row.low:+.3f} to {row.high:+.3f}" if row.has_interval else "-"
+
+
+def _figure(value: float, digits: int, *, sign: bool = False) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,101 @@
+"""The parts of documents that are made from the code: tables, gate methods, columns of the CSV files read."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
+from immunomon.cytometry.model.quality_table import QUALITY
+from immunomon.cytometry.model.trust import DOUBTS as DOUBT_KINDS
+from immunomon.files import write_whole
+from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
+from immunomon.study.specs.gatecall import Methods, gate_schema
+from immunomon.study.specs.samples import COLUMNS, OPTIONAL_COLUMNS
+from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
+from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.model.mechanism import MECHANISM_TABLES
+from immunomon.trial.model.statistics import STATISTICS_TABLES
+
+__all__ = ["refreshed", "write_file_formats"]
+
+
+def refreshed(text: str, *, methods: Methods) -> str:
+    """Return the document with each part between ``<!-- made: NAME -->`` and ``<!-- end -->`` made anew.
+
+    >>> print(refreshed("<!-- made: samples -->old<!-- end -->", methods={}).splitlines()[4])
+    | `file` | FCS file, relative to the sample list |
+    """
+    parts = {
+        "tables": _tables(),
+        "gates": _gates(methods),
+        "samples": _columns(),
+        "doubts": _doubts(),
+        "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
+        "statistics": "\n\n".join(_table(table) for table in STATISTICS_TABLES.values()),
+        "mechanism": "\n\n".join(_table(table) for table in MECHANISM_TABLES.values()),
+        "projected_samples": _table(PROJECTED_SAMPLES),
+        "assessment_tables": "\n\n".join(_table(table) for table in ASSESSMENT_TABLES.values()),
+    }
+
+    def made(match: re.Match[str]) -> str:
+        return f"<!-- made: {match[1]} -->\n\n{parts[match[1]]}\n\n<!-- end -->"
+
+    return re.sub(r"<!-- made: (\w+) -->.*?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def write_file_formats(path: Path, *, methods: Methods) -> None:
+    """Bring the made parts of a document up to date, in place."""
+    text = refreshed(path.read_text(encoding="utf-8"), methods=methods)
+    write_whole(path, text)
+
+
+def _tables() -> str:
+    return "\n\n".join(_table(table) for table in (*TABLES.values(), DOUBTS, QUALITY))
+
+
+def _table(table: Table) -> str:
+    rows = [f"| `{column.name}` | {column.dtype} | {column.meaning} |" for column in table.columns]
+    head = f"### {table.name}\n\nOne row: {table.row}. Identified by {', '.join(f'`{name}`' for name in table.key)}."
+    return "\n".join([head, "", "| column | type | meaning |", "|---|---|---|", *rows])
+
+
+def _doubts() -> str:
+    rows = [
+        f"| `{kind.code}` | {'yes' if kind.withholds else 'no: a remark'} | {kind.meaning} | {kind.remedy} |"
+        for kind in DOUBT_KINDS.values()
+    ]
+    return "\n".join(["| code | withholds | what it means | what to do |", "|---|---|---|---|", *rows])
+
+
+def _input(table: InputTable) -> str:
+    rows = [f"| `{one.name}` | {_fits(one)} | {one.meaning} |" for one in table.columns]
+    head = f"### {table.name}.csv\n\nOne row: {table.row}."
+    return "\n".join([head, "", "| column | holds | meaning |", "|---|---|---|", *rows])
+
+
+def _fits(column: InputColumn) -> str:
+    kinds = {"truth": "true or false", "day": "study day, no 0", "whole": "whole number", "date": "year-month-day"}
+    words = ", ".join(column.kind) if isinstance(column.kind, tuple) else kinds.get(column.kind, column.kind)
+    return words + ("; needed" if column.needed else "; the column may be left out" if column.optional else "")
+
+
+def _columns() -> str:
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items()]
+    optional = ", ".join(f"`{name}`" for name in OPTIONAL_COLUMNS)
+    return "\n".join(["| column | meaning |", "|---|---|", *rows, "", f"These columns may be left out: {optional}."])
+
+
+def _gates(methods: Methods) -> str:
+    return "\n\n".join(_gate(name, methods) for name in sorted(methods))
+
+
+def _gate(name: str, methods: Methods) -> str:
+    schema, _ = gate_schema(name, methods[name])
+    words = inspect.cleandoc(methods[name].__doc__ or "").partition("\n>>>")[0].strip().replace("``", "`")
+    required = [key for key in schema["required"] if key != "method"]
+    defaults = {key: one["default"] for key, one in schema["properties"].items() if "default" in one}
+    arguments = [f"`{key}`" for key in required]
+    arguments += [f"`{key}`" + ("" if value is None else f" ({value})") for key, value in defaults.items()]
+    return f"#### {name}\n\n{words}\n\nArguments: {', '.join(arguments)}."

@@ -1,0 +1,220 @@
+"""Events whose columns are computed when they are first asked for, and of which a few can be asked alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.cytometry.kernels.spillover import weighted
+from immunomon.cytometry.model.events import Channel, EventTable, Scale
+
+__all__ = ["CompensatedTable", "DisplayTable", "FastColumns", "LazyTable", "Recipe"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Column = NDArray[np.floating]
+Fast = NDArray[np.float32]
+Places = Sequence[int]
+Workers = Executor | None
+
+
+class LazyTable(EventTable):
+    """Events that are computed column by column when asked; to the reader they are those of any other table.
+
+    compute: column and rows (None: all) -> float64. It must give an event the same value whoever else is asked.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[Channel, ...],
+        scale: Scale,
+        source: str,
+        *,
+        count: int,
+        compute: Callable[[int, Rows | None], Floats],
+    ) -> None:
+        for name, value in (("channels", channels), ("scale", scale), ("source", source)):
+            object.__setattr__(self, name, value)
+        self.__dict__.update(_count=count, _compute=compute, _known={}, _whole=None)
+
+    @property
+    def values(self) -> Floats:
+        """All columns, (events, channels), float64."""
+        if self.__dict__["_whole"] is None:
+            whole = np.empty((self.count, len(self.channels)), order="F")
+            for place in range(len(self.channels)):
+                whole[:, place] = self.cells(place)
+            whole.setflags(write=False)
+            self.__dict__["_whole"] = whole
+        return np.asarray(self.__dict__["_whole"])
+
+    @property
+    def count(self) -> int:
+        """The number of events."""
+        return int(self.__dict__["_count"])
+
+    def column(self, name: str) -> Column:
+        """Return one channel's values, (events,), by marker or detector name; they are kept."""
+        place = self.index(name)
+        known: dict[int, Floats] = self.__dict__["_known"]
+        if place not in known:
+            values = self.__dict__["_compute"](place, None)
+            values.setflags(write=False)
+            known[place] = values
+        return known[place]
+
+    def cells(self, place: int, rows: Rows | None = None) -> Floats:
+        """Return one column's values at some rows, float64; they are not kept."""
+        known: dict[int, Floats] = self.__dict__["_known"]
+        if place in known:
+            return known[place] if rows is None else known[place][rows]
+        return np.asarray(self.__dict__["_compute"](place, rows))
+
+    def take(self, rows: Rows | NDArray[np.bool_]) -> EventTable:
+        """Return some of the events; their columns, too, are computed when asked."""
+        chosen: list[Rows] = []
+
+        def compute(place: int, some: Rows | None) -> Floats:
+            if not chosen:  # many a gate is placed without a look at the events
+                chosen.append(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64))
+            return self.cells(place, chosen[0] if some is None else chosen[0][some])
+
+        count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else rows.size
+        taken = LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
+        taken.__dict__["_places"] = self._places  # the same channels: no need to look them up anew
+        return taken
+
+    def labelled(self, channels: tuple[Channel, ...]) -> EventTable:
+        """Return the same events with other names on their channels."""
+        return LazyTable(channels, self.scale, self.source, count=self.count, compute=self.cells)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How compensated columns come from a raw table.
+
+    direct: for each column the raw one it is taken from, or -1 where it is unmixed; sources: the detectors' columns;
+    weights: (columns, detectors) of the inverse of the spillover matrix.
+    """
+
+    direct: tuple[int, ...]
+    sources: tuple[int, ...]
+    weights: Floats
+
+
+class CompensatedTable(LazyTable):
+    """Compensated events, computed from raw ones when asked."""
+
+    def __init__(self, raw: EventTable, recipe: Recipe, channels: tuple[Channel, ...]) -> None:
+        super().__init__(channels, Scale.COMPENSATED, raw.source, count=raw.count, compute=self._unmixed)
+        self.__dict__.update(raw=raw, recipe=recipe)
+
+    raw: EventTable
+    recipe: Recipe
+
+    def _unmixed(self, place: int, rows: Rows | None) -> Floats:
+        column = self.recipe.direct[place]
+        if column >= 0:
+            values = self.raw.stored([column])[:, column]
+            return np.array(values if rows is None else values[rows], dtype=np.float64)
+        # What is no number in a detector must not reach channels that it has no part in: 0 x NaN is NaN.
+        used = np.flatnonzero(self.recipe.weights[place])
+        sources = [self.recipe.sources[at] for at in used]
+        return weighted(self.raw.stored(sources), sources, self.recipe.weights[place][used], rows=rows)
+
+    def detectors_of(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return the raw columns that some channels are computed from."""
+        found: dict[int, None] = {}
+        for place in map(self.index, names):
+            if self.recipe.direct[place] >= 0:
+                found[self.recipe.direct[place]] = None
+            else:
+                found |= dict.fromkeys(self.recipe.sources[at] for at in np.flatnonzero(self.recipe.weights[place]))
+        return tuple(found)
+
+
+class FastColumns:
+    """Fast coordinates of some columns, each computed when it is first asked for and kept.
+
+    bounds: column -> how far from the exact ones they may be. compute: columns, rows (None: all events) and workers
+    (None: none) -> float32 (columns, events). cheap: columns that cost little beside others in one pass.
+    """
+
+    def __init__(
+        self,
+        bounds: Mapping[int, float],
+        compute: Callable[[Places, Rows | None, Workers], Fast],
+        cheap: Places = (),
+    ) -> None:
+        self.bounds, self._cheap = bounds, cheap
+        self._compute = compute
+        self._known: dict[int, Column] = {}
+
+    def whole(self, places: Places, pool: Workers = None) -> list[Column]:
+        """Return all events' coordinates on some columns, each (events,)."""
+        if any(place not in self._known for place in places):
+            missing = [place for place in dict.fromkeys([*places, *self._cheap]) if place not in self._known]
+            self._known |= zip(missing, self._compute(missing, None, pool), strict=True)
+        return [self._known[place] for place in places]
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._known
+
+    def some(self, places: Places, rows: Rows) -> list[Column]:
+        """Return a few events' coordinates on some columns, each (rows,); what is computed for them is not kept."""
+        missing = [place for place in dict.fromkeys(places) if place not in self._known]
+        found = dict(zip(missing, self._compute(missing, rows, None), strict=True)) if missing else {}
+        return [found[place] if place in found else self._known[place][rows] for place in places]
+
+
+class DisplayTable(LazyTable):
+    """Events on the display scale: fast coordinates with a bound on their error, exact ones when asked.
+
+    fast: what has fast coordinates; columns without are exact only. compute: the exact coordinates, as for LazyTable.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[Channel, ...],
+        source: str,
+        *,
+        count: int,
+        compute: Callable[[int, Rows | None], Floats],
+        fast: FastColumns,
+    ) -> None:
+        super().__init__(channels, Scale.DISPLAY, source, count=count, compute=compute)
+        self.__dict__["_fast"] = fast
+
+    def rough(self, name: str) -> tuple[Column, float]:
+        """Return a channel's fast coordinates and how far from the exact ones they may be."""
+        return self.rough_columns([name])[0]
+
+    def rough_columns(
+        self, names: Sequence[str], *, pool: Workers = None, soon: Sequence[str] = ()
+    ) -> list[tuple[Column, float]]:
+        """Return several channels' fast coordinates, each with its bound.
+
+        pool: workers that share the events; soon: what will be asked for next, computed in the same pass.
+        """
+        fast: FastColumns = self.__dict__["_fast"]
+        places = [self.index(name) for name in names]
+        if any(place in fast.bounds and place not in fast for place in places):
+            fast.whole([place for place in (*places, *map(self.index, soon)) if place in fast.bounds], pool)
+        return [
+            (fast.whole([place])[0], fast.bounds[place]) if place in fast.bounds else (self.column(name), 0.0)
+            for place, name in zip(places, names, strict=True)
+        ]
+
+    def rough_rows(self, names: Sequence[str], rows: Rows) -> list[tuple[Column, float]]:
+        """Return some events' fast coordinates on several channels, each with its bound."""
+        fast: FastColumns = self.__dict__["_fast"]
+        places = [self.index(name) for name in names]
+        quick = [place for place in dict.fromkeys(places) if place in fast.bounds]
+        found = dict(zip(quick, fast.some(quick, rows), strict=True))
+        return [
+            (found[place], fast.bounds[place]) if place in found else (self.cells(place, rows), 0.0) for place in places
+        ]

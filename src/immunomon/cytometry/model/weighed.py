@@ -1,0 +1,91 @@
+"""Whether a value may be reported: how many events it has, and which doubtful gates it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from immunomon.cytometry.model.measured import Measured
+from immunomon.cytometry.model.trust import Doubt, joined, merged, withholding
+from immunomon.study.model.study import Reportability
+
+__all__ = ["Trust", "resting_on", "verdict", "weigh"]
+
+
+def verdict(count: int | None, denominator_count: int | None, limits: Reportability) -> str | None:
+    """Return why a frequency may not be reported, or None if it may.
+
+    >>> verdict(30, 5000, Reportability(lloq_events=50))
+    'below LLOQ: 30 events, 50 are needed'
+    >>> verdict(90, 5000, Reportability()) is None
+    True
+    """
+    if count is None or denominator_count is None:
+        return "not placed"
+    if denominator_count < limits.min_parent_events:
+        return f"too few parent events: {denominator_count}, {limits.min_parent_events} are needed"
+    if count < limits.lod_events:
+        return f"below LOD: {count} events, {limits.lod_events} are needed"
+    if count < limits.lloq_events:
+        return f"below LLOQ: {count} events, {limits.lloq_events} are needed"
+    return None
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a value's trust comes to: the doubts on its own gate, those it rests on, and why it is withheld.
+
+    doubts: of the population's own gate and value, remarks among them; rests_on: (population, doubt) of its own gate,
+    those above it and those of its denominator, remarks left out; reason: None if it may be reported.
+    """
+
+    placed_by: str | None
+    doubts: tuple[Doubt, ...]
+    rests_on: tuple[tuple[str, Doubt], ...]
+    reason: str | None
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The columns of the result tables."""
+        rests_on = "; ".join(f"{population}: {doubt}" for population, doubt in self.rests_on) or None
+        return {"placed_by": self.placed_by, "doubts": joined(self.doubts), "rests_on": rests_on}
+
+
+def weigh(measured: Measured | None, population: str, limits: Reportability, *, gates: Sequence[str]) -> Trust:
+    """Return what speaks for and against a population's value in one sample.
+
+    gates: the populations whose gates it rests on (``gates.under``); limits: whether doubts withhold, and which are
+    accepted.
+
+    >>> measured = Measured(9, {"t": 5}, {}, {}, doubts={"t": (Doubt("weak_stain", "CD3"),)}, placed_by={"t": "data"})
+    >>> weigh(measured, "t", Reportability(), gates=["root", "t"]).columns["rests_on"]
+    't: weak_stain(CD3)'
+    """
+    if measured is None:
+        return Trust(None, (), (), None)
+    own = merged(measured.doubts.get(population, ()))
+    under = tuple(resting_on(measured, population, gates))
+    counted = [(name, doubt) for name, doubt in under if limits.withholds(doubt.code)]
+    return Trust(measured.placed_by.get(population), own, under, _reason(counted))
+
+
+def resting_on(measured: Measured, population: str, gates: Iterable[str]) -> Iterator[tuple[str, Doubt]]:
+    """Yield the doubts that a population's value rests on, each with its gate; not those that hardly move it.
+
+    >>> doubts = {"live": (Doubt("fallback_alone", "viability"),), "t": (Doubt("hardly_moved", "live"),)}
+    >>> list(resting_on(Measured(9, {"t": 5}, {}, {}, doubts=doubts), "t", ["root", "live", "t"]))
+    []
+    """
+    steady = {doubt.axis for doubt in measured.doubts.get(population, ()) if doubt.code == "hardly_moved"}
+    for gate in gates:
+        for doubt in withholding(measured.doubts.get(gate, ())):
+            if not (gate in steady and doubt.code == "fallback_alone"):
+                yield gate, doubt
+
+
+def _reason(counted: Sequence[tuple[str, Doubt]]) -> str | None:
+    if not counted:
+        return None
+    name, doubt = counted[0]
+    more = f", and {len(counted) - 1} more, see rests_on" if len(counted) > 1 else ""
+    return f"in doubt: {name}: {doubt.sentence}{more}"

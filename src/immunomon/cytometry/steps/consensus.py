@@ -1,0 +1,256 @@
+"""Settle: where gates lie that more than one sample has a say in, from what each sample's own events said."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.cytometry.gates import gate_method
+from immunomon.cytometry.gates.views import View
+from immunomon.cytometry.kernels.between import Between, agree_between
+from immunomon.cytometry.kernels.consensus import Consensus, consensus
+from immunomon.cytometry.kernels.reach import LEVELS, reach_beside
+from immunomon.cytometry.model.events import EventTable
+from immunomon.cytometry.model.placement import Anchored, GateMethod, Movable, axis_of, origins_of
+from immunomon.cytometry.model.scales import AnyScale
+from immunomon.cytometry.model.settled import Estimate, Settled
+from immunomon.cytometry.model.trust import Doubt, PlacedBy, merged
+from immunomon.errors import GateNotPlaced
+from immunomon.study.model.strategy import GatingStrategy, Population
+
+__all__ = ["Belonging", "settle"]
+
+Scales = Mapping[str, AnyScale]
+Labels = NDArray[np.int64]
+# Estimates of one gate by sample, in the samples' order.
+Estimates = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """All that placement may know of a sample: who it is from and what it was run with, as labels without meaning.
+
+    is_reference: whether gates of its subject with ``fit: baseline`` are placed on it. Neither the visit nor the dose
+    is here, so that no gate can lean on them.
+    """
+
+    subject: str
+    batch: str
+    is_reference: bool = False
+
+
+def settle(
+    strategy: GatingStrategy,
+    estimates: Mapping[str, Sequence[Estimate]],
+    *,
+    belongings: Mapping[str, Belonging],
+    scales: Mapping[str, Scales],
+) -> dict[str, dict[str, Settled]]:
+    """Return for each sample where its shared gates lie: sample -> population id -> settled.
+
+    estimates: sample -> what its own events said, one for each shared gate of the strategy (those with ``fit`` or
+    ``consensus``); belongings, scales: by sample, the display scales of its axes. A gate that no sample could place is
+    left out. Only samples that show a gate's axes on the same scales have a say in one another's: a coordinate of one
+    cytometer's range means nothing on another's. With ``consensus`` each estimate is drawn to its subject's and batch's
+    (``kernels.consensus``), and one that is out of line is not followed; with ``fit`` the gate is placed once on the
+    pooled events.
+
+    >>> from immunomon.study.model.strategy import GateDeclaration
+    >>> from immunomon.cytometry.model.scales import Logicle
+    >>> declared = GateDeclaration("valley", {"axis": "CD3"}, consensus=True)
+    >>> tree = GatingStrategy("s", "S", 1, None, (Population("t", "T", "root", declared, "high"),))
+    >>> at = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.9}
+    >>> said = {name: [Estimate("t", {"threshold": at[name]}, {"threshold": 0.01})] for name in at}
+    >>> who = {name: Belonging("S1", "B1") for name in said}
+    >>> found = settle(tree, said, belongings=who, scales={name: {"CD3": Logicle()} for name in said})
+    >>> found["d"]["t"].outlier, round(found["d"]["t"].facts["threshold"], 2)
+    (True, 0.5)
+    """
+    found: dict[str, dict[str, Settled]] = {sample: {} for sample in estimates}
+    by_gate = {
+        gate: {sample: one for sample, said in estimates.items() for one in said if one.gate == gate}
+        for gate in dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
+    }
+    for gate, said in by_gate.items():
+        users = [population for population in strategy if strategy.gate_id(population.id) == gate]
+        for group in _on_one_scale(users[0], said, scales):
+            stains = _stains(group)
+            for sample, settled in _decide(users[0], group, belongings, scales).items():
+                doubted = replace(settled, doubts=merged([*settled.doubts, *stains.get(sample, ())]))
+                found[sample] |= {population.id: doubted for population in users}
+    return found
+
+
+def _on_one_scale(population: Population, said: Estimates, scales: Mapping[str, Scales]) -> list[Estimates]:
+    """Return the estimates in groups of samples that show the gate's axes on the same scales."""
+    groups: dict[tuple[object, ...], dict[str, Estimate]] = {}
+    for sample, estimate in said.items():
+        key = tuple(scales[sample].get(axis) for axis in gate_method(population.gate).axes)
+        groups.setdefault(key, {})[sample] = estimate
+    return list(groups.values())
+
+
+def _stains(said: Estimates) -> dict[str, list[Doubt]]:
+    """Return the samples whose stain of a gate's axis is weak, or whose negatives lie high, beside the others'."""
+    doubts: dict[str, list[Doubt]] = {}
+    for axis in dict.fromkeys(axis for estimate in said.values() for axis in estimate.reach):
+        unknown = (np.nan,) * len(LEVELS)
+        reach = reach_beside(np.array([estimate.reach.get(axis, unknown) for estimate in said.values()]))
+        for place, sample in enumerate(said):
+            if reach.is_weak[place]:
+                detail = f"its brightest events {reach.short[place]:.2f} below the other files', display scale"
+                doubts.setdefault(sample, []).append(Doubt("weak_stain", axis, detail))
+            if reach.is_shifted[place]:
+                detail = f"its dimmest events {reach.raised[place]:.2f} above the other files', display scale"
+                doubts.setdefault(sample, []).append(Doubt("shifted_negatives", axis, detail))
+    return doubts
+
+
+def _decide(
+    population: Population, said: Estimates, belongings: Mapping[str, Belonging], scales: Mapping[str, Scales]
+) -> dict[str, Settled]:
+    method = gate_method(population.gate)
+    if not isinstance(method, Movable):
+        return {}
+    if population.gate.consensus:
+        return _agreed(method, said, belongings)
+    return _pooled(population, method, said, belongings, scales)
+
+
+def _agreed(method: Movable, said: Estimates, belongings: Mapping[str, Belonging]) -> dict[str, Settled]:
+    """Draw each coordinate of each estimate to the others'; facts that are none stay as a typical sample has them."""
+    samples = list(said)
+    subjects = _labels(belongings[sample].subject for sample in samples)
+    batches = _labels(belongings[sample].batch for sample in samples)
+    agreed: dict[str, Consensus] = {}
+    for name in _moving(method, said):
+        found = _together(name, _anchors(method, said).get(name), said, subjects, batches)
+        # What too few samples have seen is left to each; the other coordinates are agreed on all the same.
+        if all(np.all(np.isfinite(one.values)) for one in found.values()):
+            agreed |= found
+    if not agreed:
+        return {}
+    typical = _typical(said)
+    return {
+        sample: _settled(own, method, agreed, place, typical)
+        for place, (sample, own) in enumerate(said.items())
+        if not any(doubt.code == "dead_detector" for doubt in own.doubts)  # nothing can be gated there
+    }
+
+
+def _together(
+    name: str, anchors: tuple[str, str] | None, said: Estimates, subjects: Labels, batches: Labels
+) -> dict[str, Consensus]:
+    """Return what the samples say together of a coordinate, and of the facts it lies between if it goes with those."""
+    if anchors:
+        facts = [one for fact in (name, *anchors) for one in (_values(said, fact), _errors(said, fact))]
+        if found := agree_between(Between(*facts), subjects, batches):
+            return {name: found.border, anchors[0]: found.low, anchors[1]: found.high}
+    return {name: consensus(_values(said, name), _errors(said, name), subjects, batches)}
+
+
+def _anchors(method: Movable, said: Estimates) -> Mapping[str, tuple[str, str]]:
+    """Return what coordinates lie between, where all that estimated them saw that too."""
+    anchors = method.anchors if isinstance(method, Anchored) else {}
+    return {
+        name: pair
+        for name, pair in anchors.items()
+        if all({*pair} <= one.errors.keys() for one in said.values() if name in one.errors)
+    }
+
+
+def _moving(method: Movable, said: Estimates) -> list[str]:
+    """Return the coordinates that at least one sample estimated, with an error."""
+    return [name for name in method.coordinates if any(name in one.errors for one in said.values())]
+
+
+def _labels(names: Iterable[Hashable]) -> Labels:
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _values(said: Estimates, name: str) -> NDArray[np.float64]:
+    # A fact without an error was not estimated from the data (a fallback): it is no evidence of where the gate lies.
+    return np.array([one.facts[name] if name in one.errors else np.nan for one in said.values()])
+
+
+def _errors(said: Estimates, name: str) -> NDArray[np.float64]:
+    return np.array([one.errors.get(name, np.nan) for one in said.values()])
+
+
+def _typical(said: Estimates) -> dict[str, float]:
+    placed = [one.facts for one in said.values() if one.facts and not one.failure]
+    names = dict.fromkeys(name for facts in placed for name in facts)
+    return {name: float(np.median([facts[name] for facts in placed if name in facts])) for name in names}
+
+
+def _settled(
+    own: Estimate, method: Movable, agreed: Mapping[str, Consensus], place: int, typical: Mapping[str, float]
+) -> Settled:
+    assert isinstance(method, GateMethod)
+    values = {name: float(found.values[place]) for name, found in agreed.items()}
+    errors = dict(own.errors) | {name: float(found.errors[place]) for name, found in agreed.items()}
+    weight = min(float(found.own_weight[place]) for found in agreed.values())
+    is_outlier = any(bool(found.outlier[place]) for found in agreed.values())
+    # Peaks that a coordinate lies between are agreed on, too, but they are no coordinates.
+    named = [name for name in method.coordinates if name in agreed]
+    views = [View.of(name, axis_of(method, name), own, agreed[name], place) for name in named]
+    facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
+    source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
+    note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
+    # Two borders of quadrants may lie on one axis: what is said of the axis stays as long as one of them stands alone.
+    alone = {n for n in method.coordinates if own.placed_by.get(n) == "fallback" and n not in agreed}
+    judged = {view.axis for view in views if not view.is_seen}  # '': the gate as a whole
+    judged -= {axis_of(method, name) for name in alone}
+    kept = (d for d in own.doubts if d.code != "fallback_alone" or not judged & {"", d.axis})
+    doubts = merged([*kept, *(doubt for view in views for doubt in view.doubts)])
+    origins = dict(own.placed_by) | {view.name: view.origin for view in views}
+    return Settled(facts, errors, source, note, weight, is_outlier, doubts=doubts, placed_by=origins)
+
+
+def _pooled(
+    population: Population,
+    method: Movable,
+    said: Estimates,
+    belongings: Mapping[str, Belonging],
+    scales: Mapping[str, Scales],
+) -> dict[str, Settled]:
+    """Place the gate once for each group of samples, on their events together."""
+    fit = population.gate.fit
+    groups: dict[Hashable, list[str]] = {}
+    for sample in said:
+        groups.setdefault(_group(fit, belongings[sample]), []).append(sample)
+    found: dict[str, Settled] = {}
+    for members in groups.values():
+        givers = [s for s in members if fit != "baseline" or belongings[s].is_reference]
+        ground = [events for s in givers if (events := said[s].ground) is not None and events.count]
+        if ground:
+            found |= _placed_once(method, ground, fit, {s: said[s] for s in members}, scales[members[0]])
+    return found
+
+
+def _group(fit: str, belonging: Belonging) -> Hashable:
+    return {"subject": belonging.subject, "baseline": belonging.subject, "batch": belonging.batch}.get(fit, "")
+
+
+def _placed_once(
+    method: Movable, ground: Sequence[EventTable], fit: str, members: Estimates, scales: Scales
+) -> dict[str, Settled]:
+    assert isinstance(method, GateMethod)
+    axes = [ground[0].index(axis) for axis in method.axes]
+    values = np.concatenate([np.asarray(events.values)[:, axes] for events in ground])
+    pool = EventTable(values, tuple(ground[0].channels[axis] for axis in axes), ground[0].scale, f"{fit} together")
+    try:
+        placement = method.fit(pool, scales)
+    except GateNotPlaced:
+        return {}  # each sample's own placement stands, or its own reason why there is none
+    source = f"{placement.source or 'placed'} on the {fit}'s events"
+    origins: dict[str, PlacedBy] = {
+        name: "consensus" if origin == "data" else origin for name, origin in origins_of(method, placement).items()
+    }
+    about = (placement.facts, placement.errors, source, placement.note)
+    settled = Settled(*about, doubts=placement.doubts, placed_by=origins)
+    return dict.fromkeys(members, settled)

@@ -1,0 +1,192 @@
+"""Cross-check: what a study measures more than once is held against itself, and values against what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from immunomon.cytometry.gates.under import gates_under
+from immunomon.cytometry.kernels.alone import Rule, standing_alone
+from immunomon.cytometry.kernels.intervals import counting_error, log_odds
+from immunomon.cytometry.model.measured import Measured, SampleResult
+from immunomon.cytometry.model.settled import MOVED_BY
+from immunomon.cytometry.model.trust import Doubt
+from immunomon.cytometry.model.weighed import resting_on
+from immunomon.study.model.strategy import ROOT, GatingStrategy
+from immunomon.study.model.study import Reportability, RoleKind, Sample
+
+__all__ = ["cross_check"]
+
+T = TypeVar("T")
+# (sample id, population, doubt)
+Remark = tuple[str, str, Doubt]
+
+# Log-odds. The smallest distances that are spoken of: a threefold change of the odds between visits, a twofold one
+# between tubes (67 against 50 %).
+_BETWEEN_VISITS = Rule(others=2, least=1.1, floor=0.15, usual=0.3)
+_BETWEEN_TUBES = Rule(others=1, least=0.7, floor=0.1, usual=0.12)
+# Populations that make up another, each by any of these names.
+_PARTS = {"lymphocytes": ("t_cells", "b_cells", "nk"), "t_cells": ("cd4", "cd8")}
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A population's events, and its parent's, in one tube.
+
+    is_suspect: whether it rests on a doubtful gate or one that a person moved: no evidence against what does not.
+    """
+
+    sample: Sample
+    population: str
+    parent: str
+    count: int
+    total: int
+    is_suspect: bool
+
+
+def cross_check(
+    results: Sequence[SampleResult], strategies: Mapping[str, GatingStrategy], limits: Reportability
+) -> list[SampleResult]:
+    """Return the results with what speaks against their values when they are held against each other.
+
+    A value far outside its subject's other visits (three or more are needed), a population that one tube of a visit
+    measures otherwise than the others, parts that do not make up the whole, values outside what the strategy expects.
+    No number is changed. limits: how few events of a parent are no evidence, and what parts must add up to.
+    """
+    values = list(_values(results, strategies, limits))
+    remarks = [
+        *_visits(values),
+        *_tubes(values),
+        *_wholes(values, results, limits),
+        *_unexpected(values, results, strategies),
+    ]
+    by_sample = _grouped(remarks, lambda remark: remark[0])
+    return [_with(result, by_sample.get(result.sample.id, [])) for result in results]
+
+
+def _with(result: SampleResult, remarks: Sequence[Remark]) -> SampleResult:
+    if result.measured is None or not remarks:
+        return result
+    doubts = dict(result.measured.doubts)
+    for _, population, doubt in remarks:
+        doubts[population] = (*doubts.get(population, ()), doubt)
+    return replace(result, measured=replace(result.measured, doubts=doubts))
+
+
+def _values(
+    results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy], limits: Reportability
+) -> Iterator[_Value]:
+    for result in results:
+        measured = result.measured
+        if measured is None or result.strategy is None or result.sample.role.kind is not RoleKind.SAMPLE:
+            continue
+        strategy = strategies[result.strategy]
+        for population in strategy:
+            count = measured.counts.get(population.id)
+            total = measured.events if population.parent == ROOT else measured.counts.get(population.parent)
+            if count is not None and total is not None and total >= limits.min_parent_events:
+                is_suspect = _is_suspect(measured, population.id, gates_under(strategy, population.id))
+                yield _Value(result.sample, population.id, population.parent, count, total, is_suspect)
+
+
+def _is_suspect(measured: Measured, population: str, gates: Sequence[str]) -> bool:
+    is_moved = any(measured.sources.get(gate, "").startswith(MOVED_BY) for gate in gates)
+    return is_moved or any(resting_on(measured, population, gates))
+
+
+def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
+    for group in _grouped(values, lambda value: (value.sample.panel, value.population)).values():
+        for value, distance in _contradicted(group, lambda value: value.sample.subject, _BETWEEN_VISITS):
+            detail = f"{_percent(value)} of {value.parent}, log-odds {distance:+.1f} from the subject's other visits"
+            yield value.sample.id, value.population, Doubt("visit_outlier", "", detail)
+
+
+def _tubes(values: Sequence[_Value]) -> Iterator[Remark]:
+    # What is left of all events depends on how each tube was run.
+    within = [value for value in values if value.parent != ROOT]
+    for group in _grouped(within, lambda value: (value.population, value.parent)).values():
+        for value, distance in _contradicted(group, lambda value: _visit(value.sample), _BETWEEN_TUBES):
+            detail = f"{_percent(value)} of {value.parent}, log-odds {distance:+.1f} from the visit's other tubes"
+            yield value.sample.id, value.population, Doubt("tubes_disagree", "", detail)
+
+
+def _visit(sample: Sample) -> str:
+    return f"{sample.subject}\n{sample.visit}"
+
+
+def _contradicted(
+    values: Sequence[_Value], label: Callable[[_Value], str], rule: Rule
+) -> Iterator[tuple[_Value, float]]:
+    """Yield the suspect values that the others contradict, and of the rest those that the rest contradicts."""
+    yield from ((value, distance) for value, distance in _alone(values, label, rule) if value.is_suspect)
+    yield from _alone([value for value in values if not value.is_suspect], label, rule)
+
+
+def _alone(values: Sequence[_Value], label: Callable[[_Value], str], rule: Rule) -> Iterator[tuple[_Value, float]]:
+    counts = np.array([value.count for value in values], dtype=np.float64)
+    totals = np.array([value.total for value in values], dtype=np.float64)
+    groups = np.unique(np.array([label(value) for value in values], dtype=str), return_inverse=True)[1]
+    alone, distances = standing_alone(log_odds(counts, totals), counting_error(counts, totals), groups, rule)
+    return ((values[place], float(distances[place])) for place in np.flatnonzero(alone).tolist())
+
+
+def _percent(value: _Value) -> str:
+    return f"{100 * value.count / value.total:.3g} %"
+
+
+def _wholes(values: Sequence[_Value], results: Sequence[SampleResult], limits: Reportability) -> Iterator[Remark]:
+    """Hold the parts that a visit's tubes measure against their whole: T, B and NK cells, CD4 and CD8 cells."""
+    low, high = limits.parts_percent
+    counts = {result.sample.id: result.measured.counts for result in results if result.measured is not None}
+    for visit in _grouped(values, lambda value: _visit(value.sample)).values():
+        for whole, parts in _PARTS.items():
+            shares = {part: _shares(visit, part, whole, counts, limits) for part in parts}
+            if not all(shares.values()):
+                continue
+            total = sum(float(np.median(list(found.values()))) for found in shares.values())
+            if low <= total <= high:
+                continue
+            detail = f"{' + '.join(parts)} are {total:.0f} % of {whole}"
+            for sample in dict.fromkeys(name for found in shares.values() for name in found):
+                yield sample, whole, Doubt("lineages_incomplete", "", detail)
+
+
+def _shares(
+    visit: Sequence[_Value],
+    part: str,
+    whole: str,
+    counts: Mapping[str, Mapping[str, int | None]],
+    limits: Reportability,
+) -> dict[str, float]:
+    """Return a part in percent of the whole, by sample, in the tubes that have both; suspects only if all are."""
+    tubes = [value for value in visit if value.population == part]
+    tubes = [value for value in tubes if not value.is_suspect] or tubes
+    totals = ((value, counts[value.sample.id].get(whole)) for value in tubes)
+    return {
+        value.sample.id: 100.0 * value.count / total
+        for value, total in totals
+        if total is not None and total >= max(1, limits.min_parent_events)
+    }
+
+
+def _unexpected(
+    values: Iterable[_Value], results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy]
+) -> Iterator[Remark]:
+    expected = {one.sample.id: strategies[one.strategy].expected for one in results if one.strategy is not None}
+    for value in values:
+        expectation = expected[value.sample.id].get(value.population)
+        percent = 100.0 * value.count / value.total
+        if expectation is not None and not expectation.low <= percent <= expectation.high:
+            source = f" ({expectation.source})" if expectation.source else ""
+            wanted = f"{expectation.low:g} to {expectation.high:g} % of {value.parent} are expected{source}"
+            yield value.sample.id, value.population, Doubt("unexpected", "", f"{percent:.3g} %; {wanted}")
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, list[T]]:
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups

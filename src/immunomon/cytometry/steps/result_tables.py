@@ -1,0 +1,293 @@
+"""Tabulate: from what was measured on each file to tidy tables, with what may be reported and what may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunomon.cytometry.gates.under import gates_under
+from immunomon.cytometry.kernels.intervals import logit_interval, wilson
+from immunomon.cytometry.model.measured import Measured, SampleResult
+from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
+from immunomon.cytometry.model.trust import merged
+from immunomon.cytometry.model.weighed import verdict, weigh
+from immunomon.study.model.quality import Quality, Verdict
+from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
+from immunomon.study.model.study import Reportability, Sample
+
+__all__ = ["cells_per_ul", "tabulate"]
+
+Row = dict[str, Any]
+_CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
+
+
+def cells_per_ul(sample: Sample, count: int | None, lymphocytes: int | None) -> tuple[float | None, str | None]:
+    """Return a population's absolute count and the platform it rests on.
+
+    Dual platform: haematology lymphocytes/uL x fraction of lymphocytes. Beads: count / beads counted x beads added /
+    sample volume. Beads are preferred where both are given: one instrument, one error. Neither: nothing.
+
+    >>> from pathlib import Path
+    >>> from immunomon.study.model.study import Role
+    >>> sample = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), lymphocytes_per_ul=1500.0)
+    >>> cells_per_ul(sample, 30, 1000)
+    (45.0, 'dual-platform')
+    """
+    if count is None:
+        return None, None
+    if sample.beads_counted and sample.beads_added and sample.sample_volume_ul:
+        return count / sample.beads_counted * sample.beads_added / sample.sample_volume_ul, "beads"
+    if sample.lymphocytes_per_ul is not None and lymphocytes:
+        return sample.lymphocytes_per_ul * count / lymphocytes, "dual-platform"
+    return None, None
+
+
+def tabulate(
+    results: Iterable[SampleResult],
+    strategies: Mapping[str, GatingStrategy],
+    limits: Reportability,
+    *,
+    qualities: Mapping[str, Quality] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables samples, populations, frequencies, medians and doubts, each by its column contract.
+
+    results: one per file of the sample list, in its order; strategies: by name. A failed sample has all its rows,
+    without values and with the reason. qualities: sample id -> its acquisition's; of a sample whose acquisition failed
+    no value may be reported.
+    """
+    rows: dict[str, list[Row]] = {name: [] for name in _CONTRACTS}
+    for result in results:
+        quality = (qualities or {}).get(result.sample.id)
+        rows["samples"].append({**_sample_row(result), **_quality(quality)})
+        if result.status == "control" or result.strategy is None:
+            continue
+        strategy = strategies[result.strategy]
+        rows["populations"].extend(_judged(_population_rows(result, strategy, limits), quality))
+        rows["frequencies"].extend(_judged(_frequency_rows(result, strategy, limits), quality))
+        rows["medians"].extend(_judged(_median_rows(result, strategy, limits), quality))
+        rows["doubts"].extend(_doubt_rows(result, limits))
+    _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
+    _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
+    _add_total_intervals(rows["frequencies"])
+    return {name: frame_of(rows[name], contract) for name, contract in _CONTRACTS.items()}
+
+
+def frame_of(rows: Sequence[Row], contract: Table) -> pd.DataFrame:
+    """Return rows as a table with exactly the columns and types of a contract."""
+    frame = pd.DataFrame(list(rows), columns=list(contract.names), dtype=object)
+    return frame.astype(contract.dtypes)
+
+
+def _whose(sample: Sample) -> Row:
+    return {
+        "sample_id": sample.id,
+        "subject": sample.subject or None,
+        "visit": sample.visit or None,
+        "panel": sample.panel,
+        "role": str(sample.role),
+        "batch": sample.batch or None,
+    }
+
+
+def _sample_row(result: SampleResult) -> Row:
+    sample = result.sample
+    return {
+        **_whose(sample),
+        "file": sample.file.as_posix(),
+        "sha256": result.sha256,
+        "collection_date": sample.collection_date.isoformat() if sample.collection_date else None,
+        "strategy": result.strategy,
+        "events": result.events,
+        "status": result.status,
+        "reason": result.reason,
+        "lymphocytes_per_ul": sample.lymphocytes_per_ul,
+    }
+
+
+def _quality(quality: Quality | None) -> Row:
+    if quality is None:
+        return {"quality": None, "flagged_percent": None, "quality_reason": None}
+    return {
+        "quality": str(quality.verdict),
+        "flagged_percent": quality.flagged_percent,
+        "quality_reason": quality.reason,
+    }
+
+
+def _judged(rows: Iterable[Row], quality: Quality | None) -> Iterator[Row]:
+    """Yield the rows, none of them reportable if the acquisition failed."""
+    failed = None if quality is None or quality.verdict is not Verdict.FAIL else f"acquisition failed: {quality.reason}"
+    for row in rows:
+        yield {**row, **_status(failed)} if failed and row["reportable"] else row
+
+
+def _status(reason: str | None) -> Row:
+    return {"reportable": reason is None, "reason": reason}
+
+
+def _count(result: SampleResult, population: str) -> int | None:
+    measured = result.measured
+    if measured is None:
+        return None
+    return measured.events if population == ROOT else measured.counts.get(population)
+
+
+def _verdict(
+    result: SampleResult, strategy: GatingStrategy, population: str, denominator: str, limits: Reportability
+) -> Row:
+    """Return whether a value may be reported, why not, and what its trust rests on."""
+    within = () if denominator == ROOT else (denominator,)
+    trust = weigh(result.measured, population, limits, gates=gates_under(strategy, population, *within))
+    return {**_status(_why_not(result, population, denominator, limits) or trust.reason), **trust.columns}
+
+
+def _why_not(result: SampleResult, population: str, denominator: str, limits: Reportability) -> str | None:
+    if result.measured is None:
+        return f"sample {result.status}: {result.reason}"
+    for name in (population, denominator):
+        if name in result.measured.failures:
+            return f"{name} not placed: {result.measured.failures[name]}"
+    return verdict(_count(result, population), _count(result, denominator), limits.of(population))
+
+
+def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+    lymphocytes = _count(result, "lymphocytes")
+    for population in strategy.populations:
+        count = _count(result, population.id)
+        # Only lymphocytes and what lies in them: the haematology count says nothing of other cells.
+        among = "lymphocytes" in (population.id, *strategy.ancestors(population.id))
+        absolute, platform = cells_per_ul(result.sample, count, lymphocytes) if among else (None, None)
+        yield {
+            **_whose(result.sample),
+            "population": population.id,
+            "label": population.label,
+            "parent": population.parent,
+            "path": strategy.path(population.id),
+            "count": count,
+            "parent_count": _count(result, population.parent),
+            "cells_per_ul": absolute,
+            "cells_per_ul_method": platform,
+            "gate_method": population.gate.method,
+            **_gate(result, population),
+            **_verdict(result, strategy, population.id, population.parent, limits),
+        }
+
+
+def _gate(result: SampleResult, population: Population) -> Row:
+    measured, name = result.measured, population.id
+    if measured is None:
+        return {"gate_source": None, "gate_note": None, "gate_outlier": None, "gate_se_percent": None}
+    return {
+        "gate_source": measured.sources.get(name),
+        "gate_note": measured.notes.get(name),
+        "gate_outlier": name in measured.outliers,
+        "gate_se_percent": _gate_se_percent(result, population),
+    }
+
+
+def _gate_se_percent(result: SampleResult, population: Population) -> float | None:
+    """Return the standard error of the percent of the parent that goes with that of its log-odds."""
+    gate_se, _ = _gate_se(result, population.id, population.parent)
+    count, total = _count(result, population.id), _count(result, population.parent)
+    if gate_se is None or count is None or not total:
+        return None
+    fraction = (count + 0.5) / (total + 1)
+    return 100 * gate_se * fraction * (1 - fraction)
+
+
+def _gate_se(result: SampleResult, population: str, denominator: str) -> tuple[float | None, float | None]:
+    """Return standard errors of the log-odds from the gates that a fraction rests on, as ``shake`` found them.
+
+    The first from the gates' places, the second from how finely their borders can be told.
+    """
+    if result.measured is None:
+        return None, None
+    gate, border = (
+        errors.get(population, {}).get(denominator)
+        for errors in (result.measured.gate_errors, result.measured.border_errors)
+    )
+    return gate, border
+
+
+def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+    for population in strategy.populations:
+        for denominator in strategy.denominators_of(population.id):
+            gate_se, border_se = _gate_se(result, population.id, denominator)
+            yield {
+                **_whose(result.sample),
+                "population": population.id,
+                "label": population.label,
+                "denominator": denominator,
+                "is_parent": denominator == population.parent,
+                "count": _count(result, population.id),
+                "denominator_count": _count(result, denominator),
+                "gate_se": gate_se,
+                "border_se": border_se,
+                **_verdict(result, strategy, population.id, denominator, limits),
+            }
+
+
+def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
+    measured = result.measured or Measured(0, {}, {}, {})
+    for population in strategy.populations:
+        judged = _verdict(result, strategy, population.id, population.parent, limits)  # the same for every marker
+        for marker, detector in measured.detectors.items():
+            yield {
+                **_whose(result.sample),
+                "population": population.id,
+                "label": population.label,
+                "marker": marker,
+                "detector": detector,
+                "count": _count(result, population.id),
+                "median_intensity": measured.medians.get(population.id, {}).get(marker),
+                **judged,
+            }
+
+
+def _doubt_rows(result: SampleResult, limits: Reportability) -> Iterator[Row]:
+    for population, doubts in (result.measured.doubts if result.measured else {}).items():
+        for doubt in merged(doubts):
+            yield {
+                **_whose(result.sample),
+                "population": population,
+                "code": doubt.code,
+                "axis": doubt.axis or None,
+                "detail": doubt.detail or None,
+                "sentence": doubt.sentence,
+                "remedy": doubt.kind.remedy,
+                "withholds": limits.withholds(doubt.code),
+            }
+
+
+def _add_intervals(rows: list[Row], total: str, percent: str, ends: str) -> None:
+    counts = np.array([np.nan if row["count"] is None else row["count"] for row in rows], dtype=np.float64)
+    totals = np.array([np.nan if row[total] is None else row[total] for row in rows], dtype=np.float64)
+    totals[np.isnan(counts)] = np.nan
+    counts[np.isnan(totals)] = np.nan
+    # A denominator that does not hold the population (a sibling, say) gives a ratio, but no interval of a fraction.
+    inside = ~(counts > totals)
+    low, high = wilson(np.where(inside, counts, np.nan), np.where(inside, totals, np.nan))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fraction = np.where(totals > 0, counts / totals, np.nan)
+    for row, value, bottom, top in zip(rows, fraction, low, high, strict=True):
+        row[percent] = _percent(value)
+        row[ends.format("low")], row[ends.format("high")] = _percent(bottom), _percent(top)
+
+
+def _percent(fraction: float) -> float | None:
+    return None if np.isnan(fraction) else 100.0 * float(fraction)
+
+
+def _add_total_intervals(rows: list[Row]) -> None:
+    number = {
+        name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+        for name in ("count", "denominator_count", "gate_se", "border_se")
+    }
+    inside = (number["count"] <= number["denominator_count"]) & (number["denominator_count"] > 0)
+    counts, totals = (np.where(inside, number[name], np.nan) for name in ("count", "denominator_count"))
+    low, high = logit_interval(counts, totals, np.hypot(number["gate_se"], number["border_se"]))
+    for row, bottom, top in zip(rows, low, high, strict=True):
+        row["percent_total_low"], row["percent_total_high"] = _percent(bottom), _percent(top)

@@ -1,0 +1,151 @@
+"""Transform: from intensities to display coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.cytometry.kernels.scales import asinh_decades, logicle_width
+from immunomon.cytometry.kernels.tables import Table, tabulate
+from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable, Scale
+from immunomon.cytometry.model.lazy import CompensatedTable, DisplayTable, FastColumns, LazyTable
+from immunomon.cytometry.model.noise import MarkerNoise, NoiseBook, NoisyScales
+from immunomon.cytometry.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
+from immunomon.errors import WrongScale
+from immunomon.study.model.strategy import GatingStrategy, ScaleDeclaration
+
+__all__ = ["resolve_scales", "transform", "undeclared"]
+
+
+def _declared(strategy: GatingStrategy, axis: str, channel: Channel) -> ScaleDeclaration:
+    for name in (axis, channel.marker, channel.detector, channel.kind.value):
+        if name and name in strategy.scales:
+            return strategy.scales[name]
+    return ScaleDeclaration("logicle" if channel.kind is ChannelKind.FLUORESCENCE else "identity")
+
+
+def resolve_scales(
+    strategy: GatingStrategy, axes: Iterable[str], events: EventTable, book: NoiseBook | None = None
+) -> NoisyScales:
+    """Return the display scale of each axis, as declared for it, its detector or its kind, with the noise on it.
+
+    events: compensated. book: what the files of the panel have in common; what is not declared comes from there: the
+    top from the range, the width (of an asinh the decades) from the noise of the negatives. Without it the range of
+    the file holds and an ordinary width. Raises UnknownChannel for an axis that the events lack.
+
+    >>> events = EventTable(np.array([[1.0]]), (Channel("PE-A", "CD25", 1e7),), Scale.COMPENSATED)
+    >>> strategy = GatingStrategy("s", "S", 1, None, ())
+    >>> resolve_scales(strategy, ["CD25"], events)["CD25"]
+    Logicle(t=10000000.0, w=0.5, m=4.5, a=0.0)
+    >>> resolve_scales(strategy, ["CD25"], events, {("CD25", 1e7): MarkerNoise(1e7, 7000.0, files=3)})["CD25"]
+    Logicle(t=10000000.0, w=0.85, m=4.5, a=0.0)
+    """
+    scales: dict[str, AnyScale] = {}
+    noise: dict[str, MarkerNoise] = {}
+    for axis in axes:
+        channel = events.channels[events.index(axis)]
+        known = (book or {}).get((channel.name, channel.range))
+        scales[axis] = _scale(_declared(strategy, axis, channel), known or MarkerNoise(channel.range))
+        if known is not None:
+            noise[axis] = known
+    return NoisyScales(scales, noise)
+
+
+def _scale(declared: ScaleDeclaration, noise: MarkerNoise) -> AnyScale:
+    given = {name: value for name, value in declared.parameters if value is not None}
+    if declared.kind in ("logicle", "asinh", "linear"):
+        given.setdefault("t", noise.top)
+    decades = given.get("m", Logicle().m)
+    if declared.kind == "logicle" and "w" not in given and noise.spread:
+        given["w"] = logicle_width(noise.spread, t=given["t"], m=decades)
+    if declared.kind == "asinh" and "m" not in given and noise.spread:
+        given["m"] = asinh_decades(noise.spread, t=given["t"])
+    return SCALES[declared.kind](**given)
+
+
+def undeclared(strategy: GatingStrategy, axis: str, channel: Channel) -> tuple[str, ...]:
+    """Return which parameters of an axis's scale come from files and their data, since nobody declared them.
+
+    >>> undeclared(GatingStrategy("s", "S", 1, None, ()), "CD25", Channel("PE-A", "CD25"))
+    ('t', 'w')
+    """
+    declared = _declared(strategy, axis, channel)
+    given = {name for name, value in declared.parameters if value is not None}
+    needed = {"logicle": ("t", "w"), "asinh": ("t", "m"), "linear": ("t",)}.get(declared.kind, ())
+    return tuple(name for name in needed if name not in given)
+
+
+def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool = True) -> EventTable:
+    """Return the axes of ``scales`` on their display scale, in its order.
+
+    events: compensated. The coordinates are exact, float64, and each column is computed when it is first asked for.
+    fast: of events that ``compensate`` made there are fast coordinates too, through tables with a proven bound; they
+    need compiled code, which takes longer to load than a few files take without it. Raises WrongScale for events on
+    another scale, UnknownChannel for an axis that they lack.
+
+    >>> from immunomon.cytometry.model.scales import Linear
+    >>> events = EventTable(np.array([[50.0]]), (Channel("FSC-A"),), Scale.COMPENSATED)
+    >>> transform(events, {"FSC-A": Linear(t=100.0)}).values
+    array([[0.5]])
+    """
+    if events.scale is not Scale.COMPENSATED:
+        raise WrongScale(f"{events.source}: transform needs compensated events, got {events.scale} ones")
+    places = [events.index(axis) for axis in scales]
+    applied = list(scales.values())
+    channels = tuple(replace(events.channels[place]) for place in places)
+
+    def exact(place: int, rows: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        if isinstance(events, LazyTable):
+            return applied[place].apply(events.cells(places[place], rows))
+        values = events.values[:, places[place]]
+        return applied[place].apply(np.array(values if rows is None else values[rows], dtype=np.float64))
+
+    if fast and isinstance(events, CompensatedTable):
+        quick = _fast(events, places, applied)
+        return DisplayTable(channels, events.source, count=events.count, compute=exact, fast=quick)
+    return LazyTable(channels, Scale.DISPLAY, events.source, count=events.count, compute=exact)
+
+
+def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyScale]) -> FastColumns:
+    """Return fast coordinates of the columns that can have them: tabulated scales, and float32 values left as they are.
+
+    The others are asked for exactly.
+    """
+    from immunomon.cytometry.kernels.fused import Plan, locate  # what is exact needs no compiled code
+
+    raw, recipe = events.raw, events.recipe
+    tables = [_table(scale) for scale in scales]
+    as_it_is = {
+        number: recipe.direct[place]
+        for number, (place, scale) in enumerate(zip(places, scales, strict=True))
+        if scale.kind == "identity" and recipe.direct[place] >= 0 and raw.stored([]).dtype == np.float32
+    }
+    chosen = [number for number, table in enumerate(tables) if table is not None or number in as_it_is]
+    plan = Plan(
+        np.array([recipe.direct[place] for place in places], dtype=np.int64),
+        np.array(recipe.sources, dtype=np.int64),
+        recipe.weights[places],
+        tables,
+    )
+
+    def compute(axes: Sequence[int], rows: NDArray[np.int64] | None, pool: Executor | None) -> NDArray[np.float32]:
+        wanted = (*recipe.sources, *(int(plan.direct[axis]) for axis in axes))
+        return locate(raw.stored(wanted), plan, axes=axes, rows=rows, pool=pool)
+
+    bounds = {number: table.bound if (table := tables[number]) else 0.0 for number in chosen}
+    return FastColumns(bounds, compute, cheap=tuple(as_it_is))
+
+
+@lru_cache(maxsize=256)
+def _table(scale: AnyScale) -> Table | None:
+    if not isinstance(scale, Logicle | Asinh | Hyperlog):
+        return None
+    try:
+        return tabulate(scale.apply, scale.t)
+    except ValueError:  # parameters at the edge of what float64 resolves: asked for exactly
+        return None

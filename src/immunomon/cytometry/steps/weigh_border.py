@@ -1,0 +1,125 @@
+"""Weigh a border: what hardly depends on where a doubtful threshold lies, whatever speaks against that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunomon.cytometry.kernels.density import modes_of, profile_of
+from immunomon.cytometry.model.events import ChannelKind, EventTable
+from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
+from immunomon.cytometry.model.geometry import Boolean, Interval
+from immunomon.cytometry.model.members import members
+from immunomon.cytometry.model.noise import noise_on
+from immunomon.cytometry.model.scales import DisplayScale
+from immunomon.cytometry.model.trust import Doubt
+from immunomon.study.model.strategy import GatingStrategy
+
+__all__ = ["weigh_borders"]
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Masks = Mapping[str, Mask]
+# A share of the parent that changes by no more than this part of itself does not depend on a border.
+_HARDLY = 0.1
+_DIMMEST, _NOISE = 0.05, 2.5  # a quantile that lies so many spreads of the noise above 0: all cells take the dye
+_BANDWIDTH, _UNEVEN = 0.02, 0.25  # of the display scale; of the events, by how many one side of the peak has more
+_FEWEST = 50  # events of a population, of which half of what the gate keeps is to hold a share
+
+
+def weigh_borders(
+    tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Mapping[str, DisplayScale]
+) -> dict[str, tuple[Doubt, ...]]:
+    """Return the populations that hardly depend on a threshold that is a fallback, with a remark for each such one.
+
+    tree: of the strategy, placed on ``events``, which are on the display scale. A threshold that cuts through cells
+    which all take the dye (viability) may lie anywhere between two extremes: at one it keeps all of its parent, at the
+    other half of what it keeps now, the half that lies farther from it. Where a population's share of all that it is
+    reported of is the same at both, to a tenth of itself and what chance adds, no place in between matters to it. Where
+    cells do not take the dye the stain may have failed, and in an uneven peak dead cells may hide: nothing is said.
+    """
+    remarks: dict[str, tuple[Doubt, ...]] = {}
+    for doubtful in tree.populations:
+        if not any(doubt.code == "fallback_alone" for doubt in doubtful.doubts):
+            continue
+        extremes = _extremes(tree, doubtful, events, scales)
+        for population, detail in _unmoved(tree, doubtful.id, extremes, events, strategy) if extremes else ():
+            doubt = Doubt("hardly_moved", doubtful.id, detail)
+            remarks[population] = (*remarks.get(population, ()), doubt)
+    return remarks
+
+
+def _extremes(
+    tree: GateTree, doubtful: PlacedPopulation, events: EventTable, scales: Mapping[str, DisplayScale]
+) -> tuple[Mask, Mask] | None:
+    """Return what a threshold keeps at its two extremes; None where the gate is none, or cells do not take the dye."""
+    parent, kept, gate = tree.mask(doubtful.parent), tree.mask(doubtful.id), doubtful.gate
+    if parent is None or kept is None or not isinstance(gate, Interval) or not kept.any():
+        return None
+    rows = np.flatnonzero(parent)
+    values = np.asarray(events.take(rows).column(gate.axis), dtype=np.float64)
+    if not _is_taken_up(values, gate.axis, events, scales):
+        return None
+    middle = float(np.median(values[kept[rows]]))
+    farther = values <= middle if np.isfinite(gate.high) else values >= middle
+    half = np.zeros_like(parent)
+    half[rows[farther]] = True
+    return parent, half & kept
+
+
+def _is_taken_up(values: Floats, axis: str, events: EventTable, scales: Mapping[str, DisplayScale]) -> bool:
+    """Say whether all cells take the dye, and show one peak of it, as heavy on either side.
+
+    values: of the events that the threshold divides, display scale. Two kinds in one uneven peak are not told apart.
+    """
+    values, pooled = values[np.isfinite(values)], noise_on(scales, axis)
+    is_dye = events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE
+    if not is_dye or pooled is None or not pooled.spread or values.size < _FEWEST:
+        return False
+    dimmest = float(scales[axis].inverse(np.array([np.quantile(values, _DIMMEST)]))[0])
+    peak = max(modes_of(profile_of(values, _BANDWIDTH)), key=lambda mode: mode.height).position
+    uneven = abs(np.count_nonzero(values >= peak) - np.count_nonzero(values < peak)) / values.size
+    return bool(dimmest > _NOISE * pooled.spread and uneven <= _UNEVEN)
+
+
+def _unmoved(
+    tree: GateTree, doubtful: str, extremes: tuple[Mask, Mask], events: EventTable, strategy: GatingStrategy
+) -> Iterator[tuple[str, str]]:
+    """Yield the populations below a gate that are the same at both of its extremes, and in words how much they are."""
+    opened, halved = ({**tree.memberships, doubtful: mask} for mask in extremes)
+    below = {doubtful}
+    for population in tree.populations:
+        if population.parent not in below or population.id not in tree.memberships:
+            continue
+        below.add(population.id)
+        for masks in (opened, halved):
+            masks[population.id] = _again(population, masks, events)
+        denominators = (population.parent, *strategy.denominators.get(population.id, ()))
+        shares = [
+            [_share(masks, population.id, tree, name) for masks in (tree.memberships, opened, halved)]
+            for name in dict.fromkeys(denominators)
+        ]
+        few = int(np.count_nonzero(halved[population.id]))
+        if few >= _FEWEST and all(_alike(now, extreme, few) for now, *others in shares for extreme in others):
+            now, without, half = (f"{100 * share:.3g} %" for share in shares[0])
+            yield population.id, f"{now} of {population.parent}, {without} without that gate, {half} in half of it"
+
+
+def _again(population: PlacedPopulation, masks: Masks, events: EventTable) -> Mask:
+    """Return a population's events where those of populations above it are others."""
+    parent, gate = masks[population.parent], population.gate
+    if isinstance(gate, Boolean):
+        return parent & gate.combine([masks[name] for name in gate.of])
+    return np.zeros_like(parent) if gate is None else members(gate, events, parent)
+
+
+def _share(masks: Masks, population: str, tree: GateTree, denominator: str) -> float:
+    whole = masks[denominator] if denominator in masks else tree.mask(denominator)
+    return np.count_nonzero(masks[population]) / np.count_nonzero(whole) if whole is not None and whole.any() else 0.0
+
+
+def _alike(now: float, extreme: float, events: int) -> bool:
+    """Say whether a share is the same at an extreme; events: half of those that it is of, which alone add chance."""
+    return abs(extreme - now) <= (_HARDLY + float(np.sqrt(1 / (2 * events)))) * now

@@ -1,0 +1,1 @@
+"""Cells without gates: clusters, maps of samples, and AnnData at the edge."""

@@ -1,0 +1,188 @@
+"""Project: cells of a run, later visits for instance, put onto an atlas that was fitted before and stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.steps.result_tables import frame_of
+from immunomon.errors import BadAtlas, UnknownName
+from immunomon.files import write_whole
+from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader, own_rng, pick
+from immunomon.maps.atlas.drawing import patients_jobs, wanted_of
+from immunomon.maps.atlas.fits import places_of_samples, refuse_another_panel, refuse_other_scales
+from immunomon.maps.atlas.parts import Parts
+from immunomon.maps.atlas.placing import Placer, placer_of
+from immunomon.maps.atlas.record import markers_of
+from immunomon.maps.atlas.reference import load_reference
+from immunomon.maps.clusters.cells import Job
+from immunomon.maps.clusters.found import metaclusters_of
+from immunomon.maps.clusters.samples import Source, source_of
+from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
+from immunomon.runs.folder import write_json
+from immunomon.runs.jobs import default_jobs
+from immunomon.runs.opened import Run, open_run
+
+__all__ = ["PROJECTION_FORMAT", "Projection", "project_run"]
+
+PROJECTION_FORMAT = "immunomon.projection/1"
+_ALL = 2**62
+_NOTES = (
+    "Exploratory: areas, and distances between islands, are no measurements; frequencies are in the run's tables.",
+    "Percent beyond is about 1 where a sample's cells are like the atlas'; staining, batches and biology all move it.",
+    "The intervals are of counting only; cells are not replicates, patients are.",
+)
+Progress = Callable[[str, int, int, int], None]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """What a projection left: a folder of parts (Parquet, one a sample), samples (CSV), record (JSON), picture (PNG).
+
+    table: the samples, by contract; contents: of the record.
+    """
+
+    parts: Path
+    samples: Path
+    record: Path
+    picture: Path
+    table: pd.DataFrame
+    contents: Mapping[str, Any]
+
+
+def project_run(
+    run: Path,
+    panel: str | None = None,
+    *,
+    atlas: Path | None = None,
+    cells: int | None = 1_000_000,
+    seed: int = 1,
+    jobs: int | None = None,
+    study: Path | None = None,
+    progress: Progress | None = None,
+) -> Projection:
+    """Put cells of a run's patients onto an atlas and write ``atlas/<panel>.projected``: parts, .csv, .json and .png.
+
+    panel: default the study's first. atlas: a file ``<panel>.atlas.npz`` of this run or another; default this run's.
+    cells: together, drawn by chance, the same number from every subject and visit where there are as many; None: all.
+    At most a file a job is in memory. The same run, atlas and seed give the same bytes, by any number of jobs. Raises
+    BadAtlas, with the reason, for an atlas that is none, was changed or does not fit the run; else what ``embed_run``
+    raises.
+    """
+    opened, say, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
+    path = atlas or opened.atlas_reference(panel)
+    placer = placer_of(load_reference(path))
+    record = placer.reference.record
+    source = _source(path, record, opened, panel)
+    patients = patients_jobs(source)
+    wanted = wanted_of(opened, patients, source.within, cells=_ALL if cells is None else cells)
+    name, (shown, _) = source.panel.name, markers_of(source.panel)
+    reader = Reader(source, source.within, shown, metaclusters_of(opened, name)[0])
+    known = places_of_samples(record, opened)
+    rows: list[Row] = []
+    with Parts(opened.folder / "atlas" / f"{name}.projected") as parts, ThreadPoolExecutor(workers) as pool:
+        work = partial(_project, path=path, reader=reader, placer=placer, parts=parts, known=known, seed=seed)
+        for done, row in enumerate(pool.map(lambda one: work(*one), wanted), start=1):
+            rows.append(row)
+            say("projecting", done, len(wanted), 0)
+    table = frame_of(rows, PROJECTED_SAMPLES)
+    contents = {
+        "format": PROJECTION_FORMAT,
+        "study": source.study.name,
+        "run_digest": opened.record["digest"],
+        "panel": name,
+        "within": source.within,
+        "atlas": {"file": path.name, "study": record["study"], "digest": placer.reference.digest},
+        "cells_wanted": cells,
+        "seed": seed,
+        "cells": int(table["cells"].sum()),
+        "markers": record["markers"],
+        "other_markers": [marker for marker in shown if marker not in record["markers"]],
+        "labels": record["labels"],
+        "out_of_reference": record["out_of_reference"],
+        "parts": dict(sorted(parts.digests.items())),
+        "notes": list(_NOTES),
+    }
+    return _write(opened, placer, parts.folder, table, contents)
+
+
+def _source(path: Path, record: Mapping[str, Any], run: Run, panel: str | None) -> Source:
+    """Return what there is to project, of the population that the atlas is of; refuse an atlas of another panel."""
+    within = str(record["within"])
+    try:
+        source = source_of(run, panel, within)
+    except UnknownName as error:
+        raise BadAtlas(f"{path}: it is an atlas of '{within}' of the panel '{record['panel']}'; {error}") from error
+    refuse_another_panel(path, record, source.panel)
+    return source
+
+
+def _project(
+    job: Job,
+    count: int,
+    *,
+    path: Path,
+    reader: Reader,
+    placer: Placer,
+    parts: Parts,
+    known: Mapping[str, int],
+    seed: int,
+) -> Row:
+    """Write one sample's cells as a part; return its row of the samples table."""
+    table, scales = reader.read(job, partial(_by_chance, count, seed))
+    record, sample = placer.reference.record, known.get(job.sample.id, -1)
+    refuse_other_scales(path, record, scales)
+    placed = placer.place(table[record["markers"]].to_numpy(), sample=sample, events=table["event"].to_numpy())
+    table = table.assign(
+        fitted=placed.fitted,
+        out_of_reference=placed.score,
+        cluster=placed.cluster,
+        umap1=placed.positions[:, 0],
+        umap2=placed.positions[:, 1],
+    )
+    parts.write(job.sample.id, table[[*CELL_COLUMNS, *PLACE_COLUMNS, *reader.markers]])
+    beyond = int(np.count_nonzero(placed.score > record["out_of_reference"]["threshold"]))
+    low, high = wilson(beyond, len(table))
+    return {
+        "sample_id": job.sample.id,
+        "subject": job.sample.subject,
+        "visit": job.sample.visit,
+        "dose_group": reader.source.study.subject(str(job.sample.subject)).dose_group,
+        "batch": job.sample.batch or None,
+        "in_atlas": sample >= 0,
+        "population_cells": round(float(table["weight"].sum())),
+        "cells": len(table),
+        "fitted": int(placed.fitted.sum()),
+        "beyond": beyond,
+        "percent_beyond": 100 * beyond / len(table) if len(table) else None,
+        "percent_beyond_low": 100 * float(low) if len(table) else None,
+        "percent_beyond_high": 100 * float(high) if len(table) else None,
+        "median_out_of_reference": float(np.median(placed.score)) if len(table) else None,
+    }
+
+
+def _by_chance(
+    count: int, seed: int, sample: str, rows: NDArray[np.int64], _numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    taken = pick(rows.size, count, own_rng(seed, sample))
+    return taken, np.full(taken.size, rows.size / max(taken.size, 1))
+
+
+def _write(run: Run, placer: Placer, folder: Path, table: pd.DataFrame, contents: dict[str, Any]) -> Projection:
+    from immunomon.maps.atlas.projection_figure import projection_picture
+
+    csv, text, png = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".csv", ".json", ".png"))
+    write_whole(png, projection_picture(folder, placer.reference.positions, table, record=contents, study=run.study))
+    write_whole(csv, table.to_csv(index=False, lineterminator="\n"))
+    write_json(text, contents)
+    return Projection(folder, csv, text, png, table, contents)

@@ -1,0 +1,166 @@
+"""Abundance: metaclusters as populations, in the tables and the comparison that gated populations have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.model.measured import SampleResult
+from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
+from immunomon.cytometry.model.weighed import verdict
+from immunomon.cytometry.steps.compare import compare
+from immunomon.cytometry.steps.result_tables import cells_per_ul, frame_of, tabulate
+from immunomon.cytometry.steps.summarise import summarise
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import ROOT, GatingStrategy
+from immunomon.study.model.study import Study
+
+__all__ = ["MEDIAN_INTENSITY", "Counted", "tables_of"]
+
+MEDIAN_INTENSITY = "median_intensity"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one sample has of each metacluster: counts, and the median intensity of each state marker (None: no cells).
+
+    lymphocytes: those of the sample, for absolute counts; None where the strategy has none.
+    """
+
+    result: SampleResult
+    cells: int
+    counts: Mapping[str, int]
+    medians: Mapping[str, Mapping[str, float | None]]
+    lymphocytes: int | None
+
+
+def tables_of(
+    counted: Sequence[Counted],
+    labels: Mapping[str, str],
+    *,
+    within: str,
+    study: Study,
+    strategy: GatingStrategy,
+    panel: Panel,
+) -> dict[str, pd.DataFrame]:
+    """Return ``populations``, ``frequencies``, ``medians``, ``changes`` and ``summary``, each by contract.
+
+    labels: metacluster -> phenotype; within: the population that was clustered, which is the parent and denominator.
+    Percents and absolute counts are compared as gated populations are. Medians of state markers are compared in the
+    same rows, as the quantity ``median_intensity`` with the marker in the place of the denominator.
+    """
+    limits = study.reportability
+    detectors = {marker.name: marker.detector for marker in panel.markers}
+    rows: dict[str, list[Row]] = {"populations": [], "frequencies": [], "medians": []}
+    for one in counted:
+        shares = _shares(one)
+        for name, label in labels.items():
+            own = _own(one, name, label)
+            why = verdict(one.counts[name], one.cells, limits.of(name))
+            judged = {"reportable": why is None, "reason": why}
+            share = shares[name]
+            rows["populations"].append({**own, **_as_population(one, name, within, strategy), **share.parent, **judged})
+            rows["frequencies"].append(
+                {
+                    **own,
+                    "denominator": within,
+                    "is_parent": True,
+                    "denominator_count": one.cells,
+                    **share.plain,
+                    **judged,
+                }
+            )
+            rows["medians"].extend(
+                {
+                    **own,
+                    "marker": marker,
+                    "detector": detectors[marker],
+                    "median_intensity": value,
+                    **judged,
+                }
+                for marker, value in one.medians[name].items()
+            )
+    contracts = {"populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
+    tables = {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
+    samples = tabulate([one.result for one in counted], {}, limits)["samples"]
+    tables["changes"] = _compared(tables, samples, study)
+    tables["summary"] = _summary(tables["changes"], study)
+    return tables
+
+
+def _own(one: Counted, name: str, label: str) -> Row:
+    sample = one.result.sample
+    return {
+        "sample_id": sample.id,
+        "subject": sample.subject or None,
+        "visit": sample.visit or None,
+        "panel": sample.panel,
+        "role": str(sample.role),
+        "batch": sample.batch or None,
+        "population": name,
+        "label": label,
+        "count": one.counts[name],
+    }
+
+
+def _as_population(one: Counted, name: str, within: str, strategy: GatingStrategy) -> Row:
+    way = "" if within == ROOT else strategy.path(within)
+    among = within != ROOT and "lymphocytes" in (within, *strategy.ancestors(within))
+    absolute, platform = cells_per_ul(one.result.sample, one.counts[name], one.lymphocytes) if among else (None, None)
+    return {
+        "parent": within,
+        "path": f"{way}/{name}",
+        "parent_count": one.cells,
+        "cells_per_ul": absolute,
+        "cells_per_ul_method": platform,
+        "gate_method": "cluster",
+    }
+
+
+@dataclass(frozen=True)
+class _Share:
+    percent: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def plain(self) -> Row:
+        return {"percent": self.percent, "percent_low": self.low, "percent_high": self.high}
+
+    @property
+    def parent(self) -> Row:
+        return {key.replace("percent", "percent_of_parent", 1): value for key, value in self.plain.items()}
+
+
+def _shares(one: Counted) -> dict[str, _Share]:
+    if one.cells == 0:
+        return dict.fromkeys(one.counts, _Share(None, None, None))
+    counts = np.array(list(one.counts.values()), dtype=np.float64)
+    low, high = wilson(counts, np.full(counts.size, float(one.cells)))
+    ends = zip((100 * counts / one.cells).tolist(), (100 * low).tolist(), (100 * high).tolist(), strict=True)
+    return {name: _Share(*three) for name, three in zip(one.counts, ends, strict=True)}
+
+
+def _compared(tables: Mapping[str, pd.DataFrame], samples: pd.DataFrame, study: Study) -> pd.DataFrame:
+    changes = [compare(tables["populations"], tables["frequencies"], samples, study=study, ratios=())]
+    medians = tables["medians"]
+    if len(medians):
+        # A median goes the way of a percent, with its marker for a denominator; odds it has none.
+        as_percent = medians.assign(denominator=medians["marker"], percent=medians["median_intensity"])
+        shaped = as_percent.reindex(columns=list(FREQUENCIES.names)).astype(FREQUENCIES.dtypes)
+        nothing = frame_of([], POPULATIONS)
+        found = compare(nothing, shaped, samples, study=study, ratios=())
+        changes.append(found.assign(quantity=MEDIAN_INTENSITY).astype(found.dtypes))
+    return pd.concat(changes, ignore_index=True)
+
+
+def _summary(changes: pd.DataFrame, study: Study) -> pd.DataFrame:
+    found = summarise(changes, study)
+    no_odds = (found["quantity"] == MEDIAN_INTENSITY) & (found["measure"] == "log_odds_change")
+    return found[~no_odds].reset_index(drop=True)

@@ -1,0 +1,117 @@
+"""Ranking: metaclusters whose abundance or state left its own range in some subjects, the strongest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.steps.result_tables import frame_of
+from immunomon.maps.clusters.abundance import MEDIAN_INTENSITY
+from immunomon.maps.kernels.screen import Screened, benjamini_hochberg, screen, stabilised
+from immunomon.maps.model.clusters import EXPLORATORY
+
+__all__ = ["LISTED_AT", "Series", "rank"]
+
+LISTED_AT = 0.05
+_FAR = 3.0  # standard deviations at which a subject's own change is counted
+_FEWEST_CELLS = 20.0  # a median of fewer cells says nothing of a state
+_DIVIDED = 0.2  # of the display scale, nearly a decade: an interquartile range above it spans two kinds of cells
+# The standard error of a median of normal values, and their quartile range, in standard deviations.
+_OF_MEDIAN, _OF_QUARTILES = 1.2533, 1.349
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One study's metaclusters over time, the baseline visit first; not-a-number where there is no sample.
+
+    counts: (subjects, visits, metaclusters); totals: (subjects, visits); medians, widths: marker -> (subjects, visits,
+    metaclusters), median and interquartile range on the display scale; batches: (subjects, visits).
+    """
+
+    subjects: Sequence[str]
+    visits: Sequence[str]
+    counts: Floats
+    totals: Floats
+    medians: Mapping[str, Floats]
+    widths: Mapping[str, Floats]
+    batches: NDArray[np.int64]
+
+
+def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return the EXPLORATORY contract: every metacluster x visit after baseline x quantity, the strongest first.
+
+    labels: metacluster -> phenotype, in the order of the series. All rows are one family for the false discovery rate.
+    """
+    values, level = stabilised(series.counts, series.totals)
+    found = screen(values, np.where(np.isfinite(values), 1.0, np.nan), level, series.batches)
+    odds = log_odds(series.counts, np.broadcast_to(series.totals[:, :, None], series.counts.shape))
+    rows = _rows(series, labels, found, odds, marker=None)
+    for marker in series.medians:
+        shown, errors = _steady_medians(series, marker)
+        found = screen(shown, errors**2, np.ones_like(shown), series.batches)
+        rows += _rows(series, labels, found, shown, marker=marker)
+    p = np.array([np.nan if row["p"] is None else row["p"] for row in rows], dtype=np.float64)
+    for row, rate in zip(rows, benjamini_hochberg(p).tolist(), strict=True):
+        row["fdr"] = None if np.isnan(rate) else rate
+        row["listed"] = bool(rate <= LISTED_AT)
+    rows.sort(key=lambda row: (row["fdr"] if row["fdr"] is not None else 2.0, -(row["score"] or 0.0)))
+    return frame_of([{**row, "rank": place} for place, row in enumerate(rows, start=1)], EXPLORATORY)
+
+
+def _steady_medians(series: Series, marker: str) -> tuple[Floats, Floats]:
+    """Return the medians that can be compared and their standard errors; not-a-number where they cannot.
+
+    A median of few cells says little. Where the marker divides the metacluster in two, in all samples or in one, the
+    median jumps between the halves when their shares shift by a little.
+    """
+    width = series.widths[marker]
+    divided = (_typical(width) > _DIVIDED)[None, None, :] | (width > _DIVIDED)
+    out = divided | ~(series.counts >= _FEWEST_CELLS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = _OF_MEDIAN * width / _OF_QUARTILES / np.sqrt(series.counts)
+    return np.where(out, np.nan, series.medians[marker]), np.where(out, np.nan, errors)
+
+
+def _typical(width: Floats) -> Floats:
+    flat = width.reshape(-1, width.shape[2])
+    return np.array([np.median(own[np.isfinite(own)]) if np.isfinite(own).any() else 0.0 for own in flat.T])
+
+
+def _rows(
+    series: Series, labels: Mapping[str, str], found: Screened, values: Floats, *, marker: str | None
+) -> list[dict[str, Any]]:
+    rows = []
+    change = values[:, 1:] - values[:, :1]
+    for place, visit in enumerate(series.visits[1:]):
+        for cluster, (name, label) in enumerate(labels.items()):
+            own = found.changes[:, place, cluster]
+            there = np.isfinite(own)
+            moved = change[there, place, cluster]
+            by_subject = {s: round(float(z), 3) for s, z in zip(series.subjects, own, strict=True) if np.isfinite(z)}
+            rows.append(
+                {
+                    "metacluster": name,
+                    "phenotype": label,
+                    "visit": visit,
+                    "quantity": "percent" if marker is None else MEDIAN_INTENSITY,
+                    "marker": marker,
+                    "subjects": int(there.sum()),
+                    "changed_up": int((own[there] > _FAR).sum()),
+                    "changed_down": int((own[there] < -_FAR).sum()),
+                    "median_change": float(np.median(moved)) if moved.size else None,
+                    "largest_change": float(moved[np.abs(moved).argmax()]) if moved.size else None,
+                    "score": float(found.scores[place, cluster]) if moved.size else None,
+                    "p": float(found.p[place, cluster]) if moved.size else None,
+                    "subjects_changes": json.dumps(by_subject),
+                    "status": "exploratory",
+                }
+            )
+    return rows

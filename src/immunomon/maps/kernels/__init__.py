@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: neighbours, maps, clusters of nodes; no domain types."""

@@ -1,0 +1,1 @@
+"""What leaves a run: database, deliveries, report, and the trace of a number."""

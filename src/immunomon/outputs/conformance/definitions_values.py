@@ -1,0 +1,218 @@
+"""Rules of Define-XML: code lists, keys, and what a value is, test by test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.cells import Cell, text_of
+from immunomon.outputs.conformance.defined import CodeList, Condition, Define
+from immunomon.outputs.conformance.definitions import columns_of, described, too_long
+from immunomon.outputs.conformance.received import Received
+from immunomon.outputs.conformance.scopes import DEFINES, JSONS
+from immunomon.outputs.conformance.table import Table
+
+__all__ = ["DEFINED_VALUES"]
+
+DEFINED_VALUES = Family("Define-XML: values")
+_SOURCE = "Define-XML 2.1"
+_AGAIN = "make the Define-XML from the datasets again"
+
+
+@DEFINED_VALUES.rule(
+    "DX011",
+    DEFINES,
+    "Every code list that is referred to is there, holds the values delivered, each once, and none is left over.",
+    source=_SOURCE,
+    remedy=_AGAIN,
+)
+def _code_lists(define: Define, received: Received) -> Iterator[Found]:
+    lists = {one.oid: one for one in define.code_lists}
+    used = {one.code_list for one in define.items if one.code_list}
+    yield from (Found(define.file, f"code list {name[:60]} is not there") for name in sorted(used - set(lists)))
+    yield from (Found(define.file, f"code list {name[:60]} is used nowhere") for name in sorted(set(lists) - used))
+    for group, table in described(define, received):
+        for _reference, item, column in columns_of(define, group, table):
+            known = lists.get(item.code_list)
+            wrong = _not_listed(known, table.distinct(item.name)) if known else []
+            if wrong:
+                yield Found(
+                    define.file,
+                    f"{group.name}.{column.name} holds '{wrong[0][:40]}', which {item.code_list[:40]} does not",
+                )
+    for one in define.code_lists:
+        twice = [value for value, count in Counter(one.values).items() if count > 1]
+        if twice:
+            yield Found(define.file, f"code list {one.oid[:60]} has '{twice[0][:40]}' twice")
+
+
+def _not_listed(known: CodeList, values: Iterable[Cell]) -> list[str]:
+    if known.external:
+        return []
+    return sorted({text_of(value) for value in values} - set(known.values))
+
+
+@DEFINED_VALUES.rule(
+    "DX012", DEFINES, "OIDs are there once, and every reference leads to one.", source=_SOURCE, remedy=_AGAIN
+)
+def _oids(define: Define, _: Received) -> Iterator[Found]:
+    for oid, count in Counter(define.oids()).items():
+        if count > 1 or not oid:
+            yield Found(define.file, f"OID '{oid[:60]}' is there {count} times")
+    items, wheres, lists = {one.oid for one in define.items}, dict(define.wheres), dict(define.value_lists)
+    for one in (one for group in (*(g.references for g in define.groups), *lists.values()) for one in group):
+        if one.item not in items:
+            yield Found(define.file, f"item '{one.item[:60]}' is not there")
+        yield from (
+            Found(define.file, f"where clause '{name[:60]}' is not there") for name in one.where if name not in wheres
+        )
+    for item in define.items:
+        if item.value_list and item.value_list not in lists:
+            yield Found(define.file, f"value list '{item.value_list[:60]}' is not there")
+
+
+@DEFINED_VALUES.rule(
+    "DX013",
+    DEFINES,
+    "The key that KeySequence numbers tells a dataset's records apart.",
+    source=_SOURCE,
+    remedy="complete the key",
+)
+def _keys(define: Define, received: Received) -> Iterator[Found]:
+    for group, table in described(define, received):
+        numbered = sorted(
+            (int(r.key), i.name) for r, i, _ in columns_of(define, group, table) if r.key.isdigit() and len(r.key) < 4
+        )
+        if not numbered or [number for number, _ in numbered] != list(range(1, len(numbered) + 1)):
+            yield Found(define.file, f"the key of {group.name} is not numbered 1, 2, 3, ...")
+            continue
+        for key, records in table.grouped(tuple(name for _, name in numbered)):
+            if len(records) > 1:
+                yield Found(
+                    define.file,
+                    f"{len(records)} records of {group.name} have the key {', '.join(key)[:100]}",
+                    records[1].whose,
+                )
+
+
+@DEFINED_VALUES.rule(
+    "DX014",
+    DEFINES,
+    "A mandatory variable has a value in every record; HasNoData is on variables without any value, and no other.",
+    source=_SOURCE,
+    remedy=_AGAIN,
+)
+def _data(define: Define, received: Received) -> Iterator[Found]:
+    for group, table in described(define, received):
+        for reference, item, _column in columns_of(define, group, table):
+            values = table.column(item.name)
+            blank = sum(value is None for value in values)
+            if reference.mandatory and blank:
+                yield Found(define.file, f"{group.name}.{item.name} is mandatory, and missing {blank} times")
+            if len(values) and reference.no_data != (blank == len(values)):
+                yield Found(
+                    define.file,
+                    f"HasNoData of {group.name}.{item.name} is {reference.no_data}, {len(values) - blank} values",
+                )
+
+
+@DEFINED_VALUES.rule(
+    "DX015",
+    DEFINES,
+    "Where clauses compare variables of the same dataset, by a comparator that there is, with values.",
+    source=_SOURCE,
+    remedy=_AGAIN,
+)
+def _wheres(define: Define, _: Received) -> Iterator[Found]:
+    homes = {one.item: group.name for group in define.groups for one in group.references}
+    for oid, conditions in define.wheres:
+        compared = {homes.get(one.item, "") for one in conditions}
+        if not conditions or "" in compared or len(compared) > 1:
+            yield Found(define.file, f"where clause {oid[:60]} compares no variables of one dataset")
+        for one in conditions:
+            if one.comparator not in {"EQ", "NE", "IN", "NOTIN", "LT", "LE", "GT", "GE"} or not one.values:
+                yield Found(
+                    define.file,
+                    f"where clause {oid[:60]} compares by '{one.comparator[:20]}' with {len(one.values)} values",
+                )
+
+
+@DEFINED_VALUES.rule(
+    "DX016",
+    DEFINES,
+    "Value-level metadata cover every value of their variable, once, and the values keep to type, length and digits.",
+    source=_SOURCE,
+    remedy=_AGAIN,
+)
+def _value_level(define: Define, received: Received) -> Iterator[Found]:
+    by_oid, lists, wheres = {one.oid: one for one in define.items}, dict(define.value_lists), dict(define.wheres)
+    for group, table in described(define, received):
+        for _reference, item, _column in columns_of(define, group, table):
+            references = lists.get(item.value_list, ()) if item.value_list else ()
+            rows = _by_clause(define, table, [wheres.get(name, ()) for one in references for name in one.where])
+            covered = Counter(number for numbers in rows for number in numbers)
+            values = table.column(item.name)
+            lost = [n for n, value in enumerate(values) if value is not None and covered[n] != 1] if references else []
+            if lost:
+                yield Found(
+                    define.file,
+                    f"a value of {group.name}.{item.name} is described {covered[lost[0]]} times",
+                    str(lost[0] + 1),
+                )
+            described_as = [by_oid.get(one.item) for one in references for _ in one.where]
+            for valued, numbers in zip(described_as, rows, strict=True):
+                problem = too_long(valued, tuple(values[n] for n in numbers)) if valued else ""
+                if problem:
+                    yield Found(define.file, f"{valued.oid[:60] if valued else ''} {problem}")
+
+
+def _by_clause(define: Define, table: Table, clauses: Sequence[tuple[Condition, ...]]) -> list[list[int]]:
+    """Return the places of the records that each where clause finds."""
+    names = {one.oid: one.name for one in define.items}
+    found: list[list[int]] = []
+    grouped: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = {}
+    for clause in clauses:
+        variables = tuple(names.get(one.item, "") for one in clause)
+        if any(one.comparator not in {"EQ", "IN"} for one in clause):
+            found.append([])
+            continue
+        if variables not in grouped:
+            grouped[variables] = {key: [one.number - 1 for one in records] for key, records in table.grouped(variables)}
+        keys: list[tuple[str, ...]] = [()]
+        for one in clause:
+            keys = [(*key, value) for key in keys for value in one.values][:1000]
+        found.append([number for key in keys for number in grouped[variables].get(key, ())])
+    return found
+
+
+@DEFINED_VALUES.rule("DX017", DEFINES, "The study's name is STUDYID.", source=_SOURCE, remedy="correct StudyName")
+def _study(define: Define, received: Received) -> Iterator[Found]:
+    for _group, table in described(define, received):
+        names = set(map(text_of, table.distinct("STUDYID")))
+        if names and define.study not in names:
+            yield Found(define.file, f"StudyName is '{define.study[:40]}', STUDYID of {table.name} '{min(names)[:40]}'")
+            return
+
+
+@DEFINED_VALUES.rule(
+    "DX018",
+    JSONS,
+    "Dataset-JSON and Define-XML use the same OIDs of datasets and variables.",
+    source="Dataset-JSON 1.1",
+    remedy="write both from the same definitions",
+)
+def _same_oids(table: Table, received: Received) -> Iterator[Found]:
+    for define in received.defines:
+        for group, described_table in described(define, received):
+            if described_table is not table:
+                continue
+            if table.about.get("itemGroupOID") != group.oid:
+                yield Found(
+                    table.name,
+                    f"itemGroupOID is '{str(table.about.get('itemGroupOID'))[:40]}', in Define-XML '{group.oid[:40]}'",
+                )
+            known = {one.item for one in group.references}
+            for column in table.columns:
+                if column.oid not in known:
+                    yield Found(table.name, f"itemOID '{column.oid[:40]}' of {column.name} is not in Define-XML")

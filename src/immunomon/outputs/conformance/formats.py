@@ -1,0 +1,188 @@
+"""Rules of the files' formats: SAS transport version 5, Dataset-JSON 1.1, and the two beside each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from immunomon.outputs.conformance.book import Family, Found, Scope
+from immunomon.outputs.conformance.cells import Cell, is_iso_date, same, text_of
+from immunomon.outputs.conformance.received import Received
+from immunomon.outputs.conformance.scopes import JSONS, TRANSPORTS
+from immunomon.outputs.conformance.table import Column, Table
+from immunomon.outputs.conformance.transport import Transport
+
+__all__ = ["FORMATS"]
+
+FORMATS = Family("formats")
+_NEEDED = ("datasetJSONCreationDateTime", "datasetJSONVersion", "itemGroupOID", "records", "name", "label", "columns")
+_KNOWN = {
+    *_NEEDED,
+    *("fileOID", "dbLastModifiedDateTime", "originator", "sourceSystem", "studyOID", "metaDataVersionOID"),
+    *("metaDataRef", "isReferenceData", "rows", "widths", "odd"),
+}
+_TYPES = {"string", "integer", "decimal", "float", "double", "boolean", "datetime", "date", "time", "URI"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_JSON = "Dataset-JSON 1.1"
+
+
+def _twin(table: Table, received: Received) -> Table | None:
+    others = (one for one in (*received.tables, *received.beside) if one.name == table.name)
+    return next((one for one in others if {one.form, table.form} == {"xpt", "json"}), None)
+
+
+_TWINS: Scope[Table] = Scope(
+    "dataset that comes as transport file and as Dataset-JSON",
+    lambda received: [one for one in received.cdisc if _twin(one, received) is not None],
+    of_cdisc=True,
+)
+
+
+@FORMATS.rule(
+    "XP001",
+    TRANSPORTS,
+    "Numbers have 8 bytes, texts 1 to 200, and the variables of a record follow each other without gaps.",
+    source="SAS transport version 5 (TS-140)",
+    remedy="write the file again",
+)
+def _layout(table: Table, received: Received) -> Iterator[Found]:
+    place = 0
+    transport = received.transports.get(table.file, Transport())
+    for one in transport.variables:
+        if (one.is_number and one.length != 8) or not 1 <= one.length <= 200:
+            yield Found(table.name, f"{one.name} has {one.length} bytes")
+        if one.place != place:
+            yield Found(table.name, f"{one.name} lies at byte {one.place}, not {place}")
+        place = one.place + one.length
+
+
+@FORMATS.rule(
+    "XP002",
+    TRANSPORTS,
+    "A text variable is as long as its longest value, no longer.",
+    source="FDA Study Data Technical Conformance Guide, lengths of variables [M]",
+    remedy="shorten the variable to its longest value",
+    severity="warning",
+)
+def _tight(table: Table, _: Received) -> Iterator[Found]:
+    for column in table.columns:
+        longest = max((len(text_of(value)) for value in table.distinct(column.name)), default=0)
+        if not column.is_number and column.length > max(longest, 1):
+            yield Found(table.name, f"{column.name} has {column.length} bytes, its longest value {longest}")
+
+
+@FORMATS.rule(
+    "XP003",
+    _TWINS,
+    "A dataset holds the same values as transport file and as Dataset-JSON.",
+    source="working rule: one delivery, one truth",
+    remedy="write both from the same data",
+)
+def _equal(table: Table, received: Received) -> Iterator[Found]:
+    other = _twin(table, received)
+    if other is None:
+        return
+    if table.names != other.names or len(table) != len(other):
+        yield Found(
+            table.name, f"{len(table)} x {len(table.names)} values, in its other form {len(other)} x {len(other.names)}"
+        )
+        return
+    for name in table.names:
+        for number, (mine, theirs) in enumerate(zip(table.column(name), other.column(name), strict=True), start=1):
+            if not _alike(mine, theirs):
+                yield Found(
+                    table.name,
+                    f"{name} is {text_of(mine)[:40]!r}, in its other form {text_of(theirs)[:40]!r}",
+                    str(number),
+                )
+                break
+
+
+def _alike(mine: Cell, theirs: Cell) -> bool:
+    if isinstance(mine, int | float) and isinstance(theirs, int | float):
+        return same(float(mine), float(theirs))
+    return mine == theirs
+
+
+@FORMATS.rule(
+    "DJ001",
+    JSONS,
+    "The file has what Dataset-JSON 1.1 asks: creation time, version, itemGroupOID, records, name, label, columns.",
+    source=_JSON,
+    remedy="write the file again, with all attributes and no others",
+)
+def _attributes(table: Table, _: Received) -> Iterator[Found]:
+    lacking = [name for name in _NEEDED if name not in table.about]
+    unknown = sorted(set(map(str, table.about)) - _KNOWN)
+    for name in lacking:
+        yield Found(table.file, f"attribute {name} is missing")
+    for name in unknown:
+        yield Found(table.file, f"attribute '{name[:40]}' is none of Dataset-JSON")
+    if not str(table.about.get("datasetJSONVersion", "1.1")).startswith("1.1"):
+        yield Found(table.file, f"datasetJSONVersion is '{str(table.about['datasetJSONVersion'])[:20]}'")
+    for name in ("datasetJSONCreationDateTime", "dbLastModifiedDateTime"):
+        if name in table.about and not _TIME.fullmatch(str(table.about[name])):
+            yield Found(table.file, f"{name} is '{str(table.about[name])[:40]}'")
+
+
+@FORMATS.rule(
+    "DJ002",
+    JSONS,
+    "`records` is the number of rows, and every row has a value for each column.",
+    source=_JSON,
+    remedy="write the file again: it was cut or changed",
+)
+def _rows(table: Table, _: Received) -> Iterator[Found]:
+    if table.about.get("records") != len(table):
+        yield Found(table.file, f"records says {str(table.about.get('records'))[:20]}, there are {len(table)} rows")
+    for width in table.about.get("widths", ()):
+        if width != len(table.columns):
+            yield Found(table.file, f"there are rows of {width} values, and {len(table.columns)} columns")
+    if table.about.get("odd"):
+        yield Found(table.file, "a row holds lists or objects in place of values")
+
+
+@FORMATS.rule(
+    "DJ003",
+    JSONS,
+    "Every column has itemOID, name, label and a data type of Dataset-JSON; keys are numbered 1, 2, 3, ...",
+    source=_JSON,
+    remedy="complete the columns",
+)
+def _columns(table: Table, _: Received) -> Iterator[Found]:
+    for place, one in enumerate(table.columns, start=1):
+        if not (one.oid and one.name) or one.declared not in _TYPES:
+            yield Found(
+                table.file,
+                f"column {place} '{one.name[:20]}' has itemOID '{one.oid[:40]}', dataType '{one.declared[:20]}'",
+            )
+    keys = sorted(one.key for one in table.columns if one.key)
+    if keys != list(range(1, len(keys) + 1)):
+        yield Found(table.file, f"the keys are numbered {', '.join(map(str, keys))[:60]}")
+
+
+@FORMATS.rule(
+    "DJ004",
+    JSONS,
+    "Values are of their column's data type, and texts no longer than its length.",
+    source=_JSON,
+    remedy="correct the value, the type or the length",
+)
+def _values(table: Table, _: Received) -> Iterator[Found]:
+    for column in table.columns:
+        for number, value in enumerate(table.column(column.name), start=1):
+            if value is not None and not _fits(value, column):
+                yield Found(table.name, f"{column.name} ({column.declared[:20]}) is {str(value)[:40]!r}", str(number))
+                break
+
+
+def _fits(value: Cell, column: Column) -> bool:
+    kind = column.declared
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    if kind == "decimal":
+        return isinstance(value, str | int | float)
+    if column.is_number:
+        return isinstance(value, int if kind == "integer" else int | float)
+    fine = isinstance(value, str) and (not column.length or len(value) <= column.length)
+    return fine and (kind not in {"date", "datetime"} or is_iso_date(str(value)))

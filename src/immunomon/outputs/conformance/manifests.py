@@ -1,0 +1,183 @@
+"""Rules of the manifest: it lists the delivery as it lies there, and what is not in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.guide import guide_of
+from immunomon.outputs.conformance.received import MANIFEST, Received
+from immunomon.outputs.conformance.scopes import FILES, MANIFESTS
+
+__all__ = ["MANIFEST_RULES"]
+
+MANIFEST_RULES = Family("manifest")
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NEEDED = ("format", "kind", "software", "run", "study", "datasets", "absent", "blanks", "files", "samples")
+_DOMAINS = {"DM", "TV", "SV", "EX", "AE", "BE", "BS", "CP", "IS", "LB", "MB", "PC", "PP"}
+_AGAIN = "take the delivery from its archive, or deliver again"
+
+
+def _listed(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = manifest.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(one.get("file")): one for one in _listed(manifest, "files")}
+
+
+@MANIFEST_RULES.rule(
+    "MF001",
+    FILES,
+    "A delivery has a manifest.json of immunomon, with its parts.",
+    source="docs/deliveries.md",
+    remedy="take manifest.json from the archive of the delivery",
+)
+def _there(received: Received, _: Received) -> Iterator[Found]:
+    manifest = received.manifest
+    if manifest is None:
+        if not any(one.path == MANIFEST for one in received.files):
+            yield Found(MANIFEST, "is not there")
+        return
+    if not str(manifest.get("format")).startswith("immunomon.outputs.delivery/"):
+        yield Found(MANIFEST, f"is of format '{str(manifest.get('format'))[:40]}'")
+    lacking = [name for name in _NEEDED if name not in manifest]
+    if lacking:
+        yield Found(MANIFEST, f"has no {', '.join(lacking)}")
+
+
+@MANIFEST_RULES.rule(
+    "MF002",
+    MANIFESTS,
+    "Every file of the manifest is there, with its SHA-256 and its bytes.",
+    source="docs/deliveries.md",
+    remedy=_AGAIN,
+)
+def _digests(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+    there = {one.path: one for one in received.files}
+    for name, said in _files(manifest).items():
+        found = there.get(name)
+        if found is None:
+            yield Found(name[:100], "is in the manifest, and not in the folder")
+        elif found.sha256 != said.get("sha256") or found.bytes != said.get("bytes"):
+            yield Found(
+                name[:100], f"is not the file of the manifest: its SHA-256 is {found.sha256[:16] or 'unknown'}..."
+            )
+
+
+@MANIFEST_RULES.rule(
+    "MF003",
+    MANIFESTS,
+    "No file lies in the folder that is not in the manifest.",
+    source="docs/deliveries.md",
+    remedy="take the file away: it is no part of the delivery",
+)
+def _no_extra(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+    known = {MANIFEST, *_files(manifest)}
+    yield from (Found(one.path, "is not in the manifest") for one in received.files if one.path not in known)
+
+
+@MANIFEST_RULES.rule(
+    "MF004",
+    MANIFESTS,
+    "The manifest names no file outside of the delivery's folder.",
+    source="safety",
+    remedy="do not use this delivery: ask where it comes from",
+)
+def _inside(manifest: Mapping[str, Any], _: Received) -> Iterator[Found]:
+    for name in (*_files(manifest), *(str(one.get("file")) for one in _listed(manifest, "datasets"))):
+        parts = name.replace("\\", "/").split("/")
+        if ".." in parts or name.startswith(("/", "\\", "~")) or ":" in parts[0]:
+            yield Found(MANIFEST, f"names '{name[:100]}'")
+
+
+@MANIFEST_RULES.rule(
+    "MF005",
+    MANIFESTS,
+    "Every dataset of the manifest has as many records as its file, and every dataset is in the manifest.",
+    source="docs/deliveries.md",
+    remedy=_AGAIN,
+)
+def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+    tables = {(one.name, one.file): one for one in received.tables if one.form != "xlsx"}
+    said = {(str(one.get("name")), str(one.get("file"))): one for one in _listed(manifest, "datasets")}
+    faulty = {one.path for one in received.files if one.fault}
+    for (name, file), one in said.items():
+        table = tables.get((name, file))
+        if table is None and file not in faulty:
+            yield Found(MANIFEST, f"dataset {name[:40]} is not in {file[:60]}")
+        elif table is not None and one.get("records") != len(table):
+            yield Found(
+                MANIFEST,
+                f"dataset {name[:40]} has {len(table)} records, the manifest says {str(one.get('records'))[:20]}",
+            )
+    about = {"differences.csv"}
+    for name, file in sorted(set(tables) - set(said)):
+        if file not in about:
+            yield Found(MANIFEST, f"dataset {name[:40]} of {file[:60]} is not listed")
+
+
+@MANIFEST_RULES.rule(
+    "MF006",
+    MANIFESTS,
+    "The manifest names, under `blanks`, every required or expected variable of SDTM that has no value at all.",
+    source="working rule: nothing is left out in silence",
+    remedy="deliver again, or complete `blanks`",
+)
+def _blanks(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+    said = {str(one) for one in manifest.get("blanks") or ()}
+    for table in received.cdisc:
+        guided = {one.name for one in guide_of(table.name) if one.core != "Perm"} if table.is_tabulation else set()
+        for name in (one for one in table.names if one in guided and len(table)):
+            if not table.distinct(name) and f"{table.name}.{name}" not in said:
+                yield Found(MANIFEST, f"{table.name}.{name} has no value, and is not under blanks")
+        for name in (one for one in table.names if f"{table.name}.{one}" in said):
+            if table.distinct(name):
+                yield Found(MANIFEST, f"{table.name}.{name} is under blanks, and has values")
+
+
+@MANIFEST_RULES.rule(
+    "MF007",
+    MANIFESTS,
+    "A domain of the trial is delivered, or the manifest says why it is absent; not both.",
+    source="working rule: nothing is left out in silence",
+    remedy="deliver again, or complete `absent`",
+)
+def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+    absent = manifest.get("absent")
+    reasons = absent if isinstance(absent, dict) else {}
+    there = {one.name for one in received.cdisc}
+    for name in sorted(set(map(str, reasons))):
+        if name in there:
+            yield Found(MANIFEST, f"{name[:20]} is said to be absent, and is there")
+        elif not str(reasons[name] or "").strip():
+            yield Found(MANIFEST, f"{name[:20]} is absent without a reason")
+    if "CP" in there or "CP" in reasons:
+        yield from (
+            Found(MANIFEST, f"{name} is neither there nor absent") for name in sorted(_DOMAINS - there - set(reasons))
+        )
+
+
+@MANIFEST_RULES.rule(
+    "MF008",
+    MANIFESTS,
+    "Every tube that a value is of is among the manifest's samples, with the SHA-256 of its FCS file.",
+    source="working rule: every value leads back to its file",
+    remedy=_AGAIN,
+)
+def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+    samples = manifest.get("samples")
+    known = samples if isinstance(samples, dict) else {}
+    for table in received.tables:
+        if table.form == "xlsx" or not (table.is_cdisc or table.name == "links"):
+            continue
+        for name in {"CPSPID", "BSSPID", "sample_id"} & set(table.names):
+            for (tube,), records in table.grouped((name,)):
+                if tube and tube not in known:
+                    yield Found.at(table.name, records[0], f"{name} '{tube[:60]}' is not among the manifest's samples")
+    for tube, digests in known.items():
+        if not isinstance(digests, dict) or not _SHA256.fullmatch(str(digests.get("fcs"))):
+            yield Found(MANIFEST, f"sample '{str(tube)[:60]}' has no SHA-256 of its FCS file")

@@ -1,0 +1,285 @@
+"""Rules of time: dates, study days, visits, epochs, time points."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from itertools import pairwise
+
+from immunomon.outputs.conformance.book import Family, Found, Scope
+from immunomon.outputs.conformance.cells import (
+    date_of,
+    is_iso_date,
+    is_iso_duration,
+    number_of,
+    study_day,
+    text_of,
+)
+from immunomon.outputs.conformance.keys import not_one_to_one
+from immunomon.outputs.conformance.received import Received
+from immunomon.outputs.conformance.scopes import SDTM, dataset
+from immunomon.outputs.conformance.table import Record, Table
+
+__all__ = ["TIMING", "is_before_first"]
+
+TIMING = Family("time")
+_EPOCHS = {"SCREENING", "RUN-IN", "INDUCTION TREATMENT", "TREATMENT", "WASHOUT", "FOLLOW-UP", "BLINDED TREATMENT"}
+_DURATIONS = ("ELTM", "DUR", "STINT", "ENINT", "EVLINT")
+_VISITS: Scope[Table] = Scope(
+    "datasets with visits", lambda received: [one for one in received.cdisc if one.has("VISITNUM")], of_cdisc=True
+)
+
+
+@TIMING.rule(
+    "SD030",
+    SDTM,
+    "Dates are ISO 8601, complete or cut from the right, and in the calendar.",
+    source="SDTMIG 3.4, 4.4.1",
+    remedy="write the date as YYYY-MM-DD",
+)
+def _dates(table: Table, _: Received) -> Iterator[Found]:
+    for name in table.names:
+        if not name.endswith("DTC"):
+            continue
+        for value, number in table.distinct(name).items():
+            if not is_iso_date(text_of(value)):
+                yield Found(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
+
+
+@TIMING.rule(
+    "SD031",
+    SDTM,
+    "A study day is counted from DM's RFSTDTC: that is day 1, the day before -1 (--DY, --STDY, --ENDY by their dates).",
+    source="SDTMIG 3.4, 4.4.4",
+    remedy="work the study day out again",
+    needs="DM",
+)
+def _days(table: Table, received: Received) -> Iterator[Found]:
+    for kind in ("", "ST", "EN"):
+        date_name, day_name = table.own(f"{kind}DTC"), table.own(f"{kind}DY")
+        if not table.prefix or not table.has(date_name, day_name):
+            continue
+        for one in table.records:
+            date, first = date_of(one.text(date_name)), _reference(one, received, "RFSTDTC")
+            wanted = study_day(date, first) if date and first else None
+            if wanted is not None and one.number_in(day_name) != wanted:
+                said = one.text(day_name)[:20] or "missing"
+                yield Found.at(table.name, one, f"{day_name} is {said}, {date_name} says {wanted}")
+
+
+def _reference(one: Record, received: Received, name: str) -> datetime.date | None:
+    who = received.subjects.get(one.text("USUBJID"))
+    return date_of(who.text(name)) if who is not None else None
+
+
+@TIMING.rule(
+    "SD032",
+    SDTM,
+    "There is no study day 0.",
+    source="SDTMIG 3.4, 4.4.4",
+    remedy="count the day of the first infusion as 1, the day before as -1",
+)
+def _no_day_zero(table: Table, _: Received) -> Iterator[Found]:
+    for name in table.names:
+        if name != "VISITDY" and name not in {table.own(f"{kind}DY") for kind in ("", "ST", "EN")}:
+            continue
+        for value, number in table.distinct(name).items():
+            if number_of(value) == 0:
+                yield Found(table.name, f"{name} is 0", str(number))
+
+
+@TIMING.rule(
+    "SD033",
+    SDTM,
+    "Nothing ends before it starts.",
+    source="SDTMIG 3.4, 4.4.7 [M]",
+    remedy="correct the dates",
+)
+def _in_order(table: Table, _: Received) -> Iterator[Found]:
+    pairs = [(table.own("STDTC"), table.own("ENDTC")), ("RFSTDTC", "RFENDTC"), ("RFXSTDTC", "RFXENDTC")]
+    for start_name, end_name in pairs:
+        for one in table.records if table.has(start_name, end_name) else ():
+            start, end = date_of(one.text(start_name)), date_of(one.text(end_name))
+            if start and end and end < start:
+                yield Found.at(table.name, one, f"{end_name} {end} is before {start_name} {start}")
+
+
+@TIMING.rule(
+    "SD034",
+    _VISITS,
+    "VISITNUM and VISIT stand for each other one to one.",
+    source="SDTMIG 3.4, 4.4.5",
+    remedy="give one name to one number",
+)
+def _visits(table: Table, _: Received) -> Iterator[Found]:
+    yield from not_one_to_one(table, "VISITNUM", "VISIT")
+
+
+@TIMING.rule(
+    "SD035",
+    _VISITS,
+    "A visit is in TV with the same number, name and planned day, or is a visit of SV said to be unplanned.",
+    source="SDTMIG 3.4, 4.4.5, TV, SV",
+    remedy="add the visit to TV, or describe it in SV (SVUPDES)",
+    needs="TV",
+)
+def _planned(table: Table, received: Received) -> Iterator[Found]:
+    if table.is_analysis:
+        return
+    plan, visits = received.table("TV"), received.table("SV")
+    planned = {one.text("VISITNUM"): one for one in (plan.records if plan else ())}
+    unplanned = {one.text("VISITNUM") for one in (visits.records if visits else ()) if one.has("SVUPDES")}
+    for (number, name, day), records in table.grouped(("VISITNUM", "VISIT", "VISITDY")):
+        if not number or number in unplanned:
+            continue
+        wanted = planned.get(number)
+        if wanted is None:
+            yield Found.at(table.name, records[0], f"VISITNUM {number[:20]} is not in TV")
+        elif (name and name != wanted.text("VISIT")) or (day and day != wanted.text("VISITDY")):
+            shown = f"{wanted.text('VISIT')} on day {wanted.text('VISITDY')}"
+            yield Found.at(
+                table.name, records[0], f"VISITNUM {number} is '{name[:40]}' on day {day[:10]}, in TV {shown}"
+            )
+
+
+@TIMING.rule(
+    "SD036",
+    SDTM,
+    "EPOCH fits the dates: SCREENING before the first exposure, TREATMENT to the last one, FOLLOW-UP after it.",
+    source="SDTMIG 3.4, 4.4.5, SE; the trial's epochs",
+    remedy="work EPOCH out again from RFXSTDTC and RFXENDTC",
+    needs="DM",
+)
+def _epochs(table: Table, received: Received) -> Iterator[Found]:
+    name = table.own("STDTC") if table.has(table.own("STDTC")) else table.own("DTC")
+    for one in table.records if table.prefix and table.has("EPOCH") else ():
+        epoch, date = one.text("EPOCH"), date_of(one.text(name))
+        first, last = _reference(one, received, "RFXSTDTC"), _reference(one, received, "RFXENDTC")
+        if epoch and epoch not in _EPOCHS:
+            yield Found.at(table.name, one, f"EPOCH '{epoch[:40]}' is none of the terminology's")
+        elif epoch and date and first and last:
+            before = date < first or (date == first and is_before_first(one, table))
+            wanted = "SCREENING" if before else "TREATMENT" if date <= last else "FOLLOW-UP"
+            if epoch != wanted:
+                yield Found.at(table.name, one, f"EPOCH is {epoch} on {date}, exposure was from {first} to {last}")
+
+
+def is_before_first(one: Record, table: Table) -> bool:
+    """Say whether a record's planned time point is before the first exposure, in words or as elapsed time."""
+    point = one.text(table.own("TPT")).upper()
+    return one.text(table.own("ELTM")).startswith("-") or point.startswith("PRE") or point.endswith("BEFORE")
+
+
+@TIMING.rule(
+    "SD037",
+    SDTM,
+    "Elapsed times and durations are ISO 8601, and time point and its number stand for each other one to one.",
+    source="SDTMIG 3.4, 4.4.3, 4.4.10",
+    remedy="write the time as PT30M, -PT30M, P4D",
+)
+def _points(table: Table, _: Received) -> Iterator[Found]:
+    for name in table.names:
+        if not table.prefix or name not in {table.own(suffix) for suffix in _DURATIONS}:
+            continue
+        for value, number in table.distinct(name).items():
+            if not is_iso_duration(text_of(value)):
+                yield Found(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
+    if table.prefix:
+        yield from not_one_to_one(table, table.own("TPTNUM"), table.own("TPT"))
+
+
+@TIMING.rule(
+    "SD038",
+    SDTM,
+    "An elapsed time has its reference (--TPTREF), and time points come in the order of their elapsed times.",
+    source="SDTMIG 3.4, 4.4.10",
+    remedy="name the reference, and number the time points by time",
+)
+def _elapsed(table: Table, _: Received) -> Iterator[Found]:
+    elapsed, number, reference = table.own("ELTM"), table.own("TPTNUM"), table.own("TPTREF")
+    if not table.prefix or not table.has(elapsed):
+        return
+    seen: dict[float, float] = {}
+    for one in table.records:
+        if one.has(elapsed) and not one.has(reference):
+            yield Found.at(table.name, one, f"{elapsed} has no {reference}")
+        hours, place = _hours(one.text(elapsed)), one.number_in(number)
+        if hours is not None and place is not None:
+            seen.setdefault(place, hours)
+    ordered = [seen[place] for place in sorted(seen)]
+    if ordered != sorted(ordered):
+        yield Found(table.name, f"{number} is not in the order of {elapsed}")
+
+
+def _hours(text: str) -> float | None:
+    """Return the hours of a plain duration of days, hours and minutes; None for others."""
+    if not is_iso_duration(text) or any(letter in text.partition("T")[0] for letter in "YMW"):
+        return None
+    hours, digits = 0.0, ""
+    for letter in text.lstrip("+-"):
+        if letter.isdigit() or letter == ".":
+            digits += letter
+        elif digits:
+            hours += float(digits) * {"D": 24, "H": 1, "M": 1 / 60, "S": 1 / 3600}.get(letter, 0)
+            digits = ""
+    return -hours if text.startswith("-") else hours
+
+
+@TIMING.rule(
+    "TV001",
+    dataset("TV"),
+    "The plan counts its visits upwards: a later planned day has a higher VISITNUM.",
+    source="SDTMIG 3.4, TV [M]",
+    remedy="number the visits by planned day",
+)
+def _plan(table: Table, _: Received) -> Iterator[Found]:
+    for (arm,), records in table.grouped(("ARMCD",)):
+        days = [(one.number_in("VISITNUM"), one.number_in("VISITDY"), one) for one in records if one.has("VISITDY")]
+        ordered = sorted(
+            (number, day, one.number, one) for number, day, one in days if number is not None and day is not None
+        )
+        for earlier, later in pairwise(ordered):
+            if later[1] < earlier[1]:
+                said = f"VISITNUM {later[0]:g} is on day {later[1]:g}, {earlier[0]:g} on {earlier[1]:g}"
+                yield Found.at(table.name, later[3], f"{said}{' in arm ' + arm if arm else ''}")
+
+
+@TIMING.rule(
+    "SV001",
+    dataset("SV"),
+    "A visit that took place has a date, one that did not has none.",
+    source="SDTMIG 3.4, SV",
+    remedy="correct SVOCCUR or the dates",
+)
+def _occurred(table: Table, _: Received) -> Iterator[Found]:
+    for one in table.records:
+        dated = one.has("SVSTDTC")
+        if (one.text("SVOCCUR") == "Y" and not dated) or (one.text("SVOCCUR") == "N" and dated):
+            yield Found.at(table.name, one, f"SVOCCUR is {one.text('SVOCCUR')}, SVSTDTC {one.shown('SVSTDTC')}")
+
+
+@TIMING.rule(
+    "SV002",
+    SDTM,
+    "Whatever has a visit has it in SV for the subject, and its date lies within the visit's.",
+    source="SDTMIG 3.4, SV [M]",
+    remedy="add the visit to SV, or widen its dates",
+    needs="SV",
+)
+def _visited(table: Table, received: Received) -> Iterator[Found]:
+    visits = received.table("SV")
+    if visits is None or table.name == "SV" or not table.has("USUBJID", "VISITNUM"):
+        return
+    known = {one.texts(("USUBJID", "VISITNUM")): one for one in visits.records}
+    names = [name for name in (table.own("DTC"), table.own("STDTC")) if table.has(name)][:1]
+    for one in table.records:
+        visit = known.get(one.texts(("USUBJID", "VISITNUM")))
+        if not one.has("VISITNUM"):
+            continue
+        if visit is None:
+            yield Found.at(table.name, one, f"the subject's VISITNUM {one.text('VISITNUM')[:20]} is not in SV")
+            continue
+        date = date_of(one.text(names[0])) if names else None
+        start, end = date_of(visit.text("SVSTDTC")), date_of(visit.text("SVENDTC"))
+        if date and start and end and not start <= date <= end:
+            yield Found.at(table.name, one, f"{names[0]} {date} is outside the visit's dates in SV, {start} to {end}")

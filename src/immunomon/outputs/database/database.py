@@ -1,0 +1,161 @@
+"""Export a run into the trial database: all of it or nothing, and the same run again changes nothing."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, func, insert, select, update
+
+from immunomon.outputs.database.bulk import arrow_of, load
+from immunomon.outputs.database.connection import database_url, shown, sqlite_url, transaction
+from immunomon.outputs.database.late import keys_made_late
+from immunomon.outputs.database.migrating import migrate, prepare
+from immunomon.outputs.database.reasons import why
+from immunomon.outputs.database.run_tables import RunTables, read_run
+from immunomon.outputs.database.schema import VERSIONED, runs, studies
+from immunomon.outputs.database.sealing import Draft, head_of, views_changed
+from immunomon.outputs.database.secrets import without_passwords
+from immunomon.outputs.database.study_rows import frame_of
+from immunomon.outputs.database.trail import append_trail, new_entries
+from immunomon.outputs.database.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
+from immunomon.outputs.database.views import refresh_views
+
+__all__ = ["ExportSummary", "Said", "export_run"]
+
+# From so many rows on, making keys after the rows is worth the statements it takes.
+_LATE = 50_000
+_MANY = tuple(table for table in VERSIONED if table.info["many"])
+
+
+@dataclass(frozen=True)
+class Said:
+    """Who exports, and why, in their words; and the study's folder if it is not the one above the run."""
+
+    by: str = ""
+    reason: str = ""
+    study: Path | None = None
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What an export did: where, for which study and run, the outcome, and by table rows and what changed.
+
+    outcome: ``written``, ``replaced``, ``unchanged``, or ``noted`` if only the audit trail had new entries.
+    notes: what was not exported, and why; migrated_from: the revision that the database had, if it was migrated.
+    head: the end of the database's chain of seals, ``number:hash``, to be written down elsewhere.
+    """
+
+    database: str
+    study: str
+    run_digest: str
+    outcome: str
+    rows: Mapping[str, int] = field(default_factory=dict)
+    changes: Mapping[str, Counted] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    migrated_from: str | None = None
+    head: str | None = None
+
+
+def export_run(run_folder: Path, url: str | None = None, said: Said | None = None) -> ExportSummary:
+    """Put a run's study, samples and results into a database, in one transaction.
+
+    url: ``sqlite:///file`` or ``postgresql://...``; by default ``immunomon.sqlite`` in the run folder. The tables are
+    made if they are not there, and migrated if they are of an earlier version. A run of a study that is already there
+    replaces the values that differ, and keeps them as earlier versions; the same run again changes nothing. Other
+    studies in the database are left alone. A missing value becomes NULL, never 0.
+    Raises ExportFailed, and then the database is as it was.
+    """
+    target = sqlite_url(run_folder / "immunomon.sqlite") if url is None else database_url(url)
+    words = said or Said()
+    run = read_run(run_folder, words.study)
+    migrated = migrate(target)
+    with transaction(target) as connection:
+        late = prepare(connection, shown(target)) and connection.dialect.name == "postgresql"
+        with keys_made_late(connection, _MANY if late and _size(run) > _LATE else ()):
+            outcome, changes = _export(connection, run, words)
+        rows, head = _counted(connection, run), head_of(connection)
+    return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)
+
+
+def _size(run: RunTables) -> int:
+    return sum(len(table) for table in run.tables.values())
+
+
+def _export(connection: Connection, run: RunTables, said: Said) -> tuple[str, dict[str, Counted]]:
+    """Write what the database does not hold yet; returns the outcome and what changed in each table."""
+    before = connection.execute(select(runs).where(runs.c.study == run.name, runs.c.is_current)).first()
+    if before and (before.run_digest, before.tables_digest) == (run.digest, run.tables_digest):
+        # That this run was exported is known here already; anything else that happened to it since is not.
+        news = any(one["action"] != "export" for one in new_entries(connection, run))
+        if news:
+            draft = Draft(connection, run.name)
+            draft.entries(append_trail(connection, run))
+            draft.write()
+        return "noted" if news else "unchanged", {}
+    entry = _begin_run(connection, run, before, said)
+    draft = Draft(connection, run.name, entry.run_id)
+    draft.entries(append_trail(connection, run))
+    changes = _replace(connection, run, entry, draft)
+    refresh_views(connection, views_changed(connection))
+    draft.write()
+    return "replaced" if before else "written", changes
+
+
+def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, said: Said) -> Entry:
+    """Enter the new run."""
+    now = datetime.datetime.now(datetime.UTC)
+    reason = without_passwords(why(before, run, said.reason))
+    connection.execute(update(runs).where(runs.c.study == run.name).values(is_current=False))
+    title = str(run.study.get("title") or "")
+    if connection.execute(update(studies).where(studies.c.study == run.name).values(title=title)).rowcount == 0:
+        connection.execute(insert(studies).values(study=run.name, title=title))
+    finished = run.record.get("finished_utc")
+    entry = insert(runs).values(
+        study=run.name,
+        run_digest=run.digest,
+        tables_digest=run.tables_digest,
+        software_version=run.version,
+        exported_at_utc=now,
+        is_current=True,
+        code_digest=(run.record.get("software") or {}).get("code_digest"),
+        finished_at_utc=datetime.datetime.fromisoformat(finished) if finished else None,
+        inputs=run.record.get("inputs"),
+        parameters=run.record.get("parameters"),
+        exported_by=said.by or None,
+        why=reason if before else without_passwords(said.reason) or None,
+    )
+    run_id = int(connection.scalars(entry.returning(runs.c.run_id)).one())
+    return Entry(run.name, run_id, now, reason, f"not in the run any more; {reason}")
+
+
+def _replace(connection: Connection, run: RunTables, entry: Entry, draft: Draft) -> dict[str, Counted]:
+    """Bring every table of the study to what the run holds; returns what changed in each."""
+    staged = [table for table in VERSIONED if not is_empty(connection, table, run.name)]
+    # The driver and Arrow work without Python's lock: digests are made while rows are written.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        changes = {table.name: _fill(connection, table, run, (entry, draft, beside)) for table in VERSIONED}
+    for table in reversed(staged):
+        withdraw(connection, table, entry)
+    drop_staged(connection, staged)
+    return changes
+
+
+def _fill(connection: Connection, table: Table, run: RunTables, now: tuple[Entry, Draft, Executor]) -> Counted:
+    """Bring new and changed rows into a table."""
+    entry, draft, beside = now
+    fresh = is_empty(connection, table, run.name)
+    rows = arrow_of(frame_of(run, table), table)
+    if not fresh:
+        return merge(connection, table, rows, entry=entry)
+    draft.loading(table, rows, beside)
+    return Counted(new=load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id}))
+
+
+def _counted(connection: Connection, run: RunTables) -> dict[str, int]:
+    count = {t.name: select(func.count()).select_from(t).where(t.c.study == run.name) for t in VERSIONED}
+    return {name: int(connection.scalar(query) or 0) for name, query in count.items()}

@@ -1,0 +1,222 @@
+"""What lies beside a run's tables: statistics, other assessments as they stand, and the audit trail."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunomon.csvfile import BadCell, CsvFile, read_csv_table
+from immunomon.cytometry.model.populations import Table
+from immunomon.errors import BadSpec, ExportFailed
+from immunomon.files import is_there
+from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.model.mechanism import MECHANISM_TABLES
+from immunomon.trial.model.statistics import STATISTICS_TABLES
+
+__all__ = ["Records", "as_json", "read_assessments", "read_statistics", "read_trail"]
+
+Row = Mapping[str, Any]
+_MOST_BYTES = 50_000_000
+_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,17})?(?:[eE][-+]?[0-9]{1,2})?")
+# The study's tables of other assessments, and the columns that say what a row of each is about.
+_RAW: Mapping[str, tuple[str, ...]] = {
+    "platelets": ("subject", "visit", "study_day"),
+    "msc_concentration": ("subject", "planned_time_h"),
+    "antibodies": ("subject", "timepoint"),
+    "viruses": ("subject", "visit", "virus"),
+    "adverse_events": ("subject", "term", "start_day"),
+}
+_COLUMNS = ("record", "subject", "visit", "content")
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Rows for one table of the database, the digests of the files they are from, and what was left out and why."""
+
+    frame: pd.DataFrame
+    digests: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def as_json(value: object) -> str:
+    """Return the JSON text of a value: the same value always gives the same text.
+
+    Raises ValueError for a number that JSON does not have.
+
+    >>> as_json({"b": 1, "a": None})
+    '{"a": null, "b": 1}'
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, default=lambda one: one.item())
+
+
+def read_statistics(folder: Path) -> Records:
+    """Return the tables that ``immunomon compare`` and ``immunomon mechanism`` wrote for this state of the run.
+
+    Those of an earlier state are left out, with a note. Tables of mechanism are named ``mechanism_TABLE``.
+    """
+    found = (
+        _beside(folder, "statistics", STATISTICS_TABLES, record="analysis", command="compare", prefix=""),
+        _beside(folder, "mechanism", MECHANISM_TABLES, record="mechanism", command="mechanism", prefix="mechanism_"),
+    )
+    digests = {name: digest for one in found for name, digest in one.digests.items()}
+    frame = pd.concat([one.frame for one in found], ignore_index=True)
+    return Records(frame, digests, tuple(note for one in found for note in one.notes))
+
+
+def _beside(
+    folder: Path, name: str, contracts: Mapping[str, Table], *, record: str, command: str, prefix: str
+) -> Records:
+    place = folder / name
+    present = {table: place / f"{table}.parquet" for table in contracts}
+    present = {table: path for table, path in present.items() if path.is_file()}
+    if not present:
+        return Records(_frame("statistic", []))
+    try:
+        made_from = json.loads((place / f"{record}.json").read_text(encoding="utf-8"))["run_digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        made_from = ""
+    if made_from != hashlib.sha256((folder / "run.json").read_bytes()).hexdigest():
+        what = f"{place} was made from an earlier state of the run; write it anew with: immunomon {command} {folder}"
+        return Records(_frame("statistic", []), notes=(what,))
+    rows: list[dict[str, Any]] = []
+    digests = {}
+    for table, path in sorted(present.items()):
+        data = path.read_bytes()
+        digests[f"{name}/{table}"] = hashlib.sha256(data).hexdigest()
+        rows += _records("statistic", f"{prefix}{table}", _parquet(path, data), contracts[table].key)
+    return Records(_frame("statistic", rows), digests)
+
+
+def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) -> Records:
+    """Return the study's other assessments as they stand, and the tables derived from them in the run folder.
+
+    subjects: of the study. Raises ExportFailed, with file and line, for a table that cannot be read or names a subject
+    that the study does not have.
+    """
+    rows: list[dict[str, Any]] = []
+    digests = {}
+    for name, key in _RAW.items():
+        places = [] if study is None else [study / f"{name}.csv", study / "assessments" / f"{name}.csv"]
+        path = next((one for one in places if is_there(one)), None)
+        if path is not None:
+            written, digests[f"study/{name}"] = _csv(path, set(subjects))
+            rows += _records("assessment", name, written, key)
+    raw = {f"{name.removeprefix('study/')}.csv": digest for name, digest in digests.items()}
+    stale = _stale(folder, raw)
+    for path in () if stale else sorted((folder / "assessments").glob("*.parquet")):
+        data = path.read_bytes()
+        digests[f"assessments/{path.stem}"] = hashlib.sha256(data).hexdigest()
+        name = path.stem if path.stem not in _RAW else f"{path.stem}_derived"
+        found = _parquet(path, data)
+        unknown = sorted({str(row["subject"]) for row in found if row.get("subject")} - set(subjects))
+        if unknown:
+            raise ExportFailed(f"{path}: the study has no subject '{unknown[0]}'; make the table anew")
+        contract = ASSESSMENT_TABLES.get(path.stem)
+        rows += _records("assessment", name, found, ("subject",) if contract is None else contract.key)
+    return Records(_frame("assessment", rows), digests, stale)
+
+
+def _stale(folder: Path, raw: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a note if the tables of ``immunomon assess`` are of another run, or of the study's files as they were."""
+    place = folder / "assessments"
+    if not (place / "assessments.json").is_file():
+        return ()
+    try:
+        record = json.loads((place / "assessments.json").read_text(encoding="utf-8"))
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))["digest"]
+        same = record["run_digest"] in (None, run)
+        same &= all(raw.get(name, digest) == digest for name, digest in record["inputs"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExportFailed(f"{place}: cannot be read ({error!r}); write it anew with: immunomon assess RUN") from error
+    what = f"{place} was made from another state of the run or the study's files; write it anew with: immunomon assess"
+    return () if same else (f"{what} {folder}",)
+
+
+def read_trail(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    """Return the entries of a run's audit trail, oldest first; raises ExportFailed if it is none."""
+    path = folder / "audit.jsonl"
+    if not path.is_file():
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+        entries = [json.loads(line) for line in lines if line]
+        needed = ("number", "utc", "user", "action", "by", "reason", "previous", "hash")
+        lacking = next((name for entry in entries for name in needed if name not in entry), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ExportFailed(f"{path}: is no audit trail ({error}); see what: immunomon audit RUN says") from error
+    if lacking:
+        raise ExportFailed(f"{path}: an entry lacks '{lacking}'; see what: immunomon audit RUN says")
+    return tuple(entries)
+
+
+def _frame(kind: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[kind, *_COLUMNS], dtype=object)
+
+
+def _records(kind: str, name: str, rows: Iterable[Row], key: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield a record a row; rows about the same thing are told apart by their place among these."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        about = " | ".join("" if row.get(part) is None else str(row[part]) for part in key) or "row"
+        seen[about] = seen.get(about, 0) + 1
+        record = about if seen[about] == 1 else f"{about} #{seen[about]}"
+        whose = {part: None if row.get(part) is None else str(row[part]) for part in ("subject", "visit")}
+        yield {kind: name, "record": record, **whose, "content": as_json(row)}
+
+
+def _parquet(path: Path, data: bytes) -> list[Row]:
+    try:
+        table = pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
+        plain = table.astype(object).where(table.notna(), None)
+        return [{str(key): value for key, value in row.items()} for row in plain.to_dict(orient="records")]
+    except (OSError, ValueError) as error:
+        raise ExportFailed(f"{path}: cannot be read ({error}); write it anew") from error
+
+
+def _csv(path: Path, subjects: set[str]) -> tuple[list[Row], str]:
+    """Return the rows of a table that a person wrote, and the SHA-256 of the bytes that were read."""
+    try:
+        table = read_csv_table(path, _MOST_BYTES)
+    except BadSpec as error:
+        raise ExportFailed(str(error)) from error
+    if table.problems:
+        raise ExportFailed(str(table.problems[0]))
+    if "subject" not in table.columns:
+        raise ExportFailed(f"{path} line {table.header_line}: has no column subject; add it")
+    for line, cells in table.rows:
+        if cells["subject"] not in subjects:
+            raise ExportFailed(f"{path} line {line}: the study has no subject '{cells['subject']}'; correct it")
+    columns = {name: _values([_plain(cells[name], table.source) for _, cells in table.rows]) for name in table.columns}
+    rows: list[Row] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return rows, table.source.digest
+
+
+def _plain(text: str, source: CsvFile) -> str:
+    """Return a number with a decimal comma with a point, and any other text as it is."""
+    if "," not in text:
+        return text
+    try:
+        source.number(text)
+    except BadCell:
+        return text
+    return text.replace(",", ".")
+
+
+def _values(texts: Sequence[str]) -> list[object]:
+    """Return a column's values: numbers or truths if all of them are, texts otherwise; blanks are None."""
+    given = [text for text in texts if text]
+    if all(_NUMBER.fullmatch(text) for text in given):
+        return [
+            None if not text else int(text) if re.fullmatch(r"[-+]?[0-9]+", text) else float(text) for text in texts
+        ]
+    if {text.casefold() for text in given} <= {"true", "false"}:
+        return [None if not text else text.casefold() == "true" for text in texts]
+    return [text or None for text in texts]

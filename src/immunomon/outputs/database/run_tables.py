@@ -1,0 +1,152 @@
+"""Reading a finished run for export: its manifest and its tables, checked against their contracts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunomon.cytometry.model.populations import DOUBTS, TABLES, TRUST_COLUMNS, Table
+from immunomon.cytometry.model.quality_table import QUALITY
+from immunomon.cytometry.model.responses import RESPONSES
+from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.errors import ExportFailed
+from immunomon.outputs.database.run_beside import Records, read_assessments, read_statistics, read_trail
+from immunomon.outputs.database.run_gates import read_gates
+
+__all__ = ["RunTables", "read_run"]
+
+_AGAIN = "finish the run with: immunomon run"
+# Tables that runs of earlier versions do not have.
+_LATER = {table.name: table for table in (QUALITY, STEADINESS, RESPONSES, DOUBTS)}
+
+
+@dataclass(frozen=True, eq=False)
+class RunTables:
+    """A finished run: its record, its tables, what lies beside them, and the digest of all that.
+
+    notes: what is not exported, and why; trail: the entries of its audit trail, oldest first.
+    """
+
+    record: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+    tables_digest: str
+    trail: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def study(self) -> Mapping[str, Any]:
+        """The study as the run knew it."""
+        section: Mapping[str, Any] = self.record["study"]
+        return section
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.study["name"])
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything the run was made from."""
+        return str(self.record["digest"])
+
+    @property
+    def version(self) -> str:
+        """The version of immunomon that made it."""
+        return str(self.record["version"])
+
+
+def read_run(folder: Path, study: Path | None = None) -> RunTables:
+    """Read a run folder, and the study's other assessments from the folder named, or the one above the run.
+
+    Raises ExportFailed if it is no finished run, a table is missing or has other columns than its contract, or is not
+    the one that ``run.json`` names.
+    """
+    record = _manifest(folder)
+    everything = hashlib.sha256(json.dumps(record["study"], sort_keys=True).encode("utf-8"))
+    tables = {}
+    for name, contract in (TABLES | _LATER).items():
+        data = _bytes(folder, record, name)
+        if data is not None:
+            everything.update(f"{name} {hashlib.sha256(data).hexdigest()}\n".encode())
+            tables[name] = _table(folder, contract, data)
+    gates = read_gates(folder, tables["samples"])
+    if len(gates.frame):
+        tables["placed_gates"] = gates.frame
+    subjects = [str(one["id"]) for one in record["study"]["subjects"]]
+    beside: dict[str, Records] = {
+        "statistics": read_statistics(folder),
+        "assessments": read_assessments(folder, _study_folder(folder, study), subjects),
+    }
+    tables |= {name: found.frame for name, found in beside.items()}
+    for found in (gates, *beside.values()):
+        everything.update("".join(f"{name} {digest}\n" for name, digest in sorted(found.digests.items())).encode())
+    notes = (*gates.notes, *(note for found in beside.values() for note in found.notes))
+    return RunTables(record, tables, everything.hexdigest(), read_trail(folder), notes)
+
+
+def _study_folder(folder: Path, study: Path | None) -> Path | None:
+    if study is not None:
+        if not (study / "study.yaml").is_file():
+            raise ExportFailed(f"{study}: there is no study.yaml here; name the study's folder")
+        return study
+    above = folder.resolve().parent
+    return above if (above / "study.yaml").is_file() else None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        inside = (folder / "run" / "run.json").is_file()
+        remedy = f"did you mean {folder / 'run'}?" if inside else _AGAIN
+        raise ExportFailed(f"{folder}: no run.json, so this is no finished run; {remedy}") from error
+    except (OSError, ValueError) as error:
+        raise ExportFailed(f"{path}: cannot be read ({error}); {_AGAIN}") from error
+    missing = [key for key in ("digest", "version", "study") if not manifest.get(key)]
+    if missing:
+        raise ExportFailed(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
+    return dict(manifest)
+
+
+def _bytes(folder: Path, record: Mapping[str, Any], name: str) -> bytes | None:
+    """Return a table's file; None if it is one that the run's version did not write."""
+    path = folder / "tables" / f"{name}.parquet"
+    named = (record.get("tables") or {}).get(name)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        if name in _LATER and named is None:
+            return None
+        raise ExportFailed(f"{path}: is missing; {_AGAIN}") from error
+    except OSError as error:
+        raise ExportFailed(f"{path}: cannot be read ({error})") from error
+    if named not in (None, hashlib.sha256(data).hexdigest()):
+        raise ExportFailed(
+            f"{folder}: table '{name}' is not the one run.json was written for: it was changed since then; "
+            f"see what: immunomon audit {folder}; {_AGAIN}"
+        )
+    return data
+
+
+def _table(folder: Path, contract: Table, data: bytes) -> pd.DataFrame:
+    try:
+        # Texts stay in Arrow's memory: a table of a million rows need not become Python objects.
+        with pd.option_context("mode.string_storage", "pyarrow"):
+            table = pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
+            kept = [name for name in contract.names if name not in TRUST_COLUMNS]
+            if tuple(table.columns) not in (contract.names, tuple(kept)):
+                raise ValueError(f"has the columns {', '.join(map(str, table.columns))}")
+            # A run of before does not say what its values rest on.
+            return table.reindex(columns=list(contract.names)).astype(contract.dtypes)
+    except (ValueError, TypeError, OSError) as error:
+        raise ExportFailed(
+            f"{folder}: table '{contract.name}' is not as this version writes it ({error}); run the study again"
+        ) from error

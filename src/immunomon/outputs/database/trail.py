@@ -1,0 +1,85 @@
+"""The run's audit trail in the database: entries are only ever added, and what was added is held against the trail."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from immunomon.errors import ExportFailed
+from immunomon.outputs.database.run_tables import RunTables
+from immunomon.outputs.database.schema import audit, deliveries
+from immunomon.outputs.database.secrets import without_passwords
+
+__all__ = ["append_trail", "new_entries"]
+
+Entry = Mapping[str, Any]
+
+
+def new_entries(connection: Connection, run: RunTables) -> list[Entry]:
+    """Return the entries of a run's trail that the database does not have.
+
+    Raises ExportFailed if it has entries that are not in the trail, or are different there: the trail was changed.
+    """
+    if not run.trail:
+        return []
+    own = (audit.c.study == run.name, audit.c.trail == _trail(run))
+    known = {row.number: row.hash for row in connection.execute(select(audit.c.number, audit.c.hash).where(*own))}
+    there = {int(entry["number"]): entry for entry in run.trail}
+    for number, digest in sorted(known.items()):
+        if number not in there or there[number]["hash"] != digest:
+            what = "is missing" if number not in there else "is another"
+            raise ExportFailed(
+                f"the run's audit trail was changed: entry {number} {what} than the one that was exported before; "
+                "see what: immunomon audit RUN; nothing was changed in the database"
+            )
+    return [entry for number, entry in sorted(there.items()) if number not in known]
+
+
+def append_trail(connection: Connection, run: RunTables) -> set[str]:
+    """Add the entries that the database does not have, and the deliveries among them; return the keys of both."""
+    entries = new_entries(connection, run)
+    if entries:
+        connection.execute(insert(audit), [_row(run, entry) for entry in entries])
+    delivered = list(_delivered(run, entries))
+    if delivered:
+        connection.execute(insert(deliveries), delivered)
+    return {f"{_trail(run)}\x1f{entry['number']}" for entry in entries}
+
+
+def _trail(run: RunTables) -> str:
+    return str(run.trail[0]["hash"])
+
+
+def _row(run: RunTables, entry: Entry) -> dict[str, Any]:
+    return {
+        "study": run.name,
+        "trail": _trail(run),
+        "number": int(entry["number"]),
+        "entered_at_utc": datetime.datetime.fromisoformat(entry["utc"]),
+        "action": str(entry["action"]),
+        "computer_user": str(entry["user"]),
+        "by_whom": str(entry["by"]),
+        # Nothing in a trail is a password, unless somebody wrote one into a reason.
+        "reason": without_passwords(str(entry["reason"])),
+        "target": without_passwords(str(entry["target"])) if entry.get("target") else None,
+        "entry": {name: without_passwords(v) if isinstance(v, str) else v for name, v in entry.items()},
+        "previous_hash": str(entry["previous"]),
+        "hash": str(entry["hash"]),
+    }
+
+
+def _delivered(run: RunTables, entries: list[Entry]) -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        if entry["action"] == "deliver" and entry.get("manifest"):
+            yield {
+                "study": run.name,
+                "trail": _trail(run),
+                "number": int(entry["number"]),
+                "kind": str(entry.get("target", "")).removeprefix("delivery ") or "not said",
+                "manifest_sha256": str(entry["manifest"]),
+                "made_at_utc": datetime.datetime.fromisoformat(entry["utc"]),
+                "made_by": str(entry["by"]),
+            }

@@ -1,0 +1,237 @@
+"""ADaM: subjects (ADSL), cell phenotypes (ADCP) and laboratory (ADLB), each value traceable to its SDTM record."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from immunomon.cytometry.model.ratios import RATIOS
+from immunomon.outputs.delivery.bds import BdsRow, analysed, sas_date
+from immunomon.outputs.delivery.content import Content
+from immunomon.outputs.delivery.cp import CpRecord
+from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
+from immunomon.outputs.delivery.frames import filled
+from immunomon.outputs.delivery.sdtm import Sdtm
+from immunomon.outputs.delivery.trial import Person, Trial
+
+__all__ = ["adam_datasets", "subject_level"]
+
+_CATEGORIES = {"percent": "PERCENT", "cells_per_ul": "ABSOLUTE COUNT", "median_intensity": "MEDIAN INTENSITY"}
+
+
+def adam_datasets(content: Content, sdtm: Sdtm) -> tuple[Dataset, ...]:
+    """Return ADSL, ADCP and ADLB; a dataset without records is left out."""
+    trial = content.trial
+    subjects = subject_level(trial)
+    change = trial.sponsor.reference_change
+    limits = _reference_change(change.assay_cv_percent, change.person_cv_percent)
+    cells = [*_cell_rows(trial, sdtm.cp), *_ratio_rows(content, sdtm.cp)]
+    made = [
+        subjects,
+        filled("ADCP", analysed(_numbered(cells), subjects, limits)),
+        filled("ADLB", analysed(_numbered(_laboratory_rows(trial, sdtm)), subjects, None)),
+    ]
+    return tuple(dataset for dataset in made if len(dataset))
+
+
+def _reference_change(assay_cv_percent: float, person_cv_percent: float) -> tuple[float, float]:
+    """Return the ratios to baseline beyond which a change is more than assay and person vary (95 %, log-normal).
+
+    Fraser 2001, Biological Variation: from principles to practice; on the logarithmic scale.
+
+    >>> [round(limit, 2) for limit in _reference_change(10, 15)]
+    [0.61, 1.64]
+    """
+    variance = sum(math.log1p((cv / 100) ** 2) for cv in (assay_cv_percent, person_cv_percent))
+    up = math.exp(1.959964 * math.sqrt(2 * variance))
+    return 1 / up, up
+
+
+def subject_level(trial: Trial) -> Dataset:
+    """Return ADSL, with a flag for each of the study's own."""
+    flags = _flag_names(trial)
+    extra = tuple(
+        Variable(
+            name,
+            f"{flag.replace('_', ' ').capitalize()} Flag"[:40],
+            codelist="NY",
+            core="Perm",
+            origin="Collected",
+            source="Investigator",
+        )
+        for flag, name in flags.items()
+    )
+    return filled("ADSL", [_subject(trial, person, flags) for person in trial.persons], extra)
+
+
+def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str, Value]:
+    arm, number = trial.arm(person.dose_group), trial.arm_number(person.dose_group)
+    dose = next(float(one["cells_per_kg"]) / 1e6 for one in trial.dose_groups if one["name"] == person.dose_group)
+    treated = person.first is not None
+    return {
+        "STUDYID": trial.name,
+        "USUBJID": trial.usubjid(person.id),
+        "SUBJID": person.id,
+        "SITEID": trial.sponsor.site,
+        "SEX": person.sex,
+        "ARM": arm,
+        "ACTARM": arm if treated else None,
+        "TRT01P": arm,
+        "TRT01PN": number,
+        "TRT01A": arm if treated else None,
+        "TRT01AN": number if treated else None,
+        "DOSE01A": dose if treated else None,
+        "DOSE01U": "10^6 CELLS/kg" if treated else None,
+        "TRTSDT": sas_date(person.first),
+        "TRTEDT": sas_date(person.infusions[-1] if treated else None),
+        "SAFFL": "Y" if treated else "N",
+        "COHORT": person.cohort,
+        "EXPFL": ("Y" if person.expansion else "N") if person.cohort else None,
+        **{name: {True: "Y", False: "N"}.get(person.flags.get(flag)) for flag, name in flags.items()},  # type: ignore[arg-type]
+    }
+
+
+def _flag_names(trial: Trial) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for flag in sorted({flag for person in trial.persons for flag in person.flags}):
+        letters = "".join(letter for letter in flag.upper() if letter.isascii() and letter.isalnum()) or "FLAG"
+        stem = letters if letters[0].isalpha() else f"F{letters}"
+        for number in range(100):
+            name = f"{stem[: 6 - len(str(number or ''))]}{number or ''}FL"
+            if name not in names.values() and name not in {"SAFFL", "EXPFL"}:
+                names[flag] = name
+                break
+    return names
+
+
+def _cell_rows(trial: Trial, records: Sequence[CpRecord]) -> list[BdsRow]:
+    rows: list[BdsRow] = []
+    measured = [one for one in records if one.measurement.role == "sample"]
+    tubes = Counter((one.values["USUBJID"], one.test.paramcd, one.values["VISITNUM"]) for one in measured)
+    for one in measured:
+        values, measurement = one.values, one.measurement
+        row = BdsRow(
+            usubjid=str(values["USUBJID"]),
+            paramcd=one.test.paramcd,
+            param=str(values["CPSPTSTD"]),
+            category=_CATEGORIES[measurement.quantity.statistic],
+            unit=measurement.unit,
+            value=None if values["CPSTRESN"] is None else float(values["CPSTRESN"]),
+            visit=trial.visit(measurement.visit),
+            date=measurement.date,
+            day=trial.person(measurement.subject).day(measurement.date),
+            reason=measurement.reason,
+            baseline=trial.visit(measurement.visit).baseline,
+            baseline_type=f"VISIT {trial.baseline.label}" if trial.baseline else "",
+            source=("CP", "CPSTRESN", one.sequence),
+        )
+        if tubes[values["USUBJID"], one.test.paramcd, values["VISITNUM"]] > 1:
+            row = replace(row, doubled=True)
+        rows.append(row)
+        if measurement.quantity.statistic == "percent":
+            rows.append(_log_odds(row, measurement.count, measurement.denominator_count))
+    return rows
+
+
+def _log_odds(row: BdsRow, count: int | None, of: int | None) -> BdsRow:
+    known = row.value is not None and count is not None and of is not None
+    value = math.log((count + 0.5) / (of - count + 0.5)) if known else None  # type: ignore[operator]
+    param = row.param.replace(", % of ", ", log-odds among ")
+    return replace(
+        row, paramcd=f"{row.paramcd}LO", param=param, category="LOG-ODDS", unit="", value=value, derived=True
+    )
+
+
+def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
+    """Return the ratios of two percents; the source is the numerator's record, the denominator's stands beside it."""
+    trial = content.trial
+    rows: list[BdsRow] = []
+    numbers = _percent_numbers(records)
+    ratios = {(one.population, one.denominator): one.paramcd for one in content.cp_map.spec.ratios}
+    for change in content.changes.values():
+        code = ratios.get((str(change["population"]), str(change["denominator"])))
+        if change["quantity"] != "ratio" or code is None or change["status"] == "missing":
+            continue
+        person, visit = trial.person(str(change["subject"])), trial.visit(str(change["visit"]))
+        # The value is there when only the baseline is not: the status then tells of the baseline.
+        usable = (
+            change["status"] in {"ok", "baseline not reportable", "missing baseline"} and change["value"] is not None
+        )
+        day = change["study_day"]
+        numerator, denominator = _terms_of(change, numbers)
+        rows.append(
+            BdsRow(
+                usubjid=trial.usubjid(person.id),
+                paramcd=code,
+                param=f"{change['label']}, ratio (panels {change['panel']})",
+                category="RATIO",
+                unit="",
+                value=float(change["value"]) if usable else None,
+                visit=visit,
+                date=person.date(None if day is None else int(day)),
+                day=None if day is None else int(day),
+                reason="" if usable else str(change["reason"] or change["status"])[:200],
+                baseline=visit.baseline,
+                baseline_type=f"VISIT {trial.baseline.label}" if trial.baseline else "",
+                derived=True,
+                source=("CP", "CPSTRESN", numerator),
+                denominator_sequence=denominator,
+            )
+        )
+    return rows
+
+
+def _percent_numbers(records: Sequence[CpRecord]) -> dict[tuple[str, str, str], int]:
+    """Return CPSEQ of each sample's percents by sample id, population and denominator."""
+    measured = ((record.measurement, record.sequence) for record in records)
+    return {
+        (one.sample_id, one.quantity.population, one.quantity.denominator): sequence
+        for one, sequence in measured
+        if one.quantity.statistic == "percent" and one.role == "sample" and one.sample_id
+    }
+
+
+def _terms_of(
+    change: Mapping[str, object], numbers: Mapping[tuple[str, str, str], int]
+) -> tuple[int | None, int | None]:
+    """Return CPSEQ of a ratio's numerator and denominator; None for one that has no record, or several."""
+    ratio = next(one for one in RATIOS if one.population == change["population"])
+    samples = str(change["sample_id"] or "/").split("/")
+    if len(samples) != 2:
+        return None, None
+    terms = zip(samples, (ratio.upper, ratio.lower), strict=True)
+    numerator, denominator = (numbers.get((sample, term.population, term.denominator)) for sample, term in terms)
+    return numerator, denominator
+
+
+def _laboratory_rows(trial: Trial, sdtm: Sdtm) -> list[BdsRow]:
+    laboratory = sdtm.dataset("LB")
+    names = {"PLAT": "Platelets (10^9/L)", "LYM": "Lymphocytes (10^9/L)"}
+    rows: list[BdsRow] = []
+    for record in () if laboratory is None else laboratory.records():
+        value, number, sequence = record["LBSTRESN"], record.get("LBDY"), record["LBSEQ"]
+        rows.append(
+            BdsRow(
+                usubjid=str(record["USUBJID"]),
+                paramcd=str(record["LBTESTCD"]),
+                param=names[str(record["LBTESTCD"])],
+                category="HEMATOLOGY",
+                unit="10^9/L",
+                value=None if value is None else float(value),
+                visit=trial.visit_or_unscheduled(None if record["VISIT"] is None else str(record["VISIT"])),
+                date=None if record["LBDTC"] is None else str(record["LBDTC"]),
+                day=None if number is None else int(number),
+                reason=str(record.get("LBREASND") or ""),
+                baseline=record["LBLOBXFL"] == "Y",
+                baseline_type="LAST BEFORE FIRST INFUSION",
+                source=("LB", "LBSTRESN", int(sequence or 0)),
+            )
+        )
+    return rows
+
+
+def _numbered(rows: Sequence[BdsRow]) -> list[BdsRow]:
+    codes = {code: number for number, code in enumerate(sorted({row.paramcd for row in rows}), start=1)}
+    return [replace(row, number=codes[row.paramcd]) for row in rows]

@@ -1,0 +1,32 @@
+"""What was measured beside the cytometer, from the study's CSV files: platelets, cells in blood, antibodies, events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from immunomon.errors import DeliveryFailed
+from immunomon.trial.specs.assessment_tables import AssessmentFiles, read_assessment_files
+
+__all__ = ["Assessments", "read_assessments"]
+
+Assessments = AssessmentFiles
+_MOST_SAID = 20
+
+
+def read_assessments(
+    folder: Path | None, subjects: Sequence[str], first_infusions: Mapping[str, str | None] | None = None
+) -> Assessments:
+    """Read the CSV files of a study's folder, or of its ``assessments`` folder, that hold other assessments.
+
+    Blank fields are None. first_infusions: ISO dates by subject, against which study days are checked. Raises
+    DeliveryFailed, with file, line and column of every problem.
+    """
+    if folder is None:
+        return Assessments()
+    found = read_assessment_files(folder, {subject: (first_infusions or {}).get(subject) for subject in subjects})
+    if found.problems:
+        said = [str(problem) for problem in found.problems[:_MOST_SAID]]
+        more = len(found.problems) - len(said)
+        raise DeliveryFailed("\n".join([*said, *([f"and {more} more problems"] if more else [])]))
+    return found

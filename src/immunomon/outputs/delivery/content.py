@@ -1,0 +1,72 @@
+"""All that a delivery's tables are made of, read and worked out once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from immunomon.outputs.delivery.assessments import Assessments, read_assessments
+from immunomon.outputs.delivery.mapping import CpMap, load_cp_map
+from immunomon.outputs.delivery.measured import Measurement, measurements
+from immunomon.outputs.delivery.source import RunSource, read_source, records_of
+from immunomon.outputs.delivery.trial import Trial, trial_of
+
+__all__ = ["Content", "read_content"]
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """A run with its trial, its measurements, the other assessments, and the map to CDISC's tests."""
+
+    source: RunSource
+    trial: Trial
+    assessments: Assessments
+    cp_map: CpMap
+    measurements: tuple[Measurement, ...] = field(repr=False)
+
+    @functools.cached_property
+    def samples(self) -> dict[str, dict[str, Any]]:
+        """The rows of the table of samples by sample id."""
+        return self.source.samples
+
+    @functools.cached_property
+    def changes(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        """The rows of the table of changes by subject, visit, panel, quantity, population and denominator."""
+        names = ("subject", "visit", "panel", "quantity", "population", "denominator")
+        rows = records_of(self.source.tables["changes"])
+        return {tuple(str(row[name] or "") for name in names): row for row in rows}
+
+    def baseline_of(self, change: Mapping[str, Any]) -> float | None:
+        """Return the baseline of a row of changes, if it may be reported itself."""
+        label = self.trial.baseline.label if self.trial.baseline else ""
+        names = ("panel", "quantity", "population", "denominator")
+        at = self.changes.get((str(change["subject"]), label, *(str(change[name] or "") for name in names)), {})
+        return None if at.get("status") != "ok" else float(at["value"])
+
+    @functools.cached_property
+    def population_rows(self) -> list[dict[str, Any]]:
+        """The rows of the table of populations."""
+        return records_of(self.source.tables["populations"])
+
+    @functools.cached_property
+    def links(self) -> Mapping[str, dict[str, str]]:
+        """For each sample that a number is from: digests of its gates and of its FCS file."""
+        named = sorted({one.sample_id for one in self.measurements if one.sample_id})
+        return {
+            name: {"gates": self.source.gates_digest(name), "fcs": str(self.samples[name]["sha256"] or "")}
+            for name in named
+        }
+
+
+def read_content(run: Path, study: Path | None = None) -> Content:
+    """Read a run folder and its study's other assessments and map; raises DeliveryFailed or BadSpec."""
+    source = read_source(run, study)
+    cp_map = load_cp_map(source.study_folder)
+    subjects = [str(one["id"]) for one in source.study["subjects"]]
+    assessments = read_assessments(source.study_folder, subjects)
+    wanted = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
+    trial = trial_of(source.study, assessments, cp_map.spec.sponsor)
+    return Content(source, trial, assessments, cp_map, tuple(measurements(source, wanted)))

@@ -1,0 +1,241 @@
+"""Deliver a run: files, a manifest with their digests, and what differs from the delivery before. All or nothing."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from immunomon.errors import DeliveryFailed, UnknownName, nearest
+from immunomon.files import remove_leftovers, temporary_beside
+from immunomon.outputs.delivery.adam import adam_datasets
+from immunomon.outputs.delivery.content import Content, read_content
+from immunomon.outputs.delivery.dataset import Dataset
+from immunomon.outputs.delivery.dataset_json import write_dataset_json
+from immunomon.outputs.delivery.define_xml import About, write_define
+from immunomon.outputs.delivery.differences import (
+    Difference,
+    differences,
+    differences_table,
+    differences_text,
+)
+from immunomon.outputs.delivery.files import write_csv, write_text, write_workbook
+from immunomon.outputs.delivery.headers import Headers, read_headers_of
+from immunomon.outputs.delivery.immport import immport_table
+from immunomon.outputs.delivery.manifest import manifest_of
+from immunomon.outputs.delivery.miflowcyt import (
+    checklist,
+    checklist_table,
+    checklist_text,
+    files_table,
+    gates_table,
+)
+from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
+from immunomon.outputs.delivery.redcap import redcap_tables
+from immunomon.outputs.delivery.sdtm import Sdtm, sdtm_datasets
+from immunomon.outputs.delivery.source import file_sha256
+from immunomon.outputs.delivery.tables import links_table, people_tables
+from immunomon.outputs.delivery.xpt import write_xpt
+from immunomon.study.model.identifiers import scrubbed_text
+
+__all__ = ["FORMATS", "Delivered", "deliver_run"]
+
+
+# What is made of the names of files, which may name persons; other texts come from the study, not from files.
+_FROM_FILES = {
+    *("sample_id", "file", "gate_picture", "gates", "trace", "value", "CPSPID", "BSSPID", "QVAL"),
+    *("Expsample ID", "Comments"),
+}
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What was delivered: where, records by dataset, what is absent and blank, differences.
+
+    unchanged: whether the folder held the same delivery already.
+    """
+
+    folder: Path
+    records: Mapping[str, int]
+    absent: Mapping[str, str]
+    blanks: Sequence[str]
+    differences: Sequence[Difference] | None = None
+    unchanged: bool = False
+
+
+@dataclass(eq=False)
+class _Writing:
+    """A delivery while it is written: the content, the folder, and the datasets with their files."""
+
+    content: Content
+    headers: Headers
+    folder: Path
+    made: str
+    datasets: list[tuple[Dataset, str]] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def scrub(self, dataset: Dataset) -> Dataset:
+        """Return a dataset without what names persons."""
+        names = self.headers.removed
+        if not names:
+            return dataset
+        places = {place for place, name in enumerate(dataset.names) if name in _FROM_FILES}
+        rows = [
+            [scrubbed_text(v, names) if place in places and isinstance(v, str) else v for place, v in enumerate(row)]
+            for row in dataset.rows
+        ]
+        return dataset.with_rows(rows)
+
+    def csv(self, datasets: Sequence[Dataset]) -> None:
+        """Write datasets as CSV."""
+        for dataset in map(self.scrub, datasets):
+            write_csv(self.folder / f"{dataset.name}.csv", dataset)
+            self.datasets.append((dataset, f"{dataset.name}.csv"))
+
+    def cdisc(self, part: str, datasets: Sequence[Dataset], suffix: str) -> None:
+        """Write datasets of one standard with their Define-XML into a folder of their own."""
+        folder = self.folder / part
+        folder.mkdir()
+        study = self.content.trial
+        files = {dataset.name: f"{dataset.name.casefold()}{suffix}" for dataset in datasets}
+        scrubbed = [self.scrub(dataset) for dataset in datasets]
+        for dataset in scrubbed:
+            path = folder / files[dataset.name]
+            if suffix == ".xpt":
+                write_xpt(path, dataset, self.made)
+            else:
+                write_dataset_json(path, dataset, (study.name, self.made))
+            self.datasets.append((dataset, f"{part}/{path.name}"))
+        write_define(folder / "define.xml", scrubbed, About(study.name, study.title, self.made, files))
+
+
+def _csv(work: _Writing) -> None:
+    work.csv(people_tables(work.content))
+
+
+def _excel(work: _Writing) -> None:
+    tables = [work.scrub(dataset) for dataset in people_tables(work.content)]
+    write_workbook(work.folder / "delivery.xlsx", tables, work.made)
+    work.csv(tables)  # beside the workbook: what the next delivery is compared with
+
+
+def _redcap(work: _Writing) -> None:
+    work.csv([*redcap_tables(work.content), links_table(work.content)])
+
+
+def _immport(work: _Writing) -> None:
+    work.csv([immport_table(work.content), links_table(work.content)])
+
+
+def _sdtm(work: _Writing) -> None:
+    made = _tabulated(work)
+    work.cdisc("sdtm", made.datasets, ".xpt")
+    work.csv([links_table(work.content)])
+
+
+def _adam(work: _Writing) -> None:
+    made = _tabulated(work)
+    work.cdisc("sdtm", made.datasets, ".xpt")
+    work.cdisc("adam", adam_datasets(work.content, made), ".xpt")
+    work.csv([links_table(work.content)])
+
+
+def _dataset_json(work: _Writing) -> None:
+    made = _tabulated(work)
+    work.cdisc("sdtm", made.datasets, ".json")
+    work.cdisc("adam", adam_datasets(work.content, made), ".json")
+    work.csv([links_table(work.content)])
+
+
+def _tabulated(work: _Writing) -> Sdtm:
+    made = sdtm_datasets(work.content)
+    work.absent |= made.absent
+    return made
+
+
+def _miflowcyt(work: _Writing) -> None:
+    items = checklist(work.content, work.headers)
+    items = [replace(one, values=tuple(scrubbed_text(v, work.headers.removed) for v in one.values)) for one in items]
+    write_text(work.folder / "miflowcyt.md", checklist_text(items, work.content.trial.title))
+    work.csv([checklist_table(items), files_table(work.content), gates_table(work.content)])
+
+
+FORMATS: Mapping[str, Callable[[_Writing], None]] = {
+    "csv": _csv,
+    "excel": _excel,
+    "redcap": _redcap,
+    "immport": _immport,
+    "sdtm": _sdtm,
+    "adam": _adam,
+    "dataset-json": _dataset_json,
+    "miflowcyt": _miflowcyt,
+}
+
+
+def deliver_run(
+    run: Path, out: Path, *, kind: str, study: Path | None = None, previous: Path | None = None
+) -> Delivered:
+    """Deliver a run in one of the FORMATS, into a new folder.
+
+    study: its folder, by default the one above the run. previous: the folder of the delivery before, of the same format
+    or another one with the same datasets; the differences are written and returned. The same run gives the same bytes.
+    Raises DeliveryFailed or BadSpec, and then there is no new folder.
+    """
+    if kind not in FORMATS:
+        raise UnknownName(f"no format named '{kind}'; {nearest(kind, FORMATS)}")
+    out = out if out.name not in {"", ".."} else out.resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
+        raise DeliveryFailed(f"{out}: holds other things than a delivery; name a new folder")
+    before = None if previous is None else (read_delivery(previous), read_manifest(previous))
+    content = read_content(run, study)
+    unfinished = temporary_beside(out)
+    remove_leftovers(out.parent.glob(f".{glob.escape(out.name)}.*.tmp"))
+    try:
+        unfinished.mkdir(parents=True)
+        return _deliver(content, (unfinished, out, kind), before)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _deliver(
+    content: Content,
+    places: tuple[Path, Path, str],
+    before: tuple[Mapping[str, Dataset], Mapping[str, Any]] | None,
+) -> Delivered:
+    unfinished, out, kind = places
+    made = str(content.source.record.get("finished_utc") or "1970-01-01T00:00:00+00:00")
+    work = _Writing(content, read_headers_of(content.source), unfinished, made)
+    FORMATS[kind](work)
+    manifest = manifest_of(content, work.headers, (kind, work.datasets, work.absent))
+    found = None
+    if before is not None:
+        # Both are read from their files: what is compared is what was and will be received.
+        write_text(unfinished / MANIFEST, json.dumps(manifest))
+        found = differences(before, (read_delivery(unfinished), manifest))
+        write_csv(unfinished / "differences.csv", differences_table(found))
+        write_text(unfinished / "differences.txt", differences_text(found))
+        manifest["previous"] = {"run": before[1].get("run"), "differences": _counts(found)}
+    files = sorted(path for path in unfinished.rglob("*") if path.is_file() and path.name != MANIFEST)
+    manifest["files"] = [
+        {"file": path.relative_to(unfinished).as_posix(), "sha256": file_sha256(path), "bytes": path.stat().st_size}
+        for path in files
+    ]
+    write_text(unfinished / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    records = {dataset.name: len(dataset) for dataset, _ in work.datasets}
+    result = Delivered(out, records, work.absent, manifest["blanks"], found)
+    if out.is_dir() and any(out.iterdir()):
+        if (out / MANIFEST).read_bytes() == (unfinished / MANIFEST).read_bytes():
+            return replace(result, unchanged=True)
+        raise DeliveryFailed(f"{out}: holds another delivery, which is kept; name a new folder, and it with --previous")
+    if out.is_dir():
+        out.rmdir()
+    unfinished.replace(out)
+    return result
+
+
+def _counts(found: Sequence[Difference]) -> dict[str, int]:
+    return {kind: sum(1 for one in found if one.kind == kind) for kind in ("new", "changed", "withdrawn")}

@@ -1,0 +1,100 @@
+"""How datasets become files: CSV and workbooks."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from immunomon.errors import DeliveryFailed
+from immunomon.files import whole_file, write_whole
+from immunomon.outputs.delivery.dataset import Dataset, Value
+from immunomon.outputs.delivery.xpt import extra
+
+__all__ = ["csv_text", "write_csv", "write_text", "write_workbook"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
+_MOST_ROWS = 1_048_575
+
+
+def csv_text(dataset: Dataset, separator: str = ",") -> str:
+    """Return a dataset as CSV with a header: numbers as short as they can be told apart, missing values blank."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
+    writer.writerow(dataset.names)
+    writer.writerows([_field(value) for value in row] for row in dataset.rows)
+    return text.getvalue()
+
+
+def _field(value: Value) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8 with line feeds, whole or not at all."""
+    write_whole(path, text)
+
+
+def write_csv(path: Path, dataset: Dataset) -> None:
+    """Write a dataset as CSV, whole or not at all."""
+    write_text(path, csv_text(dataset))
+
+
+def write_workbook(path: Path, datasets: Sequence[Dataset], made: str) -> None:
+    """Write datasets as the sheets of one workbook, with frozen and labelled headers; the same data, the same bytes.
+
+    made: the time it is dated with, ISO 8601. Text that a spreadsheet would take for a formula is kept as text.
+    """
+    openpyxl = extra("openpyxl")
+    book = openpyxl.Workbook(write_only=True)
+    bold = extra("openpyxl.styles").Font(bold=True)
+    cell_of = extra("openpyxl.cell").WriteOnlyCell
+    for dataset in datasets:
+        if len(dataset) > _MOST_ROWS:
+            raise DeliveryFailed(f"{dataset.name}: {len(dataset)} rows are more than a sheet holds; deliver as csv")
+        sheet = book.create_sheet(dataset.name[:31])
+        sheet.freeze_panes = "A2"
+        header = []
+        for variable in dataset.variables:
+            cell = cell_of(sheet, value=variable.name)
+            cell.font = bold
+            header.append(cell)
+        sheet.append(header)
+        for row in dataset.rows:
+            sheet.append([_cell(sheet, cell_of, value) for value in row])
+    when = datetime.datetime.fromisoformat(made).replace(tzinfo=None)
+    book.properties.creator = "immunomon"
+    book.properties.created = book.properties.modified = when
+    with whole_file(path) as unfinished:
+        book.save(unfinished)
+        _undated(unfinished, when)
+
+
+def _cell(sheet: object, cell_of: object, value: Value) -> object:
+    if not isinstance(value, str) or not value.startswith(_FORMULA) or _NUMBER.fullmatch(value):
+        return value
+    cell = cell_of(sheet, value=value)  # type: ignore[operator]
+    cell.data_type = "s"
+    return cell
+
+
+def _undated(path: Path, when: datetime.datetime) -> None:
+    """Write the archive again with the time of the run in place of the clock's."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    stamp = when.isoformat(timespec="seconds").encode("ascii") + b"Z"
+    core = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            info = zipfile.ZipInfo(
+                name, date_time=(max(when.year, 1980), when.month, when.day, when.hour, when.minute, when.second)
+            )
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, core.sub(rb"\g<1>" + stamp, data) if name == "docProps/core.xml" else data)

@@ -1,0 +1,132 @@
+"""The datasets of SDTM and ADaM without their rows: variables, labels, roles and origins, kept as data."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from typing import cast
+
+from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
+
+__all__ = ["filled", "frame", "frames", "supplemented"]
+
+Record = Mapping[str, Value]
+_MAY_GO = {"Perm", "Cond"}
+_KEPT_WHOLE = {"CP"}  # delivered with all of its variables, in the order of the guide
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = (files("immunomon.outputs.delivery") / "assets" / name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _variable(row: Mapping[str, str]) -> Variable:
+    return Variable(
+        name=row["name"],
+        label=row["label"],
+        type=cast("VariableType", row["type"]),
+        role=row["role"],
+        codelist=row["codelist"],
+        core=row["core"],
+        origin=row["origin"],
+        source=row["source"],
+        method=row["method"],
+        display="DATE9." if row["name"] in {"TRTSDT", "TRTEDT", "ADT"} else "",
+    )
+
+
+@functools.cache
+def frames() -> Mapping[str, Dataset]:
+    """Return every dataset that can be delivered, without rows, by name."""
+    variables: dict[str, list[Variable]] = {}
+    for row in _rows("variables.csv"):
+        variables.setdefault(row["dataset"], []).append(_variable(row))
+    return {
+        row["name"]: Dataset(
+            name=row["name"],
+            label=row["label"],
+            variables=tuple(variables[row["name"]]),
+            rows=(),
+            keys=tuple(row["keys"].split()),
+            order=tuple(row["order"].split()),
+            structure=row["structure"],
+            kind=row["kind"],
+            standard=row["standard"],
+        )
+        for row in _rows("datasets.csv")
+    }
+
+
+def frame(name: str) -> Dataset:
+    """Return a dataset without rows.
+
+    >>> len(frame("CP").variables), frame("CP").names[:4]
+    (62, ('STUDYID', 'DOMAIN', 'USUBJID', 'CPSEQ'))
+    """
+    return frames()[name]
+
+
+def filled(name: str, records: Sequence[Record], extra: Sequence[Variable] = ()) -> Dataset:
+    """Return a dataset with its rows, sorted by its order (its keys, where it has none) and numbered by subject.
+
+    extra: variables of the study's own, put at the end. Names that begin with ``+`` are supplemental qualifiers and are
+    left out here. Permissible variables without any value are left out, but CP keeps all of its 62 variables.
+    """
+    empty = replace(frame(name), variables=(*frame(name).variables, *extra))
+    plain = [{key: value for key, value in one.items() if key[0] != "+"} for one in _ordered(name, records)]
+    whole = dataset_of(empty, plain)
+    if name in _KEPT_WHOLE:
+        return whole
+    kept = tuple(one for one in whole.variables if one.core not in _MAY_GO or _has_values(whole, one.name))
+    places = [whole.place(variable.name) for variable in kept]
+    return replace(whole, variables=kept, rows=tuple(tuple(row[place] for place in places) for row in whole.rows))
+
+
+def _has_values(dataset: Dataset, name: str) -> bool:
+    return any(value is not None for value in dataset.column(name))
+
+
+def supplemented(name: str, records: Sequence[Record], labels: Mapping[str, str], origin: str = "Collected") -> Dataset:
+    """Return the supplemental qualifiers of a dataset made of the same records.
+
+    labels: by QNAM; a record holds the value under ``+QNAM``. A domain with one record a subject has no --SEQ to name.
+    """
+    rows: list[Record] = []
+    for record in _ordered(name, records):
+        for qualifier, label in labels.items():
+            value = record.get(f"+{qualifier}")
+            if value is not None:
+                whose = {"STUDYID": record["STUDYID"], "RDOMAIN": name, "USUBJID": record["USUBJID"]}
+                number = record.get(f"{name}SEQ")
+                where = {} if number is None else {"IDVAR": f"{name}SEQ", "IDVARVAL": str(number)}
+                rows.append({**whose, **where, "QNAM": qualifier, "QLABEL": label, "QVAL": value, "QORIG": origin})
+    return filled(f"SUPP{name}", rows)
+
+
+def _ordered(name: str, records: Sequence[Record]) -> list[Record]:
+    sequence = f"{name}SEQ"
+    whole = frame(name)
+    names = [variable for variable in whole.order or whole.keys if variable != sequence]
+    ordered = sorted(records, key=lambda record: [_sortable(record.get(variable)) for variable in names])
+    return _numbered(ordered, sequence) if sequence in frame(name).names else ordered
+
+
+def _sortable(value: Value) -> tuple[int, float, str]:
+    if value is None:
+        return (2, 0.0, "")
+    if isinstance(value, int | float):
+        return (0, float(value), "")
+    return (0, float(value), "") if value.isdigit() else (1, 0.0, value)
+
+
+def _numbered(records: Sequence[Record], sequence: str) -> list[Record]:
+    counted: dict[Value, int] = {}
+    numbered: list[Record] = []
+    for record in records:
+        whose = record["USUBJID"]
+        counted[whose] = counted.get(whose, 0) + 1
+        numbered.append({**record, sequence: counted[whose]})
+    return numbered

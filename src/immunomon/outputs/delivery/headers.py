@@ -1,0 +1,59 @@
+"""What the FCS files of a delivery say of themselves, without what may name a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from immunomon.cytometry.formats.fcs import read_header
+from immunomon.cytometry.model.fcs import Reading
+from immunomon.errors import BadFcs, BadSpec
+from immunomon.outputs.delivery.source import RunSource
+from immunomon.study.specs.study import load_study
+
+__all__ = ["Headers", "read_headers_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Headers:
+    """Keywords by sample, scrubbed; the values that were taken out; and why headers are missing, if they are.
+
+    removed: never shown and never delivered, only used to keep them from leaving elsewhere.
+    """
+
+    keywords: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    removed: frozenset[str] = field(default=frozenset(), repr=False)
+    keywords_removed: tuple[str, ...] = ()
+    note: str = ""
+
+
+def read_headers_of(source: RunSource) -> Headers:
+    """Read the headers of the run's FCS files, as far as the study is at hand."""
+    if source.study_folder is None:
+        return Headers(note="the study was not at hand, so FCS headers were not looked at")
+    try:
+        study = load_study(source.study_folder)
+    except BadSpec as error:
+        return Headers(note=f"the study file cannot be read any more, so FCS headers were not looked at ({error})")
+    folder = (study.folder / study.samples_file).parent
+    pseudonyms = [str(one["id"]) for one in source.study["subjects"]]
+    listed = {str(entry["sample_id"]): entry for entry in source.record.get("files", ())}
+    found: dict[str, Mapping[str, str]] = {}
+    removed: set[str] = set()
+    named: set[str] = set()
+    for sample_id, row in source.samples.items():
+        keywords = _keywords(folder / str(row["file"]), Reading.from_record(listed.get(sample_id, {})))
+        gone = study.identifiers.found(keywords, pseudonyms)
+        removed.update(gone.values())
+        named.update(gone)
+        found[sample_id] = {key: value for key, value in keywords.items() if key not in gone}
+    note = "" if any(found.values()) else "no FCS file was found, so headers were not looked at"
+    return Headers(found, frozenset(removed), tuple(sorted(named)), note)
+
+
+def _keywords(path: Path, reading: Reading) -> Mapping[str, str]:
+    try:
+        return read_header(path, data_set=reading.data_set, data_offset=reading.data_offset).keywords
+    except (BadFcs, OSError):
+        return {}

@@ -1,0 +1,170 @@
+"""Which test a measured quantity is delivered as: the study's map or the shipped one, checked against the terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from immunomon.errors import BadSpec, Problem
+from immunomon.files import is_there
+from immunomon.findings import DataPath, Findings
+from immunomon.outputs.cp_map import CpMapSpec, CpPopulationSpec, CpTestSpec, read_cp_map
+from immunomon.outputs.delivery.markers import marker_problem
+from immunomon.outputs.delivery.terminology import cp_terms, nearest_terms
+
+__all__ = ["CpMap", "Quantity", "load_cp_map", "read_map"]
+
+
+@dataclass(frozen=True, order=True)
+class Quantity:
+    """What is measured: with which panel, of which population, and how; blank where something does not apply."""
+
+    panel: str
+    population: str
+    statistic: str
+    denominator: str = ""
+    marker: str = ""
+
+    def __str__(self) -> str:
+        of = f" of {self.denominator}" if self.denominator else ""
+        on = f" of {self.marker}" if self.marker else ""
+        return f"{self.panel}: {self.statistic}{on} {self.population}{of}"
+
+
+@dataclass(frozen=True, eq=False)
+class CpMap:
+    """A checked mapping: what each quantity is delivered as, and what is left out on purpose."""
+
+    file: str
+    spec: CpMapSpec
+
+    @cached_property
+    def tests(self) -> dict[Quantity, CpTestSpec]:
+        """The test of each quantity."""
+        return {_quantity(test): test for test in self.spec.tests}
+
+    @cached_property
+    def _populations(self) -> dict[tuple[str, str], CpPopulationSpec]:
+        return {(panel, one.population): one for one in self.spec.populations for panel in one.panels}
+
+    def population(self, panel: str, population: str) -> CpPopulationSpec:
+        """Return how a population is written down; raises KeyError if the map does not say."""
+        return self._populations[panel, population]
+
+    def knows(self, panel: str, population: str) -> bool:
+        """Say whether the map tells how a population is written down."""
+        return (panel, population) in self._populations
+
+    def reason_left_out(self, quantity: Quantity) -> str:
+        """Return why a quantity is left out on purpose, or an empty text if it is not."""
+        for one in self.spec.left_out:
+            fits = quantity.panel in one.panels and quantity.population == one.population
+            fits &= one.statistic in {None, quantity.statistic}
+            # Leaving out one denominator says nothing of the absolute count.
+            fits &= one.denominator is None or one.denominator == quantity.denominator
+            if fits:
+                return one.reason
+        return ""
+
+    def refuse_unmapped(self, quantities: Iterable[Quantity]) -> None:
+        """Raise BadSpec, with the nearest terms, if a quantity has no test and is not left out on purpose."""
+        problems = [
+            Problem(self.file, None, "tests", f"no test for {quantity}", _remedy(quantity))
+            for quantity in sorted(set(quantities))
+            if quantity not in self.tests and not self.reason_left_out(quantity)
+        ]
+        if problems:
+            raise BadSpec(problems)
+
+
+def _quantity(test: CpTestSpec) -> Quantity:
+    return Quantity(test.panel, test.population, test.statistic, test.denominator or "", test.marker or "")
+
+
+def _remedy(quantity: Quantity) -> str:
+    words = f"{quantity.population} {quantity.denominator}".replace("_", " ").strip()
+    near = ", ".join(f"{term.code} ({term.name})" for term in nearest_terms(words))
+    return f"add it to export/cp-map.yaml, or name it under left_out; the nearest terms are {near}"
+
+
+def load_cp_map(study_folder: Path | None = None) -> CpMap:
+    """Read a study's ``export/cp-map.yaml``, or the shipped one if it has none; raises BadSpec as ``read_map`` does.
+
+    >>> load_cp_map().tests[Quantity("treg", "treg", "percent", "cd4")].cptestcd
+    'TLHRTLH'
+    """
+    own = study_folder / "export" / "cp-map.yaml" if study_folder else None
+    if own is not None and is_there(own):
+        return read_map(own)
+    return read_map(Path(str(files("immunomon.outputs.delivery") / "assets" / "cp-map.yaml")))
+
+
+def read_map(path: Path) -> CpMap:
+    """Read a map of populations to tests.
+
+    Raises BadSpec with every problem: unknown codes with the nearest ones, marker strings that do not keep the rules,
+    ``Sub`` terms without markers or state, names used twice.
+    """
+    spec, findings = read_cp_map(path)
+    for place, population in enumerate(spec.populations):
+        _check_markers(findings, ("populations", place, "markers"), population.markers)
+    seen: dict[str, int] = {}
+    cp_map = CpMap(str(path), spec)
+    for place, test in enumerate(spec.tests):
+        _check_test(findings, place, test)
+        if test.paramcd in seen:
+            what = f"paramcd {test.paramcd} is that of tests[{seen[test.paramcd]}], too"
+            findings.add(("tests", place, "paramcd"), what, "give each test its own")
+        seen.setdefault(test.paramcd, place)
+        for name in (test.population, test.denominator):
+            if name and not cp_map.knows(test.panel, name):
+                what = f"population '{name}' of panel '{test.panel}' is not under populations"
+                findings.add(("tests", place), what, "add it with its step and marker string")
+    if len(cp_map.tests) < len(spec.tests):
+        findings.add(("tests",), "a quantity has two tests", "keep one of them")
+    findings.raise_any()
+    return cp_map
+
+
+def _check_test(findings: Findings, place: int, test: CpTestSpec) -> None:
+    where: DataPath = ("tests", place)
+    term = cp_terms().get(test.cptestcd)
+    if term is None:
+        near = ", ".join(f"{one.code} ({one.name})" for one in nearest_terms(test.cptest or test.cptestcd))
+        what = f"no CPTESTCD '{test.cptestcd}' in CDISC's terminology"
+        findings.add((*where, "cptestcd"), what, f"the nearest are {near}")
+        return
+    if test.cptest is not None and test.cptest != term.name:
+        findings.add((*where, "cptest"), f"'{test.cptest}' is not the name of {term.code}", f"write '{term.name}'")
+    if bool(test.cpcelsta) != bool(test.cpcsmrks):
+        findings.add(where, "cpcelsta and cpcsmrks go together", "give both, or neither")
+    narrowed = bool(test.cpsbmrks or test.cpcelsta)
+    if narrowed and not term.is_part:
+        what = f"{term.code} ({term.name}) is no 'Sub' term, but markers or a state narrow it"
+        findings.add(where, what, f"take a 'Sub' term, such as {nearest_terms(term.name + ' Sub', 1)[0].code}")
+    if term.is_part and not narrowed:
+        findings.add(
+            where, f"{term.code} ({term.name}) needs markers or a state", "give cpsbmrks, or cpcelsta and cpcsmrks"
+        )
+    for name in ("cpsbmrks", "cpcsmrks"):
+        if getattr(test, name):
+            _check_markers(findings, (*where, name), getattr(test, name))
+    _check_statistic(findings, where, test)
+
+
+def _check_statistic(findings: Findings, where: DataPath, test: CpTestSpec) -> None:
+    if (test.statistic == "percent") != bool(test.denominator):
+        findings.add(where, "a percent has a denominator, and nothing else has", "correct statistic or denominator")
+    if (test.statistic == "median_intensity") != bool(test.marker):
+        findings.add(where, "a median intensity has a marker, and nothing else has", "correct statistic or marker")
+    if (test.statistic == "median_intensity") != cp_terms()[test.cptestcd].name.endswith(" Expression"):
+        findings.add(where, "'Expression' terms are those of median intensities", "correct cptestcd or statistic")
+
+
+def _check_markers(findings: Findings, where: DataPath, markers: str) -> None:
+    problem = marker_problem(markers)
+    if problem:
+        findings.add(where, problem, "write markers like CD3+CD4+CD25hiCD127loViability-")

@@ -1,0 +1,135 @@
+"""SDTM (SDTMIG 3.4): all of a study's domains, made from a run and the other assessments."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from immunomon.errors import DeliveryFailed
+from immunomon.files import is_there
+from immunomon.outputs.delivery.assessments import Assessments
+from immunomon.outputs.delivery.content import Content
+from immunomon.outputs.delivery.cp import CpRecord, cell_phenotypes, cp_records, sequenced, supplementary
+from immunomon.outputs.delivery.dataset import Dataset
+from immunomon.outputs.delivery.events import adverse_events, biospecimens, specimen_findings
+from immunomon.outputs.delivery.findings import (
+    concentrations,
+    immunogenicity,
+    laboratory,
+    microbiology,
+    parameters,
+)
+from immunomon.outputs.delivery.frames import filled, supplemented
+from immunomon.outputs.delivery.measured import quantities
+from immunomon.outputs.delivery.source import records_of
+from immunomon.outputs.delivery.special import demographics, exposures, subject_visits, trial_visits
+from immunomon.outputs.delivery.trial import Trial
+from immunomon.yamlfile import read_text
+
+__all__ = ["Sdtm", "sdtm_datasets", "study_domains"]
+
+_WHY_ABSENT = {
+    "AE": "the study has no adverse_events.csv, or it is empty",
+    "BE": "the run has no samples of subjects",
+    "BS": "no tube's percent of viable cells may be reported",
+    "CP": "the run has no numbers with a test in the map",
+    "EX": "the study file has no infusion dates",
+    "IS": "the study has no antibodies.csv, or it is empty",
+    "LB": "the study has no platelets.csv and no lymphocyte counts",
+    "MB": "the study has no viruses.csv, or it is empty",
+    "PC": "the study has no msc_concentration.csv, or it is empty",
+    "PP": "the run folder has no assessments/kinetics.csv",
+    "SUPPAE": "no adverse event has more than AE holds",
+    "SUPPCP": "CP is empty",
+    "SUPPDM": "the study file names no cohorts",
+    "SUPPLB": "the study has no platelets.csv, or it is empty",
+    "SUPPPC": "the study has no msc_concentration.csv, or it is empty",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Sdtm:
+    """The domains of a study that have records, the records of CP with what they are made of, and what is absent."""
+
+    datasets: tuple[Dataset, ...]
+    cp: tuple[CpRecord, ...] = field(repr=False)
+    absent: Mapping[str, str]
+
+    def dataset(self, name: str) -> Dataset | None:
+        """Return a domain, or None if it is absent."""
+        return next((one for one in self.datasets if one.name == name), None)
+
+
+def sdtm_datasets(content: Content) -> Sdtm:
+    """Return every domain that has records, in the order of their names, special-purpose ones among them.
+
+    Raises BadSpec, with the nearest terms, if a quantity has no test in the map and is not left out on purpose.
+    """
+    content.cp_map.refuse_unmapped(quantities(list(content.measurements)))
+    trial = content.trial
+    records = cp_records(content.measurements, content.cp_map, trial)
+    cp = cell_phenotypes(records)
+    found_of = sequenced(records, cp)
+    frequencies = records_of(content.source.tables["frequencies"])
+    made = {
+        **study_domains(trial, content.assessments, list(content.samples.values())),
+        "BS": filled("BS", specimen_findings(trial, frequencies, content.samples)),
+        "CP": cp,
+        "PP": filled("PP", parameters(trial, _kinetics(content))),
+        "SUPPCP": supplementary(found_of, content.links),
+    }
+    made["SV"] = filled("SV", subject_visits(trial, [one for one in made.values() if one.name not in {"TV", "DM"}]))
+    present = tuple(made[name] for name in sorted(made) if len(made[name]))
+    absent = {name: _WHY_ABSENT.get(name, "it is empty") for name in sorted(made) if not len(made[name])}
+    return Sdtm(present, tuple(found_of), absent)
+
+
+def study_domains(trial: Trial, tables: Assessments, samples: Sequence[Mapping[str, Any]]) -> dict[str, Dataset]:
+    """Return the domains that are made of the study's own files alone, by name; empty ones among them.
+
+    samples: rows of the table of samples.
+    """
+    events, people, kinetics = adverse_events(trial, tables), demographics(trial), concentrations(trial, tables)
+    counts = laboratory(trial, tables, samples)
+    return {
+        "TV": filled("TV", trial_visits(trial)),
+        "DM": filled("DM", people),
+        "EX": filled("EX", exposures(trial)),
+        "AE": filled("AE", events),
+        "BE": filled("BE", biospecimens(trial, samples)),
+        "IS": filled("IS", immunogenicity(trial, tables)),
+        "LB": filled("LB", counts),
+        "MB": filled("MB", microbiology(trial, tables)),
+        "PC": filled("PC", kinetics),
+        "SUPPAE": supplemented("AE", events, {"DLT": "Dose-Limiting Toxicity"}),
+        "SUPPDM": supplemented("DM", people, {"COHORT": "Cohort"}, "Protocol"),
+        "SUPPLB": supplemented("LB", counts, {"BLEED": "Bleeding", "RESCUE": "Rescue Therapy"}),
+        "SUPPPC": supplemented("PC", kinetics, {"ACTHOURS": "Actual Hours from First Infusion"}),
+    }
+
+
+_KINETICS = ("subject", "parameter", "name", "value", "unit", "reason")
+
+
+def _kinetics(content: Content) -> list[dict[str, Any]]:
+    """Return the rows of the run's table of kinetic parameters, if there is one."""
+    path = content.source.folder / "assessments" / "kinetics.csv"
+    if not is_there(path):
+        return []
+    reader = csv.DictReader(io.StringIO(read_text(path, 10_000_000)))
+    missing = [name for name in _KINETICS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DeliveryFailed(f"{path} line 1: has no column {', '.join(missing)}; make it again")
+    rows: list[dict[str, Any]] = []
+    for raw in reader:
+        try:
+            value = float(raw["value"]) if raw["value"] else None
+        except ValueError:
+            raise DeliveryFailed(f"{path} line {reader.line_num}: value: '{raw['value']}' is no number") from None
+        if raw["subject"] not in {person.id for person in content.trial.persons}:
+            raise DeliveryFailed(f"{path} line {reader.line_num}: the study has no subject '{raw['subject']}'")
+        rows.append({**{name: raw[name] or None for name in _KINETICS}, "value": value})
+    return rows

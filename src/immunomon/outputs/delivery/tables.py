@@ -1,0 +1,171 @@
+"""The tables of a delivery for people: every number with its baseline, change, status and links, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from immunomon.outputs.delivery.content import Content
+from immunomon.outputs.delivery.cp import gate_picture
+from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
+from immunomon.outputs.delivery.measured import Measurement
+
+__all__ = ["assessment_tables", "frequency_table", "links_table", "people_tables"]
+
+_KEYS = ("subject", "visit", "panel", "quantity", "population", "denominator", "marker", "sample_id")
+_FREQUENCIES: tuple[tuple[str, VariableType, str], ...] = (
+    ("study", "text", "Study"),
+    ("subject", "text", "Subject"),
+    ("dose_group", "text", "Dose group"),
+    ("visit", "text", "Visit"),
+    ("planned_day", "integer", "Planned study day"),
+    ("study_day", "integer", "Study day; there is no day 0"),
+    ("collection_date", "date", "Date of collection"),
+    ("panel", "text", "Panel"),
+    ("role", "text", "Role of the tube"),
+    ("quantity", "text", "percent, cells_per_ul, median_intensity"),
+    ("population", "text", "Population id"),
+    ("label", "text", "Population"),
+    ("denominator", "text", "Denominator id"),
+    ("denominator_label", "text", "Denominator"),
+    ("marker", "text", "Marker of a median intensity"),
+    ("value", "float", "Value; missing if not reportable"),
+    ("unit", "text", "Unit; 10^6/L is cells per microlitre"),
+    ("status", "text", "reported, not reportable, not done"),
+    ("reason", "text", "Why there is no value"),
+    ("count", "integer", "Events in the population"),
+    ("denominator_count", "integer", "Events in the denominator"),
+    ("baseline", "float", "Value at the baseline visit"),
+    ("change", "float", "Value minus baseline"),
+    ("percent_change", "float", "100 x change / baseline"),
+    ("log_odds_change", "float", "Change of the log-odds"),
+    ("change_status", "text", "Status of the change"),
+    ("change_reason", "text", "Why there is no change"),
+    ("sample_id", "text", "Sample"),
+    ("gate_picture", "text", "Picture of the gates"),
+    ("rests_on", "text", "Doubtful gates that the value rests on"),
+    ("baseline_rests_on", "text", "Doubtful gates that the baseline rests on"),
+)
+
+
+def frequency_table(content: Content) -> Dataset:
+    """Return every reported number, and every one that is not with its reason; medians of the map's markers only."""
+    variables = tuple(Variable(name, label, kind) for name, kind, label in _FREQUENCIES)
+    empty = Dataset("subset_frequencies", "Subset frequencies", variables, (), _KEYS, "One row per number")
+    wanted = content.cp_map.tests
+    rows = [
+        _row(content, one)
+        for one in content.measurements
+        if one.quantity.statistic != "median_intensity" or one.quantity in wanted
+    ]
+    return dataset_of(empty, rows)
+
+
+def _row(content: Content, one: Measurement) -> dict[str, Value]:
+    quantity, person, visit = one.quantity, content.trial.person(one.subject), content.trial.visit(one.visit)
+    key = (one.subject, one.visit, quantity.panel, quantity.statistic, quantity.population, quantity.denominator)
+    change: Mapping[str, Any] = content.changes.get(key, {}) if one.role == "sample" else {}
+    return {
+        "study": content.trial.name,
+        "subject": one.subject,
+        "dose_group": person.dose_group,
+        "visit": one.visit,
+        "planned_day": visit.planned_day,
+        "study_day": person.day(one.date),
+        "collection_date": one.date,
+        "panel": quantity.panel,
+        "role": one.role,
+        "quantity": quantity.statistic,
+        "population": quantity.population,
+        "label": one.label,
+        "denominator": quantity.denominator,
+        "denominator_label": one.denominator_label,
+        "marker": quantity.marker,
+        "value": one.value,
+        "unit": one.unit if one.value is not None else None,
+        "status": one.status,
+        "reason": one.reason,
+        "count": one.count,
+        "denominator_count": one.denominator_count,
+        "baseline": content.baseline_of(change) if change else None,
+        **{name: change.get(name) for name in ("change", "percent_change", "log_odds_change")},
+        "change_status": change.get("status"),
+        "change_reason": change.get("reason"),
+        "sample_id": one.sample_id,
+        "gate_picture": gate_picture(one.sample_id),
+        "rests_on": one.rests_on,
+        "baseline_rests_on": change.get("baseline_rests_on"),
+    }
+
+
+def links_table(content: Content) -> Dataset:
+    """Return, for each sample, where its gates are drawn and kept, its digests, and what the audit trail says of it."""
+    names = {
+        "sample_id": "Sample",
+        "subject": "Subject",
+        "visit": "Visit",
+        "panel": "Panel",
+        "file": "FCS file",
+        "fcs_sha256": "SHA-256 of the FCS file",
+        "gate_picture": "Picture of the gates, in the run folder",
+        "gates": "Placed gates, in the run folder",
+        "gates_sha256": "SHA-256 of the placed gates",
+        "run_digest": "Digest of the run",
+        "audit_entries": "Numbers of the audit trail's entries about it",
+        "trace": "Command that prints the way of its numbers",
+    }
+    variables = tuple(Variable(name, label) for name, label in names.items())
+    empty = Dataset("links", "Where each sample's numbers come from", variables, (), ("sample_id",))
+    rows: list[dict[str, Value]] = []
+    for sample_id, digests in content.links.items():
+        sample = content.samples[sample_id]
+        rows.append(
+            {
+                **{name: sample[name] for name in ("sample_id", "subject", "visit", "panel", "file")},
+                "fcs_sha256": digests["fcs"],
+                "gate_picture": gate_picture(sample_id),
+                "gates": f"gates/{sample_id}.json" if digests["gates"] else None,
+                "gates_sha256": digests["gates"],
+                "run_digest": content.source.digest,
+                "audit_entries": ", ".join(map(str, content.source.audit_entries(sample_id))),
+                "trace": f"immunomon trace RUN --subject {sample['subject']} --visit {sample['visit']} --population ID",
+            }
+        )
+    return dataset_of(empty, rows)
+
+
+def assessment_tables(content: Content) -> list[Dataset]:
+    """Return the study's tables of other assessments as read; below quantification stays blank and says so."""
+    tables = []
+    keys = {
+        "platelets": ("subject", "visit"),
+        "msc_concentration": ("subject", "planned_time_h"),
+        "antibodies": ("subject", "timepoint"),
+        "viruses": ("subject", "visit", "virus"),
+        "adverse_events": ("subject", "term", "start_day"),
+    }
+    for name, rows in content.assessments.tables.items():
+        if not rows:
+            continue
+        plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+        variables = tuple(Variable(column, column.replace("_", " "), _type(plain, column)) for column in plain[0])
+        tables.append(dataset_of(Dataset(name, name.replace("_", " "), variables, (), keys[name]), plain))
+    return tables
+
+
+def _plain(value: object) -> Value:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str | int | float) else None
+
+
+def _type(rows: list[dict[str, Value]], column: str) -> VariableType:
+    values = [row[column] for row in rows if row[column] is not None]
+    if all(isinstance(value, int) for value in values):
+        return "integer"
+    return "float" if all(isinstance(value, int | float) for value in values) else "text"
+
+
+def people_tables(content: Content) -> list[Dataset]:
+    """Return the tables of the formats for people, the frequencies first."""
+    return [frequency_table(content), links_table(content), *assessment_tables(content)]

@@ -1,0 +1,214 @@
+"""The trial as every delivered table needs it: subjects, their days and epochs, and the numbered plan of visits."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from immunomon.outputs.cp_map import SponsorSpec
+from immunomon.outputs.delivery.assessments import Assessments
+from immunomon.study.model.study import study_day
+
+__all__ = ["Person", "PlannedVisit", "Trial", "trial_of"]
+
+_WEEK = re.compile(r"W(\d{1,3})")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A subject: pseudonym, dose group, and the days of infusions."""
+
+    id: str
+    dose_group: str
+    cohort: str
+    sex: str
+    infusions: tuple[str, ...] = ()
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    expansion: bool = False
+
+    @property
+    def first(self) -> str | None:
+        """The date of the first infusion, ISO 8601; None if there was none."""
+        return self.infusions[0] if self.infusions else None
+
+    def day(self, date: str | None) -> int | None:
+        """Return the study day of a date: the first infusion is day 1, the day before it -1; there is no day 0.
+
+        >>> Person("S01", "A", "A", "F", ("2025-01-13",)).day("2025-01-12")
+        -1
+        """
+        if not date or self.first is None:
+            return None
+        return study_day(datetime.date.fromisoformat(date), datetime.date.fromisoformat(self.first))
+
+    def date(self, day: int | None) -> str | None:
+        """Return the date of a study day; None for day 0, which there is not.
+
+        >>> Person("S01", "A", "A", "F", ("2025-01-13",)).date(-1)
+        '2025-01-12'
+        """
+        if not day or self.first is None:
+            return None
+        after = datetime.timedelta(days=day - 1 if day > 0 else day)
+        return (datetime.date.fromisoformat(self.first) + after).isoformat()
+
+    def epoch(self, date: str | None) -> str | None:
+        """Return the epoch of a date: SCREENING, TREATMENT or FOLLOW-UP."""
+        if not date or self.first is None:
+            return None
+        return "SCREENING" if date < self.first else "TREATMENT" if date <= self.infusions[-1] else "FOLLOW-UP"
+
+
+@dataclass(frozen=True)
+class PlannedVisit:
+    """A visit of the plan: number, label, planned day, the days that count as it, what it is for."""
+
+    number: int
+    label: str
+    planned_day: int | None
+    window_days: tuple[int, int] | None = None
+    baseline: bool = False
+    infusion: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A study as deliveries see it."""
+
+    name: str
+    title: str
+    dose_groups: tuple[Mapping[str, Any], ...]
+    persons: tuple[Person, ...]
+    visits: tuple[PlannedVisit, ...]
+    sponsor: SponsorSpec
+
+    @cached_property
+    def _by_id(self) -> dict[str, Person]:
+        return {person.id: person for person in self.persons}
+
+    @cached_property
+    def _by_label(self) -> dict[str, PlannedVisit]:
+        return {visit.label: visit for visit in self.visits}
+
+    def person(self, subject: str) -> Person:
+        """Return a subject by id."""
+        return self._by_id[subject]
+
+    def visit(self, label: str) -> PlannedVisit:
+        """Return a visit by label."""
+        return self._by_label[label]
+
+    @property
+    def baseline(self) -> PlannedVisit | None:
+        """The visit that changes are counted from."""
+        return next((visit for visit in self.visits if visit.baseline), None)
+
+    def usubjid(self, subject: str) -> str:
+        """Return a subject's id that is unique across studies."""
+        return f"{self.name}-{subject}"
+
+    def dose_text(self, group: Mapping[str, Any]) -> str:
+        """Return a dose group in words, such as ``A: 0.5 x10^6 cells/kg``."""
+        return f"{group['name']}: {float(group['cells_per_kg']) / 1e6:g} x10^6 cells/kg"
+
+    def arm(self, dose_group: str) -> str:
+        """Return the description of a dose group's arm."""
+        return next(self.dose_text(group) for group in self.dose_groups if group["name"] == dose_group)
+
+    def arm_number(self, dose_group: str) -> int:
+        """Return a dose group's number, counted from the lowest dose."""
+        ordered = sorted(self.dose_groups, key=lambda group: (float(group["cells_per_kg"]), str(group["name"])))
+        return 1 + [group["name"] for group in ordered].index(dose_group)
+
+    def visit_or_unscheduled(self, label: str | None) -> PlannedVisit:
+        """Return a visit by label; for a finding without one, a visit of that name and no number of the plan."""
+        return PlannedVisit(0, "UNSCHEDULED", None) if label is None else self.visit(label)
+
+    def when(self, label: str | None) -> dict[str, Any]:
+        """Return VISITNUM, VISIT and VISITDY of a visit."""
+        if label is None:
+            return {}
+        visit = self.visit(label)
+        return {"VISITNUM": visit.number, "VISIT": visit.label, "VISITDY": visit.planned_day}
+
+    def infusion(self, *, last: bool = False) -> str | None:
+        """Return the label of the first or the last infusion's visit, if infusions are planned."""
+        labels = [visit.label for visit in self.visits if visit.infusion]
+        return (labels[-1] if last else labels[0]) if labels else None
+
+    def assay(self, name: str) -> tuple[str, str] | None:
+        """Return --TESTCD and --TEST of a test outside the cytometer, if the map gives them."""
+        return next(((one.testcd, one.test) for one in self.sponsor.assays if one.name == name), None)
+
+
+def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: SponsorSpec) -> Trial:
+    """Return the trial of a run's study, its plan completed by infusions and by visits of other assessments.
+
+    A visit that only an assessment names has a planned day if its label is that of a week (W6: day 43); its place in
+    the plan is by that day, visits without one first.
+    """
+    expansions = {cohort["name"] for cohort in study.get("cohorts") or () if cohort.get("expansion")}
+    persons = tuple(
+        Person(
+            id=str(one["id"]),
+            dose_group=str(one["dose_group"]),
+            cohort=str(one.get("cohort") or ""),
+            expansion=one.get("cohort") in expansions,
+            sex=str(one.get("sex") or "U"),
+            infusions=tuple(sorted(one.get("infusion_dates") or ())),
+            flags=dict(one.get("flags") or {}),
+        )
+        for one in study["subjects"]
+    )
+    return Trial(
+        name=str(study["name"]),
+        title=str(study.get("title") or study["name"]),
+        dose_groups=tuple(study["dose_groups"]),
+        persons=persons,
+        visits=_plan(study, assessments),
+        sponsor=_placed(sponsor, study),
+    )
+
+
+def _placed(sponsor: SponsorSpec, study: Mapping[str, Any]) -> SponsorSpec:
+    """Return the sponsor with the study's site and country where the map names none."""
+    told = {name: getattr(sponsor, name) or study.get(name) for name in ("site", "country")}
+    return sponsor.model_copy(update=told)
+
+
+def _plan(study: Mapping[str, Any], assessments: Assessments) -> tuple[PlannedVisit, ...]:
+    found: dict[str, PlannedVisit] = {}
+    for one in study["visits"]:
+        window = one.get("window_days")
+        days = (int(window[0]), int(window[1])) if window else None
+        label = str(one["label"])
+        found[label] = PlannedVisit(0, label, int(one["planned_day"]), days, bool(one.get("baseline")))
+    for number, day in enumerate(_infusion_days(study["dose_groups"]), start=1):
+        label = f"INFUSION {number}"
+        found.setdefault(label, PlannedVisit(0, label, day, infusion=number))
+    for table in ("platelets", "viruses"):
+        for row in assessments.rows(table):
+            if row["visit"] is None:
+                continue  # unscheduled: a finding without a visit
+            label = str(row["visit"])
+            week = _WEEK.fullmatch(label)
+            found.setdefault(label, PlannedVisit(0, label, 7 * int(week[1]) + 1 if week else None))
+    ordered = sorted(found.values(), key=_place)
+    numbered = (
+        PlannedVisit(number, one.label, one.planned_day, one.window_days, one.baseline, one.infusion)
+        for number, one in enumerate(ordered, start=1)
+    )
+    return tuple(numbered)
+
+
+def _infusion_days(groups: Iterable[Mapping[str, Any]]) -> list[int]:
+    return sorted({int(day) for group in groups for day in group.get("infusion_days") or ()})
+
+
+def _place(visit: PlannedVisit) -> tuple[int, int, str]:
+    day = -10_000 if visit.planned_day is None else visit.planned_day
+    return (day, 0 if visit.infusion else 1, visit.label)

@@ -1,0 +1,122 @@
+"""Acquisition quality in the report: what is remarked on in the study, and how one sample's acquisition went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from immunomon.study.model.quality import Quality, Verdict
+
+__all__ = ["Acquisitions", "Remark", "Unjudged", "page_acquisition", "read_acquisitions", "tube_name"]
+
+_MOST_LINES = 200
+_MOST_CHANNELS = 40
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sample whose acquisition did not pass: what the page says of it."""
+
+    sample_id: str
+    who: str
+    verdict: str
+    flagged: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """Samples that cannot be judged for one and the same reason: how many, and the first of them."""
+
+    reason: str
+    count: int
+    samples: tuple[Remark, ...]
+
+
+@dataclass(frozen=True)
+class Acquisitions:
+    """What the page shows of a study: a sentence, samples that did not pass, the worst first, and what is not known."""
+
+    sentence: str
+    remarks: tuple[Remark, ...]
+    unsaid: int
+    unjudged: tuple[Unjudged, ...] = ()
+
+
+def read_acquisitions(samples: pd.DataFrame) -> Acquisitions | None:
+    """Return what the table ``samples`` says of acquisitions, or None if it says nothing.
+
+    >>> row = {"sample_id": "a", "subject": "S01", "visit": "W4", "panel": "nk", "quality": "warn",
+    ...        "flagged_percent": 3.2, "quality_reason": "drift of CD56", "role": "sample"}
+    >>> read_acquisitions(pd.DataFrame([row])).sentence
+    'Acquisitions: 1 warn.'
+    """
+    judged = samples[samples["quality"].notna()]
+    if judged.empty:
+        return None
+    order = [str(verdict) for verdict in reversed(Verdict)]
+    counts = judged["quality"].value_counts()
+    said = ", ".join(f"{counts[word]} {word}" for word in reversed(order) if word in counts)
+    rows = judged[~judged["quality"].isin([str(Verdict.PASS), str(Verdict.UNJUDGED)])].to_dict("records")
+    rows.sort(key=lambda row: (order.index(row["quality"]), -(row["flagged_percent"] or 0), row["sample_id"]))
+    remarks = tuple(_remark(row) for row in rows[:_MOST_LINES])
+    return Acquisitions(f"Acquisitions: {said}.", remarks, max(0, len(rows) - _MOST_LINES), _unjudged(judged))
+
+
+def _unjudged(judged: pd.DataFrame) -> tuple[Unjudged, ...]:
+    """Return the samples that cannot be judged by reason, the commonest first: dozens often share one."""
+    rows = judged[judged["quality"] == str(Verdict.UNJUDGED)].sort_values("sample_id")
+    groups = rows.groupby(rows["quality_reason"].fillna("no reason was given"))
+    found = [
+        Unjudged(str(reason), len(own), tuple(_remark(row) for row in own.head(_MOST_LINES).to_dict("records")))
+        for reason, own in groups
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.count, one.reason)))
+
+
+def tube_name(row: Mapping[Any, Any]) -> str:
+    """Return what people call a tube: subject, visit and panel; of a control or bridge sample its id.
+
+    >>> tube_name({"sample_id": "a", "subject": "S01", "visit": "W4", "panel": "nk"})
+    'S01 W4 nk'
+    """
+    if pd.isna(row["visit"]):  # a bridge sample: its panel alone would name dozens
+        return str(row["sample_id"])
+    return " ".join(str(row[name]) for name in ("subject", "visit", "panel") if not pd.isna(row[name]))
+
+
+def _remark(row: Mapping[Any, Any]) -> Remark:
+    reason = "" if pd.isna(row["quality_reason"]) else str(row["quality_reason"])
+    return Remark(str(row["sample_id"]), tube_name(row), str(row["quality"]), f"{row['flagged_percent']:.1f}", reason)
+
+
+def page_acquisition(stored: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a sample's acquisition for the page's picture, or None if it was not judged or cannot be read.
+
+    stored: ``samples/<sample_id>.json``. Levels are mean ranks in percent; channels that moved most come first.
+    """
+    try:
+        quality = Quality.from_dict(stored["quality"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    course = quality.course
+    shift = {check.channel: check.value or 0.0 for check in quality.checks if check.check == "signal"}
+    channels = sorted(
+        ({"name": name, "levels": [round(100 * level) for level in levels], "shift": round(shift.get(name, 0.0), 3)}
+         for name, levels in zip(course.channels, course.levels, strict=True)),
+        key=lambda channel: -float(str(channel["shift"])),
+    )  # fmt: skip
+    return {
+        "verdict": str(quality.verdict),
+        "reason": quality.reason,
+        "percent": round(quality.flagged_percent, 2),
+        "events": quality.events,
+        "edges": list(course.edges),
+        "channels": channels[:_MOST_CHANNELS],
+        "rate_edges": list(course.rate_edges),
+        "rates": [round(rate, 2) for rate in course.rates],
+        "stretches": [[one.start, one.stop, one.check, one.reason] for one in quality.stretches],
+    }

@@ -1,0 +1,129 @@
+"""The primary analysis in the report: what ``immunomon compare`` found, as one page with its figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunomon.errors import BadSpec, Problem
+from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
+from immunomon.trial.model.statistics import ESTIMATES, FAMILIES
+from immunomon.yamlfile import read_text
+
+__all__ = ["read_compared"]
+
+_MOST_TEXT = 1_000_000
+_MOST_PICTURES = 12
+_PRIMARY = "Primary endpoints"
+_HEADS = ("endpoint", "at", "dose group", "patients", "mean change", "interval", "as a ratio", "p", "adjusted p")
+
+
+def read_compared(run: Path) -> ToldPage | None:
+    """Return the page "What changed" of a run folder; None if ``immunomon compare`` wrote nothing into it.
+
+    A comparison of another state of the run says so. Raises BadSpec if it cannot be read.
+    """
+    folder = run / "statistics"
+    if not (folder / "summary.md").is_file():
+        return None
+    try:
+        record = json.loads(read_text(folder / "analysis.json", _MOST_TEXT))
+        of_now = hashlib.sha256((run / "run.json").read_bytes()).hexdigest() == record["run_digest"]
+        sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), folder))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        what, remedy = f"cannot be read ({error})", f"make it again: immunomon compare {run}"
+        raise BadSpec([Problem(str(folder), None, "", what, remedy)]) from error
+    return ToldPage("compare", "What changed", sections, "" if of_now else "immunomon compare")
+
+
+def _sections(text: str, folder: Path) -> Iterator[ToldSection]:
+    """Yield the parts of the page of sentences; its list of primary endpoints becomes a table, with the pictures."""
+    for part in re.split(r"^## ", f"## How it was compared\n{text.partition(chr(10))[2]}", flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        # The lines of single dose groups are rows of the table.
+        lines = [line for line in body.splitlines() if line.strip() and not line.startswith("  - ")]
+        paragraphs = tuple(_plain(line) for line in lines)
+        if heading == _PRIMARY:
+            chosen = _primary(folder)
+            yield ToldSection(heading, paragraphs, (_estimates(folder, chosen),))
+            paths = _pictures(folder, chosen)
+            drawn = tuple(picture for path in paths for picture in picture_of(path, _words(path)))
+            if drawn:
+                yield ToldSection("The primary endpoints, drawn with every patient", (), (), (), drawn)
+        else:
+            yield ToldSection(heading, paragraphs, ())
+
+
+def _plain(line: str) -> str:
+    return re.sub(r"\*\*|`", "", line.removeprefix("- "))
+
+
+def _pictures(folder: Path, chosen: pd.DataFrame) -> list[Path]:
+    """Return the forests of the visits and scales of the primary endpoints, then each endpoint's courses."""
+    forests = dict.fromkeys(f"forest_{row['scale']}_{row['at']}" for row in chosen.to_dict("records"))
+    courses = dict.fromkeys(f"trajectories_{name}" for name in chosen["endpoint"])
+    names = [re.sub(r"[^A-Za-z0-9_.+-]", "_", name) for name in (*forests, *courses)]
+    return [folder / f"{name}.png" for name in names][:_MOST_PICTURES]
+
+
+def _words(path: Path) -> str:
+    kind, _, name = path.stem.partition("_")
+    return f"{'Estimates and intervals' if kind == 'forest' else 'Each patient over time'}: {name.replace('_', ' ')}"
+
+
+def _primary(folder: Path) -> pd.DataFrame:
+    table = _table(folder, ESTIMATES.name, list(ESTIMATES.names))
+    chosen = table[(table["role"] == "primary") & (table["measure"] == "change")]
+    # All together first, then its dose groups.
+    places = {
+        name: place for place, name in enumerate(dict.fromkeys(zip(chosen["endpoint"], chosen["at"], strict=True)))
+    }
+    order = [
+        (places[name], group != "all")
+        for name, group in zip(zip(chosen["endpoint"], chosen["at"], strict=True), chosen["dose_group"], strict=True)
+    ]
+    return chosen.iloc[sorted(range(len(order)), key=order.__getitem__)]
+
+
+def _estimates(folder: Path, chosen: pd.DataFrame) -> ToldSheet:
+    families = _table(folder, FAMILIES.name, list(FAMILIES.names))
+    adjusted = {
+        (row["endpoint"], row["visit"]): row["p_max_t"] for row in families[families["declared"]].to_dict("records")
+    }
+    rows = tuple(
+        _row(row, adjusted.get((row["endpoint"], row["at"])) if row["dose_group"] == "all" else None)
+        for row in chosen.to_dict("records")
+    )
+    caption = "Primary endpoints: change from baseline on the scale of the analysis, all together and by dose group"
+    return ToldSheet(caption, _HEADS, rows)
+
+
+def _table(folder: Path, name: str, columns: list[str]) -> pd.DataFrame:
+    table = pd.read_parquet(folder / f"{name}.parquet").reindex(columns=columns)
+    return table.astype(object).where(table.notna(), None)
+
+
+def _row(row: dict[Any, Any], adjusted: float | None) -> tuple[str, ...]:
+    of = f" of {row['denominator']}" if row["denominator"] else ""
+    low, high = row["t_low"], row["t_high"]
+    ratio = "-" if row["mean"] is None else f"x{math.exp(row['mean']):.2f}"
+    if low is not None and high is not None:
+        ratio += f" ({math.exp(low):.2f} to {math.exp(high):.2f})"
+    return (
+        f"{row['label']} ({row['quantity']}{of})",
+        str(row["at"]),
+        str(row["dose_group"]),
+        str(row["n"]),
+        "-" if row["mean"] is None else f"{row['mean']:+.2f}",
+        "-" if low is None or high is None else f"{low:+.2f} to {high:+.2f}",
+        ratio,
+        str(row["note"] or "-") if row["p_sign_flip"] is None else f"{row['p_sign_flip']:.2g}",
+        "-" if adjusted is None else f"{adjusted:.2g}",
+    )

@@ -1,0 +1,143 @@
+"""The page: a run folder's record, tables and plots in one HTML file that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from immunomon import __version__
+from immunomon.cytometry.model.populations import TABLES
+from immunomon.files import write_whole
+from immunomon.outputs.report.acquisition import read_acquisitions
+from immunomon.outputs.report.caveats import caveats
+from immunomon.outputs.report.compared import read_compared
+from immunomon.outputs.report.doubts import read_doubts
+from immunomon.outputs.report.embed import pack_table, safe_json
+from immunomon.outputs.report.overview import Overview, study_overview
+from immunomon.outputs.report.provenance import made_by, provenance
+from immunomon.outputs.report.run_folder import RunFolder, read_run, read_sample
+from immunomon.outputs.report.sample_plots import TickSets, page_sample
+from immunomon.outputs.report.steadiness import read_steadiness
+from immunomon.outputs.report.told import read_told
+from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
+
+__all__ = ["write_report"]
+
+_ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = (
+    "data.js",
+    "dom.js",
+    "state.js",
+    "inflate.js",
+    "density.js",
+    "gating.js",
+    "labels.js",
+    "acquisition.js",
+    "samples.js",
+    "chart.js",
+    "trajectories.js",
+    "changes.js",
+    "tables.js",
+    "start.js",
+)
+_WITH_TESTS = {"compare", "mechanism"}  # pages on which p-values stand
+_TABLES_SHOWN = ("summary", "changes", "frequencies", "populations", "samples")
+
+
+def write_report(run_folder: Path, out: Path | None = None) -> Path:
+    """Write the report of a run as one HTML file, by default ``report.html`` in its folder, and return its path.
+
+    The page holds all it shows: no network, no other files. Raises BadSpec if the folder is not a run's.
+    """
+    run = read_run(Path(run_folder))
+    target = Path(out) if out else run.path / "report.html"
+    write_whole(target, _render(run))
+    return target
+
+
+def _render(run: RunFolder) -> str:
+    overview, script = study_overview(run), _script()
+    ticks = TickSets()
+    sample_ids = [str(name) for name in run.tables["samples"]["sample_id"]]
+    drawn = ((name, page_sample(read_sample(run, name), ticks)) for name in sample_ids)
+    plots = [(name, safe_json(sample)) for name, sample in drawn if sample["plots"] or sample["placed"]]
+    version, finished = made_by(run.record)
+    made_of = str(run.record.get("digest") or "")
+    compared, told = read_compared(run.path), read_told(run.path, made_of)
+    pages = [*([compared] if compared else []), *(told.pages if told else ())]
+    tested = [page.title for page in pages if page.name in _WITH_TESTS]
+    environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("page.html.j2").render(
+        name=str(run.study.get("name") or "Study without a name"),
+        title=str(run.study.get("title") or ""),
+        groups=_dose_groups(run),
+        overview=overview,
+        version=version or "unknown",
+        finished=finished,
+        digest=made_of or run.digest,
+        digest_name="Digest of inputs and code" if made_of else "SHA-256 of run.json",
+        record_digest=run.digest,
+        report_version=__version__,
+        provenance=provenance(run.record),
+        steady=read_steadiness(run.path),
+        alarms=told.alarms if told else (),
+        pages=pages,
+        doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
+        acquisitions=read_acquisitions(run.tables["samples"]),
+        caveats=caveats(set(run.tables["populations"]["population"].dropna()), tested),
+        verdict=_verdict(overview),
+        style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        plots=plots,
+        data=safe_json(_page_data(run, overview, ticks)),
+    )
+
+
+def _script() -> Markup:
+    """Return the page's own scripts as one: they share a scope, in this order."""
+    parts = [(_ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    return Markup('"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n")
+
+
+def _dose_groups(run: RunFolder) -> list[dict[str, Any]]:
+    """Return the dose groups in the study's order with their colours; those only the tables know come last."""
+    declared = [group for group in run.study.get("dose_groups") or () if isinstance(group, dict) and "name" in group]
+    names = [str(group["name"]) for group in declared]
+    found = sorted(set(run.tables["changes"]["dose_group"].dropna()) - set(names))
+    groups = [*declared, *({"name": name} for name in found)]
+    colours = dose_group_colours(str(group["name"]) for group in groups)
+    return [
+        {**group, "light": colours[str(group["name"])].light, "dark": colours[str(group["name"])].dark}
+        for group in groups
+    ]
+
+
+def _verdict(overview: Overview) -> list[tuple[str, str]]:
+    """Return what became of the files: a word for the style, and what to say."""
+    gated, failed, controls, missing = (
+        overview.counts.get(name, 0) for name in ("gated", "failed", "control", "missing")
+    )
+    return [
+        ("gated", f"{gated} of {overview.counts['files']} files gated"),
+        ("failed" if failed else "none", f"{failed} failed"),
+        ("control", f"{controls} control{'s' if controls != 1 else ''} kept, not gated"),
+        ("missing", f"{missing} planned sample{'s' if missing != 1 else ''} without a file"),
+    ]
+
+
+def _page_data(run: RunFolder, overview: Overview, ticks: TickSets) -> dict[str, Any]:
+    return {
+        "study": {"name": run.study.get("name", ""), "visits": overview.visits},
+        "subjects": [{"id": row.id, "dose_group": row.dose_group, "about": row.about} for row in overview.subjects],
+        "groups": _dose_groups(run),
+        "all": {"light": dose_group_colours([])["all"].light, "dark": dose_group_colours([])["all"].dark},
+        "density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK},
+        "ticks": ticks.sets,
+        "tables": [pack_table(run.tables[name], TABLES[name]) for name in _TABLES_SHOWN],
+    }

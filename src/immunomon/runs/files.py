@@ -1,0 +1,171 @@
+"""Gate files without a study: a strategy, some FCS files, a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from immunomon.cytometry.formats.memberships import write_memberships
+from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
+from immunomon.cytometry.model.gatetree import GateTree
+from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook
+from immunomon.cytometry.model.placed import PlacedStrategy
+from immunomon.cytometry.model.trust import joined
+from immunomon.cytometry.steps.measure_noise import pool_noise
+from immunomon.errors import ImmunomonError
+from immunomon.runs.jobs import threads_each
+from immunomon.runs.placed import apply_to_file
+from immunomon.runs.single import FROM_FILE, Compensation, gate_file, noise_of_file
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
+
+__all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
+
+_TRUST = ("placed_by", "gate_note", "doubts")
+COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent", *_TRUST)
+Row = dict[str, str | int | float | None]
+_MUCH = 100_000_000  # bytes: some eight ordinary files
+
+
+def gate_files(
+    files: Sequence[Path],
+    strategy: GatingStrategy | PlacedStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
+    memberships: Path | None = None,
+    jobs: int = 1,
+    progress: Callable[[str, int, int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> tuple[list[Row], list[str]]:
+    """Return one row per file and population (columns: COLUMNS), and why files failed.
+
+    say: called with what was repaired, not compensated, left out and not placed, file after file.
+
+    strategy: as declared, placed on each file anew, or placed already, by another program or a run. Scales that are not
+    declared come from the files of one call together. memberships: a
+    folder for ``<file stem>.npz`` with names (paths), masks (packed bits by row) and n; files of one stem from several
+    folders get their folder's name in front, and in the table their path. reading: which data set of each file, and
+    whose offset of DATA.
+    """
+    threads, fast = threads_each(len(files), jobs), _is_much(files)
+    book: NoiseBook | None = None
+    if len(files) > 1 and not isinstance(strategy, PlacedStrategy):
+        show = partial(noise_of_file, strategy=strategy, panel=panel, compensation=compensation, reading=reading)
+        book = _book_of(files, show, jobs=jobs)
+
+    def one(file: Path) -> tuple[list[Row] | str, list[str]]:
+        remarks: list[str] = []
+        try:
+            if isinstance(strategy, PlacedStrategy):
+                tree = apply_to_file(
+                    file, strategy, panel=panel, compensation=compensation, reading=reading, say=remarks.append
+                )
+            else:
+                tree = gate_file(
+                    file,
+                    strategy,
+                    panel=panel,
+                    compensation=compensation,
+                    reading=reading,
+                    book=book,
+                    threads=threads,
+                    fast=fast,
+                    say=remarks.append,
+                )
+        except ImmunomonError as error:
+            return str(error), remarks
+        if memberships is not None:
+            ways = {population.id: population.path for population in tree.populations}
+            paths = {ways[name]: mask for name, mask in tree.memberships.items()}
+            write_memberships(memberships / f"{own_stem(file, files)}.npz", paths, tree.count)
+        return _rows(names[file], tree), [*remarks, *_not_placed(file, tree)]
+
+    names = own_names(files)
+    rows: list[Row] = []
+    failures: list[str] = []
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        for number, (result, remarks) in enumerate(pool.map(one, files), start=1):
+            if say:
+                for remark in remarks:
+                    say(remark)
+            if isinstance(result, str):
+                failures.append(result)
+            else:
+                rows.extend(result)
+            if progress:
+                progress("gating", number, len(files), len(failures))
+    return rows, failures
+
+
+def _book_of(files: Sequence[Path], show: Callable[[Path], tuple[ChannelNoise, ...]], *, jobs: int) -> NoiseBook:
+    """Return what the files together show of their noise, from which their scales come; show: of one file."""
+
+    def shown(file: Path) -> tuple[ChannelNoise, ...]:
+        try:
+            return show(file)
+        except ImmunomonError:
+            return ()  # gating it says why
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        return pool_noise(pool.map(shown, files))
+
+
+def _is_much(files: Sequence[Path]) -> bool:
+    """Say whether the files are so many or large that compiled code gains more time than it takes to load."""
+    return sum(file.stat().st_size for file in files if file.is_file()) > _MUCH
+
+
+def own_names(files: Sequence[Path]) -> dict[Path, str]:
+    """Return what each file is called in a table: its name, or its path where several have that name.
+
+    >>> list(own_names([Path("a/x.fcs"), Path("b/x.fcs"), Path("b/y.fcs")]).values())
+    ['a/x.fcs', 'b/x.fcs', 'y.fcs']
+    """
+    alone = Counter(file.name for file in files)
+    return {file: file.name if alone[file.name] == 1 else file.as_posix() for file in files}
+
+
+def own_stem(file: Path, files: Sequence[Path]) -> str:
+    """Return a file's name without its end, with its folder's in front where other files are called the same.
+
+    >>> own_stem(Path("a.fcs"), [Path("a.fcs")])
+    'a'
+    """
+    alone = sum(1 for other in files if other.stem == file.stem) == 1
+    return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
+
+
+def _not_placed(file: Path, tree: GateTree) -> Iterator[str]:
+    """Yield what was not placed and why; what lies below it goes without saying."""
+    missing = {population.id for population in tree.populations if tree.size(population.id) is None}
+    for population in tree.populations:
+        if population.id in missing and population.parent not in missing:
+            below = sum(f"/{population.id}/" in f"{other.path}/" for other in tree.populations) - 1
+            more = f"; nor were the {below} below it" if below else ""
+            yield f"{file}: {population.id} was not placed: {population.failure or 'no gate is given'}{more}"
+
+
+def _rows(name: str, tree: GateTree) -> list[Row]:
+    rows: list[Row] = []
+    for population in tree.populations:
+        count, parent_count = tree.size(population.id), tree.size(population.parent)
+        rows.append(
+            {
+                "file": name,
+                "population": population.id,
+                "parent": population.parent,
+                "path": population.path,
+                "count": count,
+                "parent_count": parent_count,
+                "percent_of_parent": 100.0 * count / parent_count if count is not None and parent_count else None,
+                "placed_by": population.placed_by,
+                "gate_note": population.failure or population.note or None,
+                "doubts": joined(population.doubts),
+            }
+        )
+    return rows

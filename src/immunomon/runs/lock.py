@@ -1,0 +1,154 @@
+"""Lock a run: strategy, overrides and gates are frozen, and a later change needs a reason and is accounted for."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunomon.errors import ImmunomonError, RunLocked, counted
+from immunomon.files import write_whole
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.provenance import file_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Reason", "lock_run", "locked_digest", "moved_values", "refuse_if_locked", "relock"]
+
+_KEY = ["sample_id", "population", "denominator"]
+_VALUES = ["count", "denominator_count", "percent", "reportable", "reason"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why something locked is changed, and who says so."""
+
+    text: str
+    by: str
+
+
+def _lock_file(folder: RunFolder) -> Path:
+    return folder.root / "lock.json"
+
+
+def locked_digest(folder: RunFolder) -> str | None:
+    """Return the digest that a run was locked with, None if it is not locked."""
+    data = folder.read_json(_lock_file(folder))
+    return None if data is None else str(data.get("digest"))
+
+
+def lock_run(root: Path, why: Reason) -> str:
+    """Freeze a finished run; return the digest of everything that its tables depend on.
+
+    Raises ImmunomonError if the folder holds no finished run, if a file in it does not fit its audit trail, or if it is
+    locked already.
+    """
+    folder, trail = RunFolder(root), AuditTrail(root)
+    manifest = folder.read_json(folder.manifest)
+    if manifest is None:
+        raise ImmunomonError(f"{root}: there is no finished run; make one with: immunomon run")
+    with folder.locked():
+        lock = _lock_file(folder)
+        if lock.is_file() and not _is_in(trail):
+            lock.unlink()  # a lock that was stopped before its entry was made
+        if locked_digest(folder) is not None:
+            raise ImmunomonError(f"{root}: it is locked already; a change needs: immunomon run --reason ... --by ...")
+        problems = trail.problems()
+        if problems:
+            raise ImmunomonError(f"{problems[0]}; {counted(len(problems), 'problem')} in all: immunomon audit {root}")
+        _write(folder, str(manifest["digest"]), why, manifest.get("scales", {}))
+        details = {"digest": manifest["digest"], "inputs": manifest["inputs"]}
+        try:
+            trail.append("lock", by=why.by, reason=why.text, wrote=[lock], **details)
+        except BaseException:
+            lock.unlink(missing_ok=True)  # who is told that it failed must not find it locked
+            raise
+    return str(manifest["digest"])
+
+
+def _write(folder: RunFolder, digest: str, why: Reason, scales: Mapping[str, Any]) -> None:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    gates = {path.stem: file_digest(path) for path in sorted((folder.root / "gates").glob("*.json"))}
+    folder.write_json(
+        _lock_file(folder),
+        {"digest": digest, "locked_utc": now, "by": why.by, "reason": why.text, "gates": gates, "scales": scales},
+        indent=1,
+    )
+
+
+def _is_in(trail: AuditTrail) -> bool:
+    return any(entry.get("action") == "lock" for entry in trail.entries())
+
+
+def _wrong_lock(folder: RunFolder) -> str | None:
+    """Return what is wrong with the lock of a run that its trail says was locked; its loss must not unlock the run."""
+    trail = AuditTrail(folder.root)
+    found = trail.problems() if _is_in(trail) else []
+    return next((one for one in found if one.startswith(f"{_lock_file(folder)}:")), None)
+
+
+def refuse_if_locked(folder: RunFolder, digest: str, why: Reason | None) -> bool:
+    """Return whether a run may go on only as an accounted change; raises RunLocked if it may not go on at all.
+
+    digest: of everything that the tables would depend on now.
+    """
+    locked, wrong = locked_digest(folder), _wrong_lock(folder)
+    if wrong and why is None:
+        raise RunLocked(
+            f"{wrong}, and the run was locked: put the file back from a copy, give --reason and --by to go on and lock "
+            "it anew, or give another --out"
+        )
+    if wrong:
+        return True
+    if locked is None or locked == digest:
+        return False
+    if why is None:
+        data = folder.read_json(_lock_file(folder)) or {}
+        raise RunLocked(
+            f"{folder.root}: the run was locked on {data.get('locked_utc')} by {data.get('by')}, and its inputs, "
+            "strategies, overrides or the software have changed since; to change it, give --reason and --by, "
+            "or give another --out"
+        )
+    return True
+
+
+def relock(
+    folder: RunFolder, digest: str, why: Reason, *, before: pd.DataFrame, after: pd.DataFrame
+) -> Mapping[str, Any]:
+    """Freeze a locked run again after a change, and return what the trail is to say of it.
+
+    before, after: the table of frequencies. Every value that moved is listed in ``moved/TIME.csv`` in the run folder.
+    """
+    moved = moved_values(before, after)
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = folder.root / "moved" / f"{now}.csv"
+    buffer = io.StringIO()
+    moved.to_csv(buffer, index=False, lineterminator="\n")
+    write_whole(path, buffer.getvalue())
+    _write(folder, digest, why, (folder.read_json(folder.manifest) or {}).get("scales", {}))
+    # The entry in the trail seals both files.
+    listed = {"list": path.relative_to(folder.root).as_posix(), "list_sha256": file_digest(path)}
+    return {"wrote": [_lock_file(folder), path], "moved": len(moved), **listed}
+
+
+def moved_values(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return the frequencies that differ between two tables, each value before and after; missing where it was none.
+
+    >>> import pandas as pd
+    >>> row = {"sample_id": "a", "population": "p", "denominator": "root", "count": 5, "denominator_count": 10}
+    >>> one = pd.DataFrame([{**row, "percent": 50.0, "reportable": True, "reason": None}])
+    >>> len(moved_values(one, one)), len(moved_values(one, one.assign(count=6, percent=60.0)))
+    (0, 1)
+    """
+    both = before[_KEY + _VALUES].merge(after[_KEY + _VALUES], on=_KEY, how="outer", suffixes=("_before", "_after"))
+    differs = both["sample_id"].isna()
+    for name in _VALUES:
+        old, new = both[f"{name}_before"], both[f"{name}_after"]
+        same = (old == new).fillna(False).astype(bool) | (old.isna() & new.isna())
+        differs = differs | ~same
+    return both[differs.astype(bool)].sort_values(_KEY).reset_index(drop=True)

@@ -1,0 +1,207 @@
+"""What a run has to do: the study read, its files digested, each with the key of what its result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.gates import GATE_METHODS, gate_method
+from immunomon.cytometry.model.fcs import Reading
+from immunomon.cytometry.model.noise import NoiseBook
+from immunomon.cytometry.model.placement import WithControls
+from immunomon.files import InputChanged, NotARegularFile
+from immunomon.runs.provenance import code_digest, digest_of, file_digest
+from immunomon.runs.single import Compensation
+from immunomon.study.model.overrides import Override
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy, Population
+from immunomon.study.model.study import Sample, Study
+from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.samples import load_samples
+from immunomon.study.specs.strategy import load_strategy
+from immunomon.study.specs.study import load_study
+from immunomon.yamlfile import digests_of_what_is_read
+
+__all__ = ["Plan", "Task", "make_plan", "shown_input", "shown_inputs"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One FCS file: what to gate it with, its bytes' digest (None: unreadable), and the key of its result.
+
+    dropped: who left it out and why; None if nobody did.
+    """
+
+    sample: Sample
+    path: Path
+    sha256: str | None
+    problem: str | None
+    strategy: str | None
+    key: str
+    dropped: str | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read: as a person decided, and with the bytes that were digested, no others."""
+        return replace(self.sample.reading, sha256=self.sha256)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole study ready to run.
+
+    own_keys: of each sample, the key of what it alone brings, before other samples and persons had a say; look_keys: of
+    its first look, with what persons and its panel's noise say of it. books:
+    panel -> what its files show of their noise, once they were looked at.
+    """
+
+    study: Study
+    study_file: Path
+    panels: Mapping[str, Panel]
+    strategies: Mapping[str, GatingStrategy]
+    compensation: Compensation
+    tasks: tuple[Task, ...]
+    inputs: Mapping[str, str]
+    overrides: tuple[Override, ...] = ()
+    own_keys: Mapping[str, str] = field(default_factory=dict)
+    look_keys: Mapping[str, str] = field(default_factory=dict)
+    books: Mapping[str, NoiseBook] = field(default_factory=dict)
+
+    def with_problems(self, problems: Mapping[str, str]) -> Plan:
+        """Return the plan with what was found to be wrong with files since it was made: sample id -> problem."""
+        tasks = (replace(task, problem=task.problem or problems.get(task.sample.id)) for task in self.tasks)
+        return replace(self, tasks=tuple(tasks)) if problems else self
+
+    @property
+    def samples_folder(self) -> Path:
+        """The folder that the sample list's paths start from."""
+        return (self.study.folder / self.study.samples_file).parent
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything that the run's tables depend on; where the study lies is not among it."""
+        return digest_of(
+            replace(self.study, folder=Path(), accepted=()),
+            [(task.sample, task.key, task.dropped) for task in self.tasks],
+            [one.to_dict() for one in self.overrides],
+        )
+
+
+def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Plan:
+    """Return what is to be done for a study: its folder or its ``study.yaml``.
+
+    progress: called with files digested and all files. Raises BadSpec with every problem of the YAML and CSV files; a
+    missing or unreadable FCS file is not one of them: it will be in the tables as failed.
+    """
+    study_file = study_path / "study.yaml" if study_path.is_dir() else study_path
+    with digests_of_what_is_read() as texts:
+        study, samples, panels, strategies, compensation = _texts(study_file)
+    folder = (study.folder / study.samples_file).parent
+    digests = _digests([folder / sample.file for sample in samples], jobs, progress)
+    tasks = tuple(
+        _task(sample, folder / sample.file, found, study=study, panels=panels, strategies=strategies, how=compensation)
+        for sample, found in zip(samples, digests, strict=True)
+    )
+    inputs = shown_inputs(texts, study.folder)
+    tasks = _with_controls(tasks, strategies)
+    return Plan(study, study_file, panels, strategies, compensation, tasks, inputs)
+
+
+def _texts(
+    study_file: Path,
+) -> tuple[Study, Sequence[Sample], dict[str, Panel], dict[str, GatingStrategy], Compensation]:
+    """Return a study, its sample list, panels and strategies by name, and its matrix; raises BadSpec."""
+    study = load_study(study_file)
+    samples = load_samples(study.folder / study.samples_file, study)
+    panel_files = {use.panel: find_panel(use.panel, study.folder) for use in study.panels}
+    panels = {name: load_panel(path) for name, path in panel_files.items()}
+    strategy_files = {use.strategy: find_strategy(use.strategy, study.folder) for use in study.panels}
+    strategies = {
+        use.strategy: load_strategy(strategy_files[use.strategy], methods=GATE_METHODS, panel=panels[use.panel])
+        for use in study.panels
+    }
+    return study, samples, panels, strategies, _compensation(study, panels.values())
+
+
+def _with_controls(tasks: tuple[Task, ...], strategies: Mapping[str, GatingStrategy]) -> tuple[Task, ...]:
+    """Return the tasks, keyed by the control tubes of their panel too where a gate looks at those."""
+    looks = {name for name, strategy in strategies.items() if any(map(_looks_at_controls, strategy))}
+    tubes: dict[str, list[tuple[str, str | None, Reading]]] = {}
+    for task in tasks:
+        if task.sample.role.is_control:
+            tubes.setdefault(task.sample.panel, []).append((task.sample.id, task.sha256, task.sample.reading))
+    return tuple(
+        replace(task, key=digest_of(task.key, tubes.get(task.sample.panel, []))) if task.strategy in looks else task
+        for task in tasks
+    )
+
+
+def _looks_at_controls(population: Population) -> bool:
+    return isinstance(gate_method(population.gate), WithControls)
+
+
+def shown_input(path: Path, folder: Path) -> str:
+    """Return what an input is called in the record of a run: its path in the study's folder, or ``shipped:``."""
+    # Paths of this machine say nothing elsewhere: what is not in the study is shipped, and named by its folder.
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return f"shipped:{path.parent.name}/{path.name}"
+
+
+def shown_inputs(digests: Mapping[Path, str], folder: Path) -> dict[str, str]:
+    """Return the digests of what was read, each by what the file is called in a record."""
+    return {shown_input(path, folder): digest for path, digest in digests.items()}
+
+
+def _compensation(study: Study, panels: Iterable[Panel]) -> Compensation:
+    declared = study.compensation
+    if declared.source == "matrix" and declared.path is not None:
+        return Compensation(from_file=False, matrix=read_matrix_csv(study.folder / declared.path, panels))
+    is_own = declared.source == "file"
+    return Compensation(from_file=is_own, needed=is_own)
+
+
+def _digests(
+    paths: Sequence[Path], jobs: int, progress: Callable[[int, int], None] | None
+) -> list[tuple[str | None, str | None]]:
+    def digest(path: Path) -> tuple[str | None, str | None]:
+        try:
+            return file_digest(path), None
+        except FileNotFoundError:
+            return None, f"{path}: there is no such file; check the name in the sample list"
+        except NotARegularFile as error:
+            return None, f"{path}: it is {error.strerror}; name the FCS file itself in the sample list"
+        except InputChanged as error:
+            return None, f"{path}: it {error.strerror}; wait until it is written to its end, then run again"
+        except OSError as error:
+            return None, f"{path}: it cannot be read ({error.strerror or error})"
+
+    found = []
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        for number, result in enumerate(pool.map(digest, paths), start=1):
+            found.append(result)
+            if progress:
+                progress(number, len(paths))
+    return found
+
+
+def _task(
+    sample: Sample,
+    path: Path,
+    found: tuple[str | None, str | None],
+    *,
+    study: Study,
+    panels: Mapping[str, Panel],
+    strategies: Mapping[str, GatingStrategy],
+    how: Compensation,
+) -> Task:
+    sha256, problem = found
+    strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
+    parts = (panels[sample.panel], strategies[strategy], how, study.quality) if strategy else ()
+    key = digest_of(code_digest(), sha256, sample.reading, *parts)
+    return Task(sample, path, sha256, problem, strategy, key)

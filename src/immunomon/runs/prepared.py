@@ -1,0 +1,198 @@
+"""One file made ready for its gates: read, its channels named, compensated, on its display scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
+from immunomon.cytometry.model.events import ChannelKind, EventTable
+from immunomon.cytometry.model.fcs import AS_JUDGED, FcsHeader, Reading
+from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
+from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook, NoisyScales
+from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.trust import Doubt
+from immunomon.cytometry.steps.compensate import compensate
+from immunomon.cytometry.steps.gate import axes_of
+from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
+from immunomon.cytometry.steps.transform import resolve_scales, transform
+from immunomon.cytometry.steps.ungateable import Sifted, sift
+from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
+
+__all__ = [
+    "FROM_FILE",
+    "NO_MATRIX",
+    "Compensation",
+    "Prepared",
+    "is_stained",
+    "noise_of_file",
+    "prepare",
+    "read_compensated",
+]
+
+
+@dataclass(frozen=True)
+class Compensation:
+    """Which spillover matrix to use: the file's own, or this one (None: none).
+
+    needed: whether a file without a matrix of its own is refused, because nobody said that it needs none.
+    """
+
+    from_file: bool = True
+    matrix: SpilloverMatrix | None = None
+    needed: bool = False
+
+    def of(self, header: FcsHeader) -> SpilloverMatrix | None:
+        """Return the matrix for a file.
+
+        Raises BadSpillover if it is malformed, is not for this file's detectors, or is missing and needed.
+        """
+        if not self.from_file:
+            return None if self.matrix is None else self._fitted(self.matrix, header)
+        matrix = spillover_of(header)
+        if matrix is None and self.needed and is_stained(header):
+            raise BadSpillover(
+                f"{header.path}: the file has no spillover matrix of its own, so it cannot be compensated; give one "
+                "('compensation: source: matrix, path: MATRIX.csv') or declare that none is needed ('source: none')"
+            )
+        return matrix
+
+    @staticmethod
+    def _fitted(matrix: SpilloverMatrix, header: FcsHeader) -> SpilloverMatrix:
+        try:
+            return fitted_to(matrix, header.channels)
+        except BadSpillover as error:
+            raise BadSpillover(f"{header.path}: {error}") from error
+
+
+def is_stained(header: FcsHeader) -> bool:
+    """Say whether a file has several fluorescence channels, so that one can spill into another."""
+    return sum(channel.kind is ChannelKind.FLUORESCENCE for channel in header.channels) > 1
+
+
+FROM_FILE = Compensation()
+NO_MATRIX = "not compensated: the file has no spillover matrix of its own; give one, or say that none is needed"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A file made ready: its header, raw events under the panel's names, the matrix, and what gates are placed on.
+
+    markers: those whose medians are measured; compensated: the axes and markers; display: the axes on their scales;
+    sifted: which events are numbers, and which detectors show nothing.
+    """
+
+    header: FcsHeader
+    raw: EventTable
+    spillover: SpilloverMatrix | None
+    markers: Sequence[str]
+    compensated: EventTable
+    scales: NoisyScales
+    display: EventTable
+    sifted: Sifted
+
+
+def _read(path: Path, reading: Reading, panel: Panel | None) -> tuple[FcsHeader, EventTable]:
+    """Return a file's header, with what the panel knows of its channels, and its raw events."""
+    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
+    return panel.known_in(header) if panel else header, raw
+
+
+def read_compensated(
+    path: Path, axes: Sequence[str], reading: Reading = AS_JUDGED, *, panel: Panel, compensation: Compensation
+) -> EventTable:
+    """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
+    header, raw = _read(path, reading, panel)
+    events = raw.labelled(panel.label_file(header))
+    return compensate(events, compensation.of(header), wanted=list(axes))
+
+
+def prepare(
+    path: Path,
+    strategy: GatingStrategy,
+    *,
+    panel: Panel | None,
+    compensation: Compensation,
+    reading: Reading,
+    book: NoiseBook | None,
+    fast: bool = True,
+) -> Prepared:
+    """Return one file read, compensated and transformed; raises what ``analyse`` raises."""
+    header, raw = _read(path, reading, panel)
+    events, spillover, compensated = _compensated(path, header, raw, strategy, panel, compensation)
+    axes = axes_of(strategy)
+    if book is None:
+        book = book_of(compensated, [channel.name for channel in compensated.channels])
+    scales = resolve_scales(strategy, axes, compensated, book)
+    sifted = sift(events, compensated, axes)
+    stained = [*axes, *_markers(events, panel)] if panel else axes
+    doubts = (*sifted.doubts, *_doubts_of_matrix(header, events, spillover, stained, compensation))
+    sifted = replace(sifted, doubts=doubts)
+    # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
+    display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
+    return Prepared(header, events, spillover, _markers(events, panel), compensated, scales, display, sifted)
+
+
+def _compensated(
+    path: Path,
+    header: FcsHeader,
+    raw: EventTable,
+    strategy: GatingStrategy,
+    panel: Panel | None,
+    compensation: Compensation,
+) -> tuple[EventTable, SpilloverMatrix | None, EventTable]:
+    """Return the events under the panel's names, the matrix, and the axes and markers compensated."""
+    try:
+        events = raw.labelled(panel.label_file(header)) if panel else raw
+        axes = axes_of(strategy)
+        missing = [axis for axis in axes if not events.has(axis)]
+        if missing:
+            events.index(missing[0])  # raises with the nearest name
+        spillover = compensation.of(header)
+        return events, spillover, compensate(events, spillover, wanted=[*axes, *_markers(events, panel)])
+    except (UnknownChannel, AmbiguousChannel) as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+def _doubts_of_matrix(
+    header: FcsHeader,
+    events: EventTable,
+    spillover: SpilloverMatrix | None,
+    stained: Sequence[str],
+    compensation: Compensation,
+) -> Iterator[Doubt]:
+    """Yield what should be said of the matrix in use; stained: the axes and markers that it should compensate."""
+    channels = (events.channels[events.index(name)] for name in dict.fromkeys(stained) if events.has(name))
+    fluorescent = ((c.detector, c.marker) for c in channels if c.kind is ChannelKind.FLUORESCENCE)
+    if lacking := lacking_in(spillover, fluorescent):
+        yield Doubt("partly_compensated", "", lacking)
+    if compensation.from_file and (several := differing_matrices(header)):
+        yield Doubt("several_matrices", "", several)
+
+
+def noise_of_file(
+    path: Path,
+    strategy: GatingStrategy,
+    *,
+    panel: Panel | None = None,
+    compensation: Compensation = FROM_FILE,
+    reading: Reading = AS_JUDGED,
+) -> tuple[ChannelNoise, ...]:
+    """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
+    header, raw = _read(path, reading, panel)
+    some = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
+    compensated = _compensated(path, header, some, strategy, panel, compensation)[2]
+    return measure_noise(compensated, [channel.name for channel in compensated.channels])
+
+
+def _markers(events: EventTable, panel: Panel | None) -> Sequence[str]:
+    if panel is not None:
+        return [marker.name for marker in panel.markers]
+    fluorescence = [c for c in events.channels if c.kind is ChannelKind.FLUORESCENCE]
+    names = [replace(channel).name for channel in fluorescence]
+    return [c.name if names.count(c.name) == 1 else c.detector for c in fluorescence]

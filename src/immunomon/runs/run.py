@@ -1,0 +1,253 @@
+"""Run a study: every file through the steps, once; then the tables, from what is in the run folder."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from immunomon.cytometry.model.measured import Measured, SampleResult
+from immunomon.cytometry.model.populations import DOUBTS, TABLES
+from immunomon.cytometry.steps.acquisition_table import grade
+from immunomon.cytometry.steps.compare import compare
+from immunomon.cytometry.steps.cross_check import cross_check
+from immunomon.cytometry.steps.levey_jennings import chart
+from immunomon.cytometry.steps.responses import respond
+from immunomon.cytometry.steps.result_tables import tabulate
+from immunomon.cytometry.steps.summarise import summarise
+from immunomon.files import remove_leftovers
+from immunomon.runs.accounting import Accounted
+from immunomon.runs.audit import user_name
+from immunomon.runs.declared_scales import scale_warnings
+from immunomon.runs.doubted import account_of_doubts
+from immunomon.runs.folder import RUN_FORMAT, RunFolder
+from immunomon.runs.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
+from immunomon.runs.jobs import default_jobs, each
+from immunomon.runs.keeping import set_aside_changed, set_aside_left_over
+from immunomon.runs.lock import Reason
+from immunomon.runs.overriding import accepted, moved_gates, overridden, read_overrides
+from immunomon.runs.plan import Plan, Task, make_plan, shown_inputs
+from immunomon.runs.provenance import environment, file_digest
+from immunomon.runs.scaling import scales_record, with_scales
+from immunomon.runs.settling import look_first, needs_first_look, settled_tasks
+from immunomon.study.model.quality import Quality
+from immunomon.yamlfile import digests_of_what_is_read
+
+__all__ = ["RunSummary", "default_jobs", "run_study"]
+
+Progress = Callable[[str, int, int, int], None]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run ended: how many files were gated now, kept from before, kept as controls, and failed.
+
+    changed: samples whose kept results were not as the last run sealed them, and were made anew. doubts: what the
+    values rest on, in numbers, a line each. warnings: where declared scales do not fit the files.
+    """
+
+    folder: Path
+    gated: int
+    kept: int
+    controls: int
+    failed: tuple[tuple[str, str], ...]
+    changed: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether no file failed."""
+        return not self.failed
+
+
+def run_study(
+    study: Path,
+    out: Path | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    why: Reason | None = None,
+) -> RunSummary:
+    """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
+
+    progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
+    for what reason. A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done
+    again; a run that was stopped goes on where it was. A file that fails has no value, and no say in gates that it
+    would share. Raises BadSpec for problems in the study's YAML and CSV files, RunFolderInUse if another run is writing
+    the folder, RunLocked if the run was locked and would change.
+    """
+    workers = jobs or default_jobs()
+    say = progress or (lambda *_: None)
+    started = _now()
+    plan = make_plan(study, jobs=workers, progress=lambda done, total: say("reading", done, total, 0))
+    folder = RunFolder(out if out is not None else plan.study.folder / "run")
+    own_keys = {task.sample.id: task.key for task in plan.tasks}
+    with folder.locked():
+        remove_leftovers(folder.root.rglob(".*.tmp"))
+        changed = set_aside_changed(folder)
+        plan = with_scales(replace(_overridden(plan), own_keys=own_keys), folder, workers=workers, say=say)
+        plan, settled = _settled(plan, folder, workers, say)
+        with Accounted(folder, plan, why or Reason("", user_name())) as account:
+            account.refuse_if_locked(given=why is not None)
+            account.made_anew(changed)
+            summary = _run(plan, settled, folder, workers, say, started)
+            return replace(summary, changed=changed)
+
+
+def _run(
+    plan: Plan, settled: SettledBySample, folder: RunFolder, workers: int, say: Progress, started: str
+) -> RunSummary:
+    wanted = [task for task in plan.tasks if task.strategy and not task.dropped]
+    before = {task.sample.id for task in wanted if is_done(folder, task)}
+    todo = [task for task in wanted if task.sample.id not in before]
+    bench = Bench(plan, folder, control_shelf(plan), settled)
+    each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
+    plan = plan.with_problems(bench.shelf.changed)
+    results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
+    set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
+    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
+    failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
+    gated = len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed))
+    controls = sum(1 for result in results if result.status == "control")
+    manifest = {**_manifest(plan, results, started), "tables": digests}
+    folder.write_json(folder.manifest, manifest, indent=1)
+    doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
+    warnings = tuple(manifest["warnings"])
+    return RunSummary(folder.root, gated, len(before), controls, failed, doubts=doubts, warnings=warnings)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _overridden(plan: Plan) -> Plan:
+    """Return the plan with what persons decided on single samples."""
+    with digests_of_what_is_read() as texts:
+        found = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
+    read = shown_inputs(texts, plan.study.folder)
+    return replace(plan, overrides=found, tasks=overridden(plan.tasks, found), inputs={**plan.inputs, **read})
+
+
+def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tuple[Plan, SettledBySample]:
+    """Take the first look at files that share gates; return the plan with what its results now depend on."""
+    moved = moved_gates(plan)
+    shared = [task for task in plan.tasks if needs_first_look(plan, task)]
+    if not shared:
+        return plan, moved
+    shelf = control_shelf(plan)
+    changed: dict[str, str] = {}
+    each(
+        shared,
+        lambda task: look_first(plan, task, folder, shelf=shelf, changed=changed),
+        workers=workers,
+        say=lambda *counts: say("looking", *counts),
+    )
+    plan = plan.with_problems(changed | shelf.changed)
+    tasks, settled = settled_tasks(plan, folder)
+    names = {*settled, *moved}
+    return replace(plan, tasks=tasks), {name: {**settled.get(name, {}), **moved.get(name, {})} for name in names}
+
+
+def _result(task: Task, folder: RunFolder) -> SampleResult:
+    sample = task.sample
+    if task.strategy is None:
+        status = "failed" if task.problem else "control"
+        problem = without_folder(task.problem, task) if task.problem else None
+        return SampleResult(sample, status, task.sha256, reason=problem)
+    if task.dropped:
+        return SampleResult(sample, "dropped", task.sha256, task.strategy, task.dropped)
+    data = folder.read_sample(sample.id, task.key)
+    if data is None or data["status"] != "gated":
+        reason = "its result is missing" if data is None else data["reason"]
+        return SampleResult(sample, "failed", task.sha256, task.strategy, reason)
+    measured = Measured.from_dict(data["measured"])
+    events = (data.get("quality") or {}).get("events", measured.events)  # of the file; some may have been left out
+    return SampleResult(sample, "gated", task.sha256, task.strategy, None, measured, events)
+
+
+def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> dict[str, Quality]:
+    """Return the quality of every gated sample's acquisition, by sample."""
+    keys = {task.sample.id: task.key for task in plan.tasks}
+    gated = [result.sample.id for result in results if result.status == "gated"]
+    stored = {name: folder.read_sample(name, keys[name]) for name in gated}
+    return {
+        name: accepted(Quality.from_dict(data["quality"]), plan.overrides, name)
+        for name, data in stored.items()
+        if data and data.get("quality")
+    }
+
+
+def _write_tables(
+    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, say: Progress
+) -> dict[str, str]:
+    """Write all tables; return the digest of each, by which the manifest knows them."""
+    names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
+    tables = tabulate(results, plan.strategies, plan.study.reportability, qualities=qualities)
+    tables["quality"] = grade([result.sample for result in results], qualities)
+    tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
+    tables["summary"] = summarise(tables["changes"], plan.study)
+    tables["responses"] = respond(tables["frequencies"], tables["samples"])
+    tables["steadiness"] = chart(
+        tables["samples"], tables["populations"], tables["medians"], settings=plan.study.steadiness
+    )
+    for number, name in enumerate(names, start=1):
+        folder.write_table(name, tables[name])
+        say("tables", number, len(names), 0)
+    return {name: file_digest(folder.table_file(name, ".parquet")) for name in names}
+
+
+def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str, Any]:
+    return {
+        "format": RUN_FORMAT,
+        "digest": plan.digest,
+        "version": environment()["software"]["version"],
+        "started_utc": started,
+        "finished_utc": _now(),
+        **environment(),
+        "parameters": {
+            "compensation": plan.study.compensation.source,
+            "reportability": asdict(plan.study.reportability),
+            "quality": asdict(plan.study.quality),
+        },
+        "study": dict(_study(plan)),
+        "samples_file": plan.study.samples_file.as_posix(),
+        "inputs": dict(plan.inputs),
+        "scales": scales_record(plan),
+        "warnings": scale_warnings(plan),
+        "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},
+        "reported": {use.panel: list(plan.strategies[use.strategy].denominators) for use in plan.study.panels},
+        "files": [
+            {
+                "sample_id": result.sample.id,
+                "file": result.sample.file.as_posix(),
+                "sha256": result.sha256,
+                "status": result.status,
+                "reason": result.reason,
+                "data_set": task.sample.data_set,
+                "data_offset": task.sample.data_offset,
+                "key": task.key,
+                "own_key": plan.own_keys.get(task.sample.id, task.key),
+                "look_key": plan.look_keys.get(task.sample.id, task.key),
+            }
+            for task, result in zip(plan.tasks, results, strict=True)
+        ],
+    }
+
+
+def _study(plan: Plan) -> Iterator[tuple[str, Any]]:
+    study = plan.study
+    yield "name", study.name
+    yield "title", study.title
+    yield "site", study.site
+    yield "country", study.country
+    yield "dose_groups", [asdict(group) for group in study.dose_groups]
+    yield "cohorts", [asdict(cohort) for cohort in study.cohorts]
+    for_json = [asdict(subject) for subject in study.subjects]
+    for subject in for_json:
+        subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
+    yield "subjects", for_json
+    yield "visits", [asdict(visit) for visit in study.visits]
+    yield "panels", [asdict(use) for use in study.panels]

@@ -1,0 +1,220 @@
+"""Panels: which marker is on which detector, by which fluorochrome."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import combinations
+
+from immunomon.cytometry.model.events import Channel, kind_of
+from immunomon.cytometry.model.fcs import FcsHeader, unmangled
+from immunomon.cytometry.model.panel_channels import MatchedChannels, match_channels, missing_remedy
+from immunomon.errors import UnknownChannel, nearest
+
+__all__ = ["Marker", "MarkerKind", "Panel"]
+
+
+class MarkerKind(StrEnum):
+    """What a marker is for."""
+
+    TYPE = "type"
+    STATE = "state"
+    VIABILITY = "viability"
+    DUMP = "dump"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """One stained marker of a panel: its detector ($PnN), fluorochrome and other spellings of its name ($PnS)."""
+
+    name: str
+    detector: str
+    fluorochrome: str
+    kind: MarkerKind = MarkerKind.TYPE
+    fmo: bool = False
+    aliases: tuple[str, ...] = ()
+
+    def answers_to(self, name: str) -> bool:
+        """Say whether a name is this marker's, whatever its case, spaces, hyphens and underscores.
+
+        >>> Marker("HLA-DR", "V500-A", "V500", aliases=("HLADR",)).answers_to("hla dr")
+        True
+        """
+        return plain(name) in {plain(known) for known in (self.name, *self.aliases)}
+
+    def may_be_on(self, channel: Channel) -> bool:
+        """Say whether a file's channel can carry this marker: by name or alias, alone or with its dye, or unnamed.
+
+        >>> cd25 = Marker("CD25", "PE-A", "PE")
+        >>> [cd25.may_be_on(Channel("PE-A", name)) for name in ("", "CD25 PE", "CD56")]
+        [True, True, False]
+        """
+        if not channel.marker or self.answers_to(channel.marker):
+            return True
+        found = plain(channel.marker)
+        dyes = (plain(self.fluorochrome), plain(self.detector))
+        names = [plain(name) for name in (self.name, *self.aliases)]
+        return any(found in (name + dye, dye + name) for name in names for dye in dyes)
+
+
+def plain(name: str) -> str:
+    """Return a marker name without case, spaces, hyphens and underscores, however its letters were stored.
+
+    >>> plain("HLA-DR "), plain("TCR-Î³Î´") == plain("TCR γδ")
+    ('hladr', True)
+    """
+    letters = unicodedata.normalize("NFKC", unmangled(name)).casefold()
+    return "".join(letter for letter in letters if letter not in " -_")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A named set of markers, with the scatter and time channels that go with them.
+
+    aliases: other names of its detectors, scatter and time channels in FCS files ($PnN).
+    """
+
+    name: str
+    label: str
+    markers: tuple[Marker, ...]
+    scatter: tuple[str, ...] = ()
+    time: str | None = None
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """The detectors of the stained markers, in the panel's order."""
+        return tuple(marker.detector for marker in self.markers)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name an axis of a strategy may use: markers, then scatter, then time."""
+        return (*(marker.name for marker in self.markers), *self.scatter, *([self.time] if self.time else []))
+
+    def marker(self, name: str) -> Marker:
+        """Return a marker by its name or an alias; raises UnknownChannel with the nearest name.
+
+        >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),)).marker("cd25").detector
+        'PE-A'
+        """
+        for marker in self.markers:
+            if marker.answers_to(name):
+                return marker
+        remedy = nearest(name, [marker.name for marker in self.markers])
+        raise UnknownChannel(f"panel {self.name}: no marker '{name}'; {remedy}")
+
+    def has(self, axis: str) -> bool:
+        """Say whether an axis of a strategy is in this panel: a marker, a detector, scatter or time, in any case.
+
+        >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),), scatter=("FSC-A",)).has("cd25")
+        True
+        """
+        return axis.casefold() in {name.casefold() for name in (*self.names, *self.detectors)}
+
+    def label_channels(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """Return a file's channels with the panel's marker names on them, matched by detector.
+
+        A fluorescence channel of a detector that the panel does not use keeps its own name. Raises UnknownChannel if a
+        detector of the panel is missing in the file, or carries another marker there: it is another tube.
+
+        >>> panel = Panel("p", "P", (Marker("CD25", "PE-A", "PE"),))
+        >>> panel.label_channels([Channel("PE-A", "cd25 PE")])[0].marker
+        'CD25'
+        """
+        matched = self.matched(channels)
+        missing = [marker for marker in self.markers if marker.detector not in matched.detectors]
+        if missing:
+            named = ", ".join(f"{marker.detector} ({marker.name})" for marker in missing)
+            detectors = [channel.detector for channel in channels]
+            have = ", ".join(sorted(name for name in detectors if kind_of(name) == "fluorescence"))
+            remedy = missing_remedy([marker.detector for marker in missing], matched, detectors)
+            remedy = remedy or "correct the panel's detectors"
+            raise UnknownChannel(f"panel {self.name}: the file has no detector {named}; it has {have}: {remedy}")
+        self._refuse_another_tube(channels, matched)
+        by_detector = {matched.detectors[marker.detector]: marker.name for marker in self.markers}
+        return tuple(replace(c, marker=by_detector.get(c.detector, c.marker)) for c in self.aliased(channels))
+
+    def matched(self, channels: Sequence[Channel]) -> MatchedChannels:
+        """Return which of a file's detectors are those that this panel names: stained, scatter and time.
+
+        >>> panel = Panel("p", "P", (Marker("CD25", "PE-A", "PE"),), scatter=("FSC-A",), aliases={"PE-A": ("YG1-A",)})
+        >>> panel.matched([Channel("fsc-a"), Channel("YG1-A")]).detectors
+        {'PE-A': 'YG1-A', 'FSC-A': 'fsc-a'}
+        """
+        names = (*self.detectors, *self.scatter, *([self.time] if self.time else []))
+        return match_channels(names, self.aliases, [channel.detector for channel in channels])
+
+    def aliased(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
+        """Return a file's channels, those that have another name in this panel under that name, too."""
+        own = {detector: name for name, detector in self.matched(channels).detectors.items() if name != detector}
+        return tuple(
+            replace(channel, aliases=(own[channel.detector],)) if channel.detector in own else channel
+            for channel in channels
+        )
+
+    def known_in(self, header: FcsHeader) -> FcsHeader:
+        """Return a file's header with this panel's names beside the file's own, and what was matched so."""
+        notes = self.matched(header.channels).notes
+        return replace(header, channels=self.aliased(header.channels), deviations=(*header.deviations, *notes))
+
+    def label_file(self, header: FcsHeader) -> tuple[Channel, ...]:
+        """Return a file's channels as ``label_channels``; where another of its data sets fits the panel, that is said.
+
+        >>> from pathlib import Path
+        >>> panel = Panel("p", "P", (Marker("CD4", "FL1", "FITC"),))
+        >>> sets = {2: (Channel("FL1"),)}
+        >>> panel.label_file(FcsHeader(Path("a.lmd"), "2.0", {}, (Channel("FL1 Log"),), 5, other_sets=sets))
+        Traceback (most recent call last):
+            ...
+        immunomon.errors.UnknownChannel: ...data set 1 is read, and data set 2 fits the panel: ...
+        """
+        try:
+            return self.label_channels(header.channels)
+        except UnknownChannel as error:
+            fitting = self.fitting_set(header)
+            if not fitting:
+                raise
+            raise UnknownChannel(f"{str(error).partition(': correct the panel')[0]}; {fitting}") from error
+
+    def fitting_set(self, header: FcsHeader) -> str:
+        """Return what to do where not the data set that was read but another one has this panel's channels, else ''."""
+        for number, channels in header.other_sets.items():
+            try:
+                self.label_channels(channels)
+            except UnknownChannel:
+                continue
+            what = f"data set {header.data_set} is read, and data set {number} fits the panel"
+            return f"{what}: read it with --data-set {number}, or in a study by the column data_set of samples.csv"
+        return ""
+
+    def swapped(self, carried: Mapping[str, Channel]) -> str:
+        """Return which two detectors carry each other's markers, '' if none do; carried: the file's, by the panel's.
+
+        >>> panel = Panel("p", "P", (Marker("CD3", "FITC-A", "FITC"), Marker("CD4", "PE-A", "PE")))
+        >>> panel.swapped({"FITC-A": Channel("FITC-A", "CD4"), "PE-A": Channel("PE-A", "CD3")})
+        'the markers of FITC-A and PE-A are swapped'
+        """
+        named = [marker for marker in self.markers if marker.detector in carried and carried[marker.detector].marker]
+        pairs = (
+            (one.detector, other.detector)
+            for one, other in combinations(named, 2)
+            if one.answers_to(carried[other.detector].marker) and other.answers_to(carried[one.detector].marker)
+        )
+        return ", ".join(f"the markers of {one} and {other} are swapped" for one, other in pairs)
+
+    def _refuse_another_tube(self, channels: Sequence[Channel], matched: MatchedChannels) -> None:
+        by_name = {channel.detector: channel for channel in channels}
+        carried = {marker.detector: by_name[matched.detectors[marker.detector]] for marker in self.markers}
+        wrong = [
+            f"{marker.detector} carries '{carried[marker.detector].marker}' instead of '{marker.name}'"
+            for marker in self.markers
+            if not marker.may_be_on(carried[marker.detector])
+        ]
+        if wrong:
+            swapped = self.swapped(carried)
+            remedy = "name the right panel, or add the spelling to the panel's aliases"
+            if swapped:
+                remedy = f"{swapped}: correct the panel, or the names in the file"
+            raise UnknownChannel(f"it is no tube of panel {self.name}: {', '.join(wrong[:4])}; {remedy}")

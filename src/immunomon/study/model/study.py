@@ -1,0 +1,278 @@
+"""The study as data: dose groups, cohorts, subjects, visits, specimens and files. No dose or visit lives in code."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from immunomon.cytometry.model.fcs import DataOffset, Reading
+from immunomon.cytometry.model.normalisation import Normalisation
+from immunomon.cytometry.model.steadiness import Steadiness
+from immunomon.cytometry.model.trust import DOUBTS
+from immunomon.errors import UnknownName, nearest
+from immunomon.study.model.accepted import AcceptedDifference
+from immunomon.study.model.endpoints import AssessmentRules
+from immunomon.study.model.fluorochromes import names_unstained
+from immunomon.study.model.identifiers import Identifiers
+from immunomon.study.model.quality import QualityLimits
+
+__all__ = [
+    "Cohort",
+    "CompensationSource",
+    "DoseGroup",
+    "PanelUse",
+    "Reportability",
+    "Role",
+    "RoleKind",
+    "Sample",
+    "Study",
+    "Subject",
+    "Visit",
+    "study_day",
+]
+
+
+@dataclass(frozen=True)
+class DoseGroup:
+    """A dose: cells per kilogram of body weight, on which study days."""
+
+    name: str
+    cells_per_kg: float
+    infusion_days: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Patients entered together at one dose."""
+
+    name: str
+    dose_group: str
+    planned_subjects: int
+    expansion: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A patient: dose group, sex, infusion dates, and what is known beforehand (prior rituximab, splenectomy, ...)."""
+
+    id: str
+    dose_group: str
+    cohort: str | None = None
+    sex: str = "U"
+    infusion_dates: tuple[datetime.date, ...] = ()
+    flags: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A planned visit: its study day, and the first and last study day that still count as it."""
+
+    label: str
+    planned_day: int
+    window_days: tuple[int, int] | None = None
+    baseline: bool = False
+
+
+class RoleKind(StrEnum):
+    """What a tube is for."""
+
+    SAMPLE = "sample"
+    FMO = "fmo"
+    UNSTIMULATED = "unstimulated"
+    ISOTYPE = "isotype"
+    SINGLE_STAIN = "single-stain"
+    UNSTAINED = "unstained"
+    BRIDGE = "bridge"
+
+
+def _remedy(word: str, known: Sequence[str]) -> str:
+    return "did you mean 'unstained'?" if names_unstained(word, {}) else nearest(word, known)
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a tube is for, with the marker or fluorochrome it is about.
+
+    >>> Role.parse("fmo:CD25")
+    Role(kind=<RoleKind.FMO: 'fmo'>, about='CD25')
+    >>> str(Role.parse("bridge"))
+    'bridge'
+    """
+
+    kind: RoleKind
+    about: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Role:
+        """Read ``sample``, ``fmo:MARKER``, ``single-stain:FLUOROCHROME`` ...; raises UnknownName otherwise."""
+        word, _, about = text.strip().partition(":")
+        known = [kind.value for kind in RoleKind]
+        if word not in known:
+            raise UnknownName(f"no role named '{word}'; {_remedy(word, known)}")
+        kind = RoleKind(word)
+        if (kind in {RoleKind.FMO, RoleKind.SINGLE_STAIN}) != bool(about.strip()):
+            wanted = {RoleKind.FMO: "fmo:MARKER", RoleKind.SINGLE_STAIN: "single-stain:FLUOROCHROME"}.get(kind, word)
+            raise UnknownName(f"role '{text}' is incomplete or has too much; write {wanted}")
+        if kind is RoleKind.SINGLE_STAIN and names_unstained(about, {}):
+            raise UnknownName(f"role '{text}' names no fluorochrome; write unstained")
+        return cls(kind, about.strip())
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.about}" if self.about else self.kind.value
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether a run gates such a tube (cells of a person, fully stained) or keeps it as a control."""
+        return self.kind in {RoleKind.SAMPLE, RoleKind.UNSTIMULATED, RoleKind.BRIDGE}
+
+    @property
+    def is_control(self) -> bool:
+        """Whether gates of other tubes may be placed on such a tube."""
+        return self.kind not in {RoleKind.SAMPLE, RoleKind.BRIDGE}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One FCS file of the study: whose, when, which panel, in which batch, with what is needed for absolute counts."""
+
+    file: Path
+    id: str
+    panel: str
+    role: Role
+    subject: str = ""
+    visit: str = ""
+    batch: str = ""
+    collection_date: datetime.date | None = None
+    lymphocytes_per_ul: float | None = None
+    beads_counted: float | None = None
+    beads_added: float | None = None
+    sample_volume_ul: float | None = None
+    data_set: int | None = None
+    data_offset: DataOffset | None = None
+    line: int | None = field(default=None, compare=False)
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read, as far as a person decided it; which bytes it must have is not in a sample list."""
+        return Reading(self.data_set, self.data_offset)
+
+
+@dataclass(frozen=True)
+class PanelUse:
+    """A panel in use, with the strategy its files are gated by."""
+
+    panel: str
+    strategy: str
+
+
+@dataclass(frozen=True)
+class CompensationSource:
+    """Where the spillover matrix comes from: each ``file``, one ``matrix`` (CSV), or ``none``."""
+
+    source: str = "file"
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Reportability:
+    """When a frequency may be reported: the limits, and those that single populations have of their own.
+
+    doubts: whether a value that rests on a doubtful gate is withheld or reported; accepted_doubts: codes of those that
+    withhold nothing in this study. parts_percent: what parts of a population that are measured in different tubes may
+    add up to without a remark, such as T, B and NK cells of lymphocytes.
+    """
+
+    min_parent_events: int = 100
+    lod_events: int = 20
+    lloq_events: int = 50
+    populations: Mapping[str, Reportability] = field(default_factory=dict)
+    doubts: Literal["withhold", "report"] = "withhold"
+    accepted_doubts: tuple[str, ...] = ()
+    parts_percent: tuple[float, float] = (85.0, 105.0)
+
+    def withholds(self, code: str) -> bool:
+        """Return whether a doubt withholds the values that rest on it; remarks never do.
+
+        >>> Reportability(accepted_doubts=("weak_stain",)).withholds("weak_stain")
+        False
+        """
+        return self.doubts == "withhold" and DOUBTS[code].withholds and code not in self.accepted_doubts
+
+    def of(self, population: str) -> Reportability:
+        """Return the limits that hold for a population.
+
+        >>> Reportability(populations={"rare": Reportability(lloq_events=20)}).of("rare").lloq_events
+        20
+        """
+        return self.populations.get(population, self)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole study: who, which doses, which visits, which panels, and the limits of what is reported."""
+
+    name: str
+    title: str
+    dose_groups: tuple[DoseGroup, ...]
+    cohorts: tuple[Cohort, ...]
+    subjects: tuple[Subject, ...]
+    visits: tuple[Visit, ...]
+    panels: tuple[PanelUse, ...]
+    reportability: Reportability = Reportability()
+    compensation: CompensationSource = CompensationSource()
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    steadiness: Steadiness = field(default_factory=Steadiness)
+    normalisation: Normalisation | None = None
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    assessments: AssessmentRules = field(default_factory=AssessmentRules)
+    accepted: tuple[AcceptedDifference, ...] = ()
+    site: str | None = None
+    country: str | None = None
+    samples_file: Path = Path("samples.csv")
+    folder: Path = Path()
+
+    def subject(self, subject_id: str) -> Subject:
+        """Return a subject by id; raises UnknownName with the nearest id."""
+        for subject in self.subjects:
+            if subject.id == subject_id:
+                return subject
+        known = [subject.id for subject in self.subjects]
+        raise UnknownName(f"no subject '{subject_id}'; {nearest(subject_id, known)}")
+
+    def visit(self, label: str) -> Visit:
+        """Return a visit by label; raises UnknownName with the nearest label."""
+        for visit in self.visits:
+            if visit.label == label:
+                return visit
+        known = [visit.label for visit in self.visits]
+        raise UnknownName(f"no visit '{label}'; {nearest(label, known, in_order=True)}")
+
+    @property
+    def baseline(self) -> Visit:
+        """The visit that changes are counted from; raises UnknownName if none is marked."""
+        for visit in self.visits:
+            if visit.baseline:
+                return visit
+        raise UnknownName(f"study {self.name}: no visit is marked 'baseline: true'")
+
+    def strategy_of(self, panel: str) -> str:
+        """Return the name of the strategy a panel's files are gated by; raises UnknownName with the nearest."""
+        for use in self.panels:
+            if use.panel == panel:
+                return use.strategy
+        raise UnknownName(f"no panel '{panel}' in use; {nearest(panel, [use.panel for use in self.panels])}")
+
+
+def study_day(date: datetime.date, first_infusion: datetime.date) -> int:
+    """Return the study day of a date: the first infusion is Day 1, the day before it Day -1; there is no Day 0.
+
+    >>> first = datetime.date(2025, 1, 13)
+    >>> study_day(first, first), study_day(datetime.date(2025, 1, 12), first)
+    (1, -1)
+    """
+    days = (date - first_infusion).days
+    return days + 1 if days >= 0 else days

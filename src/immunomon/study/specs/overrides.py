@@ -1,0 +1,152 @@
+"""Override files: decisions of persons on single samples, each with who, when and why."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from immunomon.findings import DataPath, Findings
+from immunomon.shape import SpecModel, Text, shape
+from immunomon.study.model.overrides import Override
+from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.specs.gatecall import GateCall, Methods, check_gate, declaration_of
+from immunomon.yamlfile import read_yaml
+
+__all__ = ["SCHEMA", "OverrideSpec", "OverridesSpec", "load_overrides"]
+
+SCHEMA = "immunomon.overrides/1"
+
+# Sample -> the strategy it is gated with, None for a control.
+Strategies = Mapping[str, GatingStrategy | None]
+
+
+class OverrideSpec(SpecModel):
+    """A decision of a person on one sample."""
+
+    action: Literal["move-gate", "drop-sample", "accept-warning"] = Field(description="What is done.")
+    sample: Text = Field(description="The sample's id, as in the tables.")
+    population: Text | None = Field(None, description="move-gate: the population whose gate is moved.")
+    gate: GateCall | None = Field(None, description="move-gate: where it is put, by a method that declares borders.")
+    keep: Text | None = Field(None, description="move-gate: which region of that gate; if it has more than one.")
+    check: Text | None = Field(None, description="accept-warning: which quality check; all of them if left out.")
+    reason: Text = Field(description="Why.")
+    by: Text = Field(description="Who decided.")
+    when: AwareDatetime = Field(description="When, with the time zone: 2026-01-31T14:05:00Z.")
+
+
+class OverridesSpec(SpecModel):
+    """What persons decided on single samples of a study."""
+
+    declared_schema: Literal["immunomon.overrides/1"] = Field(
+        alias="schema", description="Format and version of this file."
+    )
+    overrides: list[OverrideSpec] = Field([], max_length=100_000, description="The decisions.")
+
+
+def load_overrides(path: Path, *, methods: Methods, samples: Strategies) -> tuple[Override, ...]:
+    """Read a file of overrides.
+
+    methods: the registered gate methods by name; samples: which there are, each with the strategy it is gated with.
+    Raises BadSpec with every problem found.
+
+    >>> load_overrides(Path("none/overrides.yaml"), methods={}, samples={})
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none/overrides.yaml: no such file; check the path
+    """
+    file = read_yaml(path)
+    shaped = shape(file, OverridesSpec)
+    found: list[Override] = []
+    targets: dict[str, int] = {}
+    for place, spec in shaped.items("overrides") if shaped else ():
+        one = _override(spec, place, methods, samples, file.findings)
+        if one is None:
+            continue
+        if one.target in targets:
+            what = f"the same decision is taken in overrides[{targets[one.target]}] already: {one.target}"
+            file.findings.add(place, what, "leave one of both; the audit trail keeps what was before")
+        targets.setdefault(one.target, int(str(place[-1])))
+        found.append(one)
+    file.findings.raise_any()
+    return tuple(found)
+
+
+def _override(
+    spec: OverrideSpec, place: DataPath, methods: Methods, samples: Strategies, findings: Findings
+) -> Override | None:
+    if spec.sample not in samples:
+        findings.unknown((*place, "sample"), "sample in the sample list", name=spec.sample, known=list(samples))
+        return None
+    for name in ("population", "gate", "keep"):
+        if spec.action != "move-gate" and getattr(spec, name) is not None:
+            findings.add((*place, name), f"'{spec.action}' moves no gate", "remove it, or write 'action: move-gate'")
+    if spec.check is not None and spec.action != "accept-warning":
+        findings.add((*place, "check"), f"'{spec.action}' accepts no warning", "remove it")
+    when = spec.when.astimezone(datetime.UTC)
+    plain = Override(spec.action, spec.sample, spec.by, when, spec.reason, check=spec.check or "")
+    if spec.action != "move-gate":
+        return plain
+    return _moved(spec, plain, place, methods, samples[spec.sample], findings)
+
+
+def _moved(
+    spec: OverrideSpec,
+    plain: Override,
+    place: DataPath,
+    methods: Methods,
+    strategy: GatingStrategy | None,
+    findings: Findings,
+) -> Override | None:
+    if strategy is None:
+        findings.add((*place, "sample"), "a control tube is not gated", "name a sample, or write 'action: drop-sample'")
+        return None
+    if spec.population is None or spec.gate is None:
+        findings.add(place, "a gate is moved: its population and its gate are needed", "add 'population:' and 'gate:'")
+        return None
+    if spec.population not in strategy.ids:
+        findings.unknown((*place, "population"), "population", name=spec.population, known=strategy.ids)
+        return None
+    keep = _region(spec, place, methods, strategy, findings)
+    if keep is None:
+        return None
+    gate = declaration_of(spec.gate)
+    return Override(plain.action, plain.sample, plain.by, plain.when, plain.reason, spec.population, gate, keep)
+
+
+def _region(
+    spec: OverrideSpec, place: DataPath, methods: Methods, strategy: GatingStrategy, findings: Findings
+) -> str | None:
+    path = (*place, "gate")
+    assert spec.gate is not None
+    assert spec.population is not None
+    method = check_gate(spec.gate, path, methods=methods, findings=findings)
+    if method is None:
+        return None
+    fixed = [name for name, one in methods.items() if not hasattr(one, "at") and not hasattr(one, "fit_with")]
+    if spec.gate["method"] not in fixed or method.references:
+        known = ", ".join(name for name in fixed if name != "boolean")
+        findings.add((*path, "method"), "a person's gate has declared borders", f"use one of {known}")
+        return None
+    strange = [axis for axis in method.axes if axis not in _axes_of(strategy, methods)]
+    if strange:
+        # Only what the strategy looks at is computed, so that there are no such values to place a gate on.
+        what = f"axis of strategy '{strategy.name}'"
+        findings.unknown(path, what, name=strange[0], known=_axes_of(strategy, methods))
+        return None
+    population = strategy.population(spec.population)
+    keep = spec.keep or (method.regions[0] if len(method.regions) == 1 else population.keep)
+    if keep not in method.regions:
+        findings.unknown((*place, "keep"), "region of this gate", name=keep, known=method.regions)
+        return None
+    return keep
+
+
+def _axes_of(strategy: GatingStrategy, methods: Methods) -> list[str]:
+    """Return the axes that a strategy's gates look at; it was read with these methods, so that they all are known."""
+    calls = ({"method": one.gate.method, **one.gate.arguments} for one in strategy)
+    made = (check_gate(call, (), methods=methods, findings=Findings("")) for call in calls)
+    return list(dict.fromkeys(axis for method in made if method is not None for axis in method.axes))

@@ -1,0 +1,253 @@
+"""The sample list: one row of ``samples.csv`` for each FCS file of the study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar, cast, get_args
+
+from immunomon.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv, read_csv_table
+from immunomon.cytometry.model.fcs import DataOffset
+from immunomon.errors import BadSpec, Problem, UnknownName, nearest
+from immunomon.findings import Findings, shown
+from immunomon.study.model.study import Role, RoleKind, Sample, Study
+
+__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "rows_in_doubt", "sample_id_of"]
+
+T = TypeVar("T")
+COLUMNS: Mapping[str, str] = {
+    "file": "FCS file, relative to the sample list",
+    "subject": "subject id as in study.yaml; blank for controls that belong to nobody",
+    "visit": "visit label as in study.yaml; blank for controls that belong to no visit",
+    "panel": "panel name",
+    "role": "sample, fmo:MARKER, unstimulated, isotype, single-stain:FLUOROCHROME, unstained or bridge",
+    "batch": "batch the tube was stained and run in; may be blank",
+    "collection_date": "date the blood was taken, year-month-day; may be blank",
+    "lymphocytes_per_ul": "haematology lymphocytes per microlitre of blood; may be blank",
+    "beads_counted": "counting beads seen in this file; may be blank",
+    "beads_added": "counting beads added to the tube; may be blank",
+    "sample_volume_ul": "volume of blood in the tube in microlitres; may be blank",
+    "data_set": "which data set of a file with several, counted from 1; blank or auto: the one usually meant",
+    "data_offset": "header or text: whose word on where DATA begins, if they disagree; may be blank",
+}
+OPTIONAL_COLUMNS = tuple(COLUMNS)[6:]
+_NUMBERS = OPTIONAL_COLUMNS[1:5]
+_BEADS = OPTIONAL_COLUMNS[2:5]
+_LARGEST = 1e12
+_MAX_BYTES = 20_000_000
+_NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
+
+
+def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
+    """Read a sample list (CSV as ``csvfile`` reads it); rows that are blank or start with ``#`` are passed over.
+
+    ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must
+    be the study's. Whether the files are there is left to the check and the run.
+    Raises BadSpec with every problem found.
+
+    >>> load_samples(Path("none/samples.csv"))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none/samples.csv: no such file; check the path
+    """
+    samples, problems = read_samples(path, study)
+    if problems:
+        raise BadSpec(problems)
+    return samples
+
+
+def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
+    """Return the rows of a sample list that can be understood, each file once, and what is wrong with the others.
+
+    Raises BadSpec where there is no list to read: no such file, not CSV, a header that does not fit.
+    """
+    findings = Findings(str(path))
+    samples: list[Sample] = []
+    seen: dict[str, _Row] = {}
+    for row in _rows(path, findings):
+        sample = _sample(row)
+        if study is not None:
+            _check_names(row, study)
+        if sample is None:
+            continue
+        # Windows keeps no two files apart by the case of their letters.
+        first = seen.setdefault(sample.id.casefold(), row)
+        if first is row:
+            samples.append(sample)
+        else:
+            _complain_of_double(row, first, sample)
+    return tuple(samples), findings.problems
+
+
+def rows_in_doubt(path: Path, problems: Iterable[Problem]) -> tuple[frozenset[str], ...]:
+    """Return the cells of each row of a sample list that a problem is about: what it says may be something else.
+
+    >>> rows_in_doubt(Path("none/samples.csv"), [])
+    ()
+    """
+    lines = {problem.line for problem in problems} - {None}
+    rows = read_csv(path, _MAX_BYTES, comments=True).rows[1:] if lines else ()
+    return tuple(frozenset(row.cells) for row in rows if row.line in lines)
+
+
+def sample_id_of(file: str) -> str:
+    """Return the sample id of an FCS file: its path relative to the sample list, without suffix, folders joined.
+
+    >>> sample_id_of("S01/W2/treg.fcs")
+    'S01__W2__treg'
+    """
+    return "__".join(PurePosixPath(file.replace("\\", "/")).with_suffix("").parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One row: its cells by column, and where to complain."""
+
+    line: int
+    cells: Mapping[str, str]
+    source: CsvFile
+    findings: Findings
+
+    def complain(self, column: str, what: str, remedy: str) -> None:
+        self.findings.add_problem(Problem(self.findings.file, self.line, column, what, remedy))
+
+    def read(self, column: str, reader: Callable[[str], T], default: T) -> T:
+        """Return what a cell says; the default if it is blank or cannot be read, which is noted."""
+        try:
+            return reader(self.cells[column]) if self.cells[column] else default
+        except BadCell as error:
+            self.complain(column, error.what, error.remedy)
+            return default
+
+    def unknown(self, column: str, noun: str, known: Sequence[str], *, in_order: bool = False) -> None:
+        name = self.cells[column]
+        if name and name not in known:
+            remedy = "" if self.findings.is_full else nearest(name[:80], known, in_order=in_order)
+            self.complain(column, f"no {noun} named {shown(name)}", remedy)
+
+
+def _rows(path: Path, findings: Findings) -> Iterator[_Row]:
+    table = read_csv_table(path, _MAX_BYTES, comments=True)
+    _check_header(table, findings)
+    for problem in table.problems:
+        findings.add_problem(problem)
+    for line, cells in table.rows:
+        yield _Row(line, dict.fromkeys(COLUMNS, "") | dict(cells), table.source, findings)
+
+
+def _check_header(table: CsvTable, findings: Findings) -> None:
+    """Raise BadSpec where no row could be understood with this header."""
+    at_line = Findings(findings.file, lambda _: table.header_line)
+    for column in filter(None, dict.fromkeys(table.columns)):
+        if column not in COLUMNS:
+            at_line.unknown(("header",), "column", name=column, known=tuple(COLUMNS))
+    for column in COLUMNS:
+        if column not in table.columns and column not in OPTIONAL_COLUMNS:
+            at_line.add(("header",), f"column {shown(column)} is missing", f"add it ({COLUMNS[column]})")
+    of_header = [problem for problem in table.problems if problem.path == "header"]
+    if at_line.problems or of_header:
+        raise BadSpec((*of_header, *at_line.problems))
+
+
+def _sample(row: _Row) -> Sample | None:
+    for column in ("file", "panel", "role"):
+        if not row.cells[column]:
+            row.complain(column, "is blank", f"write the {COLUMNS[column]}")
+    file = row.read("file", _file, "")
+    role = row.read("role", _role, None)
+    numbers = {column: row.read(column, partial(_number, row=row, column=column), None) for column in _NUMBERS}
+    date = row.read("collection_date", date_in, None)
+    _check_beads(row)
+    if role is not None and role.kind is RoleKind.SAMPLE:
+        for column in ("subject", "visit"):
+            if not row.cells[column]:
+                row.complain(column, f"is blank, but a sample belongs to a {column}", f"write the {column}")
+    if not file or role is None:
+        return None
+    return Sample(
+        file=Path(file),
+        id=sample_id_of(file),
+        panel=row.cells["panel"],
+        role=role,
+        subject=row.cells["subject"],
+        visit=row.cells["visit"],
+        batch=row.cells["batch"],
+        collection_date=date,
+        lymphocytes_per_ul=numbers["lymphocytes_per_ul"],
+        beads_counted=numbers["beads_counted"],
+        beads_added=numbers["beads_added"],
+        sample_volume_ul=numbers["sample_volume_ul"],
+        data_set=row.read("data_set", _data_set, None),
+        data_offset=row.read("data_offset", _data_offset, None),
+        line=row.line,
+    )
+
+
+def _file(text: str) -> str:
+    path = text.replace("\\", "/")
+    if PureWindowsPath(path).drive or path.startswith("/"):
+        remedy = "write it relative to the sample list, so that the study can be moved"
+        raise BadCell(f"{shown(text)} is a path of one computer", remedy)
+    if _NOT_IN_FILE_NAMES.search(path) or len(path) > 200 or path.rpartition("/")[2].strip(".") == "":
+        remedy = 'avoid < > : " | ? * and paths of more than 200 letters'
+        raise BadCell(f"{shown(text)} is no file name that works everywhere", remedy)
+    return path
+
+
+def _role(text: str) -> Role | None:
+    try:
+        return Role.parse(text[:80])
+    except UnknownName as error:
+        what, _, remedy = str(error).partition("; ")
+        raise BadCell(what, remedy) from None
+
+
+def _data_set(text: str) -> int | None:
+    if text.casefold() == "auto":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise BadCell(f"{shown(text)} is no data set", "count them from 1, or leave it blank")
+    return int(text)
+
+
+def _data_offset(text: str) -> DataOffset | None:
+    for offset in get_args(DataOffset):
+        if text.casefold() == offset:
+            return cast(DataOffset, offset)
+    raise BadCell(f"{shown(text)} is neither header nor text", "write one of these, or leave it blank")
+
+
+def _number(text: str, *, row: _Row, column: str) -> float | None:
+    number = row.source.number(text)
+    if number > _LARGEST:
+        raise BadCell(f"{shown(text)} is not a number", "write digits with a decimal point, without a unit")
+    if number < 0:
+        raise BadCell(f"{shown(text)} is negative", "correct it or leave it blank")
+    if number == 0 and column in _BEADS:
+        raise BadCell("is zero, and nothing can be counted with that", "correct it or leave it blank")
+    return number
+
+
+def _check_beads(row: _Row) -> None:
+    given = [column for column in _BEADS if row.cells[column]]
+    if given and len(given) < len(_BEADS):
+        blank = ", ".join(column for column in _BEADS if column not in given)
+        row.complain(given[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank")
+
+
+def _check_names(row: _Row, study: Study) -> None:
+    row.unknown("subject", "subject", [subject.id for subject in study.subjects])
+    row.unknown("visit", "visit", [visit.label for visit in study.visits], in_order=True)
+    row.unknown("panel", "panel in use", [use.panel for use in study.panels])
+
+
+def _complain_of_double(row: _Row, first: _Row, sample: Sample) -> None:
+    file, other = (cells["file"].replace("\\", "/") for cells in (row.cells, first.cells))
+    if PurePosixPath(file) == PurePosixPath(other):
+        row.complain("file", f"{shown(file)} is listed already, on line {first.line}", "remove one of the lines")
+    else:
+        what = f"{shown(file)} and {shown(other)} (line {first.line}) would share the sample id {shown(sample.id)}"
+        row.complain("file", what, "rename one of the files")

@@ -1,0 +1,238 @@
+"""What a strategy means: its names resolve, its tree is a tree, its gates can be made and lie on the panel's axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from immunomon.cytometry.model.placement import GateMethod
+from immunomon.cytometry.model.scales import SCALES
+from immunomon.findings import DataPath, Findings, shown
+from immunomon.shape import Shaped
+from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import (
+    ROOT,
+    Expectation,
+    GateDeclaration,
+    GatingStrategy,
+    Population,
+    ScaleDeclaration,
+)
+from immunomon.study.specs.gatecall import Methods, check_gate, declaration_of
+from immunomon.study.specs.topology import cycle_in, parents_first
+
+if TYPE_CHECKING:
+    from immunomon.study.specs.strategy import ExpectationSpec, PopulationSpec, ScaleSpec, StrategySpec
+
+__all__ = ["strategy_of"]
+
+_KINDS_OF_AXES = ("fluorescence", "scatter", "time")
+_PARAMETERS = {"logicle": "twma", "asinh": "tma", "linear": "ta", "identity": ""}
+
+
+@dataclass
+class _Gates:
+    """The gates of a strategy as they are met: which were checked, and which of the shared ones are used."""
+
+    methods: Methods
+    findings: Findings
+    shared: Mapping[str, Mapping[str, object]]
+    panel: Panel | None
+    checked: dict[DataPath, GateMethod | None] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+
+    def check(self, call: Mapping[str, object], path: DataPath) -> GateMethod | None:
+        if path not in self.checked:
+            method = check_gate(call, path, methods=self.methods, findings=self.findings)
+            self.checked[path] = method
+            for axis in dict.fromkeys(method.axes if method else ()):
+                _check_axis(axis, path, self.panel, self.findings)
+        return self.checked[path]
+
+    def of(self, population: PopulationSpec, place: DataPath) -> tuple[GateMethod | None, GateDeclaration | None]:
+        """Return a population's gate and its declaration; None where it cannot be made."""
+        path: DataPath = (*place, "gate")
+        call = population.gate
+        if isinstance(call, str):
+            self.used.add(call)
+            if call not in self.shared:
+                self.findings.unknown(path, "gate", name=call, known=list(self.shared))
+                return None, None
+            path, call = ("gates", call), dict(self.shared[call])
+        method = self.check(call, path)
+        return method, declaration_of(call) if method else None
+
+
+def strategy_of(
+    shaped: Shaped[StrategySpec], known_ids: Sequence[str], *, methods: Methods, panel: Panel | None, findings: Findings
+) -> GatingStrategy | None:
+    """Return the strategy that a well-shaped file means, noting what is wrong with it in ``findings``.
+
+    known_ids: the ids of all populations in the file, of those that lost their shape as well. None if it has problems.
+    """
+    spec = shaped.spec
+    gates = _Gates(methods, findings, spec.gates, panel)
+    _check_ids(shaped, findings)
+    populations, references = _populations(shaped, gates, known_ids)
+    for name, call in spec.gates.items():
+        gates.check(call, ("gates", name))
+        if name not in gates.used and "populations" not in shaped.dropped:
+            findings.add(("gates", name), "no population uses this gate", "use it or remove it")
+    if panel is not None and spec.panel not in (None, panel.name):
+        findings.add(("panel",), f"made for panel {shown(spec.panel)}, used with {shown(panel.name)}", "correct one")
+    scales = {axis: _scale(scale, axis, panel, findings) for axis, scale in spec.scales.items()}
+    above = {population.id: population.parent for _, population in shaped.items("populations")}
+    _check_report(spec.report, known_ids, above, findings)
+    _check_expected(spec.expect, known_ids, findings)
+    _check_cycles(shaped, populations, references, findings)
+    if findings.problems:
+        return None
+    order = parents_first({p.id: (p.parent, *references[p.id]) for p in populations})
+    by_id = {population.id: population for population in populations}
+    denominators = {name: tuple(names) for name, names in spec.report.items()}
+    tree = tuple(by_id[name] for name in order)
+    expected = {name: Expectation(*one.percent_of_parent, one.source or "") for name, one in spec.expect.items()}
+    return GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
+
+
+def _check_ids(shaped: Shaped[StrategySpec], findings: Findings) -> None:
+    seen: dict[str, DataPath] = {}
+    for place, population in shaped.items("populations"):
+        if population.id == ROOT:
+            findings.add((*place, "id"), "'root' means all events of the file", "choose another id")
+        if population.id in seen:
+            first = f"populations[{seen[population.id][1]}]"
+            findings.add((*place, "id"), f"{shown(population.id)} is the id of {first} already", "choose another id")
+        seen.setdefault(population.id, place)
+
+
+def _populations(
+    shaped: Shaped[StrategySpec], gates: _Gates, known_ids: Sequence[str]
+) -> tuple[list[Population], dict[str, tuple[str, ...]]]:
+    """Return the populations whose gates can be made, and which others each is made of."""
+    populations: list[Population] = []
+    references: dict[str, tuple[str, ...]] = {}
+    for place, spec in shaped.items("populations"):
+        if spec.parent not in (ROOT, *known_ids):
+            gates.findings.unknown((*place, "parent"), "population", name=spec.parent, known=(ROOT, *known_ids))
+        method, declaration = gates.of(spec, place)
+        if method is None or declaration is None:
+            continue
+        ground = () if declaration.place_on in (None, ROOT) else (str(declaration.place_on),)
+        needed = (*method.references, *ground)
+        for name in dict.fromkeys(needed):
+            if name not in known_ids:
+                gates.findings.unknown((*place, "gate"), "population", name=name, known=known_ids)
+        keep = _keep(spec, method, place, gates.findings)
+        references[spec.id] = needed
+        populations.append(Population(spec.id, spec.label or spec.id, spec.parent, declaration, keep))
+    return populations, references
+
+
+def _keep(spec: PopulationSpec, method: GateMethod, place: DataPath, findings: Findings) -> str:
+    regions = method.regions
+    if spec.keep is None and len(regions) != 1:
+        choice = ", ".join(regions)
+        findings.add((*place, "keep"), f"is missing, and the gate has the regions {choice}", "add 'keep: ...'")
+    elif spec.keep is not None and spec.keep not in regions:
+        findings.unknown((*place, "keep"), "region of this gate", name=spec.keep, known=regions)
+    return spec.keep if spec.keep is not None else regions[0]
+
+
+def _check_axis(axis: str, path: DataPath, panel: Panel | None, findings: Findings) -> None:
+    if panel is None or panel.has(axis):
+        return
+    spelled = next((marker.name for marker in panel.markers if marker.answers_to(axis)), None)
+    if spelled is not None:
+        findings.add(path, f"{shown(axis)} is another spelling of {shown(spelled)}", f"write {shown(spelled)}")
+    else:
+        findings.unknown(path, f"channel of panel '{panel.name}'", name=axis, known=(*panel.names, *panel.detectors))
+
+
+def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) -> ScaleDeclaration:
+    path = ("scales", axis)
+    if axis not in _KINDS_OF_AXES:
+        _check_axis(axis, path, panel, findings)
+    given = [name for name in "twma" if name in spec.model_fields_set]
+    for name in given:
+        if name not in _PARAMETERS[spec.kind]:
+            findings.add((*path, name), f"the scale '{spec.kind}' has no parameter '{name}'", "remove it")
+            return ScaleDeclaration(spec.kind)
+    parameters: dict[str, float | None] = {name: getattr(spec, name) for name in given}
+    try:
+        SCALES[spec.kind](**{name: value for name, value in parameters.items() if value is not None})
+    except (ValueError, ArithmeticError) as error:
+        findings.add(path, f"no such scale: {error}", "correct the parameters")
+    return ScaleDeclaration(spec.kind, tuple(parameters.items()))
+
+
+def _ancestors(name: str, above: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    while name in above and above[name] not in found:
+        name = above[name]
+        found.append(name)
+    return found
+
+
+def _check_expected(expected: Mapping[str, ExpectationSpec], known_ids: Sequence[str], findings: Findings) -> None:
+    for name, expectation in expected.items():
+        low, high = expectation.percent_of_parent
+        if name not in known_ids:
+            findings.unknown(("expect", name), "population", name=name, known=known_ids)
+        if low >= high:
+            findings.add(("expect", name), f"from {low:g} to {high:g} % is no range", "write the smaller percent first")
+
+
+def _check_report(
+    report: Mapping[str, Sequence[str]], known_ids: Sequence[str], above: Mapping[str, str], findings: Findings
+) -> None:
+    for name, denominators in report.items():
+        if name not in known_ids:
+            findings.unknown(("report", name), "population", name=name, known=known_ids)
+        for place, denominator in enumerate(denominators):
+            path = ("report", name, place)
+            if denominator not in (ROOT, *known_ids):
+                findings.unknown(path, "population", name=denominator, known=(ROOT, *known_ids))
+            elif denominator == name:
+                findings.add(path, "a population is always 100 % of itself", "name another denominator")
+            elif name in above and denominator not in _ancestors(name, above):
+                what = f"{shown(denominator)} does not hold {shown(name)}, so that no percent of it can be given"
+                findings.add(path, what, "name one of: " + ", ".join(_ancestors(name, above)))
+            elif denominator in denominators[:place]:
+                findings.add(path, f"{shown(denominator)} is in the list twice", "remove one")
+
+
+def _check_cycles(
+    shaped: Shaped[StrategySpec],
+    populations: Iterable[Population],
+    references: Mapping[str, Sequence[str]],
+    findings: Findings,
+) -> None:
+    places = {population.id: place for place, population in shaped.items("populations")}
+    needs = {population.id: (population.parent,) for _, population in shaped.items("populations")}
+    for cycle in cycle_in(needs):
+        round_trip = " -> ".join((*cycle, cycle[0]))
+        findings.add(
+            (*places[cycle[0]], "parent"), f"a population cannot descend from itself: {round_trip}", "correct a parent"
+        )
+    for population in populations:
+        for name in references[population.id]:
+            if _rests_on(name, population.id, needs, references):
+                what = f"{shown(population.id)} cannot be made of {shown(name)}, which is itself or made from it"
+                findings.add((*places[population.id], "gate"), what, "name another population")
+
+
+def _rests_on(
+    start: str, target: str, needs: Mapping[str, Sequence[str]], references: Mapping[str, Sequence[str]]
+) -> bool:
+    """Say whether a population is the target, or needs it as an ancestor or an operand."""
+    waiting, seen = [start], set()
+    while waiting:
+        name = waiting.pop()
+        if name == target:
+            return True
+        if name not in seen:
+            seen.add(name)
+            waiting.extend((*needs.get(name, ()), *references.get(name, ())))
+    return False

@@ -1,0 +1,260 @@
+"""Study files: who is treated with what, when cells are looked at, with which panels, and what may be reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
+from immunomon.study.model.accepted import AcceptedDifference
+from immunomon.study.model.study import (
+    Cohort,
+    CompensationSource,
+    DoseGroup,
+    PanelUse,
+    Reportability,
+    Study,
+    Subject,
+    Visit,
+)
+from immunomon.study.specs.assessments import AssessmentsSpec
+from immunomon.study.specs.identifiers import IdentifiersSpec
+from immunomon.study.specs.quality import QualitySpec
+from immunomon.study.specs.steadiness import NormalisationSpec, SteadinessSpec
+from immunomon.study.specs.study_meaning import check_study
+from immunomon.yamlfile import read_yaml
+
+__all__ = [
+    "AcceptSpec",
+    "CohortSpec",
+    "CompensationSpec",
+    "DoseGroupSpec",
+    "LimitsSpec",
+    "PanelUseSpec",
+    "ReportabilitySpec",
+    "StudySpec",
+    "SubjectSpec",
+    "VisitSpec",
+    "load_study",
+]
+
+Day = Annotated[int, Field(ge=-10_000, le=10_000)]
+Percent = Annotated[float, Field(ge=0, le=200)]
+Events = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class DoseGroupSpec(SpecModel):
+    """A dose: cells per kilogram of body weight, on which study days."""
+
+    name: Name = Field(description="Name of the dose group.")
+    cells_per_kg: float = Field(gt=0, description="Cells per kilogram of body weight, each infusion.")
+    infusion_days: list[Day] = Field(
+        [], max_length=200, description="Planned study days of the infusions; the first infusion is Day 1."
+    )
+
+
+class CohortSpec(SpecModel):
+    """Patients entered together at one dose."""
+
+    name: Name = Field(description="Name of the cohort.")
+    dose_group: Name = Field(description="Name of its dose group.")
+    planned_subjects: int = Field(ge=0, le=100_000, description="How many patients are planned.")
+    expansion: bool = Field(False, description="Whether it expands a dose chosen before.")
+
+
+class SubjectSpec(SpecModel):
+    """A patient."""
+
+    id: Name = Field(description="Subject id, as in samples.csv. A pseudonym, never a name.")
+    dose_group: Name = Field(description="Name of the dose group.")
+    cohort: Name | None = Field(None, description="Name of the cohort.")
+    sex: Literal["F", "M", "U"] = Field("U", description="F, M, or U for unknown.")
+    infusion_dates: list[IsoDate] = Field(
+        [], max_length=200, description="Dates of the infusions given, in order: year-month-day."
+    )
+    flags: dict[str, bool] = Field(
+        {}, max_length=50, description="What is known beforehand, under names of your choice: prior_rituximab: true."
+    )
+
+
+class VisitSpec(SpecModel):
+    """A planned visit."""
+
+    label: Name = Field(description="Label of the visit, as in samples.csv.")
+    planned_day: Day = Field(description="Study day: the first infusion is Day 1, the day before is Day -1.")
+    window_days: Annotated[list[Day], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="First and last study day that still count as this visit: [12, 18]."
+    )
+    baseline: bool = Field(False, description="Whether changes are counted from this visit; true for exactly one.")
+
+
+class PanelUseSpec(SpecModel):
+    """A panel in use."""
+
+    panel: Name = Field(description="Name of the panel.")
+    strategy: Name = Field(description="Name of the gating strategy for its files.")
+
+
+class CompensationSpec(SpecModel):
+    """Where the spillover matrix comes from."""
+
+    source: Literal["file", "matrix", "none"] = Field(
+        "file",
+        description="file: each FCS file's own keyword; matrix: one CSV file; none: compensated already.",
+    )
+    path: Text | None = Field(None, description="The CSV file for 'source: matrix', relative to the study's folder.")
+
+
+class AcceptSpec(SpecModel):
+    """A difference between a panel's files that is accepted, with why."""
+
+    difference: Literal["voltages", "channels", "marker-names"] = Field(description="What may differ.")
+    panel: Name | None = Field(None, description="In files of this panel; of all if left out.")
+    batch: Name | None = Field(None, description="In files of this batch; of all if left out.")
+    sample: Name | None = Field(None, description="In this file alone, by its sample id.")
+    reason: Text = Field(description="Why it does no harm: set daily with calibration beads.")
+
+
+class LimitsSpec(SpecModel):
+    """Limits of one population; what is left out is as for all."""
+
+    min_parent_events: Events | None = Field(None, description="A frequency of an emptier parent is not reported.")
+    lod_events: Events | None = Field(None, description="Limit of detection, in events.")
+    lloq_events: Events | None = Field(None, description="Lower limit of quantification, in events.")
+
+
+class ReportabilitySpec(SpecModel):
+    """When a frequency may be reported."""
+
+    min_parent_events: Events = Field(100, description="A frequency of an emptier parent is not reported.")
+    lod_events: Events = Field(20, description="Limit of detection, in events.")
+    lloq_events: Events = Field(50, description="Lower limit of quantification, in events.")
+    populations: dict[str, LimitsSpec] = Field(
+        {}, max_length=500, description="Populations with limits of their own, by id."
+    )
+    doubts: Literal["withhold", "report"] = Field(
+        "withhold",
+        description="Whether a value that rests on a doubtful gate is withheld, with the reason, or reported.",
+    )
+    accepted_doubts: list[Text] = Field(
+        [], max_length=100, description="Codes of doubts that withhold nothing in this study, such as visit_outlier."
+    )
+    parts_percent: tuple[Percent, Percent] = Field(
+        (85.0, 105.0),
+        description="What the parts of a population (T, B and NK cells of lymphocytes) may add up to without a remark.",
+    )
+
+
+class StudySpec(SpecModel):
+    """A study: dose groups, cohorts, subjects, visits, the panels in use, and the limits of what is reported."""
+
+    stand_ins: ClassVar[Mapping[str, object]] = {"name": "?"}
+
+    declared_schema: Literal["immunomon.study/1"] = Field(
+        alias="schema", description="Format and version of this file."
+    )
+    name: Name = Field(description="Short name of the study.")
+    title: Text | None = Field(None, description="Title for people.")
+    site: Name | None = Field(
+        None, description="Site of the study, SITEID of deliveries; export/cp-map.yaml may say it, too."
+    )
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = Field(
+        None, description="Its country, three letters of ISO 3166: COUNTRY of deliveries."
+    )
+    dose_groups: list[DoseGroupSpec] = Field(min_length=1, max_length=100, description="The doses.")
+    cohorts: list[CohortSpec] = Field([], max_length=200, description="Groups of patients entered together.")
+    subjects: list[SubjectSpec] = Field([], max_length=5000, description="The patients.")
+    visits: list[VisitSpec] = Field(min_length=1, max_length=200, description="The planned visits, in order.")
+    panels: list[PanelUseSpec] = Field(min_length=1, max_length=100, description="The panels in use.")
+    compensation: CompensationSpec = Field(CompensationSpec(), description="Where the spillover matrix comes from.")
+    samples: Text = Field("samples.csv", description="The sample list, relative to the study's folder.")
+    reportability: ReportabilitySpec = Field(ReportabilitySpec(), description="When a frequency may be reported.")
+    quality: QualitySpec = Field(QualitySpec(), description="When a file's acquisition is remarked on, or fails.")
+    steadiness: SteadinessSpec = Field(SteadinessSpec(), description="Control limits of the bridge samples' charts.")
+    normalisation: NormalisationSpec | None = Field(
+        None, description="How batches are brought together by their bridge samples; off if left out."
+    )
+    accept: list[AcceptSpec] = Field(
+        [], max_length=1000, description="Differences between a panel's files that 'immunomon check' lets pass."
+    )
+    identifiers: IdentifiersSpec = Field(
+        IdentifiersSpec(), description="Which keywords of FCS files may name persons; they never leave."
+    )
+    assessments: AssessmentsSpec = Field(
+        AssessmentsSpec(), description="Definitions of the other assessments: platelet response, escalation ..."
+    )
+
+
+def load_study(path: Path) -> Study:
+    """Read a study file, or ``study.yaml`` in a folder.
+
+    Paths in the result (sample list, spillover matrix) are as declared: relative to ``Study.folder``.
+    Raises BadSpec with every problem found.
+
+    >>> load_study(Path("none/study.yaml"))
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.BadSpec: none/study.yaml: no such file; check the path
+    """
+    file = read_yaml(path / "study.yaml" if path.is_dir() else path)
+    folder = Path(file.file).parent
+    shaped = shape(file, StudySpec)
+    if shaped is not None:
+        check_study(shaped, file.data, folder=folder, findings=file.findings)
+    file.findings.raise_any()
+    assert shaped is not None
+    return _study(shaped.spec, folder)
+
+
+def _study(spec: StudySpec, folder: Path) -> Study:
+    return Study(
+        name=spec.name,
+        title=spec.title or spec.name,
+        site=spec.site,
+        country=spec.country,
+        dose_groups=tuple(DoseGroup(g.name, g.cells_per_kg, tuple(g.infusion_days)) for g in spec.dose_groups),
+        cohorts=tuple(Cohort(c.name, c.dose_group, c.planned_subjects, c.expansion) for c in spec.cohorts),
+        subjects=tuple(
+            Subject(s.id, s.dose_group, s.cohort, s.sex, tuple(s.infusion_dates), dict(s.flags)) for s in spec.subjects
+        ),
+        visits=tuple(Visit(v.label, v.planned_day, _pair(v.window_days), v.baseline) for v in spec.visits),
+        panels=tuple(PanelUse(use.panel, use.strategy) for use in spec.panels),
+        reportability=_reportability(spec.reportability),
+        compensation=CompensationSource(
+            spec.compensation.source, Path(spec.compensation.path) if spec.compensation.path else None
+        ),
+        quality=spec.quality.model(),
+        steadiness=spec.steadiness.model(),
+        normalisation=spec.normalisation.model() if spec.normalisation else None,
+        identifiers=spec.identifiers.model(),
+        assessments=spec.assessments.model(),
+        accepted=tuple(
+            AcceptedDifference(a.difference, a.reason, a.panel or "", a.batch or "", a.sample or "")
+            for a in spec.accept
+        ),
+        samples_file=Path(spec.samples),
+        folder=folder,
+    )
+
+
+def _pair(days: list[Any] | None) -> tuple[int, int] | None:
+    return None if days is None else (days[0], days[1])
+
+
+def _reportability(spec: ReportabilitySpec) -> Reportability:
+    everywhere = Reportability(
+        spec.min_parent_events,
+        spec.lod_events,
+        spec.lloq_events,
+        doubts=spec.doubts,
+        accepted_doubts=tuple(spec.accepted_doubts),
+        parts_percent=spec.parts_percent,
+    )
+    populations = {
+        name: replace(everywhere, **own.model_dump(exclude_none=True)) for name, own in spec.populations.items()
+    }
+    return replace(everywhere, populations=populations)

@@ -1,0 +1,1 @@
+"""The trial's answer: changes from baseline, tests, the other assessments, and what goes with what."""

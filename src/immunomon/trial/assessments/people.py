@@ -1,0 +1,126 @@
+"""Who is in the study, at which dose, and when they were treated: what every assessment needs to know."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from immunomon.study.model.study import Study, study_day
+
+__all__ = ["ALL", "People", "Person", "people_of"]
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A subject: dose group and dose, cohort, sex, dates of infusions; expansion: entered to expand a chosen dose."""
+
+    id: str
+    dose_group: str
+    cells_per_kg: float
+    sex: str = "U"
+    cohort: str = ""
+    expansion: bool = False
+    infusions: tuple[datetime.date, ...] = ()
+
+    @property
+    def first(self) -> datetime.date | None:
+        """The date of the first infusion; None if there was none yet."""
+        return min(self.infusions, default=None)
+
+    @property
+    def last_infusion_day(self) -> int | None:
+        """The study day of the last infusion; None if there was none yet."""
+        return None if self.first is None else study_day(max(self.infusions), self.first)
+
+    def is_at_infusion(self, day: int) -> bool:
+        """Say whether a study day is that of an infusion, or the day after one."""
+        date = self.date_of(day)
+        return date is not None and any((date - infusion).days in {0, 1} for infusion in self.infusions)
+
+    def date_of(self, day: int) -> datetime.date | None:
+        """Return the date of a study day.
+
+        >>> Person("S01", "A", 1e6, infusions=(datetime.date(2025, 1, 13),)).date_of(-1)
+        datetime.date(2025, 1, 12)
+        """
+        if self.first is None:
+            return None
+        return self.first + datetime.timedelta(days=day - 1 if day > 0 else day)
+
+
+@dataclass(frozen=True)
+class People:
+    """All subjects of a study, in its order, and its dose groups from the lowest dose up."""
+
+    persons: Mapping[str, Person]
+    doses: Mapping[str, float]
+
+    def __getitem__(self, subject: str) -> Person:
+        return self.persons[subject]
+
+    @property
+    def treated(self) -> tuple[str, ...]:
+        """The subjects who had an infusion."""
+        return tuple(person.id for person in self.persons.values() if person.first is not None)
+
+    @property
+    def first_expansion(self) -> datetime.date | None:
+        """The date on which the first subject of an expansion was infused; None if none was."""
+        return min((one.first for one in self.persons.values() if one.expansion and one.first), default=None)
+
+    @property
+    def escalation(self) -> People:
+        """The people without those who entered to expand a dose that was chosen before."""
+        return People({name: one for name, one in self.persons.items() if not one.expansion}, self.doses)
+
+    def whose(self, subject: str) -> dict[str, str]:
+        """Return the columns that say whose a row is."""
+        return {"subject": subject, "dose_group": self.persons[subject].dose_group}
+
+    def groups(self, subjects: Iterable[str]) -> dict[str, list[str]]:
+        """Return these subjects by dose group, from the lowest dose up, groups without any left out; ``all`` last."""
+        wanted = set(subjects)
+        ordered = [one for one in self.persons if one in wanted]
+        found = {name: [one for one in ordered if self.persons[one].dose_group == name] for name in self.doses}
+        return {**{name: members for name, members in found.items() if members}, ALL: ordered}
+
+    def cohorts(self, group: str, members: Iterable[str]) -> dict[str, list[str]]:
+        """Return these subjects by cohort if the dose group has an expansion cohort beside others; otherwise nothing.
+
+        Those who name no cohort are together, before the others.
+        """
+        whole = [one for one in self.persons.values() if one.dose_group == group]
+        if len({one.expansion for one in whole}) < 2:
+            return {}
+        wanted = set(members)
+        names = sorted({one.cohort for one in whole}, key=lambda name: (self._expands(name), name))
+        return {
+            name or "no cohort": [one.id for one in whole if one.cohort == name and one.id in wanted] for name in names
+        }
+
+    def _expands(self, cohort: str) -> bool:
+        return any(one.expansion for one in self.persons.values() if one.cohort == cohort)
+
+
+def people_of(study: Study) -> People:
+    """Return the people of a study."""
+    doses = {group.name: group.cells_per_kg for group in sorted(study.dose_groups, key=lambda one: one.cells_per_kg)}
+    expansions = {cohort.name for cohort in study.cohorts if cohort.expansion}
+    return People(
+        {
+            one.id: Person(
+                id=one.id,
+                dose_group=one.dose_group,
+                cells_per_kg=doses[one.dose_group],
+                sex=one.sex,
+                cohort=one.cohort or "",
+                expansion=one.cohort in expansions,
+                infusions=tuple(sorted(one.infusion_dates)),
+            )
+            for one in study.subjects
+        },
+        doses,
+    )

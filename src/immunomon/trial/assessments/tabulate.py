@@ -1,0 +1,68 @@
+"""Rows of the assessments' tables, and how many subjects of how many have something, with the exact interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunomon.cytometry.model.populations import Table
+from immunomon.trial.assessments.people import ALL, People
+from immunomon.trial.kernels.exact_share import clopper_pearson
+
+__all__ = ["Row", "contracted", "incidence"]
+
+Row = dict[str, Any]
+
+
+def contracted(rows: Iterable[Mapping[str, Any]], table: Table) -> pd.DataFrame:
+    """Return rows as a table that keeps its contract; None, not-a-number and empty text are missing."""
+    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    unknown = sorted({key for row in plain for key in row} - set(table.names))
+    if unknown:
+        raise KeyError(f"{table.name} has no column {', '.join(unknown)}")
+    return pd.DataFrame(plain, columns=list(table.names), dtype=object).astype(table.dtypes)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds
+    missing = value is None or value == "" or (isinstance(value, float | np.floating) and math.isnan(value))
+    return pd.NA if missing else value
+
+
+def incidence(
+    people: People,
+    kind: Mapping[str, str],
+    *,
+    subjects: Sequence[str],
+    has: Callable[[str], bool],
+) -> Iterator[Row]:
+    """Yield, for each dose group, each cohort of one that was expanded, and all, how many of these have something.
+
+    kind: the columns that say what (topic, measure ...); subjects: those who could have it.
+    """
+    treated = [*people.treated, *(one for one in subjects if one not in people.treated)]
+    parts: list[tuple[str, str | None, list[str]]] = []
+    for group, members in people.groups(treated).items():
+        parts.append((group, None, members))
+        parts += [(group, cohort, part) for cohort, part in people.cohorts(group, members).items()]
+    counted = set(subjects)
+    for group, cohort, everyone in parts:
+        members = [one for one in everyone if one in counted]
+        who = [one for one in members if has(one)]
+        low, high = clopper_pearson(len(who), len(members))
+        yield {
+            **kind,
+            "dose_group": group,
+            "cells_per_kg": None if group == ALL else people.doses[group],
+            "cohort": cohort,
+            "n": len(members),
+            "subjects_with": len(who),
+            "percent": 100 * len(who) / len(members) if members else None,
+            "low": 100 * low,
+            "high": 100 * high,
+            "who": " ".join(sorted(who)),
+            "left_out": " ".join(sorted(set(everyone) - counted)),
+        }

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the statistics' own numerics; no domain types."""

@@ -1,0 +1,137 @@
+"""Every headline without each patient: how far it hangs on one of them, and on whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.trial.kernels.path import path_steps
+from immunomon.trial.kernels.student import mean_change
+from immunomon.trial.kernels.two_groups import welch_interval
+from immunomon.trial.mechanism.joined import Joined
+from immunomon.trial.mechanism.path import PATHS, along
+from immunomon.trial.mechanism.rows import head
+from immunomon.trial.mechanism.within import (
+    Pair,
+    contributors,
+    correlation,
+    lag_difference,
+    patients_interval,
+)
+from immunomon.trial.model.mechanism import LEAVE_ONE_OUT
+from immunomon.trial.statistics.measured import Series
+from immunomon.trial.statistics.rows import as_json, contracted
+
+__all__ = ["ALL_VISITS", "leave_one_out"]
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Found = tuple[float, float, float]  # estimate, and the ends of its interval
+ALL_VISITS = "all visits"
+
+
+@dataclass(frozen=True, eq=False)
+class _Headline:
+    """What is estimated, where, in whom (subjects,), and how it is worked out for some of them."""
+
+    name: str
+    series: Series
+    at: str
+    whose: Mask
+    of: Callable[[Mask], Found]
+
+
+def leave_one_out(joined: Joined, seed: int) -> pd.DataFrame:
+    """Return every headline with all patients and without each (the LEAVE_ONE_OUT contract)."""
+    rows = (_row(joined, one) for series in joined.looked_at for one in _headlines(joined, series, seed))
+    return contracted(rows, LEAVE_ONE_OUT, joined.measured.plan.digest)
+
+
+def _headlines(joined: Joined, series: Series, seed: int) -> Iterator[_Headline]:
+    for visit in joined.visits:
+        change = joined.change(series, visit)
+        known = np.isfinite(change)
+        yield _Headline("mean change", series, visit, known, partial(_mean, change, joined.confidence))
+        judged = known & np.isfinite(joined.responder)
+        apart = partial(_difference, change, joined.responder == 1, confidence=joined.confidence)
+        yield _Headline("difference by response", series, visit, judged, apart)
+    pair = (series.scaled, joined.platelets)
+    within = partial(_within, pair, joined.confidence)
+    yield _Headline("r within patients", series, ALL_VISITS, contributors(pair), within)
+    yield _Headline("difference of lags", series, ALL_VISITS, contributors(pair, lag=True), partial(_lag, pair))
+    for name in PATHS:
+        for visit in joined.visits:
+            columns, known = along(joined, name, series, visit=visit)
+            spread = np.full((known.size, columns.shape[1]), np.nan)
+            spread[known] = columns
+            product = partial(_product, spread, joined.confidence, seed=seed)
+            yield _Headline(f"product, path {name}", series, visit, known, product)
+
+
+def _mean(change: Floats, confidence: float, who: Mask) -> Found:
+    found = mean_change(change[who], confidence)
+    return found.mean, found.low, found.high
+
+
+def _difference(change: Floats, responded: Mask, who: Mask, *, confidence: float) -> Found:
+    first, second = change[who & responded], change[who & ~responded]
+    if not first.size or not second.size:
+        return float("nan"), float("nan"), float("nan")
+    return float(first.mean() - second.mean()), *welch_interval(first, second, confidence)
+
+
+def _within(pair: Pair, confidence: float, who: Mask) -> Found:
+    some = (pair[0][who], pair[1][who])
+    return correlation(some), *patients_interval(correlation, some, confidence)
+
+
+def _lag(pair: Pair, who: Mask) -> Found:
+    return lag_difference((pair[0][who], pair[1][who])), float("nan"), float("nan")
+
+
+def _product(columns: Floats, confidence: float, who: Mask, *, seed: int) -> Found:
+    # The same draws for every patient left out, so that only the patient makes a difference.
+    found = path_steps(columns[who], np.random.default_rng([seed, 5]), confidence)
+    return found.product, found.product_low, found.product_high
+
+
+def _row(joined: Joined, one: _Headline) -> dict[str, Any]:
+    names = np.array(joined.subjects, dtype=object)
+    places = np.flatnonzero(one.whose)
+    estimate, low, high = one.of(one.whose)
+    row = {**head(one.series), "headline": one.name, "at": one.at, "n": places.size, "estimate": estimate}
+    if not np.isfinite(estimate):
+        return row | {"note": "not estimable: too few patients"}
+    rest = [one.of(one.whose & (np.arange(names.size) != place)) for place in places]
+    without = np.array([found[0] for found in rest])
+    known = np.isfinite(without)
+    lost = " ".join(names[places[~known]])
+    row |= {
+        "excludes_0": _excludes(low, high),
+        "without": as_json(names[places[known]], without[known]),
+        "note": f"not estimable without: {lost}" if lost else "",
+    }
+    if not known.any():
+        return row
+    who, left = names[places[known]], without[known]
+    moves = int(np.abs(left - estimate).argmax())
+    return row | {
+        "lowest": left.min(),
+        "lowest_without": who[int(left.argmin())],
+        "highest": left.max(),
+        "highest_without": who[int(left.argmax())],
+        "moves_most": who[moves],
+        "moved_by": left[moves] - estimate,
+        "keeps_sign": bool(known.all() and (np.sign(left) == np.sign(estimate)).all()),
+        "excludes_0_without": sum(bool(_excludes(*found[1:])) for found in rest),
+    }
+
+
+def _excludes(low: float, high: float) -> bool | None:
+    return None if np.isnan(low) or np.isnan(high) else bool(low > 0 or high < 0)

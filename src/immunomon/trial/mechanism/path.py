@@ -1,0 +1,99 @@
+"""From dose to exposure to the immune change to the platelets that follow: each step, and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.trial.kernels.path import path_steps
+from immunomon.trial.mechanism.joined import Joined
+from immunomon.trial.mechanism.platelets import AFTER_DAYS
+from immunomon.trial.mechanism.rows import head
+from immunomon.trial.model.mechanism import PATH
+from immunomon.trial.statistics.measured import Series
+from immunomon.trial.statistics.rows import contracted
+
+__all__ = ["PATHS", "along", "path"]
+
+Floats = NDArray[np.float64]
+PATHS = {
+    "with exposure": ("dose", "exposure", "immune change", "platelets"),
+    "without exposure": ("dose", "immune change", "platelets"),
+}
+"""The paths, and what stands on each; platelets: those of the weeks after the visit, over baseline."""
+PRODUCT, WHOLE = "product", "whole"
+
+
+def path(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
+    """Return every step of both paths, their product, and the line from dose to platelets (the PATH contract).
+
+    Patients who lack anything on the path are left out of the whole path, so that its steps rest on the same ones.
+    """
+    rows = (
+        row
+        for name in PATHS
+        for series in joined.looked_at
+        for visit in joined.visits
+        for row in _rows(joined, name, series, visit=visit, rng=rng)
+    )
+    return contracted(rows, PATH, joined.measured.plan.digest)
+
+
+def along(joined: Joined, name: str, series: Series, *, visit: str) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return what stands on a path, (patients with all of it, stations), and who they are, (subjects,)."""
+    stations = {
+        "dose": joined.dose,
+        "exposure": joined.exposure,
+        "immune change": joined.change(series, visit),
+        "platelets": joined.afterwards[visit],
+    }
+    columns = np.column_stack([stations[one] for one in PATHS[name]])
+    known = np.asarray(np.isfinite(columns).all(axis=1))
+    return columns[known], known
+
+
+def _rows(
+    joined: Joined, name: str, series: Series, *, visit: str, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    columns, known = along(joined, name, series, visit=visit)
+    found = path_steps(columns, rng, joined.confidence)
+    whole = path_steps(columns[:, [0, -1]], rng, joined.confidence)
+    stations = PATHS[name]
+    steps = [f"{a} -> {b}" for a, b in pairwise(stations)]
+    values = [
+        *zip(steps, found.slopes, found.low, found.high, strict=True),
+        (PRODUCT, found.product, found.product_low, found.product_high),
+        (WHOLE, whole.slopes[0], whole.low[0], whole.high[0]),
+    ]
+    who = " ".join(sorted(np.array(joined.subjects, dtype=object)[known]))
+    for step, slope, low, high in values:
+        yield {
+            "path": name,
+            **head(series),
+            "visit": visit,
+            "step": step,
+            "n": found.patients,
+            "subjects": who,
+            "slope": slope,
+            "low": low,
+            "high": high,
+            "note": _note(joined, name, columns, slope=float(slope), low=float(low)),
+        }
+
+
+def _note(joined: Joined, name: str, columns: Floats, *, slope: float, low: float) -> str:
+    if "exposure" in PATHS[name] and not np.isfinite(joined.exposure).any():
+        return "not estimable: exposure was measured in nobody"
+    if np.isnan(slope):
+        few = len(columns) < 2
+        return (
+            "not estimable: fewer than two patients with all of it" if few else "not estimable: a station is constant"
+        )
+    if np.isnan(low):
+        return "no interval: fewer than four patients with all of it"
+    return f"platelets of {AFTER_DAYS} days after the visit"

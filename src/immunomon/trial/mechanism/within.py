@@ -1,0 +1,154 @@
+"""Within the same patients, visit by visit: whether immune change and platelets go together, and which goes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.trial.kernels.jackknife import jackknife_interval
+from immunomon.trial.kernels.multiplicity import benjamini_hochberg
+from immunomon.trial.kernels.repeated import lag_pairs, repeated_correlation, swapped_courses, swapped_lags
+from immunomon.trial.mechanism.joined import Joined
+from immunomon.trial.mechanism.rows import head
+from immunomon.trial.model.mechanism import LAGS, WITHIN_PATIENTS
+from immunomon.trial.statistics.measured import Series
+from immunomon.trial.statistics.rows import contracted, no_p
+
+__all__ = [
+    "LAG_NAMES",
+    "Pair",
+    "contributors",
+    "correlation",
+    "lag_difference",
+    "lagged",
+    "lags",
+    "patients_interval",
+    "within_patients",
+]
+
+Floats = NDArray[np.float64]
+Pair = tuple[Floats, Floats]
+LAG_NAMES = ("same visit", "immune change first", "platelets first", "difference")
+_FEW = "not estimable: too few patients with two or more visits that have both"
+
+
+def within_patients(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the repeated-measures correlation with the logarithm of the platelets (the WITHIN_PATIENTS contract).
+
+    Two intervals: Bakdash & Marusich's, which takes visits of a patient as independent, and the jackknife's over
+    patients. The p is that of own courses among courses swapped between patients.
+    """
+    rows = [_row(joined, series, rng) for series in joined.looked_at]
+    for row, p in zip(rows, benjamini_hochberg([row["p_swapped"] for row in rows]), strict=True):
+        row["p_adjusted"] = p
+    return contracted(rows, WITHIN_PATIENTS, joined.measured.plan.digest)
+
+
+def _row(joined: Joined, series: Series, rng: np.random.Generator) -> dict[str, Any]:
+    x, y = series.scaled, joined.platelets
+    found = repeated_correlation(x, y, joined.confidence)
+    low, high = patients_interval(correlation, (x, y), joined.confidence)
+    swapped = swapped_courses(x, y, rng)
+    few = _FEW if np.isnan(found.r) else ""
+    floor_note = no_p(swapped.floor, joined.measured.plan.alpha)
+    return {
+        **head(series),
+        "patients": found.patients,
+        "points": found.points,
+        "freedom": found.freedom,
+        "r": found.r,
+        "low": found.low,
+        "high": found.high,
+        "patient_low": low,
+        "patient_high": high,
+        "slope": found.slope,
+        "r_swapped": swapped.mean,
+        "p_floor": swapped.floor,
+        "p_swapped": float("nan") if floor_note else swapped.p,
+        "note": "; ".join(part for part in (few, floor_note) if part),
+    }
+
+
+def correlation(pair: Pair) -> float:
+    """Return the repeated-measures correlation of two grids, (patients, visits)."""
+    return repeated_correlation(*pair).r
+
+
+def lagged(x: Floats, y: Floats) -> dict[str, Pair]:
+    """Return what each lag correlates: x and y of one visit, x and the next visit's y, the next visit's x and y.
+
+    x, y: (patients, visits).
+    """
+    leads, follows = lag_pairs(x, y)
+    return {"same visit": (x, y), "immune change first": leads, "platelets first": follows}
+
+
+def lag_difference(pair: Pair) -> float:
+    """Return how much stronger the correlation is with the immune change first: the difference of the two |r|."""
+    pairs = lagged(*pair)
+    return abs(correlation(pairs["immune change first"])) - abs(correlation(pairs["platelets first"]))
+
+
+def contributors(pair: Pair, *, lag: bool = False) -> NDArray[np.bool_]:
+    """Return who has two or more points, (patients,): of the same visit, or of pairs of visits one after another."""
+    x, y = lagged(*pair)["immune change first"] if lag else pair
+    return np.asarray((np.isfinite(x) & np.isfinite(y)).sum(axis=1) > 1)
+
+
+def patients_interval(estimate: Callable[[Pair], float], pair: Pair, confidence: float) -> tuple[float, float]:
+    """Return the jackknife interval of a correlation over patients, on Fisher's scale.
+
+    Patients who have nothing in it are no replicates.
+    """
+    known = contributors(pair)
+    used = (pair[0][known], pair[1][known])
+    rest = ~np.eye(int(known.sum()), dtype=np.bool_)
+    without = np.array([estimate((used[0][kept], used[1][kept])) for kept in rest], dtype=np.float64)
+    scaled = np.arctanh(np.clip(np.append(without, estimate(used)), -1 + 1e-12, 1 - 1e-12))
+    low, high = jackknife_interval(float(scaled[-1]), scaled[:-1], confidence)
+    return float(np.tanh(low)), float(np.tanh(high))
+
+
+def lags(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the correlation within patients with one visit's lag, both ways side by side (the LAGS contract).
+
+    Whether one way is stronger is asked of courses swapped between patients: an interval from leaving patients out
+    excluded a true 0 in 26 of 200 simulated trials of nine, so there is none.
+    """
+    rows = (row for series in joined.looked_at for row in _lag_rows(joined, series, rng))
+    return contracted(rows, LAGS, joined.measured.plan.digest)
+
+
+def _lag_rows(joined: Joined, series: Series, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    pair = (series.scaled, joined.platelets)
+    pairs = lagged(*pair)
+    weeks = np.diff(series.day, axis=1)[np.isfinite(pairs["immune change first"][0])] / 7
+    between = {"fewest_weeks": weeks.min(), "most_weeks": weeks.max()} if weeks.size else {}
+    for lag in LAG_NAMES:
+        shown = pairs.get(lag, pairs["immune change first"])
+        estimate = repeated_correlation(*shown)
+        row = {**head(series), "lag": lag, "patients": estimate.patients, "points": estimate.points}
+        if lag != "same visit":
+            row |= between
+        if lag == "difference":
+            yield row | _difference(joined, pair, rng)
+            continue
+        low, high = patients_interval(correlation, shown, joined.confidence)
+        yield row | {"r": estimate.r, "low": low, "high": high, "note": _FEW if np.isnan(estimate.r) else ""}
+
+
+def _difference(joined: Joined, pair: Pair, rng: np.random.Generator) -> dict[str, Any]:
+    difference, swapped = lag_difference(pair), swapped_lags(*pair, rng)
+    if np.isnan(difference):
+        return {"r": difference, "note": _FEW}
+    note = no_p(swapped.floor, joined.measured.plan.alpha)
+    return {
+        "r": difference,
+        "p_floor": swapped.floor,
+        "p_swapped": float("nan") if note else swapped.p,
+        "note": note,
+    }

@@ -1,0 +1,1 @@
+"""Analysis plans and files of other assessments: shape first, then meaning."""

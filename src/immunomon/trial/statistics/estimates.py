@@ -1,0 +1,155 @@
+"""Each dose group and all together: every patient's value, mean, median, intervals and tests, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
+from immunomon.trial.kernels.moderated import Moderated, moderated_t
+from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
+from immunomon.trial.kernels.student import mean_change
+from immunomon.trial.model.analysis import Scale
+from immunomon.trial.model.statistics import ESTIMATES
+from immunomon.trial.statistics.measured import Measured, Series
+from immunomon.trial.statistics.rows import about, as_json, contracted, members, no_p
+
+__all__ = ["estimates"]
+
+Floats = NDArray[np.float64]
+_COURSE_MEASURES = ("rate_per_week", "mean_height")
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """One measure of one endpoint, (subjects,), and where it is: a visit or a window."""
+
+    series: Series
+    measure: str
+    at: str
+    numbers: Floats
+    role: str
+
+
+def estimates(found: Measured, courses: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return estimates, intervals and tests of every endpoint (the ESTIMATES contract).
+
+    courses: the COURSES contract; its rates and mean heights are summarised too, for the endpoints of the plan. Where
+    the sign-flip test of so few patients cannot reach alpha, its floor stands in place of every p.
+    """
+    columns = [*_changes(found), *_of_courses(found, courses)]
+    rows: list[dict[str, Any]] = []
+    for group in found.facts.groups:
+        here = members(found, group)
+        borrowed = _moderated(columns, here, found.plan.alpha)
+        rows += [_row(found, column, group, here, rng=rng) | borrowed[number] for number, column in enumerate(columns)]
+    for row in rows:
+        if row["note"].startswith("no p"):
+            row |= {"p_sign_flip": np.nan, "p_t": np.nan, "p_moderated": np.nan}
+    return contracted(rows, ESTIMATES, found.plan.digest)
+
+
+def _changes(found: Measured) -> Iterator[_Column]:
+    for series in found.series:
+        change = series.change(found.baseline)
+        for place, visit in enumerate(found.facts.labels):
+            if place != found.baseline:
+                role = found.plan.role_of(series.endpoint.name, visit)
+                yield _Column(series, "change", visit, change[:, place], role)
+
+
+def _of_courses(found: Measured, courses: pd.DataFrame) -> Iterator[_Column]:
+    place = {name: number for number, name in enumerate(found.facts.group_of)}
+    for (endpoint, window), rows in courses.groupby(["endpoint", "window"], sort=False):
+        series = found.of(str(endpoint))
+        if series is None:
+            continue
+        for measure in _COURSE_MEASURES:
+            values = np.full(len(place), np.nan)
+            values[[place[str(s)] for s in rows["subject"]]] = rows[measure].to_numpy(dtype=float, na_value=np.nan)
+            yield _Column(series, measure, str(window), values, "planned")
+
+
+def _row(
+    found: Measured, column: _Column, group: str, here: NDArray[np.intp], *, rng: np.random.Generator
+) -> dict[str, Any]:
+    alpha = found.plan.alpha
+    values = column.numbers[here]
+    known = np.isfinite(values)
+    x = values[known]
+    subjects = [name for name, there in zip(found.facts.groups[group], known, strict=True) if there]
+    row = {
+        **about(column.series, column.role),
+        "dose_group": group,
+        "measure": column.measure,
+        "at": column.at,
+        "n": int(x.size),
+        "subjects": as_json(subjects, x),
+        "p_floor": sign_flip_floor(x.size),
+        "note": no_p(sign_flip_floor(x.size), alpha) if x.size else "nobody has a value",
+    }
+    if not x.size:
+        return row
+    mean = mean_change(x, 1 - alpha)
+    typical = hodges_lehmann(x, 1 - alpha)
+    test = sign_flip(x, rng)
+    return row | {
+        "mean": mean.mean,
+        "median": float(np.median(x)),
+        "sd": mean.sd,
+        "t_low": mean.low,
+        "t_high": mean.high,
+        "hl_estimate": typical.estimate,
+        "hl_low": typical.low,
+        "hl_high": typical.high,
+        "hl_confidence": typical.confidence,
+        "p_floor": test.floor,
+        "p_sign_flip": test.p,
+        "p_t": mean.p,
+    }
+
+
+def _lenders(columns: list[_Column]) -> list[int]:
+    """Return the places of the columns that hold a population as percent of its parent: each population once."""
+    return [
+        place
+        for place, column in enumerate(columns)
+        if column.series.endpoint.scale is Scale.LOG_ODDS and column.series.is_parent
+    ]
+
+
+def _moderated(columns: list[_Column], here: NDArray[np.intp], alpha: float) -> list[dict[str, Any]]:
+    """Return each column's moderated interval and p; variances lend within a measure, visit and scale."""
+    out: list[dict[str, Any]] = [{} for _ in columns]
+    sets: dict[tuple[str, str, str, bool], list[int]] = {}
+    for place, column in enumerate(columns):
+        key = (column.measure, column.at, column.series.endpoint.scale.value, column.series.declared)
+        sets.setdefault(key, []).append(place)
+    for places in sets.values():
+        matrix = np.column_stack([columns[place].numbers[here] for place in places])
+        lenders = _lenders([columns[place] for place in places])
+        # The plan's endpoints lend to each other; of the rest, which overlap, each population counts once.
+        own = columns[places[0]].series.declared or len(lenders) < 3
+        prior = None if own else moderated_t(matrix[:, lenders]).prior
+        test = moderated_t(matrix, prior)
+        for number, place in enumerate(places):
+            out[place] = _moderated_row(test, number, alpha)
+    return out
+
+
+def _moderated_row(test: Moderated, place: int, alpha: float) -> dict[str, Any]:
+    from scipy.special import stdtrit
+
+    mean, error, freedom = (float(v[place]) for v in (test.mean, test.standard_error, test.freedom))
+    half = float(stdtrit(freedom, 1 - alpha / 2)) * error if np.isfinite(freedom) else float("nan")
+    return {
+        "moderated_low": mean - half,
+        "moderated_high": mean + half,
+        "moderated_freedom": freedom,
+        "p_moderated": float(test.p[place]),
+    }

@@ -1,0 +1,95 @@
+"""What the statistics need to know of a study: who is in which dose group, and when the visits are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from immunomon.errors import ImmunomonError
+from immunomon.study.model.study import Visit
+
+__all__ = ["ALL", "Facts", "facts_of"]
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Visits in the order of their planned days, dose groups from the lowest dose up, and the group of each subject.
+
+    doses: group -> cells per kilogram; expansions: the cohorts that expand a dose, with its group; reported: panel ->
+    the populations that its strategy's ``report:`` names.
+    """
+
+    visits: tuple[Visit, ...]
+    doses: Mapping[str, float]
+    group_of: Mapping[str, str]
+    expansions: tuple[tuple[str, str], ...] = ()
+    reported: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> str:
+        """The label of the baseline visit."""
+        return next(visit.label for visit in self.visits if visit.baseline)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the visits, in order."""
+        return tuple(visit.label for visit in self.visits)
+
+    @property
+    def later(self) -> tuple[str, ...]:
+        """The labels of the visits other than baseline."""
+        return tuple(visit.label for visit in self.visits if not visit.baseline)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The subjects of each dose group, from the lowest dose up, and of ``all``."""
+        members = {name: tuple(s for s, group in self.group_of.items() if group == name) for name in self.doses}
+        return {**{name: who for name, who in members.items() if who}, ALL: tuple(self.group_of)}
+
+    @property
+    def order(self) -> dict[str, int]:
+        """The place of each dose group's dose; groups of one dose share a place."""
+        doses = sorted(set(self.doses.values()))
+        return {name: doses.index(dose) for name, dose in self.doses.items()}
+
+    def is_technical(self, panel: str, population: str) -> bool:
+        """Say whether a population is a step on the way (singlets, live), which the panel's strategy does not report.
+
+        Where nothing tells (a run of an earlier version, a strategy without ``report:``) none is.
+        """
+        named = self.reported.get(panel)
+        return bool(named) and population not in (named or ())
+
+    def between(self, first: str, last: str) -> tuple[str, ...]:
+        """Return the labels from one visit to another, both within; empty if one is not a visit of the study."""
+        if first not in self.labels or last not in self.labels:
+            return ()
+        return self.labels[self.labels.index(first) : self.labels.index(last) + 1]
+
+
+def facts_of(record: Mapping[str, Any]) -> Facts:
+    """Return the facts that the record of a run (``run.json``) holds; raises ImmunomonError if it lacks them.
+
+    >>> facts_of({})
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.ImmunomonError: run.json: it lacks 'study', or part of it; make the run again with: immunomon run
+    """
+    try:
+        study = record["study"]
+        visits = [Visit(v["label"], int(v["planned_day"]), baseline=bool(v["baseline"])) for v in study["visits"]]
+        doses = {g["name"]: float(g["cells_per_kg"]) for g in study["dose_groups"]}
+        group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
+        cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
+        reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
+        has_baseline = any(visit.baseline for visit in visits)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
+        raise ImmunomonError(what) from None
+    if not has_baseline:
+        raise ImmunomonError("run.json: no visit is the baseline; mark one in study.yaml and make the run again")
+    ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day))
+    return Facts(ordered, dict(sorted(doses.items(), key=lambda one: one[1])), group_of, tuple(cohorts), reported)

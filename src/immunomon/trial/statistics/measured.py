@@ -1,0 +1,244 @@
+"""Every endpoint's value for every subject and visit, on its scale, from the tables of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.cytometry.model.populations import CHANGES
+from immunomon.trial.model.analysis import AnalysisPlan, Composition, Endpoint, NotReportable, Scale
+from immunomon.trial.statistics.facts import Facts
+from immunomon.trial.statistics.scales import Figures, on_scale
+
+__all__ = ["Measured", "Series", "measure"]
+
+Floats = NDArray[np.float64]
+# The value of a visit counts although there is nothing to compare it with.
+_ADDED = {"gate_error": "Float64", "is_parent": "boolean"}
+_OWN_VALUE = ("ok", "missing baseline", "baseline not reportable")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One endpoint, subject x visit: values in their unit, their counts, on the scale, and what is known of errors.
+
+    All arrays (subjects, visits) in the order of ``Facts``; not-a-number where there is no value, and then ``reason``
+    says why. gate_se: of a percent, in log-odds. with_counts: on the scale, values below the limits of what is
+    reported used as well.
+    """
+
+    endpoint: Endpoint
+    label: str
+    declared: bool
+    value: Floats
+    count: Floats
+    total: Floats
+    scaled: Floats
+    with_counts: Floats
+    variance: Floats
+    gate_se: Floats
+    day: Floats
+    reason: NDArray[np.object_]
+    is_parent: bool = False
+
+    def change(self, baseline: int) -> Floats:
+        """Return the change from the baseline visit, (subjects, visits)."""
+        return np.asarray(self.scaled - self.scaled[:, [baseline]], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """All endpoints of a run, those of the plan first; ``absent`` are those of the plan that the run does not have."""
+
+    facts: Facts
+    plan: AnalysisPlan
+    series: tuple[Series, ...]
+    absent: tuple[Endpoint, ...]
+
+    @property
+    def planned(self) -> tuple[Series, ...]:
+        """The endpoints that the plan names."""
+        return tuple(one for one in self.series if one.declared)
+
+    @property
+    def baseline(self) -> int:
+        """The place of the baseline visit."""
+        return self.facts.labels.index(self.facts.baseline)
+
+    def of(self, endpoint: str) -> Series | None:
+        """Return an endpoint's series by name, or None if the run does not have it."""
+        return next((one for one in self.series if one.endpoint.name == endpoint), None)
+
+
+def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan) -> Measured:
+    """Return the endpoints of a plan, and everything else in the table of changes as exploratory ones.
+
+    tables: ``changes`` (the CHANGES contract), and where there are ``frequencies`` (for the gates' error, if the run
+    has it, and for which denominator is the parent) and ``medians`` (for endpoints that are intensities).
+    """
+    # A run of an earlier version lacks the columns that came later.
+    changes = tables["changes"].reindex(columns=list(CHANGES.names)).astype(CHANGES.dtypes).assign(marker="")
+    changes["denominator"] = changes["denominator"].fillna("")
+    rows = pd.concat([_with_gate_error(changes, tables.get("frequencies")), *_intensities(tables, plan, changes)])
+    key = ["panel", "quantity", "population", "denominator", "marker"]
+    found = {tuple(str(part) for part in name): group for name, group in rows.groupby(key, sort=False)}
+    series: list[Series] = []
+    absent: list[Endpoint] = []
+    for endpoint in plan.endpoints:
+        place = (endpoint.panel, endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker)
+        if place in found:
+            series.append(_series(endpoint, found[place], facts, plan))
+        else:
+            absent.append(endpoint)
+    for composition in plan.compositions:
+        parts, lacking = _composition(composition, found, facts, plan)
+        series += parts
+        absent += lacking
+    named = {(e.panel, e.quantity, e.population, e.denominator, e.marker) for e in plan.endpoints}
+    series += [
+        replace(_series(_exploratory(place), group, facts, plan), declared=False)
+        for place, group in found.items()
+        if place not in named
+    ]
+    return Measured(facts, plan, tuple(series), tuple(absent))
+
+
+def _exploratory(place: tuple[str, ...]) -> Endpoint:
+    panel, quantity, population, denominator, marker = place
+    name = f"{panel}:{population}" + (f"/{denominator}" if denominator else f" {quantity}")
+    scale = Scale.LOG_ODDS if quantity == "percent" else Scale.LOG
+    return Endpoint(name, panel, population, denominator, quantity, marker, scale)
+
+
+def _with_gate_error(changes: pd.DataFrame, frequencies: pd.DataFrame | None) -> pd.DataFrame:
+    if frequencies is None:
+        return changes.assign(gate_error=np.nan, is_parent=False).astype(_ADDED)
+    key = ["sample_id", "population", "denominator"]
+    # In the table of changes gate_se is that of a change; here each visit's own is needed.
+    known = frequencies.reindex(columns=[*key, "is_parent", "gate_se"]).rename(columns={"gate_se": "gate_error"})
+    percent = changes["quantity"] == "percent"
+    joined = changes.merge(known.drop_duplicates(key), on=key, how="left")
+    return joined.assign(
+        gate_error=joined["gate_error"].astype("Float64").mask(~percent.to_numpy()),
+        is_parent=joined["is_parent"].astype("boolean").fillna(False) & percent.to_numpy(),
+    ).astype(_ADDED)
+
+
+def _intensities(
+    tables: Mapping[str, pd.DataFrame], plan: AnalysisPlan, changes: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
+    """Yield rows in the form of the changes for the medians that the plan names."""
+    medians = tables.get("medians")
+    for endpoint in plan.endpoints:
+        if medians is None or endpoint.quantity != "median_intensity":
+            continue
+        chosen = medians[
+            (medians["panel"] == endpoint.panel)
+            & (medians["population"] == endpoint.population)
+            & (medians["marker"] == endpoint.marker)
+        ]
+        slots = changes[changes["panel"] == endpoint.panel].drop_duplicates(["subject", "visit"])
+        whose = ["subject", "dose_group", "visit", "planned_day", "study_day", "panel", "sample_id"]
+        own = ["sample_id", "population", "label", "count", "median_intensity", "reportable", "reason"]
+        rows = slots[whose].merge(chosen[own], on="sample_id")
+        fine = rows["reportable"].fillna(False) & rows["median_intensity"].notna()
+        full = rows.assign(
+            quantity="median_intensity",
+            denominator="",
+            marker=endpoint.marker,
+            value=rows["median_intensity"],
+            status=pd.Series("ok", index=rows.index).where(fine, "not reportable"),
+            is_parent=False,
+        )
+        yield full.reindex(columns=[*changes.columns, *_ADDED]).astype({**CHANGES.dtypes, **_ADDED})
+
+
+def _grid(rows: pd.DataFrame, column: str, facts: Facts) -> Floats:
+    """Return a column as (subjects, visits); what is not there is not-a-number."""
+    out = np.full((len(facts.group_of), len(facts.labels)), np.nan)
+    subjects = {name: place for place, name in enumerate(facts.group_of)}
+    visits = {name: place for place, name in enumerate(facts.labels)}
+    at = [subjects[name] for name in rows["subject"]], [visits[name] for name in rows["visit"]]
+    out[at] = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return out
+
+
+def _figures(rows: pd.DataFrame, quantity: str, facts: Facts) -> Figures:
+    grids = [_grid(rows, name, facts).ravel() for name in ("value", "count", "denominator_count")]
+    return Figures(grids[0], grids[1], grids[2], quantity)
+
+
+def _usable(rows: pd.DataFrame, facts: Facts, statuses: tuple[str, ...]) -> NDArray[np.bool_]:
+    inside = rows.assign(usable=rows["status"].isin(statuses))
+    return np.asarray(_grid(inside, "usable", facts) == 1.0, dtype=np.bool_)
+
+
+def _reasons(rows: pd.DataFrame, facts: Facts, usable: NDArray[np.bool_]) -> NDArray[np.object_]:
+    said = {(str(s), str(v)): str(r) for s, v, r in zip(rows["subject"], rows["visit"], rows["reason"], strict=True)}
+    words = [[said.get((s, v), f"no sample of {s} at {v}") for v in facts.labels] for s in facts.group_of]
+    out = np.array(words, dtype=object).reshape(usable.shape)
+    out[usable] = ""
+    return out
+
+
+def _series(endpoint: Endpoint, rows: pd.DataFrame, facts: Facts, plan: AnalysisPlan) -> Series:
+    return _scaled(endpoint, rows, facts, plan, figures=_figures(rows, endpoint.quantity, facts))
+
+
+def _scaled(endpoint: Endpoint, rows: pd.DataFrame, facts: Facts, plan: AnalysisPlan, *, figures: Figures) -> Series:
+    shape = (len(facts.group_of), len(facts.labels))
+    flat, variance = on_scale(figures, endpoint.scale)
+    own = _usable(rows, facts, _OWN_VALUE)
+    all_counts = own | _usable(rows, facts, ("not reportable",))
+    used = own if plan.not_reportable is NotReportable.LEAVE_OUT else all_counts
+    scaled = np.where(used, flat.reshape(shape), np.nan)
+    reason = _reasons(rows, facts, used)
+    undefined = used & np.isnan(scaled)
+    reason[undefined] = f"no {endpoint.scale.value} of this value"
+    planned = np.broadcast_to([float(visit.planned_day) for visit in facts.visits], shape)
+    days = _grid(rows, "study_day", facts)
+    return Series(
+        endpoint,
+        label=str(rows["label"].iloc[0]),
+        declared=True,
+        value=np.where(used, figures.value.reshape(shape), np.nan),
+        count=np.where(used, figures.count.reshape(shape), np.nan),
+        total=np.where(used, figures.total.reshape(shape), np.nan),
+        scaled=scaled,
+        with_counts=np.where(all_counts, flat.reshape(shape), np.nan),
+        variance=np.where(used, variance.reshape(shape), np.nan),
+        gate_se=_grid(rows, "gate_error", facts),
+        day=np.where(np.isnan(days), planned, days),
+        reason=reason,
+        is_parent=bool(rows["is_parent"].any()),
+    )
+
+
+def _composition(
+    composition: Composition, found: Mapping[tuple[str, ...], pd.DataFrame], facts: Facts, plan: AnalysisPlan
+) -> tuple[list[Series], list[Endpoint]]:
+    """Return the parts' series on the centred log-ratio scale; a visit counts if all parts may be used there."""
+    places = [(composition.panel, "percent", part, composition.parent, "") for part in composition.parts]
+    # Parts of a whole share one parent: children of another population are no parts of this one.
+    if any(place not in found or not found[place]["is_parent"].any() for place in places):
+        return [], list(composition.endpoints)
+    tables = [found[place] for place in places]
+    counts = [_figures(rows, "percent", facts) for rows in tables]
+    series = []
+    for number, endpoint in enumerate(composition.endpoints):
+        order = [number, *(other for other in range(len(places)) if other != number)]
+        figures = replace(counts[number], parts=np.column_stack([counts[one].count for one in order]))
+        series.append(_scaled(endpoint, tables[number], facts, plan, figures=figures))
+    whole = np.all([np.isfinite(one.scaled) for one in series], axis=0)
+    return [
+        replace(
+            one,
+            scaled=np.where(whole, one.scaled, np.nan),
+            reason=np.where(~whole & (one.reason == ""), "another part of the composition has no value", one.reason),
+        )
+        for one in series
+    ], []

@@ -1,0 +1,123 @@
+"""All visits in one model: how the plan's endpoints go over time, with a random level for each patient."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.trial.kernels.beta_binomial import fit_beta_binomial
+from immunomon.trial.kernels.signflip import sign_flip_floor
+from immunomon.trial.model.analysis import Scale
+from immunomon.trial.model.statistics import OVER_TIME
+from immunomon.trial.statistics.design import DOSE, Design, design_of
+from immunomon.trial.statistics.measured import Measured, Series
+from immunomon.trial.statistics.rows import contracted, no_p
+
+__all__ = ["over_time", "term_row"]
+
+Floats = NDArray[np.float64]
+_FEW_FREEDOM = (
+    "Wald interval without small-sample degrees of freedom: too narrow with few patients; a check, no verdict"
+)
+_FEW_LIKELIHOOD = (
+    "maximum likelihood, t interval with values - patients - terms degrees of freedom: approximate with few patients"
+)
+
+_SMOOTH = "visits as points on a smooth course (natural cubic spline, 3 degrees of freedom)"
+
+# Coefficients, their covariance, degrees of freedom, and whether the fit converged.
+Fit = Callable[[Design], tuple[Floats, Floats, float, bool]]
+
+
+def over_time(found: Measured) -> pd.DataFrame:
+    """Return models of the plan's endpoints over all visits (the OVER_TIME contract).
+
+    Terms: each visit against baseline, itself or as a point on a smooth course, as the plan declares; and in a second
+    fit with them ``dose_doubling``, by how much the change after baseline grows from one dose to twice it: a straight
+    line over the logarithm of the dose, which is monotone by its form. MixedLM (REML) on the scale, and for percents a
+    beta-binomial model. A fit that did not converge has no numbers.
+    """
+    rows = [row for series in found.planned for row in _rows(found, series)]
+    return contracted(rows, OVER_TIME, found.plan.digest)
+
+
+def _rows(found: Measured, series: Series) -> Iterator[dict[str, Any]]:
+    models: list[tuple[str, Fit, str]] = [("MixedLM", _mixed, _FEW_FREEDOM)]
+    if series.endpoint.scale is Scale.LOG_ODDS:
+        models.append(("beta-binomial (maximum likelihood)", _beta_binomial, _FEW_LIKELIHOOD))
+    plain, dosed = (design_of(found, series, with_dose=with_dose) for with_dose in (False, True))
+    for name, fit, note in models:
+        for design, wanted in ((plain, None), (dosed, DOSE)):
+            if design is not None:
+                yield from _fitted(found, series, design, (name, fit, note), wanted)
+
+
+def _fitted(
+    found: Measured, series: Series, design: Design, model: tuple[str, Fit, str], wanted: str | None
+) -> Iterator[dict[str, Any]]:
+    from scipy.special import stdtr, stdtrit
+
+    name, fit, note = model
+    coefficients, covariance, freedom, good = fit(design)
+    for contrast, term in zip(design.contrasts, design.terms, strict=True):
+        if wanted is not None and term != wanted:
+            continue
+        row = term_row(series, design.patient, model=name, term=term) | {"converged": good}
+        floor = sign_flip_floor(int(row["patients"]))
+        if not good:
+            yield row | {"note": "the fit did not converge: no numbers"}
+            continue
+        estimate, error = float(contrast @ coefficients), float(contrast @ covariance @ contrast) ** 0.5
+        half = float(stdtrit(freedom, 1 - found.plan.alpha / 2)) * error
+        t = abs(estimate / error) if error > 0 else float("nan")
+        reasons = (no_p(floor, found.plan.alpha), note, _SMOOTH if design.smooth else "")
+        yield row | {
+            "estimate": estimate,
+            "se": error,
+            "low": estimate - half,
+            "high": estimate + half,
+            "p": float("nan") if floor > found.plan.alpha else float(2 * stdtr(freedom, -t)),
+            "note": "; ".join(reason for reason in reasons if reason),
+        }
+
+
+def term_row(series: Series, patient: NDArray[np.intp], *, model: str, term: str) -> dict[str, Any]:
+    """Return the columns that say which term of which model a row holds; patient: (rows,) whose each value is."""
+    return {
+        "endpoint": series.endpoint.name,
+        "model": model,
+        "term": term,
+        "patients": int(np.unique(patient).size),
+        "values": int(patient.size),
+    }
+
+
+def _mixed(design: Design) -> tuple[Floats, Floats, float, bool]:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    columns = design.matrix.shape[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whether it converged stands in the row; a variance at 0 is no fault
+        try:
+            fit = MixedLM(design.scaled, design.matrix, groups=design.patient).fit(reml=True)
+        except (np.linalg.LinAlgError, ValueError):
+            return np.full(columns, np.nan), np.full((columns, columns), np.nan), 1e9, False
+        estimate = np.asarray(fit.fe_params, dtype=np.float64)
+        covariance = np.asarray(fit.cov_params(), dtype=np.float64)[:columns, :columns]
+    return estimate, covariance, 1e9, bool(fit.converged) and _proper(covariance)
+
+
+def _beta_binomial(design: Design) -> tuple[Floats, Floats, float, bool]:
+    fit = fit_beta_binomial(design.count, design.total, design.matrix, design.patient)
+    freedom = max(design.scaled.size - np.unique(design.patient).size - design.matrix.shape[1] + 1, 1)
+    return fit.coefficients, fit.covariance, float(freedom), fit.converged and _proper(fit.covariance)
+
+
+def _proper(covariance: Floats) -> bool:
+    """Say whether every variance is a number above 0."""
+    return bool(np.isfinite(covariance).all() and (np.diag(covariance) > 0).all())

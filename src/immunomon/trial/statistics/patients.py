@@ -1,0 +1,117 @@
+"""Each patient: the change with its interval, and whether it is more than assay and person vary by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.trial.kernels.uncertainty import reference_change
+from immunomon.trial.model.analysis import Scale
+from immunomon.trial.model.statistics import PATIENT_CHANGES
+from immunomon.trial.statistics.measured import Measured, Series
+from immunomon.trial.statistics.rows import about, contracted
+
+__all__ = ["error_parts", "patient_changes", "reference_of"]
+
+Floats = NDArray[np.float64]
+
+
+def patient_changes(found: Measured) -> pd.DataFrame:
+    """Return every patient's change at every visit after baseline (the PATIENT_CHANGES contract).
+
+    The interval covers counting error, the assay's variation as declared, and the gates' error where the run has it:
+    what it covers stands in its row. It says how well this patient's change is known, nothing about other patients.
+    """
+    rows = [row for series in found.series for row in _rows(found, series)]
+    return contracted(rows, PATIENT_CHANGES, found.plan.digest)
+
+
+def reference_of(found: Measured, population: str) -> tuple[float, float]:
+    """Return the folds beyond which a value of a population has changed more than assay and person vary."""
+    figures = found.plan.assay.of(population)
+    confidence = 1 - found.plan.alpha
+    low, high = reference_change(figures.assay_cv_percent / 100, figures.person_cv_percent / 100, confidence)
+    return float(low), float(high)
+
+
+def error_parts(found: Measured, series: Series) -> dict[str, Floats]:
+    """Return the standard errors of the change on the scale, (subjects, visits): counting, gate and assay."""
+    of_value = {
+        "counting": series.variance,
+        "gate": _gate(series) ** 2,
+        "assay": _assay(found, series) ** 2,
+    }
+    base = found.baseline
+    return {name: np.sqrt(variance + variance[:, [base]]) for name, variance in of_value.items()}
+
+
+def _gate(series: Series) -> Floats:
+    if series.endpoint.quantity != "percent" or series.endpoint.scale is Scale.CLR:
+        return np.full(series.scaled.shape, np.nan)
+    if series.endpoint.scale is Scale.LOG:  # d log(p) = (1 - p) d logit(p)
+        return np.asarray(series.gate_se * (1 - series.value / 100), dtype=np.float64)
+    return series.gate_se
+
+
+def _assay(found: Measured, series: Series) -> Floats:
+    cv = found.plan.assay.of(series.endpoint.population).assay_cv_percent / 100
+    sd = np.where(np.isfinite(series.scaled), np.sqrt(np.log1p(cv**2)), np.nan)
+    if series.endpoint.scale is Scale.LOG_ODDS:  # a relative error of p is 1 / (1 - p) times as large in log-odds
+        odds = np.exp(series.scaled)
+        return np.asarray(sd * (1 + odds), dtype=np.float64)
+    return np.asarray(sd, dtype=np.float64)
+
+
+def _rows(found: Measured, series: Series) -> Iterator[dict[str, Any]]:
+    change = series.change(found.baseline)
+    parts = error_parts(found, series)
+    z = NormalDist().inv_cdf(1 - found.plan.alpha / 2)
+    low_fold, high_fold = reference_of(found, series.endpoint.population)
+    for i, (subject, group) in enumerate(found.facts.group_of.items()):
+        for j, visit in enumerate(found.facts.labels):
+            if j == found.baseline:
+                continue
+            errors = {name: float(values[i, j]) for name, values in parts.items()}
+            known = {name: se for name, se in errors.items() if np.isfinite(se)}
+            half = z * sum(se**2 for se in known.values()) ** 0.5 if known else float("nan")
+            fold = _fold(series, i, j, found.baseline)
+            yield {
+                **about(series, found.plan.role_of(series.endpoint.name, visit)),
+                "subject": subject,
+                "dose_group": group,
+                "visit": visit,
+                "day": round(float(series.day[i, j])),
+                "baseline": series.value[i, found.baseline],
+                "value": series.value[i, j],
+                "fold": fold,
+                "change": change[i, j],
+                **{f"se_{name}": se for name, se in errors.items()},
+                "low": change[i, j] - half,
+                "high": change[i, j] + half,
+                "covers": " + ".join(known) if np.isfinite(change[i, j]) else "",
+                "reference_low": low_fold,
+                "reference_high": high_fold,
+                "beyond_reference": _beyond(fold, low_fold, high_fold),
+                "reason": _reason(series, i, j, found),
+            }
+
+
+def _fold(series: Series, i: int, j: int, baseline: int) -> float:
+    before, now = float(series.value[i, baseline]), float(series.value[i, j])
+    return now / before if before > 0 else float("nan")
+
+
+def _beyond(fold: float, low: float, high: float) -> str:
+    if np.isnan(fold):
+        return ""
+    return "above" if fold > high else "below" if fold < low else "within"
+
+
+def _reason(series: Series, i: int, j: int, found: Measured) -> str:
+    own, base = str(series.reason[i, j]), str(series.reason[i, found.baseline])
+    return own or (f"at {found.facts.baseline}: {base}" if base else "")

@@ -1,0 +1,71 @@
+"""Rows of the result tables: the columns every one of them shares, and the contract each table keeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from immunomon.cytometry.model.populations import Table
+from immunomon.trial.statistics.measured import Measured, Series
+
+__all__ = ["about", "as_json", "contracted", "members", "no_p"]
+
+Row = dict[str, Any]
+
+
+def contracted(rows: Iterable[Mapping[str, Any]], table: Table, plan_digest: str) -> pd.DataFrame:
+    """Return rows as a table that keeps its contract; not-a-number and empty text are missing."""
+    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    frame = pd.DataFrame(plain, columns=list(table.names), dtype=object)
+    frame["plan_digest"] = plan_digest
+    return frame.astype(table.dtypes)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds
+    missing = value == "" or (isinstance(value, float | np.floating) and math.isnan(value))
+    return pd.NA if missing else value
+
+
+def about(series: Series, role: str) -> Row:
+    """Return the columns that say which endpoint a row is about."""
+    one = series.endpoint
+    return {
+        "endpoint": one.name,
+        "role": role,
+        "label": f"{series.label} {one.marker}".strip(),
+        "scale": one.scale.value,
+        "panel": one.panel,
+        "quantity": one.quantity,
+        "population": one.population,
+        "denominator": one.denominator,
+    }
+
+
+def as_json(subjects: Iterable[str], values: Iterable[float]) -> str:
+    """Return each subject's value as a JSON object, subjects sorted.
+
+    >>> as_json(["S2", "S1"], [0.5, 0.25])
+    '{"S1": 0.25, "S2": 0.5}'
+    """
+    return json.dumps(dict(sorted((s, float(v)) for s, v in zip(subjects, values, strict=True))), ensure_ascii=False)
+
+
+def members(found: Measured, group: str) -> NDArray[np.intp]:
+    """Return the places of a dose group's subjects."""
+    place = {name: number for number, name in enumerate(found.facts.group_of)}
+    return np.array([place[name] for name in found.facts.groups[group]], dtype=np.intp)
+
+
+def no_p(floor: float, alpha: float) -> str:
+    """Return what stands in place of a p that cannot reach alpha; empty if it can.
+
+    >>> no_p(0.25, 0.05)
+    'no p: the smallest possible is 0.25'
+    """
+    return f"no p: the smallest possible is {floor:.3g}" if floor > alpha else ""

@@ -1,0 +1,108 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from immunomon.cytometry.model.measured import Measured, SampleResult
+from immunomon.cytometry.model.trust import Doubt
+from immunomon.cytometry.steps.cross_check import cross_check
+from immunomon.study.model.strategy import Expectation, GateDeclaration, GatingStrategy, Population
+from immunomon.study.model.study import Reportability, Role, Sample
+
+GATE = GateDeclaration("interval", {"axis": "CD3"})
+
+
+def strategy(name, *tree, **expected):
+    populations = tuple(Population(one, one, parent, GATE, "inside") for one, parent in tree)
+    return GatingStrategy(name, name, 1, None, populations, expected=expected)
+
+
+TOP = (("lymphocytes", "root"),)
+STRATEGIES = {
+    "t": strategy("t", *TOP, ("t_cells", "lymphocytes"), ("cd4", "t_cells"), ("cd8", "t_cells")),
+    "b": strategy("b", *TOP, ("t_cells", "lymphocytes"), ("b_cells", "lymphocytes")),
+    "nk": strategy("nk", *TOP, ("t_cells", "lymphocytes"), ("nk", "lymphocytes")),
+}
+USUAL = {
+    "t": {"t_cells": 7000, "cd4": 4500, "cd8": 2300},
+    "b": {"t_cells": 7000, "b_cells": 1500},
+    "nk": {"t_cells": 7000, "nk": 1200},
+}
+
+
+def result(panel, subject="S01", visit="W4", role="sample", **counts):
+    sample = Sample(Path(f"{panel}.fcs"), f"{subject}_{visit}_{panel}", panel, Role.parse(role), subject, visit)
+    measured = Measured(20_000, {"lymphocytes": 10_000, **USUAL[panel], **counts}, {}, {})
+    return SampleResult(sample, "gated", "ab" * 32, panel, None, measured)
+
+
+def doubts(results, strategies=STRATEGIES, **limits):
+    found = cross_check(results, strategies, Reportability(**limits))
+    return {
+        (one.sample.id, population): [doubt.code for doubt in said]
+        for one in found
+        for population, said in one.measured.doubts.items()
+    }
+
+
+def test_what_agrees_says_nothing():
+    assert doubts([result(panel, visit=visit) for panel in STRATEGIES for visit in ("D-1", "W4", "W12")]) == {}
+
+
+def test_the_tube_that_stands_alone_is_in_doubt_and_no_other():
+    found = doubts([result("t", t_cells=3500, cd4=2250, cd8=1150), result("b"), result("nk")])
+    assert found == {("S01_W4_t", "t_cells"): ["tubes_disagree"]}
+
+
+def test_of_two_tubes_that_contradict_each_other_both_are_in_doubt():
+    found = doubts([result("b", t_cells=3000), result("nk")], parts_percent=(0.0, 200.0))
+    assert found == {("S01_W4_b", "t_cells"): ["tubes_disagree"], ("S01_W4_nk", "t_cells"): ["tubes_disagree"]}
+
+
+def test_a_visit_far_from_the_subjects_others_is_in_doubt_with_three_visits_or_more():
+    results = [result("nk", visit=visit, nk=900) for visit in ("D-1", "W4")]
+    odd = result("nk", visit="W12", nk=100)
+    assert doubts([*results[:1], odd]) == {}
+    assert doubts([*results, odd]) == {("S01_W12_nk", "nk"): ["visit_outlier"]}
+
+
+def test_parts_that_do_not_add_up_are_remarked_on_in_every_tube_that_gave_one():
+    results = [result("t"), result("b", b_cells=200), result("nk", nk=400)]
+    found = doubts(results)
+    assert set(found) == {(f"S01_W4_{panel}", "lymphocytes") for panel in STRATEGIES}
+    assert {code for codes in found.values() for code in codes} == {"lineages_incomplete"}
+    assert doubts(results, parts_percent=(70.0, 105.0)) == {}
+
+
+def test_cd4_and_cd8_cells_are_held_against_t_cells():
+    assert doubts([result("t", cd8=300)]) == {("S01_W4_t", "t_cells"): ["lineages_incomplete"]}
+
+
+@pytest.mark.parametrize(("cd4", "codes"), [(4500, []), (700, ["unexpected"])])
+def test_what_the_strategy_does_not_expect_is_remarked_on_and_no_number_is_changed(cd4, codes):
+    expecting = {"t": replace(STRATEGIES["t"], expected={"cd4": Expectation(15, 90, "our blood donors")})}
+    before = result("t", cd4=cd4, cd8=6900 - cd4)
+    found = cross_check([before], expecting, Reportability())
+    said = found[0].measured.doubts.get("cd4", ())
+    assert [doubt.code for doubt in said] == codes
+    assert found[0].measured.counts == before.measured.counts
+    assert all(doubt.detail == "10 %; 15 to 90 % of t_cells are expected (our blood donors)" for doubt in said)
+
+
+def test_few_events_and_tubes_that_are_no_samples_are_no_evidence():
+    bridge = result("t", t_cells=3500, cd4=2250, cd8=1150, role="bridge")
+    assert doubts([bridge, result("b"), result("nk")]) == {}
+    few = {"lymphocytes": 50, "t_cells": 20, "cd4": 14, "cd8": 6}
+    assert doubts([result("t", **few), result("b"), result("nk")]) == {}
+
+
+@pytest.mark.parametrize(
+    "suspect",
+    [{"doubts": {"t_cells": (Doubt("weak_stain", "CD3"),)}}, {"sources": {"t_cells": "moved by A. Analyst"}}],
+)
+def test_what_rests_on_a_doubt_or_a_moved_gate_is_no_evidence_against_what_does_not(suspect):
+    odd, other = result("b", t_cells=3000), result("nk")
+    odd = replace(odd, measured=replace(odd.measured, **suspect))
+    found = doubts([odd, other], parts_percent=(0.0, 200.0))
+    assert ("S01_W4_nk", "t_cells") not in found
+    assert "tubes_disagree" in found["S01_W4_b", "t_cells"]

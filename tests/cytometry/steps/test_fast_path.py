@@ -1,0 +1,214 @@
+"""The fast path must give the exact computation's memberships, event for event."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from immunomon.cytometry.kernels.spillover import inverse_of
+from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.geometry import BinnedPolygon, Ellipse, Interval, Polygon, Rectangle
+from immunomon.cytometry.model.lazy import DisplayTable
+from immunomon.cytometry.model.members import members
+from immunomon.cytometry.model.scales import Asinh, Hyperlog, Identity, Linear, Logicle
+from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.steps.compensate import compensate
+from immunomon.cytometry.steps.transform import transform
+
+AXES = ("FSC-A", "A", "B", "C")
+CHANNELS = tuple(map(Channel, AXES))
+SPILLOVER = SpilloverMatrix(("A", "B", "C"), ((1.0, 0.2, 0.05), (0.1, 1.0, 0.3), (0.02, 0.15, 1.0)))
+SCALES = {
+    "FSC-A": Identity(),
+    "A": Logicle(w=0.7),
+    "B": Asinh(m=4.0, a=0.5),
+    "C": Hyperlog(w=0.5, m=4.5),
+}
+COORDINATES = st.floats(-0.2, 1.1, allow_nan=False)
+
+
+def raw_events(seed=1, count=3000, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    values = np.exp(rng.normal(7, 2.5, (count, 4))) - rng.uniform(0, 500, (count, 4))
+    values[0] = 0.0
+    values[1, 2] = np.nan
+    values[2, 1] = np.inf
+    values[3] = 1e12  # beyond every table
+    values[4] = -3e6
+    return EventTable(values.astype(dtype), CHANNELS)
+
+
+def exact_display(raw):
+    """Everything in float64 with plain numpy, a column at a time; the terms in the order that the product names."""
+    inverse = inverse_of(SPILLOVER.array)
+    columns = [raw.values[:, 0].astype(np.float64)]
+    for target in range(3):
+        total = np.zeros(raw.count)
+        for source in range(3):
+            total = total + raw.values[:, source + 1].astype(np.float64) * inverse[source, target]
+        columns.append(total)
+    values = np.column_stack([scale.apply(c) for scale, c in zip(SCALES.values(), columns, strict=True)])
+    return EventTable(values, CHANNELS, Scale.DISPLAY)
+
+
+def fast_display(raw, scales=SCALES, fast=True):
+    return transform(compensate(raw, SPILLOVER), scales, fast=fast)
+
+
+RAW = raw_events()
+EXACT, FAST = exact_display(RAW), fast_display(RAW)
+PLAIN = fast_display(RAW, fast=False)
+PARENT = np.random.default_rng(5).random(RAW.count) < 0.8
+FEW = PARENT & (np.random.default_rng(6).random(RAW.count) < 0.2)  # so few that they are looked at by their rows
+
+
+def same(gate):
+    with np.errstate(invalid="ignore"):
+        inside = gate.contains(EXACT)
+    for parent in (PARENT, FEW):
+        np.testing.assert_array_equal(members(gate, FAST, parent), parent & inside)
+        np.testing.assert_array_equal(members(gate, fast_display(RAW), parent), parent & inside)
+        np.testing.assert_array_equal(members(gate, PLAIN, parent), parent & inside)
+
+
+def test_exact_coordinates_are_those_of_plain_numpy_to_the_last_bit():
+    np.testing.assert_array_equal(FAST.values, EXACT.values)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_fast_coordinate_is_within_its_bound_or_not_a_number(axis):
+    values, bound = FAST.rough(axis)
+    assert bound < 2e-5
+    known = ~np.isnan(values)
+    assert known.mean() > 0.99
+    assert (np.abs(values[known] - EXACT.column(axis)[known]) <= bound).all()
+
+
+@given(st.sampled_from(AXES[1:]), COORDINATES, COORDINATES)
+def test_intervals_hold_the_same_events(axis, one, other):
+    same(Interval(axis, min(one, other), max(one, other)))
+
+
+@given(st.sampled_from(AXES), st.lists(st.integers(0, RAW.count - 1), min_size=2, max_size=2))
+def test_intervals_with_their_borders_on_events_hold_the_same_events(axis, rows):
+    low, high = sorted(EXACT.column(axis)[rows].tolist())
+    if np.isfinite(low) and np.isfinite(high):
+        same(Interval(axis, low, high))
+        same(Interval(axis, np.nextafter(low, 9e9), np.nextafter(high, 9e9)))
+
+
+@given(st.lists(st.tuples(COORDINATES, COORDINATES), min_size=3, max_size=9))
+def test_polygons_hold_the_same_events(vertices):
+    same(Polygon("A", "B", tuple(vertices)))
+
+
+@given(st.lists(st.integers(5, RAW.count - 1), min_size=3, max_size=9), st.sampled_from([("A", "C"), ("FSC-A", "B")]))
+def test_polygons_with_their_corners_on_events_hold_the_same_events(rows, axes):
+    x, y = (EXACT.column(axis) for axis in axes)
+    same(Polygon(*axes, tuple((float(x[row]), float(y[row])) for row in rows)))
+
+
+@given(st.integers(5, RAW.count - 1), COORDINATES, COORDINATES)
+def test_polygons_with_upright_and_level_edges_through_an_event_hold_the_same_events(row, x, y):
+    px, py = float(EXACT.column("A")[row]), float(EXACT.column("B")[row])
+    same(Polygon("A", "B", ((px, py), (x, py), (x, y), (px, y))))
+
+
+@given(COORDINATES, COORDINATES, st.floats(0.01, 0.5), st.floats(0.01, 0.5), st.floats(-0.9, 0.9))
+def test_ellipses_hold_the_same_events(x, y, wide, high, tilt):
+    cross = tilt * wide * high
+    same(Ellipse("A", "C", (x, y), ((wide**2, cross), (cross, high**2)), 1.5))
+
+
+@given(st.integers(5, RAW.count - 1), COORDINATES, COORDINATES, st.floats(-0.9, 0.9))
+def test_ellipses_through_an_event_hold_the_same_events(row, x, y, tilt):
+    covariance = np.array([[0.04, tilt * 0.02], [tilt * 0.02, 0.01]])
+    offset = np.array([EXACT.column("B")[row] - x, EXACT.column("A")[row] - y])
+    square = float(offset @ np.linalg.inv(covariance) @ offset)
+    (a, b), (c, d) = covariance.tolist()
+    same(Ellipse("B", "A", (x, y), ((a, b), (c, d)), square))
+
+
+@given(COORDINATES, COORDINATES, st.floats(0, 3e5))
+def test_rectangles_hold_the_same_events(one, other, scatter):
+    same(Rectangle((Interval("A", high=one), Interval("C", low=other), Interval("FSC-A", low=scatter))))
+
+
+def test_a_pile_of_events_on_an_edge_is_decided_exactly():
+    raw = EventTable(np.repeat(RAW.values[100:101], 500, axis=0), CHANNELS)
+    border = float(exact_display(raw).column("A")[0])
+    fast = fast_display(raw)
+    assert members(Interval("A", low=border), fast, np.ones(500, dtype=bool)).all()
+    assert not members(Interval("A", high=border), fast, np.ones(500, dtype=bool)).any()
+
+
+@settings(max_examples=10)
+@given(st.integers(2, 5))
+def test_the_result_does_not_depend_on_the_number_of_threads(threads):
+    raw = raw_events(seed=3, count=70_001)
+    one, several = fast_display(raw), fast_display(raw)
+    with ThreadPoolExecutor(threads) as pool:
+        shared = several.rough_columns(AXES, pool=pool)
+    for axis, (values, bound) in zip(AXES, shared, strict=True):
+        np.testing.assert_array_equal(one.rough(axis)[0], values)
+        assert one.rough(axis)[1] == bound
+
+
+def test_wide_numbers_and_linear_scales_take_the_same_way():
+    raw = raw_events(dtype=np.float64)
+    scales = {**SCALES, "A": Linear(t=1000.0)}
+    fast = fast_display(raw, scales)
+    assert isinstance(fast, DisplayTable)
+    assert fast.rough("A")[1] == fast.rough("FSC-A")[1] == 0.0
+    np.testing.assert_array_equal(fast.column("B"), exact_display(raw).column("B"))
+
+
+def test_a_few_events_have_the_same_coordinates_alone_as_among_all():
+    rows = np.array([7, 3, 2999])
+    np.testing.assert_array_equal(FAST.take(rows).values, EXACT.values[rows])
+    np.testing.assert_array_equal(FAST.take(rows).take(np.array([2])).column("C"), EXACT.column("C")[[2999]])
+
+
+def test_computed_columns_cannot_be_written():
+    table = fast_display(RAW)
+    for values in (table.column("A"), table.values):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 1.0
+
+
+def test_workers_that_share_a_large_file_find_the_same_events():
+    raw = raw_events(seed=9, count=170_003)
+    fast, parent = fast_display(raw), np.random.default_rng(1).random(170_003) < 0.7
+    shapes = (
+        Interval("A", 0.3, 0.6),
+        Polygon("A", "B", ((0.1, 0.1), (0.8, 0.3), (0.5, 0.9))),
+        Ellipse("B", "C", (0.4, 0.5), ((0.04, 0.01), (0.01, 0.03)), 1.2),
+        Rectangle((Interval("A", low=0.3), Interval("FSC-A", high=5e4))),
+    )
+    with ThreadPoolExecutor(2) as pool:
+        for shape in shapes:
+            shared = members(shape, fast, parent, pool=pool)
+            np.testing.assert_array_equal(shared, members(shape, fast, parent))
+            assert 0 < shared.sum() < parent.sum()
+
+
+def test_what_will_be_asked_for_soon_changes_no_coordinate():
+    one, other = fast_display(RAW), fast_display(RAW)
+    members(Interval("A", low=0.5), one, PARENT, soon=("B", "FSC-A", "A"))
+    for axis in AXES:
+        np.testing.assert_array_equal(one.rough(axis)[0], other.rough(axis)[0])
+
+
+def test_a_few_events_have_the_same_fast_coordinates_alone_as_among_all():
+    rows = np.array([7, 3, 2999, 3, 2])
+    for alone, axis in zip(fast_display(RAW).rough_rows(AXES, rows), AXES, strict=True):
+        np.testing.assert_array_equal(alone[0], FAST.rough(axis)[0][rows])
+        assert alone[1] == FAST.rough(axis)[1]
+
+
+def test_a_kind_of_gate_without_fast_rules_is_asked_exactly():
+    binned = BinnedPolygon("A", "B", ((0.1, 0.1), (0.8, 0.3), (0.5, 0.9)))
+    finite = np.isfinite(EXACT.column("A")) & np.isfinite(EXACT.column("B"))
+    np.testing.assert_array_equal(members(binned, FAST, PARENT & finite), PARENT & finite & binned.contains(EXACT))

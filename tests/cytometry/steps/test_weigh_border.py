@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.measured import Measured
+from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
+from immunomon.cytometry.model.scales import Logicle
+from immunomon.cytometry.model.trust import Doubt
+from immunomon.cytometry.model.weighed import weigh
+from immunomon.cytometry.steps.gate import gate
+from immunomon.cytometry.steps.weigh_border import weigh_borders
+from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
+from immunomon.study.model.study import Reportability
+
+SCALES = NoisyScales(
+    {"viability": Logicle(), "CD3": Logicle(), "CD4": Logicle()}, {"viability": MarkerNoise(262144.0, 100.0)}
+)
+
+
+def strategy(**denominators):
+    live = GateDeclaration("valley", {"axis": "viability", "which": "last", "fallback": 8000.0})
+    populations = (
+        Population("live", "Live", "root", live, "low"),
+        Population("t", "T", "live", GateDeclaration("interval", {"axis": "CD3", "low": 2000.0}), "inside"),
+        Population("cd4", "CD4", "t", GateDeclaration("interval", {"axis": "CD4", "low": 2000.0}), "inside"),
+        Population("not4", "CD4-", "t", GateDeclaration("boolean", {"operator": "not", "of": ["cd4"]}), "inside"),
+    )
+    return GatingStrategy("s", "S", 1, None, populations, denominators=denominators)
+
+
+def tube(dye=1500.0, *, follows=0.0, dead=300, brighter=3.0, evenly=False, seed=1, cells=6000):
+    """Cells with a broad dye and no valley; follows: how much brighter in the dye CD4 cells are (log); dead,
+    brighter: so many cells, times as bright, with a narrow peak of their own if they are so evenly."""
+    rng = np.random.default_rng(seed)
+    is_t, is_cd4 = np.arange(cells) % 10 < 6, np.arange(cells) % 10 < 3
+    stain = dye * np.exp(rng.normal(0, 0.6, cells) + follows * is_cd4)
+    stain[:dead] *= brighter
+    stain[:dead] = np.where(evenly, dye * brighter * np.exp(rng.normal(0, 0.25, dead)), stain[:dead])
+    noise = rng.normal(0, 100, (cells, 2))
+    values = np.column_stack([stain if dye else rng.normal(0, 100, cells), 8000.0 * is_t, 8000.0 * is_cd4])
+    values[:, 1:] += noise
+    channels = tuple(Channel(f"{name}-A", name) for name in SCALES)
+    shown = np.column_stack([SCALES[name].apply(values[:, place]) for place, name in enumerate(SCALES)])
+    return EventTable(shown, channels, Scale.DISPLAY)
+
+
+def unmoved(events, tree=None):
+    declared = tree or strategy()
+    placed = gate(events, declared, SCALES)
+    assert [doubt.code for doubt in placed.populations[0].doubts] == ["fallback_alone"]
+    return weigh_borders(placed, events, declared, scales=SCALES)
+
+
+def test_shares_that_the_border_hardly_moves_do_not_rest_on_it():
+    remarks = unmoved(tube())
+    assert set(remarks) == {"t", "cd4", "not4"}
+    assert [str(doubt) for doubt in remarks["cd4"]] == ["hardly_moved(live)"]
+    assert "50 % of t, 50" in remarks["cd4"][0].detail
+
+
+def test_shares_that_differ_between_bright_and_dim_cells_rest_on_it():
+    # CD4 cells take up more of the dye: where the border lies says how many of them are kept.
+    remarks = unmoved(tube(follows=0.8))
+    assert "cd4" not in remarks
+    assert "not4" not in remarks
+
+
+def test_of_a_failed_stain_nothing_is_said():
+    assert unmoved(tube(dye=0.0)) == {}
+
+
+def test_where_many_dead_cells_may_hide_in_the_peak_nothing_is_said():
+    assert unmoved(tube(dead=2400, brighter=2.5, evenly=True)) == {}
+
+
+def test_a_share_of_what_lies_above_the_border_moves_with_it():
+    assert "cd4" not in unmoved(tube(), strategy(cd4=("root",)))
+    assert "cd4" in unmoved(tube(), strategy(cd4=("live",)))
+
+
+def test_of_few_cells_nothing_is_said():
+    assert unmoved(tube(cells=150, dead=5)) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "withheld"), [("fallback_alone", False), ("weak_stain", True), ("fallback_contradicted", True)]
+)
+def test_only_the_place_of_a_fallback_is_forgiven(code, withheld):
+    doubts = {"live": (Doubt(code, "viability"),), "t": (Doubt("hardly_moved", "live"),)}
+    measured = Measured(6000, {"live": 5000, "t": 3000}, {}, {}, doubts=doubts)
+    trust = weigh(measured, "t", Reportability(), gates=["root", "live", "t"])
+    assert (trust.reason is not None) == withheld
+    assert trust.columns["doubts"] == "hardly_moved(live)"
+    assert weigh(measured, "live", Reportability(), gates=["root", "live"]).reason is not None

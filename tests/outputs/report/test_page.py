@@ -1,0 +1,197 @@
+"""The report: whole, closed to the network, and safe against the names that come from files."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from immunomon.cli.report import report
+from immunomon.errors import BadSpec
+from immunomon.outputs.report import write_report
+
+_SPEC = importlib.util.spec_from_file_location("fake_run", Path(__file__).with_name("fake_run.py"))
+assert _SPEC is not None
+assert _SPEC.loader is not None
+fake = importlib.util.module_from_spec(_SPEC)
+sys.modules["fake_run"] = fake
+_SPEC.loader.exec_module(fake)
+
+NASTY = "</script><script>document.documentElement.dataset.broken='yes'</script><img src=x onerror=alert(1)>\"'&\u2028"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return fake.fake_run(tmp_path_factory.mktemp("plain") / "run")
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return write_report(run).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def nasty_page(tmp_path_factory):
+    return write_report(fake.fake_run(tmp_path_factory.mktemp("nasty") / "run", marker=NASTY))
+
+
+def islands(text):
+    """Every block of data of a page, by the sample it is about; the page's own data under ''."""
+    pattern = (
+        r'<script type="application/json"(?: id="page-data"| class="plotdata" data-sample="([^"]*)")>(.*?)</script>'
+    )
+    return {html.unescape(name): json.loads(data) for name, data in re.findall(pattern, text, flags=re.S)}
+
+
+def words(text, table, column):
+    packed = next(one for one in islands(text)[""]["tables"] if one["name"] == table)
+    return set(next(one for one in packed["columns"] if one["name"] == column)["words"])
+
+
+def test_the_page_names_nothing_on_a_network(page):
+    addresses = set(re.findall(r"https?://[^\s\"'<>`)]*", page))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|url\((?!#)|<link(?![^>]*data:)|<script[^>]*\bsrc=", page)
+
+
+def test_every_sample_and_population_is_on_the_page(run, page):
+    stored = {path.stem for path in (run / "samples").glob("*.json")}
+    assert stored - {"S03__W2__treg"} <= set(islands(page))
+    assert stored | {"controls__fmo_CD25"} == words(page, "samples", "sample_id")
+    assert words(page, "populations", "population") == {
+        member.id for steps in fake.STEPS.values() for s in steps for member in s[3]
+    }
+
+
+def test_a_gated_sample_has_all_its_plots_with_outlines_inside_or_near_the_frame(page):
+    plots = islands(page)["S01__W2__thelper"]["plots"]
+    assert [plot["parent"] for plot in plots] == [step[0] for step in fake.STEPS["thelper"]]
+    assert len(plots[-1]["gates"]) == 4
+    assert all(gate["ring"] and gate["lines"] for plot in plots for gate in plot["gates"])
+    assert not any("problem" in plot for plot in plots)
+
+
+def test_the_verdict_counts_what_became_of_the_files(page):
+    text = re.sub(r"<[^>]+>", " ", page.split("<main>")[0])
+    for said in (
+        "16 of 18 files gated",
+        "1 failed",
+        "1 control kept",
+        "1 planned sample without a file",
+        "no control arm",
+    ):
+        assert said in text
+
+
+def test_the_grid_marks_missing_failed_and_partly_reportable_samples(page):
+    grid = page.split('<table class="grid">')[1].split("</table>")[0]
+    assert re.search(r'cell missing" title="S02 W4, treg: no file"', grid)
+    assert re.search(r'cell failed"[^>]*title="S03 W2, treg: failed: the file ends early"', grid)
+    assert re.search(r'cell partly"[^>]*title="S01 W2, treg: gated; 1 population\(s\) not reportable"', grid)
+
+
+def test_a_damaged_plot_is_named_and_costs_no_other_plot(run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    path = copy / "samples" / "S01__W2__treg.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["plots"][1]["bins"] = "AAAA"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    plots = islands(write_report(copy, tmp_path / "out" / "x.html").read_text(encoding="utf-8"))["S01__W2__treg"][
+        "plots"
+    ]
+    assert ["problem" in plot for plot in plots] == [False, True, False, False, False, False]
+
+
+def test_text_from_files_never_becomes_markup(nasty_page):
+    text = nasty_page.read_text(encoding="utf-8")
+    assert "document.documentElement.dataset.broken='yes'</script>" not in text
+    assert "<img" not in text
+    assert text.count("<script") == text.count("</script>")
+    assert any(NASTY in label for label in words(text, "populations", "label"))
+
+
+def test_a_folder_that_is_no_run_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(BadSpec, match=r"run\.json.*name the folder"):
+        write_report(tmp_path)
+
+
+def test_a_run_without_any_sample_still_has_a_page(tmp_path):
+    (tmp_path / "run.json").write_text('{"study": {"name": "EMPTY"}}', encoding="utf-8")
+    assert "EMPTY" in write_report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_the_same_run_gives_the_same_bytes_and_leaves_no_other_file(run, tmp_path):
+    first, second = (write_report(run, tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html"]
+
+
+def test_the_size_of_a_page_stays_small_for_each_sample(page):
+    assert len(page.encode()) / 17 < 45_000  # 252 samples: below 12 MB
+
+
+def test_the_command_says_where_the_page_is(run, tmp_path, capsys):
+    assert report(run, tmp_path / "page.html") == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
+
+
+def browse(page, state, tmp_path):
+    """Open a page in headless Chromium and return its document and its console."""
+    browser = next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    if browser is None:
+        pytest.skip("no chromium on PATH: the page's scripts are not tried")
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    switches += ["--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--v=0"]
+    command = [
+        browser,
+        *switches,
+        f"--user-data-dir={tmp_path}",
+        "--virtual-time-budget=3000",
+        "--dump-dom",
+        f"{page.as_uri()}#{state}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+SECTIONS = {
+    "tab=overview": 'class="cell gated"',
+    "tab=samples&sample=S01__W2__thelper": "<image",
+    "tab=trajectories&population=treg&measure=log_odds_change": 'class="chart"',
+    "tab=tables&table=frequencies&sort=-percent&q=treg": "page 1 of",
+}
+
+
+@pytest.mark.parametrize(("state", "sign"), SECTIONS.items())
+def test_every_section_opens_without_a_script_error(run, page, tmp_path, state, sign):
+    document, console = browse(run / "report.html", state, tmp_path)
+    assert 'data-ready="yes"' in document
+    assert sign in document
+    assert "data-error" not in document.split(">", 2)[1]
+    assert console == []
+
+
+def test_names_full_of_markup_run_nothing_in_a_browser(nasty_page, tmp_path):
+    document, console = browse(nasty_page, "tab=trajectories&population=treg", tmp_path)
+    root = document[: document.index("<head>")]
+    assert 'data-ready="yes"' in root
+    assert "data-broken" not in root
+    assert console == []
+
+
+def test_a_table_shows_the_reason_in_place_of_a_figure_that_may_not_be_reported(run, page, tmp_path):
+    document, _ = browse(run / "report.html", "tab=tables&table=frequencies&q=S01+W2+th17_1", tmp_path)
+    row = document.split('<tr class="hiddenvalue">')[1].split("</tr>")[0]
+    assert "n.r." in row
+    assert "below LLOQ: 30 events" in row

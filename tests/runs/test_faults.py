@@ -1,0 +1,165 @@
+"""What goes wrong around a run, each with the real program in a process of its own."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.small_run import small_run
+
+from immunomon.runs.folder import RunFolder
+
+pytestmark = [
+    pytest.mark.no_cover,
+    pytest.mark.skipif(os.name == "nt", reason="named pipes, limits and signals are POSIX systems'"),
+]
+COMMAND = [sys.executable, "-m", "immunomon.cli.main"]
+LONGEST_SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """A study of one panel with its run inside. Not to be changed."""
+    return small_run(tmp_path_factory.mktemp("faults") / "trial", events=1500).parent
+
+
+@pytest.fixture
+def study(undisturbed, tmp_path) -> Path:
+    """A copy of the study, without its run, that a test may spoil."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
+
+
+def immunomon(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the program; fails if it does not end."""
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False, **options)
+
+
+def samples_of(study: Path) -> pd.DataFrame:
+    return RunFolder(study / "run").read_table("samples").set_index("file")
+
+
+def test_what_is_no_regular_file_fails_and_the_others_go_on(study, monkeypatch):
+    odd = sorted((study / "fcs" / "treg").glob("S*_treg.fcs"))[:4]
+    for path in odd:
+        path.unlink()
+    pipe, folder, device, socket_file = odd
+    os.mkfifo(pipe)
+    folder.mkdir()
+    device.symlink_to("/dev/zero")
+    monkeypatch.chdir(socket_file.parent)  # the name of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(socket_file.name)
+    ended = immunomon("run", study, "--jobs", 2)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    samples = samples_of(study)
+    for path, kind in zip(odd, ("a named pipe", "a folder", "a device", "a socket"), strict=True):
+        row = samples.loc[path.relative_to(study).as_posix()]
+        assert (row["status"], f"it is not a regular file but {kind}; " in row["reason"]) == ("failed", True)
+        assert f"not a regular file but {kind}" in " ".join(ended.stdout.split())
+    others = samples.drop([path.relative_to(study).as_posix() for path in odd])
+    assert set(others["status"]) == {"gated", "control"}
+    checked = immunomon("check", study)
+    assert checked.returncode == 1
+    assert (checked.stdout + checked.stderr).count("not a regular file but") == 4
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "samples.csv", "platelets.csv", "overrides.yaml"])
+def test_a_pipe_in_place_of_a_table_is_named(study, name):
+    (study / name).unlink(missing_ok=True)
+    os.mkfifo(study / name)
+    readers = [
+        ["check", study],
+        *([["assess", study, "--out", study / "out"]] if name == "platelets.csv" else [["run", study]]),
+    ]
+    for words in readers:
+        ended = immunomon(*words)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
+        assert "not a regular file but a named pipe" in " ".join((ended.stdout + ended.stderr).split())
+
+
+def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
+    """Start the program, send it a signal as soon as something is so, and wait for its end."""
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while process.poll() is None and not at() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=LONGEST_SECONDS)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def holds(run: Path, pattern: str, count: int) -> bool:
+    return len(list(run.glob(pattern))) >= count
+
+
+def tables_of(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((run / "tables").iterdir())}
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in {".tmp", ".part"}]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "code"),
+    [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143), (signal.SIGHUP, "SIGHUP", 129)],
+)
+def test_a_run_that_is_stopped_says_how_to_go_on(study, undisturbed, number, name, code):
+    run = study / "run"
+    ended = stopped(["run", study, "--jobs", 2], number, partial(holds, run, "samples/*.json", 2))
+    assert ended.returncode == code
+    assert f"stopped by {name}" in ended.stderr
+    assert "start it again with the same command" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not temporary_files(study)
+    again = immunomon("run", study, "--jobs", 2)
+    assert again.returncode == 0
+    kept = int(re.search(r"(\d+) kept from before", again.stdout)[1])
+    assert kept >= 2
+    assert tables_of(run) == tables_of(undisturbed / "run")
+
+
+def test_a_simulation_that_is_stopped_is_begun_anew_by_the_same_command(tmp_path):
+    words = ["simulate", tmp_path / "trial", "--panel", "nk", "--events", 500, "--jobs", 1]
+    ended = stopped(words, signal.SIGTERM, lambda: len(list(tmp_path.rglob("*.fcs"))) >= 3)
+    assert ended.returncode == 143
+    assert not temporary_files(tmp_path)
+    again = immunomon(*words)
+    assert again.returncode == 0, again.stderr
+    assert immunomon(*words).returncode == 1  # that one is whole: it may have been edited
+
+
+# The moment of a kill: how many files of which kind are there.
+MOMENTS = [
+    ("none", 0),
+    ("noise/*.json", 5),
+    ("estimates/*.json", 1),
+    ("estimates/*.json", 12),
+    ("samples/*.json", 1),
+    ("gates/*.json", 8),
+    ("tables/*.csv", 1),
+]
+
+
+def test_a_run_killed_at_many_points_ends_with_the_same_bytes(study, undisturbed):
+    run = study / "run"
+    for pattern, count in MOMENTS:
+        stopped(["run", study, "--jobs", 2], signal.SIGKILL, partial(holds, run, pattern, count))
+    ended = immunomon("run", study, "--jobs", 2)
+    assert ended.returncode == 0
+    assert tables_of(run) == tables_of(undisturbed / "run")
+    assert not temporary_files(study)
+    assert immunomon("audit", run).returncode == 0

@@ -1,0 +1,224 @@
+import json
+import shutil
+
+import pytest
+
+from immunomon.cli.override import Asked, override
+from immunomon.errors import BadSpec, ImmunomonError, RunLocked
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.lock import Reason, lock_run
+from immunomon.runs.run import run_study
+
+WHO = "    reason: the valley is in the shoulder\n    by: A. Analyst\n    when: 2026-01-31T14:05:00Z\n"
+MOVED = (
+    "  - action: move-gate\n    sample: fcs__treg__S01_W4_treg\n    population: cd4\n"
+    "    gate: {method: interval, axis: CD4, low: 9000}\n" + WHO
+)
+DROPPED = "  - action: drop-sample\n    sample: fcs__treg__S02_W4_treg\n" + WHO
+
+
+@pytest.fixture
+def study(own_trial, finished, tmp_path):
+    """A trial of one's own with its run, which a test may change."""
+    shutil.copytree(finished, own_trial / "run")
+    return own_trial
+
+
+def decide(study, *decisions):
+    text = "schema: immunomon.overrides/1\noverrides:\n" + "".join(decisions)
+    (study / "overrides.yaml").write_text(text, encoding="utf-8")
+
+
+def rows(run, population, sample):
+    table = RunFolder(run).read_table("populations")
+    return table[(table["population"] == population) & (table["sample_id"] == sample)].iloc[0]
+
+
+def test_a_moved_gate_changes_its_sample_and_says_who_moved_it(study):
+    before = RunFolder(study / "run").read_table("populations")
+    decide(study, MOVED)
+    summary = run_study(study, jobs=2)
+    assert (summary.gated, summary.failed) == (1, ())
+    moved = rows(study / "run", "cd4", "fcs__treg__S01_W4_treg")
+    assert moved["gate_source"] == "moved by A. Analyst"
+    assert "the valley is in the shoulder" in moved["gate_note"]
+    after = RunFolder(study / "run").read_table("populations")
+    others = after["sample_id"] != "fcs__treg__S01_W4_treg"
+    assert after[others].equals(before[others])
+    assert not after[~others].equals(before[~others])
+
+
+def test_taking_the_decision_back_brings_the_numbers_back(study):
+    tables = {path.name: path.read_bytes() for path in (study / "run" / "tables").iterdir()}
+    decide(study, MOVED, DROPPED)
+    run_study(study, jobs=2)
+    (study / "overrides.yaml").unlink()
+    run_study(study, jobs=2)
+    assert {path.name: path.read_bytes() for path in (study / "run" / "tables").iterdir()} == tables
+    actions = [entry["action"] for entry in AuditTrail(study / "run").entries()]
+    assert actions.count("override") == actions.count("override withdrawn") == 2
+
+
+def test_a_dropped_sample_is_in_the_tables_with_who_and_why_and_fails_nothing(study):
+    decide(study, DROPPED)
+    summary = run_study(study, jobs=2)
+    assert summary.complete
+    samples = RunFolder(study / "run").read_table("samples")
+    dropped = samples[samples["sample_id"] == "fcs__treg__S02_W4_treg"].iloc[0]
+    assert dropped["status"] == "dropped"
+    assert "A. Analyst on 2026-01-31" in dropped["reason"]
+    changes = RunFolder(study / "run").read_table("changes")
+    gone = changes[(changes["subject"] == "S02") & (changes["visit"] == "W4") & (changes["panel"] == "treg")]
+    assert gone["value"].isna().all()
+    assert gone["reason"].str.contains("dropped by A. Analyst").all()
+
+
+def test_a_failed_acquisition_that_a_person_accepts_is_reportable_again(study):
+    text = (study / "study.yaml").read_text(encoding="utf-8")
+    text = text.replace("reportability:", "quality: {min_events: 100000}\nreportability:", 1)
+    (study / "study.yaml").write_text(text, encoding="utf-8")
+    run_study(study, jobs=2)
+    assert not rows(study / "run", "cd4", "fcs__treg__S01_W4_treg")["reportable"]
+    decide(study, "  - action: accept-warning\n    sample: fcs__treg__S01_W4_treg\n    check: events\n" + WHO)
+    run_study(study, jobs=2)
+    assert rows(study / "run", "cd4", "fcs__treg__S01_W4_treg")["reportable"]
+    assert not rows(study / "run", "cd4", "fcs__treg__S03_W4_treg")["reportable"]
+    samples = RunFolder(study / "run").read_table("samples").set_index("sample_id")
+    assert "accepted by A. Analyst" in samples.loc["fcs__treg__S01_W4_treg", "quality_reason"]
+
+
+def test_the_trail_says_what_was_before_and_after(study):
+    decide(study, MOVED)
+    run_study(study, jobs=2)
+    entry = next(one for one in AuditTrail(study / "run").entries() if one["action"] == "override")
+    assert entry["by"] == "A. Analyst"
+    assert entry["before"]["source"].startswith("consensus, own weight ")
+    assert entry["after"]["source"] == "moved by A. Analyst"
+    assert entry["before"]["count"] != entry["after"]["count"]
+    assert entry["decision"]["gate"] == {"method": "interval", "axis": "CD4", "low": 9000}
+
+
+@pytest.mark.parametrize(
+    ("decision", "message"),
+    [
+        (MOVED.replace("S01_W4", "S91_W4"), "no sample in the sample list named"),
+        (MOVED.replace("population: cd4", "population: cd5"), "did you mean 'cd4'?"),
+        (MOVED.replace("method: interval", "method: valley").replace(", low: 9000", ""), "declared borders"),
+        (MOVED.replace("low: 9000", "lower: 2500"), "lower"),
+        (
+            MOVED.replace("axis: CD4", "axis: CD19"),
+            "line 6: overrides[0].gate: no axis of strategy 'treg' named 'CD19'",
+        ),
+        (MOVED.replace("    gate: {method: interval, axis: CD4, low: 9000}\n", ""), "add 'population:' and 'gate:'"),
+        (MOVED.replace("2026-01-31T14:05:00Z", "2026-01-31T14:05:00"), "time"),
+        (MOVED.replace("    by: A. Analyst\n", ""), "by"),
+        (DROPPED + DROPPED, "the same decision is taken in overrides[0] already"),
+        (DROPPED.replace("drop-sample", "drop-sampel"), "drop-sample"),
+        (DROPPED + "    check: events\n", "accepts no warning"),
+    ],
+)
+def test_a_decision_that_cannot_be_carried_out_is_refused_before_anything_is_done(study, decision, message):
+    decide(study, decision)
+    before = AuditTrail(study / "run").entries()
+    with pytest.raises(BadSpec) as error:
+        run_study(study, jobs=1)
+    assert message in str(error.value)
+    assert AuditTrail(study / "run").entries() == before
+
+
+def test_a_locked_run_changes_only_with_a_reason_and_lists_what_moved(study):
+    run = study / "run"
+    run_study(study, jobs=2)
+    lock_run(run, Reason("database lock", "QA"))
+    assert run_study(study, jobs=2).complete  # nothing has changed
+    decide(study, MOVED)
+    before = (run / "tables" / "frequencies.csv").read_bytes()
+    with pytest.raises(RunLocked, match="give --reason and --by"):
+        run_study(study, jobs=2)
+    assert (run / "tables" / "frequencies.csv").read_bytes() == before
+    run_study(study, jobs=2, why=Reason("query 17", "A. Analyst"))
+    entry = next(one for one in AuditTrail(run).entries() if one["action"] == "changed after lock")
+    assert (entry["by"], entry["reason"]) == ("A. Analyst", "query 17")
+    moved = (run / entry["list"]).read_text(encoding="utf-8").splitlines()
+    assert len(moved) - 1 == entry["moved"] > 0
+    assert all(line.startswith("fcs__treg__S01_W4_treg,") for line in moved[1:])
+    assert run_study(study, jobs=2).complete  # locked anew, at what it is now
+
+
+def test_a_run_that_was_tampered_with_is_not_locked(study):
+    run_study(study, jobs=2)
+    path = study / "run" / "tables" / "frequencies.csv"
+    path.write_bytes(path.read_bytes().replace(b"S01", b"S02", 1))
+    with pytest.raises(ImmunomonError, match=r"frequencies\.csv: it was changed after the run"):
+        lock_run(study / "run", Reason("lock", "QA"))
+
+
+def tampered(path, old, new):
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+
+
+def test_every_kind_of_tampering_is_found_and_named(study):
+    run = study / "run"
+    decide(study, MOVED)
+    run_study(study, jobs=2)
+    trail = AuditTrail(run)
+    assert trail.problems() == []
+    tries = 0
+    for path in [*sorted((run / "tables").iterdir()), *sorted((run / "samples").iterdir())[:3], run / "run.json"]:
+        data = path.read_bytes()
+        path.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+        assert [problem for problem in trail.problems() if path.name in problem], path
+        path.write_bytes(data)
+        tries += 1
+    assert tries > 15
+    gone = next(iter(sorted((run / "gates").iterdir())))
+    data = gone.read_bytes()
+    gone.unlink()
+    assert f"{gone.name}: it is missing" in trail.problems()[0]
+    gone.write_bytes(data)
+    (run / "gates" / "more.json").write_text("{}")
+    assert "more.json: it was added" in trail.problems()[0]
+    (run / "gates" / "more.json").unlink()
+    assert trail.problems() == []
+
+
+def test_every_changed_removed_or_exchanged_entry_breaks_the_chain(study):
+    decide(study, MOVED)
+    run_study(study, jobs=2)
+    decide(study, MOVED, DROPPED)
+    run_study(study, jobs=2)
+    trail = AuditTrail(study / "run")
+    lines = trail.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert len(lines) >= 4
+    for place in range(len(lines)):
+        changed = json.loads(lines[place]) | {"by": "Somebody Else"}
+        for spoiled in (
+            [*lines[:place], json.dumps(changed) + "\n", *lines[place + 1 :]],
+            [*lines[:place], *lines[place + 1 :]],
+            [*lines[:place], "no entry\n", *lines[place + 1 :]],
+        ):
+            trail.path.write_text("".join(spoiled), encoding="utf-8", newline="")
+            assert trail.problems(), place
+    trail.path.write_text("".join(lines[:-1]), encoding="utf-8", newline="")
+    assert "the end was cut off" in trail.problems()[0]
+
+
+def test_a_line_that_a_stopped_program_left_unfinished_is_no_entry(study):
+    run_study(study, jobs=2)
+    trail = AuditTrail(study / "run")
+    before = len(trail.entries())
+    with trail.path.open("a", encoding="utf-8") as file:
+        file.write('{"number": 99, "utc": "20')
+    run_study(study, jobs=2)
+    assert len(trail.entries()) == before + 1
+    assert trail.problems() == []
+
+
+def test_whoever_names_the_study_for_an_override_is_told_of_its_run_folder(own_trial):
+    asked = Asked("drop-sample", "fcs__treg__S02_W4_treg", "A. Analyst", "clotted")
+    with pytest.raises(ImmunomonError, match=r"this is the study's folder; name the run folder instead, such as .*run"):
+        override(own_trial, asked, study=None, run_now=False, jobs=None)
+    assert not (own_trial / "overrides.yaml").exists()
