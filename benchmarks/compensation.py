@@ -32,10 +32,11 @@ from immunomon.assurance.simulate.instrument import (
     detect,
 )
 from immunomon.cytometry.model.controls import ControlLabel, EstimatedSpillover, Fault, GoodControl
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.steps.control_quality import judge_control
 from immunomon.cytometry.steps.estimate_spillover import estimate_spillover
 from immunomon.runs.compensation import Controls, from_controls
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.fluorochromes import simple_name
 
 TOLERANCE = 0.002

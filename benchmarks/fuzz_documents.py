@@ -24,7 +24,6 @@ from immunomon.cytometry.formats.gatingml_writing import write_gatingml
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.formats.spillover import parse_spillover
 from immunomon.cytometry.formats.workspaces import read_workspace
-from immunomon.cytometry.model.events import Channel
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placed import GateAxis, PlacedStrategy
@@ -34,6 +33,7 @@ from immunomon.cytometry.model.workspace import WorkspaceSample
 from immunomon.errors import BadSpillover
 from immunomon.runs.files import gate_files
 from immunomon.runs.workspaces import gate_with_workspace
+from immunomon.study.model.channels import Channel
 from immunomon.study.specs.samples import load_samples
 
 WORDS = [

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import matplotlib as mpl
 
 import immunomon
-from immunomon.runs.run import run_study
-from immunomon.plots.gating import gating_plot
 from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.plots.gating import gating_plot
+from immunomon.runs.run import run_study
 
 mpl.use("agg")
 HERE = Path(__file__).parent

@@ -4,10 +4,10 @@ from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.checks.study import StudyCheck
 from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.cytometry.model.normalisation import Normalisation, PanelNormalisation
+from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 NOWHERE = Path("study.yaml")
 

@@ -13,10 +13,11 @@ from immunomon.cli.main import main
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv, write_matrix_csv
 from immunomon.cytometry.formats.write_fcs import write_fcs
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.errors import BadSpillover
 from immunomon.runs.compensation import Controls, fluorescence_detectors, from_controls
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key, stain_named_in
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel

@@ -12,10 +12,10 @@ from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpillover
 from immunomon.runs.single import Compensation, analyse
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 DETECTORS = ("FSC-A", "V450-A", "PE-A")
 MATRIX = "2,V450-A,PE-A,1,0.1,0,1"

@@ -3,8 +3,9 @@ import pytest
 
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cytometry.formats.write_fcs import write_fcs
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.runs.run import run_study
+from immunomon.study.model.channels import Channel
 
 CHANNELS = (Channel("FSC-A"), Channel("PE-A", "CD25"), Channel("Time"))
 

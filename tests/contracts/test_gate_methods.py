@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import Boolean, gate_from_dict, gate_to_dict
 from immunomon.cytometry.model.placement import ControlTube, GateMethod, Movable, Placement, WithControls
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import GateNotPlaced, UnknownName
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration
 
 # Arguments that make each method work on the events below. A new method needs an entry: the test says so.

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.kernels.membership import in_polygon
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle, gate_to_dict
 from immunomon.plots.outline import Frame, outline
+from immunomon.study.model.channels import Channel
 
 FRAME = Frame("CD25", "CD127", (0.0, 1.0), (0.0, 1.0))
 CORNERS = ((0.2, 0.1), (0.9, 0.3), (0.5, 0.8))

@@ -14,12 +14,12 @@ from immunomon.cytometry.formats.memberships import read_memberships
 from immunomon.cytometry.formats.spillover import spillover_of
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.gatetree import GateTree
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.runs.single import analyse
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 HERE = REFERENCES / "activation"
 FILES = [f"Activation_{number}.fcs" for number in (1, 2, 3, 4, 9, 13)]

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.gates.density import Valley
-from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.steps.measure_noise import measure_noise, pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel, ChannelKind
 from immunomon.study.model.strategy import GatingStrategy
 
 pytestmark = pytest.mark.real_data

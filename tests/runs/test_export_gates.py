@@ -8,13 +8,13 @@ import pytest
 from immunomon.cli.export_gates import EXPORTS, export_gates
 from immunomon.cytometry.formats.gatingml import read_gatingml
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, ImmunomonError, UnknownName
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.placed import apply_to_file, placed_in_run
 from immunomon.runs.single import analyse
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 FIXED = """\
 schema: immunomon.strategy/1

@@ -7,19 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.cytometry.model.normalisation import (
-    JUDGEMENT,
-    NORMALISED_FREQUENCIES,
-    NORMALISED_MEDIANS,
-    Normalisation,
-    PanelNormalisation,
-)
+from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import gate_again, read_gated
 from immunomon.runs.normalise import normalise_run
 from immunomon.runs.opened import open_run
 from immunomon.runs.plan import make_plan
+from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 from immunomon.study.specs.study import load_study
 
 WANTED = PanelNormalisation("treg", ("cd4",), ("CD127", "CD25", "CD4"))

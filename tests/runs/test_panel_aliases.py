@@ -6,9 +6,9 @@ from support.fcs_files import write_fcs
 
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.runs.single import Compensation, analyse
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 PANEL = """\
 schema: immunomon.panel/1

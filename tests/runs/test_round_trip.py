@@ -21,6 +21,7 @@ from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStra
 from immunomon.cytometry.model.scales import Asinh, Logicle
 from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.cytometry.model.workspace import WorkspaceSample
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.errors import ExportFailed
 from immunomon.runs.fitting import in_flowjo_units
@@ -29,7 +30,6 @@ from immunomon.runs.single import analyse
 from immunomon.runs.workspaces import gate_with_workspace
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 SHIPPED = ("treg", "thelper", "thelper-ics", "nk", "bcell")
 NAMES = {  # how fluorescence channels are called, and whether the file is compensated already

@@ -12,6 +12,7 @@ from immunomon.cytometry.formats.write_fcs import kept_keywords, write_fcs
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import scale_from_dict
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.cytometry.steps.measure_noise import pool_noise
 from immunomon.runs.declared_scales import scale_warnings_of_study
 from immunomon.runs.files import gate_files
@@ -24,7 +25,6 @@ from immunomon.runs.scaling import book_of_run, books_of_record, panel_scales, w
 from immunomon.runs.single import gate_file, noise_of_file
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 
 def planned(study):

@@ -7,14 +7,14 @@ from support.fcs_files import some_values, write_fcs
 from immunomon.cytometry.formats.memberships import read_memberships
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.spillover import SpilloverMatrix
-from immunomon.cytometry.model.trust import withholding
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpillover, UnknownChannel
 from immunomon.runs.files import COLUMNS, gate_files
 from immunomon.runs.plan import make_plan
 from immunomon.runs.single import Compensation, analyse
+from immunomon.study.model.trust import withholding
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from immunomon.checks.tube import Tube
-from immunomon.cytometry.model.events import ChannelKind
-from immunomon.cytometry.model.panel_channels import MatchedChannels, missing_remedy
 from immunomon.errors import Problem, counted
 from immunomon.findings import shown
+from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.panel import Panel
+from immunomon.study.model.panel_channels import MatchedChannels, missing_remedy
 from immunomon.study.model.study import RoleKind
 
 __all__ = ["OTHER_STAINS", "check_against_panel", "matching_notes"]

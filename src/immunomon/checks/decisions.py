@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from immunomon.cytometry.specs.gatecall import Methods
+from immunomon.cytometry.specs.overrides import load_overrides
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import is_there
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study
-from immunomon.study.specs.gatecall import Methods
-from immunomon.study.specs.overrides import load_overrides
 
 __all__ = ["OVERRIDES_FILE", "check_decisions"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from immunomon.cytometry.model.normalisation import MEAN, Normalisation, PanelNormalisation
 from immunomon.errors import Problem, nearest
 from immunomon.study.model.panel import Panel
+from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation
 from immunomon.study.model.strategy import GatingStrategy
 
 __all__ = ["check_normalisation_names"]

@@ -24,6 +24,9 @@ from immunomon.cytometry.formats.spillover import spillover_of
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
 from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.specs.dated import dated_lines
+from immunomon.cytometry.specs.gatecall import Methods
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.files import is_there
 from immunomon.study.model.accepted import AcceptedDifference
@@ -31,11 +34,8 @@ from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
-from immunomon.study.specs.dated import dated_lines
-from immunomon.study.specs.gatecall import Methods
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import read_samples, rows_in_doubt
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import read_yaml
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.cytometry.formats.spillover import differing_matrices
-from immunomon.cytometry.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.errors import BadFcs, Problem
+from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.study import Sample
 
 __all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "matrix_notes", "pulse_notes", "read_headers"]
@@ -86,7 +86,7 @@ def deviation_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
 def matrix_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
     """Return which files hold two different matrices of their own; once each, however many files have them.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> words = {"$SPILLOVER": "2,A,B,1,0,0,1", "SPILL": "2,A,B,1,0.1,0,1"}
     >>> odd = FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0)
     >>> matrix_notes({Path("a.fcs"): odd})[0].partition(":")[0]

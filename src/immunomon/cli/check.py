@@ -11,13 +11,13 @@ import typer
 from immunomon.checks.paths import check_paths
 from immunomon.cli.progress import stages
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, counted
 from immunomon.outputs.delivery.beforehand import delivery_problems
 from immunomon.outputs.delivery.mapping import read_map
 from immunomon.runs.declared_scales import scale_warnings_of_study
 from immunomon.study.specs.catalog import find_strategy
 from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 from immunomon.trial.specs.analysis import load_analysis
 

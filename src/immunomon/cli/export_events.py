@@ -14,13 +14,13 @@ from immunomon.cli.gate import find_gates
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.errors import BadSpec, ImmunomonError, UnknownName, nearest
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.placed import apply_to_file, placed_in_run
 from immunomon.runs.single import analyse
+from immunomon.study.model.fcs import AS_JUDGED, Reading
 from immunomon.study.model.identifiers import Identifiers, scrubbed_text
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.specs.study import load_study

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
 from immunomon.cytometry.model.quality_table import QUALITY
-from immunomon.cytometry.model.trust import DOUBTS as DOUBT_KINDS
+from immunomon.cytometry.specs.gatecall import Methods, gate_schema
 from immunomon.files import write_whole
 from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
-from immunomon.study.specs.gatecall import Methods, gate_schema
+from immunomon.study.model.trust import DOUBTS as DOUBT_KINDS
 from immunomon.study.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.trial.model.assessments import ASSESSMENT_TABLES

@@ -14,19 +14,19 @@ import typer
 from immunomon.cli.progress import stages
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
 from immunomon.cytometry.model.placed import PlacedStrategy
+from immunomon.cytometry.specs.dated import dated_lines
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
 from immunomon.runs.files import COLUMNS, Row, gate_files
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.single import Compensation
+from immunomon.study.model.fcs import AS_JUDGED, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.specs.catalog import find_panel, find_strategy
-from immunomon.study.specs.dated import dated_lines
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 __all__ = ["compensation_of", "find_gates", "gate"]
 

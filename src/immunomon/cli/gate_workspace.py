@@ -14,13 +14,13 @@ import typer
 
 from immunomon.cli.progress import stages
 from immunomon.cytometry.formats.workspaces import open_workspace
-from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
 from immunomon.runs.files import COLUMNS, Row
 from immunomon.runs.run import default_jobs
 from immunomon.runs.single import FROM_FILE, Compensation
 from immunomon.runs.workspaces import COMPARED, GatedFiles, gate_with_workspace
+from immunomon.study.model.fcs import AS_JUDGED, Reading
 
 __all__ = ["gate_workspace"]
 

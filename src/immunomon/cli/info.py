@@ -11,8 +11,8 @@ from rich.table import Table
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
-from immunomon.cytometry.model.fcs import DataOffset
 from immunomon.errors import BadSpillover
+from immunomon.study.model.fcs import DataOffset
 
 __all__ = ["describe", "info"]
 

@@ -12,10 +12,10 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from immunomon.cytometry.specs.overrides import SCHEMA
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.files import is_there, read_input, write_whole
 from immunomon.runs.overriding import OVERRIDES_FILE, check_overrides
-from immunomon.study.specs.overrides import SCHEMA
 
 __all__ = ["Asked", "override"]
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from immunomon.cytometry.specs.gatecall import Methods, gate_schema
+from immunomon.cytometry.specs.strategy import StrategySpec
 from immunomon.files import write_whole
 from immunomon.outputs.cp_map import CpMapSpec
 from immunomon.shape import SpecModel
-from immunomon.study.specs.gatecall import Methods, gate_schema
 from immunomon.study.specs.panel import PanelSpec
-from immunomon.study.specs.strategy import StrategySpec
 from immunomon.study.specs.study import StudySpec
 
 __all__ = ["json_schemas", "write_schemas"]

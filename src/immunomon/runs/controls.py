@@ -10,11 +10,11 @@ from pathlib import Path
 from threading import Lock
 
 from immunomon.cytometry.model.events import EventTable
-from immunomon.cytometry.model.fcs import Reading
 from immunomon.cytometry.model.placement import Controls, ControlTube, Nearness
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.cytometry.steps.transform import transform
 from immunomon.errors import ChangedFile, ImmunomonError
+from immunomon.study.model.fcs import Reading
 from immunomon.study.model.study import Sample
 
 __all__ = ["ControlShelf", "ControlsOf", "nearness"]

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pandas as pd
 
-from immunomon.cytometry.model.trust import DOUBTS
 from immunomon.errors import counted
+from immunomon.study.model.trust import DOUBTS
 
 __all__ = ["account_of_doubts"]
 

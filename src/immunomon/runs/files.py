@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 
 from immunomon.cytometry.formats.memberships import write_memberships
-from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook
 from immunomon.cytometry.model.placed import PlacedStrategy
-from immunomon.cytometry.model.trust import joined
 from immunomon.cytometry.steps.measure_noise import pool_noise
 from immunomon.errors import ImmunomonError
 from immunomon.runs.jobs import threads_each
 from immunomon.runs.placed import apply_to_file
 from immunomon.runs.single import FROM_FILE, Compensation, gate_file, noise_of_file
+from immunomon.study.model.fcs import AS_JUDGED, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.trust import joined
 
 __all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
 

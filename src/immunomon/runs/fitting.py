@@ -12,8 +12,7 @@ import numpy as np
 
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.cytometry.model.clock import CLOCK, axis_gain, clock_of
-from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable, folded, kind_of
-from immunomon.cytometry.model.fcs import FcsHeader
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import span_along
 from immunomon.cytometry.model.placed import (
@@ -29,6 +28,8 @@ from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.model.workspace import Units, WorkspaceSample
 from immunomon.errors import BadSpillover, ExportFailed, SingularSpillover, nearest
 from immunomon.runs.single import FROM_FILE, Compensation
+from immunomon.study.model.channels import Channel, ChannelKind, folded, kind_of
+from immunomon.study.model.fcs import FcsHeader
 
 __all__ = ["Fitted", "fit_to_file", "in_flowjo_units"]
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.formats.fcs import read_fcs
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
-from immunomon.cytometry.model.fcs import Reading
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placed import placed_from_run
@@ -24,6 +23,8 @@ from immunomon.errors import ImmunomonError
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.scaling import book_of_run
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import Reading
 from immunomon.study.model.strategy import GatingStrategy
 
 __all__ = ["Gated", "gate_again", "read_gated"]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from immunomon.checks.normalisation import check_normalisation_names
 from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.model.normalisation import NORMALISED_FREQUENCIES, Normalisation, PanelNormalisation
+from immunomon.cytometry.model.normalisation import NORMALISED_FREQUENCIES
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.cytometry.steps.normalise import BridgeCells, learn
 from immunomon.cytometry.steps.transform import resolve_scales
@@ -29,6 +29,7 @@ from immunomon.runs.normalised_tables import (
 )
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import Plan, Task, make_plan
+from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import RoleKind
 

@@ -12,18 +12,14 @@ import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.kernels.quantiles import apply_map
-from immunomon.cytometry.model.normalisation import (
-    JUDGEMENT,
-    NORMALISED_FREQUENCIES,
-    NORMALISED_MEDIANS,
-    PanelNormalisation,
-)
+from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.cytometry.model.populations import Table
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
 from immunomon.cytometry.steps.normalise import Learned
 from immunomon.runs.gated import Gated, gate_again
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.plan import Task
+from immunomon.study.model.steadiness import PanelNormalisation
 from immunomon.study.model.strategy import GatingStrategy
 
 __all__ = ["PanelLearned", "judgement", "normalised_frequencies", "normalised_medians"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.settled import MOVED_BY, Settled
+from immunomon.cytometry.specs.overrides import load_overrides
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.files import is_there
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
@@ -16,9 +18,7 @@ from immunomon.study.model.quality import Check, Quality, Verdict
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.catalog import find_strategy
-from immunomon.study.specs.overrides import load_overrides
 from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 
 __all__ = ["OVERRIDES_FILE", "accepted", "check_overrides", "moved_gates", "overridden", "read_overrides"]

@@ -14,8 +14,7 @@ from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.boolean import BooleanGate
 from immunomon.cytometry.gates.fixed import EllipseGate, IntervalGate, PolygonGate, RectangleGate
 from immunomon.cytometry.gates.quadrants import QuadrantsGate
-from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable, Scale
-from immunomon.cytometry.model.fcs import AS_JUDGED, FcsHeader, Reading
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.matrix_labels import lacking_in
 from immunomon.cytometry.model.placed import (
@@ -29,15 +28,17 @@ from immunomon.cytometry.model.placed import (
 from immunomon.cytometry.model.placement import GateMethod
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.cytometry.steps.gate import axes_of, gate
 from immunomon.cytometry.steps.transform import resolve_scales, undeclared
 from immunomon.errors import AmbiguousChannel, BadSpec, ImmunomonError, Problem, UnknownChannel
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.prepared import FROM_FILE, NO_MATRIX, Compensation, is_stained
+from immunomon.study.model.channels import Channel, ChannelKind
+from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["apply_to_file", "place_without_data", "placed_in_run"]
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
-from immunomon.cytometry.model.fcs import Reading
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placement import WithControls
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.files import InputChanged, NotARegularFile
 from immunomon.runs.provenance import code_digest, digest_of, file_digest
 from immunomon.runs.single import Compensation
+from immunomon.study.model.fcs import Reading
 from immunomon.study.model.overrides import Override
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy, Population
@@ -22,7 +23,6 @@ from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import digests_of_what_is_read
 

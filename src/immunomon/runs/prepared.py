@@ -8,20 +8,21 @@ from pathlib import Path
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
-from immunomon.cytometry.model.events import ChannelKind, EventTable
-from immunomon.cytometry.model.fcs import AS_JUDGED, FcsHeader, Reading
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.spillover import SpilloverMatrix
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.gate import axes_of
 from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.cytometry.steps.ungateable import Sifted, sift
 from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
+from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.trust import Doubt
 
 __all__ = [
     "FROM_FILE",

@@ -14,22 +14,20 @@ from typing import Any
 import immunomon
 from immunomon.files import open_input
 
-__all__ = ["code_digest", "digest_of", "environment", "file_digest"]
+__all__ = ["code_digest", "digest_of", "environment", "file_digest", "source_digest"]
 
 # What a result depends on: the code from the file to the counts.
 _CODE = (
     "errors.py",
     "files.py",
-    "model",
-    "kernels",
-    "gates",
-    "io",
-    "steps",
-    "pipeline/single.py",
-    "pipeline/prepared.py",
-    "pipeline/scaling.py",
-    "pipeline/controls.py",
-    "pipeline/settling.py",
+    "registry.py",
+    "study/model",
+    "cytometry",
+    "runs/single.py",
+    "runs/prepared.py",
+    "runs/scaling.py",
+    "runs/controls.py",
+    "runs/settling.py",
 )
 _LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "scipy", "flowio", "flowkit", "pydantic", "sqlalchemy")
 
@@ -64,12 +62,29 @@ def _canonical(thing: object) -> Any:  # noqa: ANN401
 @cache
 def code_digest() -> str:
     """Return the digest of the code that a count depends on, so that no result outlives the code that made it."""
+    return source_digest(_CODE)
+
+
+def source_digest(names: Iterable[str]) -> str:
+    """Return the digest of the package's own code in these files and folders, whatever their line ends.
+
+    names: relative to the package. Raises FileNotFoundError for a name without code: a folder that has moved away must
+    not leave the digest, and with it stale results, as they were.
+
+    >>> source_digest(["errors.py"]) == source_digest(["errors.py", "study"])
+    False
+    >>> source_digest(["no_such_room"])
+    Traceback (most recent call last):
+    FileNotFoundError: no code of immunomon in no_such_room: correct the list of what results depend on
+    """
     root = Path(immunomon.__file__).parent
-    files = sorted(
-        p for name in _CODE for p in ([root / name] if name.endswith(".py") else (root / name).rglob("*.py"))
-    )
-    parts = ((p.relative_to(root).as_posix(), p.read_bytes().replace(b"\r\n", b"\n")) for p in files)
-    return digest_of(*parts)
+    files: set[Path] = set()
+    for name in names:
+        inside = {root / name} if (root / name).is_file() else set((root / name).rglob("*.py"))
+        if not inside:
+            raise FileNotFoundError(f"no code of immunomon in {name}: correct the list of what results depend on")
+        files |= inside
+    return digest_of(*((p.relative_to(root).as_posix(), p.read_bytes().replace(b"\r\n", b"\n")) for p in sorted(files)))
 
 
 def environment() -> dict[str, Any]:

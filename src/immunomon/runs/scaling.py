@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.model.scales import scale_to_dict
@@ -22,6 +22,7 @@ from immunomon.runs.jobs import each
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.runs.single import noise_of_file
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy, ScaleDeclaration
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
 from immunomon.cytometry.model.scales import AnyScale, scale_from_dict, scale_to_dict
 from immunomon.cytometry.model.settled import Estimate, Settled
@@ -22,6 +22,7 @@ from immunomon.runs.folder import RunFolder
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.runs.single import FirstLook, first_look
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import RoleKind, Sample, Study
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.kernels.reach import LEVELS
-from immunomon.cytometry.model.events import ChannelKind, EventTable
-from immunomon.cytometry.model.fcs import AS_JUDGED, FcsHeader, Reading
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.measured import Measured
 from immunomon.cytometry.model.noise import NoiseBook, NoisyScales
@@ -37,6 +36,8 @@ from immunomon.runs.prepared import (
     prepare,
     read_compensated,
 )
+from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.quality import Judged, QualityLimits
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population

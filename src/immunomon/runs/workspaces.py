@@ -12,8 +12,7 @@ from urllib.parse import quote
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.memberships import write_memberships
 from immunomon.cytometry.formats.spillover import differing_matrices
-from immunomon.cytometry.model.events import EventTable, folded
-from immunomon.cytometry.model.fcs import AS_JUDGED, FcsHeader, Reading
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
@@ -25,6 +24,8 @@ from immunomon.runs.fitting import Fitted, fit_to_file, in_flowjo_units
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.placed import placed_in_run
 from immunomon.runs.single import FROM_FILE, Compensation
+from immunomon.study.model.channels import folded
+from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 
 __all__ = ["COMPARED", "GatedFiles", "find_sample", "gate_with_workspace", "samples_of_run"]
 

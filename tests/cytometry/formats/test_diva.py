@@ -5,10 +5,11 @@ from support.workspaces import diva_experiment, diva_gate, diva_region
 
 from immunomon.cytometry.formats.diva_gates import scale_of_diva
 from immunomon.cytometry.formats.workspaces import read_workspace
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpec
 from immunomon.runs.workspaces import gate_with_workspace
+from immunomon.study.model.channels import Channel
 
 SQUARE = [(10, 0), (60, 0), (60, 50), (10, 50)]
 P1 = diva_gate("All Events\\P1", diva_region("RECTANGLE", "A", "B", SQUARE), num_events=7)

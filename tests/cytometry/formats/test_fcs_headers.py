@@ -20,10 +20,10 @@ from support.odd_fcs import (
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.cytometry.formats.fcs_dates import fcs_date, names_a_month
 from immunomon.cytometry.formats.spillover import spillover_of
-from immunomon.cytometry.model.events import Channel
-from immunomon.cytometry.model.fcs import FcsHeader
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadFcs, BadSpillover, UnknownChannel
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import FcsHeader
 from immunomon.study.model.panel import Marker, Panel
 
 MANGLED = "TCR-γδ".encode().decode("latin-1")

@@ -8,11 +8,12 @@ from support.workspaces import flowjo_sample, flowjo_workspace, polygon_xml, pop
 
 from immunomon.cytometry.formats.fcs import read_events
 from immunomon.cytometry.formats.workspaces import is_workspace, read_workspace
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import BinnedPolygon, Boolean, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.scales import Asinh, Biex, Linear, Log, Logicle
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpec
+from immunomon.study.model.channels import Channel
 
 CELLS = population("Cells", rectangle_xml(A=(10, 60)), count=51)
 

@@ -17,11 +17,12 @@ from support.workspaces import (
 from immunomon.cytometry.formats.flowjo_writing import write_flowjo
 from immunomon.cytometry.formats.gatingml_writing import write_gatingml
 from immunomon.cytometry.formats.workspaces import read_workspace
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import BinnedPolygon
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpec, ExportFailed
+from immunomon.study.model.channels import Channel
 
 SQUARE = [(10, 0), (60, 0), (60, 50), (10, 50)]
 CELLS = flowjo9_population("Cells", flowjo9_shape("PolyRect", "A", "B", SQUARE), count=7)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from immunomon.cytometry.formats.gatingml import is_gatingml, read_gatingml
 from immunomon.cytometry.formats.gatingml_writing import left_out, write_gatingml
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Ellipsoid, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
@@ -19,6 +19,7 @@ from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpec, BadSpillover, ExportFailed, UnknownChannel
+from immunomon.study.model.channels import Channel
 
 HEAD = (
     '<gating:Gating-ML xmlns:gating="http://www.isac-net.org/std/Gating-ML/v2.0/gating"'

@@ -11,11 +11,11 @@ import pytest
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.formats.spillover import differing_matrices, parse_spillover
 from immunomon.cytometry.model.channel_names import ChannelNames
-from immunomon.cytometry.model.events import Channel
-from immunomon.cytometry.model.fcs import FcsHeader
 from immunomon.cytometry.model.matrix_labels import MatrixTable, fitted_to
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpillover
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import FcsHeader
 from immunomon.study.model.panel import Marker, Panel
 
 RIGHT = SpilloverMatrix(("FITC-A", "PE-A"), ((1.0, 0.2), (0.1, 1.0)))

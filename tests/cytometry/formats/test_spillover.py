@@ -8,10 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv, write_matrix_csv
 from immunomon.cytometry.formats.spillover import parse_spillover, spillover_of
-from immunomon.cytometry.model.events import Channel
-from immunomon.cytometry.model.fcs import FcsHeader
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpillover, SingularSpillover
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import FcsHeader
 
 CHANNELS = (Channel("FSC-A"), Channel("FITC-A", "CD3"), Channel("PE-A", "CD4"), Channel("Time"))
 

@@ -11,8 +11,9 @@ from support.odd_fcs import write_plain
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.errors import WrongScale
+from immunomon.study.model.channels import Channel
 
 CHANNELS = (Channel("FSC-A"), Channel("PE-A", "CD25", range=262144.0), Channel("Time", range=65536.0))
 

@@ -3,10 +3,11 @@ import pytest
 
 from immunomon.cytometry.gates.cloud import Cloud
 from immunomon.cytometry.gates.evidence import Evidence
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import Polygon
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
 
 CHANNELS = (Channel("FSC-A"), Channel("SSC-A"), Channel("V450-A", "CD3"), Channel("PE-A", "CD14"))
 SCALES = {"FSC-A": Identity(), "SSC-A": Identity(), "CD3": Identity(), "CD14": Identity()}

@@ -6,10 +6,11 @@ import pytest
 from immunomon.cytometry.gates.contour import Contour
 from immunomon.cytometry.gates.density import Valley
 from immunomon.cytometry.gates.mixture import Mixture
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import Ellipse, Polygon
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
 
 SCATTER = {"FSC-A": Identity(), "SSC-A": Identity()}
 LYMPHOCYTES = (90_000, 29_000)

@@ -7,10 +7,11 @@ from immunomon.cytometry.gates.first_of import FirstOf
 from immunomon.cytometry.gates.quadrants import QuadrantsGate
 from immunomon.cytometry.gates.registry import gate_method
 from immunomon.cytometry.gates.tail import Tail
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.placement import ControlTube
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration
 
 SCALES = {"CD25": Logicle(w=0.7), "CCR4": Logicle(w=0.7)}

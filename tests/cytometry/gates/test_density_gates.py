@@ -4,9 +4,10 @@ import pytest
 from immunomon.cytometry.gates.density import Valley
 from immunomon.cytometry.gates.diagonal import Diagonal
 from immunomon.cytometry.gates.quadrants import QuadrantsGate
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
 
 SCALES = {"CD25": Logicle(w=0.7), "CD127": Logicle(w=0.7)}
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.gates.diagonal import Diagonal
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Logicle
-from immunomon.cytometry.model.trust import withholding
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.trust import withholding
 
 CHANNELS = (Channel("APC-A", "CD127"), Channel("PE-A", "CD25"))
 SCALES = {"CD127": Logicle(w=0.7), "CD25": Logicle(w=0.7)}

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immunomon.cytometry.gates.fixed import EllipseGate, IntervalGate, PolygonGate, RectangleGate, Side
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import Interval
 from immunomon.cytometry.model.scales import Identity, Logicle
+from immunomon.study.model.channels import Channel
 
 SCALES = {"CD3": Logicle(w=0.7), "FSC-A": Identity()}
 CHANNELS = (Channel("V450-A", "CD3"), Channel("FSC-A"))

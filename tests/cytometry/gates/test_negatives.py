@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.steps.measure_noise import book_of, measure_noise, pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, ScaleDeclaration
 
 NO_SCALES = GatingStrategy("s", "S", 1, None, ())

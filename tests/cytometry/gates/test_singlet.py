@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.gates.singlet import Singlet
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import Channel
 
 SCALES = {"FSC-A": Identity(), "FSC-H": Identity()}
 

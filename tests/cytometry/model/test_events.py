@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale, kind_of
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.raw import RawTable
 from immunomon.errors import AmbiguousChannel, UnknownChannel
+from immunomon.study.model.channels import Channel, kind_of
 
 CHANNELS = (Channel("FSC-A"), Channel("PE-A", "CD25"))
 

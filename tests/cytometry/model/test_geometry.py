@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import (
     Boolean,
     Ellipse,
@@ -14,6 +14,7 @@ from immunomon.cytometry.model.geometry import (
     gate_to_dict,
 )
 from immunomon.errors import UnknownName
+from immunomon.study.model.channels import Channel
 
 NUMBERS = st.floats(-10, 10)
 INTERVALS = st.builds(

@@ -6,8 +6,9 @@ from support.fcs_files import write_fcs
 from typer.testing import CliRunner
 
 from immunomon.cli.main import app
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
+from immunomon.study.model.channels import Channel
 
 
 def pulses(count=3000, doublets=0.1, seed=5):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import (
     Boolean,
@@ -17,6 +17,7 @@ from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale
+from immunomon.study.model.channels import Channel
 
 CHANNELS = (Channel("FSC-A"), Channel("B1-A", "CD3"), Channel("B2-A", "CD4"))
 

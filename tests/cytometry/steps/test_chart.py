@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.populations import MEDIANS, POPULATIONS, SAMPLES
-from immunomon.cytometry.model.steadiness import STEADINESS, Steadiness
+from immunomon.cytometry.model.steadiness import STEADINESS
 from immunomon.cytometry.steps.levey_jennings import chart, decades
+from immunomon.study.model.steadiness import Steadiness
 
 
 def tables(percents, *, dates=None, medians=None, reportable=None, donor=None, role="bridge"):

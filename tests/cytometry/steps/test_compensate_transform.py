@@ -4,13 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immunomon.cytometry.kernels.scales import logicle_width
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.measure_noise import book_of
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownChannel, WrongScale
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GatingStrategy, ScaleDeclaration
 
 CHANNELS = (Channel("FSC-A"), Channel("A", "CD3"), Channel("B", "CD4"), Channel("Time"))

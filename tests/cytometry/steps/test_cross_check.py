@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.steps.cross_check import cross_check
 from immunomon.study.model.strategy import Expectation, GateDeclaration, GatingStrategy, Population
 from immunomon.study.model.study import Reportability, Role, Sample
+from immunomon.study.model.trust import Doubt
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunomon.cytometry.kernels.spillover import inverse_of
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import BinnedPolygon, Ellipse, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.lazy import DisplayTable
 from immunomon.cytometry.model.members import members
@@ -16,6 +16,7 @@ from immunomon.cytometry.model.scales import Asinh, Hyperlog, Identity, Linear, 
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.transform import transform
+from immunomon.study.model.channels import Channel
 
 AXES = ("FSC-A", "A", "B", "C")
 CHANNELS = tuple(map(Channel, AXES))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.steps.quality_control import judge
 from immunomon.errors import WrongScale
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.quality import Quality, QualityLimits, Verdict
 
 EVENTS = 8000

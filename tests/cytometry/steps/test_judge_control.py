@@ -8,9 +8,10 @@ import pytest
 from immunomon.assurance.simulate.beads import bead_run
 from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, SPILLOVER
 from immunomon.cytometry.model.controls import ControlLabel, Fault, GoodControl, RefusedControl
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.steps.control_quality import judge_control
 from immunomon.cytometry.steps.estimate_spillover import estimate_spillover, refuse_shared_peaks
+from immunomon.study.model.channels import Channel
 
 
 def beads(fluorochrome: str, *, events: int = 2000, seed: int = 1) -> np.ndarray:

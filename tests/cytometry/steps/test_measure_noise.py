@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise, pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GatingStrategy
 
 PLAIN = GatingStrategy("s", "S", 1, None, ())

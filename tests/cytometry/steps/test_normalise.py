@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.kernels.quantiles import apply_map, earth_movers_distance
-from immunomon.cytometry.model.normalisation import Normalisation, PanelNormalisation
 from immunomon.cytometry.steps.normalise import HALVES, TUBES, BridgeCells, learn
+from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 
 PAIR = ("cd4", "CD25")
 WANTED = PanelNormalisation("treg", ("cd4",), ("CD25",))

@@ -3,12 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.cytometry.model.settled import Estimate, Settled
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.steps.consensus import Belonging, settle
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
+from immunomon.study.model.trust import Doubt
 
 SCALES = {"CD3": Logicle()}
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.kernels.intervals import log_odds
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Interval
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.gate_error import shake
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 
 SCALES = {"CD3": Logicle()}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.compensate import compensate
@@ -13,6 +13,7 @@ from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.quantify import quantify
 from immunomon.cytometry.steps.transform import transform
 from immunomon.cytometry.steps.ungateable import saturated, sift
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 
 CHANNELS = (Channel("A", "CD3"), Channel("B", "CD4"), Channel("C", "CD25"))

@@ -5,12 +5,12 @@ import pytest
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.result_tables import cells_per_ul, tabulate
 from immunomon.study.model.quality import Check, Quality, Verdict
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.study.model.study import Reportability, Role, Sample
+from immunomon.study.model.trust import Doubt
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})
 

@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.measured import Measured
 from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
 from immunomon.cytometry.model.scales import Logicle
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.model.weighed import weigh
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.weigh_border import weigh_borders
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.study.model.study import Reportability
+from immunomon.study.model.trust import Doubt
 
 SCALES = NoisyScales(
     {"viability": Logicle(), "CD3": Logicle(), "CD4": Logicle()}, {"viability": MarkerNoise(262144.0, 100.0)}

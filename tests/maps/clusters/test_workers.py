@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from clusters.conftest import SMALL
+from maps.clusters.conftest import SMALL
 
 from immunomon.errors import ImmunomonError
 from immunomon.maps.clusters import workers as module

@@ -24,7 +24,8 @@ from immunomon.outputs.database.study_rows import frame_of
 from immunomon.outputs.database.verifying import verify
 
 EVERY = [table.name for table in (*VERSIONED, *HISTORIES.values(), *APPENDED)]
-AGAIN = "the tables changed: run  python -m immunomon.outputs.database.freeze  (or make a new revision, if HEAD was released)"
+FREEZE = "python -m immunomon.outputs.database.freeze"
+AGAIN = f"the tables changed: run  {FREEZE}  (or make a new revision, if HEAD was released)"
 
 
 def old_database(url, revision, run_folder):

@@ -8,13 +8,13 @@ import shutil
 import pytest
 
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, DeliveryFailed
 from immunomon.outputs.conformance.check import check_delivery
 from immunomon.outputs.delivery.beforehand import delivery_problems
 from immunomon.outputs.delivery.deliver import deliver_run
 from immunomon.study.specs.catalog import find_strategy
 from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 
 

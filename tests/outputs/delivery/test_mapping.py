@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from immunomon.cli.main import app
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec
 from immunomon.outputs.delivery.mapping import Quantity, load_cp_map, read_map
 from immunomon.outputs.delivery.terminology import cp_terms
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.specs.catalog import shipped_strategies
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[3]

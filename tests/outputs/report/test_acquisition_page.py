@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.cytometry.model.events import Channel, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.populations import SAMPLES
 from immunomon.cytometry.steps.quality_control import judge
 from immunomon.outputs.report import write_report
 from immunomon.outputs.report.acquisition import page_acquisition, read_acquisitions
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.quality import QualityLimits
 
 NASTY = "</script><script>document.documentElement.dataset.broken='yes'</script>"

@@ -6,9 +6,9 @@ import pandas as pd
 
 from immunomon.cytometry.model.populations import DOUBTS as CONTRACT
 from immunomon.cytometry.model.populations import FREQUENCIES
-from immunomon.cytometry.model.trust import DOUBTS, Doubt
 from immunomon.outputs.report.doubts import read_doubts
 from immunomon.outputs.report.sample_plots import _placed
+from immunomon.study.model.trust import DOUBTS, Doubt
 
 
 def doubts_of(*rows):

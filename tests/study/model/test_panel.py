@@ -1,7 +1,7 @@
 import pytest
 
-from immunomon.cytometry.model.events import Channel
 from immunomon.errors import UnknownChannel
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.panel import Marker, Panel
 
 PANEL = Panel(

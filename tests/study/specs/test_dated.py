@@ -6,8 +6,8 @@ import pytest
 
 from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.study.specs.dated import dated_lines
-from immunomon.study.specs.strategy import load_strategy
+from immunomon.cytometry.specs.dated import dated_lines
+from immunomon.cytometry.specs.strategy import load_strategy
 
 OLD = """\
 schema: immunomon.strategy/1

@@ -4,11 +4,11 @@ from pathlib import Path
 from immunomon.cli.formats import refreshed, write_file_formats
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.populations import TABLES
-from immunomon.cytometry.model.trust import DOUBTS
+from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.study.model.trust import DOUBTS
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "file-formats.md"

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 
-STARTER = Path(__file__).resolve().parents[3] / "src" / "immunomon" / "starter" / "study.yaml"
+STARTER = Path(__file__).resolve().parents[3] / "src" / "immunomon" / "study" / "starter" / "study.yaml"
 KINDS = {
     "panel": (shipped_panels()["treg"], load_panel),
     "strategy": (shipped_strategies()["treg"], lambda path: load_strategy(path, methods=GATE_METHODS)),

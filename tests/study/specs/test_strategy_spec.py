@@ -5,11 +5,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec
 from immunomon.study.model.strategy import Expectation, ScaleDeclaration
 from immunomon.study.specs.catalog import find_panel, shipped_strategies
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 STRATEGY = """\
 schema: immunomon.strategy/1

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import immunomon
 from immunomon.assurance.simulate.scenario import Scenario
 from immunomon.assurance.validation.agreement import f1
 from immunomon.assurance.validation.borders import best_f1, places
@@ -29,7 +28,7 @@ from immunomon.files import write_whole
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import Gated, read_gated
 from immunomon.runs.plan import Plan, Task, make_plan
-from immunomon.runs.provenance import code_digest, digest_of
+from immunomon.runs.provenance import code_digest, digest_of, source_digest
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.specs.catalog import shipped_strategies
 
@@ -38,7 +37,10 @@ __all__ = ["SCENARIOS", "Measured", "measure_trial", "section"]
 SCENARIOS = (Scenario.MECHANISM, Scenario.NULL, Scenario.RESPONDERS)
 Mask = NDArray[np.bool_]
 _MARK = "measured_with.json"
-_MEASURING = ("agreement", "borders", "placement")
+_MEASURING = (
+    "assurance/simulate",
+    *(f"assurance/validation/{name}.py" for name in ("agreement", "borders", "placement")),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +100,9 @@ def _kept(folder: Path, design: Design) -> Measured | None:
 
 
 def _rests_on(design: Design) -> str:
-    root = Path(immunomon.__file__).parent
-    code = (*(root / "simulate").glob("*.py"), *(Path(__file__).parent / f"{name}.py" for name in _MEASURING))
-    parts = [(path.name, path.read_bytes().replace(b"\r\n", b"\n")) for path in sorted(code)]
-    parts += [(name, path.read_bytes()) for name, path in sorted(shipped_strategies().items())]
-    return digest_of(("design", repr(design).encode()), ("code", code_digest().encode()), *parts)
+    code = (code_digest(), source_digest(_MEASURING))
+    parts = [(name, path.read_bytes()) for name, path in sorted(shipped_strategies().items())]
+    return digest_of(("design", repr(design).encode()), ("code", code), *parts)
 
 
 def _remove_events(folder: Path) -> None:

@@ -21,9 +21,10 @@ from immunomon.assurance.simulate.scenario import Scenario
 from immunomon.assurance.simulate.tubes import Tube, run_tube
 from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.cytometry.formats.fcs import read_fcs
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.steps.quality_control import judge
 from immunomon.errors import ImmunomonError
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.quality import QualityLimits, Verdict
 
 __all__ = ["FileTally", "Score", "scores", "section"]

@@ -19,6 +19,7 @@ from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.placement import ControlTube, Nearness
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.gate import axes_of, gate
 from immunomon.cytometry.steps.transform import resolve_scales, transform
@@ -26,7 +27,6 @@ from immunomon.runs.run import RunSummary, run_study
 from immunomon.runs.single import Compensation, analyse
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.strategy import load_strategy
 
 __all__ = [
     "ACTIVATION_FILES",

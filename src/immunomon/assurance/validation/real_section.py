@@ -44,9 +44,9 @@ def section(settings: Settings) -> Section:
     text = [
         head,
         f"Written by `immunomon validate --real` on {day}. The strategies of these files stand in "
-        "`src/immunomon/assurance/validation/references` and were written with the references in view: methods and settings were "
-        "changed until they agreed, on the same files. They show that the methods can be made to agree, not that they "
-        "would have unseen (docs/gating.md).",
+        "`src/immunomon/assurance/validation/references` and were written with the references in view: methods and "
+        "settings were changed until they agreed, on the same files. They show that the methods can be made to agree, "
+        "not that they would have unseen (docs/gating.md).",
         *(part.text for part in parts),
     ]
     lines = tuple(line for part in parts for line in part.lines)

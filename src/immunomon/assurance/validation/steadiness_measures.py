@@ -14,13 +14,13 @@ from immunomon.assurance.validation.targets import ACTED_ON, PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Trial
 from immunomon.cytometry.kernels.quantiles import apply_map, mean_distances
 from immunomon.cytometry.kernels.westgard import RULES, broken_rules, control_limits
-from immunomon.cytometry.model.normalisation import Normalisation, PanelNormalisation
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.summarise import ALL_GROUPS, summarise
 from immunomon.runs.normalise import Normalised
 from immunomon.runs.normalised_tables import PanelLearned
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.single import analyse
+from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 from immunomon.study.model.study import RoleKind
 
 __all__ = ["SETTINGS", "Alarms", "PairFound", "alarms", "effects_after", "held_out_tubes", "pairs_found"]

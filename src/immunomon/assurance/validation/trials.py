@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-import immunomon
 from immunomon.assurance.simulate.claim import MANIFEST
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, condition_named
 from immunomon.assurance.simulate.scenario import Scenario
@@ -18,7 +17,7 @@ from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.files import write_whole
 from immunomon.runs.folder import RunFolder
-from immunomon.runs.provenance import digest_of
+from immunomon.runs.provenance import source_digest
 from immunomon.runs.run import run_study
 
 __all__ = ["MADE_BY", "Design", "Progress", "Trial", "make_trial"]
@@ -124,8 +123,7 @@ def _plain(design: Design) -> dict[str, Any]:
 
 
 def _simulator_digest() -> str:
-    root = Path(immunomon.__file__).parent / "simulate"
-    return digest_of(*((path.name, path.read_bytes().replace(b"\r\n", b"\n")) for path in sorted(root.glob("*.py"))))
+    return source_digest(["assurance/simulate"])
 
 
 def _read(path: Path) -> object:

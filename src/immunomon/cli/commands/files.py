@@ -68,7 +68,7 @@ def gate(
     jobs: Jobs = None,
 ) -> None:
     """Gate FCS files without a study: one row per file and population."""
-    from immunomon.cytometry.model.fcs import Reading
+    from immunomon.study.model.fcs import Reading
 
     if Path(strategy).suffix.lower() not in ("", ".yaml", ".yml") and Path(strategy).is_file():
         from immunomon.cytometry.formats.workspaces import is_workspace
@@ -127,7 +127,7 @@ def export_events(
 ) -> None:
     """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
     from immunomon.cli.export_events import export_events as work
-    from immunomon.cytometry.model.fcs import Reading
+    from immunomon.study.model.fcs import Reading
 
     reading = Reading(data_set, data_offset)
     raise typer.Exit(work(source, file, population=population, out=out, panel=panel, reading=reading))

@@ -17,10 +17,10 @@ from immunomon.cytometry.formats.fcs_decode import Source, decode
 from immunomon.cytometry.formats.fcs_header import DataSet, OpenFile, read_data_sets
 from immunomon.cytometry.formats.fcs_layout import layout_of
 from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.model.fcs import DataOffset, FcsHeader, Reading
 from immunomon.cytometry.model.raw import RawTable
 from immunomon.errors import BadFcs, ChangedFile
 from immunomon.files import InputChanged, NotARegularFile, open_input
+from immunomon.study.model.fcs import DataOffset, FcsHeader, Reading
 
 __all__ = ["read_events", "read_fcs", "read_header"]
 

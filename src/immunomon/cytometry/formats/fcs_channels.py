@@ -5,8 +5,8 @@ from __future__ import annotations
 from immunomon.cytometry.formats.fcs_header import whole_number
 from immunomon.cytometry.formats.fcs_layout import Layout, number_of
 from immunomon.cytometry.formats.fcs_text import Keywords
-from immunomon.cytometry.model.events import Channel
-from immunomon.cytometry.model.fcs import unmangled
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import unmangled
 
 __all__ = ["channels_of", "names_of"]
 

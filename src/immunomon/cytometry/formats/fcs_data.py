@@ -11,8 +11,8 @@ from immunomon.cytometry.formats.fcs_decode import Source, stored_blocks
 from immunomon.cytometry.formats.fcs_header import DataSet, OpenFile, Span, whole_number
 from immunomon.cytometry.formats.fcs_layout import Layout, padded
 from immunomon.cytometry.formats.fcs_text import ODD_FILE, is_utf8
-from immunomon.cytometry.model.fcs import DataOffset
 from immunomon.errors import BadFcs
+from immunomon.study.model.fcs import DataOffset
 
 __all__ = ["find_data"]
 

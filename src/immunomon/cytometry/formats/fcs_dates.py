@@ -6,7 +6,7 @@ import datetime
 import re
 import unicodedata
 
-from immunomon.cytometry.model.fcs import unmangled
+from immunomon.study.model.fcs import unmangled
 
 __all__ = ["fcs_date", "names_a_month"]
 

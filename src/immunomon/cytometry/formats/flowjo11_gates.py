@@ -8,10 +8,10 @@ import numpy as np
 
 from immunomon.cytometry.formats.flowjo11_json import JsonNode
 from immunomon.cytometry.formats.flowjo_axes import AxisScale, SampleAxes
-from immunomon.cytometry.model.events import ChannelKind, kind_of
 from immunomon.cytometry.model.geometry import BinnedPolygon, Ellipse, Gate, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placed import GateAxis
 from immunomon.cytometry.model.scales import Biex, Linear, Log
+from immunomon.study.model.channels import ChannelKind, kind_of
 
 __all__ = ["FlowJo11Gates"]
 

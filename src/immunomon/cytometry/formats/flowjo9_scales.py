@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from immunomon.cytometry.formats.flowjo_axes import AxisScale, SampleMatrix
 from immunomon.cytometry.formats.flowjo_source import WorkspaceSource, attribute
 from immunomon.cytometry.formats.xmltree import XmlElement
-from immunomon.cytometry.model.events import ChannelKind, kind_of
 from immunomon.cytometry.model.scales import Biex, Linear, Log, Tabulated
+from immunomon.study.model.channels import ChannelKind, kind_of
 
 __all__ = ["Axes9", "DisplayTables", "axes_of"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from immunomon.cytometry.formats.flowjo_source import WorkspaceSource, attribute
 from immunomon.cytometry.formats.xmltree import XmlElement
-from immunomon.cytometry.model.events import ChannelKind, kind_of
 from immunomon.cytometry.model.matrix_labels import MatrixTable
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
 from immunomon.cytometry.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
 from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.errors import BadSpillover
+from immunomon.study.model.channels import ChannelKind, kind_of
 
 __all__ = ["AxisScale", "SampleAxes", "SampleMatrix", "lacking_matrix", "read_derived", "read_matrix", "read_scales"]
 

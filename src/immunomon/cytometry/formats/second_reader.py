@@ -1,9 +1,9 @@
 """A second, independent way to read FCS files: fcsparser, mended for big-endian files. For verification only.
 
 What it covers: FCS 2.0 to 3.1 with one data set in list mode; floats of 32 and 64 bits and integers of 8, 16 and 32
-bits (also mixed), in either byte order. It shares neither code nor library with ``immunomon.cytometry.formats.fcs``, log amplifiers,
-gain and time step included. What it does not cover it refuses with BadFcs: several data sets, integers of 24 bits
-(fcsparser pads them in the wrong place), text data, keywords in lower case, byte orders such as 3,4,1,2.
+bits (also mixed), in either byte order, log amplifiers, gain and time step included. It shares neither code nor library
+with ``immunomon.cytometry.formats.fcs``. What it does not cover it refuses with BadFcs: several data sets, integers of
+24 bits (fcsparser pads them in the wrong place), text data, keywords in lower case, byte orders such as 3,4,1,2.
 """
 
 from __future__ import annotations

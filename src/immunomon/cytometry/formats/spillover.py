@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from immunomon.cytometry.formats.fcs_header import whole_number
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.channel_names import ChannelNames
-from immunomon.cytometry.model.events import Channel, ChannelKind
-from immunomon.cytometry.model.fcs import FcsHeader
 from immunomon.cytometry.model.matrix_labels import MatrixTable
-from immunomon.cytometry.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
+from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpillover, SingularSpillover, nearest
+from immunomon.study.model.channels import Channel, ChannelKind, about_compensated, compensated_channels
+from immunomon.study.model.fcs import FcsHeader
 
 __all__ = [
     "differing_matrices",

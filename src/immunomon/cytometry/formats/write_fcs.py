@@ -12,10 +12,11 @@ import numpy as np
 
 from immunomon.cytometry.formats.fcs_layout import layout_of
 from immunomon.cytometry.formats.fcs_text import Keywords
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
-from immunomon.cytometry.model.fcs import FcsHeader
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.errors import WrongScale
 from immunomon.files import whole_file
+from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import FcsHeader
 
 __all__ = ["kept_keywords", "linear_channels", "write_fcs"]
 

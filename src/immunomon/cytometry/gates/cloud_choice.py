@@ -14,7 +14,7 @@ from immunomon.cytometry.kernels.clouds import Clouds, fit_clouds, inside_star
 from immunomon.cytometry.kernels.grid import Grid, peaks_of, smoothed
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["Chosen", "Scatter", "choose", "doubts_of"]
 

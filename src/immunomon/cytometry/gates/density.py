@@ -17,8 +17,8 @@ from immunomon.cytometry.kernels.resample import valley_error
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Placement
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["Follow", "Valley", "ValleyFound", "Which", "find_valley"]
 

@@ -22,8 +22,8 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
 from immunomon.cytometry.model.placement import Placement
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["AbovePeak", "Diagonal"]
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.density import modes_of, profile_of, valley_between
-from immunomon.cytometry.model.events import ChannelKind, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.scales import DisplayScale
+from immunomon.study.model.channels import ChannelKind
 
 __all__ = ["Evidence", "Flags"]
 

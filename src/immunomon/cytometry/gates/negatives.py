@@ -18,11 +18,12 @@ from immunomon.cytometry.kernels.noise import (
     noise_limit,
     pooled_spread,
 )
-from immunomon.cytometry.model.events import ChannelKind, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.noise import noise_on
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.trust import Doubt
 
 __all__ = [
     "AboveNegative",

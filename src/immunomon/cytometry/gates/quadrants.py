@@ -18,8 +18,8 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Interval, Rectangle
 from immunomon.cytometry.model.placement import Anchored, Controls, GateMethod, Placement, Resolved
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import PlacedBy
 from immunomon.errors import GateNotPlaced
+from immunomon.study.model.trust import PlacedBy
 
 __all__ = ["QuadrantsGate"]
 

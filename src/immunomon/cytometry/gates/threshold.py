@@ -15,7 +15,7 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Interval
 from immunomon.cytometry.model.placement import Placement
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt, PlacedBy
+from immunomon.study.model.trust import Doubt, PlacedBy
 
 __all__ = ["RECTANGLE", "SEED", "Threshold", "ThresholdGate", "reach_of", "within"]
 
@@ -99,7 +99,8 @@ def within(
 
     ground: the negatives, for places that are relative to them; raises GateNotPlaced where these are not known.
 
-    >>> from immunomon.cytometry.model.events import Channel, Scale
+    >>> from immunomon.study.model.channels import Channel
+    >>> from immunomon.cytometry.model.events import Scale
     >>> from immunomon.cytometry.model.scales import Linear
     >>> events = EventTable(np.array([[0.1], [0.5], [np.nan]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     >>> within(events, "CD3", Linear(t=100.0), low=20.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from immunomon.cytometry.kernels.consensus import Consensus
 from immunomon.cytometry.model.settled import Estimate
-from immunomon.cytometry.model.trust import Doubt, PlacedBy
+from immunomon.study.model.trust import Doubt, PlacedBy
 
 __all__ = ["View"]
 

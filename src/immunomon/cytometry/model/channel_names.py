@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from immunomon.cytometry.model.events import Channel
 from immunomon.errors import BadSpillover
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.fluorochromes import fluorochrome_key
 from immunomon.study.model.panel import Panel
 

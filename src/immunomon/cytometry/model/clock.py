@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from immunomon.cytometry.model.events import ChannelKind
-from immunomon.cytometry.model.fcs import FcsHeader
+from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.fcs import FcsHeader
 
 __all__ = ["CLOCK", "Clock", "axis_gain", "clock_of", "seconds_between"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import AmbiguousChannel, UnknownChannel, nearest
+from immunomon.study.model.channels import Channel, folded
 
-__all__ = ["Channel", "ChannelKind", "EventTable", "Scale", "folded", "kind_of"]
+__all__ = ["EventTable", "Scale"]
 
 
 class Scale(StrEnum):
@@ -22,60 +22,6 @@ class Scale(StrEnum):
     RAW = "raw"
     COMPENSATED = "compensated"
     DISPLAY = "display"
-
-
-class ChannelKind(StrEnum):
-    """What a channel measures."""
-
-    SCATTER = "scatter"
-    FLUORESCENCE = "fluorescence"
-    TIME = "time"
-
-
-def folded(name: str) -> str:
-    """Return a name without what tells names apart by accident only: upper and lower case, and the Unicode form.
-
-    >>> folded("Prüfung-A") == folded("PRU\N{COMBINING DIAERESIS}FUNG-A")
-    True
-    """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def kind_of(detector: str) -> ChannelKind:
-    """Return what a detector measures, judged by its name.
-
-    >>> [kind_of(name).value for name in ("FSC-A", "SSC", "PE-A", "Time")]
-    ['scatter', 'scatter', 'fluorescence', 'time']
-    """
-    upper = detector.upper()
-    if upper.startswith(("FSC", "SSC", "FS ", "SS ", "FS-", "SS-", "ALL FSC")) or upper in {"FS", "SS"}:
-        return ChannelKind.SCATTER
-    return ChannelKind.TIME if upper.startswith("TIME") or upper == "HDR-T" else ChannelKind.FLUORESCENCE
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One channel of a file: its detector ($PnN), the marker it carries, its range ($PnR) and voltage ($PnV).
-
-    >>> Channel("PE-A", marker="CD25").name
-    'CD25'
-    """
-
-    detector: str
-    marker: str = ""
-    range: float = 262144.0
-    voltage: float | None = None
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The name people use: the marker if there is one, else the detector."""
-        return self.marker or self.detector
-
-    @property
-    def kind(self) -> ChannelKind:
-        """What the channel measures, judged by its detector."""
-        return kind_of(self.detector)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.model.geometry import Gate, gate_to_dict
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
-from immunomon.cytometry.model.trust import Doubt, PlacedBy, least_sure
 from immunomon.study.model.strategy import ROOT
+from immunomon.study.model.trust import Doubt, PlacedBy, least_sure
 
 __all__ = ["GateTree", "PlacedAxis", "PlacedPopulation", "kept_events"]
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.spillover import weighted
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
+from immunomon.study.model.channels import Channel
 
 __all__ = ["CompensatedTable", "DisplayTable", "FastColumns", "LazyTable", "Recipe"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from immunomon.cytometry.model.trust import Doubt, PlacedBy, doubts_from
 from immunomon.study.model.study import Sample
+from immunomon.study.model.trust import Doubt, PlacedBy, doubts_from
 
 __all__ = ["Measured", "SampleResult"]
 

@@ -40,7 +40,7 @@ def members(
     soon: axes that other gates on these events have, to be computed in the same pass; taken: the parent's events, where
     they have been taken already, with what has been computed of them.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> events = EventTable(np.array([[0.2], [0.8], [0.9]]), (Channel("CD3"),))
     >>> members(Interval("CD3", low=0.5), events, np.array([True, True, False]))
     array([False,  True, False])

@@ -1,38 +1,10 @@
-"""Batch normalisation: what a study declares about it, and the column contracts of what it writes."""
+"""Batch normalisation: the column contracts of what it writes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from immunomon.cytometry.model.populations import Column, Table
 
-__all__ = ["JUDGEMENT", "MEAN", "NORMALISED_FREQUENCIES", "NORMALISED_MEDIANS", "Normalisation", "PanelNormalisation"]
-
-MEAN = "mean"
-
-
-@dataclass(frozen=True)
-class PanelNormalisation:
-    """What is normalised in the files of a panel: which markers, in which cell types (population ids)."""
-
-    panel: str
-    cell_types: tuple[str, ...]
-    markers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """How batches are brought together by their bridge samples.
-
-    goal: ``mean`` of all batches' quantiles, or the name of the batch that the others are brought to. quantiles: how
-    many levels at most; 1 moves the median. min_cells: a batch with fewer bridge cells of a type is refused.
-    """
-
-    panels: tuple[PanelNormalisation, ...]
-    goal: str = MEAN
-    quantiles: int = 99
-    min_cells: int = 50
-
+__all__ = ["JUDGEMENT", "NORMALISED_FREQUENCIES", "NORMALISED_MEDIANS"]
 
 _WHOSE = (
     ("sample_id", "string", "FCS file, as in the table samples"),

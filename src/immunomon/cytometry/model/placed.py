@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from immunomon.cytometry.model.events import folded
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Gate, gate_from_dict
 from immunomon.cytometry.model.scales import AnyScale, Biex, Identity, Linear, Tabulated, scale_from_dict
 from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.cytometry.model.spillover import SpilloverMatrix
-from immunomon.cytometry.model.trust import doubts_from
+from immunomon.study.model.channels import folded
+from immunomon.study.model.trust import doubts_from
 
 __all__ = ["OWN_MATRIX", "UNCOMPENSATED", "GateAxis", "PlacedStrategy", "Ratio", "placed_from_run", "rescaled"]
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Gate
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt, PlacedBy
+from immunomon.study.model.trust import Doubt, PlacedBy
 
 __all__ = [
     "Anchored",

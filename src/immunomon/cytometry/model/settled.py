@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.cytometry.model.events import EventTable
-from immunomon.cytometry.model.trust import Doubt, PlacedBy, doubts_from
 from immunomon.study.model.strategy import GateDeclaration
+from immunomon.study.model.trust import Doubt, PlacedBy, doubts_from
 
 __all__ = ["MOVED_BY", "Estimate", "Settled"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,32 +9,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import BadSpillover
 
-__all__ = ["SpilloverMatrix", "about_compensated", "compensated_channels"]
-
-# As FlowJo, Diva and spectral software name channels of compensated values: Comp-PE-A, FJComp-PE-A, <PE-A>.
-_COMPENSATED = re.compile(r"(?:fj)?comp[-_ ](?P<of>.+)|<(?P<in>.+)>", re.IGNORECASE)
-
-
-def compensated_channels(detectors: Iterable[str]) -> dict[str, str]:
-    """Return the channels whose names say that they are compensated already, by the detector each is of.
-
-    >>> compensated_channels(["FSC-A", "FJComp-PE-A", "Comp-FITC-A"])
-    {'PE-A': 'FJComp-PE-A', 'FITC-A': 'Comp-FITC-A'}
-    """
-    found = ((_COMPENSATED.fullmatch(name), name) for name in detectors)
-    return {match["of"] or match["in"]: name for match, name in found if match}
-
-
-def about_compensated(channels: Iterable[str]) -> tuple[str, str]:
-    """Return what is to be said of channels that a matrix would compensate a second time, and the remedy.
-
-    >>> about_compensated(["FJComp-PE-A"])[0]
-    'its channels are compensated already (FJComp-PE-A)'
-    """
-    names = list(channels)
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    remedy = "gate with --compensation none, or declare compensation: {source: none} in study.yaml, and name these"
-    return f"its channels are compensated already ({shown})", f"{remedy} channels as the panel's detectors"
+__all__ = ["SpilloverMatrix"]
 
 
 @dataclass(frozen=True)

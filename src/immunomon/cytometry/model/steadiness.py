@@ -1,24 +1,10 @@
-"""Steadiness over time: how control limits are set, and the column contract of the table of bridge samples."""
+"""Steadiness over time: the column contract of the table of bridge samples."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from immunomon.cytometry.model.populations import Column, Table
 
-__all__ = ["STEADINESS", "Steadiness"]
-
-
-@dataclass(frozen=True)
-class Steadiness:
-    """How the limits of control charts are set.
-
-    establish: how many bridge samples, from the first on, set the limits; None: all, each judged by the others.
-    fewest: with fewer bridge samples than this to judge by, nothing is judged.
-    """
-
-    establish: int | None = None
-    fewest: int = 6
+__all__ = ["STEADINESS"]
 
 
 STEADINESS = Table(

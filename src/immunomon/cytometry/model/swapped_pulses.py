@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from immunomon.cytometry.kernels.pulses import rank_agreement
-from immunomon.cytometry.model.events import ChannelKind, EventTable, kind_of
+from immunomon.cytometry.model.events import EventTable
+from immunomon.study.model.channels import ChannelKind, kind_of
 
 __all__ = ["swapped_pulses"]
 
@@ -23,7 +24,7 @@ def swapped_pulses(events: EventTable) -> tuple[str, ...]:
     to ``-A``, ``-H``, ``-W``. Events near the threshold (2 % of the range) and at the top are left out, as are
     pulses of fewer than 200 others.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> area = np.linspace(1e4, 1e5, 500)
     >>> noise = np.random.default_rng(1).normal(size=500)
     >>> names = tuple(Channel(f"FSC-{letter}") for letter in "AHW")

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.spillover import weighted
-from immunomon.cytometry.model.events import Channel, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, kept_events
 from immunomon.cytometry.model.geometry import Boolean, Gate
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
 from immunomon.cytometry.model.spectrum import SpectrumMatrix
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale, nearest
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import ROOT
 
 __all__ = ["apply_gates"]

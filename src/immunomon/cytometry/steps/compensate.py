@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.lazy import CompensatedTable, Recipe
-from immunomon.cytometry.model.spillover import SpilloverMatrix, about_compensated, compensated_channels
+from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadSpillover, SingularSpillover, WrongScale, nearest
+from immunomon.study.model.channels import about_compensated, compensated_channels
 
 __all__ = ["compensate"]
 
@@ -26,7 +27,7 @@ def compensate(
     float64, in the order of the wanted channels, each computed when it is first asked for. Raises WrongScale,
     BadSpillover for a detector that the file lacks, SingularSpillover for a matrix without inverse.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> raw = EventTable(np.array([[10.0, 1.0]]), (Channel("A"), Channel("B")))
     >>> matrix = SpilloverMatrix(("A", "B"), ((1.0, 0.1), (0.0, 1.0)))
     >>> compensate(raw, matrix, wanted=["B"]).values

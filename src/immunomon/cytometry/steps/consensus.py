@@ -17,9 +17,9 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Anchored, GateMethod, Movable, axis_of, origins_of
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.cytometry.model.settled import Estimate, Settled
-from immunomon.cytometry.model.trust import Doubt, PlacedBy, merged
 from immunomon.errors import GateNotPlaced
 from immunomon.study.model.strategy import GatingStrategy, Population
+from immunomon.study.model.trust import Doubt, PlacedBy, merged
 
 __all__ = ["Belonging", "settle"]
 

@@ -59,7 +59,7 @@ def judge_control(
     events, unstained: raw. The unstained tube serves where its cells have the same scatter as the control's (beads have
     not). Raises UnknownChannel if a detector is missing.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> few = EventTable(np.ones((9, 1)), (Channel("PE-A"),))
     >>> str(judge_control(few, ControlLabel("pe.fcs", "PE"), ["PE-A"]))
     'pe.fcs (PE): refused, too few events: 9 of 9 events are cells or beads; 200 are needed: acquire more'
@@ -83,7 +83,7 @@ def own_negatives(events: EventTable, detectors: Sequence[str], known: EventTabl
 
     known: negatives of this and other controls, found before, which tell a stain from the cells' own light.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> light = np.r_[np.linspace(0, 10, 300), np.linspace(900, 999, 100)]
     >>> own_negatives(EventTable(light[:, None], (Channel("PE-A"),)), ["PE-A"]).count
     300

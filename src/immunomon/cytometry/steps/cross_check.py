@@ -13,10 +13,10 @@ from immunomon.cytometry.kernels.alone import Rule, standing_alone
 from immunomon.cytometry.kernels.intervals import counting_error, log_odds
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.settled import MOVED_BY
-from immunomon.cytometry.model.trust import Doubt
 from immunomon.cytometry.model.weighed import resting_on
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import Reportability, RoleKind, Sample
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["cross_check"]
 

@@ -27,9 +27,9 @@ from immunomon.cytometry.model.placement import (
 )
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.cytometry.model.settled import Settled
-from immunomon.cytometry.model.trust import Doubt, PlacedBy, least_sure
 from immunomon.errors import GateNotPlaced, WrongScale
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
+from immunomon.study.model.trust import Doubt, PlacedBy, least_sure
 
 __all__ = ["axes_of", "gate"]
 
@@ -65,7 +65,7 @@ def gate(
 
     Where a gate is placed depends on nothing but these: no visit and no dose is known here.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> from immunomon.cytometry.model.scales import Logicle
     >>> from immunomon.study.model.strategy import GateDeclaration
     >>> events = EventTable(np.array([[0.2], [0.8]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)

@@ -62,7 +62,8 @@ def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scale
     itself). A coordinate that several populations have is moved in all of them at once. A gate that was declared has no
     such error. A denominator that does not hold the population has no log-odds, and no entry.
 
-    >>> from immunomon.cytometry.model.events import Channel, Scale
+    >>> from immunomon.study.model.channels import Channel
+    >>> from immunomon.cytometry.model.events import Scale
     >>> from immunomon.study.model.strategy import GateDeclaration, Population
     >>> events = EventTable(np.array([[0.2], [0.8]]), (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     >>> declared = Population("t", "T", "root", GateDeclaration("interval", {"axis": "CD3", "low": 0.5}), "inside")

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.westgard import RULES, broken_rules, control_limits
-from immunomon.cytometry.model.steadiness import STEADINESS, Steadiness
+from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.study.model.steadiness import Steadiness
 
 __all__ = ["chart", "decades"]
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.noise import negatives_of, pooled_spread
-from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook
+from immunomon.study.model.channels import Channel, ChannelKind
 
 __all__ = ["EVENTS", "book_of", "evenly", "measure_noise", "pool_noise"]
 

@@ -17,7 +17,7 @@ from immunomon.cytometry.kernels.quantiles import (
     quantile_map,
     quantiles_of,
 )
-from immunomon.cytometry.model.normalisation import MEAN, Normalisation, PanelNormalisation
+from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation
 
 __all__ = ["BridgeCells", "Judged", "Learned", "learn"]
 

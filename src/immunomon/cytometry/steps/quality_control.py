@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from immunomon.cytometry.kernels.acquisition import Stretch, event_bins, rates, stray_stretches, time_bins
 from immunomon.cytometry.kernels.margins import at_ends
 from immunomon.cytometry.kernels.ranks import binned_ranks
-from immunomon.cytometry.model.events import ChannelKind, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.errors import WrongScale
+from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.quality import (
     NO_COURSE,
     Check,
@@ -64,7 +65,7 @@ def judge(events: EventTable, limits: QualityLimits) -> Judged:
     32:2473), PeacoQC (Emmaneel et al. 2022) and flowCut (Meskas et al. 2023). Raises WrongScale for events that are not
     raw.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> rng = np.random.default_rng(0)
     >>> signal, time = rng.lognormal(6, 1, 4000), np.arange(4000.0)
     >>> signal[3000:3400] *= 3

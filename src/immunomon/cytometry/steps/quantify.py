@@ -22,7 +22,7 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
     tree: placed on the same file as ``events``; events: compensated, with a channel for each marker. Raises WrongScale
     for events on another scale, ValueError if tree and events are of different files.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> events = EventTable(np.array([[1.0], [3.0], [9.0]]), (Channel("PE-A", "CD25"),), Scale.COMPENSATED)
     >>> from immunomon.cytometry.model.gatetree import PlacedPopulation
     >>> placed = PlacedPopulation("a", "A", "root", "/a", "interval", None)

@@ -12,11 +12,11 @@ from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.intervals import logit_interval, wilson
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
-from immunomon.cytometry.model.trust import merged
 from immunomon.cytometry.model.weighed import verdict, weigh
 from immunomon.study.model.quality import Quality, Verdict
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Reportability, Sample
+from immunomon.study.model.trust import merged
 
 __all__ = ["cells_per_ul", "tabulate"]
 

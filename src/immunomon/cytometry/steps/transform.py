@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.scales import asinh_decades, logicle_width
 from immunomon.cytometry.kernels.tables import Table, tabulate
-from immunomon.cytometry.model.events import Channel, ChannelKind, EventTable, Scale
+from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.lazy import CompensatedTable, DisplayTable, FastColumns, LazyTable
 from immunomon.cytometry.model.noise import MarkerNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
 from immunomon.errors import WrongScale
+from immunomon.study.model.channels import Channel, ChannelKind
 from immunomon.study.model.strategy import GatingStrategy, ScaleDeclaration
 
 __all__ = ["resolve_scales", "transform", "undeclared"]

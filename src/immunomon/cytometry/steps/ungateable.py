@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.lazy import CompensatedTable
-from immunomon.cytometry.model.trust import Doubt
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["Sifted", "saturated", "sift"]
 
@@ -43,7 +43,7 @@ def sift(raw: EventTable, compensated: EventTable, axes: Sequence[str]) -> Sifte
     detector that a gated channel is computed from belongs to no population: after compensation that channel is no
     number either. In other channels it stays, and only the medians of those leave it out.
 
-    >>> from immunomon.cytometry.model.events import Channel
+    >>> from immunomon.study.model.channels import Channel
     >>> from immunomon.cytometry.steps.compensate import compensate
     >>> raw = EventTable(np.array([[np.nan, 7.0], [2.0, 7.0], [3.0, 7.0]]), (Channel("A"), Channel("B")))
     >>> found = sift(raw, compensate(raw, None), ["A", "B"])

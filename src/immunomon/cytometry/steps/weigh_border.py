@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.density import modes_of, profile_of
-from immunomon.cytometry.model.events import ChannelKind, EventTable
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Interval
 from immunomon.cytometry.model.members import members
 from immunomon.cytometry.model.noise import noise_on
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.cytometry.model.trust import Doubt
+from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.trust import Doubt
 
 __all__ = ["weigh_borders"]
 

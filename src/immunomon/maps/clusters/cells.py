@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable
-from immunomon.cytometry.model.fcs import AS_JUDGED, Reading
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Interval, Rectangle
 from immunomon.cytometry.model.noise import NoiseBook
@@ -23,6 +22,7 @@ from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.transform import resolve_scales
 from immunomon.files import whole_file
+from immunomon.study.model.fcs import AS_JUDGED, Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample

@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.cytometry.model.fcs import Reading
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.maps.clusters.cells import Job
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.opened import Run
 from immunomon.runs.provenance import file_digest
 from immunomon.runs.scaling import books_of_record, with_placed_scales
+from immunomon.study.model.fcs import Reading
 from immunomon.study.model.panel import MarkerKind, Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import RoleKind, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.strategy import load_strategy
 from immunomon.study.specs.study import load_study
 
 __all__ = ["Source", "source_of"]

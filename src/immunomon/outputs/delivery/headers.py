@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immunomon.cytometry.formats.fcs import read_header
-from immunomon.cytometry.model.fcs import Reading
 from immunomon.errors import BadFcs, BadSpec
 from immunomon.outputs.delivery.source import RunSource
+from immunomon.study.model.fcs import Reading
 from immunomon.study.specs.study import load_study
 
 __all__ = ["Headers", "read_headers_of"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from immunomon.cytometry.model.trust import DOUBTS
 from immunomon.outputs.report.acquisition import tube_name
+from immunomon.study.model.trust import DOUBTS
 
 __all__ = ["DoubtLine", "Doubtful", "read_doubts"]
 

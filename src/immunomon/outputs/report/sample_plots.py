@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from immunomon.cytometry.model.scales import scale_from_dict
-from immunomon.cytometry.model.trust import doubts_from
 from immunomon.errors import UnknownName
 from immunomon.outputs.report.acquisition import page_acquisition
 from immunomon.plots.density import unpack_density
 from immunomon.plots.gating import frame_of
 from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
+from immunomon.study.model.trust import doubts_from
 
 __all__ = ["TickSets", "page_sample"]
 

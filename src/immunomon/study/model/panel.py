@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import combinations
 
-from immunomon.cytometry.model.events import Channel, kind_of
-from immunomon.cytometry.model.fcs import FcsHeader, unmangled
-from immunomon.cytometry.model.panel_channels import MatchedChannels, match_channels, missing_remedy
 from immunomon.errors import UnknownChannel, nearest
+from immunomon.study.model.channels import Channel, kind_of
+from immunomon.study.model.fcs import FcsHeader, unmangled
+from immunomon.study.model.panel_channels import MatchedChannels, match_channels, missing_remedy
 
 __all__ = ["Marker", "MarkerKind", "Panel"]
 

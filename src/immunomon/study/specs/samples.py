@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar, cast, get_args
 
 from immunomon.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv, read_csv_table
-from immunomon.cytometry.model.fcs import DataOffset
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.findings import Findings, shown
+from immunomon.study.model.fcs import DataOffset
 from immunomon.study.model.study import Role, RoleKind, Sample, Study
 
 __all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "rows_in_doubt", "sample_id_of"]

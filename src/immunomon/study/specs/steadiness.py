@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from immunomon.cytometry.model.normalisation import MEAN, Normalisation, PanelNormalisation
-from immunomon.cytometry.model.steadiness import Steadiness
 from immunomon.findings import Findings
 from immunomon.shape import Name, SpecModel
+from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation, Steadiness
 
 __all__ = ["NormalisationSpec", "PanelNormalisationSpec", "SteadinessSpec", "check_normalisation"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunomon.cytometry.model.trust import DOUBTS
 from immunomon.errors import counted, nearest
 from immunomon.files import is_there
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import Shaped
+from immunomon.study.model.trust import DOUBTS
 from immunomon.study.specs import catalog
 from immunomon.study.specs.assessments import check_assessment_rules
 from immunomon.study.specs.quality import check_quality

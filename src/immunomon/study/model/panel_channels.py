@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from immunomon.cytometry.model.events import folded
-from immunomon.cytometry.model.spillover import about_compensated, compensated_channels
 from immunomon.errors import nearest
+from immunomon.study.model.channels import about_compensated, compensated_channels, folded
 
 __all__ = ["MatchedChannels", "match_channels", "missing_remedy"]
 

@@ -17,7 +17,7 @@ _PLACES = {
     "tail": ("low", "high"),
     "quadrants": ("x_fallback", "y_fallback"),
 }
-# Of the noise that it was made for, a scale bears so much (kernels.scales.logicle_width).
+# Of the noise that it was made for, a scale bears so much (cytometry.kernels.scales.logicle_width).
 _MARGIN = 2.5
 
 

@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from immunomon.cytometry.specs.gatecall import GateCall, Methods, check_gate, declaration_of
 from immunomon.findings import DataPath, Findings
 from immunomon.shape import SpecModel, Text, shape
 from immunomon.study.model.overrides import Override
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.specs.gatecall import GateCall, Methods, check_gate, declaration_of
 from immunomon.yamlfile import read_yaml
 
 __all__ = ["SCHEMA", "OverrideSpec", "OverridesSpec", "load_overrides"]

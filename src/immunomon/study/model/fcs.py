@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from immunomon.cytometry.model.events import Channel
+from immunomon.study.model.channels import Channel
 
 __all__ = ["AS_JUDGED", "DataOffset", "FcsHeader", "Reading", "unmangled"]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from immunomon.cytometry.model.placement import GateMethod
 from immunomon.cytometry.model.scales import SCALES
+from immunomon.cytometry.specs.gatecall import Methods, check_gate, declaration_of
+from immunomon.cytometry.specs.topology import cycle_in, parents_first
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import Shaped
 from immunomon.study.model.panel import Panel
@@ -19,11 +21,9 @@ from immunomon.study.model.strategy import (
     Population,
     ScaleDeclaration,
 )
-from immunomon.study.specs.gatecall import Methods, check_gate, declaration_of
-from immunomon.study.specs.topology import cycle_in, parents_first
 
 if TYPE_CHECKING:
-    from immunomon.study.specs.strategy import ExpectationSpec, PopulationSpec, ScaleSpec, StrategySpec
+    from immunomon.cytometry.specs.strategy import ExpectationSpec, PopulationSpec, ScaleSpec, StrategySpec
 
 __all__ = ["strategy_of"]
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from immunomon.cytometry.specs.gatecall import GateCall, GateName, Methods
+from immunomon.cytometry.specs.strategy_meaning import strategy_of
 from immunomon.shape import MACHINE_NAME, Name, SpecModel, Text, shape
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.specs.gatecall import GateCall, GateName, Methods
-from immunomon.study.specs.strategy_meaning import strategy_of
 from immunomon.yamlfile import read_yaml
 
 __all__ = ["ExpectationSpec", "PopulationSpec", "ScaleSpec", "StrategySpec", "load_strategy"]

@@ -1,0 +1,1 @@
+"""Strategy files and persons' overrides of gates: shape first, then meaning, every problem reported at once."""
