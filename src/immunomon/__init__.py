@@ -42,6 +42,8 @@ _OFFERED = {
     "umap_panels": "immunomon.plots.umap",
 }
 
+__all__ = list(_OFFERED)
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has a type of its own
     if name not in _OFFERED:

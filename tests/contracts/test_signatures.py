@@ -3,15 +3,16 @@
 import importlib
 import inspect
 import pkgutil
+import types
 
 import pytest
 
 import immunomon
 
+EVERY = ["immunomon", *(name for _, name, _ in pkgutil.walk_packages(immunomon.__path__, "immunomon."))]
+# The parameters of a command are the words of the command line, as many as there are.
 MODULES = [
-    name
-    for _, name, _ in pkgutil.walk_packages(immunomon.__path__, "immunomon.")
-    if not name.startswith(("immunomon.cli.main", "immunomon.cli.app", "immunomon.cli.commands"))
+    name for name in EVERY if not name.startswith(("immunomon.cli.main", "immunomon.cli.app", "immunomon.cli.commands"))
 ]
 
 
@@ -27,12 +28,40 @@ def public_functions(module_name):
                     yield member
 
 
-@pytest.mark.parametrize("module_name", MODULES)
+def without_underscore(module):
+    """Return the functions and classes that a module defines under names that do not say that they are private."""
+    return {
+        name
+        for name, thing in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(thing) or inspect.isclass(thing))
+        and thing.__module__ == module.__name__
+    }
+
+
+@pytest.mark.parametrize("module_name", EVERY)
 def test_a_module_says_what_is_public(module_name):
     module = importlib.import_module(module_name)
     assert module.__doc__
     names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
     assert set(names) <= set(dir(module))
+    assert without_underscore(module) <= set(names), f"{module_name}: name it in __all__, or begin it with _"
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("def read(): ...", {"read"}),
+        ("def _read(): ...", set()),
+        ("class Reader: ...\n__all__ = []", {"Reader"}),
+        ("from json import loads", set()),
+    ],
+)
+def test_what_a_module_does_not_say_is_public_is_found(text, left_out):
+    module = types.ModuleType("made_up")
+    exec(text, vars(module))
+    assert without_underscore(module) - set(getattr(module, "__all__", [])) == left_out
 
 
 @pytest.mark.parametrize("module_name", MODULES)

@@ -28,7 +28,7 @@ from immunomon.yamlfile import digests_of_what_is_read
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["absent_words", "compare", "plan_for", "tables_of"]
+__all__ = ["absent_words", "compare", "declared_order", "plan_for", "tables_of"]
 
 _TABLES = ("changes", "frequencies", "medians")
 

@@ -19,6 +19,7 @@ __all__ = [
     "TRAITS",
     "Donor",
     "Frequencies",
+    "Trait",
     "draw_donor",
     "healthy_donor",
     "visit_frequencies",

@@ -19,7 +19,7 @@ from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
 from immunomon.runs.plan import Plan, Task, make_plan
 
-__all__ = ["Agreement", "EventScores", "agreements", "event_scores", "frequencies_beside_truth"]
+__all__ = ["Agreement", "EventScores", "agreements", "event_scores", "f1", "frequencies_beside_truth"]
 
 _KEY = ["file", "panel", "population"]
 Mask = NDArray[np.bool_]

@@ -20,7 +20,7 @@ from immunomon.assurance.validation.targets import ACTED_ON, PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Design, Progress, make_trial
 from immunomon.cytometry.steps.summarise import ALL_GROUPS
 
-__all__ = ["EVERY", "Validation", "measure"]
+__all__ = ["EVERY", "Validation", "measure", "missed_effect"]
 
 # Of each panel's files of patients, every so many is gated again for its events: enough for a median.
 EVERY = 4

@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunomon.assurance.validation.sections import Section, Settings
 
-__all__ = ["Judged", "judge_placement", "text_of"]
+__all__ = ["Judged", "judge_placement", "steadiness", "text_of"]
 
 _LINEAGES = ("singlets", "live", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells", "nk")
 _RARE = ("plasmablasts", "b_transitional")

@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import Jobs, app, one_of
 
+__all__ = ["audit", "lock", "override", "trace"]
+
 Run = Annotated[Path, typer.Argument(help="The run folder.")]
 By = Annotated[str, typer.Option("--by", help="Who decides.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]

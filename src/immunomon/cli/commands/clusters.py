@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import Jobs, app, one_of
 
+__all__ = ["cluster"]
+
 Method = Literal["som", "leiden"]
 
 

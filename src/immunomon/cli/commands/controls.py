@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import app, one_of
 
+__all__ = ["compensate"]
+
 Method = Literal["auto", "spillover", "unmixing"]
 
 

@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import app
 
+__all__ = ["check_delivery", "deliver"]
+
 
 @app.command()
 def deliver(

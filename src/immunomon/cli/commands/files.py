@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 
+__all__ = ["export_events", "gate", "info"]
+
 
 @app.command()
 def info(

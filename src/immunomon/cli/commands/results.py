@@ -10,6 +10,8 @@ import typer
 
 from immunomon.cli.app import app, one_of
 
+__all__ = ["embed", "export", "export_gates", "notebooks", "project", "verify"]
+
 Kind = Literal["database", "anndata"]
 
 

@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import app
 
+__all__ = ["compare", "mechanism", "power"]
+
 _Plan = Annotated[
     Path | None,
     typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),

@@ -9,6 +9,8 @@ import typer
 
 from immunomon.cli.app import Jobs, app, one_of
 
+__all__ = ["check", "init", "report", "run", "simulate", "validate"]
+
 Scenario = Literal["mechanism", "null", "responders", "novel"]
 
 

@@ -17,7 +17,7 @@ from immunomon.cytometry.formats.xmltree import XmlElement
 from immunomon.cytometry.model.geometry import BinnedPolygon, Ellipse, Gate, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.scales import Biex
 
-__all__ = ["GateReader", "curly_quadrant", "interval", "polygon"]
+__all__ = ["GateReader", "curly_quadrant", "ellipse", "interval", "polygon"]
 
 INF = float("inf")
 _BINS = 256.0

@@ -15,7 +15,7 @@ from immunomon.findings import DataPath, Findings
 from immunomon.shape import complaint, place_in
 from immunomon.study.model.strategy import Fit, GateDeclaration
 
-__all__ = ["GateCall", "GateName", "Methods", "arguments_of", "check_gate", "declaration_of"]
+__all__ = ["GateCall", "GateName", "Methods", "arguments_of", "check_gate", "declaration_of", "gate_schema"]
 
 Methods = Mapping[str, type[GateMethod]]
 

@@ -18,7 +18,7 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Reportability, Sample
 from immunomon.study.model.trust import merged
 
-__all__ = ["cells_per_ul", "tabulate"]
+__all__ = ["cells_per_ul", "frame_of", "tabulate"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}

@@ -14,6 +14,7 @@ __all__ = [
     "number_of",
     "number_text",
     "same",
+    "sas_date",
     "study_day",
     "text_of",
 ]

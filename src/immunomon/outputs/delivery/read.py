@@ -17,7 +17,7 @@ from immunomon.outputs.delivery.xpt import read_xpt
 from immunomon.study.specs.jsonfile import parse_json, refuse_cells
 from immunomon.yamlfile import read_text
 
-__all__ = ["MANIFEST", "read_dataset", "read_delivery", "read_manifest"]
+__all__ = ["MANIFEST", "read_dataset", "read_delivery", "read_manifest", "read_text_of"]
 
 MANIFEST = "manifest.json"
 _MOST_BYTES = 500_000_000

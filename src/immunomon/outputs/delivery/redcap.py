@@ -9,7 +9,7 @@ from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
 from immunomon.outputs.delivery.measured import Measurement, quantities
 
-__all__ = ["redcap_tables"]
+__all__ = ["event_names", "redcap_tables"]
 
 _DICTIONARY = (
     "Variable / Field Name",

@@ -13,7 +13,7 @@ from immunomon.study.model.channels import Channel, kind_of
 from immunomon.study.model.fcs import FcsHeader, unmangled
 from immunomon.study.model.panel_channels import MatchedChannels, match_channels, missing_remedy
 
-__all__ = ["Marker", "MarkerKind", "Panel"]
+__all__ = ["Marker", "MarkerKind", "Panel", "plain"]
 
 
 class MarkerKind(StrEnum):

@@ -20,7 +20,17 @@ from immunomon.study.model.endpoints import (
     VirusRules,
 )
 
-__all__ = ["AssessmentsSpec", "check_assessment_rules"]
+__all__ = [
+    "AdverseEventsSpec",
+    "AntibodiesSpec",
+    "AssessmentsSpec",
+    "EscalationSpec",
+    "KineticsSpec",
+    "PlateletsSpec",
+    "ScheduleSpec",
+    "VirusesSpec",
+    "check_assessment_rules",
+]
 
 Count = Annotated[float, Field(gt=0, le=10_000)]
 Days = Annotated[int, Field(ge=0, le=10_000)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem, nearest
 
-__all__ = ["find_panel", "find_strategy", "shipped_panels", "shipped_strategies"]
+__all__ = ["find_panel", "find_strategy", "panels", "shipped_panels", "shipped_strategies", "strategies"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}")
 

@@ -24,7 +24,18 @@ from immunomon.trial.model.analysis import (
 )
 from immunomon.yamlfile import read_yaml
 
-__all__ = ["AnalysisSpec", "check_against_study", "load_analysis"]
+__all__ = [
+    "AnalysisSpec",
+    "AssaySpec",
+    "CompositionSpec",
+    "EndpointSpec",
+    "FamilySpec",
+    "PrimarySpec",
+    "VariationSpec",
+    "WindowSpec",
+    "check_against_study",
+    "load_analysis",
+]
 
 Percent = Annotated[float, Field(gt=0, le=200)]
 Names = Annotated[list[Name], Field(min_length=1, max_length=200)]
