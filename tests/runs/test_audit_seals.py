@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from support.small_run import small_run
+from support.small_run import copied_run, shared_run
 
 from immunomon.cli.audit import audit, said_head
 from immunomon.errors import ImmunomonError, RunLocked
@@ -23,7 +23,7 @@ KINDS = ("tables", "samples", "gates", "estimates", "moved", "set-aside", "run.j
 @pytest.fixture(scope="module")
 def accounted(tmp_path_factory):
     """A study whose run was locked, changed after that by a decision, and exported and delivered."""
-    study = small_run(tmp_path_factory.mktemp("seals"), events=2000).parent
+    study = copied_run(shared_run(tmp_path_factory, events=3000), tmp_path_factory.mktemp("seals") / "study").parent
     lock_run(study / "run", Reason("database lock", "QA"))
     (study / "overrides.yaml").write_text(f"schema: immunomon.overrides/1\noverrides:\n  - {DROPPED}", encoding="utf-8")
     run_study(study, jobs=2, why=Reason("query 17", "A. Analyst"))

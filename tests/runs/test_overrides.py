@@ -19,10 +19,11 @@ DROPPED = "  - action: drop-sample\n    sample: fcs__treg__S02_W4_treg\n" + WHO
 
 
 @pytest.fixture
-def study(own_trial, finished, tmp_path):
+def study(one_panel, finished_one_panel, tmp_path):
     """A trial of one's own with its run, which a test may change."""
-    shutil.copytree(finished, own_trial / "run")
-    return own_trial
+    folder = shutil.copytree(one_panel, tmp_path / "trial")
+    shutil.copytree(finished_one_panel, folder / "run")
+    return folder
 
 
 def decide(study, *decisions):

@@ -17,7 +17,7 @@ from immunomon.runs.folder import RunFolder
 from immunomon.runs.run import RunSummary, run_study
 
 CUT = Path("fcs") / "treg" / "S01_W4_treg.fcs"
-TAKEN = Path("fcs") / "thelper" / "S02_D-1_thelper.fcs"
+TAKEN = Path("fcs") / "treg" / "S02_D-1_treg.fcs"
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,15 @@ def test_progress_reaches_its_end(second):
 
 
 @pytest.mark.no_cover
-def test_the_number_of_jobs_does_not_change_a_byte(trial, finished, tmp_path):
-    run_study(trial, tmp_path / "one", jobs=1)
-    assert tables_of(tmp_path / "one") == tables_of(finished)
+def test_the_number_of_jobs_does_not_change_a_byte(one_panel, finished_one_panel, tmp_path):
+    run_study(one_panel, tmp_path / "one", jobs=1)
+    assert tables_of(tmp_path / "one") == tables_of(finished_one_panel)
 
 
 @pytest.mark.no_cover
-def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(trial, finished, tmp_path):
+def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(one_panel, finished_one_panel, tmp_path):
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "immunomon.cli.main", "run", str(trial), "--out", str(out), "--jobs", "1"]
+    command = [sys.executable, "-m", "immunomon.cli.main", "run", str(one_panel), "--out", str(out), "--jobs", "1"]
     for done in (2, 6):  # killed twice, at different places
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
@@ -118,9 +118,9 @@ def test_a_run_killed_and_started_again_ends_like_an_undisturbed_one(trial, fini
         assert not (out / "run.json").exists()
     kept = len(list((out / "samples").glob("*.json")))
     assert kept >= 6
-    summary = run_study(trial, out, jobs=2)
+    summary = run_study(one_panel, out, jobs=2)
     assert summary.kept >= kept - 1  # one may have its result written and its gates not yet
-    assert tables_of(out) == tables_of(finished)
+    assert tables_of(out) == tables_of(finished_one_panel)
     assert not [path for path in out.rglob("*.tmp") if str(os.getpid()) in path.name]
 
 
@@ -161,13 +161,13 @@ def test_mended_files_are_the_only_ones_done_again(spoiled, apart, finished_apar
 
 
 @pytest.mark.no_cover
-def test_where_files_share_gates_a_mended_one_has_its_say_again(own_trial, trial, finished, tmp_path):
-    name = Path("fcs") / "treg" / "S01_W4_treg.fcs"
-    (own_trial / name).write_bytes((trial / name).read_bytes()[:5000])
-    assert len(run_study(own_trial, tmp_path / "run", jobs=2).failed) == 1  # the others go on without it
-    (own_trial / name).write_bytes((trial / name).read_bytes())
-    assert run_study(own_trial, tmp_path / "run", jobs=2).complete
-    assert tables_of(tmp_path / "run") == tables_of(finished)
+def test_where_files_share_gates_a_mended_one_has_its_say_again(one_panel, finished_one_panel, tmp_path):
+    study = Path(shutil.copytree(one_panel, tmp_path / "trial"))
+    (study / CUT).write_bytes((one_panel / CUT).read_bytes()[:5000])
+    assert len(run_study(study, tmp_path / "run", jobs=2).failed) == 1  # the others go on without it
+    (study / CUT).write_bytes((one_panel / CUT).read_bytes())
+    assert run_study(study, tmp_path / "run", jobs=2).complete
+    assert tables_of(tmp_path / "run") == tables_of(finished_one_panel)
 
 
 def test_a_changed_strategy_gates_the_files_of_its_panel_again(own_trial, own_run, tmp_path):

@@ -15,16 +15,14 @@ WITH_CONTROL = "{method: control, axis: CD25, tube: fmo, near: run, quantile: 0.
 
 
 @pytest.fixture(scope="module")
-def agreeing(trial, tmp_path_factory):
-    """The trial with strategies of its own: thresholds that samples agree on, and one that a control tube sets."""
+def agreeing(one_panel, tmp_path_factory):
+    """The trial with a strategy of its own: thresholds that samples agree on, and one that a control tube sets."""
     folder = tmp_path_factory.mktemp("shared") / "trial"
-    shutil.copytree(trial, folder)
+    shutil.copytree(one_panel, folder)
     (folder / "gating").mkdir()
-    for name in ("treg", "thelper"):
-        text = find_strategy(name).read_text(encoding="utf-8")
-        extra = f"  - id: cd25_pos\n    parent: cd4\n    gate: {WITH_CONTROL}\n    keep: high\nreport:"
-        text = text.replace("report:", extra, 1) if name == "treg" else text
-        (folder / "gating" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    extra = f"  - id: cd25_pos\n    parent: cd4\n    gate: {WITH_CONTROL}\n    keep: high\nreport:"
+    text = find_strategy("treg").read_text(encoding="utf-8").replace("report:", extra, 1)
+    (folder / "gating" / "treg.yaml").write_text(text, encoding="utf-8")
     return folder
 
 

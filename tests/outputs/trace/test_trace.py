@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 
 import pytest
-from support.small_run import small_run
+from support.small_run import copied_run, shared_run
 
 from immunomon.cli.deliver import deliver
 from immunomon.cli.export import export
@@ -28,7 +28,7 @@ TREG = Asked("S01", "W4", "treg", "cd4")
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory):
     """A study with decisions, its run, a database and two deliveries of it; not to be changed."""
-    study = small_run(tmp_path_factory.mktemp("trace"), events=12000).parent
+    study = copied_run(shared_run(tmp_path_factory, events=9000), tmp_path_factory.mktemp("trace") / "study").parent
     (study / "overrides.yaml").write_text(MOVED, encoding="utf-8")
     run_study(study, jobs=2)
     for kind in ("csv", "adam"):
