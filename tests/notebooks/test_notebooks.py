@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from support.small_run import small_run
+from support.small_run import copied_run, shared_run
 from support.untraced import untraced
 from typer.testing import CliRunner
 
@@ -20,7 +20,7 @@ NAMES = sorted(path.stem for path in (FOLDER / "sources").glob("*.py"))
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory) -> Path:
     # As many events as it takes for the frequency of the few regulatory cells to be reportable.
-    run = small_run(tmp_path_factory.mktemp("notebooks") / "trial", events=9000)
+    run = copied_run(shared_run(tmp_path_factory, events=9000), tmp_path_factory.mktemp("notebooks") / "trial")
     with untraced():
         embed_run(run, cells=300)
     for command in ("assess", "mechanism"):

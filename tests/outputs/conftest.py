@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.small_run import small_run
+from support.small_run import shared_run
 
 from immunomon.outputs.delivery.content import read_content
 from immunomon.outputs.delivery.deliver import deliver_run
@@ -16,7 +16,7 @@ from immunomon.outputs.delivery.sdtm import sdtm_datasets
 @pytest.fixture(scope="session")
 def run(tmp_path_factory) -> Path:
     """A run of three patients, two visits and one panel; nobody may change it."""
-    return small_run(tmp_path_factory.mktemp("delivery") / "study", events=8000)
+    return shared_run(tmp_path_factory, events=9000)
 
 
 @pytest.fixture(scope="session")

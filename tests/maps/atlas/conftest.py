@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.small_run import small_run
+from support.small_run import copied_run, shared_run
 from support.untraced import untraced
 
 from immunomon.maps.atlas.layout import lay_out
@@ -18,4 +18,4 @@ def compiled() -> None:
 @pytest.fixture(scope="session")
 def run_folder(compiled, tmp_path_factory) -> Path:
     """A run of six samples. Not to be changed, but for its atlas."""
-    return small_run(tmp_path_factory.mktemp("atlas") / "trial")
+    return copied_run(shared_run(tmp_path_factory, events=3000), tmp_path_factory.mktemp("atlas") / "trial")
