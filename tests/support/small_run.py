@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.runs.run import run_study
 from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.runs.run import run_study
 from support.made_once import made_once
 from support.untraced import untraced
 
