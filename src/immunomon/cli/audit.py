@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
 
 from immunomon.errors import ImmunomonError, counted
-from immunomon.runs.audit import SEALED, AuditTrail
-from immunomon.runs.lock import Reason, lock_run
+from immunomon.pipeline.audit import AuditTrail
+from immunomon.pipeline.audit_folder import inspect_folder
+from immunomon.pipeline.audit_inputs import Inspected, inspect_inputs
+from immunomon.pipeline.lock import Reason, lock_run
 
 __all__ = ["audit", "lock", "said_head"]
 
@@ -20,34 +22,61 @@ def said_head(run: Path) -> str:
     return "no entries" if head is None else f"{counted(head.entries, 'entry', 'entries')}, head {head}"
 
 
-def audit(run: Path, *, entries: bool, head: str | None = None) -> int:
-    """Print what does not fit, or that everything does; return 0 if it does, else 1.
+def audit(
+    run: Path, *, entries: bool, head: str | None = None, study: Path | None = None, as_json: bool = False
+) -> int:
+    """Print what does not fit, or that everything does, and what was not looked at; return 0 if all fits, else 1.
 
-    head: one that was printed earlier and written down elsewhere; the trail must still hold it.
+    head: one that was printed earlier and written down elsewhere; the trail must still hold it. study: the study's
+    folder, if it is not the one above the run.
     """
     if not run.is_dir():
         raise ImmunomonError(f"{run}: there is no such folder; name a run's folder")
     if not (run / "audit.jsonl").exists() and (run / "run" / "audit.jsonl").exists():
         raise ImmunomonError(f"{run}: this is no run folder; did you mean {run / 'run'}?")
+    if study is not None and not study.exists():
+        raise ImmunomonError(f"{study}: there is no such folder; name the study's folder")
     trail = AuditTrail(run)
-    problems = [*trail.problems(), *_head_problem(trail, head)]
+    found = Inspected((*trail.problems(), *_head_problem(trail, head)), (_sealed(trail),))
+    found += inspect_inputs(run, study) + inspect_folder(run)
+    if as_json:
+        _print_json(found, trail)
+        return 1 if found.problems else 0
     if entries:
-        for entry in [] if problems and not trail.path.is_file() else trail.entries():
+        for entry in [] if found.problems and not trail.path.is_file() else trail.entries():
             about = entry.get("target") or entry.get("digest") or ""
             why = f": {entry['reason']}" if entry.get("reason") else ""
             typer.echo(f"{entry['number']:>5}  {entry['utc']}  {entry['by']}  {entry['action']}  {about}{why}")
-    for problem in problems:
+    for problem in found.problems:
         typer.echo(problem)
-    if problems:
-        typer.echo(f"{counted(len(problems), 'problem')}: the run is not as its trail says.")
+    _say("Looked at", found.looked_at)
+    _say("Not looked at", found.not_looked_at)
+    if found.problems:
+        typer.echo(f"{counted(len(found.problems), 'problem')}: the run, or what it was made from, is not as recorded.")
         return 1
     if head is not None:
         typer.echo(f"The entry written down is there; {counted(trail.after(head), 'entry', 'entries')} came after it.")
-    others = _unsealed(run)
-    if others:
-        typer.echo(f"Not sealed, because other commands write them from the run: {', '.join(others)}")
-    typer.echo(f"None changed; every sealed file is as its entry says. Audit trail: {said_head(run)}")
+    typer.echo(f"None changed; everything that was looked at is as recorded. Audit trail: {said_head(run)}")
     return 0
+
+
+def _sealed(trail: AuditTrail) -> str:
+    sealed = sum((trail.root / name).is_file() for name in trail.names())
+    return f"the trail and what it seals, {counted(sealed, 'file')}"
+
+
+def _say(what: str, lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines):
+        typer.echo(f"{what}: {line}" if number == 0 else f"{' ' * len(what)}  {line}")
+
+
+def _print_json(found: Inspected, trail: AuditTrail) -> None:
+    import json
+    from dataclasses import asdict
+
+    broken = any(problem.startswith(str(trail.path)) for problem in found.problems)
+    head = None if broken else trail.head()
+    typer.echo(json.dumps({**asdict(found), "head": None if head is None else str(head)}, indent=1))
 
 
 def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:
@@ -56,11 +85,6 @@ def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:
             trail.after(head)
         except ImmunomonError as error:
             yield str(error)
-
-
-def _unsealed(run: Path) -> list[str]:
-    """Return the names in a run folder that no entry seals: reports, other assessments, a database."""
-    return sorted(path.name for path in run.iterdir() if not path.name.startswith(".") and path.name not in SEALED)
 
 
 def lock(run: Path, *, reason: str, by: str) -> int:

@@ -27,12 +27,10 @@ _OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "
 _ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
-# The names in a run folder that the trail vouches for, its own files among them.
-SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES)) | {
-    "audit.jsonl",
-    "audit-contents.json",
-    "audit-head.json",
-}
+# The trail's own files, and the one that a running program holds.
+_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock")
+# The names in a run folder that belong to the run alone.
+SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
 
 
 def user_name() -> str:
@@ -45,8 +43,12 @@ def user_name() -> str:
 
 def contents_of(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> dict[str, str]:
     """Return the digest of every file that a run's numbers stand in, by its path in the run folder."""
+    return {name: file_digest(root / name) for name in _names(root, patterns)}
+
+
+def _names(root: Path, patterns: Sequence[str]) -> list[str]:
     files = sorted(path for pattern in patterns for path in root.glob(pattern) if not path.name.startswith("."))
-    return {path.relative_to(root).as_posix(): file_digest(path) for path in files}
+    return [path.relative_to(root).as_posix() for path in files]
 
 
 def _digest(entry: Mapping[str, Any]) -> str:
@@ -194,6 +196,10 @@ class AuditTrail:
             return {}
         return dict(json.loads(self.contents.read_text(encoding="utf-8")))
 
+    def names(self) -> frozenset[str]:
+        """Return the files in the run folder that ``problems`` looks at, by their paths there."""
+        return frozenset(_names(self.root, (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES))) | set(_OWN)
+
     def problems(self) -> list[str]:
         """Return everything that does not fit: broken links, changed entries, changed, missing and added files."""
         try:
@@ -256,7 +262,19 @@ class AuditTrail:
             return
         listed: dict[str, str] = json.loads(self.contents.read_text(encoding="utf-8"))
         found = contents_of(self.root, (*_OF_A_RUN, *(_ADDED if "format" in seal else ())))
+        for name in self._normalised(found):  # written after the run, by a command that keeps their digests
+            listed.pop(name, None)
+            del found[name]
         yield from self._differences(listed, found, f"the run of {seal.get('utc')}")
+
+    def _normalised(self, found: Mapping[str, str]) -> list[str]:
+        """Return the tables that are as ``immunomon normalise`` recorded them."""
+        path = self.root / "normalisation.json"
+        try:
+            written = dict(json.loads(path.read_text(encoding="utf-8"))["files"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return []
+        return [name for name, digest in written.items() if name in found and found[name] == digest]
 
     def _unwritten(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Yield what does not fit of the files that single entries wrote: the lock, and lists of moved values."""

@@ -34,6 +34,7 @@ from immunomon.runs.scaling import scales_record, with_scales
 from immunomon.runs.settling import look_first, needs_first_look, settled_tasks
 from immunomon.study.model.quality import Quality
 from immunomon.yamlfile import digests_of_what_is_read
+from immunomon.runs.audit_inputs import digests_beside
 
 __all__ = ["RunSummary", "default_jobs", "run_study"]
 
@@ -215,6 +216,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         "study": dict(_study(plan)),
         "samples_file": plan.study.samples_file.as_posix(),
         "inputs": dict(plan.inputs),
+        "beside": digests_beside(plan.study.folder),
         "scales": scales_record(plan),
         "warnings": scale_warnings(plan),
         "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},

@@ -60,15 +60,17 @@ def audit(
     head: Annotated[
         str | None, typer.Option("--head", help="A head printed earlier, written down elsewhere: number:hash.")
     ] = None,
+    study: StudyFolder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Of a run folder: as JSON.")] = False,
 ) -> None:
-    """Verify a run's trail and every file of its numbers, or every row of a database. Exit 1 if anything changed."""
+    """Verify a run's trail, its files and what it was made from, or every row of a database. Exit 1 if any changed."""
     if "://" in source:
         from immunomon.cli.audit_database import audit_database
 
         raise typer.Exit(audit_database(source, entries=entries, head=head))
     from immunomon.cli.audit import audit as work
 
-    raise typer.Exit(work(Path(source), entries=entries, head=head))
+    raise typer.Exit(work(Path(source), entries=entries, head=head, study=study, as_json=as_json))
 
 
 @app.command()
