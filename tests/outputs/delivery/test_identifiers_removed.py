@@ -14,6 +14,7 @@ from immunomon.outputs.delivery.content import read_content
 from immunomon.outputs.delivery.deliver import deliver_run
 from immunomon.outputs.delivery.headers import read_headers_of
 from immunomon.outputs.delivery.read import read_manifest
+from immunomon.runs.run import run_study
 
 NAME = "Dr. A. Nonymous"
 
@@ -27,6 +28,7 @@ def named(run, tmp_path_factory):
     header, raw = read_fcs(path)
     keywords = {**kept_keywords(header), "$OP": NAME, "PATIENT NAME": NAME, "$CYT": f"Cytometer of {NAME}"}
     write_fcs(path, EventTable(raw.values, linear_channels(header), Scale.RAW, path.name), keywords)
+    assert run_study(study, jobs=2).complete
     return study
 
 
@@ -78,3 +80,20 @@ def test_what_a_study_says_names_nobody_is_left(named, tmp_path):
     text = path.read_text(encoding="utf-8")
     path.write_text(text + 'identifiers: {keywords: ["$OP"], allowed: ["Dr. A.*"]}\n', encoding="utf-8")
     assert read_headers_of(read_content(path.parent / "run").source).keywords_removed == ()
+
+
+def test_a_header_of_other_bytes_than_the_run_gated_is_left_out_and_what_names_persons_in_it_is_still_removed(
+    named, tmp_path
+):
+    study = shutil.copytree(named, tmp_path / "study")
+    path = study / "fcs" / "treg" / "S01_W4_treg.fcs"
+    other = "Dr. Z. Otherone"
+    assert (NAME.encode() in path.read_bytes(), len(other)) == (True, len(NAME))
+    path.write_bytes(path.read_bytes().replace(NAME.encode(), other.encode()))
+    headers = read_headers_of(read_content(study / "run").source)
+    assert headers.keywords["fcs__treg__S01_W4_treg"] == {}
+    assert other in headers.removed
+    assert headers.keywords["fcs__treg__S02_W4_treg"]["$CYT"]
+    assert (
+        headers.note == "headers left out, because the files are not those that the run gated: fcs/treg/S01_W4_treg.fcs"
+    )

@@ -126,7 +126,14 @@ def held_out_tubes(plan: Plan, one: PanelLearned) -> dict[tuple[str, str], dict[
 
 def _tube(plan: Plan, task: Task, one: PanelLearned) -> dict[tuple[str, str], Floats]:
     panel = plan.panels[task.sample.panel]
-    found = analyse(task.path, one.strategy, panel=panel, compensation=plan.compensation, with_plots=False)
+    found = analyse(
+        task.path,
+        one.strategy,
+        panel=panel,
+        compensation=plan.compensation,
+        reading=task.reading,
+        with_plots=False,
+    )
     values = {}
     for cell_type in one.wanted.cell_types:
         mask = found.tree.mask(cell_type)

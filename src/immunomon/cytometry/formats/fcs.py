@@ -31,20 +31,22 @@ _OF_STRUCTURE = re.compile(
 _OTHERS = 20  # data sets whose channels are kept, to say which of them a panel fits
 
 
-def read_header(path: Path, *, data_set: int | None = None, data_offset: DataOffset | None = None) -> FcsHeader:
+def read_header(
+    path: Path, *, data_set: int | None = None, data_offset: DataOffset | None = None, sha256: str | None = None
+) -> FcsHeader:
     """Return what an FCS file says of itself, without its events; where they are is looked up all the same.
 
     data_set: which one of a file with several ($NEXTDATA), counted from 1; default: the first that has events, and of
     an LMD's FCS 2.0 and 3.0 ones that of 3.0. data_offset: whose word on where DATA is holds, ``header`` or ``text``;
-    default: what the values tell. Raises BadFcs, with the reason and the remedy, if it is missing, cut off, or not an
-    FCS file.
+    default: what the values tell. sha256: the digest that was recorded of the file. Raises BadFcs, with the reason and
+    the remedy, if it is missing, cut off, or not an FCS file, ChangedFile if its bytes are not those recorded.
 
     >>> read_header(Path("no-such-file.fcs"))
     Traceback (most recent call last):
         ...
     immunomon.errors.BadFcs: no-such-file.fcs: there is no such file; check the name in the sample list, ...
     """
-    with _opened(path) as file:
+    with _opened(path, sha256) as file:
         return _located(file, Reading(data_set, data_offset))[0]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from immunomon.cytometry.formats.fcs import read_header
 from immunomon.errors import BadFcs, BadSpec
 from immunomon.outputs.delivery.source import RunSource
 from immunomon.study.model.fcs import Reading
+from immunomon.study.model.identifiers import scrubbed_text
 from immunomon.study.specs.study import load_study
 
 __all__ = ["Headers", "read_headers_of"]
@@ -42,18 +44,34 @@ def read_headers_of(source: RunSource) -> Headers:
     found: dict[str, Mapping[str, str]] = {}
     removed: set[str] = set()
     named: set[str] = set()
+    changed: list[str] = []
     for sample_id, row in source.samples.items():
-        keywords = _keywords(folder / str(row["file"]), Reading.from_record(listed.get(sample_id, {})))
+        reading = Reading.from_record(listed.get(sample_id, {}))
+        keywords, is_as_gated = _keywords(folder / str(row["file"]), reading)
         gone = study.identifiers.found(keywords, pseudonyms)
         removed.update(gone.values())
         named.update(gone)
-        found[sample_id] = {key: value for key, value in keywords.items() if key not in gone}
+        found[sample_id] = {key: value for key, value in keywords.items() if key not in gone and is_as_gated}
+        if keywords and not is_as_gated:
+            changed.append(str(row["file"]))
     note = "" if any(found.values()) else "no FCS file was found, so headers were not looked at"
+    if changed:
+        files = ", ".join(scrubbed_text(file, removed) for file in changed)
+        note = f"headers left out, because the files are not those that the run gated: {files}"
     return Headers(found, frozenset(removed), tuple(sorted(named)), note)
 
 
-def _keywords(path: Path, reading: Reading) -> Mapping[str, str]:
+def _keywords(path: Path, reading: Reading) -> tuple[Mapping[str, str], bool]:
+    """Return a file's keywords, and whether they are of the bytes that the run gated; of others only names are taken.
+
+    Names of persons are removed from everything that leaves, whichever state of a file they stand in.
+    """
+    read = partial(read_header, path, data_set=reading.data_set, data_offset=reading.data_offset)
     try:
-        return read_header(path, data_set=reading.data_set, data_offset=reading.data_offset).keywords
+        return read(sha256=reading.sha256).keywords, True
     except (BadFcs, OSError):
-        return {}
+        pass
+    try:
+        return read().keywords, False
+    except (BadFcs, OSError):
+        return {}, False
