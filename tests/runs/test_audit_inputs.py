@@ -8,8 +8,8 @@ from support.small_run import small_run
 from typer.testing import CliRunner
 
 from immunomon.cli.main import app
-from immunomon.pipeline.run import run_study
-from immunomon.specs.catalog import find_panel, find_strategy
+from immunomon.runs.run import run_study
+from immunomon.study.specs.catalog import find_panel, find_strategy
 
 WHO = "reason: seen, by: A. Analyst, when: 2026-01-31T14:05:00Z"
 DECISION = f"{{action: accept-warning, sample: fcs__treg__S02_W4_treg, {WHO}}}"
@@ -36,8 +36,8 @@ def made(tmp_path_factory):
 
 
 def _identity(study):
-    from immunomon.io.fcs import read_header
-    from immunomon.io.spillover import spillover_of
+    from immunomon.cytometry.formats.fcs import read_header
+    from immunomon.cytometry.formats.spillover import spillover_of
 
     detectors = spillover_of(read_header(next(study.rglob("S01_W4_treg.fcs")))).detectors
     rows = [",".join(str(float(row == column)) for column in detectors) for row in detectors]

@@ -8,10 +8,10 @@ from pathlib import Path
 import typer
 
 from immunomon.errors import ImmunomonError, counted
-from immunomon.pipeline.audit import AuditTrail
-from immunomon.pipeline.audit_folder import inspect_folder
-from immunomon.pipeline.audit_inputs import Inspected, inspect_inputs
-from immunomon.pipeline.lock import Reason, lock_run
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.audit_folder import inspect_folder
+from immunomon.runs.audit_inputs import Inspected, inspect_inputs
+from immunomon.runs.lock import Reason, lock_run
 
 __all__ = ["audit", "lock", "said_head"]
 

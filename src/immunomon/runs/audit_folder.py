@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import counted
-from immunomon.pipeline.audit import SEALED, AuditTrail
-from immunomon.pipeline.audit_inputs import Inspected
-from immunomon.pipeline.folder import RunFolder
-from immunomon.pipeline.provenance import file_digest
+from immunomon.runs.audit import SEALED, AuditTrail
+from immunomon.runs.audit_inputs import Inspected
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.provenance import file_digest
 
 __all__ = ["inspect_folder"]
 
@@ -51,7 +51,7 @@ def inspect_folder(run: Path) -> Inspected:
             left -= {record, *((Path(record).parent / name).as_posix() for name in data["files"])}
     for manifest in sorted(name for name in left if Path(name).name == _MANIFEST):
         data = RunFolder(run).read_json(run / manifest)
-        if data is not None and str(data.get("format", "")).startswith("immunomon.delivery/"):
+        if data is not None and str(data.get("format", "")).startswith("immunomon.outputs.delivery/"):
             files = [file for file in data.get("files") or () if isinstance(file, dict)]
             listed = {str(file.get("file")): str(file.get("sha256")) for file in files}
             found += _recorded(run, Path(manifest).parent, listed, f"{manifest} (immunomon deliver)")

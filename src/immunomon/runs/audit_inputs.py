@@ -10,12 +10,12 @@ from typing import Any
 
 from immunomon.errors import counted
 from immunomon.files import is_there
-from immunomon.model.assessment_inputs import ASSESSMENT_INPUTS
-from immunomon.pipeline.folder import RunFolder
-from immunomon.pipeline.jobs import default_jobs
-from immunomon.pipeline.provenance import code_digest, file_digest
-from immunomon.specs.assessment_tables import assessment_file
-from immunomon.specs.catalog import shipped_panels, shipped_strategies
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.jobs import default_jobs
+from immunomon.runs.provenance import code_digest, file_digest
+from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
+from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
+from immunomon.trial.specs.assessment_tables import assessment_file
 
 __all__ = ["Inspected", "digests_beside", "inspect_inputs"]
 

@@ -20,6 +20,7 @@ from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import remove_leftovers
 from immunomon.runs.accounting import Accounted
 from immunomon.runs.audit import user_name
+from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
 from immunomon.runs.doubted import account_of_doubts
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
@@ -34,7 +35,6 @@ from immunomon.runs.scaling import scales_record, with_scales
 from immunomon.runs.settling import look_first, needs_first_look, settled_tasks
 from immunomon.study.model.quality import Quality
 from immunomon.yamlfile import digests_of_what_is_read
-from immunomon.runs.audit_inputs import digests_beside
 
 __all__ = ["RunSummary", "default_jobs", "run_study"]
 
