@@ -77,7 +77,8 @@ def export_run(run_folder: Path, url: str | None = None, said: Said | None = Non
     with transaction(target) as connection:
         late = prepare(connection, shown(target)) and connection.dialect.name == "postgresql"
         with keys_made_late(connection, _MANY if late and _size(run) > _LATE else ()):
-            outcome, changes = _export(connection, run, words)
+            is_as_left = migrated is None or not views_changed(connection)
+            outcome, changes = _export(connection, run, words, is_as_left=is_as_left)
         rows, head = _counted(connection, run), head_of(connection)
     return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)
 
@@ -86,10 +87,15 @@ def _size(run: RunTables) -> int:
     return sum(len(table) for table in run.tables.values())
 
 
-def _export(connection: Connection, run: RunTables, said: Said) -> tuple[str, dict[str, Counted]]:
-    """Write what the database does not hold yet; returns the outcome and what changed in each table."""
+def _export(connection: Connection, run: RunTables, said: Said, *, is_as_left: bool) -> tuple[str, dict[str, Counted]]:
+    """Write what the database does not hold yet; returns the outcome and what changed in each table.
+
+    is_as_left: whether its views are those of the last export; where a migration made others, even the same run is
+    entered again, so that its seal is over what is there now.
+    """
     before = connection.execute(select(runs).where(runs.c.study == run.name, runs.c.is_current)).first()
-    if before and (before.run_digest, before.tables_digest) == (run.digest, run.tables_digest):
+    is_known = before and (before.run_digest, before.tables_digest) == (run.digest, run.tables_digest)
+    if is_known and is_as_left:
         # That this run was exported is known here already; anything else that happened to it since is not.
         news = any(one["action"] != "export" for one in new_entries(connection, run))
         if news:
