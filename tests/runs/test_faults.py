@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -12,10 +13,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from support.small_run import small_run
 
+from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.formats.write_fcs import write_fcs
 from immunomon.runs.folder import RunFolder
 
 pytestmark = [
@@ -163,3 +167,43 @@ def test_a_run_killed_at_many_points_ends_with_the_same_bytes(study, undisturbed
     assert tables_of(run) == tables_of(undisturbed / "run")
     assert not temporary_files(study)
     assert immunomon("audit", run).returncode == 0
+
+
+def large_fcs(path: Path, like: Path, events: int) -> None:
+    """Write a file of so many events, all zero, that takes no room on the disk, with the keywords of another."""
+    header, raw = read_fcs(like)
+    small = path.with_suffix(".small")
+    write_fcs(small, raw.take(np.arange(2)), header.keywords)
+    content = small.read_bytes()
+    small.unlink()
+    begin = int(content[26:34])
+    size = 4 * len(header.channels) * events
+    tot, more = b"$TOT|2|", f"$TOT|{events}|$BEGINDATA|{begin + 4096}|$ENDDATA|{begin + 4096 + size - 1}|".encode()
+    assert content.count(tot) == 1
+    text = re.sub(rb"\$(BEGIN|END)DATA\|[0-9 ]+\|", b"", content[58:begin]).replace(tot, more).rstrip(b" ")
+    head = b"FCS3.1    " + b"".join(b"%8d" % number for number in (58, 58 + len(text) - 1, 0, 0, 0, 0))
+    with path.open("wb") as file:
+        file.write(head + text)
+        file.truncate(begin + 4096 + size)
+
+
+def with_memory(limit: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep the limit")
+@pytest.mark.parametrize(
+    ("events", "says"), [(10_000_000, "enough memory|of memory, and"), (2_000_000_000, "of memory, and")]
+)
+def test_a_file_that_needs_more_memory_than_there_is_fails_and_the_others_go_on(study, undisturbed, events, says):
+    large = study / "fcs" / "treg" / "S01_W4_treg.fcs"
+    large_fcs(large, undisturbed / "fcs" / "treg" / "S01_W4_treg.fcs", events)
+    ended = immunomon("run", study, "--jobs", 1, preexec_fn=with_memory(2_500_000_000))
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr, ended.stderr
+    samples = samples_of(study)
+    row = samples.loc["fcs/treg/S01_W4_treg.fcs"]
+    assert row["status"] == "failed"
+    assert re.search(says, row["reason"]), row["reason"]
+    assert "--jobs" in row["reason"]
+    assert set(samples.drop("fcs/treg/S01_W4_treg.fcs")["status"]) == {"gated", "control"}

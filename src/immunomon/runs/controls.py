@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
+from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Controls, ControlTube, Nearness
 from immunomon.cytometry.model.scales import AnyScale
@@ -102,6 +103,9 @@ class ControlShelf:
                 self.changed[control.id] = str(error)
                 what = str(error).removeprefix(f"{path}: ")
                 raise ChangedFile(f"control tube {control.file.as_posix()}", what) from error
+            except MemoryError as error:
+                what = "there is not enough memory to read it"
+                raise ChangedFile(f"control tube {control.file.as_posix()}", what, MORE_MEMORY) from error
             except (ImmunomonError, OSError):
                 return None
             with self._lock:

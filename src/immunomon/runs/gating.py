@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.settled import Settled
 from immunomon.errors import ImmunomonError
 from immunomon.runs.controls import ControlShelf
@@ -62,6 +63,9 @@ class Bench:
             analysis = self._analysed(task)
         except ImmunomonError as error:
             data |= {"status": "failed", "reason": without_folder(str(error), task)}
+        except MemoryError:
+            what = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
+            data |= {"status": "failed", "reason": without_folder(what, task)}
         except Exception as error:  # a fault of ours must not cost the other files
             what = f"{task.path}: unexpected {type(error).__name__}: {error}"
             data |= {"status": "failed", "reason": without_folder(what, task)}

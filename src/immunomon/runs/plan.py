@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placement import WithControls
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.files import InputChanged, NotARegularFile
+from immunomon.memory import lack_of_memory
 from immunomon.runs.provenance import code_digest, digest_of, file_digest
 from immunomon.runs.single import Compensation
 from immunomon.study.model.fcs import Reading
@@ -171,6 +173,8 @@ def _digests(
 ) -> list[tuple[str | None, str | None]]:
     def digest(path: Path) -> tuple[str | None, str | None]:
         try:
+            if lack := lack_of_memory(path.stat().st_size):  # to read it all would take long, and be of no use
+                return None, f"{path}: {lack}; {MORE_MEMORY}"
             return file_digest(path), None
         except FileNotFoundError:
             return None, f"{path}: there is no such file; check the name in the sample list"

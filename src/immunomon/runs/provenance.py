@@ -20,6 +20,7 @@ __all__ = ["code_digest", "digest_of", "environment", "file_digest", "source_dig
 _CODE = (
     "errors.py",
     "files.py",
+    "memory.py",
     "registry.py",
     "study/model",
     "cytometry",

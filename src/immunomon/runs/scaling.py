@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.placed import PlacedStrategy
@@ -84,6 +85,9 @@ def _look(plan: Plan, task: Task, folder: RunFolder, changed: dict[str, str]) ->
         found = noise_of_task(plan, task)
     except ChangedFile as error:
         changed[task.sample.id] = str(error)
+        return False
+    except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
+        changed[task.sample.id] = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
         return False
     if found is None:
         return False

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
 from immunomon.cytometry.model.scales import AnyScale, scale_from_dict, scale_to_dict
@@ -84,6 +85,9 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
         )
     except ChangedFile as error:
         changed[task.sample.id] = str(error)
+        return False
+    except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
+        changed[task.sample.id] = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
         return False
     except ImmunomonError:
         return False  # the second look says why

@@ -20,14 +20,17 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.raw import RawTable
 from immunomon.errors import BadFcs, ChangedFile
 from immunomon.files import InputChanged, NotARegularFile, open_input
+from immunomon.memory import lack_of_memory
 from immunomon.study.model.fcs import DataOffset, FcsHeader, Reading
 
-__all__ = ["read_events", "read_fcs", "read_header"]
+__all__ = ["MORE_MEMORY", "read_events", "read_fcs", "read_header"]
 
 _OF_STRUCTURE = re.compile(
     r"\$?(P\d+\w*|PK\d+|PKN\d+|PAR|TOT|MODE|DATATYPE|BYTEORD|NEXTDATA|BEGIN\w+|END\w+|TIMESTEP|SPILL\w*|COMP|DFC\w+"
     r"|G\d+\w+|R\d+\w+|GATE|GATING)$"
 )
+MORE_MEMORY = "close other programs, work on fewer files at once (--jobs), or use a larger machine"
+_COPIES = 3 * 4  # bytes a value at the least: as float32 as it is in the file, compensated, and on a display scale
 _OTHERS = 20  # data sets whose channels are kept, to say which of them a panel fits
 
 
@@ -61,6 +64,8 @@ def read_fcs(
     """
     with _opened(path, sha256) as file:
         header, source = _located(file, Reading(data_set, data_offset))
+        if lack := lack_of_memory(_COPIES * source.count * len(header.channels)):
+            raise (BadFcs if sha256 is None else ChangedFile)(path, lack, MORE_MEMORY)
         values, factors = decode(source)
     if factors:
         return header, RawTable(values, header.channels, source=path.name, factors=factors)
@@ -78,6 +83,8 @@ def _opened(path: Path, sha256: str | None = None) -> Iterator[OpenFile]:
     try:
         with open_input(path) as file:
             size = os.fstat(file.fileno()).st_size
+            if sha256 is not None and (lack := lack_of_memory(size)):
+                raise fault(path, lack, MORE_MEMORY)
             yield OpenFile(file if sha256 is None else _recorded(file, path, size, sha256), path, size)
     except FileNotFoundError as error:
         remedy = "check the name in the sample list, upper and lower case count"
@@ -91,9 +98,7 @@ def _opened(path: Path, sha256: str | None = None) -> Iterator[OpenFile]:
     except OSError as error:
         raise fault(path, f"it cannot be read ({error})", "copy it to another disk") from error
     except MemoryError as error:
-        raise fault(
-            path, "its events do not fit into memory", "close other programs, or use a larger machine"
-        ) from error
+        raise fault(path, "its events do not fit into memory", MORE_MEMORY) from error
 
 
 def _recorded(file: BinaryIO, path: Path, size: int, sha256: str) -> BinaryIO:
