@@ -20,6 +20,7 @@ from immunomon.trial.assessments.assess import Assessed
 from immunomon.trial.assessments.assess import assess as worked_out
 from immunomon.trial.assessments.pages import alarms, markdown, pages
 from immunomon.trial.assessments.safety_page import rule_says_now
+from immunomon.trial.assessments.words import records, share
 from immunomon.trial.model.analysis import AnalysisPlan
 from immunomon.trial.specs.analysis import load_analysis
 from immunomon.trial.specs.assessment_tables import AssessmentFiles, load_assessments
@@ -116,8 +117,8 @@ def _say(found: Assessed, folder: Path) -> None:
     counted = found.tables["incidence"]
     for topic, measure in (("platelets", "response (CR or R)"), ("adverse events", "dose-limiting")):
         rows = counted[(counted["topic"] == topic) & (counted["measure"] == measure) & (counted["dose_group"] == "all")]
-        for row in rows.to_dict("records"):
-            typer.echo(f"{measure}: {row['subjects_with']} of {row['n']} ({row['low']:.3g} to {row['high']:.3g} %).")
+        for row in records(rows):
+            typer.echo(f"{measure}: {share(row)}.")
     steps = found.tables["escalation"]
     if len(steps):
         last = steps.to_dict("records")[-1]

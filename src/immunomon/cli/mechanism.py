@@ -71,8 +71,10 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
     for one in measured.absent:
         if one.name in declared.primary.endpoints:
             typer.echo(absent_words(one, measured))
-    responders = int((found.joined.responder == 1).sum())
-    typer.echo(f"{len(facts.group_of)} patients, {responders} with a platelet response; everything is exploratory.")
+    responder = found.joined.responder
+    unknown = len(facts.group_of) - int(np.isfinite(responder).sum())
+    said = f"{int((responder == 1).sum())} with a platelet response" + (f", {unknown} not evaluable" if unknown else "")
+    typer.echo(f"{len(facts.group_of)} patients, {said}; everything is exploratory.")
     typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(found.tables)} tables beside it.")
     return 0
 
