@@ -70,12 +70,11 @@ def by_hand(*groups):
     return EventTable(values, (CD3, CD4), Scale.DISPLAY)
 
 
-def t_cells_and_more(events, *more, denominators=()):
+def t_cells_and_more(events, *more, denominators=(), **facts):
     """Return the tree of T cells, CD3 >= 0.5 +- STEP, and of what is gated by declared borders or made of others."""
     valley = GateDeclaration("valley", {"axis": "CD3"})
-    facts = {"threshold": 0.5}
     populations = [Population("t_cells", "T", "root", valley, "high"), *(population for population, _ in more)]
-    about = {"facts": facts, "errors": {"threshold": STEP}}
+    about = {"facts": {"threshold": 0.5, **facts}, "errors": {"threshold": STEP}}
     shapes = [Interval("CD3", low=0.5), *(shape for _, shape in more)]
     masks: dict[str, np.ndarray] = {"root": np.ones(events.count, dtype=np.bool_)}
     placed = []
@@ -146,11 +145,41 @@ def test_what_a_border_moves_from_one_population_into_its_neighbour_stays_in_bot
     assert shaken["cd4"] == pytest.approx({"others": half_of((60, 460), (60, 500))})  # no ancestor, no fraction
 
 
+def test_a_rare_population_beside_a_border_that_peaks_cross_may_hold_their_share_of_the_neighbours_cells():
+    events = by_hand((300, 0.9, 0.8), (100, 0.9, 0.2), (20, 0.1, 0.8), (380, 0.1, 0.2))
+    low = Population("others", "O", "root", GateDeclaration("valley", {"axis": "CD3"}), "low")
+    more = (low, Interval("CD3", high=0.5)), cd4_positive("cd4", "others")
+    shares = {"low_crossing": 0.02, "high_crossing": 0.1}
+    errors, without = (
+        shake(tree, events, strategy, scales=SCALES)
+        for strategy, tree in (t_cells_and_more(events, *more, **facts) for facts in (shares, {}))
+    )
+    from_high = float(log_odds(20 + 0.1 * 300, 400 + 0.1 * 400) - log_odds(20, 400))
+    from_low = float(log_odds(20 - 0.02 * 20, 400 - 0.02 * 400) - log_odds(20, 400))
+    expected = np.hypot((from_high + from_low) / 2, (from_high - from_low) / 2 / np.sqrt(3))
+    assert errors.border_errors["cd4"]["others"] == pytest.approx(expected)
+    assert expected > 0.4
+    assert errors.border_errors["t_cells"]["root"] < expected / 3
+    assert errors.gate_errors == without.gate_errors
+    assert without.border_errors["cd4"] == {"others": 0}
+
+
+def test_overlapping_peaks_say_how_many_of_their_cells_may_lie_on_the_other_side():
+    events = overlapping(2, 20_000)
+    _, tree = tree_of(events)
+    facts = tree.populations[0].facts
+    truly = np.count_nonzero(np.asarray(events.values)[:20_000, 0] >= facts["threshold"]) / 20_000
+    # At most: the other peak gives half of the density in the valley, and smoothing widens both.
+    assert truly < facts["low_crossing"] < 4 * truly
+    assert facts["high_crossing"] == pytest.approx(facts["low_crossing"], rel=0.2)
+
+
 def test_a_border_can_be_told_no_more_finely_than_the_density_was_smoothed_however_many_cells_there_are():
     shares = []
     for size in (2_000, 200_000):
         events = overlapping(3, size)
         strategy, tree = tree_of(events)
+        tree = with_facts(tree, low_crossing=0.0, high_crossing=0.0)
         shaken = shake(tree, events, strategy, scales=SCALES)
         values, at = np.asarray(events.values)[:, 0], tree.populations[0].facts["threshold"]
         border = 0.02 / np.sqrt(3)

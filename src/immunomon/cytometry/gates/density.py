@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from immunomon.cytometry.gates.negatives import Intensity, beyond_noise, ground_on, remarks_on, to_display
 from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.threshold import RECTANGLE, SEED, Threshold, ThresholdGate, reach_of, within
-from immunomon.cytometry.kernels.density import Mode, modes_of, profile_of, summit_of, valley_between
+from immunomon.cytometry.kernels.density import Mode, beyond_valley, modes_of, profile_of, summit_of, valley_between
 from immunomon.cytometry.kernels.resample import valley_error
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Placement
@@ -30,7 +30,8 @@ Follow = Literal["valley", "peaks"]
 class ValleyFound:
     """A valley: where, how deep below the lower of its modes (standard errors), and how sure the place is.
 
-    low_peak, high_peak: the middles of its two peaks, each with its standard error.
+    low_peak, high_peak: the middles of its two peaks, each with its standard error. crossing: the share of the lower
+    and of the upper peak's events that lie on the other's side, if all in the valley are its own: at most.
     """
 
     position: float
@@ -38,6 +39,12 @@ class ValleyFound:
     error: float
     low_peak: tuple[float, float]
     high_peak: tuple[float, float]
+    crossing: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def crossings(self) -> dict[str, float]:
+        """The shares that lie on the other side at most, by name."""
+        return dict(zip(("low_crossing", "high_crossing"), self.crossing, strict=True))
 
     @property
     def peaks(self) -> dict[str, float]:
@@ -96,7 +103,8 @@ def find_valley(
     error = valley_error(profile, left, right, rng=np.random.default_rng(SEED))
     floor = float(profile.counts[left.index : right.index + 1].min())
     low, high = (summit_of(profile, mode, floor=floor) for mode in (left, right))
-    return ValleyFound(position, depth, error, low, high)
+    below, above = (beyond_valley(float(profile.counts[mode.index]), floor) for mode in (left, right))
+    return ValleyFound(position, depth, error, low, high, (below, above))
 
 
 @GATE_METHODS.register("valley")
@@ -131,6 +139,11 @@ class Valley(ThresholdGate):
         return {"threshold": ("low_peak", "high_peak")} if self.follow == "peaks" else {}
 
     @property
+    def crossings(self) -> dict[str, tuple[str, str]]:
+        """The facts that say which share of either peak lies on the other side of the threshold at most."""
+        return {"threshold": ("low_crossing", "high_crossing")}
+
+    @property
     def resolution(self) -> dict[str, float]:
         """A valley may lie anywhere within a bandwidth of where the smoothed density has it: a rectangle's SD (GUM)."""
         return {"threshold": self.bandwidth / RECTANGLE}
@@ -160,7 +173,7 @@ class Valley(ThresholdGate):
                 doubts=(Doubt("fallback_alone", self.axis, str(error)),),
                 placed_by="fallback",
             )
-        facts = {"depth": found.depth, **(found.peaks if self.follow == "peaks" else {})}
+        facts = {"depth": found.depth, **found.crossings, **(found.peaks if self.follow == "peaks" else {})}
         errors = found.peak_errors if self.follow == "peaks" else {}
         doubts = remarks_on(ground, parent, self.axis, position=found.position)
         return Threshold(found.position, found.error, facts, "valley", errors=errors, doubts=doubts)

@@ -74,6 +74,11 @@ class Diagonal(TwoAxes, Alone):
         return ("below", "above")
 
     @property
+    def crossings(self) -> dict[str, tuple[str, str]]:
+        """The facts that say which share of either peak lies on the other side of the border at most."""
+        return {"offset": ("low_crossing", "high_crossing")}
+
+    @property
     def resolution(self) -> dict[str, float]:
         """A valley may lie anywhere within a bandwidth of where the smoothed density has it: a rectangle's SD (GUM)."""
         return {"offset": self.bandwidth * float(np.hypot(1.0, self.slope)) / RECTANGLE}
@@ -112,7 +117,7 @@ class Diagonal(TwoAxes, Alone):
             note = f"{self.y} against {self.x}: {error}; fallback used"
             doubts = (Doubt("fallback_alone", self.y, str(error)),)
             return Placement(self.at(facts, scales), facts, note, "fallback", {}, doubts, {"offset": "fallback"})
-        facts = {"offset": found.position, "slope": self.slope, "depth": found.depth}
+        facts = {"offset": found.position, "slope": self.slope, "depth": found.depth, **found.crossings}
         errors = {"offset": found.error}
         doubts = _remarks(parent, found.position, along, grounds)
         return Placement(self.at(facts, scales), facts, "", "valley", errors, doubts, {"offset": "data"})
@@ -161,9 +166,9 @@ class Diagonal(TwoAxes, Alone):
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:  # noqa: ARG002
         """Return the two sides of the border with this offset (in y - slope * x, display scale)."""
-        offset = facts["offset"]
-        left, right = (-_REACH, offset - self.slope * _REACH), (_REACH, offset + self.slope * _REACH)
         top, bottom = _REACH * (2 + abs(self.slope)), -_REACH * (2 + abs(self.slope))
+        offset = min(max(facts["offset"], bottom), top)  # no event lies beyond
+        left, right = (-_REACH, offset - self.slope * _REACH), (_REACH, offset + self.slope * _REACH)
         above = (left, right, (_REACH, top), (-_REACH, top))
         below = (left, right, (_REACH, bottom), (-_REACH, bottom))
         return {"above": Polygon(self.x, self.y, above), "below": Polygon(self.x, self.y, below)}

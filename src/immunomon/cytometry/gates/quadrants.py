@@ -16,7 +16,7 @@ from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.traits import Alone, TwoAxes
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Interval, Rectangle
-from immunomon.cytometry.model.placement import Anchored, Controls, GateMethod, Placement, Resolved
+from immunomon.cytometry.model.placement import Anchored, Controls, GateMethod, Overlapping, Placement, Resolved
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.errors import GateNotPlaced
 from immunomon.study.model.trust import PlacedBy
@@ -87,13 +87,22 @@ class QuadrantsGate(TwoAxes, Alone):
     @property
     def anchors(self) -> dict[str, tuple[str, str]]:
         """For each threshold whose method follows peaks, those of its own: at a share that samples agree on."""
-        found: dict[str, tuple[str, str]] = {}
+        return self._pairs(lambda method: method.anchors if isinstance(method, Anchored) else {})
+
+    @property
+    def crossings(self) -> dict[str, tuple[str, str]]:
+        """For each threshold in a valley, the facts of what lies on its other side of either peak at most."""
+        return self._pairs(lambda method: method.crossings if isinstance(method, Overlapping) else {})
+
+    def _pairs(self, of: Callable[[object], Mapping[str, tuple[str, str]]]) -> dict[str, tuple[str, str]]:
+        """Return pairs of facts that the methods of the thresholds name, under the names that they have here."""
+        pairs: dict[str, tuple[str, str]] = {}
         for name in self.coordinates:
-            method: object = self._by("x" if name[0] == "x" else "y")
-            if isinstance(method, Anchored) and "threshold" in method.anchors:
-                low, high = method.anchors["threshold"]
-                found[name] = (name.replace("threshold", low), name.replace("threshold", high))
-        return found
+            named = of(self._by("x" if name[0] == "x" else "y"))
+            if "threshold" in named:
+                low, high = named["threshold"]
+                pairs[name] = (name.replace("threshold", low), name.replace("threshold", high))
+        return pairs
 
     @property
     def resolution(self) -> dict[str, float]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Mode", "Profile", "gaussian_kernel", "modes_of", "profile_of", "summit_of", "valley_between"]
+__all__ = [
+    "Mode",
+    "Profile",
+    "beyond_valley",
+    "gaussian_kernel",
+    "modes_of",
+    "profile_of",
+    "summit_of",
+    "valley_between",
+]
 
 Floats = NDArray[np.float64]
 
@@ -174,3 +184,18 @@ def summit_of(profile: Profile, mode: Mode, *, floor: float = 0.0) -> tuple[floa
     middle = float(counts @ centers) / total if counts.any() else mode.position
     spread = float(np.sqrt(counts @ (centers - middle) ** 2 / total))
     return middle, 1.5 * max(spread, profile.width) / float(np.sqrt(total))
+
+
+def beyond_valley(peak: float, floor: float) -> float:
+    """Return the share of a normal peak's events beyond the valley beside it, if all that lie in it are its own.
+
+    peak, floor: the density at the peak and in the valley, in one unit. A normal peak that has fallen from ``h`` to
+    ``v`` is ``sqrt(2 log(h / v))`` standard deviations from its middle.
+
+    >>> normal = NormalDist(0.3, 0.05)
+    >>> round(beyond_valley(normal.pdf(0.3), normal.pdf(0.4)), 4), round(normal.cdf(0.2), 4)
+    (0.0228, 0.0228)
+    """
+    if floor <= 0 or peak <= 0:
+        return 0.0
+    return NormalDist().cdf(-float(np.sqrt(2 * np.log(max(peak / floor, 1.0)))))

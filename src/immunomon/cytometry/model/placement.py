@@ -18,6 +18,7 @@ __all__ = [
     "GateMethod",
     "Movable",
     "Nearness",
+    "Overlapping",
     "Placement",
     "Resolved",
     "WithControls",
@@ -109,6 +110,16 @@ class Resolved(Movable, Protocol):
     @property
     def resolution(self) -> Mapping[str, float]:
         """Coordinate -> standard error, the same in every sample: what no number of events makes smaller."""
+        ...
+
+
+@runtime_checkable
+class Overlapping(Movable, Protocol):
+    """A movable gate that knows how much of the cells of either side of a border lies on the other at most."""
+
+    @property
+    def crossings(self) -> Mapping[str, tuple[str, str]]:
+        """Coordinate -> two facts: the share of the cells below that lies above at most; and of those above, below."""
         ...
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
+from immunomon.cytometry.gates.threshold import RECTANGLE
 from immunomon.cytometry.kernels.intervals import log_odds
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Gate
 from immunomon.cytometry.model.members import members
-from immunomon.cytometry.model.placement import Movable, Resolved
+from immunomon.cytometry.model.placement import Movable, Overlapping, Resolved
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 
@@ -24,6 +25,7 @@ Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 Scales = Mapping[str, AnyScale]
 Errors = dict[str, dict[str, float]]
+_LEAST_CROSSING = 1e-4  # share of a peak beyond its border: less moves no population that has enough events to report
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Shaken:
     """Standard errors of the log-odds of each population in its denominators: population -> denominator -> error.
 
     gate_errors: from where the gates lie in this sample. border_errors: from how finely the methods can tell where
-    their borders ought to lie, from cells of others that a parent's gate is known to hold (``impurity``), from events
-    that a method knows it cannot tell from the population's (``unseen``), and from the share of the parent that it lets
-    in as ``background``; the same way in every sample, so that they are no part of a change.
+    their borders ought to lie, from cells of two overlapping peaks that lie on each other's side (``crossings``), from
+    cells of others that a parent's gate is known to hold (``impurity``), from events that a method knows it cannot tell
+    from the population's (``unseen``), and from the share of the parent that it lets in as ``background``; the same way
+    in every sample, so that they are no part of a change.
     """
 
     gate_errors: Errors
@@ -41,15 +44,25 @@ class Shaken:
 
 
 @dataclass(frozen=True)
-class _Border:
-    """A coordinate that one gate or several have: population -> its gate with the coordinate moved down, and up.
+class _Move:
+    """A coordinate moved down, and up, and which share of the effect of either counts.
 
-    gate_share, border_share: how much of the step is the error of its place, and how much its resolution.
+    shares: of a step, how much of it is the error of the border's place, and how much its resolution; of a move beyond
+    all events, the share of the cells below, and of those above, that lies on the other side at most.
     """
 
-    moved: Mapping[str, tuple[Gate, Gate]]
-    gate_share: float
-    border_share: float
+    coordinate: str
+    down: float
+    up: float
+    shares: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Border:
+    """What a move does to all gates that have the coordinate: population -> its gate moved down, and up."""
+
+    gates: Mapping[str, tuple[Gate, Gate]]
+    shares: tuple[float, float]
 
 
 def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Scales) -> Shaken:
@@ -60,7 +73,9 @@ def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scale
     that hardly touches a large population may move much of a rare one inside it. Half the difference in log-odds, in
     proportion, is that coordinate's share; shares add up in squares (the delta method with the density seen in the data
     itself). A coordinate that several populations have is moved in all of them at once. A gate that was declared has no
-    such error. A denominator that does not hold the population has no log-odds, and no entry.
+    such error. A denominator that does not hold the population has no log-odds, and no entry. Where two peaks overlap,
+    the height of the valley tells which share of either may lie on the other's side: that share of what a population
+    would win or lose if one side had all cells is in its error, too.
 
     >>> from immunomon.study.model.channels import Channel
     >>> from immunomon.cytometry.model.events import Scale
@@ -72,22 +87,28 @@ def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scale
     >>> shake(tree, events, GatingStrategy("s", "S", 1, None, (declared,)), scales={}).gate_errors
     {'t': {'root': 0.0}}
     """
-    borders = _borders(tree, strategy, scales)
     sizes = {name: tree.size(name) or 0 for name in (ROOT, *tree.memberships)}
-    counts = _counted_again(tree, events, borders, sizes)
+    steps, crossings = (_borders(tree, strategy, scales, moves) for moves in (_steps, _crossings))
+    counts, crossed = (_counted_again(tree, events, borders, sizes) for borders in (steps, crossings))
     thinned = _thinned(tree, sizes)
-    gate_shares = np.array([border.gate_share for border in borders])
-    border_shares = np.array([border.border_share for border in borders])
+    step_shares, crossing_shares = (
+        np.array([border.shares for border in borders]).reshape(-1, 2) for borders in (steps, crossings)
+    )
     gate_errors: Errors = {name: {} for name in tree.memberships}
     border_errors: Errors = {name: {} for name in tree.memberships}
     for name, denominator, between in _fractions(tree, strategy):
+        count, total = sizes[name], sizes[denominator]
         moved = log_odds(counts[name], counts[denominator])
         halves = (moved[:, 1] - moved[:, 0]) / 2
+        apart = count + crossing_shares * (crossed[name] - count)
+        whole = total + crossing_shares * (crossed[denominator] - total)
+        overlaps = log_odds(apart, whole) - log_odds(count, total)
+        # The cells between two peaks are the one's, the other's, or anything between: a rectangle's middle and SD.
+        crossing = np.hypot(overlaps.sum(axis=1) / 2, (overlaps[:, 1] - overlaps[:, 0]) / 2 / RECTANGLE)
         # A fraction's relative error, and its complement's, make up the error of the log-odds.
-        count, total = sizes[name], sizes[denominator]
         diluted = _root([thinned[each] for each in between]) * (total + 1) / (total - count + 0.5)
-        gate_errors[name][denominator] = _root(halves * gate_shares)
-        border_errors[name][denominator] = _root([diluted, *(halves * border_shares)])
+        gate_errors[name][denominator] = _root(halves * step_shares[:, 0])
+        border_errors[name][denominator] = _root([diluted, *(halves * step_shares[:, 1]), *crossing])
     return Shaken(gate_errors, border_errors)
 
 
@@ -104,28 +125,49 @@ def _fractions(tree: GateTree, strategy: GatingStrategy) -> Iterator[tuple[str, 
                 yield name, denominator, path[: path.index(denominator)]
 
 
-def _borders(tree: GateTree, strategy: GatingStrategy, scales: Scales) -> list[_Border]:
-    """Return the uncertain coordinates of all placed gates, each once."""
+def _borders(
+    tree: GateTree,
+    strategy: GatingStrategy,
+    scales: Scales,
+    moves: Callable[[PlacedPopulation, Movable], Iterable[_Move]],
+) -> list[_Border]:
+    """Return the moves of all placed gates, those of a coordinate that several populations have as one."""
     borders: dict[tuple[str, str], _Border] = {}
     for placed in tree.populations:
         declared = strategy.population(placed.id)
         method: object = gate_method(declared.gate)
-        if placed.id not in tree.memberships or not placed.errors or not isinstance(method, Movable):
+        if placed.id not in tree.memberships or not isinstance(method, Movable):
             continue
-        resolution = method.resolution if isinstance(method, Resolved) else {}
-        for name in dict.fromkeys((*method.coordinates, *resolution)):
-            own, border = placed.errors.get(name, 0.0), resolution.get(name, 0.0)
-            step = max(own, border)
-            if step <= 0 or name not in placed.facts:
-                continue
+        for move in moves(placed, method):
             down, up = (
-                method.at({**placed.facts, name: placed.facts[name] + way * step}, scales)[declared.keep]
-                for way in (-1.0, 1.0)
+                method.at({**placed.facts, move.coordinate: value}, scales)[declared.keep]
+                for value in (move.down, move.up)
             )
-            key = strategy.gate_id(placed.id), name
-            before = borders[key].moved if key in borders else {}
-            borders[key] = _Border({**before, placed.id: (down, up)}, own / step, border / step)
+            key = strategy.gate_id(placed.id), move.coordinate
+            before = borders[key].gates if key in borders else {}
+            borders[key] = _Border({**before, placed.id: (down, up)}, move.shares)
     return list(borders.values())
+
+
+def _steps(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
+    """Yield each uncertain coordinate moved by its standard error or its resolution, whichever is larger."""
+    if not placed.errors:
+        return
+    resolution = method.resolution if isinstance(method, Resolved) else {}
+    for name in dict.fromkeys((*method.coordinates, *resolution)):
+        own, border = placed.errors.get(name, 0.0), resolution.get(name, 0.0)
+        step = max(own, border)
+        if step > 0 and name in placed.facts:
+            at = placed.facts[name]
+            yield _Move(name, at - step, at + step, (own / step, border / step))
+
+
+def _crossings(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
+    """Yield each coordinate between overlapping peaks moved beyond all events, so that one side holds them all."""
+    for name, facts in (method.crossings if isinstance(method, Overlapping) else {}).items():
+        from_low, from_high = (placed.facts.get(fact, 0.0) for fact in facts)
+        if name in placed.facts and max(from_low, from_high) >= _LEAST_CROSSING:
+            yield _Move(name, -np.inf, np.inf, (from_low, from_high))
 
 
 def _counted_again(
@@ -145,7 +187,7 @@ def _counted_again(
     }
     for place, border in enumerate(borders):
         for way in (0, 1):
-            moved = {name: members(gates[way], events, changing)[rows] for name, gates in border.moved.items()}
+            moved = {name: members(gates[way], events, changing)[rows] for name, gates in border.gates.items()}
             for name, mask in _with_moved(tree, held, inside, moved).items():
                 counts[name][place, way] += np.count_nonzero(mask) - np.count_nonzero(held[name])
     return counts
@@ -155,7 +197,7 @@ def _changing(tree: GateTree, events: EventTable, borders: Sequence[_Border]) ->
     """Return which events any move brings into a population or out of it: no others need be looked at again."""
     changing = np.zeros(tree.count, dtype=np.bool_)
     for border in borders:
-        for name, gates in border.moved.items():
+        for name, gates in border.gates.items():
             mask, parent = tree.mask(name), tree.mask(_placed(tree, name).parent)
             assert mask is not None
             assert parent is not None
