@@ -315,3 +315,59 @@ def test_a_stain_that_reaches_less_far_than_the_other_files_is_weak_whatever_its
     assert [str(doubt) for doubt in found["e"]["t_cells"].doubts] == ["weak_stain(CD3)"]
     assert found["e"]["others"].doubts == found["e"]["t_cells"].doubts
     assert all(found[name]["t_cells"].doubts == () for name in "abcd")
+
+
+def at_fallback(threshold):
+    return [Estimate("t_cells", {"threshold": threshold}, placed_by={"threshold": "fallback"})]
+
+
+def codes_of(estimates):
+    names = "".join(estimates)
+    settled = settle(strategy(consensus=True), estimates, belongings=belong(names), scales=dict.fromkeys(names, SCALES))
+    return {
+        name: [doubt.code for doubt in by_population["t_cells"].doubts] if by_population else []
+        for name, by_population in settled.items()
+    }
+
+
+def test_a_border_where_no_other_file_has_one_is_doubted_where_too_few_show_it_for_a_consensus():
+    # A chance valley in a rare population: one file's own, against one other and the fallbacks of two more.
+    estimates = said({"a": 0.34, "b": 0.68}) | {"c": at_fallback(0.36), "d": at_fallback(0.35)}
+    assert codes_of(estimates) == {"a": [], "b": ["files_disagree"], "c": [], "d": []}
+    settled = settle(
+        strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES)
+    )
+    # What is doubted stays where its own events put it.
+    assert settled["b"]["t_cells"].facts["threshold"] == 0.68
+    assert settled["b"]["t_cells"].placed_by == {}
+    assert "others 0.340, 0.350, 0.360" in settled["b"]["others"].doubts[0].sentence
+
+
+def test_of_two_files_that_contradict_each_other_both_are_doubted():
+    assert codes_of(said({"a": 0.34, "b": 0.68})) == {"a": ["files_disagree"], "b": ["files_disagree"]}
+
+
+def test_of_three_files_the_one_that_stands_alone_is_doubted_though_none_can_be_called_an_outlier():
+    assert codes_of(said({"a": 0.34, "b": 0.36, "c": 0.68})) == {"a": [], "b": [], "c": ["files_disagree"]}
+
+
+@pytest.mark.parametrize("other", [0.40, 0.48])
+def test_files_that_differ_as_stains_do_are_not_doubted(other):
+    assert codes_of(said({"a": 0.35, "b": other})) == {"a": [], "b": []}
+
+
+def test_an_estimate_that_is_unsure_of_itself_contradicts_nobody():
+    assert codes_of(said({"a": 0.34, "b": 0.68}, error=0.1)) == {"a": [], "b": []}
+
+
+def test_a_border_that_one_file_alone_shows_is_held_against_the_fallbacks_of_the_others():
+    assert codes_of(said({"a": 0.5}))["a"] == []
+    assert codes_of(said({"a": 0.5}) | {"b": at_fallback(0.45), "c": at_fallback(0.47)})["a"] == []
+    assert codes_of(said({"a": 0.9}) | {"b": at_fallback(0.45), "c": at_fallback(0.47)})["a"] == ["files_disagree"]
+
+
+def test_a_weak_stain_is_said_though_too_few_files_show_the_border_for_a_consensus():
+    reach = dict.fromkeys("abcd", (0.1, 0.12, 0.6, 0.7)) | {"e": (0.1, 0.12, 0.2, 0.25)}
+    estimates = said({"a": 0.5, "e": 0.5}) | {name: at_fallback(0.5) for name in "bcd"}
+    estimates = {name: [replace(own[0], reach={"CD3": reach[name]})] for name, own in estimates.items()}
+    assert codes_of(estimates) == {"a": [], "b": [], "c": [], "d": [], "e": ["weak_stain"]}

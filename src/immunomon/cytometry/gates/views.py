@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 
 from immunomon.cytometry.kernels.consensus import Consensus
 from immunomon.cytometry.model.settled import Estimate
 from immunomon.study.model.trust import Doubt, PlacedBy
 
-__all__ = ["View"]
+__all__ = ["View", "standing_alone"]
 
 # A sample's own events put the gate so nearly where the others say that it need not be spoken of, display scale.
 _UNSPOKEN = 0.05
 # A fallback is confirmed by others that place the border within so many standard errors of it, or as near as above.
 _CONFIRMED = 2.0
+# Of three estimates or fewer none can be called out of line. They disagree if so far apart: a fifth of the brightness
+# (display scale, as for a weak stain), and so many of their own standard errors.
+_TOO_FEW, _APART, _BEYOND = 3, 0.15, 4.0
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,34 @@ def _reason(own: Estimate, axis: str) -> str:
     parts = re.split(r"; (?=[^;:]+: )", own.note) if own.note else []
     about = [part for part in parts if axis and part.startswith((f"{axis}:", f"{axis}+:", f"{axis}-:"))]
     return "; ".join(about or parts) or "no estimate of its own"
+
+
+def standing_alone(name: str, axis: str, estimates: Mapping[str, Estimate]) -> dict[str, Doubt]:
+    """Return a doubt for each sample that shows a border where no other has one, if too few show it for a consensus.
+
+    name: the coordinate, on ``axis``; estimates: by sample. An estimate stands alone if no other one is near, and it
+    lies far from the middle of all places that the others have, their fallbacks among them: of two that contradict each
+    other both, unless the fallbacks of other files confirm one.
+
+    >>> found = Estimate("b", {"offset": 0.68}, {"offset": 0.02})
+    >>> others = {str(n): Estimate("b", {"offset": 0.35}, placed_by={"offset": "fallback"}) for n in range(2)}
+    >>> list(standing_alone("offset", "CD38", {"a": found, **others}))
+    ['a']
+    """
+    placed = {
+        sample: own.facts[name]
+        for sample, own in estimates.items()
+        if name in own.facts and (name in own.errors or own.placed_by.get(name) == "fallback")
+    }
+    seen = [sample for sample in placed if name in estimates[sample].errors]
+    doubts: dict[str, Doubt] = {}
+    for sample in seen if len(seen) <= _TOO_FEW else ():
+        far = max(_APART, _BEYOND * estimates[sample].errors[name])
+        others = {other: place for other, place in placed.items() if other != sample}
+        is_confirmed = any(abs(others[other] - placed[sample]) <= far for other in seen if other != sample)
+        if others and not is_confirmed and abs(median(others.values()) - placed[sample]) > far:
+            detail = (
+                f"{name} {placed[sample]:.3f}, others {', '.join(f'{place:.3f}' for place in sorted(others.values()))}"
+            )
+            doubts[sample] = Doubt("files_disagree", axis, detail)
+    return doubts

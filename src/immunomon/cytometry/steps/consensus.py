@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.gates.views import View
+from immunomon.cytometry.gates.views import View, standing_alone
 from immunomon.cytometry.kernels.between import Between, agree_between
 from immunomon.cytometry.kernels.consensus import Consensus, consensus
 from immunomon.cytometry.kernels.reach import LEVELS, reach_beside
@@ -77,10 +77,13 @@ def settle(
     for gate, said in by_gate.items():
         users = [population for population in strategy if strategy.gate_id(population.id) == gate]
         for group in _on_one_scale(users[0], said, scales):
-            stains = _stains(group)
-            for sample, settled in _decide(users[0], group, belongings, scales).items():
-                doubted = replace(settled, doubts=merged([*settled.doubts, *stains.get(sample, ())]))
-                found[sample] |= {population.id: doubted for population in users}
+            decided, doubts = _decide(users[0], group, belongings, scales), _beside_others(users[0], group)
+            for sample, own in group.items():
+                about = doubts.get(sample, ())
+                settled = decided.get(sample) or (_as_it_stands(own) if about else None)
+                if settled is not None:
+                    doubted = replace(settled, doubts=merged([*settled.doubts, *about]))
+                    found[sample] |= {population.id: doubted for population in users}
     return found
 
 
@@ -91,6 +94,24 @@ def _on_one_scale(population: Population, said: Estimates, scales: Mapping[str, 
         key = tuple(scales[sample].get(axis) for axis in gate_method(population.gate).axes)
         groups.setdefault(key, {})[sample] = estimate
     return list(groups.values())
+
+
+def _beside_others(population: Population, said: Estimates) -> dict[str, list[Doubt]]:
+    """Return what the files show of one another: weak stains, high negatives, borders where no other has one."""
+    doubts = _stains(said)
+    method: object = gate_method(population.gate)
+    for name in method.coordinates if population.gate.consensus and isinstance(method, Movable) else ():
+        assert isinstance(method, GateMethod)
+        for sample, doubt in standing_alone(name, axis_of(method, name), said).items():
+            doubts.setdefault(sample, []).append(doubt)
+    return doubts
+
+
+def _as_it_stands(own: Estimate) -> Settled | None:
+    """Return a sample's own placement where the others had no say in it; None if there is none."""
+    if own.failure or not own.facts:
+        return None
+    return Settled(own.facts, own.errors, own.source, own.note, doubts=own.doubts, placed_by=own.placed_by)
 
 
 def _stains(said: Estimates) -> dict[str, list[Doubt]]:

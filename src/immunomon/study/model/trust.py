@@ -75,6 +75,11 @@ _KINDS = (
         "lower the detector's voltage",
     ),
     DoubtKind(
+        "files_disagree",
+        "too few files show this border for a consensus, and this one shows it far from where the others have theirs",
+        "look at the plots of all of them; move the gate or leave the value out",
+    ),
+    DoubtKind(
         "not_followed",
         "the file's own border was out of line with the other files of the subject and batch, and was not followed",
         "look at the plot beside the subject's other visits",
