@@ -54,7 +54,7 @@ def test_a_subject_counts_once_at_the_worst_grade():
 def test_an_event_before_the_first_infusion_is_not_treatment_emergent_and_one_without_a_day_is():
     found = emergent(THREE, [event("S01", -1), event("S02", None), event("S03", 1)], RULES)
     assert [one["subject"] for one in found.emergent] == ["S02", "S03"]
-    assert (len(found.others), found.undated) == (1, 1)
+    assert (len(found.not_emergent), found.undated) == (1, 1)
 
 
 def test_an_event_after_the_declared_days_is_not_treatment_emergent():

@@ -26,7 +26,7 @@ class Events:
     """
 
     emergent: tuple[Event, ...]
-    others: tuple[Event, ...]
+    not_emergent: tuple[Event, ...]
     undated: int
 
     @property
@@ -38,15 +38,17 @@ class Events:
     @property
     def toxicities(self) -> dict[str, int]:
         """The study day of each subject's first dose-limiting toxicity; one without a first day counts from Day 1."""
-        found: dict[str, int] = {}
+        first_day: dict[str, int] = {}
         limiting = [event for event in self.emergent if event["limiting"]]
         for event in limiting:
             if event["start_day"] is not None:
-                found[event["subject"]] = min(event["start_day"], found.get(event["subject"], event["start_day"]))
+                first_day[event["subject"]] = min(
+                    event["start_day"], first_day.get(event["subject"], event["start_day"])
+                )
         # A rule that overlooked it might let the dose rise.
         for event in limiting:
-            found.setdefault(event["subject"], 1)
-        return found
+            first_day.setdefault(event["subject"], 1)
+        return first_day
 
 
 def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> Events:
@@ -58,12 +60,12 @@ def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> E
     first, last = rules.escalation.window_days
     window = rules.adverse_events.days_after_last_infusion
     during: list[Event] = []
-    others: list[Event] = []
+    not_emergent: list[Event] = []
     undated = 0
     for row in rows:
         day, end = row["start_day"], people[row["subject"]].last_infusion_day
         if end is None:
-            others.append(row)
+            not_emergent.append(row)
             continue
         undated += day is None
         in_window = day is None or (day >= 1 and (window is None or day <= end + window))
@@ -74,8 +76,8 @@ def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> E
             "limiting": limiting,
             "at_infusion": day is not None and people[row["subject"]].is_at_infusion(day),
         }
-        (during if in_window else others).append(event)
-    return Events(tuple(during), tuple(others), undated)
+        (during if in_window else not_emergent).append(event)
+    return Events(tuple(during), tuple(not_emergent), undated)
 
 
 def worst_rows(people: People, events: Events) -> Iterator[Row]:
@@ -85,18 +87,20 @@ def worst_rows(people: People, events: Events) -> Iterator[Row]:
         subject, organ, term = event["subject"], event["system_organ_class"], event["term"]
         for key in ((subject, "any", "", ""), (subject, "class", organ, ""), (subject, "term", organ, term)):
             by_key[key].append(event)
-    place = {subject: number for number, subject in enumerate(people.persons)}
-    for (subject, level, organ, term), found in sorted(by_key.items(), key=lambda one: (place[one[0][0]], one[0])):
-        days = [event["start_day"] for event in found if event["start_day"] is not None]
+    position = {subject: number for number, subject in enumerate(people.persons)}
+    for (subject, level, organ, term), grouped in sorted(
+        by_key.items(), key=lambda item: (position[item[0][0]], item[0])
+    ):
+        days = [event["start_day"] for event in grouped if event["start_day"] is not None]
         yield {
             **people.whose(subject),
             **{"level": level, "system_organ_class": organ, "term": term},
-            "worst_grade": max((event["grade"] for event in found if event["grade"] is not None), default=None),
-            "events": len(found),
+            "worst_grade": max((event["grade"] for event in grouped if event["grade"] is not None), default=None),
+            "events": len(grouped),
             "first_day": min(days, default=None),
-            "related": any(event["related"] for event in found),
-            "serious": any(event["serious"] for event in found),
-            "dose_limiting": any(event["limiting"] for event in found),
+            "related": any(event["related"] for event in grouped),
+            "serious": any(event["serious"] for event in grouped),
+            "dose_limiting": any(event["limiting"] for event in grouped),
         }
 
 
@@ -113,20 +117,20 @@ _MEASURES: Mapping[str, Callable[[Event], bool]] = {
 
 def adverse_event_incidence(people: People, events: Events) -> Iterator[Row]:
     """Yield in how many treated subjects: of each kind, each system organ class, and each term."""
-    for measure, wanted in _MEASURES.items():
-        yield from _rows(people, {"measure": measure}, [event for event in events.emergent if wanted(event)])
+    for measure, is_counted in _MEASURES.items():
+        yield from _rows(people, {"measure": measure}, [event for event in events.emergent if is_counted(event)])
     by_class: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     for event in events.emergent:
         by_class[event["system_organ_class"]][event["term"]].append(event)
     for organ, terms in sorted(by_class.items()):
-        within = [event for found in terms.values() for event in found]
+        within = [event for matching in terms.values() for event in matching]
         yield from _rows(people, {"measure": "class", "system_organ_class": organ}, within)
-        for term, found in sorted(terms.items()):
-            yield from _rows(people, {"measure": "term", "system_organ_class": organ, "term": term}, found)
+        for term, matching in sorted(terms.items()):
+            yield from _rows(people, {"measure": "term", "system_organ_class": organ, "term": term}, matching)
 
 
-def _rows(people: People, kind: Mapping[str, str], found: Sequence[Event]) -> Iterator[Row]:
-    who = {event["subject"] for event in found}
+def _rows(people: People, kind: Mapping[str, str], events: Sequence[Event]) -> Iterator[Row]:
+    affected = {event["subject"] for event in events}
     yield from incidence(
-        people, {"topic": "adverse events", **kind}, subjects=people.treated, has=lambda one: one in who
+        people, {"topic": "adverse events", **kind}, subjects=people.treated, has=lambda subject: subject in affected
     )

@@ -85,17 +85,17 @@ def antibody_incidence(people: People, rows: Sequence[Row]) -> Iterator[Row]:
             people,
             {"topic": "antibodies", "measure": measure},
             subjects=list(category),
-            has=lambda one, wanted=measure: category[one] == wanted,  # type: ignore[misc]
+            has=lambda subject, expected=measure: category[subject] == expected,  # type: ignore[misc]
         )
     yield from incidence(
         people,
         {"topic": "antibodies", "measure": "induced or boosted"},
         subjects=list(category),
-        has=lambda one: category[one] in {"induced", "boosted"},
+        has=lambda subject: category[subject] in {"induced", "boosted"},
     )
     yield from incidence(
         people,
         {"topic": "antibodies", "measure": "positive before the first infusion"},
         subjects=tested,
-        has=lambda one: one in positive,
+        has=lambda subject: subject in positive,
     )

@@ -65,7 +65,8 @@ def assess(
     )
     planned = planned_assessments(study, files, last_date) if last_date else ()
     tables["planned"] = contracted(
-        ({**people.whose(one.subject), **asdict(one)} for one in planned), ASSESSMENT_TABLES["planned"]
+        ({**people.whose(assessment.subject), **asdict(assessment)} for assessment in planned),
+        ASSESSMENT_TABLES["planned"],
     )
     tables["candidates"] = contracted(rows, ASSESSMENT_TABLES["candidates"])
     return Assessed(tables, _facts(study, people, files, events=events, last_date=last_date))
@@ -102,42 +103,42 @@ def _tables(
         "incidence": counted,
         "escalation": steps if "adverse_events" in files else (),
     }
-    return {name: contracted(found, ASSESSMENT_TABLES[name]) for name, found in rows.items()}, events
+    return {name: contracted(content, ASSESSMENT_TABLES[name]) for name, content in rows.items()}, events
 
 
 def _platelets(people: People, rows: Rows, study: Study) -> tuple[dict[str, Row], list[Row]]:
     rules = study.assessments.platelets
-    found = courses(rows, rules)
-    ordered = {subject: found[subject] for subject in people.persons if subject in found}
+    by_subject = courses(rows, rules)
+    ordered = {subject: by_subject[subject] for subject in people.persons if subject in by_subject}
     visits = [row for subject, course in ordered.items() for row in visit_rows(people, subject, course)]
-    return {one: response_row(people, one, course, rules=rules) for one, course in ordered.items()}, visits
+    return {subject: response_row(people, subject, course, rules=rules) for subject, course in ordered.items()}, visits
 
 
 def _beside(
     people: People, responses: Mapping[str, Row], kinetics: Mapping[str, Mapping[str, tuple[float | None, str]]]
 ) -> dict[str, Row]:
     """Return what stands beside a subject's antibody: platelet response and exposure."""
-    found: dict[str, Row] = {}
-    for one in people.persons:
-        parameters = kinetics.get(one, {})
-        found[one] = {
-            "best_response": responses.get(one, {}).get("best_response"),
+    beside: dict[str, Row] = {}
+    for subject in people.persons:
+        parameters = kinetics.get(subject, {})
+        beside[subject] = {
+            "best_response": responses.get(subject, {}).get("best_response"),
             "cmax_cells_per_ml": parameters["CMAX"][0] if parameters else None,
             "auclast_h_cells_per_ml": parameters["AUCLST"][0] if parameters else None,
         }
-    return found
+    return beside
 
 
 def _last_date(people: People, files: Mapping[str, Rows]) -> datetime.date | None:
     """Return the last date that the data name: of an infusion, a test, a count or an event."""
-    dates = [date for one in people.treated for date in people[one].infusions]
+    dates = [date for subject in people.treated for date in people[subject].infusions]
     for rows in files.values():
         for row in rows:
             if row.get("date"):
                 dates.append(datetime.date.fromisoformat(row["date"]))
             days = [row.get(name) for name in ("study_day", "start_day", "end_day")]
-            found = (people[row["subject"]].date_of(day) for day in days if day is not None)
-            dates += [date for date in found if date is not None]
+            of_days = (people[row["subject"]].date_of(day) for day in days if day is not None)
+            dates += [date for date in of_days if date is not None]
     return max(dates, default=None)
 
 
@@ -161,7 +162,7 @@ def _facts(
         "kinetics_left_out": left_out,
         "events": {
             "emergent": len(events.emergent),
-            "others": len(events.others),
+            "others": len(events.not_emergent),
             "undated": events.undated,
             "unsaid": events.unsaid,
             "on_day_1": len(day_one),
@@ -171,4 +172,4 @@ def _facts(
 
 
 def _analysed_ids(people: People, study: Study) -> list[str]:
-    return [one.id for one in people.persons.values() if one.sex in study.assessments.kinetics.sexes]
+    return [person.id for person in people.persons.values() if person.sex in study.assessments.kinetics.sexes]

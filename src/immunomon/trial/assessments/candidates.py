@@ -55,7 +55,7 @@ def known_changes(people: People, changes: pd.DataFrame | None, date: datetime.d
     if date is None:
         return mine
     days = mine["study_day"].fillna(mine["planned_day"])
-    dates = [people[who].date_of(int(day)) for who, day in zip(mine["subject"], days, strict=True)]
+    dates = [people[subject].date_of(int(day)) for subject, day in zip(mine["subject"], days, strict=True)]
     return mine[[when is not None and when < date for when in dates]]
 
 
@@ -85,10 +85,10 @@ def candidate_rows(
 
 
 def _shares(incidence: pd.DataFrame, group: str) -> Iterator[Row]:
-    found = incidence[(incidence["dose_group"] == group) & incidence[["term", "cohort"]].isna().all(axis=1)]
+    of_group = incidence[(incidence["dose_group"] == group) & incidence[["term", "cohort"]].isna().all(axis=1)]
     for aspect, topic, measures in _SHARES:
         for measure in measures:
-            for row in found[(found["topic"] == topic) & (found["measure"] == measure)].to_dict("records"):
+            for row in of_group[(of_group["topic"] == topic) & (of_group["measure"] == measure)].to_dict("records"):
                 text = f"{row['subjects_with']} of {row['n']}"
                 if row["n"]:
                     text += f" ({row['low']:.0f} to {row['high']:.0f} %)"
@@ -99,8 +99,10 @@ def _shares(incidence: pd.DataFrame, group: str) -> Iterator[Row]:
                 }
 
 
-def _medians(table: pd.DataFrame, members: Sequence[str], what: tuple[str, str, str], *, column: str) -> Iterator[Row]:
-    aspect, measure, unit = what
+def _medians(
+    table: pd.DataFrame, members: Sequence[str], description: tuple[str, str, str], *, column: str
+) -> Iterator[Row]:
+    aspect, measure, unit = description
     values = [float(value) for value in table.loc[table["subject"].isin(members), column].dropna()]
     if values:
         middle = median(values)
@@ -113,16 +115,16 @@ def _medians(table: pd.DataFrame, members: Sequence[str], what: tuple[str, str, 
 
 def _exposure(kinetics: pd.DataFrame, members: Sequence[str]) -> Iterator[Row]:
     for code in ("CMAX", "AUCLST"):
-        found = kinetics[kinetics["parameter"] == code]
-        if len(found):
-            what = ("kinetics", str(found["name"].iloc[0]), str(found["unit"].iloc[0]))
-            yield from _medians(found, members, what, column="value")
+        parameter_rows = kinetics[kinetics["parameter"] == code]
+        if len(parameter_rows):
+            description = ("kinetics", str(parameter_rows["name"].iloc[0]), str(parameter_rows["unit"].iloc[0]))
+            yield from _medians(parameter_rows, members, description, column="value")
 
 
 def _immune(changes: pd.DataFrame | None, members: Sequence[str], plan: AnalysisPlan) -> Iterator[Row]:
     if changes is None:
         return
-    named = {one.name: one for one in plan.endpoints}
+    named = {endpoint.name: endpoint for endpoint in plan.endpoints}
     for visit in plan.primary.visits:
         for name in plan.primary.endpoints:
             if name in named:
@@ -144,16 +146,16 @@ def _change(changes: pd.DataFrame, members: Sequence[str], endpoint: Endpoint, *
     values: Any = rows["log_odds_change"].dropna().to_numpy(dtype=float)
     if not len(values):
         return
-    found = mean_change(values)
+    estimate = mean_change(values)
     label = str(rows["label"].iloc[0])
-    interval = "" if np.isnan(found.low) else f" ({found.low:+.2f} to {found.high:+.2f})"
+    interval = "" if np.isnan(estimate.low) else f" ({estimate.low:+.2f} to {estimate.high:+.2f})"
     yield {
         "aspect": "immune change",
         "measure": f"{label} at {visit}",
-        "n": found.n,
-        "value": found.mean,
+        "n": estimate.n,
+        "value": estimate.mean,
         "unit": "log-odds",
-        "low": found.low,
-        "high": found.high,
-        "text": f"{found.mean:+.2f}{interval}, n = {found.n}",
+        "low": estimate.low,
+        "high": estimate.high,
+        "text": f"{estimate.mean:+.2f}{interval}, n = {estimate.n}",
     }

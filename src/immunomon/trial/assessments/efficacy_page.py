@@ -48,10 +48,11 @@ def _shares(tables: Tables, topic: str, caption: str) -> Sheet:
 
 def _not_evaluable(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> Iterator[str]:
     """Say who is left out of the shares, and which counts have no day: leaving out patients who left flatters."""
-    for name, what in (("responder", "response"), ("durable", "a durable response")):
-        who = [row["subject"] for row in rows if row[name] is None]
-        if who:
-            yield f"Not evaluable for {what}, left out of its share: {', '.join(who)}; the reasons are in the table."
+    for name, outcome in (("responder", "response"), ("durable", "a durable response")):
+        subjects = [row["subject"] for row in rows if row[name] is None]
+        if subjects:
+            names = ", ".join(subjects)
+            yield f"Not evaluable for {outcome}, left out of its share: {names}; the reasons are in the table."
     if facts["undated"].get("platelets"):
         yield f"Counts without a study day or date, left out: {facts['undated']['platelets']}."
 
@@ -59,7 +60,7 @@ def _not_evaluable(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> Iter
 def _platelets(tables: Tables, facts: Mapping[str, Any], rules: PlateletRules) -> Section:
     rows = records(tables["platelet_response"])
     yes_no = {True: "yes", False: "no", None: None}
-    said = (
+    paragraphs = (
         f"IWG 2009 (Rodeghiero, Blood 2009;113:2386): CR at least {rules.complete_response_1e9_per_l:g} x10^9/L, R at "
         f"least {rules.response_1e9_per_l:g} and {rules.response_fold:g} times the baseline ({rules.baseline} count "
         f"before the infusion), both without bleeding; confirmed by counts {rules.confirm_response_days} or more days "
@@ -90,7 +91,7 @@ def _platelets(tables: Tables, facts: Mapping[str, Any], rules: PlateletRules) -
             for row in rows
         ),
     )
-    return Section("Platelets", said, (_shares(tables, "platelets", "Subjects, with exact 95 % intervals"), each))
+    return Section("Platelets", paragraphs, (_shares(tables, "platelets", "Subjects, with exact 95 % intervals"), each))
 
 
 def _duration(row: Mapping[str, Any], name: str) -> str | None:
@@ -102,17 +103,17 @@ def _duration(row: Mapping[str, Any], name: str) -> str | None:
 def _kinetics(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Section:
     rows = records(tables["kinetics"])
     declared = rules.kinetics
-    sexes = ", ".join({"F": "women", "M": "men", "U": "sex unknown"}[one] for one in declared.sexes)
-    said = [
+    sexes = ", ".join({"F": "women", "M": "men", "U": "sex unknown"}[sex] for sex in declared.sexes)
+    paragraphs = [
         f"Non-compartmental, actual times from the first infusion; as declared, of: {sexes}. AUClast linear up, "
         "logarithmic down; the last slope is the best by adjusted R2 through 3 or more points after Cmax. Below "
         f"quantification: before the first quantifiable value {_BELOW[declared.leading]}, between two "
         f"{_BELOW[declared.embedded]}, after the last {_BELOW[declared.trailing]}."
     ]
     if facts["kinetics_left_out"]:
-        said.append(f"Left out, as declared: {', '.join(facts['kinetics_left_out'])}.")
+        paragraphs.append(f"Left out, as declared: {', '.join(facts['kinetics_left_out'])}.")
     reasons = {(row["subject"], row["reason"]) for row in rows if row["parameter"] == "LAMZHL" and row["reason"]}
-    said += [f"Half-life of {subject}: {reason}." for subject, reason in sorted(reasons)]
+    paragraphs += [f"Half-life of {subject}: {reason}." for subject, reason in sorted(reasons)]
     far = sorted(
         row["subject"]
         for row in rows
@@ -120,9 +121,11 @@ def _kinetics(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) 
     )
     if far:
         limit = f"{declared.extrapolated_percent:g} %"
-        said.append(f"More than {limit} of the area to infinity is extrapolated in {', '.join(far)}: rely on AUClast.")
-    said += [_proportional(row, declared.confidence) for row in records(tables["proportionality"])]
-    return Section("Kinetics of the cells", tuple(said), (_parameters(rows),) if rows else ())
+        paragraphs.append(
+            f"More than {limit} of the area to infinity is extrapolated in {', '.join(far)}: rely on AUClast."
+        )
+    paragraphs += [_proportional(row, declared.confidence) for row in records(tables["proportionality"])]
+    return Section("Kinetics of the cells", tuple(paragraphs), (_parameters(rows),) if rows else ())
 
 
 def _parameters(rows: list[dict[str, Any]]) -> Sheet:
@@ -149,22 +152,24 @@ def _proportional(row: Mapping[str, Any], confidence: float) -> str:
 
 def _antibodies(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Section:
     rows = records(tables["antibody_response"])
-    said = [
+    paragraphs = [
         "Induced: negative before the first infusion, positive after it. Boosted: positive before, and the titre after "
         f"is {rules.antibodies.boost_factor:g} times as high or more; this factor is a common choice that is not "
         "confirmed by the protocol [M]."
     ]
     if facts["undated"].get("antibodies"):
-        said.append(f"Tests without a study day or date, left out: {facts['undated']['antibodies']}.")
+        paragraphs.append(f"Tests without a study day or date, left out: {facts['undated']['antibodies']}.")
     formed = [row for row in rows if row["category"] in {"induced", "boosted"}]
-    others = [row for row in rows if row["category"] in {"negative", "unchanged"}]
+    not_formed = [row for row in rows if row["category"] in {"negative", "unchanged"}]
     if formed:
-        said.append(_relation(formed, "with") + " " + _relation(others, "without"))
-        said.append(
+        paragraphs.append(_relation(formed, "with") + " " + _relation(not_formed, "without"))
+        paragraphs.append(
             "So few subjects cannot say whether antibody goes with exposure or response: it is shown, not tested."
         )
     else:
-        said.append("No antibody was induced or boosted: a relation to kinetics and response cannot be looked at.")
+        paragraphs.append(
+            "No antibody was induced or boosted: a relation to kinetics and response cannot be looked at."
+        )
     each = sheet(
         "Each subject",
         ("subject", "dose", "before", "after", "times", "category", "platelets", "Cmax", "AUClast", "remark"),
@@ -178,7 +183,7 @@ def _antibodies(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
         ),
     )
     sheets = (_shares(tables, "antibodies", "Subjects, with exact 95 % intervals"), each)
-    return Section("Antibody to the cells", tuple(said), sheets)
+    return Section("Antibody to the cells", tuple(paragraphs), sheets)
 
 
 def _result(row: Mapping[str, Any], when: str) -> str | None:

@@ -45,7 +45,7 @@ def says(evaluable: int, toxicities: int, rules: EscalationRules, *, treated: in
     who were entered at this dose, by default as many as are evaluable.
 
     >>> rules = EscalationRules()
-    >>> [says(*one, rules) for one in ((3, 0), (3, 1), (6, 1), (3, 2), (2, 0))]
+    >>> [says(*counts, rules) for counts in ((3, 0), (3, 1), (6, 1), (3, 2), (2, 0))]
     ['escalate', 'more at this dose', 'escalate', 'stop', 'wait']
     >>> says(5, 1, rules, treated=6)
     'wait'
@@ -61,7 +61,7 @@ def escalation_rows(
     toxicities: the study day of each subject's first; last_date: until which the data reach. Subjects of an expansion
     are no part of the escalation, but their entry is what followed.
     """
-    entered = sorted(_entered(people), key=lambda one: one[0])
+    entered = sorted(_entered(people), key=lambda entry: entry[0])
     step = 0
     for group in people.doses:
         members = [person for _, person in entered if person.dose_group == group and not person.expansion]
@@ -89,13 +89,15 @@ def _step(
     struck = {person.id: person.date_of(toxicities[person.id]) for person in members if person.id in toxicities}
 
     def known(on: datetime.date) -> tuple[int, int]:
-        begun = {one for one, date in struck.items() if date is not None and date <= on}
-        over = {one for one, date in ends.items() if date is not None and date <= on}
+        begun = {subject for subject, date in struck.items() if date is not None and date <= on}
+        over = {subject for subject, date in ends.items() if date is not None and date <= on}
         return len(over | begun), len(begun)
 
     now = known(last_date)
-    here = {person.id for person in members}
-    follows = next(((date, one) for date, one in entered if date >= entries[-1] and one.id not in here), None)
+    cohort = {person.id for person in members}
+    follows = next(
+        ((date, person) for date, person in entered if date >= entries[-1] and person.id not in cohort), None
+    )
     row: Row = {
         "dose_group": members[0].dose_group,
         "cells_per_kg": members[0].cells_per_kg,
@@ -113,7 +115,7 @@ def _step(
     if follows is None:
         return row
     then = known(follows[0])
-    said = says(*then, rules, treated=len(members))
+    decision = says(*then, rules, treated=len(members))
     done = _done(members[0], follows[1])
     return {
         **row,
@@ -121,26 +123,26 @@ def _step(
         "followed_by": done,
         "evaluable_then": then[0],
         "toxicities_then": then[1],
-        "rule_said_then": said,
-        "note": _note(done, said, then=then, now=now, treated=len(members)),
+        "rule_said_then": decision,
+        "note": _note(done, decision, then=then, now=now, treated=len(members)),
     }
 
 
-def _done(here: Person, following: Person) -> str:
+def _done(current: Person, following: Person) -> str:
     if following.expansion:
         return f"expansion at {following.dose_group}"
-    if following.dose_group == here.dose_group:
+    if following.dose_group == current.dose_group:
         return MORE
-    return ("next dose " if following.cells_per_kg > here.cells_per_kg else "lower dose ") + following.dose_group
+    return ("next dose " if following.cells_per_kg > current.cells_per_kg else "lower dose ") + following.dose_group
 
 
-def _note(done: str, said: str, *, then: tuple[int, int], now: tuple[int, int], treated: int) -> str:
+def _note(done: str, decision: str, *, then: tuple[int, int], now: tuple[int, int], treated: int) -> str:
     """Say where what was done departs from what the rule said of what was known; empty if nowhere."""
-    wanted = {ESCALATE: ("next dose", "expansion"), MORE: (MORE,), STOP: ("lower dose",), WAIT: ()}[said]
+    allowed = {ESCALATE: ("next dose", "expansion"), MORE: (MORE,), STOP: ("lower dose",), WAIT: ()}[decision]
     notes = []
-    if not done.startswith(wanted):
+    if not done.startswith(allowed):
         known = f"{then[0]} of {treated} evaluable, {then[1]} with a toxicity"
-        notes.append(f"{done} was begun when the rule said: {said} ({known})")
+        notes.append(f"{done} was begun when the rule said: {decision} ({known})")
     if now[1] > then[1]:
         notes.append(f"{now[1] - then[1]} with a toxicity that began later")
     return "; ".join(notes)

@@ -42,13 +42,13 @@ def analysed(people: People, rows: Iterable[Mapping[str, Any]], rules: KineticRu
     A sample without an actual time has its planned one; one that was neither measured nor below quantification is left
     out.
     """
-    found: dict[str, list[Row]] = defaultdict(list)
+    by_subject: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         measured = row["concentration_cells_per_ml"] is not None or row["below_quantification"]
         if measured and people[row["subject"]].sex in rules.sexes:
             actual = row["actual_time_h"]
-            found[row["subject"]].append({**row, "hours": row["planned_time_h"] if actual is None else actual})
-    return {subject: sorted(samples, key=lambda row: row["hours"]) for subject, samples in found.items()}
+            by_subject[row["subject"]].append({**row, "hours": row["planned_time_h"] if actual is None else actual})
+    return {subject: sorted(samples, key=lambda row: row["hours"]) for subject, samples in by_subject.items()}
 
 
 def parameters_of(samples: Sequence[Mapping[str, Any]], rules: KineticRules) -> dict[str, tuple[float | None, str]]:
@@ -67,10 +67,10 @@ def parameters_of(samples: Sequence[Mapping[str, Any]], rules: KineticRules) -> 
         [row["hours"] for row in used], values, limits, (rules.leading, rules.embedded, rules.trailing)
     )
     if not np.any(levels > 0):
-        found: dict[str, tuple[float | None, str]] = dict.fromkeys(
+        not_estimable: dict[str, tuple[float | None, str]] = dict.fromkeys(
             PARAMETERS, (None, "no concentration above the limit of quantification")
         )
-        return found
+        return not_estimable
     peak, last = int(np.argmax(levels)), int(np.flatnonzero(levels > 0)[-1])
     area = area_to_last(times, levels)
     return {
@@ -95,11 +95,11 @@ def _of_slope(
     slope: LastSlope | None, area: float, last: float, *, rules: KineticRules
 ) -> dict[str, tuple[float | None, str]]:
     if slope is None:
-        what = f"not estimable: no falling line through {rules.fewest_points} or more points after Cmax"
-        return dict.fromkeys(_SLOPE, (None, what))
+        reason = f"not estimable: no falling line through {rules.fewest_points} or more points after Cmax"
+        return dict.fromkeys(_SLOPE, (None, reason))
     if slope.adjusted_r2 < rules.least_r2:
-        what = f"not estimable: adjusted R2 {slope.adjusted_r2:.3f} is below {rules.least_r2:g}"
-        return dict.fromkeys(_SLOPE, (None, what))
+        reason = f"not estimable: adjusted R2 {slope.adjusted_r2:.3f} is below {rules.least_r2:g}"
+        return dict.fromkeys(_SLOPE, (None, reason))
     rest = last / slope.rate
     values = {
         "LAMZ": slope.rate,
@@ -114,11 +114,11 @@ def _of_slope(
     return {name: (values[name], "") for name in _SLOPE}
 
 
-def kinetic_rows(people: People, found: Mapping[str, Mapping[str, tuple[float | None, str]]]) -> Iterator[Row]:
+def kinetic_rows(people: People, kinetics: Mapping[str, Mapping[str, tuple[float | None, str]]]) -> Iterator[Row]:
     """Yield a row of ``kinetics`` for each subject and parameter."""
-    for subject in (one for one in people.persons if one in found):
+    for subject in (name for name in people.persons if name in kinetics):
         for code, (name, unit) in PARAMETERS.items():
-            value, reason = found[subject][code]
+            value, reason = kinetics[subject][code]
             yield {
                 **people.whose(subject),
                 "cells_per_kg": people[subject].cells_per_kg,
@@ -131,7 +131,7 @@ def kinetic_rows(people: People, found: Mapping[str, Mapping[str, tuple[float | 
 
 
 def proportionality_rows(
-    people: People, found: Mapping[str, Mapping[str, tuple[float | None, str]]], confidence: float
+    people: People, kinetics: Mapping[str, Mapping[str, tuple[float | None, str]]], confidence: float
 ) -> Iterator[Row]:
     """Yield the power model of Cmax and the areas over dose, and what it says of proportionality.
 
@@ -139,7 +139,9 @@ def proportionality_rows(
     """
     for code in ("CMAX", "AUCLST", "AUCIFO"):
         pairs = [
-            (people[one].cells_per_kg, value) for one, parameters in found.items() if (value := parameters[code][0])
+            (people[subject].cells_per_kg, value)
+            for subject, parameters in kinetics.items()
+            if (value := parameters[code][0])
         ]
         doses = sorted({dose for dose, _ in pairs})
         model = power_model([dose for dose, _ in pairs], [value for _, value in pairs], confidence) if pairs else None

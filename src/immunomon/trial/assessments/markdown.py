@@ -14,8 +14,8 @@ def page_parts(page: Page) -> Iterator[str]:
     yield f"## {page.title}"
     for section in page.sections:
         yield f"### {section.heading}"
-        yield from (plain(one) for one in section.paragraphs)
-        yield from (_table(one) for one in section.sheets if one.rows)
+        yield from (plain(paragraph) for paragraph in section.paragraphs)
+        yield from (_table(table) for table in section.sheets if table.rows)
 
 
 def plain(text: object) -> str:
@@ -24,13 +24,13 @@ def plain(text: object) -> str:
     >>> print(plain("a|b <i>"))
     a\|b &lt;i>
     """
-    said = str(text)
+    escaped = str(text)
     for letter in ("\\", "|", "<", "`", "[", "]"):
-        said = said.replace(letter, {"<": "&lt;"}.get(letter, "\\" + letter))
-    return said
+        escaped = escaped.replace(letter, {"<": "&lt;"}.get(letter, "\\" + letter))
+    return escaped
 
 
-def _table(one: Sheet) -> str:
-    rows = [one.heads, tuple("---" for _ in one.heads), *one.rows]
+def _table(table: Sheet) -> str:
+    rows = [table.heads, tuple("---" for _ in table.heads), *table.rows]
     body = "\n".join("| " + " | ".join(plain(cell) for cell in row) + " |" for row in rows)
-    return f"{one.caption}:\n\n{body}"
+    return f"{table.caption}:\n\n{body}"

@@ -35,11 +35,11 @@ def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules
     parts = [f"# Other assessments: {plain(facts['study'])}", *_raised(alarms(tables))]
     for page in pages(tables, facts, rules):
         parts += page_parts(page)
-    parts += ["## What this cannot say", "\n".join(f"- {one}" for one in _LIMITS)]
+    parts += ["## What this cannot say", "\n".join(f"- {limit}" for limit in _LIMITS)]
     return "\n\n".join(parts) + "\n"
 
 
-def _raised(found: tuple[str, ...]) -> Iterator[str]:
-    if found:
+def _raised(alarms: tuple[str, ...]) -> Iterator[str]:
+    if alarms:
         yield "**VIRUS CONVERSION. Act on this before reading on:**"
-        yield "\n".join(f"- **{plain(one)}**" for one in found)
+        yield "\n".join(f"- **{plain(alarm)}**" for alarm in alarms)

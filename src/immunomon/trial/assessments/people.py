@@ -69,12 +69,14 @@ class People:
     @property
     def first_expansion(self) -> datetime.date | None:
         """The date on which the first subject of an expansion was infused; None if none was."""
-        return min((one.first for one in self.persons.values() if one.expansion and one.first), default=None)
+        return min(
+            (person.first for person in self.persons.values() if person.expansion and person.first), default=None
+        )
 
     @property
     def escalation(self) -> People:
         """The people without those who entered to expand a dose that was chosen before."""
-        return People({name: one for name, one in self.persons.items() if not one.expansion}, self.doses)
+        return People({name: person for name, person in self.persons.items() if not person.expansion}, self.doses)
 
     def whose(self, subject: str) -> dict[str, str]:
         """Return the columns that say whose a row is."""
@@ -82,45 +84,50 @@ class People:
 
     def groups(self, subjects: Iterable[str]) -> dict[str, list[str]]:
         """Return these subjects by dose group, from the lowest dose up, groups without any left out; ``all`` last."""
-        wanted = set(subjects)
-        ordered = [one for one in self.persons if one in wanted]
-        found = {name: [one for one in ordered if self.persons[one].dose_group == name] for name in self.doses}
-        return {**{name: members for name, members in found.items() if members}, ALL: ordered}
+        chosen = set(subjects)
+        ordered = [subject for subject in self.persons if subject in chosen]
+        by_group = {
+            name: [subject for subject in ordered if self.persons[subject].dose_group == name] for name in self.doses
+        }
+        return {**{name: members for name, members in by_group.items() if members}, ALL: ordered}
 
     def cohorts(self, group: str, members: Iterable[str]) -> dict[str, list[str]]:
         """Return these subjects by cohort if the dose group has an expansion cohort beside others; otherwise nothing.
 
         Those who name no cohort are together, before the others.
         """
-        whole = [one for one in self.persons.values() if one.dose_group == group]
-        if len({one.expansion for one in whole}) < 2:
+        whole = [person for person in self.persons.values() if person.dose_group == group]
+        if len({person.expansion for person in whole}) < 2:
             return {}
-        wanted = set(members)
-        names = sorted({one.cohort for one in whole}, key=lambda name: (self._expands(name), name))
+        chosen = set(members)
+        names = sorted({person.cohort for person in whole}, key=lambda name: (self._expands(name), name))
         return {
-            name or "no cohort": [one.id for one in whole if one.cohort == name and one.id in wanted] for name in names
+            name or "no cohort": [person.id for person in whole if person.cohort == name and person.id in chosen]
+            for name in names
         }
 
     def _expands(self, cohort: str) -> bool:
-        return any(one.expansion for one in self.persons.values() if one.cohort == cohort)
+        return any(person.expansion for person in self.persons.values() if person.cohort == cohort)
 
 
 def people_of(study: Study) -> People:
     """Return the people of a study."""
-    doses = {group.name: group.cells_per_kg for group in sorted(study.dose_groups, key=lambda one: one.cells_per_kg)}
+    doses = {
+        group.name: group.cells_per_kg for group in sorted(study.dose_groups, key=lambda group: group.cells_per_kg)
+    }
     expansions = {cohort.name for cohort in study.cohorts if cohort.expansion}
     return People(
         {
-            one.id: Person(
-                id=one.id,
-                dose_group=one.dose_group,
-                cells_per_kg=doses[one.dose_group],
-                sex=one.sex,
-                cohort=one.cohort or "",
-                expansion=one.cohort in expansions,
-                infusions=tuple(sorted(one.infusion_dates)),
+            subject.id: Person(
+                id=subject.id,
+                dose_group=subject.dose_group,
+                cells_per_kg=doses[subject.dose_group],
+                sex=subject.sex,
+                cohort=subject.cohort or "",
+                expansion=subject.cohort in expansions,
+                infusions=tuple(sorted(subject.infusion_dates)),
             )
-            for one in study.subjects
+            for subject in study.subjects
         },
         doses,
     )

@@ -46,12 +46,12 @@ class Course:
     @property
     def days(self) -> list[int]:
         """The study days of the evaluable counts after the first infusion."""
-        return [int(self.rows[place]["study_day"]) for place in self.after]
+        return [int(self.rows[index]["study_day"]) for index in self.after]
 
     @property
     def levels(self) -> list[str]:
         """Their levels."""
-        return [str(self.rows[place]["level"]) for place in self.after]
+        return [str(self.rows[index]["level"]) for index in self.after]
 
 
 def courses(rows: Iterable[Mapping[str, Any]], rules: PlateletRules) -> dict[str, Course]:
@@ -59,7 +59,7 @@ def courses(rows: Iterable[Mapping[str, Any]], rules: PlateletRules) -> dict[str
     by_subject: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_subject[row["subject"]].append(row)
-    return {subject: course_of(found, rules) for subject, found in by_subject.items()}
+    return {subject: course_of(counts, rules) for subject, counts in by_subject.items()}
 
 
 def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules) -> Course:
@@ -79,9 +79,9 @@ def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules) -> Course
     for row in dated:
         row["after_rescue"] = any(0 <= row["study_day"] - day <= rules.rescue_days for day in rescues)
         row["level"] = "baseline" if row["study_day"] <= 1 else _level(row, baseline, rules)
-    after = tuple(place for place, row in enumerate(dated) if row["level"] not in {"baseline", "NE"})
-    days = [dated[place]["study_day"] for place in after]
-    levels = [dated[place]["level"] for place in after]
+    after = tuple(index for index, row in enumerate(dated) if row["level"] not in {"baseline", "NE"})
+    days = [dated[index]["study_day"] for index in after]
+    levels = [dated[index]["level"] for index in after]
     apart = {"confirm_days": rules.confirm_response_days, "loss_days": rules.confirm_loss_days}
     responses = confirmed_episodes(days, [level in GOOD for level in levels], **apart)
     complete = confirmed_episodes(days, [level == "CR" for level in levels], **apart)
@@ -110,9 +110,9 @@ def _level(row: Row, baseline: float | None, rules: PlateletRules) -> str:
 def visit_rows(people: People, subject: str, course: Course) -> Iterator[Row]:
     """Yield a row of ``platelet_visits`` for each count of a subject."""
     states = _states(course)
-    for place, row in enumerate(course.rows):
+    for index, row in enumerate(course.rows):
         count = row["platelets_1e9_per_l"]
-        state, note = states.get(place, (row["level"], _why_not(row, course) if row["level"] == "NE" else ""))
+        state, note = states.get(index, (row["level"], _why_not(row, course) if row["level"] == "NE" else ""))
         yield {
             **people.whose(subject),
             **{name: row[name] for name in ("visit", "study_day", "platelets_1e9_per_l", "bleeding", "rescue_therapy")},
@@ -133,26 +133,26 @@ def _why_not(row: Row, course: Course) -> str:
 
 def _states(course: Course) -> dict[int, tuple[str, str]]:
     """Return the confirmed state and a note for each evaluable count after the first infusion, by its place."""
-    found: dict[int, tuple[str, str]] = {}
-    for number, (place, level) in enumerate(zip(course.after, course.levels, strict=True)):
+    states: dict[int, tuple[str, str]] = {}
+    for number, (index, level) in enumerate(zip(course.after, course.levels, strict=True)):
         response = _covering(course.responses, number)
         complete = _covering(course.complete, number)
-        lost = any(one.loss is not None and one.loss <= number for one in course.responses)
+        lost = any(episode.loss is not None and episode.loss <= number for episode in course.responses)
         if response is not None:
             notes = [] if level in GOOD else ["one count below, not confirmed"]
             notes += [] if level == "CR" or complete is None or notes else ["one count below CR"]
-            notes += ["loss of CR"] if any(one.loss == number for one in course.complete) else []
+            notes += ["loss of CR"] if any(episode.loss == number for episode in course.complete) else []
             notes += ["CR not confirmed"] if level == "CR" and complete is None else []
-            found[place] = ("R" if complete is None else "CR", "; ".join(notes))
+            states[index] = ("R" if complete is None else "CR", "; ".join(notes))
             continue
-        loss = any(one.loss == number for one in course.responses)
+        loss = any(episode.loss == number for episode in course.responses)
         note = "loss of response" if loss else f"{level} not confirmed" if level in GOOD else ""
-        found[place] = ("loss" if lost else "NR", note)
-    return found
+        states[index] = ("loss" if lost else "NR", note)
+    return states
 
 
 def _covering(episodes: Sequence[Episode], number: int) -> Episode | None:
-    return next((one for one in episodes if one.start <= number <= one.last), None)
+    return next((episode for episode in episodes if episode.start <= number <= episode.last), None)
 
 
 def response_row(people: People, subject: str, course: Course, *, rules: PlateletRules) -> Row:
@@ -161,7 +161,7 @@ def response_row(people: People, subject: str, course: Course, *, rules: Platele
     best, reason = _best(course, rules)
     rescues = [row["study_day"] for row in course.rows if row["rescue_therapy"] and row["study_day"] >= 1]
     observed = days[-1] - 1 if days else None
-    spent = sum(_end(one, days) - days[one.start] for one in course.responses)
+    spent = sum(_end(episode, days) - days[episode.start] for episode in course.responses)
     durable, window = _durable(course, rules, rescues)
     return {
         **people.whose(subject),
@@ -237,10 +237,10 @@ def response_incidence(people: People, responses: Mapping[str, Row]) -> Iterator
     evaluable = [subject for subject, row in responses.items() if row["responder"] is not None]
     judged = [subject for subject, row in responses.items() if row["durable"] is not None]
     measures = (
-        ("response (CR or R)", evaluable, lambda one: bool(responses[one]["responder"])),
-        ("complete response (CR)", evaluable, lambda one: responses[one]["best_response"] == "CR"),
-        ("durable response", judged, lambda one: bool(responses[one]["durable"])),
-        ("rescue therapy", list(responses), lambda one: responses[one]["rescue_courses"] > 0),
+        ("response (CR or R)", evaluable, lambda subject: bool(responses[subject]["responder"])),
+        ("complete response (CR)", evaluable, lambda subject: responses[subject]["best_response"] == "CR"),
+        ("durable response", judged, lambda subject: bool(responses[subject]["durable"])),
+        ("rescue therapy", list(responses), lambda subject: responses[subject]["rescue_courses"] > 0),
     )
     for measure, subjects, has in measures:
         yield from incidence(people, {"topic": "platelets", "measure": measure}, subjects=subjects, has=has)

@@ -60,18 +60,20 @@ def _absent(heading: str, file: str) -> Section:
 
 def _viruses(tables: Tables, facts: Mapping[str, Any]) -> Section:
     shifts = records(tables["virus_shifts"])
-    found = alarms(tables)
+    conversions = alarms(tables)
     counted = tables["incidence"]
     rows = records(counted[(counted["topic"] == "viruses") & (counted["dose_group"] == "all")])
-    said = [f"CONVERSION: {one}" for one in found] or [
+    paragraphs = [f"CONVERSION: {conversion}" for conversion in conversions] or [
         "No virus was found after the first infusion in anyone in whom it was not found before: "
         + "; ".join(share(row) for row in rows)
         + "."
     ]
     undone = sum(row["n"] for row in shifts if "no result" in (row["baseline_result"], row["result"]))
-    said += [f"Tests that lack a result, before or at a visit: {undone}; they are in the table."] if undone else []
+    paragraphs += (
+        [f"Tests that lack a result, before or at a visit: {undone}; they are in the table."] if undone else []
+    )
     if facts["undated"].get("viruses"):
-        said.append(f"Tests without a study day or date, left out: {facts['undated']['viruses']}.")
+        paragraphs.append(f"Tests without a study day or date, left out: {facts['undated']['viruses']}.")
     table = sheet(
         "Result before the first infusion and at each visit",
         ("virus", "visit", "before", "then", "subjects", "who"),
@@ -79,7 +81,7 @@ def _viruses(tables: Tables, facts: Mapping[str, Any]) -> Section:
           row["subjects"] if "positive" in (row["baseline_result"], row["result"]) or row["n"] < 3 else None)
          for row in shifts),
     )  # fmt: skip
-    return Section("Viruses", tuple(said), (table,))
+    return Section("Viruses", tuple(paragraphs), (table,))
 
 
 def _groups(rows: list[dict[str, Any]]) -> list[str]:
@@ -111,27 +113,27 @@ def _events(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) ->
     events = facts["events"]
     after = rules.adverse_events.days_after_last_infusion
     until = "the end of follow-up" if after is None else f"{after} days after the last infusion"
-    said = [
+    paragraphs = [
         f"{events['emergent']} treatment-emergent events: begun from the first infusion (Day 1) until {until}. A "
         "subject counts once for each term and class, at the worst grade. Intervals are exact (Clopper-Pearson, 95 %)."
     ]
     if events["others"]:
-        said.append(
+        paragraphs.append(
             f"{events['others']} events were not treatment-emergent, or of subjects without a first infusion, and are "
             "left out."
         )
     if events["undated"]:
-        said.append(f"{events['undated']} events have no first day and count as treatment-emergent.")
+        paragraphs.append(f"{events['undated']} events have no first day and count as treatment-emergent.")
     if events["on_day_1"]:
-        said.append(
+        paragraphs.append(
             f"{events['on_day_1']} began on Day 1; the data do not say whether before or after the infusion, and they "
             "count as treatment-emergent."
         )
     unsaid = [f"{number} without '{name.replace('_', '-')}'" for name, number in events["unsaid"].items() if number]
     if unsaid:
-        said.append(f"Events that do not say all, and count as if it were not so: {', '.join(unsaid)}.")
+        paragraphs.append(f"Events that do not say all, and count as if it were not so: {', '.join(unsaid)}.")
     if not rows:
-        return Section("Adverse events", tuple(said))
+        return Section("Adverse events", tuple(paragraphs))
     kinds: dict[_Kind, tuple[str, ...]] = {(measure, "", ""): (name,) for measure, name in _KINDS.items()}
     terms: dict[_Kind, tuple[str, ...]] = {
         (row["measure"], row["system_organ_class"], row["term"] or ""): (
@@ -142,7 +144,7 @@ def _events(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) ->
     }
     sheets = [_by_group(rows, "Subjects with treatment-emergent adverse events", kinds)]
     sheets += [_by_group(rows, "By system organ class and preferred term", terms)] if terms else []
-    return Section("Adverse events", tuple(said), (*sheets, _worst(tables)))
+    return Section("Adverse events", tuple(paragraphs), (*sheets, _worst(tables)))
 
 
 def _worst(tables: Tables) -> Sheet:
@@ -163,18 +165,18 @@ def _worst(tables: Tables) -> Sheet:
 def _toxicities(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Section:
     first, last = rules.escalation.window_days
     rows = [row for row in records(tables["adverse_event_worst"]) if row["level"] == "term" and row["dose_limiting"]]
-    said = [f"Dose-limiting is what the data call so, if it began on study days {first} to {last}, as declared."]
-    said += [
+    paragraphs = [f"Dose-limiting is what the data call so, if it began on study days {first} to {last}, as declared."]
+    paragraphs += [
         f"{row['subject']} (dose group {row['dose_group']}): {row['term']}, grade {row['worst_grade'] or 'unknown'}, "
         f"from day {row['first_day'] or 'unknown'}."
         for row in rows
     ] or ["None was recorded."]
     if facts["events"]["undated_toxicities"]:
-        said.append(
+        paragraphs.append(
             f"{facts['events']['undated_toxicities']} dose-limiting events have no first day: they count here, and the "
             "escalation rule takes them as begun within the window and known from Day 1. Complete the dates."
         )
-    return Section("Dose-limiting toxicities", tuple(said))
+    return Section("Dose-limiting toxicities", tuple(paragraphs))
 
 
 def _escalation(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) -> Section:
@@ -187,11 +189,11 @@ def _escalation(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
         else f"Fixed cohorts of {declared.cohort_size}: the dose rises unless more than {declared.most_toxicities} "
         "have a toxicity."
     )
-    said = [
+    paragraphs = [
         rule + f" The data reach {facts['last_date']}. The program applies the rule and lays out; people decide.",
         "A toxicity is taken to be known from the day it began: when it was reported is not in the data.",
     ]
-    said += [f"Step {row['step']}, dose group {row['dose_group']}: {row['note']}." for row in rows if row["note"]]
+    paragraphs += [f"Step {row['step']}, dose group {row['dose_group']}: {row['note']}." for row in rows if row["note"]]
     table = sheet(
         "What was known when",
         (
@@ -209,7 +211,7 @@ def _escalation(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
             for row in rows
         ),
     )
-    return Section("Dose escalation", tuple(said), (table,) if rows else ())
+    return Section("Dose escalation", tuple(paragraphs), (table,) if rows else ())
 
 
 def rule_says_now(row: Mapping[Any, Any], highest_dose: float) -> str:
@@ -227,7 +229,7 @@ def _candidates(tables: Tables, facts: Mapping[str, Any]) -> Section:
     groups = _groups(rows)
     cells = {(row["aspect"], row["measure"], row["dose_group"]): row["text"] for row in rows}
     measures = list(dict.fromkeys((row["aspect"], row["measure"], row["unit"]) for row in rows))
-    said = (
+    paragraphs = (
         "Safety, response, exposure and immune change of each dose, side by side. Intervals: exact for shares, "
         "Student's t for immune changes (log-odds, change from baseline). With so few patients at each dose the "
         "intervals overlap widely, and no dose is chosen here: people decide.",
@@ -241,7 +243,7 @@ def _candidates(tables: Tables, facts: Mapping[str, Any]) -> Section:
             for aspect, measure, unit in measures
         ),
     )
-    return Section("The doses side by side", said, (table,) if rows else ())
+    return Section("The doses side by side", paragraphs, (table,) if rows else ())
 
 
 def _basis(facts: Mapping[str, Any]) -> Iterator[str]:

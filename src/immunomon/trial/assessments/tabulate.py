@@ -43,26 +43,26 @@ def incidence(
 
     kind: the columns that say what (topic, measure ...); subjects: those who could have it.
     """
-    treated = [*people.treated, *(one for one in subjects if one not in people.treated)]
+    treated = [*people.treated, *(subject for subject in subjects if subject not in people.treated)]
     parts: list[tuple[str, str | None, list[str]]] = []
     for group, members in people.groups(treated).items():
         parts.append((group, None, members))
         parts += [(group, cohort, part) for cohort, part in people.cohorts(group, members).items()]
     counted = set(subjects)
     for group, cohort, everyone in parts:
-        members = [one for one in everyone if one in counted]
-        who = [one for one in members if has(one)]
-        low, high = clopper_pearson(len(who), len(members))
+        members = [subject for subject in everyone if subject in counted]
+        affected = [subject for subject in members if has(subject)]
+        low, high = clopper_pearson(len(affected), len(members))
         yield {
             **kind,
             "dose_group": group,
             "cells_per_kg": None if group == ALL else people.doses[group],
             "cohort": cohort,
             "n": len(members),
-            "subjects_with": len(who),
-            "percent": 100 * len(who) / len(members) if members else None,
+            "subjects_with": len(affected),
+            "percent": 100 * len(affected) / len(members) if members else None,
             "low": 100 * low,
             "high": 100 * high,
-            "who": " ".join(sorted(who)),
+            "who": " ".join(sorted(affected)),
             "left_out": " ".join(sorted(set(everyone) - counted)),
         }

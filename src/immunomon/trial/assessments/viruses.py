@@ -38,23 +38,23 @@ def virus_tests(people: People, rows: Iterable[_Row], rules: VirusRules) -> Viru
     )
     before: dict[tuple[str, str], str] = {}
     after: dict[tuple[str, str, str], _Row] = {}
-    seen: list[str] = []
+    visits_in_order: list[str] = []
     for row in dated:
-        who = (row["subject"], row["virus"])
+        key = (row["subject"], row["virus"])
         if row["study_day"] <= 1:
-            before[who] = row["result"] or before.get(who, _NO_RESULT)
+            before[key] = row["result"] or before.get(key, _NO_RESULT)
             continue
         visit = row["visit"] or f"day {row['study_day']}"
-        seen.append(visit)
-        earlier = after.get((*who, visit))
+        visits_in_order.append(visit)
+        earlier = after.get((*key, visit))
         if earlier is None or earlier["result"] != "positive":
-            after[(*who, visit)] = row
-    extra = [visit for visit in dict.fromkeys(seen) if visit not in rules.visits]
+            after[(*key, visit)] = row
+    extra = [visit for visit in dict.fromkeys(visits_in_order) if visit not in rules.visits]
     named = {row["subject"] for row in dated}
     return VirusTests(
         tuple(dict.fromkeys(row["virus"] for row in sorted(dated, key=lambda row: row["virus"]))),
         (*rules.visits, *extra),
-        tuple(one for one in people.persons if one in named),
+        tuple(subject for subject in people.persons if subject in named),
         before,
         after,
     )
@@ -64,15 +64,15 @@ def _result(row: _Row | None) -> str:
     return _NO_RESULT if row is None else row["result"] or _NO_RESULT
 
 
-def shift_rows(found: VirusTests) -> Iterator[Row]:
+def shift_rows(tests: VirusTests) -> Iterator[Row]:
     """Yield the shift table: so many subjects from this result before to that one at a visit."""
-    for virus in found.viruses:
-        for visit in found.visits:
-            who: dict[tuple[str, str], list[str]] = defaultdict(list)
-            for subject in found.subjects:
-                before = found.before.get((subject, virus), _NO_RESULT)
-                who[before, _result(found.after.get((subject, virus, visit)))].append(subject)
-            for (before, result), subjects in sorted(who.items()):
+    for virus in tests.viruses:
+        for visit in tests.visits:
+            by_shift: dict[tuple[str, str], list[str]] = defaultdict(list)
+            for subject in tests.subjects:
+                before = tests.before.get((subject, virus), _NO_RESULT)
+                by_shift[before, _result(tests.after.get((subject, virus, visit)))].append(subject)
+            for (before, result), subjects in sorted(by_shift.items()):
                 yield {
                     **{"virus": virus, "visit": visit, "baseline_result": before, "result": result},
                     "n": len(subjects),
@@ -80,19 +80,19 @@ def shift_rows(found: VirusTests) -> Iterator[Row]:
                 }
 
 
-def conversion_rows(people: People, found: VirusTests) -> Iterator[Row]:
+def conversion_rows(people: People, tests: VirusTests) -> Iterator[Row]:
     """Yield, for each subject and virus not positive before, the first visit at which it is positive."""
-    for virus in found.viruses:
-        for subject in found.subjects:
-            before = found.before.get((subject, virus), _NO_RESULT)
+    for virus in tests.viruses:
+        for subject in tests.subjects:
+            before = tests.before.get((subject, virus), _NO_RESULT)
             later = [
                 (row["study_day"], visit, row)
-                for visit in found.visits
-                if (row := found.after.get((subject, virus, visit))) is not None and row["result"] == "positive"
+                for visit in tests.visits
+                if (row := tests.after.get((subject, virus, visit))) is not None and row["result"] == "positive"
             ]
             if before == "positive" or not later:
                 continue
-            day, visit, row = min(later, key=lambda one: one[0])
+            day, visit, row = min(later, key=lambda positive: positive[0])
             yield {
                 **people.whose(subject),
                 **{"virus": virus, "baseline_result": before, "visit": visit},
@@ -101,9 +101,9 @@ def conversion_rows(people: People, found: VirusTests) -> Iterator[Row]:
             }
 
 
-def virus_incidence(people: People, found: VirusTests, conversions: Sequence[Row]) -> Iterator[Row]:
+def virus_incidence(people: People, tests: VirusTests, conversions: Sequence[Row]) -> Iterator[Row]:
     """Yield how many subjects tested after the first infusion have any conversion."""
-    after = {subject for (subject, _, _), row in found.after.items() if row["result"] in {"positive", "negative"}}
+    after = {subject for (subject, _, _), row in tests.after.items() if row["result"] in {"positive", "negative"}}
     converted = {row["subject"] for row in conversions}
     kind = {"topic": "viruses", "measure": "conversion of any virus"}
-    yield from incidence(people, kind, subjects=sorted(after), has=lambda one: one in converted)
+    yield from incidence(people, kind, subjects=sorted(after), has=lambda subject: subject in converted)

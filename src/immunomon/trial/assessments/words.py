@@ -47,7 +47,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as it is read: three significant digits, large ones whole; a dash where there is none.
 
-    >>> [number(one) for one in (0.123456, 12.3456, 1234.56, None)]
+    >>> [number(value) for value in (0.123456, 12.3456, 1234.56, None)]
     ['0.123', '12.3', '1235', '-']
     """
     if value is None or pd.isna(value):

@@ -89,10 +89,10 @@ def _negative(theta: Floats, data: _Data) -> tuple[float, Floats]:
     mean = np.clip(mean, 1e-12, 1 - 1e-12)
     a, b, y, n = mean * s, (1 - mean) * s, data.count[:, None], data.total[:, None]
     rest = n - y
-    one = gammaln(y + a) - gammaln(a) + gammaln(rest + b) - gammaln(b) + gammaln(s) - gammaln(n + s)
+    log_likelihood = gammaln(y + a) - gammaln(a) + gammaln(rest + b) - gammaln(b) + gammaln(s) - gammaln(n + s)
     patients = int(data.patient.max()) + 1
     joint = np.zeros((patients, _NODES.size))
-    np.add.at(joint, data.patient, one)
+    np.add.at(joint, data.patient, log_likelihood)
     joint += np.log(_WEIGHTS)
     peak = joint.max(axis=1, keepdims=True)
     total = peak[:, 0] + np.log(np.exp(joint - peak).sum(axis=1))
@@ -116,9 +116,9 @@ def _covariance(theta: Floats, data: _Data) -> Floats:
     free = np.flatnonzero(~held)
     step = 1e-4
     curve = np.empty((free.size, free.size))
-    for row, place in enumerate(free):
+    for row, parameter in enumerate(free):
         shift = np.zeros(theta.size)
-        shift[place] = step
+        shift[parameter] = step
         up, down = _negative(theta + shift, data)[1], _negative(theta - shift, data)[1]
         curve[row] = ((up - down) / (2 * step))[free]
     try:

@@ -35,31 +35,31 @@ def confirmed_episodes(
     >>> confirmed_episodes([7, 14, 21, 28], [True, True, False, False], confirm_days=7, loss_days=1)
     (Episode(start=0, last=1, loss=2),)
     """
-    found: list[Episode] = []
-    place = 0
-    while place < len(days):
-        if not good[place] or not _confirmed(days, good, place, confirm_days):
-            place += 1
+    episodes: list[Episode] = []
+    visit = 0
+    while visit < len(days):
+        if not good[visit] or not _confirmed(days, good, visit, confirm_days):
+            visit += 1
             continue
-        start, last, loss = place, place, None
-        while place < len(days):
-            if good[place]:
-                last = place
-            elif _confirmed(days, [not one for one in good], place, loss_days):
-                loss = place
+        start, last, loss = visit, visit, None
+        while visit < len(days):
+            if good[visit]:
+                last = visit
+            elif _confirmed(days, [not is_good for is_good in good], visit, loss_days):
+                loss = visit
                 break
             else:
-                last = place  # a single bad visit, of which another says that it was none or nothing follows
-            place += 1
-        found.append(Episode(start, last, loss))
-    return tuple(found)
+                last = visit  # a single bad visit, of which another says that it was none or nothing follows
+            visit += 1
+        episodes.append(Episode(start, last, loss))
+    return tuple(episodes)
 
 
 def _confirmed(days: Sequence[int], good: Sequence[bool], start: int, apart: int) -> bool:
     """Say whether, in the unbroken row of good visits from ``start``, one is so many days later."""
-    place = start + 1
-    while place < len(days) and good[place]:
-        if days[place] - days[start] >= apart:
+    visit = start + 1
+    while visit < len(days) and good[visit]:
+        if days[visit] - days[start] >= apart:
             return True
-        place += 1
+        visit += 1
     return False

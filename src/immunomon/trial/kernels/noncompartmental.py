@@ -46,9 +46,9 @@ def with_limits(
     limit = np.asarray(limits, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(x))
     first, last = (int(known[0]), int(known[-1])) if known.size else (x.size, x.size)
-    for place in np.flatnonzero(np.isnan(x)):
-        rule = rules[0] if place < first else rules[1] if place < last else rules[2]
-        x[place] = {"zero": 0.0, "half": limit[place] / 2, "omit": np.nan}[rule]
+    for index in np.flatnonzero(np.isnan(x)):
+        rule = rules[0] if index < first else rules[1] if index < last else rules[2]
+        x[index] = {"zero": 0.0, "half": limit[index] / 2, "omit": np.nan}[rule]
     kept = ~np.isnan(x)
     return t[kept], x[kept]
 
@@ -89,11 +89,11 @@ def last_slope(times: ArrayLike, values: ArrayLike, fewest: int = 3) -> LastSlop
         return None
     after = np.arange(x.size) > int(np.argmax(x))
     t, x = t[after & (x > 0)], x[after & (x > 0)]
-    found = [line for n in range(fewest, t.size + 1) if (line := _line(t[-n:], np.log(x[-n:]))) is not None]
-    if not found:
+    lines = [line for n in range(fewest, t.size + 1) if (line := _line(t[-n:], np.log(x[-n:]))) is not None]
+    if not lines:
         return None
-    best = max(line.adjusted_r2 for line in found)
-    return max((line for line in found if line.adjusted_r2 >= best - _AS_GOOD), key=lambda line: line.points)
+    best = max(line.adjusted_r2 for line in lines)
+    return max((line for line in lines if line.adjusted_r2 >= best - _AS_GOOD), key=lambda line: line.points)
 
 
 def _line(t: Floats, logs: Floats) -> LastSlope | None:

@@ -34,16 +34,16 @@ def page_trend(values: ArrayLike) -> Trend:
     # Twice the rank is whole even where ranks are shared.
     doubled = np.array([_doubled_ranks(row) for row in x])
     weights = np.arange(1, x.shape[1] + 1)
-    seen = int((doubled * weights).sum())
+    observed = int((doubled * weights).sum())
     chance, least = np.ones(1), 0
     for row in doubled:
-        first, one = _one_patient(tuple(sorted(row.tolist())))
-        chance, least = np.convolve(chance, np.asarray(one)), least + first
-    place, ends = seen - least, np.flatnonzero(chance > 0)
+        first, probabilities = _one_patient(tuple(sorted(row.tolist())))
+        chance, least = np.convolve(chance, np.asarray(probabilities)), least + first
+    offset, ends = observed - least, np.flatnonzero(chance > 0)
     floor = min(1.0, 2 * float(min(chance[ends[0]], chance[ends[-1]])))
     expected = float(x.shape[0] * weights.sum() * (x.shape[1] + 1) / 2)
-    rising, falling = float(chance[place:].sum()), float(chance[: place + 1].sum())
-    return Trend(seen / 2, expected, min(1.0, rising), min(1.0, falling), floor, True)
+    rising, falling = float(chance[offset:].sum()), float(chance[: offset + 1].sum())
+    return Trend(observed / 2, expected, min(1.0, rising), min(1.0, falling), floor, True)
 
 
 def _doubled_ranks(row: Floats) -> NDArray[np.int64]:

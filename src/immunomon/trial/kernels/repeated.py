@@ -113,9 +113,9 @@ def lag_pairs(x: Floats, y: Floats) -> tuple[tuple[Floats, Floats], tuple[Floats
     ([[0.0, nan, nan]], [[1.0, nan, nan]])
     """
     whole = np.isfinite(x) & np.isfinite(y)
-    both = whole[:, :-1] & whole[:, 1:]
-    early = [np.where(both, values[:, :-1], np.nan) for values in (x, y)]
-    late = [np.where(both, values[:, 1:], np.nan) for values in (x, y)]
+    paired = whole[:, :-1] & whole[:, 1:]
+    early = [np.where(paired, values[:, :-1], np.nan) for values in (x, y)]
+    late = [np.where(paired, values[:, 1:], np.nan) for values in (x, y)]
     return (early[0], late[1]), (late[0], early[1])
 
 

@@ -67,20 +67,20 @@ def jonckheere_terpstra(values: ArrayLike, groups: ArrayLike, rng: np.random.Gen
         raise ValueError("every value must be a number; leave out the patients who have none")
     places, index = np.unique(np.asarray(groups), return_inverse=True)
     sizes = tuple(np.bincount(index, minlength=places.size).tolist())
-    seen = jonckheere_terpstra_statistic(x, index)
+    observed = jonckheere_terpstra_statistic(x, index)
     pairs = (x.size**2 - sum(size**2 for size in sizes)) / 2
     if prod(size + 1 for size in sizes) > _MOST_STATES:
         drawn = _random(x, index, rng)
-        rising, falling = (((drawn >= seen).sum() + 1), ((drawn <= seen).sum() + 1))
+        rising, falling = (((drawn >= observed).sum() + 1), ((drawn <= observed).sum() + 1))
         n = drawn.size + 1
-        return Trend(seen, pairs / 2, float(rising / n), float(falling / n), 2 / n, False)
+        return Trend(observed, pairs / 2, float(rising / n), float(falling / n), 2 / n, False)
     ties = tuple(np.unique(x, return_counts=True)[1].tolist())
     chance = np.asarray(_distribution(sizes, ties))
-    place = round(2 * seen)
+    doubled = round(2 * observed)
     ends = np.flatnonzero(chance)
     floor = min(1.0, 2 * float(min(chance[ends[0]], chance[ends[-1]]))) if ends.size else 1.0
-    rising, falling = float(chance[place:].sum()), float(chance[: place + 1].sum())
-    return Trend(seen, pairs / 2, min(1.0, rising), min(1.0, falling), floor, True)
+    rising, falling = float(chance[doubled:].sum()), float(chance[: doubled + 1].sum())
+    return Trend(observed, pairs / 2, min(1.0, rising), min(1.0, falling), floor, True)
 
 
 def _random(x: Floats, index: NDArray[np.intp], rng: np.random.Generator | None) -> Floats:

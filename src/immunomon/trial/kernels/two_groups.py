@@ -107,14 +107,14 @@ def _permuted(x: Floats, inside: NDArray[np.bool_], n: int, *, exact: bool) -> t
 
 def _exact_ends(x: Floats, inside: NDArray[np.bool_], n: int, *, confidence: float) -> tuple[float, float, float]:
     """Return the ends of the interval of shifts that are not rejected, and its confidence."""
-    others = inside[1:]
-    left, come = ~others[:, :n], others[:, n:]  # who leaves the first group for whom
+    regrouped = inside[1:]
+    left, come = ~regrouped[:, :n], regrouped[:, n:]  # who leaves the first group for whom
     moved = left.sum(axis=1)
     kept = moved > 0  # a random division may be the one at hand
     shifts = np.sort((left[kept] @ x[:n] - come[kept] @ x[n:]) / moved[kept])
     ways = len(shifts) + 1
-    place = int((1 - confidence) / 2 * ways + 1e-9)
-    reached = 1 - 2 * max(place, 1) / ways
-    if place < 1 or not shifts.size:
+    rank = int((1 - confidence) / 2 * ways + 1e-9)
+    reached = 1 - 2 * max(rank, 1) / ways
+    if rank < 1 or not shifts.size:
         return float("nan"), float("nan"), max(reached, 0.0)
-    return float(shifts[place - 1]), float(shifts[-place]), reached
+    return float(shifts[rank - 1]), float(shifts[-rank]), reached

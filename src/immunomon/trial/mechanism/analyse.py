@@ -46,7 +46,7 @@ def mechanism(
     patients that not every arrangement can be counted, and for the intervals of products.
     """
     joined = join(tables, facts, plan, assessed=assessed)
-    rngs = [np.random.default_rng([seed, place]) for place in range(5)]
+    rngs = [np.random.default_rng([seed, stream]) for stream in range(5)]
     orders = time_order(joined)
     return Mechanism(
         joined,

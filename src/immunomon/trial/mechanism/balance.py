@@ -26,7 +26,7 @@ __all__ = ["NAME", "WHOLE", "Balance", "balance", "balance_of", "reference_folds
 Floats = NDArray[np.float64]
 NAME = "th17_treg"
 WHOLE = "whole"
-_RATIO = next(one for one in RATIOS if one.population == NAME)
+_RATIO = next(ratio for ratio in RATIOS if ratio.population == NAME)
 _NO_TERMS = "the run has not both Th17 and Treg as percent of CD4 cells"
 
 
@@ -45,12 +45,13 @@ def balance_of(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisP
     stand beside one another.
     """
     terms = [_RATIO.upper, _RATIO.lower]
-    both = tuple(
-        Endpoint(f"log {one.population}", one.panel, one.population, one.denominator, scale=Scale.LOG) for one in terms
+    logs = tuple(
+        Endpoint(f"log {term.population}", term.panel, term.population, term.denominator, scale=Scale.LOG)
+        for term in terms
     )
-    named = replace(plan, endpoints=both, compositions=())
-    found = measure(with_rows_of(tables, named), facts, named)
-    upper, lower = (found.of(one.name) for one in both)
+    named = replace(plan, endpoints=logs, compositions=())
+    measured = measure(with_rows_of(tables, named), facts, named)
+    upper, lower = (measured.of(endpoint.name) for endpoint in logs)
     if upper is None or lower is None:
         return None
     panel = f"{_RATIO.upper.panel}/{_RATIO.lower.panel}"
@@ -67,58 +68,60 @@ def balance_of(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisP
         variance=upper.variance + lower.variance,
         reason=np.where(upper.reason != "", upper.reason, lower.reason),
     )
-    first, second = error_parts(found, upper), error_parts(found, lower)
+    first, second = error_parts(measured, upper), error_parts(measured, lower)
     return Balance(series, {name: np.hypot(first[name], second[name]) for name in first})
 
 
 def with_rows_of(tables: Mapping[str, pd.DataFrame], plan: AnalysisPlan) -> dict[str, pd.DataFrame]:
     """Return the tables with only those changes that a plan names: the rest need not be put on a scale."""
     changes = tables["changes"]
-    wanted = {(one.panel, one.population) for one in plan.all_endpoints}
-    named = pd.MultiIndex.from_frame(changes[["panel", "population"]]).isin(wanted)
+    planned = {(endpoint.panel, endpoint.population) for endpoint in plan.all_endpoints}
+    named = pd.MultiIndex.from_frame(changes[["panel", "population"]]).isin(planned)
     # Where nothing is left there would be no columns' types to go by; an intensity needs its panel's visits.
-    panels = {one.panel for one in plan.endpoints if one.quantity == "median_intensity"}
+    panels = {endpoint.panel for endpoint in plan.endpoints if endpoint.quantity == "median_intensity"}
     return {**tables, "changes": changes[named | changes["panel"].isin(panels).to_numpy(dtype=bool)]}
 
 
-def reference_folds(found: Measured, series: Series) -> tuple[float, float]:
+def reference_folds(measured: Measured, series: Series) -> tuple[float, float]:
     """Return the folds beyond which a series has changed more than assay and person vary; of the balance, both terms.
 
     The two terms are taken to vary independently.
     """
     if series.endpoint.population != NAME:
-        return reference_of(found, series.endpoint.population)
-    terms = [reference_of(found, one.population) for one in (_RATIO.upper, _RATIO.lower)]
+        return reference_of(measured, series.endpoint.population)
+    terms = [reference_of(measured, term.population) for term in (_RATIO.upper, _RATIO.lower)]
     half = float(np.hypot(*(np.log(high) for _, high in terms)))
     return float(np.exp(-half)), float(np.exp(half))
 
 
-def balance(found: Measured, given: Balance | None, rng: np.random.Generator) -> pd.DataFrame:
+def balance(measured: Measured, joined_balance: Balance | None, rng: np.random.Generator) -> pd.DataFrame:
     """Return the change of the balance for every patient, and the mean of every dose group (the BALANCE contract).
 
-    given: None gives one row that says why there is none.
+    joined_balance: None gives one row that says why there is none.
     """
-    if given is None:
+    if joined_balance is None:
         nothing = {"dose_group": ALL, "visit": WHOLE, "n": 0, "note": f"not estimable: {_NO_TERMS}"}
-        return contracted([nothing], BALANCE, found.plan.digest)
-    series = given.series
-    change = series.change(found.baseline)
+        return contracted([nothing], BALANCE, measured.plan.digest)
+    series = joined_balance.series
+    change = series.change(measured.baseline)
     heights = np.array([area_under(series.day[i], change[i])[1] for i in range(len(change))])
-    rows = [*_patients(found, given), *_groups(found, change, heights, rng)]
-    return contracted(rows, BALANCE, found.plan.digest)
+    rows = [*_patients(measured, joined_balance), *_groups(measured, change, heights, rng)]
+    return contracted(rows, BALANCE, measured.plan.digest)
 
 
-def _patients(found: Measured, given: Balance) -> Iterator[dict[str, Any]]:
+def _patients(measured: Measured, joined_balance: Balance) -> Iterator[dict[str, Any]]:
     from scipy.special import ndtri
 
-    series = given.series
-    z = float(ndtri(1 - found.plan.alpha / 2))
-    change = series.change(found.baseline)
-    for i, (subject, group) in enumerate(found.facts.group_of.items()):
-        for j, visit in enumerate(found.facts.labels):
-            if j == found.baseline:
+    series = joined_balance.series
+    z = float(ndtri(1 - measured.plan.alpha / 2))
+    change = series.change(measured.baseline)
+    for i, (subject, group) in enumerate(measured.facts.group_of.items()):
+        for j, visit in enumerate(measured.facts.labels):
+            if j == measured.baseline:
                 continue
-            known = {name: float(error[i, j]) for name, error in given.errors.items() if np.isfinite(error[i, j])}
+            known = {
+                name: float(error[i, j]) for name, error in joined_balance.errors.items() if np.isfinite(error[i, j])
+            }
             half = z * float(np.hypot.reduce(list(known.values()))) if known else float("nan")
             there = bool(np.isfinite(change[i, j]))
             yield {
@@ -130,18 +133,20 @@ def _patients(found: Measured, given: Balance) -> Iterator[dict[str, Any]]:
                 "ratio": series.value[i, j],
                 **_interval(change[i, j], change[i, j] - half, change[i, j] + half),
                 "covers": " + ".join(known) if there else "",
-                "note": str(series.reason[i, j] or series.reason[i, found.baseline]),
+                "note": str(series.reason[i, j] or series.reason[i, measured.baseline]),
             }
 
 
-def _groups(found: Measured, change: Floats, heights: Floats, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    columns = {visit: change[:, found.facts.labels.index(visit)] for visit in found.facts.later} | {WHOLE: heights}
-    for group in found.facts.groups:
-        here = members(found, group)
+def _groups(measured: Measured, change: Floats, heights: Floats, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    columns = {visit: change[:, measured.facts.labels.index(visit)] for visit in measured.facts.later} | {
+        WHOLE: heights
+    }
+    for group in measured.facts.groups:
+        indices = members(measured, group)
         for visit, values in columns.items():
-            x = values[here][np.isfinite(values[here])]
-            mean, test = mean_change(x, 1 - found.plan.alpha), sign_flip(x, rng)
-            note = no_p(test.floor, found.plan.alpha) if x.size else "nobody has a change"
+            x = values[indices][np.isfinite(values[indices])]
+            mean, test = mean_change(x, 1 - measured.plan.alpha), sign_flip(x, rng)
+            note = no_p(test.floor, measured.plan.alpha) if x.size else "nobody has a change"
             yield {
                 "dose_group": group,
                 "visit": visit,

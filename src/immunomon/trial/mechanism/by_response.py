@@ -37,11 +37,11 @@ def _row(joined: Joined, series: Series, visit: str, rng: np.random.Generator) -
     change = joined.change(series, visit)
     known = np.isfinite(change)
     yes, no = known & (joined.responder == 1), known & (joined.responder == 0)
-    found = difference_of_means(change[yes], change[no], rng, joined.confidence)
+    difference = difference_of_means(change[yes], change[no], rng, joined.confidence)
     names = np.array(joined.subjects, dtype=object)
-    floor_note = "" if np.isnan(found.floor) else no_p(found.floor, joined.measured.plan.alpha)
-    few = "not estimable: nobody on one side" if np.isnan(found.difference) else ""
-    alone = "no Welch interval: fewer than two patients on one side" if not few and np.isnan(found.low) else ""
+    floor_note = "" if np.isnan(difference.floor) else no_p(difference.floor, joined.measured.plan.alpha)
+    few = "not estimable: nobody on one side" if np.isnan(difference.difference) else ""
+    alone = "no Welch interval: fewer than two patients on one side" if not few and np.isnan(difference.low) else ""
     note = "; ".join(part for part in (few, alone, floor_note) if part)
     return {
         **head(series),
@@ -51,14 +51,14 @@ def _row(joined: Joined, series: Series, visit: str, rng: np.random.Generator) -
         "not_evaluable": int((known & np.isnan(joined.responder)).sum()),
         "mean_responders": float(change[yes].mean()) if yes.any() else float("nan"),
         "mean_others": float(change[no].mean()) if no.any() else float("nan"),
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "exact_low": found.exact_low,
-        "exact_high": found.exact_high,
-        "exact_confidence": found.exact_confidence,
-        "p_floor": found.floor,
-        "p": float("nan") if floor_note else found.p,
+        "difference": difference.difference,
+        "low": difference.low,
+        "high": difference.high,
+        "exact_low": difference.exact_low,
+        "exact_high": difference.exact_high,
+        "exact_confidence": difference.exact_confidence,
+        "p_floor": difference.floor,
+        "p": float("nan") if floor_note else difference.p,
         "subjects": as_json(names[known], change[known]),
         "who_responded": " ".join(sorted(names[yes])),
         "note": note,

@@ -34,10 +34,10 @@ _ALWAYS = (
 def cannot_say(joined: Joined) -> Iterator[str]:
     """Yield what these data cannot say: what always holds, and what this run adds."""
     n = len(joined.subjects)
-    responders, others = (int((joined.responder == value).sum()) for value in (1, 0))
+    responders, non_responders = (int((joined.responder == value).sum()) for value in (1, 0))
     unknown = int(np.isnan(joined.responder).sum())
     yield (
-        f"Anything that needs more than {n} patients. There are {responders} responders and {others} others"
+        f"Anything that needs more than {n} patients. There are {responders} responders and {non_responders} others"
         + (f" ({unknown} not evaluable)" if unknown else "")
         + ": an interval that holds 0 is not evidence of no difference, and one patient can carry an estimate."
     )

@@ -42,14 +42,14 @@ class _Headline:
 
     name: str
     series: Series
-    at: str
+    visit: str
     whose: Mask
     of: Callable[[Mask], Found]
 
 
 def leave_one_out(joined: Joined, seed: int) -> pd.DataFrame:
     """Return every headline with all patients and without each (the LEAVE_ONE_OUT contract)."""
-    rows = (_row(joined, one) for series in joined.looked_at for one in _headlines(joined, series, seed))
+    rows = (_row(joined, headline) for series in joined.looked_at for headline in _headlines(joined, series, seed))
     return contracted(rows, LEAVE_ONE_OUT, joined.measured.plan.digest)
 
 
@@ -74,42 +74,48 @@ def _headlines(joined: Joined, series: Series, seed: int) -> Iterator[_Headline]
             yield _Headline(f"product, path {name}", series, visit, known, product)
 
 
-def _mean(change: Floats, confidence: float, who: Mask) -> Found:
-    found = mean_change(change[who], confidence)
-    return found.mean, found.low, found.high
+def _mean(change: Floats, confidence: float, kept: Mask) -> Found:
+    mean = mean_change(change[kept], confidence)
+    return mean.mean, mean.low, mean.high
 
 
-def _difference(change: Floats, responded: Mask, who: Mask, *, confidence: float) -> Found:
-    first, second = change[who & responded], change[who & ~responded]
+def _difference(change: Floats, responded: Mask, kept: Mask, *, confidence: float) -> Found:
+    first, second = change[kept & responded], change[kept & ~responded]
     if not first.size or not second.size:
         return float("nan"), float("nan"), float("nan")
     return float(first.mean() - second.mean()), *welch_interval(first, second, confidence)
 
 
-def _within(pair: Pair, confidence: float, who: Mask) -> Found:
-    some = (pair[0][who], pair[1][who])
-    return correlation(some), *patients_interval(correlation, some, confidence)
+def _within(pair: Pair, confidence: float, kept: Mask) -> Found:
+    kept_pair = (pair[0][kept], pair[1][kept])
+    return correlation(kept_pair), *patients_interval(correlation, kept_pair, confidence)
 
 
-def _lag(pair: Pair, who: Mask) -> Found:
-    return lag_difference((pair[0][who], pair[1][who])), float("nan"), float("nan")
+def _lag(pair: Pair, kept: Mask) -> Found:
+    return lag_difference((pair[0][kept], pair[1][kept])), float("nan"), float("nan")
 
 
-def _product(columns: Floats, confidence: float, who: Mask, *, seed: int) -> Found:
+def _product(columns: Floats, confidence: float, kept: Mask, *, seed: int) -> Found:
     # The same draws for every patient left out, so that only the patient makes a difference.
-    found = path_steps(columns[who], np.random.default_rng([seed, 5]), confidence)
-    return found.product, found.product_low, found.product_high
+    path = path_steps(columns[kept], np.random.default_rng([seed, 5]), confidence)
+    return path.product, path.product_low, path.product_high
 
 
-def _row(joined: Joined, one: _Headline) -> dict[str, Any]:
+def _row(joined: Joined, headline: _Headline) -> dict[str, Any]:
     names = np.array(joined.subjects, dtype=object)
-    places = np.flatnonzero(one.whose)
-    estimate, low, high = one.of(one.whose)
-    row = {**head(one.series), "headline": one.name, "at": one.at, "n": places.size, "estimate": estimate}
+    places = np.flatnonzero(headline.whose)
+    estimate, low, high = headline.of(headline.whose)
+    row = {
+        **head(headline.series),
+        "headline": headline.name,
+        "at": headline.visit,
+        "n": places.size,
+        "estimate": estimate,
+    }
     if not np.isfinite(estimate):
         return row | {"note": "not estimable: too few patients"}
-    rest = [one.of(one.whose & (np.arange(names.size) != place)) for place in places]
-    without = np.array([found[0] for found in rest])
+    rest = [headline.of(headline.whose & (np.arange(names.size) != left_out)) for left_out in places]
+    without = np.array([interval[0] for interval in rest])
     known = np.isfinite(without)
     lost = " ".join(names[places[~known]])
     row |= {
@@ -119,17 +125,17 @@ def _row(joined: Joined, one: _Headline) -> dict[str, Any]:
     }
     if not known.any():
         return row
-    who, left = names[places[known]], without[known]
+    subjects, left = names[places[known]], without[known]
     moves = int(np.abs(left - estimate).argmax())
     return row | {
         "lowest": left.min(),
-        "lowest_without": who[int(left.argmin())],
+        "lowest_without": subjects[int(left.argmin())],
         "highest": left.max(),
-        "highest_without": who[int(left.argmax())],
-        "moves_most": who[moves],
+        "highest_without": subjects[int(left.argmax())],
+        "moves_most": subjects[moves],
         "moved_by": left[moves] - estimate,
         "keeps_sign": bool(known.all() and (np.sign(left) == np.sign(estimate)).all()),
-        "excludes_0_without": sum(bool(_excludes(*found[1:])) for found in rest),
+        "excludes_0_without": sum(bool(_excludes(*interval[1:])) for interval in rest),
     }
 
 

@@ -58,15 +58,15 @@ class Joined:
     @property
     def looked_at(self) -> tuple[Series, ...]:
         """The primary endpoints, then the balance if it is not one of them."""
-        named = {(one.endpoint.population, one.endpoint.quantity) for one in self.series}
+        named = {(series.endpoint.population, series.endpoint.quantity) for series in self.series}
         if self.balance is None or (self.balance.series.endpoint.population, "ratio") in named:
             return self.series
         return (*self.series, self.balance.series)
 
     def change(self, series: Series, visit: str) -> Floats:
         """Return the change of a series from baseline at a visit, (subjects,)."""
-        place = self.measured.facts.labels.index(visit)
-        return np.asarray(series.change(self.measured.baseline)[:, place])
+        column = self.measured.facts.labels.index(visit)
+        return np.asarray(series.change(self.measured.baseline)[:, column])
 
 
 def join(
@@ -90,7 +90,9 @@ def join(
         measured,
         series,
         balance_of(tables, facts, plan),
-        platelets=np.array([_at_visits(by_subject.get(one), day[i], facts) for i, one in enumerate(facts.group_of)]),
+        platelets=np.array(
+            [_at_visits(by_subject.get(subject), day[i], facts) for i, subject in enumerate(facts.group_of)]
+        ),
         afterwards={
             visit: _after(by_subject, response, day[:, facts.labels.index(visit)], facts)
             for visit in plan.primary.visits
@@ -105,8 +107,8 @@ def join(
 
 def primary_series(measured: Measured) -> tuple[Series, ...]:
     """Return the series of the plan's primary endpoints that the run has."""
-    found = (measured.of(name) for name in measured.plan.primary.endpoints)
-    return tuple(one for one in found if one is not None)
+    candidates = (measured.of(name) for name in measured.plan.primary.endpoints)
+    return tuple(series for series in candidates if series is not None)
 
 
 def _days(series: tuple[Series, ...], facts: Facts) -> Floats:
@@ -114,7 +116,7 @@ def _days(series: tuple[Series, ...], facts: Facts) -> Floats:
     if not series:
         planned = [float(visit.planned_day) for visit in facts.visits]
         return np.tile(planned, (len(facts.group_of), 1))
-    return np.asarray(np.median([one.day for one in series], axis=0))
+    return np.asarray(np.median([of_endpoint.day for of_endpoint in series], axis=0))
 
 
 def _counts(rows: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -131,20 +133,20 @@ def _at_visits(rows: pd.DataFrame | None, day: Floats, facts: Facts) -> Floats:
 def _after(by_subject: Mapping[str, pd.DataFrame], response: pd.DataFrame, day: Floats, facts: Facts) -> Floats:
     """Return log2 of the geometric mean of the counts in the weeks after a visit, over baseline; (subjects,)."""
     out = _log2(_column(response["baseline_1e9_per_l"], facts))
-    for place, subject in enumerate(facts.group_of):
+    for i, subject in enumerate(facts.group_of):
         rows = by_subject.get(subject)
-        after = float("nan") if rows is None else after_visit(*_counts(rows), day[place])
-        out[place] = after - out[place]
+        after = float("nan") if rows is None else after_visit(*_counts(rows), day[i])
+        out[i] = after - out[i]
     return out
 
 
 def _response(response: pd.DataFrame, by_subject: Mapping[str, pd.DataFrame], facts: Facts) -> Floats:
     until = _column(response["response_day"], facts)
     after = np.full(until.size, np.nan)
-    for place, subject in enumerate(facts.group_of):
-        if np.isfinite(until[place]) and subject in by_subject:
+    for i, subject in enumerate(facts.group_of):
+        if np.isfinite(until[i]) and subject in by_subject:
             days = by_subject[subject]["study_day"].to_numpy(dtype=np.float64)
-            after[place] = max([float(one) for one in days[days < until[place]]], default=1.0)
+            after[i] = max([float(earlier) for earlier in days[days < until[i]]], default=1.0)
     return np.column_stack([np.where(np.isfinite(until), np.fmax(after, 1.0), np.nan), until])
 
 

@@ -50,7 +50,7 @@ def _crossing(joined: Joined, series: Series, i: int) -> dict[str, Any]:
     """Return the first visit beyond the reference change, and between which days the change came."""
     base = joined.measured.baseline
     low, high = reference_folds(joined.measured, series)
-    seen = base
+    previous = base
     for j in range(base + 1, len(joined.measured.facts.labels)):
         with np.errstate(divide="ignore", invalid="ignore"):
             fold = series.value[i, j] / series.value[i, base]
@@ -60,17 +60,17 @@ def _crossing(joined: Joined, series: Series, i: int) -> dict[str, Any]:
             return {
                 "visit": joined.measured.facts.labels[j],
                 "direction": "above" if fold > high else "below",
-                "immune_after_day": round(float(series.day[i, seen])),
+                "immune_after_day": round(float(series.day[i, previous])),
                 "immune_day": round(float(series.day[i, j])),
             }
-        seen = j
+        previous = j
     return {}
 
 
 def _order(row: dict[str, Any], series: Series, i: int, joined: Joined) -> str:
     base = joined.measured.baseline
-    seen = np.isfinite(series.change(base)[i, base + 1 :]).any()
-    if "responder" not in row or not seen:
+    has_change = np.isfinite(series.change(base)[i, base + 1 :]).any()
+    if "responder" not in row or not has_change:
         return NOT_EVALUABLE
     beyond, responded = "immune_day" in row, "response_day" in row
     if not (beyond and responded):
@@ -96,9 +96,9 @@ def _counts(joined: Joined, series: Series, orders: pd.DataFrame) -> dict[str, A
     responded = mine["responder"].fillna(False).astype(bool)
     tally = mine.loc[responded, "which_first"].value_counts()
     immune, platelets = int(tally.get(FIRST_IMMUNE, 0)), int(tally.get(FIRST_PLATELETS, 0))
-    told = immune + platelets
-    floor = sign_flip_floor(told)
-    note = no_p(floor, joined.measured.plan.alpha) if told else "no p: no order can be told"
+    decided = immune + platelets
+    floor = sign_flip_floor(decided)
+    note = no_p(floor, joined.measured.plan.alpha) if decided else "no p: no order can be told"
     return {
         **head(series),
         "responders": int(responded.sum()),
@@ -108,7 +108,7 @@ def _counts(joined: Joined, series: Series, orders: pd.DataFrame) -> dict[str, A
         "response_only": int(tally.get(RESPONSE_ONLY, 0)),
         "others": int((~responded).sum()),
         "others_beyond": int((mine.loc[~responded, "which_first"] == IMMUNE_ONLY).sum()),
-        "p_floor": floor if told else float("nan"),
-        "p": float("nan") if note else min(1.0, 2 * float(bdtr(min(immune, platelets), told, 0.5))),
+        "p_floor": floor if decided else float("nan"),
+        "p": float("nan") if note else min(1.0, 2 * float(bdtr(min(immune, platelets), decided, 0.5))),
         "note": note,
     }

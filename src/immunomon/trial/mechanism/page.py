@@ -40,9 +40,9 @@ def mechanism_page(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Page:
 def _about(joined: Joined) -> Section:
     plan = joined.measured.plan
     subjects = np.array(joined.subjects, dtype=object)
-    responders = [str(one) for one in subjects[joined.responder == 1]]
-    absent = [one.name for one in joined.measured.absent if one.name in plan.primary.endpoints]
-    said = [
+    responders = [str(subject) for subject in subjects[joined.responder == 1]]
+    absent = [endpoint.name for endpoint in joined.measured.absent if endpoint.name in plan.primary.endpoints]
+    paragraphs = [
         "Does the immune change go with the platelet response, does it come before it, does it follow the cells in "
         "blood? Everything on this page is exploratory: no plan declares an analysis of mechanism.",
         f"{len(subjects)} patients; {len(responders)} with a platelet response ({listed(responders)}), "
@@ -51,8 +51,8 @@ def _about(joined: Joined) -> Section:
         f"declares (alpha {plan.alpha:g}; below the limits of what is reported: {plan.not_reportable.value}).",
     ]
     if absent:
-        said.append(f"Not in this run: {listed(absent)}.")
-    return Section("What this is", tuple(said))
+        paragraphs.append(f"Not in this run: {listed(absent)}.")
+    return Section("What this is", tuple(paragraphs))
 
 
 def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
@@ -67,7 +67,7 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
     leads = [row["label"] for row in lags if row["p_swapped"] is not None and row["p_swapped"] <= alpha]
     first = sum(row["immune_first"] for row in counts), sum(row["platelets_first"] for row in counts)
     whole = [row["label"] for row in path if row["step"] == "product" and excludes_0(row)]
-    said = (
+    paragraphs = (
         f"By response: the interval of the difference excludes 0 for {listed(differ)}.",
         "Within patients: goes with the platelets more than the common course after treatment does: "
         f"{listed([_with_p(row) for row in tied])}. Of {tested} populations tested, {tested * alpha:.1f} would be "
@@ -78,7 +78,7 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
         f"{listed(list(dict.fromkeys(whole)))}.",
         "None of this shows that the treatment or the immune change did it: see the end of the page.",
     )
-    return Section("In short", said)
+    return Section("In short", paragraphs)
 
 
 def _is_tied(row: Row, alpha: float) -> bool:

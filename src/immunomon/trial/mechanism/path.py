@@ -52,7 +52,7 @@ def along(joined: Joined, name: str, series: Series, *, visit: str) -> tuple[Flo
         "immune change": joined.change(series, visit),
         "platelets": joined.afterwards[visit],
     }
-    columns = np.column_stack([stations[one] for one in PATHS[name]])
+    columns = np.column_stack([stations[station] for station in PATHS[name]])
     known = np.asarray(np.isfinite(columns).all(axis=1))
     return columns[known], known
 
@@ -61,24 +61,24 @@ def _rows(
     joined: Joined, name: str, series: Series, *, visit: str, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     columns, known = along(joined, name, series, visit=visit)
-    found = path_steps(columns, rng, joined.confidence)
+    fitted_path = path_steps(columns, rng, joined.confidence)
     whole = path_steps(columns[:, [0, -1]], rng, joined.confidence)
     stations = PATHS[name]
     steps = [f"{a} -> {b}" for a, b in pairwise(stations)]
     values = [
-        *zip(steps, found.slopes, found.low, found.high, strict=True),
-        (PRODUCT, found.product, found.product_low, found.product_high),
+        *zip(steps, fitted_path.slopes, fitted_path.low, fitted_path.high, strict=True),
+        (PRODUCT, fitted_path.product, fitted_path.product_low, fitted_path.product_high),
         (WHOLE, whole.slopes[0], whole.low[0], whole.high[0]),
     ]
-    who = " ".join(sorted(np.array(joined.subjects, dtype=object)[known]))
+    subjects = " ".join(sorted(np.array(joined.subjects, dtype=object)[known]))
     for step, slope, low, high in values:
         yield {
             "path": name,
             **head(series),
             "visit": visit,
             "step": step,
-            "n": found.patients,
-            "subjects": who,
+            "n": fitted_path.patients,
+            "subjects": subjects,
             "slope": slope,
             "low": low,
             "high": high,

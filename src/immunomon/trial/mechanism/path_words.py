@@ -25,7 +25,7 @@ def path_section(joined: Joined, tables: Tables) -> Section:
     """Return the section about dose, exposure, immune change and platelets."""
     rows = records(tables["path"])
     measured = sum(value == value for value in joined.exposure.tolist())
-    said = [
+    paragraphs = [
         f"Dose and exposure in doublings, the immune change on its scale, platelets as doublings over baseline in the "
         f"{AFTER_DAYS} days after the visit, so that they come after the immune change. Every step is a straight line "
         "through patients with all of the path. The product says what a doubling of the dose does to platelets if it "
@@ -35,7 +35,9 @@ def path_section(joined: Joined, tables: Tables) -> Section:
         "The interval of a product is wide by nature, and wider than needed where two steps are near 0. An interval "
         "that holds 0 does not show that there is no path.",
     ]
-    return Section("From dose to platelets", tuple(said), tuple(_path_sheet(joined, rows, name) for name in PATHS))
+    return Section(
+        "From dose to platelets", tuple(paragraphs), tuple(_path_sheet(joined, rows, name) for name in PATHS)
+    )
 
 
 def _path_sheet(joined: Joined, rows: list[dict[str, Any]], name: str) -> Sheet:
@@ -66,7 +68,7 @@ def balance_section(joined: Joined, tables: Tables) -> Section:
         return Section(heading, tuple(str(row["note"]) + "." for row in rows))
     groups = [row for row in rows if row["subject"] is None]
     whole = next((row for row in groups if row["dose_group"] == _ALL and row["visit"] == WHOLE), None)
-    said = [
+    paragraphs = [
         "Th17/Treg as a fold of baseline: below 1 the balance moved towards regulatory cells. Th17 is defined by "
         "surface markers here, and Tregs contaminate that gate; both are percent of CD4 cells, from two tubes. 'Whole' "
         "is the mean height of the change over all visits.",
@@ -81,7 +83,7 @@ def balance_section(joined: Joined, tables: Tables) -> Section:
             f"Each patient, interval from {_covered(people)} ({level})", "subject", people, joined.measured.facts.later
         ),
     )
-    return Section(heading, tuple(said), sheets)
+    return Section(heading, tuple(paragraphs), sheets)
 
 
 def _over_time(row: Row) -> str:
@@ -144,12 +146,12 @@ def leave_out_section(tables: Tables) -> Section:
         "keeps sign",
         "excludes 0",
     )
-    said = [
+    paragraphs = [
         "Every headline was worked out again without each patient. One that changes its sign, or whose interval "
         "excludes 0 only with a certain patient, is that patient's story and not the treatment's.",
         *_fragile(rows),
     ]
-    return Section("How much hangs on one patient", tuple(said), (sheet("Without each patient", heads, body),))
+    return Section("How much hangs on one patient", tuple(paragraphs), (sheet("Without each patient", heads, body),))
 
 
 def _excludes(row: Row) -> str:

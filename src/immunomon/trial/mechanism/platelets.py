@@ -29,10 +29,10 @@ def at_visits(days: Floats, values: Floats, visits: Floats, *, baseline: int) ->
     array([ 3.,  5., nan])
     """
     out = np.full(visits.size, np.nan)
-    for place, visit in enumerate(visits):
-        away = np.where((days <= 1) == (place == baseline), np.abs(days - visit), np.inf)
+    for index, visit in enumerate(visits):
+        away = np.where((days <= 1) == (index == baseline), np.abs(days - visit), np.inf)
         if away.size and away.min() <= NEAR_DAYS:
-            out[place] = values[int(away.argmin())]
+            out[index] = values[int(away.argmin())]
     return out
 
 
@@ -41,5 +41,5 @@ def after_visit(days: Floats, values: Floats, visit: float) -> float:
 
     days, values: (counts,) study days, and log2 of the counts; visit: its study day.
     """
-    here = (days > visit) & (days <= visit + AFTER_DAYS)
-    return float(values[here].mean()) if here.any() else float("nan")
+    in_window = (days > visit) & (days <= visit + AFTER_DAYS)
+    return float(values[in_window].mean()) if in_window.any() else float("nan")

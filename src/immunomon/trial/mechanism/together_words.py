@@ -21,14 +21,16 @@ Row = Mapping[str, Any]
 def response_section(joined: Joined, tables: Tables) -> Section:
     """Return the section about responders and the others."""
     rows = records(tables["by_response"])
-    said = [
+    paragraphs = [
         "Change from baseline of patients whose platelets responded (CR or R, confirmed) against that of the others. "
         "Read the difference and its interval first: it says how large the difference may be. Choosing patients by "
         "their outcome and looking back is no comparison of treatments.",
         *(_difference(row) for row in rows),
         by_chance(rows, joined.measured.plan.alpha),
     ]
-    return Section("Does the immune change go with the platelet response?", tuple(said), (_differences(joined, rows),))
+    return Section(
+        "Does the immune change go with the platelet response?", tuple(paragraphs), (_differences(joined, rows),)
+    )
 
 
 def _difference(row: Row) -> str:
@@ -64,7 +66,7 @@ def _exact(row: Row) -> str:
 def within_section(joined: Joined, tables: Tables) -> Section:
     """Return the section about correlation within patients."""
     rows = records(tables["within_patients"])
-    said = [
+    paragraphs = [
         "When a population is high in a patient, are that patient's platelets high too? r is the repeated-measures "
         "correlation: each patient's own level is taken out, so that it compares visits of one patient, never "
         "patients. Counts soon after rescue therapy are left out.",
@@ -88,7 +90,7 @@ def within_section(joined: Joined, tables: Tables) -> Section:
     level = f"{100 * joined.confidence:g} % intervals"
     return Section(
         "Within the same patients, visit by visit",
-        tuple(said),
+        tuple(paragraphs),
         (sheet(f"Correlation with the logarithm of the platelet count, {level}", heads, body),),
     )
 
@@ -109,14 +111,14 @@ def order_section(joined: Joined, tables: Tables) -> Section:
     by_label: dict[str, dict[str, Row]] = {}
     for row in lagged:
         by_label.setdefault(row["label"], {})[row["lag"]] = row
-    said = [
+    paragraphs = [
         "If the immune change leads, a visit's immune value should go with the platelets of the next visit more than "
         "a visit's platelets go with the next immune value. Both lags stand side by side, on the same pairs of visits. "
         f"A visit is {_weeks(lagged)} weeks after the one before: a lag of days cannot be seen.",
         *(
-            _lead(found, joined.measured.plan.alpha)
-            for found in by_label.values()
-            if found["difference"]["r"] is not None
+            _lead(by_lag, joined.measured.plan.alpha)
+            for by_lag in by_label.values()
+            if by_lag["difference"]["r"] is not None
         ),
         "Strength is |r|, whatever its sign; p is that of the difference of the two |r| among courses swapped between "
         "patients. A course that all patients have in common makes one lag stronger in the swapped ones too.",
@@ -125,7 +127,7 @@ def order_section(joined: Joined, tables: Tables) -> Section:
         "the order cannot be told. Several looks make some patient cross the reference change by chance alone: see how "
         "many of the others, who did not respond, did.",
     ]
-    return Section("Which comes first?", tuple(said), (_lag_sheet(joined, lagged), _counts(counts), _who(tables)))
+    return Section("Which comes first?", tuple(paragraphs), (_lag_sheet(joined, lagged), _counts(counts), _who(tables)))
 
 
 def _weeks(rows: list[dict[str, Any]]) -> str:
@@ -135,14 +137,14 @@ def _weeks(rows: list[dict[str, Any]]) -> str:
     return f"{min(row['fewest_weeks'] for row in known):.0f} to {max(row['most_weeks'] for row in known):.0f}"
 
 
-def _lead(found: Mapping[str, Row], alpha: float) -> str:
-    first, later, gap = (found[lag] for lag in LAG_NAMES[1:])
+def _lead(by_lag: Mapping[str, Row], alpha: float) -> str:
+    first, later, gap = (by_lag[lag] for lag in LAG_NAMES[1:])
     text = f"{gap['label']}: r = {first['r']:+.2f} with the immune change first, {later['r']:+.2f} with the platelets "
     text += f"first; difference of |r| {gap['r']:+.2f}"
     stronger = "immune change" if gap["r"] > 0 else "platelets"
     is_told = gap["p_swapped"] is not None and gap["p_swapped"] <= alpha
-    told = f"stronger with the {stronger} first" if is_told else "which is stronger cannot be told"
-    return f"{text} (p {p_words(gap['p_swapped'], gap['p_floor'])}): {told}."
+    finding = f"stronger with the {stronger} first" if is_told else "which is stronger cannot be told"
+    return f"{text} (p {p_words(gap['p_swapped'], gap['p_floor'])}): {finding}."
 
 
 def _lag_sheet(joined: Joined, rows: list[dict[str, Any]]) -> Sheet:

@@ -50,22 +50,22 @@ def within_patients(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
 
 def _row(joined: Joined, series: Series, rng: np.random.Generator) -> dict[str, Any]:
     x, y = series.scaled, joined.platelets
-    found = repeated_correlation(x, y, joined.confidence)
+    own = repeated_correlation(x, y, joined.confidence)
     low, high = patients_interval(correlation, (x, y), joined.confidence)
     swapped = swapped_courses(x, y, rng)
-    few = _FEW if np.isnan(found.r) else ""
+    few = _FEW if np.isnan(own.r) else ""
     floor_note = no_p(swapped.floor, joined.measured.plan.alpha)
     return {
         **head(series),
-        "patients": found.patients,
-        "points": found.points,
-        "freedom": found.freedom,
-        "r": found.r,
-        "low": found.low,
-        "high": found.high,
+        "patients": own.patients,
+        "points": own.points,
+        "freedom": own.freedom,
+        "r": own.r,
+        "low": own.low,
+        "high": own.high,
         "patient_low": low,
         "patient_high": high,
-        "slope": found.slope,
+        "slope": own.slope,
         "r_swapped": swapped.mean,
         "p_floor": swapped.floor,
         "p_swapped": float("nan") if floor_note else swapped.p,

@@ -155,7 +155,7 @@ class AnalysisPlan:
     @property
     def all_endpoints(self) -> tuple[Endpoint, ...]:
         """The endpoints, with the parts of the compositions."""
-        return (*self.endpoints, *(part for one in self.compositions for part in one.endpoints))
+        return (*self.endpoints, *(part for composition in self.compositions for part in composition.endpoints))
 
     @property
     def all_families(self) -> tuple[Family, ...]:
@@ -193,9 +193,9 @@ def default_plan(visits: Sequence[Visit]) -> AnalysisPlan:
     """
     ordered = sorted(visits, key=lambda visit: visit.planned_day)
     later = [visit for visit in ordered if not visit.baseline] or ordered
-    at = min(later, key=lambda visit: abs(visit.planned_day - 29)).label
+    week_4 = min(later, key=lambda visit: abs(visit.planned_day - 29)).label
     start = next((visit.label for visit in ordered if visit.baseline), ordered[0].label)
     endpoints = tuple(_default_endpoints())
-    windows = (Window("onset", start, at), Window("whole", start, later[-1].label))
-    primary = Family("primary", tuple(one.name for one in endpoints), (at,))
+    windows = (Window("onset", start, week_4), Window("whole", start, later[-1].label))
+    primary = Family("primary", tuple(endpoint.name for endpoint in endpoints), (week_4,))
     return AnalysisPlan("default", primary, endpoints, windows=windows)

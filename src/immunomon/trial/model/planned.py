@@ -46,7 +46,7 @@ def planned_assessments(
     A row belongs to a planned time if it names its visit, or else if its day lies within the window.
     """
     schedules = study.assessments.schedule
-    for subject in (one for one in study.subjects if one.infusion_dates):
+    for subject in (candidate for candidate in study.subjects if candidate.infusion_dates):
         yield from _infusions(study, subject, today)
         for schedule in schedules:
             if _is_planned_for(schedule, study, subject):
@@ -65,12 +65,12 @@ def _infusions(study: Study, subject: Subject, today: datetime.date) -> Iterator
     first = min(subject.infusion_dates)
     days = sorted(study_day(date, first) for date in subject.infusion_dates)
     planned = next(group.infusion_days for group in study.dose_groups if group.name == subject.dose_group)
-    given = {day: _nearest(days, day, _INFUSION_WINDOW_DAYS) for day in planned}
-    others = [day for day in days if day not in given.values()]
+    matched = {day: _nearest(days, day, _INFUSION_WINDOW_DAYS) for day in planned}
+    unmatched = [day for day in days if day not in matched.values()]
     for number, day in enumerate(planned, start=1):
-        actual, status = given[day], DONE
+        actual, status = matched[day], DONE
         if actual is None:
-            actual = others.pop(0) if others else None
+            actual = unmatched.pop(0) if unmatched else None
             status = OUTSIDE if actual is not None else _undone(first, day + _INFUSION_WINDOW_DAYS, today)
         yield PlannedAssessment(subject.id, INFUSIONS, f"infusion {number}", "", day, actual, status)
 
@@ -95,7 +95,7 @@ def _assessed(
         matching = [row for row in rows if label and _label(row) == label] or _unnamed(schedule, rows, day)
         status = _status(schedule, matching, day) if matching else _undone(first, day + schedule.within_days, today)
         days = [row["study_day"] for row in matching if row["study_day"] is not None]
-        actual = min(days, key=lambda one: abs(one - day), default=None)
+        actual = min(days, key=lambda actual_day: abs(actual_day - day), default=None)
         yield PlannedAssessment(*about, label or f"day {day}", test, day, actual, status)
 
 

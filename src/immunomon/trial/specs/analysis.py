@@ -162,9 +162,9 @@ def check_against_study(
     """
     plan = load_analysis(path)
     file = read_yaml(path)
-    for place, label in _visits_named(file.data):
+    for location, label in _visits_named(file.data):
         if label not in visits:
-            file.findings.unknown(place, "visit", name=label, known=visits, in_order=True)
+            file.findings.unknown(location, "visit", name=label, known=visits, in_order=True)
     for section in ("endpoints", "compositions"):
         for index, item in enumerate(file.data.get(section, [])):
             _check_populations((section, index), item, populations, file.findings)
@@ -175,13 +175,13 @@ def check_against_study(
 def _visits_named(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     yield ("primary", "visit"), str(data["primary"]["visit"])
     for index, family in enumerate(data.get("families", [])):
-        yield from ((("families", index, "visits", place), str(v)) for place, v in enumerate(family["visits"]))
+        yield from ((("families", index, "visits", position), str(v)) for position, v in enumerate(family["visits"]))
     for index, window in enumerate(data.get("windows", [])):
         yield from ((("windows", index, end), str(window[end])) for end in ("first", "last"))
 
 
 def _check_populations(
-    place: tuple[str | int, ...],
+    location: tuple[str | int, ...],
     item: Mapping[str, Any],
     populations: Mapping[str, Mapping[str, Collection[str]]],
     findings: Findings,
@@ -190,70 +190,73 @@ def _check_populations(
     named = str(item["panel"]).split("/") if ratio else [str(item["panel"])]
     for panel in named:
         if panel not in populations:
-            findings.unknown((*place, "panel"), "panel", name=panel, known=sorted(populations))
+            findings.unknown((*location, "panel"), "panel", name=panel, known=sorted(populations))
     if ratio or any(panel not in populations for panel in named):
         return
     known = populations[named[0]]
     for key in ("population", "of", "parent"):
         if key in item and item[key] not in known:
-            findings.unknown((*place, key), "population", name=str(item[key]), known=list(known))
+            findings.unknown((*location, key), "population", name=str(item[key]), known=list(known))
     for index, part in enumerate(item.get("parts", [])):
         if part not in known:
-            findings.unknown((*place, "parts", index), "population", name=str(part), known=list(known))
+            findings.unknown((*location, "parts", index), "population", name=str(part), known=list(known))
         elif item["parent"] in known and item["parent"] not in known[part]:
-            what = f"'{part}' is not reported as a percent of '{item['parent']}'"
-            findings.add((*place, "parts", index), what, f"its percent is of: {', '.join(sorted(known[part]))}")
+            problem = f"'{part}' is not reported as a percent of '{item['parent']}'"
+            findings.add((*location, "parts", index), problem, f"its percent is of: {', '.join(sorted(known[part]))}")
 
 
 def _check(shaped: Shaped[AnalysisSpec], findings: Findings) -> None:
     spec = shaped.spec
-    names = [one.name for one in spec.endpoints] + [f"{c.name}.{part}" for c in spec.compositions for part in c.parts]
+    names = [endpoint.name for endpoint in spec.endpoints] + [
+        f"{c.name}.{part}" for c in spec.compositions for part in c.parts
+    ]
     for section in ("endpoints", "compositions", "families", "windows"):
-        seen: set[str] = set()
-        for place, item in shaped.items(section):
-            if item.name in seen:
-                findings.add((*place, "name"), f"'{item.name}' is a name already", "choose another")
-            seen.add(item.name)
-    for place, endpoint in shaped.items("endpoints"):
-        _check_endpoint(place, endpoint, findings)
+        names_so_far: set[str] = set()
+        for location, item in shaped.items(section):
+            if item.name in names_so_far:
+                findings.add((*location, "name"), f"'{item.name}' is a name already", "choose another")
+            names_so_far.add(item.name)
+    for location, endpoint in shaped.items("endpoints"):
+        _check_endpoint(location, endpoint, findings)
     for index, name in enumerate(spec.primary.endpoints):
         if name not in names and not shaped.dropped & {"endpoints", "compositions"}:
             findings.unknown(("primary", "endpoints", index), "endpoint", name=name, known=names)
-    for place, family in shaped.items("families"):
+    for location, family in shaped.items("families"):
         if family.name == "primary":
-            findings.add((*place, "name"), "'primary' is the family of 'primary:'", "choose another")
+            findings.add((*location, "name"), "'primary' is the family of 'primary:'", "choose another")
         for index, name in enumerate(family.endpoints):
             if name not in names and not shaped.dropped & {"endpoints", "compositions"}:
-                findings.unknown((*place, "endpoints", index), "endpoint", name=name, known=names)
-    for place, window in shaped.items("windows"):
+                findings.unknown((*location, "endpoints", index), "endpoint", name=name, known=names)
+    for location, window in shaped.items("windows"):
         if window.first == window.last:
-            findings.add((*place, "last"), "the window begins and ends at one visit", "name a later visit")
+            findings.add((*location, "last"), "the window begins and ends at one visit", "name a later visit")
 
 
-def _check_endpoint(place: tuple[str | int, ...], endpoint: EndpointSpec, findings: Findings) -> None:
+def _check_endpoint(location: tuple[str | int, ...], endpoint: EndpointSpec, findings: Findings) -> None:
     whole = endpoint.quantity in {"percent", "ratio"}
     if whole and endpoint.of is None:
-        findings.add((*place, "of"), "is missing", f"add 'of: ...', the denominator of the {endpoint.quantity}")
+        findings.add((*location, "of"), "is missing", f"add 'of: ...', the denominator of the {endpoint.quantity}")
     if not whole and endpoint.of is not None:
-        findings.add((*place, "of"), f"a {endpoint.quantity} has no denominator", "remove it")
+        findings.add((*location, "of"), f"a {endpoint.quantity} has no denominator", "remove it")
     if endpoint.scale == "log-odds" and endpoint.quantity != "percent":
-        findings.add((*place, "scale"), f"a {endpoint.quantity} has no log-odds", "write 'scale: log'")
+        findings.add((*location, "scale"), f"a {endpoint.quantity} has no log-odds", "write 'scale: log'")
     if (endpoint.quantity == "median_intensity") != (endpoint.marker is not None):
-        findings.add((*place, "marker"), "belongs to a median_intensity, and it needs one", "add or remove it")
+        findings.add((*location, "marker"), "belongs to a median_intensity, and it needs one", "add or remove it")
 
 
 def _plan(spec: AnalysisSpec, source: str) -> AnalysisPlan:
     everywhere = AssayVariation(spec.assay.assay_cv_percent, spec.assay.person_cv_percent)
     own = {
         name: AssayVariation(
-            one.assay_cv_percent or everywhere.assay_cv_percent, one.person_cv_percent or everywhere.person_cv_percent
+            variation.assay_cv_percent or everywhere.assay_cv_percent,
+            variation.person_cv_percent or everywhere.person_cv_percent,
         )
-        for name, one in spec.assay.populations.items()
+        for name, variation in spec.assay.populations.items()
     }
     return AnalysisPlan(
         name=spec.name,
         primary=Family("primary", tuple(spec.primary.endpoints), (spec.primary.visit,)),
-        endpoints=tuple(_endpoint(one) for one in spec.endpoints),
+        endpoints=tuple(_endpoint(endpoint) for endpoint in spec.endpoints),
         families=tuple(Family(f.name, tuple(f.endpoints), tuple(f.visits)) for f in spec.families),
         windows=tuple(Window(w.name, w.first, w.last) for w in spec.windows),
         compositions=tuple(Composition(c.name, c.panel, c.parent, tuple(c.parts)) for c in spec.compositions),

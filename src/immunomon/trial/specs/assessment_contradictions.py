@@ -22,7 +22,7 @@ def contradictions(table: str, rows: Sequence[Row]) -> Iterator[Contradiction]:
 
     >>> test = {"subject": "S01", "timepoint": "before", "titre": 40.0, "result": "negative"}
     >>> rows = [{"line": 2, "study_day": 1, "date": None, **test}]
-    >>> [found[1:3] for found in contradictions("antibodies", rows)]
+    >>> [contradiction[1:3] for contradiction in contradictions("antibodies", rows)]
     [('result', 'negative, but the titre is 40')]
     """
     for rule in _RULES.get(table, ()):
@@ -33,16 +33,16 @@ def _platelets_per_ul(rows: Sequence[Row]) -> Iterator[Contradiction]:
     for row in rows:
         count = row["platelets_1e9_per_l"]
         if count is not None and count > _MOST_PLATELETS_1E9_PER_L:
-            what = f"{count:g} * 10^9 per litre is hardly possible; in platelets per microlitre it would be"
-            yield row["line"], "platelets_1e9_per_l", f"{what} {count / 1000:g}", "give 10^9 per litre"
+            message = f"{count:g} * 10^9 per litre is hardly possible; in platelets per microlitre it would be"
+            yield row["line"], "platelets_1e9_per_l", f"{message} {count / 1000:g}", "give 10^9 per litre"
 
 
 def _cells_per_litre(rows: Sequence[Row]) -> Iterator[Contradiction]:
     for row in rows:
         for column in ("concentration_cells_per_ml", "lloq"):
             if (level := row[column]) is not None and level > _MOST_CELLS_PER_ML:
-                what = f"{level:g} cells per mL is hardly possible; in cells per litre it would be {level / 1000:g}"
-                yield row["line"], column, what, "give cells per mL"
+                message = f"{level:g} cells per mL is hardly possible; in cells per litre it would be {level / 1000:g}"
+                yield row["line"], column, message, "give cells per mL"
 
 
 def _limits(rows: Sequence[Row]) -> Iterator[Contradiction]:
@@ -51,12 +51,14 @@ def _limits(rows: Sequence[Row]) -> Iterator[Contradiction]:
         if level is None or limit is None:
             continue
         if below and level >= limit:
-            what = f"{level:g} is not below the limit of quantification {limit:g}"
+            message = f"{level:g} is not below the limit of quantification {limit:g}"
         elif not below and level < limit:
-            what = f"the concentration {level:g} is below the limit of quantification {limit:g}, but this is not true"
+            message = (
+                f"the concentration {level:g} is below the limit of quantification {limit:g}, but this is not true"
+            )
         else:
             continue
-        yield row["line"], "below_quantification", what, "correct one of them"
+        yield row["line"], "below_quantification", message, "correct one of them"
 
 
 def _concentrations_at_one_time(rows: Sequence[Row]) -> Iterator[Contradiction]:
@@ -66,11 +68,11 @@ def _concentrations_at_one_time(rows: Sequence[Row]) -> Iterator[Contradiction]:
         if row["concentration_cells_per_ml"] is None and not row["below_quantification"]:
             continue
         hours = row["planned_time_h"] if row["actual_time_h"] is None else row["actual_time_h"]
-        other = first.setdefault((row["subject"], hours), row)
-        if other is not row:
+        earlier = first.setdefault((row["subject"], hours), row)
+        if earlier is not row:
             column = "planned_time_h" if row["actual_time_h"] is None else "actual_time_h"
-            what = f"{row['subject']} has another concentration at {hours:g} h, on line {other['line']}"
-            yield row["line"], column, what, "correct the time, or keep one of the rows"
+            message = f"{row['subject']} has another concentration at {hours:g} h, on line {earlier['line']}"
+            yield row["line"], column, message, "correct the time, or keep one of the rows"
 
 
 def _times_out_of_order(rows: Sequence[Row]) -> Iterator[Contradiction]:
@@ -85,11 +87,11 @@ def _times_out_of_order(rows: Sequence[Row]) -> Iterator[Contradiction]:
                 later["actual_time_h"] < earlier["actual_time_h"]
                 and later["planned_time_h"] > earlier["planned_time_h"]
             ):
-                what = (
+                message = (
                     f"the sample planned at {later['planned_time_h']:g} h was taken at {later['actual_time_h']:g} h, "
                     f"before the one planned at {earlier['planned_time_h']:g} h (line {earlier['line']})"
                 )
-                yield later["line"], "actual_time_h", what, "are the two exchanged? Correct the times"
+                yield later["line"], "actual_time_h", message, "are the two exchanged? Correct the times"
 
 
 def _titres(rows: Sequence[Row]) -> Iterator[Contradiction]:
@@ -132,10 +134,10 @@ def _differing(rows: Sequence[Row], key: tuple[str, ...], column: str, noun: str
         for unit, word in (("study_day", "day "), ("date", "")):
             if row[unit] is None:
                 continue
-            other = first.setdefault((unit, row[unit], *(row[name] for name in key)), row)
-            if other[column] != row[column]:
-                what = f"{_text(row[column])}, but line {other['line']} has another {noun} on {word}{row[unit]}"
-                yield row["line"], column, f"{what}: {_text(other[column])}", "keep the one that counts"
+            earlier = first.setdefault((unit, row[unit], *(row[name] for name in key)), row)
+            if earlier[column] != row[column]:
+                message = f"{_text(row[column])}, but line {earlier['line']} has another {noun} on {word}{row[unit]}"
+                yield row["line"], column, f"{message}: {_text(earlier[column])}", "keep the one that counts"
                 break
 
 

@@ -57,10 +57,10 @@ def load_assessments(folder: Path, first_infusions: Mapping[str, str | None]) ->
     >>> load_assessments(Path("none"), {}).tables
     {}
     """
-    found = read_assessment_files(folder, first_infusions)
-    if found.problems:
-        raise BadSpec(found.problems)
-    return found
+    files = read_assessment_files(folder, first_infusions)
+    if files.problems:
+        raise BadSpec(files.problems)
+    return files
 
 
 def read_assessment_files(folder: Path, first_infusions: Mapping[str, str | None]) -> AssessmentFiles:
@@ -92,10 +92,10 @@ class _Reading:
     source: CsvFile
     findings: Findings
     first_infusions: Mapping[str, str | None]
-    seen: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    line_of_key: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
-    def complain(self, line: int, column: str, what: str, remedy: str) -> None:
-        self.findings.add_problem(Problem(self.findings.file, line, column, what, remedy))
+    def complain(self, line: int, column: str, message: str, remedy: str) -> None:
+        self.findings.add_problem(Problem(self.findings.file, line, column, message, remedy))
 
     def rows(self, written: CsvTable) -> list[Row]:
         for problem in written.problems:
@@ -142,9 +142,9 @@ class _Reading:
             self.complain(line, "subject", f"the study has no subject {shown(subject)}", remedy)
         self.days(row, line)
         key = tuple(row[name] for name in self.table.key)
-        if key and self.seen.setdefault(key, line) != line:
-            what = f"the same {', '.join(self.table.key)} as on line {self.seen[key]}"
-            self.complain(line, self.table.key[-1], what, "keep one of the rows, or tell them apart")
+        if key and self.line_of_key.setdefault(key, line) != line:
+            message = f"the same {', '.join(self.table.key)} as on line {self.line_of_key[key]}"
+            self.complain(line, self.table.key[-1], message, "keep one of the rows, or tell them apart")
 
     def days(self, row: dict[str, Any], line: int) -> None:
         start, end = row.get("start_day"), row.get("end_day")
@@ -157,8 +157,8 @@ class _Reading:
         if row["study_day"] is None:
             row["study_day"] = day
         elif row["study_day"] != day:
-            what = f"{row['study_day']}, but {row['date']} is day {day} after the first infusion on {first}"
-            self.complain(line, "study_day", what, "correct the day or the date")
+            message = f"{row['study_day']}, but {row['date']} is day {day} after the first infusion on {first}"
+            self.complain(line, "study_day", message, "correct the day or the date")
 
 
 def _value(column: InputColumn, text: str, source: CsvFile) -> object:

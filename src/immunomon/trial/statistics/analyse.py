@@ -46,18 +46,18 @@ def analyse(
     tables: of a run: changes, and where there are frequencies and medians. seed: for tests of so many patients that
     not every arrangement can be counted; models: whether the models over time are fitted too, which takes longest.
     """
-    say = progress or (lambda *_: None)
+    report = progress or (lambda *_: None)
     rng = np.random.default_rng(seed)
-    found = measure(tables, facts, plan)
-    out = {"patient_changes": patient_changes(found), "courses": courses(found)}
-    say("statistics", 2, 7, 0)
-    out["estimates"] = estimates(found, out["courses"], rng)
-    say("statistics", 3, 7, 0)
-    out["trends"] = trends(found, rng)
-    out["families"] = families(found, rng)
-    out["missing"] = missing(found)
-    say("statistics", 6, 7, 0)
+    measured = measure(tables, facts, plan)
+    out = {"patient_changes": patient_changes(measured), "courses": courses(measured)}
+    report("statistics", 2, 7, 0)
+    out["estimates"] = estimates(measured, out["courses"], rng)
+    report("statistics", 3, 7, 0)
+    out["trends"] = trends(measured, rng)
+    out["families"] = families(measured, rng)
+    out["missing"] = missing(measured)
+    report("statistics", 6, 7, 0)
     if models:
-        out["over_time"] = over_time(found)
-    say("statistics", 7, 7, 0)
-    return Analysis(found, out)
+        out["over_time"] = over_time(measured)
+    report("statistics", 7, 7, 0)
+    return Analysis(measured, out)

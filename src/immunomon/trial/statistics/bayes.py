@@ -42,7 +42,7 @@ class Sampling:
 
 
 def bayesian(
-    found: Measured, *, seed: int = 1, sampling: Sampling | None = None, progress: Progress | None = None
+    measured: Measured, *, seed: int = 1, sampling: Sampling | None = None, progress: Progress | None = None
 ) -> pd.DataFrame:
     """Return Bayesian models of the primary percents over all visits (rows of the OVER_TIME contract).
 
@@ -50,18 +50,20 @@ def bayesian(
     did not converge, twice, has no numbers but its reason. Raises ImmunomonError if PyMC or nutpie is not installed.
     """
     _need_libraries()
-    chosen = [one for name in found.plan.primary.endpoints if (one := found.of(name)) is not None]
-    chosen = [one for one in chosen if one.endpoint.scale is Scale.LOG_ODDS]
-    layouts = [(series, layout) for series in chosen if (layout := layout_of(found, series)) is not None]
+    chosen = [of_name for name in measured.plan.primary.endpoints if (of_name := measured.of(name)) is not None]
+    chosen = [series for series in chosen if series.endpoint.scale is Scale.LOG_ODDS]
+    layouts = [(series, layout) for series in chosen if (layout := layout_of(measured, series)) is not None]
     models: dict[tuple[int, ...], Any] = {}  # compiling takes longer than sampling: one model serves all it fits
     rows: list[dict[str, Any]] = []
     for number, (series, layout) in enumerate(layouts):
         if layout.shape not in models:
             models[layout.shape] = _quietly(partial(compiled_model, layout))
-        rows += _rows(found, series, layout, compiled=models[layout.shape], sampling=sampling or Sampling(), seed=seed)
+        rows += _rows(
+            measured, series, layout, compiled=models[layout.shape], sampling=sampling or Sampling(), seed=seed
+        )
         if progress is not None:
             progress("Bayesian models", number + 1, len(layouts), 0)
-    return contracted(rows, OVER_TIME, found.plan.digest)
+    return contracted(rows, OVER_TIME, measured.plan.digest)
 
 
 def _quietly(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - PyMC and nutpie are untyped
@@ -82,12 +84,12 @@ def _need_libraries() -> None:
     try:
         _quietly(load)
     except ImportError as error:
-        what = f'Bayesian models need PyMC and nutpie ({error}); install them with: pip install "immunomon[bayes]"'
-        raise ImmunomonError(what) from None
+        message = f'Bayesian models need PyMC and nutpie ({error}); install them with: pip install "immunomon[bayes]"'
+        raise ImmunomonError(message) from None
 
 
 def _rows(
-    found: Measured,
+    measured: Measured,
     series: Series,
     layout: Layout,
     *,
@@ -97,29 +99,29 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     fits = {name: fitted(compiled, layout, width=width, seed=seed, sampling=sampling) for name, width in WIDTHS.items()}
     for name, (posterior, words) in fits.items():
-        for place, term in enumerate(layout.terms):
+        for index, term in enumerate(layout.terms):
             row = term_row(series, layout.patient, model=BAYESIAN + name, term=term)
             if posterior is None:
                 yield row | {"converged": False, "note": words}
                 continue
-            note = words if name else "; ".join([words, *_moved(fits, place)])
-            yield row | _numbers(posterior.draws[place], found.plan.alpha) | {"converged": True, "note": note}
+            note = words if name else "; ".join([words, *_moved(fits, index)])
+            yield row | _numbers(posterior.draws[index], measured.plan.alpha) | {"converged": True, "note": note}
 
 
 Fits = Mapping[str, tuple[Posterior | None, str]]
 
 
-def _moved(fits: Fits, place: int) -> Iterator[str]:
+def _moved(fits: Fits, index: int) -> Iterator[str]:
     """Say by how much other priors move a term, if all fits converged."""
-    draws = [None if one is None else one.draws[place] for one, _ in fits.values()]
+    draws = [None if posterior is None else posterior.draws[index] for posterior, _ in fits.values()]
     main = draws[0]
-    others = [one for one in draws[1:] if one is not None]
+    alternatives = [alternative for alternative in draws[1:] if alternative is not None]
     if main is None:
         return
-    if others:
-        most = max(abs(float(one.mean() - main.mean())) for one in others) / float(main.std())
+    if alternatives:
+        most = max(abs(float(alternative.mean() - main.mean())) for alternative in alternatives) / float(main.std())
         yield f"other priors move it by up to {most:.2f} posterior SD"
-    if len(others) < len(draws) - 1:
+    if len(alternatives) < len(draws) - 1:
         yield "a fit with other priors did not converge"
 
 
@@ -147,9 +149,9 @@ def fitted(
             "seed": seed,
             "target_accept": accept,
         }
-        one = _quietly(partial(sampled, compiled, layout, width, settings=settings))
-        words = f"r-hat {one.r_hat:.3f}, ESS {one.ess:.0f}, {one.divergences} divergences"
-        enough = one.ess >= rules.least_ess_per_chain * rules.chains
-        if one.r_hat <= rules.most_r_hat and enough and one.divergences == 0:
-            return one, words
+        posterior = _quietly(partial(sampled, compiled, layout, width, settings=settings))
+        words = f"r-hat {posterior.r_hat:.3f}, ESS {posterior.ess:.0f}, {posterior.divergences} divergences"
+        enough = posterior.ess >= rules.least_ess_per_chain * rules.chains
+        if posterior.r_hat <= rules.most_r_hat and enough and posterior.divergences == 0:
+            return posterior, words
     return None, f"did not converge, no numbers: {words}"

@@ -33,12 +33,12 @@ ALWAYS = (
 )
 
 
-def caveats(found: Measured) -> Iterator[str]:
+def caveats(measured: Measured) -> Iterator[str]:
     """Yield what must be said with these results: what always holds, and what this run and plan add."""
     yield from ALWAYS
-    for cohort, group in found.facts.expansions:
+    for cohort, group in measured.facts.expansions:
         yield f"In this study cohort {cohort} expands dose group {group}: what was just said of expansions holds of it."
-    figures = found.plan.assay
+    figures = measured.plan.assay
     default = (figures.assay_cv_percent, figures.person_cv_percent) == (10.0, 15.0)
     origin = (
         "These are working figures that nobody has confirmed for your laboratory: put your own into the plan."
@@ -53,12 +53,12 @@ def caveats(found: Measured) -> Iterator[str]:
         "Which values are below the limits of what is reported is decided by the limits of the run's panels. The "
         "shipped ones (20 events to detect, 50 to quantify) are working rules that nobody has confirmed for your assay."
     )
-    if not any((one.gate_se > 0).any() for one in found.planned):
+    if not any((series.gate_se > 0).any() for series in measured.planned):
         yield (
             "This run does not say how sure the position of each gate is: the patients' intervals do not cover that "
             "error, and are too narrow by it."
         )
-    populations = {one.endpoint.population for one in found.series}
+    populations = {series.endpoint.population for series in measured.series}
     if populations & {"th1", "th17", "th_dn"}:
         yield (
             "Th1, Th17 and Th17.1 are defined by surface CXCR3 and CCR6: activated and regulatory T cells contaminate "

@@ -18,27 +18,32 @@ from immunomon.trial.statistics.rows import about, contracted
 __all__ = ["courses"]
 
 
-def courses(found: Measured) -> pd.DataFrame:
+def courses(measured: Measured) -> pd.DataFrame:
     """Return every patient's course over every window of the plan, for the endpoints it names (the COURSES contract).
 
     Days are actual study days where the run has them. A visit without a value is left out, and the line goes from the
     one before it to the one after; a window with fewer than two visits has no course.
     """
-    rows = [row for series in found.planned for window in found.plan.windows for row in _rows(found, series, window)]
-    return contracted(rows, COURSES, found.plan.digest)
+    rows = [
+        row
+        for series in measured.planned
+        for window in measured.plan.windows
+        for row in _rows(measured, series, window)
+    ]
+    return contracted(rows, COURSES, measured.plan.digest)
 
 
-def _rows(found: Measured, series: Series, window: Window) -> Iterator[dict[str, Any]]:
-    labels = found.facts.between(window.first, window.last)
-    places = [found.facts.labels.index(label) for label in labels]
-    change = series.change(found.baseline)
-    limits = np.log(reference_of(found, series.endpoint.population))
-    for i, (subject, group) in enumerate(found.facts.group_of.items()):
+def _rows(measured: Measured, series: Series, window: Window) -> Iterator[dict[str, Any]]:
+    labels = measured.facts.between(window.first, window.last)
+    places = [measured.facts.labels.index(label) for label in labels]
+    change = series.change(measured.baseline)
+    limits = np.log(reference_of(measured, series.endpoint.population))
+    for i, (subject, group) in enumerate(measured.facts.group_of.items()):
         days, values = series.day[i, places], change[i, places]
         known = np.isfinite(values)
         area, height = area_under(days, values)
         row: dict[str, Any] = {
-            **about(series, found.plan.role_of(series.endpoint.name, window.last)),
+            **about(series, measured.plan.role_of(series.endpoint.name, window.last)),
             "subject": subject,
             "dose_group": group,
             "window": window.name,
@@ -48,9 +53,9 @@ def _rows(found: Measured, series: Series, window: Window) -> Iterator[dict[str,
             "rate_per_week": rate_of_change(days, values),
             "area_weeks": area,
             "mean_height": height,
-            "reason": _reason(series, i, places, found),
+            "reason": _reason(series, i, places, measured),
         }
-        yield row | _beyond(days, _log_fold(series, i, places, found.baseline), (float(limits[0]), float(limits[1])))
+        yield row | _beyond(days, _log_fold(series, i, places, measured.baseline), (float(limits[0]), float(limits[1])))
 
 
 def _log_fold(series: Series, i: int, places: list[int], baseline: int) -> np.ndarray:
@@ -75,9 +80,9 @@ def _beyond(days: np.ndarray, fold: np.ndarray, limits: tuple[float, float]) -> 
     }
 
 
-def _reason(series: Series, i: int, places: list[int], found: Measured) -> str:
-    base = str(series.reason[i, found.baseline])
+def _reason(series: Series, i: int, places: list[int], measured: Measured) -> str:
+    base = str(series.reason[i, measured.baseline])
     if base:
-        return f"at {found.facts.baseline}: {base}"
-    missing = [(found.facts.labels[j], str(series.reason[i, j])) for j in places if series.reason[i, j]]
+        return f"at {measured.facts.baseline}: {base}"
+    missing = [(measured.facts.labels[j], str(series.reason[i, j])) for j in places if series.reason[i, j]]
     return "; ".join(f"at {label}: {why}" for label, why in missing)

@@ -55,45 +55,47 @@ def used(series: Series) -> NDArray[np.bool_]:
     return np.asarray(known & (known.sum(axis=1) > 1)[:, None])
 
 
-def visit_basis(found: Measured, series: Series) -> VisitBasis:
+def visit_basis(measured: Measured, series: Series) -> VisitBasis:
     """Return how the visits that have values enter a model: as the plan declares it.
 
     A smooth course is a natural cubic spline over the square root of the weeks since the patient's own baseline, with
     three knots after it: a course changes fastest at first. With three visits or fewer it is the factor.
     """
     known = used(series)
-    later = [place for place in range(known.shape[1]) if place != found.baseline and known[:, place].any()]
-    labels = tuple(found.facts.labels[place] for place in later)
-    if found.plan.visits_over_time is VisitsOverTime.FACTOR or len(later) <= _KNOTS:
+    later = [column for column in range(known.shape[1]) if column != measured.baseline and known[:, column].any()]
+    labels = tuple(measured.facts.labels[column] for column in later)
+    if measured.plan.visits_over_time is VisitsOverTime.FACTOR or len(later) <= _KNOTS:
         basis = np.broadcast_to(np.eye(known.shape[1])[:, later], (*known.shape, len(later)))
         return VisitBasis(basis, np.eye(len(later)), labels, smooth=False)
-    planned = np.array([visit.planned_day for visit in found.facts.visits], dtype=np.float64)
-    start = np.where(np.isfinite(series.day[:, found.baseline]), series.day[:, found.baseline], planned[found.baseline])
+    planned = np.array([visit.planned_day for visit in measured.facts.visits], dtype=np.float64)
+    start = np.where(
+        np.isfinite(series.day[:, measured.baseline]), series.day[:, measured.baseline], planned[measured.baseline]
+    )
     weeks = np.maximum(np.where(np.isfinite(series.day), series.day, planned) - start[:, None], 0.0) / 7
-    at = (planned - planned[found.baseline]) / 7
+    planned_weeks = (planned - planned[measured.baseline]) / 7
     places = np.round(np.arange(1, _KNOTS + 1) * len(later) / _KNOTS).astype(int) - 1
-    knots = np.sqrt(np.concatenate([[0.0], at[[later[place] for place in places]]]))
+    knots = np.sqrt(np.concatenate([[0.0], planned_weeks[[later[column] for column in places]]]))
     basis = spline_basis(np.sqrt(weeks), knots)
-    basis[:, found.baseline] = 0.0
-    return VisitBasis(basis, spline_basis(np.sqrt(at[later]), knots), labels, smooth=True)
+    basis[:, measured.baseline] = 0.0
+    return VisitBasis(basis, spline_basis(np.sqrt(planned_weeks[later]), knots), labels, smooth=True)
 
 
-def design_of(found: Measured, series: Series, *, with_dose: bool) -> Design | None:
+def design_of(measured: Measured, series: Series, *, with_dose: bool) -> Design | None:
     """Return what a model of a series is fitted to; None with fewer than two patients that have two values."""
     patient, visit = np.nonzero(used(series))
     if np.unique(patient).size < 2:
         return None
-    visits = visit_basis(found, series)
+    visits = visit_basis(measured, series)
     columns = [np.ones((patient.size, 1)), visits.basis[patient, visit]]
     contrasts = np.column_stack([np.zeros(len(visits.labels)), visits.contrasts])
     terms = visits.labels
     if with_dose:
-        doses = np.array([found.facts.doses[group] for group in found.facts.group_of.values()])
+        doses = np.array([measured.facts.doses[group] for group in measured.facts.group_of.values()])
         doublings = np.log2(doses / doses.min())[patient]
         if np.unique(doublings).size < 2:
             return None
         # Around its mean, so that the visits' terms stay those of a patient at the middle of the doses.
-        columns.append(((doublings - doublings.mean()) * (visit != found.baseline))[:, None])
+        columns.append(((doublings - doublings.mean()) * (visit != measured.baseline))[:, None])
         contrasts = np.block(
             [[contrasts, np.zeros((len(terms), 1))], [np.zeros((1, contrasts.shape[1])), np.ones((1, 1))]]
         )

@@ -31,63 +31,65 @@ class _Column:
 
     series: Series
     measure: str
-    at: str
+    visit_or_window: str
     numbers: Floats
     role: str
 
 
-def estimates(found: Measured, courses: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def estimates(measured: Measured, courses: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return estimates, intervals and tests of every endpoint (the ESTIMATES contract).
 
     courses: the COURSES contract; its rates and mean heights are summarised too, for the endpoints of the plan. Where
     the sign-flip test of so few patients cannot reach alpha, its floor stands in place of every p.
     """
-    columns = [*_changes(found), *_of_courses(found, courses)]
+    columns = [*_changes(measured), *_of_courses(measured, courses)]
     rows: list[dict[str, Any]] = []
-    for group in found.facts.groups:
-        here = members(found, group)
-        borrowed = _moderated(columns, here, found.plan.alpha)
-        rows += [_row(found, column, group, here, rng=rng) | borrowed[number] for number, column in enumerate(columns)]
+    for group in measured.facts.groups:
+        indices = members(measured, group)
+        borrowed = _moderated(columns, indices, measured.plan.alpha)
+        rows += [
+            _row(measured, column, group, indices, rng=rng) | borrowed[number] for number, column in enumerate(columns)
+        ]
     for row in rows:
         if row["note"].startswith("no p"):
             row |= {"p_sign_flip": np.nan, "p_t": np.nan, "p_moderated": np.nan}
-    return contracted(rows, ESTIMATES, found.plan.digest)
+    return contracted(rows, ESTIMATES, measured.plan.digest)
 
 
-def _changes(found: Measured) -> Iterator[_Column]:
-    for series in found.series:
-        change = series.change(found.baseline)
-        for place, visit in enumerate(found.facts.labels):
-            if place != found.baseline:
-                role = found.plan.role_of(series.endpoint.name, visit)
-                yield _Column(series, "change", visit, change[:, place], role)
+def _changes(measured: Measured) -> Iterator[_Column]:
+    for series in measured.series:
+        change = series.change(measured.baseline)
+        for index, visit in enumerate(measured.facts.labels):
+            if index != measured.baseline:
+                role = measured.plan.role_of(series.endpoint.name, visit)
+                yield _Column(series, "change", visit, change[:, index], role)
 
 
-def _of_courses(found: Measured, courses: pd.DataFrame) -> Iterator[_Column]:
-    place = {name: number for number, name in enumerate(found.facts.group_of)}
+def _of_courses(measured: Measured, courses: pd.DataFrame) -> Iterator[_Column]:
+    index = {name: number for number, name in enumerate(measured.facts.group_of)}
     for (endpoint, window), rows in courses.groupby(["endpoint", "window"], sort=False):
-        series = found.of(str(endpoint))
+        series = measured.of(str(endpoint))
         if series is None:
             continue
         for measure in _COURSE_MEASURES:
-            values = np.full(len(place), np.nan)
-            values[[place[str(s)] for s in rows["subject"]]] = rows[measure].to_numpy(dtype=float, na_value=np.nan)
+            values = np.full(len(index), np.nan)
+            values[[index[str(s)] for s in rows["subject"]]] = rows[measure].to_numpy(dtype=float, na_value=np.nan)
             yield _Column(series, measure, str(window), values, "planned")
 
 
 def _row(
-    found: Measured, column: _Column, group: str, here: NDArray[np.intp], *, rng: np.random.Generator
+    measured: Measured, column: _Column, group: str, indices: NDArray[np.intp], *, rng: np.random.Generator
 ) -> dict[str, Any]:
-    alpha = found.plan.alpha
-    values = column.numbers[here]
+    alpha = measured.plan.alpha
+    values = column.numbers[indices]
     known = np.isfinite(values)
     x = values[known]
-    subjects = [name for name, there in zip(found.facts.groups[group], known, strict=True) if there]
+    subjects = [name for name, there in zip(measured.facts.groups[group], known, strict=True) if there]
     row = {
         **about(column.series, column.role),
         "dose_group": group,
         "measure": column.measure,
-        "at": column.at,
+        "at": column.visit_or_window,
         "n": int(x.size),
         "subjects": as_json(subjects, x),
         "p_floor": sign_flip_floor(x.size),
@@ -117,39 +119,39 @@ def _row(
 def _lenders(columns: list[_Column]) -> list[int]:
     """Return the places of the columns that hold a population as percent of its parent: each population once."""
     return [
-        place
-        for place, column in enumerate(columns)
+        index
+        for index, column in enumerate(columns)
         if column.series.endpoint.scale is Scale.LOG_ODDS and column.series.is_parent
     ]
 
 
-def _moderated(columns: list[_Column], here: NDArray[np.intp], alpha: float) -> list[dict[str, Any]]:
+def _moderated(columns: list[_Column], indices: NDArray[np.intp], alpha: float) -> list[dict[str, Any]]:
     """Return each column's moderated interval and p; variances lend within a measure, visit and scale."""
     out: list[dict[str, Any]] = [{} for _ in columns]
     sets: dict[tuple[str, str, str, bool], list[int]] = {}
-    for place, column in enumerate(columns):
-        key = (column.measure, column.at, column.series.endpoint.scale.value, column.series.declared)
-        sets.setdefault(key, []).append(place)
+    for index, column in enumerate(columns):
+        key = (column.measure, column.visit_or_window, column.series.endpoint.scale.value, column.series.declared)
+        sets.setdefault(key, []).append(index)
     for places in sets.values():
-        matrix = np.column_stack([columns[place].numbers[here] for place in places])
-        lenders = _lenders([columns[place] for place in places])
+        matrix = np.column_stack([columns[index].numbers[indices] for index in places])
+        lenders = _lenders([columns[index] for index in places])
         # The plan's endpoints lend to each other; of the rest, which overlap, each population counts once.
         own = columns[places[0]].series.declared or len(lenders) < 3
         prior = None if own else moderated_t(matrix[:, lenders]).prior
         test = moderated_t(matrix, prior)
-        for number, place in enumerate(places):
-            out[place] = _moderated_row(test, number, alpha)
+        for number, index in enumerate(places):
+            out[index] = _moderated_row(test, number, alpha)
     return out
 
 
-def _moderated_row(test: Moderated, place: int, alpha: float) -> dict[str, Any]:
+def _moderated_row(test: Moderated, index: int, alpha: float) -> dict[str, Any]:
     from scipy.special import stdtrit
 
-    mean, error, freedom = (float(v[place]) for v in (test.mean, test.standard_error, test.freedom))
+    mean, error, freedom = (float(v[index]) for v in (test.mean, test.standard_error, test.freedom))
     half = float(stdtrit(freedom, 1 - alpha / 2)) * error if np.isfinite(freedom) else float("nan")
     return {
         "moderated_low": mean - half,
         "moderated_high": mean + half,
         "moderated_freedom": freedom,
-        "p_moderated": float(test.p[place]),
+        "p_moderated": float(test.p[index]),
     }

@@ -47,7 +47,7 @@ class Facts:
     def groups(self) -> dict[str, tuple[str, ...]]:
         """The subjects of each dose group, from the lowest dose up, and of ``all``."""
         members = {name: tuple(s for s, group in self.group_of.items() if group == name) for name in self.doses}
-        return {**{name: who for name, who in members.items() if who}, ALL: tuple(self.group_of)}
+        return {**{name: subjects for name, subjects in members.items() if subjects}, ALL: tuple(self.group_of)}
 
     @property
     def order(self) -> dict[str, int]:
@@ -87,9 +87,9 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
         has_baseline = any(visit.baseline for visit in visits)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        what = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
-        raise ImmunomonError(what) from None
+        message = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
+        raise ImmunomonError(message) from None
     if not has_baseline:
         raise ImmunomonError("run.json: no visit is the baseline; mark one in study.yaml and make the run again")
     ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day))
-    return Facts(ordered, dict(sorted(doses.items(), key=lambda one: one[1])), group_of, tuple(cohorts), reported)
+    return Facts(ordered, dict(sorted(doses.items(), key=lambda item: item[1])), group_of, tuple(cohorts), reported)

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Test = tuple[str, str, Floats]  # endpoint, visit, changes (subjects,)
 
 
-def families(found: Measured, rng: np.random.Generator) -> pd.DataFrame:
+def families(measured: Measured, rng: np.random.Generator) -> pd.DataFrame:
     """Return adjusted p-values in each family, all dose groups together (the FAMILIES contract).
 
     In declared families Benjamini-Hochberg and max-T, which flips a patient's changes together; what no family of the
@@ -32,54 +32,54 @@ def families(found: Measured, rng: np.random.Generator) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     declared: set[tuple[str, str]] = set()
-    for family in found.plan.all_families:
-        tests = list(_tests(found, [(name, visit) for name in family.endpoints for visit in family.visits]))
+    for family in measured.plan.all_families:
+        tests = list(_tests(measured, [(name, visit) for name in family.endpoints for visit in family.visits]))
         declared |= {(name, visit) for name, visit, _ in tests}
-        rows += _rows(found, family.name, tests, declared=True, rng=rng)
-    kept = [one.endpoint for one in found.series if not _is_technical(found, one.endpoint)]
-    others = [(endpoint.name, visit) for endpoint in kept for visit in found.facts.later]
-    rest = list(_tests(found, [place for place in others if place not in declared]))
+        rows += _rows(measured, family.name, tests, declared=True, rng=rng)
+    kept = [series.endpoint for series in measured.series if not _is_technical(measured, series.endpoint)]
+    remaining = [(endpoint.name, visit) for endpoint in kept for visit in measured.facts.later]
+    rest = list(_tests(measured, [test for test in remaining if test not in declared]))
     repeats = _repeats(kept)
-    for row in _rows(found, "exploratory", rest, declared=False, rng=rng):
+    for row in _rows(measured, "exploratory", rest, declared=False, rng=rng):
         notes = (row["note"], repeats.get(row["endpoint"]))
         rows.append({**row, "note": "; ".join(note for note in notes if note) or None})
-    return contracted(rows, FAMILIES, found.plan.digest)
+    return contracted(rows, FAMILIES, measured.plan.digest)
 
 
-def _is_technical(found: Measured, endpoint: Endpoint) -> bool:
-    return found.facts.is_technical(endpoint.panel, endpoint.population)
+def _is_technical(measured: Measured, endpoint: Endpoint) -> bool:
+    return measured.facts.is_technical(endpoint.panel, endpoint.population)
 
 
 def _repeats(endpoints: Iterable[Endpoint]) -> dict[str, str]:
     """Return a note for each endpoint that other panels measure, too: the same population of the same denominator."""
     alike: dict[tuple[str, ...], list[Endpoint]] = {}
     for endpoint in endpoints:
-        what = (endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker, endpoint.scale.value)
-        alike.setdefault(what, []).append(endpoint)
+        quantity = (endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker, endpoint.scale.value)
+        alike.setdefault(quantity, []).append(endpoint)
     notes: dict[str, str] = {}
     for group in alike.values():
         for endpoint in group:
-            others = sorted({other.panel for other in group} - {endpoint.panel})
-            if others:
-                notes[endpoint.name] = f"{REPEATED} {', '.join(others)}: not an independent test"
+            panels = sorted({same.panel for same in group} - {endpoint.panel})
+            if panels:
+                notes[endpoint.name] = f"{REPEATED} {', '.join(panels)}: not an independent test"
     return notes
 
 
-def _tests(found: Measured, places: list[tuple[str, str]]) -> Iterator[Test]:
-    by_name = {one.endpoint.name: one for one in found.series}
+def _tests(measured: Measured, places: list[tuple[str, str]]) -> Iterator[Test]:
+    by_name = {series.endpoint.name: series for series in measured.series}
     for name, visit in places:
-        if name in by_name and visit in found.facts.later:
-            yield name, visit, by_name[name].change(found.baseline)[:, found.facts.labels.index(visit)]
+        if name in by_name and visit in measured.facts.later:
+            yield name, visit, by_name[name].change(measured.baseline)[:, measured.facts.labels.index(visit)]
 
 
 def _rows(
-    found: Measured, family: str, tests: list[Test], *, declared: bool, rng: np.random.Generator
+    measured: Measured, family: str, tests: list[Test], *, declared: bool, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     if not tests:
         return
     known = [changes[np.isfinite(changes)] for _, _, changes in tests]
     results = [sign_flip(x, rng) for x in known]
-    possible = np.array([test.floor <= found.plan.alpha for test in results])
+    possible = np.array([test.floor <= measured.plan.alpha for test in results])
     p = np.where(possible, [test.p for test in results], np.nan)
     adjusted = benjamini_hochberg(p)
     together = np.full(len(tests), np.nan)
@@ -100,5 +100,5 @@ def _rows(
             "p_sign_flip": p[number],
             "p_bh": adjusted[number],
             "p_max_t": together[number],
-            "note": no_p(sign_flip_floor(x.size), found.plan.alpha),
+            "note": no_p(sign_flip_floor(x.size), measured.plan.alpha),
         }

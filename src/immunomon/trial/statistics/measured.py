@@ -62,7 +62,7 @@ class Measured:
     @property
     def planned(self) -> tuple[Series, ...]:
         """The endpoints that the plan names."""
-        return tuple(one for one in self.series if one.declared)
+        return tuple(series for series in self.series if series.declared)
 
     @property
     def baseline(self) -> int:
@@ -71,7 +71,7 @@ class Measured:
 
     def of(self, endpoint: str) -> Series | None:
         """Return an endpoint's series by name, or None if the run does not have it."""
-        return next((one for one in self.series if one.endpoint.name == endpoint), None)
+        return next((series for series in self.series if series.endpoint.name == endpoint), None)
 
 
 def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan) -> Measured:
@@ -85,30 +85,30 @@ def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan
     changes["denominator"] = changes["denominator"].fillna("")
     rows = pd.concat([_with_gate_error(changes, tables.get("frequencies")), *_intensities(tables, plan, changes)])
     key = ["panel", "quantity", "population", "denominator", "marker"]
-    found = {tuple(str(part) for part in name): group for name, group in rows.groupby(key, sort=False)}
+    by_key = {tuple(str(part) for part in name): group for name, group in rows.groupby(key, sort=False)}
     series: list[Series] = []
     absent: list[Endpoint] = []
     for endpoint in plan.endpoints:
-        place = (endpoint.panel, endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker)
-        if place in found:
-            series.append(_series(endpoint, found[place], facts, plan))
+        endpoint_key = (endpoint.panel, endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker)
+        if endpoint_key in by_key:
+            series.append(_series(endpoint, by_key[endpoint_key], facts, plan))
         else:
             absent.append(endpoint)
     for composition in plan.compositions:
-        parts, lacking = _composition(composition, found, facts, plan)
+        parts, lacking = _composition(composition, by_key, facts, plan)
         series += parts
         absent += lacking
     named = {(e.panel, e.quantity, e.population, e.denominator, e.marker) for e in plan.endpoints}
     series += [
-        replace(_series(_exploratory(place), group, facts, plan), declared=False)
-        for place, group in found.items()
-        if place not in named
+        replace(_series(_exploratory(endpoint_key), group, facts, plan), declared=False)
+        for endpoint_key, group in by_key.items()
+        if endpoint_key not in named
     ]
     return Measured(facts, plan, tuple(series), tuple(absent))
 
 
-def _exploratory(place: tuple[str, ...]) -> Endpoint:
-    panel, quantity, population, denominator, marker = place
+def _exploratory(endpoint_key: tuple[str, ...]) -> Endpoint:
+    panel, quantity, population, denominator, marker = endpoint_key
     name = f"{panel}:{population}" + (f"/{denominator}" if denominator else f" {quantity}")
     scale = Scale.LOG_ODDS if quantity == "percent" else Scale.LOG
     return Endpoint(name, panel, population, denominator, quantity, marker, scale)
@@ -160,10 +160,10 @@ def _intensities(
 def _grid(rows: pd.DataFrame, column: str, facts: Facts) -> Floats:
     """Return a column as (subjects, visits); what is not there is not-a-number."""
     out = np.full((len(facts.group_of), len(facts.labels)), np.nan)
-    subjects = {name: place for place, name in enumerate(facts.group_of)}
-    visits = {name: place for place, name in enumerate(facts.labels)}
-    at = [subjects[name] for name in rows["subject"]], [visits[name] for name in rows["visit"]]
-    out[at] = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    subjects = {name: index for index, name in enumerate(facts.group_of)}
+    visits = {name: index for index, name in enumerate(facts.labels)}
+    cells = [subjects[name] for name in rows["subject"]], [visits[name] for name in rows["visit"]]
+    out[cells] = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
     return out
 
 
@@ -178,8 +178,8 @@ def _usable(rows: pd.DataFrame, facts: Facts, statuses: tuple[str, ...]) -> NDAr
 
 
 def _reasons(rows: pd.DataFrame, facts: Facts, usable: NDArray[np.bool_]) -> NDArray[np.object_]:
-    said = {(str(s), str(v)): str(r) for s, v, r in zip(rows["subject"], rows["visit"], rows["reason"], strict=True)}
-    words = [[said.get((s, v), f"no sample of {s} at {v}") for v in facts.labels] for s in facts.group_of]
+    reasons = {(str(s), str(v)): str(r) for s, v, r in zip(rows["subject"], rows["visit"], rows["reason"], strict=True)}
+    words = [[reasons.get((s, v), f"no sample of {s} at {v}") for v in facts.labels] for s in facts.group_of]
     out = np.array(words, dtype=object).reshape(usable.shape)
     out[usable] = ""
     return out
@@ -219,26 +219,26 @@ def _scaled(endpoint: Endpoint, rows: pd.DataFrame, facts: Facts, plan: Analysis
 
 
 def _composition(
-    composition: Composition, found: Mapping[tuple[str, ...], pd.DataFrame], facts: Facts, plan: AnalysisPlan
+    composition: Composition, by_key: Mapping[tuple[str, ...], pd.DataFrame], facts: Facts, plan: AnalysisPlan
 ) -> tuple[list[Series], list[Endpoint]]:
     """Return the parts' series on the centred log-ratio scale; a visit counts if all parts may be used there."""
     places = [(composition.panel, "percent", part, composition.parent, "") for part in composition.parts]
     # Parts of a whole share one parent: children of another population are no parts of this one.
-    if any(place not in found or not found[place]["is_parent"].any() for place in places):
+    if any(part_key not in by_key or not by_key[part_key]["is_parent"].any() for part_key in places):
         return [], list(composition.endpoints)
-    tables = [found[place] for place in places]
+    tables = [by_key[part_key] for part_key in places]
     counts = [_figures(rows, "percent", facts) for rows in tables]
     series = []
     for number, endpoint in enumerate(composition.endpoints):
-        order = [number, *(other for other in range(len(places)) if other != number)]
-        figures = replace(counts[number], parts=np.column_stack([counts[one].count for one in order]))
+        order = [number, *(rest for rest in range(len(places)) if rest != number)]
+        figures = replace(counts[number], parts=np.column_stack([counts[part].count for part in order]))
         series.append(_scaled(endpoint, tables[number], facts, plan, figures=figures))
-    whole = np.all([np.isfinite(one.scaled) for one in series], axis=0)
+    whole = np.all([np.isfinite(part.scaled) for part in series], axis=0)
     return [
         replace(
-            one,
-            scaled=np.where(whole, one.scaled, np.nan),
-            reason=np.where(~whole & (one.reason == ""), "another part of the composition has no value", one.reason),
+            part,
+            scaled=np.where(whole, part.scaled, np.nan),
+            reason=np.where(~whole & (part.reason == ""), "another part of the composition has no value", part.reason),
         )
-        for one in series
+        for part in series
     ], []

@@ -15,43 +15,45 @@ from immunomon.trial.statistics.rows import about, contracted, members
 __all__ = ["missing"]
 
 
-def missing(found: Measured) -> pd.DataFrame:
+def missing(measured: Measured) -> pd.DataFrame:
     """Return what the missing could change, for the plan's endpoints at each visit (the MISSING contract).
 
     Nothing is imputed anywhere else: a missing visit stays missing. Here the mean of all patients is worked out as if
     the missing had not changed, had changed like the lowest or the highest observed, and what they would need to have
     changed for the mean to be 0. Values below the limits of what is reported are used in the last two columns.
     """
-    rows = [row for series in found.planned for visit in found.facts.later for row in _rows(found, series, visit)]
-    return contracted(rows, MISSING, found.plan.digest)
+    rows = [
+        row for series in measured.planned for visit in measured.facts.later for row in _rows(measured, series, visit)
+    ]
+    return contracted(rows, MISSING, measured.plan.digest)
 
 
-def _rows(found: Measured, series: Series, visit: str) -> Iterator[dict[str, Any]]:
-    place = found.facts.labels.index(visit)
-    change = series.change(found.baseline)[:, place]
-    counted = series.with_counts[:, place] - series.with_counts[:, found.baseline]
-    for group, names in found.facts.groups.items():
-        here = members(found, group)
-        x = change[here]
+def _rows(measured: Measured, series: Series, visit: str) -> Iterator[dict[str, Any]]:
+    index = measured.facts.labels.index(visit)
+    change = series.change(measured.baseline)[:, index]
+    counted = series.with_counts[:, index] - series.with_counts[:, measured.baseline]
+    for group, names in measured.facts.groups.items():
+        indices = members(measured, group)
+        x = change[indices]
         known = np.isfinite(x)
-        row: dict[str, Any] = about(series, found.plan.role_of(series.endpoint.name, visit)) | {
+        row: dict[str, Any] = about(series, measured.plan.role_of(series.endpoint.name, visit)) | {
             "visit": visit,
             "dose_group": group,
             "patients": len(names),
             "n": int(known.sum()),
             "missing": "; ".join(
-                _why(found, series, i, place) for i, there in zip(here, known, strict=True) if not there
+                _why(measured, series, i, index) for i, there in zip(indices, known, strict=True) if not there
             ),
         }
-        with_counts = counted[here][np.isfinite(counted[here])]
+        with_counts = counted[indices][np.isfinite(counted[indices])]
         row |= {"n_with_counts": int(with_counts.size), "mean_with_counts": _mean(with_counts)}
         yield row | _extremes(x[known], int((~known).sum()))
 
 
-def _why(found: Measured, series: Series, i: int, place: int) -> str:
-    name = tuple(found.facts.group_of)[i]
-    own, base = str(series.reason[i, place]), str(series.reason[i, found.baseline])
-    return f"{name}: {own or found.facts.baseline + ': ' + base}"
+def _why(measured: Measured, series: Series, i: int, index: int) -> str:
+    name = tuple(measured.facts.group_of)[i]
+    own, base = str(series.reason[i, index]), str(series.reason[i, measured.baseline])
+    return f"{name}: {own or measured.facts.baseline + ': ' + base}"
 
 
 def _mean(x: np.ndarray) -> float:

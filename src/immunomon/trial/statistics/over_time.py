@@ -34,7 +34,7 @@ _SMOOTH = "visits as points on a smooth course (natural cubic spline, 3 degrees 
 Fit = Callable[[Design], tuple[Floats, Floats, float, bool]]
 
 
-def over_time(found: Measured) -> pd.DataFrame:
+def over_time(measured: Measured) -> pd.DataFrame:
     """Return models of the plan's endpoints over all visits (the OVER_TIME contract).
 
     Terms: each visit against baseline, itself or as a point on a smooth course, as the plan declares; and in a second
@@ -42,30 +42,30 @@ def over_time(found: Measured) -> pd.DataFrame:
     line over the logarithm of the dose, which is monotone by its form. MixedLM (REML) on the scale, and for percents a
     beta-binomial model. A fit that did not converge has no numbers.
     """
-    rows = [row for series in found.planned for row in _rows(found, series)]
-    return contracted(rows, OVER_TIME, found.plan.digest)
+    rows = [row for series in measured.planned for row in _rows(measured, series)]
+    return contracted(rows, OVER_TIME, measured.plan.digest)
 
 
-def _rows(found: Measured, series: Series) -> Iterator[dict[str, Any]]:
+def _rows(measured: Measured, series: Series) -> Iterator[dict[str, Any]]:
     models: list[tuple[str, Fit, str]] = [("MixedLM", _mixed, _FEW_FREEDOM)]
     if series.endpoint.scale is Scale.LOG_ODDS:
         models.append(("beta-binomial (maximum likelihood)", _beta_binomial, _FEW_LIKELIHOOD))
-    plain, dosed = (design_of(found, series, with_dose=with_dose) for with_dose in (False, True))
+    plain, dosed = (design_of(measured, series, with_dose=with_dose) for with_dose in (False, True))
     for name, fit, note in models:
-        for design, wanted in ((plain, None), (dosed, DOSE)):
+        for design, only_term in ((plain, None), (dosed, DOSE)):
             if design is not None:
-                yield from _fitted(found, series, design, (name, fit, note), wanted)
+                yield from _fitted(measured, series, design, (name, fit, note), only_term)
 
 
 def _fitted(
-    found: Measured, series: Series, design: Design, model: tuple[str, Fit, str], wanted: str | None
+    measured: Measured, series: Series, design: Design, model: tuple[str, Fit, str], only_term: str | None
 ) -> Iterator[dict[str, Any]]:
     from scipy.special import stdtr, stdtrit
 
     name, fit, note = model
     coefficients, covariance, freedom, good = fit(design)
     for contrast, term in zip(design.contrasts, design.terms, strict=True):
-        if wanted is not None and term != wanted:
+        if only_term is not None and term != only_term:
             continue
         row = term_row(series, design.patient, model=name, term=term) | {"converged": good}
         floor = sign_flip_floor(int(row["patients"]))
@@ -73,15 +73,15 @@ def _fitted(
             yield row | {"note": "the fit did not converge: no numbers"}
             continue
         estimate, error = float(contrast @ coefficients), float(contrast @ covariance @ contrast) ** 0.5
-        half = float(stdtrit(freedom, 1 - found.plan.alpha / 2)) * error
+        half = float(stdtrit(freedom, 1 - measured.plan.alpha / 2)) * error
         t = abs(estimate / error) if error > 0 else float("nan")
-        reasons = (no_p(floor, found.plan.alpha), note, _SMOOTH if design.smooth else "")
+        reasons = (no_p(floor, measured.plan.alpha), note, _SMOOTH if design.smooth else "")
         yield row | {
             "estimate": estimate,
             "se": error,
             "low": estimate - half,
             "high": estimate + half,
-            "p": float("nan") if floor > found.plan.alpha else float(2 * stdtr(freedom, -t)),
+            "p": float("nan") if floor > measured.plan.alpha else float(2 * stdtr(freedom, -t)),
             "note": "; ".join(reason for reason in reasons if reason),
         }
 

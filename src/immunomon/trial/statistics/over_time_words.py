@@ -12,20 +12,20 @@ from immunomon.trial.statistics.measured import Measured
 __all__ = ["over_time_words"]
 
 
-def over_time_words(found: Measured, table: pd.DataFrame) -> Iterator[str]:
+def over_time_words(measured: Measured, table: pd.DataFrame) -> Iterator[str]:
     """Yield for each primary endpoint what each model says of its primary visits and of dose.
 
     table: the OVER_TIME contract. A model that did not converge has its reason in place of numbers.
     """
-    for endpoint in found.plan.primary.endpoints:
+    for endpoint in measured.plan.primary.endpoints:
         rows = table[table["endpoint"] == endpoint]
         dose = rows["term"].str.startswith("dose")
-        wanted = rows[rows["term"].isin(found.plan.primary.visits) | dose]
-        for term, of_term in wanted.groupby("term", sort=False):
-            said = [_estimate(row) for _, row in of_term.iterrows()]
+        primary_rows = rows[rows["term"].isin(measured.plan.primary.visits) | dose]
+        for term, of_term in primary_rows.groupby("term", sort=False):
+            estimates = [_estimate(row) for _, row in of_term.iterrows()]
             first = of_term.iloc[0]
             size = f"{first['values']} values of {first['patients']} patients"
-            yield f"{endpoint}, {str(term).replace('_', ' ')} ({size}): {'; '.join(said)}."
+            yield f"{endpoint}, {str(term).replace('_', ' ')} ({size}): {'; '.join(estimates)}."
 
 
 def _estimate(row: pd.Series[Any]) -> str:

@@ -21,32 +21,32 @@ __all__ = ["error_parts", "patient_changes", "reference_of"]
 Floats = NDArray[np.float64]
 
 
-def patient_changes(found: Measured) -> pd.DataFrame:
+def patient_changes(measured: Measured) -> pd.DataFrame:
     """Return every patient's change at every visit after baseline (the PATIENT_CHANGES contract).
 
     The interval covers counting error, the assay's variation as declared, and the gates' error where the run has it:
     what it covers stands in its row. It says how well this patient's change is known, nothing about other patients.
     """
-    rows = [row for series in found.series for row in _rows(found, series)]
-    return contracted(rows, PATIENT_CHANGES, found.plan.digest)
+    rows = [row for series in measured.series for row in _rows(measured, series)]
+    return contracted(rows, PATIENT_CHANGES, measured.plan.digest)
 
 
-def reference_of(found: Measured, population: str) -> tuple[float, float]:
+def reference_of(measured: Measured, population: str) -> tuple[float, float]:
     """Return the folds beyond which a value of a population has changed more than assay and person vary."""
-    figures = found.plan.assay.of(population)
-    confidence = 1 - found.plan.alpha
+    figures = measured.plan.assay.of(population)
+    confidence = 1 - measured.plan.alpha
     low, high = reference_change(figures.assay_cv_percent / 100, figures.person_cv_percent / 100, confidence)
     return float(low), float(high)
 
 
-def error_parts(found: Measured, series: Series) -> dict[str, Floats]:
+def error_parts(measured: Measured, series: Series) -> dict[str, Floats]:
     """Return the standard errors of the change on the scale, (subjects, visits): counting, gate and assay."""
     of_value = {
         "counting": series.variance,
         "gate": _gate(series) ** 2,
-        "assay": _assay(found, series) ** 2,
+        "assay": _assay(measured, series) ** 2,
     }
-    base = found.baseline
+    base = measured.baseline
     return {name: np.sqrt(variance + variance[:, [base]]) for name, variance in of_value.items()}
 
 
@@ -58,8 +58,8 @@ def _gate(series: Series) -> Floats:
     return series.gate_se
 
 
-def _assay(found: Measured, series: Series) -> Floats:
-    cv = found.plan.assay.of(series.endpoint.population).assay_cv_percent / 100
+def _assay(measured: Measured, series: Series) -> Floats:
+    cv = measured.plan.assay.of(series.endpoint.population).assay_cv_percent / 100
     sd = np.where(np.isfinite(series.scaled), np.sqrt(np.log1p(cv**2)), np.nan)
     if series.endpoint.scale is Scale.LOG_ODDS:  # a relative error of p is 1 / (1 - p) times as large in log-odds
         odds = np.exp(series.scaled)
@@ -67,26 +67,26 @@ def _assay(found: Measured, series: Series) -> Floats:
     return np.asarray(sd, dtype=np.float64)
 
 
-def _rows(found: Measured, series: Series) -> Iterator[dict[str, Any]]:
-    change = series.change(found.baseline)
-    parts = error_parts(found, series)
-    z = NormalDist().inv_cdf(1 - found.plan.alpha / 2)
-    low_fold, high_fold = reference_of(found, series.endpoint.population)
-    for i, (subject, group) in enumerate(found.facts.group_of.items()):
-        for j, visit in enumerate(found.facts.labels):
-            if j == found.baseline:
+def _rows(measured: Measured, series: Series) -> Iterator[dict[str, Any]]:
+    change = series.change(measured.baseline)
+    parts = error_parts(measured, series)
+    z = NormalDist().inv_cdf(1 - measured.plan.alpha / 2)
+    low_fold, high_fold = reference_of(measured, series.endpoint.population)
+    for i, (subject, group) in enumerate(measured.facts.group_of.items()):
+        for j, visit in enumerate(measured.facts.labels):
+            if j == measured.baseline:
                 continue
             errors = {name: float(values[i, j]) for name, values in parts.items()}
             known = {name: se for name, se in errors.items() if np.isfinite(se)}
             half = z * sum(se**2 for se in known.values()) ** 0.5 if known else float("nan")
-            fold = _fold(series, i, j, found.baseline)
+            fold = _fold(series, i, j, measured.baseline)
             yield {
-                **about(series, found.plan.role_of(series.endpoint.name, visit)),
+                **about(series, measured.plan.role_of(series.endpoint.name, visit)),
                 "subject": subject,
                 "dose_group": group,
                 "visit": visit,
                 "day": round(float(series.day[i, j])),
-                "baseline": series.value[i, found.baseline],
+                "baseline": series.value[i, measured.baseline],
                 "value": series.value[i, j],
                 "fold": fold,
                 "change": change[i, j],
@@ -97,7 +97,7 @@ def _rows(found: Measured, series: Series) -> Iterator[dict[str, Any]]:
                 "reference_low": low_fold,
                 "reference_high": high_fold,
                 "beyond_reference": _beyond(fold, low_fold, high_fold),
-                "reason": _reason(series, i, j, found),
+                "reason": _reason(series, i, j, measured),
             }
 
 
@@ -112,6 +112,6 @@ def _beyond(fold: float, low: float, high: float) -> str:
     return "above" if fold > high else "below" if fold < low else "within"
 
 
-def _reason(series: Series, i: int, j: int, found: Measured) -> str:
-    own, base = str(series.reason[i, j]), str(series.reason[i, found.baseline])
-    return own or (f"at {found.facts.baseline}: {base}" if base else "")
+def _reason(series: Series, i: int, j: int, measured: Measured) -> str:
+    own, base = str(series.reason[i, j]), str(series.reason[i, measured.baseline])
+    return own or (f"at {measured.facts.baseline}: {base}" if base else "")

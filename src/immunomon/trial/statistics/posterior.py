@@ -56,27 +56,29 @@ class Posterior:
     divergences: int
 
 
-def layout_of(found: Measured, series: Series) -> Layout | None:
+def layout_of(measured: Measured, series: Series) -> Layout | None:
     """Return the numbers of a series; None with fewer than two patients that have two values."""
     known = used(series)
-    here = known.any(axis=1)
-    if int(here.sum()) < 2:
+    has_values = known.any(axis=1)
+    if int(has_values.sum()) < 2:
         return None
-    visits = visit_basis(found, series)
-    groups = list(found.facts.group_of.values())
-    places = np.array([found.facts.order[group] for group in groups])
-    doses = np.unique(places[here])
+    visits = visit_basis(measured, series)
+    groups = list(measured.facts.group_of.values())
+    places = np.array([measured.facts.order[group] for group in groups])
+    doses = np.unique(places[has_values])
     count, total = (np.where(known, grid, 0.0).astype(np.int64) for grid in (series.count, series.total))
-    names = ["/".join(dict.fromkeys(g for g in found.facts.doses if found.facts.order[g] == dose)) for dose in doses]
+    names = [
+        "/".join(dict.fromkeys(g for g in measured.facts.doses if measured.facts.order[g] == dose)) for dose in doses
+    ]
     return Layout(
         count,
         total,
         np.ascontiguousarray(visits.basis),
         visits.contrasts,
-        level=np.where(here, np.searchsorted(doses, places), 0).clip(max=doses.size - 1).astype(np.int64),
+        level=np.where(has_values, np.searchsorted(doses, places), 0).clip(max=doses.size - 1).astype(np.int64),
         levels=int(doses.size),
-        weight=here / here.sum(),
-        after=np.array([float(place != found.baseline) for place in range(known.shape[1])]),
+        weight=has_values / has_values.sum(),
+        after=np.array([float(visit != measured.baseline) for visit in range(known.shape[1])]),
         start=float(log_odds(count, total)[known].mean()),
         terms=(*visits.labels, *(f"dose {name} against {names[0]}" for name in names[1:])),
         patient=np.nonzero(known)[0],
@@ -139,9 +141,9 @@ def sampled(compiled: Any, layout: Layout, width: float, *, settings: Mapping[st
     import nutpie
 
     trace = nutpie.sample(compiled.with_data(**_data(layout, width)), progress_bar=False, **settings)
-    found = {name: np.asarray(trace.posterior[name], dtype=np.float64) for name in _kept(layout)}
-    by_chain = np.concatenate([_visits(found, layout), _doses(found, layout)])
-    rest = np.stack([found["base"], found["patient_sd"], found["log_precision"]])
+    parameters = {name: np.asarray(trace.posterior[name], dtype=np.float64) for name in _kept(layout)}
+    by_chain = np.concatenate([_visits(parameters, layout), _doses(parameters, layout)])
+    rest = np.stack([parameters["base"], parameters["patient_sd"], parameters["log_precision"]])
     r_hat, ess = _convergence(np.concatenate([by_chain, rest]))
     draws = by_chain.reshape(len(by_chain), -1)
     return Posterior(draws, r_hat, ess, int(np.asarray(trace.sample_stats["diverging"]).sum()))
@@ -152,19 +154,19 @@ def _kept(layout: Layout) -> tuple[str, ...]:
     return ("course", "base", "patient_sd", "log_precision", *dose)
 
 
-def _visits(found: Mapping[str, Floats], layout: Layout) -> Floats:
-    return np.moveaxis(found["course"] @ layout.contrasts.T, -1, 0)
+def _visits(parameters: Mapping[str, Floats], layout: Layout) -> Floats:
+    return np.moveaxis(parameters["course"] @ layout.contrasts.T, -1, 0)
 
 
-def _doses(found: Mapping[str, Floats], layout: Layout) -> Floats:
+def _doses(parameters: Mapping[str, Floats], layout: Layout) -> Floats:
     """Return the effect of each dose against the lowest, (doses - 1, chains, draws)."""
-    chains, draws = found["base"].shape
+    chains, draws = parameters["base"].shape
     if layout.levels < 2:
         return np.empty((0, chains, draws))
-    span = found["dose_span"][None]
+    span = parameters["dose_span"][None]
     if layout.levels == 2:
         return span
-    return np.asarray(span * np.moveaxis(np.cumsum(found["dose_steps"], axis=-1), -1, 0))
+    return np.asarray(span * np.moveaxis(np.cumsum(parameters["dose_steps"], axis=-1), -1, 0))
 
 
 def _convergence(draws: Floats) -> tuple[float, float]:
@@ -174,6 +176,6 @@ def _convergence(draws: Floats) -> tuple[float, float]:
     """
     import arviz as az
 
-    r_hat = max(float(az.rhat(one)) for one in draws)
-    ess = min(float(az.ess(one, method=method)) for one in draws for method in ("bulk", "tail"))
+    r_hat = max(float(az.rhat(parameter)) for parameter in draws)
+    ess = min(float(az.ess(parameter, method=method)) for parameter in draws for method in ("bulk", "tail"))
     return (r_hat if np.isfinite(r_hat) else float("inf")), (ess if np.isfinite(ess) else 0.0)

@@ -26,39 +26,39 @@ _NONE = "this test cannot reach alpha with so few patients, whatever the change"
 
 
 def detectable(
-    found: Measured, rng: np.random.Generator, *, patients: Sequence[int] = PATIENTS, power: float = 0.8
+    measured: Measured, rng: np.random.Generator, *, patients: Sequence[int] = PATIENTS, power: float = 0.8
 ) -> pd.DataFrame:
     """Return the smallest change that numbers of patients detect, for the plan's endpoints (the POWER contract).
 
     The standard deviation is that of the changes in the run, within dose groups, so that a difference between doses is
     not taken for scatter. It comes from few patients itself: the same is worked out with its upper 80 % limit.
     """
-    visits = dict.fromkeys(visit for family in found.plan.all_families for visit in family.visits)
+    visits = dict.fromkeys(visit for family in measured.plan.all_families for visit in family.visits)
     rows: list[dict[str, Any]] = []
-    shape = {n: sign_flip_power(n, power=power, alpha=found.plan.alpha, rng=rng) for n in patients}
-    for visit in (visit for visit in visits if visit in found.facts.later):
-        spread = [(series, *_within(found, series, visit)) for series in found.planned]
-        scales = {series.endpoint.scale for series in found.planned}
+    shape = {n: sign_flip_power(n, power=power, alpha=measured.plan.alpha, rng=rng) for n in patients}
+    for visit in (visit for visit in visits if visit in measured.facts.later):
+        spread = [(series, *_within(measured, series, visit)) for series in measured.planned]
+        scales = {series.endpoint.scale for series in measured.planned}
         priors = {scale: _prior([row for row in spread if row[0].endpoint.scale is scale]) for scale in scales}
         for series, variance, freedom in spread:
-            head = _head(found, series, visit, variance, freedom)
+            head = _head(measured, series, visit, variance, freedom)
             prior = priors[series.endpoint.scale]
             rows += [
-                row for n in patients for row in _rows(head, n, prior, shape[n], power=power, alpha=found.plan.alpha)
+                row for n in patients for row in _rows(head, n, prior, shape[n], power=power, alpha=measured.plan.alpha)
             ]
-    return contracted(rows, POWER, found.plan.digest)
+    return contracted(rows, POWER, measured.plan.digest)
 
 
 def _prior(spread: Sequence[tuple[Series, float, float]]) -> PriorVariance:
     return fit_prior([variance for _, variance, _ in spread], [freedom for _, _, freedom in spread])
 
 
-def _within(found: Measured, series: Series, visit: str) -> tuple[float, float]:
+def _within(measured: Measured, series: Series, visit: str) -> tuple[float, float]:
     """Return the variance of the change within dose groups, pooled, and its degrees of freedom."""
-    change = series.change(found.baseline)[:, found.facts.labels.index(visit)]
-    group = np.array(list(found.facts.group_of.values()))
+    change = series.change(measured.baseline)[:, measured.facts.labels.index(visit)]
+    group = np.array(list(measured.facts.group_of.values()))
     squares, freedom = 0.0, 0
-    for name in found.facts.doses:
+    for name in measured.facts.doses:
         x = change[(group == name) & np.isfinite(change)]
         if x.size > 1:
             squares += float(((x - x.mean()) ** 2).sum())
@@ -66,10 +66,10 @@ def _within(found: Measured, series: Series, visit: str) -> tuple[float, float]:
     return (squares / freedom if freedom else float("nan")), float(freedom)
 
 
-def _head(found: Measured, series: Series, visit: str, variance: float, freedom: float) -> dict[str, Any]:
+def _head(measured: Measured, series: Series, visit: str, variance: float, freedom: float) -> dict[str, Any]:
     from scipy.special import chdtri
 
-    change = series.change(found.baseline)[:, found.facts.labels.index(visit)]
+    change = series.change(measured.baseline)[:, measured.facts.labels.index(visit)]
     high = np.sqrt(variance * freedom / chdtri(freedom, 0.8)) if freedom else float("nan")
     return {
         "endpoint": series.endpoint.name,

@@ -34,16 +34,16 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds
 
 def about(series: Series, role: str) -> Row:
     """Return the columns that say which endpoint a row is about."""
-    one = series.endpoint
+    endpoint = series.endpoint
     return {
-        "endpoint": one.name,
+        "endpoint": endpoint.name,
         "role": role,
-        "label": f"{series.label} {one.marker}".strip(),
-        "scale": one.scale.value,
-        "panel": one.panel,
-        "quantity": one.quantity,
-        "population": one.population,
-        "denominator": one.denominator,
+        "label": f"{series.label} {endpoint.marker}".strip(),
+        "scale": endpoint.scale.value,
+        "panel": endpoint.panel,
+        "quantity": endpoint.quantity,
+        "population": endpoint.population,
+        "denominator": endpoint.denominator,
     }
 
 
@@ -56,10 +56,10 @@ def as_json(subjects: Iterable[str], values: Iterable[float]) -> str:
     return json.dumps(dict(sorted((s, float(v)) for s, v in zip(subjects, values, strict=True))), ensure_ascii=False)
 
 
-def members(found: Measured, group: str) -> NDArray[np.intp]:
+def members(measured: Measured, group: str) -> NDArray[np.intp]:
     """Return the places of a dose group's subjects."""
-    place = {name: number for number, name in enumerate(found.facts.group_of)}
-    return np.array([place[name] for name in found.facts.groups[group]], dtype=np.intp)
+    index = {name: number for number, name in enumerate(measured.facts.group_of)}
+    return np.array([index[name] for name in measured.facts.groups[group]], dtype=np.intp)
 
 
 def no_p(floor: float, alpha: float) -> str:

@@ -22,28 +22,28 @@ _MEASURES = {"rate_per_week": "change a week", "mean_height": "mean change over 
 _UNIT = {Scale.LOG_ODDS: "odds ratio", Scale.LOG: "fold", Scale.CLR: "fold of the parts' geometric mean"}
 
 
-def summary(found: Measured, tables: Mapping[str, pd.DataFrame], *, study: str, first_sample: str | None) -> str:
+def summary(measured: Measured, tables: Mapping[str, pd.DataFrame], *, study: str, first_sample: str | None) -> str:
     """Return the page as Markdown.
 
     tables: by name, as ``analyse`` makes them; study: its name; first_sample: the date of the first sample, ISO.
     """
     parts = [
         f"# What changed: {study}",
-        _plan_words(found, first_sample),
+        _plan_words(measured, first_sample),
         "## Primary endpoints",
-        *_primary(found, tables),
+        *_primary(measured, tables),
         "## Dose, visits, and single patients",
         *_listed(_trend_words(tables["trends"])),
-        *_listed(_patient_words(found, tables["patient_changes"])),
+        *_listed(_patient_words(measured, tables["patient_changes"])),
         "## Courses, and all visits in one model",
         *_listed(_course_words(tables["estimates"])),
-        *_listed(over_time_words(found, tables["over_time"]) if "over_time" in tables else iter(())),
+        *_listed(over_time_words(measured, tables["over_time"]) if "over_time" in tables else iter(())),
         "## What is missing",
-        *_listed(_missing_words(found, tables["missing"])),
+        *_listed(_missing_words(measured, tables["missing"])),
         "## Exploratory: not in the plan",
-        _exploratory_words(found, tables["families"]),
+        _exploratory_words(measured, tables["families"]),
         "## What this cannot say",
-        *_listed(caveats(found)),
+        *_listed(caveats(measured)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -53,8 +53,8 @@ def _listed(sentences: Iterator[str]) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _plan_words(found: Measured, first_sample: str | None) -> str:
-    plan = found.plan
+def _plan_words(measured: Measured, first_sample: str | None) -> str:
+    plan = measured.plan
     if plan.source == "default":
         origin = "No plan was given: the default one of the software was used, which nobody declared for this study."
     elif plan.declared_on is None:
@@ -64,12 +64,12 @@ def _plan_words(found: Measured, first_sample: str | None) -> str:
         when = "AFTER the first sample was taken: it was not written before the data" if late else "before or on it"
         known = f" The first sample is of {first_sample}; the plan is dated {when}." if first_sample else ""
         origin = f"Plan '{plan.name}' ({plan.source}), declared on {plan.declared_on.isoformat()}.{known}"
-    absent = f" Not in this run: {', '.join(one.name for one in found.absent)}." if found.absent else ""
+    absent = f" Not in this run: {', '.join(endpoint.name for endpoint in measured.absent)}." if measured.absent else ""
     level = f"Level {plan.alpha:g}; values below the limits of what is reported: {plan.not_reportable.value}."
     return f"{origin} {level} Digest of the plan: `{plan.digest}`.{absent}"
 
 
-def _primary(found: Measured, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def _primary(measured: Measured, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     table = tables["estimates"]
     chosen = table[(table["role"] == "primary") & (table["measure"] == "change")]
     if chosen.empty:
@@ -77,18 +77,18 @@ def _primary(found: Measured, tables: Mapping[str, pd.DataFrame]) -> Iterator[st
         return
     lines = []
     for _, row in chosen[chosen["dose_group"] == ALL].iterrows():
-        lines.append("- " + _estimate_words(row, found, tables["families"]))
+        lines.append("- " + _estimate_words(row, measured, tables["families"]))
         groups = chosen[(chosen["endpoint"] == row["endpoint"]) & (chosen["dose_group"] != ALL)]
-        lines += [f"  - dose group {one['dose_group']}: {_group_words(one)}" for _, one in groups.iterrows()]
-    yield f"Change from {found.facts.baseline} on the scale named, all dose groups together, then each by itself."
+        lines += [f"  - dose group {row['dose_group']}: {_group_words(row)}" for _, row in groups.iterrows()]
+    yield f"Change from {measured.facts.baseline} on the scale named, all dose groups together, then each by itself."
     yield "\n".join(lines)
 
 
-def _estimate_words(row: pd.Series[Any], found: Measured, families: pd.DataFrame) -> str:
+def _estimate_words(row: pd.Series[Any], measured: Measured, families: pd.DataFrame) -> str:
     name = f"**{row['label']}** ({_what(row)}, {row['at']}, {row['scale']})"
     if not row["n"]:
         return f"{name}: nobody has a change."
-    level = f"{100 * (1 - found.plan.alpha):g} %"
+    level = f"{100 * (1 - measured.plan.alpha):g} %"
     unit = _UNIT[Scale(str(row["scale"]))]
     times = f"{unit} {math.exp(row['mean']):.2f}"
     if pd.isna(row["t_low"]):
@@ -163,28 +163,28 @@ def _over_dose(row: pd.Series[Any]) -> str:
 def _course_words(estimates: pd.DataFrame) -> Iterator[str]:
     """Yield what patients' rates and mean heights over the windows come to, all dose groups together."""
     chosen = estimates[(estimates["measure"] != "change") & (estimates["dose_group"] == ALL) & (estimates["n"] > 0)]
-    for (_, at), rows in chosen.groupby(["endpoint", "at"], sort=False):
+    for (_, window), rows in chosen.groupby(["endpoint", "at"], sort=False):
         parts = []
         for _, row in rows.iterrows():
             ends = "" if pd.isna(row["t_low"]) else f" ({row['t_low']:+.2f} to {row['t_high']:+.2f})"
             parts.append(f"{_MEASURES[str(row['measure'])]} {row['mean']:+.2f}{ends}")
         first = rows.iloc[0]
-        yield f"{first['label']} ({first['endpoint']}), window {at}: {', '.join(parts)}; n = {first['n']}."
+        yield f"{first['label']} ({first['endpoint']}), window {window}: {', '.join(parts)}; n = {first['n']}."
 
 
-def _patient_words(found: Measured, changes: pd.DataFrame) -> Iterator[str]:
+def _patient_words(measured: Measured, changes: pd.DataFrame) -> Iterator[str]:
     primary = changes[changes["role"] == "primary"]
     for endpoint, rows in primary.groupby("endpoint", sort=False):
         beyond = {word: list(rows.loc[rows["beyond_reference"] == word, "subject"]) for word in ("above", "below")}
         known = int(rows["change"].notna().sum())
-        named = "; ".join(f"{word}: {', '.join(who)}" for word, who in beyond.items() if who) or "nobody"
+        named = "; ".join(f"{word}: {', '.join(subjects)}" for word, subjects in beyond.items() if subjects) or "nobody"
         label = rows["label"].iloc[0]
         limits = f"x{rows['reference_low'].iloc[0]:.2f} to x{rows['reference_high'].iloc[0]:.2f}"
-        by_chance = f"{100 * found.plan.alpha:g} of 100 unchanged patients would be"
+        by_chance = f"{100 * measured.plan.alpha:g} of 100 unchanged patients would be"
         yield f"{label} ({endpoint}), beyond the reference change ({limits}) among {known}: {named} ({by_chance})."
 
 
-def _missing_words(found: Measured, table: pd.DataFrame) -> Iterator[str]:
+def _missing_words(measured: Measured, table: pd.DataFrame) -> Iterator[str]:
     chosen = table[(table["role"] == "primary") & (table["dose_group"] == ALL)]
     lacking = chosen[chosen["n"] < chosen["patients"]]
     if lacking.empty:
@@ -195,22 +195,22 @@ def _missing_words(found: Measured, table: pd.DataFrame) -> Iterator[str]:
             ends = f"{row['mean_if_lowest']:+.2f} and {row['mean_if_highest']:+.2f}"
             text += f"; the mean {row['mean']:+.2f} could lie between {ends} with all of them, and would be 0 if the "
             text += f"missing had changed by {row['turns']:+.2f}"
-        if row["n_with_counts"] > row["n"] and found.plan.not_reportable is NotReportable.LEAVE_OUT:
+        if row["n_with_counts"] > row["n"] and measured.plan.not_reportable is NotReportable.LEAVE_OUT:
             text += f"; with the counts below the limits of what is reported, {row['n_with_counts']} patients have a "
             text += f"mean of {row['mean_with_counts']:+.2f}"
         yield f"{text} ({row['missing']})."
 
 
-def _exploratory_words(found: Measured, families: pd.DataFrame) -> str:
-    return " ".join([_discoveries(families), *_not_counted(found, families)])
+def _exploratory_words(measured: Measured, families: pd.DataFrame) -> str:
+    return " ".join([_discoveries(families), *_not_counted(measured, families)])
 
 
-def _not_counted(found: Measured, families: pd.DataFrame) -> Iterator[str]:
+def _not_counted(measured: Measured, families: pd.DataFrame) -> Iterator[str]:
     """Yield which populations no test was made of, and which tests are of one thing that several panels measure."""
-    steps = {one.endpoint.population for one in found.series} - {
-        one.endpoint.population
-        for one in found.series
-        if one.declared or not found.facts.is_technical(one.endpoint.panel, one.endpoint.population)
+    steps = {series.endpoint.population for series in measured.series} - {
+        series.endpoint.population
+        for series in measured.series
+        if series.declared or not measured.facts.is_technical(series.endpoint.panel, series.endpoint.population)
     }
     if steps:
         yield f"Steps of the gating that no strategy reports are not tested: {', '.join(sorted(steps))}."
@@ -231,5 +231,5 @@ def _discoveries(families: pd.DataFrame) -> str:
         f"{row['endpoint']} at {row['visit']} ({row['mean']:+.2f})" for _, row in first.head(10).iterrows()
     )
     number = len(np.asarray(first.index))
-    what = f"{number} of {len(tested)} exploratory tests have a false-discovery rate up to 0.1"
-    return f"{what}: {names}{', ...' if number > 10 else ''}." if number else f"{what}."
+    finding = f"{number} of {len(tested)} exploratory tests have a false-discovery rate up to 0.1"
+    return f"{finding}: {names}{', ...' if number > 10 else ''}." if number else f"{finding}."

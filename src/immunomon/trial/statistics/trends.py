@@ -21,48 +21,53 @@ __all__ = ["trends"]
 Row = dict[str, Any]
 
 
-def trends(found: Measured, rng: np.random.Generator) -> pd.DataFrame:
+def trends(measured: Measured, rng: np.random.Generator) -> pd.DataFrame:
     """Return the permutation tests for a trend (the TRENDS contract).
 
     Over dose: the change at each visit, patients permuted between dose groups, which are ordered by cells per kg. Over
     visits: within each window of the plan, for its endpoints; a patient who lacks one of the window's visits is left
     out, and named.
     """
-    rows = [row for series in found.series for row in _over_dose(found, series, rng)]
-    rows += [row for series in found.planned for window in found.plan.windows for row in _over(found, series, window)]
-    return contracted(rows, TRENDS, found.plan.digest)
+    rows = [row for series in measured.series for row in _over_dose(measured, series, rng)]
+    rows += [
+        row
+        for series in measured.planned
+        for window in measured.plan.windows
+        for row in _over(measured, series, window)
+    ]
+    return contracted(rows, TRENDS, measured.plan.digest)
 
 
-def _over_dose(found: Measured, series: Series, rng: np.random.Generator) -> Iterator[Row]:
-    change = series.change(found.baseline)
-    order = found.facts.order
-    groups = np.array([order[group] for group in found.facts.group_of.values()])
-    for place, visit in enumerate(found.facts.labels):
-        if place == found.baseline:
+def _over_dose(measured: Measured, series: Series, rng: np.random.Generator) -> Iterator[Row]:
+    change = series.change(measured.baseline)
+    order = measured.facts.order
+    groups = np.array([order[group] for group in measured.facts.group_of.values()])
+    for index, visit in enumerate(measured.facts.labels):
+        if index == measured.baseline:
             continue
-        known = np.isfinite(change[:, place])
-        names = [group for group, there in zip(found.facts.group_of.values(), known, strict=True) if there]
+        known = np.isfinite(change[:, index])
+        names = [group for group, there in zip(measured.facts.group_of.values(), known, strict=True) if there]
         sizes = ", ".join(f"{name} {names.count(name)}" for name in order if name in names)
-        row = _head(found, series, "dose", visit) | {"n": int(known.sum()), "groups": sizes}
+        row = _head(measured, series, "dose", visit) | {"n": int(known.sum()), "groups": sizes}
         if len(set(groups[known])) < 2:
             yield row | {"note": "fewer than two doses have a patient with a change"}
             continue
-        at = change[known, place]
-        means = {name: float(at[np.array(names) == name].mean()) for name in order if name in names}
+        changes = change[known, index]
+        means = {name: float(changes[np.array(names) == name].mean()) for name in order if name in names}
         shown = ", ".join(f"{name} {mean:+.2f}" for name, mean in means.items())
-        yield row | {"means": shown} | _tested(jonckheere_terpstra(at, groups[known], rng), found, series)
+        yield row | {"means": shown} | _tested(jonckheere_terpstra(changes, groups[known], rng), measured, series)
 
 
-def _over(found: Measured, series: Series, window: Window) -> Iterator[Row]:
-    labels = found.facts.between(window.first, window.last)
-    places = [found.facts.labels.index(label) for label in labels]
-    for group in found.facts.groups:
-        here = members(found, group)
-        block = series.scaled[here][:, places]
+def _over(measured: Measured, series: Series, window: Window) -> Iterator[Row]:
+    labels = measured.facts.between(window.first, window.last)
+    places = [measured.facts.labels.index(label) for label in labels]
+    for group in measured.facts.groups:
+        indices = members(measured, group)
+        block = series.scaled[indices][:, places]
         whole = np.asarray(np.isfinite(block).all(axis=1))
-        who = found.facts.groups[group]
-        left_out = ", ".join(name for name, there in zip(who, whole, strict=True) if not there)
-        row = _head(found, series, "visits", window.name) | {
+        subjects = measured.facts.groups[group]
+        left_out = ", ".join(name for name, there in zip(subjects, whole, strict=True) if not there)
+        row = _head(measured, series, "visits", window.name) | {
             "dose_group": group,
             "n": int(whole.sum()),
             "groups": ", ".join(labels),
@@ -72,17 +77,17 @@ def _over(found: Measured, series: Series, window: Window) -> Iterator[Row]:
             few = "nobody has all visits" if not whole.any() else f"needs 2 to {MOST_VISITS} visits"
             yield row | {"note": few}
             continue
-        tested = _tested(page_trend(block[whole]), found, series)
+        tested = _tested(page_trend(block[whole]), measured, series)
         tested["note"] = "; ".join(part for part in (tested["note"], row["note"]) if part)
         yield row | tested
 
 
-def _head(found: Measured, series: Series, kind: str, at: str) -> Row:
-    role = found.plan.role_of(series.endpoint.name, at) if kind == "dose" else "planned"
-    return about(series, role) | {"kind": kind, "dose_group": ALL, "at": at}
+def _head(measured: Measured, series: Series, kind: str, visit_or_window: str) -> Row:
+    role = measured.plan.role_of(series.endpoint.name, visit_or_window) if kind == "dose" else "planned"
+    return about(series, role) | {"kind": kind, "dose_group": ALL, "at": visit_or_window}
 
 
-def _tested(trend: Trend, found: Measured, series: Series) -> Row:
+def _tested(trend: Trend, measured: Measured, series: Series) -> Row:
     """Return the test's columns: one-sided where the plan declares a direction."""
     declared = series.endpoint.expected
     p, floor, name = {
@@ -92,7 +97,7 @@ def _tested(trend: Trend, found: Measured, series: Series) -> Row:
     }[declared]
     # Where the other direction could be told as well, none is.
     shift = 0.0 if trend.p >= 1 else trend.statistic - trend.expected
-    note = no_p(floor, found.plan.alpha)
+    note = no_p(floor, measured.plan.alpha)
     return {
         "statistic": trend.statistic,
         "expected": trend.expected,
