@@ -100,7 +100,7 @@ def _record(
 ) -> dict[str, Any]:
     """Return what made these tables: definitions, digests of the files, run, software."""
     return {
-        "format": "immunomon.trial.assessments/1",
+        "format": "immunomon.assessments/1",
         "rules": asdict(study.assessments),
         "plan_digest": None if plan is None else plan.digest,
         "inputs": {files.paths[name].name: digest for name, digest in sorted(files.digests.items())},

@@ -164,7 +164,7 @@ def _record(run: Run, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[st
     from dataclasses import asdict
 
     return {
-        "format": "immunomon.trial.statistics/1",
+        "format": "immunomon.statistics/1",
         "plan_digest": plan.digest,
         "plan": json.loads(json.dumps(asdict(plan), default=str)),
         "absent": [one.name for one in found.measured.absent],

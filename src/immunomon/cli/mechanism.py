@@ -126,7 +126,7 @@ def _differs(run: Run, name: str, digest: str) -> bool:
 def _record(run: Run, plan: AnalysisPlan, seed: int, assessments: dict[str, str]) -> dict[str, Any]:
     """Return what made these tables: plan, run, assessments, seed, software."""
     return {
-        "format": "immunomon.trial.mechanism/1",
+        "format": "immunomon.mechanism/1",
         "plan_digest": plan.digest,
         "run_digest": run.record_sha256,
         "assessments": assessments,

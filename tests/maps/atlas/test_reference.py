@@ -90,9 +90,9 @@ def test_a_changed_record_is_refused(saved, tmp_path):
 
 
 def test_another_format_is_refused(saved, tmp_path):
-    data = npy(np.frombuffer(b'{"format": "immunomon.maps.atlas/1"}', dtype=np.uint8))
+    data = npy(np.frombuffer(b'{"format": "immunomon.atlas/1"}', dtype=np.uint8))
     with pytest.raises(
-        BadAtlas, match=r"its format is 'immunomon.maps.atlas/1', this version reads 'immunomon.maps.atlas/2'"
+        BadAtlas, match=r"its format is 'immunomon.atlas/1', this version reads 'immunomon.atlas/2'"
     ):
         load_reference(rewritten(saved, tmp_path / "old.npz", record=data))
 

@@ -57,7 +57,7 @@ def test_what_is_no_dataset_is_said(tmp_path, name, text, said):
 
 
 def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path):
-    text = '{"format": "immunomon.outputs.delivery/1", "datasets": [{"name": "X", "file": "../x.csv"}]}'
+    text = '{"format": "immunomon.delivery/1", "datasets": [{"name": "X", "file": "../x.csv"}]}'
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     with pytest.raises(DeliveryFailed, match="which is not in the delivery"):
         read_delivery(tmp_path)
@@ -69,8 +69,8 @@ def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path):
         "",
         "[]",
         "{}",
-        '{"format": "immunomon.outputs.delivery/1"}',
-        '{"format": "immunomon.outputs.delivery/1", "datasets": [1]}',
+        '{"format": "immunomon.delivery/1"}',
+        '{"format": "immunomon.delivery/1", "datasets": [1]}',
         "[" * 90_000,
     ],
 )

@@ -20,7 +20,7 @@ from immunomon.runs.provenance import digest_of
 
 __all__ = ["ATLAS_FORMAT", "Reference", "load_reference", "save_reference"]
 
-ATLAS_FORMAT = "immunomon.maps.atlas/2"
+ATLAS_FORMAT = "immunomon.atlas/2"
 MOST_CELLS, MOST_MARKERS = 2_000_000, 100
 _MOST_RECORD = 16_000_000
 _RECORD = "record"

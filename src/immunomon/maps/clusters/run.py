@@ -34,7 +34,7 @@ from immunomon.study.model.study import RoleKind
 
 __all__ = ["CLUSTERS_FORMAT", "Clustering", "cluster_run"]
 
-CLUSTERS_FORMAT = "immunomon.maps.clusters/1"
+CLUSTERS_FORMAT = "immunomon.clusters/1"
 _LIBRARIES = ("numpy", "numba", "pandas")
 _NOTES = (
     "Exploratory: these metaclusters were made from the cells they are counted in; nothing here confirms an effect.",

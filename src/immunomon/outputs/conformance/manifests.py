@@ -42,7 +42,7 @@ def _there(received: Received, _: Received) -> Iterator[Found]:
         if not any(one.path == MANIFEST for one in received.files):
             yield Found(MANIFEST, "is not there")
         return
-    if not str(manifest.get("format")).startswith("immunomon.outputs.delivery/"):
+    if not str(manifest.get("format")).startswith("immunomon.delivery/"):
         yield Found(MANIFEST, f"is of format '{str(manifest.get('format'))[:40]}'")
     lacking = [name for name in _NEEDED if name not in manifest]
     if lacking:

@@ -34,7 +34,7 @@ def manifest_of(
     source = content.source
     record = source.record
     return {
-        "format": "immunomon.outputs.delivery/1",
+        "format": "immunomon.delivery/1",
         "kind": kind,
         "software": {"name": "immunomon", "version": __version__},
         "run": {

@@ -29,7 +29,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = cast("dict[str, Any]", parse_json(read_text_of(path)))
-        if not str(manifest["format"]).startswith("immunomon.outputs.delivery/"):
+        if not str(manifest["format"]).startswith("immunomon.delivery/"):
             raise ValueError("it is of another format")
         if not all(isinstance(one["name"], str) and isinstance(one["file"], str) for one in manifest["datasets"]):
             raise ValueError("its datasets have no names or no files")
