@@ -61,7 +61,7 @@ def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> i
         page = mechanism_page(found.joined, found.tables)
         text = markdown(page, str(opened.study["name"]), declared.digest)
         write_whole(folder / "mechanism.md", text)
-        pages = {"format": "immunomon.trial.mechanism-pages/1", "run_digest": opened.record.get("digest")}
+        pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
         write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
     record = _record(opened, declared, seed, digests)
     write_json(
