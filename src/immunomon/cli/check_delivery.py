@@ -37,7 +37,7 @@ def check(folder: Path, *, beside: Path | None = None, as_json: bool = False, ev
 def report_json(report: Report) -> dict[str, object]:
     """Return a report for machines."""
     return {
-        "format": "immunomon.outputs.delivery-check/1",
+        "format": "immunomon.delivery-check/1",
         "delivery": str(report.folder),
         "files": report.files,
         "records": report.records,
@@ -50,7 +50,7 @@ def report_json(report: Report) -> dict[str, object]:
                 "says": RULES[one.rule].says,
                 "dataset": one.where,
                 "record": one.record,
-                "what": one.what,
+                "what": one.message,
                 "remedy": one.remedy,
             }
             for one in report.breaches
@@ -103,7 +103,7 @@ def _row(one: Breach) -> list[Text]:
     colour = "red" if one.severity == "error" else "yellow"
     # Plain texts: what a stranger's file holds is no markup.
     styled = Text(one.severity, style=colour)
-    return [Text(one.rule), styled, Text(one.where), Text(one.record), Text(one.what), Text(one.remedy)]
+    return [Text(one.rule), styled, Text(one.where), Text(one.record), Text(one.message), Text(one.remedy)]
 
 
 def _ranges(numbers: list[str]) -> str:

@@ -91,9 +91,7 @@ def test_a_changed_record_is_refused(saved, tmp_path):
 
 def test_another_format_is_refused(saved, tmp_path):
     data = npy(np.frombuffer(b'{"format": "immunomon.atlas/1"}', dtype=np.uint8))
-    with pytest.raises(
-        BadAtlas, match=r"its format is 'immunomon.atlas/1', this version reads 'immunomon.atlas/2'"
-    ):
+    with pytest.raises(BadAtlas, match=r"its format is 'immunomon.atlas/1', this version reads 'immunomon.atlas/2'"):
         load_reference(rewritten(saved, tmp_path / "old.npz", record=data))
 
 

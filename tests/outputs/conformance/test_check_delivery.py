@@ -25,7 +25,7 @@ def copied(whole, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_delivery_keeps_every_rule(as_received, kind):
     report = check_received(as_received(kind))
-    assert [(one.rule, one.where, one.record, one.what) for one in report.breaches] == []
+    assert [(one.rule, one.where, one.record, one.message) for one in report.breaches] == []
     assert set(report.run) | set(report.not_applicable) == set(RULES)
     assert not set(report.run) & set(report.not_applicable)
 
@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_read_is_a_finding(whole, tmp_path, name, spoil, s
     (tmp_path / name).write_bytes(spoil((whole("sdtm") / name).read_bytes()))
     report = check_delivery(tmp_path)
     found = [one for one in report.breaches if (one.rule, one.where) == ("FL001", name)]
-    assert [said in one.what for one in found] == [True], found
+    assert [said in one.message for one in found] == [True], found
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_whatever_a_json_file_holds_it_is_judged(tmp_path, text):
     (tmp_path / "dm.json").write_text(text, encoding="utf-8")
     report = check_delivery(tmp_path)
     assert report.of("error")
-    assert "could not be judged" not in " ".join(one.what for one in report.breaches)
+    assert "could not be judged" not in " ".join(one.message for one in report.breaches)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_whatever_a_value_is_every_rule_can_judge_it(as_received, value):
     )
     report = check_received(replace(received, tables=tables))
     assert report.of("error")
-    assert "could not be judged" not in " ".join(one.what for one in report.breaches)
+    assert "could not be judged" not in " ".join(one.message for one in report.breaches)
 
 
 def test_links_are_not_followed_and_other_files_are_named(copied, tmp_path):
@@ -111,7 +111,7 @@ def test_the_values_of_persons_are_not_repeated(copied):
     path.write_text(path.read_text(encoding="utf-8").replace("S01", "Anna Smith"), encoding="utf-8")
     report = check_delivery(folder)
     assert "ID003" in report.broken
-    assert not any("Smith" in one.what for one in report.breaches if one.rule.startswith("ID"))
+    assert not any("Smith" in one.message for one in report.breaches if one.rule.startswith("ID"))
 
 
 def test_a_folder_that_there_is_not_is_said(tmp_path):

@@ -68,7 +68,7 @@ def _often(as_received, one):
 def test_what_is_broken_below_keeps_every_rule_before(base, kind):
     received, rules = base(kind)
     report = check_received(received, rules)
-    assert [(one.rule, one.where, one.record, one.what) for one in report.breaches] == []
+    assert [(one.rule, one.where, one.record, one.message) for one in report.breaches] == []
 
 
 @pytest.mark.parametrize("breach", BREACHES, ids=lambda one: one.rule)
@@ -81,8 +81,8 @@ def test_a_rule_that_is_broken_on_purpose_is_found_where_it_is_broken(base, brea
     assert set(report.broken) == {breach.rule, *breach.also.split()}, report.breaches[:8]
     found = [one for one in report.breaches if one.rule == breach.rule]
     assert not breach.where or breach.where in {one.where for one in found}
-    assert all(one.what and one.remedy == RULES[breach.rule].remedy for one in found)
-    assert "could not be judged" not in " ".join(one.what for one in report.breaches)
+    assert all(one.message and one.remedy == RULES[breach.rule].remedy for one in found)
+    assert "could not be judged" not in " ".join(one.message for one in report.breaches)
 
 
 def test_every_rule_is_broken_on_purpose():

@@ -86,4 +86,4 @@ def test_a_rule_that_the_delivery_would_break_is_named_beforehand(study_folder, 
     record = study_folder / "run" / "run.json"
     edit(record, '"site": "001"', '"site": null')
     deliver_run(study_folder / "run", tmp_path / "out", kind="sdtm")
-    assert missing in [one.what for one in check_delivery(tmp_path / "out").of("error")]
+    assert missing in [one.message for one in check_delivery(tmp_path / "out").of("error")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import date_of, sas_date
 from immunomon.outputs.conformance.keys import not_one_to_one
 from immunomon.outputs.conformance.received import Received
@@ -25,10 +25,10 @@ _PARAMCD = re.compile(r"[A-Z_][A-Z0-9_]{0,7}", re.ASCII)
     source="ADaMIG 1.3, ADSL",
     remedy="take the doubled subject out",
 )
-def _one_each(table: Table, _: Received) -> Iterator[Found]:
+def _one_each(table: Table, _: Received) -> Iterator[Issue]:
     for (subject,), records in table.grouped(("USUBJID",)):
         if len(records) > 1:
-            yield Found.at(table.name, records[1], f"{subject[:60]} has {len(records)} records")
+            yield Issue.at(table.name, records[1], f"{subject[:60]} has {len(records)} records")
 
 
 @ANALYSIS.rule(
@@ -39,15 +39,17 @@ def _one_each(table: Table, _: Received) -> Iterator[Found]:
     remedy="make ADSL from DM again",
     needs="DM",
 )
-def _as_in_dm(table: Table, received: Received) -> Iterator[Found]:
+def _as_in_dm(table: Table, received: Received) -> Iterator[Issue]:
     subjects = received.subjects
-    for missing in sorted(set(subjects) - {one.text("USUBJID") for one in table.records}):
-        yield Found(table.name, f"DM's subject {missing[:60]} is not there")
-    for one in table.records:
-        who = subjects.get(one.text("USUBJID"))
+    for missing in sorted(set(subjects) - {record.text("USUBJID") for record in table.records}):
+        yield Issue(table.name, f"DM's subject {missing[:60]} is not there")
+    for record in table.records:
+        subject = subjects.get(record.text("USUBJID"))
         for name in ("SUBJID", "SITEID", "SEX", "AGE", "RACE", "ARM", "ACTARM", "COUNTRY"):
-            if who is not None and table.has(name) and one.text(name) != who.text(name):
-                yield Found.at(table.name, one, f"{name} is '{one.text(name)[:40]}', in DM '{who.text(name)[:40]}'")
+            if subject is not None and table.has(name) and record.text(name) != subject.text(name):
+                yield Issue.at(
+                    table.name, record, f"{name} is '{record.text(name)[:40]}', in DM '{subject.text(name)[:40]}'"
+                )
 
 
 @ANALYSIS.rule(
@@ -58,21 +60,23 @@ def _as_in_dm(table: Table, received: Received) -> Iterator[Found]:
     remedy="derive the treatment's dates and names again",
     needs="DM",
 )
-def _treatment(table: Table, received: Received) -> Iterator[Found]:
-    for one in table.records:
-        who = received.subjects.get(one.text("USUBJID"))
-        if who is None:
+def _treatment(table: Table, received: Received) -> Iterator[Issue]:
+    for record in table.records:
+        subject = received.subjects.get(record.text("USUBJID"))
+        if subject is None:
             continue
         for name, source in (("TRTSDT", "RFXSTDTC"), ("TRTEDT", "RFXENDTC")):
-            if sas_date(one.number_in(name)) != date_of(who.text(source)):
-                yield Found.at(
+            if sas_date(record.number_in(name)) != date_of(subject.text(source)):
+                yield Issue.at(
                     table.name,
-                    one,
-                    f"{name} is {one.shown(name)}, DM's {source} {who.text(source)[:20]}",
+                    record,
+                    f"{name} is {record.shown(name)}, DM's {source} {subject.text(source)[:20]}",
                 )
-        if one.text("TRT01A") != who.text("ACTARM"):
-            yield Found.at(
-                table.name, one, f"TRT01A is '{one.text('TRT01A')[:40]}', DM's ACTARM '{who.text('ACTARM')[:40]}'"
+        if record.text("TRT01A") != subject.text("ACTARM"):
+            yield Issue.at(
+                table.name,
+                record,
+                f"TRT01A is '{record.text('TRT01A')[:40]}', DM's ACTARM '{subject.text('ACTARM')[:40]}'",
             )
 
 
@@ -84,18 +88,18 @@ def _treatment(table: Table, received: Received) -> Iterator[Found]:
     remedy="take the subject's variables from ADSL again",
     needs="ADSL",
 )
-def _as_in_adsl(table: Table, received: Received) -> Iterator[Found]:
+def _as_in_adsl(table: Table, received: Received) -> Iterator[Issue]:
     subjects = received.table("ADSL")
-    known = {one.text("USUBJID"): one for one in (subjects.records if subjects else ())}
+    known = {record.text("USUBJID"): record for record in (subjects.records if subjects else ())}
     names = [name for name in ("TRT01A", "TRT01AN", "SEX", "TRTSDT", "SAFFL", "SUBJID") if table.has(name)]
     for key, records in table.grouped(("USUBJID", *names)):
-        who = known.get(key[0])
-        if who is None:
-            yield Found.at(table.name, records[0], f"USUBJID '{key[0][:60]}' is not in ADSL")
+        subject = known.get(key[0])
+        if subject is None:
+            yield Issue.at(table.name, records[0], f"USUBJID '{key[0][:60]}' is not in ADSL")
             continue
         for name, value in zip(names, key[1:], strict=True):
-            if value != who.text(name):
-                yield Found.at(table.name, records[0], f"{name} is '{value[:40]}', in ADSL '{who.text(name)[:40]}'")
+            if value != subject.text(name):
+                yield Issue.at(table.name, records[0], f"{name} is '{value[:40]}', in ADSL '{subject.text(name)[:40]}'")
 
 
 @ANALYSIS.rule(
@@ -105,10 +109,10 @@ def _as_in_adsl(table: Table, received: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="rename the parameter",
 )
-def _parameter_names(table: Table, _: Received) -> Iterator[Found]:
+def _parameter_names(table: Table, _: Received) -> Iterator[Issue]:
     for (code, name), records in table.grouped(("PARAMCD", "PARAM")):
         if not _PARAMCD.fullmatch(code) or not name:
-            yield Found.at(table.name, records[0], f"PARAMCD '{code[:40]}', PARAM '{name[:60]}'")
+            yield Issue.at(table.name, records[0], f"PARAMCD '{code[:40]}', PARAM '{name[:60]}'")
 
 
 @ANALYSIS.rule(
@@ -118,13 +122,13 @@ def _parameter_names(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="give one name, one number and one unit to one code",
 )
-def _parameters(table: Table, _: Received) -> Iterator[Found]:
+def _parameters(table: Table, _: Received) -> Iterator[Issue]:
     yield from not_one_to_one(table, "PARAMCD", "PARAM")
     yield from not_one_to_one(table, "PARAMCD", "PARAMN")
     for (code,), records in table.grouped(("PARAMCD",)):
-        units = sorted({one.text("AVALU") for one in records})
+        units = sorted({record.text("AVALU") for record in records})
         if len(units) > 1:
-            yield Found.at(table.name, records[0], f"PARAMCD {code[:20]} is in '{units[0][:20]}' and '{units[1][:20]}'")
+            yield Issue.at(table.name, records[0], f"PARAMCD {code[:20]} is in '{units[0][:20]}' and '{units[1][:20]}'")
 
 
 @ANALYSIS.rule(
@@ -134,5 +138,5 @@ def _parameters(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="give one name to one number",
 )
-def _visits(table: Table, _: Received) -> Iterator[Found]:
+def _visits(table: Table, _: Received) -> Iterator[Issue]:
     yield from not_one_to_one(table, "AVISITN", "AVISIT")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import date_of, number_text, same
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import dataset
@@ -25,19 +25,19 @@ _PLATELETS = ("PLAT", "Platelets", "10^9/L", 5000.0)
     source="CDISC terminology, C65047, C67154, C71620; plausibility [M]",
     remedy="bring the counts to 10^9/L (thousands a microlitre)",
 )
-def _platelets(table: Table, _: Received) -> Iterator[Found]:
+def _platelets(table: Table, _: Received) -> Iterator[Issue]:
     code, name, unit, most = _PLATELETS
-    for one in table.records:
-        if (one.text("LBTESTCD") == code) != (one.text("LBTEST") == name):
-            yield Found.at(
-                table.name, one, f"LBTESTCD '{one.text('LBTESTCD')[:20]}' is named '{one.text('LBTEST')[:40]}'"
+    for record in table.records:
+        if (record.text("LBTESTCD") == code) != (record.text("LBTEST") == name):
+            yield Issue.at(
+                table.name, record, f"LBTESTCD '{record.text('LBTESTCD')[:20]}' is named '{record.text('LBTEST')[:40]}'"
             )
-        if one.text("LBTESTCD") != code:
+        if record.text("LBTESTCD") != code:
             continue
-        if one.has("LBSTRESC") and one.text("LBSTRESU") != unit:
-            yield Found.at(table.name, one, f"platelets are in '{one.text('LBSTRESU')[:20]}'")
-        if (one.number_in("LBSTRESN") or 0) > most:
-            yield Found.at(table.name, one, f"{one.text('LBSTRESN')} x 10^9/L platelets")
+        if record.has("LBSTRESC") and record.text("LBSTRESU") != unit:
+            yield Issue.at(table.name, record, f"platelets are in '{record.text('LBSTRESU')[:20]}'")
+        if (record.number_in("LBSTRESN") or 0) > most:
+            yield Issue.at(table.name, record, f"{record.text('LBSTRESN')} x 10^9/L platelets")
 
 
 @ASSAYS.rule(
@@ -47,10 +47,10 @@ def _platelets(table: Table, _: Received) -> Iterator[Found]:
     source="arithmetic: counts and concentrations",
     remedy="correct the result",
 )
-def _not_negative(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if (one.number_in("LBSTRESN") or 0) < 0:
-            yield Found.at(table.name, one, f"LBSTRESN is {one.text('LBSTRESN')}")
+def _not_negative(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if (record.number_in("LBSTRESN") or 0) < 0:
+            yield Issue.at(table.name, record, f"LBSTRESN is {record.text('LBSTRESN')}")
 
 
 @ASSAYS.rule(
@@ -60,14 +60,14 @@ def _not_negative(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, PC",
     remedy="write <limit for a value below quantification, and give PCLLOQ",
 )
-def _concentrations(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        text, value = one.text("PCSTRESC"), one.number_in("PCSTRESN")
+def _concentrations(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        text, value = record.text("PCSTRESC"), record.number_in("PCSTRESN")
         if value is not None and value <= 0:
-            yield Found.at(table.name, one, f"PCSTRESN is {value:g}")
+            yield Issue.at(table.name, record, f"PCSTRESN is {value:g}")
         limit = number_text(text[1:]) if text.startswith("<") else None
-        if limit is not None and not same(limit, one.number_in("PCLLOQ")):
-            yield Found.at(table.name, one, f"PCSTRESC is '{text[:20]}', PCLLOQ {one.shown('PCLLOQ')}")
+        if limit is not None and not same(limit, record.number_in("PCLLOQ")):
+            yield Issue.at(table.name, record, f"PCSTRESC is '{text[:20]}', PCLLOQ {record.shown('PCLLOQ')}")
 
 
 @ASSAYS.rule(
@@ -77,12 +77,12 @@ def _concentrations(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, PC",
     remedy="give PCTPT, PCTPTNUM, PCTPTREF and PCRFTDTC",
 )
-def _time_points(table: Table, _: Received) -> Iterator[Found]:
+def _time_points(table: Table, _: Received) -> Iterator[Issue]:
     names = ("PCTPT", "PCTPTNUM", "PCTPTREF", "PCRFTDTC")
-    for one in table.records:
-        lacking = [name for name in names if not one.has(name)]
+    for record in table.records:
+        lacking = [name for name in names if not record.has(name)]
         if lacking:
-            yield Found.at(table.name, one, f"{', '.join(lacking)} missing")
+            yield Issue.at(table.name, record, f"{', '.join(lacking)} missing")
 
 
 @ASSAYS.rule(
@@ -93,18 +93,22 @@ def _time_points(table: Table, _: Received) -> Iterator[Found]:
     remedy="work the parameters out again from PC",
     needs="PC",
 )
-def _parameters(table: Table, received: Received) -> Iterator[Found]:
-    found = received.table("PC")
+def _parameters(table: Table, received: Received) -> Iterator[Issue]:
+    concentrations = received.table("PC")
     highest: dict[str, float] = {}
-    for one in found.records if found else ():
-        subject = one.text("USUBJID")
-        highest[subject] = max(highest.get(subject, 0.0), one.number_in("PCSTRESN") or 0.0)
-    for one in table.records:
-        most = highest.get(one.text("USUBJID"))
+    for record in concentrations.records if concentrations else ():
+        subject = record.text("USUBJID")
+        highest[subject] = max(highest.get(subject, 0.0), record.number_in("PCSTRESN") or 0.0)
+    for record in table.records:
+        most = highest.get(record.text("USUBJID"))
         if most is None:
-            yield Found.at(table.name, one, "the subject has no concentration in PC")
-        elif one.text("PPTESTCD") == "CMAX" and one.has("PPSTRESN") and not same(one.number_in("PPSTRESN"), most):
-            yield Found.at(table.name, one, f"CMAX is {one.text('PPSTRESN')}, the highest in PC {most:g}")
+            yield Issue.at(table.name, record, "the subject has no concentration in PC")
+        elif (
+            record.text("PPTESTCD") == "CMAX"
+            and record.has("PPSTRESN")
+            and not same(record.number_in("PPSTRESN"), most)
+        ):
+            yield Issue.at(table.name, record, f"CMAX is {record.text('PPSTRESN')}, the highest in PC {most:g}")
 
 
 @ASSAYS.rule(
@@ -114,10 +118,10 @@ def _parameters(table: Table, received: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, PP",
     remedy="give PPRFTDTC",
 )
-def _reference(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if date_of(one.text("PPRFTDTC")) is None:
-            yield Found.at(table.name, one, f"PPRFTDTC is '{one.text('PPRFTDTC')[:20]}'")
+def _reference(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if date_of(record.text("PPRFTDTC")) is None:
+            yield Issue.at(table.name, record, f"PPRFTDTC is '{record.text('PPRFTDTC')[:20]}'")
 
 
 @ASSAYS.rule(
@@ -127,14 +131,16 @@ def _reference(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, IS [M]",
     remedy="correct the result",
 )
-def _antibodies(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if not one.has("ISSTRESC"):
+def _antibodies(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if not record.has("ISSTRESC"):
             continue
-        titre = one.text("ISTSTOPO") == "QUANTIFY"
-        number = number_text(one.text("ISSTRESC").lstrip("<>="))
-        if (titre and not (number and number > 0)) or (not titre and one.text("ISSTRESC") not in _ANTIBODY):
-            yield Found.at(table.name, one, f"ISSTRESC is '{one.text('ISSTRESC')[:40]}' of {one.text('ISTSTOPO')[:20]}")
+        titre = record.text("ISTSTOPO") == "QUANTIFY"
+        number = number_text(record.text("ISSTRESC").lstrip("<>="))
+        if (titre and not (number and number > 0)) or (not titre and record.text("ISSTRESC") not in _ANTIBODY):
+            yield Issue.at(
+                table.name, record, f"ISSTRESC is '{record.text('ISSTRESC')[:40]}' of {record.text('ISTSTOPO')[:20]}"
+            )
 
 
 @ASSAYS.rule(
@@ -144,12 +150,12 @@ def _antibodies(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, IS [M]",
     remedy="take the titre of a negative sample out, or correct the screening result",
 )
-def _titres(table: Table, _: Received) -> Iterator[Found]:
+def _titres(table: Table, _: Received) -> Iterator[Issue]:
     key = ("USUBJID", "ISTESTCD", "VISITNUM", "ISTPTNUM", "ISDTC")
-    positive = {one.texts(key) for one in table.records if one.text("ISSTRESC") == "POSITIVE"}
-    for one in table.records:
-        if one.text("ISTSTOPO") == "QUANTIFY" and one.has("ISSTRESC") and one.texts(key) not in positive:
-            yield Found.at(table.name, one, f"a titre of {one.text('ISSTRESC')[:20]}, and no POSITIVE result")
+    positive = {record.texts(key) for record in table.records if record.text("ISSTRESC") == "POSITIVE"}
+    for record in table.records:
+        if record.text("ISTSTOPO") == "QUANTIFY" and record.has("ISSTRESC") and record.texts(key) not in positive:
+            yield Issue.at(table.name, record, f"a titre of {record.text('ISSTRESC')[:20]}, and no POSITIVE result")
 
 
 @ASSAYS.rule(
@@ -159,10 +165,10 @@ def _titres(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, MB [M]",
     remedy="correct MBSTRESC",
 )
-def _agents(table: Table, _: Received) -> Iterator[Found]:
+def _agents(table: Table, _: Received) -> Iterator[Issue]:
     for (detail, result), records in table.grouped(("MBTSTDTL", "MBSTRESC")):
         if detail == "DETECTION" and result and result not in _AGENT:
-            yield Found.at(table.name, records[0], f"MBSTRESC is '{result[:40]}'")
+            yield Issue.at(table.name, records[0], f"MBSTRESC is '{result[:40]}'")
 
 
 @ASSAYS.rule(
@@ -172,11 +178,11 @@ def _agents(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, BE",
     remedy="give each specimen an id of its own",
 )
-def _specimens(table: Table, _: Received) -> Iterator[Found]:
+def _specimens(table: Table, _: Received) -> Iterator[Issue]:
     for (specimen,), records in table.grouped(("BEREFID",)):
-        collected = [one for one in records if one.text("BECAT") == "COLLECTION"]
-        if not specimen or len({one.text("USUBJID") for one in records}) > 1 or len(collected) > 1:
-            yield Found.at(table.name, records[-1], f"BEREFID '{specimen[:60]}' is there {len(records)} times")
+        collected = [record for record in records if record.text("BECAT") == "COLLECTION"]
+        if not specimen or len({record.text("USUBJID") for record in records}) > 1 or len(collected) > 1:
+            yield Issue.at(table.name, records[-1], f"BEREFID '{specimen[:60]}' is there {len(records)} times")
 
 
 @ASSAYS.rule(
@@ -186,8 +192,8 @@ def _specimens(table: Table, _: Received) -> Iterator[Found]:
     source="arithmetic",
     remedy="correct the percent",
 )
-def _viable(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        value = one.number_in("BSSTRESN")
-        if value is not None and one.text("BSSTRESU") == "%" and not 0 <= value <= 100:
-            yield Found.at(table.name, one, f"BSSTRESN is {value:g} %")
+def _viable(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        value = record.number_in("BSSTRESN")
+        if value is not None and record.text("BSSTRESU") == "%" and not 0 <= value <= 100:
+            yield Issue.at(table.name, record, f"BSSTRESN is {value:g} %")

@@ -9,24 +9,24 @@ from typing import Any, Generic, Literal, TypeVar
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.table import Record
 
-__all__ = ["Check", "Family", "Found", "Rule", "Scope", "Severity"]
+__all__ = ["Check", "Family", "Issue", "Rule", "Scope", "Severity"]
 
 Severity = Literal["error", "warning"]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found:
-    """Something that breaks a rule: in which dataset or file, at which record or variable, and what is wrong."""
+class Issue:
+    """A breach of a rule: the dataset or file, the record or variable, and what is wrong there."""
 
     where: str
-    what: str
+    message: str
     record: str = ""
 
     @classmethod
-    def at(cls, dataset: str, record: Record, what: str) -> Found:
-        """Return a finding at a record."""
-        return cls(dataset, what, record.whose)
+    def at(cls, dataset: str, record: Record, message: str) -> Issue:
+        """Return the issue of one record."""
+        return cls(dataset, message, record.whose)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Scope(Generic[T]):
     of_cdisc: bool = False
 
 
-Check = Callable[[Any, Received], Iterable[Found]]
+Check = Callable[[Any, Received], Iterable[Issue]]
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ class Family:
         remedy: str,
         severity: Severity = "error",
         needs: str = "",
-    ) -> Callable[[Callable[[T, Received], Iterable[Found]]], Callable[[T, Received], Iterable[Found]]]:
+    ) -> Callable[[Callable[[T, Received], Iterable[Issue]]], Callable[[T, Received], Iterable[Issue]]]:
         """Enter the decorated function as the check of a rule; needs: names of datasets, separated by blanks."""
 
-        def enter(check: Callable[[T, Received], Iterable[Found]]) -> Callable[[T, Received], Iterable[Found]]:
+        def enter(check: Callable[[T, Received], Iterable[Issue]]) -> Callable[[T, Received], Iterable[Issue]]:
             self._rules.append(Rule(number, severity, says, source, remedy, scope, check, tuple(needs.split())))
             return check
 

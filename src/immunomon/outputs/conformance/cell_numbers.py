@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import number_text, same
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import dataset
@@ -24,11 +24,11 @@ _CP = dataset("CP")
     source="arithmetic",
     remedy="correct numerator or denominator",
 )
-def _percents(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        value = one.number_in("CPSTRESN")
-        if value is not None and one.text("CPSTRESU") == "%" and not 0 <= value <= 100:
-            yield Found.at(table.name, one, f"CPSTRESN is {value:g} %")
+def _percents(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        value = record.number_in("CPSTRESN")
+        if value is not None and record.text("CPSTRESU") == "%" and not 0 <= value <= 100:
+            yield Issue.at(table.name, record, f"CPSTRESN is {value:g} %")
 
 
 @CELL_NUMBERS.rule(
@@ -38,11 +38,11 @@ def _percents(table: Table, _: Received) -> Iterator[Found]:
     source="arithmetic",
     remedy="correct the count",
 )
-def _counts(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        value = one.number_in("CPSTRESN")
-        if value is not None and value < 0 and one.text("CPRESTYP") == "NUMBER CONCENTRATION":
-            yield Found.at(table.name, one, f"CPSTRESN is {value:g}")
+def _counts(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        value = record.number_in("CPSTRESN")
+        if value is not None and value < 0 and record.text("CPRESTYP") == "NUMBER CONCENTRATION":
+            yield Issue.at(table.name, record, f"CPSTRESN is {value:g}")
 
 
 @CELL_NUMBERS.rule(
@@ -52,14 +52,14 @@ def _counts(table: Table, _: Received) -> Iterator[Found]:
     source="working rule [M]: below the limit of quantification there is no number",
     remedy="write <LLOQ or <LOD, leave CPSTRESN blank, and count the events in SUPPCP",
 )
-def _no_zero(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        number = number_text(one.text("CPSTRESC"))
-        if (number == 0 or one.number_in("CPSTRESN") == 0) and one.text("CPRESTYP") in {
+def _no_zero(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        number = number_text(record.text("CPSTRESC"))
+        if (number == 0 or record.number_in("CPSTRESN") == 0) and record.text("CPRESTYP") in {
             "NUMBER FRACTION",
             "NUMBER CONCENTRATION",
         }:
-            yield Found.at(table.name, one, "the result is 0")
+            yield Issue.at(table.name, record, "the result is 0")
 
 
 @CELL_NUMBERS.rule(
@@ -70,28 +70,30 @@ def _no_zero(table: Table, _: Received) -> Iterator[Found]:
     remedy="work the percent out again from the counts",
     needs="SUPPCP",
 )
-def _from_counts(table: Table, received: Received) -> Iterator[Found]:
-    for one, events, of in _counted(table, received):
-        value = one.number_in("CPSTRESN")
-        if of is None or value is None or one.text("CPSTRESU") != "%":
+def _from_counts(table: Table, received: Received) -> Iterator[Issue]:
+    for record, events, of in _counted(table, received):
+        value = record.number_in("CPSTRESN")
+        if of is None or value is None or record.text("CPSTRESU") != "%":
             continue
         if not of or abs(100 * events / of - value) > 1e-6:
-            yield Found.at(table.name, one, f"CPSTRESN is {one.text('CPSTRESN')} %, of {events:g} in {of:g} events")
+            yield Issue.at(
+                table.name, record, f"CPSTRESN is {record.text('CPSTRESN')} %, of {events:g} in {of:g} events"
+            )
 
 
 def _counted(table: Table, received: Received) -> Iterator[tuple[Record, float, float | None]]:
     """Yield the records whose events SUPPCP counts, with these and the events of the denominator."""
     counts: dict[tuple[str, str, str], float] = {}
     beside = received.table("SUPPCP")
-    for one in beside.records if beside else ():
-        number = number_text(one.text("QVAL")) if one.text("QNAM") in {"EVTCNT", "DENCNT"} else None
+    for record in beside.records if beside else ():
+        number = number_text(record.text("QVAL")) if record.text("QNAM") in {"EVTCNT", "DENCNT"} else None
         if number is not None:
-            counts[one.text("USUBJID"), one.text("IDVARVAL"), one.text("QNAM")] = number
-    for one in table.records:
-        key = (one.text("USUBJID"), one.text("CPSEQ"))
+            counts[record.text("USUBJID"), record.text("IDVARVAL"), record.text("QNAM")] = number
+    for record in table.records:
+        key = (record.text("USUBJID"), record.text("CPSEQ"))
         events = counts.get((*key, "EVTCNT"))
         if events is not None:
-            yield one, events, counts.get((*key, "DENCNT"))
+            yield record, events, counts.get((*key, "DENCNT"))
 
 
 @CELL_NUMBERS.rule(
@@ -102,12 +104,12 @@ def _counted(table: Table, received: Received) -> Iterator[tuple[Record, float, 
     remedy="correct the counts in SUPPCP, or take the result out",
     needs="SUPPCP",
 )
-def _events(table: Table, received: Received) -> Iterator[Found]:
-    for one, events, of in _counted(table, received):
+def _events(table: Table, received: Received) -> Iterator[Issue]:
+    for record, events, of in _counted(table, received):
         if events < 0 or not events.is_integer() or (of is not None and (events > of or not of.is_integer())):
-            yield Found.at(table.name, one, f"{events:g} events of {'?' if of is None else f'{of:g}'}")
-        elif events == 0 and one.number_in("CPSTRESN") is not None:
-            yield Found.at(table.name, one, "there is a number, and no event")
+            yield Issue.at(table.name, record, f"{events:g} events of {'?' if of is None else f'{of:g}'}")
+        elif events == 0 and record.number_in("CPSTRESN") is not None:
+            yield Issue.at(table.name, record, "there is a number, and no event")
 
 
 @CELL_NUMBERS.rule(
@@ -117,25 +119,31 @@ def _events(table: Table, received: Received) -> Iterator[Found]:
     source="arithmetic",
     remedy="look at the gates: populations that exclude each other overlap",
 )
-def _parts(table: Table, _: Received) -> Iterator[Found]:
-    fractions = [one for one in table.records if one.text("CPSTRESU") == "%" and one.number_in("CPSTRESN") is not None]
+def _parts(table: Table, _: Received) -> Iterator[Issue]:
+    fractions = [
+        record
+        for record in table.records
+        if record.text("CPSTRESU") == "%" and record.number_in("CPSTRESN") is not None
+    ]
     groups: dict[tuple[str, ...], list[Record]] = {}
-    for one in fractions:
-        _upper, _slash, below = one.text("CPMRKSTR").partition("/")
-        groups.setdefault((one.text("USUBJID"), one.text("CPSPID"), one.text("CPTSTCND"), below), []).append(one)
+    for record in fractions:
+        _upper, _slash, below = record.text("CPMRKSTR").partition("/")
+        groups.setdefault((record.text("USUBJID"), record.text("CPSPID"), record.text("CPTSTCND"), below), []).append(
+            record
+        )
     for records in groups.values():
         for left, right in combinations(records[:50], 2):
             total = (left.number_in("CPSTRESN") or 0) + (right.number_in("CPSTRESN") or 0)
             if _exclude(left, right) and total > 100 and not same(total, 100.0):
-                yield Found.at(
+                yield Issue.at(
                     table.name, right, f"{left.text('CPGATE')} and {right.text('CPGATE')} are {total:g} % together"
                 )
 
 
 def _exclude(left: Record, right: Record) -> bool:
     """Say whether two populations exclude each other: one marker is + in one and - in the other."""
-    one, other = (record.text("CPMRKSTR").partition("/")[0] for record in (left, right))
-    signs = [{part[:-1]: part[-1] for part in _signed(text)} for text in (one, other)]
+    population, other_population = (record.text("CPMRKSTR").partition("/")[0] for record in (left, right))
+    signs = [{part[:-1]: part[-1] for part in _signed(text)} for text in (population, other_population)]
     return any({signs[0][name], signs[1][name]} == {"+", "-"} for name in signs[0].keys() & signs[1].keys())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import dataset
 from immunomon.outputs.conformance.table import Table
@@ -25,13 +25,13 @@ _SUMMARIES = {"MdFI": "MEDIAN", "gMFI": "GEOMETRIC MEAN"}
     source="CDISC terminology 2026-03-27, C181173, C181174",
     remedy="take a term of the terminology; immunomon check names the nearest ones",
 )
-def _terms(table: Table, _: Received) -> Iterator[Found]:
+def _terms(table: Table, _: Received) -> Iterator[Issue]:
     for (code, name), records in table.grouped(("CPTESTCD", "CPTEST")):
         term = cp_terms().get(code)
         if term is None:
-            yield Found.at(table.name, records[0], f"CPTESTCD '{code[:40]}' is not in the terminology")
+            yield Issue.at(table.name, records[0], f"CPTESTCD '{code[:40]}' is not in the terminology")
         elif term.name != name:
-            yield Found.at(
+            yield Issue.at(
                 table.name, records[0], f"CPTEST of {code} is '{name[:60]}', in the terminology '{term.name}'"
             )
 
@@ -43,13 +43,13 @@ def _terms(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP",
     remedy="take the 'Sub' term, or say what narrows it",
 )
-def _subsets(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        narrowed = one.has("CPSBMRKS") or one.has("CPCELSTA") or one.has("CPCSMRKS")
-        first = one.text("CPTEST").partition("/")[0]
+def _subsets(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        narrowed = record.has("CPSBMRKS") or record.has("CPCELSTA") or record.has("CPCSMRKS")
+        first = record.text("CPTEST").partition("/")[0]
         if narrowed != (" Sub" in first):
-            said = "is narrowed, and no 'Sub' term" if narrowed else "is a 'Sub' term, and nothing narrows it"
-            yield Found.at(table.name, one, f"CPTEST '{one.text('CPTEST')[:60]}' {said}")
+            problem = "is narrowed, and no 'Sub' term" if narrowed else "is a 'Sub' term, and nothing narrows it"
+            yield Issue.at(table.name, record, f"CPTEST '{record.text('CPTEST')[:60]}' {problem}")
 
 
 @CELL_TERMS.rule(
@@ -59,11 +59,11 @@ def _subsets(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP, assumption 4",
     remedy="give both, or neither",
 )
-def _states(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if one.has("CPCELSTA") != one.has("CPCSMRKS"):
-            lacking = "CPCSMRKS" if one.has("CPCELSTA") else "CPCELSTA"
-            yield Found.at(table.name, one, f"{lacking} is missing")
+def _states(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if record.has("CPCELSTA") != record.has("CPCSMRKS"):
+            lacking = "CPCSMRKS" if record.has("CPCELSTA") else "CPCELSTA"
+            yield Issue.at(table.name, record, f"{lacking} is missing")
 
 
 @CELL_TERMS.rule(
@@ -73,17 +73,17 @@ def _states(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP; CDISC terminology, C179588",
     remedy="correct CPRESTYP or the term",
 )
-def _types(table: Table, _: Received) -> Iterator[Found]:
+def _types(table: Table, _: Received) -> Iterator[Issue]:
     for (name, kind), records in table.grouped(("CPTEST", "CPRESTYP")):
-        wanted = (
+        expected_kind = (
             "INTENSITY"
             if name.endswith(" Expression")
             else "NUMBER FRACTION"
             if "/" in name
             else "NUMBER CONCENTRATION"
         )
-        if kind != wanted:
-            yield Found.at(table.name, records[0], f"CPRESTYP of '{name[:60]}' is '{kind[:40]}', not {wanted}")
+        if kind != expected_kind:
+            yield Issue.at(table.name, records[0], f"CPRESTYP of '{name[:60]}' is '{kind[:40]}', not {expected_kind}")
 
 
 @CELL_TERMS.rule(
@@ -93,11 +93,11 @@ def _types(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP; CDISC terminology, C71620",
     remedy="correct the unit; 10^6/L is cells per microlitre",
 )
-def _units(table: Table, _: Received) -> Iterator[Found]:
+def _units(table: Table, _: Received) -> Iterator[Issue]:
     for name in ("CPORRESU", "CPSTRESU"):
         for (kind, unit), records in table.grouped(("CPRESTYP", name)):
             if unit and kind in _UNITS and unit not in _UNITS[kind]:
-                yield Found.at(table.name, records[0], f"{name} of {kind} is '{unit[:40]}' ({len(records)} records)")
+                yield Issue.at(table.name, records[0], f"{name} of {kind} is '{unit[:40]}' ({len(records)} records)")
 
 
 @CELL_TERMS.rule(
@@ -107,11 +107,11 @@ def _units(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP; CDISC terminology, C177908 [M]",
     remedy="correct CPCOLSRT",
 )
-def _summaries(table: Table, _: Received) -> Iterator[Found]:
+def _summaries(table: Table, _: Received) -> Iterator[Issue]:
     for (kind, unit, summary), records in table.grouped(("CPRESTYP", "CPSTRESU", "CPCOLSRT")):
-        wanted = _SUMMARIES.get(unit, summary) if kind == "INTENSITY" else ""
-        if summary != wanted or (kind == "INTENSITY" and not summary):
-            yield Found.at(
+        expected_summary = _SUMMARIES.get(unit, summary) if kind == "INTENSITY" else ""
+        if summary != expected_summary or (kind == "INTENSITY" and not summary):
+            yield Issue.at(
                 table.name, records[0], f"CPCOLSRT of {kind or 'no type'} in {unit or 'no unit'} is '{summary[:40]}'"
             )
 
@@ -123,10 +123,10 @@ def _summaries(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP",
     remedy="correct CPCAT",
 )
-def _categories(table: Table, _: Received) -> Iterator[Found]:
+def _categories(table: Table, _: Received) -> Iterator[Issue]:
     for (category,), records in table.grouped(("CPCAT",)):
         if category not in {"IMMUNOPHENOTYPING", "CELL FUNCTION"}:
-            yield Found.at(table.name, records[0], f"CPCAT is '{category[:40]}'")
+            yield Issue.at(table.name, records[0], f"CPCAT is '{category[:40]}'")
 
 
 @CELL_TERMS.rule(
@@ -136,12 +136,12 @@ def _categories(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP; CDISC terminology, C181175",
     remedy="name the agent, or correct the condition",
 )
-def _conditions(table: Table, _: Received) -> Iterator[Found]:
+def _conditions(table: Table, _: Received) -> Iterator[Issue]:
     for (condition, agent), records in table.grouped(("CPTSTCND", "CPCNDAGT")):
         if condition not in {"", "WITH STIMULATING AGENT", "WITHOUT STIMULATING AGENT"}:
-            yield Found.at(table.name, records[0], f"CPTSTCND is '{condition[:40]}'")
+            yield Issue.at(table.name, records[0], f"CPTSTCND is '{condition[:40]}'")
         elif (condition == "WITH STIMULATING AGENT") != bool(agent):
-            yield Found.at(table.name, records[0], f"CPTSTCND is '{condition}', CPCNDAGT '{agent[:40]}'")
+            yield Issue.at(table.name, records[0], f"CPTSTCND is '{condition}', CPCNDAGT '{agent[:40]}'")
 
 
 @CELL_TERMS.rule(
@@ -151,11 +151,11 @@ def _conditions(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP",
     remedy="correct CPCAT and CPMETHOD",
 )
-def _functions(table: Table, _: Received) -> Iterator[Found]:
+def _functions(table: Table, _: Received) -> Iterator[Issue]:
     for (condition, category, method), records in table.grouped(("CPTSTCND", "CPCAT", "CPMETHOD")):
         stain = method == "INTRACELLULAR CYTOKINE STAIN FLOW CYTOMETRIC ASSAY"
         if bool(condition) != (category == "CELL FUNCTION") or (condition and not stain):
-            yield Found.at(
+            yield Issue.at(
                 table.name, records[0], f"CPTSTCND '{condition}', CPCAT '{category[:40]}', CPMETHOD '{method[:60]}'"
             )
 
@@ -167,8 +167,8 @@ def _functions(table: Table, _: Received) -> Iterator[Found]:
     source="working rule: every value leads back to its tube",
     remedy="give the specimen, the tube and the date of collection",
 )
-def _traced(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        lacking = [name for name in ("CPREFID", "CPSPID", "CPDTC") if not one.has(name)]
-        if one.has("CPSTRESC") and lacking:
-            yield Found.at(table.name, one, f"a result without {', '.join(lacking)}")
+def _traced(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        lacking = [name for name in ("CPREFID", "CPSPID", "CPDTC") if not record.has(name)]
+        if record.has("CPSTRESC") and lacking:
+            yield Issue.at(table.name, record, f"a result without {', '.join(lacking)}")

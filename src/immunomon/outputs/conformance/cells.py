@@ -67,15 +67,15 @@ def number_text(text: str) -> float | None:
     return number_of(float(text))
 
 
-def same(one: float | None, other: float | None) -> bool:
+def same(left: float | None, right: float | None) -> bool:
     """Say whether two numbers are the same but for rounding in the last digits; nothing is the same as nothing.
 
     >>> same(0.1 + 0.2, 0.3), same(None, 0.0)
     (True, False)
     """
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    if left is None or right is None:
+        return left is right
+    return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def date_of(text: str) -> datetime.date | None:
@@ -96,10 +96,10 @@ def is_iso_date(text: str) -> bool:
     >>> is_iso_date("2025-01"), is_iso_date("13JAN2025"), is_iso_date("2025-13-01")
     (True, False, False)
     """
-    found = _DATE.fullmatch(text)
-    if found is None:
+    match = _DATE.fullmatch(text)
+    if match is None:
         return False
-    year, month, day, hour, minute, second = (int(part) if part else None for part in found.groups())
+    year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups())
     try:
         datetime.datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import same, sas_date, study_day
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import ANALYSES
@@ -25,14 +25,14 @@ _SERIES = ("USUBJID", "PARAMCD", "BASETYPE")
     source="ADaMIG 1.3, BDS",
     remedy="flag the one record that BASE is taken from",
 )
-def _one_baseline(table: Table, _: Received) -> Iterator[Found]:
+def _one_baseline(table: Table, _: Received) -> Iterator[Issue]:
     for _key, records in table.grouped(_SERIES):
-        flagged = [one for one in records if one.text("ABLFL") == "Y"]
-        based = [one for one in records if one.has("BASE")]
+        flagged = [record for record in records if record.text("ABLFL") == "Y"]
+        based = [record for record in records if record.has("BASE")]
         if len(flagged) > 1:
-            yield Found.at(table.name, flagged[1], f"ABLFL is Y on {len(flagged)} records")
+            yield Issue.at(table.name, flagged[1], f"ABLFL is Y on {len(flagged)} records")
         elif based and not flagged:
-            yield Found.at(table.name, based[0], "BASE is there, and no record with ABLFL")
+            yield Issue.at(table.name, based[0], "BASE is there, and no record with ABLFL")
 
 
 @CHANGES.rule(
@@ -42,17 +42,17 @@ def _one_baseline(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="derive BASE again",
 )
-def _base(table: Table, _: Received) -> Iterator[Found]:
+def _base(table: Table, _: Received) -> Iterator[Issue]:
     for _key, records in table.grouped(_SERIES):
-        flagged = next((one for one in records if one.text("ABLFL") == "Y"), None)
+        flagged = next((record for record in records if record.text("ABLFL") == "Y"), None)
         if flagged is None:
             continue
-        for one in records:
-            if not same(one.number_in("BASE"), flagged.number_in("AVAL")):
-                yield Found.at(
+        for record in records:
+            if not same(record.number_in("BASE"), flagged.number_in("AVAL")):
+                yield Issue.at(
                     table.name,
-                    one,
-                    f"BASE is {one.shown('BASE')}, AVAL at baseline {flagged.shown('AVAL')}",
+                    record,
+                    f"BASE is {record.shown('BASE')}, AVAL at baseline {flagged.shown('AVAL')}",
                 )
 
 
@@ -63,10 +63,12 @@ def _base(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="flag a record before exposure",
 )
-def _baseline_day(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if one.text("ABLFL") == "Y" and ((one.number_in("ADY") or 0) > 1 or one.number_in("AVAL") is None):
-            yield Found.at(table.name, one, f"ABLFL is Y on day {one.text('ADY')[:10]}, AVAL {one.shown('AVAL')}")
+def _baseline_day(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if record.text("ABLFL") == "Y" and ((record.number_in("ADY") or 0) > 1 or record.number_in("AVAL") is None):
+            yield Issue.at(
+                table.name, record, f"ABLFL is Y on day {record.text('ADY')[:10]}, AVAL {record.shown('AVAL')}"
+            )
 
 
 @CHANGES.rule(
@@ -76,12 +78,14 @@ def _baseline_day(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="work the change out again",
 )
-def _change(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        change, value, base = one.number_in("CHG"), one.number_in("AVAL"), one.number_in("BASE")
+def _change(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        change, value, base = record.number_in("CHG"), record.number_in("AVAL"), record.number_in("BASE")
         if change is not None and (value is None or base is None or not same(change, value - base)):
-            yield Found.at(
-                table.name, one, f"CHG is {change:g}, AVAL {one.text('AVAL')[:20]}, BASE {one.text('BASE')[:20]}"
+            yield Issue.at(
+                table.name,
+                record,
+                f"CHG is {change:g}, AVAL {record.text('AVAL')[:20]}, BASE {record.text('BASE')[:20]}",
             )
 
 
@@ -92,11 +96,16 @@ def _change(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS; nothing is lost on the way",
     remedy="work the change out",
 )
-def _no_change_lost(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records if table.has("CHG") else ():
-        counts = one.text("ANL01FL") == "Y" and one.text("ABLFL") != "Y" and (one.number_in("ADY") or 0) > 0
-        if counts and one.number_in("AVAL") is not None and one.number_in("BASE") is not None and not one.has("CHG"):
-            yield Found.at(table.name, one, "CHG is missing")
+def _no_change_lost(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records if table.has("CHG") else ():
+        counts = record.text("ANL01FL") == "Y" and record.text("ABLFL") != "Y" and (record.number_in("ADY") or 0) > 0
+        if (
+            counts
+            and record.number_in("AVAL") is not None
+            and record.number_in("BASE") is not None
+            and not record.has("CHG")
+        ):
+            yield Issue.at(table.name, record, "CHG is missing")
 
 
 @CHANGES.rule(
@@ -106,12 +115,14 @@ def _no_change_lost(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="work the percent change out again",
 )
-def _percent_change(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        percent, change, base = one.number_in("PCHG"), one.number_in("CHG"), one.number_in("BASE")
+def _percent_change(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        percent, change, base = record.number_in("PCHG"), record.number_in("CHG"), record.number_in("BASE")
         if percent is not None and (change is None or not base or not same(percent, 100 * change / base)):
-            yield Found.at(
-                table.name, one, f"PCHG is {percent:g}, CHG {one.text('CHG')[:20]}, BASE {one.text('BASE')[:20]}"
+            yield Issue.at(
+                table.name,
+                record,
+                f"PCHG is {percent:g}, CHG {record.text('CHG')[:20]}, BASE {record.text('BASE')[:20]}",
             )
 
 
@@ -122,12 +133,12 @@ def _percent_change(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="work ADY out again",
 )
-def _days(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        date, first = sas_date(one.number_in("ADT")), sas_date(one.number_in("TRTSDT"))
-        wanted = study_day(date, first) if date and first else None
-        if one.number_in("ADY") == 0 or (wanted is not None and one.number_in("ADY") != wanted):
-            yield Found.at(table.name, one, f"ADY is {one.shown('ADY')}, the dates say {wanted}")
+def _days(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        date, first = sas_date(record.number_in("ADT")), sas_date(record.number_in("TRTSDT"))
+        expected_day = study_day(date, first) if date and first else None
+        if record.number_in("ADY") == 0 or (expected_day is not None and record.number_in("ADY") != expected_day):
+            yield Issue.at(table.name, record, f"ADY is {record.shown('ADY')}, the dates say {expected_day}")
 
 
 @CHANGES.rule(
@@ -137,11 +148,11 @@ def _days(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="choose one record of the window",
 )
-def _one_analysed(table: Table, _: Received) -> Iterator[Found]:
+def _one_analysed(table: Table, _: Received) -> Iterator[Issue]:
     for _key, records in table.grouped((*_SERIES, "AVISITN")):
-        flagged = [one for one in records if one.text("ANL01FL") == "Y"]
+        flagged = [record for record in records if record.text("ANL01FL") == "Y"]
         if len(flagged) > 1 and records[0].text("AVISIT") != "UNSCHEDULED":
-            yield Found.at(table.name, flagged[1], f"ANL01FL is Y on {len(flagged)} records of the visit")
+            yield Issue.at(table.name, flagged[1], f"ANL01FL is Y on {len(flagged)} records of the visit")
 
 
 @CHANGES.rule(
@@ -151,13 +162,15 @@ def _one_analysed(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS; working rule: nothing is missing in silence",
     remedy="take the flag off, or give the reason",
 )
-def _analysed(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records if table.has("ANL01FL") else ():
-        flagged = one.text("ANL01FL") == "Y"
-        if flagged and one.number_in("AVAL") is None and not one.has("AVALC"):
-            yield Found.at(table.name, one, "ANL01FL is Y, and there is no AVAL")
-        elif flagged == one.has("ANLREAS") and table.has("ANLREAS"):
-            yield Found.at(table.name, one, f"ANL01FL is '{one.text('ANL01FL')}', ANLREAS '{one.text('ANLREAS')[:40]}'")
+def _analysed(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records if table.has("ANL01FL") else ():
+        flagged = record.text("ANL01FL") == "Y"
+        if flagged and record.number_in("AVAL") is None and not record.has("AVALC"):
+            yield Issue.at(table.name, record, "ANL01FL is Y, and there is no AVAL")
+        elif flagged == record.has("ANLREAS") and table.has("ANLREAS"):
+            yield Issue.at(
+                table.name, record, f"ANL01FL is '{record.text('ANL01FL')}', ANLREAS '{record.text('ANLREAS')[:40]}'"
+            )
 
 
 @CHANGES.rule(
@@ -167,19 +180,19 @@ def _analysed(table: Table, _: Received) -> Iterator[Found]:
     source="ADaMIG 1.3, BDS",
     remedy="judge the criterion again",
 )
-def _criterion(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records if table.has("CRIT1FL") else ():
-        flag, base, value = one.text("CRIT1FL"), one.number_in("BASE"), one.number_in("AVAL")
-        if bool(flag) != one.has("CRIT1"):
-            yield Found.at(table.name, one, f"CRIT1FL is '{flag[:10]}', CRIT1 '{one.text('CRIT1')[:60]}'")
+def _criterion(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records if table.has("CRIT1FL") else ():
+        flag, base, value = record.text("CRIT1FL"), record.number_in("BASE"), record.number_in("AVAL")
+        if bool(flag) != record.has("CRIT1"):
+            yield Issue.at(table.name, record, f"CRIT1FL is '{flag[:10]}', CRIT1 '{record.text('CRIT1')[:60]}'")
             continue
-        limits = _LIMITS.fullmatch(one.text("CRIT1"))
+        limits = _LIMITS.fullmatch(record.text("CRIT1"))
         if limits is None or not flag:
             continue
         if not base or value is None:
-            yield Found.at(table.name, one, f"CRIT1FL is {flag} without AVAL and BASE")
+            yield Issue.at(table.name, record, f"CRIT1FL is {flag} without AVAL and BASE")
         elif _judged(value / base, limits) not in {flag, ""}:
-            yield Found.at(table.name, one, f"CRIT1FL is {flag}, AVAL / BASE is {value / base:.4g}")
+            yield Issue.at(table.name, record, f"CRIT1FL is {flag}, AVAL / BASE is {value / base:.4g}")
 
 
 def _judged(ratio: float, limits: re.Match[str]) -> str:

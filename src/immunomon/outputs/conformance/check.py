@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from immunomon.outputs.conformance.book import Found, Rule, Severity
+from immunomon.outputs.conformance.book import Issue, Rule, Severity
 from immunomon.outputs.conformance.received import Received, receive
 from immunomon.outputs.conformance.registry import RULES
 
 __all__ = ["Breach", "Report", "check_delivery", "check_received", "received_beside"]
 
-_MOST = 100  # findings that are told one by one, of a rule; the rest is counted
+_MOST = 100  # issues that are told one by one, of a rule; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Breach:
     severity: Severity
     where: str
     record: str
-    what: str
+    message: str
     remedy: str
 
 
@@ -31,7 +31,7 @@ class Breach:
 class Report:
     """What a check found.
 
-    untold: by rule, how many more findings there are than are told; not_applicable: by rule, why it had nothing to look
+    untold: by rule, how many more issues there are than are told; not_applicable: by rule, why it had nothing to look
     at; run: the rules that were checked; records: of all datasets.
     """
 
@@ -45,12 +45,12 @@ class Report:
 
     def of(self, severity: Severity) -> tuple[Breach, ...]:
         """Return the breaches of one severity."""
-        return tuple(one for one in self.breaches if one.severity == severity)
+        return tuple(breach for breach in self.breaches if breach.severity == severity)
 
     @property
     def broken(self) -> tuple[str, ...]:
         """The numbers of the rules that are broken."""
-        return tuple(dict.fromkeys(one.rule for one in self.breaches))
+        return tuple(dict.fromkeys(breach.rule for breach in self.breaches))
 
 
 def check_delivery(folder: Path, beside: Path | None = None) -> Report:
@@ -63,9 +63,9 @@ def check_delivery(folder: Path, beside: Path | None = None) -> Report:
     return check_received(received if beside is None else received_beside(received, receive(beside)))
 
 
-def received_beside(one: Received, other: Received) -> Received:
+def received_beside(received: Received, other_form: Received) -> Received:
     """Return a delivery with the datasets of another form of it beside its own."""
-    return replace(one, beside=other.cdisc)
+    return replace(received, beside=other_form.cdisc)
 
 
 def check_received(received: Received, rules: Iterable[Rule] = tuple(RULES.values())) -> Report:
@@ -80,12 +80,13 @@ def check_received(received: Received, rules: Iterable[Rule] = tuple(RULES.value
             idle[rule.number] = reason
             continue
         run.append(rule.number)
-        found = _found(rule, received)
+        issues = _issues(rule, received)
         breaches += [
-            Breach(rule.number, rule.severity, one.where, one.record, one.what, rule.remedy) for one in found[:_MOST]
+            Breach(rule.number, rule.severity, issue.where, issue.record, issue.message, rule.remedy)
+            for issue in issues[:_MOST]
         ]
-        if len(found) > _MOST:
-            untold[rule.number] = len(found) - _MOST
+        if len(issues) > _MOST:
+            untold[rule.number] = len(issues) - _MOST
     records = sum(len(table) for table in received.tables)
     return Report(received.folder, tuple(breaches), tuple(run), idle, records, len(received.files), untold)
 
@@ -99,13 +100,13 @@ def _nothing_to_look_at(rule: Rule, received: Received) -> str:
     return "" if rule.scope.select(received) else f"the delivery has no {rule.scope.words}"
 
 
-def _found(rule: Rule, received: Received) -> list[Found]:
-    found: list[Found] = []
+def _issues(rule: Rule, received: Received) -> list[Issue]:
+    issues: list[Issue] = []
     for part in rule.scope.select(received):
         try:
-            found += rule.check(part, received)
+            issues += rule.check(part, received)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # A stranger's file may hold what no check foresaw: that is said, and the other rules go on.
             where = getattr(part, "name", None) or getattr(part, "file", "")
-            found.append(Found(str(where), f"could not be judged ({type(error).__name__}: {error})"[:200]))
-    return found
+            issues.append(Issue(str(where), f"could not be judged ({type(error).__name__}: {error})"[:200]))
+    return issues

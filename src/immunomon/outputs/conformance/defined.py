@@ -101,12 +101,12 @@ class Define:
 
     def item(self, oid: str) -> Item | None:
         """Return an item by OID."""
-        return next((one for one in self.items if one.oid == oid), None)
+        return next((item for item in self.items if item.oid == oid), None)
 
     def oids(self) -> Iterator[str]:
         """Yield every OID that is defined."""
         for ones in (self.groups, self.items, self.code_lists):
-            yield from (one.oid for one in ones)
+            yield from (element.oid for element in ones)
         for pairs in (self.methods, self.value_lists, self.wheres):
             yield from (oid for oid, _ in pairs)
         yield from self.standards
@@ -129,16 +129,17 @@ def define_of(root: XmlElement, file: str) -> Define | None:
         groups=tuple(map(_group, version.all("ItemGroupDef"))),
         items=tuple(map(_item, version.all("ItemDef"))),
         code_lists=tuple(map(_code_list, version.all("CodeList"))),
-        methods=tuple((one.get("OID") or "", _words(one)) for one in version.all("MethodDef")),
+        methods=tuple((element.get("OID") or "", _words(element)) for element in version.all("MethodDef")),
         value_lists=tuple(
-            (one.get("OID") or "", tuple(map(_reference, one.all("ItemRef")))) for one in version.all("ValueListDef")
+            (element.get("OID") or "", tuple(map(_reference, element.all("ItemRef"))))
+            for element in version.all("ValueListDef")
         ),
         wheres=tuple(
-            (one.get("OID") or "", tuple(map(_condition, one.all("RangeCheck"))))
-            for one in version.all("WhereClauseDef")
+            (element.get("OID") or "", tuple(map(_condition, element.all("RangeCheck"))))
+            for element in version.all("WhereClauseDef")
         ),
-        standards=tuple(one.get("OID") or "" for one in listed),
-        has_standards_without_version=any(not one.get("Version") for one in listed),
+        standards=tuple(standard.get("OID") or "" for standard in listed),
+        has_standards_without_version=any(not standard.get("Version") for standard in listed),
     )
 
 
@@ -164,7 +165,7 @@ def _reference(element: XmlElement) -> Reference:
         mandatory=element.get("Mandatory") == "Yes",
         key=element.get("KeySequence") or "",
         method=element.get("MethodOID") or "",
-        where=tuple(one.get("WhereClauseOID") or "" for one in element.all("WhereClauseRef")),
+        where=tuple(element.get("WhereClauseOID") or "" for element in element.all("WhereClauseRef")),
         no_data=element.get("HasNoData", _DEF) == "Yes",
     )
 
@@ -180,17 +181,17 @@ def _item(element: XmlElement) -> Item:
         label=_words(element),
         code_list=(listed.get("CodeListOID") or "") if listed is not None else "",
         value_list=(values.get("ValueListOID") or "") if values is not None else "",
-        origins=tuple(one.get("Type") or "" for one in element.all("Origin")),
+        origins=tuple(element.get("Type") or "" for element in element.all("Origin")),
     )
 
 
 def _code_list(element: XmlElement) -> CodeList:
-    entries = [one for one in element.children if one.name in {"CodeListItem", "EnumeratedItem"}]
+    entries = [element for element in element.children if element.name in {"CodeListItem", "EnumeratedItem"}]
     return CodeList(
         oid=element.get("OID") or "",
         name=element.get("Name") or "",
         type=element.get("DataType") or "",
-        values=tuple(one.get("CodedValue") or "" for one in entries),
+        values=tuple(entry.get("CodedValue") or "" for entry in entries),
         external=element.first("ExternalCodeList") is not None,
         standard=element.get("StandardOID", _DEF) or "",
         non_standard=element.get("IsNonStandard", _DEF) == "Yes",
@@ -201,7 +202,7 @@ def _condition(element: XmlElement) -> Condition:
     return Condition(
         item=element.get("ItemOID", _DEF) or "",
         comparator=element.get("Comparator") or "",
-        values=tuple(one.text for one in element.all("CheckValue")),
+        values=tuple(element.text for element in element.all("CheckValue")),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import Cell, text_of
 from immunomon.outputs.conformance.defined import CodeList, Define, Group, Item, Reference
 from immunomon.outputs.conformance.received import Received
@@ -22,14 +22,14 @@ _AGAIN = "make the Define-XML from the datasets again"
 
 def described(define: Define, received: Received) -> Iterator[tuple[Group, Table]]:
     """Yield the datasets that a Define-XML describes, each with the table that lies beside it."""
-    beside = {one.name: one for one in received.tables if one.part == define.part and one.is_cdisc}
+    beside = {table.name: table for table in received.tables if table.part == define.part and table.is_cdisc}
     yield from ((group, beside[group.name]) for group in define.groups if group.name in beside)
 
 
 def columns_of(define: Define, group: Group, table: Table) -> Iterator[tuple[Reference, Item, Column]]:
     """Yield the described variables that a table has: reference, definition and column."""
-    items = {one.oid: one for one in define.items}
-    columns = {one.name: one for one in table.columns}
+    items = {item.oid: item for item in define.items}
+    columns = {column.name: column for column in table.columns}
     for reference in group.references:
         item = items.get(reference.item)
         if item is not None and item.name in columns:
@@ -39,11 +39,11 @@ def columns_of(define: Define, group: Group, table: Table) -> Iterator[tuple[Ref
 @DEFINITIONS.rule(
     "DX001", CDISC, "A Define-XML 2.1 lies beside the datasets.", source=_SOURCE, remedy="write define.xml"
 )
-def _there(table: Table, received: Received) -> Iterator[Found]:
-    beside = [one for one in received.defines if one.part == table.part]
-    unread = any(one.fault and one.path == f"{table.part}/define.xml".lstrip("/") for one in received.files)
+def _there(table: Table, received: Received) -> Iterator[Issue]:
+    beside = [define for define in received.defines if define.part == table.part]
+    unread = any(file.fault and file.path == f"{table.part}/define.xml".lstrip("/") for file in received.files)
     if not beside and not unread and table.form in {"xpt", "json"}:
-        yield Found(table.name, "no Define-XML lies beside it")
+        yield Issue(table.name, "no Define-XML lies beside it")
 
 
 @DEFINITIONS.rule(
@@ -53,15 +53,17 @@ def _there(table: Table, received: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy="name the standards, and refer to them by OID",
 )
-def _standards(define: Define, _: Received) -> Iterator[Found]:
+def _standards(define: Define, _: Received) -> Iterator[Issue]:
     if not define.version.startswith("2.1"):
-        yield Found(define.file, f"DefineVersion is '{define.version[:20]}'")
+        yield Issue(define.file, f"DefineVersion is '{define.version[:20]}'")
     if define.has_standards_without_version:
-        yield Found(define.file, "a standard has no version")
+        yield Issue(define.file, "a standard has no version")
     followers: list[Group | CodeList] = [*define.groups, *(known for known in define.code_lists if not known.external)]
-    for one in followers:
-        if not one.non_standard and one.standard not in define.standards:
-            yield Found(define.file, f"'{one.name[:40]}' follows standard '{one.standard[:40]}', which is not named")
+    for follower in followers:
+        if not follower.non_standard and follower.standard not in define.standards:
+            yield Issue(
+                define.file, f"'{follower.name[:40]}' follows standard '{follower.standard[:40]}', which is not named"
+            )
 
 
 @DEFINITIONS.rule(
@@ -71,13 +73,13 @@ def _standards(define: Define, _: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy=_AGAIN,
 )
-def _datasets(define: Define, received: Received) -> Iterator[Found]:
-    beside = {one.name for one in received.tables if one.part == define.part and one.is_cdisc}
+def _datasets(define: Define, received: Received) -> Iterator[Issue]:
+    beside = {table.name for table in received.tables if table.part == define.part and table.is_cdisc}
     # A file that cannot be read is found by another rule.
-    unread = {one.path.rpartition("/")[2].rpartition(".")[0].upper() for one in received.files if one.fault}
-    names = {one.name for one in define.groups}
-    yield from (Found(define.file, f"dataset {name} is not described") for name in sorted(beside - names))
-    yield from (Found(define.file, f"dataset {name} is not there") for name in sorted(names - beside - unread))
+    unread = {file.path.rpartition("/")[2].rpartition(".")[0].upper() for file in received.files if file.fault}
+    names = {group.name for group in define.groups}
+    yield from (Issue(define.file, f"dataset {name} is not described") for name in sorted(beside - names))
+    yield from (Issue(define.file, f"dataset {name} is not there") for name in sorted(names - beside - unread))
 
 
 @DEFINITIONS.rule(
@@ -87,28 +89,28 @@ def _datasets(define: Define, received: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy=_AGAIN,
 )
-def _variables(define: Define, received: Received) -> Iterator[Found]:
-    items = {one.oid: one.name for one in define.items}
+def _variables(define: Define, received: Received) -> Iterator[Issue]:
+    items = {item.oid: item.name for item in define.items}
     for group, table in described(define, received):
-        names = [items[one.item] for one in group.references if one.item in items]
-        for name in [one for one in table.names if one not in names]:
-            yield Found(define.file, f"variable {group.name}.{name} is not described")
-        for name in [one for one in names if one not in table.names]:
-            yield Found(define.file, f"variable {group.name}.{name} is not there")
+        names = [items[reference.item] for reference in group.references if reference.item in items]
+        for name in [name for name in table.names if name not in names]:
+            yield Issue(define.file, f"variable {group.name}.{name} is not described")
+        for name in [name for name in names if name not in table.names]:
+            yield Issue(define.file, f"variable {group.name}.{name} is not there")
         if sorted(names) == sorted(table.names) and names != list(table.names):
-            yield Found(define.file, f"the variables of {group.name} are not in the dataset's order")
+            yield Issue(define.file, f"the variables of {group.name} are not in the dataset's order")
 
 
 @DEFINITIONS.rule(
     "DX005", DEFINES, "Labels are those of the datasets and their variables.", source=_SOURCE, remedy=_AGAIN
 )
-def _labels(define: Define, received: Received) -> Iterator[Found]:
+def _labels(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         if table.label and group.label != table.label:
-            yield Found(define.file, f"{group.name} is '{group.label[:60]}', in its file '{table.label[:60]}'")
+            yield Issue(define.file, f"{group.name} is '{group.label[:60]}', in its file '{table.label[:60]}'")
         for _reference, item, column in columns_of(define, group, table):
             if column.label and item.label != column.label:
-                yield Found(
+                yield Issue(
                     define.file, f"{group.name}.{item.name} is '{item.label[:60]}', in its file '{column.label[:60]}'"
                 )
 
@@ -120,14 +122,14 @@ def _labels(define: Define, received: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy=_AGAIN,
 )
-def _types(define: Define, received: Received) -> Iterator[Found]:
+def _types(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         for _reference, item, column in columns_of(define, group, table):
-            numbers = [one for one in table.distinct(item.name) if isinstance(one, int | float)]
+            numbers = [value for value in table.distinct(item.name) if isinstance(value, int | float)]
             if (item.type in _NUMBERS) != column.is_number:
-                yield Found(define.file, f"{group.name}.{item.name} is {item.type[:20]}, in its file {column.declared}")
-            elif item.type == "integer" and any(one != one // 1 for one in numbers):
-                yield Found(define.file, f"{group.name}.{item.name} is integer, and holds broken numbers")
+                yield Issue(define.file, f"{group.name}.{item.name} is {item.type[:20]}, in its file {column.declared}")
+            elif item.type == "integer" and any(number != number // 1 for number in numbers):
+                yield Issue(define.file, f"{group.name}.{item.name} is integer, and holds broken numbers")
 
 
 @DEFINITIONS.rule(
@@ -137,12 +139,12 @@ def _types(define: Define, received: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy=_AGAIN,
 )
-def _lengths(define: Define, received: Received) -> Iterator[Found]:
+def _lengths(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         for _reference, item, _column in columns_of(define, group, table):
             problem = too_long(item, table.distinct(item.name))
             if problem:
-                yield Found(define.file, f"{group.name}.{item.name} {problem}")
+                yield Issue(define.file, f"{group.name}.{item.name} {problem}")
 
 
 def too_long(item: Item, values: Iterable[Cell]) -> str:
@@ -166,10 +168,10 @@ def _digits(value: float) -> int:
 @DEFINITIONS.rule(
     "DX008", DEFINES, "A dataset's leaf names the file that holds it.", source=_SOURCE, remedy="correct the leaf's href"
 )
-def _leaves(define: Define, received: Received) -> Iterator[Found]:
+def _leaves(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         if group.file != table.file.rpartition("/")[2]:
-            yield Found(define.file, f"{group.name} lies in {table.file}, its leaf says '{group.file[:60]}'")
+            yield Issue(define.file, f"{group.name} lies in {table.file}, its leaf says '{group.file[:60]}'")
 
 
 @DEFINITIONS.rule(
@@ -179,16 +181,18 @@ def _leaves(define: Define, received: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy="give the origin",
 )
-def _origins(define: Define, received: Received) -> Iterator[Found]:
-    by_oid = {one.oid: one for one in define.items}
+def _origins(define: Define, received: Received) -> Iterator[Issue]:
+    by_oid = {item.oid: item for item in define.items}
     lists = dict(define.value_lists)
     for group, table in described(define, received):
         for reference, item, _column in columns_of(define, group, table):
-            valued = [by_oid[one.item] for one in lists.get(item.value_list, ()) if one.item in by_oid]
-            origins = item.origins or tuple(origin for one in valued for origin in one.origins)
+            valued = [
+                by_oid[reference.item] for reference in lists.get(item.value_list, ()) if reference.item in by_oid
+            ]
+            origins = item.origins or tuple(origin for value_item in valued for origin in value_item.origins)
             wrong = [origin for origin in origins if origin not in _ORIGINS]
             if wrong or (not origins and not reference.no_data):
-                yield Found(define.file, f"{group.name}.{item.name} has origin '{wrong[0][:20] if wrong else ''}'")
+                yield Issue(define.file, f"{group.name}.{item.name} has origin '{wrong[0][:20] if wrong else ''}'")
 
 
 @DEFINITIONS.rule(
@@ -198,20 +202,20 @@ def _origins(define: Define, received: Received) -> Iterator[Found]:
     source=_SOURCE,
     remedy="describe the derivation",
 )
-def _methods(define: Define, received: Received) -> Iterator[Found]:
-    methods, by_oid = dict(define.methods), {one.oid: one for one in define.items}
+def _methods(define: Define, received: Received) -> Iterator[Issue]:
+    methods, by_oid = dict(define.methods), {item.oid: item for item in define.items}
     lists = dict(define.value_lists)
     references = [
-        *(one for group in define.groups for one in group.references),
-        *(one for refs in lists.values() for one in refs),
+        *(reference for group in define.groups for reference in group.references),
+        *(reference for refs in lists.values() for reference in refs),
     ]
-    for one in references:
-        if one.method and not methods.get(one.method, "").strip():
-            yield Found(define.file, f"method '{one.method[:60]}' of {one.item[:60]} is not there")
+    for reference in references:
+        if reference.method and not methods.get(reference.method, "").strip():
+            yield Issue(define.file, f"method '{reference.method[:60]}' of {reference.item[:60]} is not there")
     for group, _table in described(define, received):
-        for one in group.references:
-            item = by_oid.get(one.item)
-            if item is None or "Derived" not in item.origins or one.method:
+        for reference in group.references:
+            item = by_oid.get(reference.item)
+            if item is None or "Derived" not in item.origins or reference.method:
                 continue
             if not any(valued.method for valued in lists.get(item.value_list, ())):
-                yield Found(define.file, f"{group.name}.{item.name} is derived, and has no method")
+                yield Issue(define.file, f"{group.name}.{item.name} is derived, and has no method")

@@ -51,8 +51,8 @@ def _section(family: Family) -> Iterable[str]:
 
 
 def _line(rule: Rule) -> str:
-    seen = rule.scope.words + (f", with {', '.join(rule.needs)}" if rule.needs else "")
-    cells = (rule.number, rule.severity, seen, rule.says, rule.source, rule.remedy)
+    scope = rule.scope.words + (f", with {', '.join(rule.needs)}" if rule.needs else "")
+    cells = (rule.number, rule.severity, scope, rule.says, rule.source, rule.remedy)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.keys import not_one_to_one
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import dataset
@@ -23,10 +23,10 @@ DOMAINS = Family("domains")
     source="SDTMIG 3.4, DM",
     remedy="take the doubled subject out",
 )
-def _one_each(table: Table, _: Received) -> Iterator[Found]:
+def _one_each(table: Table, _: Received) -> Iterator[Issue]:
     for (subject,), records in table.grouped(("USUBJID",)):
         if len(records) > 1:
-            yield Found.at(table.name, records[1], f"{subject[:60]} has {len(records)} records")
+            yield Issue.at(table.name, records[1], f"{subject[:60]} has {len(records)} records")
 
 
 @DOMAINS.rule(
@@ -36,15 +36,16 @@ def _one_each(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, DM",
     remedy="give one name to one arm, or say why there is none",
 )
-def _arms(table: Table, _: Received) -> Iterator[Found]:
+def _arms(table: Table, _: Received) -> Iterator[Issue]:
     yield from not_one_to_one(table, "ARMCD", "ARM")
     yield from not_one_to_one(table, "ACTARMCD", "ACTARM")
-    for one in table.records:
-        if (one.has("ARMCD") and one.has("ACTARMCD")) == one.has("ARMNRS"):
-            yield Found.at(
+    for record in table.records:
+        if (record.has("ARMCD") and record.has("ACTARMCD")) == record.has("ARMNRS"):
+            yield Issue.at(
                 table.name,
-                one,
-                f"ARMCD '{one.text('ARMCD')}', ACTARMCD '{one.text('ACTARMCD')}', ARMNRS '{one.text('ARMNRS')}'",
+                record,
+                f"ARMCD '{record.text('ARMCD')}', ACTARMCD '{record.text('ACTARMCD')}', "
+                f"ARMNRS '{record.text('ARMNRS')}'",
             )
 
 
@@ -55,12 +56,12 @@ def _arms(table: Table, _: Received) -> Iterator[Found]:
     source="CDISC terminology, C66731; SDTMIG 3.4, DM",
     remedy="correct SEX or COUNTRY",
 )
-def _terms(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if one.has("SEX") and one.text("SEX") not in {"F", "M", "U", "INTERSEX"}:
-            yield Found.at(table.name, one, f"SEX is '{one.text('SEX')[:20]}'")
-        if one.has("COUNTRY") and not re.fullmatch("[A-Z]{3}", one.text("COUNTRY")):
-            yield Found.at(table.name, one, f"COUNTRY is '{one.text('COUNTRY')[:20]}'")
+def _terms(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if record.has("SEX") and record.text("SEX") not in {"F", "M", "U", "INTERSEX"}:
+            yield Issue.at(table.name, record, f"SEX is '{record.text('SEX')[:20]}'")
+        if record.has("COUNTRY") and not re.fullmatch("[A-Z]{3}", record.text("COUNTRY")):
+            yield Issue.at(table.name, record, f"COUNTRY is '{record.text('COUNTRY')[:20]}'")
 
 
 @DOMAINS.rule(
@@ -70,15 +71,15 @@ def _terms(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, EX",
     remedy="correct EXDOSE, EXDOSU or EXDOSFRM",
 )
-def _doses(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        dose = one.number_in("EXDOSE")
-        if (dose is None and not one.has("EXDOSTXT")) or (dose is not None and dose < 0) or not one.has("EXDOSU"):
-            yield Found.at(table.name, one, f"EXDOSE is {one.shown('EXDOSE')} {one.text('EXDOSU')[:20]}")
+def _doses(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        dose = record.number_in("EXDOSE")
+        if (dose is None and not record.has("EXDOSTXT")) or (dose is not None and dose < 0) or not record.has("EXDOSU"):
+            yield Issue.at(table.name, record, f"EXDOSE is {record.shown('EXDOSE')} {record.text('EXDOSU')[:20]}")
     for (treatment,), records in table.grouped(("EXTRT",)):
-        kinds = sorted({one.texts(("EXDOSU", "EXDOSFRM")) for one in records})
+        kinds = sorted({record.texts(("EXDOSU", "EXDOSFRM")) for record in records})
         if len(kinds) > 1:
-            yield Found.at(table.name, records[0], f"{treatment[:40]} is given in {kinds[0]} and {kinds[1]}")
+            yield Issue.at(table.name, records[0], f"{treatment[:40]} is given in {kinds[0]} and {kinds[1]}")
 
 
 @DOMAINS.rule(
@@ -89,16 +90,18 @@ def _doses(table: Table, _: Received) -> Iterator[Found]:
     remedy="derive RFXSTDTC and RFXENDTC from EX again",
     needs="DM",
 )
-def _exposure(table: Table, received: Received) -> Iterator[Found]:
+def _exposure(table: Table, received: Received) -> Iterator[Issue]:
     for (subject,), records in table.grouped(("USUBJID",)):
-        dates = sorted(one.text("EXSTDTC")[:10] for one in records if one.has("EXSTDTC"))
-        ends = sorted((one.text("EXENDTC") or one.text("EXSTDTC"))[:10] for one in records if one.has("EXSTDTC"))
-        who = received.subjects.get(subject)
-        if who is None or not dates:
+        dates = sorted(record.text("EXSTDTC")[:10] for record in records if record.has("EXSTDTC"))
+        ends = sorted(
+            (record.text("EXENDTC") or record.text("EXSTDTC"))[:10] for record in records if record.has("EXSTDTC")
+        )
+        demographics = received.subjects.get(subject)
+        if demographics is None or not dates:
             continue
-        for name, wanted in (("RFXSTDTC", dates[0]), ("RFXENDTC", ends[-1])):
-            if who.text(name)[:10] != wanted:
-                yield Found.at("DM", who, f"{name} is {who.shown(name)}, in EX {wanted}")
+        for name, expected_date in (("RFXSTDTC", dates[0]), ("RFXENDTC", ends[-1])):
+            if demographics.text(name)[:10] != expected_date:
+                yield Issue.at("DM", demographics, f"{name} is {demographics.shown(name)}, in EX {expected_date}")
 
 
 @DOMAINS.rule(
@@ -109,12 +112,12 @@ def _exposure(table: Table, received: Received) -> Iterator[Found]:
     remedy="add the doses to EX, or take RFXSTDTC out",
     needs="EX",
 )
-def _dosed(table: Table, received: Received) -> Iterator[Found]:
+def _dosed(table: Table, received: Received) -> Iterator[Issue]:
     doses = received.table("EX")
-    dosed = {one.text("USUBJID") for one in doses.records} if doses else set()
-    for one in table.records:
-        if one.has("RFXSTDTC") and one.text("USUBJID") not in dosed:
-            yield Found.at(table.name, one, "RFXSTDTC is there, and no dose in EX")
+    dosed = {record.text("USUBJID") for record in doses.records} if doses else set()
+    for record in table.records:
+        if record.has("RFXSTDTC") and record.text("USUBJID") not in dosed:
+            yield Issue.at(table.name, record, "RFXSTDTC is there, and no dose in EX")
 
 
 @DOMAINS.rule(
@@ -124,12 +127,12 @@ def _dosed(table: Table, received: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, AE; CDISC terminology, C66769",
     remedy="give the grade or the severity",
 )
-def _severity(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        severity, grade = one.text("AESEV"), one.text("AETOXGR")
+def _severity(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        severity, grade = record.text("AESEV"), record.text("AETOXGR")
         fine = severity in {"", "MILD", "MODERATE", "SEVERE"} and grade in {"", "1", "2", "3", "4", "5"}
         if not fine or not (severity or grade):
-            yield Found.at(table.name, one, f"AESEV is '{severity[:20]}', AETOXGR '{grade[:20]}'")
+            yield Issue.at(table.name, record, f"AESEV is '{severity[:20]}', AETOXGR '{grade[:20]}'")
 
 
 @DOMAINS.rule(
@@ -139,12 +142,12 @@ def _severity(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, AE",
     remedy="give AESER and AESTDTC",
 )
-def _events(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if one.text("AESER") not in {"Y", "N"}:
-            yield Found.at(table.name, one, f"AESER is '{one.text('AESER')[:20]}'")
-        if not one.has("AESTDTC"):
-            yield Found.at(table.name, one, "AESTDTC is missing")
+def _events(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if record.text("AESER") not in {"Y", "N"}:
+            yield Issue.at(table.name, record, f"AESER is '{record.text('AESER')[:20]}'")
+        if not record.has("AESTDTC"):
+            yield Issue.at(table.name, record, "AESTDTC is missing")
 
 
 @DOMAINS.rule(
@@ -155,7 +158,7 @@ def _events(table: Table, _: Received) -> Iterator[Found]:
     remedy="check AESER against the grade",
     severity="warning",
 )
-def _serious(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        if one.text("AETOXGR") in {"4", "5"} and one.text("AESER") == "N":
-            yield Found.at(table.name, one, f"grade {one.text('AETOXGR')} is not serious")
+def _serious(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        if record.text("AETOXGR") in {"4", "5"} and record.text("AESER") == "N":
+            yield Issue.at(table.name, record, f"grade {record.text('AETOXGR')} is not serious")

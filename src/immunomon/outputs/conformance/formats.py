@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found, Scope
+from immunomon.outputs.conformance.book import Family, Issue, Scope
 from immunomon.outputs.conformance.cells import Cell, is_iso_date, same, text_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import JSONS, TRANSPORTS
@@ -27,13 +27,13 @@ _JSON = "Dataset-JSON 1.1"
 
 
 def _twin(table: Table, received: Received) -> Table | None:
-    others = (one for one in (*received.tables, *received.beside) if one.name == table.name)
-    return next((one for one in others if {one.form, table.form} == {"xpt", "json"}), None)
+    candidates = (candidate for candidate in (*received.tables, *received.beside) if candidate.name == table.name)
+    return next((candidate for candidate in candidates if {candidate.form, table.form} == {"xpt", "json"}), None)
 
 
 _TWINS: Scope[Table] = Scope(
     "dataset that comes as transport file and as Dataset-JSON",
-    lambda received: [one for one in received.cdisc if _twin(one, received) is not None],
+    lambda received: [table for table in received.cdisc if _twin(table, received) is not None],
     of_cdisc=True,
 )
 
@@ -45,15 +45,15 @@ _TWINS: Scope[Table] = Scope(
     source="SAS transport version 5 (TS-140)",
     remedy="write the file again",
 )
-def _layout(table: Table, received: Received) -> Iterator[Found]:
-    place = 0
+def _layout(table: Table, received: Received) -> Iterator[Issue]:
+    next_byte = 0
     transport = received.transports.get(table.file, Transport())
-    for one in transport.variables:
-        if (one.is_number and one.length != 8) or not 1 <= one.length <= 200:
-            yield Found(table.name, f"{one.name} has {one.length} bytes")
-        if one.place != place:
-            yield Found(table.name, f"{one.name} lies at byte {one.place}, not {place}")
-        place = one.place + one.length
+    for variable in transport.variables:
+        if (variable.is_number and variable.length != 8) or not 1 <= variable.length <= 200:
+            yield Issue(table.name, f"{variable.name} has {variable.length} bytes")
+        if variable.position != next_byte:
+            yield Issue(table.name, f"{variable.name} lies at byte {variable.position}, not {next_byte}")
+        next_byte = variable.position + variable.length
 
 
 @FORMATS.rule(
@@ -64,11 +64,11 @@ def _layout(table: Table, received: Received) -> Iterator[Found]:
     remedy="shorten the variable to its longest value",
     severity="warning",
 )
-def _tight(table: Table, _: Received) -> Iterator[Found]:
+def _tight(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         longest = max((len(text_of(value)) for value in table.distinct(column.name)), default=0)
         if not column.is_number and column.length > max(longest, 1):
-            yield Found(table.name, f"{column.name} has {column.length} bytes, its longest value {longest}")
+            yield Issue(table.name, f"{column.name} has {column.length} bytes, its longest value {longest}")
 
 
 @FORMATS.rule(
@@ -78,19 +78,19 @@ def _tight(table: Table, _: Received) -> Iterator[Found]:
     source="working rule: one delivery, one truth",
     remedy="write both from the same data",
 )
-def _equal(table: Table, received: Received) -> Iterator[Found]:
-    other = _twin(table, received)
-    if other is None:
+def _equal(table: Table, received: Received) -> Iterator[Issue]:
+    twin = _twin(table, received)
+    if twin is None:
         return
-    if table.names != other.names or len(table) != len(other):
-        yield Found(
-            table.name, f"{len(table)} x {len(table.names)} values, in its other form {len(other)} x {len(other.names)}"
+    if table.names != twin.names or len(table) != len(twin):
+        yield Issue(
+            table.name, f"{len(table)} x {len(table.names)} values, in its other form {len(twin)} x {len(twin.names)}"
         )
         return
     for name in table.names:
-        for number, (mine, theirs) in enumerate(zip(table.column(name), other.column(name), strict=True), start=1):
+        for number, (mine, theirs) in enumerate(zip(table.column(name), twin.column(name), strict=True), start=1):
             if not _alike(mine, theirs):
-                yield Found(
+                yield Issue(
                     table.name,
                     f"{name} is {text_of(mine)[:40]!r}, in its other form {text_of(theirs)[:40]!r}",
                     str(number),
@@ -111,18 +111,18 @@ def _alike(mine: Cell, theirs: Cell) -> bool:
     source=_JSON,
     remedy="write the file again, with all attributes and no others",
 )
-def _attributes(table: Table, _: Received) -> Iterator[Found]:
+def _attributes(table: Table, _: Received) -> Iterator[Issue]:
     lacking = [name for name in _NEEDED if name not in table.about]
     unknown = sorted(set(map(str, table.about)) - _KNOWN)
     for name in lacking:
-        yield Found(table.file, f"attribute {name} is missing")
+        yield Issue(table.file, f"attribute {name} is missing")
     for name in unknown:
-        yield Found(table.file, f"attribute '{name[:40]}' is none of Dataset-JSON")
+        yield Issue(table.file, f"attribute '{name[:40]}' is none of Dataset-JSON")
     if not str(table.about.get("datasetJSONVersion", "1.1")).startswith("1.1"):
-        yield Found(table.file, f"datasetJSONVersion is '{str(table.about['datasetJSONVersion'])[:20]}'")
+        yield Issue(table.file, f"datasetJSONVersion is '{str(table.about['datasetJSONVersion'])[:20]}'")
     for name in ("datasetJSONCreationDateTime", "dbLastModifiedDateTime"):
         if name in table.about and not _TIME.fullmatch(str(table.about[name])):
-            yield Found(table.file, f"{name} is '{str(table.about[name])[:40]}'")
+            yield Issue(table.file, f"{name} is '{str(table.about[name])[:40]}'")
 
 
 @FORMATS.rule(
@@ -132,14 +132,14 @@ def _attributes(table: Table, _: Received) -> Iterator[Found]:
     source=_JSON,
     remedy="write the file again: it was cut or changed",
 )
-def _rows(table: Table, _: Received) -> Iterator[Found]:
+def _rows(table: Table, _: Received) -> Iterator[Issue]:
     if table.about.get("records") != len(table):
-        yield Found(table.file, f"records says {str(table.about.get('records'))[:20]}, there are {len(table)} rows")
+        yield Issue(table.file, f"records says {str(table.about.get('records'))[:20]}, there are {len(table)} rows")
     for width in table.about.get("widths", ()):
         if width != len(table.columns):
-            yield Found(table.file, f"there are rows of {width} values, and {len(table.columns)} columns")
+            yield Issue(table.file, f"there are rows of {width} values, and {len(table.columns)} columns")
     if table.about.get("odd"):
-        yield Found(table.file, "a row holds lists or objects in place of values")
+        yield Issue(table.file, "a row holds lists or objects in place of values")
 
 
 @FORMATS.rule(
@@ -149,16 +149,17 @@ def _rows(table: Table, _: Received) -> Iterator[Found]:
     source=_JSON,
     remedy="complete the columns",
 )
-def _columns(table: Table, _: Received) -> Iterator[Found]:
-    for place, one in enumerate(table.columns, start=1):
-        if not (one.oid and one.name) or one.declared not in _TYPES:
-            yield Found(
+def _columns(table: Table, _: Received) -> Iterator[Issue]:
+    for number, column in enumerate(table.columns, start=1):
+        if not (column.oid and column.name) or column.declared not in _TYPES:
+            yield Issue(
                 table.file,
-                f"column {place} '{one.name[:20]}' has itemOID '{one.oid[:40]}', dataType '{one.declared[:20]}'",
+                f"column {number} '{column.name[:20]}' has itemOID '{column.oid[:40]}', "
+                f"dataType '{column.declared[:20]}'",
             )
-    keys = sorted(one.key for one in table.columns if one.key)
+    keys = sorted(column.key for column in table.columns if column.key)
     if keys != list(range(1, len(keys) + 1)):
-        yield Found(table.file, f"the keys are numbered {', '.join(map(str, keys))[:60]}")
+        yield Issue(table.file, f"the keys are numbered {', '.join(map(str, keys))[:60]}")
 
 
 @FORMATS.rule(
@@ -168,11 +169,11 @@ def _columns(table: Table, _: Received) -> Iterator[Found]:
     source=_JSON,
     remedy="correct the value, the type or the length",
 )
-def _values(table: Table, _: Received) -> Iterator[Found]:
+def _values(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         for number, value in enumerate(table.column(column.name), start=1):
             if value is not None and not _fits(value, column):
-                yield Found(table.name, f"{column.name} ({column.declared[:20]}) is {str(value)[:40]!r}", str(number))
+                yield Issue(table.name, f"{column.name} ({column.declared[:20]}) is {str(value)[:40]!r}", str(number))
                 break
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.guide import keys_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import CDISC, FINDINGS, SDTM, SUBJECTS, SUPPLEMENTS
@@ -17,23 +17,23 @@ KEYS = Family("identity")
 _QNAM = re.compile(r"[A-Z][A-Z0-9_]{0,7}", re.ASCII)
 
 
-def not_one_to_one(table: Table, one: str, other: str) -> Iterator[Found]:
+def not_one_to_one(table: Table, name: str, other_name: str) -> Iterator[Issue]:
     """Yield where two variables, both filled, do not stand for each other one to one."""
     forth: dict[str, str] = {}
     back: dict[str, str] = {}
-    said: set[tuple[str, str]] = set()
+    pairs: set[tuple[str, str]] = set()
     for record in table.records:
-        left, right = record.text(one), record.text(other)
-        if not left or not right or (left, right) in said:
+        left, right = record.text(name), record.text(other_name)
+        if not left or not right or (left, right) in pairs:
             continue
-        said.add((left, right))
+        pairs.add((left, right))
         if forth.setdefault(left, right) != right:
-            yield Found.at(
-                table.name, record, f"{one} '{left[:40]}' has {other} '{forth[left][:60]}' and '{right[:60]}'"
+            yield Issue.at(
+                table.name, record, f"{name} '{left[:40]}' has {other_name} '{forth[left][:60]}' and '{right[:60]}'"
             )
         elif back.setdefault(right, left) != left:
-            yield Found.at(
-                table.name, record, f"{other} '{right[:60]}' has {one} '{back[right][:40]}' and '{left[:40]}'"
+            yield Issue.at(
+                table.name, record, f"{other_name} '{right[:60]}' has {name} '{back[right][:40]}' and '{left[:40]}'"
             )
 
 
@@ -44,16 +44,16 @@ def not_one_to_one(table: Table, one: str, other: str) -> Iterator[Found]:
     source="SDTM 2.0, identifiers; SDTMIG 3.4, 4.1",
     remedy="number each subject's records of the dataset 1, 2, 3, ...",
 )
-def _sequence(table: Table, _: Received) -> Iterator[Found]:
+def _sequence(table: Table, _: Received) -> Iterator[Issue]:
     name = table.own("SEQ")
     if not table.prefix or not table.has(name):
         return
     for (whose, number), records in table.grouped(("USUBJID", name)):
         value = records[0].number_in(name)
         if value is None or value < 1 or not value.is_integer():
-            yield Found.at(table.name, records[0], f"{name} is '{number[:20]}'")
+            yield Issue.at(table.name, records[0], f"{name} is '{number[:20]}'")
         elif len(records) > 1:
-            yield Found.at(table.name, records[1], f"{name} {number} is there {len(records)} times for {whose[:40]}")
+            yield Issue.at(table.name, records[1], f"{name} {number} is there {len(records)} times for {whose[:40]}")
 
 
 @KEYS.rule(
@@ -64,10 +64,10 @@ def _sequence(table: Table, _: Received) -> Iterator[Found]:
     remedy="add the subject to DM, or correct USUBJID",
     needs="DM",
 )
-def _in_dm(table: Table, received: Received) -> Iterator[Found]:
+def _in_dm(table: Table, received: Received) -> Iterator[Issue]:
     for (subject,), records in table.grouped(("USUBJID",)):
         if subject not in received.subjects:
-            yield Found.at(table.name, records[0], f"USUBJID '{subject[:60]}' is not in DM ({len(records)} records)")
+            yield Issue.at(table.name, records[0], f"USUBJID '{subject[:60]}' is not in DM ({len(records)} records)")
 
 
 @KEYS.rule(
@@ -77,14 +77,14 @@ def _in_dm(table: Table, received: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 3.2.1.1; keys as in the domains' structure",
     remedy="take out the doubled record, or deliver what tells the two apart",
 )
-def _no_doubles(table: Table, _: Received) -> Iterator[Found]:
+def _no_doubles(table: Table, _: Received) -> Iterator[Issue]:
     keys = tuple(name for name in keys_of(table.name) if table.has(name))
     if not keys:
         return
     for key, records in table.grouped(keys):
         if len(records) > 1:
             shown = ", ".join(part for part in key if part)[:120]
-            yield Found.at(table.name, records[1], f"there are {len(records)} records of {shown}")
+            yield Issue.at(table.name, records[1], f"there are {len(records)} records of {shown}")
 
 
 @KEYS.rule(
@@ -94,7 +94,7 @@ def _no_doubles(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.2.1, 4.3",
     remedy="give one name to one code",
 )
-def _tests(table: Table, _: Received) -> Iterator[Found]:
+def _tests(table: Table, _: Received) -> Iterator[Issue]:
     yield from not_one_to_one(table, table.own("TESTCD"), table.own("TEST"))
 
 
@@ -105,7 +105,7 @@ def _tests(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, DM",
     remedy="give each subject one id",
 )
-def _subject_ids(table: Table, _: Received) -> Iterator[Found]:
+def _subject_ids(table: Table, _: Received) -> Iterator[Issue]:
     yield from not_one_to_one(table, "USUBJID", "SUBJID")
 
 
@@ -116,20 +116,20 @@ def _subject_ids(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 8.4",
     remedy="correct IDVAR and IDVARVAL, or take the qualifier out",
 )
-def _related(table: Table, received: Received) -> Iterator[Found]:
+def _related(table: Table, received: Received) -> Iterator[Issue]:
     parent = received.table(table.name.removeprefix("SUPP"))
     if parent is None:
         return
     known: dict[str, set[tuple[str, str]]] = {}
-    for one in table.records:
-        name, value = one.text("IDVAR"), one.text("IDVARVAL")
+    for record in table.records:
+        name, value = record.text("IDVAR"), record.text("IDVARVAL")
         if name not in known:
             known[name] = {
                 (parent_record.text("USUBJID"), parent_record.text(name)) for parent_record in parent.records
             }
-        if (one.text("USUBJID"), value if name else "") not in known[name]:
-            yield Found.at(
-                table.name, one, f"{parent.name} has no record of the subject with {name[:20]} '{value[:40]}'"
+        if (record.text("USUBJID"), value if name else "") not in known[name]:
+            yield Issue.at(
+                table.name, record, f"{parent.name} has no record of the subject with {name[:20]} '{value[:40]}'"
             )
 
 
@@ -141,14 +141,14 @@ def _related(table: Table, received: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 8.4",
     remedy="rename the qualifier, or give it one label",
 )
-def _qualifiers(table: Table, received: Received) -> Iterator[Found]:
+def _qualifiers(table: Table, received: Received) -> Iterator[Issue]:
     parent = received.table(table.name.removeprefix("SUPP"))
     taken = parent.names if parent is not None else ()
     for (name, label), records in table.grouped(("QNAM", "QLABEL")):
         if not _QNAM.fullmatch(name) or name in taken:
-            yield Found.at(table.name, records[0], f"QNAM '{name[:40]}' is no name of its own")
+            yield Issue.at(table.name, records[0], f"QNAM '{name[:40]}' is no name of its own")
         if not 1 <= len(label) <= 40:
-            yield Found.at(table.name, records[0], f"QLABEL of {name[:20]} has {len(label)} letters")
+            yield Issue.at(table.name, records[0], f"QLABEL of {name[:20]} has {len(label)} letters")
     yield from not_one_to_one(table, "QNAM", "QLABEL")
 
 
@@ -160,17 +160,19 @@ def _qualifiers(table: Table, received: Received) -> Iterator[Found]:
     remedy="add the collection of the specimen to BE, or correct --REFID",
     needs="BE",
 )
-def _specimens(table: Table, received: Received) -> Iterator[Found]:
+def _specimens(table: Table, received: Received) -> Iterator[Issue]:
     events = received.table("BE")
     if events is None:
         return
-    collected = {one.texts(("USUBJID", "BEREFID")): one.text("BEDTC") for one in events.records}
+    collected = {record.texts(("USUBJID", "BEREFID")): record.text("BEDTC") for record in events.records}
     name, date = table.own("REFID"), table.own("DTC")
-    for one in table.records:
-        key = (one.text("USUBJID"), one.text(name))
-        if not one.has(name):
+    for record in table.records:
+        key = (record.text("USUBJID"), record.text(name))
+        if not record.has(name):
             continue
         if key not in collected:
-            yield Found.at(table.name, one, f"{name} '{key[1][:60]}' is no specimen of the subject in BE")
-        elif one.text(date)[:10] != collected[key][:10]:
-            yield Found.at(table.name, one, f"{date} is {one.text(date)[:20]}, BE has {collected[key][:20]} for {name}")
+            yield Issue.at(table.name, record, f"{name} '{key[1][:60]}' is no specimen of the subject in BE")
+        elif record.text(date)[:10] != collected[key][:10]:
+            yield Issue.at(
+                table.name, record, f"{date} is {record.text(date)[:20]}, BE has {collected[key][:20]} for {name}"
+            )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.guide import guide_of
 from immunomon.outputs.conformance.received import MANIFEST, Received
 from immunomon.outputs.conformance.scopes import FILES, MANIFESTS
@@ -21,12 +21,12 @@ _AGAIN = "take the delivery from its archive, or deliver again"
 
 
 def _listed(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = manifest.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    entries = manifest.get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {str(one.get("file")): one for one in _listed(manifest, "files")}
+    return {str(entry.get("file")): entry for entry in _listed(manifest, "files")}
 
 
 @MANIFEST_RULES.rule(
@@ -36,17 +36,17 @@ def _files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     source="docs/deliveries.md",
     remedy="take manifest.json from the archive of the delivery",
 )
-def _there(received: Received, _: Received) -> Iterator[Found]:
+def _there(received: Received, _: Received) -> Iterator[Issue]:
     manifest = received.manifest
     if manifest is None:
-        if not any(one.path == MANIFEST for one in received.files):
-            yield Found(MANIFEST, "is not there")
+        if not any(file.path == MANIFEST for file in received.files):
+            yield Issue(MANIFEST, "is not there")
         return
     if not str(manifest.get("format")).startswith("immunomon.delivery/"):
-        yield Found(MANIFEST, f"is of format '{str(manifest.get('format'))[:40]}'")
+        yield Issue(MANIFEST, f"is of format '{str(manifest.get('format'))[:40]}'")
     lacking = [name for name in _NEEDED if name not in manifest]
     if lacking:
-        yield Found(MANIFEST, f"has no {', '.join(lacking)}")
+        yield Issue(MANIFEST, f"has no {', '.join(lacking)}")
 
 
 @MANIFEST_RULES.rule(
@@ -56,15 +56,15 @@ def _there(received: Received, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy=_AGAIN,
 )
-def _digests(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
-    there = {one.path: one for one in received.files}
-    for name, said in _files(manifest).items():
-        found = there.get(name)
-        if found is None:
-            yield Found(name[:100], "is in the manifest, and not in the folder")
-        elif found.sha256 != said.get("sha256") or found.bytes != said.get("bytes"):
-            yield Found(
-                name[:100], f"is not the file of the manifest: its SHA-256 is {found.sha256[:16] or 'unknown'}..."
+def _digests(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
+    there = {file.path: file for file in received.files}
+    for name, entry in _files(manifest).items():
+        file = there.get(name)
+        if file is None:
+            yield Issue(name[:100], "is in the manifest, and not in the folder")
+        elif file.sha256 != entry.get("sha256") or file.bytes != entry.get("bytes"):
+            yield Issue(
+                name[:100], f"is not the file of the manifest: its SHA-256 is {file.sha256[:16] or 'unknown'}..."
             )
 
 
@@ -75,9 +75,9 @@ def _digests(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]
     source="docs/deliveries.md",
     remedy="take the file away: it is no part of the delivery",
 )
-def _no_extra(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+def _no_extra(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     known = {MANIFEST, *_files(manifest)}
-    yield from (Found(one.path, "is not in the manifest") for one in received.files if one.path not in known)
+    yield from (Issue(file.path, "is not in the manifest") for file in received.files if file.path not in known)
 
 
 @MANIFEST_RULES.rule(
@@ -87,11 +87,11 @@ def _no_extra(manifest: Mapping[str, Any], received: Received) -> Iterator[Found
     source="safety",
     remedy="do not use this delivery: ask where it comes from",
 )
-def _inside(manifest: Mapping[str, Any], _: Received) -> Iterator[Found]:
-    for name in (*_files(manifest), *(str(one.get("file")) for one in _listed(manifest, "datasets"))):
+def _inside(manifest: Mapping[str, Any], _: Received) -> Iterator[Issue]:
+    for name in (*_files(manifest), *(str(dataset.get("file")) for dataset in _listed(manifest, "datasets"))):
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or name.startswith(("/", "\\", "~")) or ":" in parts[0]:
-            yield Found(MANIFEST, f"names '{name[:100]}'")
+            yield Issue(MANIFEST, f"names '{name[:100]}'")
 
 
 @MANIFEST_RULES.rule(
@@ -101,23 +101,25 @@ def _inside(manifest: Mapping[str, Any], _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy=_AGAIN,
 )
-def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
-    tables = {(one.name, one.file): one for one in received.tables if one.form != "xlsx"}
-    said = {(str(one.get("name")), str(one.get("file"))): one for one in _listed(manifest, "datasets")}
-    faulty = {one.path for one in received.files if one.fault}
-    for (name, file), one in said.items():
+def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
+    tables = {(table.name, table.file): table for table in received.tables if table.form != "xlsx"}
+    entries = {
+        (str(dataset.get("name")), str(dataset.get("file"))): dataset for dataset in _listed(manifest, "datasets")
+    }
+    faulty = {file.path for file in received.files if file.fault}
+    for (name, file), entry in entries.items():
         table = tables.get((name, file))
         if table is None and file not in faulty:
-            yield Found(MANIFEST, f"dataset {name[:40]} is not in {file[:60]}")
-        elif table is not None and one.get("records") != len(table):
-            yield Found(
+            yield Issue(MANIFEST, f"dataset {name[:40]} is not in {file[:60]}")
+        elif table is not None and entry.get("records") != len(table):
+            yield Issue(
                 MANIFEST,
-                f"dataset {name[:40]} has {len(table)} records, the manifest says {str(one.get('records'))[:20]}",
+                f"dataset {name[:40]} has {len(table)} records, the manifest says {str(entry.get('records'))[:20]}",
             )
     about = {"differences.csv"}
-    for name, file in sorted(set(tables) - set(said)):
+    for name, file in sorted(set(tables) - set(entries)):
         if file not in about:
-            yield Found(MANIFEST, f"dataset {name[:40]} of {file[:60]} is not listed")
+            yield Issue(MANIFEST, f"dataset {name[:40]} of {file[:60]} is not listed")
 
 
 @MANIFEST_RULES.rule(
@@ -127,16 +129,20 @@ def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]
     source="working rule: nothing is left out in silence",
     remedy="deliver again, or complete `blanks`",
 )
-def _blanks(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
-    said = {str(one) for one in manifest.get("blanks") or ()}
+def _blanks(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
+    blanks = {str(variable) for variable in manifest.get("blanks") or ()}
     for table in received.cdisc:
-        guided = {one.name for one in guide_of(table.name) if one.core != "Perm"} if table.is_tabulation else set()
-        for name in (one for one in table.names if one in guided and len(table)):
-            if not table.distinct(name) and f"{table.name}.{name}" not in said:
-                yield Found(MANIFEST, f"{table.name}.{name} has no value, and is not under blanks")
-        for name in (one for one in table.names if f"{table.name}.{one}" in said):
+        guided = (
+            {variable.name for variable in guide_of(table.name) if variable.core != "Perm"}
+            if table.is_tabulation
+            else set()
+        )
+        for name in (name for name in table.names if name in guided and len(table)):
+            if not table.distinct(name) and f"{table.name}.{name}" not in blanks:
+                yield Issue(MANIFEST, f"{table.name}.{name} has no value, and is not under blanks")
+        for name in (name for name in table.names if f"{table.name}.{name}" in blanks):
             if table.distinct(name):
-                yield Found(MANIFEST, f"{table.name}.{name} is under blanks, and has values")
+                yield Issue(MANIFEST, f"{table.name}.{name} is under blanks, and has values")
 
 
 @MANIFEST_RULES.rule(
@@ -146,18 +152,18 @@ def _blanks(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
     source="working rule: nothing is left out in silence",
     remedy="deliver again, or complete `absent`",
 )
-def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     absent = manifest.get("absent")
     reasons = absent if isinstance(absent, dict) else {}
-    there = {one.name for one in received.cdisc}
+    there = {table.name for table in received.cdisc}
     for name in sorted(set(map(str, reasons))):
         if name in there:
-            yield Found(MANIFEST, f"{name[:20]} is said to be absent, and is there")
+            yield Issue(MANIFEST, f"{name[:20]} is said to be absent, and is there")
         elif not str(reasons[name] or "").strip():
-            yield Found(MANIFEST, f"{name[:20]} is absent without a reason")
+            yield Issue(MANIFEST, f"{name[:20]} is absent without a reason")
     if "CP" in there or "CP" in reasons:
         yield from (
-            Found(MANIFEST, f"{name} is neither there nor absent") for name in sorted(_DOMAINS - there - set(reasons))
+            Issue(MANIFEST, f"{name} is neither there nor absent") for name in sorted(_DOMAINS - there - set(reasons))
         )
 
 
@@ -168,7 +174,7 @@ def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
     source="working rule: every value leads back to its file",
     remedy=_AGAIN,
 )
-def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]:
+def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     samples = manifest.get("samples")
     known = samples if isinstance(samples, dict) else {}
     for table in received.tables:
@@ -177,7 +183,7 @@ def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Found]
         for name in {"CPSPID", "BSSPID", "sample_id"} & set(table.names):
             for (tube,), records in table.grouped((name,)):
                 if tube and tube not in known:
-                    yield Found.at(table.name, records[0], f"{name} '{tube[:60]}' is not among the manifest's samples")
+                    yield Issue.at(table.name, records[0], f"{name} '{tube[:60]}' is not among the manifest's samples")
     for tube, digests in known.items():
         if not isinstance(digests, dict) or not _SHA256.fullmatch(str(digests.get("fcs"))):
-            yield Found(MANIFEST, f"sample '{str(tube)[:60]}' has no SHA-256 of its FCS file")
+            yield Issue(MANIFEST, f"sample '{str(tube)[:60]}' has no SHA-256 of its FCS file")

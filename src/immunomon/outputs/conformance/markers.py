@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import dataset
 from immunomon.outputs.conformance.table import Table
@@ -25,14 +25,14 @@ def parsed(text: str) -> list[tuple[str, str]] | None:
     >>> parsed("CD3+HLADRhiViability-"), parsed("HLA DR+"), parsed("CD3")
     ([('CD3', '+'), ('HLADR', 'hi'), ('Viability', '-')], None, None)
     """
-    found, place = [], 0
-    while place < len(text):
-        match = _MARKER.match(text, place)
+    markers, end = [], 0
+    while end < len(text):
+        match = _MARKER.match(text, end)
         if match is None:
             return None
-        found.append((match[1], match[2] or match[3]))
-        place = match.end()
-    return found or None
+        markers.append((match[1], match[2] or match[3]))
+        end = match.end()
+    return markers or None
 
 
 def _strings(text: str) -> list[str]:
@@ -47,15 +47,15 @@ def _strings(text: str) -> list[str]:
     source="SDTMIG 3.4, CP, marker strings",
     remedy="write markers like CD3+CD4+CD25hiCD127loViability-",
 )
-def _grammar(table: Table, _: Received) -> Iterator[Found]:
+def _grammar(table: Table, _: Received) -> Iterator[Issue]:
     for (text, kind), records in table.grouped(("CPMRKSTR", "CPRESTYP")):
         blanks = text.count(" ")
         if (
             not text
             or blanks != (2 if kind == "INTENSITY" else 0)
-            or any(parsed(one) is None for one in _strings(text))
+            or any(parsed(string) is None for string in _strings(text))
         ):
-            yield Found.at(table.name, records[0], f"CPMRKSTR '{text[:80]}' is no marker string")
+            yield Issue.at(table.name, records[0], f"CPMRKSTR '{text[:80]}' is no marker string")
 
 
 @MARKERS.rule(
@@ -65,13 +65,13 @@ def _grammar(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP",
     remedy="make them part of CPMRKSTR",
 )
-def _narrowing(table: Table, _: Received) -> Iterator[Found]:
+def _narrowing(table: Table, _: Received) -> Iterator[Issue]:
     for name in ("CPSBMRKS", "CPCSMRKS"):
         for (own, whole), records in table.grouped((name, "CPMRKSTR")):
             markers = parsed(own)
             around = parsed(_strings(whole)[0]) or []
             if own and (markers is None or not set(markers) <= set(around)):
-                yield Found.at(table.name, records[0], f"{name} '{own[:40]}' is no part of CPMRKSTR '{whole[:80]}'")
+                yield Issue.at(table.name, records[0], f"{name} '{own[:40]}' is no part of CPMRKSTR '{whole[:80]}'")
 
 
 @MARKERS.rule(
@@ -81,10 +81,10 @@ def _narrowing(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP, marker strings",
     remedy="write numerator/denominator for a fraction only",
 )
-def _slash(table: Table, _: Received) -> Iterator[Found]:
+def _slash(table: Table, _: Received) -> Iterator[Issue]:
     for (text, kind), records in table.grouped(("CPMRKSTR", "CPRESTYP")):
         if text.count("/") != (1 if kind == "NUMBER FRACTION" else 0):
-            yield Found.at(
+            yield Issue.at(
                 table.name, records[0], f"CPMRKSTR '{text[:80]}' of {kind or 'no type'} has {text.count('/')} /"
             )
 
@@ -96,15 +96,15 @@ def _slash(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP, marker strings",
     remedy="take the doubled marker out, and put viability last",
 )
-def _order(table: Table, _: Received) -> Iterator[Found]:
+def _order(table: Table, _: Received) -> Iterator[Issue]:
     for (text,), records in table.grouped(("CPMRKSTR",)):
-        for one in _strings(text):
-            names = [marker for marker, _level in parsed(one) or ()]
+        for string in _strings(text):
+            names = [marker for marker, _level in parsed(string) or ()]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                yield Found.at(table.name, records[0], f"marker {twice[0][:20]} stands twice in '{one[:80]}'")
+                yield Issue.at(table.name, records[0], f"marker {twice[0][:20]} stands twice in '{string[:80]}'")
             if "Viability" in names[:-1]:
-                yield Found.at(table.name, records[0], f"viability does not stand last in '{one[:80]}'")
+                yield Issue.at(table.name, records[0], f"viability does not stand last in '{string[:80]}'")
 
 
 @MARKERS.rule(
@@ -114,11 +114,11 @@ def _order(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP, marker strings",
     remedy="order the markers as the gates follow each other; write levels as in the denominator or finer",
 )
-def _hierarchy(table: Table, _: Received) -> Iterator[Found]:
+def _hierarchy(table: Table, _: Received) -> Iterator[Issue]:
     for (text,), records in table.grouped(("CPMRKSTR",)):
         if text.count("/") != 1:
             continue
-        upper, lower = (parsed(one) or [] for one in _strings(text))
+        upper, lower = (parsed(string) or [] for string in _strings(text))
         names = [name for name, _level in upper if name != "Viability"]
         below = [(name, level) for name, level in lower if name != "Viability" and name not in _LIGHT]
         levels = dict(upper)
@@ -129,9 +129,9 @@ def _hierarchy(table: Table, _: Received) -> Iterator[Found]:
             if not (levels.get(n) == level or (level == "+" and levels.get(n) in {"lo", "mid", "hi"}))
         ]
         if wrong:
-            yield Found.at(table.name, records[0], f"marker {wrong[0]} of the denominator is not so in '{text[:100]}'")
+            yield Issue.at(table.name, records[0], f"marker {wrong[0]} of the denominator is not so in '{text[:100]}'")
         elif names[: len(below)] != [name for name, _ in below]:
-            yield Found.at(table.name, records[0], f"the denominator's markers do not come first in '{text[:100]}'")
+            yield Issue.at(table.name, records[0], f"the denominator's markers do not come first in '{text[:100]}'")
 
 
 @MARKERS.rule(
@@ -141,12 +141,12 @@ def _hierarchy(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP",
     remedy="write CPMRKSTR like CD25 MdFI CD3+CD4+Viability-",
 )
-def _intensities(table: Table, _: Received) -> Iterator[Found]:
+def _intensities(table: Table, _: Received) -> Iterator[Issue]:
     for (text, kind, name), records in table.grouped(("CPMRKSTR", "CPRESTYP", "CPTEST")):
         marker, _blank, rest = text.partition(" ")
         unit = rest.partition(" ")[0]
         if kind == "INTENSITY" and (name != f"{marker} Expression" or unit not in {"MdFI", "gMFI"}):
-            yield Found.at(table.name, records[0], f"CPMRKSTR '{text[:60]}' does not fit CPTEST '{name[:40]}'")
+            yield Issue.at(table.name, records[0], f"CPMRKSTR '{text[:60]}' does not fit CPTEST '{name[:40]}'")
 
 
 @MARKERS.rule(
@@ -156,11 +156,11 @@ def _intensities(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP",
     remedy="join the steps by |",
 )
-def _gates(table: Table, _: Received) -> Iterator[Found]:
+def _gates(table: Table, _: Received) -> Iterator[Issue]:
     for (text,), records in table.grouped(("CPGATDEF",)):
         steps = text.split("|")
         if text and any(not step or step != step.strip() for step in steps):
-            yield Found.at(table.name, records[0], f"CPGATDEF '{text[:100]}' has an empty step, or blanks around |")
+            yield Issue.at(table.name, records[0], f"CPGATDEF '{text[:100]}' has an empty step, or blanks around |")
 
 
 @MARKERS.rule(
@@ -170,7 +170,7 @@ def _gates(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, CP [M]",
     remedy="bring CPMRKSTR and CPGATDEF to say the same",
 )
-def _gated(table: Table, _: Received) -> Iterator[Found]:
+def _gated(table: Table, _: Received) -> Iterator[Issue]:
     for (steps, text), records in table.grouped(("CPGATDEF", "CPMRKSTR")):
         gated = dict(pair for step in steps.split("|") for pair in parsed(step) or ())
         whole = parsed(_strings(text)[0])
@@ -178,7 +178,7 @@ def _gated(table: Table, _: Received) -> Iterator[Found]:
             continue
         wrong = [f"{name}{level}" for name, level in gated.items() if dict(whole).get(name) != level]
         if wrong and steps:
-            yield Found.at(
+            yield Issue.at(
                 table.name, records[0], f"gate {wrong[0][:30]} of CPGATDEF is not so in CPMRKSTR '{text[:80]}'"
             )
 
@@ -190,10 +190,10 @@ def _gated(table: Table, _: Received) -> Iterator[Found]:
     source="working rule",
     remedy="give each definition a name of its own",
 )
-def _one_definition(table: Table, _: Received) -> Iterator[Found]:
+def _one_definition(table: Table, _: Received) -> Iterator[Issue]:
     for (panel, gate), records in table.grouped(("CPTSTPNL", "CPGATE")):
-        definitions = {one.text("CPGATDEF") for one in records}
+        definitions = {record.text("CPGATDEF") for record in records}
         if gate and len(definitions) > 1:
-            yield Found.at(
+            yield Issue.at(
                 table.name, records[-1], f"'{gate[:40]}' of panel {panel[:20]} has {len(definitions)} definitions"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import date_of, number_text, same, text_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import PEOPLE, WORKBOOKS, people_table
@@ -31,10 +31,10 @@ _PLAIN_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", re.ASCII)
     source="docs/deliveries.md",
     remedy="take the doubled row out",
 )
-def _once(table: Table, _: Received) -> Iterator[Found]:
+def _once(table: Table, _: Received) -> Iterator[Issue]:
     for key, records in table.grouped(_KEY):
         if len(records) > 1:
-            yield Found.at(
+            yield Issue.at(
                 table.name, records[1], f"there are {len(records)} rows of {', '.join(k for k in key if k)[:120]}"
             )
 
@@ -46,15 +46,15 @@ def _once(table: Table, _: Received) -> Iterator[Found]:
     source="working rule: nothing is missing in silence",
     remedy="correct status, value, unit or reason",
 )
-def _reported(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        reported = one.text("status") == "reported"
-        filled = (one.has("value"), one.has("unit"), not one.has("reason"))
+def _reported(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        reported = record.text("status") == "reported"
+        filled = (record.has("value"), record.has("unit"), not record.has("reason"))
         if set(filled) != {reported}:
-            yield Found.at(
+            yield Issue.at(
                 table.name,
-                one,
-                f"status is {one.shown('status')}, value {one.shown('value')}, reason {one.shown('reason')}",
+                record,
+                f"status is {record.shown('status')}, value {record.shown('value')}, reason {record.shown('reason')}",
             )
 
 
@@ -65,10 +65,10 @@ def _reported(table: Table, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy="correct quantity or unit",
 )
-def _units(table: Table, _: Received) -> Iterator[Found]:
+def _units(table: Table, _: Received) -> Iterator[Issue]:
     for (quantity, unit), records in table.grouped(("quantity", "unit")):
         if quantity not in _UNITS or (unit and unit != _UNITS[quantity]):
-            yield Found.at(table.name, records[0], f"quantity is '{quantity[:20]}', unit '{unit[:20]}'")
+            yield Issue.at(table.name, records[0], f"quantity is '{quantity[:20]}', unit '{unit[:20]}'")
 
 
 @PEOPLE_RULES.rule(
@@ -78,16 +78,16 @@ def _units(table: Table, _: Received) -> Iterator[Found]:
     source="arithmetic; working rule [M]: too few cells are not reported, never 0",
     remedy="work the value out again from the counts",
 )
-def _percents(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        value, count, of = (one.number_in(name) for name in ("value", "count", "denominator_count"))
-        if value is None or one.text("quantity") == "median_intensity":
+def _percents(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        value, count, of = (record.number_in(name) for name in ("value", "count", "denominator_count"))
+        if value is None or record.text("quantity") == "median_intensity":
             continue
-        percent = one.text("quantity") == "percent"
+        percent = record.text("quantity") == "percent"
         if value <= 0 or (percent and value > 100):
-            yield Found.at(table.name, one, f"value is {value:g}")
+            yield Issue.at(table.name, record, f"value is {value:g}")
         elif percent and count is not None and of and not same(value, 100 * count / of):
-            yield Found.at(table.name, one, f"value is {value:g} %, of {count:g} in {of:g} events")
+            yield Issue.at(table.name, record, f"value is {value:g} %, of {count:g} in {of:g} events")
 
 
 @PEOPLE_RULES.rule(
@@ -97,19 +97,19 @@ def _percents(table: Table, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy="work the change out again",
 )
-def _changes(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
+def _changes(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
         value, base, change, percent = (
-            one.number_in(name) for name in ("value", "baseline", "change", "percent_change")
+            record.number_in(name) for name in ("value", "baseline", "change", "percent_change")
         )
         if change is not None and (value is None or base is None or not same(change, value - base)):
-            yield Found.at(
+            yield Issue.at(
                 table.name,
-                one,
-                f"change is {change:g}, value {one.text('value')[:20]}, baseline {one.text('baseline')[:20]}",
+                record,
+                f"change is {change:g}, value {record.text('value')[:20]}, baseline {record.text('baseline')[:20]}",
             )
         elif percent is not None and (change is None or not base or not same(percent, 100 * change / base)):
-            yield Found.at(table.name, one, f"percent_change is {percent:g}, change {one.text('change')[:20]}")
+            yield Issue.at(table.name, record, f"percent_change is {percent:g}, change {record.text('change')[:20]}")
 
 
 @PEOPLE_RULES.rule(
@@ -119,20 +119,21 @@ def _changes(table: Table, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy="work the study day out again",
 )
-def _days(table: Table, _: Received) -> Iterator[Found]:
+def _days(table: Table, _: Received) -> Iterator[Issue]:
     firsts: dict[str, int] = {}
-    for one in table.records:
-        date, day = date_of(one.text("collection_date")), one.number_in("study_day")
-        if (one.has("collection_date") and date is None) or day == 0:
-            yield Found.at(
+    for record in table.records:
+        date, day = date_of(record.text("collection_date")), record.number_in("study_day")
+        if (record.has("collection_date") and date is None) or day == 0:
+            yield Issue.at(
                 table.name,
-                one,
-                f"collection_date is '{one.text('collection_date')[:20]}', study_day {one.text('study_day')[:10]}",
+                record,
+                f"collection_date is '{record.text('collection_date')[:20]}', "
+                f"study_day {record.text('study_day')[:10]}",
             )
         elif date and day is not None:
             first = date.toordinal() - int(day) + (day > 0)
-            if firsts.setdefault(one.text("subject"), first) != first:
-                yield Found.at(table.name, one, f"study_day {day:g} on {date} counts from another day than before")
+            if firsts.setdefault(record.text("subject"), first) != first:
+                yield Issue.at(table.name, record, f"study_day {day:g} on {date} counts from another day than before")
 
 
 @PEOPLE_RULES.rule(
@@ -142,12 +143,12 @@ def _days(table: Table, _: Received) -> Iterator[Found]:
     source="working rule: every value leads back to its file",
     remedy="add the tube to links.csv",
 )
-def _linked(table: Table, received: Received) -> Iterator[Found]:
+def _linked(table: Table, received: Received) -> Iterator[Issue]:
     links = received.people_table("links")
-    known = {one.text("sample_id") for one in links.records} if links else set()
+    known = {record.text("sample_id") for record in links.records} if links else set()
     for (tube,), records in table.grouped(("sample_id",)):
         if tube and tube not in known:
-            yield Found.at(table.name, records[0], f"sample_id '{tube[:60]}' is not in links.csv")
+            yield Issue.at(table.name, records[0], f"sample_id '{tube[:60]}' is not in links.csv")
 
 
 @PEOPLE_RULES.rule(
@@ -157,19 +158,19 @@ def _linked(table: Table, received: Received) -> Iterator[Found]:
     source="working rule: every value leads back to its file",
     remedy="deliver again",
 )
-def _links(table: Table, received: Received) -> Iterator[Found]:
+def _links(table: Table, received: Received) -> Iterator[Issue]:
     samples = (received.manifest or {}).get("samples")
     known = samples if isinstance(samples, dict) else {}
     for (tube,), records in table.grouped(("sample_id",)):
-        said = known.get(tube) if isinstance(known.get(tube), dict) else {}
+        entry = known.get(tube) if isinstance(known.get(tube), dict) else {}
         digest = records[0].text("fcs_sha256")
         if len(records) > 1 or not _DIGEST.fullmatch(digest):
-            yield Found.at(table.name, records[-1], f"is there {len(records)} times, fcs_sha256 '{digest[:20]}'")
-        elif said and said.get("fcs") != digest:
-            yield Found.at(
+            yield Issue.at(table.name, records[-1], f"is there {len(records)} times, fcs_sha256 '{digest[:20]}'")
+        elif entry and entry.get("fcs") != digest:
+            yield Issue.at(
                 table.name,
                 records[0],
-                f"fcs_sha256 is {digest[:16]}..., in the manifest {str(said.get('fcs'))[:16]}...",
+                f"fcs_sha256 is {digest[:16]}..., in the manifest {str(entry.get('fcs'))[:16]}...",
             )
 
 
@@ -180,15 +181,15 @@ def _links(table: Table, received: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy="correct the field or its reason",
 )
-def _whys(table: Table, _: Received) -> Iterator[Found]:
+def _whys(table: Table, _: Received) -> Iterator[Issue]:
     fields = [name for name in table.names if f"{name}_why" in table.names]
-    for one in table.records:
-        measured = [name for name in fields if one.has(name) or one.has(f"{name}_why")]
+    for record in table.records:
+        measured = [name for name in fields if record.has(name) or record.has(f"{name}_why")]
         for name in measured:
-            if one.has(name) and one.has(f"{name}_why"):
-                yield Found.at(table.name, one, f"{name} is {one.text(name)[:20]}, and says why it is missing")
+            if record.has(name) and record.has(f"{name}_why"):
+                yield Issue.at(table.name, record, f"{name} is {record.text(name)[:20]}, and says why it is missing")
         if fields and not measured:
-            yield Found.at(table.name, one, "has neither values nor reasons")
+            yield Issue.at(table.name, record, "has neither values nor reasons")
 
 
 @PEOPLE_RULES.rule(
@@ -198,15 +199,15 @@ def _whys(table: Table, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy="take the doubled row out, or add the field to the dictionary",
 )
-def _redcap(table: Table, received: Received) -> Iterator[Found]:
+def _redcap(table: Table, received: Received) -> Iterator[Issue]:
     for key, records in table.grouped(("record_id", "redcap_event_name")):
         if len(records) > 1:
-            yield Found.at(table.name, records[1], f"there are {len(records)} rows of {', '.join(key)[:80]}")
+            yield Issue.at(table.name, records[1], f"there are {len(records)} rows of {', '.join(key)[:80]}")
     dictionary = received.people_table("redcap_data_dictionary")
     known = {text_of(value) for value in dictionary.column(dictionary.names[0])} if dictionary else set()
     for name in table.names:
         if dictionary and name not in known and name != "redcap_event_name":
-            yield Found(table.name, f"field {name[:40]} is not in the data dictionary")
+            yield Issue(table.name, f"field {name[:40]} is not in the data dictionary")
 
 
 @PEOPLE_RULES.rule(
@@ -216,15 +217,15 @@ def _redcap(table: Table, received: Received) -> Iterator[Found]:
     source="ImmPort, derived cytometry data",
     remedy="give the statistic, or the reason",
 )
-def _immport(table: Table, _: Received) -> Iterator[Found]:
+def _immport(table: Table, _: Received) -> Iterator[Issue]:
     statistic = next((name for name in table.names if name.startswith("Population Statistic (")), "")
     unit = next((name for name in table.names if "Unit" in name), "")
-    for one in table.records:
-        if not one.has(unit if one.has(statistic) else "Comments"):
-            yield Found.at(
+    for record in table.records:
+        if not record.has(unit if record.has(statistic) else "Comments"):
+            yield Issue.at(
                 table.name,
-                one,
-                f"statistic {one.shown(statistic)}, unit {one.shown(unit)}, Comments {one.shown('Comments')}",
+                record,
+                f"statistic {record.shown(statistic)}, unit {record.shown(unit)}, Comments {record.shown('Comments')}",
             )
 
 
@@ -235,22 +236,25 @@ def _immport(table: Table, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md",
     remedy="write workbook and CSV from the same data",
 )
-def _sheets(table: Table, received: Received) -> Iterator[Found]:
-    other = next((one for one in received.tables if one.form == "csv" and one.name[:31] == table.name), None)
-    if other is None or other.names != table.names or len(other) != len(table):
-        said = f"{len(other)} rows" if other else "no such file"
-        yield Found(table.file, f"sheet {table.name} has {len(table)} rows, the CSV file {said}")
+def _sheets(table: Table, received: Received) -> Iterator[Issue]:
+    csv_file = next(
+        (candidate for candidate in received.tables if candidate.form == "csv" and candidate.name[:31] == table.name),
+        None,
+    )
+    if csv_file is None or csv_file.names != table.names or len(csv_file) != len(table):
+        csv_size = f"{len(csv_file)} rows" if csv_file else "no such file"
+        yield Issue(table.file, f"sheet {table.name} has {len(table)} rows, the CSV file {csv_size}")
         return
-    for mine, theirs in zip(table.records, other.records, strict=True):
+    for mine, theirs in zip(table.records, csv_file.records, strict=True):
         wrong = next((name for name in table.names if not _alike(mine, theirs, name)), None)
         if wrong:
-            yield Found.at(
+            yield Issue.at(
                 table.name, mine, f"{wrong} is '{mine.text(wrong)[:40]}', in the CSV file '{theirs.text(wrong)[:40]}'"
             )
 
 
-def _alike(one: Record, other: Record, name: str) -> bool:
-    mine, theirs = one.text(name), other.text(name)
+def _alike(sheet_row: Record, csv_row: Record, name: str) -> bool:
+    mine, theirs = sheet_row.text(name), csv_row.text(name)
     numbers = number_text(mine), number_text(theirs)
     return mine == theirs or (None not in numbers and same(*numbers))
 
@@ -262,7 +266,7 @@ def _alike(one: Record, other: Record, name: str) -> bool:
     source="safety: formulas in CSV files",
     remedy="change the text where it comes from",
 )
-def _no_formulas(table: Table, _: Received) -> Iterator[Found]:
+def _no_formulas(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         for value, number in table.distinct(column.name).items():
             if (
@@ -270,4 +274,4 @@ def _no_formulas(table: Table, _: Received) -> Iterator[Found]:
                 and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
                 and not _PLAIN_NUMBER.fullmatch(value)
             ):
-                yield Found(table.name, f"{column.name} is '{value[:40]}'", str(number))
+                yield Issue(table.name, f"{column.name} is '{value[:40]}'", str(number))

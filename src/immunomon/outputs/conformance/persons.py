@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import text_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import FILES
@@ -29,11 +29,11 @@ _KEYWORD = re.compile(r"(?i)\$(SRC|OP)\b|\b(patient|donor|operator) ?(name|id)? 
     source="docs/deliveries.md, names of persons; SDTMIG 3.4, DM",
     remedy="take the column out, and deliver by pseudonym",
 )
-def _no_personal_columns(received: Received, _: Received) -> Iterator[Found]:
+def _no_personal_columns(received: Received, _: Received) -> Iterator[Issue]:
     for table in received.tables:
         for name in table.names:
             if _PERSONAL.search(name.replace(" ", "_")) and table.distinct(name):
-                yield Found(table.name, f"column {name[:40]} may name persons")
+                yield Issue(table.name, f"column {name[:40]} may name persons")
 
 
 @PERSONS.rule(
@@ -43,12 +43,12 @@ def _no_personal_columns(received: Received, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md, names of persons",
     remedy="take the value out where it comes from, and name files by pseudonym",
 )
-def _no_persons(received: Received, _: Received) -> Iterator[Found]:
+def _no_persons(received: Received, _: Received) -> Iterator[Issue]:
     for table in received.tables:
         for column in table.columns:
             for value in table.distinct(column.name):
                 if isinstance(value, str) and (_EMAIL.search(value) or _HOME.search(value) or _KEYWORD.search(value)):
-                    yield Found(
+                    yield Issue(
                         table.name, f"{column.name[:40]} holds what may name a person ({len(value)} letters, not shown)"
                     )
 
@@ -60,9 +60,9 @@ def _no_persons(received: Received, _: Received) -> Iterator[Found]:
     source="docs/deliveries.md, names of persons [M]",
     remedy="give the subject a pseudonym",
 )
-def _pseudonyms(received: Received, _: Received) -> Iterator[Found]:
+def _pseudonyms(received: Received, _: Received) -> Iterator[Issue]:
     for table in received.tables:
         for name in {"SUBJID", "subject", "record_id"} & set(table.names):
             for value in map(text_of, table.distinct(name)):
                 if value and (" " in value or not any(letter.isdigit() for letter in value)):
-                    yield Found(table.name, f"{name} holds what may be a name ({len(value)} letters, not shown)")
+                    yield Issue(table.name, f"{name} holds what may be a name ({len(value)} letters, not shown)")

@@ -56,11 +56,11 @@ class Received:
 
     @cached_property
     def _first(self) -> dict[str, Table]:
-        found: dict[str, Table] = {}
+        tables: dict[str, Table] = {}
         for table in self.tables:
             if table.is_cdisc:
-                found.setdefault(table.name, table)
-        return found
+                tables.setdefault(table.name, table)
+        return tables
 
     def table(self, name: str) -> Table | None:
         """Return a dataset of SDTM or ADaM by name, the first one if there are two; None if there is none."""
@@ -73,15 +73,15 @@ class Received:
 
     def people_table(self, name: str) -> Table | None:
         """Return a table for people by name."""
-        return next((one for one in self.tables if one.name == name and one.form == "csv"), None)
+        return next((table for table in self.tables if table.name == name and table.form == "csv"), None)
 
     @cached_property
     def subjects(self) -> Mapping[str, Any]:
         """The records of DM by USUBJID, the first of each."""
-        found: dict[str, Any] = {}
-        for one in ((dm := self.table("DM")) and dm.records) or ():
-            found.setdefault(one.text("USUBJID"), one)
-        return found
+        subjects: dict[str, Any] = {}
+        for record in ((dm := self.table("DM")) and dm.records) or ():
+            subjects.setdefault(record.text("USUBJID"), record)
+        return subjects
 
 
 def receive(folder: Path) -> Received:
@@ -94,10 +94,10 @@ def receive(folder: Path) -> Received:
     reading = _Reading(folder)
     for path in _paths(folder):
         reading.read(path)
-    found = reading.received()
-    if not found.files:
+    received = reading.received()
+    if not received.files:
         raise DeliveryFailed(f"{folder}: holds no files, so nothing was checked; name the folder of a delivery")
-    return found
+    return received
 
 
 def _paths(folder: Path) -> Iterator[Path]:

@@ -37,12 +37,12 @@ FAMILIES: tuple[Family, ...] = (
 
 def rules_by_number(families: Iterable[Family]) -> Mapping[str, Rule]:
     """Return the rules of some families by number; raises ValueError if a number is there twice."""
-    found: dict[str, Rule] = {}
+    rules: dict[str, Rule] = {}
     for rule in (rule for family in families for rule in family):
-        if rule.number in found:
+        if rule.number in rules:
             raise ValueError(f"there are two rules {rule.number}")
-        found[rule.number] = rule
-    return MappingProxyType(found)
+        rules[rule.number] = rule
+    return MappingProxyType(rules)
 
 
 RULES = rules_by_number(FAMILIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import date_of, number_text, same
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import FINDINGS
@@ -33,16 +33,16 @@ def test_of(table: Table) -> tuple[str, ...]:
     source="SDTMIG 3.4, 4.5.1.2",
     remedy="take the result out, or write NOT DONE into --STAT",
 )
-def _not_done(table: Table, _: Received) -> Iterator[Found]:
+def _not_done(table: Table, _: Received) -> Iterator[Issue]:
     status = table.own("STAT")
-    for one in table.records:
-        result = one.has(table.own("ORRES")) or one.has(table.own("STRESC")) or one.has(table.own("STRESN"))
-        if one.text(status) not in {"", "NOT DONE"}:
-            yield Found.at(table.name, one, f"{status} is '{one.text(status)[:40]}'")
-        elif one.has(status) and result:
-            yield Found.at(table.name, one, f"{status} is NOT DONE, and there is a result")
-        elif not one.has(status) and not result:
-            yield Found.at(table.name, one, f"there is no result, and {status} does not say NOT DONE")
+    for record in table.records:
+        result = record.has(table.own("ORRES")) or record.has(table.own("STRESC")) or record.has(table.own("STRESN"))
+        if record.text(status) not in {"", "NOT DONE"}:
+            yield Issue.at(table.name, record, f"{status} is '{record.text(status)[:40]}'")
+        elif record.has(status) and result:
+            yield Issue.at(table.name, record, f"{status} is NOT DONE, and there is a result")
+        elif not record.has(status) and not result:
+            yield Issue.at(table.name, record, f"there is no result, and {status} does not say NOT DONE")
 
 
 @RESULTS.rule(
@@ -52,13 +52,13 @@ def _not_done(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1.2; nothing is missing in silence",
     remedy="say in --REASND why there is no result",
 )
-def _reasons(table: Table, _: Received) -> Iterator[Found]:
+def _reasons(table: Table, _: Received) -> Iterator[Issue]:
     status, reason = table.own("STAT"), table.own("REASND")
-    for one in table.records:
-        if one.text(status) == "NOT DONE" and not one.has(reason):
-            yield Found.at(table.name, one, f"NOT DONE has no {reason}")
-        elif one.has(reason) and not one.has(status):
-            yield Found.at(table.name, one, f"{reason} is '{one.text(reason)[:60]}', and {status} is blank")
+    for record in table.records:
+        if record.text(status) == "NOT DONE" and not record.has(reason):
+            yield Issue.at(table.name, record, f"NOT DONE has no {reason}")
+        elif record.has(reason) and not record.has(status):
+            yield Issue.at(table.name, record, f"{reason} is '{record.text(reason)[:60]}', and {status} is blank")
 
 
 @RESULTS.rule(
@@ -68,13 +68,13 @@ def _reasons(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1.1",
     remedy="fill --STRESC from --ORRES",
 )
-def _both(table: Table, _: Received) -> Iterator[Found]:
+def _both(table: Table, _: Received) -> Iterator[Issue]:
     collected, standard, derived = table.own("ORRES"), table.own("STRESC"), table.own("DRVFL")
-    for one in table.records:
-        if one.has(collected) and not one.has(standard):
-            yield Found.at(table.name, one, f"{collected} has no {standard}")
-        elif one.has(standard) and not one.has(collected) and one.text(derived) != "Y":
-            yield Found.at(table.name, one, f"{standard} has no {collected}")
+    for record in table.records:
+        if record.has(collected) and not record.has(standard):
+            yield Issue.at(table.name, record, f"{collected} has no {standard}")
+        elif record.has(standard) and not record.has(collected) and record.text(derived) != "Y":
+            yield Issue.at(table.name, record, f"{standard} has no {collected}")
 
 
 @RESULTS.rule(
@@ -84,11 +84,11 @@ def _both(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1.1",
     remedy="derive --STRESN from --STRESC again",
 )
-def _standard_number(table: Table, _: Received) -> Iterator[Found]:
+def _standard_number(table: Table, _: Received) -> Iterator[Issue]:
     text, number = table.own("STRESC"), table.own("STRESN")
-    for one in table.records if table.has(text, number) else ():
-        if not same(number_text(one.text(text)), one.number_in(number)):
-            yield Found.at(table.name, one, f"{text} is '{one.text(text)[:40]}', {number} {one.shown(number)}")
+    for record in table.records if table.has(text, number) else ():
+        if not same(number_text(record.text(text)), record.number_in(number)):
+            yield Issue.at(table.name, record, f"{text} is '{record.text(text)[:40]}', {number} {record.shown(number)}")
 
 
 @RESULTS.rule(
@@ -98,18 +98,18 @@ def _standard_number(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1.1",
     remedy="correct the result or its unit",
 )
-def _same_unit(table: Table, _: Received) -> Iterator[Found]:
+def _same_unit(table: Table, _: Received) -> Iterator[Issue]:
     collected, standard = table.own("ORRES"), table.own("STRESC")
-    for one in table.records:
-        mine, theirs = one.text(collected), one.text(standard)
-        unit, other = one.text(table.own("ORRESU")), one.text(table.own("STRESU"))
-        if not mine or not theirs or unit != other or mine == theirs:
+    for record in table.records:
+        mine, theirs = record.text(collected), record.text(standard)
+        unit, standard_unit = record.text(table.own("ORRESU")), record.text(table.own("STRESU"))
+        if not mine or not theirs or unit != standard_unit or mine == theirs:
             continue
         one_number, other_number = number_text(mine), number_text(theirs)
         if one_number is None or not same(one_number, other_number):
-            yield Found.at(
+            yield Issue.at(
                 table.name,
-                one,
+                record,
                 f"{collected} is '{mine[:40]}', {standard} '{theirs[:40]}', both {unit or 'without unit'}",
             )
 
@@ -121,13 +121,13 @@ def _same_unit(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1.1 [M]",
     remedy="give the unit; a count or ratio without one is written as RATIO or the like",
 )
-def _units(table: Table, _: Received) -> Iterator[Found]:
+def _units(table: Table, _: Received) -> Iterator[Issue]:
     for result, unit in ((table.own("ORRES"), table.own("ORRESU")), (table.own("STRESC"), table.own("STRESU"))):
-        for one in table.records if table.has(unit) else ():
-            if number_text(one.text(result).lstrip("<>=")) is not None and not one.has(unit):
-                yield Found.at(table.name, one, f"{result} {one.text(result)[:40]} has no {unit}")
-            elif one.has(unit) and not one.has(result):
-                yield Found.at(table.name, one, f"{unit} is '{one.text(unit)[:20]}', and there is no {result}")
+        for record in table.records if table.has(unit) else ():
+            if number_text(record.text(result).lstrip("<>=")) is not None and not record.has(unit):
+                yield Issue.at(table.name, record, f"{result} {record.text(result)[:40]} has no {unit}")
+            elif record.has(unit) and not record.has(result):
+                yield Issue.at(table.name, record, f"{unit} is '{record.text(unit)[:20]}', and there is no {result}")
 
 
 @RESULTS.rule(
@@ -137,13 +137,13 @@ def _units(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1.1",
     remedy="bring the results to one unit",
 )
-def _one_unit(table: Table, _: Received) -> Iterator[Found]:
+def _one_unit(table: Table, _: Received) -> Iterator[Issue]:
     name = table.own("STRESU")
-    for _key, records in table.grouped(tuple(one for one in test_of(table) if one != "USUBJID")):
-        units = sorted({one.text(name) for one in records if one.has(name)})
+    for _key, records in table.grouped(tuple(variable for variable in test_of(table) if variable != "USUBJID")):
+        units = sorted({record.text(name) for record in records if record.has(name)})
         if len(units) > 1:
-            other = next(one for one in records if one.text(name) == units[1])
-            yield Found.at(table.name, other, f"{name} is {', '.join(units)[:80]} for one test")
+            differing = next(record for record in records if record.text(name) == units[1])
+            yield Issue.at(table.name, differing, f"{name} is {', '.join(units)[:80]} for one test")
 
 
 @RESULTS.rule(
@@ -154,27 +154,31 @@ def _one_unit(table: Table, _: Received) -> Iterator[Found]:
     remedy="mark the last record with a result before RFXSTDTC, and no other",
     needs="DM",
 )
-def _last_before(table: Table, received: Received) -> Iterator[Found]:
+def _last_before(table: Table, received: Received) -> Iterator[Issue]:
     name = table.own("LOBXFL")
     for _key, records in table.grouped(test_of(table)) if table.has(name) else ():
-        before = [one for one in records if one.has(table.own("STRESC")) and _is_before(one, table, received)]
-        latest = max((one.text(table.own("DTC"))[:10] for one in before), default="")
-        marked = [one for one in records if one.text(name) == "Y"]
-        for one in marked:
-            if one not in before or one.text(table.own("DTC"))[:10] != latest:
-                yield Found.at(
-                    table.name, one, f"{name} is Y on {one.text(table.own('DTC'))[:10]}, not the last before exposure"
+        before = [
+            record for record in records if record.has(table.own("STRESC")) and _is_before(record, table, received)
+        ]
+        latest = max((record.text(table.own("DTC"))[:10] for record in before), default="")
+        marked = [record for record in records if record.text(name) == "Y"]
+        for record in marked:
+            if record not in before or record.text(table.own("DTC"))[:10] != latest:
+                yield Issue.at(
+                    table.name,
+                    record,
+                    f"{name} is Y on {record.text(table.own('DTC'))[:10]}, not the last before exposure",
                 )
         if len(marked) > 1:
-            yield Found.at(table.name, marked[1], f"{name} is Y on {len(marked)} records of the test")
+            yield Issue.at(table.name, marked[1], f"{name} is Y on {len(marked)} records of the test")
         elif before and not marked:
-            yield Found.at(table.name, before[-1], f"no record of the test has {name}, though this is before exposure")
+            yield Issue.at(table.name, before[-1], f"no record of the test has {name}, though this is before exposure")
 
 
-def _is_before(one: Record, table: Table, received: Received) -> bool:
-    who = received.subjects.get(one.text("USUBJID"))
-    first, date = date_of(who.text("RFXSTDTC")) if who else None, date_of(one.text(table.own("DTC")))
-    return bool(first and date) and (date < first or (date == first and is_before_first(one, table)))  # type: ignore[operator]
+def _is_before(record: Record, table: Table, received: Received) -> bool:
+    subject = received.subjects.get(record.text("USUBJID"))
+    first, date = date_of(subject.text("RFXSTDTC")) if subject else None, date_of(record.text(table.own("DTC")))
+    return bool(first and date) and (date < first or (date == first and is_before_first(record, table)))  # type: ignore[operator]
 
 
 @RESULTS.rule(
@@ -185,17 +189,19 @@ def _is_before(one: Record, table: Table, received: Received) -> bool:
     remedy="mark the baseline record, and no other",
     needs="DM",
 )
-def _baseline(table: Table, received: Received) -> Iterator[Found]:
+def _baseline(table: Table, received: Received) -> Iterator[Issue]:
     name = table.own("BLFL")
     for _key, records in table.grouped(test_of(table)) if table.has(name) else ():
-        marked = [one for one in records if one.text(name) == "Y"]
-        for one in marked:
-            who = received.subjects.get(one.text("USUBJID"))
-            first, date = date_of(who.text("RFXSTDTC")) if who else None, date_of(one.text(table.own("DTC")))
-            if not one.has(table.own("STRESC")) or (first and date and date > first):
-                yield Found.at(table.name, one, f"{name} is Y on a record without result, or after the first exposure")
+        marked = [record for record in records if record.text(name) == "Y"]
+        for record in marked:
+            subject = received.subjects.get(record.text("USUBJID"))
+            first, date = date_of(subject.text("RFXSTDTC")) if subject else None, date_of(record.text(table.own("DTC")))
+            if not record.has(table.own("STRESC")) or (first and date and date > first):
+                yield Issue.at(
+                    table.name, record, f"{name} is Y on a record without result, or after the first exposure"
+                )
         if len(marked) > 1:
-            yield Found.at(table.name, marked[1], f"{name} is Y on {len(marked)} records of the test")
+            yield Issue.at(table.name, marked[1], f"{name} is Y on {len(marked)} records of the test")
 
 
 @RESULTS.rule(
@@ -206,12 +212,12 @@ def _baseline(table: Table, received: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.5.1 [M]; a value below quantification is not 0",
     remedy="write <limit, and leave --STRESN blank",
 )
-def _limits(table: Table, _: Received) -> Iterator[Found]:
+def _limits(table: Table, _: Received) -> Iterator[Issue]:
     text, number, lower = table.own("STRESC"), table.own("STRESN"), table.own("LLOQ")
-    for one in table.records:
-        value, limit = one.number_in(number), one.number_in(lower)
-        named = one.text(text).lstrip("<>=")
-        if one.text(text)[:1] in {"<", ">"} and number_text(named) is None and named not in _LIMITS:
-            yield Found.at(table.name, one, f"{text} is '{one.text(text)[:40]}', which names no limit")
+    for record in table.records:
+        value, limit = record.number_in(number), record.number_in(lower)
+        named = record.text(text).lstrip("<>=")
+        if record.text(text)[:1] in {"<", ">"} and number_text(named) is None and named not in _LIMITS:
+            yield Issue.at(table.name, record, f"{text} is '{record.text(text)[:40]}', which names no limit")
         elif value is not None and limit is not None and value < limit:
-            yield Found.at(table.name, one, f"{number} is {value:g}, below {lower} {limit:g}")
+            yield Issue.at(table.name, record, f"{number} is {value:g}, below {lower} {limit:g}")

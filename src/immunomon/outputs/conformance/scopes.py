@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 
-def _tables(words: str, wanted: Callable[[Table], bool]) -> Scope[Table]:
-    return Scope(words, lambda received: [one for one in received.cdisc if wanted(one)], of_cdisc=True)
+def _tables(words: str, belongs: Callable[[Table], bool]) -> Scope[Table]:
+    return Scope(words, lambda received: [table for table in received.cdisc if belongs(table)], of_cdisc=True)
 
 
 def _has_value_structure(table: Table) -> bool:
@@ -40,23 +40,25 @@ def _has_value_structure(table: Table) -> bool:
 
 
 CDISC = _tables("datasets of SDTM or ADaM", lambda _: True)
-SDTM = _tables("datasets of SDTM", lambda one: one.is_tabulation)
-SUBJECTS = _tables("datasets about subjects", lambda one: one.has("USUBJID"))
-FINDINGS = _tables("domains of findings", lambda one: one.is_finding)
-GUIDED = _tables("datasets of the guides", lambda one: bool(guide_of(one.name)))
-SUPPLEMENTS = _tables("supplemental qualifiers", lambda one: one.name.startswith("SUPP"))
+SDTM = _tables("datasets of SDTM", lambda table: table.is_tabulation)
+SUBJECTS = _tables("datasets about subjects", lambda table: table.has("USUBJID"))
+FINDINGS = _tables("domains of findings", lambda table: table.is_finding)
+GUIDED = _tables("datasets of the guides", lambda table: bool(guide_of(table.name)))
+SUPPLEMENTS = _tables("supplemental qualifiers", lambda table: table.name.startswith("SUPP"))
 ANALYSES = _tables("datasets of parameters (BDS)", _has_value_structure)
 TRANSPORTS: Scope[Table] = Scope(
-    "SAS transport files", lambda received: [one for one in received.tables if one.form == "xpt"], of_cdisc=True
+    "SAS transport files", lambda received: [table for table in received.tables if table.form == "xpt"], of_cdisc=True
 )
 JSONS: Scope[Table] = Scope(
-    "Dataset-JSON files", lambda received: [one for one in received.tables if one.form == "json"], of_cdisc=True
+    "Dataset-JSON files", lambda received: [table for table in received.tables if table.form == "json"], of_cdisc=True
 )
 PEOPLE: Scope[Table] = Scope(
     "tables for people (CSV)",
-    lambda received: [one for one in received.tables if one.form == "csv" and not one.is_cdisc],
+    lambda received: [table for table in received.tables if table.form == "csv" and not table.is_cdisc],
 )
-WORKBOOKS: Scope[Table] = Scope("workbooks", lambda received: [one for one in received.tables if one.form == "xlsx"])
+WORKBOOKS: Scope[Table] = Scope(
+    "workbooks", lambda received: [table for table in received.tables if table.form == "xlsx"]
+)
 DEFINES: Scope[Define] = Scope("Define-XML", lambda received: received.defines, of_cdisc=True)
 FILES: Scope[Received] = Scope("files", lambda received: [received] if received.files else [])
 
@@ -72,8 +74,8 @@ def dataset(name: str) -> Scope[Table]:
     """Return the scope of one dataset of SDTM or ADaM."""
 
     def select(received: Received) -> list[Table]:
-        found = received.table(name)
-        return [] if found is None else [found]
+        table = received.table(name)
+        return [] if table is None else [table]
 
     return Scope(f"dataset {name}", select, of_cdisc=True)
 
@@ -82,7 +84,7 @@ def people_table(name: str) -> Scope[Table]:
     """Return the scope of one table for people."""
 
     def select(received: Received) -> list[Table]:
-        found = received.people_table(name)
-        return [] if found is None else [found]
+        table = received.people_table(name)
+        return [] if table is None else [table]
 
     return Scope(f"table {name}.csv", select)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.guide import guide_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import CDISC, FILES, SDTM
@@ -22,8 +22,8 @@ STRUCTURE = Family("files and datasets")
     source="working rule",
     remedy="take the file from its archive again, or deliver again",
 )
-def _readable(received: Received, _: Received) -> Iterator[Found]:
-    yield from (Found(one.path, one.fault) for one in received.files if one.fault)
+def _readable(received: Received, _: Received) -> Iterator[Issue]:
+    yield from (Issue(file.path, file.fault) for file in received.files if file.fault)
 
 
 @STRUCTURE.rule(
@@ -33,14 +33,14 @@ def _readable(received: Received, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 3.2 [M]",
     remedy="keep one of the files",
 )
-def _once(received: Received, _: Received) -> Iterator[Found]:
-    seen: dict[tuple[str, str], str] = {}
+def _once(received: Received, _: Received) -> Iterator[Issue]:
+    file_by_dataset: dict[tuple[str, str], str] = {}
     for table in received.tables:
         if not table.is_cdisc:
             continue
-        other = seen.setdefault((table.name, table.form), table.file)
-        if other != table.file:
-            yield Found(table.file, f"holds dataset {table.name}, which {other} holds, too")
+        first_file = file_by_dataset.setdefault((table.name, table.form), table.file)
+        if first_file != table.file:
+            yield Issue(table.file, f"holds dataset {table.name}, which {first_file} holds, too")
 
 
 @STRUCTURE.rule(
@@ -50,10 +50,10 @@ def _once(received: Received, _: Received) -> Iterator[Found]:
     source="FDA Study Data Technical Conformance Guide, names of files [M]",
     remedy="name the file as the dataset",
 )
-def _named(table: Table, _: Received) -> Iterator[Found]:
+def _named(table: Table, _: Received) -> Iterator[Issue]:
     stem = table.file.rpartition("/")[2].rpartition(".")[0]
     if table.form in {"xpt", "json"} and stem != table.name.lower():
-        yield Found(table.file, f"holds dataset '{table.name}'")
+        yield Issue(table.file, f"holds dataset '{table.name}'")
 
 
 @STRUCTURE.rule(
@@ -63,9 +63,9 @@ def _named(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 3.2 [M]",
     remedy="leave the empty dataset out, and say why it is absent",
 )
-def _not_empty(table: Table, _: Received) -> Iterator[Found]:
+def _not_empty(table: Table, _: Received) -> Iterator[Issue]:
     if not len(table):
-        yield Found(table.name, "has no records")
+        yield Issue(table.name, "has no records")
 
 
 @STRUCTURE.rule(
@@ -75,11 +75,13 @@ def _not_empty(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, DM, TV, SV [M]",
     remedy="deliver DM, TV and SV with them",
 )
-def _accompanied(table: Table, received: Received) -> Iterator[Found]:
-    wanted = ["DM"] * table.has("USUBJID") + ["TV", "SV"] * (table.has("USUBJID", "VISITNUM") and table.name != "SV")
-    missing = [name for name in wanted if received.table(name) is None]
+def _accompanied(table: Table, received: Received) -> Iterator[Issue]:
+    companions = ["DM"] * table.has("USUBJID") + ["TV", "SV"] * (
+        table.has("USUBJID", "VISITNUM") and table.name != "SV"
+    )
+    missing = [name for name in companions if received.table(name) is None]
     if missing:
-        yield Found(table.name, f"comes without {', '.join(missing)}")
+        yield Issue(table.name, f"comes without {', '.join(missing)}")
 
 
 @STRUCTURE.rule(
@@ -90,10 +92,10 @@ def _accompanied(table: Table, received: Received) -> Iterator[Found]:
     remedy="correct the dataset's name; the checker knows the domains of this kind of trial only",
     severity="warning",
 )
-def _known(table: Table, _: Received) -> Iterator[Found]:
+def _known(table: Table, _: Received) -> Iterator[Issue]:
     supplement = table.name.removeprefix("SUPP")
     if not guide_of(table.name) or (supplement != table.name and not guide_of(supplement)):
-        yield Found(table.name, "is no dataset that is checked against a guide")
+        yield Issue(table.name, "is no dataset that is checked against a guide")
 
 
 @STRUCTURE.rule(
@@ -103,8 +105,8 @@ def _known(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 8.4; ADaMIG 1.3, ADSL",
     remedy="deliver the dataset that is missing",
 )
-def _parents(table: Table, received: Received) -> Iterator[Found]:
+def _parents(table: Table, received: Received) -> Iterator[Issue]:
     parent = table.name.removeprefix("SUPP") if table.name.startswith("SUPP") else ""
     parent = "ADSL" if table.is_analysis and table.name != "ADSL" else parent
     if parent and received.table(parent) is None:
-        yield Found(table.name, f"comes without {parent}")
+        yield Issue(table.name, f"comes without {parent}")

@@ -138,8 +138,8 @@ class Table:
 
     def column(self, name: str) -> tuple[Cell, ...]:
         """Return a column's values, all missing if there is no such column."""
-        found = self._columns.get(name)
-        return (None,) * len(self.rows) if found is None else found
+        values = self._columns.get(name)
+        return (None,) * len(self.rows) if values is None else values
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a column's values as text."""
@@ -150,11 +150,11 @@ class Table:
     def distinct(self, name: str) -> Mapping[Cell, int]:
         """Return a column's values, each with the number of the first record that has it; missing ones are left out."""
         if name not in self._distinct:
-            found: dict[Cell, int] = {}
+            first_rows: dict[Cell, int] = {}
             for number, value in enumerate(self.column(name), start=1):
                 if value is not None:
-                    found.setdefault(value, number)
-            self._distinct[name] = found
+                    first_rows.setdefault(value, number)
+            self._distinct[name] = first_rows
         return self._distinct[name]
 
     @cached_property
@@ -165,12 +165,12 @@ class Table:
 
     def _record(self, number: int, row: tuple[Cell, ...], shown: list[str]) -> Record:
         values = dict(zip(self.names, row, strict=False))
-        who = ", ".join(f"{name} {text_of(values.get(name))[:40]}" for name in shown)
-        return Record(number, values, f"{number}" + (f" ({who})" if who else ""))
+        identity = ", ".join(f"{name} {text_of(values.get(name))[:40]}" for name in shown)
+        return Record(number, values, f"{number}" + (f" ({identity})" if identity else ""))
 
     def grouped(self, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Record]]]:
         """Yield the records by the text of some variables, in the order in which they come."""
         groups: dict[tuple[str, ...], list[Record]] = {}
-        for key, one in zip(zip(*map(self.texts, names), strict=True), self.records, strict=True):
-            groups.setdefault(key, []).append(one)
+        for key, record in zip(zip(*map(self.texts, names), strict=True), self.records, strict=True):
+            groups.setdefault(key, []).append(record)
         yield from groups.items()

@@ -31,10 +31,12 @@ def xpt_table(path: Path, name: str, transport: Transport) -> Table:
     except Exception as error:  # the library's errors have no common kind
         raise ValueError(f"pyreadstat cannot read it: {error}") from None
     columns = tuple(
-        Column(one.name, one.label, one.is_number, "Num" if one.is_number else "Char", one.length)
-        for one in transport.variables
+        Column(
+            variable.name, variable.label, variable.is_number, "Num" if variable.is_number else "Char", variable.length
+        )
+        for variable in transport.variables
     )
-    values: list[list[Cell]] = [_plain(frame.iloc[:, place].tolist()) for place in range(frame.shape[1])]
+    values: list[list[Cell]] = [_plain(frame.iloc[:, index].tolist()) for index in range(frame.shape[1])]
     if len(values) != len(columns):
         raise ValueError(f"pyreadstat finds {len(values)} variables, the headers name {len(columns)}")
     rows = tuple(zip(*values, strict=True))
@@ -48,7 +50,7 @@ def _plain(values: Iterable[Any]) -> list[Cell]:
 def json_table(data: Mapping[str, Any], name: str) -> Table:
     """Return the dataset of a Dataset-JSON file as far as it can be made out; ``about`` holds the rest of the file."""
     columns, rows = data.get("columns"), data.get("rows", [])
-    if not isinstance(columns, list) or not all(isinstance(one, dict) for one in columns):
+    if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
         raise ValueError("is no Dataset-JSON: it has no list of columns")
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise ValueError("is no Dataset-JSON: its rows are no lists")
@@ -65,16 +67,16 @@ def json_table(data: Mapping[str, Any], name: str) -> Table:
     )
 
 
-def _column(one: Mapping[str, Any]) -> Column:
-    declared = _word(one.get("dataType"))
+def _column(column: Mapping[str, Any]) -> Column:
+    declared = _word(column.get("dataType"))
     return Column(
-        name=_word(one.get("name")),
-        label=_word(one.get("label")),
+        name=_word(column.get("name")),
+        label=_word(column.get("label")),
         is_number=declared in _NUMBERS,
         declared=declared,
-        length=_whole(one.get("length")),
-        key=_whole(one.get("keySequence")),
-        oid=_word(one.get("itemOID")),
+        length=_whole(column.get("length")),
+        key=_whole(column.get("keySequence")),
+        oid=_word(column.get("itemOID")),
     )
 
 
@@ -92,14 +94,14 @@ def _scalar(value: object) -> Cell:
 
 def csv_table(lines: Iterable[Sequence[str]], name: str) -> Table:
     """Return a table of CSV: a column whose every value is a number is one of numbers."""
-    found = list(lines)
-    if not found or not found[0]:
+    rows_with_header = list(lines)
+    if not rows_with_header or not rows_with_header[0]:
         raise ValueError("has no header")
-    header, *rows = found
-    uneven = next((place for place, row in enumerate(rows, start=2) if len(row) != len(header)), None)
+    header, *rows = rows_with_header
+    uneven = next((line for line, row in enumerate(rows, start=2) if len(row) != len(header)), None)
     if uneven is not None:
         raise ValueError(f"line {uneven} has {len(rows[uneven - 2])} fields, the header {len(header)}")
-    values = [_typed([row[place] for row in rows]) for place in range(len(header))]
+    values = [_typed([row[index] for row in rows]) for index in range(len(header))]
     columns = tuple(Column(word, "", is_number) for word, (is_number, _) in zip(header, values, strict=True))
     stem = name.rpartition("/")[2].rpartition(".")[0]
     return Table(stem, name, "csv", columns, tuple(zip(*(column for _, column in values), strict=True)))

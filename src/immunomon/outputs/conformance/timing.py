@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 from itertools import pairwise
 
-from immunomon.outputs.conformance.book import Family, Found, Scope
+from immunomon.outputs.conformance.book import Family, Issue, Scope
 from immunomon.outputs.conformance.cells import (
     date_of,
     is_iso_date,
@@ -26,7 +26,7 @@ TIMING = Family("time")
 _EPOCHS = {"SCREENING", "RUN-IN", "INDUCTION TREATMENT", "TREATMENT", "WASHOUT", "FOLLOW-UP", "BLINDED TREATMENT"}
 _DURATIONS = ("ELTM", "DUR", "STINT", "ENINT", "EVLINT")
 _VISITS: Scope[Table] = Scope(
-    "datasets with visits", lambda received: [one for one in received.cdisc if one.has("VISITNUM")], of_cdisc=True
+    "datasets with visits", lambda received: [table for table in received.cdisc if table.has("VISITNUM")], of_cdisc=True
 )
 
 
@@ -37,13 +37,13 @@ _VISITS: Scope[Table] = Scope(
     source="SDTMIG 3.4, 4.4.1",
     remedy="write the date as YYYY-MM-DD",
 )
-def _dates(table: Table, _: Received) -> Iterator[Found]:
+def _dates(table: Table, _: Received) -> Iterator[Issue]:
     for name in table.names:
         if not name.endswith("DTC"):
             continue
         for value, number in table.distinct(name).items():
             if not is_iso_date(text_of(value)):
-                yield Found(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
+                yield Issue(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
 
 
 @TIMING.rule(
@@ -54,22 +54,22 @@ def _dates(table: Table, _: Received) -> Iterator[Found]:
     remedy="work the study day out again",
     needs="DM",
 )
-def _days(table: Table, received: Received) -> Iterator[Found]:
+def _days(table: Table, received: Received) -> Iterator[Issue]:
     for kind in ("", "ST", "EN"):
         date_name, day_name = table.own(f"{kind}DTC"), table.own(f"{kind}DY")
         if not table.prefix or not table.has(date_name, day_name):
             continue
-        for one in table.records:
-            date, first = date_of(one.text(date_name)), _reference(one, received, "RFSTDTC")
-            wanted = study_day(date, first) if date and first else None
-            if wanted is not None and one.number_in(day_name) != wanted:
-                said = one.text(day_name)[:20] or "missing"
-                yield Found.at(table.name, one, f"{day_name} is {said}, {date_name} says {wanted}")
+        for record in table.records:
+            date, first = date_of(record.text(date_name)), _reference(record, received, "RFSTDTC")
+            expected_day = study_day(date, first) if date and first else None
+            if expected_day is not None and record.number_in(day_name) != expected_day:
+                reported_day = record.text(day_name)[:20] or "missing"
+                yield Issue.at(table.name, record, f"{day_name} is {reported_day}, {date_name} says {expected_day}")
 
 
-def _reference(one: Record, received: Received, name: str) -> datetime.date | None:
-    who = received.subjects.get(one.text("USUBJID"))
-    return date_of(who.text(name)) if who is not None else None
+def _reference(record: Record, received: Received, name: str) -> datetime.date | None:
+    subject = received.subjects.get(record.text("USUBJID"))
+    return date_of(subject.text(name)) if subject is not None else None
 
 
 @TIMING.rule(
@@ -79,13 +79,13 @@ def _reference(one: Record, received: Received, name: str) -> datetime.date | No
     source="SDTMIG 3.4, 4.4.4",
     remedy="count the day of the first infusion as 1, the day before as -1",
 )
-def _no_day_zero(table: Table, _: Received) -> Iterator[Found]:
+def _no_day_zero(table: Table, _: Received) -> Iterator[Issue]:
     for name in table.names:
         if name != "VISITDY" and name not in {table.own(f"{kind}DY") for kind in ("", "ST", "EN")}:
             continue
         for value, number in table.distinct(name).items():
             if number_of(value) == 0:
-                yield Found(table.name, f"{name} is 0", str(number))
+                yield Issue(table.name, f"{name} is 0", str(number))
 
 
 @TIMING.rule(
@@ -95,13 +95,13 @@ def _no_day_zero(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.4.7 [M]",
     remedy="correct the dates",
 )
-def _in_order(table: Table, _: Received) -> Iterator[Found]:
+def _in_order(table: Table, _: Received) -> Iterator[Issue]:
     pairs = [(table.own("STDTC"), table.own("ENDTC")), ("RFSTDTC", "RFENDTC"), ("RFXSTDTC", "RFXENDTC")]
     for start_name, end_name in pairs:
-        for one in table.records if table.has(start_name, end_name) else ():
-            start, end = date_of(one.text(start_name)), date_of(one.text(end_name))
+        for record in table.records if table.has(start_name, end_name) else ():
+            start, end = date_of(record.text(start_name)), date_of(record.text(end_name))
             if start and end and end < start:
-                yield Found.at(table.name, one, f"{end_name} {end} is before {start_name} {start}")
+                yield Issue.at(table.name, record, f"{end_name} {end} is before {start_name} {start}")
 
 
 @TIMING.rule(
@@ -111,7 +111,7 @@ def _in_order(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.4.5",
     remedy="give one name to one number",
 )
-def _visits(table: Table, _: Received) -> Iterator[Found]:
+def _visits(table: Table, _: Received) -> Iterator[Issue]:
     yield from not_one_to_one(table, "VISITNUM", "VISIT")
 
 
@@ -123,21 +123,21 @@ def _visits(table: Table, _: Received) -> Iterator[Found]:
     remedy="add the visit to TV, or describe it in SV (SVUPDES)",
     needs="TV",
 )
-def _planned(table: Table, received: Received) -> Iterator[Found]:
+def _planned(table: Table, received: Received) -> Iterator[Issue]:
     if table.is_analysis:
         return
     plan, visits = received.table("TV"), received.table("SV")
-    planned = {one.text("VISITNUM"): one for one in (plan.records if plan else ())}
-    unplanned = {one.text("VISITNUM") for one in (visits.records if visits else ()) if one.has("SVUPDES")}
+    planned = {record.text("VISITNUM"): record for record in (plan.records if plan else ())}
+    unplanned = {record.text("VISITNUM") for record in (visits.records if visits else ()) if record.has("SVUPDES")}
     for (number, name, day), records in table.grouped(("VISITNUM", "VISIT", "VISITDY")):
         if not number or number in unplanned:
             continue
-        wanted = planned.get(number)
-        if wanted is None:
-            yield Found.at(table.name, records[0], f"VISITNUM {number[:20]} is not in TV")
-        elif (name and name != wanted.text("VISIT")) or (day and day != wanted.text("VISITDY")):
-            shown = f"{wanted.text('VISIT')} on day {wanted.text('VISITDY')}"
-            yield Found.at(
+        planned_visit = planned.get(number)
+        if planned_visit is None:
+            yield Issue.at(table.name, records[0], f"VISITNUM {number[:20]} is not in TV")
+        elif (name and name != planned_visit.text("VISIT")) or (day and day != planned_visit.text("VISITDY")):
+            shown = f"{planned_visit.text('VISIT')} on day {planned_visit.text('VISITDY')}"
+            yield Issue.at(
                 table.name, records[0], f"VISITNUM {number} is '{name[:40]}' on day {day[:10]}, in TV {shown}"
             )
 
@@ -150,24 +150,24 @@ def _planned(table: Table, received: Received) -> Iterator[Found]:
     remedy="work EPOCH out again from RFXSTDTC and RFXENDTC",
     needs="DM",
 )
-def _epochs(table: Table, received: Received) -> Iterator[Found]:
+def _epochs(table: Table, received: Received) -> Iterator[Issue]:
     name = table.own("STDTC") if table.has(table.own("STDTC")) else table.own("DTC")
-    for one in table.records if table.prefix and table.has("EPOCH") else ():
-        epoch, date = one.text("EPOCH"), date_of(one.text(name))
-        first, last = _reference(one, received, "RFXSTDTC"), _reference(one, received, "RFXENDTC")
+    for record in table.records if table.prefix and table.has("EPOCH") else ():
+        epoch, date = record.text("EPOCH"), date_of(record.text(name))
+        first, last = _reference(record, received, "RFXSTDTC"), _reference(record, received, "RFXENDTC")
         if epoch and epoch not in _EPOCHS:
-            yield Found.at(table.name, one, f"EPOCH '{epoch[:40]}' is none of the terminology's")
+            yield Issue.at(table.name, record, f"EPOCH '{epoch[:40]}' is none of the terminology's")
         elif epoch and date and first and last:
-            before = date < first or (date == first and is_before_first(one, table))
-            wanted = "SCREENING" if before else "TREATMENT" if date <= last else "FOLLOW-UP"
-            if epoch != wanted:
-                yield Found.at(table.name, one, f"EPOCH is {epoch} on {date}, exposure was from {first} to {last}")
+            before = date < first or (date == first and is_before_first(record, table))
+            expected_epoch = "SCREENING" if before else "TREATMENT" if date <= last else "FOLLOW-UP"
+            if epoch != expected_epoch:
+                yield Issue.at(table.name, record, f"EPOCH is {epoch} on {date}, exposure was from {first} to {last}")
 
 
-def is_before_first(one: Record, table: Table) -> bool:
+def is_before_first(record: Record, table: Table) -> bool:
     """Say whether a record's planned time point is before the first exposure, in words or as elapsed time."""
-    point = one.text(table.own("TPT")).upper()
-    return one.text(table.own("ELTM")).startswith("-") or point.startswith("PRE") or point.endswith("BEFORE")
+    point = record.text(table.own("TPT")).upper()
+    return record.text(table.own("ELTM")).startswith("-") or point.startswith("PRE") or point.endswith("BEFORE")
 
 
 @TIMING.rule(
@@ -177,13 +177,13 @@ def is_before_first(one: Record, table: Table) -> bool:
     source="SDTMIG 3.4, 4.4.3, 4.4.10",
     remedy="write the time as PT30M, -PT30M, P4D",
 )
-def _points(table: Table, _: Received) -> Iterator[Found]:
+def _points(table: Table, _: Received) -> Iterator[Issue]:
     for name in table.names:
         if not table.prefix or name not in {table.own(suffix) for suffix in _DURATIONS}:
             continue
         for value, number in table.distinct(name).items():
             if not is_iso_duration(text_of(value)):
-                yield Found(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
+                yield Issue(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
     if table.prefix:
         yield from not_one_to_one(table, table.own("TPTNUM"), table.own("TPT"))
 
@@ -195,20 +195,20 @@ def _points(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.4.10",
     remedy="name the reference, and number the time points by time",
 )
-def _elapsed(table: Table, _: Received) -> Iterator[Found]:
+def _elapsed(table: Table, _: Received) -> Iterator[Issue]:
     elapsed, number, reference = table.own("ELTM"), table.own("TPTNUM"), table.own("TPTREF")
     if not table.prefix or not table.has(elapsed):
         return
-    seen: dict[float, float] = {}
-    for one in table.records:
-        if one.has(elapsed) and not one.has(reference):
-            yield Found.at(table.name, one, f"{elapsed} has no {reference}")
-        hours, place = _hours(one.text(elapsed)), one.number_in(number)
-        if hours is not None and place is not None:
-            seen.setdefault(place, hours)
-    ordered = [seen[place] for place in sorted(seen)]
+    hours_by_point: dict[float, float] = {}
+    for record in table.records:
+        if record.has(elapsed) and not record.has(reference):
+            yield Issue.at(table.name, record, f"{elapsed} has no {reference}")
+        hours, point = _hours(record.text(elapsed)), record.number_in(number)
+        if hours is not None and point is not None:
+            hours_by_point.setdefault(point, hours)
+    ordered = [hours_by_point[point] for point in sorted(hours_by_point)]
     if ordered != sorted(ordered):
-        yield Found(table.name, f"{number} is not in the order of {elapsed}")
+        yield Issue(table.name, f"{number} is not in the order of {elapsed}")
 
 
 def _hours(text: str) -> float | None:
@@ -232,16 +232,22 @@ def _hours(text: str) -> float | None:
     source="SDTMIG 3.4, TV [M]",
     remedy="number the visits by planned day",
 )
-def _plan(table: Table, _: Received) -> Iterator[Found]:
+def _plan(table: Table, _: Received) -> Iterator[Issue]:
     for (arm,), records in table.grouped(("ARMCD",)):
-        days = [(one.number_in("VISITNUM"), one.number_in("VISITDY"), one) for one in records if one.has("VISITDY")]
+        days = [
+            (record.number_in("VISITNUM"), record.number_in("VISITDY"), record)
+            for record in records
+            if record.has("VISITDY")
+        ]
         ordered = sorted(
-            (number, day, one.number, one) for number, day, one in days if number is not None and day is not None
+            (number, day, record.number, record)
+            for number, day, record in days
+            if number is not None and day is not None
         )
         for earlier, later in pairwise(ordered):
             if later[1] < earlier[1]:
-                said = f"VISITNUM {later[0]:g} is on day {later[1]:g}, {earlier[0]:g} on {earlier[1]:g}"
-                yield Found.at(table.name, later[3], f"{said}{' in arm ' + arm if arm else ''}")
+                problem = f"VISITNUM {later[0]:g} is on day {later[1]:g}, {earlier[0]:g} on {earlier[1]:g}"
+                yield Issue.at(table.name, later[3], f"{problem}{' in arm ' + arm if arm else ''}")
 
 
 @TIMING.rule(
@@ -251,11 +257,13 @@ def _plan(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, SV",
     remedy="correct SVOCCUR or the dates",
 )
-def _occurred(table: Table, _: Received) -> Iterator[Found]:
-    for one in table.records:
-        dated = one.has("SVSTDTC")
-        if (one.text("SVOCCUR") == "Y" and not dated) or (one.text("SVOCCUR") == "N" and dated):
-            yield Found.at(table.name, one, f"SVOCCUR is {one.text('SVOCCUR')}, SVSTDTC {one.shown('SVSTDTC')}")
+def _occurred(table: Table, _: Received) -> Iterator[Issue]:
+    for record in table.records:
+        dated = record.has("SVSTDTC")
+        if (record.text("SVOCCUR") == "Y" and not dated) or (record.text("SVOCCUR") == "N" and dated):
+            yield Issue.at(
+                table.name, record, f"SVOCCUR is {record.text('SVOCCUR')}, SVSTDTC {record.shown('SVSTDTC')}"
+            )
 
 
 @TIMING.rule(
@@ -266,20 +274,22 @@ def _occurred(table: Table, _: Received) -> Iterator[Found]:
     remedy="add the visit to SV, or widen its dates",
     needs="SV",
 )
-def _visited(table: Table, received: Received) -> Iterator[Found]:
+def _visited(table: Table, received: Received) -> Iterator[Issue]:
     visits = received.table("SV")
     if visits is None or table.name == "SV" or not table.has("USUBJID", "VISITNUM"):
         return
-    known = {one.texts(("USUBJID", "VISITNUM")): one for one in visits.records}
+    known = {record.texts(("USUBJID", "VISITNUM")): record for record in visits.records}
     names = [name for name in (table.own("DTC"), table.own("STDTC")) if table.has(name)][:1]
-    for one in table.records:
-        visit = known.get(one.texts(("USUBJID", "VISITNUM")))
-        if not one.has("VISITNUM"):
+    for record in table.records:
+        visit = known.get(record.texts(("USUBJID", "VISITNUM")))
+        if not record.has("VISITNUM"):
             continue
         if visit is None:
-            yield Found.at(table.name, one, f"the subject's VISITNUM {one.text('VISITNUM')[:20]} is not in SV")
+            yield Issue.at(table.name, record, f"the subject's VISITNUM {record.text('VISITNUM')[:20]} is not in SV")
             continue
-        date = date_of(one.text(names[0])) if names else None
+        date = date_of(record.text(names[0])) if names else None
         start, end = date_of(visit.text("SVSTDTC")), date_of(visit.text("SVENDTC"))
         if date and start and end and not start <= date <= end:
-            yield Found.at(table.name, one, f"{names[0]} {date} is outside the visit's dates in SV, {start} to {end}")
+            yield Issue.at(
+                table.name, record, f"{names[0]} {date} is outside the visit's dates in SV, {start} to {end}"
+            )

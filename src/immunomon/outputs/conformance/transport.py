@@ -27,7 +27,7 @@ class TransportVariable:
     label: str
     is_number: bool
     length: int
-    place: int
+    position: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +78,17 @@ def _read(data: bytes) -> Transport:
     variables = tuple(_variable(data[start + n * _NAMESTR : start + (n + 1) * _NAMESTR]) for n in range(count))
     if not data[end:].startswith(_OBSERVATIONS):
         return Transport(name, label, variables, faults=(*faults, "has no header of observations where it belongs"))
-    width = sum(one.length for one in variables)
+    width = sum(variable.length for variable in variables)
     faults += _records(data[end + _LINE :], width)
     return Transport(name, label, variables, width, tuple(faults))
 
 
 def _variable(raw: bytes) -> TransportVariable:
     kind, _, length, _, name, label = struct.unpack(">hhhh8s40s", raw[:56])
-    (place,) = struct.unpack(">l", raw[84:88])
-    if length < 1 or place < 0 or kind not in {1, 2}:
+    (position,) = struct.unpack(">l", raw[84:88])
+    if length < 1 or position < 0 or kind not in {1, 2}:
         raise ValueError("no variable")
-    return TransportVariable(_text(name), _text(label), kind == 1, length, place)
+    return TransportVariable(_text(name), _text(label), kind == 1, length, position)
 
 
 def _text(raw: bytes) -> str:

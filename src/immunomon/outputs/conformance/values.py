@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Found
+from immunomon.outputs.conformance.book import Family, Issue
 from immunomon.outputs.conformance.cells import Cell, number_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.scopes import CDISC, SDTM
@@ -36,10 +36,10 @@ def _texts(table: Table) -> Iterator[tuple[str, int, str]]:
     source="SAS transport version 5; SDTMIG 3.4, 4.5.3",
     remedy="shorten it, or put the rest into supplemental qualifiers",
 )
-def _short(table: Table, _: Received) -> Iterator[Found]:
+def _short(table: Table, _: Received) -> Iterator[Issue]:
     for name, number, text in _texts(table):
         if len(text) > _LONGEST:
-            yield Found(table.name, f"{name} has {len(text)} letters: '{text[:40]}...'", str(number))
+            yield Issue(table.name, f"{name} has {len(text)} letters: '{text[:40]}...'", str(number))
 
 
 @VALUES.rule(
@@ -49,10 +49,10 @@ def _short(table: Table, _: Received) -> Iterator[Found]:
     source="SAS transport version 5; FDA Study Data Technical Conformance Guide [M]",
     remedy="write it in ASCII",
 )
-def _ascii(table: Table, _: Received) -> Iterator[Found]:
+def _ascii(table: Table, _: Received) -> Iterator[Issue]:
     for name, number, text in _texts(table):
         if not (text.isascii() and text.isprintable()):
-            yield Found(table.name, f"{name} holds other letters than printable ASCII: {text[:60]!a}", str(number))
+            yield Issue(table.name, f"{name} holds other letters than printable ASCII: {text[:60]!a}", str(number))
 
 
 @VALUES.rule(
@@ -62,12 +62,12 @@ def _ascii(table: Table, _: Received) -> Iterator[Found]:
     source="SDTMIG 3.4, 4.1 [M]",
     remedy="leave a missing value empty, and take the blanks off",
 )
-def _plain(table: Table, _: Received) -> Iterator[Found]:
+def _plain(table: Table, _: Received) -> Iterator[Issue]:
     for name, number, text in _texts(table):
         if text != text.strip():
-            yield Found(table.name, f"{name} has blanks at an end: '{text[:40]}'", str(number))
+            yield Issue(table.name, f"{name} has blanks at an end: '{text[:40]}'", str(number))
         elif text.casefold() in _PLACEHOLDERS and not name.endswith("FL"):
-            yield Found(table.name, f"{name} is '{text}', which stands for nothing", str(number))
+            yield Issue(table.name, f"{name} is '{text}', which stands for nothing", str(number))
 
 
 @VALUES.rule(
@@ -77,13 +77,13 @@ def _plain(table: Table, _: Received) -> Iterator[Found]:
     source="SAS transport version 5; SDTM 2.0",
     remedy="correct the number where it comes from",
 )
-def _numbers(table: Table, _: Received) -> Iterator[Found]:
+def _numbers(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         whole = column.is_number and column.name.endswith(_WHOLE)
         for value, number in table.distinct(column.name).items():
-            what = _odd_number(value, whole)
-            if what:
-                yield Found(table.name, f"{column.name} is {str(value)[:40]}, {what}", str(number))
+            problem = _odd_number(value, whole)
+            if problem:
+                yield Issue(table.name, f"{column.name} is {str(value)[:40]}, {problem}", str(number))
 
 
 def _odd_number(value: Cell, whole: bool) -> str:
@@ -102,12 +102,12 @@ def _odd_number(value: Cell, whole: bool) -> str:
     source="SDTM 2.0, identifiers",
     remedy="deliver one study at a time, under one name",
 )
-def _one_study(table: Table, received: Received) -> Iterator[Found]:
-    counts = Counter(value for one in received.cdisc for value in one.distinct("STUDYID"))
+def _one_study(table: Table, received: Received) -> Iterator[Issue]:
+    counts = Counter(value for table in received.cdisc for value in table.distinct("STUDYID"))
     usual = max(counts, key=lambda name: (counts[name], str(name)), default="")
     for value, number in table.distinct("STUDYID").items():
         if value != usual:
-            yield Found(table.name, f"STUDYID is '{str(value)[:60]}', elsewhere '{str(usual)[:60]}'", str(number))
+            yield Issue(table.name, f"STUDYID is '{str(value)[:60]}', elsewhere '{str(usual)[:60]}'", str(number))
 
 
 @VALUES.rule(
@@ -117,12 +117,12 @@ def _one_study(table: Table, received: Received) -> Iterator[Found]:
     source="SDTM 2.0, identifiers",
     remedy="correct DOMAIN or RDOMAIN",
 )
-def _domain(table: Table, _: Received) -> Iterator[Found]:
+def _domain(table: Table, _: Received) -> Iterator[Issue]:
     supplements = table.name.startswith("SUPP")
-    name, wanted = ("RDOMAIN", table.name.removeprefix("SUPP")) if supplements else ("DOMAIN", table.name)
-    for one in table.records:
-        if table.has(name) and one.has(name) and one.text(name) != wanted:
-            yield Found.at(table.name, one, f"{name} is '{one.text(name)[:20]}', not {wanted}")
+    name, expected_name = ("RDOMAIN", table.name.removeprefix("SUPP")) if supplements else ("DOMAIN", table.name)
+    for record in table.records:
+        if table.has(name) and record.has(name) and record.text(name) != expected_name:
+            yield Issue.at(table.name, record, f"{name} is '{record.text(name)[:20]}', not {expected_name}")
 
 
 @VALUES.rule(
@@ -132,12 +132,12 @@ def _domain(table: Table, _: Received) -> Iterator[Found]:
     source="CDISC terminology, C66742; SDTMIG 3.4, 4.1",
     remedy="correct the flag",
 )
-def _flags(table: Table, _: Received) -> Iterator[Found]:
+def _flags(table: Table, _: Received) -> Iterator[Issue]:
     once = ("LOBXFL", "BLFL", "DRVFL", "ANL01FL") if table.is_cdisc else ()
     for name in table.names:
         if not (name.endswith("FL") or name in _ANSWERED):
             continue
         allowed = {"", "Y"} if name.endswith(once) else _ANSWERS
-        for one in table.records:
-            if one.text(name) not in allowed:
-                yield Found.at(table.name, one, f"{name} is '{one.text(name)[:20]}'")
+        for record in table.records:
+            if record.text(name) not in allowed:
+                yield Issue.at(table.name, record, f"{name} is '{record.text(name)[:20]}'")

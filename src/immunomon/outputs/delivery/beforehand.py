@@ -141,7 +141,7 @@ def _broken_rules(datasets: Sequence[Dataset]) -> list[str]:
     rules = [rule for rule in RULES.values() if not rule.number.startswith("DX")]
     report = check_received(Received(Path(), tables=tuple(map(_received, datasets))), rules)
     return [
-        f"dataset {' '.join(filter(None, (one.where, one.record)))}: {one.what} (rule {one.rule}); {one.remedy}"
+        f"dataset {' '.join(filter(None, (one.where, one.record)))}: {one.message} (rule {one.rule}); {one.remedy}"
         for one in report.of("error")
     ]
 
