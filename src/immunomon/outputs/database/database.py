@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection, Row, Table, func, insert, select, update
 
 from immunomon.outputs.database.bulk import arrow_of, load
 from immunomon.outputs.database.connection import database_url, shown, sqlite_url, transaction
+from immunomon.outputs.database.guards import refuse_foreign
 from immunomon.outputs.database.late import keys_made_late
 from immunomon.outputs.database.migrating import migrate, prepare
+from immunomon.outputs.database.read_back import confirm, read_back
 from immunomon.outputs.database.reasons import why
 from immunomon.outputs.database.run_tables import RunTables, read_run
 from immunomon.outputs.database.schema import VERSIONED, runs, studies
@@ -29,6 +32,7 @@ __all__ = ["ExportSummary", "Said", "export_run"]
 
 # From so many rows on, making keys after the rows is worth the statements it takes.
 _LATE = 50_000
+Written = Mapping[str, pa.Table]
 _MANY = tuple(table for table in VERSIONED if table.info["many"])
 
 
@@ -76,9 +80,13 @@ def export_run(run_folder: Path, url: str | None = None, said: Said | None = Non
     migrated = migrate(target)
     with transaction(target) as connection:
         late = prepare(connection, shown(target)) and connection.dialect.name == "postgresql"
+        refuse_foreign(connection, shown(target))
         with keys_made_late(connection, _MANY if late and _size(run) > _LATE else ()):
             is_as_left = migrated is None or not views_changed(connection)
-            outcome, changes = _export(connection, run, words, is_as_left=is_as_left)
+            outcome, changes, written = _export(connection, run, words, is_as_left=is_as_left)
+        if written:
+            read_back(connection, shown(target), run.name, written)
+            refuse_foreign(connection, shown(target))
         rows, head = _counted(connection, run), head_of(connection)
     return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)
 
@@ -87,8 +95,10 @@ def _size(run: RunTables) -> int:
     return sum(len(table) for table in run.tables.values())
 
 
-def _export(connection: Connection, run: RunTables, said: Said, *, is_as_left: bool) -> tuple[str, dict[str, Counted]]:
-    """Write what the database does not hold yet; returns the outcome and what changed in each table.
+def _export(
+    connection: Connection, run: RunTables, said: Said, *, is_as_left: bool
+) -> tuple[str, dict[str, Counted], Written]:
+    """Write what the database does not hold yet; returns the outcome, what changed in each table, and its rows.
 
     is_as_left: whether its views are those of the last export; where a migration made others, even the same run is
     entered again, so that its seal is over what is there now.
@@ -102,14 +112,14 @@ def _export(connection: Connection, run: RunTables, said: Said, *, is_as_left: b
             draft = Draft(connection, run.name)
             draft.entries(append_trail(connection, run))
             draft.write()
-        return "noted" if news else "unchanged", {}
+        return "noted" if news else "unchanged", {}, {}
     entry = _begin_run(connection, run, before, said)
     draft = Draft(connection, run.name, entry.run_id)
     draft.entries(append_trail(connection, run))
-    changes = _replace(connection, run, entry, draft)
+    changes, written = _replace(connection, run, entry, draft)
     refresh_views(connection, views_changed(connection))
     draft.write()
-    return "replaced" if before else "written", changes
+    return "replaced" if before else "written", changes, written
 
 
 def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, said: Said) -> Entry:
@@ -121,45 +131,50 @@ def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, 
     if connection.execute(update(studies).where(studies.c.study == run.name).values(title=title)).rowcount == 0:
         connection.execute(insert(studies).values(study=run.name, title=title))
     finished = run.record.get("finished_utc")
-    entry = insert(runs).values(
-        study=run.name,
-        run_digest=run.digest,
-        tables_digest=run.tables_digest,
-        software_version=run.version,
-        exported_at_utc=now,
-        is_current=True,
-        code_digest=(run.record.get("software") or {}).get("code_digest"),
-        finished_at_utc=datetime.datetime.fromisoformat(finished) if finished else None,
-        inputs=run.record.get("inputs"),
-        parameters=run.record.get("parameters"),
-        exported_by=said.by or None,
-        why=reason if before else without_passwords(said.reason) or None,
-    )
-    run_id = int(connection.scalars(entry.returning(runs.c.run_id)).one())
+    row = {
+        "study": run.name,
+        "run_digest": run.digest,
+        "tables_digest": run.tables_digest,
+        "software_version": run.version,
+        "exported_at_utc": now,
+        "is_current": True,
+        "code_digest": (run.record.get("software") or {}).get("code_digest"),
+        "finished_at_utc": datetime.datetime.fromisoformat(finished) if finished else None,
+        "inputs": run.record.get("inputs"),
+        "parameters": run.record.get("parameters"),
+        "exported_by": said.by or None,
+        "why": reason if before else without_passwords(said.reason) or None,
+    }
+    run_id = int(connection.scalars(insert(runs).values(row).returning(runs.c.run_id)).one())
+    confirm(connection, runs, [{**row, "run_id": run_id}])
+    confirm(connection, studies, [{"study": run.name, "title": title}])
     return Entry(run.name, run_id, now, reason, f"not in the run any more; {reason}")
 
 
-def _replace(connection: Connection, run: RunTables, entry: Entry, draft: Draft) -> dict[str, Counted]:
-    """Bring every table of the study to what the run holds; returns what changed in each."""
+def _replace(
+    connection: Connection, run: RunTables, entry: Entry, draft: Draft
+) -> tuple[dict[str, Counted], dict[str, pa.Table]]:
+    """Bring every table of the study to what the run holds; returns what changed in each, and its rows."""
+    written = {table.name: arrow_of(frame_of(run, table), table) for table in VERSIONED}
     staged = [table for table in VERSIONED if not is_empty(connection, table, run.name)]
     # The driver and Arrow work without Python's lock: digests are made while rows are written.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        changes = {table.name: _fill(connection, table, run, (entry, draft, beside)) for table in VERSIONED}
+        changes = {
+            table.name: _fill(connection, table, written[table.name], (entry, draft, beside)) for table in VERSIONED
+        }
     for table in reversed(staged):
         withdraw(connection, table, entry)
     drop_staged(connection, staged)
-    return changes
+    return changes, written
 
 
-def _fill(connection: Connection, table: Table, run: RunTables, now: tuple[Entry, Draft, Executor]) -> Counted:
+def _fill(connection: Connection, table: Table, rows: pa.Table, now: tuple[Entry, Draft, Executor]) -> Counted:
     """Bring new and changed rows into a table."""
     entry, draft, beside = now
-    fresh = is_empty(connection, table, run.name)
-    rows = arrow_of(frame_of(run, table), table)
-    if not fresh:
+    if not is_empty(connection, table, entry.study):
         return merge(connection, table, rows, entry=entry)
     draft.loading(table, rows, beside)
-    return Counted(new=load(connection, table.name, rows, {"study": run.name, "run_id": entry.run_id}))
+    return Counted(new=load(connection, table.name, rows, {"study": entry.study, "run_id": entry.run_id}))
 
 
 def _counted(connection: Connection, run: RunTables) -> dict[str, int]:

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, DateTime, Double, Integer
 
-__all__ = ["DIGEST_BYTES", "Values", "digests_of", "keys_of"]
+__all__ = ["DIGEST_BYTES", "STRANGE", "Values", "digests_of", "keys_of", "written_texts"]
 
 DIGEST_BYTES = 16  # the first ones of SHA-256: nobody finds another row with the same
 Values = Mapping[str, Sequence[Any] | pa.Array]
 _NULL, _BETWEEN = "-", "\x1f"
-_STRANGE = (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+STRANGE = (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def digests_of(values: Values, columns: Iterable[Column[Any]]) -> list[bytes]:
@@ -35,7 +35,7 @@ def digests_of(values: Values, columns: Iterable[Column[Any]]) -> list[bytes]:
         if column.info.get("later"):
             later.append(_named(values[column.name], column))
             continue
-        written = _written(values[column.name], column)
+        written = written_texts(values[column.name], column)
         if not isinstance(column.type, Double | Integer | BigInteger | Boolean | DateTime):
             parts.append(pc.cast(pc.utf8_length(written), pa.string()))
         parts.append(written)
@@ -46,7 +46,7 @@ def digests_of(values: Values, columns: Iterable[Column[Any]]) -> list[bytes]:
 
 def _named(values: Sequence[Any] | pa.Array, column: Column[Any]) -> pa.Array:
     """Return a column's values with its name and their lengths in front, an empty text where there is none."""
-    written = _written(values, column)
+    written = written_texts(values, column)
     length = pc.cast(pc.utf8_length(written), pa.string())
     told = pc.binary_join_element_wise(pa.scalar(column.name), length, written, _BETWEEN)
     return pc.fill_null(pc.binary_join_element_wise(pa.scalar(""), told, _BETWEEN), "")
@@ -54,15 +54,15 @@ def _named(values: Sequence[Any] | pa.Array, column: Column[Any]) -> pa.Array:
 
 def keys_of(values: Values, columns: Sequence[Column[Any]]) -> list[str]:
     """Return what identifies each row within its study, as one text; a missing part of it is empty."""
-    parts = [_written(values[column.name], column) for column in columns]
+    parts = [written_texts(values[column.name], column) for column in columns]
     return list(pc.binary_join_element_wise(*parts, _BETWEEN, null_handling="replace", null_replacement="").to_pylist())
 
 
-def _written(values: Sequence[Any] | pa.Array, column: Column[Any]) -> pa.Array:
+def written_texts(values: Sequence[Any] | pa.Array, column: Column[Any]) -> pa.Array:
     """Return a column's values as texts, null where there is none; what is of a strange type is told as it is."""
     try:
         return _fast(values, column)
-    except _STRANGE:
+    except STRANGE:
         listed = values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else values
         return pa.array([_slow(value, column) for value in listed], pa.string())
 
@@ -101,7 +101,7 @@ def _slow(value: object, column: Column[Any]) -> str | None:
         return None
     try:
         written: str | None = _fast([value], column)[0].as_py()
-    except _STRANGE:
+    except STRANGE:
         return f"strange {type(value).__name__} {value!r}"
     return written
 

@@ -16,17 +16,9 @@ from sqlalchemy import Column, Connection, Table, func, insert, select, text
 
 import immunomon
 from immunomon.outputs.database.building import OWN
+from immunomon.outputs.database.read_back import confirm
 from immunomon.outputs.database.row_digests import DIGEST_BYTES, Values, digests_of, keys_of
-from immunomon.outputs.database.schema import (
-    HISTORIES,
-    VERSIONED,
-    audit,
-    deliveries,
-    runs,
-    sealed_rows,
-    seals,
-    studies,
-)
+from immunomon.outputs.database.schema import HISTORIES, VERSIONED, audit, deliveries, runs, sealed_rows, seals, studies
 from immunomon.outputs.database.view_digests import digests_of_views
 
 __all__ = [
@@ -188,9 +180,11 @@ def _append(connection: Connection, study: str, run_id: int | None, found: Mappi
     }
     digest = seal_digest(seal)
     connection.execute(insert(seals).values(**seal, hash=digest))
+    confirm(connection, seals, [{**seal, "hash": digest}])
     for (name, part), (keys, digests) in packed.items():
         row = {"number": number, "of_table": name, "part": part, "keys": keys, "digests": digests}
         connection.execute(insert(sealed_rows).values(**row))
+        confirm(connection, sealed_rows, [row])
     return digest
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from immunomon.errors import ExportFailed
+from immunomon.outputs.database.read_back import confirm
 from immunomon.outputs.database.run_tables import RunTables
 from immunomon.outputs.database.schema import audit, deliveries
 from immunomon.outputs.database.secrets import without_passwords
@@ -42,10 +43,13 @@ def append_trail(connection: Connection, run: RunTables) -> set[str]:
     """Add the entries that the database does not have, and the deliveries among them; return the keys of both."""
     entries = new_entries(connection, run)
     if entries:
-        connection.execute(insert(audit), [_row(run, entry) for entry in entries])
+        rows = [_row(run, entry) for entry in entries]
+        connection.execute(insert(audit), rows)
+        confirm(connection, audit, rows)
     delivered = list(_delivered(run, entries))
     if delivered:
         connection.execute(insert(deliveries), delivered)
+        confirm(connection, deliveries, delivered)
     return {f"{_trail(run)}\x1f{entry['number']}" for entry in entries}
 
 

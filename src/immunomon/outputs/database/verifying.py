@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 
 from immunomon.errors import ExportFailed
-from immunomon.outputs.database.guards import unguarded
+from immunomon.outputs.database.guards import foreign_objects, unguarded
 from immunomon.outputs.database.migrating import revision_of
 from immunomon.outputs.database.schema import HEAD, seals, studies
 from immunomon.outputs.database.sealing import GENESIS, PARTS, Part, Sealed, read_part, seal_digest, unpacked
@@ -229,6 +229,8 @@ def _studies(connection: Connection, chain: Sequence[Seal], found: Verified) -> 
 
 def _form(connection: Connection, chain: Sequence[Seal], found: Verified) -> None:
     """Hold views and triggers against what the last sealed export left."""
+    for foreign in foreign_objects(connection):
+        found.problems.append(f"{foreign}: it is not immunomon's, and can change or hide what is written")
     for table in unguarded(connection):
         found.problems.append(f"table {table}: the trigger that refuses changes is missing, switched off or another")
     sealed = next((seal["content"].get("views") for seal in reversed(chain) if seal["run_id"] is not None), None)

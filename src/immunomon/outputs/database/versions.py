@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlalchemy import Connection, DateTime, Table, TextClause, bindparam, text
 
+from immunomon.errors import ExportFailed
 from immunomon.outputs.database.building import OWN
 from immunomon.outputs.database.bulk import load
 
@@ -54,6 +55,7 @@ class _Sql:
         rest = [self.quote(column.name) for column in table.columns if column.name not in {*OWN, *own}]
         # The same word on both: values that are missing on both sides do not differ.
         other = "IS DISTINCT FROM" if connection.dialect.name == "postgresql" else "IS NOT"
+        self.same = "IS NOT DISTINCT FROM" if connection.dialect.name == "postgresql" else "IS"
         self.differs = " OR ".join(f"{self.table}.{name} {other} s.{name}" for name in rest) or "1 = 0"
         self.values = ", ".join(f"{name} = s.{name}" for name in rest)
         self.same_key = " AND ".join(self._same(column.name, nullable=bool(column.nullable)) for column in self.key)
@@ -82,11 +84,28 @@ def merge(connection: Connection, table: Table, rows: pa.Table, *, entry: Entry)
     sql = _Sql(connection, table)
     _stage(connection, sql, rows)
     ended = connection.execute(_with_time(_archive(sql)), _values(entry)).rowcount
+    _confirm_history(connection, sql, entry, ended)
     changed = 0
     if sql.values:
         changed = connection.execute(text(_update(sql)), _values(entry, "study", "run_id")).rowcount
     new = connection.execute(text(_insert(sql)), _values(entry, "study", "run_id")).rowcount
     return Counted(new, changed, ended - changed)
+
+
+def _confirm_history(connection: Connection, sql: _Sql, entry: Entry, ended: int) -> None:
+    """Raise ExportFailed unless the earlier versions that were just kept are what still stands in the table."""
+    kept = " AND ".join(f"{sql.history}.{name} {sql.same} {sql.table}.{name}" for name in (*sql.names, "run_id"))
+    query = (
+        f"SELECT count(*) FROM {sql.history} JOIN {sql.table} ON {sql.table}.study = {sql.history}.study AND {kept} "
+        f"WHERE {sql.history}.study = :study AND {sql.history}.ended_by_run_id = :run_id"
+    )
+    found = connection.scalar(text(query), _values(entry, "study", "run_id"))
+    if found != ended:
+        what = f"{ended} rows were kept as earlier versions, and {found} of them are as they were"
+        raise ExportFailed(
+            f"table {sql.history}: {what}; something in the database changes what is written: see its triggers, rules "
+            "and defaults; nothing was changed there"
+        )
 
 
 def withdraw(connection: Connection, table: Table, entry: Entry) -> None:
