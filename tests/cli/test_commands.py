@@ -1,13 +1,18 @@
 import csv
+import importlib
 import io
 import json
+import pkgutil
+import re
 import subprocess
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
+import immunomon.cli
 from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.cli.app import COMMANDS
 from immunomon.cli.main import app
 
 
@@ -27,13 +32,30 @@ def test_help_lists_the_commands_and_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(command.name or command.callback.__name__ for command in app.registered_commands)
-)
-def test_every_command_explains_itself(name):
-    result = CliRunner().invoke(app, [name.replace("_", "-"), "--help"])
+@pytest.mark.parametrize(("name", "sentence"), [pair for group in COMMANDS.values() for pair in group.items()])
+def test_every_command_explains_itself(name, sentence):
+    result = CliRunner().invoke(app, [name, "--help"])
     assert result.exit_code == 0
     assert len(result.output) > 100
+    # The list of all commands says the same as the command, or the beginning of it.
+    assert re.split(r"[:;,.(]", sentence)[0] in " ".join(result.output.split())
+
+
+def test_every_module_that_declares_a_command_is_listed():
+    known = {name for group in COMMANDS.values() for name in group}
+    declared = [
+        name
+        for module in pkgutil.iter_modules(immunomon.cli.__path__, "immunomon.cli.")
+        for name, value in vars(importlib.import_module(module.name)).items()
+        if any(command.callback is value for command in app.registered_commands)
+    ]
+    assert {name.replace("_", "-") for name in declared} == known
+
+
+def test_an_unknown_command_is_refused_with_the_nearest():
+    result = CliRunner().invoke(app, ["gatte"])
+    assert result.exit_code == 2
+    assert "there is no command 'gatte'; did you mean 'gate'?" in result.output
 
 
 def test_the_whole_job_from_files_to_report(trial, tmp_path, command):

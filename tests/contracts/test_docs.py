@@ -29,7 +29,8 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
-COMMANDS = typer.main.get_command(app).commands
+GROUP = typer.main.get_command(app)
+COMMANDS = {name: GROUP.get_command(None, name) for name in GROUP.list_commands(None)}
 HINTS = {
     command.name or command.callback.__name__.replace("_", "-"): get_type_hints(command.callback)
     for command in app.registered_commands

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from immunomon.cli.gate import gate
+from immunomon.cli.gate import gate_with_strategy
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.gatingml import read_gatingml
 from immunomon.cytometry.formats.gatingml_writing import write_gatingml
@@ -72,7 +72,7 @@ def test_the_suite_survives_being_written_and_read_again(suite, tmp_path):
 
 def test_the_command_gates_with_a_gatingml_document(suite, truths, tmp_path):
     document = suite / "gml" / "gml_all_gates.xml"
-    status = gate(
+    status = gate_with_strategy(
         str(document),
         [suite / "data1.fcs"],
         panel=None,

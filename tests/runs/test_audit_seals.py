@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.small_run import copied_run, shared_run
 
-from immunomon.cli.audit import audit, said_head
+from immunomon.cli.audit import audit_run, said_head
 from immunomon.errors import ImmunomonError, RunLocked
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
@@ -125,9 +125,9 @@ def test_whoever_writes_everything_anew_is_found_by_the_head_that_was_written_do
     assert trail.problems() == []  # as far as the folder itself goes
     with pytest.raises(ImmunomonError, match="no entry is the one that was written down"):
         trail.after(str(head))
-    assert audit(run, entries=False, head=str(head)) == 1
+    assert audit_run(run, entries=False, head=str(head)) == 1
     assert "written anew or cut off" in capsys.readouterr().out
-    assert audit(run, entries=False) == 0
+    assert audit_run(run, entries=False) == 0
 
 
 @pytest.mark.parametrize("head", ["", ":", "3", "7:", "x:y", "1:" + "0" * 64])

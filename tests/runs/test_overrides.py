@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from immunomon.cli.override import Asked, override
+from immunomon.cli.override import Asked, record_override
 from immunomon.errors import BadSpec, ImmunomonError, RunLocked
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
@@ -221,5 +221,5 @@ def test_a_line_that_a_stopped_program_left_unfinished_is_no_entry(study):
 def test_whoever_names_the_study_for_an_override_is_told_of_its_run_folder(own_trial):
     asked = Asked("drop-sample", "fcs__treg__S02_W4_treg", "A. Analyst", "clotted")
     with pytest.raises(ImmunomonError, match=r"this is the study's folder; name the run folder instead, such as .*run"):
-        override(own_trial, asked, study=None, run_now=False, jobs=None)
+        record_override(own_trial, asked, study=None, run_now=False, jobs=None)
     assert not (own_trial / "overrides.yaml").exists()

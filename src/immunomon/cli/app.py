@@ -3,16 +3,120 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Annotated, Any, Literal, get_args
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
 
 from immunomon.errors import nearest
 
-__all__ = ["DataOffset", "DataSet", "Jobs", "app", "one_of"]
+__all__ = ["COMMANDS", "Commands", "DataOffset", "DataSet", "Jobs", "app", "one_of"]
+
+# What stands in the help, group by group; a command's module is imported when it is called.
+COMMANDS: dict[str, dict[str, str]] = {
+    "Study": {
+        "init": "Make a new study folder to edit: study.yaml, samples.csv and what to do next.",
+        "check": "Read everything and print every problem at once, with file, line, place and remedy.",
+        "simulate": "Make a synthetic trial: real FCS files, with the truth beside them.",
+    },
+    "Run": {
+        "run": "Gate every file of a study and write its tables; what is done already is not done again.",
+        "override": "Move one gate, drop one sample or accept one warning, with who and why.",
+        "lock": "Freeze a run: a later change needs a reason and lists what moved.",
+        "report": "Write one self-contained HTML page of a run: study, gating plots, trajectories, tables.",
+    },
+    "Look": {
+        "quality": "Judge acquisitions: clogs, surges, steps, drifts, margins, Time, too few events.",
+        "steadiness": (
+            "Say which bridge samples break Westgard's rules, and by what: populations and markers over time."
+        ),
+        "normalise": "Bring batches together by their bridge samples, as the study declares.",
+        "embed": "Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture.",
+        "project": "Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it.",
+        "cluster": "Cluster all cells of a panel, name the clusters, and list those that changed most. Exploratory.",
+        "notebooks": (
+            "Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."
+        ),
+    },
+    "Answer": {
+        "assess": "Say who responded, what was adverse, and what the escalation rule says: tables and one page.",
+        "compare": "Say what changed, in whom and at which dose: tables, forest plots, and one page of sentences.",
+        "mechanism": (
+            "Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."
+        ),
+        "power": "Say which change so many patients can detect, from the run's own variances.",
+    },
+    "Deliver": {
+        "export": "Write frequencies and changes into a database (all or nothing, repeatable), or cells as AnnData.",
+        "deliver": (
+            "Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."
+        ),
+        "check-delivery": "Hold a delivery against the rules of docs/delivery-rules.md.",
+    },
+    "Files": {
+        "info": "Show an FCS file's header, channels, matrix, number of events and repairs, or what a workspace holds.",
+        "gate": "Gate FCS files without a study: one row per file and population.",
+        "compensate": "Make a compensation matrix from single-stained controls.",
+        "export-events": "Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords.",
+        "export-gates": "Write placed gates for other programs: a run's, or a strategy's with fixed borders.",
+    },
+    "Check the program": {
+        "audit": "Verify a run's trail, its files and what it was made from, or every row of a database.",
+        "trace": "Print the whole way of a number, from file to delivery.",
+        "verify": "Work out a run's numbers a second time by other code and compare.",
+        "validate": "Measure the gates against simulated truth and write what was found.",
+    },
+}
+_MODULES = {"lock": "audit"}
+
+
+class Commands(TyperGroup):
+    """The commands of COMMANDS: each imported when it is called, so that the help and every command start fast."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - typer's own type of context
+        """Return all commands' names, in the order of the help."""
+        return [name for group in COMMANDS.values() for name in group]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """Return a command by its name, None if there is none of this name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        if cmd_name not in self.commands:
+            import_module(f"immunomon.cli.{_MODULES.get(cmd_name, cmd_name.replace('-', '_'))}")
+            declared = next(info for info in app.registered_commands if _name(info) == cmd_name)
+            self.commands[cmd_name] = get_command_from_info(
+                declared, pretty_exceptions_short=False, rich_markup_mode=None
+            )
+        return self.commands[cmd_name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Return the command that the arguments name; an unknown one is refused with the nearest."""
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            ctx.fail(f"there is no command '{args[0]}'; {nearest(args[0], known)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
+        """Write the groups of commands with their whole sentences."""
+        for group, commands in COMMANDS.items():
+            with formatter.section(group):
+                formatter.write_dl(list(commands.items()))
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the command; what it returns is the exit status."""
+        ctx.exit(super().invoke(ctx) or 0)
+
+
+def _name(info: CommandInfo) -> str:
+    return info.name or (info.callback.__name__ if info.callback else "")
+
 
 app = typer.Typer(
     name="immunomon",
+    cls=Commands,
     help="Flow cytometry and immune monitoring: FCS files in, subset frequencies and their change from baseline out.",
     no_args_is_help=True,
     add_completion=False,

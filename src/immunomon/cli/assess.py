@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.errors import ImmunomonError
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.runs.folder import write_json, write_table
@@ -29,12 +30,17 @@ from immunomon.yamlfile import digests_of_what_is_read
 __all__ = ["assess"]
 
 
-def assess(path: Path, *, study: Path | None, out: Path | None) -> int:
-    """Write the assessments of a study into a folder, print what must be seen at once, and return 0.
-
-    Raises BadSpec with every problem of the study's files, ImmunomonError if there is nothing to assess or no place to
-    write it to.
-    """
+@app.command()
+def assess(
+    path: Annotated[Path, typer.Argument(help="The study's folder, or a run folder.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the one above the run.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The folder; default: assessments in the run.")
+    ] = None,
+) -> int:
+    """Say who responded, what was adverse, and what the escalation rule says: tables and one page."""
     with digests_of_what_is_read() as texts:
         run, declared, folder = _opened(path, study, out)
         files = load_assessments(declared.folder, _first_infusions(declared))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
+from immunomon.cli.audit_database import audit_database
 from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.audit_folder import inspect_folder
 from immunomon.runs.audit_inputs import Inspected, inspect_inputs
 from immunomon.runs.lock import Reason, lock_run
 
-__all__ = ["audit", "lock", "said_head"]
+__all__ = ["audit", "audit_run", "lock", "said_head"]
 
 
 def said_head(run: Path) -> str:
@@ -22,7 +27,28 @@ def said_head(run: Path) -> str:
     return "no entries" if head is None else f"{counted(head.entries, 'entry', 'entries')}, head {head}"
 
 
+@app.command()
 def audit(
+    source: Annotated[str, typer.Argument(help="The run folder, or the URL of a database that runs were exported to.")],
+    entries: Annotated[
+        bool, typer.Option("--list", help="Print every entry of the trail, or every seal, too.")
+    ] = False,
+    head: Annotated[
+        str | None, typer.Option("--head", help="A head printed earlier, written down elsewhere: number:hash.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Of a run folder: as JSON.")] = False,
+) -> int:
+    """Verify a run's trail, its files and what it was made from, or every row of a database. Exit 1 if any changed."""
+    if "://" in source:
+        return audit_database(source, entries=entries, head=head)
+
+    return audit_run(Path(source), entries=entries, head=head, study=study, as_json=as_json)
+
+
+def audit_run(
     run: Path, *, entries: bool, head: str | None = None, study: Path | None = None, as_json: bool = False
 ) -> int:
     """Print what does not fit, or that everything does, and what was not looked at; return 0 if all fits, else 1.
@@ -71,9 +97,6 @@ def _say(what: str, lines: Sequence[str]) -> None:
 
 
 def _print_json(found: Inspected, trail: AuditTrail) -> None:
-    import json
-    from dataclasses import asdict
-
     broken = any(problem.startswith(str(trail.path)) for problem in found.problems)
     head = None if broken else trail.head()
     typer.echo(json.dumps({**asdict(found), "head": None if head is None else str(head)}, indent=1))
@@ -87,8 +110,16 @@ def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:
             yield str(error)
 
 
-def lock(run: Path, *, reason: str, by: str) -> int:
-    """Lock a run and say what was frozen; return 0."""
+Run = Annotated[Path, typer.Argument(help="The run folder.")]
+
+By = Annotated[str, typer.Option("--by", help="Who decides.")]
+
+Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
+
+
+@app.command()
+def lock(run: Run, reason: Why, by: By) -> int:
+    """Freeze a run: its strategies, overrides and gates; a later change needs a reason and lists what moved."""
     digest = lock_run(run, Reason(reason, by))
     typer.echo(f"Locked. Everything its tables depend on: {digest}")
     typer.echo("A later change needs: immunomon run STUDY --reason ... --by ...; it lists every value that moved.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from immunomon.checks.paths import check_paths
+from immunomon.cli.app import app
 from immunomon.cli.progress import stages
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy
@@ -24,11 +26,11 @@ from immunomon.trial.specs.analysis import load_analysis
 __all__ = ["check"]
 
 
-def check(paths: Sequence[Path]) -> int:
-    """Print every problem with file, line, place and remedy; return 0 if there is none, 1 otherwise.
-
-    Returns 2, and checks nothing, if one of the paths does not exist.
-    """
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Study folders, panels, strategies, sample lists, FCS files.")],
+) -> int:
+    """Read everything and print every problem at once, with file, line, place and remedy. Exit 1 if there is any."""
     absent = [path for path in paths if not path.exists()]
     for path in absent:
         typer.echo(f"{path}: no such file or folder; check the path", err=True)

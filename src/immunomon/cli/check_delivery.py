@@ -5,28 +5,37 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from immunomon.cli.app import app
 from immunomon.errors import counted
-from immunomon.outputs.conformance.check import Breach, Report, check_delivery
+from immunomon.outputs.conformance.check import Breach, Report
+from immunomon.outputs.conformance.check import check_delivery as held_against_rules
 from immunomon.outputs.conformance.registry import RULES
 
-__all__ = ["check", "report_json", "said_of"]
+__all__ = ["check_delivery", "report_json", "said_of"]
 
 _FEW = 5  # findings that the table shows of a rule
 _WIDE = 150  # letters of a line where nobody looks at a terminal
 
 
-def check(folder: Path, *, beside: Path | None = None, as_json: bool = False, every: bool = False) -> int:
-    """Check a delivery, say what breaks which rule, and return 1 if a rule of severity error is broken, else 0.
-
-    every: show every finding in the table, not the first of each rule. Raises DeliveryFailed if there is no folder.
-    """
-    report = check_delivery(folder, beside)
+@app.command("check-delivery")
+def check_delivery(
+    folder: Annotated[Path, typer.Argument(help="The delivery's folder.")],
+    beside: Annotated[
+        Path | None,
+        typer.Option("--beside", help="The same delivery in another form: its values are compared with these."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every finding, not the first five of each rule.")] = False,
+) -> int:
+    """Hold a delivery against the rules of docs/delivery-rules.md; exit status 1 if one of severity error is broken."""
+    report = held_against_rules(folder, beside)
     if as_json:
         typer.echo(json.dumps(report_json(report), indent=1, ensure_ascii=False))
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
 
+from immunomon.cli.app import app
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
@@ -33,8 +34,25 @@ __all__ = ["absent_words", "compare", "declared_order", "plan_for", "tables_of"]
 _TABLES = ("changes", "frequencies", "medians")
 
 
-def compare(run: Path, *, plan: Path | None, out: Path | None, bayes: bool, seed: int) -> int:
-    """Write the statistics of a run into a folder and return 0; raises ImmunomonError if it is not finished."""
+_Plan = Annotated[
+    Path | None,
+    typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
+]
+
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")]
+
+
+@app.command()
+def compare(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    plan: _Plan = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: statistics in the run.")] = None,
+    bayes: Annotated[
+        bool, typer.Option("--bayes", help="Bayesian models of the primary endpoints too; minutes, needs an extra.")
+    ] = False,
+    seed: _Seed = 1,
+) -> int:
+    """Say what changed, in whom and at which dose: tables, forest plots, and one page of sentences."""
     opened = open_run(run)
     facts = facts_of(opened.record)
     with digests_of_what_is_read() as texts:

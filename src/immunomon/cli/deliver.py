@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.cli.audit import said_head
 from immunomon.cli.check_delivery import said_of
 from immunomon.errors import ImmunomonError
@@ -19,12 +21,22 @@ from immunomon.runs.folder import RunFolder
 __all__ = ["deliver"]
 
 
-def deliver(run: Path, kind: str, out: Path, *, study: Path | None = None, previous: Path | None = None) -> int:
-    """Deliver a run, say what was written, what is absent, blank and different, and hold it against the rules.
-
-    Returns 0, or 1 if it breaks a rule of severity error: it is kept to look at, and said not to be ready.
-    Raises DeliveryFailed or BadSpec; then there is no new folder.
-    """
+@app.command()
+def deliver(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    kind: Annotated[
+        str,
+        typer.Option("--as", help="csv, excel, redcap, immport, sdtm, adam, dataset-json or miflowcyt."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the delivery.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    previous: Annotated[
+        Path | None, typer.Option("--previous", help="The delivery before, to say what is new, changed or withdrawn.")
+    ] = None,
+) -> int:
+    """Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."""
     made = deliver_run(run, out, kind=kind, study=study, previous=previous)
     said = "already holds this delivery; nothing was changed" if made.unchanged else f"{kind}, with a manifest"
     typer.echo(f"{made.folder}: {said}")

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.cli.progress import stages
 from immunomon.maps.atlas.embed import embed_run
 
-__all__ = ["embed"]
+__all__ = ["embed", "embed_cells"]
 
 
-def embed(run: Path, *, panel: str | None, visits: str | None, **asked: Any) -> int:  # noqa: ANN401
+@app.command()
+def embed(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", help="The population that cells are from; default: lymphocytes.")
+    ] = None,
+    cells: Annotated[int, typer.Option("--cells", min=200, help="Cells of all samples together.")] = 6000,
+    visits: Annotated[
+        str | None, typer.Option("--visits", help="Fit on these visits only, separated by commas; default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same table.")] = 1,
+    refit: Annotated[bool, typer.Option("--refit", help="Replace an atlas that is there already.")] = False,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> int:
+    """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
+    asked: dict[str, Any] = {"within": within, "cells": cells, "seed": seed, "refit": refit, "study": study}
+    return embed_cells(run, panel=panel, visits=visits, **asked)
+
+
+def embed_cells(run: Path, *, panel: str | None, visits: str | None, **asked: Any) -> int:  # noqa: ANN401
     """Lay out a run's cells with a progress bar, say what was written; return 0."""
     with stages() as progress:
         chosen = tuple(filter(None, (visit.strip() for visit in (visits or "").split(","))))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from immunomon.cli.app import app, one_of
 from immunomon.cli.audit import said_head
+from immunomon.cli.export_cells import export_anndata
 from immunomon.errors import ImmunomonError
 from immunomon.outputs.database.database import ExportSummary, Said, export_run
 from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import RunFolder
 
-__all__ = ["export"]
+__all__ = ["export", "export_database"]
 
 _SAID = {
     "written": "{study} is now in {database}.",
@@ -24,7 +28,59 @@ _SAID = {
 }
 
 
-def export(run: Path, to: str | None, *, study: Path | None = None, reason: str = "", by: str = "") -> int:
+Kind = Literal["database", "anndata"]
+
+
+def _refuse(kind: str, options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing here: whoever gave them meant something else."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        other = "database" if kind == "anndata" else "anndata"
+        raise typer.BadParameter(f"{', '.join(given)} belongs to --as {other}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    kind: Annotated[
+        Kind, typer.Option("--as", help="Results into a database, or cells for scanpy.", **one_of(Kind))
+    ] = "database",
+    to: Annotated[
+        str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept beside the values that are replaced.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who exports; default: this computer's user.")] = "",
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="With anndata: the panel; default: the study's first.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="With anndata: the file; default: RUN/anndata/PANEL.h5ad.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", help="With anndata: only the cells of this population.")
+    ] = None,
+    atlas_only: Annotated[
+        bool, typer.Option("--atlas-only", help="With anndata: only the cells that immunomon embed laid out.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With anndata: replace the file.")] = False,
+) -> int:
+    """Write frequencies and changes into a database (all or nothing, repeatable), or cells as AnnData (.h5ad)."""
+    if kind == "anndata":
+        _refuse("anndata", {"--to": to, "--reason": reason, "--by": by})
+
+        return export_anndata(
+            run, panel=panel, out=out, within=within, atlas_only=atlas_only, overwrite=overwrite, study=study
+        )
+    given = {"--panel": panel, "--out": out, "--within": within, "--atlas-only": atlas_only, "--overwrite": overwrite}
+    _refuse("database", given)
+
+    return export_database(run, to, study=study, reason=reason, by=by)
+
+
+def export_database(run: Path, to: str | None, *, study: Path | None = None, reason: str = "", by: str = "") -> int:
     """Write a run folder's results into a database, say what was written, and return the exit code 0.
 
     to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit

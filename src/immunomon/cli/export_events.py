@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from immunomon import __version__
+from immunomon.cli.app import DataOffset, DataSet, app
 from immunomon.cli.gate import find_gates
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
@@ -25,12 +27,29 @@ from immunomon.study.model.identifiers import Identifiers, scrubbed_text
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.specs.study import load_study
 
-__all__ = ["export_events"]
+__all__ = ["export_events", "write_events"]
 
 _ABOUT_CHANNELS = re.compile(r"\$?SPILL|\$?COMP|\$P\d")
 
 
+@app.command("export-events")
 def export_events(
+    source: Annotated[str, typer.Argument(help="A run folder that gated the file, or a strategy's file or name.")],
+    file: Annotated[Path, typer.Argument(help="The FCS file.")],
+    population: Annotated[str, typer.Option("--population", help="The population's id; root: all events.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new FCS file.")],
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
+    ] = None,
+    data_set: DataSet = None,
+    data_offset: DataOffset = None,
+) -> int:
+    """Write a population's raw events as an FCS 3.1 file of their own, with the file's keywords."""
+    reading = Reading(data_set, data_offset)
+    return write_events(source, file, population=population, out=out, panel=panel, reading=reading)
+
+
+def write_events(
     source: str, file: Path, *, population: str, out: Path, panel: str | None = None, reading: Reading = AS_JUDGED
 ) -> int:
     """Write the raw events of one population of a file; return 0.

@@ -5,19 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 
 __all__ = ["EXPORTS", "export_flowjo", "export_gates", "export_gatingml"]
 
 
-def export_gates(source: str, kind: str, out: Path | None) -> int:
-    """Write a run's placed gates, or a strategy's fixed ones, as another program reads them; return the exit code.
-
-    source: a run folder, or a strategy's file or name; kind: one of EXPORTS. Raises UnknownName for another kind.
-    """
+@app.command("export-gates")
+def export_gates(
+    source: Annotated[str, typer.Argument(help="A run folder, or a strategy's file or name.")],
+    kind: Annotated[str, typer.Option("--as", help="The format: gatingml or flowjo.")] = "gatingml",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A folder for a run (default: in it), a file for a strategy.")
+    ] = None,
+) -> int:
+    """Write placed gates for other programs: a run's, sample by sample, or those of a strategy with fixed borders."""
     if kind not in EXPORTS:
         raise UnknownName(f"no format named '{kind}'; {nearest(kind, EXPORTS)}")
     return EXPORTS[kind](source, out)

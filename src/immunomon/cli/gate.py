@@ -8,11 +8,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import DataOffset, DataSet, Jobs, app
+from immunomon.cli.gate_workspace import gate_workspace
 from immunomon.cli.progress import stages
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
+from immunomon.cytometry.formats.workspaces import is_workspace
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.specs.dated import dated_lines
@@ -28,10 +32,83 @@ from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
 
-__all__ = ["compensation_of", "find_gates", "gate"]
+__all__ = ["compensation_of", "find_gates", "gate", "gate_with_strategy"]
 
 
+@app.command()
 def gate(
+    strategy: Annotated[
+        str,
+        typer.Argument(
+            help="A strategy file, the name of a shipped strategy, or a FlowJo, FACSDiva or Kaluza workspace."
+        ),
+    ],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="FCS files; none for those that a Kaluza analysis holds.")
+    ] = None,
+    panel: Annotated[
+        str | None, typer.Option("--panel", "-p", help="A panel file or name; default: the strategy's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
+    memberships: Annotated[
+        Path | None, typer.Option("--memberships", help="Write which event is in which population into this folder.")
+    ] = None,
+    compensation: Annotated[
+        str,
+        typer.Option(
+            "--compensation",
+            help="file (its own matrix), none, or the path of a CSV matrix; a workspace's own matrix goes before.",
+        ),
+    ] = "file",
+    sample: Annotated[
+        str | None, typer.Option("--sample", help="Workspaces: the sample or group whose gates all files get.")
+    ] = None,
+    compare_counts: Annotated[
+        bool, typer.Option("--compare-counts", help="Workspaces: the counts stored there beside ours.")
+    ] = False,
+    flowjo_bins: Annotated[
+        bool, typer.Option("--flowjo-bins", help="Workspaces: decide polygons on FlowJo's 256 bins, as it does.")
+    ] = False,
+    data_set: DataSet = None,
+    data_offset: DataOffset = None,
+    jobs: Jobs = None,
+) -> int:
+    """Gate FCS files without a study: one row per file and population."""
+    reading = Reading(data_set, data_offset)
+    file = Path(strategy)
+    if file.suffix.lower() not in ("", ".yaml", ".yml") and file.is_file() and is_workspace(file):
+        if panel:
+            raise typer.BadParameter("a workspace names the channels itself: no --panel")
+        return gate_workspace(
+            file,
+            files or (),
+            out=out,
+            memberships=memberships,
+            sample=sample,
+            compare_counts=compare_counts,
+            flowjo_bins=flowjo_bins,
+            compensation=compensation_of(compensation),
+            reading=reading,
+            jobs=jobs,
+        )
+    if sample or compare_counts or flowjo_bins:
+        raise typer.BadParameter("--sample, --compare-counts and --flowjo-bins need the workspace of another program")
+    if not files:
+        raise typer.BadParameter("name the FCS files to gate")
+
+    return gate_with_strategy(
+        strategy,
+        files,
+        panel=panel,
+        out=out,
+        memberships=memberships,
+        compensation=compensation,
+        reading=reading,
+        jobs=jobs,
+    )
+
+
+def gate_with_strategy(
     strategy: str,
     files: Sequence[Path],
     *,

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from immunomon.cli.app import DataOffset as DataOffsetOption
+from immunomon.cli.app import DataSet, app
+from immunomon.cli.info_workspace import info_workspace
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
+from immunomon.cytometry.formats.workspaces import is_workspace
 from immunomon.errors import BadSpillover
 from immunomon.study.model.fcs import DataOffset
 
-__all__ = ["describe", "info"]
+__all__ = ["describe", "info", "show_file"]
 
 
 def describe(path: Path, *, data_set: int | None = None, data_offset: DataOffset | None = None) -> dict[str, Any]:
@@ -57,7 +62,21 @@ def describe(path: Path, *, data_set: int | None = None, data_offset: DataOffset
     }
 
 
-def info(path: Path, *, as_json: bool, data_set: int | None = None, data_offset: DataOffset | None = None) -> int:
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="An FCS file, or the workspace of another program.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_set: DataSet = None,
+    data_offset: DataOffsetOption = None,
+) -> int:
+    """Show an FCS file's header, channels, matrix, number of events and repairs, or what a workspace holds."""
+    if is_workspace(file):
+        return info_workspace(file, as_json=as_json)
+
+    return show_file(file, as_json=as_json, data_set=data_set, data_offset=data_offset)
+
+
+def show_file(path: Path, *, as_json: bool, data_set: int | None = None, data_offset: DataOffset | None = None) -> int:
     """Print what an FCS file says of itself, and what was repaired to read it; return 0."""
     facts = describe(path, data_set=data_set, data_offset=data_offset)
     if as_json:

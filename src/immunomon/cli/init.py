@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.files import write_whole
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 
@@ -15,11 +17,14 @@ __all__ = ["init"]
 _STARTER = ("study.yaml", "samples.csv", "README.txt")
 
 
-def init(folder: Path, *, copy_panels: bool = False) -> int:
-    """Write a commented study folder to edit and say what to do next; return 0.
-
-    copy_panels: copy the shipped panels and strategies, too. Returns 1, and writes nothing, if a file is there already.
-    """
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new study folder.")],
+    copy_panels: Annotated[
+        bool, typer.Option("--copy-panels", help="Copy the shipped panels and strategies too, to be edited.")
+    ] = False,
+) -> int:
+    """Make a new study folder to edit: study.yaml, samples.csv and what to do next."""
     contents = {name: files("immunomon.study.starter").joinpath(name).read_text(encoding="utf-8") for name in _STARTER}
     if copy_panels:
         for kind, shipped in (("panels", shipped_panels()), ("gating", shipped_strategies())):

@@ -1,4 +1,4 @@
-"""The ``immunomon`` command line: all commands registered, and what goes wrong on purpose said in one message."""
+"""The ``immunomon`` command line as a program: signals, and what goes wrong on purpose in one message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -20,23 +19,6 @@ from immunomon.files import naming
 __all__ = ["app", "main"]
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-
-# Importing a topic registers its commands; they are listed in this order.
-TOPICS = (
-    "trial",
-    "files",
-    "controls",
-    "quality",
-    "steadiness",
-    "statistics",
-    "assessments",
-    "results",
-    "clusters",
-    "delivery",
-    "audit",
-)
-for _topic in TOPICS:
-    import_module(f"immunomon.cli.commands.{_topic}")
 
 
 class _Stopped(BaseException):

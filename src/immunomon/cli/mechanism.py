@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
 
+from immunomon.cli.app import app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
@@ -38,12 +39,22 @@ __all__ = ["mechanism"]
 _RECORD = "assessments.json"
 
 
-def mechanism(run: Path, *, plan: Path | None, out: Path | None, seed: int) -> int:
-    """Write what a run says of a mechanism into a folder and return 0.
+_Plan = Annotated[
+    Path | None,
+    typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
+]
 
-    Raises ImmunomonError if the run is not finished, or its assessments are lacking or of other files than the study
-    has now; BadSpec if one of their tables cannot be read.
-    """
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")]
+
+
+@app.command()
+def mechanism(
+    run: Annotated[Path, typer.Argument(help="The run folder; its assessments are needed: immunomon assess.")],
+    plan: _Plan = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: mechanism in the run.")] = None,
+    seed: _Seed = 1,
+) -> int:
+    """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
     from immunomon.plots.png import png_of
 
     opened = open_run(run)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.cli.progress import stages
 from immunomon.runs.normalise import normalise_run
 
@@ -17,8 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["normalise"]
 
 
-def normalise(run: Path, *, study: Path | None, out: Path | None, regate: bool) -> int:
-    """Normalise a run with a progress bar, say how well it does and what was refused; return 0."""
+@app.command()
+def normalise(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Another folder for the results; default: the run.")
+    ] = None,
+    regate: Annotated[
+        bool, typer.Option("--regate/--no-regate", help="Whether every file is gated again on normalised events.")
+    ] = True,
+) -> int:
+    """Bring batches together by their bridge samples, as the study declares: raw and normalised values, judged."""
     with stages() as progress:
         done = normalise_run(run, study, out=out, regate=regate, progress=progress)
     for line in _lines(done.tables["normalisation_judgement"]):

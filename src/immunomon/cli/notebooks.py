@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.files import write_whole
 
 __all__ = ["DEFAULT_RUN", "notebooks", "shipped_notebooks"]
@@ -29,11 +31,12 @@ def shipped_notebooks() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
 
 
-def notebooks(folder: Path, run: Path) -> int:
-    """Copy the notebooks into a folder, pointed at a run; return 0.
-
-    Returns 1, and writes nothing, if one of them is there already: it may have been worked in.
-    """
+@app.command()
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="The folder that the notebooks are copied into.")],
+    run: Annotated[Path, typer.Option("--run", help="The run folder that they look at.")] = Path("demo/run"),
+) -> int:
+    """Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."""
     shipped = shipped_notebooks()
     taken = [path.name for path in shipped.values() if (folder / path.name).exists()]
     if taken or (folder.exists() and not folder.is_dir()):

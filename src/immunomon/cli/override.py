@@ -6,18 +6,19 @@ import datetime
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from immunomon.cli.app import Jobs, app, one_of
 from immunomon.cytometry.specs.overrides import SCHEMA
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.files import is_there, read_input, write_whole
 from immunomon.runs.overriding import OVERRIDES_FILE, check_overrides
 
-__all__ = ["Asked", "override"]
+__all__ = ["Asked", "override", "record_override"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,47 @@ def _gate(text: str) -> dict[str, Any]:
     return found
 
 
-def override(run: Path, asked: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
+Run = Annotated[Path, typer.Argument(help="The run folder.")]
+
+By = Annotated[str, typer.Option("--by", help="Who decides.")]
+
+Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
+
+StudyFolder = Annotated[
+    Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+]
+
+Action = Literal["move-gate", "drop-sample", "accept-warning"]
+
+
+@app.command()
+def override(
+    run: Run,
+    sample: Annotated[str, typer.Option("--sample", help="The sample's id, as in the tables.")],
+    reason: Why,
+    by: By,
+    population: Annotated[
+        str | None, typer.Option("--population", help="Move this population's gate; needs --gate.")
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option("--gate", help="Where to, as in a strategy: '{method: interval, axis: CD4, low: 1800}'."),
+    ] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Which region of that gate, if it has several.")] = None,
+    action: Annotated[Action, typer.Option("--action", help="What is done.", **one_of(Action))] = "move-gate",
+    check: Annotated[
+        str | None, typer.Option("--check", help="accept-warning: which quality check; default: all.")
+    ] = None,
+    study: StudyFolder = None,
+    run_now: Annotated[bool, typer.Option("--run/--no-run", help="Bring the run up to date at once.")] = True,
+    jobs: Jobs = None,
+) -> int:
+    """Move one gate, drop one sample or accept one warning, with who and why; only what it touches is done again."""
+    asked = Asked(action, sample, by, reason, population, gate, keep, check)
+    return record_override(run, asked, study=study, run_now=run_now, jobs=jobs)
+
+
+def record_override(run: Path, asked: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
     """Add the decision to the study's overrides, in place of one on the same target; return 0, or the run's status.
 
     Nothing is written if the file would have a problem then.

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.cli.progress import stages
 from immunomon.maps.atlas.project import project_run
 
 __all__ = ["project"]
 
 
-def project(run: Path, *, panel: str | None, atlas: Path | None, cells: str, seed: int, study: Path | None) -> int:
-    """Project a run's cells with a progress bar, say what was written and which samples are unlike; return 0."""
+@app.command()
+def project(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    atlas: Annotated[
+        Path | None, typer.Option("--atlas", help="A file PANEL.atlas.npz, of any run; default: this run's.")
+    ] = None,
+    cells: Annotated[str, typer.Option("--cells", help="Cells of all samples together, or 'all'.")] = "1000000",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the cells drawn.")] = 1,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+    ] = None,
+) -> int:
+    """Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it."""
     with stages() as progress:
         found = project_run(run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress)
     record, table = found.contents, found.table

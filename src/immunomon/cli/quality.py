@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.errors import ImmunomonError
 from immunomon.study.model.quality import Check, Quality, QualityLimits, Verdict
 
 __all__ = ["quality"]
 
 
-def quality(paths: Sequence[Path], *, study: Path | None, checks: bool, pictures: Path | None) -> int:
-    """Print each file's verdict with its reason; return 1 if one failed or could not be read, else 0.
-
-    Raises ImmunomonError for a folder that is no run's, or a run made before acquisitions were judged.
-    """
+@app.command()
+def quality(
+    paths: Annotated[list[Path], typer.Argument(help="FCS files, or one run folder.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", help="FCS files: the study whose thresholds hold; default: the defaults.")
+    ] = None,
+    checks: Annotated[bool, typer.Option("--checks", help="Print every check, channel by channel.")] = False,
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", help="Draw flow rate and signals over each acquisition, into here.")
+    ] = None,
+) -> int:
+    """Judge acquisitions: clogs, surges, steps, drifts, margins, Time, too few events. Exit 1 if any fails."""
     failures: list[str] = []
     folders = [path for path in paths if path.is_dir()]
     if folders and len(paths) > 1:

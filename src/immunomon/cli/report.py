@@ -5,17 +5,25 @@ from __future__ import annotations
 import sys
 import webbrowser
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from immunomon.cli.app import app
 from immunomon.outputs.report import write_report
 
 __all__ = ["report"]
 
 
-def report(run: Path, out: Path | None = None, open_browser: bool = False) -> int:
-    """Write the report of a run folder, say where it is, and return the exit code 0.
-
-    Raises BadSpec if the folder is not a run's.
-    """
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The HTML file; default: report.html in the run.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> int:
+    """Write one self-contained HTML page of a run: study, gating plots, trajectories, tables."""
     page = write_report(run, out)
     sys.stdout.write(f"{page}\n")
     if open_browser:

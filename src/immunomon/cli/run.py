@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from immunomon.checks.paths import check_paths
+from immunomon.cli.app import Jobs, app
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.cytometry.gates import GATE_METHODS
@@ -19,11 +22,17 @@ __all__ = ["run"]
 _SHOWN = 10
 
 
-def run(study: Path, out: Path | None, *, jobs: int | None, reason: str | None = None, by: str | None = None) -> int:
-    """Run a study with a progress bar, say how it ended; return 0 if every file was gated, else 1.
-
-    reason, by: why a locked run is changed, and who says so; both or none.
-    """
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study's folder or its study.yaml.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run folder; default: 'run' in the study.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why a locked run is changed; needs --by.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who changes a locked run; needs --reason.")] = None,
+    jobs: Jobs = None,
+) -> int:
+    """Gate every file of a study and write its tables; what is done already is not done again."""
     if (reason is None) != (by is None):
         raise ImmunomonError("--reason and --by belong together: why a locked run is changed, and who says so")
     why = Reason(reason, by) if reason is not None and by is not None else None

@@ -4,14 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
-from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
+import typer
+
+from immunomon.assurance.simulate.conditions import CONDITIONS, ORDINARY_CONDITION, Condition, condition_named
 from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.cli.app import Jobs, app, one_of
+from immunomon.runs.jobs import default_jobs
 
-__all__ = ["simulate"]
+__all__ = ["simulate", "simulate_study"]
 
 
+_Scenario = Literal["mechanism", "null", "responders", "novel"]
+
+
+def _print_conditions(asked: bool) -> None:
+    """Print every condition with what it means, and stop."""
+    if asked:
+        width = max(map(len, CONDITIONS))
+        for condition in CONDITIONS.values():
+            typer.echo(f"{condition.name:<{width}}  {condition.meaning}")
+        raise typer.Exit
+
+
+@app.command()
 def simulate(
+    folder: Annotated[Path, typer.Argument(help="The new folder of the synthetic trial.")],
+    scenario: Annotated[
+        _Scenario, typer.Option("--scenario", help="What the treatment does.", **one_of(_Scenario))
+    ] = "mechanism",
+    events: Annotated[int, typer.Option("--events", min=500, help="Events per sample file.")] = 20000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
+    panel: Annotated[
+        list[str] | None,
+        typer.Option("--panel", help="Only these panels; repeat it. thelper-ics is simulated only if it is named."),
+    ] = None,
+    condition: Annotated[
+        str,
+        typer.Option("--condition", help="Another instrument, a failed stain, a hard sample: see --list-conditions."),
+    ] = "ordinary",
+    _list_conditions: Annotated[
+        bool,
+        typer.Option(
+            "--list-conditions", callback=_print_conditions, is_eager=True, help="Print every condition, and stop."
+        ),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a trial simulated there before.")] = False,
+    jobs: Jobs = None,
+) -> int:
+    """Make a synthetic trial: real FCS files, with the truth beside them."""
+    return simulate_study(
+        folder,
+        Scenario(scenario),
+        events=events,
+        seed=seed,
+        panels=panel or None,
+        condition=condition_named(condition),
+        jobs=jobs or default_jobs(),
+        overwrite=overwrite,
+    )
+
+
+def simulate_study(
     folder: Path,
     scenario: Scenario,
     *,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.errors import UnknownName, nearest
 from immunomon.runs.opened import open_run
 
@@ -19,11 +20,16 @@ __all__ = ["steadiness"]
 _MOST_LINES = 60
 
 
-def steadiness(run: Path, *, panel: str | None, charts: Path | None, warnings: bool) -> int:
-    """Print what of a run's table ``steadiness`` is out of control, sample by sample; return 0.
-
-    Raises UnknownName for a panel that the run does not have, ImmunomonError if there is no run or it has no table.
-    """
+@app.command()
+def steadiness(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="Only this panel.")] = None,
+    charts: Annotated[
+        Path | None, typer.Option("--charts", help="Draw the charts, one picture a panel, into this folder.")
+    ] = None,
+    warnings: Annotated[bool, typer.Option("--warnings", help="List the 1_2s warnings, too.")] = False,
+) -> int:
+    """Say which bridge samples break Westgard's rules, and by what: populations and markers over time."""
     opened = open_run(run)
     if panel is not None and panel not in opened.panels:
         raise UnknownName(f"{run}: no panel '{panel}' in this run; {nearest(panel, opened.panels)}")

@@ -5,16 +5,42 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from immunomon.cli.app import app
 from immunomon.errors import counted
-from immunomon.outputs.trace.trace import Asked, trace
+from immunomon.outputs.trace.trace import Asked
+from immunomon.outputs.trace.trace import trace as traced
 
-__all__ = ["show", "told"]
+__all__ = ["show", "told", "trace"]
 
 Plain = Mapping[str, Any]
+
+
+@app.command()
+def trace(
+    source: Annotated[str, typer.Argument(help="The run folder, or the URL of a database it was exported to.")],
+    subject: Annotated[str, typer.Option("--subject", help="Whose number.")],
+    visit: Annotated[str, typer.Option("--visit", help="Of which visit.")],
+    population: Annotated[str, typer.Option("--population", help="Of which population, by its id.")],
+    denominator: Annotated[
+        str | None, typer.Option("--denominator", help="Percent of this only; default: all.")
+    ] = None,
+    panel: Annotated[str | None, typer.Option("--panel", "-p", help="Of this panel only; default: all.")] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="The study's folder (default: above the run), or name in the database."),
+    ] = None,
+    delivery: Annotated[
+        Path | None, typer.Option("--delivery", help="A delivery's folder: its records of the number too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> int:
+    """Print the whole way of a number, from file to delivery. Exit 1 if something on it does not fit."""
+    asked = Asked(subject, visit, population, denominator, panel)
+    return show(source, asked, study=study, delivery=delivery, as_json=as_json)
 
 
 def show(source: str, asked: Asked, *, study: str | None, delivery: Path | None, as_json: bool) -> int:
@@ -36,7 +62,7 @@ def show(source: str, asked: Asked, *, study: str | None, delivery: Path | None,
 def _from_run(run: Path, asked: Asked, study: str | None) -> dict[str, Any]:
     from immunomon.outputs.trace.of_run import RunRecords
 
-    return trace(RunRecords(run, None if study is None else Path(study)), asked)
+    return traced(RunRecords(run, None if study is None else Path(study)), asked)
 
 
 def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, Any]:
@@ -45,7 +71,7 @@ def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, An
 
     url = database_url(source, "trace in")
     with reading(url) as connection:
-        return trace(DatabaseRecords(connection, shown(url), study), asked)
+        return traced(DatabaseRecords(connection, shown(url), study), asked)
 
 
 def _wrong(found: Plain) -> Iterator[str]:

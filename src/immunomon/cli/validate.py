@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,9 +20,11 @@ from immunomon.assurance.validation.measure import Validation, measure
 from immunomon.assurance.validation.sections import Settings, write_section
 from immunomon.assurance.validation.targets import PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Design
+from immunomon.cli.app import Jobs, app
 from immunomon.cli.progress import stages
+from immunomon.runs.jobs import default_jobs
 
-__all__ = ["validate", "validate_sections"]
+__all__ = ["validate", "validate_gates", "validate_sections"]
 
 # Measurements beside the gates': the name of the section, and the function of Settings that returns it.
 SECTIONS: dict[str, str] = {
@@ -36,7 +39,70 @@ SECTIONS: dict[str, str] = {
 }
 
 
-def validate(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int | None) -> int:
+@app.command()
+def validate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The document.")] = Path("docs/validation.md"),
+    events: Annotated[int, typer.Option("--events", min=500, help="Events per simulated sample file.")] = 20000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same figures.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Keep the simulated trials here, and use them again.")
+    ] = None,
+    quality: Annotated[bool, typer.Option("--quality", help="Measure how acquisitions are judged.")] = False,
+    steadiness: Annotated[
+        bool, typer.Option("--steadiness", help="Measure control charts and batch normalisation.")
+    ] = False,
+    placement: Annotated[
+        bool, typer.Option("--placement", help="Measure the placement of gates: three scenarios, several seeds.")
+    ] = False,
+    real: Annotated[
+        bool, typer.Option("--real", help="Measure the placement of gates on the real files in IMMUNOMON_REAL_DATA.")
+    ] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness", help="Measure other instruments and hard samples, and wrong values without a word."
+        ),
+    ] = False,
+    conditions: Annotated[
+        str | None, typer.Option("--conditions", help="Only these, comma-separated: see simulate --list-conditions.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few conditions, one seed, small files (--robustness).")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures of --robustness here, as JSON.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="How many seeds, from --seed on (--placement, --robustness).")
+    ] = 5,
+    clusters: Annotated[bool, typer.Option("--clusters", help="Measure what clustering finds.")] = False,
+    assessments: Annotated[
+        bool, typer.Option("--assessments", help="Measure platelet response, kinetics and exact intervals.")
+    ] = False,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Measure tests and intervals.")] = False,
+    jobs: Jobs = None,
+) -> int:
+    """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
+    # Each flag asks for one measurement (see SECTIONS in cli/validate.py); without any, the gates are measured.
+    flags: dict[str, bool] = {
+        "clusters": clusters,
+        "steadiness": steadiness,
+        "quality": quality,
+        "placement": placement,
+        "robustness": robustness,
+        "real": real,
+        "assessments": assessments,
+        "statistics": statistics,
+    }
+    names = [name for name, wanted in flags.items() if wanted]
+    if names:
+        only = tuple(name.strip() for name in (conditions or "").split(",") if name.strip())
+        asked = Settings(events, seed, Path(), jobs or default_jobs(), seeds, quick=quick, conditions=only, json=json)
+        return validate_sections(out, names, asked, keep=keep)
+    return validate_gates(out, events=events, seed=seed, keep=keep, jobs=jobs)
+
+
+def validate_gates(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int | None) -> int:
     """Simulate, run and measure; write the document, print what came out; return 0 if every target is met, else 1.
 
     keep: a folder in which the simulated trials and their runs stay, and are used again; None: a temporary one.

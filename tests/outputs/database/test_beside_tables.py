@@ -10,7 +10,7 @@ import pytest
 from support.small_gates import with_gates, with_trail
 
 from immunomon.cli.audit_database import audit_database
-from immunomon.cli.export import export
+from immunomon.cli.export import export_database
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.database import export_run
 from immunomon.runs.audit import AuditTrail
@@ -84,7 +84,7 @@ def test_statistics_of_this_state_of_the_run_are_rows_and_a_view_with_columns(ma
 def test_statistics_of_an_earlier_state_are_left_out_and_that_is_said(make_run, capsys):
     run = with_statistics(make_run())
     (run / "statistics" / "analysis.json").write_text("{}", encoding="utf-8")
-    export(run, None)
+    export_database(run, None)
     assert "was made from an earlier state of the run; write it anew with: immunomon compare" in capsys.readouterr().out
 
 
@@ -168,7 +168,7 @@ def test_the_audit_trail_and_the_deliveries_in_it_are_in_the_database(make_run, 
 def test_an_export_is_an_entry_of_the_audit_trail_without_the_password(make_run, postgresql, capsys):
     run = make_run(name="TRAIL")
     trail = with_trail(run)
-    export(run, postgresql, by="Ana", reason="first look")
+    export_database(run, postgresql, by="Ana", reason="first look")
     entry = trail.entries()[-1]
     assert (entry["action"], entry["by"], entry["reason"]) == ("export", "Ana", "first look")
     assert entry["target"].startswith("postgresql://owner:***@")
@@ -178,9 +178,9 @@ def test_an_export_is_an_entry_of_the_audit_trail_without_the_password(make_run,
 def test_the_same_run_again_changes_nothing_though_the_export_is_in_its_trail(make_run, database, asked, capsys):
     run = make_run()
     with_trail(run)
-    export(run, database)
+    export_database(run, database)
     before = asked.dump()
-    export(run, database)
+    export_database(run, database)
     assert asked.dump() == before
     assert "nothing was changed" in capsys.readouterr().out
 
@@ -188,9 +188,9 @@ def test_the_same_run_again_changes_nothing_though_the_export_is_in_its_trail(ma
 def test_what_happened_to_a_run_since_its_export_is_added_by_the_next(make_run, database, asked, capsys):
     run = make_run()
     trail = with_trail(run)
-    export(run, database)
+    export_database(run, database)
     trail.append("deliver", by="Ana", reason="", target="delivery sdtm", manifest="0" * 64)
-    export(run, database)
+    export_database(run, database)
     assert "only new entries of its audit trail were added" in capsys.readouterr().out
     assert [row["action"] for row in asked.rows("SELECT action FROM audit ORDER BY number")] == [
         "run",
@@ -203,11 +203,11 @@ def test_what_happened_to_a_run_since_its_export_is_added_by_the_next(make_run, 
 def test_an_export_of_new_entries_alone_is_an_entry_too_and_calls_for_no_other(make_run, database, capsys):
     run = make_run()
     trail = with_trail(run)
-    export(run, database)
+    export_database(run, database)
     trail.append("deliver", by="Ana", reason="", target="delivery sdtm", manifest="0" * 64)
     for outcome in ("only new entries", "nothing was changed"):
         capsys.readouterr()
-        export(run, database, by="Ana")
+        export_database(run, database, by="Ana")
         assert outcome in capsys.readouterr().out
         assert [entry["action"] for entry in trail.entries()] == ["run", "export", "deliver", "export"]
     entry = trail.entries()[-1]

@@ -8,7 +8,7 @@ import pytest
 from support.small_run import copied_run, shared_run
 
 from immunomon.cli.deliver import deliver
-from immunomon.cli.export import export
+from immunomon.cli.export import export_database
 from immunomon.cli.trace import show, told
 from immunomon.errors import ImmunomonError
 from immunomon.outputs.trace.of_run import RunRecords
@@ -33,7 +33,7 @@ def traced(tmp_path_factory):
     run_study(study, jobs=2)
     for kind in ("csv", "adam"):
         assert deliver(study / "run", kind, study / kind) == 0
-    assert export(study / "run", f"sqlite:///{study / 'trial.sqlite'}") == 0
+    assert export_database(study / "run", f"sqlite:///{study / 'trial.sqlite'}") == 0
     return study
 
 
