@@ -18,7 +18,15 @@ def write_docs(docs: Path) -> None:
     """Write ``schemas/``, the made parts of the documents, and the rules of deliveries."""
     for path in write_schemas(docs / "schemas", methods=GATE_METHODS):
         typer.echo(f"wrote {path}")
-    for name in ("file-formats.md", "assessments.md", "statistics.md", "mechanism.md", "atlas.md", "trust.md"):
+    for name in (
+        "architecture.md",
+        "file-formats.md",
+        "assessments.md",
+        "statistics.md",
+        "mechanism.md",
+        "atlas.md",
+        "trust.md",
+    ):
         write_file_formats(docs / name, methods=GATE_METHODS)
         typer.echo(f"wrote {docs / name}")
     write_rules_document(docs / "delivery-rules.md")

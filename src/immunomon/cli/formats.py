@@ -6,6 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
+from immunomon.cli.wings import rooms_table, wings_drawing
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
 from immunomon.cytometry.model.quality_table import QUALITY
 from immunomon.cytometry.specs.gatecall import Methods, gate_schema
@@ -28,6 +29,8 @@ def refreshed(text: str, *, methods: Methods) -> str:
     | `file` | FCS file, relative to the sample list |
     """
     parts = {
+        "wings": wings_drawing(),
+        "rooms": rooms_table(),
         "tables": _tables(),
         "gates": _gates(methods),
         "samples": _columns(),
