@@ -8,7 +8,7 @@ import re
 
 import pandas as pd
 import pytest
-from report.fake_run import fake_run
+from outputs.report.fake_run import fake_run
 
 from immunomon.errors import BadSpec
 from immunomon.outputs.report import write_report

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from report.fake_run import fake_run
+from outputs.report.fake_run import fake_run
 
 from immunomon.cytometry.model.steadiness import STEADINESS
 from immunomon.outputs.report.page import write_report
