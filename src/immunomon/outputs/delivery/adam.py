@@ -68,7 +68,11 @@ def subject_level(trial: Trial) -> Dataset:
 
 def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str, Value]:
     arm, number = trial.arm(person.dose_group), trial.arm_number(person.dose_group)
-    dose = next(float(one["cells_per_kg"]) / 1e6 for one in trial.dose_groups if one["name"] == person.dose_group)
+    dose = next(
+        float(dose_group["cells_per_kg"]) / 1e6
+        for dose_group in trial.dose_groups
+        if dose_group["name"] == person.dose_group
+    )
     treated = person.first is not None
     return {
         "STUDYID": trial.name,
@@ -108,13 +112,13 @@ def _flag_names(trial: Trial) -> dict[str, str]:
 
 def _cell_rows(trial: Trial, records: Sequence[CpRecord]) -> list[BdsRow]:
     rows: list[BdsRow] = []
-    measured = [one for one in records if one.measurement.role == "sample"]
-    tubes = Counter((one.values["USUBJID"], one.test.paramcd, one.values["VISITNUM"]) for one in measured)
-    for one in measured:
-        values, measurement = one.values, one.measurement
+    measured = [record for record in records if record.measurement.role == "sample"]
+    tubes = Counter((record.values["USUBJID"], record.test.paramcd, record.values["VISITNUM"]) for record in measured)
+    for record in measured:
+        values, measurement = record.values, record.measurement
         row = BdsRow(
             usubjid=str(values["USUBJID"]),
-            paramcd=one.test.paramcd,
+            paramcd=record.test.paramcd,
             param=str(values["CPSPTSTD"]),
             category=_CATEGORIES[measurement.quantity.statistic],
             unit=measurement.unit,
@@ -125,9 +129,9 @@ def _cell_rows(trial: Trial, records: Sequence[CpRecord]) -> list[BdsRow]:
             reason=measurement.reason,
             baseline=trial.visit(measurement.visit).baseline,
             baseline_type=f"VISIT {trial.baseline.label}" if trial.baseline else "",
-            source=("CP", "CPSTRESN", one.sequence),
+            source=("CP", "CPSTRESN", record.sequence),
         )
-        if tubes[values["USUBJID"], one.test.paramcd, values["VISITNUM"]] > 1:
+        if tubes[values["USUBJID"], record.test.paramcd, values["VISITNUM"]] > 1:
             row = replace(row, doubled=True)
         rows.append(row)
         if measurement.quantity.statistic == "percent":
@@ -149,7 +153,7 @@ def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
     trial = content.trial
     rows: list[BdsRow] = []
     numbers = _percent_numbers(records)
-    ratios = {(one.population, one.denominator): one.paramcd for one in content.cp_map.spec.ratios}
+    ratios = {(ratio.population, ratio.denominator): ratio.paramcd for ratio in content.cp_map.spec.ratios}
     for change in content.changes.values():
         code = ratios.get((str(change["population"]), str(change["denominator"])))
         if change["quantity"] != "ratio" or code is None or change["status"] == "missing":
@@ -187,9 +191,9 @@ def _percent_numbers(records: Sequence[CpRecord]) -> dict[tuple[str, str, str], 
     """Return CPSEQ of each sample's percents by sample id, population and denominator."""
     measured = ((record.measurement, record.sequence) for record in records)
     return {
-        (one.sample_id, one.quantity.population, one.quantity.denominator): sequence
-        for one, sequence in measured
-        if one.quantity.statistic == "percent" and one.role == "sample" and one.sample_id
+        (measurement.sample_id, measurement.quantity.population, measurement.quantity.denominator): sequence
+        for measurement, sequence in measured
+        if measurement.quantity.statistic == "percent" and measurement.role == "sample" and measurement.sample_id
     }
 
 
@@ -197,7 +201,7 @@ def _terms_of(
     change: Mapping[str, object], numbers: Mapping[tuple[str, str, str], int]
 ) -> tuple[int | None, int | None]:
     """Return CPSEQ of a ratio's numerator and denominator; None for one that has no record, or several."""
-    ratio = next(one for one in RATIOS if one.population == change["population"])
+    ratio = next(ratio for ratio in RATIOS if ratio.population == change["population"])
     samples = str(change["sample_id"] or "/").split("/")
     if len(samples) != 2:
         return None, None

@@ -24,9 +24,9 @@ def read_assessments(
     """
     if folder is None:
         return Assessments()
-    found = read_assessment_files(folder, {subject: (first_infusions or {}).get(subject) for subject in subjects})
-    if found.problems:
-        said = [str(problem) for problem in found.problems[:_MOST_SAID]]
-        more = len(found.problems) - len(said)
-        raise DeliveryFailed("\n".join([*said, *([f"and {more} more problems"] if more else [])]))
-    return found
+    assessments = read_assessment_files(folder, {subject: (first_infusions or {}).get(subject) for subject in subjects})
+    if assessments.problems:
+        problems = [str(problem) for problem in assessments.problems[:_MOST_SAID]]
+        more = len(assessments.problems) - len(problems)
+        raise DeliveryFailed("\n".join([*problems, *([f"and {more} more problems"] if more else [])]))
+    return assessments

@@ -43,7 +43,9 @@ def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mappi
         cp_map = load_cp_map(study.folder)
     except BadSpec as error:
         return [str(problem) for problem in error.problems]
-    firsts = {one.id: min(days).isoformat() if (days := one.infusion_dates) else None for one in study.subjects}
+    firsts = {
+        subject.id: min(days).isoformat() if (days := subject.infusion_dates) else None for subject in study.subjects
+    }
     assessments = read_assessment_files(study.folder, firsts)
     if assessments.problems:
         return []
@@ -65,7 +67,7 @@ def _record(study: Study) -> dict[str, Any]:
     """Return a study as the record of a run holds it."""
     record = {name: getattr(study, name) for name in ("name", "title", "site", "country")}
     for name in ("dose_groups", "cohorts", "subjects", "visits"):
-        record[name] = [asdict(one) for one in getattr(study, name)]
+        record[name] = [asdict(entry) for entry in getattr(study, name)]
     for subject in record["subjects"]:
         subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
     return record
@@ -75,7 +77,7 @@ def _unmapped(
     cp_map: CpMap, study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]
 ) -> list[str]:
     try:
-        cp_map.refuse_unmapped(one.quantity for one in _planned(study, samples, strategies))
+        cp_map.refuse_unmapped(sample.quantity for sample in _planned(study, samples, strategies))
     except BadSpec as error:
         return [str(problem) for problem in error.problems]
     return []
@@ -85,13 +87,13 @@ def _planned(
     study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]
 ) -> Iterator[Measurement]:
     """Yield what a run will measure of each subject's tube, without values."""
-    subjects = {one.id for one in study.subjects}
+    subjects = {subject.id for subject in study.subjects}
     for sample in samples:
         strategy = strategies.get(sample.panel)
         if strategy is None or sample.role.kind is not RoleKind.SAMPLE or sample.subject not in subjects:
             continue
         counted = sample.lymphocytes_per_ul is not None or sample.beads_counted is not None
-        labels = {one.id: one.label for one in strategy} | {"root": "all events"}
+        labels = {population.id: population.label for population in strategy} | {"root": "all events"}
         for quantity in _quantities(strategy, sample.panel, counted=counted):
             yield Measurement(
                 quantity=quantity,
@@ -121,14 +123,14 @@ def _datasets(trial: Trial, assessments: Assessments, samples: Sequence[Sample])
     """Return the datasets that are made of the study's own files and have records."""
     rows = [
         {
-            "sample_id": one.id,
-            "subject": one.subject or None,
-            "visit": one.visit,
-            "role": "sample" if one.role.kind is RoleKind.SAMPLE else "control",
-            "collection_date": None if one.collection_date is None else one.collection_date.isoformat(),
-            "lymphocytes_per_ul": one.lymphocytes_per_ul,
+            "sample_id": sample.id,
+            "subject": sample.subject or None,
+            "visit": sample.visit,
+            "role": "sample" if sample.role.kind is RoleKind.SAMPLE else "control",
+            "collection_date": None if sample.collection_date is None else sample.collection_date.isoformat(),
+            "lymphocytes_per_ul": sample.lymphocytes_per_ul,
         }
-        for one in samples
+        for sample in samples
     ]
     made = study_domains(trial, assessments, rows)
     visits = filled("SV", subject_visits(trial, [made[name] for name in made if name not in {"TV", "DM"}]))
@@ -141,15 +143,18 @@ def _broken_rules(datasets: Sequence[Dataset]) -> list[str]:
     rules = [rule for rule in RULES.values() if not rule.number.startswith("DX")]
     report = check_received(Received(Path(), tables=tuple(map(_received, datasets))), rules)
     return [
-        f"dataset {' '.join(filter(None, (one.where, one.record)))}: {one.message} (rule {one.rule}); {one.remedy}"
-        for one in report.of("error")
+        f"dataset {' '.join(filter(None, (breach.where, breach.record)))}: {breach.message} (rule {breach.rule}); "
+        f"{breach.remedy}"
+        for breach in report.of("error")
     ]
 
 
 def _received(dataset: Dataset) -> Table:
     columns = tuple(
-        Column(one.name, one.label, one.is_number, "Num" if one.is_number else "Char", one.length)
-        for one in dataset.variables
+        Column(
+            variable.name, variable.label, variable.is_number, "Num" if variable.is_number else "Char", variable.length
+        )
+        for variable in dataset.variables
     )
     rows = tuple(tuple(None if cell == "" else cell for cell in row) for row in dataset.rows)
     return Table(dataset.name, f"sdtm/{dataset.name.lower()}.xpt", "xpt", columns, rows, dataset.label)

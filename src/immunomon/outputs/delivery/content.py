@@ -43,8 +43,8 @@ class Content:
         """Return the baseline of a row of changes, if it may be reported itself."""
         label = self.trial.baseline.label if self.trial.baseline else ""
         names = ("panel", "quantity", "population", "denominator")
-        at = self.changes.get((str(change["subject"]), label, *(str(change[name] or "") for name in names)), {})
-        return None if at.get("status") != "ok" else float(at["value"])
+        baseline = self.changes.get((str(change["subject"]), label, *(str(change[name] or "") for name in names)), {})
+        return None if baseline.get("status") != "ok" else float(baseline["value"])
 
     @functools.cached_property
     def population_rows(self) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ class Content:
     @functools.cached_property
     def links(self) -> Mapping[str, dict[str, str]]:
         """For each sample that a number is from: digests of its gates and of its FCS file."""
-        named = sorted({one.sample_id for one in self.measurements if one.sample_id})
+        named = sorted({measurement.sample_id for measurement in self.measurements if measurement.sample_id})
         return {
             name: {"gates": self.source.gates_digest(name), "fcs": str(self.samples[name]["sha256"] or "")}
             for name in named
@@ -65,8 +65,8 @@ def read_content(run: Path, study: Path | None = None) -> Content:
     """Read a run folder and its study's other assessments and map; raises DeliveryFailed or BadSpec."""
     source = read_source(run, study)
     cp_map = load_cp_map(source.study_folder)
-    subjects = [str(one["id"]) for one in source.study["subjects"]]
+    subjects = [str(subject["id"]) for subject in source.study["subjects"]]
     assessments = read_assessments(source.study_folder, subjects)
-    wanted = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
+    medians = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
     trial = trial_of(source.study, assessments, cp_map.spec.sponsor)
-    return Content(source, trial, assessments, cp_map, tuple(measurements(source, wanted)))
+    return Content(source, trial, assessments, cp_map, tuple(measurements(source, medians)))

@@ -57,31 +57,35 @@ def number_text(value: float) -> str:
     return f"{value:.10g}"
 
 
-def cp_records(found: Iterable[Measurement], cp_map: CpMap, trial: Trial) -> list[CpRecord]:
+def cp_records(measurements: Iterable[Measurement], cp_map: CpMap, trial: Trial) -> list[CpRecord]:
     """Return the records of CP, in the order of the dataset and numbered by subject."""
     records = [
-        CpRecord(_values(one, cp_map.tests[one.quantity], (cp_map, trial)), one, cp_map.tests[one.quantity])
-        for one in found
-        if one.quantity in cp_map.tests
+        CpRecord(
+            _values(measurement, cp_map.tests[measurement.quantity], (cp_map, trial)),
+            measurement,
+            cp_map.tests[measurement.quantity],
+        )
+        for measurement in measurements
+        if measurement.quantity in cp_map.tests
     ]
     return _flagged(records, trial)
 
 
-def _values(one: Measurement, test: CpTestSpec, context: tuple[CpMap, Trial]) -> dict[str, Value]:
+def _values(measurement: Measurement, test: CpTestSpec, context: tuple[CpMap, Trial]) -> dict[str, Value]:
     cp_map, trial = context
-    person = trial.person(one.subject)
-    epoch = person.epoch(one.date)
-    result = one.qualifier or None if one.value is None else number_text(one.value)
-    unit = None if result in {None, "NOT REPORTABLE"} else one.unit
-    agent = next((s.agent for s in cp_map.spec.stimulated if s.panel == one.quantity.panel), None)
-    stimulated = agent is not None and one.role == "sample"
-    steps = [cp_map.population(one.quantity.panel, step).step for step in _path(one, cp_map)]
+    person = trial.person(measurement.subject)
+    epoch = person.epoch(measurement.date)
+    result = measurement.qualifier or None if measurement.value is None else number_text(measurement.value)
+    unit = None if result in {None, "NOT REPORTABLE"} else measurement.unit
+    agent = next((s.agent for s in cp_map.spec.stimulated if s.panel == measurement.quantity.panel), None)
+    stimulated = agent is not None and measurement.role == "sample"
+    steps = [cp_map.population(measurement.quantity.panel, step).step for step in _path(measurement, cp_map)]
     return {
         "STUDYID": trial.name,
         "DOMAIN": "CP",
-        "USUBJID": trial.usubjid(one.subject),
-        "CPREFID": specimen(one) if one.sample_id else None,
-        "CPSPID": one.sample_id,
+        "USUBJID": trial.usubjid(measurement.subject),
+        "CPREFID": specimen(measurement) if measurement.sample_id else None,
+        "CPSPID": measurement.sample_id,
         "CPTESTCD": test.cptestcd,
         "CPTEST": cp_terms()[test.cptestcd].name,
         "CPSBMRKS": test.cpsbmrks,
@@ -89,62 +93,62 @@ def _values(one: Measurement, test: CpTestSpec, context: tuple[CpMap, Trial]) ->
         "CPCSMRKS": test.cpcsmrks,
         "CPTSTCND": None if agent is None else f"WITH{'' if stimulated else 'OUT'} STIMULATING AGENT",
         "CPCNDAGT": agent if stimulated else None,
-        "CPMRKSTR": _marker_string(one, cp_map),
-        "CPGATE": one.label,
+        "CPMRKSTR": _marker_string(measurement, cp_map),
+        "CPGATE": measurement.label,
         "CPGATDEF": "|".join(steps),
-        "CPSPTSTD": _description(one),
+        "CPSPTSTD": _description(measurement),
         "CPCAT": "IMMUNOPHENOTYPING" if agent is None else "CELL FUNCTION",
-        "CPTSTPNL": one.quantity.panel,
+        "CPTSTPNL": measurement.quantity.panel,
         "CPORRES": result,
         "CPORRESU": unit,
         "CPRESSCL": "QUANTITATIVE",
-        "CPRESTYP": _TYPES[one.quantity.statistic],
-        "CPCOLSRT": "MEDIAN" if one.quantity.statistic == "median_intensity" else None,
+        "CPRESTYP": _TYPES[measurement.quantity.statistic],
+        "CPCOLSRT": "MEDIAN" if measurement.quantity.statistic == "median_intensity" else None,
         "CPSTRESC": result,
-        "CPSTRESN": None if one.value is None or result is None else float(result),
+        "CPSTRESN": None if measurement.value is None or result is None else float(result),
         "CPSTRESU": unit,
         "CPSTAT": None if result else "NOT DONE",
-        "CPREASND": None if result else one.reason[:200],
+        "CPREASND": None if result else measurement.reason[:200],
         "CPNAM": trial.sponsor.laboratory,
         "CPSPEC": "BLOOD",
         "CPMETHOD": "FLOW CYTOMETRY" if agent is None else _ICS,
         "CPANMETH": "IMMUNOMON",
-        **trial.when(one.visit),
+        **trial.when(measurement.visit),
         "EPOCH": epoch,
         "TAETORD": {"SCREENING": 1, "TREATMENT": 2, "FOLLOW-UP": 3}.get(epoch or ""),
-        "CPDTC": one.date,
-        "CPDY": person.day(one.date),
+        "CPDTC": measurement.date,
+        "CPDY": person.day(measurement.date),
     }
 
 
-def specimen(one: Measurement) -> str:
+def specimen(measurement: Measurement) -> str:
     """Return the id of the specimen that a tube was filled from: the subject's blood of that visit and day."""
-    return f"{one.subject}.{one.visit}.{one.date or 'undated'}"
+    return f"{measurement.subject}.{measurement.visit}.{measurement.date or 'undated'}"
 
 
-def _path(one: Measurement, cp_map: CpMap) -> list[str]:
-    steps = [step for step in one.path.split("/") if step] or [one.quantity.population]
-    return [step for step in steps if cp_map.knows(one.quantity.panel, step)]
+def _path(measurement: Measurement, cp_map: CpMap) -> list[str]:
+    steps = [step for step in measurement.path.split("/") if step] or [measurement.quantity.population]
+    return [step for step in steps if cp_map.knows(measurement.quantity.panel, step)]
 
 
-def _marker_string(one: Measurement, cp_map: CpMap) -> str:
-    quantity = one.quantity
+def _marker_string(measurement: Measurement, cp_map: CpMap) -> str:
+    quantity = measurement.quantity
     own = cp_map.population(quantity.panel, quantity.population).markers
     if quantity.marker:
-        return f"{quantity.marker.replace('-', '').replace(' ', '')} {one.unit} {own}"
+        return f"{quantity.marker.replace('-', '').replace(' ', '')} {measurement.unit} {own}"
     if quantity.denominator:
         return f"{own}/{cp_map.population(quantity.panel, quantity.denominator).markers}"
     return own
 
 
-def _description(one: Measurement) -> str:
-    quantity = one.quantity
-    what = {
-        "percent": f"{one.label}, % of {one.denominator_label}",
-        "cells_per_ul": f"{one.label}, cells per microlitre",
-        "median_intensity": f"{one.label}, median intensity of {quantity.marker}",
+def _description(measurement: Measurement) -> str:
+    quantity = measurement.quantity
+    description = {
+        "percent": f"{measurement.label}, % of {measurement.denominator_label}",
+        "cells_per_ul": f"{measurement.label}, cells per microlitre",
+        "median_intensity": f"{measurement.label}, median intensity of {quantity.marker}",
     }[quantity.statistic]
-    return f"{what} (panel {quantity.panel})"
+    return f"{description} (panel {quantity.panel})"
 
 
 def _flagged(records: Sequence[CpRecord], trial: Trial) -> list[CpRecord]:
@@ -158,22 +162,22 @@ def _flagged(records: Sequence[CpRecord], trial: Trial) -> list[CpRecord]:
     last, baseline = set(), set()
     for group in groups.values():
         first = trial.person(group[0].measurement.subject).first
-        before = [one for one in group if first and one.measurement.date and one.measurement.date < first]
+        before = [record for record in group if first and record.measurement.date and record.measurement.date < first]
         if before:
-            last.add(id(max(before, key=lambda one: (one.measurement.date or "", one.measurement.sample_id))))
-        at = [one for one in group if trial.visit(one.measurement.visit).baseline]
-        if len(at) == 1:
-            baseline.add(id(at[0]))
+            last.add(id(max(before, key=lambda record: (record.measurement.date or "", record.measurement.sample_id))))
+        at_baseline = [record for record in group if trial.visit(record.measurement.visit).baseline]
+        if len(at_baseline) == 1:
+            baseline.add(id(at_baseline[0]))
     return [
         replace(
-            one,
+            record,
             values={
-                **one.values,
-                "CPLOBXFL": "Y" if id(one) in last else None,
-                "CPBLFL": "Y" if id(one) in baseline else None,
+                **record.values,
+                "CPLOBXFL": "Y" if id(record) in last else None,
+                "CPBLFL": "Y" if id(record) in baseline else None,
             },
         )
-        for one in records
+        for record in records
     ]
 
 
@@ -186,8 +190,8 @@ def sequenced(records: Sequence[CpRecord], dataset: Dataset) -> list[CpRecord]:
     """Return the records in the dataset's order, with their CPSEQ."""
     identity = ("USUBJID", "CPTSTPNL", "CPSPTSTD", "VISITNUM", "CPTSTCND", "CPSPID")
     number = {tuple(row[key] for key in identity): row["CPSEQ"] for row in dataset.records()}
-    found = [replace(one, sequence=int(number[_identity(one.values, identity)] or 0)) for one in records]
-    return sorted(found, key=lambda one: (str(one.values["USUBJID"]), one.sequence))
+    numbered = [replace(record, sequence=int(number[_identity(record.values, identity)] or 0)) for record in records]
+    return sorted(numbered, key=lambda record: (str(record.values["USUBJID"]), record.sequence))
 
 
 def _identity(values: dict[str, Value], names: Sequence[str]) -> tuple[Value, ...]:
@@ -203,17 +207,17 @@ def supplementary(records: Sequence[CpRecord], links: Mapping[str, Mapping[str, 
     """
     rows: list[dict[str, Value]] = []
     for record in records:
-        one = record.measurement
-        known = links.get(one.sample_id, {})
+        measurement = record.measurement
+        known = links.get(measurement.sample_id, {})
         qualifiers = {
-            "EVTCNT": ("Events in the Population", None if one.count is None else str(one.count)),
+            "EVTCNT": ("Events in the Population", None if measurement.count is None else str(measurement.count)),
             "DENCNT": (
                 "Events in the Denominator",
-                None if one.denominator_count is None else str(one.denominator_count),
+                None if measurement.denominator_count is None else str(measurement.denominator_count),
             ),
-            "RESWHY": ("Reason Result Is Not Reported", one.reason[:200] if one.qualifier else None),
-            "RESTSON": ("Doubtful Gates the Result Rests On", one.rests_on[:200] or None),
-            "GATEPIC": ("Picture of the Gates", gate_picture(one.sample_id)),
+            "RESWHY": ("Reason Result Is Not Reported", measurement.reason[:200] if measurement.qualifier else None),
+            "RESTSON": ("Doubtful Gates the Result Rests On", measurement.rests_on[:200] or None),
+            "GATEPIC": ("Picture of the Gates", gate_picture(measurement.sample_id)),
             "GATESHA": ("SHA-256 of the Placed Gates", known.get("gates")),
             "FCSSHA": ("SHA-256 of the FCS File", known.get("fcs")),
         }

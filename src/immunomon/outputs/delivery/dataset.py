@@ -75,9 +75,9 @@ class Dataset:
 
     def variable(self, name: str) -> Variable:
         """Return a variable by name; raises UnknownName with the nearest."""
-        return self.variables[self.place(name)]
+        return self.variables[self.index_of(name)]
 
-    def place(self, name: str) -> int:
+    def index_of(self, name: str) -> int:
         """Return a variable's place, counted from 0; raises UnknownName with the nearest name."""
         if name not in self.names:
             raise UnknownName(f"dataset {self.name}: no variable '{name}'; {nearest(name, self.names)}")
@@ -85,8 +85,8 @@ class Dataset:
 
     def column(self, name: str) -> tuple[Value, ...]:
         """Return a variable's values, row by row."""
-        place = self.place(name)
-        return tuple(row[place] for row in self.rows)
+        index = self.index_of(name)
+        return tuple(row[index] for row in self.rows)
 
     def records(self) -> Iterator[dict[str, Value]]:
         """Yield the rows as mappings of names to values."""
@@ -115,8 +115,10 @@ def dataset_of(frame: Dataset, records: Sequence[Mapping[str, Value]]) -> Datase
         if not known.issuperset(record):
             extra = sorted(set(record) - known)
             raise DeliveryFailed(f"dataset {frame.name}: no variable {', '.join(extra)}; {nearest(extra[0], known)}")
-    columns = [[_value(one, record.get(one.name), frame.name) for record in records] for one in frame.variables]
-    variables = tuple(_sized(one, column) for one, column in zip(frame.variables, columns, strict=True))
+    columns = [
+        [_value(variable, record.get(variable.name), frame.name) for record in records] for variable in frame.variables
+    ]
+    variables = tuple(_sized(variable, column) for variable, column in zip(frame.variables, columns, strict=True))
     rows = tuple(zip(*columns, strict=True)) if columns else ()
     return replace(frame, variables=variables, rows=rows)
 

@@ -99,13 +99,17 @@ def schema_errors(data: Mapping[str, Any]) -> list[str]:
     rows = data.get("rows", [])
     # Rows are many and simple: they are looked at here, as the schema would.
     about = {**data, "rows": []} if isinstance(rows, list) else data
-    found = [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(about)]
-    if not found:
+    problems = [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(about)]
+    if not problems:
         width = len(data["columns"])
-        found += [f"$.rows[{place}]: {what}" for place, row in enumerate(rows) if (what := _row_problem(row, width))]
+        problems += [
+            f"$.rows[{row_index}]: {problem}"
+            for row_index, row in enumerate(rows)
+            if (problem := _row_problem(row, width))
+        ]
         if data["records"] != len(rows):
-            found.append(f"$.records: says {data['records']}, there are {len(rows)}")
-    return found
+            problems.append(f"$.records: says {data['records']}, there are {len(rows)}")
+    return problems
 
 
 def _row_problem(row: object, width: int) -> str:

@@ -94,11 +94,11 @@ def _coded(dataset: Dataset, variable: Variable) -> Iterable[CodedValue]:
         yield CodedValue(text, "" if word is None else str(word), terms.get(text, ""), is_extension)
 
 
-def _one_each(found: Iterable[CodedValue]) -> list[CodedValue]:
+def _one_each(values: Iterable[CodedValue]) -> list[CodedValue]:
     """Return one entry a value: one with words before one without."""
     best: dict[str, CodedValue] = {}
-    for one in sorted(found, reverse=True):
-        best.setdefault(one.value, one)
+    for value in sorted(values, reverse=True):
+        best.setdefault(value.value, value)
     return list(best.values())
 
 

@@ -83,14 +83,14 @@ def _describe(version: ET.Element, datasets: Sequence[Dataset], about: About) ->
             _where(version, item, number)
     for dataset in datasets:
         _item_group(version, dataset, about.files[dataset.name])
-    known = {one.name for one in lists}
+    known = {code_list.name for code_list in lists}
     for dataset in datasets:
         for variable in dataset.variables:
             _item(version, dataset, (variable, known, items[dataset.name]))
         for number, item in enumerate(items[dataset.name], start=1):
             _value_item(version, item, number)
-    for one in lists:
-        _code_list(version, one)
+    for code_list in lists:
+        _code_list(version, code_list)
     for dataset in datasets:
         _methods(version, dataset, items[dataset.name])
 
@@ -245,18 +245,18 @@ def _value_item(version: ET.Element, item: ValueItem, number: int) -> None:
     _add(element, _def("Origin"), Type=kind[0], Source=kind[1])
 
 
-def _code_list(version: ET.Element, one: CodeList) -> None:
-    element = _add(version, _odm("CodeList"), OID=f"CL.{one.name}", Name=one.name)
-    element.set("DataType", {"integer": "integer", "float": "float"}.get(one.type, "text"))
-    if one.dictionary:
-        _add(element, _odm("ExternalCodeList"), Dictionary=one.dictionary)
+def _code_list(version: ET.Element, code_list: CodeList) -> None:
+    element = _add(version, _odm("CodeList"), OID=f"CL.{code_list.name}", Name=code_list.name)
+    element.set("DataType", {"integer": "integer", "float": "float"}.get(code_list.type, "text"))
+    if code_list.dictionary:
+        _add(element, _odm("ExternalCodeList"), Dictionary=code_list.dictionary)
         return
-    if one.nci:
-        element.set(_def("StandardOID"), f"STD.CT.{one.publishing_set}")
+    if code_list.nci:
+        element.set(_def("StandardOID"), f"STD.CT.{code_list.publishing_set}")
     else:
         element.set(_def("IsNonStandard"), "Yes")
-    decoded = all(value.decode for value in one.values)
-    for number, value in enumerate(one.values, start=1):
+    decoded = all(value.decode for value in code_list.values)
+    for number, value in enumerate(code_list.values, start=1):
         tag = "CodeListItem" if decoded else "EnumeratedItem"
         entry = _add(element, _odm(tag), CodedValue=value.value, OrderNumber=str(number))
         if value.is_extension:
@@ -265,18 +265,22 @@ def _code_list(version: ET.Element, one: CodeList) -> None:
             _text(entry, value.decode, "Decode")
         if value.nci:
             _add(entry, _odm("Alias"), Context="nci:ExtCodeID", Name=value.nci)
-    if one.nci:
-        _add(element, _odm("Alias"), Context="nci:ExtCodeID", Name=one.nci)
+    if code_list.nci:
+        _add(element, _odm("Alias"), Context="nci:ExtCodeID", Name=code_list.nci)
 
 
 def _methods(version: ET.Element, dataset: Dataset, items: Sequence[ValueItem]) -> None:
-    found = [(f"MT.{dataset.name}.{one.name}", one.method, one.name) for one in dataset.variables if _is_derived(one)]
-    found += [
+    methods = [
+        (f"MT.{dataset.name}.{variable.name}", variable.method, variable.name)
+        for variable in dataset.variables
+        if _is_derived(variable)
+    ]
+    methods += [
         (_value_oid(item, number, "MT"), item.method, item.label)
         for number, item in enumerate(items, start=1)
         if item.method
     ]
-    for oid, text, name in found:
+    for oid, text, name in methods:
         method = _add(
             version, _odm("MethodDef"), OID=oid, Name=f"Algorithm for {dataset.name} {name}", Type="Computation"
         )

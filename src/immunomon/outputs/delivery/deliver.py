@@ -83,9 +83,9 @@ class _Writing:
         names = self.headers.removed
         if not names:
             return dataset
-        places = {place for place, name in enumerate(dataset.names) if name in _FROM_FILES}
+        places = {index for index, name in enumerate(dataset.names) if name in _FROM_FILES}
         rows = [
-            [scrubbed_text(v, names) if place in places and isinstance(v, str) else v for place, v in enumerate(row)]
+            [scrubbed_text(v, names) if index in places and isinstance(v, str) else v for index, v in enumerate(row)]
             for row in dataset.rows
         ]
         return dataset.with_rows(rows)
@@ -159,7 +159,7 @@ def _tabulated(work: _Writing) -> Sdtm:
 
 def _miflowcyt(work: _Writing) -> None:
     items = checklist(work.content, work.headers)
-    items = [replace(one, values=tuple(scrubbed_text(v, work.headers.removed) for v in one.values)) for one in items]
+    items = [replace(item, values=tuple(scrubbed_text(v, work.headers.removed) for v in item.values)) for item in items]
     write_text(work.folder / "miflowcyt.md", checklist_text(items, work.content.trial.title))
     work.csv([checklist_table(items), files_table(work.content), gates_table(work.content)])
 
@@ -211,14 +211,14 @@ def _deliver(
     work = _Writing(content, read_headers_of(content.source), unfinished, made)
     FORMATS[kind](work)
     manifest = manifest_of(content, work.headers, (kind, work.datasets, work.absent))
-    found = None
+    changes = None
     if before is not None:
         # Both are read from their files: what is compared is what was and will be received.
         write_text(unfinished / MANIFEST, json.dumps(manifest))
-        found = differences(before, (read_delivery(unfinished), manifest))
-        write_csv(unfinished / "differences.csv", differences_table(found))
-        write_text(unfinished / "differences.txt", differences_text(found))
-        manifest["previous"] = {"run": before[1].get("run"), "differences": _counts(found)}
+        changes = differences(before, (read_delivery(unfinished), manifest))
+        write_csv(unfinished / "differences.csv", differences_table(changes))
+        write_text(unfinished / "differences.txt", differences_text(changes))
+        manifest["previous"] = {"run": before[1].get("run"), "differences": _counts(changes)}
     files = sorted(path for path in unfinished.rglob("*") if path.is_file() and path.name != MANIFEST)
     manifest["files"] = [
         {"file": path.relative_to(unfinished).as_posix(), "sha256": file_sha256(path), "bytes": path.stat().st_size}
@@ -226,7 +226,7 @@ def _deliver(
     ]
     write_text(unfinished / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     records = {dataset.name: len(dataset) for dataset, _ in work.datasets}
-    result = Delivered(out, records, work.absent, manifest["blanks"], found)
+    result = Delivered(out, records, work.absent, manifest["blanks"], changes)
     if out.is_dir() and any(out.iterdir()):
         if (out / MANIFEST).read_bytes() == (unfinished / MANIFEST).read_bytes():
             return replace(result, unchanged=True)
@@ -237,5 +237,5 @@ def _deliver(
     return result
 
 
-def _counts(found: Sequence[Difference]) -> dict[str, int]:
-    return {kind: sum(1 for one in found if one.kind == kind) for kind in ("new", "changed", "withdrawn")}
+def _counts(changes: Sequence[Difference]) -> dict[str, int]:
+    return {kind: sum(1 for change in changes if change.kind == kind) for kind in ("new", "changed", "withdrawn")}

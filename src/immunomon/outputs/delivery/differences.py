@@ -40,21 +40,21 @@ def differences(
     Records are the same if their identifying variables are; numbers that only count records or visits are left out. Ten
     digits of a number count.
     """
-    found: list[Difference] = []
+    changes: list[Difference] = []
     for name in sorted((before[0].keys() | after[0].keys()) - _NOT_VALUES):
         old = _records(before[0].get(name), before[0])
         new = _records(after[0].get(name), after[0])
         for key in sorted(old.keys() | new.keys()):
-            found += _compared(name, (key, old.get(key), new.get(key)), (before[1], after[1]))
-    return found
+            changes += _compared(name, (key, old.get(key), new.get(key)), (before[1], after[1]))
+    return changes
 
 
-def _records(dataset: Dataset | None, others: Mapping[str, Dataset]) -> dict[str, dict[str, Value]]:
+def _records(dataset: Dataset | None, datasets: Mapping[str, Dataset]) -> dict[str, dict[str, Value]]:
     """Return a dataset's records by what identifies them, whatever their numbers are."""
     if dataset is None:
         return {}
     keys = [_FOR_NUMBER.get(key, key) for key in dataset.keys or dataset.names if not key.endswith("SEQ")]
-    parents = _parents(dataset, others)
+    parents = _parents(dataset, datasets)
     records: dict[str, dict[str, Value]] = {}
     for record in dataset.records():
         if record.get("QNAM") in _PROVENANCE:
@@ -70,9 +70,9 @@ def _records(dataset: Dataset | None, others: Mapping[str, Dataset]) -> dict[str
     return records
 
 
-def _parents(dataset: Dataset, others: Mapping[str, Dataset]) -> dict[tuple[Value, str], Value]:
+def _parents(dataset: Dataset, datasets: Mapping[str, Dataset]) -> dict[tuple[Value, str], Value]:
     """Return, for supplemental qualifiers, what identifies the record that a sequence number stands for."""
-    parent = others.get(dataset.name.removeprefix("SUPP")) if dataset.name.startswith("SUPP") else None
+    parent = datasets.get(dataset.name.removeprefix("SUPP")) if dataset.name.startswith("SUPP") else None
     if parent is None:
         return {}
     keys = [_FOR_NUMBER.get(key, key) for key in parent.keys if not key.endswith("SEQ") and key != "USUBJID"]
@@ -135,10 +135,12 @@ def _why(name: str, record: Mapping[str, Value], manifests: tuple[Mapping[str, A
     ):
         if before.get(part) != after.get(part):
             return reason
-    inputs = [dict(one.get("run", {}).get("inputs") or {}) for one in manifests]
-    other = sorted(name for name in inputs[0].keys() | inputs[1].keys() if inputs[0].get(name) != inputs[1].get(name))
-    if other:
-        return f"inputs of the run changed: {', '.join(other)}"[:200]
+    inputs = [dict(manifest.get("run", {}).get("inputs") or {}) for manifest in manifests]
+    changed_inputs = sorted(
+        name for name in inputs[0].keys() | inputs[1].keys() if inputs[0].get(name) != inputs[1].get(name)
+    )
+    if changed_inputs:
+        return f"inputs of the run changed: {', '.join(changed_inputs)}"[:200]
     if before.get("run", {}).get("code_digest") != after.get("run", {}).get("code_digest"):
         return "the software changed"
     if before.get("run") != after.get("run"):
@@ -146,14 +148,14 @@ def _why(name: str, record: Mapping[str, Value], manifests: tuple[Mapping[str, A
     return "the previous delivery was changed after it was made, or made by other software"
 
 
-def differences_table(found: list[Difference]) -> Dataset:
+def differences_table(changes: list[Difference]) -> Dataset:
     """Return differences as a table."""
     names = ("kind", "dataset", "key", "variable", "old", "new", "why")
     frame = Dataset("differences", "Differences from the previous delivery", tuple(Variable(n, n) for n in names), ())
-    return dataset_of(frame, [{name: getattr(one, name) for name in names} for one in found])
+    return dataset_of(frame, [{name: getattr(change, name) for name in names} for change in changes])
 
 
-def differences_text(found: list[Difference], most: int = 200) -> str:
+def differences_text(changes: list[Difference], most: int = 200) -> str:
     """Return differences in words, at most so many of each kind; the table has them all.
 
     What is a value or its status comes first. Any other change that is word for word the same in several records, as
@@ -161,29 +163,35 @@ def differences_text(found: list[Difference], most: int = 200) -> str:
     """
     lines = []
     for kind, title in (("changed", "Changed"), ("withdrawn", "Withdrawn"), ("new", "New")):
-        ones = [one for one in found if one.kind == kind and not one.variable.endswith(_REPEATED)]
-        values = [one for one in ones if not one.variable or one.variable.endswith(_VALUES)]
+        ones = [change for change in changes if change.kind == kind and not change.variable.endswith(_REPEATED)]
+        values = [change for change in ones if not change.variable or change.variable.endswith(_VALUES)]
         of_value = set(values)
-        said = f", {_records_of(values)} in a value or a status" if kind == "changed" else ""
-        lines.append(f"{title}: {counted(_records_of(ones), 'record')}{said}")
-        told = [_line(one, f"[{one.key}]") for one in values] + _words(one for one in ones if one not in of_value)
-        lines += told[:most]
-        if len(told) > most:
-            lines.append(f"  ... and {len(told) - most} more in differences.csv")
+        in_values = f", {_records_of(values)} in a value or a status" if kind == "changed" else ""
+        lines.append(f"{title}: {counted(_records_of(ones), 'record')}{in_values}")
+        lines_of_kind = [_line(change, f"[{change.key}]") for change in values] + _words(
+            change for change in ones if change not in of_value
+        )
+        lines += lines_of_kind[:most]
+        if len(lines_of_kind) > most:
+            lines.append(f"  ... and {len(lines_of_kind) - most} more in differences.csv")
     return "\n".join(lines) + "\n"
 
 
-def _records_of(found: Iterable[Difference]) -> int:
-    return len({(one.dataset, one.key) for one in found})
+def _records_of(changes: Iterable[Difference]) -> int:
+    return len({(change.dataset, change.key) for change in changes})
 
 
-def _words(found: Iterable[Difference]) -> list[str]:
+def _words(changes: Iterable[Difference]) -> list[str]:
     same: dict[Difference, list[str]] = {}
-    for one in found:
-        same.setdefault(replace(one, key=""), []).append(one.key)
-    return [_line(one, f"[{keys[0]}]" if len(keys) == 1 else f"{len(keys)} records:") for one, keys in same.items()]
+    for change in changes:
+        same.setdefault(replace(change, key=""), []).append(change.key)
+    return [_line(item, f"[{keys[0]}]" if len(keys) == 1 else f"{len(keys)} records:") for item, keys in same.items()]
 
 
-def _line(one: Difference, where: str) -> str:
-    what = f" {one.variable}: {one.old or 'nothing'} -> {one.new or 'nothing'}" if one.kind == "changed" else ""
-    return f"  {one.dataset} {where}{what} ({one.why})"
+def _line(change: Difference, where: str) -> str:
+    values = (
+        f" {change.variable}: {change.old or 'nothing'} -> {change.new or 'nothing'}"
+        if change.kind == "changed"
+        else ""
+    )
+    return f"  {change.dataset} {where}{values} ({change.why})"

@@ -49,13 +49,13 @@ def adverse_events(trial: Trial, assessments: Assessments) -> list[Record]:
 
 def biospecimens(trial: Trial, samples: Iterable[Mapping[str, Any]]) -> list[Record]:
     """Return BE: the blood of each subject, visit and day that tubes were filled from, once."""
-    found: dict[str, Record] = {}
+    specimens: dict[str, Record] = {}
     for row in samples:
         if row["subject"] is None or row["role"] != "sample":
             continue
         person, date = trial.person(row["subject"]), row["collection_date"]
         reference = f"{row['subject']}.{row['visit']}.{date or 'undated'}"
-        found[reference] = {
+        specimens[reference] = {
             **base(trial, "BE", row["subject"]),
             "BEREFID": reference,
             "BETERM": "Collected",
@@ -67,7 +67,7 @@ def biospecimens(trial: Trial, samples: Iterable[Mapping[str, Any]]) -> list[Rec
             "BESTDTC": date,
             "BESTDY": person.day(date),
         }
-    return list(found.values())
+    return list(specimens.values())
 
 
 def specimen_findings(

@@ -35,17 +35,17 @@ def laboratory(trial: Trial, assessments: Assessments, samples: Iterable[Mapping
         }
         for row in assessments.rows("platelets")
     ]
-    seen: set[tuple[Any, ...]] = set()
+    counted: set[tuple[Any, ...]] = set()
     for row in samples:
         count = row["lymphocytes_per_ul"]
         whose = (row["subject"], row["visit"], row["collection_date"], count)
-        if row["subject"] is None or count is None or row["role"] != "sample" or whose in seen:
+        if row["subject"] is None or count is None or row["role"] != "sample" or whose in counted:
             continue
-        seen.add(whose)
+        counted.add(whose)
         when = {"subject": row["subject"], "visit": row["visit"], "date": row["collection_date"]}
         reference = {"LBREFID": f"{row['subject']}.{row['visit']}.{row['collection_date'] or 'undated'}"}
-        found = _count("LYM", "Lymphocytes", float(count) / 1000, "")
-        records.append({**base(trial, "LB", row["subject"]), **reference, **found, **timing(trial, when, "LB")})
+        result = _count("LYM", "Lymphocytes", float(count) / 1000, "")
+        records.append({**base(trial, "LB", row["subject"]), **reference, **result, **timing(trial, when, "LB")})
     return flagged_last(records, trial, "LB")
 
 
@@ -83,7 +83,7 @@ def concentrations(trial: Trial, assessments: Assessments) -> list[Record]:
     """Return PC: cells in blood around the first infusion. Below quantification is ``<LLOQ``, never 0."""
     rows = assessments.rows("msc_concentration")
     code, name = _assay(trial, "msc_concentration") if rows else ("", "")
-    numbers = {hours: place for place, hours in enumerate(sorted({row["planned_time_h"] for row in rows}), start=1)}
+    numbers = {hours: number for number, hours in enumerate(sorted({row["planned_time_h"] for row in rows}), start=1)}
     records: list[Record] = []
     for row in rows:
         person, hours = trial.person(row["subject"]), row["planned_time_h"]
@@ -167,7 +167,7 @@ def immunogenicity(trial: Trial, assessments: Assessments) -> list[Record]:
     """Return IS: antibody to the cells, found or not; the titre of the positive ones. A negative has no titre."""
     rows = assessments.rows("antibodies")
     code, name = _assay(trial, "antibodies") if rows else ("", "")
-    order = {point: place for place, point in enumerate(dict.fromkeys(row["timepoint"] for row in rows), start=1)}
+    order = {point: number for number, point in enumerate(dict.fromkeys(row["timepoint"] for row in rows), start=1)}
     records: list[Record] = []
     for row in rows:
         point = str(row["timepoint"])
@@ -221,10 +221,10 @@ def microbiology(trial: Trial, assessments: Assessments) -> list[Record]:
 
 
 def _assay(trial: Trial, name: str) -> tuple[str, str]:
-    found = trial.assay(name)
-    if found is None:
+    assay = trial.assay(name)
+    if assay is None:
         raise DeliveryFailed(_no_codes(name))
-    return found
+    return assay
 
 
 def _no_codes(name: str) -> str:

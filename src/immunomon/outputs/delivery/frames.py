@@ -76,13 +76,15 @@ def filled(name: str, records: Sequence[Record], extra: Sequence[Variable] = ())
     left out here. Permissible variables without any value are left out, but CP keeps all of its 62 variables.
     """
     empty = replace(frame(name), variables=(*frame(name).variables, *extra))
-    plain = [{key: value for key, value in one.items() if key[0] != "+"} for one in _ordered(name, records)]
+    plain = [{key: value for key, value in record.items() if key[0] != "+"} for record in _ordered(name, records)]
     whole = dataset_of(empty, plain)
     if name in _KEPT_WHOLE:
         return whole
-    kept = tuple(one for one in whole.variables if one.core not in _MAY_GO or _has_values(whole, one.name))
-    places = [whole.place(variable.name) for variable in kept]
-    return replace(whole, variables=kept, rows=tuple(tuple(row[place] for place in places) for row in whole.rows))
+    kept = tuple(
+        variable for variable in whole.variables if variable.core not in _MAY_GO or _has_values(whole, variable.name)
+    )
+    indices = [whole.index_of(variable.name) for variable in kept]
+    return replace(whole, variables=kept, rows=tuple(tuple(row[index] for index in indices) for row in whole.rows))
 
 
 def _has_values(dataset: Dataset, name: str) -> bool:

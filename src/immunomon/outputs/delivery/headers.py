@@ -39,9 +39,9 @@ def read_headers_of(source: RunSource) -> Headers:
     except BadSpec as error:
         return Headers(note=f"the study file cannot be read any more, so FCS headers were not looked at ({error})")
     folder = (study.folder / study.samples_file).parent
-    pseudonyms = [str(one["id"]) for one in source.study["subjects"]]
+    pseudonyms = [str(subject["id"]) for subject in source.study["subjects"]]
     listed = {str(entry["sample_id"]): entry for entry in source.record.get("files", ())}
-    found: dict[str, Mapping[str, str]] = {}
+    headers: dict[str, Mapping[str, str]] = {}
     removed: set[str] = set()
     named: set[str] = set()
     changed: list[str] = []
@@ -51,14 +51,14 @@ def read_headers_of(source: RunSource) -> Headers:
         gone = study.identifiers.found(keywords, pseudonyms)
         removed.update(gone.values())
         named.update(gone)
-        found[sample_id] = {key: value for key, value in keywords.items() if key not in gone and is_as_gated}
+        headers[sample_id] = {key: value for key, value in keywords.items() if key not in gone and is_as_gated}
         if keywords and not is_as_gated:
             changed.append(str(row["file"]))
-    note = "" if any(found.values()) else "no FCS file was found, so headers were not looked at"
+    note = "" if any(headers.values()) else "no FCS file was found, so headers were not looked at"
     if changed:
         files = ", ".join(scrubbed_text(file, removed) for file in changed)
         note = f"headers left out, because the files are not those that the run gated: {files}"
-    return Headers(found, frozenset(removed), tuple(sorted(named)), note)
+    return Headers(headers, frozenset(removed), tuple(sorted(named)), note)
 
 
 def _keywords(path: Path, reading: Reading) -> tuple[Mapping[str, str], bool]:

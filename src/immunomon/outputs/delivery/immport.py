@@ -32,26 +32,31 @@ def immport_table(content: Content) -> Dataset:
     empty = Dataset("immport_fcm_derived", "Derived cytometry data", variables, (), keys)
     tests = content.cp_map.tests
     rows = [
-        _row(content, one)
-        for one in content.measurements
-        if one.sample_id and (one.quantity.statistic != "median_intensity" or one.quantity in tests)
+        _row(content, measurement)
+        for measurement in content.measurements
+        if measurement.sample_id
+        and (measurement.quantity.statistic != "median_intensity" or measurement.quantity in tests)
     ]
     return dataset_of(empty, rows)
 
 
-def _row(content: Content, one: Measurement) -> dict[str, Value]:
-    quantity = one.quantity
+def _row(content: Content, measurement: Measurement) -> dict[str, Value]:
+    quantity = measurement.quantity
     known = content.cp_map.knows(quantity.panel, quantity.population)
-    definition = content.cp_map.population(quantity.panel, quantity.population).markers if known else one.path
-    name = f"{one.label}, {quantity.marker}" if quantity.marker else one.label
-    notes = [one.reason] if one.reason else []
-    notes.append(f"gates/{one.sample_id}.json; {one.count} events" if one.count is not None else "no events counted")
+    definition = content.cp_map.population(quantity.panel, quantity.population).markers if known else measurement.path
+    name = f"{measurement.label}, {quantity.marker}" if quantity.marker else measurement.label
+    notes = [measurement.reason] if measurement.reason else []
+    notes.append(
+        f"gates/{measurement.sample_id}.json; {measurement.count} events"
+        if measurement.count is not None
+        else "no events counted"
+    )
     return {
-        "Expsample ID": one.sample_id,
+        "Expsample ID": measurement.sample_id,
         "Population Name Reported": name,
         "Gating Definition Reported": definition,
-        "Parent Population Reported": one.denominator_label,
-        "Population Statistic (count, percentile, etc)": None if one.value is None else repr(one.value),
+        "Parent Population Reported": measurement.denominator_label,
+        "Population Statistic (count, percentile, etc)": None if measurement.value is None else repr(measurement.value),
         "Population Stat Unit Reported": _UNITS[quantity.statistic],
         "Workspace File": None,
         "Comments": "; ".join(notes),

@@ -55,12 +55,18 @@ def manifest_of(
         },
         "assessments": dict(content.assessments.digests),
         "datasets": [
-            {"name": one.name, "label": one.label, "file": file, "records": len(one), "keys": list(one.keys)}
-            for one, file in datasets
+            {
+                "name": dataset.name,
+                "label": dataset.label,
+                "file": file,
+                "records": len(dataset),
+                "keys": list(dataset.keys),
+            }
+            for dataset, file in datasets
         ],
         "absent": dict(absent),
         "left_out": _left_out(content) if kind in _BY_THE_MAP else [],
-        "blanks": _blanks([one for one, _ in datasets]),
+        "blanks": _blanks([dataset for dataset, _ in datasets]),
         "identifiers": {
             "keywords_removed": list(headers.keywords_removed),
             "values_removed": len(headers.removed),
@@ -76,11 +82,13 @@ def _digest(value: object) -> str:
 
 
 def _left_out(content: Content) -> list[dict[str, str]]:
-    found = {one.quantity for one in content.measurements if one.quantity not in content.cp_map.tests}
+    left_out = {
+        measurement.quantity for measurement in content.measurements if measurement.quantity not in content.cp_map.tests
+    }
     return [
-        {"quantity": str(one), "reason": content.cp_map.reason_left_out(one)}
-        for one in sorted(found)
-        if one.statistic != "median_intensity"
+        {"quantity": str(quantity), "reason": content.cp_map.reason_left_out(quantity)}
+        for quantity in sorted(left_out)
+        if quantity.statistic != "median_intensity"
     ]
 
 

@@ -48,7 +48,11 @@ class CpMap:
 
     @cached_property
     def _populations(self) -> dict[tuple[str, str], CpPopulationSpec]:
-        return {(panel, one.population): one for one in self.spec.populations for panel in one.panels}
+        return {
+            (panel, population.population): population
+            for population in self.spec.populations
+            for panel in population.panels
+        }
 
     def population(self, panel: str, population: str) -> CpPopulationSpec:
         """Return how a population is written down; raises KeyError if the map does not say."""
@@ -60,13 +64,13 @@ class CpMap:
 
     def reason_left_out(self, quantity: Quantity) -> str:
         """Return why a quantity is left out on purpose, or an empty text if it is not."""
-        for one in self.spec.left_out:
-            fits = quantity.panel in one.panels and quantity.population == one.population
-            fits &= one.statistic in {None, quantity.statistic}
+        for rule in self.spec.left_out:
+            fits = quantity.panel in rule.panels and quantity.population == rule.population
+            fits &= rule.statistic in {None, quantity.statistic}
             # Leaving out one denominator says nothing of the absolute count.
-            fits &= one.denominator is None or one.denominator == quantity.denominator
+            fits &= rule.denominator is None or rule.denominator == quantity.denominator
             if fits:
-                return one.reason
+                return rule.reason
         return ""
 
     def refuse_unmapped(self, quantities: Iterable[Quantity]) -> None:
@@ -109,33 +113,33 @@ def read_map(path: Path) -> CpMap:
     ``Sub`` terms without markers or state, names used twice.
     """
     spec, findings = read_cp_map(path)
-    for place, population in enumerate(spec.populations):
-        _check_markers(findings, ("populations", place, "markers"), population.markers)
-    seen: dict[str, int] = {}
+    for index, population in enumerate(spec.populations):
+        _check_markers(findings, ("populations", index, "markers"), population.markers)
+    test_by_paramcd: dict[str, int] = {}
     cp_map = CpMap(str(path), spec)
-    for place, test in enumerate(spec.tests):
-        _check_test(findings, place, test)
-        if test.paramcd in seen:
-            what = f"paramcd {test.paramcd} is that of tests[{seen[test.paramcd]}], too"
-            findings.add(("tests", place, "paramcd"), what, "give each test its own")
-        seen.setdefault(test.paramcd, place)
+    for index, test in enumerate(spec.tests):
+        _check_test(findings, index, test)
+        if test.paramcd in test_by_paramcd:
+            problem = f"paramcd {test.paramcd} is that of tests[{test_by_paramcd[test.paramcd]}], too"
+            findings.add(("tests", index, "paramcd"), problem, "give each test its own")
+        test_by_paramcd.setdefault(test.paramcd, index)
         for name in (test.population, test.denominator):
             if name and not cp_map.knows(test.panel, name):
-                what = f"population '{name}' of panel '{test.panel}' is not under populations"
-                findings.add(("tests", place), what, "add it with its step and marker string")
+                problem = f"population '{name}' of panel '{test.panel}' is not under populations"
+                findings.add(("tests", index), problem, "add it with its step and marker string")
     if len(cp_map.tests) < len(spec.tests):
         findings.add(("tests",), "a quantity has two tests", "keep one of them")
     findings.raise_any()
     return cp_map
 
 
-def _check_test(findings: Findings, place: int, test: CpTestSpec) -> None:
-    where: DataPath = ("tests", place)
+def _check_test(findings: Findings, index: int, test: CpTestSpec) -> None:
+    where: DataPath = ("tests", index)
     term = cp_terms().get(test.cptestcd)
     if term is None:
-        near = ", ".join(f"{one.code} ({one.name})" for one in nearest_terms(test.cptest or test.cptestcd))
-        what = f"no CPTESTCD '{test.cptestcd}' in CDISC's terminology"
-        findings.add((*where, "cptestcd"), what, f"the nearest are {near}")
+        near = ", ".join(f"{term.code} ({term.name})" for term in nearest_terms(test.cptest or test.cptestcd))
+        problem = f"no CPTESTCD '{test.cptestcd}' in CDISC's terminology"
+        findings.add((*where, "cptestcd"), problem, f"the nearest are {near}")
         return
     if test.cptest is not None and test.cptest != term.name:
         findings.add((*where, "cptest"), f"'{test.cptest}' is not the name of {term.code}", f"write '{term.name}'")
@@ -143,8 +147,8 @@ def _check_test(findings: Findings, place: int, test: CpTestSpec) -> None:
         findings.add(where, "cpcelsta and cpcsmrks go together", "give both, or neither")
     narrowed = bool(test.cpsbmrks or test.cpcelsta)
     if narrowed and not term.is_part:
-        what = f"{term.code} ({term.name}) is no 'Sub' term, but markers or a state narrow it"
-        findings.add(where, what, f"take a 'Sub' term, such as {nearest_terms(term.name + ' Sub', 1)[0].code}")
+        problem = f"{term.code} ({term.name}) is no 'Sub' term, but markers or a state narrow it"
+        findings.add(where, problem, f"take a 'Sub' term, such as {nearest_terms(term.name + ' Sub', 1)[0].code}")
     if term.is_part and not narrowed:
         findings.add(
             where, f"{term.code} ({term.name}) needs markers or a state", "give cpsbmrks, or cpcelsta and cpcsmrks"

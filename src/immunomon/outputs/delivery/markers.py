@@ -15,24 +15,24 @@ def markers_of(text: str) -> tuple[tuple[str, str], ...]:
     >>> markers_of("CD3+CD25hiCD127loViability-")
     (('CD3', '+'), ('CD25', 'hi'), ('CD127', 'lo'), ('Viability', '-'))
     """
-    found: list[tuple[str, str]] = []
+    markers: list[tuple[str, str]] = []
     name = ""
-    for place, letter in enumerate(text):
+    for index, letter in enumerate(text):
         if letter in "+-":
-            found.append((_named(name, text), letter))
+            markers.append((_named(name, text), letter))
             name = ""
             continue
         if not (letter.isascii() and letter.isalnum()):
             raise ValueError(f"'{letter}' stands in the marker string '{text}'")
         name += letter
-        ends = place + 1 == len(text) or text[place + 1].isupper()
+        ends = index + 1 == len(text) or text[index + 1].isupper()
         level = next((level for level in _LEVELS if ends and name.endswith(level)), "")
         if level and len(name) > len(level):
-            found.append((name.removesuffix(level), level))
+            markers.append((name.removesuffix(level), level))
             name = ""
     if name:
         raise ValueError(f"'{name}' has no level in the marker string '{text}'")
-    return tuple(found)
+    return tuple(markers)
 
 
 def _named(name: str, text: str) -> str:

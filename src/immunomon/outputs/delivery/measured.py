@@ -59,9 +59,11 @@ class Measurement:
         return f"<{limit}" if limit in {"LLOQ", "LOD"} else "NOT REPORTABLE"
 
 
-def quantities(found: list[Measurement]) -> set[Quantity]:
+def quantities(measurements: list[Measurement]) -> set[Quantity]:
     """Return the quantities that are to be mapped: all but medians, of which a map names the ones it wants."""
-    return {one.quantity for one in found if one.quantity.statistic != "median_intensity"}
+    return {
+        measurement.quantity for measurement in measurements if measurement.quantity.statistic != "median_intensity"
+    }
 
 
 def measurements(source: RunSource, medians: Iterable[Quantity] = ()) -> list[Measurement]:
@@ -77,9 +79,17 @@ def measurements(source: RunSource, medians: Iterable[Quantity] = ()) -> list[Me
         labels={(row["panel"], row["population"]): str(row["label"]) for row in rows},
         paths={(row["panel"], row["population"]): str(row["path"]) for row in rows},
     )
-    found = [*_percents(names), *_absolutes(names, rows), *_medians(names, set(medians)), *_missing(names)]
+    unsorted = [*_percents(names), *_absolutes(names, rows), *_medians(names, set(medians)), *_missing(names)]
     return sorted(
-        found, key=lambda one: (one.subject, one.quantity, one.date or "9999", one.visit, one.sample_id, one.role)
+        unsorted,
+        key=lambda measurement: (
+            measurement.subject,
+            measurement.quantity,
+            measurement.date or "9999",
+            measurement.visit,
+            measurement.sample_id,
+            measurement.role,
+        ),
     )
 
 
@@ -142,13 +152,13 @@ def _absolutes(names: _Names, rows: Sequence[Row]) -> Iterator[Measurement]:
             continue
         quantity = Quantity(row["panel"], row["population"], "cells_per_ul")
         none = row["cells_per_ul"] is None and row["reportable"]
-        said = {**row, "reason": "neither a lymphocyte count nor bead figures"} if none else row
-        yield _made(names, said, quantity, "cells_per_ul")
+        with_reason = {**row, "reason": "neither a lymphocyte count nor bead figures"} if none else row
+        yield _made(names, with_reason, quantity, "cells_per_ul")
 
 
-def _medians(names: _Names, wanted: set[Quantity]) -> Iterator[Measurement]:
+def _medians(names: _Names, quantities: set[Quantity]) -> Iterator[Measurement]:
     table = names.source.tables["medians"]
-    keys = {(one.panel, one.population, one.marker) for one in wanted}
+    keys = {(quantity.panel, quantity.population, quantity.marker) for quantity in quantities}
     chosen = [key in keys for key in zip(table["panel"], table["population"], table["marker"], strict=True)]
     for row in _subjects_rows(records_of(table[chosen])):
         quantity = Quantity(row["panel"], row["population"], "median_intensity", "", row["marker"])
@@ -160,7 +170,7 @@ def _missing(names: _Names) -> Iterator[Measurement]:
     source, labels = names.source, names.labels
     last = max((str(row["collection_date"]) for row in source.samples.values() if row["collection_date"]), default="")
     ends = {row["label"]: (row.get("window_days") or [0, row["planned_day"]])[1] for row in source.study["visits"]}
-    firsts = {str(one["id"]): min(one.get("infusion_dates") or [""]) for one in source.study["subjects"]}
+    firsts = {str(subject["id"]): min(subject.get("infusion_dates") or [""]) for subject in source.study["subjects"]}
     for row in records_of(source.tables["changes"]):
         if row["status"] != "missing" or row["quantity"] == "ratio" or not firsts.get(str(row["subject"])):
             continue

@@ -70,14 +70,20 @@ def _sample_and_reagents(content: Content) -> Iterator[ChecklistItem]:
     yield ChecklistItem("2.3", "Sample treatment (lysis, fixation, stimulation)", _stimulated(content))
     panels: Mapping[str, Sequence[Mapping[str, Any]]] = content.source.record.get("panels") or {}
     for number, (panel, markers) in enumerate(panels.items(), start=1):
-        rows = tuple(f"{one['name']} on {one['fluorochrome']} (detector {one['detector']})" for one in markers)
+        rows = tuple(
+            f"{marker['name']} on {marker['fluorochrome']} (detector {marker['detector']})" for marker in markers
+        )
         yield ChecklistItem(f"2.4.{number}", f"Fluorescence reagents of panel {panel}", rows)
     yield ChecklistItem("2.4.c", "Clones, manufacturers, catalogue and lot numbers, amounts of the reagents")
 
 
 def _stimulated(content: Content) -> tuple[str, ...]:
     used = {use["panel"] for use in content.source.study["panels"]}
-    return tuple(f"panel {one.panel}: {one.agent}" for one in content.cp_map.spec.stimulated if one.panel in used)
+    return tuple(
+        f"panel {stimulation.panel}: {stimulation.agent}"
+        for stimulation in content.cp_map.spec.stimulated
+        if stimulation.panel in used
+    )
 
 
 def _instrument(content: Content, headers: Headers) -> Iterator[ChecklistItem]:
@@ -95,19 +101,21 @@ def _instrument(content: Content, headers: Headers) -> Iterator[ChecklistItem]:
 
 
 def _distinct(known: Sequence[Mapping[str, str]], keyword: str) -> tuple[str, ...]:
-    return tuple(sorted({one[keyword].strip() for one in known if one.get(keyword, "").strip()}))
+    return tuple(sorted({keywords[keyword].strip() for keywords in known if keywords.get(keyword, "").strip()}))
 
 
 def _by_detector(known: Sequence[Mapping[str, str]], letter: str, unit: str) -> tuple[str, ...]:
     """Return what files say of each detector in ``$PnV``, ``$PnL``, ``$PnF`` or ``$PnT``: all values that occur."""
-    said: dict[str, set[str]] = {}
+    values_by_detector: dict[str, set[str]] = {}
     for keywords in known:
         for keyword, value in keywords.items():
             match = re.fullmatch(rf"\$P(\d{{1,3}}){letter}", keyword)
             if match and value.strip() and value.strip() != "0":
                 name = keywords.get(f"$P{match[1]}N", f"P{match[1]}").strip()
-                said.setdefault(name, set()).add(value.strip())
-    return tuple(f"{name}: {', '.join(sorted(said[name]))} {unit}".strip() for name in sorted(said))
+                values_by_detector.setdefault(name, set()).add(value.strip())
+    return tuple(
+        f"{name}: {', '.join(sorted(values_by_detector[name]))} {unit}".strip() for name in sorted(values_by_detector)
+    )
 
 
 def _analysis(content: Content) -> Iterator[ChecklistItem]:
@@ -141,14 +149,14 @@ def _gated(content: Content) -> list[str]:
 
 
 def _scales(content: Content) -> tuple[str, ...]:
-    said: set[str] = set()
+    scales: set[str] = set()
     for name in _gated(content):
         for axis, about in (_gates(content, name).get("axes") or {}).items():
             scale = dict(about.get("scale") or {})
             kind = scale.pop("kind", "")
             parameters = ", ".join(f"{key} {value:g}" for key, value in scale.items() if isinstance(value, int | float))
-            said.add(f"{axis}: {kind}" + (f" ({parameters})" if parameters else ""))
-    return tuple(sorted(said)[:200])
+            scales.add(f"{axis}: {kind}" + (f" ({parameters})" if parameters else ""))
+    return tuple(sorted(scales)[:200])
 
 
 def gates_table(content: Content) -> Dataset:
@@ -162,11 +170,11 @@ def gates_table(content: Content) -> Dataset:
         counted[str(row["sample_id"]), str(row["population"])] = row
     rows: list[dict[str, Value]] = []
     for sample_id in _gated(content):
-        for one in _gates(content, sample_id).get("populations") or ():
-            number = counted.get((sample_id, one["population"]), {})
+        for population in _gates(content, sample_id).get("populations") or ():
+            number = counted.get((sample_id, population["population"]), {})
             statistics = {name: number.get(name) for name in ("count", "parent_count", "percent_of_parent")}
-            boundary = json.dumps(one.get("gate"), sort_keys=True, separators=(",", ":"))
-            about = {name: str(one[name]) for name in ("population", "path", "method")}
+            boundary = json.dumps(population.get("gate"), sort_keys=True, separators=(",", ":"))
+            about = {name: str(population[name]) for name in ("population", "path", "method")}
             rows.append({"sample_id": sample_id, **about, **statistics, "boundary": boundary})
     return dataset_of(empty, rows)
 

@@ -31,7 +31,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = cast("dict[str, Any]", parse_json(read_text_of(path)))
         if not str(manifest["format"]).startswith("immunomon.delivery/"):
             raise ValueError("it is of another format")
-        if not all(isinstance(one["name"], str) and isinstance(one["file"], str) for one in manifest["datasets"]):
+        if not all(
+            isinstance(dataset["name"], str) and isinstance(dataset["file"], str) for dataset in manifest["datasets"]
+        ):
             raise ValueError("its datasets have no names or no files")
         return dict(manifest)
     except FileNotFoundError:
@@ -55,7 +57,7 @@ def read_delivery(folder: Path) -> dict[str, Dataset]:
     """
     datasets: dict[str, Dataset] = {}
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {"datasets": []}
-    keys = {str(one["name"]): tuple(map(str, one.get("keys", ()))) for one in manifest["datasets"]}
+    keys = {str(dataset["name"]): tuple(map(str, dataset.get("keys", ()))) for dataset in manifest["datasets"]}
     for path in _files(folder):
         dataset = read_dataset(path)
         if not dataset.keys and dataset.name in keys:
@@ -69,14 +71,14 @@ def read_delivery(folder: Path) -> dict[str, Dataset]:
 def _files(folder: Path) -> list[Path]:
     if (folder / MANIFEST).is_file():
         inside = folder.resolve()
-        named = [folder / str(one["file"]) for one in read_manifest(folder)["datasets"] if one.get("file")]
+        named = [folder / str(dataset["file"]) for dataset in read_manifest(folder)["datasets"] if dataset.get("file")]
         outside = [path for path in named if not path.resolve().is_relative_to(inside)]
         if outside:
             raise DeliveryFailed(f"{folder}: the manifest names {outside[0]}, which is not in the delivery")
         return named
-    found = [path for part in (folder, folder / "sdtm", folder / "adam") for path in sorted(part.glob("*.*"))]
+    paths = [path for part in (folder, folder / "sdtm", folder / "adam") for path in sorted(part.glob("*.*"))]
     return [
-        path for path in found if path.suffix in {".xpt", ".csv"} or (path.suffix == ".json" and path.name != MANIFEST)
+        path for path in paths if path.suffix in {".xpt", ".csv"} or (path.suffix == ".json" and path.name != MANIFEST)
     ]
 
 
@@ -105,7 +107,7 @@ def _read_csv(path: Path) -> Dataset:
     uneven = next((number for number, line in enumerate(lines, start=2) if len(line) != len(header)), None)
     if uneven is not None:
         raise DeliveryFailed(f"{path} line {uneven}: has not {len(header)} fields, as the header has; deliver it again")
-    columns = [[line[place] or None for line in lines] for place in range(len(header))]
+    columns = [[line[index] or None for line in lines] for index in range(len(header))]
     typed = [_typed(name, column) for name, column in zip(header, columns, strict=True)]
     variables = tuple(variable for variable, _ in typed)
     rows = tuple(zip(*(values for _, values in typed), strict=True)) if typed else ()
@@ -129,11 +131,11 @@ def _described(dataset: Dataset, define: Path) -> Dataset:
     version = _first(read_xml(define), ("Study", "MetaDataVersion"))
     group = None
     if version is not None:
-        group = next((one for one in version.all("ItemGroupDef") if one.get("Name") == dataset.name), None)
+        group = next((element for element in version.all("ItemGroupDef") if element.get("Name") == dataset.name), None)
     if version is None or group is None:
         return dataset
-    items = {str(one.get("OID")): one for one in version.all("ItemDef")}
-    methods = {str(one.get("OID")): _words(one) for one in version.all("MethodDef")}
+    items = {str(element.get("OID")): element for element in version.all("ItemDef")}
+    methods = {str(element.get("OID")): _words(element) for element in version.all("MethodDef")}
     about = {}
     keys: list[tuple[int, str]] = []
     for reference in group.all("ItemRef"):
@@ -142,7 +144,7 @@ def _described(dataset: Dataset, define: Path) -> Dataset:
             about[str(item.get("Name"))] = (reference, item)
             if reference.get("KeySequence"):
                 keys.append((_whole(reference.get("KeySequence"), 0), str(item.get("Name"))))
-    variables = tuple(_as_described(one, about.get(one.name), methods) for one in dataset.variables)
+    variables = tuple(_as_described(variable, about.get(variable.name), methods) for variable in dataset.variables)
     kind = group.first("Class")
     rows = tuple(
         tuple(_as_type(variable, value) for variable, value in zip(variables, row, strict=True)) for row in dataset.rows
@@ -202,7 +204,7 @@ def _words(element: XmlElement) -> str:
 
 
 def _first(element: XmlElement, path: tuple[str, ...]) -> XmlElement | None:
-    found: XmlElement | None = element
+    child: XmlElement | None = element
     for name in path:
-        found = found.first(name) if found is not None else None
-    return found
+        child = child.first(name) if child is not None else None
+    return child

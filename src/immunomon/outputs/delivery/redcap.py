@@ -56,11 +56,17 @@ def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
     """
     content.cp_map.refuse_unmapped(quantities(list(content.measurements)))
     tests = {quantity: test.paramcd.casefold() for quantity, test in content.cp_map.tests.items()}
-    found = [one for one in content.measurements if one.quantity in tests and one.role == "sample"]
+    measurements = [
+        measurement
+        for measurement in content.measurements
+        if measurement.quantity in tests and measurement.role == "sample"
+    ]
     slots: dict[tuple[str, str], dict[str, list[Measurement]]] = {}
-    for one in found:
-        slots.setdefault((one.subject, one.visit), {}).setdefault(tests[one.quantity], []).append(one)
-    fields = sorted({tests[one.quantity] for one in found})
+    for measurement in measurements:
+        slots.setdefault((measurement.subject, measurement.visit), {}).setdefault(
+            tests[measurement.quantity], []
+        ).append(measurement)
+    fields = sorted({tests[measurement.quantity] for measurement in measurements})
     head: list[tuple[str, VariableType]] = [
         ("record_id", "text"),
         ("redcap_event_name", "text"),
@@ -72,7 +78,13 @@ def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
     variables = tuple(Variable(name, name, kind) for name, kind in (*head, *pairs))
     empty = Dataset("redcap_import", "Records", variables, (), ("record_id", "redcap_event_name"))
     order = {visit.label: visit.number for visit in content.trial.visits}
-    events = event_names([visit.label for visit in content.trial.visits if visit.label in {one.visit for one in found}])
+    events = event_names(
+        [
+            visit.label
+            for visit in content.trial.visits
+            if visit.label in {measurement.visit for measurement in measurements}
+        ]
+    )
     rows = [
         _record(slot, events[slot[1]], slots[slot])
         for slot in sorted(slots, key=lambda slot: (slot[0], order[slot[1]]))
@@ -81,7 +93,7 @@ def redcap_tables(content: Content) -> tuple[Dataset, Dataset]:
 
 
 def _record(slot: tuple[str, str], event: str, fields: dict[str, list[Measurement]]) -> dict[str, Value]:
-    dates = sorted({one.date for ones in fields.values() for one in ones if one.date})
+    dates = sorted({measurement.date for ones in fields.values() for measurement in ones if measurement.date})
     record: dict[str, Value] = {
         "record_id": slot[0],
         "redcap_event_name": event,
@@ -97,7 +109,10 @@ def _record(slot: tuple[str, str], event: str, fields: dict[str, list[Measuremen
 
 def _dictionary(content: Content, fields: Sequence[str]) -> Dataset:
     about = {test.paramcd.casefold(): quantity for quantity, test in content.cp_map.tests.items()}
-    labels = {one.quantity: (one.label, one.denominator_label, one.unit) for one in content.measurements}
+    labels = {
+        measurement.quantity: (measurement.label, measurement.denominator_label, measurement.unit)
+        for measurement in content.measurements
+    }
     frame = Dataset(
         "redcap_data_dictionary", "Data dictionary", tuple(Variable(n, n) for n in _DICTIONARY), (), (_DICTIONARY[0],)
     )

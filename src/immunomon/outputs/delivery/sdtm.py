@@ -60,7 +60,7 @@ class Sdtm:
 
     def dataset(self, name: str) -> Dataset | None:
         """Return a domain, or None if it is absent."""
-        return next((one for one in self.datasets if one.name == name), None)
+        return next((dataset for dataset in self.datasets if dataset.name == name), None)
 
 
 def sdtm_datasets(content: Content) -> Sdtm:
@@ -81,7 +81,9 @@ def sdtm_datasets(content: Content) -> Sdtm:
         "PP": filled("PP", parameters(trial, _kinetics(content))),
         "SUPPCP": supplementary(found_of, content.links),
     }
-    made["SV"] = filled("SV", subject_visits(trial, [one for one in made.values() if one.name not in {"TV", "DM"}]))
+    made["SV"] = filled(
+        "SV", subject_visits(trial, [value for value in made.values() if value.name not in {"TV", "DM"}])
+    )
     present = tuple(made[name] for name in sorted(made) if len(made[name]))
     absent = {name: _WHY_ABSENT.get(name, "it is empty") for name in sorted(made) if not len(made[name])}
     return Sdtm(present, tuple(found_of), absent)

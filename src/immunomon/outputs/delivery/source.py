@@ -69,7 +69,7 @@ class RunSource:
         The last entry that seals a run seals every sample; others are decisions of persons about this one.
         """
         seals = [int(entry["number"]) for entry in self.audit if entry.get("action") == "run"]
-        decided = [int(one["number"]) for one in self.audit if f" {sample_id} " in f" {one.get('target', '')} "]
+        decided = [int(entry["number"]) for entry in self.audit if f" {sample_id} " in f" {entry.get('target', '')} "]
         return (*decided, *seals[-1:])
 
     @cached_property
@@ -84,7 +84,7 @@ class RunSource:
             return ()
         try:
             entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            seals = [place for place, entry in enumerate(entries, start=1) if entry["action"] == "run"]
+            seals = [number for number, entry in enumerate(entries, start=1) if entry["action"] == "run"]
             return tuple({**entry, "number": int(entry["number"])} for entry in entries[: max(seals, default=0)])
         except (ValueError, KeyError, TypeError) as error:
             raise DeliveryFailed(f"{path}: is no audit trail ({error}); see what: immunomon audit RUN says") from None
@@ -107,8 +107,8 @@ def read_source(folder: Path, study: Path | None = None) -> RunSource:
     if study is not None and not (study / "study.yaml").is_file():
         raise DeliveryFailed(f"{study}: there is no study.yaml here; name the study's folder")
     above = folder.resolve().parent
-    found = study if study is not None else above if (above / "study.yaml").is_file() else None
-    return RunSource(folder, record, tables, found)
+    study_folder = study if study is not None else above if (above / "study.yaml").is_file() else None
+    return RunSource(folder, record, tables, study_folder)
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -139,16 +139,16 @@ def flagged_last(records: list[Record], trial: Trial, prefix: str) -> list[Recor
     """
     firsts = {trial.usubjid(person.id): person.first for person in trial.persons}
     latest: dict[tuple[Value, ...], tuple[str, int]] = {}
-    for place, record in enumerate(records):
+    for index, record in enumerate(records):
         first, date = firsts.get(str(record["USUBJID"])), record.get(f"{prefix}DTC")
         if not first or not date or record.get(f"{prefix}STRESC") is None:
             continue
         before = str(date) < first or (str(date) == first and str(record.get(f"{prefix}TPT") or "").startswith("PRE"))
         key = (record["USUBJID"], record[f"{prefix}TESTCD"], record.get(f"{prefix}TSTOPO"))
-        if before and (str(date), place) > latest.get(key, ("", -1)):
-            latest[key] = (str(date), place)
-    chosen = {place for _, place in latest.values()}
-    return [{**one, f"{prefix}LOBXFL": "Y" if place in chosen else None} for place, one in enumerate(records)]
+        if before and (str(date), index) > latest.get(key, ("", -1)):
+            latest[key] = (str(date), index)
+    chosen = {index for _, index in latest.values()}
+    return [{**record, f"{prefix}LOBXFL": "Y" if index in chosen else None} for index, record in enumerate(records)]
 
 
 def base(trial: Trial, domain: str, subject: str) -> dict[str, Any]:

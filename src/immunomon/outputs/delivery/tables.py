@@ -52,48 +52,59 @@ def frequency_table(content: Content) -> Dataset:
     """Return every reported number, and every one that is not with its reason; medians of the map's markers only."""
     variables = tuple(Variable(name, label, kind) for name, kind, label in _FREQUENCIES)
     empty = Dataset("subset_frequencies", "Subset frequencies", variables, (), _KEYS, "One row per number")
-    wanted = content.cp_map.tests
+    quantities = content.cp_map.tests
     rows = [
-        _row(content, one)
-        for one in content.measurements
-        if one.quantity.statistic != "median_intensity" or one.quantity in wanted
+        _row(content, measurement)
+        for measurement in content.measurements
+        if measurement.quantity.statistic != "median_intensity" or measurement.quantity in quantities
     ]
     return dataset_of(empty, rows)
 
 
-def _row(content: Content, one: Measurement) -> dict[str, Value]:
-    quantity, person, visit = one.quantity, content.trial.person(one.subject), content.trial.visit(one.visit)
-    key = (one.subject, one.visit, quantity.panel, quantity.statistic, quantity.population, quantity.denominator)
-    change: Mapping[str, Any] = content.changes.get(key, {}) if one.role == "sample" else {}
+def _row(content: Content, measurement: Measurement) -> dict[str, Value]:
+    quantity, person, visit = (
+        measurement.quantity,
+        content.trial.person(measurement.subject),
+        content.trial.visit(measurement.visit),
+    )
+    key = (
+        measurement.subject,
+        measurement.visit,
+        quantity.panel,
+        quantity.statistic,
+        quantity.population,
+        quantity.denominator,
+    )
+    change: Mapping[str, Any] = content.changes.get(key, {}) if measurement.role == "sample" else {}
     return {
         "study": content.trial.name,
-        "subject": one.subject,
+        "subject": measurement.subject,
         "dose_group": person.dose_group,
-        "visit": one.visit,
+        "visit": measurement.visit,
         "planned_day": visit.planned_day,
-        "study_day": person.day(one.date),
-        "collection_date": one.date,
+        "study_day": person.day(measurement.date),
+        "collection_date": measurement.date,
         "panel": quantity.panel,
-        "role": one.role,
+        "role": measurement.role,
         "quantity": quantity.statistic,
         "population": quantity.population,
-        "label": one.label,
+        "label": measurement.label,
         "denominator": quantity.denominator,
-        "denominator_label": one.denominator_label,
+        "denominator_label": measurement.denominator_label,
         "marker": quantity.marker,
-        "value": one.value,
-        "unit": one.unit if one.value is not None else None,
-        "status": one.status,
-        "reason": one.reason,
-        "count": one.count,
-        "denominator_count": one.denominator_count,
+        "value": measurement.value,
+        "unit": measurement.unit if measurement.value is not None else None,
+        "status": measurement.status,
+        "reason": measurement.reason,
+        "count": measurement.count,
+        "denominator_count": measurement.denominator_count,
         "baseline": content.baseline_of(change) if change else None,
         **{name: change.get(name) for name in ("change", "percent_change", "log_odds_change")},
         "change_status": change.get("status"),
         "change_reason": change.get("reason"),
-        "sample_id": one.sample_id,
-        "gate_picture": gate_picture(one.sample_id),
-        "rests_on": one.rests_on,
+        "sample_id": measurement.sample_id,
+        "gate_picture": gate_picture(measurement.sample_id),
+        "rests_on": measurement.rests_on,
         "baseline_rests_on": change.get("baseline_rests_on"),
     }
 

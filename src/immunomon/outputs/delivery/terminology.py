@@ -91,9 +91,9 @@ def nearest_terms(words: str, most: int = 3) -> tuple[Term, ...]:
     >>> [term.code for term in nearest_terms("TLHRTL", 1)]
     ['TLHRTLH']
     """
-    wanted = words.casefold()
+    folded = words.casefold()
 
     def alike(term: Term) -> float:
-        return max(SequenceMatcher(None, wanted, one.casefold()).ratio() for one in (term.code, term.name))
+        return max(SequenceMatcher(None, folded, name.casefold()).ratio() for name in (term.code, term.name))
 
     return tuple(sorted(cp_terms().values(), key=lambda term: (-alike(term), term.code))[:most])

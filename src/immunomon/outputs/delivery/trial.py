@@ -142,7 +142,7 @@ class Trial:
 
     def assay(self, name: str) -> tuple[str, str] | None:
         """Return --TESTCD and --TEST of a test outside the cytometer, if the map gives them."""
-        return next(((one.testcd, one.test) for one in self.sponsor.assays if one.name == name), None)
+        return next(((assay.testcd, assay.test) for assay in self.sponsor.assays if assay.name == name), None)
 
 
 def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: SponsorSpec) -> Trial:
@@ -154,15 +154,15 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
     expansions = {cohort["name"] for cohort in study.get("cohorts") or () if cohort.get("expansion")}
     persons = tuple(
         Person(
-            id=str(one["id"]),
-            dose_group=str(one["dose_group"]),
-            cohort=str(one.get("cohort") or ""),
-            expansion=one.get("cohort") in expansions,
-            sex=str(one.get("sex") or "U"),
-            infusions=tuple(sorted(one.get("infusion_dates") or ())),
-            flags=dict(one.get("flags") or {}),
+            id=str(subject["id"]),
+            dose_group=str(subject["dose_group"]),
+            cohort=str(subject.get("cohort") or ""),
+            expansion=subject.get("cohort") in expansions,
+            sex=str(subject.get("sex") or "U"),
+            infusions=tuple(sorted(subject.get("infusion_dates") or ())),
+            flags=dict(subject.get("flags") or {}),
         )
-        for one in study["subjects"]
+        for subject in study["subjects"]
     )
     return Trial(
         name=str(study["name"]),
@@ -170,37 +170,37 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
         dose_groups=tuple(study["dose_groups"]),
         persons=persons,
         visits=_plan(study, assessments),
-        sponsor=_placed(sponsor, study),
+        sponsor=_with_location(sponsor, study),
     )
 
 
-def _placed(sponsor: SponsorSpec, study: Mapping[str, Any]) -> SponsorSpec:
+def _with_location(sponsor: SponsorSpec, study: Mapping[str, Any]) -> SponsorSpec:
     """Return the sponsor with the study's site and country where the map names none."""
-    told = {name: getattr(sponsor, name) or study.get(name) for name in ("site", "country")}
-    return sponsor.model_copy(update=told)
+    location = {name: getattr(sponsor, name) or study.get(name) for name in ("site", "country")}
+    return sponsor.model_copy(update=location)
 
 
 def _plan(study: Mapping[str, Any], assessments: Assessments) -> tuple[PlannedVisit, ...]:
-    found: dict[str, PlannedVisit] = {}
-    for one in study["visits"]:
-        window = one.get("window_days")
+    visits: dict[str, PlannedVisit] = {}
+    for visit in study["visits"]:
+        window = visit.get("window_days")
         days = (int(window[0]), int(window[1])) if window else None
-        label = str(one["label"])
-        found[label] = PlannedVisit(0, label, int(one["planned_day"]), days, bool(one.get("baseline")))
+        label = str(visit["label"])
+        visits[label] = PlannedVisit(0, label, int(visit["planned_day"]), days, bool(visit.get("baseline")))
     for number, day in enumerate(_infusion_days(study["dose_groups"]), start=1):
         label = f"INFUSION {number}"
-        found.setdefault(label, PlannedVisit(0, label, day, infusion=number))
+        visits.setdefault(label, PlannedVisit(0, label, day, infusion=number))
     for table in ("platelets", "viruses"):
         for row in assessments.rows(table):
             if row["visit"] is None:
                 continue  # unscheduled: a finding without a visit
             label = str(row["visit"])
             week = _WEEK.fullmatch(label)
-            found.setdefault(label, PlannedVisit(0, label, 7 * int(week[1]) + 1 if week else None))
-    ordered = sorted(found.values(), key=_place)
+            visits.setdefault(label, PlannedVisit(0, label, 7 * int(week[1]) + 1 if week else None))
+    ordered = sorted(visits.values(), key=_visit_order)
     numbered = (
-        PlannedVisit(number, one.label, one.planned_day, one.window_days, one.baseline, one.infusion)
-        for number, one in enumerate(ordered, start=1)
+        PlannedVisit(number, visit.label, visit.planned_day, visit.window_days, visit.baseline, visit.infusion)
+        for number, visit in enumerate(ordered, start=1)
     )
     return tuple(numbered)
 
@@ -209,6 +209,6 @@ def _infusion_days(groups: Iterable[Mapping[str, Any]]) -> list[int]:
     return sorted({int(day) for group in groups for day in group.get("infusion_days") or ()})
 
 
-def _place(visit: PlannedVisit) -> tuple[int, int, str]:
+def _visit_order(visit: PlannedVisit) -> tuple[int, int, str]:
     day = -10_000 if visit.planned_day is None else visit.planned_day
     return (day, 0 if visit.infusion else 1, visit.label)

@@ -48,12 +48,12 @@ def xpt_problems(dataset: Dataset) -> list[str]:
         not _NAME.fullmatch(dataset.name)
     )
     problems += _label_problems(dataset.name, dataset.label)
-    for place, variable in enumerate(dataset.variables):
+    for index, variable in enumerate(dataset.variables):
         where = f"{dataset.name}.{variable.name}"
         if not _NAME.fullmatch(variable.name):
             problems.append(f"{where}: the name is no SAS name of at most 8 capitals and digits")
         problems += _label_problems(where, variable.label)
-        problems += _value_problems(where, variable, [row[place] for row in dataset.rows])
+        problems += _value_problems(where, variable, [row[index] for row in dataset.rows])
     return problems
 
 
@@ -69,8 +69,8 @@ def _value_problems(where: str, variable: Variable, column: list[Value]) -> list
         return [] if bad is None else [f"{where}: '{bad}' is no number that SAS holds"]
     texts = sorted({str(value) for value in column if value is not None})
     return [
-        f"{where}: '{bad[:60]}' {what}"
-        for what, is_unfit in _UNFIT.items()
+        f"{where}: '{bad[:60]}' {kind}"
+        for kind, is_unfit in _UNFIT.items()
         if (bad := next((text for text in texts if is_unfit(text)), None)) is not None
     ]
 
@@ -93,7 +93,7 @@ def write_xpt(path: Path, dataset: Dataset, made: str) -> None:
             column_labels=[variable.label for variable in dataset.variables],
             table_name=dataset.name,
             file_format_version=5,
-            variable_format={one.name: one.display for one in dataset.variables if one.display},
+            variable_format={variable.name: variable.display for variable in dataset.variables if variable.display},
         )
         _date(unfinished, made)
         _compare(path.name, dataset, read_xpt(unfinished, dataset.name))
@@ -117,11 +117,13 @@ def _date(path: Path, made: str) -> None:
     path.write_bytes(_STAMP.sub(stamp, data[:_HEADER_BYTES]) + data[_HEADER_BYTES:])
 
 
-def _compare(name: str, wanted: Dataset, got: Dataset) -> None:
-    for one, other in zip(wanted.variables, got.variables, strict=True):
-        if one.label != other.label or one.name != other.name:
-            raise DeliveryFailed(f"{name}: {one.name} was written as '{other.name}', '{other.label}'; report this")
-    rows = zip(wanted.rows, got.rows, strict=True)
+def _compare(name: str, dataset: Dataset, read_back: Dataset) -> None:
+    for variable, variable_read in zip(dataset.variables, read_back.variables, strict=True):
+        if variable.label != variable_read.label or variable.name != variable_read.name:
+            raise DeliveryFailed(
+                f"{name}: {variable.name} was written as '{variable_read.name}', '{variable_read.label}'; report this"
+            )
+    rows = zip(dataset.rows, read_back.rows, strict=True)
     for number, (row, written) in enumerate(rows, start=1):
         if any(value != back for value, back in zip(row, written, strict=True)):
             raise DeliveryFailed(f"{name}: record {number} was not written as it is; report this")
@@ -141,7 +143,7 @@ def read_xpt(path: Path, name: str | None = None) -> Dataset:
         raise DeliveryFailed(f"{path}: is no SAS transport file ({error}); deliver it again") from None
     labels = dict(zip(about.column_names, about.column_labels, strict=True))
     columns = {str(column): _plain(frame[column]) for column in frame.columns}
-    variables = tuple(_variable(one, str(labels.get(one) or ""), columns[one]) for one in columns)
+    variables = tuple(_variable(name, str(labels.get(name) or ""), columns[name]) for name in columns)
     rows = tuple(zip(*columns.values(), strict=True)) if columns else ()
     label = str(about.file_label or "").strip()
     return Dataset((name or path.stem).upper(), label, variables, rows)

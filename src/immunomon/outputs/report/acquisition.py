@@ -21,7 +21,7 @@ class Remark:
     """A sample whose acquisition did not pass: what the page says of it."""
 
     sample_id: str
-    who: str
+    tube: str
     verdict: str
     flagged: str
     reason: str
@@ -59,22 +59,22 @@ def read_acquisitions(samples: pd.DataFrame) -> Acquisitions | None:
         return None
     order = [str(verdict) for verdict in reversed(Verdict)]
     counts = judged["quality"].value_counts()
-    said = ", ".join(f"{counts[word]} {word}" for word in reversed(order) if word in counts)
+    counts_text = ", ".join(f"{counts[word]} {word}" for word in reversed(order) if word in counts)
     rows = judged[~judged["quality"].isin([str(Verdict.PASS), str(Verdict.UNJUDGED)])].to_dict("records")
     rows.sort(key=lambda row: (order.index(row["quality"]), -(row["flagged_percent"] or 0), row["sample_id"]))
     remarks = tuple(_remark(row) for row in rows[:_MOST_LINES])
-    return Acquisitions(f"Acquisitions: {said}.", remarks, max(0, len(rows) - _MOST_LINES), _unjudged(judged))
+    return Acquisitions(f"Acquisitions: {counts_text}.", remarks, max(0, len(rows) - _MOST_LINES), _unjudged(judged))
 
 
 def _unjudged(judged: pd.DataFrame) -> tuple[Unjudged, ...]:
     """Return the samples that cannot be judged by reason, the commonest first: dozens often share one."""
     rows = judged[judged["quality"] == str(Verdict.UNJUDGED)].sort_values("sample_id")
     groups = rows.groupby(rows["quality_reason"].fillna("no reason was given"))
-    found = [
+    unjudged = [
         Unjudged(str(reason), len(own), tuple(_remark(row) for row in own.head(_MOST_LINES).to_dict("records")))
         for reason, own in groups
     ]
-    return tuple(sorted(found, key=lambda one: (-one.count, one.reason)))
+    return tuple(sorted(unjudged, key=lambda group: (-group.count, group.reason)))
 
 
 def tube_name(row: Mapping[Any, Any]) -> str:
@@ -118,5 +118,5 @@ def page_acquisition(stored: Mapping[str, Any]) -> dict[str, Any] | None:
         "channels": channels[:_MOST_CHANNELS],
         "rate_edges": list(course.rate_edges),
         "rates": [round(rate, 2) for rate in course.rates],
-        "stretches": [[one.start, one.stop, one.check, one.reason] for one in quality.stretches],
+        "stretches": [[stretch.start, stretch.stop, stretch.check, stretch.reason] for stretch in quality.stretches],
     }

@@ -38,8 +38,8 @@ def read_compared(run: Path) -> ToldPage | None:
         of_now = hashlib.sha256((run / "run.json").read_bytes()).hexdigest() == record["run_digest"]
         sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what, remedy = f"cannot be read ({error})", f"make it again: immunomon compare {run}"
-        raise BadSpec([Problem(str(folder), None, "", what, remedy)]) from error
+        problem, remedy = f"cannot be read ({error})", f"make it again: immunomon compare {run}"
+        raise BadSpec([Problem(str(folder), None, "", problem, remedy)]) from error
     return ToldPage("compare", "What changed", sections, "" if of_now else "immunomon compare")
 
 
@@ -83,7 +83,7 @@ def _primary(folder: Path) -> pd.DataFrame:
     chosen = table[(table["role"] == "primary") & (table["measure"] == "change")]
     # All together first, then its dose groups.
     places = {
-        name: place for place, name in enumerate(dict.fromkeys(zip(chosen["endpoint"], chosen["at"], strict=True)))
+        name: index for index, name in enumerate(dict.fromkeys(zip(chosen["endpoint"], chosen["at"], strict=True)))
     }
     order = [
         (places[name], group != "all")

@@ -48,7 +48,7 @@ def read_doubts(doubts: pd.DataFrame, frequencies: pd.DataFrame) -> Doubtful | N
         f"{len(resting)} of {int(is_a_patients.sum())} percents of patients rest on a gate that something speaks "
         f"against; {withheld} of these are not reportable."
     )
-    order = {code: place for place, code in enumerate(DOUBTS)}
+    order = {code: index for index, code in enumerate(DOUBTS)}
     lines = [_line(str(code), rows) for code, rows in doubts.groupby("code")]
     lines.sort(key=lambda line: (not line.withholds, order.get(line.code, len(order))))
     return Doubtful(sentence, tuple(lines))

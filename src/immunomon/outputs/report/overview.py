@@ -53,7 +53,7 @@ class Overview:
     panels: tuple[str, ...]
     subjects: tuple[SubjectRow, ...]
     counts: Mapping[str, int]
-    others: tuple[OtherTubes, ...]
+    other_tubes: tuple[OtherTubes, ...]
 
 
 def study_overview(run: RunFolder) -> Overview:
@@ -73,7 +73,7 @@ def study_overview(run: RunFolder) -> Overview:
         rows.append(SubjectRow(subject["id"], str(subject.get("dose_group", "")), _about(subject), cells))
     missing = sum(cell.status == "missing" for row in rows for visit in row.cells for cell in visit)
     counts = {**Counter(samples["status"].dropna()), "missing": missing, "files": len(samples)}
-    return Overview(visits, panels, tuple(rows), counts, _others(samples))
+    return Overview(visits, panels, tuple(rows), counts, _other_tubes(samples))
 
 
 def _visits(run: RunFolder, people: pd.DataFrame) -> tuple[Mapping[str, Any], ...]:
@@ -86,17 +86,17 @@ def _subjects(run: RunFolder, people: pd.DataFrame) -> list[Mapping[str, Any]]:
     """Return the subjects in the order of their dose groups, then as the study lists them."""
     declared = [subject for subject in run.study.get("subjects") or () if isinstance(subject, dict) and "id" in subject]
     known = {subject["id"] for subject in declared}
-    found = [{"id": name} for name in sorted(people["subject"].unique()) if name not in known]
+    unplanned = [{"id": name} for name in sorted(people["subject"].unique()) if name not in known]
     order = [group.get("name") for group in run.study.get("dose_groups") or () if isinstance(group, dict)]
-    places = {name: place for place, name in enumerate(order)}
-    return sorted([*declared, *found], key=lambda subject: places.get(subject.get("dose_group"), len(places)))
+    places = {name: index for index, name in enumerate(order)}
+    return sorted([*declared, *unplanned], key=lambda subject: places.get(subject.get("dose_group"), len(places)))
 
 
 def _about(subject: Mapping[str, Any]) -> str:
     flags = subject.get("flags") or {}
-    told = [name.replace("_", " ") for name, value in flags.items() if value]
+    flag_names = [name.replace("_", " ") for name, value in flags.items() if value]
     sex = {"F": "female", "M": "male"}.get(str(subject.get("sex")), "")
-    return ", ".join([part for part in (sex, *told) if part])
+    return ", ".join([part for part in (sex, *flag_names) if part])
 
 
 def _cell(rows: pd.DataFrame | None, hidden: Mapping[str, int], panel: str) -> Cell:
@@ -119,10 +119,10 @@ def _text(value: object) -> str:
     return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
-def _others(samples: pd.DataFrame) -> tuple[OtherTubes, ...]:
+def _other_tubes(samples: pd.DataFrame) -> tuple[OtherTubes, ...]:
     """Return the tubes that are not a subject's sample, by kind and role."""
-    others = samples[~((samples["role"] == "sample") & samples["subject"].notna()).fillna(False)]
-    groups = others.groupby(others["role"].fillna("no role"))
+    other_tubes = samples[~((samples["role"] == "sample") & samples["subject"].notna()).fillna(False)]
+    groups = other_tubes.groupby(other_tubes["role"].fillna("no role"))
     kinds: dict[str, list[tuple[str, str, int, int]]] = {}
     for role, rows in groups:
         kind, _, about = str(role).partition(":")

@@ -68,8 +68,8 @@ def _render(run: RunFolder) -> str:
     plots = [(name, safe_json(sample)) for name, sample in drawn if sample["plots"] or sample["placed"]]
     version, finished = made_by(run.record)
     made_of = str(run.record.get("digest") or "")
-    compared, told = read_compared(run.path), read_told(run.path, made_of)
-    pages = [*([compared] if compared else []), *(told.pages if told else ())]
+    compared, from_commands = read_compared(run.path), read_told(run.path, made_of)
+    pages = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html.j2").render(
@@ -85,7 +85,7 @@ def _render(run: RunFolder) -> str:
         report_version=__version__,
         provenance=provenance(run.record),
         steady=read_steadiness(run.path),
-        alarms=told.alarms if told else (),
+        alarms=from_commands.alarms if from_commands else (),
         pages=pages,
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
         acquisitions=read_acquisitions(run.tables["samples"]),
@@ -109,8 +109,8 @@ def _dose_groups(run: RunFolder) -> list[dict[str, Any]]:
     """Return the dose groups in the study's order with their colours; those only the tables know come last."""
     declared = [group for group in run.study.get("dose_groups") or () if isinstance(group, dict) and "name" in group]
     names = [str(group["name"]) for group in declared]
-    found = sorted(set(run.tables["changes"]["dose_group"].dropna()) - set(names))
-    groups = [*declared, *({"name": name} for name in found)]
+    unplanned = sorted(set(run.tables["changes"]["dose_group"].dropna()) - set(names))
+    groups = [*declared, *({"name": name} for name in unplanned)]
     colours = dose_group_colours(str(group["name"]) for group in groups)
     return [
         {**group, "light": colours[str(group["name"])].light, "dark": colours[str(group["name"])].dark}

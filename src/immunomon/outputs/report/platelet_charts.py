@@ -49,14 +49,14 @@ def _chart(rows: pd.DataFrame, *, days: tuple[int, int], highest: float) -> Mark
         f'<text class="ticklabel" text-anchor="end" x="{_LEFT - 4:.0f}" y="{y(level) + 3.5:.1f}">{level}</text>'
         for level in shown
     ]
-    found = rows.to_dict("records")
-    points = [(x(float(row["study_day"])), y(float(row["platelets_1e9_per_l"])), row) for row in found]
+    counts = rows.to_dict("records")
+    points = [(x(float(row["study_day"])), y(float(row["platelets_1e9_per_l"])), row) for row in counts]
     path = " ".join(f"{left:.1f},{top:.1f}" for left, top, _ in points)
     first = f'<line class="infusion" x1="{x(1):.1f}" x2="{x(1):.1f}" y1="{_MARGIN:.0f}" y2="{floor:.0f}"/>'
     axis = f'<text class="ticklabel" text-anchor="end" x="{_LEFT - 4:.0f}" y="{floor + 15:.0f}">day</text>'
     axis += "".join(_tick(x(day), floor, day) for day in _days(days))
     dots = "".join(_dot(left, top, row) for left, top, row in points)
-    title = escape(f"{found[0]['subject']}, dose group {found[0]['dose_group']}")
+    title = escape(f"{counts[0]['subject']}, dose group {counts[0]['dose_group']}")
     parts = "".join([*lines, axis, first, f'<polyline points="{path}"/>', dots])
     drawing = (
         f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="platelets of {title}">{parts}</svg>'
@@ -85,10 +85,12 @@ def _tick(left: float, floor: float, day: int) -> str:
 def _dot(left: float, top: float, row: dict[Any, Any]) -> str:
     marks = [word for word, name in (("bleeding", "bleeding"), ("rescue therapy", "rescue_therapy")) if _is(row[name])]
     note = [] if pd.isna(row["note"]) else [str(row["note"])]
-    said = ", ".join([f"day {row['study_day']}: {row['platelets_1e9_per_l']:g}", str(row["state"]), *marks, *note])
+    tooltip = ", ".join([f"day {row['study_day']}: {row['platelets_1e9_per_l']:g}", str(row["state"]), *marks, *note])
     kind = _CLASSES.get(str(row["state"]), "unjudged")
     radius = 3.6 if row["state"] in {"CR", "loss"} else 2.6
-    dot = f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="{radius}"><title>{escape(said)}</title></circle>'
+    dot = (
+        f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="{radius}"><title>{escape(tooltip)}</title></circle>'
+    )
     cross = (
         f'<path class="rescued" d="M{left - 4:.1f} {top - 4:.1f}l8 8m0 -8l-8 8"/>' if _is(row["rescue_therapy"]) else ""
     )

@@ -59,8 +59,8 @@ def _read_table(folder: Path, table: Table) -> pd.DataFrame:
         frame = pd.DataFrame(columns=list(table.names))
     missing = [name for name in table.key if name not in frame.columns]
     if missing:
-        what = f"has no column {', '.join(missing)}"
-        raise BadSpec([Problem(str(packed if packed.exists() else plain), None, "", what, "make the run again")])
+        problem = f"has no column {', '.join(missing)}"
+        raise BadSpec([Problem(str(packed if packed.exists() else plain), None, "", problem, "make the run again")])
     frame = frame.reindex(columns=list(table.names))
     return pd.DataFrame({name: _typed(frame[name], dtype) for name, dtype in table.dtypes.items()})
 

@@ -22,25 +22,25 @@ class TickSets:
     """The tick sets of a page, each kept once: many plots share an axis."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[object, ...], int] = {}
+        self._indices: dict[tuple[object, ...], int] = {}
         self.sets: list[list[list[float | str]]] = []
 
-    def place(self, axis: Mapping[str, Any]) -> int:
+    def index_of(self, axis: Mapping[str, Any]) -> int:
         """Return the number of the axis's tick set, which is made when it is new.
 
         >>> sets = TickSets()
         >>> axis = {"range": [0.0, 1.0], "scale": {"kind": "logicle"}}
-        >>> sets.place(axis), sets.place(axis), len(sets.sets)
+        >>> sets.index_of(axis), sets.index_of(axis), len(sets.sets)
         (0, 0, 1)
         """
         low, high = (float(end) for end in axis["range"])
         scale = axis.get("scale") or {"kind": "identity"}
         key = (low, high, *sorted(scale.items()))
-        if key not in self._places:
-            self._places[key] = len(self.sets)
+        if key not in self._indices:
+            self._indices[key] = len(self.sets)
             ticks = axis_ticks(scale_from_dict(dict(scale)), low, high)
             self.sets.append([[round((tick.at - low) / (high - low), 4), tick.label] for tick in ticks])
-        return self._places[key]
+        return self._indices[key]
 
 
 def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
     gates = stored.get("gates")
     placed = gates.get("populations") if isinstance(gates, dict) else None
     acquisition = page_acquisition(stored)
-    return {"plots": plots, "placed": {str(one["population"]): _placed(one) for one in placed or ()}} | (
+    return {"plots": plots, "placed": {str(gate["population"]): _placed_gate(gate) for gate in placed or ()}} | (
         {} if acquisition is None else {"acquisition": acquisition}
     )
 
 
-def _placed(stored: Mapping[str, Any]) -> dict[str, Any]:
+def _placed_gate(stored: Mapping[str, Any]) -> dict[str, Any]:
     facts = {str(name): float(f"{value:.4g}") for name, value in (stored.get("facts") or {}).items()}
     notes = [str(stored[key]) for key in ("note", "failure") if stored.get(key)]
     # A doubt says in a sentence what the note only hints at; a run of before has none.
@@ -79,8 +79,8 @@ def _page_plot(plot: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
     rows, columns = levels.shape if levels.ndim == 2 else (1, levels.shape[0])
     frame, x, y = frame_of(plot), plot["x"], plot.get("y")
     return {
-        "x": {"label": str(x.get("label") or x["axis"]), "ticks": ticks.place(x)},
-        "y": None if y is None else {"label": str(y.get("label") or y["axis"]), "ticks": ticks.place(y)},
+        "x": {"label": str(x.get("label") or x["axis"]), "ticks": ticks.index_of(x)},
+        "y": None if y is None else {"label": str(y.get("label") or y["axis"]), "ticks": ticks.index_of(y)},
         "bins": plot["bins"],
         "shape": [int(rows), int(columns)],
         "events": plot.get("events"),

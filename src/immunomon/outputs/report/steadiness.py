@@ -87,7 +87,7 @@ def _chart(series: pd.DataFrame) -> Markup:
         return f"{_MARGIN + (_HEIGHT - 2 * _MARGIN) * (high - value) / span:.1f}"
 
     step = (_WIDTH - 2 * _MARGIN) / max(len(values) - 1, 1)
-    xs = [f"{_MARGIN + step * place:.1f}" for place in range(len(values))]
+    xs = [f"{_MARGIN + step * index:.1f}" for index in range(len(values))]
     lines = [
         f'<line class="sd{n}" x1="0" x2="{_WIDTH:.0f}" y1="{y(level)}" y2="{y(level)}"/>'
         for n in (0, 2, 3)
@@ -106,7 +106,7 @@ def _chart(series: pd.DataFrame) -> Markup:
 def _dot(x: str, y: str, row: dict[Any, Any]) -> str:
     z = "not judged" if pd.isna(row["z"]) else f"z {row['z']:+.1f}"
     rules = "" if pd.isna(row["rules"]) else f", {row['rules']}"
-    said = escape(f"{row['collection_date']} {row['batch']}: {row['measured']:.4g}, {z}{rules}")
+    tooltip = escape(f"{row['collection_date']} {row['batch']}: {row['measured']:.4g}, {z}{rules}")
     radius = 4 if row["verdict"] == "out of control" else 2.6
     kind = _CLASSES.get(str(row["verdict"]), "unjudged")
-    return f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"><title>{said}</title></circle>'
+    return f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"><title>{tooltip}</title></circle>'

@@ -73,11 +73,15 @@ def read_told(run: Path, digest: str | None) -> Told | None:
 
     digest: of the run, to tell pages that are of an earlier one. Raises BadSpec if they cannot be read.
     """
-    found = [one for name, command in _COMMANDS.items() if (one := _read(run, name, command, digest=digest))]
-    if not found:
+    contributions = [
+        contribution
+        for name, command in _COMMANDS.items()
+        if (contribution := _read(run, name, command, digest=digest))
+    ]
+    if not contributions:
         return None
-    pages = tuple(_drawn(page, run) for one in found for page in one.pages)
-    return Told(tuple(alarm for one in found for alarm in one.alarms), pages)
+    pages = tuple(_drawn(page, run) for contribution in contributions for page in contribution.pages)
+    return Told(tuple(alarm for contribution in contributions for alarm in contribution.alarms), pages)
 
 
 def _read(run: Path, folder: str, command: str, *, digest: str | None) -> Told | None:
@@ -88,23 +92,23 @@ def _read(run: Path, folder: str, command: str, *, digest: str | None) -> Told |
         stored = json.loads(path.read_text(encoding="utf-8"))
         earlier = f"immunomon {command}" if digest and stored["run_digest"] != digest else ""
         pages = tuple(replace(_page(page), earlier=earlier) for page in stored["pages"])
-        return Told(tuple(str(one) for one in stored["alarms"]), pages)
+        return Told(tuple(str(alarm) for alarm in stored["alarms"]), pages)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"cannot be read ({error})"
-        raise BadSpec([Problem(str(path), None, "", what, f"make it again: immunomon {command} {run}")]) from error
+        problem = f"cannot be read ({error})"
+        raise BadSpec([Problem(str(path), None, "", problem, f"make it again: immunomon {command} {run}")]) from error
 
 
 def _page(stored: Mapping[str, Any]) -> ToldPage:
     name = str(stored["name"])
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"{name[:40]!r} is no name of a page")
-    return ToldPage(name, str(stored["title"]), tuple(_section(one) for one in stored["sections"]))
+    return ToldPage(name, str(stored["title"]), tuple(_section(section) for section in stored["sections"]))
 
 
 def _section(stored: Mapping[str, Any]) -> ToldSection:
     sheets = tuple(
-        ToldSheet(str(one["caption"]), _texts(one["heads"]), tuple(_texts(row) for row in one["rows"]))
-        for one in stored["sheets"]
+        ToldSheet(str(sheet["caption"]), _texts(sheet["heads"]), tuple(_texts(row) for row in sheet["rows"]))
+        for sheet in stored["sheets"]
     )
     return ToldSection(str(stored["heading"]), _texts(stored["paragraphs"]), sheets)
 
@@ -126,13 +130,18 @@ def _drawn(page: ToldPage, run: Path) -> ToldPage:
     """Return a page with the platelets' courses, or the pictures of a mechanism, in their sections."""
     if page.name == "efficacy":
         charts = _charts(run / "assessments" / f"{PLATELET_VISITS.name}.parquet")
-        sections = [replace(one, charts=charts) if one.heading == "Platelets" else one for one in page.sections]
+        sections = [
+            replace(section, charts=charts) if section.heading == "Platelets" else section for section in page.sections
+        ]
     elif page.name == "mechanism":
         sections = [
-            replace(one, pictures=tuple(picture_of(run / "mechanism" / f"{_PICTURES[one.heading]}.png", one.heading)))
-            if one.heading in _PICTURES
-            else one
-            for one in page.sections
+            replace(
+                section,
+                pictures=tuple(picture_of(run / "mechanism" / f"{_PICTURES[section.heading]}.png", section.heading)),
+            )
+            if section.heading in _PICTURES
+            else section
+            for section in page.sections
         ]
     else:
         return page

@@ -34,9 +34,9 @@ class DatabaseRecords:
         self._metadata = MetaData()
         studies = [str(row["study"]) for row in self._read("studies")]
         if not studies or (study is not None and study not in studies) or (study is None and len(studies) > 1):
-            what = f"no study '{study}'; {nearest(study, studies)}" if study else f"{len(studies)} studies"
+            problem = f"no study '{study}'; {nearest(study, studies)}" if study else f"{len(studies)} studies"
             raise ImmunomonError(
-                f"{where}: it holds {what}; name one with --study: {', '.join(studies) or 'none there'}"
+                f"{where}: it holds {problem}; name one with --study: {', '.join(studies) or 'none there'}"
             )
         self._study = study or studies[0]
 
@@ -50,7 +50,9 @@ class DatabaseRecords:
                 f"{self._where}: it has no table '{name}'; export a run to it: immunomon export RUN --to"
             )
         # Columns only: indexes on expressions cannot be read back, and nothing here needs them.
-        return Table(name, self._metadata, *(Column(one["name"], one["type"]) for one in inspector.get_columns(name)))
+        return Table(
+            name, self._metadata, *(Column(column["name"], column["type"]) for column in inspector.get_columns(name))
+        )
 
     def _read(self, name: str, **equal: object) -> list[Record]:
         table = self._table(name)
@@ -82,10 +84,10 @@ class DatabaseRecords:
 
     def gates(self, sample_id: str) -> Record | None:
         """Return the axes and placed gates of a sample."""
-        found = self.rows("placed_gates", sample_id=sample_id)
-        if not found:
+        gates = self.rows("placed_gates", sample_id=sample_id)
+        if not gates:
             return None
-        axes = {name: how for row in found for name, how in _json(row["axes"]).items()}
+        axes = {name: how for row in gates for name, how in _json(row["axes"]).items()}
         populations = [
             {
                 **{name: row[name] for name in ("population", "parent", "path", "method", "source", "note")},
@@ -95,7 +97,7 @@ class DatabaseRecords:
                 "errors": _json(row["errors"]),
                 "failure": row["reason"] or "",
             }
-            for row in sorted(found, key=lambda row: (str(row["path"]).count("/"), str(row["path"])))
+            for row in sorted(gates, key=lambda row: (str(row["path"]).count("/"), str(row["path"])))
         ]
         return {"axes": axes, "populations": populations}
 
@@ -108,8 +110,8 @@ class DatabaseRecords:
         """Return the markers that medians were taken of, with their detectors."""
         table = self._table("medians")
         query = select(table.c.marker, table.c.detector).where(table.c.study == self._study, table.c.panel == name)
-        found = sorted((str(row.marker), str(row.detector)) for row in self._connection.execute(query.distinct()))
-        return [{"name": marker, "detector": detector} for marker, detector in found]
+        pairs = sorted((str(row.marker), str(row.detector)) for row in self._connection.execute(query.distinct()))
+        return [{"name": marker, "detector": detector} for marker, detector in pairs]
 
     def file(self, sample: Record) -> str:
         """Return that a database does not hold the file."""
@@ -137,20 +139,21 @@ class DatabaseRecords:
     def _sealed(self) -> str:
         if self._verified is None:
             return "no: the database is of an earlier version; the next export seals it"
-        found = self._verified
-        wrong = f"{counted(len(found.problems), 'problem')}; see them all with: immunomon audit {self._where}"
-        held = f"{counted(found.rows, 'row')} held against {counted(found.seals, 'seal')}, head {found.head}"
-        return f"{held}; {wrong if found.problems else 'every row is as it was sealed'}"
+        problems = self._verified
+        wrong = f"{counted(len(problems.problems), 'problem')}; see them all with: immunomon audit {self._where}"
+        held = f"{counted(problems.rows, 'row')} held against {counted(problems.seals, 'seal')}, head {problems.head}"
+        return f"{held}; {wrong if problems.problems else 'every row is as it was sealed'}"
 
     def seal(self, sample_id: str) -> Sequence[str]:
         """Return what does not fit of the seals, of the trail, and of the rows of a sample, its subject and visit."""
         rows, problems = self._audit, [] if self._verified is None else self._verified.problems
         whose = (
-            f"subject={one['subject']}, visit={one['visit']}," for one in self.rows("samples", sample_id=sample_id)
+            f"subject={sample['subject']}, visit={sample['visit']},"
+            for sample in self.rows("samples", sample_id=sample_id)
         )
         names = (f"sample_id={sample_id},", f"sample_id={sample_id} ", *whose, *_OF_ALL)
         return [
-            *(one for one in problems if any(name in f"{one} " for name in names)),
+            *(problem for problem in problems if any(name in f"{problem} " for name in names)),
             *(
                 f"table audit, entry {row['number']}: the entry before it is not the one that it was written after"
                 for before, row in itertools.pairwise(rows)

@@ -23,9 +23,9 @@ def delivered(folder: Path, traced: Mapping[str, Any], study: Path | None = None
     study: its folder, for a map of populations to tests of its own. Raises DeliveryFailed for a folder that is none.
     """
     manifest, digest = read_manifest(folder), file_digest(folder / MANIFEST)
-    entry = next((one for one in traced["deliveries"] if one.get("manifest") == digest), None)
+    entry = next((entry for entry in traced["deliveries"] if entry.get("manifest") == digest), None)
     datasets = read_delivery(folder)
-    changed = [one["file"] for one in manifest.get("files", ()) if not _is_whole(folder, one)]
+    changed = [file["file"] for file in manifest.get("files", ()) if not _is_whole(folder, file)]
     return {
         "folder": str(folder),
         "kind": manifest.get("kind"),
@@ -33,7 +33,7 @@ def delivered(folder: Path, traced: Mapping[str, Any], study: Path | None = None
         "of_this_run": (manifest.get("run") or {}).get("digest") == traced["run"]["digest"],
         "trail_entry": None if entry is None else {name: entry.get(name) for name in ("number", "utc", "by", "hash")},
         "changed_files": changed,
-        "records": [one for number in traced["numbers"] for one in _records(datasets, number, study)],
+        "records": [dataset for number in traced["numbers"] for dataset in _records(datasets, number, study)],
     }
 
 
@@ -49,24 +49,32 @@ def _records(
     row, sample = number["frequency"], number["sample"]
     for name, dataset in datasets.items():
         if set(_KEYS) <= set(dataset.names):
-            wanted = {key: row[key] for key in _KEYS}
-            yield from _said(name, [one for one in _rows(dataset) if all(one[key] == wanted[key] for key in _KEYS)])
+            key = {name: row[name] for name in _KEYS}
+            yield from _without_blanks(
+                name, [row for row in _rows(dataset) if all(row[name] == key[name] for name in _KEYS)]
+            )
     quantity = Quantity(str(sample["panel"]), str(row["population"]), "percent", str(row["denominator"]))
     has_own = study is not None and (study / "export" / "cp-map.yaml").is_file()
     test = load_cp_map(study if has_own else None).tests.get(quantity)
     if test is None or "CP" not in datasets:
         return
     terms = {"CPTESTCD": test.cptestcd, **{word: getattr(test, word.casefold()) for word in _WORDS}}
-    of_sample = [one for one in _rows(datasets["CP"]) if one.get("CPSPID") == sample["sample_id"]]
-    found = [one for one in of_sample if all((one.get(name) or None) == value for name, value in terms.items())]
-    same = [one for one in found if _is_value(one.get("CPSTRESN"), row["percent"])]
-    found = same if len(found) > 1 and same else found
-    yield from _said("CP", found)
-    sources = {(one["USUBJID"], one["CPSEQ"]) for one in found}
+    of_sample = [row for row in _rows(datasets["CP"]) if row.get("CPSPID") == sample["sample_id"]]
+    records = [
+        record for record in of_sample if all((record.get(name) or None) == value for name, value in terms.items())
+    ]
+    same = [record for record in records if _is_value(record.get("CPSTRESN"), row["percent"])]
+    records = same if len(records) > 1 and same else records
+    yield from _without_blanks("CP", records)
+    sources = {(record["USUBJID"], record["CPSEQ"]) for record in records}
     if "ADCP" in datasets:
         adcp = _rows(datasets["ADCP"])
-        of_it = [one for one in adcp if one.get("SRCDOM") == "CP" and (one["USUBJID"], one["SRCSEQ"]) in sources]
-        yield from _said("ADCP", of_it)
+        of_it = [
+            record
+            for record in adcp
+            if record.get("SRCDOM") == "CP" and (record["USUBJID"], record["SRCSEQ"]) in sources
+        ]
+        yield from _without_blanks("ADCP", of_it)
 
 
 def _is_value(stated: object, value: float | None) -> bool:
@@ -77,6 +85,6 @@ def _rows(dataset: Dataset) -> list[dict[str, Any]]:
     return [dict(zip(dataset.names, row, strict=True)) for row in dataset.rows]
 
 
-def _said(dataset: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _without_blanks(dataset: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         yield {"dataset": dataset, **{name: value for name, value in row.items() if value not in {None, ""}}}

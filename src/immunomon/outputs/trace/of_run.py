@@ -51,10 +51,10 @@ class RunRecords:
         """Return the rows of a table whose columns have these values."""
         if table not in self._tables:
             self._tables[table] = self._folder.read_table(table)
-        found = self._tables[table]
+        rows = self._tables[table]
         for name, value in equal.items():
-            found = found[(found[name] == value).fillna(False).astype(bool)]
-        return plain_rows(found)
+            rows = rows[(rows[name] == value).fillna(False).astype(bool)]
+        return plain_rows(rows)
 
     def _sample(self, sample_id: str) -> Record:
         return self._folder.read_sample(sample_id) or {}
@@ -103,8 +103,8 @@ class RunRecords:
         """Return what does not fit of the trail, and of the files that a sample's numbers stand in."""
         own = (f"{sample_id}.json", "run.json", f"{self._folder.root / 'tables'}", str(self._trail.path))
         lists = (str(self._trail.contents), str(self._trail.head_file))
-        found = [one for one in self._problems if any(name in one for name in (*own, *lists))]
+        problems = [problem for problem in self._problems if any(name in problem for name in (*own, *lists))]
         placed = self._folder.read_json(self._folder.gates_file(sample_id))
         if json.dumps(placed) != json.dumps(self.gates(sample_id)):
-            found.append(f"{self._folder.gates_file(sample_id)}: other gates than in the sample's result")
-        return found
+            problems.append(f"{self._folder.gates_file(sample_id)}: other gates than in the sample's result")
+        return problems

@@ -56,34 +56,34 @@ class Records(Protocol):
         """Return what does not fit of the trail, and of the files that a sample's numbers stand in."""
 
 
-def trace(records: Records, asked: Asked) -> dict[str, Any]:
+def trace(records: Records, question: Asked) -> dict[str, Any]:
     """Return the way of every number that was asked for, as plain data.
 
     A visit without a sample has its changes, which say what is missing. Raises ImmunomonError, naming the nearest, for
     a subject, visit, population, denominator or panel that the run does not have.
     """
-    whose = {"subject": asked.subject, "visit": asked.visit}
-    changes = records.rows("changes", **whose, population=asked.population)
-    if asked.panel:
-        changes = [row for row in changes if asked.panel in str(row["panel"]).split("/")]
-    if asked.denominator:
-        changes = [row for row in changes if row["denominator"] in {asked.denominator, None}]
-    samples = [row for row in records.rows("samples", **whose) if asked.panel in {None, row["panel"]}]
+    whose = {"subject": question.subject, "visit": question.visit}
+    changes = records.rows("changes", **whose, population=question.population)
+    if question.panel:
+        changes = [row for row in changes if question.panel in str(row["panel"]).split("/")]
+    if question.denominator:
+        changes = [row for row in changes if row["denominator"] in {question.denominator, None}]
+    samples = [row for row in records.rows("samples", **whose) if question.panel in {None, row["panel"]}]
     numbers = [
         _number(records, sample, frequency)
         for sample in samples
-        for frequency in records.rows("frequencies", sample_id=sample["sample_id"], population=asked.population)
-        if asked.denominator in {None, frequency["denominator"]}
+        for frequency in records.rows("frequencies", sample_id=sample["sample_id"], population=question.population)
+        if question.denominator in {None, frequency["denominator"]}
     ]
-    other = asked.denominator is not None and all(row["denominator"] is None for row in changes)
-    if not numbers and (other or not changes):
-        raise ImmunomonError(_unknown(records, asked))
+    is_other_quantity = question.denominator is not None and all(row["denominator"] is None for row in changes)
+    if not numbers and (is_other_quantity or not changes):
+        raise ImmunomonError(_unknown(records, question))
     return {
-        "asked": {"subject": asked.subject, "visit": asked.visit, "population": asked.population},
+        "asked": {"subject": question.subject, "visit": question.visit, "population": question.population},
         "run": dict(records.about()),
         "numbers": numbers,
         "changes": [{**row, "worked_out": _difference(row, ("value", "baseline", "change"))} for row in changes],
-        "responses": list(_responses(records, asked)),
+        "responses": list(_responses(records, question)),
         "audit": _trail(records),
         "deliveries": _entries(records, "deliver"),
         "exports": _entries(records, "export"),
@@ -91,13 +91,15 @@ def trace(records: Records, asked: Asked) -> dict[str, Any]:
 
 
 def _entries(records: Records, action: str) -> list[dict[str, Any]]:
-    return [dict(one) for one in records.entries() if one.get("action") == action]
+    return [dict(record) for record in records.entries() if record.get("action") == action]
 
 
-def _responses(records: Records, asked: Asked) -> Iterator[dict[str, Any]]:
+def _responses(records: Records, question: Asked) -> Iterator[dict[str, Any]]:
     """Yield what the population makes because of a stimulus: with it, without it, and the difference."""
-    for row in _optional(records, "responses", subject=asked.subject, visit=asked.visit, population=asked.population):
-        if asked.panel in {None, row["panel"]} and asked.denominator in {None, row["denominator"]}:
+    for row in _optional(
+        records, "responses", subject=question.subject, visit=question.visit, population=question.population
+    ):
+        if question.panel in {None, row["panel"]} and question.denominator in {None, row["denominator"]}:
             yield {**row, "worked_out": _difference(row, ("percent", "unstimulated_percent", "net_percent"))}
 
 
@@ -120,21 +122,24 @@ def _optional(records: Records, table: str, **equal: str) -> list[Record]:
         return []
 
 
-def _unknown(records: Records, asked: Asked) -> str:
+def _unknown(records: Records, question: Asked) -> str:
     """Return what of it the run does not have, with the nearest that it has."""
-    samples, found = records.rows("samples"), records.rows("frequencies", subject=asked.subject)
+    samples, frequencies = records.rows("samples"), records.rows("frequencies", subject=question.subject)
     known = {
         "subject": {row["subject"] for row in samples},
         "visit": _by_day(records, {row["visit"] for row in samples}),
         "panel": {row["panel"] for row in samples},
-        "population": {row["population"] for row in found},
-        "denominator": {row["denominator"] for row in found if row["population"] == asked.population},
+        "population": {row["population"] for row in frequencies},
+        "denominator": {row["denominator"] for row in frequencies if row["population"] == question.population},
     }
     for name, names in known.items():
-        value, there = getattr(asked, name), list(filter(None, names))
+        value, there = getattr(question, name), list(filter(None, names))
         if value is not None and value not in there:
             return f"there is no {name} '{value}' in the run; {nearest(value, there, in_order=name == 'visit')}"
-    return f"nothing of {asked.subject} at {asked.visit} has a number of '{asked.population}'; see the table 'samples'"
+    return (
+        f"nothing of {question.subject} at {question.visit} has a number of '{question.population}'; "
+        "see the table 'samples'"
+    )
 
 
 def _by_day(records: Records, visits: Collection[str | None]) -> list[str | None]:
@@ -147,7 +152,7 @@ def _number(records: Records, sample: Record, frequency: Record) -> dict[str, An
     sample_id, panel = str(sample["sample_id"]), str(sample["panel"])
     about, placed = records.about(), records.gates(sample_id)
     rows = {str(row["population"]): row for row in records.rows("populations", sample_id=sample_id)}
-    wanted = (str(frequency["population"]), str(frequency["denominator"]))
+    quantity = (str(frequency["population"]), str(frequency["denominator"]))
     inputs: Mapping[str, str] = about.get("inputs") or {}
     return {
         "sample": dict(sample),
@@ -162,57 +167,59 @@ def _number(records: Records, sample: Record, frequency: Record) -> dict[str, An
             "digest": inputs.get(_input(inputs, "gating", str(sample["strategy"]))),
         },
         "matrix": records.matrix(sample_id),
-        "gates": [] if placed is None else list(_gates(placed, wanted, rows)),
-        "decisions": [dict(one) for one in records.entries() if f" {sample_id} " in f" {one.get('target', '')} "],
+        "gates": [] if placed is None else list(_gates(placed, quantity, rows)),
+        "decisions": [
+            dict(record) for record in records.entries() if f" {sample_id} " in f" {record.get('target', '')} "
+        ],
         "quality": [dict(row) for row in records.rows("quality", sample_id=sample_id)],
         "frequency": dict(frequency),
         "worked_out": _worked_out(frequency),
-        "absolute": _absolute(sample, rows, wanted[0]),
-        "medians": [dict(row) for row in records.rows("medians", sample_id=sample_id, population=wanted[0])],
-        "normalised": _normalised(records, sample_id, wanted),
+        "absolute": _absolute(sample, rows, quantity[0]),
+        "medians": [dict(row) for row in records.rows("medians", sample_id=sample_id, population=quantity[0])],
+        "normalised": _normalised(records, sample_id, quantity),
         "seal": list(records.seal(sample_id)),
     }
 
 
-def _normalised(records: Records, sample_id: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
+def _normalised(records: Records, sample_id: str, quantity: Sequence[str]) -> list[dict[str, Any]]:
     """Return what a normalisation of the run made of the number and its medians, if there was one."""
-    of_it = {"sample_id": sample_id, "population": wanted[0]}
-    frequencies = _optional(records, "normalised_frequencies", **of_it, denominator=wanted[1])
+    of_it = {"sample_id": sample_id, "population": quantity[0]}
+    frequencies = _optional(records, "normalised_frequencies", **of_it, denominator=quantity[1])
     return [dict(row) for row in (*frequencies, *_optional(records, "normalised_medians", **of_it))]
 
 
 def _input(inputs: Mapping[str, str], folder: str, name: str) -> str:
     ends = (f"{folder}/{name}.yaml", f"{folder}/{name}.yml", f"/{name}.yaml", f"/{name}.yml")
-    return next((one for end in ends for one in inputs if one.endswith(end)), "")
+    return next((path for end in ends for path in inputs if path.endswith(end)), "")
 
 
-def _gates(placed: Record, wanted: Sequence[str], rows: Mapping[str, Record]) -> Iterator[dict[str, Any]]:
+def _gates(placed: Record, populations: Sequence[str], rows: Mapping[str, Record]) -> Iterator[dict[str, Any]]:
     """Yield the gates from all events to the populations asked for, those that boolean gates refer to among them."""
-    gates = {str(one["population"]): one for one in placed["populations"]}
-    needed, waiting = set(), list(wanted)
+    gates = {str(population["population"]): population for population in placed["populations"]}
+    needed, waiting = set(), list(populations)
     while waiting:
         name = waiting.pop()
         if name in gates and name not in needed:
             needed.add(name)
             waiting += [str(gates[name]["parent"]), *map(str, (gates[name]["gate"] or {}).get("of", ()))]
-    for name, one in gates.items():
+    for name, item in gates.items():
         if name in needed:
-            used = set(_words(one["gate"]))
+            used = set(_words(item["gate"]))
             axes = {axis: how for axis, how in placed["axes"].items() if axis in used}
             row = rows.get(name, {})
             counts = {"count": row.get("count"), "parent_count": row.get("parent_count")}
-            yield {**one, "axes": axes, "in_units": list(_in_units(one["gate"], axes)), **counts}
+            yield {**item, "axes": axes, "in_units": list(_in_units(item["gate"], axes)), **counts}
 
 
 def _words(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _words(one)
+        for part in value.values():
+            yield from _words(part)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _words(one)
+        for part in value:
+            yield from _words(part)
 
 
 def _in_units(gate: Record | None, axes: Mapping[str, Record]) -> Iterator[dict[str, Any]]:
@@ -236,7 +243,7 @@ def _worked_out(row: Record) -> dict[str, Any]:
         low, high = wilson(count, total)
         errors = [row.get(name) or 0.0 for name in ("gate_se", "border_se")]
         known = row.get("percent_total_low") is not None
-        low_all, high_all = logit_interval(count, total, sum(one**2 for one in errors) ** 0.5)
+        low_all, high_all = logit_interval(count, total, sum(error**2 for error in errors) ** 0.5)
         result |= {"percent_low": 100 * float(low), "percent_high": 100 * float(high)}
         result |= (
             {"percent_total_low": 100 * float(low_all), "percent_total_high": 100 * float(high_all)} if known else {}
@@ -253,18 +260,18 @@ def _absolute(sample: Record, rows: Mapping[str, Record], population: str) -> di
     row = rows.get(population)
     if row is None or row["cells_per_ul"] is None:
         return None
-    found = {"cells_per_ul": row["cells_per_ul"], "method": row["cells_per_ul_method"], "agrees": None}
+    absolute = {"cells_per_ul": row["cells_per_ul"], "method": row["cells_per_ul_method"], "agrees": None}
     lymphocytes, count = sample.get("lymphocytes_per_ul"), rows.get("lymphocytes", {}).get("count")
     if row["cells_per_ul_method"] != "dual-platform" or lymphocytes is None or not count:
-        return {**found, "formula": "count / beads counted x beads added / volume, from the sample list"}
+        return {**absolute, "formula": "count / beads counted x beads added / volume, from the sample list"}
     value = lymphocytes * row["count"] / count
     formula = f"{lymphocytes:g} lymphocytes/uL x {row['count']} / {count} lymphocytes = {value:.10g} cells/uL"
-    return {**found, "formula": formula, "agrees": _alike(value, row["cells_per_ul"])}
+    return {**absolute, "formula": formula, "agrees": _alike(value, row["cells_per_ul"])}
 
 
 def _trail(records: Records) -> dict[str, Any]:
     entries = records.entries()
-    seal = next((one for one in reversed(entries) if one.get("action") == "run"), None)
+    seal = next((entry for entry in reversed(entries) if entry.get("action") == "run"), None)
     if seal is None:
         return {"entries": len(entries), "run_entry": None, "head": None}
     return {
