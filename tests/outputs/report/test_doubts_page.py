@@ -7,7 +7,7 @@ import pandas as pd
 from immunomon.cytometry.model.populations import DOUBTS as CONTRACT
 from immunomon.cytometry.model.populations import FREQUENCIES
 from immunomon.outputs.report.doubts import read_doubts
-from immunomon.outputs.report.sample_plots import _placed
+from immunomon.outputs.report.sample_plots import _placed_gate
 from immunomon.study.model.trust import DOUBTS, Doubt
 
 
@@ -46,9 +46,9 @@ def test_each_kind_of_doubt_is_one_line_and_what_withholds_comes_first():
 
 def test_a_run_of_before_there_were_doubts_has_no_such_part():
     assert read_doubts(doubts_of(), frequencies_of()) is None
-    assert _placed({"facts": {}, "note": "drawn", "failure": ""})["note"] == "drawn"
+    assert _placed_gate({"facts": {}, "note": "drawn", "failure": ""})["note"] == "drawn"
 
 
 def test_a_gates_doubts_stand_in_its_note_as_sentences():
     doubt = Doubt("weak_stain", "CD25", "0.2 x")
-    assert _placed({"note": "drawn", "doubts": [doubt.to_dict()]})["note"] == f"drawn; {doubt.sentence}"
+    assert _placed_gate({"note": "drawn", "doubts": [doubt.to_dict()]})["note"] == f"drawn; {doubt.sentence}"
