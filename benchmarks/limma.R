@@ -1,5 +1,5 @@
 # What Bioconductor limma says on a worked example, to compare immunomon.trial.kernels.moderated with.
-# Needs R with limma (Debian: apt-get install r-bioc-limma). Call: Rscript benchmarks/limma.R tests/kernels/limma
+# Needs R with limma (Debian: apt-get install r-bioc-limma). Call: Rscript benchmarks/limma.R tests/trial/kernels/limma
 # limma is GPL: it is called here, nothing of it is copied. See benchmarks/limma.md.
 suppressMessages(library(limma))
 folder <- commandArgs(trailingOnly = TRUE)[1]
