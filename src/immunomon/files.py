@@ -22,6 +22,7 @@ __all__ = [
     "NotARegularFile",
     "digests_of_what_is_written",
     "is_there",
+    "library_writing",
     "naming",
     "open_input",
     "read_input",
@@ -139,6 +140,17 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
         if error.filename not in (None, str(temporary)):
             raise
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
+def library_writing() -> Iterator[None]:
+    """Let what a library raises because it cannot write be an error of the system, which ``naming`` gives its name."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # lxml's and readstat's errors have no kind in common
+        raise OSError(errno.EIO, f"cannot be written ({error})") from error
 
 
 @contextmanager

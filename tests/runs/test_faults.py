@@ -1,5 +1,6 @@
 """What goes wrong around a run, each with the real program in a process of its own."""
 
+import ctypes
 import os
 import re
 import resource
@@ -207,3 +208,68 @@ def test_a_file_that_needs_more_memory_than_there_is_fails_and_the_others_go_on(
     assert re.search(says, row["reason"]), row["reason"]
     assert "--jobs" in row["reason"]
     assert set(samples.drop("fcs/treg/S01_W4_treg.fcs")["status"]) == {"gated", "control"}
+
+
+def with_room(largest: int) -> Callable[[], None]:
+    """Let no file be larger than so many bytes, as on a disk that is nearly full."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "RUN"],
+        ["compare", "RUN"],
+        ["export", "RUN"],
+        ["export-gates", "RUN"],
+        ["simulate", "OUT", "--panel", "nk", "--events", 500],
+        ["run", "STUDY", "--out", "OUT"],
+        ["lock", "RUN", "--by", "A. Person", "--reason", "the end"],
+        *(["deliver", "RUN", "--as", kind, "--out", "OUT"] for kind in ("csv", "excel", "sdtm", "dataset-json")),
+    ],
+    ids=lambda words: "-".join(str(word) for word in words[:4] if str(word).islower()),
+)
+def test_a_full_disk_is_said_with_the_file_that_has_no_room(undisturbed, tmp_path, words):
+    study = Path(shutil.copytree(undisturbed, tmp_path / "trial"))
+    places = {"RUN": study / "run", "STUDY": study, "OUT": tmp_path / "out"}
+    before = {path: path.read_bytes() for path in (study / "run").rglob("*") if path.is_file()}
+    ended = immunomon(*(places.get(word, word) for word in words), preexec_fn=with_room(1000))
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert str(tmp_path) in ended.stderr
+    assert not temporary_files(tmp_path)
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (study / "run" / "lock.json").exists()  # what is said to have failed has failed
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_redirection_into_a_full_disk_is_an_error(undisturbed):
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [*COMMAND, "audit", str(undisturbed / "run")], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert "standard output: No space left" in ended.stderr
+
+
+def bound_by_permissions() -> None:
+    """Take from root what lets it write where permissions forbid it; others have it not."""
+    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(24, 1, 0, 0, 0) != 0:  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+        raise OSError("root may not give this up here")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root gives up its privilege in Linux's way")
+def test_a_folder_that_may_not_be_written_is_said(study, undisturbed):
+    run = Path(shutil.copytree(undisturbed / "run", study / "run"))
+    folders = [study, *(path for path in study.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        (study / "samples.csv").chmod(0o444)
+        for words in (["run", study], ["report", run], ["deliver", run, "--as", "csv", "--out", study / "new"]):
+            ended = immunomon(*words, preexec_fn=bound_by_permissions)
+            assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
+            assert re.search(r"trial/\S*: Permission denied", ended.stderr), ended.stderr
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)

@@ -197,6 +197,9 @@ def deliver_run(
     try:
         unfinished.mkdir(parents=True)
         return _deliver(content, (unfinished, out, kind), before)
+    except OSError as error:  # the file is named by its place in the delivery
+        name = str(error.filename or out).replace(str(unfinished), str(out))
+        raise OSError(error.errno, error.strerror, name) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -7,11 +7,13 @@ import datetime
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from immunomon.errors import DeliveryFailed
-from immunomon.files import whole_file, write_whole
+from immunomon.files import library_writing, whole_file, write_whole
 from immunomon.outputs.delivery.dataset import Dataset, Value
 from immunomon.outputs.delivery.xpt import extra
 
@@ -56,25 +58,39 @@ def write_workbook(path: Path, datasets: Sequence[Dataset], made: str) -> None:
     book = openpyxl.Workbook(write_only=True)
     bold = extra("openpyxl.styles").Font(bold=True)
     cell_of = extra("openpyxl.cell").WriteOnlyCell
-    for dataset in datasets:
-        if len(dataset) > _MOST_ROWS:
-            raise DeliveryFailed(f"{dataset.name}: {len(dataset)} rows are more than a sheet holds; deliver as csv")
-        sheet = book.create_sheet(dataset.name[:31])
-        sheet.freeze_panes = "A2"
-        header = []
-        for variable in dataset.variables:
-            cell = cell_of(sheet, value=variable.name)
-            cell.font = bold
-            header.append(cell)
-        sheet.append(header)
-        for row in dataset.rows:
-            sheet.append([_cell(sheet, cell_of, value) for value in row])
+    too_long = next((dataset for dataset in datasets if len(dataset) > _MOST_ROWS), None)
+    if too_long is not None:
+        raise DeliveryFailed(f"{too_long.name}: {len(too_long)} rows are more than a sheet holds; deliver as csv")
     when = datetime.datetime.fromisoformat(made).replace(tzinfo=None)
     book.properties.creator = "immunomon"
     book.properties.created = book.properties.modified = when
-    with whole_file(path) as unfinished:
+    # Rows go to a temporary file of the library's as they come: there, too, the disk may be full.
+    with whole_file(path) as unfinished, library_writing(), _closed(book):
+        for dataset in datasets:
+            sheet = book.create_sheet(dataset.name[:31])
+            sheet.freeze_panes = "A2"
+            header = []
+            for variable in dataset.variables:
+                cell = cell_of(sheet, value=variable.name)
+                cell.font = bold
+                header.append(cell)
+            sheet.append(header)
+            for row in dataset.rows:
+                sheet.append([_cell(sheet, cell_of, value) for value in row])
         book.save(unfinished)
         _undated(unfinished, when)
+
+
+@contextmanager
+def _closed(book: Any) -> Iterator[None]:  # noqa: ANN401 - a library without types
+    """Close the streams of a workbook that could not be written, or they are closed, noisily, when nobody listens."""
+    try:
+        yield
+    except BaseException:
+        for sheet in book.worksheets:
+            with suppress(Exception):
+                sheet._writer.xf.close()
+        raise
 
 
 def _cell(sheet: object, cell_of: object, value: Value) -> object:

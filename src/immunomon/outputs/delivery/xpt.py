@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.errors import DeliveryFailed
-from immunomon.files import whole_file
+from immunomon.files import library_writing, whole_file
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
 
 __all__ = ["extra", "read_xpt", "write_xpt", "xpt_problems"]
@@ -86,15 +86,16 @@ def write_xpt(path: Path, dataset: Dataset, made: str) -> None:
         raise DeliveryFailed(f"{path.name}: {listed}; change these names or texts where they come from")
     pyreadstat = extra("pyreadstat")
     with whole_file(path) as unfinished:
-        pyreadstat.write_xport(
-            _frame(dataset),
-            str(unfinished),
-            file_label=dataset.label,
-            column_labels=[variable.label for variable in dataset.variables],
-            table_name=dataset.name,
-            file_format_version=5,
-            variable_format={variable.name: variable.display for variable in dataset.variables if variable.display},
-        )
+        with library_writing():
+            pyreadstat.write_xport(
+                _frame(dataset),
+                str(unfinished),
+                file_label=dataset.label,
+                column_labels=[variable.label for variable in dataset.variables],
+                table_name=dataset.name,
+                file_format_version=5,
+                variable_format={variable.name: variable.display for variable in dataset.variables if variable.display},
+            )
         _date(unfinished, made)
         _compare(path.name, dataset, read_xpt(unfinished, dataset.name))
 
