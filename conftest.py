@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
@@ -17,19 +18,35 @@ ROOT = Path(__file__).parent
 LONGEST = (
     "tests/assurance/validation/test_robustness.py",
     "tests/runs/",
-    "tests/outputs/database/",
+    "tests/maps/atlas/",
     "tests/notebooks/",
+    "tests/outputs/database/",
     "tests/maps/",
     "tests/cli/",
     "tests/assurance/validation/",
 )
+# One worker does all of these, as they need the same compiled code of UMAP, which every process compiles for itself.
+TOGETHER = ("tests/maps/atlas/", "tests/notebooks/")
+
+
+class ByFile(LoadFileScheduling):
+    """Files go to workers whole, and those of TOGETHER to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "together" if nodeid.startswith(TOGETHER) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile | None:
+    """Where files are handed out whole, keep together what belongs together."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; within a file nothing changes its place."""
-    gone = [begin for begin in LONGEST if not (ROOT / begin).exists()]
+    gone = [begin for begin in (*LONGEST, *TOGETHER) if not (ROOT / begin).exists()]
     if gone:
-        raise pytest.UsageError(f"conftest.py: LONGEST names what is not there: {', '.join(gone)}")
+        raise pytest.UsageError(f"conftest.py names what is not there: {', '.join(gone)}")
     items.sort(key=_place)
 
 

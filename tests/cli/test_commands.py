@@ -166,11 +166,12 @@ def test_simulate_makes_a_trial_and_will_not_write_over_other_things(tmp_path, c
 
 
 def test_simulate_does_not_replace_a_trial_unasked(trial, tmp_path, command):
-    first = command("simulate", tmp_path / "t", "--events", "500", "--jobs", "2")
-    status, _, err = command("simulate", tmp_path / "t", "--events", "500")
+    small = ("simulate", tmp_path / "t", "--events", "500", "--panel", "nk", "--jobs", "2")
+    first = command(*small)
+    status, _, err = command(*small)
     assert (first[0], status) == (0, 1)
     assert "--overwrite" in err
-    assert command("simulate", tmp_path / "t", "--events", "500", "--overwrite")[0] == 0
+    assert command(*small, "--overwrite")[0] == 0
 
 
 def test_a_run_says_what_a_check_finds(trial, tmp_path, command):

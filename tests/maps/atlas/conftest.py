@@ -16,6 +16,6 @@ def compiled() -> None:
 
 
 @pytest.fixture(scope="session")
-def run_folder(compiled, tmp_path_factory) -> Path:
+def run_folder(tmp_path_factory) -> Path:
     """A run of six samples. Not to be changed, but for its atlas."""
     return copied_run(shared_run(tmp_path_factory, events=3000), tmp_path_factory.mktemp("atlas") / "trial")

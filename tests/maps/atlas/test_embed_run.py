@@ -16,7 +16,7 @@ from immunomon.runs.single import analyse
 
 
 @pytest.fixture(scope="module")
-def atlas(run_folder):
+def atlas(run_folder, compiled):
     return embed_run(run_folder, cells=601, seed=4)
 
 

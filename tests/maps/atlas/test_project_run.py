@@ -17,7 +17,7 @@ from immunomon.runs.opened import open_run
 
 
 @pytest.fixture(scope="module")
-def run(run_folder, tmp_path_factory):
+def run(run_folder, compiled, tmp_path_factory):
     """The run in a folder of its own, with an atlas that was fitted at baseline only."""
     study = shutil.copytree(run_folder.parent, tmp_path_factory.mktemp("project") / "trial")
     embed_run(study / "run", cells=450, visits=["D-1"], seed=2, refit=True)
