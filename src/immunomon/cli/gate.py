@@ -13,10 +13,8 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import DataOffset, DataSet, Jobs, app
-from immunomon.cli.gate_workspace import gate_workspace
 from immunomon.cli.progress import stages
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
-from immunomon.cytometry.formats.workspaces import is_workspace
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.specs.dated import dated_lines
@@ -76,7 +74,9 @@ def gate(
     """Gate FCS files without a study: one row per file and population."""
     reading = Reading(data_set, data_offset)
     file = Path(strategy)
-    if file.suffix.lower() not in ("", ".yaml", ".yml") and file.is_file() and is_workspace(file):
+    if file.suffix.lower() not in ("", ".yaml", ".yml") and file.is_file() and _is_workspace(file):
+        from immunomon.cli.gate_workspace import gate_workspace
+
         if panel:
             raise typer.BadParameter("a workspace names the channels itself: no --panel")
         return gate_workspace(
@@ -106,6 +106,13 @@ def gate(
         reading=reading,
         jobs=jobs,
     )
+
+
+def _is_workspace(file: Path) -> bool:
+    # Readers of other programs' files take longer to import than one file to gate.
+    from immunomon.cytometry.formats.workspaces import is_workspace
+
+    return is_workspace(file)
 
 
 def gate_with_strategy(
