@@ -85,7 +85,7 @@ def export_run(run_folder: Path, url: str | None = None, said: Said | None = Non
             is_as_left = migrated is None or not views_changed(connection)
             outcome, changes, written = _export(connection, run, words, is_as_left=is_as_left)
         if written:
-            read_back(connection, shown(target), run.name, written)
+            read_back(connection, shown(target), run.name, written=written)
             refuse_foreign(connection, shown(target))
         rows, head = _counted(connection, run), head_of(connection)
     return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)

@@ -28,7 +28,7 @@ _VARIES = object()
 Columns = Mapping[str, pa.Array | Sequence[Any]]
 
 
-def read_back(connection: Connection, database: str, study: str, written: Mapping[str, pa.Table]) -> None:
+def read_back(connection: Connection, database: str, study: str, *, written: Mapping[str, pa.Table]) -> None:
     """Hold every row of a study in the database against the rows that were written; to be called before the commit.
 
     database: its name in messages; written: table -> rows, without the columns of ``building.OWN``. Raises ExportFailed
