@@ -16,7 +16,17 @@ from immunomon.errors import BadSpec, Problem
 from immunomon.findings import shown
 from immunomon.yamlfile import read_bytes
 
-__all__ = ["BadCell", "CsvFile", "CsvRow", "CsvTable", "date_in", "read_csv", "read_csv_table"]
+__all__ = [
+    "BadCell",
+    "CsvFile",
+    "CsvRow",
+    "CsvTable",
+    "cell_of_text",
+    "date_in",
+    "read_csv",
+    "read_csv_table",
+    "text_of_cell",
+]
 
 _SEPARATORS = (",", ";", "\t")
 _MOST_ROWS, _MOST_COLUMNS = 200_000, 5_000
@@ -27,6 +37,8 @@ _GROUPED_DECIMAL = re.compile(rf"([-+]?[1-9][0-9]{{0,2}}{_THOUSANDS})((?:[.,][0-
 _MINUS = str.maketrans("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-------")
 _COMMENT = re.compile(r"^[ \t]*#(?!N/A|NV|DIV/0!|REF!|NAME\?|VALUE!|NUM!|NULL!)[^\n]*", re.MULTILINE)
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[,; \t]*', re.IGNORECASE)
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _INVISIBLE = "\u200b\u2060\ufeff"
 _DAY_ZERO = datetime.date(1899, 12, 30)  # from which Excel counts its days
 
@@ -168,6 +180,21 @@ def read_csv_table(path: Path, max_bytes: int, *, comments: bool = False) -> Csv
     return CsvTable(source, columns, head.line, tuple(rows), tuple(problems))
 
 
+def cell_of_text(text: str) -> str:
+    """Return a text as a spreadsheet may hold it: what it would run, which is no number, begins with an apostrophe.
+
+    >>> cell_of_text("=1+1"), cell_of_text("-2.5"), cell_of_text("CD3+"), text_of_cell(cell_of_text("'=x"))
+    ("'=1+1", '-2.5', 'CD3+', "'=x")
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # csv writers do not quote "\r", which begins a row
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that ``cell_of_text`` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def date_in(text: str) -> datetime.date:
     """Return a date in ISO form; raises BadCell with the dates that another form may mean.
 
@@ -184,9 +211,9 @@ def date_in(text: str) -> datetime.date:
         except ValueError:
             pass  # such as 30 February
     readings = list(dict.fromkeys(day.isoformat() for day in _readings(text)))
-    if readings:
-        raise BadCell(f"{shown(text)} may be {' or '.join(readings)}", "write it as year-month-day")
-    raise BadCell(f"{shown(text)} is not a date", "write it as year-month-day, such as 2025-01-31")
+    what = f"may be {' or '.join(readings)}" if readings else "is not a date"
+    remedy = "write it as year-month-day" + ("" if readings else ", such as 2025-01-31")
+    raise BadCell(f"{shown(text)} {what}", remedy)
 
 
 def _readings(text: str) -> Iterator[datetime.date]:

@@ -14,6 +14,7 @@ import typer
 
 from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 from immunomon.cli.progress import stages
+from immunomon.csvfile import cell_of_text
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.placed import PlacedStrategy
@@ -207,5 +208,6 @@ def _as_csv(rows: Sequence[Row]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(COLUMNS), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    cells = ({key: cell_of_text(one) if isinstance(one, str) else one for key, one in row.items()} for row in rows)
+    writer.writerows(cells)
     return buffer.getvalue()

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.progress import stages
+from immunomon.csvfile import cell_of_text
 from immunomon.cytometry.formats.workspaces import open_workspace
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
@@ -140,5 +141,6 @@ def _as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    cells = ({key: cell_of_text(one) if isinstance(one, str) else one for key, one in row.items()} for row in rows)
+    writer.writerows(cells)
     return buffer.getvalue()

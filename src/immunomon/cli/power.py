@@ -12,6 +12,7 @@ import typer
 from immunomon.cli.app import app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.files import write_whole
+from immunomon.runs.folder import table_csv
 from immunomon.runs.opened import open_run
 from immunomon.trial.statistics.facts import facts_of
 from immunomon.trial.statistics.measured import measure
@@ -47,7 +48,7 @@ def power(
     for one in found.absent:
         typer.echo(absent_words(one, found))
     if out is not None:
-        write_whole(out, table.to_csv(index=False, lineterminator="\n"))
+        write_whole(out, table_csv(table))
         typer.echo(f"Written: {out}")
         return 0
     typer.echo(

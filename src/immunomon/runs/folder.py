@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunomon.csvfile import cell_of_text
 from immunomon.errors import ImmunomonError, NotARunFolder, RunFolderInUse
 from immunomon.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "write_json", "write_table"]
+__all__ = ["RunFolder", "table_csv", "write_json", "write_table"]
 
 RUN_FORMAT = "immunomon.run/1"
 
@@ -31,7 +32,18 @@ def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     write_whole(folder / f"{name}.parquet", buffer.getvalue())
-    write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_whole(folder / f"{name}.csv", table_csv(table))
+
+
+def table_csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV; texts that a spreadsheet would run begin with an apostrophe (``csvfile.cell_of_text``)."""
+    plain = table.copy(deep=False)
+    for place, (_, column) in enumerate(table.items()):
+        texts = {text for text in column.dropna().unique() if isinstance(text, str)} if column.dtype.kind == "O" else ()
+        odd = {text: cell for text in texts if (cell := cell_of_text(text)) != text}
+        if odd:
+            plain.isetitem(place, column.map(lambda value, odd=odd: odd.get(value, value), na_action="ignore").array)
+    return str(plain.to_csv(index=False, lineterminator="\n"))
 
 
 @dataclass(frozen=True)

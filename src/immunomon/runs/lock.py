@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from immunomon.errors import ImmunomonError, RunLocked, counted
 from immunomon.files import write_whole
 from immunomon.runs.audit import AuditTrail
-from immunomon.runs.folder import RunFolder
+from immunomon.runs.folder import RunFolder, table_csv
 from immunomon.runs.provenance import file_digest
 
 if TYPE_CHECKING:
@@ -127,9 +126,7 @@ def relock(
     moved = moved_values(before, after)
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     path = folder.root / "moved" / f"{now}.csv"
-    buffer = io.StringIO()
-    moved.to_csv(buffer, index=False, lineterminator="\n")
-    write_whole(path, buffer.getvalue())
+    write_whole(path, table_csv(moved))
     _write(folder, digest, why, (folder.read_json(folder.manifest) or {}).get("scales", {}))
     # The entry in the trail seals both files.
     listed = {"list": path.relative_to(folder.root).as_posix(), "list_sha256": file_digest(path)}

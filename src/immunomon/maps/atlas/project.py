@@ -28,7 +28,7 @@ from immunomon.maps.clusters.cells import Job
 from immunomon.maps.clusters.found import metaclusters_of
 from immunomon.maps.clusters.samples import Source, source_of
 from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
-from immunomon.runs.folder import write_json
+from immunomon.runs.folder import table_csv, write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run
 
@@ -183,6 +183,6 @@ def _write(run: Run, placer: Placer, folder: Path, table: pd.DataFrame, contents
 
     csv, text, png = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".csv", ".json", ".png"))
     write_whole(png, projection_picture(folder, placer.reference.positions, table, record=contents, study=run.study))
-    write_whole(csv, table.to_csv(index=False, lineterminator="\n"))
+    write_whole(csv, table_csv(table))
     write_json(text, contents)
     return Projection(folder, csv, text, png, table, contents)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.formats.xmltree import has_doctype
 from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.outputs.conformance.cells import Cell, number_text
@@ -101,7 +102,7 @@ def csv_table(lines: Iterable[Sequence[str]], name: str) -> Table:
     uneven = next((line for line, row in enumerate(rows, start=2) if len(row) != len(header)), None)
     if uneven is not None:
         raise ValueError(f"line {uneven} has {len(rows[uneven - 2])} fields, the header {len(header)}")
-    values = [_typed([row[index] for row in rows]) for index in range(len(header))]
+    values = [_typed([text_of_cell(row[index]) for row in rows]) for index in range(len(header))]
     columns = tuple(Column(word, "", is_number) for word, (is_number, _) in zip(header, values, strict=True))
     stem = name.rpartition("/")[2].rpartition(".")[0]
     return Table(stem, name, "csv", columns, tuple(zip(*(column for _, column in values), strict=True)))

@@ -23,7 +23,7 @@ from immunomon.outputs.delivery.differences import (
     differences_table,
     differences_text,
 )
-from immunomon.outputs.delivery.files import write_csv, write_text, write_workbook
+from immunomon.outputs.delivery.files import neutralised, write_csv, write_text, write_workbook
 from immunomon.outputs.delivery.headers import Headers, read_headers_of
 from immunomon.outputs.delivery.immport import immport_table
 from immunomon.outputs.delivery.manifest import manifest_of
@@ -67,6 +67,9 @@ class Delivered:
     unchanged: bool = False
 
 
+_NEUTRALISED = "Texts that a spreadsheet would run as formulas begin with an apostrophe that is not part of them."
+
+
 @dataclass(eq=False)
 class _Writing:
     """A delivery while it is written: the content, the folder, and the datasets with their files."""
@@ -77,6 +80,7 @@ class _Writing:
     made: str
     datasets: list[tuple[Dataset, str]] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
+    neutralised: dict[str, int] = field(default_factory=dict)
 
     def scrub(self, dataset: Dataset) -> Dataset:
         """Return a dataset without what names persons."""
@@ -94,6 +98,8 @@ class _Writing:
         """Write datasets as CSV."""
         for dataset in map(self.scrub, datasets):
             write_csv(self.folder / f"{dataset.name}.csv", dataset)
+            if cells := neutralised(dataset):
+                self.neutralised[f"{dataset.name}.csv"] = cells
             self.datasets.append((dataset, f"{dataset.name}.csv"))
 
     def cdisc(self, part: str, datasets: Sequence[Dataset], suffix: str) -> None:
@@ -214,6 +220,8 @@ def _deliver(
     work = _Writing(content, read_headers_of(content.source), unfinished, made)
     FORMATS[kind](work)
     manifest = manifest_of(content, work.headers, (kind, work.datasets, work.absent))
+    if work.neutralised:
+        manifest["neutralised"] = {"note": _NEUTRALISED, "cells": work.neutralised}
     changes = None
     if before is not None:
         # Both are read from their files: what is compared is what was and will be received.

@@ -12,23 +12,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from immunomon.csvfile import cell_of_text
 from immunomon.errors import DeliveryFailed
 from immunomon.files import library_writing, whole_file, write_whole
 from immunomon.outputs.delivery.dataset import Dataset, Value
 from immunomon.outputs.delivery.xpt import extra
 
-__all__ = ["csv_text", "write_csv", "write_text", "write_workbook"]
+__all__ = ["csv_text", "neutralised", "write_csv", "write_text", "write_workbook"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
 _MOST_ROWS = 1_048_575
 
 
 def csv_text(dataset: Dataset, separator: str = ",") -> str:
-    """Return a dataset as CSV with a header: numbers as short as they can be told apart, missing values blank."""
+    """Return a dataset as CSV with a header: numbers as short as they can be told apart, missing values blank.
+
+    Texts that a spreadsheet would run begin with an apostrophe (``csvfile.cell_of_text``).
+    """
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
-    writer.writerow(dataset.names)
+    writer.writerow(map(cell_of_text, dataset.names))
     writer.writerows([_field(value) for value in row] for row in dataset.rows)
     return text.getvalue()
 
@@ -36,7 +38,12 @@ def csv_text(dataset: Dataset, separator: str = ",") -> str:
 def _field(value: Value) -> str:
     if value is None:
         return ""
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else cell_of_text(value) if isinstance(value, str) else str(value)
+
+
+def neutralised(dataset: Dataset) -> int:
+    """Return how many texts of a dataset a spreadsheet would run as they stand."""
+    return sum(isinstance(value, str) and cell_of_text(value) != value for row in dataset.rows for value in row)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -94,7 +101,7 @@ def _closed(book: Any) -> Iterator[None]:  # noqa: ANN401 - a library without ty
 
 
 def _cell(sheet: object, cell_of: object, value: Value) -> object:
-    if not isinstance(value, str) or not value.startswith(_FORMULA) or _NUMBER.fullmatch(value):
+    if not isinstance(value, str) or cell_of_text(value) == value:
         return value
     cell = cell_of(sheet, value=value)  # type: ignore[operator]
     cell.data_type = "s"

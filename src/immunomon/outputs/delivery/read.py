@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.formats.xmltree import XmlElement, read_xml
 from immunomon.errors import DeliveryFailed
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType
@@ -107,7 +108,7 @@ def _read_csv(path: Path) -> Dataset:
     uneven = next((number for number, line in enumerate(lines, start=2) if len(line) != len(header)), None)
     if uneven is not None:
         raise DeliveryFailed(f"{path} line {uneven}: has not {len(header)} fields, as the header has; deliver it again")
-    columns = [[line[index] or None for line in lines] for index in range(len(header))]
+    columns = [[text_of_cell(line[index]) or None for line in lines] for index in range(len(header))]
     typed = [_typed(name, column) for name, column in zip(header, columns, strict=True)]
     variables = tuple(variable for variable, _ in typed)
     rows = tuple(zip(*(values for _, values in typed), strict=True)) if typed else ()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
 from immunomon.errors import BadSpec, Problem
 
@@ -55,6 +56,7 @@ def _read_table(folder: Path, table: Table) -> pd.DataFrame:
         frame = pd.read_parquet(packed)
     elif plain.exists():
         frame = pd.read_csv(plain, dtype="string", keep_default_na=False, na_values=[""])
+        frame = frame.apply(lambda column: column.map(text_of_cell, na_action="ignore"))
     else:
         frame = pd.DataFrame(columns=list(table.names))
     missing = [name for name in table.key if name not in frame.columns]

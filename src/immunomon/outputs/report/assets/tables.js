@@ -123,13 +123,16 @@ function tableBody(state, data, rows) {
   return el("div", { class: "scroll tall" }, el("table", { class: "plain data" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
 }
 
+const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/;
+
 // A figure that may not be reported is left empty in the file too; its reason stands in the reason column. A text that
 // a spreadsheet would take for a formula is quoted by an apostrophe.
 function csvField(row, { name, kind }) {
   const value = FIGURES.has(name) && withheld(row) ? null : row[name];
   if (value === null || value === undefined) return "";
   if (kind !== "string") return String(value);
-  const safe = /^[=+@\t\r]|^-(?![\d.])/.test(value) ? `'${value}` : value;
+  const safe = FORMULA.test(value) && !NUMBER.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
