@@ -21,10 +21,10 @@ SCALES = st.one_of(
 @given(SCALES, st.floats(-0.2, 0.2), st.floats(0.5, 1.1))
 def test_ticks_ascend_inside_the_axis_and_their_labels_never_touch(scale, low, high):
     ticks = axis_ticks(scale, low, high)
-    places = [tick.at for tick in ticks]
+    places = [tick.coordinate for tick in ticks]
     assert places == sorted(places)
     assert all(low - 1e-6 <= place <= high + 1e-6 for place in places)
-    labelled = [tick.at for tick in ticks if tick.label]
+    labelled = [tick.coordinate for tick in ticks if tick.label]
     assert len(labelled) >= 2
     assert all(gap >= 0.08 * (high - low) for gap in np.diff(labelled))
 
@@ -32,7 +32,7 @@ def test_ticks_ascend_inside_the_axis_and_their_labels_never_touch(scale, low, h
 @pytest.mark.parametrize("exponent", [3, 4, 5])
 def test_a_decade_is_marked_where_its_intensity_lies(exponent):
     scale = Logicle(w=0.5)
-    marked = {tick.label: tick.at for tick in axis_ticks(scale, -0.05, 1.05)}
+    marked = {tick.label: tick.coordinate for tick in axis_ticks(scale, -0.05, 1.05)}
     expected = float(scale.apply(np.array([10.0**exponent]))[0])
     assert marked["10" + "³⁴⁵"[exponent - 3]] == pytest.approx(expected)
     assert marked["0"] == pytest.approx(float(scale.apply(np.zeros(1))[0]))

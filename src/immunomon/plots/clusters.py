@@ -72,8 +72,8 @@ def spanning_tree(values: Floats) -> list[tuple[int, int]]:
     from scipy.spatial.distance import pdist, squareform
 
     # Points in one place would be no tie at all: an edge of length 0 is none to scipy.
-    found = minimum_spanning_tree(squareform(pdist(values) + 1e-9)).tocoo()
-    edges = [(int(min(a, b)), int(max(a, b))) for a, b in zip(found.row, found.col, strict=True)]
+    tree = minimum_spanning_tree(squareform(pdist(values) + 1e-9)).tocoo()
+    edges = [(int(min(a, b)), int(max(a, b))) for a, b in zip(tree.row, tree.col, strict=True)]
     return sorted(edges)
 
 
@@ -106,9 +106,9 @@ def cluster_tree(
     area = 30 + 420 * np.asarray(sizes, dtype=float) / max(float(np.max(sizes)), 1.0)
     style = {"c": "#9cc3e0"} if colour is None else {"c": np.asarray(colour, dtype=float), "cmap": "viridis"}
     drawn = ax.scatter(places[:, 0], places[:, 1], s=area, edgecolors="0.25", linewidths=0.7, zorder=2, **style)
-    for place, name, dot in zip(places, centres.index, area, strict=True):
+    for position, name, dot in zip(places, centres.index, area, strict=True):
         ax.annotate(
-            str(name), tuple(place), xytext=(0, np.sqrt(dot) / 2 + 2), textcoords="offset points", ha="center",
+            str(name), tuple(position), xytext=(0, np.sqrt(dot) / 2 + 2), textcoords="offset points", ha="center",
             va="bottom", fontsize=7, zorder=3, path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip
     if colour is not None:

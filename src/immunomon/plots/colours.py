@@ -47,7 +47,7 @@ def dose_group_colours(names: Iterable[str]) -> dict[str, Colour]:
     >>> dose_group_colours(["A", "B"])["A"].light
     '#0072b2'
     """
-    colours = {name: _CYCLE[place % len(_CYCLE)] for place, name in enumerate(names)}
+    colours = {name: _CYCLE[number % len(_CYCLE)] for number, name in enumerate(names)}
     return {**colours, "all": ALL_TOGETHER}
 
 
@@ -75,4 +75,6 @@ def word_colours(column: str, words: Sequence[str], *, grey: str | None = None) 
 def _many(count: int) -> list[str]:
     import seaborn as sns
 
-    return [sns.husl_palette(count, l=(0.38, 0.58, 0.76)[place % 3], s=0.85).as_hex()[place] for place in range(count)]
+    return [
+        sns.husl_palette(count, l=(0.38, 0.58, 0.76)[number % 3], s=0.85).as_hex()[number] for number in range(count)
+    ]

@@ -36,25 +36,25 @@ def forest(ax: Axes, estimates: pd.DataFrame) -> Axes:
     if len(scales) != 1:
         raise ValueError(f"a forest plot has one scale, got {', '.join(map(str, scales)) or 'no rows'}")
     palette = dose_group_colours(dict.fromkeys(str(g) for g in estimates["dose_group"] if g != "all"))
-    for place, (_, row) in enumerate(estimates.iterrows()):
+    for height, (_, row) in enumerate(estimates.iterrows()):
         colour = palette[str(row["dose_group"])].light
         values = list(json.loads(str(row["subjects"])).values())
-        ax.plot(values, [place + 0.22] * len(values), "o", ms=3.2, mec="none", mfc=colour, alpha=0.55, zorder=2)
+        ax.plot(values, [height + 0.22] * len(values), "o", ms=3.2, mec="none", mfc=colour, alpha=0.55, zorder=2)
         if not int(row["n"]):
             where: Any = ("axes fraction", "data")
             ax.annotate(
-                "nobody has a change", (0.5, place), xycoords=where, ha="center", va="center", size=7, color="0.5"
+                "nobody has a change", (0.5, height), xycoords=where, ha="center", va="center", size=7, color="0.5"
             )
             continue
         if not _missing(row["t_low"]):
-            ax.plot([float(row["t_low"]), float(row["t_high"])], [place, place], "-", lw=1.6, color=colour, zorder=3)
-        ax.plot([float(row["mean"])], [place], "s", ms=6, color=colour, zorder=4)
+            ax.plot([float(row["t_low"]), float(row["t_high"])], [height, height], "-", lw=1.6, color=colour, zorder=3)
+        ax.plot([float(row["mean"])], [height], "s", ms=6, color=colour, zorder=4)
         if not _missing(row["hl_estimate"]) and int(row["n"]) > 1:  # of one patient all estimates are its value
-            ax.plot([float(row["hl_estimate"])], [place], "|", ms=11, mew=1.4, color="black", zorder=5)
+            ax.plot([float(row["hl_estimate"])], [height], "|", ms=11, mew=1.4, color="black", zorder=5)
     ax.axvline(0.0, color="0.5", lw=0.8, zorder=1)
     ax.set_yticks(range(len(estimates)))
     names = zip(estimates["label"], estimates["dose_group"], estimates["at"], estimates["n"], strict=True)
-    ax.set_yticklabels([f"{label}, {group}, {at} (n = {n})" for label, group, at, n in names])
+    ax.set_yticklabels([f"{label}, {group}, {visit_or_window} (n = {n})" for label, group, visit_or_window, n in names])
     ax.set_ylim(len(estimates) - 0.4, -0.6)
     ax.set_xlabel(_AXIS.get(str(scales[0]), str(scales[0])))
     return ax

@@ -82,19 +82,19 @@ def _draw_density(ax: Axes, levels: np.typing.NDArray[np.uint8], frame: Frame) -
 
 def _draw_axis(axis: Axis, declared: Mapping[str, Any]) -> None:
     ticks = axis_ticks(scale_from_dict(declared["scale"]), *declared["range"])
-    axis.set_ticks([tick.at for tick in ticks if tick.label], [tick.label for tick in ticks if tick.label])
-    axis.set_ticks([tick.at for tick in ticks if not tick.label], minor=True)
+    axis.set_ticks([tick.coordinate for tick in ticks if tick.label], [tick.label for tick in ticks if tick.label])
+    axis.set_ticks([tick.coordinate for tick in ticks if not tick.label], minor=True)
     axis.set_label_text(str(declared["label"]))
 
 
 def _draw_gates(
     ax: Axes, gates: Sequence[Mapping[str, Any]], frame: Frame, crowd: np.typing.NDArray[np.float64]
 ) -> None:
-    drawn = [(gate, found) for gate in gates if (found := outline(gate["gate"], frame)) is not None]
-    for line in (line for _, found in drawn for line in found.lines):
+    drawn = [(gate, line_of_gate) for gate in gates if (line_of_gate := outline(gate["gate"], frame)) is not None]
+    for line in (line for _, line_of_gate in drawn for line in line_of_gate.lines):
         ax.plot([x for x, _ in line], [y for _, y in line], color="black", linewidth=1.1)
     texts = [_text_of(gate) for gate, _ in drawn]
-    rings = [[_fraction(point, frame) for point in found.ring] for _, found in drawn]
+    rings = [[_fraction(point, frame) for point in line_of_gate.ring] for _, line_of_gate in drawn]
     for text, (x, y) in zip(texts, label_places(rings, [_size(ax, text) for text in texts], crowd), strict=True):
         box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.0}
         ax.text(x, y, text, transform=ax.transAxes, ha="center", va="center", fontsize=_FONT_POINTS, bbox=box)
@@ -107,9 +107,9 @@ def _text_of(gate: Mapping[str, Any]) -> str:
 
 def _size(ax: Axes, text: str) -> tuple[float, float]:
     """Return a text's width and height in fractions of the plot, by its letters: nothing has been drawn yet."""
-    figure, place = ax.get_figure(root=True), ax.get_position()
+    figure, frame = ax.get_figure(root=True), ax.get_position()
     assert figure is not None
-    width, height = (max(side, 0.1) * 72 for side in figure.get_size_inches() * (place.width, place.height))
+    width, height = (max(side, 0.1) * 72 for side in figure.get_size_inches() * (frame.width, frame.height))
     lines = text.split("\n")
     return 0.6 * _FONT_POINTS * max(map(len, lines)) / width, 1.25 * _FONT_POINTS * len(lines) / height
 

@@ -42,13 +42,13 @@ def label_places(
     """
     grid = (np.arange(_TRIED) + 0.5) / _TRIED
     tried = np.array([(x, y) for y in grid[::-1] for x in grid])
-    order = sorted(range(len(rings)), key=lambda one: _area(rings[one]))
-    found: dict[int, Point] = {}
-    for one in order:
-        taken = [(found[other], sizes[other]) for other in found]
-        costs = [_cost((float(x), float(y)), sizes[one], rings[one], taken, crowd) for x, y in tried]
-        found[one] = (float(tried[int(np.argmin(costs))][0]), float(tried[int(np.argmin(costs))][1]))
-    return tuple(found[one] for one in range(len(rings)))
+    order = sorted(range(len(rings)), key=lambda label: _area(rings[label]))
+    middles: dict[int, Point] = {}
+    for label in order:
+        taken = [(middles[labelled], sizes[labelled]) for labelled in middles]
+        costs = [_cost((float(x), float(y)), sizes[label], rings[label], taken, crowd) for x, y in tried]
+        middles[label] = (float(tried[int(np.argmin(costs))][0]), float(tried[int(np.argmin(costs))][1]))
+    return tuple(middles[label] for label in range(len(rings)))
 
 
 def _area(ring: Sequence[Point]) -> float:
@@ -58,9 +58,9 @@ def _area(ring: Sequence[Point]) -> float:
 
 
 def _cost(
-    place: Point, size: Point, ring: Sequence[Point], taken: Sequence[tuple[Point, Point]], crowd: NDArray[np.floating]
+    middle: Point, size: Point, ring: Sequence[Point], taken: Sequence[tuple[Point, Point]], crowd: NDArray[np.floating]
 ) -> float:
-    (x, y), (width, height) = place, size
+    (x, y), (width, height) = middle, size
     low_x, high_x, low_y, high_y = x - width / 2, x + width / 2, y - height / 2, y + height / 2
     outside = max(0.0, -low_x, high_x - 1, -low_y, high_y - 1)
     overlap = sum(

@@ -97,5 +97,5 @@ def _chosen(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _title(series: pd.DataFrame) -> str:
     first = series.iloc[0]
-    what = "% of parent" if first["quantity"] == "percent_of_parent" else f"median {first['marker']}"
-    return f"{first['label']}: {what}"
+    quantity = "% of parent" if first["quantity"] == "percent_of_parent" else f"median {first['marker']}"
+    return f"{first['label']}: {quantity}"

@@ -29,17 +29,17 @@ def apart(ax: Axes, table: pd.DataFrame) -> Axes:
     >>> apart(matplotlib.figure.Figure().subplots(), pd.DataFrame([row])).get_yticklabels()[0].get_text()
     'Treg, W4'
     """
-    for place, (_, row) in enumerate(table.iterrows()):
+    for height, (_, row) in enumerate(table.iterrows()):
         changes = json.loads(str(row["subjects"]))
         responded = set() if _missing(row["who_responded"]) else set(str(row["who_responded"]).split())
-        for who, shift, colour, filled in (
+        for subjects, shift, colour, filled in (
             (responded, -0.17, _RESPONDED, True),
             (set(changes) - responded, 0.17, _OTHERS, False),
         ):
-            x = [value for subject, value in changes.items() if subject in who]
-            ax.plot(x, [place + shift] * len(x), "o", ms=5, mec=colour, mfc=colour if filled else "none", alpha=0.8)
+            x = [value for subject, value in changes.items() if subject in subjects]
+            ax.plot(x, [height + shift] * len(x), "o", ms=5, mec=colour, mfc=colour if filled else "none", alpha=0.8)
             if x:
-                ax.plot([float(np.mean(x))], [place + shift], "|", ms=15, mew=2, color=colour)
+                ax.plot([float(np.mean(x))], [height + shift], "|", ms=15, mew=2, color=colour)
     ax.plot([], [], "o", color=_RESPONDED, label="platelets responded")
     ax.plot([], [], "o", mec=_OTHERS, mfc="none", label="did not")
     ax.axvline(0.0, color="0.5", lw=0.8, zorder=0)
@@ -86,16 +86,16 @@ def intervals(ax: Axes, rows: Mapping[str, Sequence[tuple[str, float, float, flo
     >>> [text.get_text() for text in intervals(matplotlib.figure.Figure().subplots(), rows).get_yticklabels()]
     ['Treg']
     """
-    names = list(dict.fromkeys(name for found in rows.values() for name, *_ in found))
+    names = list(dict.fromkeys(name for estimates in rows.values() for name, *_ in estimates))
     cycle = ("#0072b2", "#d98200", "#4a4a4a", "#b8568c")
-    for number, (kind, found) in enumerate(rows.items()):
+    for number, (kind, estimates) in enumerate(rows.items()):
         colour, shift = cycle[number % len(cycle)], 0.6 * ((number + 0.5) / len(rows) - 0.5)
         ax.plot([], [], "-s", color=colour, ms=5, label=kind)
-        for name, estimate, low, high in found:
-            place = names.index(name) + shift
+        for name, estimate, low, high in estimates:
+            height = names.index(name) + shift
             if np.isfinite([low, high]).all():
-                ax.plot([low, high], [place, place], "-", color=colour, lw=1.6)
-            ax.plot([estimate], [place], "s", color=colour, ms=5)
+                ax.plot([low, high], [height, height], "-", color=colour, lw=1.6)
+            ax.plot([estimate], [height], "s", color=colour, ms=5)
     ax.axvline(0.0, color="0.5", lw=0.8, zorder=0)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)

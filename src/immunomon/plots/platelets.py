@@ -36,7 +36,12 @@ def platelet_course(ax: Axes, visits: pd.DataFrame, *, limits: tuple[float, ...]
     rescued = rows["rescue_therapy"].fillna(False).to_numpy(dtype=bool)
     ax.plot(day, count, color="0.7", linewidth=1)
     ax.scatter(
-        day, count, s=16, facecolors=[colour if one else "white" for one in responds], edgecolors=colour, zorder=2
+        day,
+        count,
+        s=16,
+        facecolors=[colour if is_response else "white" for is_response in responds],
+        edgecolors=colour,
+        zorder=2,
     )
     ax.scatter(day[rescued], count[rescued], marker="x", s=42, color=_RESCUE, zorder=3)
     for limit in limits:

@@ -64,10 +64,10 @@ def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     ax.set_xlim(right=right + 0.13 * reach)
     gap, last = _APART * (high - low), -float("inf")
     for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
-        at = max(y, last + gap)
-        last = at
+        height = max(y, last + gap)
+        last = height
         ax.annotate(
-            name, (x, y), xytext=(right + 0.03 * reach, at), fontsize=8, color=colour, va="center",
+            name, (x, y), xytext=(right + 0.03 * reach, height), fontsize=8, color=colour, va="center",
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2},
         )  # fmt: skip
     ax.set_ylim(low, max(high, last + gap))

@@ -59,12 +59,12 @@ def _range(values: NDArray[np.floating], kind: str) -> tuple[str, float, float]:
     }[kind]
 
 
-def _number(ax: Axes, value: float, place: tuple[int, int], colour: Any) -> None:  # noqa: ANN401
+def _number(ax: Axes, value: float, cell: tuple[int, int], colour: Any) -> None:  # noqa: ANN401
     if not np.isfinite(value) or value == 0.0:
         return
     dark = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] < 0.5
     text = f"{value:.1e}" if abs(value) < 5e-4 else f"{value:.3f}" if abs(value) < 10 else f"{value:.0f}"
-    ax.text(place[1], place[0], text, ha="center", va="center", fontsize=5.5, color="white" if dark else "black")
+    ax.text(cell[1], cell[0], text, ha="center", va="center", fontsize=5.5, color="white" if dark else "black")
 
 
 def pair_plot(ax: Axes, before: NDArray[np.floating], after: NDArray[np.floating], *, names: tuple[str, str]) -> Axes:
@@ -80,8 +80,8 @@ def pair_plot(ax: Axes, before: NDArray[np.floating], after: NDArray[np.floating
     every = max(1, before.shape[0] // 2000)
     for values, colour, word in ((before, "#d98200", "before"), (after, "#0072b2", "after")):
         ax.plot(values[::every, 0], values[::every, 1], ".", ms=2, color=colour, alpha=0.5, label=word, rasterized=True)
-    for place, rescale in enumerate((ax.set_xscale, ax.set_yscale)):
-        rescale("symlog", linthresh=_linear_range(after[:, place]))
+    for axis, rescale in enumerate((ax.set_xscale, ax.set_yscale)):
+        rescale("symlog", linthresh=_linear_range(after[:, axis]))
     ax.axhline(0.0, color="#666666", lw=0.6)
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])

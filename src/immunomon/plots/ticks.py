@@ -20,7 +20,7 @@ _TICK_APART = 0.006
 class Tick:
     """One mark: its display coordinate, and its label; a minor tick has none."""
 
-    at: float
+    coordinate: float
     label: str = ""
 
 
@@ -38,9 +38,11 @@ def axis_ticks(scale: DisplayScale, low: float, high: float) -> tuple[Tick, ...]
     bottom, top = (float(value) for value in scale.inverse(np.array([low, high])))
     if not (math.isfinite(bottom) and math.isfinite(top) and bottom < top and low < high):
         return ()
-    wanted = _decades(bottom, top) if scale.kind in {"logicle", "asinh"} else _round_numbers(bottom, top)
-    places = scale.apply(np.array([value for value, _ in wanted], dtype=np.float64))
-    return _thinned([(float(place), label) for place, (_, label) in zip(places, wanted, strict=True)], low, high)
+    candidates = _decades(bottom, top) if scale.kind in {"logicle", "asinh"} else _round_numbers(bottom, top)
+    places = scale.apply(np.array([value for value, _ in candidates], dtype=np.float64))
+    return _thinned(
+        [(float(coordinate), label) for coordinate, (_, label) in zip(places, candidates, strict=True)], low, high
+    )
 
 
 def _decades(bottom: float, top: float) -> list[tuple[float, str]]:
@@ -57,7 +59,7 @@ def _round_numbers(bottom: float, top: float) -> list[tuple[float, str]]:
     unit = 10.0 ** math.floor(math.log10(rough))
     step = unit * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda factor: abs(math.log(factor * unit / rough)))
     first, last = math.ceil(bottom / step), math.floor(top / step + 1e-9)
-    return [(place * step, _short(place * step)) for place in range(first, last + 1)]
+    return [(step_number * step, _short(step_number * step)) for step_number in range(first, last + 1)]
 
 
 def _short(value: float) -> str:
@@ -67,14 +69,14 @@ def _short(value: float) -> str:
     return f"{value:g}"
 
 
-def _thinned(wanted: list[tuple[float, str]], low: float, high: float) -> tuple[Tick, ...]:
+def _thinned(candidates: list[tuple[float, str]], low: float, high: float) -> tuple[Tick, ...]:
     extent = high - low
     kept: list[Tick] = []
-    for place, label in wanted:
-        if not low - 1e-9 * extent <= place <= high + 1e-9 * extent:
+    for coordinate, label in candidates:
+        if not low - 1e-9 * extent <= coordinate <= high + 1e-9 * extent:
             continue
-        gaps = [(abs(place - tick.at) / extent, tick.label) for tick in kept]
-        shown = label if all(gap >= _LABEL_APART for gap, other in gaps if other) else ""
+        gaps = [(abs(coordinate - tick.coordinate) / extent, tick.label) for tick in kept]
+        shown = label if all(gap >= _LABEL_APART for gap, neighbour in gaps if neighbour) else ""
         if all(gap >= _TICK_APART for gap, _ in gaps):
-            kept.append(Tick(place, shown))
-    return tuple(sorted(kept, key=lambda tick: tick.at))
+            kept.append(Tick(coordinate, shown))
+    return tuple(sorted(kept, key=lambda tick: tick.coordinate))

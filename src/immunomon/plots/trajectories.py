@@ -84,11 +84,11 @@ def chosen_rows(
         (changes["population"] == population) & (changes["quantity"] == quantity) & (changes["status"] == "ok")
     ]
     known = list(dict.fromkeys(rows["denominator"].dropna()))
-    wanted = denominator or (known[0] if known else None)
-    found = (rows if wanted is None else rows[rows["denominator"] == wanted]).dropna(subset=[measure])
-    if found.empty:
+    used = denominator or (known[0] if known else None)
+    chosen = (rows if used is None else rows[rows["denominator"] == used]).dropna(subset=[measure])
+    if chosen.empty:
         raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
-    return found
+    return chosen
 
 
 def _keep_to_patients(ax: Axes, values: pd.Series[float]) -> None:

@@ -40,7 +40,7 @@ def gating_tree(ax: Axes, populations: pd.DataFrame) -> Axes:
             x, y, f"{row['label']}\n{_said(row) if known else 'not gated'}",
             ha="center", va="center", fontsize=8, zorder=2, bbox=box, color="black" if known else "0.45",
         )  # fmt: skip
-    across, down = (max(place[axis] for place in places.values()) for axis in (0, 1))
+    across, down = (max(position[axis] for position in places.values()) for axis in (0, 1))
     ax.set_xlim(-0.5, across + 0.5)
     ax.set_ylim(down + 0.6, -0.6)
     ax.set_axis_off()

@@ -98,11 +98,11 @@ def umap_panels(
     >>> [ax.get_title() for ax in umap_panels(grid.flat, cells, ["visit", "CD25"])]
     ['visit', 'CD25']
     """
-    given = list(axes)
-    if len(colours) > len(given):
-        raise ValueError(f"{len(colours)} panels do not fit on {len(given)} axes")
-    for ax, colour in zip(given, colours, strict=False):
+    panels = list(axes)
+    if len(colours) > len(panels):
+        raise ValueError(f"{len(colours)} panels do not fit on {len(panels)} axes")
+    for ax, colour in zip(panels, colours, strict=False):
         atlas_plot(ax, atlas, colour, order=(orders or {}).get(colour), size=size)
-    for ax in given[len(colours) :]:
+    for ax in panels[len(colours) :]:
         ax.remove()
-    return given[: len(colours)]
+    return panels[: len(colours)]

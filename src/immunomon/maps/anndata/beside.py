@@ -39,22 +39,22 @@ class AtlasCells:
 
     def of(self, sample_id: str, rows: Rows) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
         """Return positions, (events, 2), not-a-number for events that are not in the atlas, and the other columns."""
-        place = np.full((rows.size, 2), np.nan, dtype=np.float32)
-        missing = {one.name: -1 if one.words is not None else np.nan for one in self.columns}
-        more = {one.name: np.full(rows.size, missing[one.name], dtype=one.stored) for one in self.columns}
+        positions = np.full((rows.size, 2), np.nan, dtype=np.float32)
+        missing = {column.name: -1 if column.words is not None else np.nan for column in self.columns}
+        more = {column.name: np.full(rows.size, missing[column.name], dtype=column.stored) for column in self.columns}
         own = self.cells.get(sample_id)
         if own is None:
-            return place, more
-        _, here, there = np.intersect1d(rows, self.rows(sample_id), assume_unique=True, return_indices=True)
-        place[here] = own[["umap1", "umap2"]].to_numpy(dtype=np.float32)[there]
-        for one in self.columns:
-            values = own[one.name].iloc[there]
-            if one.words is None:
-                more[one.name][here] = values.to_numpy(dtype=one.stored, na_value=np.nan)
+            return positions, more
+        _, in_rows, there = np.intersect1d(rows, self.rows(sample_id), assume_unique=True, return_indices=True)
+        positions[in_rows] = own[["umap1", "umap2"]].to_numpy(dtype=np.float32)[there]
+        for column in self.columns:
+            values = own[column.name].iloc[there]
+            if column.words is None:
+                more[column.name][in_rows] = values.to_numpy(dtype=column.stored, na_value=np.nan)
             else:
-                codes = {word: number for number, word in enumerate(one.words)}
-                more[one.name][here] = [codes.get(str(value), -1) for value in values]
-        return place, more
+                codes = {word: number for number, word in enumerate(column.words)}
+                more[column.name][in_rows] = [codes.get(str(value), -1) for value in values]
+        return positions, more
 
 
 def atlas_of(run: Run, panel: str, markers: tuple[str, ...]) -> tuple[AtlasCells | None, str]:

@@ -49,9 +49,9 @@ class OpenSample:
         for begin in range(0, self.rows.size, BLOCK):
             rows = self.rows[begin : begin + BLOCK]
             matrices = {
-                "X": _stacked([self.display.cells(place, rows) for place in range(len(places))]),
-                "raw": _stacked([self.raw.values[rows, place] for place in places]),
-                "compensated": _stacked([self.compensated.cells(place, rows) for place in range(len(places))]),
+                "X": _stacked([self.display.cells(index, rows) for index in range(len(places))]),
+                "raw": _stacked([self.raw.values[rows, index] for index in places]),
+                "compensated": _stacked([self.compensated.cells(index, rows) for index in range(len(places))]),
             }
             obs: dict[str, NDArray[Any]] = {
                 "event": rows,
@@ -68,8 +68,8 @@ class OpenSample:
 
 def _stacked(columns: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
     block = np.empty((len(columns[0]), len(columns)), dtype=np.float32)
-    for place, values in enumerate(columns):
-        block[:, place] = values
+    for index, values in enumerate(columns):
+        block[:, index] = values
     return block
 
 

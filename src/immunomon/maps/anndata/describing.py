@@ -142,7 +142,10 @@ def _matrix(matrix: SpilloverMatrix) -> pd.DataFrame:
 def _populations(source: Source) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [(one.id, one.label, one.parent, source.strategy.path(one.id)) for one in source.strategy]
+    rows = [
+        (population.id, population.label, population.parent, source.strategy.path(population.id))
+        for population in source.strategy
+    ]
     return pd.DataFrame(rows, columns=["population", "label", "parent", "path"]).set_index("population")
 
 

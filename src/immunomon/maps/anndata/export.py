@@ -71,7 +71,7 @@ def export_cells(
     ImmunomonError if anndata is missing, the file is there already, there is no run, its files have changed since, or
     there is no such cell; UnknownName for a panel or population that is not there.
     """
-    opened, say = open_run(run, study), progress or (lambda *_: None)
+    opened, report = open_run(run, study), progress or (lambda *_: None)
     job, notes = _prepared(opened, panel, within, atlas_only=atlas_only)
     path = out or opened.folder / "anndata" / f"{job.source.panel.name}.h5ad"
     if path.exists() and not overwrite:
@@ -81,10 +81,10 @@ def export_cells(
     placed, rows = 0, []
     with new_cells_file(path, layout) as file:
         for number, sample in enumerate(job.samples, start=1):
-            row, found = _append(file, job, sample)
+            row, events = _append(file, job, sample)
             rows.append(row)
-            placed += found
-            say("cells", number, len(job.samples), 0)
+            placed += events
+            report("cells", number, len(job.samples), 0)
         if not file.cells:
             raise ImmunomonError(f"{run}: there is no cell of '{job.within}' to export; see the populations table")
         file.describe(_uns(job, rows))
@@ -100,11 +100,16 @@ def _prepared(opened: Run, panel: str | None, within: str | None, *, atlas_only:
     if atlas_only and atlas is None:
         why = f"without {no_atlas}, there" if no_atlas else "there"
         raise ImmunomonError(f"{opened.folder}: {why} is no atlas of '{name}'; make one with: immunomon embed")
-    place = {label: number for number, label in enumerate(opened.visits)}
-    patients = [one for one in source.jobs if one.sample.role.kind is RoleKind.SAMPLE]
+    visit_order = {label: number for number, label in enumerate(opened.visits)}
+    patients = [job for job in source.jobs if job.sample.role.kind is RoleKind.SAMPLE]
     samples = tuple(
         sorted(
-            patients, key=lambda one: (one.sample.subject or "", place.get(one.sample.visit or "", -1), one.sample.id)
+            patients,
+            key=lambda patient: (
+                patient.sample.subject or "",
+                visit_order.get(patient.sample.visit or "", -1),
+                patient.sample.id,
+            ),
         )
     )
     columns = _columns(opened, source, samples, clusters, atlas)
@@ -117,10 +122,10 @@ def _columns(
 ) -> dict[str, Column]:
     labels = population_labels(source.strategy)
     words = [
-        Column("sample", tuple(one.sample.id for one in samples)),
-        Column("subject", tuple(one["id"] for one in run.study["subjects"])),
+        Column("sample", tuple(sample.sample.id for sample in samples)),
+        Column("subject", tuple(subject["id"] for subject in run.study["subjects"])),
         Column("visit", run.visits, ordered=True),
-        Column("dose_group", tuple(one["name"] for one in run.study["dose_groups"]), ordered=True),
+        Column("dose_group", tuple(dose_group["name"] for dose_group in run.study["dose_groups"]), ordered=True),
         Column("event", dtype="int64"),
         Column("population", tuple(labels)),
         Column("population_label", tuple(labels.values())),
@@ -132,24 +137,24 @@ def _columns(
     return {column.name: column for column in (*words, *(atlas.columns if atlas else ()))}
 
 
-def _append(file: CellsFile, job: _Job, one: Job) -> tuple[SampleRow, int]:
-    only = job.atlas.rows(one.sample.id) if job.atlas_only and job.atlas is not None else None
-    opened = open_sample(job.source, one, within=job.within, only=only)
+def _append(file: CellsFile, job: _Job, sample_job: Job) -> tuple[SampleRow, int]:
+    only = job.atlas.rows(sample_job.sample.id) if job.atlas_only and job.atlas is not None else None
+    opened = open_sample(job.source, sample_job, within=job.within, only=only)
     placed = 0
-    for block in _blocks(job, one, opened):
+    for block in _blocks(job, sample_job, opened):
         file.append(block)
         if "X_umap" in block.obsm:
             placed += int(np.isfinite(block.obsm["X_umap"][:, 0]).sum())
-    sha256 = next(str(f["sha256"]) for f in job.run.record["files"] if f["sample_id"] == one.sample.id)
-    whose = (one.sample.id, one.sample.subject, one.sample.visit)
-    return (*whose, opened.raw.count, opened.rows.size, one.spillover, sha256), placed
+    sha256 = next(str(f["sha256"]) for f in job.run.record["files"] if f["sample_id"] == sample_job.sample.id)
+    whose = (sample_job.sample.id, sample_job.sample.subject, sample_job.sample.visit)
+    return (*whose, opened.raw.count, opened.rows.size, sample_job.spillover, sha256), placed
 
 
-def _blocks(job: _Job, one: Job, opened: OpenSample) -> Iterator[Block]:
-    sample = one.sample
+def _blocks(job: _Job, sample_job: Job, opened: OpenSample) -> Iterator[Block]:
+    sample = sample_job.sample
     group = job.source.study.subject(sample.subject).dose_group if sample.subject else None
-    said = {"sample": sample.id, "subject": sample.subject, "visit": sample.visit, "dose_group": group}
-    codes = {name: _code(job.columns[name], word) for name, word in said.items()}
+    facts = {"sample": sample.id, "subject": sample.subject, "visit": sample.visit, "dose_group": group}
+    codes = {name: _code(job.columns[name], word) for name, word in facts.items()}
     known = None if job.clusters is None else job.clusters.codes(sample.id, opened.raw.count)
     for rows, block in opened.blocks(job.columns["population"].words or ()):
         obs = {name: np.full(rows.size, code, job.columns[name].stored) for name, code in codes.items()}
@@ -172,5 +177,5 @@ def _code(column: Column, word: str | None) -> int:
 def _uns(job: _Job, rows: list[SampleRow]) -> dict[str, object]:
     named = ("dose_group", "visit", "population_label")
     palettes = colours_of(job.source, {name: job.columns[name].words or () for name in named})
-    said = describe(job.run, job.source, rows, within=job.within, clusters=job.clusters, atlas=job.atlas)
-    return {**said, **palettes}
+    description = describe(job.run, job.source, rows, within=job.within, clusters=job.clusters, atlas=job.atlas)
+    return {**description, **palettes}

@@ -10,7 +10,7 @@ __all__ = ["shares"]
 Key = TypeVar("Key", bound=Hashable)
 
 
-def shares(available: Mapping[Key, int], wanted: int) -> dict[Key, int]:
+def shares(available: Mapping[Key, int], total: int) -> dict[Key, int]:
     """Return how many to take of each so that all give the same, and those that have too few give all they have.
 
     What the poor lack is taken from the others, evenly; a remainder goes to the first ones. Together: ``wanted``, or
@@ -20,7 +20,7 @@ def shares(available: Mapping[Key, int], wanted: int) -> dict[Key, int]:
     {'S01': 10, 'S02': 145, 'S03': 145}
     """
     taken = dict.fromkeys(available, 0)
-    left = max(0, min(wanted, sum(available.values())))
+    left = max(0, min(total, sum(available.values())))
     while left:
         open_ones = [key for key, count in available.items() if taken[key] < count]
         each = max(1, left // len(open_ones))

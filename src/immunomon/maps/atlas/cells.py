@@ -64,8 +64,8 @@ class Reader:
         taken, weights = choose(sample.id, rows, numbers)
         table = self._described(job, tree, rows[taken], numbers[taken]).assign(weight=weights)
         values = pd.DataFrame(dict(zip(self.markers, display[:, taken], strict=True)))
-        found = {name: scale_to_dict(scale) for name, scale in scales.items()}
-        return pd.concat([table[list(CELL_COLUMNS)], values], axis=1), found
+        as_dicts = {name: scale_to_dict(scale) for name, scale in scales.items()}
+        return pd.concat([table[list(CELL_COLUMNS)], values], axis=1), as_dicts
 
     def _finite(
         self, rows: NDArray[np.int64], compensated: EventTable, scales: Mapping[str, AnyScale]
@@ -80,11 +80,13 @@ class Reader:
     def _described(
         self, job: Job, tree: GateTree, events: NDArray[np.int64], numbers: NDArray[np.int64]
     ) -> pd.DataFrame:
-        sample, names = job.sample, (ROOT, *(one.id for one in tree.populations))
+        sample, names = job.sample, (ROOT, *(gated.id for gated in tree.populations))
         labels = population_labels(self.source.strategy)
         population = [names[code] for code in deepest(tree, events, names)]
         group = self.source.study.subject(sample.subject).dose_group if sample.subject else None
-        table = pd.DataFrame({"event": events, "population": population, "label": [labels[one] for one in population]})
+        table = pd.DataFrame(
+            {"event": events, "population": population, "label": [labels[name] for name in population]}
+        )
         whose = {"sample_id": sample.id, "subject": sample.subject, "visit": sample.visit, "dose_group": group}
         return table.assign(metacluster=metacluster_names(numbers), **whose)
 
@@ -116,7 +118,7 @@ def pick(available: int, count: int, rng: np.random.Generator) -> NDArray[np.int
 
 def labels_in_order(cells: pd.DataFrame, strategy: GatingStrategy) -> list[str]:
     """Return the labels of cells in the order of the strategy, parents before children."""
-    place = {name: number for number, name in enumerate((ROOT, *strategy.ids))}
-    found = cells[["population", "label"]].drop_duplicates()
-    pairs = zip(found["population"].astype(str), found["label"].astype(str), strict=True)
-    return [label for _, label in sorted(pairs, key=lambda pair: (place[pair[0]], pair[1]))]
+    position = {name: number for number, name in enumerate((ROOT, *strategy.ids))}
+    labelled = cells[["population", "label"]].drop_duplicates()
+    pairs = zip(labelled["population"].astype(str), labelled["label"].astype(str), strict=True)
+    return [label for _, label in sorted(pairs, key=lambda pair: (position[pair[0]], pair[1]))]

@@ -72,17 +72,22 @@ def marker_columns(atlas: pd.DataFrame) -> list[str]:
 
 
 def _inside(atlas: pd.DataFrame, region: Region) -> NDArray[np.bool_]:
-    given = np.asarray(region)
-    if given.dtype == np.bool_:
-        if given.shape != (len(atlas),):
-            raise ValueError(f"a mask of shape {given.shape} for {len(atlas)} cells")
-        return given
-    if given.ndim != 2 or given.shape[1] != 2 or len(given) < 2 or not np.isfinite(given.astype(float)).all():
+    vertices = np.asarray(region)
+    if vertices.dtype == np.bool_:
+        if vertices.shape != (len(atlas),):
+            raise ValueError(f"a mask of shape {vertices.shape} for {len(atlas)} cells")
+        return vertices
+    if (
+        vertices.ndim != 2
+        or vertices.shape[1] != 2
+        or len(vertices) < 2
+        or not np.isfinite(vertices.astype(float)).all()
+    ):
         raise ValueError("a region is three or more corners (x, y), two opposite corners of a box, or a mask")
     places = atlas[["umap1", "umap2"]].to_numpy(dtype=np.float64)
-    if len(given) == 2:
-        return np.asarray(((places >= given.min(axis=0)) & (places <= given.max(axis=0))).all(axis=1))
-    return in_polygon(places[:, 0], places[:, 1], given.astype(np.float64))
+    if len(vertices) == 2:
+        return np.asarray(((places >= vertices.min(axis=0)) & (places <= vertices.max(axis=0))).all(axis=1))
+    return in_polygon(places[:, 0], places[:, 1], vertices.astype(np.float64))
 
 
 def _phenotype(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
@@ -91,8 +96,8 @@ def _phenotype(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
     rows = []
     for marker in marker_columns(atlas):
         values = atlas[marker].to_numpy()
-        here, rest = float(np.median(values[inside])), float(np.median(values[~inside]))
-        rows.append((marker, here, rest, here - rest))
+        own, rest = float(np.median(values[inside])), float(np.median(values[~inside]))
+        rows.append((marker, own, rest, own - rest))
     table = pd.DataFrame(rows, columns=["marker", "median", "median_of_rest", "difference"])
     order = table["difference"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
@@ -121,8 +126,8 @@ def _counts(
         }
     )
     if own == "percent_of_own":  # W2 before W12
-        place = sorted(range(len(table)), key=lambda row: (len(table["name"].iloc[row]), table["name"].iloc[row]))
-        return table.iloc[place].reset_index(drop=True)
+        order = sorted(range(len(table)), key=lambda row: (len(table["name"].iloc[row]), table["name"].iloc[row]))
+        return table.iloc[order].reset_index(drop=True)
     kept = table[table["cells"] > 0]
     return kept.sort_values(["cells", "name"], ascending=[False, True], kind="stable").reset_index(drop=True)
 

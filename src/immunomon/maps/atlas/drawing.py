@@ -64,7 +64,7 @@ def wanted_of(run: Run, jobs: Sequence[Job], within: str, *, cells: int) -> Want
 
 def draw(
     reader: Reader,
-    wanted: Wanted,
+    requests: Wanted,
     used: Sequence[str],
     *,
     seed: int,
@@ -79,13 +79,13 @@ def draw(
     draws = _by_metacluster if reader.clusters else _candidates
     with ThreadPoolExecutor(max_workers=workers) as pool:
         tables, scales = [], Scales()
-        found = pool.map(lambda one: reader.read(one[0], partial(draws, one[1], seed)), wanted)
-        for done, (table, own) in enumerate(found, start=1):
+        drawn = pool.map(lambda request: reader.read(request[0], partial(draws, request[1], seed)), requests)
+        for done, (table, own) in enumerate(drawn, start=1):
             tables.append(table)
             scales |= own
-            progress(done, len(wanted))
+            progress(done, len(requests))
     cells = pd.concat(tables, ignore_index=True)
-    return (cells if reader.clusters else _thinned(cells, wanted, used, seed=seed, threads=workers)), scales
+    return (cells if reader.clusters else _thinned(cells, requests, used, seed=seed, threads=workers)), scales
 
 
 def _by_metacluster(
@@ -101,12 +101,12 @@ def _candidates(
     return taken, np.full(taken.size, rows.size / max(taken.size, 1))
 
 
-def _thinned(cells: pd.DataFrame, wanted: Wanted, used: Sequence[str], *, seed: int, threads: int) -> pd.DataFrame:
+def _thinned(cells: pd.DataFrame, requests: Wanted, used: Sequence[str], *, seed: int, threads: int) -> pd.DataFrame:
     values = cells[list(used)].to_numpy()
     centre, scale = scale_of(values)
     rates = rates_by_density(((values - centre) / scale).astype(np.float32), seed=seed, threads=threads)
     owner, parts = cells["sample_id"].to_numpy(), []
-    for job, count in wanted:
+    for job, count in requests:
         own = np.flatnonzero(owner == job.sample.id)
         taken, weights = thin(rates[own], min(count, own.size), own_rng(seed, f"{job.sample.id} thinned"))
         part = cells.iloc[own[taken]]

@@ -66,10 +66,10 @@ def embed_run(
     or population that is not there, BadAtlas if another atlas is there, ImmunomonError if there is no run, its study is
     not at hand, its files have changed since, or there are too few cells.
     """
-    opened, say, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
+    opened, report, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
     source = source_of(opened, panel, within)
     clusters, _ = metaclusters_of(opened, source.panel.name)
-    asked = Asked(
+    request = Asked(
         opened.record["digest"],
         source.within,
         cells,
@@ -78,31 +78,36 @@ def embed_run(
         str(clusters.record["map_sha256"]) if clusters else None,
     )
     if not refit:
-        _refuse_to_replace(opened.atlas_reference(source.panel.name), asked)
-    wanted = wanted_of(opened, patients_jobs(source, visits), source.within, cells=cells)
-    _refuse_too_few(opened, sum(count for _, count in wanted), source.within)
+        _refuse_to_replace(opened.atlas_reference(source.panel.name), request)
+    requests = wanted_of(opened, patients_jobs(source, visits), source.within, cells=cells)
+    _refuse_too_few(opened, sum(count for _, count in requests), source.within)
     shown, used = markers_of(source.panel)
     reader = Reader(source, source.within, shown, clusters)
     table, scales = draw(
-        reader, wanted, used, seed=seed, workers=workers, progress=lambda done, total: say("gating", done, total, 0)
+        reader,
+        requests,
+        used,
+        seed=seed,
+        workers=workers,
+        progress=lambda done, total: report("gating", done, total, 0),
     )
-    say("layout", 0, 1, 0)
+    report("layout", 0, 1, 0)
     layout = lay_out(table[list(used)].to_numpy(), seed=seed, threads=workers)
-    samples = [job.sample.id for job, _ in wanted]
+    samples = [job.sample.id for job, _ in requests]
     arrays = _reference(table, layout, samples, threads=workers)
-    record = record_of(opened, source, asked, fitted=Fitted(table, layout, arrays, tuple(samples), scales))
-    say("layout", 1, 1, 0)
+    record = record_of(opened, source, request, fitted=Fitted(table, layout, arrays, tuple(samples), scales))
+    report("layout", 1, 1, 0)
     return _write(opened, _placed(table, arrays, shown), replace(arrays, record=record))
 
 
-def _refuse_to_replace(path: Path, asked: Asked) -> None:
+def _refuse_to_replace(path: Path, request: Asked) -> None:
     if not path.exists():
         return
     try:
         was = load_reference(path).record
     except BadAtlas:
         return  # nothing can be projected onto it
-    differs = asked.differences(was)
+    differs = request.differences(was)
     if differs:
         raise BadAtlas(
             f"{path}: there is an atlas already, fitted with {', '.join(differs)}; it stays, so that maps "
@@ -119,8 +124,8 @@ def _refuse_too_few(run: Run, cells: int, within: str) -> None:
 
 
 def _reference(table: pd.DataFrame, layout: Layout, samples: Sequence[str], *, threads: int) -> Reference:
-    place = {name: number for number, name in enumerate(samples)}
-    sample = np.array([place[name] for name in table["sample_id"]], dtype=np.int32)
+    index = {name: number for number, name in enumerate(samples)}
+    sample = np.array([index[name] for name in table["sample_id"]], dtype=np.int32)
     yardstick, score = yardstick_of(layout.scaled, sample, threads=threads)
     weights, event = table["weight"].to_numpy(dtype=np.float64), table["event"].to_numpy(dtype=np.int64)
     cluster = layout.clusters.astype(np.int16)

@@ -86,21 +86,21 @@ def explore_atlas(run: Run, panel: str | None = None, *, most: int = MOST_CELLS)
     atlas, record = run.atlas(name), run.atlas_record(name)
     groups = [group["name"] for group in run.study["dose_groups"]]
     orders = {"visit": run.visits, "label": record["labels"], "dose_group": groups}
-    found, _ = metaclusters_of(run, name)
-    if found is not None and ("metacluster" not in atlas.columns or atlas["metacluster"].isna().all()):
-        atlas = atlas.assign(metacluster=_metaclusters(atlas, found, run.table("samples")))
+    metaclusters, _ = metaclusters_of(run, name)
+    if metaclusters is not None and ("metacluster" not in atlas.columns or atlas["metacluster"].isna().all()):
+        atlas = atlas.assign(metacluster=_metaclusters(atlas, metaclusters, run.table("samples")))
     return explore_cells(atlas, orders=orders, title=f"{run.study['name']}, {name}", most=most)
 
 
-def _metaclusters(atlas: pd.DataFrame, found: Metaclusters, samples: pd.DataFrame) -> pd.Series[Any]:
+def _metaclusters(atlas: pd.DataFrame, metaclusters: Metaclusters, samples: pd.DataFrame) -> pd.Series[Any]:
     """Return each cell's metacluster, missing where it is in none."""
     import pandas as pd
 
     events = samples.set_index("sample_id")["events"]
     words = pd.Series(index=atlas.index, dtype=object)
     for sample, own in atlas.groupby("sample_id", sort=False, observed=True):
-        codes = found.codes(str(sample), int(events[str(sample)]))[own["event"].to_numpy()]
-        words.loc[own.index] = [found.names[code] if code >= 0 else None for code in codes]
+        codes = metaclusters.codes(str(sample), int(events[str(sample)]))[own["event"].to_numpy()]
+        words.loc[own.index] = [metaclusters.names[code] if code >= 0 else None for code in codes]
     return words
 
 
@@ -125,9 +125,9 @@ def explore_cells(
         ) from None
     if len(atlas) < 2:
         raise ValueError(f"an atlas of {len(atlas)} cells is nothing to explore")
-    some = np.sort(np.random.default_rng(0).permutation(len(atlas))[:most])
+    chosen = np.sort(np.random.default_rng(0).permutation(len(atlas))[:most])
     # Shuffled: whoever is drawn last would hide the others.
-    shown = atlas.iloc[np.random.default_rng(1).permutation(some)].reset_index(drop=True)
+    shown = atlas.iloc[np.random.default_rng(1).permutation(chosen)].reset_index(drop=True)
     colours = _colours(shown, orders or {})
     document = Document(title=title)
     _fill(document, shown, colours, densities_of(atlas))
@@ -147,8 +147,8 @@ def _fill(document: Document, atlas: pd.DataFrame, colours: Mapping[str, dict[st
     ranges = (Range1d(start=left, end=right), Range1d(start=bottom, end=top))
     cells = [cells_plot("all cells", 600, ranges), *(cells_plot(visit, 345, ranges, known=known) for visit in visits)]
     change, image = difference_plot(f"{visits[1]} against {visits[0]}", known, ranges)
-    legend, found = Div(text="", width=470, name="legend"), Div(text=HELP, width=470, name="found")
-    said = Div(text="", sizing_mode="stretch_width", name="compared")
+    legend, description = Div(text="", width=470, name="legend"), Div(text=HELP, width=470, name="found")
+    comparison = Div(text="", sizing_mode="stretch_width", name="compared")
     corners = TextAreaInput(
         title=_CORNERS, rows=2, name="region", max_length=20_000, sizing_mode="stretch_width", max_width=1060
     )
@@ -159,31 +159,31 @@ def _fill(document: Document, atlas: pd.DataFrame, colours: Mapping[str, dict[st
             "source": source, "meta": _meta(atlas, colours), "densities": _listed(known), "plots": plots,
             "ranges": {"x": ranges[0], "y": ranges[1]}, "choices": choices.by_name(), "corners": corners,
             "pictures": [picture for _, picture in cells], "change": change, "image": image, "legend": legend,
-            "found": found, "said": said, "help": HELP,
+            "found": description, "said": comparison, "help": HELP,
         },
         code=_SCRIPT.read_text(encoding="utf-8") + _START,
     )  # fmt: skip
 
-    def does(what: str) -> CustomJS:
-        return CustomJS(args={"source": source}, code=f"if (source.atlas) source.atlas.{what};")
+    def does(call: str) -> CustomJS:
+        return CustomJS(args={"source": source}, code=f"if (source.atlas) source.atlas.{call};")
 
     document.js_on_event("document_ready", start)
     choices.colour.js_on_change("value", does("recolour()"))
-    for one in (choices.before, choices.after, choices.dose):
-        one.js_on_change("value", does("compare()"))
-    for one in ranges:
+    for choice in (choices.before, choices.after, choices.dose):
+        choice.js_on_change("value", does("compare()"))
+    for axis_range in ranges:
         for end in ("start", "end"):
-            one.js_on_change(end, does("repaint()"))
+            axis_range.js_on_change(end, does("repaint()"))
     for plot in (*plots, change):
         plot.js_on_event("selectiongeometry", does("brush(cb_obj)"))
         plot.js_on_event("reset", does("clear()"))
     document.add_root(
         column(
             head,
-            side_by_side(plots[0], column(choices.colour, legend, found)),
+            side_by_side(plots[0], column(choices.colour, legend, description)),
             side_by_side(choices.before, choices.after, choices.dose),
             side_by_side(*plots[1:], change),
-            said,
+            comparison,
             corners,
             sizing_mode="stretch_width",
         )
@@ -209,9 +209,9 @@ def _colours(atlas: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> dict[s
     """Return what cells can be coloured by: words with a palette, or a marker with its range."""
     import seaborn as sns
 
-    found: dict[str, dict[str, Any]] = {}
+    colours: dict[str, dict[str, Any]] = {}
     for name in _TITLES:
-        if name not in atlas.columns or (name == "cluster" and "metacluster" in found):
+        if name not in atlas.columns or (name == "cluster" and "metacluster" in colours):
             continue
         values = atlas[name].dropna().astype(str)
         present = set(values)
@@ -220,18 +220,25 @@ def _colours(atlas: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> dict[s
         words = [word for word in orders.get(name, sorted(present, key=lambda w: (len(w), w))) if word in present]
         grey = orders["label"][0] if name == "label" and orders.get("label") else None
         palette = word_colours(name, words, grey=grey)
-        found[name] = {"kind": "words", "words": words, "palette": [palette[word] for word in words]}
+        colours[name] = {"kind": "words", "words": words, "palette": [palette[word] for word in words]}
     viridis = sns.color_palette("viridis", 256).as_hex()
     for marker in marker_columns(atlas):
         low, high = np.percentile(atlas[marker], [1, 99])
-        found[marker] = {"kind": "marker", "low": float(low), "high": float(max(high, low + 1e-3)), "palette": viridis}
-    return found
+        colours[marker] = {
+            "kind": "marker",
+            "low": float(low),
+            "high": float(max(high, low + 1e-3)),
+            "palette": viridis,
+        }
+    return colours
 
 
 def _meta(atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    words = {name: one["words"] for name, one in colours.items() if one["kind"] == "words"}
+    words = {name: colour["words"] for name, colour in colours.items() if colour["kind"] == "words"}
     named = {
-        name: dict(zip(one["words"], one["palette"], strict=True)) for name, one in colours.items() if name in words
+        name: dict(zip(colour["words"], colour["palette"], strict=True))
+        for name, colour in colours.items()
+        if name in words
     }
     markers = marker_columns(atlas)
     return {"markers": markers, "words": words, "whose": list(WHOSE), "colours": named, "shown": dict(colours)}
@@ -246,8 +253,8 @@ def _source(atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]]) -> Colum
     data["weight"] = (
         atlas["weight"].to_numpy(dtype=np.float32) if "weight" in atlas.columns else np.ones(len(atlas), "f4")
     )
-    for name, one in colours.items():
-        if one["kind"] == "words":
-            codes = {word: number for number, word in enumerate(one["words"])}
+    for name, colour in colours.items():
+        if colour["kind"] == "words":
+            codes = {word: number for number, word in enumerate(colour["words"])}
             data[name] = atlas[name].astype(str).map(codes).fillna(-1).to_numpy(dtype=np.int16)  # None: in none
     return ColumnDataSource(data)

@@ -107,7 +107,7 @@ def difference_plot(title: str, known: Densities, ranges: Sequence[Model]) -> tu
     from matplotlib.colors import LinearSegmentedColormap, to_hex
 
     stops = LinearSegmentedColormap.from_list("difference", list(DIFFERENCE_STOPS))
-    scale = LinearColorMapper(palette=[to_hex(stops(place / 254)) for place in range(255)], low=-1, high=1)
+    scale = LinearColorMapper(palette=[to_hex(stops(level / 254)) for level in range(255)], low=-1, high=1)
     image = ColumnDataSource({"image": [np.zeros_like(next(iter(known.sums.values())))]})
     plot = _figure(title, 345, ranges, width=395)
     left, right, bottom, top = known.extent

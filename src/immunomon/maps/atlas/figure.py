@@ -32,17 +32,17 @@ def picture(atlas: pd.DataFrame, record: Mapping[str, Any], *, study: Mapping[st
     bottom: SubFigure
     top, bottom = figure.subfigures(2, 1, height_ratios=[6.4, 3.1 * rows])  # type: ignore[misc]
     _draw_whose(top, atlas, record, study)
-    for place, marker in enumerate(markers):
-        ax = bottom.add_subplot(rows, 4, place + 1)
+    for number, marker in enumerate(markers):
+        ax = bottom.add_subplot(rows, 4, number + 1)
         atlas_plot(ax, atlas, marker, size=1.6)
         if marker in record["other_markers"]:
             ax.set_title(f"{marker} (colour only)")
     trusted = record["trustworthiness"]["value"]
-    what = (
+    caption = (
         f"UMAP of {len(atlas):,} cells of {record['within']}, the same number from every subject and visit; "
         f"trustworthiness {trusted:.2f}"
     )
-    figure.suptitle(heading(record, what), fontsize="medium")
+    figure.suptitle(heading(record, caption), fontsize="medium")
     return png_of(figure)
 
 

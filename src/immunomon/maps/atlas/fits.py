@@ -47,7 +47,7 @@ def places_of_samples(record: Mapping[str, Any], run: Run) -> dict[str, int]:
     """Return where a run's samples are in an atlas' list: those of the same name and the same file, byte for byte."""
     files = {file["sample_id"]: file["sha256"] for file in run.record["files"]}
     known = enumerate(record["samples"])
-    return {one["id"]: place for place, one in known if files.get(one["id"]) == one["sha256"]}
+    return {sample["id"]: index for index, sample in known if files.get(sample["id"]) == sample["sha256"]}
 
 
 def _refit(panel: str) -> str:

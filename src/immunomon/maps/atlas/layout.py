@@ -90,11 +90,11 @@ def _umap(scaled: NDArray[np.float32], seed: int, threads: int) -> NDArray[np.fl
 def _clusters(scaled: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
     from sklearn.cluster import KMeans
 
-    found = KMeans(min(CLUSTERS, len(scaled)), n_init=5, random_state=seed).fit_predict(scaled)
-    sizes = np.bincount(found)
-    place = np.empty_like(sizes)
-    place[np.argsort(-sizes, kind="stable")] = np.arange(1, sizes.size + 1)
-    return np.asarray(place[found], dtype=np.int64)
+    labels = KMeans(min(CLUSTERS, len(scaled)), n_init=5, random_state=seed).fit_predict(scaled)
+    sizes = np.bincount(labels)
+    rank = np.empty_like(sizes)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(1, sizes.size + 1)
+    return np.asarray(rank[labels], dtype=np.int64)
 
 
 def trust(scaled: NDArray[np.floating], positions: NDArray[np.floating], *, seed: int) -> float:

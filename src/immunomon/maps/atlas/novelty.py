@@ -80,5 +80,5 @@ def weighted_percentile(values: Floats, weights: NDArray[np.float64], percentile
     """
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weights[order])
-    place = int(np.searchsorted(share, percentile / 100 * share[-1]))
-    return float(values[order[min(place, order.size - 1)]])
+    index = int(np.searchsorted(share, percentile / 100 * share[-1]))
+    return float(values[order[min(index, order.size - 1)]])

@@ -61,9 +61,12 @@ class Placer:
         fitted = np.zeros(len(values), dtype=np.bool_)
         if sample >= 0 and events is not None:
             own = np.flatnonzero(self.reference.sample == sample)
-            _, here, there = np.intersect1d(events, self.reference.event[own], return_indices=True)
-            fitted[here], rows[here] = True, own[there]
-            positions[here], score[here] = self.reference.positions[own[there]], self.reference.score[own[there]]
+            _, in_events, there = np.intersect1d(events, self.reference.event[own], return_indices=True)
+            fitted[in_events], rows[in_events] = True, own[there]
+            positions[in_events], score[in_events] = (
+                self.reference.positions[own[there]],
+                self.reference.score[own[there]],
+            )
         return Placed(positions, score, self.reference.cluster[rows].astype(np.int64), fitted)
 
     def _place(

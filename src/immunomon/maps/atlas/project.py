@@ -79,22 +79,22 @@ def project_run(
     BadAtlas, with the reason, for an atlas that is none, was changed or does not fit the run; else what ``embed_run``
     raises.
     """
-    opened, say, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
+    opened, report, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
     path = atlas or opened.atlas_reference(panel)
     placer = placer_of(load_reference(path))
     record = placer.reference.record
     source = _source(path, record, opened, panel)
     patients = patients_jobs(source)
-    wanted = wanted_of(opened, patients, source.within, cells=_ALL if cells is None else cells)
+    requests = wanted_of(opened, patients, source.within, cells=_ALL if cells is None else cells)
     name, (shown, _) = source.panel.name, markers_of(source.panel)
     reader = Reader(source, source.within, shown, metaclusters_of(opened, name)[0])
     known = places_of_samples(record, opened)
     rows: list[Row] = []
     with Parts(opened.folder / "atlas" / f"{name}.projected") as parts, ThreadPoolExecutor(workers) as pool:
         work = partial(_project, path=path, reader=reader, placer=placer, parts=parts, known=known, seed=seed)
-        for done, row in enumerate(pool.map(lambda one: work(*one), wanted), start=1):
+        for done, row in enumerate(pool.map(lambda request: work(*request), requests), start=1):
             rows.append(row)
-            say("projecting", done, len(wanted), 0)
+            report("projecting", done, len(requests), 0)
     table = frame_of(rows, PROJECTED_SAMPLES)
     contents = {
         "format": PROJECTION_FORMAT,

@@ -49,28 +49,28 @@ def projection_picture(
     rows = -(-len(visits) // columns)
     figure = Figure(figsize=(13.5, 3.4 * rows + 4.2), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[3.4 * rows, 3.6])  # type: ignore[misc]
-    most = max(float((found / found.sum()).max()) for found in densities.values())
-    for place, visit in enumerate(visits):
-        ax = top.add_subplot(rows, columns, place + 1)
+    most = max(float((density / density.sum()).max()) for density in densities.values())
+    for number, visit in enumerate(visits):
+        ax = top.add_subplot(rows, columns, number + 1)
         _draw_visit(ax, densities[visit], land, most)
         subjects = table.loc[table["visit"] == visit, "subject"].nunique()
         ax.set_title(f"{visit}: {int(densities[visit].sum()):,} cells of {subjects} subjects", fontsize="medium")
     _draw_beyond(bottom.add_subplot(), table, visits, record)
-    what = f"{record['cells']:,} cells of {record['within']} on the atlas of {record['atlas']['study']} (in grey)"
-    figure.suptitle(heading(record, what), fontsize="medium")
+    caption = f"{record['cells']:,} cells of {record['within']} on the atlas of {record['atlas']['study']} (in grey)"
+    figure.suptitle(heading(record, caption), fontsize="medium")
     return png_of(figure)
 
 
 def _densities(folder: Path, table: pd.DataFrame, edges: list[NDArray[np.float64]]) -> dict[str, Counts]:
     import pandas as pd
 
-    found: dict[str, Counts] = {}
+    densities: dict[str, Counts] = {}
     for row in table.to_dict("records"):
         part = pd.read_parquet(folder / f"{row['sample_id']}.parquet", columns=["umap1", "umap2"])
         counts = _counts(part["umap1"].to_numpy(), part["umap2"].to_numpy(), edges)
         visit = str(row["visit"])
-        found[visit] = found[visit] + counts if visit in found else counts
-    return found
+        densities[visit] = densities[visit] + counts if visit in densities else counts
+    return densities
 
 
 def _counts(x: NDArray[np.float32], y: NDArray[np.float32], edges: list[NDArray[np.float64]]) -> Counts:
@@ -92,9 +92,9 @@ def _draw_visit(ax: Axes, density: Counts, land: Counts, most: float) -> None:
 
 def _draw_beyond(ax: Axes, table: pd.DataFrame, visits: list[str], record: Mapping[str, Any]) -> None:
     groups = sorted({str(group) for group in table["dose_group"].dropna()})
-    colours, place = dose_group_colours(groups), {visit: number for number, visit in enumerate(visits)}
+    colours, visit_order = dose_group_colours(groups), {visit: number for number, visit in enumerate(visits)}
     for number, (_, own) in enumerate(table.groupby("subject", sort=True)):
-        known = own[own["visit"].isin(visits)].assign(_x=own["visit"].map(place)).sort_values("_x")
+        known = own[own["visit"].isin(visits)].assign(_x=own["visit"].map(visit_order)).sort_values("_x")
         x = known["_x"].to_numpy(dtype=float) + 0.012 * (number % 21 - 10)  # side by side, not above each other
         percent, low, high = (
             known[name].to_numpy(dtype=float)

@@ -109,7 +109,7 @@ def markers_of(panel: Panel) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(marker.name for marker in shown), tuple(used)
 
 
-def record_of(run: Run, source: Source, asked: Asked, *, fitted: Fitted) -> dict[str, Any]:
+def record_of(run: Run, source: Source, request: Asked, *, fitted: Fitted) -> dict[str, Any]:
     """Return an atlas' record, without its digests."""
     table, samples, reference = fitted.table, fitted.samples, fitted.reference
     shown, used = markers_of(source.panel)
@@ -121,7 +121,7 @@ def record_of(run: Run, source: Source, asked: Asked, *, fitted: Fitted) -> dict
         "panel": source.panel.name,
         "strategy": source.strategy.name,
         "strategy_version": source.strategy.version,
-        **asked.to_dict(),
+        **request.to_dict(),
         "cells": len(table),
         "samples": [{"id": name, "sha256": files[name]} for name in samples],
         "cells_of_samples": {name: int(counts[name]) for name in samples},

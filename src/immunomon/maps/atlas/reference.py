@@ -92,8 +92,8 @@ def load_reference(path: Path) -> Reference:
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, RecursionError, zipfile.BadZipFile) as error:
         raise _unfit(path, f"it cannot be read as an atlas ({error})") from None
     if not isinstance(record, dict) or record.get("format") != ATLAS_FORMAT:
-        found = record.get("format") if isinstance(record, dict) else None
-        raise _unfit(path, f"its format is {found!r}, this version reads '{ATLAS_FORMAT}'")
+        written_format = record.get("format") if isinstance(record, dict) else None
+        raise _unfit(path, f"its format is {written_format!r}, this version reads '{ATLAS_FORMAT}'")
     for name, array in arrays.items():
         if dict(record.get("arrays") or {}).get(name) != _sha256(array):
             raise _unfit(path, f"its array '{name}' was changed since the atlas was fitted")
@@ -103,8 +103,8 @@ def load_reference(path: Path) -> Reference:
     return Reference(**arrays, record=record)
 
 
-def _unfit(path: Path, what: str) -> BadAtlas:
-    return BadAtlas(f"{path}: {what}; fit it again: {_embed(path)} --refit")
+def _unfit(path: Path, problem: str) -> BadAtlas:
+    return BadAtlas(f"{path}: {problem}; fit it again: {_embed(path)} --refit")
 
 
 def _embed(path: Path) -> str:
@@ -115,7 +115,7 @@ def _embed(path: Path) -> str:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    found = {}
+    arrays = {}
     with zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if set(members) != {*_DTYPES, _RECORD} or len(members) != len(archive.infolist()):
@@ -124,8 +124,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > path.stat().st_size:
                 raise ValueError(f"'{name}' is compressed")
             with archive.open(info) as file:
-                found[name] = _array(name, file.read())
-    return found
+                arrays[name] = _array(name, file.read())
+    return arrays
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
@@ -157,7 +157,7 @@ def _check(path: Path, arrays: Mapping[str, NDArray[Any]], record: Mapping[str, 
             and all(isinstance(name, str) and name in record["scales"] for name in names)
             and all(np.isfinite(float(scaler[part][name])) for part in ("centre", "scale") for name in names)
             and all(float(scaler["scale"][name]) > 0 for name in names)
-            and all(isinstance(one["id"], str) and isinstance(one["sha256"], str) for one in samples)
+            and all(isinstance(sample["id"], str) and isinstance(sample["sha256"], str) for sample in samples)
             and np.isfinite(float(record["out_of_reference"]["threshold"]))
             and all(isinstance(record[key], str) for key in ("panel", "within", "study"))
         )

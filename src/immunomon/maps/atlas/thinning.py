@@ -24,8 +24,8 @@ def rates_by_group(groups: NDArray[np.int64]) -> Floats:
     >>> rates_by_group(np.array([1, 1, 1, 1, 2]))
     array([0.5, 0.5, 0.5, 0.5, 1. ])
     """
-    _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.asarray(1 / np.sqrt(sizes[place]), dtype=np.float64)
+    _, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / np.sqrt(sizes[index]), dtype=np.float64)
 
 
 def rates_by_density(values: NDArray[np.float32], *, seed: int, threads: int = 1) -> Floats:
@@ -43,24 +43,24 @@ def rates_by_density(values: NDArray[np.float32], *, seed: int, threads: int = 1
     return np.asarray(1 / np.sqrt(np.maximum(around, 1)), dtype=np.float64)
 
 
-def chances(rates: Floats, wanted: int) -> Floats:
+def chances(rates: Floats, count: int) -> Floats:
     """Return each cell's chance to be taken: in proportion to its rate, at most 1, together as many as wanted.
 
     >>> chances(np.array([1.0, 1.0, 8.0]), 2)
     array([0.5, 0.5, 1. ])
     """
-    if wanted >= rates.size:
+    if count >= rates.size:
         return np.ones(rates.size)
     sure = np.zeros(rates.size, dtype=np.bool_)
     while True:
-        share = (wanted - np.count_nonzero(sure)) * rates / rates[~sure].sum()
+        share = (count - np.count_nonzero(sure)) * rates / rates[~sure].sum()
         more = ~sure & (share >= 1)
         if not more.any():
             return np.where(sure, 1.0, share)
         sure |= more
 
 
-def thin(rates: Floats, wanted: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
+def thin(rates: Floats, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
     """Return which cells are taken, ascending, and how many cells each stands for; the weights add up to all cells.
 
     rates: (cells,), positive. Systematic sampling from a random start: exactly as many as wanted, spread evenly over
@@ -70,13 +70,13 @@ def thin(rates: Floats, wanted: int, rng: np.random.Generator) -> tuple[NDArray[
     >>> taken.size, weights.tolist()
     (5, [2.0, 2.0, 2.0, 2.0, 2.0])
     """
-    chance = chances(rates, wanted)
-    if wanted >= rates.size:
+    chance = chances(rates, count)
+    if count >= rates.size:
         return np.arange(rates.size, dtype=np.int64), chance
-    if wanted <= 0:
+    if count <= 0:
         return np.empty(0, dtype=np.int64), np.empty(0)
-    ends = np.cumsum(chance) * (wanted / chance.sum())
-    ends[-1] = wanted  # rounding must not lose the last one
-    taken = np.searchsorted(ends, rng.random() + np.arange(wanted), side="right")
+    ends = np.cumsum(chance) * (count / chance.sum())
+    ends[-1] = count  # rounding must not lose the last one
+    taken = np.searchsorted(ends, rng.random() + np.arange(count), side="right")
     weights = 1 / chance[taken]
     return taken.astype(np.int64), weights * (rates.size / weights.sum())

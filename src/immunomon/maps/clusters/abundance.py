@@ -58,20 +58,22 @@ def tables_of(
     limits = study.reportability
     detectors = {marker.name: marker.detector for marker in panel.markers}
     rows: dict[str, list[Row]] = {"populations": [], "frequencies": [], "medians": []}
-    for one in counted:
-        shares = _shares(one)
+    for sample_counts in counted:
+        shares = _shares(sample_counts)
         for name, label in labels.items():
-            own = _own(one, name, label)
-            why = verdict(one.counts[name], one.cells, limits.of(name))
+            own = _own(sample_counts, name, label)
+            why = verdict(sample_counts.counts[name], sample_counts.cells, limits.of(name))
             judged = {"reportable": why is None, "reason": why}
             share = shares[name]
-            rows["populations"].append({**own, **_as_population(one, name, within, strategy), **share.parent, **judged})
+            rows["populations"].append(
+                {**own, **_as_population(sample_counts, name, within, strategy), **share.parent, **judged}
+            )
             rows["frequencies"].append(
                 {
                     **own,
                     "denominator": within,
                     "is_parent": True,
-                    "denominator_count": one.cells,
+                    "denominator_count": sample_counts.cells,
                     **share.plain,
                     **judged,
                 }
@@ -84,18 +86,18 @@ def tables_of(
                     "median_intensity": value,
                     **judged,
                 }
-                for marker, value in one.medians[name].items()
+                for marker, value in sample_counts.medians[name].items()
             )
     contracts = {"populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
     tables = {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
-    samples = tabulate([one.result for one in counted], {}, limits)["samples"]
+    samples = tabulate([sample_counts.result for sample_counts in counted], {}, limits)["samples"]
     tables["changes"] = _compared(tables, samples, study)
     tables["summary"] = _summary(tables["changes"], study)
     return tables
 
 
-def _own(one: Counted, name: str, label: str) -> Row:
-    sample = one.result.sample
+def _own(counted: Counted, name: str, label: str) -> Row:
+    sample = counted.result.sample
     return {
         "sample_id": sample.id,
         "subject": sample.subject or None,
@@ -105,18 +107,20 @@ def _own(one: Counted, name: str, label: str) -> Row:
         "batch": sample.batch or None,
         "population": name,
         "label": label,
-        "count": one.counts[name],
+        "count": counted.counts[name],
     }
 
 
-def _as_population(one: Counted, name: str, within: str, strategy: GatingStrategy) -> Row:
+def _as_population(counted: Counted, name: str, within: str, strategy: GatingStrategy) -> Row:
     way = "" if within == ROOT else strategy.path(within)
     among = within != ROOT and "lymphocytes" in (within, *strategy.ancestors(within))
-    absolute, platform = cells_per_ul(one.result.sample, one.counts[name], one.lymphocytes) if among else (None, None)
+    absolute, platform = (
+        cells_per_ul(counted.result.sample, counted.counts[name], counted.lymphocytes) if among else (None, None)
+    )
     return {
         "parent": within,
         "path": f"{way}/{name}",
-        "parent_count": one.cells,
+        "parent_count": counted.cells,
         "cells_per_ul": absolute,
         "cells_per_ul_method": platform,
         "gate_method": "cluster",
@@ -138,13 +142,13 @@ class _Share:
         return {key.replace("percent", "percent_of_parent", 1): value for key, value in self.plain.items()}
 
 
-def _shares(one: Counted) -> dict[str, _Share]:
-    if one.cells == 0:
-        return dict.fromkeys(one.counts, _Share(None, None, None))
-    counts = np.array(list(one.counts.values()), dtype=np.float64)
-    low, high = wilson(counts, np.full(counts.size, float(one.cells)))
-    ends = zip((100 * counts / one.cells).tolist(), (100 * low).tolist(), (100 * high).tolist(), strict=True)
-    return {name: _Share(*three) for name, three in zip(one.counts, ends, strict=True)}
+def _shares(counted: Counted) -> dict[str, _Share]:
+    if counted.cells == 0:
+        return dict.fromkeys(counted.counts, _Share(None, None, None))
+    counts = np.array(list(counted.counts.values()), dtype=np.float64)
+    low, high = wilson(counts, np.full(counts.size, float(counted.cells)))
+    ends = zip((100 * counts / counted.cells).tolist(), (100 * low).tolist(), (100 * high).tolist(), strict=True)
+    return {name: _Share(*three) for name, three in zip(counted.counts, ends, strict=True)}
 
 
 def _compared(tables: Mapping[str, pd.DataFrame], samples: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -155,12 +159,12 @@ def _compared(tables: Mapping[str, pd.DataFrame], samples: pd.DataFrame, study: 
         as_percent = medians.assign(denominator=medians["marker"], percent=medians["median_intensity"])
         shaped = as_percent.reindex(columns=list(FREQUENCIES.names)).astype(FREQUENCIES.dtypes)
         nothing = frame_of([], POPULATIONS)
-        found = compare(nothing, shaped, samples, study=study, ratios=())
-        changes.append(found.assign(quantity=MEDIAN_INTENSITY).astype(found.dtypes))
+        of_medians = compare(nothing, shaped, samples, study=study, ratios=())
+        changes.append(of_medians.assign(quantity=MEDIAN_INTENSITY).astype(of_medians.dtypes))
     return pd.concat(changes, ignore_index=True)
 
 
 def _summary(changes: pd.DataFrame, study: Study) -> pd.DataFrame:
-    found = summarise(changes, study)
-    no_odds = (found["quantity"] == MEDIAN_INTENSITY) & (found["measure"] == "log_odds_change")
-    return found[~no_odds].reset_index(drop=True)
+    groups = summarise(changes, study)
+    no_odds = (groups["quantity"] == MEDIAN_INTENSITY) & (groups["measure"] == "log_odds_change")
+    return groups[~no_odds].reset_index(drop=True)

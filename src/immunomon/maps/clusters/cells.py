@@ -115,13 +115,13 @@ def gather(
     which the markers' scales come. A sample without the population has no cells. Raises
     what reading and gating a file raise.
     """
-    found = []
-    for done, one in enumerate(
+    gathered = []
+    for done, sample_cells in enumerate(
         pool.map(lambda job: _gather(job, folder, panel, strategy, within, markers, book), jobs), start=1
     ):
-        found.append(one)
+        gathered.append(sample_cells)
         progress(done, len(jobs))
-    return found
+    return gathered
 
 
 def _gather(
@@ -138,14 +138,14 @@ def _gather(
     rows = rows_within(tree, within)
     scales = resolve_scales(strategy, typed, compensated, book)
     display = np.empty((rows.size, len(typed)), dtype=np.float32)
-    for place, marker in enumerate(typed):
+    for row, marker in enumerate(typed):
         values = scales[marker].apply(compensated.column(marker)[rows].astype(np.float64))
-        display[:, place] = np.clip(values, LOWEST, HIGHEST)
+        display[:, row] = np.clip(values, LOWEST, HIGHEST)
     fine = np.isfinite(display).all(axis=1)
     rows, display = rows[fine], display[fine]
     intensity = np.empty((rows.size, len(state)), dtype=np.float32)
-    for place, marker in enumerate(state):
-        intensity[:, place] = compensated.column(marker)[rows]
+    for row, marker in enumerate(state):
+        intensity[:, row] = compensated.column(marker)[rows]
     names = tuple(name for name in strategy.ids if name in tree.memberships)
     masks = np.array([tree.memberships[name][rows] for name in names], dtype=np.bool_).reshape(len(names), rows.size)
     stem = folder / job.sample.id
@@ -183,7 +183,7 @@ def rows_within(tree: GateTree, within: str) -> NDArray[np.int64]:
 
 def _thresholds(placed: PlacedStrategy, markers: Sequence[str]) -> dict[str, float]:
     """Return where the first gate with one border on each marker alone lies."""
-    found: dict[str, float] = {}
+    thresholds: dict[str, float] = {}
     known = {marker.casefold(): marker for marker in markers}
     for population in placed.populations:
         gate = population.gate
@@ -192,8 +192,8 @@ def _thresholds(placed: PlacedStrategy, markers: Sequence[str]) -> dict[str, flo
             borders = [value for value in (side.low, side.high) if np.isfinite(value)]
             marker = known.get(side.axis.casefold())
             if marker is not None and len(borders) == 1:
-                found.setdefault(marker, float(borders[0]))
-    return found
+                thresholds.setdefault(marker, float(borders[0]))
+    return thresholds
 
 
 def ranges_of(histograms: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -54,33 +54,33 @@ def tally_all(
     below: the populations below the one that was clustered. The file holds event (place in the FCS file, from 0),
     metacluster (from 1, as in mc01), node (from 0) and n (events in the FCS file).
     """
-    return list(pool.map(lambda one: _tally(one, trained, ranges, below, folder), gathered))
+    return list(pool.map(lambda sample_cells: _tally(sample_cells, trained, ranges, below, folder), gathered))
 
 
 def _tally(
-    one: Gathered, trained: TrainedMap, ranges: NDArray[np.float64], below: Sequence[str], folder: Path
+    gathered: Gathered, trained: TrainedMap, ranges: NDArray[np.float64], below: Sequence[str], folder: Path
 ) -> Tally:
-    display = one.display()
+    display = gathered.display()
     node = sum_by_node((display / ranges).astype(np.float32), trained.codes)[1]
     cluster = trained.metaclusters[node]
-    _write(folder / f"{one.sample.id}.npz", one, cluster=cluster, node=node)
+    _write(folder / f"{gathered.sample.id}.npz", gathered, cluster=cluster, node=node)
     count = trained.count
     order = np.argsort(cluster, kind="stable")
     ends = np.searchsorted(cluster[order], np.arange(count + 1))
-    intensity = one.intensity()[order]
+    intensity = gathered.intensity()[order]
     quartiles = np.full((count, intensity.shape[1], 3), np.nan)
     for k in range(count):
         if ends[k + 1] > ends[k]:
             part = intensity[ends[k] : ends[k + 1]].astype(np.float64)
             quartiles[k] = np.percentile(part, _QUARTILES, axis=0).T
-    shared, sizes, known = {}, {}, np.zeros(one.cells, dtype=np.bool_)
-    for name, mask in zip(one.populations, one.memberships(), strict=True):
+    shared, sizes, known = {}, {}, np.zeros(gathered.cells, dtype=np.bool_)
+    for name, mask in zip(gathered.populations, gathered.memberships(), strict=True):
         if name in below:
             shared[name] = np.bincount(cluster[mask], minlength=count)
             sizes[name] = int(np.count_nonzero(mask))
             known |= mask
     return Tally(
-        one,
+        gathered,
         np.bincount(cluster, minlength=count),
         quartiles,
         _histograms(display, cluster, count),
@@ -92,17 +92,19 @@ def _tally(
 
 def _histograms(display: NDArray[np.float32], cluster: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     bins = ((display - LOWEST) * (BINS / (HIGHEST - LOWEST))).astype(np.int64).clip(0, BINS - 1)
-    found = [np.bincount(cluster * BINS + column, minlength=count * BINS).reshape(count, BINS) for column in bins.T]
-    return np.stack(found, axis=1)
+    histograms = [
+        np.bincount(cluster * BINS + column, minlength=count * BINS).reshape(count, BINS) for column in bins.T
+    ]
+    return np.stack(histograms, axis=1)
 
 
-def _write(path: Path, one: Gathered, *, cluster: NDArray[np.int64], node: NDArray[np.int16]) -> None:
+def _write(path: Path, gathered: Gathered, *, cluster: NDArray[np.int64], node: NDArray[np.int16]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        event=one.rows().astype(np.uint32),
+        event=gathered.rows().astype(np.uint32),
         metacluster=(cluster + 1).astype(np.uint8),
         node=node.astype(np.uint16),
-        n=np.int64(one.events),
+        n=np.int64(gathered.events),
     )
     write_whole(path, buffer.getvalue())

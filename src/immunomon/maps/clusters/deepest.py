@@ -18,8 +18,8 @@ def deepest(tree: GateTree, rows: NDArray[np.int64], populations: Sequence[str])
 
     rows: places in the file, (events,). populations: ``root`` first, then ids; the result is places in them.
     """
-    place = {name: number for number, name in enumerate(populations)}
-    found = np.full(rows.size, place[ROOT], dtype=np.int32)
+    index = {name: number for number, name in enumerate(populations)}
+    deepest_index = np.full(rows.size, index[ROOT], dtype=np.int32)
     depth = np.zeros(rows.size, dtype=np.int32)
     for population in tree.populations:
         mask: NDArray[np.bool_] | None = tree.memberships.get(population.id)
@@ -27,8 +27,8 @@ def deepest(tree: GateTree, rows: NDArray[np.int64], populations: Sequence[str])
             continue
         level = population.path.count("/")
         deeper = mask[rows] & (level > depth)
-        found[deeper], depth[deeper] = place[population.id], level
-    return found
+        deepest_index[deeper], depth[deeper] = index[population.id], level
+    return deepest_index
 
 
 def labels_of(populations: Mapping[str, tuple[str, str]]) -> dict[str, str]:
@@ -46,4 +46,4 @@ def labels_of(populations: Mapping[str, tuple[str, str]]) -> dict[str, str]:
 
 def population_labels(strategy: GatingStrategy) -> dict[str, str]:
     """Return what to call cells by their deepest population of a strategy, ``root`` first, parents before children."""
-    return labels_of({one.id: (one.label, one.parent) for one in strategy})
+    return labels_of({population.id: (population.label, population.parent) for population in strategy})

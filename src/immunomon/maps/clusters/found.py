@@ -49,12 +49,12 @@ class Metaclusters:
 
     def codes(self, sample_id: str, events: int) -> NDArray[np.int16]:
         """Return the place of each event's metacluster in ``names``, (events,); -1 for events in none."""
-        found = np.full(events, -1, dtype=np.int16)
+        codes = np.full(events, -1, dtype=np.int16)
         path = self.run.folder / "clusters" / self.panel / f"{sample_id}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as stored:
-                found[stored["event"]] = stored["metacluster"].astype(np.int16) - 1
-        return found
+                codes[stored["event"]] = stored["metacluster"].astype(np.int16) - 1
+        return codes
 
 
 def metaclusters_of(run: Run, panel: str) -> tuple[Metaclusters | None, str]:
@@ -75,10 +75,10 @@ def metaclusters_of(run: Run, panel: str) -> tuple[Metaclusters | None, str]:
 def read_metaclusters(run: Run, panel: str | None = None) -> Metaclusters:
     """Return the clustering of a panel, default of the first; raises ImmunomonError if this run has none."""
     name = panel or run.panels[0]
-    found, why = metaclusters_of(run, name)
-    if found is None:
+    metaclusters, why = metaclusters_of(run, name)
+    if metaclusters is None:
         raise ImmunomonError(
             f"{run.folder}: there are no metaclusters of '{name}'{' but of an earlier run' if why else ''}; make them "
             f"with: immunomon cluster {run.folder} --panel {name}"
         )
-    return found
+    return metaclusters

@@ -35,7 +35,7 @@ def communities(distances: NDArray[np.float64], *, reach: float, seed: int) -> N
     weights = np.exp(-((distances / reach) ** 2))
     low, high = np.nonzero(np.triu(weights > 1e-6, k=1))
     graph = igraph.Graph(n=len(distances), edges=list(zip(low.tolist(), high.tolist(), strict=True)))
-    found = leidenalg.find_partition(
+    partition = leidenalg.find_partition(
         graph,
         leidenalg.CPMVertexPartition,
         weights=weights[low, high].tolist(),
@@ -43,8 +43,8 @@ def communities(distances: NDArray[np.float64], *, reach: float, seed: int) -> N
         seed=seed,
         n_iterations=-1,
     )
-    group = np.array(found.membership, dtype=np.int64)
-    _, first, place = np.unique(group, return_index=True, return_inverse=True)
+    group = np.array(partition.membership, dtype=np.int64)
+    _, first, index = np.unique(group, return_index=True, return_inverse=True)
     rank = np.empty_like(first)
     rank[np.argsort(first, kind="stable")] = np.arange(first.size)
-    return np.asarray(rank[place], dtype=np.int64)
+    return np.asarray(rank[index], dtype=np.int64)

@@ -85,11 +85,11 @@ def _train(
         codes = _ordered(parts, total, settings, pool)
         for _ in range(settings.settling_epochs):
             codes = settle(sum_parts(pool.map(partial(_sums, codes), parts)), codes)
-        found = list(pool.map(partial(_sums_and_nodes, codes, keep_nodes), parts))
-    sums = sum_parts(own for own, _ in found)
+        results = list(pool.map(partial(_sums_and_nodes, codes, keep_nodes), parts))
+    sums = sum_parts(own for own, _ in results)
     group, steadiness = _by_size(*metaclusters_of(codes, settings), sums.counts)
     error = float(np.sqrt(sums.squares.sum() / total))
-    return TrainedMap(codes, group, sums.counts, error, steadiness), [nodes for _, nodes in found]
+    return TrainedMap(codes, group, sums.counts, error, steadiness), [nodes for _, nodes in results]
 
 
 def _ordered(parts: Sequence[Part], total: int, settings: MapSettings, pool: Executor) -> Events:
@@ -126,8 +126,8 @@ def metaclusters_of(codes: Events, settings: MapSettings) -> tuple[NDArray[np.in
     each other (average linkage). Leiden finds its own number.
     """
     if settings.method == "leiden":
-        found = communities(distances_between(codes), reach=APART, seed=settings.seed)
-        return found, np.full(int(found.max()) + 1, np.nan)
+        assigned = communities(distances_between(codes), reach=APART, seed=settings.seed)
+        return assigned, np.full(int(assigned.max()) + 1, np.nan)
     number = settings.clusters
     if number is None:
         _, heights = average_linkage(distances_between(codes))
@@ -142,9 +142,9 @@ def _by_size(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Number metaclusters by how many events they have, the largest first."""
     order = np.argsort(-np.bincount(group, weights=counts), kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(order.size)
-    return np.asarray(place[group], dtype=np.int64), steadiness[order]
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    return np.asarray(rank[group], dtype=np.int64), steadiness[order]
 
 
 def cluster_events(events: Events, settings: MapSettings = MapSettings()) -> tuple[NDArray[np.int64], TrainedMap]:

@@ -60,9 +60,9 @@ def borders_of(
     for marker, counts in zip(markers, histograms, strict=True):
         share = np.concatenate([[0.0], np.cumsum(counts) / max(int(counts.sum()), 1)])
         low, high = np.interp(np.array([_LO, _HI]) / 100, share, edges).tolist()
-        found = [one[marker] for one in gated if marker in one]
-        threshold = float(np.median(found)) if found else _valley(counts, edges)
-        source = "gate" if found else "none" if threshold is None else "valley"
+        of_samples = [sample_thresholds[marker] for sample_thresholds in gated if marker in sample_thresholds]
+        threshold = float(np.median(of_samples)) if of_samples else _valley(counts, edges)
+        source = "gate" if of_samples else "none" if threshold is None else "valley"
         out.append(Border(marker, threshold, low, high, source))
     return out
 

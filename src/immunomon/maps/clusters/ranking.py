@@ -51,19 +51,19 @@ def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:
     labels: metacluster -> phenotype, in the order of the series. All rows are one family for the false discovery rate.
     """
     values, level = stabilised(series.counts, series.totals)
-    found = screen(values, np.where(np.isfinite(values), 1.0, np.nan), level, series.batches)
+    screened = screen(values, np.where(np.isfinite(values), 1.0, np.nan), level, series.batches)
     odds = log_odds(series.counts, np.broadcast_to(series.totals[:, :, None], series.counts.shape))
-    rows = _rows(series, labels, found, odds, marker=None)
+    rows = _rows(series, labels, screened, odds, marker=None)
     for marker in series.medians:
         shown, errors = _steady_medians(series, marker)
-        found = screen(shown, errors**2, np.ones_like(shown), series.batches)
-        rows += _rows(series, labels, found, shown, marker=marker)
+        screened = screen(shown, errors**2, np.ones_like(shown), series.batches)
+        rows += _rows(series, labels, screened, shown, marker=marker)
     p = np.array([np.nan if row["p"] is None else row["p"] for row in rows], dtype=np.float64)
     for row, rate in zip(rows, benjamini_hochberg(p).tolist(), strict=True):
         row["fdr"] = None if np.isnan(rate) else rate
         row["listed"] = bool(rate <= LISTED_AT)
     rows.sort(key=lambda row: (row["fdr"] if row["fdr"] is not None else 2.0, -(row["score"] or 0.0)))
-    return frame_of([{**row, "rank": place} for place, row in enumerate(rows, start=1)], EXPLORATORY)
+    return frame_of([{**row, "rank": number} for number, row in enumerate(rows, start=1)], EXPLORATORY)
 
 
 def _steady_medians(series: Series, marker: str) -> tuple[Floats, Floats]:
@@ -86,15 +86,15 @@ def _typical(width: Floats) -> Floats:
 
 
 def _rows(
-    series: Series, labels: Mapping[str, str], found: Screened, values: Floats, *, marker: str | None
+    series: Series, labels: Mapping[str, str], screened: Screened, values: Floats, *, marker: str | None
 ) -> list[dict[str, Any]]:
     rows = []
     change = values[:, 1:] - values[:, :1]
-    for place, visit in enumerate(series.visits[1:]):
+    for index, visit in enumerate(series.visits[1:]):
         for cluster, (name, label) in enumerate(labels.items()):
-            own = found.changes[:, place, cluster]
+            own = screened.changes[:, index, cluster]
             there = np.isfinite(own)
-            moved = change[there, place, cluster]
+            moved = change[there, index, cluster]
             by_subject = {s: round(float(z), 3) for s, z in zip(series.subjects, own, strict=True) if np.isfinite(z)}
             rows.append(
                 {
@@ -108,8 +108,8 @@ def _rows(
                     "changed_down": int((own[there] < -_FAR).sum()),
                     "median_change": float(np.median(moved)) if moved.size else None,
                     "largest_change": float(moved[np.abs(moved).argmax()]) if moved.size else None,
-                    "score": float(found.scores[place, cluster]) if moved.size else None,
-                    "p": float(found.p[place, cluster]) if moved.size else None,
+                    "score": float(screened.scores[index, cluster]) if moved.size else None,
+                    "p": float(screened.p[index, cluster]) if moved.size else None,
                     "subjects_changes": json.dumps(by_subject),
                     "status": "exploratory",
                 }

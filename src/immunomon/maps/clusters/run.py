@@ -70,7 +70,7 @@ def cluster_run(
     and seed give the same bytes, whoever does the work. Raises UnknownName for a panel or population that is
     not there, ImmunomonError if there is no run, its files have changed since, or there are too few cells.
     """
-    chosen, say = settings or MapSettings(jobs=default_jobs()), progress or (lambda *_: None)
+    chosen, report = settings or MapSettings(jobs=default_jobs()), progress or (lambda *_: None)
     if chosen.scheduler:  # a cluster's workers stand in other folders
         run, study, out = run.resolve(), study and study.resolve(), out and out.resolve()
     opened = open_run(run, study)
@@ -90,25 +90,25 @@ def cluster_run(
             markers=(source.typed, source.state),
             book=source.book,
             pool=pool,
-            progress=lambda done, total: say("gating", done, total, 0),
+            progress=lambda done, total: report("gating", done, total, 0),
         )
-        say("mapping", 0, 2, 0)
-        patients = [one for one in gathered if one.sample.role.kind is RoleKind.SAMPLE]
-        histograms = np.sum([one.histograms for one in patients], axis=0)
+        report("mapping", 0, 2, 0)
+        patients = [sample_cells for sample_cells in gathered if sample_cells.sample.role.kind is RoleKind.SAMPLE]
+        histograms = np.sum([sample_cells.histograms for sample_cells in patients], axis=0)
         ranges = ranges_of(histograms)
-        trained = train_map([_part(one, ranges) for one in patients], chosen)
-        say("mapping", 1, 2, 0)
+        trained = train_map([_part(sample_cells, ranges) for sample_cells in patients], chosen)
+        report("mapping", 1, 2, 0)
         below = _below(source)
         tallies = tally_all(gathered, trained, ranges, below=below, folder=folder, pool=pool)
-        say("mapping", 2, 2, 0)
-    borders = borders_of(source.typed, histograms, [one.thresholds for one in patients])
+        report("mapping", 2, 2, 0)
+    borders = borders_of(source.typed, histograms, [sample_cells.thresholds for sample_cells in patients])
     tables = _tables(source, trained, tallies, borders)
     record = _record(opened, source, chosen, trained=trained, ranges=ranges, borders=borders, tallies=tallies)
     return _write(folder, tables, record, trained)
 
 
-def _part(one: Gathered, ranges: NDArray[np.float64]) -> Callable[[], NDArray[np.float32]]:
-    return lambda: (one.display() / ranges).astype(np.float32)
+def _part(gathered: Gathered, ranges: NDArray[np.float64]) -> Callable[[], NDArray[np.float32]]:
+    return lambda: (gathered.display() / ranges).astype(np.float32)
 
 
 def _below(source: Source) -> tuple[str, ...]:
@@ -123,10 +123,10 @@ def _names(count: int) -> list[str]:
 def _tables(
     source: Source, trained: TrainedMap, tallies: Sequence[Tally], borders: Sequence[Border]
 ) -> dict[str, pd.DataFrame]:
-    patients = [one for one in tallies if one.gathered.sample.role.kind is RoleKind.SAMPLE]
+    patients = [tally for tally in tallies if tally.gathered.sample.role.kind is RoleKind.SAMPLE]
     names = _names(trained.count)
     labels = _labels(names, patients, borders)
-    counted = [counted_of(one, names, source.state) for one in tallies]
+    counted = [counted_of(tally, names, source.state) for tally in tallies]
     tables = {"metaclusters": _metaclusters(trained, patients, labels)}
     tables |= tables_of(
         counted, labels, within=source.within, study=source.study, strategy=source.strategy, panel=source.panel
@@ -136,7 +136,7 @@ def _tables(
 
 
 def _labels(names: Sequence[str], tallies: Sequence[Tally], borders: Sequence[Border]) -> dict[str, str]:
-    whole = np.sum([one.histograms for one in tallies], axis=0)
+    whole = np.sum([tally.histograms for tally in tallies], axis=0)
     centres = LOWEST + (np.arange(BINS) + 0.5) * (HIGHEST - LOWEST) / BINS
     labels = {}
     for name, histograms in zip(names, whole, strict=True):
@@ -147,12 +147,12 @@ def _labels(names: Sequence[str], tallies: Sequence[Tally], borders: Sequence[Bo
 
 
 def _metaclusters(trained: TrainedMap, tallies: Sequence[Tally], labels: Mapping[str, str]) -> pd.DataFrame:
-    counts = np.sum([one.counts for one in tallies], axis=0)
-    populations = list(dict.fromkeys(name for one in tallies for name in one.shared))
+    counts = np.sum([tally.counts for tally in tallies], axis=0)
+    populations = list(dict.fromkeys(name for tally in tallies for name in tally.shared))
     zero = np.zeros(trained.count, dtype=np.int64)
-    shared = {name: np.sum([one.shared.get(name, zero) for one in tallies], axis=0) for name in populations}
-    sizes = {name: sum(one.sizes.get(name, 0) for one in tallies) for name in populations}
-    gated = np.sum([one.gated for one in tallies], axis=0)
+    shared = {name: np.sum([tally.shared.get(name, zero) for tally in tallies], axis=0) for name in populations}
+    sizes = {name: sum(tally.sizes.get(name, 0) for tally in tallies) for name in populations}
+    gated = np.sum([tally.gated for tally in tallies], axis=0)
     rows = []
     for k, (name, label) in enumerate(labels.items()):
         own = {population: int(common[k]) for population, common in shared.items()}
@@ -163,7 +163,7 @@ def _metaclusters(trained: TrainedMap, tallies: Sequence[Tally], labels: Mapping
                 "phenotype": label,
                 "cells": int(counts[k]),
                 "percent_of_parent": 100 * float(counts[k] / counts.sum()),
-                "samples": sum(1 for one in tallies if one.counts[k]),
+                "samples": sum(1 for tally in tallies if tally.counts[k]),
                 "nodes": int(np.count_nonzero(trained.metaclusters == k)),
                 "steadiness": None if np.isnan(trained.steadiness[k]) else float(trained.steadiness[k]),
                 **_overlap_row(overlap),
@@ -204,7 +204,7 @@ def _record(
         "state_markers": list(source.state),
         "scaling": "display scale, each marker divided by its range (1st to 99th percentile, at least 0.4)",
         "ranges": dict(zip(source.typed, ranges.tolist(), strict=True)),
-        "borders": {one.marker: {"threshold": one.threshold, "from": one.source} for one in borders},
+        "borders": {border.marker: {"threshold": border.threshold, "from": border.source} for border in borders},
         "method": settings.method,
         "grid": list(settings.grid),
         "ordering": {"epochs": settings.ordering_epochs, "events": settings.ordering_events},
@@ -213,7 +213,7 @@ def _record(
         "metaclusters": trained.count,
         "number_rule": _rule(settings),
         "quantisation_error": trained.error,
-        "cells": {one.gathered.sample.id: one.gathered.cells for one in tallies},
+        "cells": {tally.gathered.sample.id: tally.gathered.cells for tally in tallies},
         "map_sha256": hashlib.sha256(trained.codes.tobytes() + trained.metaclusters.tobytes()).hexdigest(),
         "notes": list(_NOTES),
         "libraries": {library: version(library) for library in _LIBRARIES},

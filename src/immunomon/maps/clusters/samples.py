@@ -58,10 +58,12 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
     if name not in run.panels:
         raise UnknownName(f"{run.folder}: no panel '{name}' in this run; {nearest(name, run.panels)}")
     study = load_study(run.study_file)
-    found = load_panel(find_panel(name, study.folder))
-    strategy = load_strategy(find_strategy(study.strategy_of(name), study.folder), methods=GATE_METHODS, panel=found)
-    typed = tuple(marker.name for marker in found.markers if marker.kind is MarkerKind.TYPE)
-    state = tuple(marker.name for marker in found.markers if marker.kind is MarkerKind.STATE)
+    loaded_panel = load_panel(find_panel(name, study.folder))
+    strategy = load_strategy(
+        find_strategy(study.strategy_of(name), study.folder), methods=GATE_METHODS, panel=loaded_panel
+    )
+    typed = tuple(marker.name for marker in loaded_panel.markers if marker.kind is MarkerKind.TYPE)
+    state = tuple(marker.name for marker in loaded_panel.markers if marker.kind is MarkerKind.STATE)
     if len(typed) < 2:
         raise ImmunomonError(
             f"panel {name}: it has {len(typed)} markers of kind 'type', two at least are needed; see kind in the panel"
@@ -71,7 +73,7 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
         strategy = with_placed_scales(strategy, jobs[0].placed)
     return Source(
         study,
-        found,
+        loaded_panel,
         strategy,
         _within(strategy, within),
         _ordered(typed, strategy),
@@ -89,21 +91,21 @@ def _within(strategy: GatingStrategy, named: str | None) -> str:
 
 def _ordered(markers: tuple[str, ...], strategy: GatingStrategy) -> tuple[str, ...]:
     """Return markers in the order in which the strategy asks for them, lineage first; the others after them."""
-    asked = [
+    declared = [
         str(value).casefold()
         for population in strategy
         for value in population.gate.arguments.values()
         if isinstance(value, str)
     ]
-    place = {marker: asked.index(marker.casefold()) for marker in markers if marker.casefold() in asked}
-    return tuple(sorted(markers, key=lambda marker: (place.get(marker, len(asked)), markers.index(marker))))
+    position = {marker: declared.index(marker.casefold()) for marker in markers if marker.casefold() in declared}
+    return tuple(sorted(markers, key=lambda marker: (position.get(marker, len(declared)), markers.index(marker))))
 
 
 def _jobs(run: Run, study: Study, panel: str) -> tuple[Job, ...]:
     files = {file["sample_id"]: file for file in run.record["files"] if file["status"] == "gated"}
     samples_file = study.folder / study.samples_file
     folder, out = RunFolder(run.folder), []
-    for sample in sorted(load_samples(samples_file, study), key=lambda one: one.id):
+    for sample in sorted(load_samples(samples_file, study), key=lambda sample: sample.id):
         if (
             sample.panel != panel
             or sample.id not in files

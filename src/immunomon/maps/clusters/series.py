@@ -21,8 +21,8 @@ def counted_of(tally: Tally, names: Sequence[str], state: Sequence[str]) -> Coun
     gathered = tally.gathered
     medians: dict[str, dict[str, float | None]] = {
         name: {
-            marker: float(tally.quartiles[k, place, 1]) if tally.counts[k] else None
-            for place, marker in enumerate(state)
+            marker: float(tally.quartiles[k, column, 1]) if tally.counts[k] else None
+            for column, marker in enumerate(state)
         }
         for k, name in enumerate(names)
     }
@@ -33,7 +33,7 @@ def counted_of(tally: Tally, names: Sequence[str], state: Sequence[str]) -> Coun
 
 def series_of(source: Source, tallies: Sequence[Tally]) -> Series:
     """Return counts, totals and medians of patients' samples by subject and visit; of two samples neither counts."""
-    subjects = sorted({one.gathered.sample.subject for one in tallies if one.gathered.sample.subject})
+    subjects = sorted({tally.gathered.sample.subject for tally in tallies if tally.gathered.sample.subject})
     baseline = source.study.baseline.label
     visits = [baseline, *(visit.label for visit in source.study.visits if visit.label != baseline)]
     clusters = tallies[0].counts.size
@@ -41,21 +41,21 @@ def series_of(source: Source, tallies: Sequence[Tally]) -> Series:
     quartiles = np.full((*counts.shape, len(source.state), 3), np.nan)
     totals = np.full(counts.shape[:2], np.nan)
     batches = np.arange(totals.size).reshape(totals.shape)  # without a name, a batch of its own
-    named = {name: -1 - k for k, name in enumerate(sorted({one.gathered.sample.batch for one in tallies} - {""}))}
-    seen: set[tuple[int, int]] = set()
-    for one in tallies:
-        sample = one.gathered.sample
+    named = {name: -1 - k for k, name in enumerate(sorted({tally.gathered.sample.batch for tally in tallies} - {""}))}
+    filled: set[tuple[int, int]] = set()
+    for tally in tallies:
+        sample = tally.gathered.sample
         if sample.subject not in subjects or sample.visit not in visits:
             continue
-        place = (subjects.index(sample.subject), visits.index(sample.visit))
-        doubled = place in seen
-        seen.add(place)
-        counts[place] = np.nan if doubled else one.counts
-        totals[place] = np.nan if doubled else one.gathered.cells
-        quartiles[place] = np.nan if doubled else one.quartiles
-        batches[place] = named.get(sample.batch, batches[place])
+        cell = (subjects.index(sample.subject), visits.index(sample.visit))
+        doubled = cell in filled
+        filled.add(cell)
+        counts[cell] = np.nan if doubled else tally.counts
+        totals[cell] = np.nan if doubled else tally.gathered.cells
+        quartiles[cell] = np.nan if doubled else tally.quartiles
+        batches[cell] = named.get(sample.batch, batches[cell])
     scales = panel_scales(source.strategy, source.panel, source.book)
     shown = {marker: scales[marker].apply(quartiles[..., k, :]) for k, marker in enumerate(source.state)}
-    medians = {marker: found[..., 1] for marker, found in shown.items()}
-    widths = {marker: found[..., 2] - found[..., 0] for marker, found in shown.items()}
+    medians = {marker: quartiles_shown[..., 1] for marker, quartiles_shown in shown.items()}
+    widths = {marker: quartiles_shown[..., 2] - quartiles_shown[..., 0] for marker, quartiles_shown in shown.items()}
     return Series(subjects, visits, counts, totals, medians, widths, batches)

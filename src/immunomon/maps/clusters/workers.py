@@ -41,8 +41,8 @@ def _client(scheduler: str) -> Any:  # noqa: ANN401 - distributed is untyped
     try:
         from distributed import Client
     except ImportError as error:
-        what = f'a cluster needs Dask ({error}); install it with: pip install "immunomon[cluster]"'
-        raise ImmunomonError(what) from None
+        message = f'a cluster needs Dask ({error}); install it with: pip install "immunomon[cluster]"'
+        raise ImmunomonError(message) from None
     try:
         return Client(scheduler, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -51,26 +51,26 @@ def _chains(distances: Floats) -> tuple[Groups, Floats]:
             chain[0] = np.argmax(size > 0)
             length = 1
         while True:
-            here = chain[length - 1]
+            tip = chain[length - 1]
             # The one before in the chain wins ties, or the chain would run in a circle.
             there = chain[length - 2] if length > 1 else -1
-            least = distances[here, there] if length > 1 else np.inf
-            for other in range(count):
-                if other != here and size[other] > 0 and distances[here, other] < least:
-                    there, least = other, distances[here, other]
+            least = distances[tip, there] if length > 1 else np.inf
+            for point in range(count):
+                if point != tip and size[point] > 0 and distances[tip, point] < least:
+                    there, least = point, distances[tip, point]
             if length > 1 and there == chain[length - 2]:
                 break
             chain[length] = there
             length += 1
         length -= 2
-        low, high = min(here, there), max(here, there)
+        low, high = min(tip, there), max(tip, there)
         pairs[merge, 0], pairs[merge, 1], heights[merge] = low, high, least
-        for other in range(count):  # the group is from now on the one of its higher point
-            if size[other] > 0 and other != low and other != high:
-                both = (size[low] * distances[low, other] + size[high] * distances[high, other]) / (
+        for point in range(count):  # the group is from now on the one of its higher point
+            if size[point] > 0 and point != low and point != high:
+                joined = (size[low] * distances[low, point] + size[high] * distances[high, point]) / (
                     size[low] + size[high]
                 )
-                distances[high, other] = distances[other, high] = both
+                distances[high, point] = distances[point, high] = joined
         size[high] += size[low]
         size[low] = 0
     return pairs, heights
@@ -89,9 +89,9 @@ def cut(pairs: Groups, groups: int) -> Groups:
     for low, high in pairs[: max(0, count - groups)].tolist():
         into[into == into[low]] = into[high]
     _, first, group = np.unique(into, return_index=True, return_inverse=True)
-    place = np.empty_like(first)
-    place[np.argsort(first, kind="stable")] = np.arange(first.size)
-    return np.asarray(place[group], dtype=np.int64)
+    rank = np.empty_like(first)
+    rank[np.argsort(first, kind="stable")] = np.arange(first.size)
+    return np.asarray(rank[group], dtype=np.int64)
 
 
 def groups_apart(heights: Floats, distance: float) -> int:

@@ -168,7 +168,7 @@ def _search(
     landmarks, order, starts = lists
     near, far, blocks, block_rows, block_groups = of_blocks
     away = np.empty(landmarks.shape[1], dtype=np.float32)
-    found = np.empty(_BLOCK, dtype=np.float32)
+    distances = np.empty(_BLOCK, dtype=np.float32)
     last = rows.shape[1] - 1
     for q in range(points.shape[0]):
         _measure(points[q], landmarks, away)
@@ -176,21 +176,21 @@ def _search(
         for j in range(away.size):
             away[j] = np.sqrt(away[j])
         worst, reach = _FAR, _FAR
-        for place in range(away.size):
-            j = order[home, place]
+        for step in range(away.size):
+            j = order[home, step]
             for b in range(starts[j], starts[j + 1]):
                 if away[j] - far[b] > reach or near[b] - away[j] > reach:
                     continue
-                _measure(points[q], blocks[b], found)
+                _measure(points[q], blocks[b], distances)
                 within = 0
                 for e in range(_BLOCK):
-                    within += found[e] <= worst
+                    within += distances[e] <= worst
                 if within == 0:
                     continue
                 for e in range(_BLOCK):
-                    if found[e] > worst or block_rows[b, e] < 0 or block_groups[b, e] == left_out[q]:
+                    if distances[e] > worst or block_rows[b, e] < 0 or block_groups[b, e] == left_out[q]:
                         continue
-                    _insert(rows[q], squares[q], block_rows[b, e], found[e])
+                    _insert(rows[q], squares[q], block_rows[b, e], distances[e])
                     if rows[q, last] >= 0:
                         worst = squares[q, last]
                         reach = np.sqrt(worst) * _SLACK + np.float32(1e-6)
@@ -207,30 +207,30 @@ def _count(
     landmarks, _, starts = lists
     near, far, blocks, _, _ = of_blocks
     away = np.empty(landmarks.shape[1], dtype=np.float32)
-    found = np.empty(_BLOCK, dtype=np.float32)
+    distances = np.empty(_BLOCK, dtype=np.float32)
     reach, most = radius * _SLACK + np.float32(1e-6), radius * radius
     for q in range(points.shape[0]):
         _measure(points[q], landmarks, away)
         for j in range(away.size):
-            here = np.sqrt(away[j])
+            distance = np.sqrt(away[j])
             for b in range(starts[j], starts[j + 1]):
-                if here - far[b] > reach or near[b] - here > reach:
+                if distance - far[b] > reach or near[b] - distance > reach:
                     continue
-                _measure(points[q], blocks[b], found)
+                _measure(points[q], blocks[b], distances)
                 within = 0
                 for e in range(_BLOCK):
-                    within += found[e] <= most
+                    within += distances[e] <= most
                 counts[q] += within
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")
-def _measure(point: Floats, others: Floats, out: Floats) -> None:
+def _measure(point: Floats, block: Floats, out: Floats) -> None:
     """Write a point's squared distances from others, (markers, others), four markers a trip: fewer trips to memory."""
     for e in range(out.size):
         out[e] = np.float32(0)
-    for m in range(0, others.shape[0], 4):
+    for m in range(0, block.shape[0], 4):
         p, q, r, s = point[m], point[m + 1], point[m + 2], point[m + 3]
-        a, b, c, d = others[m], others[m + 1], others[m + 2], others[m + 3]
+        a, b, c, d = block[m], block[m + 1], block[m + 2], block[m + 3]
         for e in range(out.size):
             t, u, v, w = a[e] - p, b[e] - q, c[e] - r, d[e] - s
             out[e] += t * t + u * u + v * v + w * w
@@ -239,10 +239,12 @@ def _measure(point: Floats, others: Floats, out: Floats) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _insert(rows: Rows, squares: Floats, row: int, square: float) -> None:
     """Put a reference in its place among the nearest, if it has one: by distance, then by row."""
-    at = rows.size
-    while at > 0 and (squares[at - 1] > square or (squares[at - 1] == square and rows[at - 1] > row)):
-        at -= 1
-    for later in range(rows.size - 1, at, -1):
+    position = rows.size
+    while position > 0 and (
+        squares[position - 1] > square or (squares[position - 1] == square and rows[position - 1] > row)
+    ):
+        position -= 1
+    for later in range(rows.size - 1, position, -1):
         squares[later], rows[later] = squares[later - 1], rows[later - 1]
-    if at < rows.size:
-        squares[at], rows[at] = square, row
+    if position < rows.size:
+        squares[position], rows[position] = square, row

@@ -82,6 +82,6 @@ def _weighted_median(far: Floats, weight: Floats) -> Any:  # noqa: ANN401 - floa
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _between(positions: Floats, one: int, other: int) -> Any:  # noqa: ANN401
-    x, y = positions[one, 0] - positions[other, 0], positions[one, 1] - positions[other, 1]
+def _between(positions: Floats, first: int, second: int) -> Any:  # noqa: ANN401
+    x, y = positions[first, 0] - positions[second, 0], positions[first, 1] - positions[second, 1]
     return np.sqrt(x * x + y * y)

@@ -68,10 +68,10 @@ def fluctuation(values: Floats, known: Floats, level: Floats) -> Floats:
 
 def _last_before(there: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return for each visit the last one before it that has a value, or the visit itself where there is none."""
-    place = np.arange(there.shape[1])[None, :, None]
-    last = np.maximum.accumulate(np.where(there, place, -1), axis=1)
+    index = np.arange(there.shape[1])[None, :, None]
+    last = np.maximum.accumulate(np.where(there, index, -1), axis=1)
     before = np.concatenate([np.full_like(last[:, :1], -1), last[:, :-1]], axis=1)
-    return np.asarray(np.where(before >= 0, before, place), dtype=np.int64)
+    return np.asarray(np.where(before >= 0, before, index), dtype=np.int64)
 
 
 def _weighted_medians(each: Floats, weight: Floats) -> Floats:

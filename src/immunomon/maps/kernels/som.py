@@ -76,8 +76,8 @@ def grid_start(events: NDArray[np.float32], rows: int, columns: int) -> tuple[Co
     >>> codes.shape, float(apart[0, 5])
     ((6, 2), 5.0)
     """
-    place = np.array([(i, j) for i in range(rows) for j in range(columns)], dtype=np.float64)
-    apart = ((place[:, None, :] - place[None, :, :]) ** 2).sum(axis=2)
+    positions = np.array([(i, j) for i in range(rows) for j in range(columns)], dtype=np.float64)
+    apart = ((positions[:, None, :] - positions[None, :, :]) ** 2).sum(axis=2)
     wide = np.asarray(events, dtype=np.float64)
     centre = wide.mean(axis=0)
     # Not by matrix products, whose last bit depends on the number of threads.
@@ -86,7 +86,7 @@ def grid_start(events: NDArray[np.float32], rows: int, columns: int) -> tuple[Co
     axes = axes[:, ::-1] * np.sqrt(np.maximum(variance[::-1], 0.0))
     axes = axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)  # an axis has no direction of its own
     side = np.array([max(rows - 1, 1), max(columns - 1, 1)])
-    spread = 4.0 * (place / side - 0.5)  # two standard deviations to each side
+    spread = 4.0 * (positions / side - 0.5)  # two standard deviations to each side
     codes = centre + np.einsum("nd,md->nm", spread[:, : axes.shape[1]], axes[:, :2])
     return codes.astype(np.float32), apart
 
@@ -148,7 +148,7 @@ def _sum(
 ) -> None:
     count, markers = events.shape
     x = np.zeros((codes.shape[1], _TILE), dtype=np.float32)
-    one, two = np.empty(_TILE, dtype=np.float32), np.empty(_TILE, dtype=np.float32)
+    first, second = np.empty(_TILE, dtype=np.float32), np.empty(_TILE, dtype=np.float32)
     least, best = np.empty(_TILE, dtype=np.float32), np.empty(_TILE, dtype=np.float32)
     for start in range(0, count, _TILE):
         length = min(_TILE, count - start)
@@ -160,22 +160,22 @@ def _sum(
         # Two nodes and four markers a trip, all events of the tile beside each other: fewer trips to memory.
         for j in range(0, codes.shape[0], 2):
             for e in range(_TILE):
-                one[e], two[e] = half[j], half[j + 1]
+                first[e], second[e] = half[j], half[j + 1]
             for m in range(0, codes.shape[1], 4):
                 a, b, c, d = codes[j, m], codes[j, m + 1], codes[j, m + 2], codes[j, m + 3]
                 f, g, h, k = codes[j + 1, m], codes[j + 1, m + 1], codes[j + 1, m + 2], codes[j + 1, m + 3]
                 x0, x1, x2, x3 = x[m], x[m + 1], x[m + 2], x[m + 3]
                 for e in range(_TILE):
-                    one[e] -= a * x0[e] + b * x1[e] + c * x2[e] + d * x3[e]
-                    two[e] -= f * x0[e] + g * x1[e] + h * x2[e] + k * x3[e]
-            here, there = np.float32(j), np.float32(j + 1)
+                    first[e] -= a * x0[e] + b * x1[e] + c * x2[e] + d * x3[e]
+                    second[e] -= f * x0[e] + g * x1[e] + h * x2[e] + k * x3[e]
+            this_node, next_node = np.float32(j), np.float32(j + 1)
             for e in range(_TILE):
-                low, place = least[e], best[e]
-                place = here if one[e] < low else place
-                low = one[e] if one[e] < low else low
-                place = there if two[e] < low else place
-                low = two[e] if two[e] < low else low
-                least[e], best[e] = low, place
+                low, nearest = least[e], best[e]
+                nearest = this_node if first[e] < low else nearest
+                low = first[e] if first[e] < low else low
+                nearest = next_node if second[e] < low else nearest
+                low = second[e] if second[e] < low else low
+                least[e], best[e] = low, nearest
         for e in range(length):
             j = int(best[e])
             node[start + e] = j
