@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from immunomon.plots.labels import label_places, wrapped
+from immunomon.plots.gating import label_places, wrapped
 
 NOBODY = np.zeros((8, 8))
 

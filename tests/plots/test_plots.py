@@ -8,10 +8,19 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.geometry import Interval, gate_to_dict
-from immunomon.plots import cluster_heatmap, cluster_tree, gating_plot, gating_tree, spider, trajectories
+from immunomon.plots import (
+    cluster_heatmap,
+    cluster_tree,
+    gating_plot,
+    gating_tree,
+    trajectories,
+)
+from immunomon.plots import (
+    trajectories as spider,
+)
 from immunomon.plots.clusters import spanning_tree
 from immunomon.plots.colours import dose_group_colours
-from immunomon.plots.density import pack_density, unpack_density
+from immunomon.plots.gating import pack_density, unpack_density
 
 
 @pytest.fixture

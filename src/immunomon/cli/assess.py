@@ -19,9 +19,9 @@ from immunomon.study.model.study import Study
 from immunomon.study.specs.study import load_study
 from immunomon.trial.assessments.assess import Assessed
 from immunomon.trial.assessments.assess import assess as worked_out
+from immunomon.trial.assessments.page_parts import records, share
 from immunomon.trial.assessments.pages import alarms, markdown, pages
 from immunomon.trial.assessments.safety_page import rule_says_now
-from immunomon.trial.assessments.words import records, share
 from immunomon.trial.model.analysis import AnalysisPlan
 from immunomon.trial.specs.analysis import load_analysis
 from immunomon.trial.specs.assessment_tables import AssessmentFiles, load_assessments

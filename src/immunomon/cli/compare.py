@@ -113,7 +113,7 @@ def _first_sample(run: Run) -> str | None:
 def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) -> None:
     from matplotlib.figure import Figure
 
-    from immunomon.plots.forest import forest
+    from immunomon.plots.estimates import forest
 
     declared = {one.name for one in plan.all_endpoints}
     chosen = estimates[(estimates["measure"] == "change") & estimates["endpoint"].isin(declared)]
@@ -163,7 +163,7 @@ def _write_trajectories(folder: Path, found: Analysis) -> None:
 
 
 def _write_figure(folder: Path, name: str, figure: Figure, plan: AnalysisPlan) -> None:
-    from immunomon.plots.png import png_of
+    from immunomon.plots.figures import png_of
 
     origin = "default plan, declared by nobody" if plan.source == "default" else f"plan {plan.name}"
     figure.text(0.995, 0.004, f"{origin}, {plan.digest[:12]}", ha="right", va="bottom", size=6, color="0.4")

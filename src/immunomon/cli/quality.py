@@ -38,7 +38,7 @@ def quality(
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
     if pictures is not None:
-        from immunomon.plots.acquisition import write_acquisitions
+        from immunomon.plots.quality_control import write_acquisitions
 
         for path in write_acquisitions(found, pictures):
             typer.echo(f"Written: {path}")

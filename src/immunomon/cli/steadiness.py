@@ -38,7 +38,7 @@ def steadiness(
     for line in _lines(table, warnings=warnings):
         typer.echo(line)
     if charts is not None:
-        from immunomon.plots.levey_jennings import write_charts
+        from immunomon.plots.quality_control import write_charts
 
         for path in write_charts(table, charts):
             typer.echo(f"Written: {path}")

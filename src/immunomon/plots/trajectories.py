@@ -1,4 +1,4 @@
-"""How a population goes over the visits: every subject's line, and the mean of each dose group with its interval."""
+"""Courses over the study: a population's values with each dose group's mean, changes from baseline, platelet counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["LABELS", "chosen_rows", "light_colours", "trajectories"]
+__all__ = ["LABELS", "chosen_rows", "light_colours", "platelet_course", "spider", "trajectories"]
 
 LABELS = {
     "change": "change from baseline",
@@ -113,3 +113,106 @@ def _t_interval(values: pd.Series[float]) -> tuple[float, float]:
         return mean, mean
     half = float(stats.t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
     return mean - half, mean + half
+
+
+# Spider plots: how far each patient has gone from his or her own baseline, by dose.
+
+_APART = 0.045  # of the axis: nearer names would touch
+
+
+def spider(
+    ax: Axes,
+    changes: pd.DataFrame,
+    population: str,
+    *,
+    denominator: str | None = None,
+    quantity: str = "percent",
+    measure: str = "percent_change",
+) -> Axes:
+    """Draw every patient's change from baseline over study days: one line each, from zero, named at its end.
+
+    changes: the table of changes; only rows with status ``ok`` are drawn. measure: percent_change, change or
+    log_odds_change. Lines of a dose group have its colour. Raises ValueError if nothing is left to draw.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> rows = {"subject": "S1", "dose_group": "A", "planned_day": [-1, 15], "population": "treg", "label": "Treg",
+    ...         "denominator": "cd4", "quantity": "percent", "status": "ok", "percent_change": [0.0, 20.0]}
+    >>> [text.get_text() for text in spider(matplotlib.figure.Figure().subplots(), pd.DataFrame(rows), "treg").texts]
+    ['S1']
+    """
+    rows = chosen_rows(changes, population, denominator=denominator, quantity=quantity, measure=measure)
+    palette = light_colours(changes)
+    ends: list[tuple[float, float, str, str]] = []
+    named: set[str] = set()
+    for (group, subject), own in rows.groupby(["dose_group", "subject"], observed=True):
+        line = own.sort_values("planned_day")
+        x, y = line["planned_day"].astype(float).to_numpy(), line[measure].astype(float).to_numpy()
+        colour = palette[str(group)]
+        label = None if str(group) in named else str(group)
+        named.add(str(group))
+        ax.plot(x, y, "-o", color=colour, linewidth=1.3, markersize=3.2, label=label)
+        ends.append((float(x[-1]), float(y[-1]), str(subject), colour))
+    ax.axhline(0.0, color="0.35", linewidth=0.9, zorder=0)
+    _name_ends(ax, ends)
+    ax.set(xlabel="study day", ylabel=LABELS[measure], title=str(rows["label"].iloc[0]))
+    ax.legend(title="dose group", frameon=False, loc="upper left", fontsize="small")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write each patient's name beside the end of the line, moved up or down where two would touch."""
+    low, high = ax.get_ylim()
+    right = max(x for x, *_ in ends)
+    reach = max(right - ax.get_xlim()[0], 1.0)
+    ax.set_xlim(right=right + 0.13 * reach)
+    gap, last = _APART * (high - low), -float("inf")
+    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
+        height = max(y, last + gap)
+        last = height
+        ax.annotate(
+            name, (x, y), xytext=(right + 0.03 * reach, height), fontsize=8, color=colour, va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2},
+        )  # fmt: skip
+    ax.set_ylim(low, max(high, last + gap))
+
+
+# One patient's platelet counts over the study, with the limits of response and every rescue therapy.
+
+_LIMITS = (30.0, 100.0)  # of R and CR, x 10^9/L: IWG 2009
+_RESCUE = "#b8568c"
+
+
+def platelet_course(ax: Axes, visits: pd.DataFrame, *, limits: tuple[float, ...] = _LIMITS) -> Axes:
+    """Draw one patient's rows of the table ``platelet_visits``: filled dots are responses, crosses rescue therapies.
+
+    limits: dashed lines, x 10^9/L. Raises ValueError for rows of several patients, or without a count.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> rows = {"subject": "S1", "dose_group": "A", "study_day": [1, 8], "platelets_1e9_per_l": [12.0, 110.0],
+    ...         "state": ["NR", "CR"], "rescue_therapy": [True, False]}
+    >>> platelet_course(matplotlib.figure.Figure().subplots(), pd.DataFrame(rows)).get_title()
+    'S1, dose A'
+    """
+    rows = visits.dropna(subset=["platelets_1e9_per_l"]).sort_values("study_day")
+    if rows.empty or len(set(rows["subject"])) != 1:
+        raise ValueError(f"a course is of one patient, got counts of {len(set(rows['subject']))}")
+    colour = dose_group_colours(())["all"].light
+    day, count = rows["study_day"].astype(float), rows["platelets_1e9_per_l"].astype(float)
+    responds = rows["state"].isin(["CR", "R"]).to_numpy()
+    rescued = rows["rescue_therapy"].fillna(False).to_numpy(dtype=bool)
+    ax.plot(day, count, color="0.7", linewidth=1)
+    ax.scatter(
+        day,
+        count,
+        s=16,
+        facecolors=[colour if is_response else "white" for is_response in responds],
+        edgecolors=colour,
+        zorder=2,
+    )
+    ax.scatter(day[rescued], count[rescued], marker="x", s=42, color=_RESCUE, zorder=3)
+    for limit in limits:
+        ax.axhline(limit, color="0.5", linestyle="--", linewidth=0.8)
+    ax.set(yscale="log", title=f"{rows['subject'].iloc[0]}, dose {rows['dose_group'].iloc[0]}")
+    return ax

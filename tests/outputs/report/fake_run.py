@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunomon.cytometry.kernels.histogram import histogram2d_u8
 from immunomon.cytometry.model.populations import TABLES
-from immunomon.plots.density import pack_density
+from immunomon.plots.gating import pack_density
 
 LOGICLE = {"kind": "logicle", "t": 262144.0, "w": 0.7, "m": 4.5, "a": 0.0}
 IDENTITY = {"kind": "identity"}

@@ -11,7 +11,7 @@ from immunomon.assurance.validation.platelet_courses import counts_of, disagreem
 from immunomon.study.model.endpoints import PlateletRules
 from immunomon.trial.assessments.people import People, Person
 from immunomon.trial.assessments.platelets import courses, response_incidence, response_row
-from immunomon.trial.kernels.episodes import confirmed_episodes
+from immunomon.trial.kernels.course import confirmed_episodes
 
 COURSES = hand_judged()
 FIRST = datetime.date(2025, 1, 13)

@@ -13,11 +13,22 @@ from immunomon.study.model.endpoints import (
     EscalationRules,
     VirusRules,
 )
-from immunomon.trial.assessments.adverse_events import adverse_event_incidence, emergent, worst_rows
-from immunomon.trial.assessments.antibodies import antibody_incidence, antibody_rows
-from immunomon.trial.assessments.escalation import escalation_rows, says
+from immunomon.trial.assessments.laboratory import (
+    antibody_incidence,
+    antibody_rows,
+    conversion_rows,
+    shift_rows,
+    virus_incidence,
+    virus_tests,
+)
 from immunomon.trial.assessments.people import People, Person
-from immunomon.trial.assessments.viruses import conversion_rows, shift_rows, virus_incidence, virus_tests
+from immunomon.trial.assessments.safety import (
+    adverse_event_incidence,
+    emergent,
+    escalation_rows,
+    says,
+    worst_rows,
+)
 
 RULES = AssessmentRules()
 

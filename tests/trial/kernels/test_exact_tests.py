@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from immunomon.trial.kernels.page import page_trend
 from immunomon.trial.kernels.signflip import sign_arrangements, sign_flip, sign_flip_floor
-from immunomon.trial.kernels.trend import arrangements, jonckheere_terpstra, jonckheere_terpstra_statistic
+from immunomon.trial.kernels.trend import arrangements, jonckheere_terpstra, jonckheere_terpstra_statistic, page_trend
 
 whole = st.integers(-5, 5).map(float)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immunomon.trial.kernels.jackknife import jackknife_interval
+from immunomon.trial.kernels.intervals import jackknife_interval
 from immunomon.trial.kernels.path import path_steps
 from immunomon.trial.kernels.repeated import repeated_correlation, swapped_courses
 from immunomon.trial.kernels.student import mean_change

@@ -6,10 +6,10 @@ from scipy import stats
 
 from immunomon.trial.kernels.course import area_under, rate_of_change, time_beyond
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann, signed_rank_counts
+from immunomon.trial.kernels.intervals import counting_variance, reference_change
 from immunomon.trial.kernels.multiplicity import benjamini_hochberg, max_t
 from immunomon.trial.kernels.signflip import sign_flip
 from immunomon.trial.kernels.student import detectable_change, mean_change, t_power
-from immunomon.trial.kernels.uncertainty import counting_variance, reference_change
 
 changes = st.lists(st.floats(-3, 3).map(lambda v: round(v, 6)), min_size=6, max_size=14)
 

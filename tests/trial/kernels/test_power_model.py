@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from immunomon.trial.kernels.power_model import power_model, proportional_bounds
+from immunomon.trial.kernels.noncompartmental import power_model, proportional_bounds
 
 
 def test_the_exponent_and_its_interval_are_those_of_a_regression_of_logarithms():

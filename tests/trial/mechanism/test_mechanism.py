@@ -8,15 +8,12 @@ import pandas as pd
 import pytest
 from support.made_up_trial import RECORD, RESPONDERS, SUBJECTS, assessed, platelet_counts, run_tables
 
-from immunomon.trial.assessments.words import records
+from immunomon.trial.assessments.page_parts import records
 from immunomon.trial.kernels.repeated import swapped_lags
-from immunomon.trial.mechanism.analyse import mechanism
-from immunomon.trial.mechanism.by_response import by_response
-from immunomon.trial.mechanism.caveats import cannot_say
-from immunomon.trial.mechanism.headlines import leave_one_out
+from immunomon.trial.mechanism.analyse import leave_one_out, mechanism
+from immunomon.trial.mechanism.between import by_response, path
 from immunomon.trial.mechanism.joined import join
-from immunomon.trial.mechanism.page import markdown, mechanism_page
-from immunomon.trial.mechanism.path import path
+from immunomon.trial.mechanism.page import cannot_say, markdown, mechanism_page
 from immunomon.trial.mechanism.within import correlation, lag_difference, lagged, patients_interval
 from immunomon.trial.model.analysis import default_plan
 from immunomon.trial.model.mechanism import MECHANISM_TABLES

@@ -16,7 +16,7 @@ from immunomon.trial.statistics.facts import facts_of
 from immunomon.trial.statistics.measured import measure
 from immunomon.trial.statistics.power import detectable
 from immunomon.trial.statistics.summary import _trend_words, summary
-from immunomon.trial.statistics.trends import _tested
+from immunomon.trial.statistics.testing import _tested
 
 VISITS = (("D-1", -1), ("W4", 29), ("W8", 57))
 RECORD = {

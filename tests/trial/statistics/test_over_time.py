@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from immunomon.errors import ImmunomonError
-from immunomon.trial.kernels.spline import spline_basis
+from immunomon.trial.kernels.course import spline_basis
 from immunomon.trial.model.analysis import Endpoint, VisitsOverTime, default_plan
 from immunomon.trial.statistics import bayes, over_time
 from immunomon.trial.statistics.design import DOSE, design_of, visit_basis
 from immunomon.trial.statistics.facts import facts_of
 from immunomon.trial.statistics.measured import Measured, Series
-from immunomon.trial.statistics.over_time_words import over_time_words
+from immunomon.trial.statistics.over_time import over_time_words
 from immunomon.trial.statistics.posterior import Posterior, layout_of
 
 DAYS = (-1, 15, 29, 57, 85, 113, 197)

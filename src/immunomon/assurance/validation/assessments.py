@@ -18,9 +18,8 @@ from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.study.model.endpoints import KineticRules, PlateletRules
 from immunomon.trial.assessments.kinetics import parameters_of
 from immunomon.trial.assessments.platelets import courses
-from immunomon.trial.kernels.exact_share import clopper_pearson
-from immunomon.trial.kernels.noncompartmental import area_to_last, last_slope
-from immunomon.trial.kernels.power_model import power_model
+from immunomon.trial.kernels.intervals import clopper_pearson
+from immunomon.trial.kernels.noncompartmental import area_to_last, last_slope, power_model
 from immunomon.yamlfile import read_yaml
 
 __all__ = [

@@ -19,7 +19,7 @@ from immunomon.trial.assessments.platelets import courses
 from immunomon.trial.kernels.path import PathSteps, path_steps
 from immunomon.trial.kernels.repeated import repeated_correlation, swapped_courses, swapped_lags
 from immunomon.trial.kernels.two_groups import difference_of_means
-from immunomon.trial.mechanism.platelets import after_visit, at_visits, log2_counts
+from immunomon.trial.mechanism.joined import after_visit, at_visits, log2_counts
 from immunomon.trial.mechanism.within import correlation, patients_interval
 
 __all__ = ["Search", "searched"]

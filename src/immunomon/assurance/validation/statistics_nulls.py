@@ -12,12 +12,11 @@ from scipy import stats
 
 from immunomon.cytometry.kernels.intervals import log_odds
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
+from immunomon.trial.kernels.intervals import counting_variance
 from immunomon.trial.kernels.moderated import moderated_t
 from immunomon.trial.kernels.multiplicity import benjamini_hochberg, max_t
-from immunomon.trial.kernels.page import page_trend
 from immunomon.trial.kernels.signflip import sign_arrangements, sign_flip_floor
-from immunomon.trial.kernels.trend import jonckheere_terpstra
-from immunomon.trial.kernels.uncertainty import counting_variance
+from immunomon.trial.kernels.trend import jonckheere_terpstra, page_trend
 
 __all__ = [
     "ALPHA",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from immunomon.maps.atlas.heading import heading
-from immunomon.plots.png import png_of
+from immunomon.plots.figures import png_of
 from immunomon.plots.umap import atlas_plot
 
 if TYPE_CHECKING:

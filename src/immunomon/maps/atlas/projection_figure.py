@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from immunomon.maps.atlas.heading import heading
 from immunomon.plots.colours import dose_group_colours
-from immunomon.plots.png import png_of
+from immunomon.plots.figures import png_of
 
 if TYPE_CHECKING:
     import pandas as pd

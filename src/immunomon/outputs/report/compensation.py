@@ -14,7 +14,7 @@ from immunomon.cytometry.formats.matrix_csv import as_spillover
 from immunomon.cytometry.kernels.spillover import unmix
 from immunomon.cytometry.model.controls import EstimatedSpillover
 from immunomon.files import write_whole
-from immunomon.plots.png import png_of
+from immunomon.plots.figures import png_of
 from immunomon.plots.spillover import matrix_plot, pair_plot
 from immunomon.runs.compensation import ControlsResult
 

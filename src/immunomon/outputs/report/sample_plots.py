@@ -9,8 +9,7 @@ from typing import Any
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import UnknownName
 from immunomon.outputs.report.acquisition import page_acquisition
-from immunomon.plots.density import unpack_density
-from immunomon.plots.gating import frame_of
+from immunomon.plots.gating import frame_of, unpack_density
 from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
 from immunomon.study.model.trust import doubts_from

@@ -10,15 +10,26 @@ from typing import Any
 import pandas as pd
 
 from immunomon.study.model.study import Study
-from immunomon.trial.assessments.adverse_events import Events, adverse_event_incidence, emergent, worst_rows
-from immunomon.trial.assessments.antibodies import antibody_incidence, antibody_rows
 from immunomon.trial.assessments.candidates import candidate_rows, known_before, known_changes
-from immunomon.trial.assessments.escalation import escalation_rows
 from immunomon.trial.assessments.kinetics import analysed, kinetic_rows, parameters_of, proportionality_rows
+from immunomon.trial.assessments.laboratory import (
+    antibody_incidence,
+    antibody_rows,
+    conversion_rows,
+    shift_rows,
+    virus_incidence,
+    virus_tests,
+)
 from immunomon.trial.assessments.people import People, people_of
 from immunomon.trial.assessments.platelets import courses, response_incidence, response_row, visit_rows
+from immunomon.trial.assessments.safety import (
+    Events,
+    adverse_event_incidence,
+    emergent,
+    escalation_rows,
+    worst_rows,
+)
 from immunomon.trial.assessments.tabulate import Row, contracted
-from immunomon.trial.assessments.viruses import conversion_rows, shift_rows, virus_incidence, virus_tests
 from immunomon.trial.model.analysis import AnalysisPlan, default_plan
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.trial.model.assessments import ASSESSMENT_TABLES

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from immunomon.trial.assessments.page_parts import number
 from immunomon.trial.assessments.people import ALL, People
 from immunomon.trial.assessments.tabulate import Row
-from immunomon.trial.assessments.words import number
 from immunomon.trial.kernels.student import mean_change
 from immunomon.trial.model.analysis import AnalysisPlan, Endpoint
 

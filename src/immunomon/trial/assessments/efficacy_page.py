@@ -8,7 +8,16 @@ from typing import Any
 import pandas as pd
 
 from immunomon.study.model.endpoints import AssessmentRules, PlateletRules
-from immunomon.trial.assessments.words import Page, Section, Sheet, column_of, number, records, share, sheet
+from immunomon.trial.assessments.page_parts import (
+    Page,
+    Section,
+    Sheet,
+    column_of,
+    number,
+    records,
+    share,
+    sheet,
+)
 
 __all__ = ["efficacy_page"]
 

@@ -12,8 +12,14 @@ import numpy as np
 from immunomon.study.model.endpoints import KineticRules
 from immunomon.trial.assessments.people import People
 from immunomon.trial.assessments.tabulate import Row
-from immunomon.trial.kernels.noncompartmental import LastSlope, area_to_last, last_slope, with_limits
-from immunomon.trial.kernels.power_model import power_model, proportional_bounds
+from immunomon.trial.kernels.noncompartmental import (
+    LastSlope,
+    area_to_last,
+    last_slope,
+    power_model,
+    proportional_bounds,
+    with_limits,
+)
 
 __all__ = ["analysed", "kinetic_rows", "parameters_of", "proportionality_rows"]
 

@@ -15,7 +15,7 @@ from typing import Any
 from immunomon.study.model.endpoints import PlateletRules
 from immunomon.trial.assessments.people import People
 from immunomon.trial.assessments.tabulate import Row, incidence
-from immunomon.trial.kernels.episodes import Episode, confirmed_episodes
+from immunomon.trial.kernels.course import Episode, confirmed_episodes
 
 __all__ = ["Course", "course_of", "courses", "response_incidence", "response_row", "visit_rows"]
 

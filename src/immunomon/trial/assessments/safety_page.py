@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.study.model.endpoints import AssessmentRules
-from immunomon.trial.assessments.words import Page, Section, Sheet, column_of, records, share, sheet
+from immunomon.trial.assessments.page_parts import Page, Section, Sheet, column_of, records, share, sheet
 
 __all__ = ["alarms", "rule_says_now", "safety_page"]
 

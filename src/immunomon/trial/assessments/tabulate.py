@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunomon.cytometry.model.populations import Table
 from immunomon.trial.assessments.people import ALL, People
-from immunomon.trial.kernels.exact_share import clopper_pearson
+from immunomon.trial.kernels.intervals import clopper_pearson
 
 __all__ = ["Row", "contracted", "incidence"]
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.trial.assessments.words import Section, Sheet, records, sheet
+from immunomon.trial.assessments.page_parts import Section, Sheet, records, sheet
 from immunomon.trial.mechanism.balance import WHOLE
-from immunomon.trial.mechanism.joined import Joined
-from immunomon.trial.mechanism.path import PATHS
-from immunomon.trial.mechanism.platelets import AFTER_DAYS
+from immunomon.trial.mechanism.between import PATHS
+from immunomon.trial.mechanism.joined import AFTER_DAYS, Joined
 from immunomon.trial.mechanism.words import interval, p_words
 
 __all__ = ["balance_section", "leave_out_section", "path_section"]

@@ -9,15 +9,12 @@ import numpy as np
 import pandas as pd
 
 from immunomon.trial.model.analysis import AnalysisPlan
-from immunomon.trial.statistics.courses import courses
-from immunomon.trial.statistics.estimates import estimates
+from immunomon.trial.statistics.estimates import estimates, missing
 from immunomon.trial.statistics.facts import Facts
-from immunomon.trial.statistics.families import families
 from immunomon.trial.statistics.measured import Measured, measure
-from immunomon.trial.statistics.missing import missing
 from immunomon.trial.statistics.over_time import over_time
-from immunomon.trial.statistics.patients import patient_changes
-from immunomon.trial.statistics.trends import trends
+from immunomon.trial.statistics.patients import courses, patient_changes
+from immunomon.trial.statistics.testing import families, trends
 
 __all__ = ["Analysis", "analyse"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.trial.kernels.spline import spline_basis
+from immunomon.trial.kernels.course import spline_basis
 from immunomon.trial.model.analysis import VisitsOverTime
 from immunomon.trial.statistics.measured import Measured, Series
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.intervals import log_odds
-from immunomon.trial.kernels.uncertainty import counting_variance
+from immunomon.trial.kernels.intervals import counting_variance
 from immunomon.trial.model.analysis import Scale
 
 __all__ = ["SCALES", "Figures", "on_scale"]

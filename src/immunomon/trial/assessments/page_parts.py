@@ -1,14 +1,14 @@
-"""The pieces a page of assessments is made of, and how numbers and shares are read out."""
+"""The pieces a page of assessments is made of, how numbers are read out, and a page as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["Page", "Section", "Sheet", "column_of", "number", "records", "share", "sheet"]
+__all__ = ["Page", "Section", "Sheet", "column_of", "number", "page_parts", "plain", "records", "share", "sheet"]
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,33 @@ def sheet(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Return a table to read; None is a dash."""
     texts = tuple(tuple("-" if cell is None else str(cell) for cell in row) for row in rows)
     return Sheet(caption, tuple(heads), texts)
+
+
+# A page as Markdown: headings, plain sentences and tables.
+
+
+def page_parts(page: Page) -> Iterator[str]:
+    """Yield the parts of a page, to be parted by empty lines; its title is a heading of the second level."""
+    yield f"## {page.title}"
+    for section in page.sections:
+        yield f"### {section.heading}"
+        yield from (plain(paragraph) for paragraph in section.paragraphs)
+        yield from (_table(table) for table in section.sheets if table.rows)
+
+
+def plain(text: object) -> str:
+    r"""Return text that a table or a page of Markdown does not take for something else.
+
+    >>> print(plain("a|b <i>"))
+    a\|b &lt;i>
+    """
+    escaped = str(text)
+    for letter in ("\\", "|", "<", "`", "[", "]"):
+        escaped = escaped.replace(letter, {"<": "&lt;"}.get(letter, "\\" + letter))
+    return escaped
+
+
+def _table(table: Sheet) -> str:
+    rows = [table.heads, tuple("---" for _ in table.heads), *table.rows]
+    body = "\n".join("| " + " | ".join(plain(cell) for cell in row) + " |" for row in rows)
+    return f"{table.caption}:\n\n{body}"

@@ -5,7 +5,7 @@ from math import comb
 
 import pytest
 
-from immunomon.trial.kernels.exact_share import clopper_pearson
+from immunomon.trial.kernels.intervals import clopper_pearson
 
 
 def tail(n, k, p):

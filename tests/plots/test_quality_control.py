@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.plots.levey_jennings import levey_jennings, write_charts
+from immunomon.plots.quality_control import levey_jennings, write_charts
 
 
 def series(panel="treg", population="treg"):
