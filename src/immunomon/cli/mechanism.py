@@ -44,3 +44,157 @@ _Plan = Annotated[
     typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
 ]
 
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")]
+
+
+@app.command()
+def mechanism(
+    run: Annotated[Path, typer.Argument(help="The run folder; its assessments are needed: immunomon assess.")],
+    plan: _Plan = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: mechanism in the run.")] = None,
+    seed: _Seed = 1,
+) -> int:
+    """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
+    from immunomon.plots.figures import png_of
+
+    opened = open_run(run)
+    facts = facts_of(opened.record)
+    with digests_of_what_is_read() as texts:
+        declared = plan_for(opened, plan, facts)
+    folder = out or run / "mechanism"
+    assessed, digests = _assessed(opened)
+    found = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
+    with digests_of_what_is_written(folder) as written:
+        for name, table in found.tables.items():
+            write_table(folder, name, table)
+        for name, figure in _figures(found):
+            write_whole(folder / f"{name}.png", png_of(figure))
+        page = mechanism_page(found.joined, found.tables)
+        text = markdown(page, str(opened.study["name"]), declared.digest)
+        write_whole(folder / "mechanism.md", text)
+        pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
+        write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
+    record = _record(opened, declared, seed, digests)
+    write_json(
+        folder / "mechanism.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
+    )
+    measured = found.joined.measured
+    for one in measured.absent:
+        if one.name in declared.primary.endpoints:
+            typer.echo(absent_words(one, measured))
+    responder = found.joined.responder
+    unknown = len(facts.group_of) - int(np.isfinite(responder).sum())
+    said = f"{int((responder == 1).sum())} with a platelet response" + (f", {unknown} not evaluable" if unknown else "")
+    typer.echo(f"{len(facts.group_of)} patients, {said}; everything is exploratory.")
+    typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(found.tables)} tables beside it.")
+    return 0
+
+
+def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Return the tables of ``immunomon assess`` that are needed, and the digests of the bytes they were read from.
+
+    Those of other files than the study has, and those that were changed since they were written, are refused.
+    """
+    folder = run.folder / "assessments"
+    remedy = f"make it with: immunomon assess {run.folder}"
+    if not (folder / _RECORD).is_file():
+        raise ImmunomonError(f"{folder}: no platelet response is known here; {remedy}")
+    try:
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        inputs, written = dict(record["inputs"]), dict(record.get("files") or {})
+        data = {name: (folder / f"{name}.parquet").read_bytes() for name in NEEDED}
+        tables = {name: _table(name, data[name]) for name in NEEDED}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
+    if "platelets.csv" not in inputs:
+        raise ImmunomonError(f"{folder}: the study has no platelets.csv, without which there is nothing to relate")
+    changed = [name for name, digest in inputs.items() if _differs(run, name, digest)]
+    if changed:
+        raise ImmunomonError(f"{folder}: {', '.join(changed)} changed since; {remedy}")
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
+    other = [name for name, digest in digests.items() if written.get(f"{name}.parquet", digest) != digest]
+    if other:
+        raise ImmunomonError(f"{folder}: {', '.join(other)} changed since immunomon assess wrote it; {remedy}")
+    return tables, digests
+
+
+def _table(name: str, data: bytes) -> pd.DataFrame:
+    contract = ASSESSMENT_TABLES[name]
+    table = pd.read_parquet(io.BytesIO(data))
+    lacking = [column for column in contract.names if column not in table.columns]
+    if lacking:
+        raise ValueError(f"{name} has no column {', '.join(lacking)}")
+    return table.astype(contract.dtypes)
+
+
+def _differs(run: Run, name: str, digest: str) -> bool:
+    """Say whether a file of the study is another one now; one that is not at hand cannot be judged."""
+    places = [run.study_folder, run.study_folder / "assessments"] if run.study_folder else []
+    path = next((place / name for place in places if is_there(place / name)), None)
+    return path is not None and file_digest(path) != digest
+
+
+def _record(run: Run, plan: AnalysisPlan, seed: int, assessments: dict[str, str]) -> dict[str, Any]:
+    """Return what made these tables: plan, run, assessments, seed, software."""
+    return {
+        "format": "immunomon.mechanism/1",
+        "plan_digest": plan.digest,
+        "run_digest": run.record_sha256,
+        "assessments": assessments,
+        "seed": seed,
+        **environment(),
+    }
+
+
+def _figures(found: Mechanism) -> Iterator[tuple[str, Figure]]:
+    from matplotlib.figure import Figure
+
+    from immunomon.plots.estimates import apart, intervals
+
+    shown = found.tables["by_response"]
+    shown = shown[shown["difference"].notna()]
+    if len(shown):
+        figure = Figure(figsize=(7.5, 1.3 + 0.55 * len(shown)), layout="constrained")
+        apart(figure.subplots(), shown)
+        yield "by_response", figure
+    if found.joined.looked_at:
+        yield "within_patients", _within(found)
+    lags = found.tables["lags"].dropna(subset=["r"])
+    if len(lags):
+        number = lags["label"].nunique()
+        figure = Figure(figsize=(7.5, 1.4 + 0.75 * number), layout="constrained")
+        ends = lags[["r", "low", "high"]].to_numpy(dtype=float, na_value=np.nan)
+        named = list(zip(lags["lag"], lags["label"], ends, strict=True))
+        rows = {lag: [(str(b), *map(float, c)) for a, b, c in named if a == lag] for lag in LAG_NAMES[:3]}
+        ax = intervals(figure.subplots(), rows)  # type: ignore[arg-type]
+        ax.set_xlabel("correlation within patients; interval over patients")
+        yield "lags", figure
+
+
+def _within(found: Mechanism) -> Figure:
+    from matplotlib.figure import Figure
+
+    from immunomon.plots.colours import dose_group_colours
+    from immunomon.plots.estimates import together
+
+    joined = found.joined
+    facts = joined.measured.facts
+    palette = dose_group_colours(facts.doses)
+    colours = [palette[group].light for group in facts.group_of.values()]
+    across = min(3, len(joined.looked_at))
+    down = -(-len(joined.looked_at) // across)
+    figure = Figure(figsize=(3.4 * across + 0.6, 2.9 * down + 0.5), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    r = dict(zip(found.tables["within_patients"]["endpoint"], found.tables["within_patients"]["r"], strict=True))
+    for ax, series in zip(axes, joined.looked_at, strict=False):
+        together(ax, series.scaled, joined.platelets, colours=colours)
+        value = r[series.endpoint.name]
+        ax.set_title(f"{series.label}, r = {'-' if pd.isna(value) else f'{value:+.2f}'}", size=10)
+        ax.set_xlabel(f"{series.endpoint.scale.value}, around the patient's mean", size=8)
+    for ax in axes[len(joined.looked_at) :]:
+        ax.set_axis_off()
+    for group in facts.doses:
+        axes[0].plot([], [], "-o", ms=3, color=palette[group].light, label=f"dose {group}")
+    axes[0].legend(frameon=False, fontsize=7)
+    figure.supylabel("platelets, doublings around the patient's mean", size=9)
+    return figure
