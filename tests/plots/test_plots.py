@@ -13,10 +13,8 @@ from immunomon.plots import (
     cluster_tree,
     gating_plot,
     gating_tree,
+    spider,
     trajectories,
-)
-from immunomon.plots import (
-    trajectories as spider,
 )
 from immunomon.plots.clusters import spanning_tree
 from immunomon.plots.colours import dose_group_colours
