@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
 
 from immunomon.maps.atlas.layout import NEIGHBOURS, lay_out
-from immunomon.maps.atlas.novelty import yardstick_of
-from immunomon.maps.atlas.placing import Placed, Placer
+from immunomon.maps.atlas.placing import Placed, Placer, yardstick_of
 from immunomon.maps.atlas.reference import Reference
 
 FITTED, PROJECTED, TRANSFORMED, JUDGED = 50_000, 1_000_000, 5_000, 5_000

@@ -11,7 +11,7 @@ from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
 from immunomon.cytometry.model.quality_table import QUALITY
 from immunomon.cytometry.specs.gatecall import Methods, gate_schema
 from immunomon.files import write_whole
-from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
+from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.study.model.trust import DOUBTS as DOUBT_KINDS
 from immunomon.study.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.plots.figures import scale_bar
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -50,9 +52,7 @@ def cluster_heatmap(
     ax.tick_params(which="minor", length=0)
     for side in ("top", "right", "left", "bottom"):
         ax.spines[side].set_visible(False)
-    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.04, pad=0.02, ticks=[0, 1])
-    bar.ax.set_yticklabels(["dimmest", "brightest"], fontsize="x-small")
-    bar.outline.set_visible(False)
+    scale_bar(ax, drawn, {0: "dimmest", 1: "brightest"}, fraction=0.04)
     return ax
 
 

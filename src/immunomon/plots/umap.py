@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunomon.plots.colours import word_colours
+from immunomon.plots.figures import as_plane, scale_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +39,8 @@ def atlas_plot(
         _draw_marker(ax, atlas, colour, size)
     else:
         _draw_words(ax, atlas.assign(**{colour: values.astype(str)}), colour, order=order, size=size)
-    ax.set(xticks=[], yticks=[], xlabel="", ylabel="", title=_TITLES.get(colour, colour))
-    ax.set_box_aspect(1)
-    for side in ("top", "right", "left", "bottom"):
-        ax.spines[side].set_color("#d5d8dc")
+    as_plane(ax)
+    ax.set(xlabel="", ylabel="", title=_TITLES.get(colour, colour))
     return ax
 
 
@@ -50,9 +49,7 @@ def _draw_marker(ax: Axes, atlas: pd.DataFrame, marker: str, size: float) -> Non
     ordered = atlas.sort_values(marker, kind="stable")  # few bright cells are seen above many dim ones
     style = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidths": 0, "rasterized": True}
     drawn = ax.scatter(ordered["umap1"], ordered["umap2"], c=ordered[marker], s=size, **style)
-    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02, ticks=[low, high])
-    bar.ax.set_yticklabels(["dim", "bright"], fontsize="x-small")
-    bar.outline.set_visible(False)
+    scale_bar(ax, drawn, {low: "dim", high: "bright"})
 
 
 def _draw_words(ax: Axes, atlas: pd.DataFrame, column: str, *, order: Sequence[str] | None, size: float) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.plots.figures import as_plane, scale_bar
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -105,11 +107,7 @@ def density_difference(
         colors="0.55",
         linewidths=0.7,
     )
-    bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02, ticks=[-top, 0, top])
-    bar.ax.set_yticklabels(["fewer", "same", "more"], fontsize="x-small")
-    bar.outline.set_visible(False)
-    ax.set(xticks=[], yticks=[], title=f"{visits[1]} against {visits[0]}")
-    ax.set_box_aspect(1)
-    for side in ("top", "right", "left", "bottom"):
-        ax.spines[side].set_color("#d5d8dc")
+    scale_bar(ax, drawn, {-top: "fewer", 0: "same", top: "more"})
+    as_plane(ax)
+    ax.set_title(f"{visits[1]} against {visits[0]}")
     return ax

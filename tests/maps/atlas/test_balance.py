@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.maps.atlas.balance import shares
+from immunomon.maps.atlas.drawing import shares
 
 counts = st.dictionaries(st.text(max_size=3), st.integers(0, 500), max_size=12)
 

@@ -12,7 +12,7 @@ from immunomon.maps.atlas.embed import embed_run
 from immunomon.maps.atlas.placing import placer_of
 from immunomon.maps.atlas.project import project_run
 from immunomon.maps.atlas.reference import load_reference, save_reference
-from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
+from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.runs.opened import open_run
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.maps.atlas.thinning import chances, rates_by_density, rates_by_group, thin
+from immunomon.maps.atlas.drawing import chances, rates_by_density, rates_by_group, thin
 
 rates = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=80).map(np.array)
 

@@ -12,7 +12,7 @@ from immunomon.errors import ImmunomonError, UnknownName
 from immunomon.maps.clusters.cells import NARROWEST
 from immunomon.maps.clusters.mapping import MapSettings
 from immunomon.maps.clusters.run import cluster_run
-from immunomon.maps.model.clusters import CLUSTER_TABLES
+from immunomon.maps.model.tables import CLUSTER_TABLES
 
 SMALL = MapSettings(grid=(10, 10), ordering_events=20_000, seed=1, jobs=2)
 CONTRACTS = {

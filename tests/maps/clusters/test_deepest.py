@@ -1,7 +1,7 @@
 import numpy as np
 
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
-from immunomon.maps.clusters.deepest import deepest, labels_of
+from immunomon.maps.clusters.naming import deepest, labels_of
 
 
 def population(name, parent, path):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from immunomon.errors import ImmunomonError
-from immunomon.maps.clusters.leiden import communities
-from immunomon.maps.clusters.mapping import MapSettings, cluster_events, train_map
+from immunomon.maps.clusters.mapping import MapSettings, cluster_events, communities, train_map
 from immunomon.maps.kernels.metaclusters import distances_between
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from immunomon.maps.clusters.cells import BINS, HIGHEST, LOWEST
 from immunomon.maps.clusters.naming import borders_of, overlap_of, phenotype
-from immunomon.maps.model.clusters import CLUSTER_TABLES
+from immunomon.maps.model.tables import CLUSTER_TABLES
 
 
 def histogram(values):

@@ -18,7 +18,7 @@ from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.maps.anndata.writing import Block
 from immunomon.maps.clusters.cells import Job, rows_within
-from immunomon.maps.clusters.deepest import deepest
+from immunomon.maps.clusters.naming import deepest
 from immunomon.maps.clusters.samples import Source
 
 __all__ = ["LAYERS", "OpenSample", "open_sample"]

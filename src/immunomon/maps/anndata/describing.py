@@ -14,8 +14,8 @@ from immunomon.cytometry.model.scales import scale_to_dict
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.maps.anndata.beside import AtlasCells
 from immunomon.maps.anndata.cells import LAYERS
-from immunomon.maps.clusters.deepest import population_labels
 from immunomon.maps.clusters.found import Metaclusters
+from immunomon.maps.clusters.naming import population_labels
 from immunomon.maps.clusters.samples import Source
 from immunomon.plots.colours import word_colours
 from immunomon.runs.opened import Run

@@ -14,8 +14,8 @@ from immunomon.maps.anndata.cells import LAYERS, OpenSample, open_sample
 from immunomon.maps.anndata.describing import SampleRow, colours_of, describe, variables
 from immunomon.maps.anndata.writing import Block, CellsFile, Column, Layout, new_cells_file
 from immunomon.maps.clusters.cells import Job
-from immunomon.maps.clusters.deepest import population_labels
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
+from immunomon.maps.clusters.naming import population_labels
 from immunomon.maps.clusters.samples import Source, source_of
 from immunomon.runs.opened import Run, open_run
 from immunomon.study.model.strategy import ROOT

@@ -16,8 +16,8 @@ from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.maps.clusters.cells import Job, read_gated, rows_within
-from immunomon.maps.clusters.deepest import deepest, population_labels
 from immunomon.maps.clusters.found import Metaclusters
+from immunomon.maps.clusters.naming import deepest, population_labels
 from immunomon.maps.clusters.samples import Source
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 

@@ -16,7 +16,7 @@ from immunomon.files import write_whole
 from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader
 from immunomon.maps.atlas.drawing import draw, patients_jobs, wanted_of
 from immunomon.maps.atlas.layout import Layout, lay_out
-from immunomon.maps.atlas.novelty import yardstick_of
+from immunomon.maps.atlas.placing import yardstick_of
 from immunomon.maps.atlas.record import Asked, Fitted, markers_of, record_of
 from immunomon.maps.atlas.reference import ATLAS_FORMAT, Reference, load_reference, save_reference
 from immunomon.maps.clusters.found import metaclusters_of
@@ -144,7 +144,7 @@ def _placed(table: pd.DataFrame, reference: Reference, markers: Sequence[str]) -
 
 
 def _write(run: Run, table: pd.DataFrame, reference: Reference) -> Atlas:
-    from immunomon.maps.atlas.figure import picture
+    from immunomon.maps.atlas.pictures import picture
 
     panel, buffer = str(reference.record["panel"]), io.BytesIO()
     table.to_parquet(buffer, index=False)

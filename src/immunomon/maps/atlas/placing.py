@@ -8,12 +8,94 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.maps.atlas.layout import NEIGHBOURS
-from immunomon.maps.atlas.novelty import Yardstick, yardstick_from
 from immunomon.maps.atlas.reference import Reference
-from immunomon.maps.kernels.neighbours import nearest
+from immunomon.maps.kernels.neighbours import NeighbourIndex, index_of, nearest
 from immunomon.maps.kernels.projection import place_among
 
-__all__ = ["Placed", "Placer", "placer_of"]
+__all__ = [
+    "PERCENTILE",
+    "Placed",
+    "Placer",
+    "Yardstick",
+    "placer_of",
+    "weighted_percentile",
+    "yardstick_from",
+    "yardstick_of",
+]
+
+# Novelty: how far a cell lies from the cells that an atlas was fitted on, in units of their own distances.
+
+PERCENTILE = 99.0
+_LEAST = np.float32(1e-4)  # cells that are all alike have no distance to measure by
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What a cell is measured by: the references, and how far each is from its 15th neighbour.
+
+    by_sample: whether cells of a point's own sample are left out, so that a sample that is in the atlas is measured as
+    one that is not. spacing: (references,).
+    """
+
+    index: NeighbourIndex
+    by_sample: bool
+    spacing: Floats
+
+    def scores(self, points: Floats, groups: NDArray[np.int32] | None = None, *, threads: int = 1) -> Floats:
+        """Return each point's out-of-reference score, (points,): its distance to the 15th neighbour over theirs.
+
+        points: (points, markers), scaled; groups: (points,), the sample of each, -1 for those not in the atlas. The
+        distance is divided by the median of its neighbours' own: about 1 where cells are as usual, however dense or
+        sparse (the idea of Breunig et al. 2000 in its simplest form).
+        """
+        left_out = groups if self.by_sample else None
+        return self.scores_of(*nearest(self.index, points, NEIGHBOURS, groups=left_out, threads=threads))
+
+    def scores_of(self, rows: NDArray[np.int32], apart: Floats) -> Floats:
+        """Return the scores of points whose nearest references are known, (points, 15), and how far they are."""
+        return _over(np.maximum(apart[:, -1], _LEAST), self.spacing[rows])
+
+
+def yardstick_of(references: Floats, groups: NDArray[np.int32], *, threads: int = 1) -> tuple[Yardstick, Floats]:
+    """Return what to measure by, and the references' own scores, (references,).
+
+    references: (references, markers), scaled, more than 15; groups: (references,), from 0. Where one sample has nearly
+    all cells, cells are measured by all others, their own sample's too.
+    """
+    by_sample = _by_sample(groups)
+    apart_by = groups if by_sample else np.arange(len(groups), dtype=np.int32)
+    index = index_of(references, apart_by)
+    rows, far = nearest(index, references, NEIGHBOURS, groups=apart_by, threads=threads)
+    spacing = np.maximum(far[:, -1], _LEAST)
+    return Yardstick(index, by_sample, spacing), _over(spacing, spacing[rows])
+
+
+def yardstick_from(references: Floats, groups: NDArray[np.int32], spacing: Floats) -> Yardstick:
+    """Return the yardstick of an atlas whose spacing is known."""
+    return Yardstick(index_of(references, groups), _by_sample(groups), spacing)
+
+
+def _by_sample(groups: NDArray[np.int32]) -> bool:
+    return bool(len(groups) - np.bincount(groups).max() >= NEIGHBOURS)
+
+
+def _over(far: Floats, spacing: Floats) -> Floats:
+    return np.asarray(far / np.median(spacing, axis=1), dtype=np.float32)
+
+
+def weighted_percentile(values: Floats, weights: NDArray[np.float64], percentile: float) -> float:
+    """Return the value below which so many percent of the weight lie.
+
+    >>> weighted_percentile(np.array([1, 2, 3], np.float32), np.array([1.0, 1.0, 98.0]), 50.0)
+    3.0
+    """
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weights[order])
+    index = int(np.searchsorted(share, percentile / 100 * share[-1]))
+    return float(values[order[min(index, order.size - 1)]])
+
 
 _PIECE = 65_536
 

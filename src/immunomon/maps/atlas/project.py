@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +19,120 @@ from numpy.typing import NDArray
 from immunomon.cytometry.kernels.intervals import wilson
 from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.errors import BadAtlas, UnknownName
-from immunomon.files import write_whole
+from immunomon.files import temporary_beside, write_whole
 from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader, own_rng, pick
 from immunomon.maps.atlas.drawing import patients_jobs, wanted_of
-from immunomon.maps.atlas.fits import places_of_samples, refuse_another_panel, refuse_other_scales
-from immunomon.maps.atlas.parts import Parts
 from immunomon.maps.atlas.placing import Placer, placer_of
 from immunomon.maps.atlas.record import markers_of
 from immunomon.maps.atlas.reference import load_reference
 from immunomon.maps.clusters.cells import Job
 from immunomon.maps.clusters.found import metaclusters_of
 from immunomon.maps.clusters.samples import Source, source_of
-from immunomon.maps.model.atlas_tables import PROJECTED_SAMPLES
+from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.runs.folder import table_csv, write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run
+from immunomon.runs.provenance import file_digest
+from immunomon.study.model.panel import Panel
 
-__all__ = ["PROJECTION_FORMAT", "Projection", "project_run"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "PROJECTION_FORMAT",
+    "Parts",
+    "Projection",
+    "places_of_samples",
+    "project_run",
+    "refuse_another_panel",
+    "refuse_other_scales",
+]
+
+# Whether an atlas fits a run: the same panel, the same detectors, the same display scales; if not, what differs.
+
+
+def refuse_another_panel(path: Path, record: Mapping[str, Any], panel: Panel) -> None:
+    """Raise BadAtlas unless a panel is the atlas', with the same type markers on the same detectors."""
+    if record["panel"] != panel.name:
+        raise BadAtlas(f"{path}: it is an atlas of the panel '{record['panel']}', not of '{panel.name}'")
+    _, used = markers_of(panel)
+    if set(used) != set(record["markers"]):
+        differing = sorted(set(used) ^ set(record["markers"]))
+        raise BadAtlas(
+            f"{path}: the panel {panel.name} has other type markers than the atlas ({', '.join(differing)}); "
+            f"{_refit(panel.name)}"
+        )
+    for name in record["markers"]:
+        now, then = panel.marker(name).detector, record["detectors"].get(name)
+        if now != then:
+            raise BadAtlas(
+                f"{path}: {name} was read on {then} in the atlas and is on {now} in this run; {_refit(panel.name)}"
+            )
+
+
+def refuse_other_scales(path: Path, record: Mapping[str, Any], scales: Mapping[str, Any]) -> None:
+    """Raise BadAtlas unless the markers that lay out the atlas are on the display scales that they had there."""
+    for name in record["markers"]:
+        if scales[name] != record["scales"][name]:
+            raise BadAtlas(
+                f"{path}: the display scale of {name} is {_said(scales[name])} in this run and "
+                f"{_said(record['scales'][name])} in the atlas; {_refit(str(record['panel']))}"
+            )
+
+
+def places_of_samples(record: Mapping[str, Any], run: Run) -> dict[str, int]:
+    """Return where a run's samples are in an atlas' list: those of the same name and the same file, byte for byte."""
+    files = {file["sample_id"]: file["sha256"] for file in run.record["files"]}
+    known = enumerate(record["samples"])
+    return {sample["id"]: index for index, sample in known if files.get(sample["id"]) == sample["sha256"]}
+
+
+def _refit(panel: str) -> str:
+    return f"fit an atlas of this run: immunomon embed RUN --panel {panel} --refit"
+
+
+def _said(scale: Any) -> str:  # noqa: ANN401
+    if not isinstance(scale, dict):
+        return "unknown"
+    return " ".join([str(scale.get("kind")), *(f"{key}={value}" for key, value in scale.items() if key != "kind")])
+
+
+# Parts: a folder of Parquet files, one a sample, that takes the place of an earlier one when it is whole.
+
+
+class Parts:
+    """A folder that is written beside its place, and moved there when whole; on an error the earlier one stays.
+
+    digests: sample id -> SHA-256 of its part.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.digests: dict[str, str] = {}
+        self._new = temporary_beside(folder)
+
+    def __enter__(self) -> Parts:
+        self._new.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def write(self, sample_id: str, table: pd.DataFrame) -> None:
+        """Write one sample's part; several threads may write different ones."""
+        path, buffer = self._new / f"{sample_id}.parquet", io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        write_whole(path, buffer.getvalue())
+        self.digests[sample_id] = file_digest(path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            # What says which parts there are goes first: it must not speak of others.
+            self.folder.with_name(f"{self.folder.name}.json").unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._new.rename(self.folder)
+        else:
+            shutil.rmtree(self._new, ignore_errors=True)
+
 
 PROJECTION_FORMAT = "immunomon.projection/1"
 _ALL = 2**62
@@ -179,7 +279,7 @@ def _by_chance(
 
 
 def _write(run: Run, placer: Placer, folder: Path, table: pd.DataFrame, contents: dict[str, Any]) -> Projection:
-    from immunomon.maps.atlas.projection_figure import projection_picture
+    from immunomon.maps.atlas.pictures import projection_picture
 
     csv, text, png = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".csv", ".json", ".png"))
     write_whole(png, projection_picture(folder, placer.reference.positions, table, record=contents, study=run.study))

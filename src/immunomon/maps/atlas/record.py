@@ -21,7 +21,7 @@ from immunomon.maps.atlas.layout import (
     TRUST_CELLS,
     Layout,
 )
-from immunomon.maps.atlas.novelty import PERCENTILE, weighted_percentile
+from immunomon.maps.atlas.placing import PERCENTILE, weighted_percentile
 from immunomon.maps.atlas.reference import ATLAS_FORMAT, Reference
 from immunomon.maps.clusters.samples import Source
 from immunomon.runs.opened import Run

@@ -21,11 +21,10 @@ from immunomon.maps.clusters.cells import HIGHEST, LOWEST, Gathered, gather, ran
 from immunomon.maps.clusters.counting import BINS, Tally, tally_all
 from immunomon.maps.clusters.mapping import APART, MapSettings, TrainedMap, train_map
 from immunomon.maps.clusters.naming import Border, Overlap, borders_of, overlap_of, phenotype
-from immunomon.maps.clusters.ranking import rank
+from immunomon.maps.clusters.ranking import counted_of, rank, series_of
 from immunomon.maps.clusters.samples import Source, source_of
-from immunomon.maps.clusters.series import counted_of, series_of
 from immunomon.maps.clusters.workers import workers
-from immunomon.maps.model.clusters import METACLUSTERS
+from immunomon.maps.model.tables import METACLUSTERS
 from immunomon.runs.folder import RunFolder, write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run

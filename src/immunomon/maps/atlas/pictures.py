@@ -1,4 +1,4 @@
-"""A projection's picture: where the cells of each visit lie on the atlas, and how many of each sample are unlike it."""
+"""Pictures: an atlas by population, visit, dose group, subject, cluster and marker, and a projection onto one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,74 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.maps.atlas.heading import heading
 from immunomon.plots.colours import dose_group_colours
-from immunomon.plots.figures import png_of
+from immunomon.plots.figures import as_plane, png_of
+from immunomon.plots.umap import atlas_plot
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
 
-__all__ = ["projection_picture"]
+__all__ = ["CAUTION", "heading", "picture", "projection_picture"]
+
+# What every picture and page of an atlas says above: whose cells, and that they are to look at, not to measure.
+
+CAUTION = "exploratory: areas and distances between islands are no measurements; the frequencies are in the tables"
+
+
+def heading(record: Mapping[str, Any], caption: str) -> str:
+    r"""Return the heading of a picture; record: of an atlas or a projection.
+
+    >>> heading({"study": "ITP", "panel": "nk"}, "UMAP of 9 cells").splitlines()[0]
+    'ITP, panel nk: UMAP of 9 cells'
+    """
+    return f"{record['study']}, panel {record['panel']}: {caption}\n{CAUTION}"
+
+
+# The atlas' picture: cells by population, visit, dose group, subject, cluster and every marker.
+
+_POINT = 3.0
+
+
+def picture(atlas: pd.DataFrame, record: Mapping[str, Any], *, study: Mapping[str, Any]) -> bytes:
+    """Return the atlas' picture, PNG: by population, visit, dose group, subject and cluster, and by every marker.
+
+    record: what ``embed_run`` writes as JSON. study: the study section of the run's record.
+    """
+    from matplotlib.figure import Figure
+
+    markers = [*record["markers"], *record["other_markers"]]
+    rows = -(-len(markers) // 4)
+    figure = Figure(figsize=(15.5, 7.4 + 3.1 * rows), layout="constrained")
+    top: SubFigure
+    bottom: SubFigure
+    top, bottom = figure.subfigures(2, 1, height_ratios=[6.4, 3.1 * rows])  # type: ignore[misc]
+    _draw_whose(top, atlas, record, study)
+    for number, marker in enumerate(markers):
+        ax = bottom.add_subplot(rows, 4, number + 1)
+        atlas_plot(ax, atlas, marker, size=1.6)
+        if marker in record["other_markers"]:
+            ax.set_title(f"{marker} (colour only)")
+    trusted = record["trustworthiness"]["value"]
+    caption = (
+        f"UMAP of {len(atlas):,} cells of {record['within']}, the same number from every subject and visit; "
+        f"trustworthiness {trusted:.2f}"
+    )
+    figure.suptitle(heading(record, caption), fontsize="medium")
+    return png_of(figure)
+
+
+def _draw_whose(figure: SubFigure, atlas: pd.DataFrame, record: Mapping[str, Any], study: Mapping[str, Any]) -> None:
+    axes = figure.subplot_mosaic(
+        [["label", "visit", "dose_group"], ["label", "subject", "cluster"]], width_ratios=[2, 1, 1]
+    )
+    visits = [v["label"] for v in sorted(study["visits"], key=lambda visit: visit["planned_day"])]
+    groups = [group["name"] for group in study["dose_groups"]]
+    orders = {"visit": visits, "dose_group": groups, "label": record["labels"]}
+    for column, ax in axes.items():
+        atlas_plot(ax, atlas, column, order=orders.get(column), size=_POINT if column == "label" else 1.6)
+
 
 _BINS = 180
 _COLUMNS = 4
@@ -84,10 +143,7 @@ def _draw_visit(ax: Axes, density: Counts, land: Counts, most: float) -> None:
     ax.imshow(np.where(land > 0, 1.0, np.nan).T, cmap=ListedColormap([_LAND]), **style)
     share = density / density.sum()
     ax.imshow(np.where(share > 0, share, np.nan).T, cmap="viridis", norm=LogNorm(most / 1000, most), **style)
-    ax.set(xticks=[], yticks=[])
-    ax.set_box_aspect(1)
-    for side in ax.spines.values():
-        side.set_color("#d5d8dc")
+    as_plane(ax)
 
 
 def _draw_beyond(ax: Axes, table: pd.DataFrame, visits: list[str], record: Mapping[str, Any]) -> None:
