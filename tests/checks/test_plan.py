@@ -19,7 +19,7 @@ windows:
 
 
 def problems(study, *paths):
-    found = check_paths(paths or [study.folder], methods=GATE_METHODS, others={"immunomon.analysis": load_analysis})
+    found = check_paths(paths or [study.folder], methods=GATE_METHODS, readers={"immunomon.analysis": load_analysis})
     return [str(one) for one in found.problems]
 
 

@@ -33,7 +33,7 @@ def planned(study):
 
 
 def scaled(plan, folder):
-    return with_scales(plan, RunFolder(folder), workers=1, say=lambda *_: None)
+    return with_scales(plan, RunFolder(folder), workers=1, progress=lambda *_: None)
 
 
 def treg():

@@ -189,5 +189,5 @@ def test_gates_that_ask_for_the_files_matrix_say_what_it_lacks(tmp_path, keyword
     path = write_fcs(tmp_path / "a.fcs", np.arange(60.0).reshape(20, 3), ["A", "B", "C"], **keywords)
     placed = PlacedStrategy("s", {"A": GateAxis("A", OWN_MATRIX, Logicle())}, ())
     heard = []
-    apply_to_file(path, placed, compensation=compensation, say=heard.append)
+    apply_to_file(path, placed, compensation=compensation, say_note=heard.append)
     assert [remark.removeprefix(f"{path}: ")[: len(start)] for remark, start in zip(heard, said, strict=True)] == said

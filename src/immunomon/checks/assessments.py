@@ -52,18 +52,18 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
     files = read_assessment_files(study.folder, _first_infusions(study))
     now = today or datetime.datetime.now(datetime.UTC).date()
     planned = list(planned_assessments(study, files.tables, now))
-    for assessment in dict.fromkeys(one.assessment for one in planned):
-        due = [one for one in planned if one.assessment == assessment and one.status != NOT_DUE]
+    for assessment in dict.fromkeys(row.assessment for row in planned):
+        due = [row for row in planned if row.assessment == assessment and row.status != NOT_DUE]
         if due and assessment != INFUSIONS and assessment not in files.tables:
             yield f"{assessment}.csv: the study has no such file, and {len(due)} planned assessments are due"
             continue
         for status in (MISSING, NOT_DONE, OUTSIDE):
-            named = [_named(one) for one in due if one.status == status]
+            named = [_named(row) for row in due if row.status == status]
             if named:
                 more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
                 where = "study.yaml, infusion_dates" if assessment == INFUSIONS else f"{assessment}.csv"
-                what = f"{len(named)} of {len(due)} planned are {status}"
-                yield f"{where}: {what}: {', '.join(named[:_MOST_NAMED])}{more}"
+                message = f"{len(named)} of {len(due)} planned are {status}"
+                yield f"{where}: {message}: {', '.join(named[:_MOST_NAMED])}{more}"
     scheduled = {schedule.assessment for schedule in study.assessments.schedule}
     unplanned = [name for name in files.tables if name not in scheduled and name != "adverse_events"]
     if unplanned:
@@ -71,9 +71,9 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
         yield f"{names}: study.yaml declares no schedule (assessments: schedule:), so what is missing cannot be told"
 
 
-def _named(one: PlannedAssessment) -> str:
-    when = f" (day {one.planned_day})" if one.planned.startswith(("W", "infusion")) else ""
-    return " ".join(part for part in (one.subject, one.test, f"{one.planned}{when}") if part)
+def _named(row: PlannedAssessment) -> str:
+    when = f" (day {row.planned_day})" if row.planned.startswith(("W", "infusion")) else ""
+    return " ".join(part for part in (row.subject, row.test, f"{row.planned}{when}") if part)
 
 
 def _first_infusions(study: Study) -> dict[str, str | None]:
@@ -96,16 +96,16 @@ def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[P
         if not is_misspelt and _is_of_its_own(label, day):
             return
         if not is_misspelt and (planned := _day_of_week(label)) is not None:
-            what = f"{label} is day {planned}, but the row says day {day}"
-            yield Problem(str(path), row["line"], "visit", what, "correct the visit or the day")
+            message = f"{label} is day {planned}, but the row says day {day}"
+            yield Problem(str(path), row["line"], "visit", message, "correct the visit or the day")
             return
         remedy = f"{nearest(label[:80], visits, in_order=True)} (blank if unscheduled)"
         yield Problem(str(path), row["line"], "visit", f"no visit named {shown(label)}", remedy)
     elif day is not None and not _holds(visits[label], day):
-        others = [visit.label for visit in study.visits if visit.window_days and _holds(visit, day)]
-        if others:
-            what = f"{label}, but day {day} is in the window of {others[0]}"
-            yield Problem(str(path), row["line"], "visit", what, "correct the visit or the day")
+        holding = [visit.label for visit in study.visits if visit.window_days and _holds(visit, day)]
+        if holding:
+            message = f"{label}, but day {day} is in the window of {holding[0]}"
+            yield Problem(str(path), row["line"], "visit", message, "correct the visit or the day")
 
 
 def _is_of_its_own(label: str, day: int | None) -> bool:

@@ -19,11 +19,11 @@ __all__ = ["OTHER_STAINS", "check_against_panel", "matching_notes"]
 OTHER_STAINS = {RoleKind.ISOTYPE, RoleKind.SINGLE_STAIN, RoleKind.UNSTAINED}
 
 
-def check_against_panel(tubes: Sequence[Tube], panel: Panel, others: Mapping[str, Panel]) -> Iterator[Problem]:
+def check_against_panel(tubes: Sequence[Tube], panel: Panel, other_panels: Mapping[str, Panel]) -> Iterator[Problem]:
     """Yield where files' detectors ($PnN) and markers ($PnS) differ from their panel, with a remedy by what is seen.
 
-    tubes: all of the panel, for what one file of many has is another fault than what all have. others: the study's
-    panels, to say which of them a file fits.
+    tubes: all of the panel, for what one file of many has is another fault than what all have. other_panels: the
+    study's panels, to say which of them a file fits.
     """
     matches = [panel.matched(tube.header.channels) for tube in tubes]
     faults = [
@@ -34,7 +34,7 @@ def check_against_panel(tubes: Sequence[Tube], panel: Panel, others: Mapping[str
         if no_detector:
             named = [f"{marker.detector} ({marker.name})" for marker in panel.markers if marker.detector in no_detector]
             remedy = _remedy(no_detector, tube, panel, matched)
-            remedy = remedy or _other_panel(tube, others)
+            remedy = remedy or _other_panel(tube, other_panels)
             remedy = remedy or _by_share(detectors[no_detector], len(tubes), "the panel's detectors")
             yield tube.problem("$PnN", f"panel '{panel.name}' needs the detectors {_listed(named)}", remedy)
         if no_channel:
@@ -43,7 +43,7 @@ def check_against_panel(tubes: Sequence[Tube], panel: Panel, others: Mapping[str
             yield tube.problem("$PnN", f"the channels {_listed(no_channel)} are missing", remedy)
         if wrong:
             share = _share(markers[tuple(wrong)], len(tubes))
-            remedy = _other_panel(tube, others) or _swapped(tube, panel, matched, share)
+            remedy = _other_panel(tube, other_panels) or _swapped(tube, panel, matched, share)
             remedy = remedy or _by_share(markers[tuple(wrong)], len(tubes), "the panel or its markers' aliases")
             yield tube.problem("$PnS", f"not panel '{panel.name}': {_listed(wrong)}", remedy)
 
@@ -90,14 +90,14 @@ def _remedy(names: Sequence[str], tube: Tube, panel: Panel, matched: MatchedChan
     return panel.fitting_set(tube.header) or missing_remedy(names, matched, detectors)
 
 
-def _by_share(number: int, total: int, what: str) -> str:
+def _by_share(number: int, total: int, noun: str) -> str:
     """Return the remedy by how many files of the panel have the same fault: one is a wrong tube, all a wrong panel."""
     if total == 1:
-        return f"correct {what}, or the panel in the sample list"
+        return f"correct {noun}, or the panel in the sample list"
     if number == total:
-        return f"this is so in all {total} files of the panel: correct {what}"
+        return f"this is so in all {total} files of the panel: correct {noun}"
     tube = f"this is so in {_share(number, total)} of the panel: look whether it is the right tube"
-    return f"{tube}, correct the panel in the sample list, or correct {what}"
+    return f"{tube}, correct the panel in the sample list, or correct {noun}"
 
 
 def _share(number: int, total: int) -> str:

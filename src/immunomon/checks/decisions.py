@@ -31,7 +31,7 @@ def check_decisions(
     if not samples or any(use.strategy not in by_name for use in study.panels):
         return (), (path,)
     used = {use.panel: by_name[use.strategy] for use in study.panels}
-    gated = {one.id: used.get(one.panel) if one.role.is_gated else None for one in samples}
+    gated = {sample.id: used.get(sample.panel) if sample.role.is_gated else None for sample in samples}
     try:
         load_overrides(path, methods=methods, samples=gated)
     except BadSpec as error:

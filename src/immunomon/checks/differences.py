@@ -35,15 +35,15 @@ class Differences:
     notes: list[str] = field(default_factory=list)
     used: set[AcceptedDifference] = field(default_factory=set)
 
-    def add(self, kind: str, tube: Tube, *, what: str, remedy: str) -> None:
+    def add(self, kind: str, tube: Tube, *, message: str, remedy: str) -> None:
         """Add a file that differs, as a problem or, where the study accepts it, as a note with the reason."""
         sample = tube.sample
         for accepted in self.accepted:
             if accepted.covers(kind, panel=sample.panel, batch=sample.batch, sample=sample.id):
                 self.used.add(accepted)
-                self.notes.append(f"{tube.path}: {what}; accepted: {accepted.reason}")
+                self.notes.append(f"{tube.path}: {message}; accepted: {accepted.reason}")
                 return
-        self.problems.append(tube.problem(_PLACES[kind], what, remedy))
+        self.problems.append(tube.problem(_PLACES[kind], message, remedy))
 
 
 def check_against_others(
@@ -54,35 +54,37 @@ def check_against_others(
     Voltages are those of the panel's channels, compared within a batch (without one: within a day). Most is more than
     half. What the panel itself says is left to ``check_against_panel``, so that nothing is said twice.
     """
-    found = Differences(panel, accepted)
-    _odd_channels(tubes, found)
-    _odd_markers([tube for tube in tubes if tube.sample.role.kind not in OTHER_STAINS], found)
+    differences = Differences(panel, accepted)
+    _odd_channels(tubes, differences)
+    _odd_markers([tube for tube in tubes if tube.sample.role.kind not in OTHER_STAINS], differences)
     batches: dict[str, list[Tube]] = defaultdict(list)
     for tube in tubes:
         batches[tube.sample.batch or tube.header.keyword("$DATE")].append(tube)
-    usual_by_batch = {batch: _odd_voltages(members, batch, found) for batch, members in batches.items()}
-    found.notes += _between_batches(usual_by_batch, panel)
-    return found
+    usual_by_batch = {batch: _odd_voltages(members, batch, differences) for batch, members in batches.items()}
+    differences.notes += _between_batches(usual_by_batch, panel)
+    return differences
 
 
-def _odd_voltages(tubes: Sequence[Tube], batch: str, found: Differences) -> Mapping[str, tuple[float, int]]:
+def _odd_voltages(tubes: Sequence[Tube], batch: str, differences: Differences) -> Mapping[str, tuple[float, int]]:
     """Add the files of a batch whose voltages differ from most of it; return what most have, by detector."""
-    own = [_voltages(tube, found.panel) for tube in tubes]
+    own = [_voltages(tube, differences.panel) for tube in tubes]
     usual = _usual(own)
-    of_batch = f"batch '{batch}' of panel '{found.panel.name}'" if batch else f"panel '{found.panel.name}'"
+    of_batch = f"batch '{batch}' of panel '{differences.panel.name}'" if batch else f"panel '{differences.panel.name}'"
     for tube, voltages in zip(tubes, own, strict=True):
         odd = [
             f"{detector} {voltage:g} V where {number} have {most:g} V"
             for detector, voltage, most, number in _differences(voltages, usual)
         ]
         if odd:
-            what = f"voltages differ from most files of {of_batch}: {', '.join(odd)}"
+            message = f"voltages differ from most files of {of_batch}: {', '.join(odd)}"
             remedy = "check the cytometer's settings that day, or accept it in study.yaml with a reason (accept:)"
-            found.add("voltages", tube, what=what, remedy=f"intensities cannot be compared: {remedy}")
+            differences.add("voltages", tube, message=message, remedy=f"intensities cannot be compared: {remedy}")
     undecided = sorted({detector for voltages in own for detector in voltages if detector not in usual})
     if undecided:
         values = [f"{name} {_counted({v[name] for v in own if name in v})}" for name in undecided]
-        found.notes.append(f"voltages differ within {of_batch}, and none is that of most files: {', '.join(values)}")
+        differences.notes.append(
+            f"voltages differ within {of_batch}, and none is that of most files: {', '.join(values)}"
+        )
     return usual
 
 
@@ -102,11 +104,11 @@ def _between_batches(usual: Mapping[str, Mapping[str, tuple[float, int]]], panel
         if len(set(voltages.values())) > 1
     ]
     if moved:
-        what = f"voltages of panel '{panel.name}' differ between batches ({', '.join(moved)})"
-        yield f"{what}: intensities of different batches cannot be compared as they stand"
+        message = f"voltages of panel '{panel.name}' differ between batches ({', '.join(moved)})"
+        yield f"{message}: intensities of different batches cannot be compared as they stand"
 
 
-def _odd_markers(tubes: Sequence[Tube], found: Differences) -> None:
+def _odd_markers(tubes: Sequence[Tube], differences: Differences) -> None:
     usual = _usual([_markers(tube) for tube in tubes])
     for tube in tubes:
         odd = [
@@ -115,8 +117,8 @@ def _odd_markers(tubes: Sequence[Tube], found: Differences) -> None:
             if bool(marker) != bool(most) and not _is_left_out(tube, most)
         ]
         if odd:
-            what = f"marker names differ from most files of panel '{found.panel.name}': {', '.join(odd)}"
-            found.add("marker-names", tube, what=what, remedy="check that it is the right tube")
+            message = f"marker names differ from most files of panel '{differences.panel.name}': {', '.join(odd)}"
+            differences.add("marker-names", tube, message=message, remedy="check that it is the right tube")
 
 
 def _is_left_out(tube: Tube, marker: str) -> bool:
@@ -124,8 +126,8 @@ def _is_left_out(tube: Tube, marker: str) -> bool:
     return tube.sample.role.kind is RoleKind.FMO and plain(tube.sample.role.about) in plain(marker)
 
 
-def _odd_channels(tubes: Sequence[Tube], found: Differences) -> None:
-    sets = [_beside(tube, found.panel) for tube in tubes]
+def _odd_channels(tubes: Sequence[Tube], differences: Differences) -> None:
+    sets = [_beside(tube, differences.panel) for tube in tubes]
     usual, number = Counter(sets).most_common(1)[0] if sets else (frozenset[str](), 0)
     if 2 * number <= len(sets):
         return
@@ -133,8 +135,10 @@ def _odd_channels(tubes: Sequence[Tube], found: Differences) -> None:
         parts = [f"it lacks {', '.join(sorted(usual - own))}"] if usual - own else []
         parts += [f"it has {', '.join(sorted(own - usual))} besides"] if own - usual else []
         if parts:
-            what = f"channels differ from {number} files of panel '{found.panel.name}': {' and '.join(parts)}"
-            found.add("channels", tube, what=what, remedy="check that it was recorded with the same settings")
+            message = f"channels differ from {number} files of panel '{differences.panel.name}': {' and '.join(parts)}"
+            differences.add(
+                "channels", tube, message=message, remedy="check that it was recorded with the same settings"
+            )
 
 
 def _beside(tube: Tube, panel: Panel) -> frozenset[str]:

@@ -23,13 +23,13 @@ def identifier_notes(study: Study, tubes: Iterable[Tube]) -> list[str]:
     files: dict[str, list[str]] = {}
     in_names: list[str] = []
     for tube in tubes:
-        found = study.identifiers.found(tube.header.keywords, pseudonyms)
-        shown = scrubbed_text(tube.sample.file.as_posix(), found.values())
-        for keyword in found:
+        values_by_keyword = study.identifiers.found(tube.header.keywords, pseudonyms)
+        shown = scrubbed_text(tube.sample.file.as_posix(), values_by_keyword.values())
+        for keyword in values_by_keyword:
             files.setdefault(keyword, []).append(shown)
         if shown != tube.sample.file.as_posix():
-            what = "its name holds what a keyword says of a person"
-            in_names.append(f"{shown} (line {tube.sample.line} of the sample list): {what}; {_RENAME}")
+            reason = "its name holds what a keyword says of a person"
+            in_names.append(f"{shown} (line {tube.sample.line} of the sample list): {reason}; {_RENAME}")
     remedy = "it is left out of deliveries; values that name nobody go under 'identifiers: allowed' in study.yaml"
     return [
         f"{names[0]}: {keyword} may name a person"

@@ -32,23 +32,23 @@ def check_normalisation_names(
     if declared.goal != MEAN and declared.goal not in batches:
         remedy = nearest(declared.goal, {MEAN, *batches})
         yield Problem(str(file), None, "normalisation.goal", f"no batch named '{declared.goal}'", remedy)
-    for number, wanted in enumerate(declared.panels):
-        place = f"normalisation.panels[{number}]"
-        panel, strategy = panels.get(wanted.panel), strategies.get(wanted.panel)
-        for name in wanted.markers if panel else ():
+    for number, of_panel in enumerate(declared.panels):
+        key = f"normalisation.panels[{number}]"
+        panel, strategy = panels.get(of_panel.panel), strategies.get(of_panel.panel)
+        for name in of_panel.markers if panel else ():
             if panel and name not in panel.names:
-                what = f"no marker '{name}' in the panel"
-                yield Problem(str(file), None, f"{place}.markers", what, nearest(name, panel.names))
+                message = f"no marker '{name}' in the panel"
+                yield Problem(str(file), None, f"{key}.markers", message, nearest(name, panel.names))
         if strategy:
-            for what, remedy in _cell_types(wanted, strategy):
-                yield Problem(str(file), None, f"{place}.cell_types", what, remedy)
+            for message, remedy in _cell_types(of_panel, strategy):
+                yield Problem(str(file), None, f"{key}.cell_types", message, remedy)
 
 
-def _cell_types(wanted: PanelNormalisation, strategy: GatingStrategy) -> Iterator[tuple[str, str]]:
-    for name in wanted.cell_types:
+def _cell_types(of_panel: PanelNormalisation, strategy: GatingStrategy) -> Iterator[tuple[str, str]]:
+    for name in of_panel.cell_types:
         if name not in strategy.ids:
             yield f"no population '{name}' in the strategy {strategy.name}", nearest(name, strategy.ids)
             continue
-        above = [other for other in wanted.cell_types if other in strategy.ancestors(name)]
+        above = [ancestor for ancestor in of_panel.cell_types if ancestor in strategy.ancestors(name)]
         if above:
             yield f"'{name}' lies in '{above[0]}': its cells would have two maps", "keep one of them"

@@ -46,17 +46,17 @@ def check_paths(
     *,
     methods: Methods,
     progress: Progress | None = None,
-    others: Mapping[str, Callable[[Path], object]] | None = None,
+    readers: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> CheckReport:
     """Return every problem of the studies, panels, strategies, sample lists and FCS files at some paths.
 
-    methods: the registered gate methods by name; progress: called with FCS headers read and of how many. others: how
+    methods: the registered gate methods by name; progress: called with FCS headers read and of how many. readers: how
     YAML files of further schemas are read, by the schema's name without version; a reader raises BadSpec.
 
     >>> print(check_paths([Path("none.yaml")], methods={}).problems[0])
     none.yaml: no such file or folder; check the path
     """
-    check = _Check(methods, progress, others or {})
+    check = _Check(methods, progress, readers or {})
     for path in paths:
         check.path(path)
     problems = tuple(dict.fromkeys(check.problems))
@@ -87,8 +87,8 @@ class _Check:
         else:
             self.fcs([path])
 
-    def say(self, path: Path, what: str, remedy: str, place: str = "") -> None:
-        self.problems.append(Problem(str(path), None, place, what, remedy))
+    def say(self, path: Path, message: str, remedy: str, key: str = "") -> None:
+        self.problems.append(Problem(str(path), None, key, message, remedy))
 
     def folder(self, folder: Path) -> None:
         if is_there(folder / "study.yaml"):
@@ -138,10 +138,10 @@ class _Check:
             elif kind in self.others:
                 self.others[kind](path)
             else:
-                what = "is missing" if schema is None else f"no schema named {shown(schema)}"
+                message = "is missing" if schema is None else f"no schema named {shown(schema)}"
                 remedy = f"write 'schema: {_SCHEMAS[0]}', or panel, or strategy" if schema is None else ""
                 remedy = remedy or nearest(str(schema)[:80], _SCHEMAS)
-                self.problems.append(Problem(str(path), file.line_of(("schema",)), "schema", what, remedy))
+                self.problems.append(Problem(str(path), file.line_of(("schema",)), "schema", message, remedy))
             self.name(path, file)
         except BadSpec as error:
             self.specs.add(path.resolve())
@@ -156,7 +156,9 @@ class _Check:
                 panel_file = find_panel(name, path.parent.parent if path.parent.name == "gating" else path.parent)
             except BadSpec as error:
                 line = file.line_of(("panel",))
-                self.problems += [Problem(str(path), line, "panel", one.what, one.remedy) for one in error.problems]
+                self.problems += [
+                    Problem(str(path), line, "panel", problem.what, problem.remedy) for problem in error.problems
+                ]
             else:
                 try:
                     panel = load_panel(panel_file)
@@ -171,9 +173,9 @@ class _Check:
         """Where files are found by name, the name inside must be the file's."""
         name = file.data.get("name") if isinstance(file.data, dict) else None
         if path.parent.name in _SPEC_FOLDERS and isinstance(name, str) and name != path.stem:
-            what = f"{shown(name)} is not the name of the file"
+            message = f"{shown(name)} is not the name of the file"
             remedy = f"write 'name: {path.stem}', or rename the file"
-            self.problems.append(Problem(str(path), file.line_of(("name",)), "name", what, remedy))
+            self.problems.append(Problem(str(path), file.line_of(("name",)), "name", message, remedy))
 
     def decisions(self, path: Path) -> None:
         """Check a file of overrides with its study: what it names is there, or is not."""
@@ -196,7 +198,7 @@ class _Check:
 
     def fcs(self, paths: Sequence[Path]) -> None:
         headers = read_headers(paths, self.progress)
-        self.problems += [found for found in headers.values() if isinstance(found, Problem)]
+        self.problems += [header for header in headers.values() if isinstance(header, Problem)]
         self.notes += deviation_notes(headers)
         self.notes += matrix_notes(headers)
         self.notes += pulse_notes(headers)

@@ -38,6 +38,10 @@ def check_analysis_plan(
         check_against_study(path, visits=[visit.label for visit in study.visits], populations=populations)
     except BadSpec as error:
         unread = {use.panel for use in study.panels} - populations.keys()
-        told = [one for one in error.problems if not any(f"no panel named '{name}'" in one.what for name in unread)]
-        return tuple(told), (path,)
+        problems = [
+            problem
+            for problem in error.problems
+            if not any(f"no panel named '{name}'" in problem.what for name in unread)
+        ]
+        return tuple(problems), (path,)
     return (), (path,)

@@ -31,18 +31,18 @@ def check_roles(samples: Sequence[Sample], panels: Mapping[str, Panel], samples_
             noun, known = "fluorochrome", [marker.fluorochrome for marker in panel.markers]
         else:
             continue
-        what = f"panel '{panel.name}' has no {noun} '{about}'"
-        yield Problem(str(samples_file), sample.line, "role", what, nearest(about, known))
+        message = f"panel '{panel.name}' has no {noun} '{about}'"
+        yield Problem(str(samples_file), sample.line, "role", message, nearest(about, known))
 
 
 def _check_beads(sample: Sample, samples_file: Path) -> Iterator[Problem]:
     counted, added, volume_ul = sample.beads_counted, sample.beads_added, sample.sample_volume_ul
     if volume_ul is not None and 0 < volume_ul < 1:
-        what = f"{volume_ul:g} microlitres of blood is hardly possible; in mL it would be {1000 * volume_ul:g}"
-        yield Problem(str(samples_file), sample.line, "sample_volume_ul", what, "give microlitres")
+        message = f"{volume_ul:g} microlitres of blood is hardly possible; in mL it would be {1000 * volume_ul:g}"
+        yield Problem(str(samples_file), sample.line, "sample_volume_ul", message, "give microlitres")
     if counted is not None and added is not None and counted > added:
-        what = f"{counted:g} beads were counted, but only {added:g} added"
-        yield Problem(str(samples_file), sample.line, "beads_counted", what, "are the two exchanged? Correct them")
+        message = f"{counted:g} beads were counted, but only {added:g} added"
+        yield Problem(str(samples_file), sample.line, "beads_counted", message, "are the two exchanged? Correct them")
 
 
 def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
@@ -54,16 +54,16 @@ def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Prob
         if count is None:
             continue
         if 0 < count < _HARDLY_ANY:
-            what = f"{count:g} lymphocytes per microlitre is hardly possible; in 10^9/L it would be {1000 * count:g}"
-            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "give cells per microlitre")
+            message = f"{count:g} lymphocytes per microlitre is hardly possible; in 10^9/L it would be {1000 * count:g}"
+            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", message, "give cells per microlitre")
         if count > _TOO_MANY:
-            what = (
+            message = (
                 f"{count:g} lymphocytes per microlitre is hardly possible; in cells per mL it would be {count / 1000:g}"
             )
-            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "give cells per microlitre")
+            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", message, "give cells per microlitre")
         if not (sample.subject and sample.visit):
             continue
-        other = first.setdefault((sample.subject, sample.visit), sample)
-        if other.lymphocytes_per_ul != count and other.collection_date == sample.collection_date:
-            what = f"{count:g}, but {other.lymphocytes_per_ul:g} on line {other.line} for the same blood sample"
-            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", what, "correct one of them")
+        earlier = first.setdefault((sample.subject, sample.visit), sample)
+        if earlier.lymphocytes_per_ul != count and earlier.collection_date == sample.collection_date:
+            message = f"{count:g}, but {earlier.lymphocytes_per_ul:g} on line {earlier.line} for the same blood sample"
+            yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", message, "correct one of them")

@@ -107,16 +107,16 @@ class StudyCheck:
             by_panel[tube.sample.panel].append(tube)
         used: set[AcceptedDifference] = set()
         for name in (name for name in by_panel if name in panels):
-            others = {other: panel for other, panel in panels.items() if other != name}
-            self.problems += check_against_panel(by_panel[name], panels[name], others)
+            other_panels = {other_name: panel for other_name, panel in panels.items() if other_name != name}
+            self.problems += check_against_panel(by_panel[name], panels[name], other_panels)
             self.notes += matching_notes(by_panel[name], panels[name])
             differences = check_against_others(by_panel[name], panels[name], study.accepted)
             self.problems += differences.problems
             self.notes += differences.notes
             used |= differences.used
         self.notes += [
-            f"{self.file}: accept[{place}]: nothing was found that it would accept"
-            for place, accepted in enumerate(study.accepted)
+            f"{self.file}: accept[{position}]: nothing was found that it would accept"
+            for position, accepted in enumerate(study.accepted)
             if accepted not in used
         ]
 
@@ -162,18 +162,18 @@ class StudyCheck:
             if is_there(path):
                 there[path] = sample
             else:
-                what = f"there is no file '{sample.file.as_posix()}'"
-                self.problems.append(Problem(str(samples_file), sample.line, "file", what, _near_file(path)))
+                message = f"there is no file '{sample.file.as_posix()}'"
+                self.problems.append(Problem(str(samples_file), sample.line, "file", message, _near_file(path)))
         self.fcs_files += there
         readings = {path: sample.reading for path, sample in there.items()}
         headers = read_headers(list(there), self.progress, readings=readings)
-        self.problems += [found for found in headers.values() if isinstance(found, Problem)]
+        self.problems += [header for header in headers.values() if isinstance(header, Problem)]
         self.notes += deviation_notes(headers)
         self.notes += pulse_notes(headers, readings)
         tubes = [
-            Tube(sample, path, found)
+            Tube(sample, path, header)
             for path, sample in there.items()
-            if not isinstance(found := headers[path], Problem)
+            if not isinstance(header := headers[path], Problem)
         ]
         self.problems += _equal_contents(tubes, samples_file)
         return tubes
@@ -197,9 +197,11 @@ def _equal_contents(tubes: Sequence[Tube], samples_file: Path) -> Iterator[Probl
     for group in equal_files(listed):
         first = listed[group[0]]
         for sample in (listed[path] for path in group[1:]):
-            what = f"'{sample.file.as_posix()}' has the same content as '{first.file.as_posix()}' (line {first.line})"
+            message = (
+                f"'{sample.file.as_posix()}' has the same content as '{first.file.as_posix()}' (line {first.line})"
+            )
             yield Problem(
-                str(samples_file), sample.line, "file", what, "put the right file in its place, or remove one"
+                str(samples_file), sample.line, "file", message, "put the right file in its place, or remove one"
             )
 
 
@@ -213,8 +215,8 @@ def _check_compensation(
             inverse_of(matrix.array)
             yield from _missing_detectors(matrix, tubes, study_file)
         except BadSpillover as error:
-            what, _, remedy = str(error).partition("; ")
-            yield Problem(str(study_file), None, "compensation.path", what, remedy or "correct the matrix")
+            message, _, remedy = str(error).partition("; ")
+            yield Problem(str(study_file), None, "compensation.path", message, remedy or "correct the matrix")
     if declared.source != "file":
         return
     for tube in (tube for tube in tubes if tube.sample.role.is_gated):
@@ -226,24 +228,24 @@ def _check_compensation(
                 remedy = "name a matrix in study.yaml: compensation: {source: matrix, path: matrix.csv}"
                 yield tube.problem("$SPILLOVER", "the file carries no spillover matrix", remedy)
         except BadSpillover as error:
-            what = str(error).removeprefix(f"{tube.path}: ")
-            yield tube.problem("$SPILLOVER", what, "name a matrix in study.yaml: compensation")
+            message = str(error).removeprefix(f"{tube.path}: ")
+            yield tube.problem("$SPILLOVER", message, "name a matrix in study.yaml: compensation")
 
 
 def _uncompensated(study: Study, tubes: Iterable[Tube], panels: Mapping[str, Panel]) -> Iterator[str]:
     """Yield, once for each panel, its detectors that the matrix in use lacks: they stay as they were recorded."""
     files: dict[tuple[str, str], list[str]] = defaultdict(list)
     declared = study.compensation
-    given = None
+    declared_matrix = None
     if declared.source == "matrix" and declared.path is not None:
         try:
-            given = read_matrix_csv(study.folder / declared.path, panels.values())
+            declared_matrix = read_matrix_csv(study.folder / declared.path, panels.values())
         except BadSpillover:
             return  # said as a problem
     for tube in (tube for tube in tubes if tube.sample.role.is_gated and tube.sample.panel in panels):
         try:
             own = spillover_of(tube.header) if declared.source == "file" else None
-            matrix = own if given is None else fitted_to(given, tube.header.channels)
+            matrix = own if declared_matrix is None else fitted_to(declared_matrix, tube.header.channels)
         except BadSpillover:
             continue  # said as a problem
         markers = panels[tube.sample.panel].markers
@@ -263,9 +265,9 @@ def _missing_detectors(matrix: SpilloverMatrix, tubes: Iterable[Tube], study_fil
         except BadSpillover as error:
             problems.setdefault(str(error), tube)
     for text, tube in problems.items():
-        what, _, remedy = text.partition("; ")
-        what = what.replace("which the file lacks", f"which {tube.path.name} lacks")
-        yield Problem(str(study_file), None, "compensation.path", what, remedy)
+        message, _, remedy = text.partition("; ")
+        message = message.replace("which the file lacks", f"which {tube.path.name} lacks")
+        yield Problem(str(study_file), None, "compensation.path", message, remedy)
 
 
 def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_file: Path) -> Iterator[Problem]:
@@ -275,6 +277,6 @@ def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_fi
     for name in study.reportability.populations:
         if name not in known:
             line = read_yaml(study_file).line_of(("reportability", "populations", name))
-            what = f"no population named '{name}' in the strategies in use"
+            message = f"no population named '{name}' in the strategies in use"
             remedy = f"remove it, or correct it: {nearest(name, known)}"
-            yield Problem(str(study_file), line, "reportability.populations", what, remedy)
+            yield Problem(str(study_file), line, "reportability.populations", message, remedy)

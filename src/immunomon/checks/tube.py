@@ -29,9 +29,9 @@ class Tube:
     path: Path
     header: FcsHeader
 
-    def problem(self, place: str, what: str, remedy: str) -> Problem:
+    def problem(self, field: str, message: str, remedy: str) -> Problem:
         """Return a problem of the FCS file."""
-        return Problem(str(self.path), None, place, what, remedy)
+        return Problem(str(self.path), None, field, message, remedy)
 
 
 def read_headers(
@@ -43,13 +43,13 @@ def read_headers(
     read.
     """
     decided = [(readings or {}).get(path, AS_JUDGED) for path in paths]
-    found: dict[Path, FcsHeader | Problem] = {}
+    headers: dict[Path, FcsHeader | Problem] = {}
     with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         for number, (path, result) in enumerate(zip(paths, pool.map(_header, paths, decided), strict=True), start=1):
-            found[path] = result
+            headers[path] = result
             if progress is not None:
                 progress(number, len(paths))
-    return found
+    return headers
 
 
 def _header(path: Path, reading: Reading) -> FcsHeader | Problem:
@@ -65,8 +65,8 @@ def bad_fcs(error: BadFcs) -> Problem:
     >>> print(bad_fcs(BadFcs("a.fcs", "the keyword $TOT is missing", "write the file again")))
     a.fcs: the keyword $TOT is missing; write the file again
     """
-    what, _, remedy = str(error).removeprefix(f"{error.path}: ").rpartition("; ")
-    return Problem(error.path, None, "", what or remedy, remedy if what else "")
+    message, _, remedy = str(error).removeprefix(f"{error.path}: ").rpartition("; ")
+    return Problem(error.path, None, "", message or remedy, remedy if message else "")
 
 
 def deviation_notes(headers: Mapping[Path, FcsHeader | Problem]) -> list[str]:
@@ -119,15 +119,15 @@ def pulse_notes(
     The events of files evenly over the list are read, since a header does not tell.
     """
     readable = [path for path, header in headers.items() if isinstance(header, FcsHeader)]
-    some = [readable[place] for place in range(0, len(readable), max(1, -(-len(readable) // _LOOKED_AT)))]
+    sampled = [readable[position] for position in range(0, len(readable), max(1, -(-len(readable) // _LOOKED_AT)))]
     notes = []
-    for path in some:
+    for path in sampled:
         reading = (readings or {}).get(path, AS_JUDGED)
         try:
             _, events = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset)
         except BadFcs:
             continue  # said of its header, or where it is gated
-        notes += [f"{path}: {said}" for said in swapped_pulses(events)]
+        notes += [f"{path}: {note}" for note in swapped_pulses(events)]
     if notes:
-        notes[-1] += f" (seen in {len(some)} of {len(readable)} files)" if len(some) < len(readable) else ""
+        notes[-1] += f" (seen in {len(sampled)} of {len(readable)} files)" if len(sampled) < len(readable) else ""
     return notes

@@ -51,14 +51,14 @@ def check_visits(
             yield from _check_panel(study, files.get((subject, panel), {}), due, (str(samples_file), whose))
 
 
-def _may_be(cells: Set[str], study: Study, wanted: tuple[str, str, str]) -> bool:
+def _may_be(cells: Set[str], study: Study, slot: tuple[str, str, str]) -> bool:
     """Say whether a row with a problem may be the file of a subject, visit and panel: it names no other one."""
     known = (
         {subject.id for subject in study.subjects},
         {visit.label for visit in study.visits},
         {use.panel for use in study.panels},
     )
-    return all(name in cells or not cells & names for name, names in zip(wanted, known, strict=True))
+    return all(name in cells or not cells & names for name, names in zip(slot, known, strict=True))
 
 
 def _is_due(visit: Visit, subject: Subject, today: datetime.date) -> bool:
@@ -69,23 +69,25 @@ def _is_due(visit: Visit, subject: Subject, today: datetime.date) -> bool:
 
 
 def _check_panel(
-    study: Study, by_visit: dict[str, list[Sample]], due: Sequence[Visit], place: tuple[str, str]
+    study: Study, by_visit: dict[str, list[Sample]], due: Sequence[Visit], slot: tuple[str, str]
 ) -> Iterator[Problem]:
-    samples_file, whose = place
+    samples_file, whose = slot
     if not by_visit:
         remedy = "add its files to the sample list, or take the panel out of study.yaml"
         yield Problem(samples_file, None, whose, "no file at any visit", remedy)
         return
     for visit in study.visits:
-        found = by_visit.get(visit.label, [])
-        if not found and visit in due:
+        files = by_visit.get(visit.label, [])
+        if not files and visit in due:
             yield Problem(
                 str(samples_file), None, whose, f"no file for visit {visit.label}", "add it to the sample list"
             )
-        for extra in found[1:]:
-            first = f"{found[0].file.as_posix()} (line {found[0].line})"
-            what = f"a second file for visit {visit.label}, {extra.file.as_posix()}, after {first}"
-            yield Problem(str(samples_file), extra.line, whose, what, "keep one, or correct its visit, panel or role")
+        for extra in files[1:]:
+            first = f"{files[0].file.as_posix()} (line {files[0].line})"
+            message = f"a second file for visit {visit.label}, {extra.file.as_posix()}, after {first}"
+            yield Problem(
+                str(samples_file), extra.line, whose, message, "keep one, or correct its visit, panel or role"
+            )
 
 
 def check_collection_dates(study: Study, samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
@@ -95,12 +97,14 @@ def check_collection_dates(study: Study, samples: Sequence[Sample], samples_file
     dated = [(sample, sample.collection_date) for sample in samples if sample.collection_date is not None]
     for sample, date in dated:
         if sample.subject in subjects and sample.visit in visits and sample.role.kind is RoleKind.SAMPLE:
-            what = _outside(visits[sample.visit], subjects[sample.subject], date)
-            if what:
-                yield Problem(str(samples_file), sample.line, "collection_date", what, "correct the date or the visit")
+            message = _outside(visits[sample.visit], subjects[sample.subject], date)
+            if message:
+                yield Problem(
+                    str(samples_file), sample.line, "collection_date", message, "correct the date or the visit"
+                )
     for (sample, date), (before, earlier) in _out_of_order(study, dated):
-        what = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} (line {before.line})"
-        yield Problem(str(samples_file), sample.line, "collection_date", what, "correct the dates or the visits")
+        message = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} (line {before.line})"
+        yield Problem(str(samples_file), sample.line, "collection_date", message, "correct the dates or the visits")
 
 
 def _outside(visit: Visit, subject: Subject, date: datetime.date) -> str:
@@ -125,24 +129,24 @@ def check_file_dates(study: Study, tubes: Sequence[Tube]) -> Iterator[Problem]:
     by_sample = {tube.sample: tube for tube, _ in measured}
     dated = [(tube.sample, date) for tube, date in measured]
     for (sample, date), (before, earlier) in _out_of_order(study, dated):
-        other = by_sample[before].path.name
-        what = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} ({other})"
-        yield by_sample[sample].problem("$DATE", what, "check that the file belongs to this visit")
+        earlier_file = by_sample[before].path.name
+        message = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} ({earlier_file})"
+        yield by_sample[sample].problem("$DATE", message, "check that the file belongs to this visit")
     delays = [
         (tube, (date - tube.sample.collection_date).days) for tube, date in measured if tube.sample.collection_date
     ]
     is_fresh = bool(delays) and median(days for _, days in delays) <= _FRESH_DAYS
     for tube, days in delays:
-        place = f"collection_date {tube.sample.collection_date} (sample list line {tube.sample.line})"
+        collection = f"collection_date {tube.sample.collection_date} (sample list line {tube.sample.line})"
         if days < 0:
             yield tube.problem(
                 "$DATE",
-                f"measured {-days} {'day' if days == -1 else 'days'} before the {place}",
+                f"measured {-days} {'day' if days == -1 else 'days'} before the {collection}",
                 "correct the date or the file",
             )
         elif days > _FRESH_DAYS and is_fresh:
-            what = f"measured {days} days after the {place}, unlike most files of the study"
-            yield tube.problem("$DATE", what, "correct the date or the file")
+            message = f"measured {days} days after the {collection}, unlike most files of the study"
+            yield tube.problem("$DATE", message, "correct the date or the file")
 
 
 Dated = tuple[Sample, datetime.date]
@@ -150,13 +154,13 @@ Dated = tuple[Sample, datetime.date]
 
 def _out_of_order(study: Study, dated: Sequence[Dated]) -> Iterator[tuple[Dated, Dated]]:
     """Yield each sample that is dated before the same subject's sample of the visit before it, with that one."""
-    order = {visit.label: place for place, visit in enumerate(study.visits)}
+    order = {visit.label: position for position, visit in enumerate(study.visits)}
     series: dict[tuple[str, str], list[Dated]] = defaultdict(list)
     for sample, date in dated:
         if sample.role.kind is RoleKind.SAMPLE and sample.subject and sample.visit in order:
             series[sample.subject, sample.panel].append((sample, date))
     for ordered in series.values():
-        ordered.sort(key=lambda one: order[one[0].visit])
+        ordered.sort(key=lambda pair: order[pair[0].visit])
         for before, this in pairwise(ordered):
             if this[1] < before[1] and this[0].visit != before[0].visit:
                 yield this, before

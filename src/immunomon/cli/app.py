@@ -130,12 +130,12 @@ Jobs = Annotated[
 ]
 
 
-def _data_set(given: str) -> int | None:
-    if given.casefold() == "auto":
+def _data_set(text: str) -> int | None:
+    if text.casefold() == "auto":
         return None
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", given):
-        raise typer.BadParameter(f"'{given[:20]}' is no data set; they are counted from 1, or write auto")
-    return int(given)
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise typer.BadParameter(f"'{text[:20]}' is no data set; they are counted from 1, or write auto")
+    return int(text)
 
 
 def one_of(kinds: object) -> dict[str, Any]:
@@ -147,10 +147,10 @@ def one_of(kinds: object) -> dict[str, Any]:
     """
     known = get_args(kinds)
 
-    def parsed(given: str) -> str:
-        if given not in known:
-            raise typer.BadParameter(f"there is no '{given}'; {nearest(given, known)}")
-        return given
+    def parsed(text: str) -> str:
+        if text not in known:
+            raise typer.BadParameter(f"there is no '{text}'; {nearest(text, known)}")
+        return text
 
     return {"parser": parsed, "metavar": f"[{'|'.join(known)}]"}
 

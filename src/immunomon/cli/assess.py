@@ -51,18 +51,18 @@ def assess(
             "viruses.csv or adverse_events.csv here or in its folder assessments; see docs/assessments.md"
         )
     changes = None if run is None else run.table("changes")
-    found = worked_out(declared, files.tables, changes=changes, plan=plan)
+    assessed = worked_out(declared, files.tables, changes=changes, plan=plan)
     with digests_of_what_is_written(folder) as written:
-        for name, table in found.tables.items():
+        for name, table in assessed.tables.items():
             write_table(folder, name, table)
-        page = markdown(found.tables, found.facts, declared.assessments)
+        page = markdown(assessed.tables, assessed.facts, declared.assessments)
         write_whole(folder / "assessments.md", page)
-        write_json(folder / "pages.json", _pages(run, declared, found))
-    record = _record(run, declared, files, found=found, plan=plan)
+        write_json(folder / "pages.json", _pages(run, declared, assessed))
+    record = _record(run, declared, files, assessed=assessed, plan=plan)
     texts_read = shown_inputs(texts, declared.folder)
     more = {"study_sha256": texts_read.get("study.yaml"), "read": texts_read, "files": written}
     write_json(folder / "assessments.json", {**record, **more})
-    _say(found, folder)
+    _say(assessed, folder)
     return 0
 
 
@@ -77,13 +77,16 @@ def _opened(path: Path, study: Path | None, out: Path | None) -> tuple[Run | Non
     if (path / "run" / "run.json").is_file():
         return open_run(path / "run", path), declared, out or path / "run" / "assessments"
     if out is None:
-        what = f"{path}: there is no finished run here to write into"
-        raise ImmunomonError(f"{what}; make one with: immunomon run {path}, or name a folder with --out")
+        message = f"{path}: there is no finished run here to write into"
+        raise ImmunomonError(f"{message}; make one with: immunomon run {path}, or name a folder with --out")
     return None, declared, out
 
 
 def _first_infusions(study: Study) -> dict[str, str | None]:
-    return {one.id: min(one.infusion_dates).isoformat() if one.infusion_dates else None for one in study.subjects}
+    return {
+        subject.id: min(subject.infusion_dates).isoformat() if subject.infusion_dates else None
+        for subject in study.subjects
+    }
 
 
 def _plan(study: Study) -> AnalysisPlan | None:
@@ -91,18 +94,18 @@ def _plan(study: Study) -> AnalysisPlan | None:
     return load_analysis(path) if is_there(path) else None
 
 
-def _pages(run: Run | None, study: Study, found: Assessed) -> dict[str, Any]:
+def _pages(run: Run | None, study: Study, assessed: Assessed) -> dict[str, Any]:
     """Return the pages as the report shows them; they name the run that the immune changes are from."""
     return {
         "format": "immunomon.assessment-pages/1",
         "run_digest": None if run is None else run.record.get("digest"),
-        "alarms": list(alarms(found.tables)),
-        "pages": [asdict(page) for page in pages(found.tables, found.facts, study.assessments)],
+        "alarms": list(alarms(assessed.tables)),
+        "pages": [asdict(page) for page in pages(assessed.tables, assessed.facts, study.assessments)],
     }
 
 
 def _record(
-    run: Run | None, study: Study, files: AssessmentFiles, *, found: Assessed, plan: AnalysisPlan | None
+    run: Run | None, study: Study, files: AssessmentFiles, *, assessed: Assessed, plan: AnalysisPlan | None
 ) -> dict[str, Any]:
     """Return what made these tables: definitions, digests of the files, run, software."""
     return {
@@ -111,23 +114,23 @@ def _record(
         "plan_digest": None if plan is None else plan.digest,
         "inputs": {files.paths[name].name: digest for name, digest in sorted(files.digests.items())},
         "run_digest": None if run is None else run.record.get("digest"),
-        "facts": dict(found.facts),
-        "tables": {name: len(table) for name, table in found.tables.items()},
+        "facts": dict(assessed.facts),
+        "tables": {name: len(table) for name, table in assessed.tables.items()},
         **environment(),
     }
 
 
-def _say(found: Assessed, folder: Path) -> None:
-    for line in alarms(found.tables):
+def _say(assessed: Assessed, folder: Path) -> None:
+    for line in alarms(assessed.tables):
         typer.echo(f"VIRUS CONVERSION: {line}")
-    counted = found.tables["incidence"]
+    counted = assessed.tables["incidence"]
     for topic, measure in (("platelets", "response (CR or R)"), ("adverse events", "dose-limiting")):
         rows = counted[(counted["topic"] == topic) & (counted["measure"] == measure) & (counted["dose_group"] == "all")]
         for row in records(rows):
             typer.echo(f"{measure}: {share(row)}.")
-    steps = found.tables["escalation"]
+    steps = assessed.tables["escalation"]
     if len(steps):
         last = steps.to_dict("records")[-1]
-        says = rule_says_now(last, found.facts["highest_dose"])
+        says = rule_says_now(last, assessed.facts["highest_dose"])
         typer.echo(f"Escalation, dose group {last['dose_group']}: the rule ({last['rule']}) says: {says}.")
-    typer.echo(f"Written: {folder / 'assessments.md'}, and {len(found.tables)} tables beside it.")
+    typer.echo(f"Written: {folder / 'assessments.md'}, and {len(assessed.tables)} tables beside it.")

@@ -63,22 +63,24 @@ def audit_run(
     if study is not None and not study.exists():
         raise ImmunomonError(f"{study}: there is no such folder; name the study's folder")
     trail = AuditTrail(run)
-    found = Inspected((*trail.problems(), *_head_problem(trail, head)), (_sealed(trail),))
-    found += inspect_inputs(run, study) + inspect_folder(run)
+    inspected = Inspected((*trail.problems(), *_head_problem(trail, head)), (_sealed(trail),))
+    inspected += inspect_inputs(run, study) + inspect_folder(run)
     if as_json:
-        _print_json(found, trail)
-        return 1 if found.problems else 0
+        _print_json(inspected, trail)
+        return 1 if inspected.problems else 0
     if entries:
-        for entry in [] if found.problems and not trail.path.is_file() else trail.entries():
+        for entry in [] if inspected.problems and not trail.path.is_file() else trail.entries():
             about = entry.get("target") or entry.get("digest") or ""
             why = f": {entry['reason']}" if entry.get("reason") else ""
             typer.echo(f"{entry['number']:>5}  {entry['utc']}  {entry['by']}  {entry['action']}  {about}{why}")
-    for problem in found.problems:
+    for problem in inspected.problems:
         typer.echo(problem)
-    _say("Looked at", found.looked_at)
-    _say("Not looked at", found.not_looked_at)
-    if found.problems:
-        typer.echo(f"{counted(len(found.problems), 'problem')}: the run, or what it was made from, is not as recorded.")
+    _say("Looked at", inspected.looked_at)
+    _say("Not looked at", inspected.not_looked_at)
+    if inspected.problems:
+        typer.echo(
+            f"{counted(len(inspected.problems), 'problem')}: the run, or what it was made from, is not as recorded."
+        )
         return 1
     if head is not None:
         typer.echo(f"The entry written down is there; {counted(trail.after(head), 'entry', 'entries')} came after it.")
@@ -91,15 +93,15 @@ def _sealed(trail: AuditTrail) -> str:
     return f"the trail and what it seals, {counted(sealed, 'file')}"
 
 
-def _say(what: str, lines: Sequence[str]) -> None:
+def _say(title: str, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines):
-        typer.echo(f"{what}: {line}" if number == 0 else f"{' ' * len(what)}  {line}")
+        typer.echo(f"{title}: {line}" if number == 0 else f"{' ' * len(title)}  {line}")
 
 
-def _print_json(found: Inspected, trail: AuditTrail) -> None:
-    broken = any(problem.startswith(str(trail.path)) for problem in found.problems)
+def _print_json(inspected: Inspected, trail: AuditTrail) -> None:
+    broken = any(problem.startswith(str(trail.path)) for problem in inspected.problems)
     head = None if broken else trail.head()
-    typer.echo(json.dumps({**asdict(found), "head": None if head is None else str(head)}, indent=1))
+    typer.echo(json.dumps({**asdict(inspected), "head": None if head is None else str(head)}, indent=1))
 
 
 def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:

@@ -22,35 +22,35 @@ def audit_database(source: str, *, entries: bool, head: str | None = None) -> in
     """
     url = database_url(source, "audit of")
     with reading(url) as connection:
-        found = verify(connection, shown(url))
-        problems = [*found.problems, *_head_problem(connection, head)]
+        verified = verify(connection, shown(url))
+        problems = [*verified.problems, *_head_problem(connection, head)]
         if entries:
             for line in _listed(connection):
                 typer.echo(line)
-    for line in (*found.notes, *problems):
+    for line in (*verified.notes, *problems):
         typer.echo(line)
     if problems:
         typer.echo(f"{counted(len(problems), 'problem')}: the database is not as its exports left it.")
         return 1
     if head is not None:
         typer.echo("The seal written down is there.")
-    held = f"{counted(found.rows, 'row')} held against {counted(found.seals, 'seal')}"
-    typer.echo(f"None changed: {held}. Head of the seals: {found.head}")
+    held = f"{counted(verified.rows, 'row')} held against {counted(verified.seals, 'seal')}"
+    typer.echo(f"None changed: {held}. Head of the seals: {verified.head}")
     return 0
 
 
 def _listed(connection: Connection) -> Iterator[str]:
     query = select(seals.c.number, seals.c.sealed_at_utc, seals.c.study, seals.c.run_id, seals.c.hash)
     for row in connection.execute(query.order_by(seals.c.number)):
-        what = "entries of the audit trail" if row.run_id is None else f"export {row.run_id}"
-        yield f"{row.number:>5}  {row.sealed_at_utc:%Y-%m-%d %H:%M:%S}  {row.study}  {what}  {row.hash}"
+        subject = "entries of the audit trail" if row.run_id is None else f"export {row.run_id}"
+        yield f"{row.number:>5}  {row.sealed_at_utc:%Y-%m-%d %H:%M:%S}  {row.study}  {subject}  {row.hash}"
 
 
 def _head_problem(connection: Connection, head: str | None) -> Iterator[str]:
     if head is None:
         return
     number, _, digest = head.strip().rpartition(":")
-    found = [row.number for row in connection.execute(select(seals.c.number).where(seals.c.hash == digest))]
-    if not found or (number and number != str(found[0])):
-        what = f"no seal is the one that was written down as {head.strip()}"
-        yield f"table seals: {what}; they were written anew or cut off since then"
+    numbers = [row.number for row in connection.execute(select(seals.c.number).where(seals.c.hash == digest))]
+    if not numbers or (number and number != str(numbers[0])):
+        message = f"no seal is the one that was written down as {head.strip()}"
+        yield f"table seals: {message}; they were written anew or cut off since then"

@@ -36,12 +36,12 @@ def check(
         typer.echo(f"{path}: no such file or folder; check the path", err=True)
     if absent:
         return 2
-    with stages() as say:
+    with stages() as report_progress:
         report = check_paths(
             paths,
             methods=GATE_METHODS,
-            progress=lambda done, of: say("reading", done, of, 0),
-            others={"immunomon.cp-map": read_map, "immunomon.analysis": load_analysis},
+            progress=lambda done, of: report_progress("reading", done, of, 0),
+            readers={"immunomon.cp-map": read_map, "immunomon.analysis": load_analysis},
         )
     read = f"{counted(report.specs, 'spec')} (YAML and CSV) and {counted(report.fcs_files, 'FCS file')}"
     for line in report.warnings:
@@ -76,9 +76,9 @@ def _of_deliveries(studies: Sequence[Path]) -> tuple[list[str], list[str]]:
                 for use in study.panels
             }
             samples = load_samples(study.folder / study.samples_file, study)
-            found = delivery_problems(study, samples, strategies)
+            obstacles = delivery_problems(study, samples, strategies)
             own = (study.folder / "export" / "cp-map.yaml").is_file()
-            (problems if own else notes).extend(f"{file}: deliver --as sdtm: {one}" for one in found)
+            (problems if own else notes).extend(f"{file}: deliver --as sdtm: {obstacle}" for obstacle in obstacles)
     return problems, notes
 
 

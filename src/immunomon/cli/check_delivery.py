@@ -54,15 +54,15 @@ def report_json(report: Report) -> dict[str, object]:
         "warnings": len(report.of("warning")),
         "findings": [
             {
-                "rule": one.rule,
-                "severity": one.severity,
-                "says": RULES[one.rule].says,
-                "dataset": one.where,
-                "record": one.record,
-                "what": one.message,
-                "remedy": one.remedy,
+                "rule": breach.rule,
+                "severity": breach.severity,
+                "says": RULES[breach.rule].says,
+                "dataset": breach.where,
+                "record": breach.record,
+                "what": breach.message,
+                "remedy": breach.remedy,
             }
-            for one in report.breaches
+            for breach in report.breaches
         ],
         "more_findings": dict(report.untold),
         "rules_run": list(report.run),
@@ -72,7 +72,7 @@ def report_json(report: Report) -> dict[str, object]:
 
 def said_of(report: Report) -> str:
     """Return in a sentence how many rules were checked over what, and how many were broken."""
-    rules = {kind: len({one.rule for one in report.of(kind)}) for kind in ("error", "warning")}
+    rules = {kind: len({breach.rule for breach in report.of(kind)}) for kind in ("error", "warning")}
     broken = " and ".join(f"{count} of severity {kind}" for kind, count in rules.items() if count)
     idle = f" ({len(report.not_applicable)} had nothing to look at)" if report.not_applicable else ""
     over = f"{counted(report.records, 'record')} in {counted(report.files, 'file')}"
@@ -99,20 +99,27 @@ def _table(report: Report, most: int | None) -> Table:
     for name in ("what is wrong", "what to do"):
         table.add_column(name, overflow="fold", ratio=1)
     for number in report.broken:
-        found = [one for one in report.breaches if one.rule == number]
-        for one in found[:most]:
-            table.add_row(*_row(one))
-        more = len(found[most:] if most is not None else []) + report.untold.get(number, 0)
+        breaches = [breach for breach in report.breaches if breach.rule == number]
+        for breach in breaches[:most]:
+            table.add_row(*_row(breach))
+        more = len(breaches[most:] if most is not None else []) + report.untold.get(number, 0)
         if more:
             table.add_row(number, "", "", "", f"and {more:,} more; --all shows more, --json too", "")
     return table
 
 
-def _row(one: Breach) -> list[Text]:
-    colour = "red" if one.severity == "error" else "yellow"
+def _row(breach: Breach) -> list[Text]:
+    colour = "red" if breach.severity == "error" else "yellow"
     # Plain texts: what a stranger's file holds is no markup.
-    styled = Text(one.severity, style=colour)
-    return [Text(one.rule), styled, Text(one.where), Text(one.record), Text(one.message), Text(one.remedy)]
+    styled = Text(breach.severity, style=colour)
+    return [
+        Text(breach.rule),
+        styled,
+        Text(breach.where),
+        Text(breach.record),
+        Text(breach.message),
+        Text(breach.remedy),
+    ]
 
 
 def _ranges(numbers: list[str]) -> str:

@@ -67,31 +67,31 @@ def cluster_cells(
     if settings.method == "leiden" and settings.clusters is not None:
         raise typer.BadParameter("Leiden finds the number itself; leave out --clusters", param_hint="--clusters")
     with stages() as progress:
-        found = cluster_run(run, panel, within=within, settings=settings, study=study, out=out, progress=progress)
-    record = found.record
+        clustering = cluster_run(run, panel, within=within, settings=settings, study=study, out=out, progress=progress)
+    record = clustering.record
     typer.echo(
         f"{sum(record['cells'].values())} cells of {record['within']} from {len(record['cells'])} samples of the panel "
         f"{record['panel']}, by {', '.join(record['markers'])}: {record['metaclusters']} metaclusters"
     )
-    for row in found.tables["metaclusters"].to_dict("records"):
+    for row in clustering.tables["metaclusters"].to_dict("records"):
         known = f"{row['population']} (F1 {row['f1']:.2f})" if row["covered"] else row["note"]
         typer.echo(f"  {row['metacluster']}  {row['percent_of_parent']:6.2f} %  {row['phenotype']}  {known}")
-    for line in _changes(found):
+    for line in _changes(clustering):
         typer.echo(line)
-    typer.echo(f"Written: {found.folder}")
+    typer.echo(f"Written: {clustering.folder}")
     return 0
 
 
-def _changes(found: Clustering) -> list[str]:
-    ranked = found.tables["exploratory"]
+def _changes(clustering: Clustering) -> list[str]:
+    ranked = clustering.tables["exploratory"]
     listed = ranked[ranked["listed"]]
     if listed.empty:
         return ["Exploratory changes: none left its own range (false discovery rate 0.05)."]
     lines = [f"Exploratory changes, {len(listed)} (false discovery rate 0.05), the strongest first:"]
     for row in listed.head(_SHOWN).to_dict("records"):
-        what = "percent" if row["quantity"] == "percent" else f"median {row['marker']}"
+        quantity = "percent" if row["quantity"] == "percent" else f"median {row['marker']}"
         lines.append(
-            f"  {row['metacluster']}  {row['visit']}  {what}: {row['changed_up']} of {row['subjects']} subjects up, "
-            f"{row['changed_down']} down; score {row['score']:.1f}; {row['phenotype']}"
+            f"  {row['metacluster']}  {row['visit']}  {quantity}: {row['changed_up']} of {row['subjects']} subjects "
+            f"up, {row['changed_down']} down; score {row['score']:.1f}; {row['phenotype']}"
         )
     return lines

@@ -58,26 +58,26 @@ def compare(
     with digests_of_what_is_read() as texts:
         declared = plan_for(opened, plan, facts)
     folder = out or run / "statistics"
-    with stages() as say:
-        found = analyse(tables_of(opened), facts, declared, seed=seed, progress=say)
-        tables = dict(found.tables)
+    with stages() as progress:
+        analysis = analyse(tables_of(opened), facts, declared, seed=seed, progress=progress)
+        tables = dict(analysis.tables)
         if bayes:
             from immunomon.trial.statistics.bayes import bayesian
 
-            rows = bayesian(found.measured, seed=seed, progress=say)
+            rows = bayesian(analysis.measured, seed=seed, progress=progress)
             tables["over_time"] = pd.concat([tables["over_time"], rows], ignore_index=True)
     with digests_of_what_is_written(folder) as written:
         for name, table in tables.items():
             write_table(folder, name, table)
         _write_forests(folder, tables["estimates"], declared)
-        _write_trajectories(folder, found)
-        page = summary(found.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
+        _write_trajectories(folder, analysis)
+        page = summary(analysis.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
         write_whole(folder / "summary.md", page)
-    record = _record(opened, found, declared, seed)
+    record = _record(opened, analysis, declared, seed)
     write_json(
         folder / "analysis.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
     )
-    _say(found, declared, folder)
+    _say(analysis, declared, folder)
     return 0
 
 
@@ -95,8 +95,8 @@ def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:
     named |= {end for window in declared.windows for end in (window.first, window.last)}
     unknown = sorted(named - set(facts.labels))
     if unknown:
-        what = f"{path}: the study has no visit {', '.join(unknown)}; it has {', '.join(facts.labels)}"
-        raise ImmunomonError(what)
+        message = f"{path}: the study has no visit {', '.join(unknown)}; it has {', '.join(facts.labels)}"
+        raise ImmunomonError(message)
     return declared
 
 
@@ -115,9 +115,9 @@ def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) ->
 
     from immunomon.plots.estimates import forest
 
-    declared = {one.name for one in plan.all_endpoints}
+    declared = {endpoint.name for endpoint in plan.all_endpoints}
     chosen = estimates[(estimates["measure"] == "change") & estimates["endpoint"].isin(declared)]
-    for (at, scale), rows in chosen.groupby(["at", "scale"], sort=False):
+    for (visit, scale), rows in chosen.groupby(["at", "scale"], sort=False):
         ordered = rows.sort_values(
             "endpoint", kind="stable", key=lambda names: names.map(list(declared_order(plan)).index)
         )
@@ -125,41 +125,41 @@ def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) ->
         ax = forest(figure.subplots(), ordered)
         roles = " and ".join(dict.fromkeys(ordered["role"].astype(str)))
         ax.set_title(
-            f"Change from baseline at {at} ({roles})\nmean, t interval, | Hodges-Lehmann, dots: patients", size=9
+            f"Change from baseline at {visit} ({roles})\nmean, t interval, | Hodges-Lehmann, dots: patients", size=9
         )
-        _write_figure(folder, f"forest_{scale}_{at}", figure, plan)
+        _write_figure(folder, f"forest_{scale}_{visit}", figure, plan)
 
 
-def _write_trajectories(folder: Path, found: Analysis) -> None:
+def _write_trajectories(folder: Path, analysis: Analysis) -> None:
     """Draw every patient's line for each endpoint of the plan, on the scale of the analysis."""
     from matplotlib.figure import Figure
 
     from immunomon.plots.trajectories import trajectories
 
-    changes = found.tables["patient_changes"]
-    days = {visit.label: visit.planned_day for visit in found.measured.facts.visits}
-    for series in found.measured.planned:
+    changes = analysis.tables["patient_changes"]
+    days = {visit.label: visit.planned_day for visit in analysis.measured.facts.visits}
+    for series in analysis.measured.planned:
         rows = changes[(changes["endpoint"] == series.endpoint.name) & changes["change"].notna()]
         if rows.empty:
             continue
         # Every line begins where it is measured from: at no change, on the baseline's day.
-        start = rows.drop_duplicates("subject").assign(visit=found.measured.facts.baseline, change=0.0)
+        start = rows.drop_duplicates("subject").assign(visit=analysis.measured.facts.baseline, change=0.0)
         whole = pd.concat([start, rows], ignore_index=True)
         data = whole.assign(planned_day=whole["visit"].map(days), status="ok")
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-        one = series.endpoint
+        endpoint = series.endpoint
         ax = trajectories(
             figure.subplots(),
             data,
-            one.population,
-            denominator=one.denominator or None,
-            quantity=one.quantity,
+            endpoint.population,
+            denominator=endpoint.denominator or None,
+            quantity=endpoint.quantity,
             measure="change",
         )
-        ax.set_ylabel(f"change from baseline ({one.scale.value})")
+        ax.set_ylabel(f"change from baseline ({endpoint.scale.value})")
         # Beside the axes: with few patients there is no corner that no line crosses.
         ax.legend(title="dose group", frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-        _write_figure(folder, f"trajectories_{one.name}", figure, found.measured.plan)
+        _write_figure(folder, f"trajectories_{endpoint.name}", figure, analysis.measured.plan)
 
 
 def _write_figure(folder: Path, name: str, figure: Figure, plan: AnalysisPlan) -> None:
@@ -174,10 +174,10 @@ def _write_figure(folder: Path, name: str, figure: Figure, plan: AnalysisPlan) -
 
 def declared_order(plan: AnalysisPlan) -> tuple[str, ...]:
     """Return the names of the plan's endpoints, in its order."""
-    return tuple(one.name for one in plan.all_endpoints)
+    return tuple(endpoint.name for endpoint in plan.all_endpoints)
 
 
-def _record(run: Run, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
+def _record(run: Run, analysis: Analysis, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
     """Return what made these statistics: plan and its digest, run, seed, software."""
     from dataclasses import asdict
 
@@ -185,32 +185,38 @@ def _record(run: Run, found: Analysis, plan: AnalysisPlan, seed: int) -> dict[st
         "format": "immunomon.statistics/1",
         "plan_digest": plan.digest,
         "plan": json.loads(json.dumps(asdict(plan), default=str)),
-        "absent": [one.name for one in found.measured.absent],
+        "absent": [endpoint.name for endpoint in analysis.measured.absent],
         "run_digest": run.record_sha256,
         "seed": seed,
         **environment(),
     }
 
 
-def absent_words(one: Endpoint, found: Measured) -> str:
+def absent_words(endpoint: Endpoint, measured: Measured) -> str:
     """Return that an endpoint of the plan is not in a run, with the nearest population that is."""
-    here = sorted({s.endpoint.population for s in found.series if s.endpoint.panel == one.panel})
-    what = f"{one.quantity} of {one.population}" + (f" in {one.denominator}" if one.denominator else "")
-    text = f"NOT IN THIS RUN: {one.name} ({what}, panel {one.panel})"
-    if not here:
-        panels = sorted({s.endpoint.panel for s in found.series})
-        return f"{text}: the run has no panel '{one.panel}'; it has {', '.join(panels) or 'none with values'}"
-    if one.population not in here:
-        return f"{text}: that panel has no population '{one.population}'; {nearest(one.population, here)}"
-    if one.scale is Scale.CLR:
-        return f"{text}: not every part of the composition is a child of '{one.denominator}' here"
+    populations = sorted({s.endpoint.population for s in measured.series if s.endpoint.panel == endpoint.panel})
+    quantity = f"{endpoint.quantity} of {endpoint.population}" + (
+        f" in {endpoint.denominator}" if endpoint.denominator else ""
+    )
+    text = f"NOT IN THIS RUN: {endpoint.name} ({quantity}, panel {endpoint.panel})"
+    if not populations:
+        panels = sorted({s.endpoint.panel for s in measured.series})
+        return f"{text}: the run has no panel '{endpoint.panel}'; it has {', '.join(panels) or 'none with values'}"
+    if endpoint.population not in populations:
+        return (
+            f"{text}: that panel has no population '{endpoint.population}'; {nearest(endpoint.population, populations)}"
+        )
+    if endpoint.scale is Scale.CLR:
+        return f"{text}: not every part of the composition is a child of '{endpoint.denominator}' here"
     return f"{text}: that population has no such quantity or denominator"
 
 
-def _say(found: Analysis, plan: AnalysisPlan, folder: Path) -> None:
-    for one in found.measured.absent:
-        typer.echo(absent_words(one, found.measured))
+def _say(analysis: Analysis, plan: AnalysisPlan, folder: Path) -> None:
+    for endpoint in analysis.measured.absent:
+        typer.echo(absent_words(endpoint, analysis.measured))
 
     origin = "default plan" if plan.source == "default" else plan.source
-    typer.echo(f"Plan: {origin}, digest {plan.digest[:12]}; {len(found.measured.planned)} endpoints of it in this run.")
-    typer.echo(f"Written: {folder / 'summary.md'}, and {len(found.tables)} tables beside it.")
+    typer.echo(
+        f"Plan: {origin}, digest {plan.digest[:12]}; {len(analysis.measured.planned)} endpoints of it in this run."
+    )
+    typer.echo(f"Written: {folder / 'summary.md'}, and {len(analysis.tables)} tables beside it.")

@@ -76,14 +76,14 @@ def compensate(
     ] = False,
 ) -> int:
     """Make a compensation matrix from single-stained controls. Exit 1 if one is refused."""
-    asked = Asked(tuple(controls or ()), tuple(control or ()), tuple(unstained or ()), panel, study, batch)
+    request = Asked(tuple(controls or ()), tuple(control or ()), tuple(unstained or ()), panel, study, batch)
     return compensate_controls(
-        asked, out, method=method, report=report, pictures=pictures, partial=partial, complete=complete
+        request, out, method=method, report=report, pictures=pictures, partial=partial, complete=complete
     )
 
 
 def compensate_controls(
-    asked: Asked,
+    request: Asked,
     out: Path,
     *,
     method: Method,
@@ -93,7 +93,7 @@ def compensate_controls(
     complete: bool,
 ) -> int:
     """Write matrix, record, pictures and page, and say what was found; return 0 if no control was refused, else 1."""
-    controls = _controls(asked)
+    controls = _controls(request)
     with stages() as progress:
         result = from_controls(
             controls,
@@ -140,15 +140,15 @@ def _say(result: ControlsResult, out: Path) -> None:
     )
 
 
-def _controls(asked: Asked) -> Controls:
-    files = [(path, "") for path in asked.files] + [_named(text) for text in asked.named]
-    unstained, folder = asked.unstained, None
-    panel = asked.panel
-    if asked.study is not None:
-        study_file = asked.study / "study.yaml" if asked.study.is_dir() else asked.study
+def _controls(request: Asked) -> Controls:
+    files = [(path, "") for path in request.files] + [_named(text) for text in request.named]
+    unstained, folder = request.unstained, None
+    panel = request.panel
+    if request.study is not None:
+        study_file = request.study / "study.yaml" if request.study.is_dir() else request.study
         study = load_study(study_file)
         folder = study.folder
-        samples = _samples(study, asked)
+        samples = _samples(study, request)
         root = (study.folder / study.samples_file).parent
         files += [(root / s.file, s.role.about) for s in samples if s.role.kind is RoleKind.SINGLE_STAIN]
         dark = [root / s.file for s in samples if s.role.kind is RoleKind.UNSTAINED]
@@ -160,15 +160,15 @@ def _controls(asked: Asked) -> Controls:
     return Controls(tuple(files), next(iter(unstained), None), _panel(panel, folder), tuple(unstained[1:]))
 
 
-def _samples(study: Study, asked: Asked) -> tuple[Sample, ...]:
+def _samples(study: Study, request: Asked) -> tuple[Sample, ...]:
     file = study.folder / study.samples_file
     samples = load_samples(file, study)
-    chosen = asked.panel and (_panel(asked.panel, study.folder) or Panel("", "", ())).name
-    wanted = [s for s in samples if chosen in (None, s.panel) and asked.batch in (None, s.batch)]
-    if asked.batch is not None and not wanted:
+    chosen = request.panel and (_panel(request.panel, study.folder) or Panel("", "", ())).name
+    chosen_samples = [s for s in samples if chosen in (None, s.panel) and request.batch in (None, s.batch)]
+    if request.batch is not None and not chosen_samples:
         known = [sample.batch for sample in samples if sample.batch]
-        raise BadSpec([Problem(str(file), None, "batch", f"no batch '{asked.batch}'", nearest(asked.batch, known))])
-    return tuple(wanted)
+        raise BadSpec([Problem(str(file), None, "batch", f"no batch '{request.batch}'", nearest(request.batch, known))])
+    return tuple(chosen_samples)
 
 
 def _named(text: str) -> tuple[Path, str]:

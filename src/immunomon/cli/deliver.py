@@ -38,8 +38,8 @@ def deliver(
 ) -> int:
     """Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."""
     made = deliver_run(run, out, kind=kind, study=study, previous=previous)
-    said = "already holds this delivery; nothing was changed" if made.unchanged else f"{kind}, with a manifest"
-    typer.echo(f"{made.folder}: {said}")
+    outcome = "already holds this delivery; nothing was changed" if made.unchanged else f"{kind}, with a manifest"
+    typer.echo(f"{made.folder}: {outcome}")
     width = max(map(len, made.records), default=0)
     for name, records in made.records.items():
         typer.echo(f"  {name:<{width}} {records:>9,} records")
@@ -50,7 +50,7 @@ def deliver(
     _say_differences(made)
     report = check_delivery(out)
     typer.echo(f"Checked by {said_of(report)}")
-    broken = sorted({one.rule for one in report.of("error")})
+    broken = sorted({breach.rule for breach in report.of("error")})
     if broken:
         typer.echo(
             f"This delivery is not ready to leave: it breaks {', '.join(broken)}. "
@@ -80,6 +80,9 @@ def _say_differences(made: Delivered) -> None:
     if made.differences is None:
         return
     kinds = ("new", "changed", "withdrawn")
-    records = {kind: {(one.dataset, one.key) for one in made.differences if one.kind == kind} for kind in kinds}
-    numbers = ", ".join(f"{len(found)} {kind}" for kind, found in records.items())
+    records = {
+        kind: {(difference.dataset, difference.key) for difference in made.differences if difference.kind == kind}
+        for kind in kinds
+    }
+    numbers = ", ".join(f"{len(keys)} {kind}" for kind, keys in records.items())
     typer.echo(f"Records against the previous delivery: {numbers}; see differences.txt and differences.csv.")

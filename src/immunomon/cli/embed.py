@@ -32,15 +32,15 @@ def embed(
     ] = None,
 ) -> int:
     """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
-    asked: dict[str, Any] = {"within": within, "cells": cells, "seed": seed, "refit": refit, "study": study}
-    return embed_cells(run, panel=panel, visits=visits, **asked)
+    options: dict[str, Any] = {"within": within, "cells": cells, "seed": seed, "refit": refit, "study": study}
+    return embed_cells(run, panel=panel, visits=visits, **options)
 
 
-def embed_cells(run: Path, *, panel: str | None, visits: str | None, **asked: Any) -> int:  # noqa: ANN401
+def embed_cells(run: Path, *, panel: str | None, visits: str | None, **options: Any) -> int:  # noqa: ANN401
     """Lay out a run's cells with a progress bar, say what was written; return 0."""
     with stages() as progress:
         chosen = tuple(filter(None, (visit.strip() for visit in (visits or "").split(","))))
-        atlas = embed_run(run, panel, visits=chosen, progress=progress, **asked)
+        atlas = embed_run(run, panel, visits=chosen, progress=progress, **options)
     record = atlas.contents
     typer.echo(
         f"{record['cells']} cells of {record['within']} from {len(record['cells_of_samples'])} samples of the panel "

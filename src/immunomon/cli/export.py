@@ -33,10 +33,10 @@ Kind = Literal["database", "anndata"]
 
 def _refuse(kind: str, options: Mapping[str, object]) -> None:
     """Refuse options that say nothing here: whoever gave them meant something else."""
-    given = [name for name, value in options.items() if value]
-    if given:
-        other = "database" if kind == "anndata" else "anndata"
-        raise typer.BadParameter(f"{', '.join(given)} belongs to --as {other}")
+    foreign = [name for name, value in options.items() if value]
+    if foreign:
+        other_kind = "database" if kind == "anndata" else "anndata"
+        raise typer.BadParameter(f"{', '.join(foreign)} belongs to --as {other_kind}")
 
 
 @app.command()
@@ -74,8 +74,8 @@ def export(
         return export_anndata(
             run, panel=panel, out=out, within=within, atlas_only=atlas_only, overwrite=overwrite, study=study
         )
-    given = {"--panel": panel, "--out": out, "--within": within, "--atlas-only": atlas_only, "--overwrite": overwrite}
-    _refuse("database", given)
+    options = {"--panel": panel, "--out": out, "--within": within, "--atlas-only": atlas_only, "--overwrite": overwrite}
+    _refuse("database", options)
 
     return export_database(run, to, study=study, reason=reason, by=by)
 
@@ -86,8 +86,8 @@ def export_database(run: Path, to: str | None, *, study: Path | None = None, rea
     to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit
     trail. Raises ExportFailed; then nothing was changed.
     """
-    said = Said(by or user_name(), without_passwords(reason), study)
-    summary = export_run(run, to, said)
+    attribution = Said(by or user_name(), without_passwords(reason), study)
+    summary = export_run(run, to, attribution)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if summary.migrated_from:
         console.print(f"{summary.database} was of an earlier version; its tables were migrated, with every row.")
@@ -100,19 +100,19 @@ def export_database(run: Path, to: str | None, *, study: Path | None = None, rea
     if summary.outcome != "unchanged":
         console.print(f"Sealed: head {summary.head}; to verify every row: immunomon audit {summary.database}")
         # Whatever was sealed is noted; the next export passes over entries of exports, and seals nothing for them.
-        _note(run, summary, said)
+        _note(run, summary, attribution)
     return 0
 
 
 def _changed(summary: ExportSummary, table: str) -> str:
     if summary.outcome != "replaced" or table not in summary.changes:
         return ""
-    found = summary.changes[table]
-    kinds = {"new": found.new, "changed": found.changed, "withdrawn": found.withdrawn}
+    changes = summary.changes[table]
+    kinds = {"new": changes.new, "changed": changes.changed, "withdrawn": changes.withdrawn}
     return f"  ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})"
 
 
-def _note(run: Path, summary: ExportSummary, said: Said) -> None:
+def _note(run: Path, summary: ExportSummary, attribution: Said) -> None:
     """Enter the export into the run's audit trail, if it has one that may be written."""
     trail = AuditTrail(run)
     if not trail.path.is_file():
@@ -120,7 +120,14 @@ def _note(run: Path, summary: ExportSummary, said: Said) -> None:
     try:
         with RunFolder(run).locked():
             target, digest = summary.database, summary.run_digest
-            trail.append("export", by=said.by, reason=said.reason, target=target, run_digest=digest, seal=summary.head)
+            trail.append(
+                "export",
+                by=attribution.by,
+                reason=attribution.reason,
+                target=target,
+                run_digest=digest,
+                seal=summary.head,
+            )
         typer.echo(f"Audit trail: {said_head(run)}")
     except (ImmunomonError, OSError) as error:
         typer.echo(f"The export was made, but could not be noted in {trail.path}: {error}", err=True)

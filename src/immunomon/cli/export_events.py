@@ -63,14 +63,14 @@ def write_events(
     tree, reading = _gated(source, file, panel, reading)
     mask = tree.mask(population)
     if mask is None:
-        found = {one.id: one.failure for one in tree.populations}
-        if population in found:
-            raise ImmunomonError(f"{file}: population '{population}' was not placed: {found[population]}")
-        raise UnknownName(f"{file}: no population '{population}'; {nearest(population, [ROOT, *found])}")
+        failures = {population.id: population.failure for population in tree.populations}
+        if population in failures:
+            raise ImmunomonError(f"{file}: population '{population}' was not placed: {failures[population]}")
+        raise UnknownName(f"{file}: no population '{population}'; {nearest(population, [ROOT, *failures])}")
     header, raw = read_fcs(file, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
-    path = next((one.path for one in tree.populations if one.id == population), f"/{ROOT}")
+    path = next((node.path for node in tree.populations if node.id == population), f"/{ROOT}")
     kept, names = _without_names(kept_keywords(header), source)
-    said = {
+    description = {
         "$ORIGINALITY": "DataModified",
         "$LAST_MODIFIER": f"immunomon {__version__}",
         "IMMUNOMON SOURCE": scrubbed_text(file.name, names),
@@ -78,7 +78,7 @@ def write_events(
         "IMMUNOMON POPULATION": path,
     }
     picked = EventTable(raw.values[mask], linear_channels(header), Scale.RAW, file.name)
-    write_fcs(out, picked, {**kept, **said})
+    write_fcs(out, picked, {**kept, **description})
     typer.echo(f"{out}: {picked.count} of {raw.count} events, {path}", err=True)
     return 0
 
@@ -109,8 +109,8 @@ def _gated(source: str, file: Path, panel: str | None, reading: Reading) -> tupl
             if sample == file.stem or sample.endswith(f"__{file.stem}"):
                 by_run = Reading.from_record(RunFolder(Path(source)).read_sample(sample) or {})
                 if reading not in (AS_JUDGED, replace(by_run, sha256=None)):
-                    what = f"{source}: the run read data set {by_run.data_set} of {file.name}"
-                    raise ImmunomonError(f"{what}; leave out --data-set and --data-offset, its gates are of that")
+                    message = f"{source}: the run read data set {by_run.data_set} of {file.name}"
+                    raise ImmunomonError(f"{message}; leave out --data-set and --data-offset, its gates are of that")
                 return apply_to_file(file, placed, reading=by_run), by_run
         raise UnknownName(f"{source}: this run gated no file named {file.name}")
     declared, using, _ = find_gates(source, panel)

@@ -73,7 +73,7 @@ def _doubts() -> str:
 
 
 def _input(table: InputTable) -> str:
-    rows = [f"| `{one.name}` | {_fits(one)} | {one.meaning} |" for one in table.columns]
+    rows = [f"| `{column.name}` | {_fits(column)} | {column.meaning} |" for column in table.columns]
     head = f"### {table.name}.csv\n\nOne row: {table.row}."
     return "\n".join([head, "", "| column | holds | meaning |", "|---|---|---|", *rows])
 
@@ -98,7 +98,7 @@ def _gate(name: str, methods: Methods) -> str:
     schema, _ = gate_schema(name, methods[name])
     words = inspect.cleandoc(methods[name].__doc__ or "").partition("\n>>>")[0].strip().replace("``", "`")
     required = [key for key in schema["required"] if key != "method"]
-    defaults = {key: one["default"] for key, one in schema["properties"].items() if "default" in one}
+    defaults = {key: option["default"] for key, option in schema["properties"].items() if "default" in option}
     arguments = [f"`{key}`" for key in required]
     arguments += [f"`{key}`" + ("" if value is None else f" ({value})") for key, value in defaults.items()]
     return f"#### {name}\n\n{words}\n\nArguments: {', '.join(arguments)}."

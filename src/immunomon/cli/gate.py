@@ -140,7 +140,7 @@ def gate_with_strategy(
             memberships=memberships,
             jobs=jobs or default_jobs(),
             progress=progress,
-            say=remarks.append,
+            say_note=remarks.append,
         )
     text = _as_csv(rows)
     if out is None:

@@ -60,8 +60,8 @@ def gate_workspace(
     if compare_counts and not result.program.startswith("FlowJo"):
         typer.echo(_nearness("exactly", result), err=True)
     elif compare_counts:
-        other = gated(bins=not flowjo_bins, out=None)
-        exact, binned = (other, result) if flowjo_bins else (result, other)
+        recounted = gated(bins=not flowjo_bins, out=None)
+        exact, binned = (recounted, result) if flowjo_bins else (result, recounted)
         typer.echo(_nearness("exactly", exact), err=True)
         typer.echo(_nearness("with FlowJo's bins", binned), err=True)
     for note in result.notes:

@@ -51,8 +51,8 @@ def main() -> None:
             _flush()
     except _Stopped as error:
         name = "Ctrl-C" if error.number == signal.SIGINT else signal.Signals(error.number).name
-        what = "no file is half-written, and what a run has gated is kept"
-        _say(f"immunomon: stopped by {name}; {what}. To go on, start it again with the same command.")
+        promise = "no file is half-written, and what a run has gated is kept"
+        _say(f"immunomon: stopped by {name}; {promise}. To go on, start it again with the same command.")
         raise SystemExit(128 + error.number) from None
     except BadSpec as error:
         _say("\n".join(str(problem) for problem in error.problems))

@@ -63,13 +63,13 @@ def mechanism(
         declared = plan_for(opened, plan, facts)
     folder = out or run / "mechanism"
     assessed, digests = _assessed(opened)
-    found = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
+    result = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
     with digests_of_what_is_written(folder) as written:
-        for name, table in found.tables.items():
+        for name, table in result.tables.items():
             write_table(folder, name, table)
-        for name, figure in _figures(found):
+        for name, figure in _figures(result):
             write_whole(folder / f"{name}.png", png_of(figure))
-        page = mechanism_page(found.joined, found.tables)
+        page = mechanism_page(result.joined, result.tables)
         text = markdown(page, str(opened.study["name"]), declared.digest)
         write_whole(folder / "mechanism.md", text)
         pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
@@ -78,15 +78,17 @@ def mechanism(
     write_json(
         folder / "mechanism.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
     )
-    measured = found.joined.measured
-    for one in measured.absent:
-        if one.name in declared.primary.endpoints:
-            typer.echo(absent_words(one, measured))
-    responder = found.joined.responder
+    measured = result.joined.measured
+    for endpoint in measured.absent:
+        if endpoint.name in declared.primary.endpoints:
+            typer.echo(absent_words(endpoint, measured))
+    responder = result.joined.responder
     unknown = len(facts.group_of) - int(np.isfinite(responder).sum())
-    said = f"{int((responder == 1).sum())} with a platelet response" + (f", {unknown} not evaluable" if unknown else "")
-    typer.echo(f"{len(facts.group_of)} patients, {said}; everything is exploratory.")
-    typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(found.tables)} tables beside it.")
+    numbers = f"{int((responder == 1).sum())} with a platelet response" + (
+        f", {unknown} not evaluable" if unknown else ""
+    )
+    typer.echo(f"{len(facts.group_of)} patients, {numbers}; everything is exploratory.")
+    typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(result.tables)} tables beside it.")
     return 0
 
 
@@ -112,9 +114,9 @@ def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     if changed:
         raise ImmunomonError(f"{folder}: {', '.join(changed)} changed since; {remedy}")
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
-    other = [name for name, digest in digests.items() if written.get(f"{name}.parquet", digest) != digest]
-    if other:
-        raise ImmunomonError(f"{folder}: {', '.join(other)} changed since immunomon assess wrote it; {remedy}")
+    differing = [name for name, digest in digests.items() if written.get(f"{name}.parquet", digest) != digest]
+    if differing:
+        raise ImmunomonError(f"{folder}: {', '.join(differing)} changed since immunomon assess wrote it; {remedy}")
     return tables, digests
 
 
@@ -130,7 +132,7 @@ def _table(name: str, data: bytes) -> pd.DataFrame:
 def _differs(run: Run, name: str, digest: str) -> bool:
     """Say whether a file of the study is another one now; one that is not at hand cannot be judged."""
     places = [run.study_folder, run.study_folder / "assessments"] if run.study_folder else []
-    path = next((place / name for place in places if is_there(place / name)), None)
+    path = next((folder / name for folder in places if is_there(folder / name)), None)
     return path is not None and file_digest(path) != digest
 
 
@@ -146,20 +148,20 @@ def _record(run: Run, plan: AnalysisPlan, seed: int, assessments: dict[str, str]
     }
 
 
-def _figures(found: Mechanism) -> Iterator[tuple[str, Figure]]:
+def _figures(result: Mechanism) -> Iterator[tuple[str, Figure]]:
     from matplotlib.figure import Figure
 
     from immunomon.plots.estimates import apart, intervals
 
-    shown = found.tables["by_response"]
+    shown = result.tables["by_response"]
     shown = shown[shown["difference"].notna()]
     if len(shown):
         figure = Figure(figsize=(7.5, 1.3 + 0.55 * len(shown)), layout="constrained")
         apart(figure.subplots(), shown)
         yield "by_response", figure
-    if found.joined.looked_at:
-        yield "within_patients", _within(found)
-    lags = found.tables["lags"].dropna(subset=["r"])
+    if result.joined.looked_at:
+        yield "within_patients", _within(result)
+    lags = result.tables["lags"].dropna(subset=["r"])
     if len(lags):
         number = lags["label"].nunique()
         figure = Figure(figsize=(7.5, 1.4 + 0.75 * number), layout="constrained")
@@ -171,13 +173,13 @@ def _figures(found: Mechanism) -> Iterator[tuple[str, Figure]]:
         yield "lags", figure
 
 
-def _within(found: Mechanism) -> Figure:
+def _within(result: Mechanism) -> Figure:
     from matplotlib.figure import Figure
 
     from immunomon.plots.colours import dose_group_colours
     from immunomon.plots.estimates import together
 
-    joined = found.joined
+    joined = result.joined
     facts = joined.measured.facts
     palette = dose_group_colours(facts.doses)
     colours = [palette[group].light for group in facts.group_of.values()]
@@ -185,7 +187,7 @@ def _within(found: Mechanism) -> Figure:
     down = -(-len(joined.looked_at) // across)
     figure = Figure(figsize=(3.4 * across + 0.6, 2.9 * down + 0.5), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    r = dict(zip(found.tables["within_patients"]["endpoint"], found.tables["within_patients"]["r"], strict=True))
+    r = dict(zip(result.tables["within_patients"]["endpoint"], result.tables["within_patients"]["r"], strict=True))
     for ax, series in zip(axes, joined.looked_at, strict=False):
         together(ax, series.scaled, joined.platelets, colours=colours)
         value = r[series.endpoint.name]

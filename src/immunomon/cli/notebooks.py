@@ -40,8 +40,8 @@ def notebooks(
     shipped = shipped_notebooks()
     taken = [path.name for path in shipped.values() if (folder / path.name).exists()]
     if taken or (folder.exists() and not folder.is_dir()):
-        what = f"{', '.join(taken)} is there already" if taken else "this is a file"
-        typer.echo(f"{folder}: {what}; nothing was written; name a new folder", err=True)
+        message = f"{', '.join(taken)} is there already" if taken else "this is a file"
+        typer.echo(f"{folder}: {message}; nothing was written; name a new folder", err=True)
         return 1
     for path in shipped.values():
         write_whole(folder / path.name, _pointed(path.read_text(encoding="utf-8"), run))

@@ -39,18 +39,18 @@ class Asked:
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         about = {name: getattr(self, name) for name in ("population", "keep", "check") if getattr(self, name)}
         gate = {} if self.gate is None else {"gate": _gate(self.gate)}
-        who = {"reason": self.reason, "by": self.by, "when": now}
-        return {"action": self.action, "sample": self.sample, **about, **gate, **who}
+        attribution = {"reason": self.reason, "by": self.by, "when": now}
+        return {"action": self.action, "sample": self.sample, **about, **gate, **attribution}
 
 
 def _gate(text: str) -> dict[str, Any]:
     try:
-        found = YAML(typ="safe", pure=True).load(text)
+        gate = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise ImmunomonError(f"--gate: not readable: {str(error).splitlines()[0]}") from error
-    if not isinstance(found, dict):
+    if not isinstance(gate, dict):
         raise ImmunomonError("--gate: not a mapping; write such as '{method: interval, axis: CD4, low: 1800}'")
-    return found
+    return gate
 
 
 Run = Annotated[Path, typer.Argument(help="The run folder.")]
@@ -89,11 +89,11 @@ def override(
     jobs: Jobs = None,
 ) -> int:
     """Move one gate, drop one sample or accept one warning, with who and why; only what it touches is done again."""
-    asked = Asked(action, sample, by, reason, population, gate, keep, check)
-    return record_override(run, asked, study=study, run_now=run_now, jobs=jobs)
+    request = Asked(action, sample, by, reason, population, gate, keep, check)
+    return record_override(run, request, study=study, run_now=run_now, jobs=jobs)
 
 
-def record_override(run: Path, asked: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
+def record_override(run: Path, request: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
     """Add the decision to the study's overrides, in place of one on the same target; return 0, or the run's status.
 
     Nothing is written if the file would have a problem then.
@@ -106,7 +106,7 @@ def record_override(run: Path, asked: Asked, *, study: Path | None, run_now: boo
     if not (folder / "study.yaml").is_file():
         raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
     before = read_input(path) if is_there(path) else None
-    entry = asked.entry()
+    entry = request.entry()
     write_whole(path, _with(before, entry, path))
     try:
         check_overrides(folder)
@@ -123,7 +123,7 @@ def record_override(run: Path, asked: Asked, *, study: Path | None, run_now: boo
         return 0
     from immunomon.cli.run import run as run_command
 
-    return run_command(folder, run, jobs=jobs, reason=asked.reason, by=asked.by)
+    return run_command(folder, run, jobs=jobs, reason=request.reason, by=request.by)
 
 
 def _with(before: bytes | None, entry: dict[str, Any], path: Path) -> bytes:
@@ -136,12 +136,12 @@ def _with(before: bytes | None, entry: dict[str, Any], path: Path) -> bytes:
     if not isinstance(document, dict) or not isinstance(document.setdefault("overrides", []), list):
         raise ImmunomonError(f"{path}: no file of overrides; correct it first, or put it aside")
     same = ("action", "sample", "population", "check")
-    others = [
-        one
-        for one in document["overrides"]
-        if not (isinstance(one, dict) and all(one.get(name) == entry.get(name) for name in same))
+    kept = [
+        decision
+        for decision in document["overrides"]
+        if not (isinstance(decision, dict) and all(decision.get(name) == entry.get(name) for name in same))
     ]
-    document["overrides"] = [*others, entry]
+    document["overrides"] = [*kept, entry]
     text = io.StringIO()
     yaml.dump(document, text)
     return text.getvalue().encode("utf-8")

@@ -43,19 +43,20 @@ def power(
     """Say which change so many patients can detect, from the run's own variances."""
     opened = open_run(run)
     facts = facts_of(opened.record)
-    found = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
-    table = detectable(found, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
-    for one in found.absent:
-        typer.echo(absent_words(one, found))
+    measured = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
+    table = detectable(measured, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
+    for absent in measured.absent:
+        typer.echo(absent_words(absent, measured))
     if out is not None:
         write_whole(out, table_csv(table))
         typer.echo(f"Written: {out}")
         return 0
     typer.echo(
-        f"Smallest mean change found with power {target:g} at level {found.plan.alpha:g}, as odds ratio or fold,"
+        f"Smallest mean change found with power {target:g} at level {measured.plan.alpha:g}, as odds ratio or fold,"
     )
     typer.echo("from the variance of this run; in brackets if that is as large as its upper 80 % limit.")
-    typer.echo(f"Plan: {'default plan' if found.plan.source == 'default' else found.plan.source}, {found.plan.digest}.")
+    source = "default plan" if measured.plan.source == "default" else measured.plan.source
+    typer.echo(f"Plan: {source}, {measured.plan.digest}.")
     for (endpoint, visit), rows in table.groupby(["endpoint", "visit"], sort=False):
         first = rows.iloc[0]
         if pd.isna(first["sd"]):

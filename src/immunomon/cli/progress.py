@@ -43,10 +43,10 @@ def stages() -> Iterator[Callable[[str, int, int, int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, int] = {}
 
-        def say(stage: str, done: int, total: int, failed: int) -> None:
+        def report(stage: str, done: int, total: int, failed: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(_WORDS.get(stage, stage), total=total, failed="")
             task = bars.task_ids[list(tasks).index(stage)]
             bars.update(task, completed=done, total=total, failed=f"{failed} failed" if failed else "")
 
-        yield say
+        yield report

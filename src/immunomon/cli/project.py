@@ -29,8 +29,10 @@ def project(
 ) -> int:
     """Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it."""
     with stages() as progress:
-        found = project_run(run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress)
-    record, table = found.contents, found.table
+        projection = project_run(
+            run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress
+        )
+    record, table = projection.contents, projection.table
     typer.echo(
         f"{record['cells']} cells of {record['within']} from {len(table)} samples of the panel {record['panel']} on "
         f"the atlas of {record['atlas']['study']}"
@@ -39,7 +41,7 @@ def project(
     for row in table.sort_values("percent_beyond", ascending=False).head(5).to_dict("records"):
         interval = f"{row['percent_beyond_low']:.2f} to {row['percent_beyond_high']:.2f}"
         typer.echo(f"  {row['sample_id']}  {row['percent_beyond']:.2f} % ({interval})")
-    for path in (found.picture, found.samples, found.record, found.parts):
+    for path in (projection.picture, projection.samples, projection.record, projection.parts):
         typer.echo(f"Written: {path}")
     return 0
 

@@ -32,17 +32,17 @@ def quality(
     folders = [path for path in paths if path.is_dir()]
     if folders and len(paths) > 1:
         raise ImmunomonError(f"{folders[0]}: a folder among other paths; name FCS files, or one run folder")
-    found = _of_run(folders[0]) if folders else _of_files(paths, _limits(study), failures)
-    for line in _lines(found, checks=checks):
+    qualities = _of_run(folders[0]) if folders else _of_files(paths, _limits(study), failures)
+    for line in _lines(qualities, checks=checks):
         typer.echo(line)
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
     if pictures is not None:
         from immunomon.plots.quality_control import write_acquisitions
 
-        for path in write_acquisitions(found, pictures):
+        for path in write_acquisitions(qualities, pictures):
             typer.echo(f"Written: {path}")
-    return 1 if failures or any(one.verdict is Verdict.FAIL for one in found.values()) else 0
+    return 1 if failures or any(judged.verdict is Verdict.FAIL for judged in qualities.values()) else 0
 
 
 def _limits(study: Path | None) -> QualityLimits:
@@ -57,13 +57,13 @@ def _of_files(paths: Sequence[Path], limits: QualityLimits, failures: list[str])
     from immunomon.cytometry.formats.fcs import read_fcs
     from immunomon.cytometry.steps.quality_control import judge
 
-    found = {}
+    qualities = {}
     for path in paths:
         try:
-            found[str(path)] = judge(read_fcs(path)[1], limits).quality
+            qualities[str(path)] = judge(read_fcs(path)[1], limits).quality
         except (ImmunomonError, OSError) as error:
             failures.append(str(error))
-    return found
+    return qualities
 
 
 def _of_run(folder: Path) -> dict[str, Quality]:
@@ -71,29 +71,29 @@ def _of_run(folder: Path) -> dict[str, Quality]:
     from immunomon.runs.opened import open_run
 
     run = open_run(folder)
-    found = {}
+    qualities = {}
     for file in run.record["files"]:
         stored = RunFolder(run.folder).read_sample(file["sample_id"]) if file["status"] == "gated" else None
         if stored and stored.get("quality"):
-            found[str(file["sample_id"])] = Quality.from_dict(stored["quality"])
-    if not found:
+            qualities[str(file["sample_id"])] = Quality.from_dict(stored["quality"])
+    if not qualities:
         raise ImmunomonError(f"{folder}: this run judged no acquisition; run the study again")
-    return found
+    return qualities
 
 
-def _lines(found: Mapping[str, Quality], *, checks: bool) -> Iterator[str]:
-    width = max((len(name) for name in found), default=4)
+def _lines(qualities: Mapping[str, Quality], *, checks: bool) -> Iterator[str]:
+    width = max((len(name) for name in qualities), default=4)
     yield f"{'sample':{width}}  {'verdict':15}  flagged %  reason"
-    for name, one in found.items():
-        yield f"{name:{width}}  {one.verdict!s:15}  {one.flagged_percent:9.2f}  {one.reason or ''}".rstrip()
+    for name, quality in qualities.items():
+        yield f"{name:{width}}  {quality.verdict!s:15}  {quality.flagged_percent:9.2f}  {quality.reason or ''}".rstrip()
         if checks:
-            yield from (_check(check) for check in one.checks)
-    counts = Counter(one.verdict for one in found.values())
+            yield from (_check(check) for check in quality.checks)
+    counts = Counter(quality.verdict for quality in qualities.values())
     yield "; ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
 
 
 def _check(check: Check) -> str:
-    what = f"{check.check} {check.channel or ''}".strip()
+    subject = f"{check.check} {check.channel or ''}".strip()
     value = "" if check.value is None else f"{check.value:.4g}"
     limit = "" if check.threshold is None else f"(limit {check.threshold:g})"
-    return f"    {what:24} {check.verdict!s:15} {value:>9} {limit:14} {check.reason or ''}".rstrip()
+    return f"    {subject:24} {check.verdict!s:15} {value:>9} {limit:14} {check.reason or ''}".rstrip()

@@ -70,8 +70,8 @@ def _say_problems(console: Console, study: Path) -> None:
     report = check_paths([study], methods=GATE_METHODS)
     for line in report.warnings[:_SHOWN]:
         console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
-    found = report.problems
-    for problem in found[:_SHOWN]:
+    problems = report.problems
+    for problem in problems[:_SHOWN]:
         console.print(f"  problem {problem}", highlight=False, markup=False, soft_wrap=True)
-    if len(found) > _SHOWN:
-        console.print(f"  and {len(found) - _SHOWN} more: immunomon check {study}", highlight=False, markup=False)
+    if len(problems) > _SHOWN:
+        console.print(f"  and {len(problems) - _SHOWN} more: immunomon check {study}", highlight=False, markup=False)

@@ -19,9 +19,9 @@ __all__ = ["simulate", "simulate_study"]
 _Scenario = Literal["mechanism", "null", "responders", "novel"]
 
 
-def _print_conditions(asked: bool) -> None:
+def _print_conditions(requested: bool) -> None:
     """Print every condition with what it means, and stop."""
-    if asked:
+    if requested:
         width = max(map(len, CONDITIONS))
         for condition in CONDITIONS.values():
             typer.echo(f"{condition.name:<{width}}  {condition.meaning}")

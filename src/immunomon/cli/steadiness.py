@@ -97,8 +97,8 @@ def _by_sample(judged: pd.DataFrame) -> Iterator[str]:
 
 
 def _violation(row: dict[Any, Any]) -> str:
-    what = "% of parent" if row["quantity"] == "percent_of_parent" else f"median {row['marker']}"
+    quantity = "% of parent" if row["quantity"] == "percent_of_parent" else f"median {row['marker']}"
     return (
-        f"  {row['collection_date']}  {row['panel']}  {row['batch']}  {row['label']}, {what}: {row['measured']:.4g} "
-        f"(z {row['z']:+.1f})  {row['rules']}"
+        f"  {row['collection_date']}  {row['panel']}  {row['batch']}  {row['label']}, {quantity}: "
+        f"{row['measured']:.4g} (z {row['z']:+.1f})  {row['rules']}"
     )

@@ -14,7 +14,7 @@ from immunomon.errors import counted
 from immunomon.outputs.trace.trace import Asked
 from immunomon.outputs.trace.trace import trace as traced
 
-__all__ = ["show", "told", "trace"]
+__all__ = ["show", "trace", "trace_lines"]
 
 Plain = Mapping[str, Any]
 
@@ -39,83 +39,85 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
     """Print the whole way of a number, from file to delivery. Exit 1 if something on it does not fit."""
-    asked = Asked(subject, visit, population, denominator, panel)
-    return show(source, asked, study=study, delivery=delivery, as_json=as_json)
+    query = Asked(subject, visit, population, denominator, panel)
+    return show(source, query, study=study, delivery=delivery, as_json=as_json)
 
 
-def show(source: str, asked: Asked, *, study: str | None, delivery: Path | None, as_json: bool) -> int:
+def show(source: str, query: Asked, *, study: str | None, delivery: Path | None, as_json: bool) -> int:
     """Print the way of the numbers asked for; return 0, or 1 if something on it does not fit.
 
     source: a run folder or a database's URL. study: the folder of the run's study, or the study's name in the database.
     Raises ImmunomonError for what there is not.
     """
-    found = _from_database(source, asked, study) if "://" in source else _from_run(Path(source), asked, study)
+    record = _from_database(source, query, study) if "://" in source else _from_run(Path(source), query, study)
     if delivery is not None:
         from immunomon.outputs.trace.delivery import delivered
 
         folder = Path(study) if study is not None and "://" not in source else None
-        found["delivery"] = delivered(delivery, found, folder)
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False, default=str) if as_json else "\n".join(told(found)))
-    return 1 if any(_wrong(found)) else 0
+        record["delivery"] = delivered(delivery, record, folder)
+    typer.echo(
+        json.dumps(record, indent=1, ensure_ascii=False, default=str) if as_json else "\n".join(trace_lines(record))
+    )
+    return 1 if any(_wrong(record)) else 0
 
 
-def _from_run(run: Path, asked: Asked, study: str | None) -> dict[str, Any]:
+def _from_run(run: Path, query: Asked, study: str | None) -> dict[str, Any]:
     from immunomon.outputs.trace.of_run import RunRecords
 
-    return traced(RunRecords(run, None if study is None else Path(study)), asked)
+    return traced(RunRecords(run, None if study is None else Path(study)), query)
 
 
-def _from_database(source: str, asked: Asked, study: str | None) -> dict[str, Any]:
+def _from_database(source: str, query: Asked, study: str | None) -> dict[str, Any]:
     from immunomon.outputs.database.connection import database_url, reading, shown
     from immunomon.outputs.trace.database import DatabaseRecords
 
     url = database_url(source, "trace in")
     with reading(url) as connection:
-        return traced(DatabaseRecords(connection, shown(url), study), asked)
+        return traced(DatabaseRecords(connection, shown(url), study), query)
 
 
-def _wrong(found: Plain) -> Iterator[str]:
+def _wrong(record: Plain) -> Iterator[str]:
     """Yield what does not fit on the way."""
-    for number in found["numbers"]:
+    for number in record["numbers"]:
         yield from number["seal"]
         for name in ("worked_out", "absolute"):
             if (number[name] or {}).get("agrees") is False:
                 yield f"{number['sample']['sample_id']}: {number[name]['formula']}, but the table says otherwise"
         if "OTHER BYTES" in number["file_now"]:
             yield f"{number['sample']['file']}: it is not the file that was gated"
-    for row in (*found["changes"], *found["responses"]):
+    for row in (*record["changes"], *record["responses"]):
         if not row["worked_out"]["agrees"]:
-            what = f"{row['population']} of {row['denominator'] or 'blood'}"
-            yield f"{what}: {row['worked_out']['formula']}, but the table says otherwise"
-    delivery = found.get("delivery") or {}
+            message = f"{row['population']} of {row['denominator'] or 'blood'}"
+            yield f"{message}: {row['worked_out']['formula']}, but the table says otherwise"
+    delivery = record.get("delivery") or {}
     yield from (
         f"{delivery['folder']}: {name} was changed after the delivery" for name in delivery.get("changed_files", ())
     )
     if delivery and delivery["trail_entry"] is None:
-        what = "no entry of the trail has its manifest: it was changed, or is of another run folder"
-        yield f"{delivery['folder']}: {what}"
+        message = "no entry of the trail has its manifest: it was changed, or is of another run folder"
+        yield f"{delivery['folder']}: {message}"
 
 
-def told(found: Plain) -> Iterator[str]:
+def trace_lines(record: Plain) -> Iterator[str]:
     """Yield the lines of a trace."""
-    asked, run = found["asked"], found["run"]
-    yield f"{asked['population']} of {asked['subject']} at {asked['visit']}"
+    query, run = record["asked"], record["run"]
+    yield f"{query['population']} of {query['subject']} at {query['visit']}"
     yield f"Run        {run['where']}, digest {run['digest']}"
     yield f"           immunomon {run['version']}, code {(run.get('software') or {}).get('code_digest')}"
     yield f"           finished {run['finished_utc']}"
     if run.get("sealed"):
         yield f"Sealed     {run['sealed']}"
-    for number in found["numbers"]:
+    for number in record["numbers"]:
         yield ""
         yield from _number(number)
     yield ""
-    yield from _changes(found["changes"])
-    yield from _responses(found["responses"])
-    yield from _trail(found["audit"])
-    yield from _left(found)
-    yield from _delivery(found.get("delivery"))
-    wrong = list(_wrong(found))
-    yield from (f"DOES NOT FIT: {one}" for one in wrong)
+    yield from _changes(record["changes"])
+    yield from _responses(record["responses"])
+    yield from _trail(record["audit"])
+    yield from _left(record)
+    yield from _delivery(record.get("delivery"))
+    wrong = list(_wrong(record))
+    yield from (f"DOES NOT FIT: {misfit}" for misfit in wrong)
     if not wrong:
         yield "Everything on this way fits."
 
@@ -126,7 +128,7 @@ def _number(number: Plain) -> Iterator[str]:
     yield f"File       {sample['file']}, SHA-256 {sample['sha256']}"
     state = f"{_given(sample['events'])} events, {sample['status']}{_why(sample['reason'])}"
     yield f"           {number['file_now']}; {state}"
-    markers = ", ".join(f"{one['name']} on {one['detector']}" for one in panel["markers"])
+    markers = ", ".join(f"{marker['name']} on {marker['detector']}" for marker in panel["markers"])
     yield f"Panel      {panel['name']} ({panel['digest'] or 'digest not known'}): {markers}"
     yield f"Strategy   {number['strategy']['name']} ({number['strategy']['digest'] or 'digest not known'})"
     yield from _matrix(number["matrix"])
@@ -148,9 +150,9 @@ def _matrix(matrix: Plain | None) -> Iterator[str]:
 
 def _axes(gates: list[Plain]) -> Iterator[str]:
     axes = {name: axis for gate in gates for name, axis in gate["axes"].items()}
-    for place, (name, axis) in enumerate(axes.items()):
+    for position, (name, axis) in enumerate(axes.items()):
         scale = ", ".join(f"{key} {value:g}" for key, value in axis["scale"].items() if key != "kind")
-        word, kind = "Scales" if place == 0 else "", axis["scale"]["kind"]
+        word, kind = "Scales" if position == 0 else "", axis["scale"]["kind"]
         yield f"{word:<10} {name} on {axis['detector']}: {kind} {scale}".rstrip()
 
 
@@ -172,12 +174,12 @@ def _gate(gate: Plain) -> Iterator[str]:
 
 
 def _decisions(decisions: list[Plain]) -> Iterator[str]:
-    for one in decisions:
-        what = f"{one['action']} {one['target']}, by {one['by']}{_why(one['reason'])}"
-        yield f"Decision   entry {one['number']}, {one['utc']}: {what}"
+    for decision in decisions:
+        description = f"{decision['action']} {decision['target']}, by {decision['by']}{_why(decision['reason'])}"
+        yield f"Decision   entry {decision['number']}, {decision['utc']}: {description}"
         for name in ("before", "after"):
-            if one.get(name):
-                yield f"           {name}: {json.dumps(one[name])}"
+            if decision.get(name):
+                yield f"           {name}: {json.dumps(decision[name])}"
     if not decisions:
         yield "Decision   none: no person moved a gate of this sample, dropped it or accepted a warning"
 
@@ -188,13 +190,15 @@ def _result(row: Plain, number: Plain) -> Iterator[str]:
     yield f"Counts     {counts[0]} {row['population']}, {counts[1]} {row['denominator']}"
     yield f"Formula    {worked['formula']}; the table says {_given(row['percent'])}"
     if row["percent"] is not None:
-        both = f"by counting {_span(row, 'percent')}; with the gates' errors {_span(row, 'percent_total')}"
-        yield f"Interval   95 % {both}"
+        intervals = f"by counting {_span(row, 'percent')}; with the gates' errors {_span(row, 'percent_total')}"
+        yield f"Interval   95 % {intervals}"
         yield f"           gates: {row['gate_se']}, borders: {row.get('border_se')} (standard errors of the log-odds)"
     if number["absolute"]:
         yield f"Absolute   {number['absolute']['formula']}; the table says {number['absolute']['cells_per_ul']}"
     quality = number["sample"].get("quality")
-    bad = [f"{one['check']} {one['verdict']}: {one['reason']}" for one in number["quality"] if one.get("reason")]
+    bad = [
+        f"{check['check']} {check['verdict']}: {check['reason']}" for check in number["quality"] if check.get("reason")
+    ]
     yield f"Quality    {quality or 'not judged'}{'; ' + '; '.join(bad) if bad else ''}"
     yield f"Verdict    {'reportable' if row['reportable'] else 'NOT REPORTABLE'}{_why(row['reason'])}"
     yield from _medians(number)
@@ -211,9 +215,9 @@ def _why(reason: object) -> str:
 
 def _changes(rows: list[Plain]) -> Iterator[str]:
     for row in rows:
-        what = f"{row['quantity']} of {row['denominator'] or 'blood'} ({row['panel']})"
+        quantity = f"{row['quantity']} of {row['denominator'] or 'blood'} ({row['panel']})"
         value = f"{_given(row['value'])}, baseline {_given(row['baseline'])}, change {_given(row['change'])}"
-        yield f"Change     {what}: {value}; {row['status']}{_why(row['reason'])}"
+        yield f"Change     {quantity}: {value}; {row['status']}{_why(row['reason'])}"
         yield f"           {row['worked_out']['formula']}; baseline from {row['baseline_sample_id'] or 'no sample'}"
 
 
@@ -235,8 +239,9 @@ def _medians(number: Plain) -> Iterator[str]:
         yield f"Median     {row['marker']} on {row['detector']}: {_given(row['median_intensity'])}{bad}"
     for row in number["normalised"]:
         name = "percent" if "normalised_percent" in row else "median_intensity"
-        what = row.get("marker") or f"percent of {row.get('denominator')}"
-        yield f"Normalised {what}: {_given(row[name])} -> {_given(row[f'normalised_{name}'])}{_why(row.get('reason'))}"
+        quantity = row.get("marker") or f"percent of {row.get('denominator')}"
+        values = f"{_given(row[name])} -> {_given(row[f'normalised_{name}'])}"
+        yield f"Normalised {quantity}: {values}{_why(row.get('reason'))}"
 
 
 def _given(value: object) -> str:
@@ -252,14 +257,14 @@ def _trail(audit: Plain) -> Iterator[str]:
     yield f"           {counted(audit['entries'], 'entry', 'entries')}, head {audit['head']}"
 
 
-def _left(found: Plain) -> Iterator[str]:
+def _left(record: Plain) -> Iterator[str]:
     """Yield what left the run, in the order of the trail's entries."""
-    for one in sorted((*found["deliveries"], *found["exports"]), key=lambda one: int(one["number"])):
-        what = f"{one.get('target')}, manifest {one.get('manifest')}"
-        if one["action"] == "export":
-            seal = f", head of its seals {one['seal']}" if one.get("seal") else ""
-            what = f"export to {one.get('target')}{seal}{_why(one['reason'])}"
-        yield f"Left       entry {one['number']}, {one['utc']}, by {one['by']}: {what}"
+    for entry in sorted((*record["deliveries"], *record["exports"]), key=lambda entry: int(entry["number"])):
+        description = f"{entry.get('target')}, manifest {entry.get('manifest')}"
+        if entry["action"] == "export":
+            seal = f", head of its seals {entry['seal']}" if entry.get("seal") else ""
+            description = f"export to {entry.get('target')}{seal}{_why(entry['reason'])}"
+        yield f"Left       entry {entry['number']}, {entry['utc']}, by {entry['by']}: {description}"
 
 
 def _delivery(delivery: Plain | None) -> Iterator[str]:
@@ -270,8 +275,8 @@ def _delivery(delivery: Plain | None) -> Iterator[str]:
     of_run = "of this run" if delivery["of_this_run"] else "of ANOTHER run"
     yield f"Delivery   {delivery['folder']} ({delivery['kind']}), {of_run}, {known}"
     yield f"           manifest {delivery['manifest_sha256']}"
-    for one in delivery["records"]:
-        values = ", ".join(f"{name}={value}" for name, value in one.items() if name != "dataset")
-        yield f"  {one['dataset']}: {values}"
+    for delivered in delivery["records"]:
+        values = ", ".join(f"{name}={value}" for name, value in delivered.items() if name != "dataset")
+        yield f"  {delivered['dataset']}: {values}"
     if not delivery["records"]:
         yield "           no record of it: this kind of delivery does not name samples, or leaves the quantity out"

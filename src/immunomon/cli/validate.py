@@ -94,11 +94,13 @@ def validate(
         "assessments": assessments,
         "statistics": statistics,
     }
-    names = [name for name, wanted in flags.items() if wanted]
+    names = [name for name, chosen in flags.items() if chosen]
     if names:
         only = tuple(name.strip() for name in (conditions or "").split(",") if name.strip())
-        asked = Settings(events, seed, Path(), jobs or default_jobs(), seeds, quick=quick, conditions=only, json=json)
-        return validate_sections(out, names, asked, keep=keep)
+        settings = Settings(
+            events, seed, Path(), jobs or default_jobs(), seeds, quick=quick, conditions=only, json=json
+        )
+        return validate_sections(out, names, settings, keep=keep)
     return validate_gates(out, events=events, seed=seed, keep=keep, jobs=jobs)
 
 
@@ -109,32 +111,32 @@ def validate_gates(out: Path, *, events: int, seed: int, keep: Path | None, jobs
     """
     began = time.monotonic()
     with _folder(keep) as folder, stages() as progress:
-        found = measure(
+        validation = measure(
             folder, design=Design(events=events, seed=seed), jobs=jobs or os.cpu_count() or 1, progress=progress
         )
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     made = f"Made on {day} in {time.monotonic() - began:.0f} s."
     command = f"immunomon validate --events {events} --seed {seed}"
-    write_section(out, "gates", document(found, command=command, made=made))
-    for line in _summary(found):
+    write_section(out, "gates", document(validation, command=command, made=made))
+    for line in _summary(validation):
         typer.echo(line)
     typer.echo(f"Written: {out}")
-    return 0 if found.met else 1
+    return 0 if validation.met else 1
 
 
-def validate_sections(out: Path, names: list[str], asked: Settings, *, keep: Path | None) -> int:
+def validate_sections(out: Path, names: list[str], settings: Settings, *, keep: Path | None) -> int:
     """Make the named measurements, each into its own section; return 0 if every target is met, else 1.
 
-    asked: what they are told; the folder that each works in is ``keep``, or a temporary one.
+    settings: what they are told; the folder that each works in is ``keep``, or a temporary one.
     """
     met = True
     for name in names:
         module, function = SECTIONS[name].split(":")
         with _folder(keep) as folder:
-            found = getattr(import_module(module), function)(replace(asked, folder=folder))
-        write_section(out, name, found.text)
-        met &= found.met
-        for line in found.lines:
+            validation = getattr(import_module(module), function)(replace(settings, folder=folder))
+        write_section(out, name, validation.text)
+        met &= validation.met
+        for line in validation.lines:
             typer.echo(line)
     typer.echo(f"Written: {out}")
     return 0 if met else 1
@@ -150,29 +152,29 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _summary(found: Validation) -> Iterator[str]:
-    unmet = [row for row in found.judged if not row.met]
-    number = len(found.judged)
-    yield f"{_word(found.frequencies_met)}  frequencies: {number - len(unmet)} of {number} targets met"
+def _summary(validation: Validation) -> Iterator[str]:
+    unmet = [row for row in validation.judged if not row.met]
+    number = len(validation.judged)
+    yield f"{_word(validation.frequencies_met)}  frequencies: {number - len(unmet)} of {number} targets met"
     for row in unmet:
         yield (
             f"         {row.panel} {row.population}: median error {row.absolute:.3f} pp, {row.relative:.2f} % of the "
             f"truth; target {row.target}"
         )
-    for file, reason in found.failed.items():
+    for file, reason in validation.failed.items():
         yield f"         failed {file}: {reason}"
-    tally = found.primary_tally
+    tally = validation.primary_tally
     yield (
         f"{_word(tally.within_chance)}  effects at {PRIMARY_VISIT}: {tally.intervals - tally.misses} of "
         f"{tally.intervals} intervals hold what was built in"
     )
-    for effect in found.primary:
+    for effect in validation.primary:
         if not effect.inside:
             yield (
                 f"         {effect.population}: built in {effect.built_in:+.3f}, estimated {effect.estimate:+.3f} "
                 f"({effect.low:+.3f} to {effect.high:+.3f}), {effect.n} of {effect.subjects} patients"
             )
-    tally = found.null_tally
+    tally = validation.null_tally
     yield (
         f"{_word(tally.within_chance)}  null scenario: {tally.misses} of {tally.intervals} intervals exclude no "
         f"change; {tally.expected:.1f} expected, at most {tally.allowed} by chance"

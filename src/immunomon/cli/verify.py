@@ -36,17 +36,17 @@ def verify(
 
 
 def _print(verdict: SampleVerdict) -> None:
-    found = verdict.comparison
-    if found is None:
+    comparison = verdict.comparison
+    if comparison is None:
         typer.echo(f"PROBLEM  {verdict.sample_id}: {verdict.problem}")
         return
     word = "equal    " if verdict.equal else "DIFFERENT"
     edges = f", {verdict.on_edges} on polygon edges" if verdict.on_edges else ""
     typer.echo(
-        f"{word}  {verdict.sample_id}: {verdict.events} events{edges}, {found.counts} counts, {found.medians} medians, "
-        f"reader {verdict.reader}, gates from {verdict.gates_from}"
+        f"{word}  {verdict.sample_id}: {verdict.events} events{edges}, {comparison.counts} counts, "
+        f"{comparison.medians} medians, reader {verdict.reader}, gates from {verdict.gates_from}"
     )
     for reason in filter(None, (verdict.note, verdict.gates_note)):
         typer.echo(f"    {reason}")
-    for difference in found.differences:
+    for difference in comparison.differences:
         typer.echo(f"    {difference}")

@@ -29,9 +29,9 @@ class Accounted:
         self._frequencies: pd.DataFrame | None = None
         self._made_anew: tuple[str, ...] = ()
 
-    def refuse_if_locked(self, *, given: bool) -> None:
+    def refuse_if_locked(self, *, has_reason: bool) -> None:
         """Raise RunLocked if the run is locked, would change, and no reason was given; else remember its values."""
-        if refuse_if_locked(self._folder, self._plan.digest, self._why if given else None):
+        if refuse_if_locked(self._folder, self._plan.digest, self._why if has_reason else None):
             self._frequencies = self._folder.read_table("frequencies")
 
     def made_anew(self, samples: tuple[str, ...]) -> None:
@@ -51,7 +51,7 @@ class Accounted:
             self._trail.append(entry.pop("action"), by=entry.pop("by"), reason=entry.pop("reason"), **entry)
         if self._frequencies is not None:
             after = self._folder.read_table("frequencies")
-            found = relock(self._folder, self._plan.digest, self._why, before=self._frequencies, after=after)
-            self._trail.append("changed after lock", by=self._why.by, reason=self._why.text, **found)
+            relocked = relock(self._folder, self._plan.digest, self._why, before=self._frequencies, after=after)
+            self._trail.append("changed after lock", by=self._why.by, reason=self._why.text, **relocked)
         anew = {"made_anew": list(self._made_anew)} if self._made_anew else {}
         self._trail.seal(by=self._why.by, reason=self._why.text, digest=self._plan.digest, **anew)

@@ -217,22 +217,22 @@ class AuditTrail:
         """
         number, _, digest = head.strip().rpartition(":")
         entries = self.entries()
-        found = [place for place, entry in enumerate(entries, start=1) if digest and _digest(entry) == digest]
-        if not found or (number and number != str(found[0])):
+        numbers = [number for number, entry in enumerate(entries, start=1) if digest and _digest(entry) == digest]
+        if not numbers or (number and number != str(numbers[0])):
             raise ImmunomonError(
                 f"{self.path}: no entry is the one that was written down as {head.strip()}; "
                 f"the trail was written anew or cut off since then ({counted(len(entries), 'entry', 'entries')} now)"
             )
-        return len(entries) - found[0]
+        return len(entries) - numbers[0]
 
     def _broken(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         previous = _GENESIS
         for number, entry in enumerate(entries, start=1):
-            what = f"{self.path} entry {number} ({entry.get('action')}, {entry.get('utc')})"
+            subject = f"{self.path} entry {number} ({entry.get('action')}, {entry.get('utc')})"
             if entry.get("hash") != _digest(entry):
-                yield f"{what}: it was changed after it was written"
+                yield f"{subject}: it was changed after it was written"
             if entry.get("previous") != previous or entry.get("number") != number:
-                yield f"{what}: the entry before it is not the one that it was written after"
+                yield f"{subject}: the entry before it is not the one that it was written after"
             previous = str(entry.get("hash"))
 
     def _cut(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -261,25 +261,25 @@ class AuditTrail:
             yield f"{self.contents}: it is not the list that the run of {seal.get('utc')} wrote"
             return
         listed: dict[str, str] = json.loads(self.contents.read_text(encoding="utf-8"))
-        found = contents_of(self.root, (*_OF_A_RUN, *(_ADDED if "format" in seal else ())))
-        for name in self._normalised(found):  # written after the run, by a command that keeps their digests
+        digests = contents_of(self.root, (*_OF_A_RUN, *(_ADDED if "format" in seal else ())))
+        for name in self._normalised(digests):  # written after the run, by a command that keeps their digests
             listed.pop(name, None)
-            del found[name]
-        yield from self._differences(listed, found, f"the run of {seal.get('utc')}")
+            del digests[name]
+        yield from self._differences(listed, digests, f"the run of {seal.get('utc')}")
 
-    def _normalised(self, found: Mapping[str, str]) -> list[str]:
+    def _normalised(self, digests: Mapping[str, str]) -> list[str]:
         """Return the tables that are as ``immunomon normalise`` recorded them."""
         path = self.root / "normalisation.json"
         try:
             written = dict(json.loads(path.read_text(encoding="utf-8"))["files"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
-        return [name for name, digest in written.items() if name in found and found[name] == digest]
+        return [name for name, digest in written.items() if name in digests and digests[name] == digest]
 
     def _unwritten(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Yield what does not fit of the files that single entries wrote: the lock, and lists of moved values."""
         listed: dict[str, str] = {}
-        found = contents_of(self.root, _OF_ENTRIES)
+        digests = contents_of(self.root, _OF_ENTRIES)
         for entry in entries:
             if "format" in entry:
                 listed |= entry.get("wrote") or {}
@@ -288,14 +288,14 @@ class AuditTrail:
             if "list" in entry:
                 listed[str(entry["list"])] = str(entry["list_sha256"])
             if entry.get("action") in {"lock", "changed after lock"}:
-                listed["lock.json"] = found.get("lock.json", "")
-        yield from self._differences(listed, found, "its entry in the trail")
+                listed["lock.json"] = digests.get("lock.json", "")
+        yield from self._differences(listed, digests, "its entry in the trail")
 
-    def _differences(self, listed: Mapping[str, str], found: Mapping[str, str], since: str) -> Iterator[str]:
-        for name in sorted({*listed, *found}):
-            if name not in found:
+    def _differences(self, listed: Mapping[str, str], digests: Mapping[str, str], since: str) -> Iterator[str]:
+        for name in sorted({*listed, *digests}):
+            if name not in digests:
                 yield f"{self.root / name}: it is missing since {since}"
             elif name not in listed:
                 yield f"{self.root / name}: it was added after {since}"
-            elif listed[name] != found[name]:
+            elif listed[name] != digests[name]:
                 yield f"{self.root / name}: it was changed after {since}"

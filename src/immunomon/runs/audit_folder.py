@@ -43,20 +43,20 @@ def inspect_folder(run: Path) -> Inspected:
     """
     names = set(_names(run))
     left = names - AuditTrail(run).names()
-    found = Inspected()
+    inspected = Inspected()
     for record, command in _RECORDS.items():
         data = RunFolder(run).read_json(run / record) if record in names else None
         if data is not None and isinstance(data.get("files"), dict):
-            found += _recorded(run, Path(record).parent, data["files"], f"{record} ({command})")
+            inspected += _recorded(run, Path(record).parent, data["files"], f"{record} ({command})")
             left -= {record, *((Path(record).parent / name).as_posix() for name in data["files"])}
     for manifest in sorted(name for name in left if Path(name).name == _MANIFEST):
         data = RunFolder(run).read_json(run / manifest)
         if data is not None and str(data.get("format", "")).startswith("immunomon.outputs.delivery/"):
             files = [file for file in data.get("files") or () if isinstance(file, dict)]
             listed = {str(file.get("file")): str(file.get("sha256")) for file in files}
-            found += _recorded(run, Path(manifest).parent, listed, f"{manifest} (immunomon deliver)")
+            inspected += _recorded(run, Path(manifest).parent, listed, f"{manifest} (immunomon deliver)")
             left -= {manifest, *((Path(manifest).parent / name).as_posix() for name in listed)}
-    return found + _unrecorded(run, left)
+    return inspected + _unrecorded(run, left)
 
 
 def _names(run: Path) -> Iterator[str]:

@@ -66,8 +66,8 @@ class _Recorded:
         elif now is not None and self.sha256 is None:
             yield f"{self.path}: the run could not read it, now it can be read; run the study again: immunomon run"
         elif now != self.sha256:
-            told = f"SHA-256 {str(self.sha256)[:12]}... in {self.record}, now {str(now)[:12]}..."
-            yield f"{self.path}: it was changed ({told}); {self.remedy}"
+            digests = f"SHA-256 {str(self.sha256)[:12]}... in {self.record}, now {str(now)[:12]}..."
+            yield f"{self.path}: it was changed ({digests}); {self.remedy}"
 
 
 def digests_beside(folder: Path) -> dict[str, str]:
@@ -99,15 +99,15 @@ def inspect_inputs(run: Path, study: Path | None = None) -> Inspected:
     try:
         return _inspected(run, record, folder.parent if folder.is_file() else folder, is_named=study is not None)
     except (KeyError, TypeError, ValueError, AttributeError):
-        what = "it does not say in words that can be read what the run was made from"
-        return Inspected((f"{run / 'run.json'}: {what}; run the study again: immunomon run",))
+        reason = "it does not say in words that can be read what the run was made from"
+        return Inspected((f"{run / 'run.json'}: {reason}; run the study again: immunomon run",))
 
 
 def _inspected(run: Path, record: Mapping[str, Any], folder: Path, *, is_named: bool) -> Inspected:
     fcs, texts = list(_fcs_files(record, folder)), list(_texts(record, folder))
     if not is_named and not any(is_there(file.path) for file in (*fcs, *texts)):
-        what = "the FCS files, lists and decisions that the run was made from"
-        return Inspected(not_looked_at=(f"{what}: {folder} is not the study's folder; name it with --study",))
+        subject = "the FCS files, lists and decisions that the run was made from"
+        return Inspected(not_looked_at=(f"{subject}: {folder} is not the study's folder; name it with --study",))
     shipped = _shipped(record)
     added = tuple(_added(record, folder))
     beside = _beside(run, record, folder)
@@ -117,8 +117,8 @@ def _inspected(run: Path, record: Mapping[str, Any], folder: Path, *, is_named: 
 
 def _problems(files: Iterable[_Recorded]) -> tuple[str, ...]:
     with ThreadPoolExecutor(max_workers=default_jobs()) as pool:
-        found = pool.map(lambda file: list(file.problems()), files)
-        return tuple(problem for problems in found for problem in problems)
+        problems_by_file = pool.map(lambda file: list(file.problems()), files)
+        return tuple(problem for problems in problems_by_file for problem in problems)
 
 
 def _fcs_files(record: Mapping[str, Any], folder: Path) -> Iterator[_Recorded]:
@@ -143,8 +143,8 @@ def _added(record: Mapping[str, Any], folder: Path) -> Iterator[str]:
         if str(name).startswith("shipped:") and kind in _SHIPPED:
             for path in (folder / kind / file, (folder / kind / file).with_suffix(".yml")):
                 if is_there(path):
-                    what = f"{path}: it was added after the run, which used the one that immunomon ships"
-                    yield f"{what}; take it away, or run the study again: immunomon run"
+                    message = f"{path}: it was added after the run, which used the one that immunomon ships"
+                    yield f"{message}; take it away, or run the study again: immunomon run"
 
 
 def _shipped(record: Mapping[str, Any]) -> Inspected:

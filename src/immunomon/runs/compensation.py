@@ -77,7 +77,7 @@ def fluorescence_detectors(channels: Sequence[Channel]) -> tuple[str, ...]:
     """
     names = [channel.detector for channel in channels if channel.kind is ChannelKind.FLUORESCENCE]
     kinds = {name: name[-2:].upper() if name[-2:].upper() in ("-A", "-H", "-W") else "" for name in names}
-    counts = {kind: sum(found == kind for found in kinds.values()) for kind in ("-A", "-H", "")}
+    counts = {kind: sum(ending == kind for ending in kinds.values()) for kind in ("-A", "-H", "")}
     chosen = max(counts, key=lambda kind: counts[kind])
     return tuple(name for name in names if kinds[name] == chosen)
 
@@ -108,10 +108,10 @@ def from_controls(
         limits = replace(limits, separation=limits.separation_pooled)
         notes += (f"no unstained tube: {negatives.count} events that the controls do not stain serve in its place",)
     judged: list[GoodControl | RefusedControl] = []
-    for number, (path, said) in enumerate(controls.files, start=1):
+    for number, (path, stain) in enumerate(controls.files, start=1):
         header, events = read_fcs(path, sha256=digests[path])
         detectors = _same_detectors(path, events, detectors)
-        label = _label(path, header, said=said, panel=controls.panel, detectors=detectors)
+        label = _label(path, header, stain=stain, panel=controls.panel, detectors=detectors)
         label = replace(label, digest=digests[path] or "")
         judged.append(_judged(events, label, detectors, unstained=negatives, panel=controls.panel, limits=limits))
         if progress:
@@ -137,17 +137,17 @@ def from_controls(
 def _sorted_out(controls: Controls) -> tuple[Controls, tuple[str, ...]]:
     """Return the controls with the unstained tubes among the files put where they belong, and what was decided."""
     names = _spellings(controls.panel)
-    given = [path for path in (controls.unstained, *controls.also_unstained) if path is not None]
-    known = {path.resolve() for path in given}
-    files = tuple((path, said) for path, said in controls.files if path.resolve() not in known)
-    told = [path for path, said in files if names_unstained(said or path.stem, names)]
+    unstained_files = [path for path in (controls.unstained, *controls.also_unstained) if path is not None]
+    known = {path.resolve() for path in unstained_files}
+    files = tuple((path, stain) for path, stain in controls.files if path.resolve() not in known)
+    named_unstained = [path for path, stain in files if names_unstained(stain or path.stem, names)]
     notes = tuple(
         f"{path.name}: unstained, as its name says"
-        + ("" if given or number else "; it serves as the unstained tube (--unstained names another)")
-        for number, path in enumerate(told)
+        + ("" if unstained_files or number else "; it serves as the unstained tube (--unstained names another)")
+        for number, path in enumerate(named_unstained)
     )
-    tubes = (*given, *told)
-    files = tuple((path, said) for path, said in files if path not in told)
+    tubes = (*unstained_files, *named_unstained)
+    files = tuple((path, stain) for path, stain in files if path not in named_unstained)
     return replace(controls, files=files, unstained=tubes[0] if tubes else None, also_unstained=tubes[1:]), notes
 
 
@@ -186,33 +186,33 @@ def _chosen(
         kept, shared = refuse_shared_peaks(kept, detectors)
         more = (*more, *shared)
     refused += more
-    wanted = {control.label.fluorochrome for control in refused} | {m.fluorochrome for m in _markers(panel)}
-    missing = tuple(sorted(wanted - {control.label.fluorochrome for control in kept} - {""}))
+    needed = {control.label.fluorochrome for control in refused} | {m.fluorochrome for m in _markers(panel)}
+    missing = tuple(sorted(needed - {control.label.fluorochrome for control in kept} - {""}))
     return kept, tuple(refused), missing
 
 
 def _same_detectors(path: Path, events: EventTable, detectors: tuple[str, ...]) -> tuple[str, ...]:
-    found = fluorescence_detectors(events.channels)
-    if not found:
+    own_detectors = fluorescence_detectors(events.channels)
+    if not own_detectors:
         raise BadSpillover(f"{path}: it has no fluorescence detectors")
-    if detectors and set(found) != set(detectors):
-        other = sorted(set(found) ^ set(detectors))[0]
+    if detectors and set(own_detectors) != set(detectors):
+        differing = sorted(set(own_detectors) ^ set(detectors))[0]
         raise BadSpillover(
-            f"{path}: its detectors are not those of the other controls ({other} differs); controls of one instrument "
-            "and one acquisition template are needed"
+            f"{path}: its detectors are not those of the other controls ({differing} differs); controls of one "
+            "instrument and one acquisition template are needed"
         )
-    return detectors or found
+    return detectors or own_detectors
 
 
 def _markers(panel: Panel | None) -> Iterable[Any]:
     return panel.markers if panel else ()
 
 
-def _label(path: Path, header: FcsHeader, *, said: str, panel: Panel | None, detectors: Sequence[str]) -> ControlLabel:
+def _label(path: Path, header: FcsHeader, *, stain: str, panel: Panel | None, detectors: Sequence[str]) -> ControlLabel:
     """Return which fluorochrome a file is of: as said, by its name, TUBE NAME, or the only marker in it."""
     names = _spellings(panel)
     only = [c.marker for c in header.channels if c.marker and c.kind is ChannelKind.FLUORESCENCE]
-    texts = [("said", said), ("file name", path.stem), ("TUBE NAME", header.keyword("TUBE NAME"))]
+    texts = [("said", stain), ("file name", path.stem), ("TUBE NAME", header.keyword("TUBE NAME"))]
     texts += [("$PnS", only[0])] if len(only) == 1 else []
     for told_by, text in texts:
         meant = stain_named_in(text, names) or (text if told_by == "said" else None)
@@ -248,13 +248,13 @@ def _judged(
 ) -> GoodControl | RefusedControl:
     known = [marker.fluorochrome for marker in _markers(panel)]
     if panel is not None and label.fluorochrome not in known:
-        what = f"panel {panel.name} has {', '.join(known)}; say which it is: --control FLUOROCHROME={label.file}"
-        return RefusedControl(label, Fault.UNKNOWN_STAIN, what)
-    found = judge_control(events, label, detectors, unstained=unstained, limits=limits)
-    if isinstance(found, GoodControl) and not label.fluorochrome:
-        named = replace(label, fluorochrome=detectors[found.peak].removesuffix("-A"), told_by="peak detector")
-        return replace(found, label=named)
-    return found
+        remedy = f"panel {panel.name} has {', '.join(known)}; say which it is: --control FLUOROCHROME={label.file}"
+        return RefusedControl(label, Fault.UNKNOWN_STAIN, remedy)
+    judgement = judge_control(events, label, detectors, unstained=unstained, limits=limits)
+    if isinstance(judgement, GoodControl) and not label.fluorochrome:
+        named = replace(label, fluorochrome=detectors[judgement.peak].removesuffix("-A"), told_by="peak detector")
+        return replace(judgement, label=named)
+    return judgement
 
 
 def _consistent(
@@ -264,7 +264,7 @@ def _consistent(
     peaks: dict[str, list[int]] = {}
     for control in good:
         peaks.setdefault(control.label.fluorochrome, []).append(control.peak)
-    usual = {name: max(sorted(set(found)), key=found.count) for name, found in peaks.items()}
+    usual = {name: max(sorted(set(peak_detectors)), key=peak_detectors.count) for name, peak_detectors in peaks.items()}
     kept = tuple(control for control in good if control.peak == usual[control.label.fluorochrome])
     refused = tuple(
         RefusedControl(

@@ -101,11 +101,11 @@ class ControlShelf:
                 kept = self._readers[control.panel](path, list(scales), reading)
             except ChangedFile as error:
                 self.changed[control.id] = str(error)
-                what = str(error).removeprefix(f"{path}: ")
-                raise ChangedFile(f"control tube {control.file.as_posix()}", what) from error
+                message = str(error).removeprefix(f"{path}: ")
+                raise ChangedFile(f"control tube {control.file.as_posix()}", message) from error
             except MemoryError as error:
-                what = "there is not enough memory to read it"
-                raise ChangedFile(f"control tube {control.file.as_posix()}", what, MORE_MEMORY) from error
+                message = "there is not enough memory to read it"
+                raise ChangedFile(f"control tube {control.file.as_posix()}", message, MORE_MEMORY) from error
             except (ImmunomonError, OSError):
                 return None
             with self._lock:

@@ -27,22 +27,22 @@ def recorded(trail: AuditTrail) -> dict[str, Mapping[str, Any]]:
 
 def state_of(folder: RunFolder, overrides: Sequence[Override]) -> State:
     """Return what a run folder holds of the samples and populations that decisions are about: target -> plain data."""
-    return {one.target: _seen(folder, one) for one in overrides}
+    return {override.target: _seen(folder, override) for override in overrides}
 
 
-def _seen(folder: RunFolder, one: Override) -> dict[str, Any]:
-    data = folder.read_sample(one.sample)
+def _seen(folder: RunFolder, override: Override) -> dict[str, Any]:
+    data = folder.read_sample(override.sample)
     if data is None:
         return {"status": "not gated"}
-    seen: dict[str, Any] = {"status": data.get("status"), "quality": (data.get("quality") or {}).get("verdict")}
+    state: dict[str, Any] = {"status": data.get("status"), "quality": (data.get("quality") or {}).get("verdict")}
     placed = (data.get("gates") or {}).get("populations", [])
-    gate = next((item for item in placed if item["population"] == one.population), None)
+    gate = next((item for item in placed if item["population"] == override.population), None)
     if gate is not None:
         counts = data["measured"]["counts"]
         parent = data["measured"]["events"] if gate["parent"] == "root" else counts.get(gate["parent"])
-        seen |= {"gate": gate["gate"], "source": gate.get("source"), "count": counts.get(one.population)}
-        seen["parent_count"] = parent
-    return seen
+        state |= {"gate": gate["gate"], "source": gate.get("source"), "count": counts.get(override.population)}
+        state["parent_count"] = parent
+    return state
 
 
 def decisions_of(
@@ -52,20 +52,20 @@ def decisions_of(
 
     before: what stood in the trail; was, now: the state of each target before and after this run.
     """
-    for one in overrides:
-        plain = dict(one.to_dict())
-        if before.get(one.target) != plain:
+    for override in overrides:
+        plain = dict(override.to_dict())
+        if before.get(override.target) != plain:
             yield {
                 "action": "override",
-                "by": one.by,
-                "reason": one.reason,
-                "target": one.target,
+                "by": override.by,
+                "reason": override.reason,
+                "target": override.target,
                 "decision": plain,
-                "decision_before": before.get(one.target),
-                "before": was.get(one.target),
-                "after": {"status": "dropped"} if one.action == "drop-sample" else now.get(one.target),
+                "decision_before": before.get(override.target),
+                "before": was.get(override.target),
+                "after": {"status": "dropped"} if override.action == "drop-sample" else now.get(override.target),
             }
-    standing = {one.target for one in overrides}
+    standing = {override.target for override in overrides}
     for target, decision in before.items():
         if target not in standing:
             reason = "it is no longer in the file of overrides"

@@ -50,8 +50,8 @@ def scale_warnings_of_study(path: Path) -> list[str]:
         strategy = plan.strategies[plan.study.strategy_of(panel)]
         tasks = [task for task in plan.tasks if task.sample.panel == panel and task.strategy and not task.problem]
         if tasks and any(scale.parameters for scale in strategy.scales.values()):
-            some = [tasks[place] for place in evenly(len(tasks), at_most=_A_FEW)]
-            books[panel] = pool_noise(noise_of_task(plan, task) or () for task in some)
+            sampled = [tasks[index] for index in evenly(len(tasks), at_most=_A_FEW)]
+            books[panel] = pool_noise(noise_of_task(plan, task) or () for task in sampled)
     return scale_warnings(replace(plan, books=books))
 
 

@@ -40,11 +40,11 @@ def gate_files(
     memberships: Path | None = None,
     jobs: int = 1,
     progress: Callable[[str, int, int, int], None] | None = None,
-    say: Callable[[str], None] | None = None,
+    say_note: Callable[[str], None] | None = None,
 ) -> tuple[list[Row], list[str]]:
     """Return one row per file and population (columns: COLUMNS), and why files failed.
 
-    say: called with what was repaired, not compensated, left out and not placed, file after file.
+    say_note: called with what was repaired, not compensated, left out and not placed, file after file.
 
     strategy: as declared, placed on each file anew, or placed already, by another program or a run. Scales that are not
     declared come from the files of one call together. memberships: a
@@ -58,12 +58,12 @@ def gate_files(
         show = partial(noise_of_file, strategy=strategy, panel=panel, compensation=compensation, reading=reading)
         book = _book_of(files, show, jobs=jobs)
 
-    def one(file: Path) -> tuple[list[Row] | str, list[str]]:
+    def gate_one(file: Path) -> tuple[list[Row] | str, list[str]]:
         remarks: list[str] = []
         try:
             if isinstance(strategy, PlacedStrategy):
                 tree = apply_to_file(
-                    file, strategy, panel=panel, compensation=compensation, reading=reading, say=remarks.append
+                    file, strategy, panel=panel, compensation=compensation, reading=reading, say_note=remarks.append
                 )
             else:
                 tree = gate_file(
@@ -75,7 +75,7 @@ def gate_files(
                     book=book,
                     threads=threads,
                     fast=fast,
-                    say=remarks.append,
+                    say_note=remarks.append,
                 )
         except ImmunomonError as error:
             return str(error), remarks
@@ -89,10 +89,10 @@ def gate_files(
     rows: list[Row] = []
     failures: list[str] = []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for number, (result, remarks) in enumerate(pool.map(one, files), start=1):
-            if say:
+        for number, (result, remarks) in enumerate(pool.map(gate_one, files), start=1):
+            if say_note:
                 for remark in remarks:
-                    say(remark)
+                    say_note(remark)
             if isinstance(result, str):
                 failures.append(result)
             else:
@@ -136,7 +136,7 @@ def own_stem(file: Path, files: Sequence[Path]) -> str:
     >>> own_stem(Path("a.fcs"), [Path("a.fcs")])
     'a'
     """
-    alone = sum(1 for other in files if other.stem == file.stem) == 1
+    alone = sum(1 for path in files if path.stem == file.stem) == 1
     return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
 
 
@@ -145,7 +145,7 @@ def _not_placed(file: Path, tree: GateTree) -> Iterator[str]:
     missing = {population.id for population in tree.populations if tree.size(population.id) is None}
     for population in tree.populations:
         if population.id in missing and population.parent not in missing:
-            below = sum(f"/{population.id}/" in f"{other.path}/" for other in tree.populations) - 1
+            below = sum(f"/{population.id}/" in f"{node.path}/" for node in tree.populations) - 1
             more = f"; nor were the {below} below it" if below else ""
             yield f"{file}: {population.id} was not placed: {population.failure or 'no gate is given'}{more}"
 

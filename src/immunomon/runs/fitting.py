@@ -148,17 +148,17 @@ class _Fitting:
         """Return coefficients that an experiment says of a file, as the file's own matrix tells how they are meant."""
         try:
             own = FROM_FILE.of(self.header)
-            given = np.array(matrix.values)
+            declared = np.array(matrix.values)
             if own is None or set(own.detectors) != set(matrix.detectors):
                 return matrix
             order = [own.detectors.index(name) for name in matrix.detectors]
-            wanted = np.linalg.inv(own.array)[np.ix_(order, order)]
-            readings = {"": given, "spillover": np.linalg.inv(given), "turned over": given.T}
+            own_weights = np.linalg.inv(own.array)[np.ix_(order, order)]
+            readings = {"": declared, "spillover": np.linalg.inv(declared), "turned over": declared.T}
             readings["spillover, turned over"] = readings["spillover"].T
         except (BadSpillover, SingularSpillover, np.linalg.LinAlgError):
             return matrix  # said where the matrix is used
-        far = {what: float(np.abs(weights - wanted).max()) for what, weights in readings.items()}
-        meant = min(far, key=lambda what: (far[what] > _SAME, list(far).index(what)))
+        far = {reading: float(np.abs(weights - own_weights).max()) for reading, weights in readings.items()}
+        meant = min(far, key=lambda reading: (far[reading] > _SAME, list(far).index(reading)))
         if far[meant] > _SAME:
             self.notes.append(f"its own matrix and the experiment's differ by up to {far['']:.3g}; the latter is used")
             return matrix
@@ -189,8 +189,10 @@ class _Fitting:
         detector = self._names.own(str(axis.channel))
         asks_none = not self.compensation.from_file and self.compensation.matrix is None
         if asks_none and name != axis.channel and self._has_own_matrix():
-            what = "gates on compensated channels are applied to the values as they are, though the file has a matrix"
-            self.notes.append(f"{what} (--compensation none)")
+            message = (
+                "gates on compensated channels are applied to the values as they are, though the file has a matrix"
+            )
+            self.notes.append(f"{message} (--compensation none)")
         if asks_none or name == axis.channel:
             return self._in_units(key, replace(axis, channel=detector))
         if self._spillover is None:
@@ -269,8 +271,8 @@ def in_flowjo_units(sample: WorkspaceSample, file: Path) -> WorkspaceSample:
     timed = sorted(name for name in channels if kind_of(name) is ChannelKind.TIME)
     if not file.is_file():
         if timed:
-            what = f"{sample.name}: FlowJo's unit of '{timed[0]}' is told by the file, which is not at {file}"
-            raise ExportFailed(f"{what}; put the files where the run read them, or export Gating-ML")
+            message = f"{sample.name}: FlowJo's unit of '{timed[0]}' is told by the file, which is not at {file}"
+            raise ExportFailed(f"{message}; put the files where the run read them, or export Gating-ML")
         return sample
     header, events = read_fcs(file) if timed else (read_header(file), None)
     units = {}

@@ -64,11 +64,11 @@ class Bench:
         except ImmunomonError as error:
             data |= {"status": "failed", "reason": without_folder(str(error), task)}
         except MemoryError:
-            what = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
-            data |= {"status": "failed", "reason": without_folder(what, task)}
+            message = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
+            data |= {"status": "failed", "reason": without_folder(message, task)}
         except Exception as error:  # a fault of ours must not cost the other files
-            what = f"{task.path}: unexpected {type(error).__name__}: {error}"
-            data |= {"status": "failed", "reason": without_folder(what, task)}
+            message = f"{task.path}: unexpected {type(error).__name__}: {error}"
+            data |= {"status": "failed", "reason": without_folder(message, task)}
         else:
             data |= {"status": "gated", "reason": None, **_kept(analysis)}
             self.folder.write_json(self.folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)

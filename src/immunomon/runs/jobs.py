@@ -31,7 +31,9 @@ def threads_each(files: int, jobs: int) -> int:
     return max(1, jobs // max(1, files))
 
 
-def each(todo: Sequence[T], work: Callable[[T], bool], *, workers: int, say: Callable[[int, int, int], None]) -> None:
+def each(
+    todo: Sequence[T], work: Callable[[T], bool], *, workers: int, progress: Callable[[int, int, int], None]
+) -> None:
     """Do a piece of work for each thing, several at once, and tell how many are done, of how many, and how many failed.
 
     work: returns whether it went well. Never more than two things a worker are in flight: memory stays bounded however
@@ -43,18 +45,18 @@ def each(todo: Sequence[T], work: Callable[[T], bool], *, workers: int, say: Cal
     2 2 1
     """
     done = failed = 0
-    say(0, len(todo), 0)
+    progress(0, len(todo), 0)
     waiting = iter(todo)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        running: set[Future[bool]] = {pool.submit(work, one) for one in islice(waiting, 2 * workers)}
+        running: set[Future[bool]] = {pool.submit(work, item) for item in islice(waiting, 2 * workers)}
         try:
             while running:
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     done += 1
                     failed += 0 if future.result() else 1
-                    say(done, len(todo), failed)
-                running |= {pool.submit(work, one) for one in islice(waiting, len(finished))}
+                    progress(done, len(todo), failed)
+                running |= {pool.submit(work, item) for item in islice(waiting, len(finished))}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -73,9 +73,9 @@ def set_aside_left_over(folder: RunFolder, plan: Plan, gated: Iterable[str]) -> 
 
     gated: the ids of the samples that have been gated. Nobody can take what is moved away for a result of this run.
     """
-    wanted = {task.sample.id for task in plan.tasks if task.strategy and not task.dropped}
+    sample_ids = {task.sample.id for task in plan.tasks if task.strategy and not task.dropped}
     placed = set(gated)
-    _set_aside(folder, lambda kind, sample_id: sample_id not in (placed if kind == "gates" else wanted))
+    _set_aside(folder, lambda kind, sample_id: sample_id not in (placed if kind == "gates" else sample_ids))
 
 
 def _set_aside(folder: RunFolder, is_left: Callable[[str, str], bool]) -> None:

@@ -87,8 +87,8 @@ def _is_in(trail: AuditTrail) -> bool:
 def _wrong_lock(folder: RunFolder) -> str | None:
     """Return what is wrong with the lock of a run that its trail says was locked; its loss must not unlock the run."""
     trail = AuditTrail(folder.root)
-    found = trail.problems() if _is_in(trail) else []
-    return next((one for one in found if one.startswith(f"{_lock_file(folder)}:")), None)
+    problems = trail.problems() if _is_in(trail) else []
+    return next((problem for problem in problems if problem.startswith(f"{_lock_file(folder)}:")), None)
 
 
 def refuse_if_locked(folder: RunFolder, digest: str, why: Reason | None) -> bool:
@@ -142,10 +142,10 @@ def moved_values(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     >>> len(moved_values(one, one)), len(moved_values(one, one.assign(count=6, percent=60.0)))
     (0, 1)
     """
-    both = before[_KEY + _VALUES].merge(after[_KEY + _VALUES], on=_KEY, how="outer", suffixes=("_before", "_after"))
-    differs = both["sample_id"].isna()
+    paired = before[_KEY + _VALUES].merge(after[_KEY + _VALUES], on=_KEY, how="outer", suffixes=("_before", "_after"))
+    differs = paired["sample_id"].isna()
     for name in _VALUES:
-        old, new = both[f"{name}_before"], both[f"{name}_after"]
+        old, new = paired[f"{name}_before"], paired[f"{name}_after"]
         same = (old == new).fillna(False).astype(bool) | (old.isna() & new.isna())
         differs = differs | ~same
-    return both[differs.astype(bool)].sort_values(_KEY).reset_index(drop=True)
+    return paired[differs.astype(bool)].sort_values(_KEY).reset_index(drop=True)

@@ -68,29 +68,38 @@ def normalise_run(
     file of the panels is gated again, normalised_frequencies. The run's own tables are not touched. Raises BadSpec for
     names that are not there, ImmunomonError if nothing is declared or the run is not of these files.
     """
-    opened, say = open_run(run, study), progress or (lambda *_: None)
+    opened, report = open_run(run, study), progress or (lambda *_: None)
     jobs = default_jobs()
-    plan = make_plan(opened.study_file, jobs=jobs, progress=lambda done, total: say("reading", done, total, 0))
+    plan = make_plan(opened.study_file, jobs=jobs, progress=lambda done, total: report("reading", done, total, 0))
     declared = settings or plan.study.normalisation
     if declared is None:
         raise ImmunomonError(f"{opened.study_file}: it declares no normalisation, which is off by default; {_REMEDY}")
     _check(plan, declared)
     _refuse_changed(opened, plan, declared)
-    learned = tuple(learn_panel(opened, plan, wanted, settings=declared) for wanted in declared.panels)
+    learned = tuple(learn_panel(opened, plan, of_panel, settings=declared) for of_panel in declared.panels)
     medians = opened.table("medians")
     tables = {
-        "normalised_medians": pd.concat([normalised_medians(medians, one) for one in learned], ignore_index=True),
-        "normalisation_judgement": pd.concat([judgement(one) for one in learned], ignore_index=True),
+        "normalised_medians": pd.concat(
+            [normalised_medians(medians, panel_learned) for panel_learned in learned], ignore_index=True
+        ),
+        "normalisation_judgement": pd.concat(
+            [judgement(panel_learned) for panel_learned in learned], ignore_index=True
+        ),
     }
     if regate:
         frequencies, folder = opened.table("frequencies"), RunFolder(opened.folder)
-        tasks = {one.wanted.panel: _tasks(opened, plan, one.wanted.panel) for one in learned}
+        tasks = {
+            panel_learned.wanted.panel: _tasks(opened, plan, panel_learned.wanted.panel) for panel_learned in learned
+        }
         tables["normalised_frequencies"] = pd.concat(
             [
                 normalised_frequencies(
-                    frequencies, one, read=lambda task: read_gated(folder, plan, task), tasks=tasks[one.wanted.panel]
+                    frequencies,
+                    panel_learned,
+                    read=lambda task: read_gated(folder, plan, task),
+                    tasks=tasks[panel_learned.wanted.panel],
                 )
-                for one in learned
+                for panel_learned in learned
             ],
             ignore_index=True,
         )
@@ -106,23 +115,23 @@ def normalise_run(
     return Normalised(target.root, learned, tables)
 
 
-def learn_panel(run: Run, plan: Plan, wanted: PanelNormalisation, *, settings: Normalisation) -> PanelLearned:
+def learn_panel(run: Run, plan: Plan, of_panel: PanelNormalisation, *, settings: Normalisation) -> PanelLearned:
     """Return the maps of one panel, learned on the bridge samples that the run gated; what is refused has a reason."""
-    strategy = plan.strategies[plan.study.strategy_of(wanted.panel)]
+    strategy = plan.strategies[plan.study.strategy_of(of_panel.panel)]
     folder = RunFolder(run.folder)
-    bridges = [t for t in plan.tasks if t.sample.panel == wanted.panel and t.sample.role.kind is RoleKind.BRIDGE]
+    bridges = [t for t in plan.tasks if t.sample.panel == of_panel.panel and t.sample.role.kind is RoleKind.BRIDGE]
     failed = {file["sample_id"]: file["reason"] for file in run.record["files"] if file["status"] == "failed"}
     usable = [task for task in bridges if task.sample.id not in failed and task.sample.batch]
     with ThreadPoolExecutor(max_workers=default_jobs()) as pool:
         read = list(pool.map(lambda task: read_gated(folder, plan, task), usable))
-    scales = _scales(strategy, wanted, read)
-    tubes = [_cells(task, gated, wanted, scales) for task, gated in zip(usable, read, strict=True)]
+    scales = _scales(strategy, of_panel, read)
+    tubes = [_cells(task, gated, of_panel, scales) for task, gated in zip(usable, read, strict=True)]
     absent = {t.sample.batch: f"its bridge sample failed: {failed[t.sample.id]}" for t in bridges if t not in usable}
     for task in plan.tasks:
-        if task.sample.panel == wanted.panel and task.sample.role.is_gated and task.sample.batch:
+        if task.sample.panel == of_panel.panel and task.sample.role.is_gated and task.sample.batch:
             absent.setdefault(task.sample.batch, "the batch has no bridge sample of this panel")
     having = {tube.batch for tube in tubes}
-    pairs = [(cell_type, marker) for cell_type in wanted.cell_types for marker in wanted.markers]
+    pairs = [(cell_type, marker) for cell_type in of_panel.cell_types for marker in of_panel.markers]
     tubes += [
         BridgeCells("", batch, {}, dict.fromkeys(pairs, why)) for batch, why in absent.items() if batch not in having
     ]
@@ -131,24 +140,24 @@ def learn_panel(run: Run, plan: Plan, wanted: PanelNormalisation, *, settings: N
         for cell_type, marker in pairs
         if (by := _gated_by(strategy, cell_type, marker)) is not None
     }
-    return PanelLearned(wanted, strategy, scales, learn(tubes, wanted, settings=settings, refused=refused))
+    return PanelLearned(of_panel, strategy, scales, learn(tubes, of_panel, settings=settings, refused=refused))
 
 
-def _scales(strategy: GatingStrategy, wanted: PanelNormalisation, read: list[Gated]) -> dict[str, AnyScale]:
+def _scales(strategy: GatingStrategy, of_panel: PanelNormalisation, read: list[Gated]) -> dict[str, AnyScale]:
     # One scale for all files, also where each has its own width: quantiles are compared on it. The first file's holds.
-    found: dict[str, AnyScale] = {}
-    for marker in wanted.markers:
+    scales: dict[str, AnyScale] = {}
+    for marker in of_panel.markers:
         having = next((gated for gated in read if gated.compensated.has(marker)), None)
         if having is not None:
-            found |= resolve_scales(strategy, [marker], having.compensated, having.book)
-    return found
+            scales |= resolve_scales(strategy, [marker], having.compensated, having.book)
+    return scales
 
 
-def _cells(task: Task, gated: Gated, wanted: PanelNormalisation, scales: Mapping[str, AnyScale]) -> BridgeCells:
+def _cells(task: Task, gated: Gated, of_panel: PanelNormalisation, scales: Mapping[str, AnyScale]) -> BridgeCells:
     values, missing = {}, {}
-    for cell_type in wanted.cell_types:
+    for cell_type in of_panel.cell_types:
         mask = gated.tree.mask(cell_type)
-        for marker in wanted.markers:
+        for marker in of_panel.markers:
             if not gated.compensated.has(marker):
                 missing[cell_type, marker] = f"{task.sample.file.as_posix()} has no channel for {marker}"
             elif mask is None:
@@ -168,8 +177,8 @@ def _gated_by(strategy: GatingStrategy, cell_type: str, marker: str) -> str | No
         method = gate_method(strategy.population(name).gate)
         if any(axis.casefold() == marker.casefold() for axis in getattr(method, "drawn_on", method.axes)):
             return name
-        made_of = [other for other in getattr(method, "references", ()) if other not in way]
-        if any(_gated_by(strategy, other, marker) is not None for other in made_of):
+        made_of = [reference for reference in getattr(method, "references", ()) if reference not in way]
+        if any(_gated_by(strategy, reference, marker) is not None for reference in made_of):
             return name
     return None
 
@@ -181,7 +190,7 @@ def _tasks(run: Run, plan: Plan, panel: str) -> list[Task]:
 
 def _refuse_changed(run: Run, plan: Plan, declared: Normalisation) -> None:
     keys = {file["sample_id"]: file.get("own_key", file["key"]) for file in run.record["files"]}
-    tasks = [task for wanted in declared.panels for task in _tasks(run, plan, wanted.panel)]
+    tasks = [task for of_panel in declared.panels for task in _tasks(run, plan, of_panel.panel)]
     changed = [task.sample.id for task in tasks if task.key != keys[task.sample.id]]
     if changed:
         raise ImmunomonError(
@@ -199,8 +208,8 @@ def _check(plan: Plan, declared: Normalisation) -> None:
         batches={task.sample.batch for task in plan.tasks if task.sample.batch},
         file=plan.study_file,
     )
-    if found := list(problems):
-        raise BadSpec(found)
+    if messages := list(problems):
+        raise BadSpec(messages)
 
 
 def _record(
@@ -216,7 +225,7 @@ def _record(
         "goal": declared.goal,
         "quantiles": declared.quantiles,
         "min_cells": declared.min_cells,
-        "panels": [one.to_dict() for one in learned],
+        "panels": [panel_learned.to_dict() for panel_learned in learned],
         "tables": {Path(path).stem: digest for path, digest in tables.items()},
         "files": dict(written),
     }

@@ -62,42 +62,42 @@ def _frame(rows: Sequence[Mapping[str, Any]], contract: Table) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(contract.names), dtype=object).astype(contract.dtypes)
 
 
-def judgement(one: PanelLearned) -> pd.DataFrame:
+def judgement(learned: PanelLearned) -> pd.DataFrame:
     """Return the table ``normalisation_judgement`` of a panel."""
-    rows = [{**asdict(row), "status": row.status, "panel": one.wanted.panel} for row in one.learned.judged]
+    rows = [{**asdict(row), "status": row.status, "panel": learned.wanted.panel} for row in learned.learned.judged]
     return _frame(rows, JUDGEMENT)
 
 
-def normalised_medians(medians: pd.DataFrame, one: PanelLearned) -> pd.DataFrame:
+def normalised_medians(medians: pd.DataFrame, learned: PanelLearned) -> pd.DataFrame:
     """Return the table ``normalised_medians`` of a panel: its populations at and below the cell types.
 
     A map that never falls takes the median cell to the median cell, so that no events are needed: the median of
     normalised intensities is the normalised median (of an even number of cells to within the gap in their middle).
     """
-    cell_types = {name: one.cell_type_of(name) for name in one.strategy.ids}
-    rows = medians[(medians["panel"] == one.wanted.panel) & medians["marker"].isin(one.wanted.markers)]
+    cell_types = {name: learned.cell_type_of(name) for name in learned.strategy.ids}
+    rows = medians[(medians["panel"] == learned.wanted.panel) & medians["marker"].isin(learned.wanted.markers)]
     rows = rows.assign(cell_type=rows["population"].map(cell_types).astype("string")).dropna(subset=["cell_type"])
-    reasons = {(row.batch, row.population, row.marker): row.reason for row in one.learned.judged}
-    found = []
+    reasons = {(row.batch, row.population, row.marker): row.reason for row in learned.learned.judged}
+    normalised = []
     for row in rows[[*_WHOSE, "marker", "cell_type", "count", "median_intensity"]].to_dict("records"):
         plain: dict[str, Any] = {str(name): None if pd.isna(value) else value for name, value in row.items()}
         key = (plain["batch"], plain["cell_type"], plain["marker"])
-        there, raw, value, reason = one.learned.maps.get(key), plain["median_intensity"], None, None
+        there, raw, value, reason = learned.learned.maps.get(key), plain["median_intensity"], None, None
         if there is None:
             reason = reasons.get(key) or ("the sample has no batch" if key[0] is None else "no map of this batch")
         elif raw is None:
             reason = "there is no median: the population is empty or was not placed"
         else:
-            scale = one.scales[plain["marker"]]
+            scale = learned.scales[plain["marker"]]
             value = float(scale.inverse(apply_map(there, scale.apply(np.array([raw], dtype=np.float64))))[0])
         status = "applied" if reason is None else "refused"
-        found.append({**plain, "normalised_median_intensity": value, "status": status, "reason": reason})
-    return _frame(found, NORMALISED_MEDIANS)
+        normalised.append({**plain, "normalised_median_intensity": value, "status": status, "reason": reason})
+    return _frame(normalised, NORMALISED_MEDIANS)
 
 
 def normalised_frequencies(
     frequencies: pd.DataFrame,
-    one: PanelLearned,
+    learned: PanelLearned,
     *,
     read: Callable[[Task], Gated],
     tasks: Sequence[Task],
@@ -109,27 +109,29 @@ def normalised_frequencies(
 
     def again(task: Task) -> dict[str, int | None] | None:
         maps = {
-            key[1:]: partial(apply_map, there) for key, there in one.learned.maps.items() if key[0] == task.sample.batch
+            key[1:]: partial(apply_map, there)
+            for key, there in learned.learned.maps.items()
+            if key[0] == task.sample.batch
         }
         if not maps:
             return None
-        tree = gate_again(read(task), one.strategy, maps=maps, scales=one.scales)
-        return {name: tree.size(name) for name in ("root", *one.strategy.ids)}
+        tree = gate_again(read(task), learned.strategy, maps=maps, scales=learned.scales)
+        return {name: tree.size(name) for name in ("root", *learned.strategy.ids)}
 
     with ThreadPoolExecutor(max_workers=default_jobs()) as pool:
         counts = dict(zip((task.sample.id for task in tasks), pool.map(again, tasks), strict=True))
     markers: dict[str, list[str]] = {}
-    for batch, _, marker in one.learned.maps:
+    for batch, _, marker in learned.learned.maps:
         if marker not in markers.setdefault(batch, []):
             markers[batch].append(marker)
-    found: list[dict[str, Any]] = []
-    rows = frequencies[(frequencies["panel"] == one.wanted.panel)]
+    normalised: list[dict[str, Any]] = []
+    rows = frequencies[(frequencies["panel"] == learned.wanted.panel)]
     for row in rows.to_dict("records"):
         own = counts.get(str(row["sample_id"]))
         if own is None:
             continue
         count, whole = own.get(str(row["population"])), own.get(str(row["denominator"]))
-        found.append(
+        normalised.append(
             {
                 **{str(name): value for name, value in row.items()},
                 "normalised_count": count,
@@ -138,4 +140,4 @@ def normalised_frequencies(
                 "markers": ", ".join(markers.get(str(row["batch"]), [])) or None,
             }
         )
-    return _frame(found, NORMALISED_FREQUENCIES)
+    return _frame(normalised, NORMALISED_FREQUENCIES)

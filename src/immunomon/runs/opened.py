@@ -151,8 +151,8 @@ class Run:
             if sample not in known:
                 raise UnknownName(f"{record}: no projected sample '{sample}'; {nearest(sample, known)}")
         files = [self._atlas_file(name, ".projected") / f"{sample}.parquet" for sample in samples or known]
-        wanted = None if columns is None else list(columns)
-        parts: list[pd.DataFrame] = [pd.read_parquet(file, columns=wanted) for file in files]
+        names = None if columns is None else list(columns)
+        parts: list[pd.DataFrame] = [pd.read_parquet(file, columns=names) for file in files]
         return pd.concat(parts, ignore_index=True)
 
     def atlas_reference(self, panel: str | None = None) -> Path:

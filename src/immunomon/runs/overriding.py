@@ -54,40 +54,40 @@ def check_overrides(folder: Path) -> None:
 def overridden(tasks: Sequence[Task], overrides: Sequence[Override]) -> tuple[Task, ...]:
     """Return the tasks, those of dropped samples so marked, those with moved gates keyed by them."""
     by_sample: dict[str, list[Override]] = {}
-    for one in overrides:
-        by_sample.setdefault(one.sample, []).append(one)
+    for override in overrides:
+        by_sample.setdefault(override.sample, []).append(override)
     return tuple(_with(task, by_sample.get(task.sample.id, [])) for task in tasks)
 
 
 def _with(task: Task, overrides: Sequence[Override]) -> Task:
-    dropped = next((one for one in overrides if one.action == "drop-sample"), None)
-    moved = [one for one in overrides if one.action == "move-gate"]
+    dropped = next((override for override in overrides if override.action == "drop-sample"), None)
+    moved = [override for override in overrides if override.action == "move-gate"]
     if moved:
-        task = replace(task, key=digest_of(task.key, [one.to_dict() for one in moved]))
+        task = replace(task, key=digest_of(task.key, [override.to_dict() for override in moved]))
     return task if dropped is None else replace(task, dropped=f"dropped {dropped.said}")
 
 
 def moved_gates(plan: Plan) -> dict[str, dict[str, Settled]]:
     """Return where persons put gates: sample -> population -> settled."""
-    found: dict[str, dict[str, Settled]] = {}
-    for one in plan.overrides:
-        if one.action == "move-gate":
+    gates_by_sample: dict[str, dict[str, Settled]] = {}
+    for override in plan.overrides:
+        if override.action == "move-gate":
             settled = Settled(
-                source=f"{MOVED_BY}{one.by}",
-                note=f"moved {one.said}",
-                instead=one.gate,
-                keep=one.keep,
+                source=f"{MOVED_BY}{override.by}",
+                note=f"moved {override.said}",
+                instead=override.gate,
+                keep=override.keep,
                 placed_by={"": "person"},
             )
-            found.setdefault(one.sample, {})[one.population] = settled
-    return found
+            gates_by_sample.setdefault(override.sample, {})[override.population] = settled
+    return gates_by_sample
 
 
 def accepted(quality: Quality, overrides: Sequence[Override], sample: str) -> Quality:
     """Return a sample's quality with the failures that a person accepted turned into warnings that say so."""
-    for one in overrides:
-        if one.action == "accept-warning" and one.sample == sample:
-            quality = replace(quality, checks=tuple(_accepted(check, one) for check in quality.checks))
+    for override in overrides:
+        if override.action == "accept-warning" and override.sample == sample:
+            quality = replace(quality, checks=tuple(_accepted(check, override) for check in quality.checks))
     return quality
 
 

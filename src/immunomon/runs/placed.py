@@ -50,33 +50,33 @@ def apply_to_file(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
-    say: Callable[[str], None] | None = None,
+    say_note: Callable[[str], None] | None = None,
 ) -> GateTree:
     """Return one file read and gated with gates that are placed already, those tailored for it where there are some.
 
     panel: puts marker names on the file's detectors; compensation: the matrix for axes that ask for the file's own;
-    reading: which data set of the file, and whose offset of DATA; say: called with what was repaired to read it.
+    reading: which data set of the file, and whose offset of DATA; say_note: called with what was repaired to read it.
     Raises BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
     header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
-    if say:
+    if say_note:
         for remark in (*header.deviations, *swapped_pulses(raw)):
-            say(f"{path}: {remark}")
+            say_note(f"{path}: {remark}")
     if placed.tailored:
         own = placed.for_file(path.name)
         changed = sum(1 for before, now in zip(placed.populations, own.populations, strict=True) if before is not now)
-        if say:
+        if say_note:
             gates = "1 gate is" if changed == 1 else f"{changed or 'no'} gates are"
-            say(f"{path}: {gates} tailored for this file; else the general ones are used")
+            say_note(f"{path}: {gates} tailored for this file; else the general ones are used")
         placed = own
     asks = any(axis.compensation == OWN_MATRIX for axis in placed.axes.values())
     try:
         header = panel.known_in(header) if panel else header
         events = raw.labelled(panel.label_file(header)) if panel else raw
         spillover = compensation.of(header) if asks else None
-        if say and asks:
+        if say_note and asks:
             for remark in _about_matrix(header, events, placed, spillover, compensation):
-                say(f"{path}: {remark}")
+                say_note(f"{path}: {remark}")
         return apply_gates(events, placed, spillover)
     except (UnknownChannel, AmbiguousChannel) as error:
         text = str(error)
@@ -96,9 +96,11 @@ def _about_matrix(
             yield NO_MATRIX
         if doubt := differing_matrices(header):
             yield doubt
-    asked = (axis.channel for axis in placed.axes.values() if axis.compensation == OWN_MATRIX)
+    on_own_matrix = (axis.channel for axis in placed.axes.values() if axis.compensation == OWN_MATRIX)
     names = (
-        name for channel in asked for name in ((channel.x, channel.y) if isinstance(channel, Ratio) else (channel,))
+        name
+        for channel in on_own_matrix
+        for name in ((channel.x, channel.y) if isinstance(channel, Ratio) else (channel,))
     )
     channels = (events.channels[events.index(name)] for name in names if events.has(name))
     fluorescent = ((c.detector, c.marker) for c in channels if c.kind is ChannelKind.FLUORESCENCE)
@@ -152,14 +154,14 @@ def place_without_data(strategy: GatingStrategy, panel: Panel | None, file: Path
     for axis in axes_of(strategy):
         missing = undeclared(strategy, axis, compensated.channels[compensated.index(axis)])
         if missing:
-            what = f"{' and '.join(missing)} not declared, but found on the files that are gated"
-            problems.append(Problem(str(file), None, f"scales.{axis}", what, f"{remedy}, or declare the scale"))
+            message = f"{' and '.join(missing)} not declared, but found on the files that are gated"
+            problems.append(Problem(str(file), None, f"scales.{axis}", message, f"{remedy}, or declare the scale"))
     if problems:
         raise BadSpec(problems)
     axes = axes_of(strategy)
     scales = resolve_scales(strategy, axes, compensated)
     tree = gate(EventTable(np.empty((0, len(channels))), channels, Scale.DISPLAY, str(file)), strategy, scales)
-    found = {name: compensated.channels[compensated.index(name)] for name in axes}
+    detectors = {name: compensated.channels[compensated.index(name)] for name in axes}
     placed_axes = {
         name: GateAxis(
             channel.detector,
@@ -167,7 +169,7 @@ def place_without_data(strategy: GatingStrategy, panel: Panel | None, file: Path
             scales[name],
             range=channel.range,
         )
-        for name, channel in found.items()
+        for name, channel in detectors.items()
     }
     return PlacedStrategy(strategy.name, placed_axes, tree.populations)
 
@@ -175,5 +177,5 @@ def place_without_data(strategy: GatingStrategy, panel: Panel | None, file: Path
 def _channels(strategy: GatingStrategy, panel: Panel | None) -> tuple[Channel, ...]:
     declared = tuple(Channel(marker.detector, marker.name) for marker in panel.markers) if panel else ()
     known = {name.casefold() for channel in declared for name in (channel.detector, channel.marker)}
-    others = {axis.casefold(): axis for axis in axes_of(strategy) if axis.casefold() not in known}
-    return (*declared, *(Channel(axis) for axis in others.values()))
+    channels_by_folded_name = {axis.casefold(): axis for axis in axes_of(strategy) if axis.casefold() not in known}
+    return (*declared, *(Channel(axis) for axis in channels_by_folded_name.values()))

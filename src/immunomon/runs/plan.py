@@ -89,7 +89,7 @@ class Plan:
         return digest_of(
             replace(self.study, folder=Path(), accepted=()),
             [(task.sample, task.key, task.dropped) for task in self.tasks],
-            [one.to_dict() for one in self.overrides],
+            [override.to_dict() for override in self.overrides],
         )
 
 
@@ -105,8 +105,8 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
     folder = (study.folder / study.samples_file).parent
     digests = _digests([folder / sample.file for sample in samples], jobs, progress)
     tasks = tuple(
-        _task(sample, folder / sample.file, found, study=study, panels=panels, strategies=strategies, how=compensation)
-        for sample, found in zip(samples, digests, strict=True)
+        _task(sample, folder / sample.file, digest, study=study, panels=panels, strategies=strategies, how=compensation)
+        for sample, digest in zip(samples, digests, strict=True)
     )
     inputs = shown_inputs(texts, study.folder)
     tasks = _with_controls(tasks, strategies)
@@ -185,26 +185,26 @@ def _digests(
         except OSError as error:
             return None, f"{path}: it cannot be read ({error.strerror or error})"
 
-    found = []
+    digests = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         for number, result in enumerate(pool.map(digest, paths), start=1):
-            found.append(result)
+            digests.append(result)
             if progress:
                 progress(number, len(paths))
-    return found
+    return digests
 
 
 def _task(
     sample: Sample,
     path: Path,
-    found: tuple[str | None, str | None],
+    digest: tuple[str | None, str | None],
     *,
     study: Study,
     panels: Mapping[str, Panel],
     strategies: Mapping[str, GatingStrategy],
     how: Compensation,
 ) -> Task:
-    sha256, problem = found
+    sha256, problem = digest
     strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
     parts = (panels[sample.panel], strategies[strategy], how, study.quality) if strategy else ()
     key = digest_of(code_digest(), sha256, sample.reading, *parts)

@@ -186,8 +186,8 @@ def noise_of_file(
 ) -> tuple[ChannelNoise, ...]:
     """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
     header, raw = _read(path, reading, panel)
-    some = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
-    compensated = _compensated(path, header, some, strategy, panel, compensation)[2]
+    sampled = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
+    compensated = _compensated(path, header, sampled, strategy, panel, compensation)[2]
     return measure_noise(compensated, [channel.name for channel in compensated.channels])
 
 

@@ -39,25 +39,25 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_of(*things: object) -> str:
+def digest_of(*parts: object) -> str:
     """Return the SHA-256 of plain data, dataclasses and paths, in hexadecimal; equal data give equal digests.
 
     >>> digest_of({"b": 1, "a": 2}) == digest_of({"a": 2, "b": 1})
     True
     """
-    return hashlib.sha256(repr([_canonical(thing) for thing in things]).encode()).hexdigest()
+    return hashlib.sha256(repr([_canonical(part) for part in parts]).encode()).hexdigest()
 
 
-def _canonical(thing: object) -> Any:  # noqa: ANN401
-    if is_dataclass(thing) and not isinstance(thing, type):
-        return type(thing).__name__, _canonical(asdict(thing))
-    if isinstance(thing, Mapping):
-        return sorted((str(key), repr(_canonical(value))) for key, value in thing.items())
-    if isinstance(thing, Path):
-        return thing.as_posix()
-    if isinstance(thing, Iterable) and not isinstance(thing, str | bytes):
-        return [_canonical(item) for item in thing]
-    return thing
+def _canonical(part: object) -> Any:  # noqa: ANN401
+    if is_dataclass(part) and not isinstance(part, type):
+        return type(part).__name__, _canonical(asdict(part))
+    if isinstance(part, Mapping):
+        return sorted((str(key), repr(_canonical(value))) for key, value in part.items())
+    if isinstance(part, Path):
+        return part.as_posix()
+    if isinstance(part, Iterable) and not isinstance(part, str | bytes):
+        return [_canonical(item) for item in part]
+    return part
 
 
 @cache

@@ -81,35 +81,35 @@ def run_study(
     the folder, RunLocked if the run was locked and would change.
     """
     workers = jobs or default_jobs()
-    say = progress or (lambda *_: None)
+    report = progress or (lambda *_: None)
     started = _now()
-    plan = make_plan(study, jobs=workers, progress=lambda done, total: say("reading", done, total, 0))
+    plan = make_plan(study, jobs=workers, progress=lambda done, total: report("reading", done, total, 0))
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     with folder.locked():
         remove_leftovers(folder.root.rglob(".*.tmp"))
         changed = set_aside_changed(folder)
-        plan = with_scales(replace(_overridden(plan), own_keys=own_keys), folder, workers=workers, say=say)
-        plan, settled = _settled(plan, folder, workers, say)
+        plan = with_scales(replace(_overridden(plan), own_keys=own_keys), folder, workers=workers, progress=report)
+        plan, settled = _settled(plan, folder, workers, report)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
-            account.refuse_if_locked(given=why is not None)
+            account.refuse_if_locked(has_reason=why is not None)
             account.made_anew(changed)
-            summary = _run(plan, settled, folder, workers, say, started)
+            summary = _run(plan, settled, folder, workers, report, started)
             return replace(summary, changed=changed)
 
 
 def _run(
-    plan: Plan, settled: SettledBySample, folder: RunFolder, workers: int, say: Progress, started: str
+    plan: Plan, settled: SettledBySample, folder: RunFolder, workers: int, progress: Progress, started: str
 ) -> RunSummary:
-    wanted = [task for task in plan.tasks if task.strategy and not task.dropped]
-    before = {task.sample.id for task in wanted if is_done(folder, task)}
-    todo = [task for task in wanted if task.sample.id not in before]
+    gated_tasks = [task for task in plan.tasks if task.strategy and not task.dropped]
+    before = {task.sample.id for task in gated_tasks if is_done(folder, task)}
+    todo = [task for task in gated_tasks if task.sample.id not in before]
     bench = Bench(plan, folder, control_shelf(plan), settled)
-    each(todo, bench.gate, workers=workers, say=lambda *counts: say("gating", *counts))
+    each(todo, bench.gate, workers=workers, progress=lambda *counts: progress("gating", *counts))
     plan = plan.with_problems(bench.shelf.changed)
     results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
-    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, say)
+    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, progress)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
     gated = len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed))
     controls = sum(1 for result in results if result.status == "control")
@@ -127,12 +127,12 @@ def _now() -> str:
 def _overridden(plan: Plan) -> Plan:
     """Return the plan with what persons decided on single samples."""
     with digests_of_what_is_read() as texts:
-        found = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
+        overrides = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
     read = shown_inputs(texts, plan.study.folder)
-    return replace(plan, overrides=found, tasks=overridden(plan.tasks, found), inputs={**plan.inputs, **read})
+    return replace(plan, overrides=overrides, tasks=overridden(plan.tasks, overrides), inputs={**plan.inputs, **read})
 
 
-def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tuple[Plan, SettledBySample]:
+def _settled(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> tuple[Plan, SettledBySample]:
     """Take the first look at files that share gates; return the plan with what its results now depend on."""
     moved = moved_gates(plan)
     shared = [task for task in plan.tasks if needs_first_look(plan, task)]
@@ -144,7 +144,7 @@ def _settled(plan: Plan, folder: RunFolder, workers: int, say: Progress) -> tupl
         shared,
         lambda task: look_first(plan, task, folder, shelf=shelf, changed=changed),
         workers=workers,
-        say=lambda *counts: say("looking", *counts),
+        progress=lambda *counts: progress("looking", *counts),
     )
     plan = plan.with_problems(changed | shelf.changed)
     tasks, settled = settled_tasks(plan, folder)
@@ -182,7 +182,7 @@ def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> di
 
 
 def _write_tables(
-    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, say: Progress
+    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, progress: Progress
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
     names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
@@ -196,7 +196,7 @@ def _write_tables(
     )
     for number, name in enumerate(names, start=1):
         folder.write_table(name, tables[name])
-        say("tables", number, len(names), 0)
+        progress("tables", number, len(names), 0)
     return {name: file_digest(folder.table_file(name, ".parquet")) for name in names}
 
 

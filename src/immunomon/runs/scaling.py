@@ -40,7 +40,7 @@ __all__ = [
 Say = Callable[..., None]
 
 
-def with_scales(plan: Plan, folder: RunFolder, *, workers: int, say: Say) -> Plan:
+def with_scales(plan: Plan, folder: RunFolder, *, workers: int, progress: Say) -> Plan:
     """Return the plan with what the files of each panel show of their noise, and its tasks keyed by that too.
 
     A file is looked at once; what it showed is kept in the run folder. Where the run is locked, what it was locked with
@@ -53,7 +53,7 @@ def with_scales(plan: Plan, folder: RunFolder, *, workers: int, say: Say) -> Pla
         gated,
         lambda task: _look(plan, task, folder, changed),
         workers=workers,
-        say=lambda *counts: say("measuring", *counts),
+        progress=lambda *counts: progress("measuring", *counts),
     )
     frozen = books_of_record(folder.read_json(folder.root / "lock.json") or {})
     shown: dict[str, list[tuple[ChannelNoise, ...]]] = {}
@@ -82,16 +82,16 @@ def _look(plan: Plan, task: Task, folder: RunFolder, changed: dict[str, str]) ->
     if _kept(plan, folder, task) is not None:
         return True
     try:
-        found = noise_of_task(plan, task)
+        noise = noise_of_task(plan, task)
     except ChangedFile as error:
         changed[task.sample.id] = str(error)
         return False
     except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
         changed[task.sample.id] = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
         return False
-    if found is None:
+    if noise is None:
         return False
-    data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in found]}
+    data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in noise]}
     folder.write_json(_file(folder, task), data)
     return True
 
@@ -155,13 +155,13 @@ def with_placed_scales(strategy: GatingStrategy, placed: PlacedStrategy) -> Gati
 
     For runs that did not record what their scales came from.
     """
-    found = {
+    by_panel = {
         name: ScaleDeclaration(axis.scale.kind, tuple(asdict(axis.scale).items()))
         for name, axis in placed.axes.items()
         if axis.scale.kind in ("logicle", "asinh", "linear")
     }
-    others = {"fluorescence": next(iter(found.values()))} if found else {}
-    return replace(strategy, scales={**others, **strategy.scales, **found})
+    unlisted = {"fluorescence": next(iter(by_panel.values()))} if by_panel else {}
+    return replace(strategy, scales={**unlisted, **strategy.scales, **by_panel})
 
 
 def panel_scales(strategy: GatingStrategy, panel: Panel, book: NoiseBook) -> NoisyScales:

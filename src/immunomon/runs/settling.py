@@ -69,8 +69,8 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
     changed: is added to: sample id -> what is wrong, where the file, or a control tube that its gates look at, no
     longer has the bytes that were digested.
     """
-    place = _Place(folder, task)
-    if _kept(place) is not None:
+    kept_look = _Place(folder, task)
+    if _kept(kept_look) is not None:
         return True
     try:
         look = first_look(
@@ -91,35 +91,37 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
         return False
     except ImmunomonError:
         return False  # the second look says why
-    _keep(place, look)
+    _keep(kept_look, look)
     return True
 
 
-def _keep(place: _Place, look: FirstLook) -> None:
-    arrays = {one.gate: np.asarray(one.ground.values) for one in look.estimates if one.ground is not None}
+def _keep(kept_look: _Place, look: FirstLook) -> None:
+    arrays = {
+        estimate.gate: np.asarray(estimate.ground.values) for estimate in look.estimates if estimate.ground is not None
+    }
     if arrays:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_whole(place.ground, buffer.getvalue())
+        write_whole(kept_look.ground, buffer.getvalue())
     data = {
-        "key": place.task.key,
+        "key": kept_look.task.key,
         "scales": {axis: scale_to_dict(scale) for axis, scale in look.scales.items()},
         "noise": {axis: noise.to_dict() for axis, noise in look.scales.noise.items()},
-        "estimates": [one.to_dict() for one in look.estimates],
+        "estimates": [estimate.to_dict() for estimate in look.estimates],
         "channels": {
-            one.gate: [[channel.detector, channel.marker, channel.range] for channel in one.ground.channels]
-            for one in look.estimates
-            if one.ground is not None
+            estimate.gate: [[channel.detector, channel.marker, channel.range] for channel in estimate.ground.channels]
+            for estimate in look.estimates
+            if estimate.ground is not None
         },
     }
-    place.folder.write_json(place.said, data)
+    kept_look.folder.write_json(kept_look.said, data)
 
 
-def _kept(place: _Place) -> dict[str, Any] | None:
-    data = place.folder.read_json(place.said)
-    if data is None or data.get("key") != place.task.key:
+def _kept(kept_look: _Place) -> dict[str, Any] | None:
+    data = kept_look.folder.read_json(kept_look.said)
+    if data is None or data.get("key") != kept_look.task.key:
         return None
-    return data if not data["channels"] or place.ground.is_file() else None
+    return data if not data["channels"] or kept_look.ground.is_file() else None
 
 
 def settled_tasks(plan: Plan, folder: RunFolder) -> tuple[tuple[Task, ...], dict[str, dict[str, Settled]]]:
@@ -132,7 +134,10 @@ def settled_tasks(plan: Plan, folder: RunFolder) -> tuple[tuple[Task, ...], dict
         tasks = [task for task in plan.tasks if task.strategy == name and needs_first_look(plan, task)]
         settled |= _settled(strategy, tasks, plan.study, folder)
     keyed = tuple(
-        replace(task, key=digest_of(task.key, {name: one.to_dict() for name, one in settled[task.sample.id].items()}))
+        replace(
+            task,
+            key=digest_of(task.key, {name: estimate.to_dict() for name, estimate in settled[task.sample.id].items()}),
+        )
         if settled.get(task.sample.id)
         else task
         for task in plan.tasks
@@ -143,26 +148,26 @@ def settled_tasks(plan: Plan, folder: RunFolder) -> tuple[tuple[Task, ...], dict
 def _settled(
     strategy: GatingStrategy, tasks: Sequence[Task], study: Study, folder: RunFolder
 ) -> dict[str, dict[str, Settled]]:
-    said: dict[str, tuple[Estimate, ...]] = {}
+    estimates: dict[str, tuple[Estimate, ...]] = {}
     scales: dict[str, Mapping[str, AnyScale]] = {}
     for task in tasks:
-        place = _Place(folder, task)
-        data = _kept(place)
+        kept_look = _Place(folder, task)
+        data = _kept(kept_look)
         if data is not None:
-            said[task.sample.id] = _estimates(data, place)
+            estimates[task.sample.id] = _estimates(data, kept_look)
             scales[task.sample.id] = NoisyScales(
                 {axis: scale_from_dict(scale) for axis, scale in data["scales"].items()},
                 {axis: MarkerNoise.from_dict(noise) for axis, noise in data["noise"].items()},
             )
     belongings = {task.sample.id: belonging_of(task.sample, study) for task in tasks}
-    return settle(strategy, said, belongings=belongings, scales=scales)
+    return settle(strategy, estimates, belongings=belongings, scales=scales)
 
 
-def _estimates(data: Mapping[str, Any], place: _Place) -> tuple[Estimate, ...]:
+def _estimates(data: Mapping[str, Any], kept_look: _Place) -> tuple[Estimate, ...]:
     grounds: dict[str, EventTable] = {}
     if data["channels"]:
-        with np.load(place.ground, allow_pickle=False) as arrays:
+        with np.load(kept_look.ground, allow_pickle=False) as arrays:
             for gate, channels in data["channels"].items():
                 named = tuple(Channel(detector, marker, top) for detector, marker, top in channels)
-                grounds[gate] = EventTable(arrays[gate], named, Scale.DISPLAY, place.task.sample.id)
-    return tuple(Estimate.from_dict(one, grounds.get(one["gate"])) for one in data["estimates"])
+                grounds[gate] = EventTable(arrays[gate], named, Scale.DISPLAY, kept_look.task.sample.id)
+    return tuple(Estimate.from_dict(record, grounds.get(record["gate"])) for record in data["estimates"])

@@ -167,18 +167,18 @@ def gate_file(
     book: NoiseBook | None = None,
     threads: int = 1,
     fast: bool = True,
-    say: Callable[[str], None] | None = None,
+    say_note: Callable[[str], None] | None = None,
 ) -> GateTree:
     """Return one file read, compensated, transformed and gated, nothing more: the way from a path to counts.
 
     threads: how many work on the file at once; fast: by compiled code, which takes a second to load and longer to
-    compile the first time; the result depends on neither. say: called with what was repaired, what is missing, and what
-    was left out. Raises what ``analyse`` raises.
+    compile the first time; the result depends on neither. say_note: called with what was repaired, what is missing, and
+    what was left out. Raises what ``analyse`` raises.
     """
     ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, fast=fast)
-    if say:
+    if say_note:
         for remark in _remarks(ready, compensation):
-            say(f"{path}: {remark}")
+            say_note(f"{path}: {remark}")
     tree = gate(
         ready.display,
         strategy,
@@ -220,8 +220,8 @@ def first_look(
     tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=among, dead=ready.sifted.dead)
     placed = {population.id: population for population in tree.populations}
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
-    said = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
-    return FirstLook(said, ready.scales)
+    estimates = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
+    return FirstLook(estimates, ready.scales)
 
 
 def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, events: EventTable) -> Estimate:
@@ -230,10 +230,10 @@ def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, ev
     if declared.gate.fit != "sample" and mask is not None:
         rows = np.flatnonzero(mask)
         # Evenly over the file, so that what drifts in time is in it as it is in the whole.
-        some = rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)] if rows.size else rows
+        sampled = rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)] if rows.size else rows
         axes = gate_method(declared.gate).axes
         channels = tuple(events.channels[events.index(axis)] for axis in axes)
-        values = np.column_stack([events.column(axis)[some] for axis in axes])
+        values = np.column_stack([events.column(axis)[sampled] for axis in axes])
         ground = EventTable(values, channels, events.scale, events.source)
     about = (placed.facts, placed.errors, placed.source, placed.note, placed.failure)
     reach = _reach(gate_method(declared.gate).axes, mask, events)
@@ -245,6 +245,6 @@ def _reach(axes: Sequence[str], mask: NDArray[np.bool_] | None, events: EventTab
     rows = np.flatnonzero(mask) if mask is not None else np.zeros(0, dtype=np.int64)
     if rows.size < _FEWEST_FOR_REACH:
         return {}
-    some = events.take(rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)])
+    sampled = events.take(rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)])
     stained = [axis for axis in axes if events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE]
-    return {axis: np.quantile(some.column(axis), LEVELS).tolist() for axis in stained}
+    return {axis: np.quantile(sampled.column(axis), LEVELS).tolist() for axis in stained}

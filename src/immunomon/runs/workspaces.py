@@ -62,31 +62,31 @@ def gate_with_workspace(
     count, and a note.
     """
 
-    def one(file: Path) -> tuple[list[Row], list[str]] | str:
+    def gate_one(file: Path) -> tuple[list[Row], list[str]] | str:
         try:
             header, events = read_fcs(
                 file, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256
             )
-            found = _named(workspace, sample) if sample else find_sample(workspace, header)
-            if found.failure:
-                raise ImmunomonError(f"{workspace.path}: {found.failure}")
-            fitted = fit_to_file(found, header, events, compensation)
+            sample_gates = _named(workspace, sample) if sample else find_sample(workspace, header)
+            if sample_gates.failure:
+                raise ImmunomonError(f"{workspace.path}: {sample_gates.failure}")
+            fitted = fit_to_file(sample_gates, header, events, compensation)
             tree = apply_gates(events, fitted.placed, fitted.spillover)
         except ImmunomonError as error:
             return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
         if memberships is not None:
-            masks = {name: tree.memberships[name] for name in found.order if name in tree.memberships}
+            masks = {name: tree.memberships[name] for name in sample_gates.order if name in tree.memberships}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
         own_matrix = fitted.spillover is not None and compensation.from_file
-        remarks = [*_notes(found, header, events, fitted), *([differing_matrices(header)] if own_matrix else [])]
-        return _rows(names[file], tree, found), [f"{file}: {remark}" for remark in remarks if remark]
+        remarks = [*_notes(sample_gates, header, events, fitted), *([differing_matrices(header)] if own_matrix else [])]
+        return _rows(names[file], tree, sample_gates), [f"{file}: {remark}" for remark in remarks if remark]
 
     names = own_names(files)
     rows: list[Row] = []
     failures: list[str] = []
     notes: list[str] = []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for number, result in enumerate(pool.map(one, files), start=1):
+        for number, result in enumerate(pool.map(gate_one, files), start=1):
             if isinstance(result, str):
                 failures.append(result)
             else:
@@ -100,16 +100,18 @@ def gate_with_workspace(
 
 def _named(workspace: Workspace, name: str) -> WorkspaceSample:
     everything = [*workspace.samples, *workspace.groups]
-    for place in range(3):  # the id, then the name, then the file
-        called = [found for found in everything if (found.id, found.name, found.file)[place] == name]
+    for field in range(3):  # the id, then the name, then the file
+        called = [
+            candidate for candidate in everything if (candidate.id, candidate.name, candidate.file)[field] == name
+        ]
         if len(called) > 1:
-            ids = ", ".join(f"'{found.id}'" for found in called)
-            what = f"{len(called)} samples or groups are called '{name}'"
-            raise UnknownName(f"{workspace.path}: {what}; give the id of one with --sample: {ids}")
+            ids = ", ".join(f"'{candidate.id}'" for candidate in called)
+            message = f"{len(called)} samples or groups are called '{name}'"
+            raise UnknownName(f"{workspace.path}: {message}; give the id of one with --sample: {ids}")
         if called:
             return called[0]
     raise UnknownName(
-        f"{workspace.path}: no sample or group '{name}'; {nearest(name, [found.name for found in everything])}"
+        f"{workspace.path}: no sample or group '{name}'; {nearest(name, [candidate.name for candidate in everything])}"
     )
 
 
@@ -121,19 +123,19 @@ def find_sample(workspace: Workspace, header: FcsHeader) -> WorkspaceSample:
     sample or more than one fits.
     """
     name = folded(header.path.name)
-    named = [found for found in workspace.samples if name in (folded(found.file), folded(found.name))]
+    named = [candidate for candidate in workspace.samples if name in (folded(candidate.file), folded(candidate.name))]
     candidates = named if len(named) > 1 else list(workspace.samples)
     if len(named) == 1:
         return named[0]
-    known = [found for found in candidates if _is_same(found, header)]
+    known = [candidate for candidate in candidates if _is_same(candidate, header)]
     if len(known) == 1:
         return known[0]
-    names = [found.name for found in workspace.samples]
+    names = [candidate.name for candidate in workspace.samples]
     if known or len(named) > 1:
-        said = f"{len(known or named)} samples of the workspace fit this file"
+        reason = f"{len(known or named)} samples of the workspace fit this file"
     else:
-        said = f"the workspace has no sample of this file ({nearest(header.path.name, names)})"
-    raise UnknownName(f"{header.path}: {said}; name the sample or group whose gates it gets with --sample")
+        reason = f"the workspace has no sample of this file ({nearest(header.path.name, names)})"
+    raise UnknownName(f"{header.path}: {reason}; name the sample or group whose gates it gets with --sample")
 
 
 def _is_same(sample: WorkspaceSample, header: FcsHeader) -> bool:

@@ -52,7 +52,7 @@ def gated(folder, *gates, files=("Pru\u0308fung.FCS", "b.fcs")):
     placed = read_gatingml(document(folder, *gates))
     paths = [write_fcs(folder / name, np.column_stack([RAMP, RAMP]), ["A", "B"]) for name in files]
     remarks = []
-    rows, failures = gate_files(paths, placed, say=remarks.append)
+    rows, failures = gate_files(paths, placed, say_note=remarks.append)
     assert failures == []
     found = {(row["file"][0], row["population"]): (row["count"], row["gate_note"]) for row in rows}
     return found, " ".join(remarks)

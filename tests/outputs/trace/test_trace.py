@@ -9,7 +9,7 @@ from support.small_run import copied_run, shared_run
 
 from immunomon.cli.deliver import deliver
 from immunomon.cli.export import export_database
-from immunomon.cli.trace import show, told
+from immunomon.cli.trace import show, trace_lines
 from immunomon.errors import ImmunomonError
 from immunomon.outputs.trace.of_run import RunRecords
 from immunomon.outputs.trace.trace import Asked, trace
@@ -132,13 +132,15 @@ def test_a_net_response_and_normalised_values_are_told_where_the_run_has_them(tr
     own = RunRecords.rows
     monkeypatch.setattr(RunRecords, "rows", lambda self, table, **equal: more.get(table) or own(self, table, **equal))
     found = trace(RunRecords(traced / "run"), TREG)
-    text = "\n".join(told(found))
+    text = "\n".join(trace_lines(found))
     assert "percentage points: 3 - 1.25 = 1.75" in text
     assert "without stimulus 5 of 5, without" in text
     assert "net 1.75, 95 % 1 to 2; p 0.001, positive" in text
     assert "Normalised percent of cd4: 3 -> 2.5" in text
     net["net_percent"] = 1.7
-    assert "1.25 = 1.75, but the table says otherwise" in "\n".join(told(trace(RunRecords(traced / "run"), TREG)))
+    assert "1.25 = 1.75, but the table says otherwise" in "\n".join(
+        trace_lines(trace(RunRecords(traced / "run"), TREG))
+    )
 
 
 def test_a_row_that_was_changed_in_the_database_is_said_on_its_way(traced, tmp_path, capsys):

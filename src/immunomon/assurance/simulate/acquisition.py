@@ -35,8 +35,8 @@ class Disturbance:
         >>> Disturbance("clog", 0.25, 0.5).touches(8).tolist()
         [False, False, True, True, False, False, False, False]
         """
-        place = np.arange(events) / max(events, 1)
-        return (place >= self.start) & (place < self.stop)
+        time_share = np.arange(events) / max(events, 1)
+        return (time_share >= self.start) & (time_share < self.stop)
 
     def gains(self, events: int) -> Floats32:
         """Return what each event's signals are multiplied with."""
@@ -53,14 +53,14 @@ def draw_disturbance(rng: np.random.Generator) -> Disturbance:
     'none'
     """
     wrong, kind = rng.random() < _SHARE_OF_FILES, ANOMALY_KINDS[1 + int(rng.integers(3))]
-    share, place, up = rng.uniform(0.03, 0.15), rng.uniform(0.1, 0.8), rng.random() < 0.3
+    share, start, up = rng.uniform(0.03, 0.15), rng.uniform(0.1, 0.8), rng.random() < 0.3
     if not wrong:
         return Disturbance()
     if kind == "clog":
-        return Disturbance(kind, place, min(place + share, 1.0), 0.62)
+        return Disturbance(kind, start, min(start + share, 1.0), 0.62)
     if kind == "drift":
         return Disturbance(kind, 1 - share, 1.0, 0.45)
-    at_start = place < 0.45
+    at_start = start < 0.45
     return Disturbance(kind, 0.0 if at_start else 1 - share, share if at_start else 1.0, 1.5 if up else 0.62)
 
 

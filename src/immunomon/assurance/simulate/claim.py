@@ -51,7 +51,7 @@ def _earlier_files(folder: Path, manifest: Path) -> list[str]:
             raise ValueError(content["schema"])
         names = [str(name) for name in content["files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = "the folder is not empty and holds no earlier simulated trial"
-        raise FolderNotEmpty(f"{folder}: {what}; choose a new or empty folder") from error
+        reason = "the folder is not empty and holds no earlier simulated trial"
+        raise FolderNotEmpty(f"{folder}: {reason}; choose a new or empty folder") from error
     home = folder.resolve()
     return [name for name in names if (home / name).resolve().is_relative_to(home)]

@@ -120,13 +120,13 @@ def _cells() -> Iterator[Condition]:
     monocytes = {"monocytes": 0.60, "intermediate": 0.05}
     yield Condition("monocytes-60", Kind.CELLS, "60 % of the events are monocytes", contents=monocytes)
     yield Condition("b-cells-0.1", Kind.CELLS, "0.1 % of the lymphocytes are B cells", percents={"b_cells": 0.085})
-    other = Appearance(background_spread=0.25, fc_binding=3.0, spread=1.2, scatter_spread=1.25)
+    appearance = Appearance(background_spread=0.25, fc_binding=3.0, spread=1.2, scatter_spread=1.25)
     instrument = Instrument(photons=0.7, matrix_error=0.03)
     meaning = (
         "negatives differ between cell types, Fc receptors bind, subsets and scatter overlap more, CD16+ monocytes are "
         "small, the matrix is 3 % off"
     )
-    ordinary = Condition("other-laboratory", Kind.CELLS, meaning, instrument, other, contents={"small_cd16": 0.1})
+    ordinary = Condition("other-laboratory", Kind.CELLS, meaning, instrument, appearance, contents={"small_cd16": 0.1})
     yield ordinary
     settings = {
         "range-1e7": replace(_WIDE, top_of_range=1e7),

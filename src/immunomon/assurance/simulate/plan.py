@@ -63,7 +63,7 @@ def all_tubes(plan: Plan) -> list[Tube]:
 def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
     roles = [f"single-stain:{name}" for name in FLUOROCHROMES] + ["unstained"]
     donor, batch = healthy_donor(BRIDGE_DONOR), Batch("COMP", plan.opened, 0)
-    for place, (layout, role) in enumerate((layout, role) for layout in plan.layouts for role in roles):
+    for number, (layout, role) in enumerate((layout, role) for layout in plan.layouts for role in roles):
         yield Tube(
             layout,
             role,
@@ -72,7 +72,7 @@ def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
             events=_SINGLE_STAIN_EVENTS,
             donor=BRIDGE_DONOR if role == "unstained" else "COMPENSATION-BEADS",
             frequencies=_in_tube(donor.frequencies(), layout, "unstained", BRIDGE_DONOR, seed=plan.seed),
-            place_in_batch=place,
+            place_in_batch=number,
         )
 
 
@@ -88,7 +88,7 @@ def _batch_tubes(plan: Plan, group: DoseGroup, visit: Visit) -> list[Tube]:
     condition = plan.condition
     if condition.last_visit_only and visit != plan.visits[-1]:
         condition = replace(condition, stains={})
-    return [replace(tube, place_in_batch=place, condition=condition) for place, tube in enumerate(tubes)]
+    return [replace(tube, place_in_batch=position, condition=condition) for position, tube in enumerate(tubes)]
 
 
 def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) -> Iterator[Tube]:
@@ -112,11 +112,11 @@ def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) 
             )
 
 
-def _in_tube(frequencies: Frequencies, layout: Layout, role: str, *who: str, seed: int) -> Frequencies:
+def _in_tube(frequencies: Frequencies, layout: Layout, role: str, *labels: str, seed: int) -> Frequencies:
     """Return the fractions of parent in a tube: some tubes have populations that the others have not."""
     if layout.name != STIMULATED:
         return frequencies
-    donor, visit = who[0], who[-1]
+    donor, visit = labels[0], labels[-1]
     made = cytokine_frequencies(donor, visit, stimulated=role in ("sample", "bridge"), seed=seed)
     return with_cytokines(frequencies, made)
 

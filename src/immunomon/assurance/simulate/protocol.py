@@ -139,21 +139,21 @@ def draw_patients(scenario: Scenario, per_group: int, *, seed: int) -> tuple[Pat
     splenectomy = _chosen(total, round(total * 10 / 18), rng)
     responders = _responders(per_group, rng)
     patients = []
-    for place in range(total):
-        dose = place // per_group
-        name = f"S{place + 1:02d}"
+    for number in range(total):
+        dose = number // per_group
+        name = f"S{number + 1:02d}"
         flags = {
-            "prior_rituximab": place in rituximab,
-            "recent_rituximab": place in depleted,
-            "splenectomy": place in splenectomy,
+            "prior_rituximab": number in rituximab,
+            "recent_rituximab": number in depleted,
+            "splenectomy": number in splenectomy,
         }
-        factor = scenario.factor(responder=place in responders)
-        donor = draw_donor(name, dose, factor, b_depleted=place in depleted, rng=generator(seed, "donor", name))
+        factor = scenario.factor(responder=number in responders)
+        donor = draw_donor(name, dose, factor, b_depleted=number in depleted, rng=generator(seed, "donor", name))
         if scenario is Scenario.NOVEL:
-            donor = replace(donor, novel=place in responders)
-        start = _FIRST_INFUSION + timedelta(weeks=_WEEKS_BETWEEN_GROUPS * dose, days=place % per_group)
-        sex = "M" if place in men else "F"
-        patients.append(Patient(name, DOSE_GROUPS[dose], sex, start, flags, place in responders, donor))
+            donor = replace(donor, novel=number in responders)
+        start = _FIRST_INFUSION + timedelta(weeks=_WEEKS_BETWEEN_GROUPS * dose, days=number % per_group)
+        sex = "M" if number in men else "F"
+        patients.append(Patient(name, DOSE_GROUPS[dose], sex, start, flags, number in responders, donor))
     return tuple(patients)
 
 

@@ -70,10 +70,10 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
     cohorts = [
         f"  - {{name: {name}, dose_group: {name}, planned_subjects: {size}}}" for name, size in sizes.items() if size
     ]
-    asked = "" if plan.condition is ORDINARY_CONDITION else f" --condition {plan.condition.name}"
+    option = "" if plan.condition is ORDINARY_CONDITION else f" --condition {plan.condition.name}"
     closing = _CLOSING.replace("SOURCE", "none" if plan.condition.instrument.unmixed else "file")
     sections = [
-        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, condition=asked).rstrip(),
+        _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, condition=option).rstrip(),
         "\n# One infusion a week for four weeks; study days count from the first infusion = Day 1, there is no Day 0.",
         *("dose_groups:", *groups),
         "\n# An expansion would be: {name: expansion, dose_group: C, planned_subjects: 6, expansion: true}",

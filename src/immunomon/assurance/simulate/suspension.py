@@ -131,8 +131,8 @@ class Suspension:
 
     def is_kind(self, names: tuple[str, ...]) -> Mask:
         """Return which events are one of these kinds, whatever their state."""
-        wanted = np.array([kind in names for kind in self.kinds])
-        return wanted[self.kind]
+        is_member = np.array([kind in names for kind in self.kinds])
+        return is_member[self.kind]
 
 
 def suspend(

@@ -78,8 +78,8 @@ def truth_of(cells: Suspension, panel: str, disturbance: Disturbance) -> Truth:
     members = {"singlets": ~(cells.doublet | cells.margin)}
     members["live"] = members["singlets"] & ~cells.dead
     members["lymphocytes"] = members["live"] & ~cells.is_kind(NOT_LYMPHOCYTES)
-    for name, wanted in kinds.items():
-        members[name] = members["lymphocytes"] & cells.is_kind(wanted)
+    for name, wanted_kinds in kinds.items():
+        members[name] = members["lymphocytes"] & cells.is_kind(wanted_kinds)
     parents = {**ROOT_PARENTS, **{population.id: population.parent for population in declared}}
     return Truth(
         tuple(members),

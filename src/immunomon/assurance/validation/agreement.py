@@ -84,16 +84,16 @@ def frequencies_beside_truth(trial: Trial) -> pd.DataFrame:
     gated = trial.tables["frequencies"]
     gated = gated[gated["role"] == "sample"].assign(file=lambda rows: rows["sample_id"].map(files))
     columns = ["file", "panel", "population", "denominator", "percent", "reportable", "reason"]
-    both = trial.truth.merge(
+    paired = trial.truth.merge(
         gated[columns].rename(columns={"denominator": "parent"}), on=[*_KEY, "parent"], how="left", validate="1:1"
     )
-    both["reason"] = both["reason"].mask(both["reportable"].isna(), "not reported of this parent")
-    empty = both["percent_of_parent"].isna() & both["reportable"].fillna(False)
-    both["reason"] = both["reason"].mask(empty, "no true parent cell")
-    both["reportable"] = both["reportable"].fillna(False) & ~empty
+    paired["reason"] = paired["reason"].mask(paired["reportable"].isna(), "not reported of this parent")
+    empty = paired["percent_of_parent"].isna() & paired["reportable"].fillna(False)
+    paired["reason"] = paired["reason"].mask(empty, "no true parent cell")
+    paired["reportable"] = paired["reportable"].fillna(False) & ~empty
     noted = {(files[name], population) for name, population in _noted(trial)}
-    both["fallback"] = [pair in noted for pair in zip(both["file"], both["population"], strict=True)]
-    return both.astype({"percent": "float64", "reportable": "bool"})
+    paired["fallback"] = [pair in noted for pair in zip(paired["file"], paired["population"], strict=True)]
+    return paired.astype({"percent": "float64", "reportable": "bool"})
 
 
 def _noted(trial: Trial) -> Iterator[tuple[str, str]]:
@@ -117,7 +117,7 @@ def _agreement(rows: pd.DataFrame, scores: EventScores) -> Agreement:
     true = used["percent_of_parent"]
     relative = 100 * error.abs() / true.mask(true == 0)  # the reportable files without one true cell have no ratio
     mine = (scores.table["panel"] == panel) & (scores.table["population"] == population)
-    found = scores.table.loc[mine, "f1"]
+    f1_scores = scores.table.loc[mine, "f1"]
     varies = len(used) > 2 and used["percent"].std() > 0 and true.std() > 0
     return Agreement(
         panel,
@@ -130,8 +130,8 @@ def _agreement(rows: pd.DataFrame, scores: EventScores) -> Agreement:
         relative_95=float(relative.quantile(0.95)),
         bias=float(error.mean()),
         correlation=float(np.corrcoef(used["percent"], true)[0, 1]) if varies else float("nan"),
-        f1=float(found.median()),
-        f1_files=len(found),
+        f1=float(f1_scores.median()),
+        f1_files=len(f1_scores),
         fallback_files=int(used["fallback"].sum()),
         fallback_relative=float(relative[used["fallback"]].median()),
         placed_relative=float(relative[~used["fallback"]].median()),
@@ -162,8 +162,8 @@ def event_scores(
     reportable = set(beside.loc[beside["reportable"], ["file", "population"]].itertuples(index=False, name=None))
     rows: list[tuple[str, str, str, float]] = []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        for done, found in enumerate(pool.map(lambda task: _scores(trial, plan, task), chosen), start=1):
-            rows += [row for row in found if (row[0], row[2]) in reportable]
+        for done, of_task in enumerate(pool.map(lambda task: _scores(trial, plan, task), chosen), start=1):
+            rows += [row for row in of_task if (row[0], row[2]) in reportable]
             progress(done, len(chosen))
     table = pd.DataFrame(rows, columns=[*_KEY, "f1"])
     return EventScores(table, len(chosen), len(patients), step)
@@ -177,7 +177,7 @@ def _scores(trial: Trial, plan: Plan, task: Task) -> Sequence[tuple[str, str, st
     return [(file, task.sample.panel, name, f1(gated, mask)) for name, gated, mask in pairs if gated is not None]
 
 
-def f1(found: Mask, true: Mask) -> float:
+def f1(gated: Mask, true: Mask) -> float:
     """Return the harmonic mean of precision and recall; not-a-number if there is neither a true nor a found event.
 
     found, true: (events,).
@@ -185,5 +185,5 @@ def f1(found: Mask, true: Mask) -> float:
     >>> f1(np.array([True, True, False]), np.array([True, False, False])).__round__(3)
     0.667
     """
-    both, either = int((found & true).sum()), int(found.sum()) + int(true.sum())
-    return 2 * both / either if either else float("nan")
+    shared, either = int((gated & true).sum()), int(gated.sum()) + int(true.sum())
+    return 2 * shared / either if either else float("nan")

@@ -40,21 +40,21 @@ _MOST_DEVIATION, _LEAST_RIGHT, _CONFIDENCE = 1e-6, 0.95, 0.9
 
 def theophylline() -> list[dict[str, Any]]:
     """Return the twelve subjects with what is published of them."""
-    found: list[dict[str, Any]] = read_yaml(_REFERENCE / "theophylline.yaml").data["subjects"]
-    return found
+    subjects: list[dict[str, Any]] = read_yaml(_REFERENCE / "theophylline.yaml").data["subjects"]
+    return subjects
 
 
 def kinetic_deviation(subjects: Sequence[Mapping[str, Any]]) -> float:
     """Return the largest relative deviation from the published areas and half-lives."""
     worst = 0.0
-    for one in subjects:
-        hours, values = one["hours"], one["mg_per_l"]
+    for subject in subjects:
+        hours, values = subject["hours"], subject["mg_per_l"]
         area, slope = area_to_last(hours, values), last_slope(hours, values)
         rate = math.nan if slope is None else slope.rate
-        found = (area, area + values[-1] / rate, math.log(2) / rate)
-        published = (one["area_to_last"], one["area_to_infinity"], one["half_life"])
-        off = [abs(value / known - 1) for value, known in zip(found, published, strict=True)]
-        worst = max(worst, *(math.inf if math.isnan(one) else one for one in off))
+        computed = (area, area + values[-1] / rate, math.log(2) / rate)
+        published = (subject["area_to_last"], subject["area_to_infinity"], subject["half_life"])
+        off = [abs(value / known - 1) for value, known in zip(computed, published, strict=True)]
+        worst = max(worst, *(math.inf if math.isnan(deviation) else deviation for deviation in off))
     return worst
 
 
@@ -95,12 +95,12 @@ def simulated_trials(trials: int, seed: int) -> Trials:
     for number in range(seed, seed + trials):
         patients = draw_patients(Scenario.NULL, 3, seed=number)
         for patient in patients:
-            found = courses(platelets_of(patient, number), PlateletRules())[patient.id]
+            course = courses(platelets_of(patient, number), PlateletRules())[patient.id]
             tally = right[patient.responder]
-            tally[0] += bool(found.responses) == patient.responder
+            tally[0] += bool(course.responses) == patient.responder
             tally[1] += 1
         doses, values = [], []
-        for patient in (one for one in patients if one.sex == "F"):
+        for patient in (person for person in patients if person.sex == "F"):
             parameters = parameters_of(concentrations_of(patient, number), KineticRules())
             half_life, area = parameters["LAMZHL"][0], parameters["AUCIFO"][0]
             if half_life is None or area is None:
@@ -157,27 +157,28 @@ def _true_area(patient: Patient, seed: int) -> float:
 def section(settings: Settings) -> Section:
     """Return the section: courses, kinetics, intervals, simulated trials; the seed is the first trial's."""
     judged = hand_judged()
-    wrong = [one for course in judged for one in disagreements(course)]
+    wrong = [disagreement for course in judged for disagreement in disagreements(course)]
     deviation = kinetic_deviation(theophylline())
     coverage = {total: least_coverage(total) for total in (3, 6, 9, 18)}
     none_of_nine = 100 * clopper_pearson(0, 9)[1]
-    found = simulated_trials(_TRIALS, settings.seed)
-    slack = 1.96 * math.sqrt(_CONFIDENCE * (1 - _CONFIDENCE) / found.slopes_covered[1])
-    share = found.slopes_covered[0] / found.slopes_covered[1]
+    trials = simulated_trials(_TRIALS, settings.seed)
+    slack = 1.96 * math.sqrt(_CONFIDENCE * (1 - _CONFIDENCE) / trials.slopes_covered[1])
+    share = trials.slopes_covered[0] / trials.slopes_covered[1]
+    agreed = len(judged) - len({rule for rule, _ in wrong})
     rows = [
-        ("platelet courses judged as a person judged them", f"{len(judged) - len({one[0] for one in wrong})} of "
+        ("platelet courses judged as a person judged them", f"{agreed} of "
          f"{len(judged)}", "all, at least 30", not wrong and len(judged) >= 30),
         ("theophylline, 12 subjects: largest deviation of areas and half-life from WinNonlin's", f"{deviation:.1e}",
          f"{_MOST_DEVIATION:.0e}", deviation < _MOST_DEVIATION),
         ("exact interval of 0 of 9, upper end", f"{none_of_nine:.1f} %", "33.6 %", round(none_of_nine, 1) == 33.6),
         *((f"least coverage of the exact interval, n = {total}", f"{100 * least:.1f} %", "at least 95 %", least >= 0.95)
           for total, least in coverage.items()),
-        ("simulated responders called so", _of(found.responders), "95 %", _right(found.responders)),
-        ("simulated others not called so", _of(found.others), "95 %", _right(found.others)),
-        ("power model: intervals that hold the true exponent 1", _of(found.slopes_covered),
+        ("simulated responders called so", _of(trials.responders), "95 %", _right(trials.responders)),
+        ("simulated others not called so", _of(trials.others), "95 %", _right(trials.others)),
+        ("power model: intervals that hold the true exponent 1", _of(trials.slopes_covered),
          f"90 % within {100 * slack:.1f}", abs(share - _CONFIDENCE) <= slack),
     ]  # fmt: skip
-    return _written(rows, found, settings, wrong=wrong)
+    return _written(rows, trials, settings, wrong=wrong)
 
 
 def _of(pair: tuple[int, int]) -> str:
@@ -189,28 +190,28 @@ def _right(pair: tuple[int, int]) -> bool:
 
 
 def _written(
-    rows: Sequence[tuple[str, str, str, bool]], found: Trials, settings: Settings, *, wrong: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[str, str, str, bool]], trials: Trials, settings: Settings, *, wrong: Sequence[tuple[str, str]]
 ) -> Section:
     word = {True: "met", False: "NOT met"}
-    table = [f"| {what} | {value} | {target} | {word[met]} |" for what, value, target, met in rows]
+    table = [f"| {criterion} | {value} | {target} | {word[met]} |" for criterion, value, target, met in rows]
     text = "\n".join([
         "## Other assessments",
         "",
-        f"Written by `immunomon validate --assessments --seed {settings.seed}`; {found.trials} simulated trials of "
+        f"Written by `immunomon validate --assessments --seed {settings.seed}`; {trials.trials} simulated trials of "
         f"nine patients from seed {settings.seed} on, definitions as a study has them by default.",
         "",
         "| what | found | target | verdict |",
         "| --- | --- | --- | --- |",
         *table,
         "",
-        *(f"- {rule}: {what}" for rule, what in wrong),
-        f"Half-life against the simulator's: {100 * found.half_life_error:+.1f} % in the median. Area to infinity "
-        f"against the simulator's: {100 * found.area_error:+.1f} % in the median, as the simulated course is highest "
+        *(f"- {rule}: {criterion}" for rule, criterion in wrong),
+        f"Half-life against the simulator's: {100 * trials.half_life_error:+.1f} % in the median. Area to infinity "
+        f"against the simulator's: {100 * trials.area_error:+.1f} % in the median, as the simulated course is highest "
         "at time 0 and the first sample is taken half an hour later: what came before, they do not show.",
         "",
         "What this does not show: the courses were judged by the people who wrote the program, by the published "
         "definitions; the simulated platelets rise and fall smoothly, without other therapy; the simulator makes no "
         "positive virus, boosted antibody or dose-limiting toxicity: these are tested on made-up files.",
     ])  # fmt: skip
-    lines = tuple(f"{word[met]:8} {what}: {value} (target {target})" for what, value, target, met in rows)
+    lines = tuple(f"{word[met]:8} {criterion}: {value} (target {target})" for criterion, value, target, met in rows)
     return Section(text, lines, all(met for *_, met in rows))

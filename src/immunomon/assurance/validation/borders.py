@@ -50,10 +50,12 @@ def best_f1(population: PlacedPopulation, gated: Gated, truth: Mask) -> float:
     """
     parent = _gated_parent(population, gated)
     members, missed = truth[parent], int((truth & ~parent).sum())
-    found = [(one.values if one.is_above else -one.values)[parent] for one in _borders(population, gated)]
-    if len(found) == 1:
-        return best_threshold_f1(found[0], members, missed=missed)
-    return best_corner_f1(found[0], found[1], members, missed=missed) if len(found) == 2 else float("nan")
+    oriented = [
+        (border.values if border.is_above else -border.values)[parent] for border in _borders(population, gated)
+    ]
+    if len(oriented) == 1:
+        return best_threshold_f1(oriented[0], members, missed=missed)
+    return best_corner_f1(oriented[0], oriented[1], members, missed=missed) if len(oriented) == 2 else float("nan")
 
 
 def places(gated: Gated, truth: Mapping[str, Mask]) -> Iterator[Placed]:
@@ -67,13 +69,13 @@ def places(gated: Gated, truth: Mapping[str, Mask]) -> Iterator[Placed]:
         if population.id in truth and population.errors:
             for border in _borders(population, gated):
                 shared.setdefault((population.parent, border.axis, border.at), []).append((population, border))
-    for (parent, axis, at), users in shared.items():
+    for (parent, axis, threshold), users in shared.items():
         first, border = users[0]
         whole = truth[parent] if parent in truth else _gated_parent(first, gated)
         above, below = _two_sides(whole, *(_united(truth, users, is_above=side) for side in (True, False)))
         if min(above.sum(), below.sum()) >= _FEWEST:
             middle = (np.median(border.values[above]) + np.median(border.values[below])) / 2
-            yield Placed(first.id, axis, at, float(middle))
+            yield Placed(first.id, axis, threshold, float(middle))
 
 
 def _united(truth: Mapping[str, Mask], users: list[tuple[PlacedPopulation, _Border]], *, is_above: bool) -> Mask | None:

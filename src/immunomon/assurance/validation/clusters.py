@@ -59,12 +59,12 @@ class Found:
 def section(settings: Settings) -> Section:
     """Simulate, run and cluster trials with and without novel cells; return what was found."""
     seeds = (settings.seed, settings.seed + 1, settings.seed + 2)
-    novel = [one for seed in seeds for one in _novel(settings, seed)]
+    novel = [row for seed in seeds for row in _novel(settings, seed)]
     nulls = [(settings.seed + k, _null(settings, settings.seed + k)) for k in range(_NULLS)]
-    met = all(one.met for one in novel) and not any(listed for _, (listed, _) in nulls)
+    met = all(row.met for row in novel) and not any(listed for _, (listed, _) in nulls)
     lines = [
-        f"{_word(one.met)}  novel cells, seed {one.seed}, {one.method}: F1 {one.f1:.3f}, place {one.place}"
-        for one in novel
+        f"{_word(row.met)}  novel cells, seed {row.seed}, {row.method}: F1 {row.f1:.3f}, place {row.place}"
+        for row in novel
     ] + [
         f"{_word(not listed)}  null scenario, seed {seed}: {listed} of {rows} rows listed"
         for seed, (listed, rows) in nulls
@@ -141,9 +141,9 @@ def _truth(trial: Path, sample_id: str) -> np.ndarray[tuple[int], np.dtype[np.bo
 def _text(settings: Settings, novel: Sequence[Found], nulls: Sequence[tuple[int, tuple[int, int]]]) -> str:
     head = f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}"
     rows = "\n".join(
-        f"| {one.seed} | {one.method} | {one.metaclusters} | {one.truth} | {one.cells} | {one.f1:.3f} | {one.place} | "
-        f"{', '.join(one.listed)} | {one.others} | {one.phenotype} | {one.note} | {_word(one.met).strip()} |"
-        for one in novel
+        f"| {row.seed} | {row.method} | {row.metaclusters} | {row.truth} | {row.cells} | {row.f1:.3f} | {row.place} | "
+        f"{', '.join(row.listed)} | {row.others} | {row.phenotype} | {row.note} | {_word(row.met).strip()} |"
+        for row in novel
     )
     empty = "\n".join(f"| {seed} | {listed} of {of} | {_word(not listed).strip()} |" for seed, (listed, of) in nulls)
     return f"""## Clusters: cells that no strategy knows

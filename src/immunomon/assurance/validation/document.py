@@ -16,7 +16,7 @@ __all__ = ["document"]
 _LIBRARIES = ("numpy", "numba", "pandas", "scipy", "flowio")
 
 
-def document(found: Validation, *, command: str, made: str) -> str:
+def document(validation: Validation, *, command: str, made: str) -> str:
     """Return the document; the same measurement gives the same text but for ``made``, the line on when and how long.
 
     command: what a reader types to make it again.
@@ -24,58 +24,58 @@ def document(found: Validation, *, command: str, made: str) -> str:
     sections = [
         "# Validation against a simulated truth",
         f"Written by `{command}`; every figure below is measured by that command. Do not edit: run it again.",
-        *_results(found),
-        *_frequencies(found),
-        *_effects(found),
-        *_null(found),
-        *_how(found, command, made),
+        *_results(validation),
+        *_frequencies(validation),
+        *_effects(validation),
+        *_null(validation),
+        *_how(validation, command, made),
         "## What this does not show",
         _listed(LIMITS),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _results(found: Validation) -> list[str]:
-    unmet = [row for row in found.judged if not row.met]
+def _results(validation: Validation) -> list[str]:
+    unmet, null = [row for row in validation.judged if not row.met], validation.null_tally
     rows = [
         (
             "Gated frequencies against the truth in the same file",
-            f"{len(found.judged) - len(unmet)} of {len(found.judged)} targets met",
-            _verdict(found.frequencies_met),
+            f"{len(validation.judged) - len(unmet)} of {len(validation.judged)} targets met",
+            _verdict(validation.frequencies_met),
         ),
         (
             f"Simulated effects at {PRIMARY_VISIT} and the 95 % intervals of their estimates",
-            _missed(found.primary_tally) + _which(found.primary),
-            _chance(found.primary_tally),
+            _missed(validation.primary_tally) + _which(validation.primary),
+            _chance(validation.primary_tally),
         ),
         (
             "Null scenario: 95 % intervals that exclude no change",
-            f"{found.null_tally.misses} of {found.null_tally.intervals} ({found.null_tally.expected:.1f} expected)",
-            _chance(found.null_tally),
+            f"{null.misses} of {null.intervals} ({null.expected:.1f} expected)",
+            _chance(null),
         ),
     ]
-    headline = "every target met, misses within chance" if found.met else "NOT everything as it should be"
+    headline = "every target met, misses within chance" if validation.met else "NOT everything as it should be"
     parts = [f"**Result: {headline}.**", _table(("what", "found", "verdict"), rows)]
     if unmet:
         parts.append("Not met: " + ", ".join(f"{row.population} (panel {row.panel})" for row in unmet) + ".")
-    if found.failed:
-        parts.append("Files that could not be gated:\n\n" + _listed(f"{k}: {v}" for k, v in found.failed.items()))
+    if validation.failed:
+        parts.append("Files that could not be gated:\n\n" + _listed(f"{k}: {v}" for k, v in validation.failed.items()))
     return parts
 
 
-def _frequencies(found: Validation) -> list[str]:
+def _frequencies(validation: Validation) -> list[str]:
     header = (
         *("panel", "population", "of", "files", "truth, %", "abs. error, pp", "rel. error, %"),
         *("rel. error, 95th percentile", "bias, pp", "r", "F1", "target", "verdict", "files left out"),
     )
-    scores = found.scores
+    scores = validation.scores
     return [
         "## Gated frequencies against the truth in the same file",
         f"Scenario mechanism, the {scores.of} files of patients (role sample). F1 is the median over every "
         f"{scores.step}th file of each panel ({scores.files} files), gated again.",
         _listed(AGREEMENT_NOTES),
-        _table(header, [_agreement_row(row) for row in found.agreements]),
-        *_fallbacks([row for row in found.agreements if row.fallback_files]),
+        _table(header, [_agreement_row(row) for row in validation.agreements]),
+        *_fallbacks([row for row in validation.agreements if row.fallback_files]),
     ]
 
 
@@ -113,15 +113,15 @@ def _agreement_row(row: Agreement) -> tuple[str, ...]:
     )
 
 
-def _effects(found: Validation) -> list[str]:
-    grouped = [row for row in found.mechanism if row.visit == PRIMARY_VISIT and row not in found.primary]
-    every = found.every_visit_tally
+def _effects(validation: Validation) -> list[str]:
+    grouped = [row for row in validation.mechanism if row.visit == PRIMARY_VISIT and row not in validation.primary]
+    every = validation.every_visit_tally
     return [
         f"## Effects: change in log-odds from baseline at {PRIMARY_VISIT}",
         _listed(EFFECT_NOTES),
         "All doses together:",
-        _effect_table(found.primary),
-        f"{_missed(found.primary_tally)}; by chance alone at most {found.primary_tally.allowed} would miss. "
+        _effect_table(validation.primary),
+        f"{_missed(validation.primary_tally)}; by chance alone at most {validation.primary_tally.allowed} would miss. "
         f"Over all visits after baseline: {_missed(every)} ({every.expected:.1f} misses are expected; visits share "
         "their baseline, so these are not independent).",
         "By dose group, for information (three patients a group: the intervals are wide):",
@@ -148,9 +148,9 @@ def _effect_table(rows: Sequence[Effect]) -> str:
     )
 
 
-def _null(found: Validation) -> list[str]:
-    tally = found.null_tally
-    excluding = [row for row in found.null_all if row.excludes_zero]
+def _null(validation: Validation) -> list[str]:
+    tally = validation.null_tally
+    excluding = [row for row in validation.null_all if row.excludes_zero]
     word = "None beyond chance" if tally.within_chance else "**More than chance allows**"
     parts = [
         "## Null scenario: nothing acts on any cell",
@@ -159,7 +159,7 @@ def _null(found: Validation) -> list[str]:
         f"independent. {word}.",
         _listed(NULL_NOTES),
         f"The populations that the other scenario acts on, at {PRIMARY_VISIT}:",
-        _null_table(found.null_primary),
+        _null_table(validation.null_primary),
     ]
     return [*parts, "All intervals that exclude no change:", _null_table(excluding)] if excluding else parts
 
@@ -182,11 +182,11 @@ def _null_table(rows: Iterable[Effect]) -> str:
     )
 
 
-def _how(found: Validation, command: str, made: str) -> list[str]:
-    software, libraries = found.manifest["software"], found.manifest["libraries"]
-    design = found.design
-    patients = len(found.manifest["study"]["subjects"])
-    gated = sum(entry["status"] == "gated" for entry in found.manifest["files"])
+def _how(validation: Validation, command: str, made: str) -> list[str]:
+    software, libraries = validation.manifest["software"], validation.manifest["libraries"]
+    design = validation.design
+    patients = len(validation.manifest["study"]["subjects"])
+    gated = sum(entry["status"] == "gated" for entry in validation.manifest["files"])
     versions = ", ".join(f"{name} {libraries[name]}" for name in _LIBRARIES)
     return [
         "## How it was made",
@@ -197,7 +197,7 @@ def _how(found: Validation, command: str, made: str) -> list[str]:
                 f"{design.events} events a file before a panel's own run length; {gated} files gated in each, with the "
                 "shipped panels and strategies and the spillover matrix in each file.",
                 f"Versions: immunomon {software['version']} (code {str(software['code_digest'])[:12]}), Python "
-                f"{found.manifest['python']}, {versions}.",
+                f"{validation.manifest['python']}, {versions}.",
                 "The simulator imports neither gates nor strategies, and they do not import it; CI checks that.",
                 made,
             ]

@@ -99,13 +99,13 @@ def effects(trial: Trial, chosen: Iterable[tuple[str, str]] | None = None) -> tu
     parents = truth.drop_duplicates(["panel", "population"]).set_index(["panel", "population"])["parent"]
     pairs = list(parents.index) if chosen is None else [pair for pair in chosen if pair in parents.index]
     summary = _only(trial.tables["summary"], measure="log_odds_change", quantity="percent")
-    found = []
+    recovered = []
     for panel, population in pairs:
         parent = str(parents[panel, population])
         rows = _only(summary, panel=panel, population=population, denominator=parent)
         true = _only(truth, panel=panel, population=population)
-        found += [_effect(row, true, trial.baseline) for row in rows.to_dict("records")]
-    return tuple(found)
+        recovered += [_effect(row, true, trial.baseline) for row in rows.to_dict("records")]
+    return tuple(recovered)
 
 
 def _only(table: pd.DataFrame, **equal: str) -> pd.DataFrame:

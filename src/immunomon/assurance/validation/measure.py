@@ -74,10 +74,10 @@ class Validation:
     @property
     def null_primary(self) -> tuple[Effect, ...]:
         """The populations acted on in the other scenario, at the primary visit, where nothing acts on them."""
-        wanted = {pair: place for place, pair in enumerate(ACTED_ON)}
-        rows = [e for e in self.null if (e.panel, e.population) in wanted and e.dose_group == ALL_GROUPS]
+        order_by_pair = {pair: order for order, pair in enumerate(ACTED_ON)}
+        rows = [e for e in self.null if (e.panel, e.population) in order_by_pair and e.dose_group == ALL_GROUPS]
         primary = [e for e in rows if e.visit == PRIMARY_VISIT]
-        return tuple(sorted(primary, key=lambda e: wanted[e.panel, e.population]))
+        return tuple(sorted(primary, key=lambda e: order_by_pair[e.panel, e.population]))
 
     @property
     def frequencies_met(self) -> bool:

@@ -14,22 +14,22 @@ _LEAST = 0.93
 
 def judged_searches(searches: list[Search]) -> Iterator[Judgement]:
     """Yield each interval's coverage, and where nothing happens to the cells how often something is found."""
-    for one in searches:
-        for name, rate in one.coverage.items():
+    for search in searches:
+        for name, rate in search.coverage.items():
             held = rate.value + 3 * rate.error >= _LEAST
-            yield Judgement(f"{name}, scenario {one.scenario}", 9, rate, f"at least {_LEAST}", held)
-        if one.scenario == "null":
-            for name, rate in one.excluded.items():
-                if one.truth.get(name, 0.0) == 0:
-                    what = f"0 excluded by {name}, scenario null"
-                    yield Judgement(what, 9, rate, f"at most {ALPHA}", rate.at_most(ALPHA))
-            for name, rate in one.rejected.items():
+            yield Judgement(f"{name}, scenario {search.scenario}", 9, rate, f"at least {_LEAST}", held)
+        if search.scenario == "null":
+            for name, rate in search.excluded.items():
+                if search.truth.get(name, 0.0) == 0:
+                    criterion = f"0 excluded by {name}, scenario null"
+                    yield Judgement(criterion, 9, rate, f"at most {ALPHA}", rate.at_most(ALPHA))
+            for name, rate in search.rejected.items():
                 yield Judgement(f"{name}, scenario null", 9, rate, f"at most {ALPHA}", rate.at_most(ALPHA))
 
 
 def search_text(searches: list[Search]) -> Iterator[str]:
     """Yield the paragraphs and tables about them."""
-    head = " | ".join(str(one.scenario) for one in searches)
+    head = " | ".join(str(search.scenario) for search in searches)
     trials = searches[0].trials
     yield (
         f"`immunomon mechanism` on {trials} trials of nine patients a scenario, with platelets and kinetics as the "
@@ -38,14 +38,14 @@ def search_text(searches: list[Search]) -> Iterator[str]:
     )
     rule = "| --- |" + " --- |" * len(searches)
     rows = [f"| how often a 95 % interval holds the truth | {head} |", rule]
-    rows += [f"| {name} | {_cells(one.coverage[name] for one in searches)}" for name in searches[0].coverage]
+    rows += [f"| {name} | {_cells(search.coverage[name] for search in searches)}" for name in searches[0].coverage]
     yield "\n".join(rows)
     rows = [f"| how often it excludes 0, or an exact test rejects at 5 % | {head} |", rule]
-    rows += [f"| {name} | {_cells(one.excluded[name] for one in searches)}" for name in searches[0].excluded]
-    rows += [f"| {name} | {_cells(one.rejected[name] for one in searches)}" for name in searches[0].rejected]
+    rows += [f"| {name} | {_cells(search.excluded[name] for search in searches)}" for name in searches[0].excluded]
+    rows += [f"| {name} | {_cells(search.rejected[name] for search in searches)}" for name in searches[0].rejected]
     yield "\n".join(rows)
     rows = [f"| the truth that it is measured by | {head} |", rule]
-    rows += [f"| {name} | {_cells(f'{one.truth[name]:+.2f}' for one in searches)}" for name in searches[0].truth]
+    rows += [f"| {name} | {_cells(f'{search.truth[name]:+.2f}' for search in searches)}" for name in searches[0].truth]
     yield "\n".join(rows)
     yield (
         "The interval of a product is wide: where both steps are near 0 it holds 0 nearly always, and nine patients "

@@ -61,17 +61,17 @@ def section(settings: Settings) -> Section:
 
     What was measured of a trial is kept in its folder, and used again as long as nothing that it rests on is changed.
     """
-    found = []
+    parts = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         for scenario in SCENARIOS:
             folder = settings.folder / f"{scenario.value}-{seed}"
             design = Design(events=settings.events, seed=seed)
-            found.append(_kept(folder, design) or _measured(scenario, folder, design, settings.jobs))
+            parts.append(_kept(folder, design) or _measured(scenario, folder, design, settings.jobs))
     whole = Measured(
-        pd.concat([one.populations for one in found], ignore_index=True),
-        pd.concat([one.thresholds for one in found], ignore_index=True),
+        pd.concat([part.populations for part in parts], ignore_index=True),
+        pd.concat([part.thresholds for part in parts], ignore_index=True),
     )
-    return text_of(whole.populations, whole.thresholds, settings, seconds=sum(one.seconds for one in found))
+    return text_of(whole.populations, whole.thresholds, settings, seconds=sum(part.seconds for part in parts))
 
 
 def _measured(scenario: Scenario, folder: Path, design: Design, jobs: int) -> Measured:
@@ -141,10 +141,10 @@ def _file(
     truth = read_memberships(trial.truth_mask_file(task.sample.file.as_posix()))
     kept = _fixed_masks(fixed, gated, task, plan)
     whose = {"subject": task.sample.subject, "visit": task.sample.visit, "panel": task.sample.panel}
-    placed = {one.id: one for one in gated.tree.populations}
+    placed = {node.id: node for node in gated.tree.populations}
     rows: list[dict[str, object]] = []
     for name in truth:
-        mask, other = gated.tree.mask(name), kept.get(name)
+        mask, reference = gated.tree.mask(name), kept.get(name)
         if mask is not None:
             rows.append(
                 {
@@ -152,13 +152,13 @@ def _file(
                     "file": task.sample.file.as_posix(),
                     "population": name,
                     "f1": f1(mask, truth[name]),
-                    "fixed_f1": float("nan") if other is None else f1(other, truth[name]),
+                    "fixed_f1": float("nan") if reference is None else f1(reference, truth[name]),
                     "best_f1": best_f1(placed[name], gated, truth[name]),
-                    "fixed_count": None if other is None else int(other.sum()),
+                    "fixed_count": None if reference is None else int(reference.sum()),
                     "true_count": int(truth[name].sum()),
                 }
             )
-    return rows, [{**whose, **asdict(one)} for one in places(gated, truth)]
+    return rows, [{**whose, **asdict(border)} for border in places(gated, truth)]
 
 
 def _fixed_masks(fixed: PlacedStrategy | None, gated: Gated, task: Task, plan: Plan) -> dict[str, Mask]:
@@ -184,17 +184,17 @@ def _with_tables(events: pd.DataFrame, trial: Trial) -> pd.DataFrame:
     frequencies = trial.tables["frequencies"]
     run = frequencies[frequencies["role"] == "sample"].assign(file=lambda rows: rows["sample_id"].map(files))
     run = run.rename(columns={"denominator": "parent", "percent_total_low": "low", "percent_total_high": "high"})
-    wanted = ["file", "population", "parent", "count", "denominator_count", "percent", "low", "high", "reportable"]
+    columns = ["file", "population", "parent", "count", "denominator_count", "percent", "low", "high", "reportable"]
     truth = trial.truth[["file", "population", "parent", "percent_of_parent", "expected_percent", "log_odds_effect"]]
-    both = events.merge(truth, on=["file", "population"]).merge(run[wanted], on=["file", "population", "parent"])
+    paired = events.merge(truth, on=["file", "population"]).merge(run[columns], on=["file", "population", "parent"])
     parents = events[["file", "population", "true_count", "fixed_count"]].rename(
         columns={"population": "parent", "true_count": "true_parent", "fixed_count": "fixed_parent"}
     )
-    both = both.merge(parents, on=["file", "parent"], how="left")
-    whole = both["denominator_count"].where(both["parent"] == ROOT)  # all events of the file, whatever the gates
-    total = both["fixed_parent"].fillna(whole).astype(float)
-    both["fixed_percent"] = 100 * both["fixed_count"].astype(float) / total.mask(total == 0)
-    plain = both.astype(dict.fromkeys(("count", "denominator_count", "percent", "low", "high"), "float64"))
+    paired = paired.merge(parents, on=["file", "parent"], how="left")
+    whole = paired["denominator_count"].where(paired["parent"] == ROOT)  # all events of the file, whatever the gates
+    total = paired["fixed_parent"].fillna(whole).astype(float)
+    paired["fixed_percent"] = 100 * paired["fixed_count"].astype(float) / total.mask(total == 0)
+    plain = paired.astype(dict.fromkeys(("count", "denominator_count", "percent", "low", "high"), "float64"))
     plain["log_odds"] = log_odds(plain["count"], plain["denominator_count"])
     share = plain["percent_of_parent"] / 100
     total = plain["denominator_count"]

@@ -96,8 +96,8 @@ def steadiness(thresholds: pd.DataFrame) -> pd.DataFrame:
     """Return each threshold's SD over a patient's visits, placed and of the drift itself: medians over patients."""
     key = ["panel", "population", "axis"]
     spread = thresholds.groupby([*key, "scenario", "seed", "subject"], sort=False)[["placed", "true"]].std()
-    found = spread.groupby(key, sort=False).median().reset_index()
-    return found.assign(ratio=found["placed"] / found["true"])
+    medians = spread.groupby(key, sort=False).median().reset_index()
+    return medians.assign(ratio=medians["placed"] / medians["true"])
 
 
 def text_of(populations: pd.DataFrame, thresholds: pd.DataFrame, settings: Settings, *, seconds: float) -> Section:

@@ -24,8 +24,8 @@ _PEOPLE = People({_WHO: Person(_WHO, "A", 1e6, infusions=(datetime.date(2025, 1,
 
 def hand_judged() -> list[dict[str, Any]]:
     """Return the courses: ``rule``, ``counts``, ``expect``, and ``rules`` that differ from the defaults."""
-    found: list[dict[str, Any]] = read_yaml(_FILE).data["courses"]
-    return found
+    courses: list[dict[str, Any]] = read_yaml(_FILE).data["courses"]
+    return courses
 
 
 def counts_of(text: str) -> Iterator[dict[str, Any]]:
@@ -52,16 +52,16 @@ def counts_of(text: str) -> Iterator[dict[str, Any]]:
 def disagreements(course: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the rule and what differs, for everything that the program judges otherwise than the person did."""
     rules = dataclasses.replace(PlateletRules(), **course.get("rules", {}))
-    found = course_of(list(counts_of(course["counts"])), rules)
-    visits = [row for row in visit_rows(_PEOPLE, _WHO, found) if row["state"] != "baseline"]
+    course_found = course_of(list(counts_of(course["counts"])), rules)
+    visits = [row for row in visit_rows(_PEOPLE, _WHO, course_found) if row["state"] != "baseline"]
     summary = {
-        **response_row(_PEOPLE, _WHO, found, rules=rules),
+        **response_row(_PEOPLE, _WHO, course_found, rules=rules),
         "states": " ".join(str(row["state"]) for row in visits),
     }
-    for name, wanted in course["expect"].items():
-        if summary.get(name) != wanted:
-            yield course["rule"], f"{name} is {summary.get(name)}, a person says {wanted}"
+    for name, expected in course["expect"].items():
+        if summary.get(name) != expected:
+            yield course["rule"], f"{name} is {summary.get(name)}, a person says {expected}"
     for day, note in course.get("notes", {}).items():
-        said = next(row["note"] for row in visits if row["study_day"] == int(day))
-        if note not in said:
-            yield course["rule"], f"day {day} is noted '{said}', a person says '{note}'"
+        actual = next(row["note"] for row in visits if row["study_day"] == int(day))
+        if note not in actual:
+            yield course["rule"], f"day {day} is noted '{actual}', a person says '{note}'"

@@ -76,11 +76,11 @@ def scores(tallies: Sequence[FileTally]) -> list[Score]:
     out = []
     for kind in ANOMALY_KINDS[1:]:
         mine = [tally for tally in tallies if tally.kind == kind]
-        both, flagged = sum(t.both for t in mine), sum(t.flagged for t in mine)
+        shared, flagged = sum(t.both for t in mine), sum(t.flagged for t in mine)
         spoiled = sum(t.spoiled for t in mine)
         if mine:
-            found = sum(1 for t in mine if t.both > 0.5 * t.spoiled)
-            out.append(Score(kind, len(mine), found, _share(both, spoiled), _share(both, flagged)))
+            detected = sum(1 for t in mine if t.both > 0.5 * t.spoiled)
+            out.append(Score(kind, len(mine), detected, _share(shared, spoiled), _share(shared, flagged)))
     return out
 
 
@@ -90,7 +90,7 @@ def section(settings: Settings) -> Section:
     seeds = range(settings.seed, settings.seed + SEEDS)
     with ThreadPoolExecutor(settings.jobs) as pool:
         tallies = [
-            found for seed in seeds for found in pool.map(lambda t, s=seed: _tally(t, s), _tubes(settings, seed))
+            tally for seed in seeds for tally in pool.map(lambda t, s=seed: _tally(t, s), _tubes(settings, seed))
         ]
         weak = [_weak_step(settings, gain) for gain in _GAINS]
     by_kind = scores(tallies)
@@ -175,9 +175,9 @@ def _weak_step(settings: Settings, gain: float) -> tuple[float, float, float]:
     """Return a gain and, for a step of that size over a tenth of the events, recall and the share of files warned."""
     tubes = _tubes(settings, settings.seed)
     chosen = islice(tubes, 0, len(tubes), max(1, len(tubes) // _FILES_A_GAIN))
-    found = [_tally(tube, settings.seed, Disturbance("step", 0.9, 1.0, gain)) for tube in chosen]
-    warned = sum(1 for tally in found if tally.verdict is not Verdict.PASS)
-    return gain, _share(sum(t.both for t in found), sum(t.spoiled for t in found)), warned / len(found)
+    tallies = [_tally(tube, settings.seed, Disturbance("step", 0.9, 1.0, gain)) for tube in chosen]
+    warned = sum(1 for tally in tallies if tally.verdict is not Verdict.PASS)
+    return gain, _share(sum(t.both for t in tallies), sum(t.spoiled for t in tallies)), warned / len(tallies)
 
 
 def _score_table(by_kind: Sequence[Score]) -> Iterator[str]:
@@ -192,9 +192,9 @@ def _score_table(by_kind: Sequence[Score]) -> Iterator[str]:
 
 
 def _margin_line(tallies: Sequence[FileTally]) -> str:
-    both = sum(t.margins_both for t in tallies)
-    recall = _share(both, sum(t.margins_true for t in tallies))
-    precision = _share(both, sum(t.margins_flagged for t in tallies))
+    shared = sum(t.margins_both for t in tallies)
+    recall = _share(shared, sum(t.margins_true for t in tallies))
+    precision = _share(shared, sum(t.margins_flagged for t in tallies))
     return (
         f"Events pushed off the scale: recall {recall:.3f}, precision {precision:.3f} "
         "(bright cells at the top of a channel are flagged too, and are not counted as pushed)."

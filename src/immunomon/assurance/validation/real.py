@@ -85,20 +85,20 @@ def beside(tree: GateTree, theirs: Masks) -> pd.DataFrame:
     theirs: our population's id -> (events,). Columns: population, parent, percent, their_percent, f1, their_events.
     """
     rows = []
-    for one in tree.populations:
-        if one.id not in theirs or (one.parent != ROOT and one.parent not in theirs):
+    for node in tree.populations:
+        if node.id not in theirs or (node.parent != ROOT and node.parent not in theirs):
             continue
-        ours, mask = tree.mask(one.id), theirs[one.id]
+        ours, mask = tree.mask(node.id), theirs[node.id]
         assert ours is not None
         whole, their_whole = (
             (tree.count, tree.count)
-            if one.parent == ROOT
-            else (tree.size(one.parent) or 0, int(theirs[one.parent].sum()))
+            if node.parent == ROOT
+            else (tree.size(node.parent) or 0, int(theirs[node.parent].sum()))
         )
         rows.append(
             {
-                "population": one.id,
-                "parent": one.parent,
+                "population": node.id,
+                "parent": node.parent,
                 "percent": 100 * float(ours.sum()) / whole,
                 "their_percent": 100 * float(mask.sum()) / their_whole,
                 "f1": f1(ours, mask),
@@ -110,9 +110,9 @@ def beside(tree: GateTree, theirs: Masks) -> pd.DataFrame:
 
 def gate_lyoplate(data: Path, file: str) -> GateTree:
     """Return one file of the technical pair, gated by the strategy written for it; data: the folder of real files."""
-    here = REFERENCES / "lyoplate"
-    panel = load_panel(here / "panel.yaml")
-    strategy = load_strategy(here / "strategy.yaml", methods=GATE_METHODS, panel=panel)
+    folder = REFERENCES / "lyoplate"
+    panel = load_panel(folder / "panel.yaml")
+    strategy = load_strategy(folder / "strategy.yaml", methods=GATE_METHODS, panel=panel)
     path = Path(f"{_lyoplate(data, file)}.compensated_biex.fcs")
     return analyse(path, strategy, panel=panel, compensation=Compensation(False, None), with_plots=False).tree
 
@@ -137,9 +137,9 @@ class _NoAntigen:
 
 def gate_activation(data: Path) -> dict[str, GateTree]:
     """Return the six files of the activation experiment, gated, by name; the tube without antigen is their control."""
-    here = REFERENCES / "activation"
-    panel = load_panel(here / "panel.yaml")
-    strategy = load_strategy(here / "placed.yaml", methods=GATE_METHODS, panel=panel)
+    folder = REFERENCES / "activation"
+    panel = load_panel(folder / "panel.yaml")
+    strategy = load_strategy(folder / "placed.yaml", methods=GATE_METHODS, panel=panel)
     axes, shown, scales = axes_of(strategy), {}, {}
     for name in ACTIVATION_FILES:
         header, raw = read_fcs(data / "activation" / name)
@@ -155,7 +155,7 @@ def their_activation(data: Path, file: str, tree: GateTree) -> Masks:
     stored = read_memberships(data / "activation" / f"Activation-GatingSet__{file}.event_labels.npz")
     masks = {path.rpartition("/")[2]: mask for path, mask in stored.items()}
     masks["Live Cells"] = masks["Single Cells"] & ~masks["Dead Cells"]  # a boolean gate has none stored
-    return {one.id: masks[one.label] for one in tree.populations}
+    return {node.id: masks[node.label] for node in tree.populations}
 
 
 def threshold_distances(trees: Mapping[str, GateTree]) -> pd.DataFrame:
@@ -166,8 +166,8 @@ def threshold_distances(trees: Mapping[str, GateTree]) -> pd.DataFrame:
     rows = []
     for population, borders in _PERSON.items():
         placed = [next(p.facts for p in tree.populations if p.id == population) for tree in trees.values()]
-        for name, at in borders.items():
-            far = float(np.median([abs(facts[name] - at) for facts in placed]))
+        for name, threshold in borders.items():
+            far = float(np.median([abs(facts[name] - threshold) for facts in placed]))
             rows.append({"population": population, "border": name, "decades": _DECADES * far})
     return pd.DataFrame(rows)
 
@@ -199,7 +199,7 @@ def itn_found(run: RunSummary) -> pd.DataFrame:
     rows = []
     for path in sorted((run.folder / "gates").glob("*.json")):
         gates = json.loads(path.read_text(encoding="utf-8"))["populations"]
-        own = all(not one["failure"] and not one["note"] for one in gates)
+        own = all(not gate["failure"] and not gate["note"] for gate in gates)
         cd4, cd8 = (float(percent[path.stem, name]) for name in ("cd4", "cd8"))
         rows.append({"sample": path.stem, "cd4": cd4, "cd8": cd8, "found": own and cd4 > 0 and cd8 > 0})
     return pd.DataFrame(rows)

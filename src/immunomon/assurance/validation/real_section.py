@@ -58,23 +58,24 @@ def _verdict(met: bool) -> str:
 
 
 def _lyoplate(data: Path) -> Section:
-    found = pd.concat(
+    compared = pd.concat(
         [beside(gate_lyoplate(data, file), their_lyoplate(data, file)).assign(file=file) for file in LYOPLATE_FILES]
     )
-    found["difference"] = found["percent"] - found["their_percent"]
-    points = found["difference"].abs()
-    large = found["their_events"] > _FROM_EVENTS
-    met = bool((points <= _MOST_POINTS).all() and (found.loc[large, "f1"] >= _LEAST_F1).all())
+    compared["difference"] = compared["percent"] - compared["their_percent"]
+    points = compared["difference"].abs()
+    large = compared["their_events"] > _FROM_EVENTS
+    met = bool((points <= _MOST_POINTS).all() and (compared.loc[large, "f1"] >= _LEAST_F1).all())
     line = (
-        f"lyoplate-nk, against openCyto: {int((points <= _MOST_POINTS).sum())} of {len(found)} populations (2 files) "
-        f"within {_MOST_POINTS:g} points of parent (largest {points.max():.2f}); F1 at least {_LEAST_F1:.2f} in "
-        f"{int((found.loc[large, 'f1'] >= _LEAST_F1).sum())} of {int(large.sum())} over {_FROM_EVENTS} events "
-        f"(lowest {found.loc[large, 'f1'].min():.3f}): {_verdict(met)}"
+        f"lyoplate-nk, against openCyto: {int((points <= _MOST_POINTS).sum())} of {len(compared)} populations "
+        f"(2 files) within {_MOST_POINTS:g} points of parent (largest {points.max():.2f}); "
+        f"F1 at least {_LEAST_F1:.2f} in "
+        f"{int((compared.loc[large, 'f1'] >= _LEAST_F1).sum())} of {int(large.sum())} over {_FROM_EVENTS} events "
+        f"(lowest {compared.loc[large, 'f1'].min():.3f}): {_verdict(met)}"
     )
     rows = [
         f"| {row.file} | {row.population} | {row.parent} | {row.percent:.2f} | {row.their_percent:.2f} | "
         f"{row.difference:+.2f} | {row.f1:.3f} | {row.their_events} |"
-        for row in found.itertuples()
+        for row in compared.itertuples()
     ]
     head = "| file | population | of | ours, % | openCyto, % | difference, points | F1 | events by openCyto |"
     return Section(
@@ -85,9 +86,9 @@ def _lyoplate(data: Path) -> Section:
 def _activation(data: Path) -> Section:
     trees = gate_activation(data)
     far = threshold_distances(trees)
-    both = pd.concat([beside(tree, their_activation(data, file, tree)) for file, tree in trees.items()])
-    both = both[~both["population"].isin(_BY_SCATTER)]
-    r = float(np.corrcoef(both["percent"], both["their_percent"])[0, 1])
+    paired = pd.concat([beside(tree, their_activation(data, file, tree)) for file, tree in trees.items()])
+    paired = paired[~paired["population"].isin(_BY_SCATTER)]
+    r = float(np.corrcoef(paired["percent"], paired["their_percent"])[0, 1])
     near = far["decades"] <= _MOST_DECADES
     met = bool(near.all() and r >= _LEAST_R)
     line = (
@@ -103,17 +104,17 @@ def _activation(data: Path) -> Section:
         "| --- | --- | --- |",
         *borders,
         "",
-        *_within(both),
+        *_within(paired),
     ]
     return Section("\n".join(text), (line,), met)
 
 
-def _within(both: pd.DataFrame) -> Iterator[str]:
+def _within(paired: pd.DataFrame) -> Iterator[str]:
     yield "r over all of them together mostly says that large populations are large. Of each population over the files:"
     yield ""
     yield "| population | of | ours, mean % | the person, mean % | r over the files |"
     yield "| --- | --- | --- | --- | --- |"
-    for (population, parent), rows in both.groupby(["population", "parent"], sort=False):
+    for (population, parent), rows in paired.groupby(["population", "parent"], sort=False):
         r = float(np.corrcoef(rows["percent"], rows["their_percent"])[0, 1])
         ours, theirs = (float(rows[name].mean()) for name in ("percent", "their_percent"))
         yield f"| {population} | {parent} | {ours:.2f} | {theirs:.2f} | {r:.2f} |"
@@ -122,14 +123,14 @@ def _within(both: pd.DataFrame) -> Iterator[str]:
 def _itn(data: Path, jobs: int) -> Section:
     with tempfile.TemporaryDirectory(prefix="immunomon-itn-") as name:
         try:
-            found = itn_found(run_itn(data, Path(name), jobs=jobs))
+            outcome = itn_found(run_itn(data, Path(name), jobs=jobs))
         except OSError as error:
             line = f"cohorts/itn: not measured: {error}"
             return Section(f"- {line}", (line,), met=False)
-    met = len(found) == 15 and bool(found["found"].all())
-    cd4, cd8 = (f"{found[name].min():.0f} to {found[name].max():.0f} %" for name in ("cd4", "cd8"))
+    met = len(outcome) == 15 and bool(outcome["found"].all())
+    cd4, cd8 = (f"{outcome[name].min():.0f} to {outcome[name].max():.0f} %" for name in ("cd4", "cd8"))
     line = (
-        f"cohorts/itn: CD4 and CD8 T cells found in {int(found['found'].sum())} of {len(found)} samples, each by "
+        f"cohorts/itn: CD4 and CD8 T cells found in {int(outcome['found'].sum())} of {len(outcome)} samples, each by "
         f"valleys of its own (CD4 {cd4}, CD8 {cd8} of T cells): {_verdict(met)}"
     )
     return Section(f"- {line}", (line,), met)

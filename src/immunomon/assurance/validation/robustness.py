@@ -129,7 +129,7 @@ def outcomes_of(values: pd.DataFrame, conditions: Iterable[Condition]) -> tuple[
 
 def _outcome(condition: Condition, rows: pd.DataFrame) -> Outcome:
     counts = {name: int(rows[name].sum()) for name in ("wrong", "said", "silent", "reported")}
-    many = int(rows["could_be_withheld"].sum())
+    withholdable = int(rows["could_be_withheld"].sum())
     by_population = rows.groupby(rows["panel"] + "/" + rows["population"], sort=False)
     medians = {
         name: {str(key): float(value) for key, value in by_population[name].median().dropna().items()}
@@ -139,7 +139,7 @@ def _outcome(condition: Condition, rows: pd.DataFrame) -> Outcome:
         condition,
         judged=len(rows),
         **counts,
-        withheld_percent=100 * int(rows["withheld"].sum()) / many if many else 0.0,
+        withheld_percent=100 * int(rows["withheld"].sum()) / withholdable if withholdable else 0.0,
         f1_median=medians["f1"],
         error_median_percent=medians["error_percent"],
     )

@@ -53,16 +53,16 @@ def judged(values: pd.DataFrame) -> pd.DataFrame:
     off = (values["percent"] - values["true_percent"]).abs()
     right = (values["f1"].fillna(1.0) >= LEAST_F1) & (off <= MOST_OFF * values["true_percent"])
     inside = (values["low"] <= values["true_percent"]) & (values["true_percent"] <= values["high"])
-    said = ~values["reportable"] | values["noted"] | inside
-    many = right & (values["count"] >= LEAST_EVENTS_WITHHELD)
+    flagged = ~values["reportable"] | values["noted"] | inside
+    countable = right & (values["count"] >= LEAST_EVENTS_WITHHELD)
     return values.assign(
         error_percent=100 * off / values["true_percent"].mask(values["true_percent"] == 0),
         wrong=~right,
-        said=~right & said,
-        silent=~right & ~said,
+        said=~right & flagged,
+        silent=~right & ~flagged,
         reported=~right & values["reportable"],
-        withheld=many & ~values["reportable"],
-        could_be_withheld=many,
+        withheld=countable & ~values["reportable"],
+        could_be_withheld=countable,
     )
 
 
@@ -113,6 +113,6 @@ def _scores_of(trial: Trial, plan: Plan, task: Task) -> Iterator[tuple[str, str,
     except ImmunomonError:  # it failed in the run, whose tables say why
         tree = None
     for name, mask in truth.items():
-        found = None if tree is None else tree.mask(name)
-        score = float("nan") if found is None else f1(np.asarray(found, dtype=np.bool_), mask)
+        gated = None if tree is None else tree.mask(name)
+        score = float("nan") if gated is None else f1(np.asarray(gated, dtype=np.bool_), mask)
         yield file, name, score, int(mask.sum())

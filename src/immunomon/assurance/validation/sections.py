@@ -48,10 +48,10 @@ def with_section(document: str, name: str, text: str) -> str:
     """
     begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
     block = f"{begin}\n{text.strip()}\n{end}"
-    found = re.search(re.escape(begin) + r".*?" + re.escape(end), document, flags=re.DOTALL)
-    if found is None:
+    match = re.search(re.escape(begin) + r".*?" + re.escape(end), document, flags=re.DOTALL)
+    if match is None:
         return (document.rstrip() + "\n\n" + block + "\n").lstrip()
-    return document[: found.start()] + block + document[found.end() :]
+    return document[: match.start()] + block + document[match.end() :]
 
 
 def write_section(path: Path, name: str, text: str) -> None:

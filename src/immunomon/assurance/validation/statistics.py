@@ -37,20 +37,24 @@ def section(settings: Settings, trials: int = TRIALS) -> Section:
     began = time.monotonic()
     rates: Rates = {
         (n, kind, name): rate
-        for n, kind, found in every(trials, settings.seed, lambda _: None)
-        for name, rate in found.items()
+        for n, kind, rates in every(trials, settings.seed, lambda _: None)
+        for name, rate in rates.items()
     }
     alone = patient_coverages(trials, np.random.default_rng([settings.seed, 99]))
     rates |= {(1, "coverage", name): rate for name, rate in alone.items()}
-    scenarios = [recovered(one, min(_SCENARIO_TRIALS, trials), settings.seed) for one in SCENARIOS]
+    scenarios = [recovered(scenario, min(_SCENARIO_TRIALS, trials), settings.seed) for scenario in SCENARIOS]
     # A trial with platelets, kinetics and all visits takes ten times as long as one without.
-    searches = [searched(one, max(min(_SCENARIO_TRIALS, trials // 10), 2), settings.seed) for one in SCENARIOS]
+    searches = [
+        searched(scenario, max(min(_SCENARIO_TRIALS, trials // 10), 2), settings.seed) for scenario in SCENARIOS
+    ]
     judged = [*_judged(rates), *_judged_scenarios(scenarios), *judged_searches(searches)]
-    unmet = [one for one in judged if not one.met]
+    unmet = [judgement for judgement in judged if not judgement.met]
     seconds = time.monotonic() - began
     text = "\n\n".join(_text(rates, (scenarios, searches), judged, trials, settings.seed, seconds))
     lines = [f"statistics: {len(judged) - len(unmet)} of {len(judged)} rates as they should be"]
-    lines += [f"NOT met  {what}, n = {n}: {rate}; should be {wanted}" for what, n, rate, wanted, _ in unmet]
+    lines += [
+        f"NOT met  {criterion}, n = {n}: {rate}; should be {designed}" for criterion, n, rate, designed, _ in unmet
+    ]
     return Section(text, tuple(lines), not unmet)
 
 
@@ -67,20 +71,20 @@ def _judged(rates: Rates) -> Iterator[Judgement]:
         elif kind == "adjusted":
             yield Judgement(name, n, rate, f"at most {ALPHA}", rate.at_most(ALPHA))
         elif kind == "power" and n in _DESIGNED.get(name, {}):
-            wanted = _DESIGNED[name][n]
-            near = abs(rate.value - wanted) <= _POWER_WITHIN
-            yield Judgement(f"power of {name}", n, rate, f"{wanted} +- {_POWER_WITHIN}", near)
+            designed = _DESIGNED[name][n]
+            near = abs(rate.value - designed) <= _POWER_WITHIN
+            yield Judgement(f"power of {name}", n, rate, f"{designed} +- {_POWER_WITHIN}", near)
 
 
 def _judged_scenarios(scenarios: list[Recovery]) -> Iterator[Judgement]:
-    for one in scenarios:
-        for name, rate in one.coverage.items():
+    for scenario in scenarios:
+        for name, rate in scenario.coverage.items():
             low = _COVERAGE[0]
             held = rate.value + 3 * rate.error >= low
-            yield Judgement(f"{name}, scenario {one.scenario}", 9, rate, f"at least {low}", held)
-        if one.scenario == "null":
-            most = one.excluded.at_most(ALPHA)
-            yield Judgement("no change excluded, scenario null", 9, one.excluded, f"at most {ALPHA}", most)
+            yield Judgement(f"{name}, scenario {scenario.scenario}", 9, rate, f"at least {low}", held)
+        if scenario.scenario == "null":
+            most = scenario.excluded.at_most(ALPHA)
+            yield Judgement("no change excluded, scenario null", 9, scenario.excluded, f"at most {ALPHA}", most)
 
 
 def _text(
@@ -92,7 +96,7 @@ def _text(
     seconds: float,
 ) -> Iterator[str]:
     scenarios, searches = simulated
-    met = sum(one.met for one in judged)
+    met = sum(judgement.met for judgement in judged)
     yield "## Statistics"
     yield (
         f"`immunomon validate --statistics --seed {seed}`, {seconds:.0f} s. {trials:,} trials of each size: 12 "
@@ -123,11 +127,11 @@ def _text(
     yield _scenario_table(scenarios)
     yield "### Mechanism"
     yield from search_text(searches)
-    unmet = [one for one in judged if not one.met]
+    unmet = [judgement for judgement in judged if not judgement.met]
     if unmet:
         yield "Not as they should be:\n\n" + "\n".join(
-            f"- {what}, {n} patients: {rate} ({rate.error:.4f}); should be {wanted}"
-            for what, n, rate, wanted, _ in unmet
+            f"- {criterion}, {n} patients: {rate} ({rate.error:.4f}); should be {designed}"
+            for criterion, n, rate, designed, _ in unmet
         )
     yield (
         "What this does not show: patients here differ by normal log-odds and visits scatter alike in all "
@@ -142,24 +146,25 @@ def _table(rates: Rates, kinds: tuple[str, ...], caption: str) -> str:
     head = "".join(f" n = {n} |" for n in columns)
     rows = [f"| {caption} |{head}", "| --- |" + " --- |" * len(columns)]
     for name in names:
-        found = (next((rates[n, kind, name] for kind in kinds if (n, kind, name) in rates), None) for n in columns)
-        rows.append(f"| {name} |" + "".join(f" {rate or ''} |" for rate in found))
+        cells = (next((rates[n, kind, name] for kind in kinds if (n, kind, name) in rates), None) for n in columns)
+        rows.append(f"| {name} |" + "".join(f" {rate or ''} |" for rate in cells))
     return "\n".join(rows)
 
 
 def _scenario_table(scenarios: list[Recovery]) -> str:
     names = list(scenarios[0].coverage)
-    head = " | ".join(f"{one.scenario}" for one in scenarios)
+    head = " | ".join(f"{scenario.scenario}" for scenario in scenarios)
     rows = [f"| {scenarios[0].trials} trials each, nine patients, week 4 | {head} |"]
     rows.append("| --- |" + " --- |" * len(scenarios))
     for name in names:
         rows.append(
-            f"| {name}: holds the mean effect of its patients | " + _cells(one.coverage[name] for one in scenarios)
+            f"| {name}: holds the mean effect of its patients | "
+            + _cells(scenario.coverage[name] for scenario in scenarios)
         )
     for name in scenarios[0].bias:
-        rows.append(f"| bias of {name}, log-odds | " + _cells(f"{one.bias[name]:+.3f}" for one in scenarios))
+        rows.append(f"| bias of {name}, log-odds | " + _cells(f"{scenario.bias[name]:+.3f}" for scenario in scenarios))
     rows.append("| t interval excludes no change (five primary populations) | " + _cells(s.excluded for s in scenarios))
-    rows.append("| trend of Treg over dose, one-sided p <= 0.05 | " + _cells(one.trend for one in scenarios))
+    rows.append("| trend of Treg over dose, one-sided p <= 0.05 | " + _cells(scenario.trend for scenario in scenarios))
     words = (
         "Where doses, or responders and others, have different effects, an interval of their mean counts those "
         "differences as scatter and holds the mean more often than 95 times of 100."

@@ -69,21 +69,21 @@ def searched(scenario: Scenario, trials: int, seed: int) -> Search:
     is not built in: it is what as many trials of other seeds give together, and 0 where nothing happens to the cells.
     """
     first = seed * 100_000
-    seen = [_trial(scenario, number) for number in range(first, first + trials)]
-    many = _pooled([_trial(scenario, number) for number in range(first + 50_000, first + 50_000 + trials)])
+    drawn = [_trial(scenario, number) for number in range(first, first + trials)]
+    pooled = _pooled([_trial(scenario, number) for number in range(first + 50_000, first + 50_000 + trials)])
     if scenario is Scenario.NULL:  # nothing happens to the cells: there the truth is known
-        many = {name: value if name == "slope, dose -> exposure" else 0.0 for name, value in many.items()}
+        pooled = {name: value if name == "slope, dose -> exposure" else 0.0 for name, value in pooled.items()}
     rng = np.random.default_rng([seed, 11])
-    found = [_intervals(one, rng, many) for one in seen]
-    names = {name: None for one in found for name in one}
-    ends = {name: np.array([one.get(name, np.full((1, 3), np.nan)) for one in found]) for name in names}
+    intervals = [_intervals(trial, rng, pooled) for trial in drawn]
+    names = {name: None for by_name in intervals for name in by_name}
+    ends = {name: np.array([by_name.get(name, np.full((1, 3), np.nan)) for by_name in intervals]) for name in names}
     return Search(
         scenario,
         trials,
         {name: _rate((low <= true) & (true <= high), low) for name, (low, high, true) in _columns(ends)},
         {name: _rate((low > 0) | (high < 0), low) for name, (low, high, _) in _columns(ends)},
-        many,
-        _rejected(seen, rng),
+        pooled,
+        _rejected(drawn, rng),
     )
 
 
@@ -124,7 +124,7 @@ def _patient(
     return values, built, platelets, bool(course.responses), after, float(dose), exposure
 
 
-def _intervals(trial: _Trial, rng: np.random.Generator, many: dict[str, float]) -> dict[str, Floats]:
+def _intervals(trial: _Trial, rng: np.random.Generator, pooled: dict[str, float]) -> dict[str, Floats]:
     """Return low, high and truth of each kind of interval, (estimates, 3)."""
     change = trial.log_odds[:, _AT] - trial.log_odds[:, 0]
     by_response = [_difference(trial, change[:, k], trial.built[:, _AT, k], rng) for k in range(len(PRIMARY))]
@@ -135,21 +135,21 @@ def _intervals(trial: _Trial, rng: np.random.Generator, many: dict[str, float]) 
     for name, k in (("Treg", 0), ("Th17", 2)):
         pair = (trial.log_odds[..., k], trial.platelets)
         within = repeated_correlation(*pair)
-        true = many[f"r within patients, {name}"]
+        true = pooled[f"r within patients, {name}"]
         ends = patients_interval(correlation, pair, 1 - ALPHA)
         out[f"r within patients, {name}, by visits"] = np.array([[within.low, within.high, true]])
         out[f"r within patients, {name}, by patients"] = np.array([[*ends, true]])
     for exposure in (True, False):
-        out |= _path_ends(path_steps(trial.path(exposure=exposure), rng), many, exposure=exposure)
+        out |= _path_ends(path_steps(trial.path(exposure=exposure), rng), pooled, exposure=exposure)
     return out
 
 
 def _difference(trial: _Trial, x: Floats, built: Floats, rng: np.random.Generator) -> tuple[float, ...]:
     known = np.isfinite(x)
     yes, no = known & trial.responder, known & ~trial.responder
-    found = difference_of_means(x[yes], x[no], rng)
+    difference = difference_of_means(x[yes], x[no], rng)
     true = float(built[yes].mean() - built[no].mean()) if yes.any() and no.any() else float("nan")
-    return found.low, found.high, found.exact_low, found.exact_high, true
+    return difference.low, difference.high, difference.exact_low, difference.exact_high, true
 
 
 def _names(*, exposure: bool) -> tuple[tuple[str, ...], str]:
@@ -159,41 +159,47 @@ def _names(*, exposure: bool) -> tuple[tuple[str, ...], str]:
     return ("slope, dose -> Treg", "slope, Treg -> platelets"), "product of the path without exposure"
 
 
-def _path_ends(steps: PathSteps, many: dict[str, float], *, exposure: bool) -> dict[str, Floats]:
+def _path_ends(steps: PathSteps, pooled: dict[str, float], *, exposure: bool) -> dict[str, Floats]:
     names, product = _names(exposure=exposure)
     out = {
-        name: np.array([[low, high, many[name]]]) for name, low, high in zip(names, steps.low, steps.high, strict=True)
+        name: np.array([[low, high, pooled[name]]])
+        for name, low, high in zip(names, steps.low, steps.high, strict=True)
     }
-    return out | {product: np.array([[steps.product_low, steps.product_high, many[product]]])}
+    return out | {product: np.array([[steps.product_low, steps.product_high, pooled[product]]])}
 
 
-def _pooled(seen: list[_Trial]) -> dict[str, float]:
+def _pooled(trials: list[_Trial]) -> dict[str, float]:
     """Return what correlations and lines are over all patients of many trials, each trial around its own mean."""
     out = {}
     for name, k in (("Treg", 0), ("Th17", 2)):
-        together = (np.vstack([one.log_odds[..., k] for one in seen]), np.vstack([one.platelets for one in seen]))
+        together = (
+            np.vstack([trial.log_odds[..., k] for trial in trials]),
+            np.vstack([trial.platelets for trial in trials]),
+        )
         out[f"r within patients, {name}"] = correlation(together)
     for exposure in (True, False):
-        paths = [one.path(exposure=exposure) for one in seen]
-        centred = np.vstack([one - one.mean(axis=0) for one in paths if len(one)])
+        paths = [trial.path(exposure=exposure) for trial in trials]
+        centred = np.vstack([path - path.mean(axis=0) for path in paths if len(path)])
         slopes = (centred[:, :-1] * centred[:, 1:]).sum(axis=0) / (centred[:, :-1] ** 2).sum(axis=0)
         names, product = _names(exposure=exposure)
         out |= dict(zip(names, slopes.tolist(), strict=True)) | {product: float(slopes.prod())}
     return out
 
 
-def _rejected(seen: list[_Trial], rng: np.random.Generator) -> dict[str, Rate]:
+def _rejected(trials: list[_Trial], rng: np.random.Generator) -> dict[str, Rate]:
     responses, swaps, leads = [], [], []
-    for one in seen:
-        change = one.log_odds[:, _AT] - one.log_odds[:, 0]
+    for trial in trials:
+        change = trial.log_odds[:, _AT] - trial.log_odds[:, 0]
         p = []
         for k in range(len(PRIMARY)):
             known = np.isfinite(change[:, k])
-            found = difference_of_means(change[known & one.responder, k], change[known & ~one.responder, k], rng)
-            p.append(found.p)
+            difference = difference_of_means(
+                change[known & trial.responder, k], change[known & ~trial.responder, k], rng
+            )
+            p.append(difference.p)
         responses.append(p)
-        swaps.append([swapped_courses(one.log_odds[..., k], one.platelets, rng).p for k in (0, 2)])
-        leads.append([swapped_lags(one.log_odds[..., k], one.platelets, rng).p for k in (0, 2)])
+        swaps.append([swapped_courses(trial.log_odds[..., k], trial.platelets, rng).p for k in (0, 2)])
+        leads.append([swapped_lags(trial.log_odds[..., k], trial.platelets, rng).p for k in (0, 2)])
     return {
         "difference by response, permutation test": rate_over_trials((np.array(responses) <= ALPHA).astype(float)),
         "swapped courses, Treg and Th17": rate_over_trials((np.array(swaps) <= ALPHA).astype(float)),

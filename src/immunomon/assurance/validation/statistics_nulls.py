@@ -55,9 +55,9 @@ class Rate:
         """Say whether the rate is not above a limit, but for three standard errors of chance."""
         return self.value <= limit + 3 * self.error
 
-    def near(self, wanted: float) -> bool:
+    def near(self, designed: float) -> bool:
         """Say whether the rate is within three standard errors of what was wanted."""
-        return abs(self.value - wanted) <= 3 * max(self.error, 1e-9)
+        return abs(self.value - designed) <= 3 * max(self.error, 1e-9)
 
     def __str__(self) -> str:
         return f"{self.value:.3f}"
@@ -105,7 +105,7 @@ def rejections(effect: float, n: int, trials: int, *, rng: np.random.Generator) 
     before, after = _counts(effect, n, trials, rng)
     x = log_odds(after, _PARENT) - log_odds(before, _PARENT)
     t = np.asarray(stats.ttest_1samp(x, 0.0, axis=1).pvalue, dtype=np.float64)
-    moderated = np.array([moderated_t(one).p for one in x])
+    moderated = np.array([moderated_t(trial).p for trial in x])
     pooled_before, pooled_after, total = before.sum(axis=1), after.sum(axis=1), n * _PARENT
     share = (pooled_before + pooled_after) / (2 * total)
     z = (pooled_after - pooled_before) / total / np.sqrt(2 * share * (1 - share) / total)
@@ -144,22 +144,22 @@ def coverages(n: int, trials: int, rng: np.random.Generator) -> dict[str, Rate]:
     x = changes(effect, n, trials, rng=rng)
     mean, sd = x.mean(axis=1), x.std(axis=1, ddof=1)
     half = stats.t.ppf(0.975, n - 1) * sd / n**0.5
-    found = {"t interval": rate_over_trials((np.abs(mean - effect) <= half).astype(float))}
+    rates = {"t interval": rate_over_trials((np.abs(mean - effect) <= half).astype(float))}
     held = []
-    for one in x:
-        test = moderated_t(one)
+    for trial in x:
+        test = moderated_t(trial)
         held.append(np.abs(test.mean - effect) <= stats.t.ppf(0.975, test.freedom) * test.standard_error)
-    found["moderated t interval"] = rate_over_trials(np.array(held, dtype=float))
+    rates["moderated t interval"] = rate_over_trials(np.array(held, dtype=float))
     if n >= 6:
-        some = x[:, :, ::3]
-        ends = [[hodges_lehmann(one[:, k]) for k in range(some.shape[2])] for one in some]
+        every_third = x[:, :, ::3]
+        ends = [[hodges_lehmann(trial[:, k]) for k in range(every_third.shape[2])] for trial in every_third]
         inside = [[end.low <= effect <= end.high for end in row] for row in ends]
-        found["Hodges-Lehmann interval"] = rate_over_trials(np.array(inside, dtype=float))
+        rates["Hodges-Lehmann interval"] = rate_over_trials(np.array(inside, dtype=float))
     slopes = x[:, :, :3] @ np.array([0.2, 0.3, 0.5])  # rate and mean height are weighted sums of a patient's changes
     middle, spread = slopes.mean(axis=1), slopes.std(axis=1, ddof=1)
     held_slopes = np.abs(middle - effect) <= stats.t.ppf(0.975, n - 1) * spread / n**0.5
-    found["t interval of a rate or mean height"] = rate_over_trials(held_slopes.astype(float))
-    return found
+    rates["t interval of a rate or mean height"] = rate_over_trials(held_slopes.astype(float))
+    return rates
 
 
 def patient_coverages(trials: int, rng: np.random.Generator) -> dict[str, Rate]:
@@ -172,15 +172,15 @@ def patient_coverages(trials: int, rng: np.random.Generator) -> dict[str, Rate]:
     effect = rng.normal(0.2, 0.3, (trials, p.size))
     out = {}
     for name, cv in (("patient's interval, counting error", 0.0), ("patient's interval, counting and assay", 0.10)):
-        seen = []
+        covered = []
         for logit in (np.broadcast_to(true, effect.shape), true + effect):
             fraction = 1 / (1 + np.exp(-logit))
             measured = np.minimum(fraction * np.exp(rng.normal(0, np.log1p(cv**2) ** 0.5, fraction.shape)), 0.99)
-            seen.append(rng.binomial(_PARENT, measured).astype(np.float64))
-        y = [log_odds(count, _PARENT) for count in seen]
+            covered.append(rng.binomial(_PARENT, measured).astype(np.float64))
+        y = [log_odds(count, _PARENT) for count in covered]
         variance = sum(
             counting_variance(count, _PARENT) + np.log1p(cv**2) * (1 + np.exp(logit)) ** 2
-            for count, logit in zip(seen, y, strict=True)
+            for count, logit in zip(covered, y, strict=True)
         )
         out[name] = rate_over_trials((np.abs(y[1] - y[0] - effect) <= 1.959964 * np.sqrt(variance)).astype(float))
     return out
@@ -191,8 +191,8 @@ def trend_rates(n: int, trials: int, rng: np.random.Generator) -> dict[str, Rate
     groups = np.repeat(np.arange(3), n // 3)
     x = rng.normal(size=(trials, n))
     courses = rng.normal(size=(trials, n, 4))
-    dose = [jonckheere_terpstra(one, groups) for one in x]
-    visits = [page_trend(one) for one in courses]
+    dose = [jonckheere_terpstra(trial, groups) for trial in x]
+    visits = [page_trend(trial) for trial in courses]
     return {
         "Jonckheere-Terpstra, two-sided": rate_over_trials(np.array([t.p <= ALPHA for t in dose], dtype=float)),
         "Jonckheere-Terpstra, one-sided": rate_over_trials(np.array([t.p_rising <= ALPHA for t in dose], dtype=float)),
@@ -209,28 +209,28 @@ def adjusted_rates(n: int, trials: int, rng: np.random.Generator) -> dict[str, R
     for words, effect in (("no effect", np.zeros(5)), ("two of five", np.array([0.7, 0.7, 0, 0, 0]))):
         shared = rng.normal(0, 0.2, (trials, n, 1))
         x = effect + shared + rng.normal(0, 0.3, (trials, n, 5))
-        together = np.array([max_t(one) for one in x]) <= ALPHA
+        together = np.array([max_t(trial) for trial in x]) <= ALPHA
         single = stats.ttest_1samp(x, 0.0, axis=1).pvalue
         flips = _p_sign_flip(x)
         null = effect == 0
         out[f"max-T, family-wise error, {words}"] = rate_over_trials(together[:, null].any(axis=1).astype(float))
         for test, p in (("sign-flip", flips), ("t", single)):
-            found = np.array([benjamini_hochberg(one) for one in np.asarray(p)]) <= ALPHA
-            share = found[:, null].sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+            discovered = np.array([benjamini_hochberg(p_values) for p_values in np.asarray(p)]) <= ALPHA
+            share = discovered[:, null].sum(axis=1) / np.maximum(discovered.sum(axis=1), 1)
             out[f"Benjamini-Hochberg on {test} p, false discoveries, {words}"] = rate_over_trials(share.astype(float))
     return out
 
 
 def _p_sign_flip(x: Floats) -> Floats:
     signs = sign_arrangements(x.shape[1])
-    return np.array([(np.abs(signs @ one) >= np.abs(one.sum(axis=0)) * (1 - 1e-9)).mean(axis=0) for one in x])
+    return np.array([(np.abs(signs @ trial) >= np.abs(trial.sum(axis=0)) * (1 - 1e-9)).mean(axis=0) for trial in x])
 
 
-def every(trials: int, seed: int, say: Callable[[str], None]) -> Iterator[tuple[int, str, dict[str, Rate]]]:
+def every(trials: int, seed: int, progress: Callable[[str], None]) -> Iterator[tuple[int, str, dict[str, Rate]]]:
     """Yield number of patients, kind (null, power, coverage, trend, adjusted) and rates, each with its own stream."""
-    for place, n in enumerate(PATIENTS):
-        say(f"{n} patients")
-        streams = [np.random.default_rng([seed, place, kind]) for kind in range(5)]
+    for index, n in enumerate(PATIENTS):
+        progress(f"{n} patients")
+        streams = [np.random.default_rng([seed, index, kind]) for kind in range(5)]
         yield n, "null", rejections(0.0, n, trials, rng=streams[0])
         yield n, "power", rejections(float(np.log(1.5)), n, trials, rng=streams[1])
         yield n, "coverage", coverages(n, trials, streams[2])

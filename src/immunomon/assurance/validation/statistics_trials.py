@@ -52,16 +52,16 @@ def recovered(scenario: Scenario, trials: int, seed: int) -> Recovery:
 
     Frequencies come from the simulator's biology, counts are binomial; no event is simulated.
     """
-    found = [_trial(scenario, number) for number in range(seed * 100_000, seed * 100_000 + trials)]
+    outcomes = [_trial(scenario, number) for number in range(seed * 100_000, seed * 100_000 + trials)]
     held: dict[str, list[Floats]] = {}
-    for one in found:
-        for name, inside in _intervals(*one):
+    for outcome in outcomes:
+        for name, inside in _intervals(*outcome):
             held.setdefault(name, []).append(inside)
     places = [place_of(name) for name in PRIMARY]
-    differences = np.array([np.nanmean(change - built, axis=0)[places] for change, built in found])
-    excludes = np.array([_excludes(change[:, places]) for change, _ in found])
+    differences = np.array([np.nanmean(change - built, axis=0)[places] for change, built in outcomes])
+    excludes = np.array([_excludes(change[:, places]) for change, _ in outcomes])
     treg = place_of(PRIMARY[0])
-    rising = [jonckheere_terpstra(change[:, treg], np.repeat(np.arange(3), 3)).p_rising for change, _ in found]
+    rising = [jonckheere_terpstra(change[:, treg], np.repeat(np.arange(3), 3)).p_rising for change, _ in outcomes]
     return Recovery(
         scenario,
         trials,
@@ -74,7 +74,7 @@ def recovered(scenario: Scenario, trials: int, seed: int) -> Recovery:
 
 def place_of(population: str) -> int:
     """Return the place of a population among the simulator's traits."""
-    return next(place for place, trait in enumerate(TRAITS) if trait.population == population)
+    return next(position for position, trait in enumerate(TRAITS) if trait.population == population)
 
 
 def _trial(scenario: Scenario, seed: int) -> tuple[Floats, Floats]:
@@ -107,26 +107,26 @@ def _intervals(change: Floats, built: Floats) -> Iterator[tuple[str, Floats]]:
     places = [place_of(name) for name in PRIMARY]
     x, true = change[:, places], built[:, places]
     known = np.isfinite(x)
-    wanted = np.array([true[known[:, k], k].mean() for k in range(len(PRIMARY))])
+    true_means = np.array([true[known[:, k], k].mean() for k in range(len(PRIMARY))])
     columns = [x[known[:, k], k] for k in range(len(PRIMARY))]
     means = [mean_change(column) for column in columns]
-    yield "t interval, all nine", np.array([m.low <= w <= m.high for m, w in zip(means, wanted, strict=True)])
+    yield "t interval, all nine", np.array([m.low <= w <= m.high for m, w in zip(means, true_means, strict=True)])
     ends = [hodges_lehmann(column) for column in columns]
     yield (
         "Hodges-Lehmann interval, all nine",
-        np.array([e.low <= w <= e.high for e, w in zip(ends, wanted, strict=True)]),
+        np.array([e.low <= w <= e.high for e, w in zip(ends, true_means, strict=True)]),
     )
     test = moderated_t(change)
     half = stats.t.ppf(0.975, test.freedom) * test.standard_error
-    yield "moderated t interval, all nine", np.abs(test.mean[places] - wanted) <= half[places]
+    yield "moderated t interval, all nine", np.abs(test.mean[places] - true_means) <= half[places]
     groups = [slice(first, first + 3) for first in (0, 3, 6)]
     inside = []
     for group in groups:
         for k in range(len(PRIMARY)):
-            some = np.isfinite(x[group, k])
-            if some.sum() >= 2:
-                mean = mean_change(x[group, k][some])
-                inside.append(mean.low <= true[group, k][some].mean() <= mean.high)
+            is_known = np.isfinite(x[group, k])
+            if is_known.sum() >= 2:
+                mean = mean_change(x[group, k][is_known])
+                inside.append(mean.low <= true[group, k][is_known].mean() <= mean.high)
             else:
                 inside.append(np.nan)
     yield "t interval, three of one dose", np.array(inside, dtype=np.float64)

@@ -41,21 +41,21 @@ def section(settings: Settings) -> Section:
     out = settings.folder / "normalised"
     done = normalise_run(trial.run, folder, out=out, settings=SETTINGS)
     samples = int(trial.tables["samples"]["role"].eq("bridge").sum() // len(plan.panels))
-    said, found = alarms(max(samples, 12), settings.seed), pairs_found(plan, done)
+    rates, pairs = alarms(max(samples, 12), settings.seed), pairs_found(plan, done)
     raw, after = effects_after(trial, plan, done)
-    rules_met = said.rejecting <= _MOST_FALSE and said.shift[3.0] >= _LEAST_FOUND
+    rules_met = rates.rejecting <= _MOST_FALSE and rates.shift[3.0] >= _LEAST_FOUND
     tally = missed_effect(tuple(after))
-    met = rules_met and all(pair.met for pair in found) and tally.within_chance
+    met = rules_met and all(pair.met for pair in pairs) and tally.within_chance
     text = [
         "## Steadiness over time",
         f"Written by `immunomon validate --steadiness --events {settings.events} --seed {settings.seed}`: the scenario "
         f"`mechanism`, {samples} batches (a dose group at a visit), a bridge tube of one healthy donor in each.",
-        *_rules(said, rules_met),
-        *_distances(found, done),
+        *_rules(rates, rules_met),
+        *_distances(pairs, done),
         *_effects(raw, after, tally),
         _NOT_SHOWN,
     ]
-    return Section("\n\n".join(text), tuple(_lines(said, found, tally, rules_met=rules_met)), met)
+    return Section("\n\n".join(text), tuple(_lines(rates, pairs, tally, rules_met=rules_met)), met)
 
 
 def _word(met: bool) -> str:
@@ -67,23 +67,24 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def _rules(said: Alarms, met: bool) -> list[str]:
-    rows = [(f"`{name}`", f"{share:.2f}") for name, share in said.by_rule.items()]
-    shifts = ", ".join(f"{size:g} SD {share:.0f} %" for size, share in said.shift.items())
+def _rules(rates: Alarms, met: bool) -> list[str]:
+    rows = [(f"`{name}`", f"{share:.2f}") for name, share in rates.by_rule.items()]
+    shifts = ", ".join(f"{size:g} SD {share:.0f} %" for size, share in rates.shift.items())
     return [
         "### Westgard's rules",
-        f"2,000 series of {said.samples} normal values in which nothing changes, each value judged by all others; "
+        f"2,000 series of {rates.samples} normal values in which nothing changes, each value judged by all others; "
         "percent of values at which a rule is broken:",
         _table(("rule", "% of values"), rows),
-        f"Any rejecting rule (all but `1_2s`): {said.rejecting:.2f} % of values; {said.rejecting_first:.2f} % of later "
-        f"values where the first 10 set the limits, because 10 values do not know their SD well. A shift that lasts is "
+        f"Any rejecting rule (all but `1_2s`): {rates.rejecting:.2f} % of values; {rates.rejecting_first:.2f} % of "
+        f"later values where the first 10 set the limits,"
+        f" because 10 values do not know their SD well. A shift that lasts is "
         f"said within 3 samples (limits from the first 10): {shifts}. Targets: at most {_MOST_FALSE:g} % false, a "
         f"shift of 3 SD found in at least {_LEAST_FOUND:g} %: {_word(met)}.",
     ]
 
 
-def _distances(found: Sequence[PairFound], done: Normalised) -> list[str]:
-    applied = [pair for pair in found if pair.reason is None]
+def _distances(pairs: Sequence[PairFound], done: Normalised) -> list[str]:
+    applied = [pair for pair in pairs if pair.reason is None]
     rows = [
         (
             f"{pair.panel} {pair.cell_type} {pair.marker}",
@@ -94,7 +95,7 @@ def _distances(found: Sequence[PairFound], done: Normalised) -> list[str]:
             "" if pair.reason else _pair(pair.patients),
             "refused" if pair.reason else _word(pair.met),
         )
-        for pair in found
+        for pair in pairs
     ]
     judged = done.tables["normalisation_judgement"]
     return [
@@ -107,10 +108,10 @@ def _distances(found: Sequence[PairFound], done: Normalised) -> list[str]:
         _table(
             ("cells", "bridge cells", "halves", "counting alone", "other tubes", "patients' medians", "target"), rows
         ),
-        f"{len(applied)} of {len(found)} are applied; the others are refused, as the program does by itself, because "
+        f"{len(applied)} of {len(pairs)} are applied; the others are refused, as the program does by itself, because "
         "held-out cells of the batches do not come a tenth nearer: where batches differ by little more than counting, "
         "and where a marker has two peaks whose shares the few cells of a bridge do not fix. Target: on other tubes "
-        f"the distance falls wherever a map is applied: {_word(all(pair.met for pair in found))}.",
+        f"the distance falls wherever a map is applied: {_word(all(pair.met for pair in pairs))}.",
     ]
 
 
@@ -121,14 +122,14 @@ def _pair(values: tuple[float, float]) -> str:
 def _effects(raw: Sequence[Effect], after: Sequence[Effect], tally: Tally) -> list[str]:
     rows = [
         (
-            one.population,
-            f"{one.built_in:+.3f}",
-            f"{one.in_files:+.3f}",
-            _interval(one),
-            _interval(other),
-            "yes" if other.inside else "no",
+            raw_effect.population,
+            f"{raw_effect.built_in:+.3f}",
+            f"{raw_effect.in_files:+.3f}",
+            _interval(raw_effect),
+            _interval(normalised_effect),
+            "yes" if normalised_effect.inside else "no",
         )
-        for one, other in zip(raw, after, strict=True)
+        for raw_effect, normalised_effect in zip(raw, after, strict=True)
     ]
     return [
         "### Effects must stay",
@@ -140,16 +141,16 @@ def _effects(raw: Sequence[Effect], after: Sequence[Effect], tally: Tally) -> li
     ]
 
 
-def _interval(one: Effect) -> str:
-    return f"{one.estimate:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+def _interval(effect: Effect) -> str:
+    return f"{effect.estimate:+.3f} ({effect.low:+.3f} to {effect.high:+.3f})"
 
 
-def _lines(said: Alarms, found: Sequence[PairFound], tally: Tally, *, rules_met: bool) -> Iterator[str]:
+def _lines(rates: Alarms, pairs: Sequence[PairFound], tally: Tally, *, rules_met: bool) -> Iterator[str]:
     yield (
-        f"{_word(rules_met):<8} rules: {said.rejecting:.2f} % false alarms, a shift of 3 SD found in "
-        f"{said.shift[3.0]:.0f} % within 3 samples"
+        f"{_word(rules_met):<8} rules: {rates.rejecting:.2f} % false alarms, a shift of 3 SD found in "
+        f"{rates.shift[3.0]:.0f} % within 3 samples"
     )
-    for pair in found:
+    for pair in pairs:
         name = f"{pair.panel} {pair.cell_type} {pair.marker}"
         if pair.reason is not None:
             yield f"refused  {name}: {pair.reason}"

@@ -84,16 +84,16 @@ def alarms(samples: int, seed: int, *, series: int = 2000) -> Alarms:
     broken = dict.fromkeys(RULES, 0)
     any_all = any_first = 0
     for values in rng.standard_normal((series, samples)):
-        found = broken_rules(_z(values, None))
+        false_alarms = broken_rules(_z(values, None))
         for name in RULES:
-            broken[name] += int(found[name].sum())
-        any_all += int(_any(found).sum())
+            broken[name] += int(false_alarms[name].sum())
+        any_all += int(_any(false_alarms).sum())
         any_first += int(_any(broken_rules(_z(values, _STEADY)))[_STEADY:].sum())
     shift = {}
     for size in (1.0, 2.0, 3.0):
         moved = rng.standard_normal((series, _STEADY + 3)) + np.repeat([0.0, size], [_STEADY, 3])
-        seen = [bool(_any(broken_rules(_z(values, _STEADY)))[_STEADY:].any()) for values in moved]
-        shift[size] = 100 * float(np.mean(seen))
+        noticed = [bool(_any(broken_rules(_z(values, _STEADY)))[_STEADY:].any()) for values in moved]
+        shift[size] = 100 * float(np.mean(noticed))
     whole = series * samples
     by_rule = {name: 100 * number / whole for name, number in broken.items()}
     return Alarms(samples, by_rule, 100 * any_all / whole, 100 * any_first / (series * (samples - _STEADY)), shift)
@@ -104,12 +104,12 @@ def _z(values: Floats, establish: int | None) -> Floats:
     return (values - mean) / sd
 
 
-def _any(found: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    rejected: NDArray[np.bool_] = np.any([found[name] for name in _REJECTING], axis=0)
+def _any(broken: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    rejected: NDArray[np.bool_] = np.any([broken[name] for name in _REJECTING], axis=0)
     return rejected
 
 
-def held_out_tubes(plan: Plan, one: PanelLearned) -> dict[tuple[str, str], dict[str, Floats]]:
+def held_out_tubes(plan: Plan, learned: PanelLearned) -> dict[tuple[str, str], dict[str, Floats]]:
     """Return cells of the bridge donor's FMO tubes, (cell type, marker) -> batch -> display coordinates.
 
     The simulator makes them of the bridge donor's cells, stained with the batch; no map is learned from them. A tube
@@ -118,60 +118,60 @@ def held_out_tubes(plan: Plan, one: PanelLearned) -> dict[tuple[str, str], dict[
     cells: dict[tuple[str, str], dict[str, list[Floats]]] = {}
     for task in plan.tasks:
         sample = task.sample
-        if sample.panel == one.wanted.panel and sample.role.kind is RoleKind.FMO and sample.batch:
-            for pair, values in _tube(plan, task, one).items():
+        if sample.panel == learned.wanted.panel and sample.role.kind is RoleKind.FMO and sample.batch:
+            for pair, values in _tube(plan, task, learned).items():
                 cells.setdefault(pair, {}).setdefault(sample.batch, []).append(values)
-    return {pair: {b: np.concatenate(parts) for b, parts in found.items()} for pair, found in cells.items()}
+    return {pair: {b: np.concatenate(parts) for b, parts in by_batch.items()} for pair, by_batch in cells.items()}
 
 
-def _tube(plan: Plan, task: Task, one: PanelLearned) -> dict[tuple[str, str], Floats]:
+def _tube(plan: Plan, task: Task, learned: PanelLearned) -> dict[tuple[str, str], Floats]:
     panel = plan.panels[task.sample.panel]
-    found = analyse(
+    analysed = analyse(
         task.path,
-        one.strategy,
+        learned.strategy,
         panel=panel,
         compensation=plan.compensation,
         reading=task.reading,
         with_plots=False,
     )
     values = {}
-    for cell_type in one.wanted.cell_types:
-        mask = found.tree.mask(cell_type)
-        for marker in one.wanted.markers:
-            if mask is not None and marker != task.sample.role.about and marker in one.scales:
-                column = np.asarray(found.compensated.column(marker), dtype=np.float64)
-                values[cell_type, marker] = one.scales[marker].apply(column[mask])
+    for cell_type in learned.wanted.cell_types:
+        mask = analysed.tree.mask(cell_type)
+        for marker in learned.wanted.markers:
+            if mask is not None and marker != task.sample.role.about and marker in learned.scales:
+                column = np.asarray(analysed.compensated.column(marker), dtype=np.float64)
+                values[cell_type, marker] = learned.scales[marker].apply(column[mask])
     return values
 
 
 def pairs_found(plan: Plan, done: Normalised) -> tuple[PairFound, ...]:
     """Return every cell type and marker that was to be normalised, with its distances before and after."""
     judged, medians = done.tables["normalisation_judgement"], done.tables["normalised_medians"]
-    found = []
-    for one in done.learned:
-        tubes = held_out_tubes(plan, one)
-        for pair in [(c, m) for c in one.wanted.cell_types for m in one.wanted.markers]:
-            rows = judged[judged["panel"] == one.wanted.panel]
+    pairs = []
+    for learned in done.learned:
+        tubes = held_out_tubes(plan, learned)
+        for pair in [(c, m) for c in learned.wanted.cell_types for m in learned.wanted.markers]:
+            rows = judged[judged["panel"] == learned.wanted.panel]
             rows = rows[(rows["population"] == pair[0]) & (rows["marker"] == pair[1])]
             applied = rows[rows["status"] == "applied"]
-            found.append(
+            pairs.append(
                 PairFound(
-                    one.wanted.panel,
+                    learned.wanted.panel,
                     *pair,
                     batches=len(applied),
                     cells=float(rows["cells"].median()),
                     halves=(float(rows["emd_before"].mean()), float(rows["emd_after"].mean())),
                     floor=float(rows["emd_floor"].mean()),
-                    tubes=_between_tubes(tubes.get(pair, {}), one, pair),
-                    patients=_within_patients(medians, one, pair),
+                    tubes=_between_tubes(tubes.get(pair, {}), learned, pair),
+                    patients=_within_patients(medians, learned, pair),
                     reason=str(rows["reason"].iloc[0]) if applied.empty else None,
                 )
             )
-    return tuple(found)
+    return tuple(pairs)
 
 
-def _between_tubes(tubes: Mapping[str, Floats], one: PanelLearned, pair: tuple[str, str]) -> tuple[float, float]:
-    maps = {batch: one.learned.maps.get((batch, *pair)) for batch in tubes}
+def _between_tubes(tubes: Mapping[str, Floats], learned: PanelLearned, pair: tuple[str, str]) -> tuple[float, float]:
+    maps = {batch: learned.learned.maps.get((batch, *pair)) for batch in tubes}
     used = [(values, there) for batch, values in tubes.items() if (there := maps[batch]) is not None and values.size]
     if len(used) < 2:
         return float("nan"), float("nan")
@@ -180,14 +180,14 @@ def _between_tubes(tubes: Mapping[str, Floats], one: PanelLearned, pair: tuple[s
     return float(before.mean()), float(after.mean())
 
 
-def _within_patients(medians: pd.DataFrame, one: PanelLearned, pair: tuple[str, str]) -> tuple[float, float]:
+def _within_patients(medians: pd.DataFrame, learned: PanelLearned, pair: tuple[str, str]) -> tuple[float, float]:
     """Return the SD of a patient's median from visit to visit, root mean square over patients: raw and normalised."""
-    rows = medians[(medians["panel"] == one.wanted.panel) & (medians["role"] == "sample")]
+    rows = medians[(medians["panel"] == learned.wanted.panel) & (medians["role"] == "sample")]
     rows = rows[(rows["population"] == pair[0]) & (rows["marker"] == pair[1]) & (rows["status"] == "applied")]
     rows = rows[rows["count"] >= SETTINGS.min_cells]
     if rows.empty:
         return float("nan"), float("nan")
-    scale = one.scales[pair[1]]
+    scale = learned.scales[pair[1]]
 
     def spread(column: str) -> float:
         values = pd.Series(scale.apply(rows[column].to_numpy(dtype=np.float64)), index=rows["subject"].astype(str))

@@ -75,13 +75,17 @@ class _Pair:
         return self.relative <= TOLERANCE or abs(self.reported - self.recomputed) <= _AT_ZERO
 
 
-def compare_sample(found: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Comparison:
+def compare_sample(recomputed: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Comparison:
     """Return how the rows of one sample compare with a second computation.
 
     tables: the sample's own rows of ``populations``, ``frequencies`` and ``medians``. Counts must be equal; percents
     and medians may differ by a relative 1e-6. A population that was not placed must be missing on both sides.
     """
-    pairs = [*_of_populations(found, tables), *_of_frequencies(found, tables), *_of_medians(found, tables)]
+    pairs = [
+        *_of_populations(recomputed, tables),
+        *_of_frequencies(recomputed, tables),
+        *_of_medians(recomputed, tables),
+    ]
     number = {kind: sum(pair.kind == kind for pair in pairs) for kind in ("count", "percent", "median")}
     return Comparison(
         counts=number["count"],
@@ -98,28 +102,28 @@ def compare_sample(found: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Com
     )
 
 
-def _of_populations(found: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Iterator[_Pair]:
+def _of_populations(recomputed: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Iterator[_Pair]:
     for row in tables["populations"].to_dict("records"):
         name = row["population"]
-        count, total = found.count(name), found.count(row["parent"])
+        count, total = recomputed.count(name), recomputed.count(row["parent"])
         yield _Pair("count", "populations", name, "count", _number(row["count"]), count)
         yield _Pair("count", "populations", name, "parent_count", _number(row["parent_count"]), total)
         percent = _number(row["percent_of_parent"])
         yield _Pair("percent", "populations", name, "percent_of_parent", percent, _percent(count, total))
 
 
-def _of_frequencies(found: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Iterator[_Pair]:
+def _of_frequencies(recomputed: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Iterator[_Pair]:
     for row in tables["frequencies"].to_dict("records"):
         name, of = row["population"], row["denominator"]
-        count, total = found.count(name), found.count(of)
+        count, total = recomputed.count(name), recomputed.count(of)
         yield _Pair("count", "frequencies", name, f"denominator_count ({of})", _number(row["denominator_count"]), total)
         yield _Pair("percent", "frequencies", name, f"percent of {of}", _number(row["percent"]), _percent(count, total))
 
 
-def _of_medians(found: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Iterator[_Pair]:
+def _of_medians(recomputed: Recomputed, tables: Mapping[str, pd.DataFrame]) -> Iterator[_Pair]:
     for row in tables["medians"].to_dict("records"):
         name, marker = row["population"], row["marker"]
-        again = found.median(name, str(row["detector"]))
+        again = recomputed.median(name, str(row["detector"]))
         yield _Pair("median", "medians", name, f"median of {marker}", _number(row["median_intensity"]), again)
 
 

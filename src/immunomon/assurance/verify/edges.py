@@ -27,15 +27,15 @@ def on_edges(x: Floats, y: Floats, vertices: Sequence[Sequence[float]]) -> NDArr
     >>> on_edges(np.array([0.5, 0.5, 1.0]), np.array([1.0, 0.9, 0.3]), [[0, 0], [1, 0], [1, 1], [0, 1]])
     array([ True, False,  True])
     """
-    found = np.zeros(x.shape, dtype=np.bool_)
+    is_on_edge = np.zeros(x.shape, dtype=np.bool_)
     for start, end in zip(vertices, [*vertices[1:], vertices[0]], strict=True):
         (ax, ay), (bx, by) = start, end
         within = (x >= min(ax, bx)) & (x <= max(ax, bx)) & (y >= min(ay, by)) & (y <= max(ay, by))
-        places = np.flatnonzero(within & ~found)
+        places = np.flatnonzero(within & ~is_on_edge)
         rise, run = (bx - ax) * (y[places] - ay), (by - ay) * (x[places] - ax)
-        for place in places[np.abs(rise - run) <= _NEAR * (np.abs(rise) + np.abs(run))]:
-            found[place] = _on_line(float(x[place]), float(y[place]), start, end)
-    return found
+        for index in places[np.abs(rise - run) <= _NEAR * (np.abs(rise) + np.abs(run))]:
+            is_on_edge[index] = _on_line(float(x[index]), float(y[index]), start, end)
+    return is_on_edge
 
 
 def _on_line(x: float, y: float, start: Sequence[float], end: Sequence[float]) -> bool:

@@ -48,14 +48,14 @@ class ExportedGates:
         """
         axes = _Axes(self._strategy, raw, compensated)
         size = next((values.size for values in raw.values()), 0)
-        found: dict[str, Mask] = {"root": np.ones(size, dtype=np.bool_)}
+        masks: dict[str, Mask] = {"root": np.ones(size, dtype=np.bool_)}
         missed = 0
         names = self._names()
         for gate_id, population in names.items():  # the document has parents and operands first
             gate, above = self._strategy.get_gate(gate_id), self._strategy.get_parent_gate_id(gate_id)
-            parent = found[names[above[0]] if above else "root"]
+            parent = masks[names[above[0]] if above else "root"]
             if isinstance(gate, gates.BooleanGate):
-                operands = {(r["ref"], "/".join(r["path"])): found[names[r["ref"]]] for r in gate.gate_refs}
+                operands = {(r["ref"], "/".join(r["path"])): masks[names[r["ref"]]] for r in gate.gate_refs}
                 members = parent & gate.apply(operands)
             else:
                 members = parent & np.asarray(gate.apply(axes.of(gate)), dtype=np.bool_)
@@ -64,14 +64,14 @@ class ExportedGates:
                 edge = on_edges(x, y, gate.vertices) & parent
                 missed += int((edge & ~members).sum())
                 members |= edge
-            found[population] = members
-        return found, missed
+            masks[population] = members
+        return masks, missed
 
     def _names(self) -> dict[str, str]:
         """Return the population that each gate of the document stands for, in the document's order."""
         root = ET.fromstring(self._document)
-        found = {gate.get(f"{{{GATING}}}id", ""): gate.get(f"{{{OURS}}}id") for gate in root.iter()}
-        return {name: ours or name for name, ours in found.items() if name}
+        names = {gate.get(f"{{{GATING}}}id", ""): gate.get(f"{{{OURS}}}id") for gate in root.iter()}
+        return {name: ours or name for name, ours in names.items() if name}
 
     def _check_matrix(self) -> None:
         for matrix in self._strategy.comp_matrices.values():

@@ -57,8 +57,8 @@ def _coordinates(intensities: Mapping[str, Floats], axis: Plain) -> Floats:
             function = transforms.LogicleTransform(scale["t"], scale["w"], scale["m"], scale["a"])
         case "hyperlog":
             function = transforms.HyperlogTransform(scale["t"], scale["w"], scale["m"], scale["a"])
-        case other:
-            raise UnknownName(f"no scale named '{other}' in FlowKit's terms")
+        case unknown:
+            raise UnknownName(f"no scale named '{unknown}' in FlowKit's terms")
     return on_scale(function, values)
 
 
@@ -83,8 +83,8 @@ def _combined(gate: Plain, masks: Mapping[str, Mask]) -> Mask:
     operands = np.stack([masks[name] for name in gate["of"]])
     if gate.get("complements"):
         operands ^= np.array(gate["complements"], dtype=np.bool_)[:, np.newaxis]
-    found = operands.all(axis=0) if gate["operator"] == "and" else operands.any(axis=0)
-    return np.asarray(~found if gate["operator"] == "not" else found, dtype=np.bool_)
+    is_inside = operands.all(axis=0) if gate["operator"] == "and" else operands.any(axis=0)
+    return np.asarray(~is_inside if gate["operator"] == "not" else is_inside, dtype=np.bool_)
 
 
 def _flowkit_gate(gate: Plain) -> Any:  # noqa: ANN401 - FlowKit carries no types

@@ -121,7 +121,7 @@ def _read(path: Path) -> tuple[Floats, tuple[str, ...], str, str]:
 
 
 def _compensated(raw: Mapping[str, Floats], spillover: Plain | None, path: Path) -> dict[str, Floats]:
-    found = dict(raw)
+    compensated = dict(raw)
     if spillover is not None:
         detectors = spillover["detectors"]
         missing = [name for name in detectors if name not in raw]
@@ -129,5 +129,7 @@ def _compensated(raw: Mapping[str, Floats], spillover: Plain | None, path: Path)
             raise BadSpillover(f"{path}: no channel '{missing[0]}', which the matrix has; {nearest(missing[0], raw)}")
         observed = np.stack([raw[name] for name in detectors])
         # observed = true @ spillover, so that the transposed matrix is solved for the transposed events.
-        found |= zip(detectors, np.linalg.solve(np.array(spillover["values"], np.float64).T, observed), strict=True)
-    return found
+        compensated |= zip(
+            detectors, np.linalg.solve(np.array(spillover["values"], np.float64).T, observed), strict=True
+        )
+    return compensated

@@ -68,7 +68,7 @@ class SampleVerdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data."""
-        found = self.comparison
+        comparison = self.comparison
         return {
             "sample_id": self.sample_id,
             "panel": self.panel,
@@ -81,11 +81,11 @@ class SampleVerdict:
             "gates_from": self.gates_from,
             "gates_note": self.gates_note,
             "problem": self.problem,
-            "counts_compared": found.counts if found else 0,
-            "percents_compared": found.percents if found else 0,
-            "medians_compared": found.medians if found else 0,
-            "largest_relative_difference": found.largest_relative_difference if found else None,
-            "differences": [difference.to_dict() for difference in found.differences] if found else [],
+            "counts_compared": comparison.counts if comparison else 0,
+            "percents_compared": comparison.percents if comparison else 0,
+            "medians_compared": comparison.medians if comparison else 0,
+            "largest_relative_difference": comparison.largest_relative_difference if comparison else None,
+            "differences": [difference.to_dict() for difference in comparison.differences] if comparison else [],
         }
 
 
@@ -140,9 +140,9 @@ def verify_run(
     gated = listed[listed["status"] == "gated"]
     chosen = _spread(gated, samples)
     folder = _folder_of_files(run if study is None else study, is_run=study is None)
-    wanted = [files[name]["file"] for name in chosen["sample_id"]]
-    if not any((folder / file).is_file() for file in wanted):
-        remedy = f"looked for {wanted[0]}; name the study's folder with --study"
+    fcs_names = [files[name]["file"] for name in chosen["sample_id"]]
+    if not any((folder / file).is_file() for file in fcs_names):
+        remedy = f"looked for {fcs_names[0]}; name the study's folder with --study"
         raise ImmunomonError(f"{folder}: none of the run's FCS files is there ({remedy})")
     own_matrix = manifest.get("parameters", {}).get("compensation") == "file"
     verdicts = []
@@ -164,9 +164,9 @@ def verify_run(
 
 def _manifest(run: Path) -> dict[str, Any]:
     try:
-        found = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        if isinstance(found, dict) and {"files", "digest"} <= set(found):
-            return found
+        manifest = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        if isinstance(manifest, dict) and {"files", "digest"} <= set(manifest):
+            return manifest
         reason = "it is not the record of a run"
     except (OSError, ValueError) as error:
         reason = str(error)
@@ -180,20 +180,20 @@ def _table(run: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
 
-def _spread(gated: pd.DataFrame, wanted: int | None) -> pd.DataFrame:
+def _spread(gated: pd.DataFrame, number: int | None) -> pd.DataFrame:
     """Return the samples to verify: all, or so many spread evenly over the list in the order of panels."""
     if gated.empty:
         raise ImmunomonError("the run has no gated sample; there is nothing to verify")
-    if wanted is None or wanted >= len(gated):
+    if number is None or number >= len(gated):
         return gated
     ordered = gated.sort_values("panel", kind="stable")
-    return ordered.iloc[np.linspace(0, len(ordered) - 1, max(wanted, 1)).round().astype(int)]
+    return ordered.iloc[np.linspace(0, len(ordered) - 1, max(number, 1)).round().astype(int)]
 
 
-def _folder_of_files(place: Path, *, is_run: bool) -> Path:
+def _folder_of_files(recorded: Path, *, is_run: bool) -> Path:
     """Return the folder that the paths in the run's record are relative to: that of the study's sample list."""
-    folder = place.resolve().parent if is_run or place.is_file() else place
-    declared = place if place.is_file() else folder / "study.yaml"
+    folder = recorded.resolve().parent if is_run or recorded.is_file() else recorded
+    declared = recorded if recorded.is_file() else folder / "study.yaml"
     return (folder / load_study(declared).samples_file).parent if declared.is_file() else folder
 
 
@@ -215,22 +215,22 @@ def _verdict(
             raise ImmunomonError(f"{gates}: these are not the gates that the run placed; run the study again")
         spillover = kept["spillover"]
         matrix = matrix_in_file(path, spillover) if own_matrix else "declared by the study"
-        found = recompute(path, kept["gates"], spillover)
-        comparison = compare_sample(found, rows)
+        recomputed = recompute(path, kept["gates"], spillover)
+        comparison = compare_sample(recomputed, rows)
     except (ImmunomonError, OSError, ValueError, KeyError) as error:
         return SampleVerdict(name, panel, None, None, None, 0, "", _said(error), None)
     return SampleVerdict(
         name,
         panel,
-        found.events,
-        found.reader,
+        recomputed.events,
+        recomputed.reader,
         matrix,
-        found.on_edges,
-        found.refusal,
+        recomputed.on_edges,
+        recomputed.refusal,
         "",
         comparison,
-        found.gates,
-        found.not_exported,
+        recomputed.gates,
+        recomputed.not_exported,
     )
 
 

@@ -22,7 +22,7 @@ def on_scale(transform: Any, values: Floats) -> Floats:  # noqa: ANN401 - FlowKi
     array([-inf, -inf,   0.,   1.])
     """
     with np.errstate(all="ignore"):
-        found = np.asarray(transform.apply(values), dtype=np.float64)
-    found = np.where(np.isnan(found) & (values < 0), -np.inf, found)
+        scaled = np.asarray(transform.apply(values), dtype=np.float64)
+    scaled = np.where(np.isnan(scaled) & (values < 0), -np.inf, scaled)
     # FlowKit's logicle gives -1 for what is not a finite number; such an event has no place on the axis.
-    return np.where(np.isfinite(values), found, values)
+    return np.where(np.isfinite(values), scaled, values)

@@ -26,5 +26,5 @@ class AcceptedDifference:
         >>> AcceptedDifference("voltages", "set daily", batch="1").covers("voltages", panel="p", batch="1", sample="a")
         True
         """
-        asked = ((self.panel, panel), (self.batch, batch), (self.sample, sample))
-        return difference == self.difference and all(not wanted or wanted == own for wanted, own in asked)
+        limits = ((self.panel, panel), (self.batch, batch), (self.sample, sample))
+        return difference == self.difference and all(not limit or limit == own for limit, own in limits)

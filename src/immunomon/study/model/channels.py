@@ -74,8 +74,8 @@ def compensated_channels(detectors: Iterable[str]) -> dict[str, str]:
     >>> compensated_channels(["FSC-A", "FJComp-PE-A", "Comp-FITC-A"])
     {'PE-A': 'FJComp-PE-A', 'FITC-A': 'Comp-FITC-A'}
     """
-    found = ((_COMPENSATED.fullmatch(name), name) for name in detectors)
-    return {match["of"] or match["in"]: name for match, name in found if match}
+    matches = ((_COMPENSATED.fullmatch(name), name) for name in detectors)
+    return {match["of"] or match["in"]: name for match, name in matches if match}
 
 
 def about_compensated(channels: Iterable[str]) -> tuple[str, str]:

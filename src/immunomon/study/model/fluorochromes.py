@@ -75,10 +75,10 @@ def fluorochrome_key(name: str) -> str:
     ('bv421', 'pecy55')
     """
     simple = "".join(letter for letter in name.casefold() if letter.isalnum())
-    if found := _ALEXA.fullmatch(simple):
-        return f"alexafluor{found[1]}"
-    if found := _BRILLIANT.fullmatch(simple):
-        return {"violet": "bv", "ultraviolet": "buv", "blue": "bb"}[found[1]] + found[2]
+    if match := _ALEXA.fullmatch(simple):
+        return f"alexafluor{match[1]}"
+    if match := _BRILLIANT.fullmatch(simple):
+        return {"violet": "bv", "ultraviolet": "buv", "blue": "bb"}[match[1]] + match[2]
     return _SHORT_NAMES.get(simple, simple)
 
 
@@ -98,14 +98,14 @@ def stain_named_in(text: str, names: Mapping[str, str]) -> str | None:
         for key in {simple_name(spelling), fluorochrome_key(spelling)} - {""}:
             meaning.setdefault(key, set()).add(meant)
     words = re.findall(r"[a-z0-9]+", text.casefold())
-    found: dict[int, set[str]] = {}
+    keys_by_length: dict[int, set[str]] = {}
     for first in range(len(words)):
         for last in range(first + 1, min(len(words), first + 5) + 1):
             joined = "".join(words[first:last])
             key = joined if joined in meaning else fluorochrome_key(joined)
             if key in meaning:
-                found.setdefault(len(joined), set()).update(meaning[key])
-    longest = found[max(found)] if found else set()
+                keys_by_length.setdefault(len(joined), set()).update(meaning[key])
+    longest = keys_by_length[max(keys_by_length)] if keys_by_length else set()
     return next(iter(longest)) if len(longest) == 1 else None
 
 

@@ -53,10 +53,10 @@ class Marker:
         """
         if not channel.marker or self.answers_to(channel.marker):
             return True
-        found = plain(channel.marker)
+        marker = plain(channel.marker)
         dyes = (plain(self.fluorochrome), plain(self.detector))
         names = [plain(name) for name in (self.name, *self.aliases)]
-        return any(found in (name + dye, dye + name) for name in names for dye in dyes)
+        return any(marker in (name + dye, dye + name) for name in names for dye in dyes)
 
 
 def plain(name: str) -> str:
@@ -185,8 +185,8 @@ class Panel:
                 self.label_channels(channels)
             except UnknownChannel:
                 continue
-            what = f"data set {header.data_set} is read, and data set {number} fits the panel"
-            return f"{what}: read it with --data-set {number}, or in a study by the column data_set of samples.csv"
+            message = f"data set {header.data_set} is read, and data set {number} fits the panel"
+            return f"{message}: read it with --data-set {number}, or in a study by the column data_set of samples.csv"
         return ""
 
     def swapped(self, carried: Mapping[str, Channel]) -> str:
@@ -198,11 +198,11 @@ class Panel:
         """
         named = [marker for marker in self.markers if marker.detector in carried and carried[marker.detector].marker]
         pairs = (
-            (one.detector, other.detector)
-            for one, other in combinations(named, 2)
-            if one.answers_to(carried[other.detector].marker) and other.answers_to(carried[one.detector].marker)
+            (first.detector, second.detector)
+            for first, second in combinations(named, 2)
+            if first.answers_to(carried[second.detector].marker) and second.answers_to(carried[first.detector].marker)
         )
-        return ", ".join(f"the markers of {one} and {other} are swapped" for one, other in pairs)
+        return ", ".join(f"the markers of {first} and {second} are swapped" for first, second in pairs)
 
     def _refuse_another_tube(self, channels: Sequence[Channel], matched: MatchedChannels) -> None:
         by_name = {channel.detector: channel for channel in channels}

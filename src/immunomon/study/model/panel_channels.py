@@ -32,23 +32,23 @@ def match_channels(
     >>> match_channels(["FSC-H", "SSC-H"], {"SSC-H": ["SSC1-H"]}, ["fsc-h", "SSC1-H"]).detectors
     {'FSC-H': 'fsc-h', 'SSC-H': 'SSC1-H'}
     """
-    wanted = list(names)
-    own = {name: name for name in wanted if name in detectors}
+    channel_names = list(names)
+    own = {name: name for name in channel_names if name in detectors}
     free = [detector for detector in detectors if detector not in own]
-    found, notes, ambiguous = dict(own), [], {}
-    for name in (name for name in wanted if name not in own):
+    matched, notes, ambiguous = dict(own), [], {}
+    for name in (name for name in channel_names if name not in own):
         for how, fitting in _ways(name, aliases.get(name, ()), free):
             if len(fitting) == 1:
-                found[name] = fitting[0]
+                matched[name] = fitting[0]
                 notes.append(f"the channel {fitting[0]} is the panel's {name}, {how}")
             elif fitting:
                 ambiguous[name] = fitting
             if fitting:
                 break
-    twice = {detector for detector in found.values() if list(found.values()).count(detector) > 1}
-    for name in [name for name, detector in found.items() if detector in twice]:
-        ambiguous[name] = (found.pop(name),)
-    return MatchedChannels(found, tuple(notes), ambiguous)
+    twice = {detector for detector in matched.values() if list(matched.values()).count(detector) > 1}
+    for name in [name for name, detector in matched.items() if detector in twice]:
+        ambiguous[name] = (matched.pop(name),)
+    return MatchedChannels(matched, tuple(notes), ambiguous)
 
 
 def _ways(name: str, aliases: Sequence[str], free: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -79,8 +79,8 @@ def missing_remedy(names: Sequence[str], matched: MatchedChannels, detectors: Se
     pairs = {name: _near(name, free) for name in names}
     if not all(pairs.values()) or len(set(pairs.values())) < len(pairs):
         return ""
-    listed = ", ".join(f"{name}: [{other}]" for name, other in pairs.items())
-    alike = " and ".join(f"{other} is {name}" for name, other in pairs.items())
+    listed = ", ".join(f"{name}: [{detector}]" for name, detector in pairs.items())
+    alike = " and ".join(f"{detector} is {name}" for name, detector in pairs.items())
     return f"if {alike}, list {'it' if len(pairs) == 1 else 'them'} in the panel: 'aliases: {{{listed}}}'"
 
 

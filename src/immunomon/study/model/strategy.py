@@ -104,7 +104,12 @@ class GatingStrategy:
     @cached_property
     def _leads(self) -> dict[str, str]:
         first: dict[str, str] = {}
-        return {one.id: first.setdefault(repr((one.gate.place_on or one.parent, one.gate)), one.id) for one in self}
+        return {
+            population.id: first.setdefault(
+                repr((population.gate.place_on or population.parent, population.gate)), population.id
+            )
+            for population in self
+        }
 
     def __iter__(self) -> Iterator[Population]:
         return iter(self.populations)

@@ -114,8 +114,8 @@ class Role:
             raise UnknownName(f"no role named '{word}'; {_remedy(word, known)}")
         kind = RoleKind(word)
         if (kind in {RoleKind.FMO, RoleKind.SINGLE_STAIN}) != bool(about.strip()):
-            wanted = {RoleKind.FMO: "fmo:MARKER", RoleKind.SINGLE_STAIN: "single-stain:FLUOROCHROME"}.get(kind, word)
-            raise UnknownName(f"role '{text}' is incomplete or has too much; write {wanted}")
+            form = {RoleKind.FMO: "fmo:MARKER", RoleKind.SINGLE_STAIN: "single-stain:FLUOROCHROME"}.get(kind, word)
+            raise UnknownName(f"role '{text}' is incomplete or has too much; write {form}")
         if kind is RoleKind.SINGLE_STAIN and names_unstained(about, {}):
             raise UnknownName(f"role '{text}' names no fluorochrome; write unstained")
         return cls(kind, about.strip())

@@ -212,7 +212,7 @@ def merged(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
     details: dict[tuple[str, str], dict[str, None]] = {}
     for doubt in doubts:
         details.setdefault((doubt.code, doubt.axis), {})[doubt.detail] = None
-    return tuple(Doubt(code, axis, "; ".join(filter(None, seen))) for (code, axis), seen in details.items())
+    return tuple(Doubt(code, axis, "; ".join(filter(None, texts))) for (code, axis), texts in details.items())
 
 
 def joined(doubts: Iterable[Doubt]) -> str | None:

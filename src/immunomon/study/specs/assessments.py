@@ -157,7 +157,7 @@ class AssessmentsSpec(SpecModel):
             viruses=VirusRules(tuple(self.viruses.visits)),
             adverse_events=AdverseEventRules(self.adverse_events.days_after_last_infusion),
             escalation=EscalationRules(**{**escalation, "window_days": (first, last)}),
-            schedule=tuple(_schedule(name, one) for name, one in self.schedule.items()),
+            schedule=tuple(_schedule(name, schedule) for name, schedule in self.schedule.items()),
         )
 
 
@@ -187,13 +187,13 @@ def check_assessment_rules(spec: AssessmentsSpec, findings: Findings) -> None:
         if low > high:
             findings.add((section, *path), f"{high:g} is below {low:g}", "put them in order")
     for name, schedule in spec.schedule.items():
-        where, wanted = (section, "schedule", name), "hours" if name == "msc_concentration" else "days"
-        if bool(schedule.hours) != (wanted == "hours") or bool(schedule.days) != (wanted == "days"):
-            findings.add(where, f"its times are {wanted}", f"give {wanted}, and no others")
+        where, unit = (section, "schedule", name), "hours" if name == "msc_concentration" else "days"
+        if bool(schedule.hours) != (unit == "hours") or bool(schedule.days) != (unit == "days"):
+            findings.add(where, f"its times are {unit}", f"give {unit}, and no others")
         if 0 in schedule.days:
             findings.add((*where, "days"), "there is no Day 0", "the first infusion is Day 1, the day before it Day -1")
         if schedule.visits and len(schedule.visits) != len(schedule.days):
-            what = f"{len(schedule.visits)} visits for {len(schedule.days)} days"
-            findings.add((*where, "visits"), what, "name each day's visit, or none")
+            message = f"{len(schedule.visits)} visits for {len(schedule.days)} days"
+            findings.add((*where, "visits"), message, "name each day's visit, or none")
         if schedule.tests and name != "viruses":
             findings.add((*where, "tests"), "only viruses have tests", "take them out")

@@ -22,8 +22,8 @@ def _shipped(kind: str) -> Path:
 
 def _in(folder: Path) -> dict[str, Path]:
     # Both endings, or a strategy of one's own would be passed over in silence; .yaml wins where there are both.
-    found = [*sorted(folder.glob("*.yml")), *sorted(folder.glob("*.yaml"))]
-    return {path.stem: path for path in found}
+    files = [*sorted(folder.glob("*.yml")), *sorted(folder.glob("*.yaml"))]
+    return {path.stem: path for path in files}
 
 
 def shipped_panels() -> dict[str, Path]:

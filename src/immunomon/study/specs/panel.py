@@ -76,22 +76,24 @@ def _check_meaning(shaped: Shaped[PanelSpec], findings: Findings) -> None:
     detectors: dict[str, DataPath] = {}
     fluorochromes: dict[str, DataPath] = {}
     spellings: dict[str, str] = {}
-    for place, marker in shaped.items("markers"):
-        for key, seen in (("detector", detectors), ("fluorochrome", fluorochromes)):
+    for path, marker in shaped.items("markers"):
+        for key, first_paths in (("detector", detectors), ("fluorochrome", fluorochromes)):
             value = getattr(marker, key)
-            if value in seen:
-                first = f"markers[{seen[value][1]}]"
-                findings.add((*place, key), f"{key} {shown(value)} is used twice, first by {first}", "correct one")
-            seen.setdefault(value, place)
+            if value in first_paths:
+                first = f"markers[{first_paths[value][1]}]"
+                findings.add((*path, key), f"{key} {shown(value)} is used twice, first by {first}", "correct one")
+            first_paths.setdefault(value, path)
         for spelling in dict.fromkeys(plain(name) for name in (marker.marker, *marker.aliases)):
             if spelling in spellings:
-                what = f"{shown(marker.marker)} and {shown(spellings[spelling])} share the spelling {shown(spelling)}"
-                findings.add((*place, "marker"), what, "give each marker spellings of its own")
+                message = (
+                    f"{shown(marker.marker)} and {shown(spellings[spelling])} share the spelling {shown(spelling)}"
+                )
+                findings.add((*path, "marker"), message, "give each marker spellings of its own")
             spellings.setdefault(spelling, marker.marker)
-    for place, channel in (*shaped.items("scatter"), *((("time",), t) for t in (shaped.spec.time,) if t)):
+    for path, channel in (*shaped.items("scatter"), *((("time",), t) for t in (shaped.spec.time,) if t)):
         if channel in detectors:
-            findings.add(place, f"{shown(channel)} is a marker's detector, too", "remove it from one of them")
-        detectors.setdefault(channel, place)
+            findings.add(path, f"{shown(channel)} is a marker's detector, too", "remove it from one of them")
+        detectors.setdefault(channel, path)
     _check_aliases(shaped.spec, detectors, findings)
 
 
@@ -99,19 +101,19 @@ def _check_aliases(spec: PanelSpec, detectors: Mapping[str, DataPath], findings:
     owners: dict[str, str] = {}
     for name, aliases in spec.aliases.items():
         if name not in detectors:
-            what = f"the panel has no detector, scatter or time channel {shown(name)}"
-            findings.add(("aliases", name), what, nearest(name, detectors))
-        for place, alias in enumerate(aliases):
+            message = f"the panel has no detector, scatter or time channel {shown(name)}"
+            findings.add(("aliases", name), message, nearest(name, detectors))
+        for number, alias in enumerate(aliases):
             owner = alias if alias in detectors else owners.get(alias)
             if owner is not None:
-                what = (
+                message = (
                     f"{shown(alias)} is {'a channel' if alias in detectors else f'an alias of {shown(owner)}'} already"
                 )
-                findings.add(("aliases", name, place), what, "give each channel names of its own")
+                findings.add(("aliases", name, number), message, "give each channel names of its own")
             owners.setdefault(alias, name)
 
 
 def _panel(spec: PanelSpec) -> Panel:
     markers = tuple(Marker(m.marker, m.detector, m.fluorochrome, m.kind, m.fmo, tuple(m.aliases)) for m in spec.markers)
-    aliases = {name: tuple(others) for name, others in spec.aliases.items()}
+    aliases = {name: tuple(alternatives) for name, alternatives in spec.aliases.items()}
     return Panel(spec.name, spec.label, markers, tuple(spec.scatter), spec.time, aliases)

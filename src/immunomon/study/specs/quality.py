@@ -44,5 +44,5 @@ def check_quality(spec: QualitySpec, findings: Findings) -> None:
     """Note in ``findings`` what the section gets wrong: a failure that comes before its warning."""
     for name, percent in (("warn_percent", spec.warn_percent), ("margin_percent", spec.margin_percent)):
         if percent > spec.fail_percent:
-            what = f"{spec.fail_percent:g} is below {name} {percent:g}"
-            findings.add(("quality", "fail_percent"), what, "a failure must be worse than a warning")
+            message = f"{spec.fail_percent:g} is below {name} {percent:g}"
+            findings.add(("quality", "fail_percent"), message, "a failure must be worse than a warning")

@@ -66,7 +66,7 @@ def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, 
     """
     findings = Findings(str(path))
     samples: list[Sample] = []
-    seen: dict[str, _Row] = {}
+    first_rows: dict[str, _Row] = {}
     for row in _rows(path, findings):
         sample = _sample(row)
         if study is not None:
@@ -74,7 +74,7 @@ def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, 
         if sample is None:
             continue
         # Windows keeps no two files apart by the case of their letters.
-        first = seen.setdefault(sample.id.casefold(), row)
+        first = first_rows.setdefault(sample.id.casefold(), row)
         if first is row:
             samples.append(sample)
         else:
@@ -111,8 +111,8 @@ class _Row:
     source: CsvFile
     findings: Findings
 
-    def complain(self, column: str, what: str, remedy: str) -> None:
-        self.findings.add_problem(Problem(self.findings.file, self.line, column, what, remedy))
+    def complain(self, column: str, message: str, remedy: str) -> None:
+        self.findings.add_problem(Problem(self.findings.file, self.line, column, message, remedy))
 
     def read(self, column: str, reader: Callable[[str], T], default: T) -> T:
         """Return what a cell says; the default if it is blank or cannot be read, which is noted."""
@@ -201,8 +201,8 @@ def _role(text: str) -> Role | None:
     try:
         return Role.parse(text[:80])
     except UnknownName as error:
-        what, _, remedy = str(error).partition("; ")
-        raise BadCell(what, remedy) from None
+        message, _, remedy = str(error).partition("; ")
+        raise BadCell(message, remedy) from None
 
 
 def _data_set(text: str) -> int | None:
@@ -232,10 +232,12 @@ def _number(text: str, *, row: _Row, column: str) -> float | None:
 
 
 def _check_beads(row: _Row) -> None:
-    given = [column for column in _BEADS if row.cells[column]]
-    if given and len(given) < len(_BEADS):
-        blank = ", ".join(column for column in _BEADS if column not in given)
-        row.complain(given[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank")
+    filled_columns = [column for column in _BEADS if row.cells[column]]
+    if filled_columns and len(filled_columns) < len(_BEADS):
+        blank = ", ".join(column for column in _BEADS if column not in filled_columns)
+        row.complain(
+            filled_columns[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank"
+        )
 
 
 def _check_names(row: _Row, study: Study) -> None:
@@ -245,9 +247,11 @@ def _check_names(row: _Row, study: Study) -> None:
 
 
 def _complain_of_double(row: _Row, first: _Row, sample: Sample) -> None:
-    file, other = (cells["file"].replace("\\", "/") for cells in (row.cells, first.cells))
-    if PurePosixPath(file) == PurePosixPath(other):
+    file, first_file = (cells["file"].replace("\\", "/") for cells in (row.cells, first.cells))
+    if PurePosixPath(file) == PurePosixPath(first_file):
         row.complain("file", f"{shown(file)} is listed already, on line {first.line}", "remove one of the lines")
     else:
-        what = f"{shown(file)} and {shown(other)} (line {first.line}) would share the sample id {shown(sample.id)}"
-        row.complain("file", what, "rename one of the files")
+        message = (
+            f"{shown(file)} and {shown(first_file)} (line {first.line}) would share the sample id {shown(sample.id)}"
+        )
+        row.complain("file", message, "rename one of the files")

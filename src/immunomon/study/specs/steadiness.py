@@ -52,15 +52,15 @@ class NormalisationSpec(SpecModel):
 
 def check_normalisation(spec: NormalisationSpec | None, panels: list[str], *, findings: Findings) -> None:
     """Note in ``findings`` what the section gets wrong: a panel not in use, a panel or a name twice."""
-    seen: set[str] = set()
-    for number, one in enumerate(spec.panels if spec else []):
-        place = ("normalisation", "panels", number)
-        if one.panel not in panels:
-            findings.unknown((*place, "panel"), "panel in use", name=one.panel, known=panels)
-        if one.panel in seen:
-            findings.add((*place, "panel"), f"'{one.panel}' is there already", "write all of a panel in one entry")
-        seen.add(one.panel)
-        for key, names in (("cell_types", one.cell_types), ("markers", one.markers)):
+    panels_so_far: set[str] = set()
+    for number, panel in enumerate(spec.panels if spec else []):
+        path = ("normalisation", "panels", number)
+        if panel.panel not in panels:
+            findings.unknown((*path, "panel"), "panel in use", name=panel.panel, known=panels)
+        if panel.panel in panels_so_far:
+            findings.add((*path, "panel"), f"'{panel.panel}' is there already", "write all of a panel in one entry")
+        panels_so_far.add(panel.panel)
+        for key, names in (("cell_types", panel.cell_types), ("markers", panel.markers)):
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    findings.add((*place, key, index), f"'{name}' is there twice", "remove one")
+                    findings.add((*path, key, index), f"'{name}' is there twice", "remove one")

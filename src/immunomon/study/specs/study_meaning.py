@@ -48,46 +48,44 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
 def _names(data: Mapping[str, Any], section: str, key: str) -> list[str]:
     """Return the names in a section of the file, of items that lost their shape as well."""
     items = data.get(section)
-    found = [item.get(key) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    return [name for name in found if isinstance(name, str)]
+    names = [item.get(key) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [name for name in names if isinstance(name, str)]
 
 
 def _check_unique(shaped: Shaped[StudySpec], section: str, key: str, findings: Findings) -> None:
-    seen: dict[str, DataPath] = {}
-    for place, item in shaped.items(section):
+    first_paths: dict[str, DataPath] = {}
+    for path, item in shaped.items(section):
         # Names differ by more than case: Windows keeps no two files apart by it.
         name = str(getattr(item, key)).casefold()
-        if name in seen:
-            first = f"{section}[{seen[name][1]}]"
-            findings.add(
-                (*place, key), f"{shown(getattr(item, key))} is the {key} of {first} already", "choose another"
-            )
-        seen.setdefault(name, place)
+        if name in first_paths:
+            first = f"{section}[{first_paths[name][1]}]"
+            findings.add((*path, key), f"{shown(getattr(item, key))} is the {key} of {first} already", "choose another")
+        first_paths.setdefault(name, path)
 
 
-def _check_rising(days: Sequence[Any], place: DataPath, findings: Findings, noun: str) -> None:
+def _check_rising(days: Sequence[Any], path: DataPath, findings: Findings, noun: str) -> None:
     for index in range(1, len(days)):
         if days[index] <= days[index - 1]:
-            findings.add((*place, index), f"{noun} {days[index]} is not after {days[index - 1]}", "put them in order")
+            findings.add((*path, index), f"{noun} {days[index]} is not after {days[index - 1]}", "put them in order")
 
 
 def _check_doses(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: Findings) -> None:
-    for place, group in shaped.items("dose_groups"):
+    for where, group in shaped.items("dose_groups"):
         if group.name.casefold() == "all":
-            findings.add((*place, "name"), "'all' stands for all dose groups together in the tables", "choose another")
-        path = (*place, "infusion_days")
+            findings.add((*where, "name"), "'all' stands for all dose groups together in the tables", "choose another")
+        path = (*where, "infusion_days")
         _check_rising(group.infusion_days, path, findings, "day")
         if 0 in group.infusion_days:
             findings.add(path, _NO_DAY_ZERO, "correct the day")
         elif group.infusion_days and group.infusion_days[0] != 1:
-            what = (
+            message = (
                 f"the first infusion is on day {group.infusion_days[0]}, but Day 1 is the first infusion by definition"
             )
-            findings.add(path, what, "count from Day 1")
-    for place, cohort in shaped.items("cohorts"):
+            findings.add(path, message, "count from Day 1")
+    for where, cohort in shaped.items("cohorts"):
         known = _names(data, "dose_groups", "name")
         if cohort.dose_group not in known:
-            findings.unknown((*place, "dose_group"), "dose group", name=cohort.dose_group, known=known)
+            findings.unknown((*where, "dose_group"), "dose group", name=cohort.dose_group, known=known)
 
 
 def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: Findings) -> None:
@@ -95,58 +93,58 @@ def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings
     dose_of = {cohort.name: cohort.dose_group for cohort in shaped.spec.cohorts}
     infusions = {group.name: len(group.infusion_days) for group in shaped.spec.dose_groups}
     subject: SubjectSpec
-    for place, subject in shaped.items("subjects"):
+    for path, subject in shaped.items("subjects"):
         if subject.dose_group not in groups:
-            findings.unknown((*place, "dose_group"), "dose group", name=subject.dose_group, known=groups)
+            findings.unknown((*path, "dose_group"), "dose group", name=subject.dose_group, known=groups)
         if subject.cohort is not None and subject.cohort not in cohorts:
-            findings.unknown((*place, "cohort"), "cohort", name=subject.cohort, known=cohorts)
+            findings.unknown((*path, "cohort"), "cohort", name=subject.cohort, known=cohorts)
         elif subject.cohort is not None and dose_of.get(subject.cohort, subject.dose_group) != subject.dose_group:
             dose = dose_of[subject.cohort]
-            what = (
+            message = (
                 f"cohort {shown(subject.cohort)} has dose group {shown(dose)}, the subject {shown(subject.dose_group)}"
             )
-            findings.add((*place, "cohort"), what, "correct one of them")
-        _check_rising(subject.infusion_dates, (*place, "infusion_dates"), findings, "infusion date")
+            findings.add((*path, "cohort"), message, "correct one of them")
+        _check_rising(subject.infusion_dates, (*path, "infusion_dates"), findings, "infusion date")
         planned = infusions.get(subject.dose_group) or len(subject.infusion_dates)
         if len(subject.infusion_dates) > planned:
-            what = f"{len(subject.infusion_dates)} infusion dates, but dose group {shown(subject.dose_group)} plans"
-            findings.add((*place, "infusion_dates"), f"{what} {counted(planned, 'infusion')}", "correct one of them")
+            message = f"{len(subject.infusion_dates)} infusion dates, but dose group {shown(subject.dose_group)} plans"
+            findings.add((*path, "infusion_dates"), f"{message} {counted(planned, 'infusion')}", "correct one of them")
 
 
 def _check_visits(shaped: Shaped[StudySpec], findings: Findings) -> None:
     before: VisitSpec | None = None
     baselines: list[tuple[DataPath, VisitSpec]] = []
     visit: VisitSpec
-    for place, visit in shaped.items("visits"):
-        _check_window(visit, place, findings)
+    for path, visit in shaped.items("visits"):
+        _check_window(visit, path, findings)
         if before is not None and visit.planned_day <= before.planned_day:
-            what = f"visit {shown(visit.label)} on day {visit.planned_day} is not after {shown(before.label)}"
-            findings.add((*place, "planned_day"), f"{what} on day {before.planned_day}", "put the visits in order")
+            message = f"visit {shown(visit.label)} on day {visit.planned_day} is not after {shown(before.label)}"
+            findings.add((*path, "planned_day"), f"{message} on day {before.planned_day}", "put the visits in order")
         before = visit
-        baselines += [(place, visit)] if visit.baseline else []
+        baselines += [(path, visit)] if visit.baseline else []
     if not baselines and "visits" not in shaped.dropped:
         findings.add(
             ("visits",), "no visit is the baseline", "add 'baseline: true' to the visit changes are counted from"
         )
-    for place, visit in baselines[1:]:
-        what = f"{shown(visit.label)} is a second baseline, after {shown(baselines[0][1].label)}"
-        findings.add((*place, "baseline"), what, "keep 'baseline: true' on one visit")
+    for path, visit in baselines[1:]:
+        message = f"{shown(visit.label)} is a second baseline, after {shown(baselines[0][1].label)}"
+        findings.add((*path, "baseline"), message, "keep 'baseline: true' on one visit")
 
 
-def _check_window(visit: VisitSpec, place: DataPath, findings: Findings) -> None:
+def _check_window(visit: VisitSpec, where: DataPath, findings: Findings) -> None:
     if visit.planned_day == 0:
-        findings.add((*place, "planned_day"), _NO_DAY_ZERO, "correct the day")
+        findings.add((*where, "planned_day"), _NO_DAY_ZERO, "correct the day")
     if visit.window_days is None:
         return
     first, last = visit.window_days
-    path = (*place, "window_days")
+    path = (*where, "window_days")
     if 0 in (first, last):
         findings.add(path, _NO_DAY_ZERO, "correct the day")
     if first > last:
         findings.add(path, f"the window ends on day {last}, before it starts on day {first}", "write [first, last]")
     elif not first <= visit.planned_day <= last:
-        what = f"the planned day {visit.planned_day} is outside the window {first} to {last}"
-        findings.add(path, what, "correct the window or the planned day")
+        message = f"the planned day {visit.planned_day} is outside the window {first} to {last}"
+        findings.add(path, message, "correct the window or the planned day")
 
 
 def _check_panels(shaped: Shaped[StudySpec], folder: Path, findings: Findings) -> None:
@@ -156,30 +154,30 @@ def _check_panels(shaped: Shaped[StudySpec], folder: Path, findings: Findings) -
     )
     for key, own, available in kinds:
         known = list(available(folder))
-        for place, use in shaped.items("panels"):
+        for path, use in shaped.items("panels"):
             name = getattr(use, key)
             if name not in known:
                 findings.unknown(
-                    (*place, key), f"{key} (shipped, or in the study's folder {own}/)", name=name, known=known
+                    (*path, key), f"{key} (shipped, or in the study's folder {own}/)", name=name, known=known
                 )
 
 
 def _check_compensation(spec: StudySpec, folder: Path, findings: Findings) -> None:
     source, path = spec.compensation.source, spec.compensation.path
-    place = ("compensation", "path")
+    where = ("compensation", "path")
     if source == "matrix" and path is None:
-        findings.add(place, "'source: matrix' needs the matrix", "add 'path: matrix.csv'")
+        findings.add(where, "'source: matrix' needs the matrix", "add 'path: matrix.csv'")
     elif source != "matrix" and path is not None:
-        findings.add(place, f"'source: {source}' reads no file", "remove the path or write 'source: matrix'")
+        findings.add(where, f"'source: {source}' reads no file", "remove the path or write 'source: matrix'")
     elif path is not None and not is_there(folder / path):
-        findings.add(place, f"there is no file {shown(path)}", "correct the path, relative to the study's folder")
+        findings.add(where, f"there is no file {shown(path)}", "correct the path, relative to the study's folder")
 
 
 def _check_limits(spec: ReportabilitySpec, findings: Findings) -> None:
-    for place, code in enumerate(spec.accepted_doubts):
+    for number, code in enumerate(spec.accepted_doubts):
         if code not in DOUBTS:
-            what = f"no doubt with the code {shown(code)}; {nearest(code, DOUBTS)}"
-            findings.add(("reportability", "accepted_doubts", place), what, "see docs/trust.md for the codes")
+            message = f"no doubt with the code {shown(code)}; {nearest(code, DOUBTS)}"
+            findings.add(("reportability", "accepted_doubts", number), message, "see docs/trust.md for the codes")
     own: list[tuple[DataPath, int, int]] = [(("reportability",), spec.lod_events, spec.lloq_events)]
     for name, limits in spec.populations.items():
         lod = spec.lod_events if limits.lod_events is None else limits.lod_events
@@ -187,5 +185,5 @@ def _check_limits(spec: ReportabilitySpec, findings: Findings) -> None:
         own.append((("reportability", "populations", name), lod, lloq))
     for path, lod, lloq in own:
         if lod > lloq:
-            what = f"the limit of detection ({lod} events) is above the limit of quantification ({lloq} events)"
-            findings.add(path, what, "lower lod_events or raise lloq_events")
+            message = f"the limit of detection ({lod} events) is above the limit of quantification ({lloq} events)"
+            findings.add(path, message, "lower lod_events or raise lloq_events")
