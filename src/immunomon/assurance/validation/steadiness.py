@@ -76,10 +76,9 @@ def _rules(rates: Alarms, met: bool) -> list[str]:
         "percent of values at which a rule is broken:",
         _table(("rule", "% of values"), rows),
         f"Any rejecting rule (all but `1_2s`): {rates.rejecting:.2f} % of values; {rates.rejecting_first:.2f} % of "
-        f"later values where the first 10 set the limits,"
-        f" because 10 values do not know their SD well. A shift that lasts is "
-        f"said within 3 samples (limits from the first 10): {shifts}. Targets: at most {_MOST_FALSE:g} % false, a "
-        f"shift of 3 SD found in at least {_LEAST_FOUND:g} %: {_word(met)}.",
+        f"later values where the first 10 set the limits, because 10 values do not know their SD well. A shift that "
+        f"lasts is said within 3 samples (limits from the first 10): {shifts}. Targets: at most {_MOST_FALSE:g} % "
+        f"false, a shift of 3 SD found in at least {_LEAST_FOUND:g} %: {_word(met)}.",
     ]
 
 
