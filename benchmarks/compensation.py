@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.assurance.simulate.beads import bead_run
 from immunomon.assurance.simulate.instrument import (
     CHANNELS,
     DETECTORS,
@@ -31,6 +30,7 @@ from immunomon.assurance.simulate.instrument import (
     autofluorescence,
     detect,
 )
+from immunomon.assurance.simulate.tubes import bead_run
 from immunomon.cytometry.model.controls import ControlLabel, EstimatedSpillover, Fault, GoodControl
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.steps.control_quality import judge_control

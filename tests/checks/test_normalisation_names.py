@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from immunomon.assurance.simulate.trial import simulate_trial
-from immunomon.checks.normalisation import check_normalisation_names
+from immunomon.checks.plan import check_normalisation_names
 from immunomon.checks.study import StudyCheck
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy

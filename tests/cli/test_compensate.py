@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from immunomon.assurance.simulate.beads import bead_run
 from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, SPILLOVER
+from immunomon.assurance.simulate.tubes import bead_run
 from immunomon.cli.main import main
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv, write_matrix_csv

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.cli.schemas import json_schemas, write_schemas
+from immunomon.cli.docs import json_schemas, write_schemas
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 from immunomon.yamlfile import read_yaml

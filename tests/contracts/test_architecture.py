@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.cli.formats import refreshed
-from immunomon.cli.wings import WINGS
+from immunomon.cli.formats import WINGS, refreshed
 from immunomon.cytometry.gates import GATE_METHODS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from immunomon.checks.channels import OTHER_STAINS
 from immunomon.checks.tube import Tube
 from immunomon.errors import Problem
 from immunomon.findings import shown
-from immunomon.study.model.accepted import AcceptedDifference
 from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.panel import Panel, plain
 from immunomon.study.model.study import RoleKind
 

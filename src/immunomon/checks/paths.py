@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immunomon.checks.decisions import OVERRIDES_FILE
+from immunomon.checks.plan import OVERRIDES_FILE
 from immunomon.checks.study import StudyCheck
 from immunomon.checks.tube import Progress, deviation_notes, matrix_notes, pulse_notes, read_headers
 from immunomon.cytometry.specs.dated import dated_lines

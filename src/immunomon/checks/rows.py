@@ -1,16 +1,22 @@
-"""What rows of the sample list say that their panel, or the blood of a person, cannot be."""
+"""Rows of the sample list held against the study: panels, counts, volumes, visits and dates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
+from immunomon.checks.tube import Tube
+from immunomon.cytometry.formats.fcs_dates import fcs_date, names_a_month
 from immunomon.errors import Problem, nearest
 from immunomon.study.model.fluorochromes import fluorochrome_key
 from immunomon.study.model.panel import Panel
-from immunomon.study.model.study import RoleKind, Sample
+from immunomon.study.model.study import RoleKind, Sample, Study, Subject, Visit, study_day
 
-__all__ = ["check_counts", "check_roles"]
+__all__ = ["check_collection_dates", "check_counts", "check_file_dates", "check_roles", "check_visits"]
 
 _HARDLY_ANY = 10.0
 _TOO_MANY = 200_000.0  # lymphocytes per microlitre: only a leukaemia has more
@@ -67,3 +73,155 @@ def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Prob
         if earlier.lymphocytes_per_ul != count and earlier.collection_date == sample.collection_date:
             message = f"{count:g}, but {earlier.lymphocytes_per_ul:g} on line {earlier.line} for the same blood sample"
             yield Problem(str(samples_file), sample.line, "lymphocytes_per_ul", message, "correct one of them")
+
+
+# Whether every planned visit has its file, one file, and dates that can be true.
+
+_FRESH_DAYS = 30
+
+
+def check_visits(
+    study: Study,
+    samples: Sequence[Sample],
+    samples_file: Path,
+    *,
+    in_doubt: Sequence[Set[str]] = (),
+    today: datetime.date | None = None,
+) -> Iterator[Problem]:
+    """Yield, for each subject x panel with a file, the visits that are due and without a file, or have several.
+
+    A subject without any file is not entered yet, and nothing is said. A visit is due when its window has closed:
+    what still lies ahead of a study that goes on is not missing. in_doubt: the cells of rows with a problem, any of
+    which may be the one that is missed. today: the day of the check (UTC).
+    """
+    now = today or datetime.datetime.now(datetime.UTC).date()
+    files: dict[tuple[str, str], dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for sample in samples:
+        if sample.role.kind is RoleKind.SAMPLE and sample.subject:
+            files[sample.subject, sample.panel][sample.visit].append(sample)
+    entered = {subject for subject, _ in files}
+    for subject in (subject.id for subject in study.subjects if subject.id in entered):
+        for panel in (use.panel for use in study.panels):
+            due = [
+                visit
+                for visit in study.visits
+                if _is_due(visit, study.subject(subject), now)
+                and not any(_may_be(cells, study, (subject, visit.label, panel)) for cells in in_doubt)
+            ]
+            whose = f"subject {subject}, panel {panel}"
+            yield from _check_panel(study, files.get((subject, panel), {}), due, (str(samples_file), whose))
+
+
+def _may_be(cells: Set[str], study: Study, slot: tuple[str, str, str]) -> bool:
+    """Say whether a row with a problem may be the file of a subject, visit and panel: it names no other one."""
+    known = (
+        {subject.id for subject in study.subjects},
+        {visit.label for visit in study.visits},
+        {use.panel for use in study.panels},
+    )
+    return all(name in cells or not cells & names for name, names in zip(slot, known, strict=True))
+
+
+def _is_due(visit: Visit, subject: Subject, today: datetime.date) -> bool:
+    last = visit.window_days[1] if visit.window_days else visit.planned_day
+    if not subject.infusion_dates:
+        return last < 0
+    return study_day(today, subject.infusion_dates[0]) > last
+
+
+def _check_panel(
+    study: Study, by_visit: dict[str, list[Sample]], due: Sequence[Visit], slot: tuple[str, str]
+) -> Iterator[Problem]:
+    samples_file, whose = slot
+    if not by_visit:
+        remedy = "add its files to the sample list, or take the panel out of study.yaml"
+        yield Problem(samples_file, None, whose, "no file at any visit", remedy)
+        return
+    for visit in study.visits:
+        files = by_visit.get(visit.label, [])
+        if not files and visit in due:
+            yield Problem(
+                str(samples_file), None, whose, f"no file for visit {visit.label}", "add it to the sample list"
+            )
+        for extra in files[1:]:
+            first = f"{files[0].file.as_posix()} (line {files[0].line})"
+            message = f"a second file for visit {visit.label}, {extra.file.as_posix()}, after {first}"
+            yield Problem(
+                str(samples_file), extra.line, whose, message, "keep one, or correct its visit, panel or role"
+            )
+
+
+def check_collection_dates(study: Study, samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
+    """Yield collection dates that are out of the visits' order or outside a visit's window."""
+    visits = {visit.label: visit for visit in study.visits}
+    subjects = {subject.id: subject for subject in study.subjects}
+    dated = [(sample, sample.collection_date) for sample in samples if sample.collection_date is not None]
+    for sample, date in dated:
+        if sample.subject in subjects and sample.visit in visits and sample.role.kind is RoleKind.SAMPLE:
+            message = _outside(visits[sample.visit], subjects[sample.subject], date)
+            if message:
+                yield Problem(
+                    str(samples_file), sample.line, "collection_date", message, "correct the date or the visit"
+                )
+    for (sample, date), (before, earlier) in _out_of_order(study, dated):
+        message = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} (line {before.line})"
+        yield Problem(str(samples_file), sample.line, "collection_date", message, "correct the dates or the visits")
+
+
+def _outside(visit: Visit, subject: Subject, date: datetime.date) -> str:
+    if visit.window_days is None or not subject.infusion_dates:
+        return ""
+    day = study_day(date, subject.infusion_dates[0])
+    first, last = visit.window_days
+    return "" if first <= day <= last else f"{date} is study day {day}, outside visit {visit.label} ({first} to {last})"
+
+
+def check_file_dates(study: Study, tubes: Sequence[Tube]) -> Iterator[Problem]:
+    """Yield files whose date ($DATE) is out of the visits' order, or cannot go with the collection date.
+
+    Cells are measured on the day they are collected or later. Much later is normal where cells were frozen, and odd
+    where a study's other files were measured fresh.
+    """
+    measured = [(tube, date) for tube in tubes if (date := fcs_date(tube.header.keyword("$DATE"))) is not None]
+    for tube in tubes:
+        text = tube.header.keyword("$DATE")
+        if names_a_month(text) and fcs_date(text) is None:
+            yield tube.problem("$DATE", f"'{text}' is no date", "correct the date, or check the cytometer's clock")
+    by_sample = {tube.sample: tube for tube, _ in measured}
+    dated = [(tube.sample, date) for tube, date in measured]
+    for (sample, date), (before, earlier) in _out_of_order(study, dated):
+        earlier_file = by_sample[before].path.name
+        message = f"{date} of visit {sample.visit} is before {earlier} of visit {before.visit} ({earlier_file})"
+        yield by_sample[sample].problem("$DATE", message, "check that the file belongs to this visit")
+    delays = [
+        (tube, (date - tube.sample.collection_date).days) for tube, date in measured if tube.sample.collection_date
+    ]
+    is_fresh = bool(delays) and median(days for _, days in delays) <= _FRESH_DAYS
+    for tube, days in delays:
+        collection = f"collection_date {tube.sample.collection_date} (sample list line {tube.sample.line})"
+        if days < 0:
+            yield tube.problem(
+                "$DATE",
+                f"measured {-days} {'day' if days == -1 else 'days'} before the {collection}",
+                "correct the date or the file",
+            )
+        elif days > _FRESH_DAYS and is_fresh:
+            message = f"measured {days} days after the {collection}, unlike most files of the study"
+            yield tube.problem("$DATE", message, "correct the date or the file")
+
+
+Dated = tuple[Sample, datetime.date]
+
+
+def _out_of_order(study: Study, dated: Sequence[Dated]) -> Iterator[tuple[Dated, Dated]]:
+    """Yield each sample that is dated before the same subject's sample of the visit before it, with that one."""
+    order = {visit.label: position for position, visit in enumerate(study.visits)}
+    series: dict[tuple[str, str], list[Dated]] = defaultdict(list)
+    for sample, date in dated:
+        if sample.role.kind is RoleKind.SAMPLE and sample.subject and sample.visit in order:
+            series[sample.subject, sample.panel].append((sample, date))
+    for ordered in series.values():
+        ordered.sort(key=lambda pair: order[pair[0].visit])
+        for before, this in pairwise(ordered):
+            if this[1] < before[1] and this[0].visit != before[0].visit:
+                yield this, before

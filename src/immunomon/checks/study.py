@@ -10,15 +10,19 @@ from pathlib import Path
 
 from immunomon.checks.assessments import check_assessments, schedule_notes
 from immunomon.checks.channels import check_against_panel, matching_notes
-from immunomon.checks.contents import equal_files
-from immunomon.checks.decisions import check_decisions
 from immunomon.checks.differences import check_against_others
-from immunomon.checks.identifiers import identifier_notes
-from immunomon.checks.normalisation import check_normalisation_names
-from immunomon.checks.plan import check_analysis_plan
-from immunomon.checks.rows import check_counts, check_roles
-from immunomon.checks.tube import Progress, Tube, deviation_notes, matrix_notes, pulse_notes, read_headers
-from immunomon.checks.visits import check_collection_dates, check_file_dates, check_visits
+from immunomon.checks.plan import check_analysis_plan, check_decisions, check_normalisation_names
+from immunomon.checks.rows import check_collection_dates, check_counts, check_file_dates, check_roles, check_visits
+from immunomon.checks.tube import (
+    Progress,
+    Tube,
+    deviation_notes,
+    equal_files,
+    identifier_notes,
+    matrix_notes,
+    pulse_notes,
+    read_headers,
+)
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.formats.spillover import spillover_of
 from immunomon.cytometry.kernels.spillover import inverse_of
@@ -29,7 +33,7 @@ from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec, BadSpillover, Problem, counted, nearest
 from immunomon.files import is_there
-from immunomon.study.model.accepted import AcceptedDifference
+from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study

@@ -1,8 +1,10 @@
-"""A row of the sample list with the file it names, as the checks look at it."""
+"""A study's FCS files before a run: headers read at once, and what they say that a person should know."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +13,22 @@ from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.errors import BadFcs, Problem
+from immunomon.files import open_input
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
-from immunomon.study.model.study import Sample
+from immunomon.study.model.identifiers import scrubbed_text
+from immunomon.study.model.study import Sample, Study
 
-__all__ = ["Progress", "Tube", "bad_fcs", "deviation_notes", "matrix_notes", "pulse_notes", "read_headers"]
+__all__ = [
+    "Progress",
+    "Tube",
+    "bad_fcs",
+    "deviation_notes",
+    "equal_files",
+    "identifier_notes",
+    "matrix_notes",
+    "pulse_notes",
+    "read_headers",
+]
 
 Progress = Callable[[int, int], None]
 _WORKERS = 8  # mostly waiting for the disk or a network drive
@@ -131,3 +145,72 @@ def pulse_notes(
     if notes:
         notes[-1] += f" (seen in {len(sampled)} of {len(readable)} files)" if len(sampled) < len(readable) else ""
     return notes
+
+
+# Keywords of FCS files that may name persons: said before a run, kept out of deliveries.
+
+# Files that are equal in content under different names.
+
+_HEAD = 65536
+
+
+def _digest(path: Path, length: int) -> bytes:
+    digest = hashlib.sha256()
+    with open_input(path) as stream:
+        if length >= 0:
+            digest.update(stream.read(length))
+        else:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.digest()
+
+
+def equal_files(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
+    """Return the groups of files with the same bytes (SHA-256), in the order given.
+
+    Only files of one size and one beginning are read to the end: a study's files have sizes in common, but no header.
+    """
+    groups: list[tuple[Path, ...]] = [tuple(paths)]
+    keys: tuple[Callable[[Path], Hashable], ...] = (
+        lambda path: path.stat().st_size,
+        lambda path: _digest(path, _HEAD),
+        lambda path: _digest(path, -1),
+    )
+    for key in keys:
+        groups = [part for group in groups for part in _parted(group, key)]
+    return groups
+
+
+def _parted(group: Iterable[Path], key: Callable[[Path], Hashable]) -> list[tuple[Path, ...]]:
+    parts: dict[Hashable, list[Path]] = defaultdict(list)
+    for path in group:
+        parts[key(path)].append(path)
+    return [tuple(part) for part in parts.values() if len(part) > 1]
+
+
+_RENAME = "sample ids, workspaces and .h5ad files repeat file names, so rename the file to a pseudonym"
+
+
+def identifier_notes(study: Study, tubes: Iterable[Tube]) -> list[str]:
+    """Return, for each keyword that may name a person, in how many files it does and what to do about it.
+
+    The values themselves are not repeated: what a check prints is often sent to others.
+    """
+    pseudonyms = [subject.id for subject in study.subjects]
+    files: dict[str, list[str]] = {}
+    in_names: list[str] = []
+    for tube in tubes:
+        values_by_keyword = study.identifiers.found(tube.header.keywords, pseudonyms)
+        shown = scrubbed_text(tube.sample.file.as_posix(), values_by_keyword.values())
+        for keyword in values_by_keyword:
+            files.setdefault(keyword, []).append(shown)
+        if shown != tube.sample.file.as_posix():
+            reason = "its name holds what a keyword says of a person"
+            in_names.append(f"{shown} (line {tube.sample.line} of the sample list): {reason}; {_RENAME}")
+    remedy = "it is left out of deliveries; values that name nobody go under 'identifiers: allowed' in study.yaml"
+    return [
+        f"{names[0]}: {keyword} may name a person"
+        + (f", as in {len(names) - 1} other files" if names[1:] else "")
+        + f"; {remedy}"
+        for keyword, names in sorted(files.items())
+    ] + in_names

@@ -11,14 +11,44 @@ from rich.console import Console
 
 from immunomon.cli.app import app, one_of
 from immunomon.cli.audit import said_head
-from immunomon.cli.export_cells import export_anndata
+from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
+from immunomon.maps.anndata.export import export_cells
 from immunomon.outputs.database.database import ExportSummary, Said, export_run
 from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import RunFolder
 
-__all__ = ["export", "export_database"]
+__all__ = ["export", "export_anndata", "export_database"]
+
+# The body of ``immunomon export --as anndata``: a run's cells go into a file that scanpy opens.
+
+
+def export_anndata(
+    run: Path,
+    *,
+    panel: str | None,
+    out: Path | None,
+    within: str | None,
+    atlas_only: bool,
+    overwrite: bool,
+    study: Path | None,
+) -> int:
+    """Write a run's cells with a progress bar, say what was written; return 0."""
+    with stages() as progress:
+        done = export_cells(
+            run, panel, out=out, within=within, atlas_only=atlas_only, overwrite=overwrite, study=study,
+            progress=progress,
+        )  # fmt: skip
+    typer.echo(
+        f"{done.cells:,} cells of {done.samples} samples of the panel {done.panel}, {done.markers} markers; "
+        f"{done.placed:,} with a place in the atlas"
+    )
+    for note in done.notes:
+        typer.echo(f"Not exported: {note}.")
+    typer.echo(f"Written: {done.path} ({done.path.stat().st_size / 1e6:,.1f} MB)")
+    return 0
+
 
 _SAID = {
     "written": "{study} is now in {database}.",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from immunomon.checks.normalisation import check_normalisation_names
+from immunomon.checks.plan import check_normalisation_names
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.model.normalisation import NORMALISED_FREQUENCIES
 from immunomon.cytometry.model.scales import AnyScale

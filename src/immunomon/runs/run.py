@@ -18,11 +18,10 @@ from immunomon.cytometry.steps.responses import respond
 from immunomon.cytometry.steps.result_tables import tabulate
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import remove_leftovers
-from immunomon.runs.accounting import Accounted
+from immunomon.runs.accounting import Accounted, account_of_doubts
 from immunomon.runs.audit import user_name
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
-from immunomon.runs.doubted import account_of_doubts
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
 from immunomon.runs.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.runs.jobs import default_jobs, each

@@ -4,12 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immunomon.assurance.simulate.acquisition import ANOMALY_KINDS, Disturbance, acquire, draw_disturbance
-from immunomon.assurance.simulate.beads import bead_run
 from immunomon.assurance.simulate.biology import healthy_donor
 from immunomon.assurance.simulate.instrument import FLUOROCHROMES, SPILLOVER, autofluorescence, detect
 from immunomon.assurance.simulate.layouts import LAYOUTS
-from immunomon.assurance.simulate.staining import batch_staining
 from immunomon.assurance.simulate.suspension import draw_yield, suspend
+from immunomon.assurance.simulate.tubes import batch_staining, bead_run
 
 UNMIX = np.linalg.inv(SPILLOVER)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from immunomon.assurance.simulate.beads import bead_run
 from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, SPILLOVER
+from immunomon.assurance.simulate.tubes import bead_run
 from immunomon.cytometry.model.controls import ControlLabel, Fault, GoodControl, RefusedControl
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.steps.control_quality import judge_control

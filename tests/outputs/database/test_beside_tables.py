@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from support.small_gates import with_gates, with_trail
 
-from immunomon.cli.audit_database import audit_database
+from immunomon.cli.audit import audit_database
 from immunomon.cli.export import export_database
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.database import export_run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
-from immunomon.cli.audit_database import audit_database
+from immunomon.cli.audit import audit_database
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.connection import _message, database_url, shown, transaction
 from immunomon.outputs.database.secrets import without_passwords

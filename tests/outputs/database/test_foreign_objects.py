@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from immunomon.cli.audit_database import audit_database
+from immunomon.cli.audit import audit_database
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database import database as exporting
 from immunomon.outputs.database.connection import database_url, transaction

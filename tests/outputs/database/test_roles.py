@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from immunomon.cli.audit_database import audit_database
+from immunomon.cli.audit import audit_database
 from immunomon.cli.trace import show
 from immunomon.outputs.database.connection import database_url
 from immunomon.outputs.database.database import export_run

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from support.tampering import done, rounds, unnamed
 
-from immunomon.cli.audit_database import audit_database
+from immunomon.cli.audit import audit_database
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.connection import database_url, transaction
 from immunomon.outputs.database.database import export_run

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.assurance.validation.platelet_courses import counts_of, disagreements, hand_judged
+from immunomon.assurance.validation.assessments import counts_of, disagreements, hand_judged
 from immunomon.study.model.endpoints import PlateletRules
 from immunomon.trial.assessments.people import People, Person
 from immunomon.trial.assessments.platelets import courses, response_incidence, response_row

@@ -17,16 +17,17 @@ from immunomon.assurance.simulate.layouts import LAYOUTS, layout_named
 from immunomon.assurance.simulate.plan import Plan, all_tubes
 from immunomon.assurance.simulate.protocol import draw_patients, visits_named
 from immunomon.assurance.simulate.scenario import Scenario
-from immunomon.assurance.simulate.study_files import sample_rows, study_yaml
-from immunomon.assurance.simulate.tables import Row, csv_bytes
-from immunomon.assurance.simulate.truth_files import (
+from immunomon.assurance.simulate.study_files import (
     BRIDGE_COLUMNS,
     Outcome,
     bridge_frequency_rows,
     frequency_rows,
     quality_rows,
+    sample_rows,
+    study_yaml,
     subject_rows,
 )
+from immunomon.assurance.simulate.tables import Row, csv_bytes
 from immunomon.assurance.simulate.tubes import Tube, keywords, run_tube
 from immunomon.files import write_whole
 

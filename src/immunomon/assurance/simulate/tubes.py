@@ -9,19 +9,90 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.assurance.simulate.acquisition import TIMESTEP, Disturbance, acquire, draw_disturbance
-from immunomon.assurance.simulate.beads import bead_run
 from immunomon.assurance.simulate.biology import Frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.assurance.simulate.fcs import spillover_keyword
-from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, FLUOROCHROMES, VOLTAGES
+from immunomon.assurance.simulate.instrument import (
+    CHANNELS,
+    DETECTORS,
+    FLUOROCHROMES,
+    ORDINARY,
+    VOLTAGES,
+    Instrument,
+    autofluorescence,
+)
 from immunomon.assurance.simulate.layouts import Layout
 from immunomon.assurance.simulate.protocol import Patient, Visit
 from immunomon.assurance.simulate.seeding import generator
-from immunomon.assurance.simulate.staining import batch_staining, donor_staining
-from immunomon.assurance.simulate.suspension import draw_yield, suspend
+from immunomon.assurance.simulate.suspension import Suspension, draw_yield, suspend
 from immunomon.assurance.simulate.truth import Truth, truth_of
 
-__all__ = ["BRIDGE_DONOR", "Batch", "Run", "Tube", "keywords", "run_tube"]
+__all__ = [
+    "BRIDGE_DONOR",
+    "Batch",
+    "Run",
+    "Tube",
+    "batch_staining",
+    "bead_run",
+    "donor_staining",
+    "keywords",
+    "run_tube",
+]
+
+# Compensation beads: half of them bright in one fluorochrome, half dark.
+
+_BRIGHTNESS = 24_000.0
+
+
+def bead_run(
+    fluorochrome: str, events: int, rng: np.random.Generator, instrument: Instrument = ORDINARY
+) -> NDArray[np.float32]:
+    """Return a single-stain control, (events, channels).
+
+    >>> run = bead_run("PE", 400, np.random.default_rng(1))
+    >>> bool(0.3 < (run[:, 3 + FLUOROCHROMES.index("PE")] > 5000).mean() < 0.7)
+    True
+    """
+    bright = rng.random(events) < 0.5
+    z = rng.standard_normal((4, events), dtype=np.float32)
+    fluorescence = np.zeros((events, len(FLUOROCHROMES)), dtype=np.float32)
+    stained = _BRIGHTNESS * np.exp(0.09 * z[0])
+    fluorescence[:, FLUOROCHROMES.index(fluorochrome)] = np.where(bright, stained, np.float32(0))
+    area = 62_000 * np.exp(0.06 * z[1])
+    scatter = np.stack([area, 0.84 * area * (1 + 0.025 * z[2]), 47_000 * np.exp(0.08 * z[3])], axis=1)
+    none = np.zeros(events, dtype=np.bool_)
+    own_light = np.tile(autofluorescence(0.3), (events, 1))
+    kind = bright.astype(np.intp)
+    beads = Suspension(("dark", "bright"), kind, fluorescence, own_light, scatter, none, none, none)
+    stained_alike = np.ones(len(FLUOROCHROMES), dtype=np.float32)
+    return acquire(beads, stained_alike, Disturbance(), rng=rng, instrument=instrument)
+
+
+# How strongly a batch is stained: reagents and hands differ from day to day, and tandem dyes fade over months.
+
+_BATCH_SPREAD = 0.05  # log10 SD between batches
+_DONOR_SPREAD = 0.02  # log10 SD between people, the same at each of a person's visits
+# log10 change a year; the tandems fade, and the cytometer's lasers do a little.
+_TREND = dict(zip(FLUOROCHROMES, (0.0, 0.02, -0.03, -0.13, -0.01, -0.10, 0.03, -0.02), strict=True))
+
+
+def batch_staining(layout: Layout, batch: str, day: float, *, seed: int) -> NDArray[np.float32]:
+    """Return a batch's factors on the signal of each fluorochrome, (fluorochromes,); day counts from the trial's start.
+
+    >>> from immunomon.assurance.simulate.layouts import LAYOUTS
+    >>> batch_staining(LAYOUTS["treg"], "A-W2", 20.0, seed=1).shape
+    (8,)
+    """
+    z = generator(seed, "batch staining", layout.name, batch).standard_normal(len(FLUOROCHROMES))
+    trend = np.array([_TREND[name] for name in FLUOROCHROMES]) * day / 365
+    return np.power(10.0, _BATCH_SPREAD * z + trend).astype(np.float32)
+
+
+def donor_staining(layout: Layout, donor: str, *, seed: int) -> NDArray[np.float32]:
+    """Return a person's factors on the signal of each marker of a tube, (fluorochromes,)."""
+    z = [float(generator(seed, "donor staining", donor, marker).standard_normal()) for marker in layout.markers]
+    return np.power(10.0, _DONOR_SPREAD * np.array(z)).astype(np.float32)
+
 
 BRIDGE_DONOR = "BRIDGE-DONOR"
 _MINUTES_A_TUBE = 4

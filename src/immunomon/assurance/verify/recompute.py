@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flowio
 import numpy as np
+from flowutils.compensate import get_spill
 from numpy.typing import NDArray
 
-from immunomon.assurance.verify.exported import ExportedGates
-from immunomon.assurance.verify.of_run import masks_of_run
+from immunomon.assurance.verify.exported import ExportedGates, masks_of_run
 from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.errors import BadFcs, BadSpillover, ExportFailed, UnknownChannel, UnknownName, nearest
 from immunomon.files import open_input
 
-__all__ = ["FCSPARSER", "FLOWIO", "GATING_ML", "RUN", "Recomputed", "recompute"]
+__all__ = ["FCSPARSER", "FLOWIO", "GATING_ML", "RUN", "Recomputed", "matrix_in_file", "recompute"]
 
 FCSPARSER = "fcsparser"
 FLOWIO = "flowio"
@@ -133,3 +134,35 @@ def _compensated(raw: Mapping[str, Floats], spillover: Plain | None, path: Path)
             detectors, np.linalg.solve(np.array(spillover["values"], np.float64).T, observed), strict=True
         )
     return compensated
+
+
+# The spillover matrix that a run used, beside the one in the file as flowutils reads it.
+
+_KEYWORDS = ("spillover", "spill")
+
+
+def matrix_in_file(path: Path, used: Mapping[str, Any] | None) -> str:
+    """Return in words that the matrix a run used is the file's own; raises BadSpillover if it is another one.
+
+    used: ``detectors`` and ``values``, None for no compensation. The keyword is parsed by flowutils, not by immunomon.
+    Keywords in other forms ($COMP, numbers for names) flowutils cannot read: then the words say so.
+    """
+    try:
+        with open_input(path) as file:
+            text = flowio.FlowData(file, only_text=True).text
+    except Exception as error:  # FlowIO raises whatever its parts raise; the events are read by the other reader
+        return f"not compared: FlowIO cannot read the keywords ({type(error).__name__})"
+    own = next((text[name] for name in _KEYWORDS if text.get(name)), None)
+    if own is None:
+        return "not compared: the file has no SPILLOVER keyword" if used else "none in the file, none used"
+    try:
+        values, detectors = get_spill(own)
+    except (ValueError, IndexError):
+        return "not compared: flowutils cannot read the file's SPILLOVER keyword"
+    if used is None:
+        raise BadSpillover(f"{path}: the file carries a spillover matrix, but the run used none")
+    if detectors != list(used["detectors"]):
+        return "not compared: the file's matrix names its detectors in another way"
+    if not np.array_equal(np.asarray(values), np.asarray(used["values"])):
+        raise BadSpillover(f"{path}: the run used another spillover matrix than the file carries")
+    return "equal to the file's own"

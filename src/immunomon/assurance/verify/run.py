@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.assurance.verify.compare import TOLERANCE, Comparison, compare_sample
-from immunomon.assurance.verify.matrix import matrix_in_file
-from immunomon.assurance.verify.recompute import recompute
+from immunomon.assurance.verify.recompute import matrix_in_file, recompute
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
 from immunomon.study.specs.study import load_study

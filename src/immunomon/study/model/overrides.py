@@ -1,4 +1,4 @@
-"""What a person decided against, or beside, the program: which sample, what, who, when, why."""
+"""What persons decided: which sample, what, who, when, why; and which differences between files a study accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from immunomon.study.model.strategy import GateDeclaration
 
-__all__ = ["Action", "Override"]
+__all__ = ["AcceptedDifference", "Action", "Override"]
 
 Action = Literal["move-gate", "drop-sample", "accept-warning"]
 
@@ -61,3 +61,29 @@ class Override:
             "by": self.by,
             "when": when,
         }
+
+
+# Differences between a panel's files that a study accepts, each with its reason.
+
+
+@dataclass(frozen=True)
+class AcceptedDifference:
+    """A difference between a panel's files that a study accepts, and why: in all files, or in some.
+
+    difference: ``channels``, ``marker-names`` or ``voltages``; panel, batch, sample (its id): "" for all.
+    """
+
+    difference: str
+    reason: str
+    panel: str = ""
+    batch: str = ""
+    sample: str = ""
+
+    def covers(self, difference: str, *, panel: str, batch: str, sample: str) -> bool:
+        """Say whether a difference in a file is accepted.
+
+        >>> AcceptedDifference("voltages", "set daily", batch="1").covers("voltages", panel="p", batch="1", sample="a")
+        True
+        """
+        limits = ((self.panel, panel), (self.batch, batch), (self.sample, sample))
+        return difference == self.difference and all(not limit or limit == own for limit, own in limits)

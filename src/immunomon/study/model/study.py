@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from immunomon.errors import UnknownName, nearest
-from immunomon.study.model.accepted import AcceptedDifference
 from immunomon.study.model.endpoints import AssessmentRules
 from immunomon.study.model.fcs import DataOffset, Reading
 from immunomon.study.model.fluorochromes import names_unstained
 from immunomon.study.model.identifiers import Identifiers
+from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.quality import QualityLimits
 from immunomon.study.model.steadiness import Normalisation, Steadiness
 from immunomon.study.model.trust import DOUBTS

@@ -1,4 +1,4 @@
-"""The sections of a study file about steadiness over time: control limits, and normalisation between batches."""
+"""Sections of a study file: control limits, normalisation between batches, acquisition quality, identifiers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from pydantic import Field
 
 from immunomon.findings import Findings
 from immunomon.shape import Name, SpecModel
+from immunomon.study.model.identifiers import Identifiers
+from immunomon.study.model.quality import QualityLimits
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation, Steadiness
 
-__all__ = ["NormalisationSpec", "PanelNormalisationSpec", "SteadinessSpec", "check_normalisation"]
+__all__ = [
+    "IdentifiersSpec",
+    "NormalisationSpec",
+    "PanelNormalisationSpec",
+    "QualitySpec",
+    "SteadinessSpec",
+    "check_normalisation",
+    "check_quality",
+]
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=200)]
 
@@ -64,3 +74,58 @@ def check_normalisation(spec: NormalisationSpec | None, panels: list[str], *, fi
             for index, name in enumerate(names):
                 if name in names[:index]:
                     findings.add((*path, key, index), f"'{name}' is there twice", "remove one")
+
+
+# The section of a study file about acquisition quality: when a file is remarked on, fails, or loses its events.
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class QualitySpec(SpecModel):
+    """When a file's acquisition is remarked on, when it fails, and whether flagged events are left out."""
+
+    min_events: int = Field(500, ge=0, le=1_000_000_000, description="A file with fewer events fails.")
+    signal_shift: float = Field(
+        0.08,
+        gt=0,
+        lt=0.5,
+        description="A channel's mean rank (0 to 1) may be this far from its usual level over a stretch of events.",
+    )
+    rate_factor: float = Field(
+        2.5, gt=1, le=1000, description="The flow rate may be this many times faster or slower than usual."
+    )
+    margin_percent: Percent = Field(5, description="More events than this at the end of a channel's range: a warning.")
+    warn_percent: Percent = Field(2, description="More events than this off the usual course: a warning.")
+    fail_percent: Percent = Field(
+        30, description="More events than this off the usual course, or at the end of one channel's range: failed."
+    )
+    exclude_flagged: bool = Field(False, description="Whether flagged events are left out of every population.")
+
+    def model(self) -> QualityLimits:
+        """Return the section as a value."""
+        return QualityLimits(**self.model_dump())
+
+
+def check_quality(spec: QualitySpec, findings: Findings) -> None:
+    """Note in ``findings`` what the section gets wrong: a failure that comes before its warning."""
+    for name, percent in (("warn_percent", spec.warn_percent), ("margin_percent", spec.margin_percent)):
+        if percent > spec.fail_percent:
+            message = f"{spec.fail_percent:g} is below {name} {percent:g}"
+            findings.add(("quality", "fail_percent"), message, "a failure must be worse than a warning")
+
+
+# ``identifiers:`` in a study file: which keywords of FCS files may name persons.
+
+
+class IdentifiersSpec(SpecModel):
+    """Keywords of FCS files that may name persons; they are reported by ``check`` and never delivered."""
+
+    keywords: list[Name] | None = Field(
+        None, max_length=200, description="Patterns of keywords, * for anything; default: $SRC, $OP, *PATIENT* ..."
+    )
+    allowed: list[Name] = Field([], max_length=1000, description="Values that name nobody, such as Specimen_*.")
+
+    def model(self) -> Identifiers:
+        """Return the identifiers as the rest of the program knows them."""
+        allowed = tuple(self.allowed)
+        return Identifiers(allowed=allowed) if self.keywords is None else Identifiers(tuple(self.keywords), allowed)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
-from immunomon.study.model.accepted import AcceptedDifference
+from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.study import (
     Cohort,
     CompensationSource,
@@ -22,9 +22,7 @@ from immunomon.study.model.study import (
     Visit,
 )
 from immunomon.study.specs.assessments import AssessmentsSpec
-from immunomon.study.specs.identifiers import IdentifiersSpec
-from immunomon.study.specs.quality import QualitySpec
-from immunomon.study.specs.steadiness import NormalisationSpec, SteadinessSpec
+from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
 from immunomon.study.specs.study_meaning import check_study
 from immunomon.yamlfile import read_yaml
 

@@ -13,8 +13,7 @@ from immunomon.shape import Shaped
 from immunomon.study.model.trust import DOUBTS
 from immunomon.study.specs import catalog
 from immunomon.study.specs.assessments import check_assessment_rules
-from immunomon.study.specs.quality import check_quality
-from immunomon.study.specs.steadiness import check_normalisation
+from immunomon.study.specs.steadiness import check_normalisation, check_quality
 
 if TYPE_CHECKING:
     from immunomon.study.specs.study import ReportabilitySpec, StudySpec, SubjectSpec, VisitSpec
