@@ -68,7 +68,7 @@ def check_paths(
 class _Check:
     methods: Methods
     progress: Progress | None
-    others: Mapping[str, Callable[[Path], object]]
+    readers: Mapping[str, Callable[[Path], object]]
     problems: list[Problem] = field(default_factory=list)
     specs: set[Path] = field(default_factory=set)
     fcs_files: set[Path] = field(default_factory=set)
@@ -79,7 +79,7 @@ class _Check:
         if path.is_dir():
             self.folder(path)
         elif not is_there(path):
-            self.say(path, "no such file or folder", "check the path")
+            self.complain(path, "no such file or folder", "check the path")
         elif path.suffix.casefold() in _YAML:
             self.yaml(path)
         elif path.suffix.casefold() == ".csv":
@@ -87,7 +87,7 @@ class _Check:
         else:
             self.fcs([path])
 
-    def say(self, path: Path, message: str, remedy: str, key: str = "") -> None:
+    def complain(self, path: Path, message: str, remedy: str, key: str = "") -> None:
         self.problems.append(Problem(str(path), None, key, message, remedy))
 
     def folder(self, folder: Path) -> None:
@@ -103,13 +103,13 @@ class _Check:
             self.yaml(path)
         self.fcs(fcs)
         if not specs and not fcs:
-            self.say(folder, "nothing to check here: no study.yaml, no other YAML, no FCS files", "check the path")
+            self.complain(folder, "nothing to check here: no study.yaml, no other YAML, no FCS files", "check the path")
 
     def study(self, file: Path) -> None:
         # The study's own panels and strategies first, whether they are in use or not.
         for path in (path for name in _SPEC_FOLDERS for path in sorted((file.parent / name).glob("*.yaml"))):
             self.yaml(path)
-        for path in sorted((file.parent / "export").glob("*.yaml")) if self.others else ():
+        for path in sorted((file.parent / "export").glob("*.yaml")) if self.readers else ():
             self.yaml(path)
         check = StudyCheck(file, self.methods, self.progress)
         check.run()
@@ -135,8 +135,8 @@ class _Check:
                 load_panel(path)
             elif kind == "immunomon.strategy":
                 self.strategy(path, file)
-            elif kind in self.others:
-                self.others[kind](path)
+            elif kind in self.readers:
+                self.readers[kind](path)
             else:
                 message = "is missing" if schema is None else f"no schema named {shown(schema)}"
                 remedy = f"write 'schema: {_SCHEMAS[0]}', or panel, or strategy" if schema is None else ""
@@ -163,7 +163,7 @@ class _Check:
                 try:
                     panel = load_panel(panel_file)
                 except BadSpec:
-                    self.say(
+                    self.complain(
                         path, f"panel '{name}' has problems, so that the axes were not checked", "correct it first"
                     )
         load_strategy(path, methods=self.methods, panel=panel)
@@ -182,7 +182,7 @@ class _Check:
         study = path.parent / "study.yaml"
         if path.name != OVERRIDES_FILE or not study.is_file():
             self.specs.add(path.resolve())
-            self.say(path, "decisions are read only beside their study.yaml", f"name it {OVERRIDES_FILE}, there")
+            self.complain(path, "decisions are read only beside their study.yaml", f"name it {OVERRIDES_FILE}, there")
             return
         self.study(study)
 

@@ -147,11 +147,7 @@ def pulse_notes(
     return notes
 
 
-# Keywords of FCS files that may name persons: said before a run, kept out of deliveries.
-
-# Files that are equal in content under different names.
-
-_HEAD = 65536
+_HEAD = 65536  # bytes in which files of one size are compared first
 
 
 def _digest(path: Path, length: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The parts of documents that are made from the code: tables, gate methods, columns of the CSV files read."""
+"""The parts of documents that are made from the code: the drawing of the wings, tables, gate methods, CSV columns."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from immunomon.trial.model.mechanism import MECHANISM_TABLES
 from immunomon.trial.model.statistics import STATISTICS_TABLES
 
 __all__ = ["refreshed", "rooms_table", "wings_drawing", "write_file_formats"]
-
-# The drawing of the house in docs/architecture.md: its wings, their rooms, and who imports whom, from the code.
 
 # From the ground up; that no import points up is proven by import-linter (pyproject.toml).
 WINGS = ("study", "cytometry", "plots", "trial", "checks", "runs", "maps", "outputs", "assurance", "cli")

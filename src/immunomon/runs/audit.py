@@ -27,8 +27,7 @@ _OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "
 _ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
-# The trail's own files, and the one that a running program holds.
-_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock")
+_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock")  # the trail's, and the running program's
 # The names in a run folder that belong to the run alone.
 SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
 

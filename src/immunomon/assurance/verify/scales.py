@@ -30,7 +30,9 @@ def on_scale(transform: Any, values: Floats) -> Floats:  # noqa: ANN401 - FlowKi
     return np.where(np.isfinite(values), scaled, values)
 
 
-# Which events lie exactly on the edge of a polygon, decided by rational arithmetic.
+# Gating-ML 2.0 counts events on the edge of a polygon as inside. FlowKit says so too, but its compiled code
+# (FlowUtils 1.2) leaves out those on some of the edges: seen where detectors give whole numbers and corners are whole
+# numbers as well. Rational arithmetic decides.
 
 # Far above the rounding error of a cross product in float64, relative to its terms: nothing on an edge escapes it.
 _NEAR = 1e-12
