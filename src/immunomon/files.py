@@ -80,7 +80,7 @@ def open_input(path: Path) -> Iterator[BufferedReader]:
         before = os.fstat(descriptor)
         _must_be_regular(before, path)
         yield file
-        after = os.fstat(descriptor)
+        after = path.stat() if file.closed else os.fstat(descriptor)  # FlowIO closes what it has read
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise InputChanged(errno.EBUSY, "changed while it was being read", str(path))
 
