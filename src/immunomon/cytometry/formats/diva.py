@@ -46,7 +46,7 @@ def read_diva(path: Path, root: XmlElement) -> Workspace:
 
 def _worksheets(experiment: XmlElement) -> dict[str, tuple[XmlElement, ...]]:
     """Return the gates of each global worksheet that has some, by its name; those of one name are numbered, all."""
-    found: list[tuple[str, tuple[XmlElement, ...]]] = []
+    worksheets: list[tuple[str, tuple[XmlElement, ...]]] = []
     pending = list(experiment.all("acquisition_worksheets"))
     while pending:
         element = pending.pop(0)
@@ -54,11 +54,11 @@ def _worksheets(experiment: XmlElement) -> dict[str, tuple[XmlElement, ...]]:
         holder = element.first("gates")
         gates = tuple(holder.all("gate")) if holder and element.name == "worksheet_template" else ()
         if any(map(_is_gate, gates)):
-            found.append((attribute(element, "name") or f"worksheet {len(found) + 1}", gates))
-    names = [name for name, _ in found]
+            worksheets.append((attribute(element, "name") or f"worksheet {len(worksheets) + 1}", gates))
+    names = [name for name, _ in worksheets]
     sheets: dict[str, tuple[XmlElement, ...]] = {}
-    for place, (name, gates) in enumerate(found):
-        number = names[:place].count(name) + 1
+    for index, (name, gates) in enumerate(worksheets):
+        number = names[:index].count(name) + 1
         label = f"{name} #{number}" if names.count(name) > 1 else name
         while label in sheets:
             label += "'"
@@ -72,19 +72,21 @@ def _is_gate(element: XmlElement) -> bool:
 
 def _chosen(tube: XmlElement, sheets: Mapping[str, tuple[XmlElement, ...]]) -> tuple[str | None, str]:
     """Return the global worksheet of a tube, or None and why it is not known."""
-    wanted = text_of(tube, "pref_global_worksheet").strip()
-    named = [name for name in sheets if wanted.casefold() in (name.casefold(), name.casefold().rpartition("\\")[2])]
-    named = named or [name for name in sheets if name.casefold() == wanted.casefold().rpartition("\\")[2]]
+    preferred = text_of(tube, "pref_global_worksheet").strip()
+    named = [name for name in sheets if preferred.casefold() in (name.casefold(), name.casefold().rpartition("\\")[2])]
+    named = named or [name for name in sheets if name.casefold() == preferred.casefold().rpartition("\\")[2]]
     listed = ", ".join(f"'{name}'" for name in sheets)
-    if wanted and len(named) != 1 and sheets:
-        return None, f"it points to the global worksheet '{wanted}'; those with gates are {listed}"
-    if not wanted and len(sheets) > 1:
+    if preferred and len(named) != 1 and sheets:
+        return None, f"it points to the global worksheet '{preferred}'; those with gates are {listed}"
+    if not preferred and len(sheets) > 1:
         return None, f"it names none of the {len(sheets)} global worksheets: {listed}"
-    return next(iter(named if wanted else sheets), None), ""
+    return next(iter(named if preferred else sheets), None), ""
 
 
 def _nearest_settings(*places: XmlElement) -> XmlElement | None:
-    return next((found for place in places if (found := place.first("instrument_settings")) is not None), None)
+    return next(
+        (settings for element in places if (settings := element.first("instrument_settings")) is not None), None
+    )
 
 
 @dataclass

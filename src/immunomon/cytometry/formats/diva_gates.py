@@ -40,8 +40,8 @@ def scale_of_diva(value: float) -> Logicle:
 
 def text_of(element: XmlElement, name: str) -> str:
     """Return the text of a child, or nothing."""
-    found = element.first(name)
-    return found.text if found else ""
+    child = element.first(name)
+    return child.text if child else ""
 
 
 def is_true(element: XmlElement, name: str) -> bool:
@@ -85,8 +85,8 @@ class DivaGates:
                 with self.source.noting():
                     branch = self._branch(element, region, path)
                     children.setdefault(parent, []).append((path, branch))
-        for parent, found in children.items():
-            children[parent] = [(path, _with_siblings(branch, found)) for path, branch in found]
+        for parent, siblings in children.items():
+            children[parent] = [(path, _with_siblings(branch, siblings)) for path, branch in siblings]
         for middle, parent in hidden.items():
             children.setdefault(parent, []).extend(children.pop(middle, []))
 
@@ -145,9 +145,9 @@ class DivaGates:
         scale, to_display = self._scale(element, side, channel)
         matrix = self.matrix
         compensated = matrix is not None and channel in matrix.fluorochromes
-        wanted = GateAxis(channel, MATRIX if compensated else UNCOMPENSATED, scale, (0.0, 1.0))
+        axis = GateAxis(channel, MATRIX if compensated else UNCOMPENSATED, scale, (0.0, 1.0))
         name, number = channel, 2
-        while self.axes.setdefault(name, wanted) != wanted:  # one channel may be drawn on several scales
+        while self.axes.setdefault(name, axis) != axis:  # one channel may be drawn on several scales
             name, number = f"{channel} ({number})", number + 1
         return name, to_display
 
@@ -174,8 +174,8 @@ def _with_siblings(branch: Branch, beside: Sequence[tuple[str, Branch]]) -> Bran
     """Return a rest that names no inputs as what lies in none of the gates beside it."""
     if branch.formula != ("not", ()):
         return branch
-    others = tuple(path for path, other in beside if other.formula is None)
-    if not others:
+    named_paths = tuple(path for path, sibling in beside if sibling.formula is None)
+    if not named_paths:
         return replace(branch, formula=None, failure="it is the rest of a population without other gates")
-    names = ", ".join(f"'{path.rpartition('/')[2]}'" for path in others)
-    return replace(branch, formula=("not", others), note=f"it names no gates: the rest beside {names} is taken")
+    names = ", ".join(f"'{path.rpartition('/')[2]}'" for path in named_paths)
+    return replace(branch, formula=("not", named_paths), note=f"it names no gates: the rest beside {names} is taken")

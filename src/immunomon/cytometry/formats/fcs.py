@@ -106,8 +106,8 @@ def _recorded(file: BinaryIO, path: Path, size: int, sha256: str) -> BinaryIO:
     data = file.read(size + 1)
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
-        what = f"its bytes are not those that were recorded (SHA-256 {sha256[:12]}..., now {digest[:12]}...)"
-        raise ChangedFile(path, f"{what}: it was changed or exchanged", "put the right file there, then start again")
+        problem = f"its bytes are not those that were recorded (SHA-256 {sha256[:12]}..., now {digest[:12]}...)"
+        raise ChangedFile(path, f"{problem}: it was changed or exchanged", "put the right file there, then start again")
     return io.BytesIO(data)
 
 
@@ -116,8 +116,8 @@ def _located(file: OpenFile, reading: Reading) -> tuple[FcsHeader, Source]:
     data_sets, chain = read_data_sets(file)
     if reading.data_set is not None:
         if not 1 <= reading.data_set <= len(data_sets):
-            what = f"it has no data set {reading.data_set}, it holds {_listed(data_sets)}"
-            raise BadFcs(file.path, what, f"choose one of 1 to {len(data_sets)}, or auto")
+            problem = f"it has no data set {reading.data_set}, it holds {_listed(data_sets)}"
+            raise BadFcs(file.path, problem, f"choose one of 1 to {len(data_sets)}, or auto")
         return _read_set(file, data_sets, reading.data_set, reading, chain)
     first_error: BadFcs | None = None
     for number in _meant(data_sets):
@@ -138,27 +138,27 @@ def _located(file: OpenFile, reading: Reading) -> tuple[FcsHeader, Source]:
 
 
 def _read_set(
-    file: OpenFile, data_sets: list[DataSet], number: int, reading: Reading, told: tuple[str, ...]
+    file: OpenFile, data_sets: list[DataSet], number: int, reading: Reading, notes: tuple[str, ...]
 ) -> tuple[FcsHeader, Source]:
-    found = data_sets[number - 1]
+    data_set = data_sets[number - 1]
     keywords, shared = _with_twin(data_sets, number)
-    layout, assumed = layout_of(found.keywords, file.path)
-    source, repaired = find_data(file, found, layout, data_offset=reading.data_offset)
-    channels, renamed = channels_of(found.keywords, source.layout)
+    layout, assumed = layout_of(data_set.keywords, file.path)
+    source, repaired = find_data(file, data_set, layout, data_offset=reading.data_offset)
+    channels, renamed = channels_of(data_set.keywords, source.layout)
     header = FcsHeader(
         file.path,
-        found.version,
+        data_set.version,
         keywords,
         channels,
         source.count,
-        deviations=(*told, *shared, *found.keywords.deviations, *repaired, *assumed, *renamed),
+        deviations=(*notes, *shared, *data_set.keywords.deviations, *repaired, *assumed, *renamed),
         data_set=number,
         data_sets=len(data_sets),
         factors=tuple(stored.factor / stored.divisor for stored in source.layout.formats),
         other_sets={
-            other: names_of(data_set.keywords)
-            for other, data_set in enumerate(data_sets[:_OTHERS], start=1)
-            if other != number
+            set_number: names_of(data_set.keywords)
+            for set_number, data_set in enumerate(data_sets[:_OTHERS], start=1)
+            if set_number != number
         },
     )
     return header, source
@@ -179,8 +179,8 @@ def _with_twin(data_sets: list[DataSet], number: int) -> tuple[Mapping[str, str]
         if key not in values and value.strip() and not _OF_STRUCTURE.match(key)
     }
     named = ", ".join(key for key in more if key.startswith("$"))
-    told = f"keywords that data set {number} lacks are those of data set {number - 1}, of the same events: {named}"
-    return {**values, **more}, ((told,) if named else ())
+    note = f"keywords that data set {number} lacks are those of data set {number - 1}, of the same events: {named}"
+    return {**values, **more}, ((note,) if named else ())
 
 
 def _meant(data_sets: list[DataSet]) -> list[int]:

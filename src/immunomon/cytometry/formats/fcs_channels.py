@@ -53,5 +53,5 @@ def names_of(keywords: Keywords) -> tuple[Channel, ...]:
     Channel(detector='FL1', marker='CD4', range=262144.0, voltage=None, aliases=())
     """
     count = min(whole_number(keywords.get("$PAR")) or 0, len(keywords.values))
-    found = ((keywords.get(f"$P{number}N"), keywords.get(f"$P{number}S")) for number in range(1, count + 1))
-    return tuple(Channel(name, "" if marker == name else marker) for name, marker in found if name)
+    names = ((keywords.get(f"$P{number}N"), keywords.get(f"$P{number}S")) for number in range(1, count + 1))
+    return tuple(Channel(name, "" if marker == name else marker) for name, marker in names if name)

@@ -40,7 +40,7 @@ class _Candidate:
 
 
 def find_data(
-    file: OpenFile, found: DataSet, layout: Layout, *, data_offset: DataOffset | None = None
+    file: OpenFile, data_set: DataSet, layout: Layout, *, data_offset: DataOffset | None = None
 ) -> tuple[Source, tuple[str, ...]]:
     """Return where the events are and how many, and what was repaired to find them.
 
@@ -48,23 +48,23 @@ def find_data(
     cut off, if no place fits $TOT, $PAR and $PnB, if two do that hold different values, or if the values cannot be
     right.
     """
-    spans, notes = _spans(found)
+    spans, notes = _spans(data_set)
     if data_offset is not None:
         spans = _as_decided(spans, data_offset, file, notes)
     smallest = max(1, layout.event_bits // 8)
-    if found.event_count == 0 and not any(end - begin + 1 >= smallest for _, (begin, end) in spans):
-        return Source(file, found.start, found.start, layout, 0), tuple(notes)
+    if data_set.event_count == 0 and not any(end - begin + 1 >= smallest for _, (begin, end) in spans):
+        return Source(file, data_set.start, data_set.start, layout, 0), tuple(notes)
     if not spans:
-        spans = _after_text(found, file.size, layout)
+        spans = _after_text(data_set, file.size, layout)
         notes.append("neither HEADER nor TEXT says where DATA is: taken from the end of TEXT, where $TOT fits exactly")
-    fitting, reasons = _fitting(spans, _Room(found, file.size), layout)
+    fitting, reasons = _fitting(spans, _Room(data_set, file.size), layout)
     if not fitting:
         raise BadFcs(file.path, *reasons[-1])
-    sources = [_source(one, file, found.start) for one in fitting]
-    place = _chosen(fitting, sources, spans, notes)
-    notes += _about(fitting[place], found)
-    _must_be_plausible(sources[place])
-    return sources[place], tuple(notes)
+    sources = [_source(candidate, file, data_set.start) for candidate in fitting]
+    index = _chosen(fitting, sources, spans, notes)
+    notes += _about(fitting[index], data_set)
+    _must_be_plausible(sources[index])
+    return sources[index], tuple(notes)
 
 
 def _source(taken: _Candidate, file: OpenFile, start: int) -> Source:
@@ -74,12 +74,12 @@ def _source(taken: _Candidate, file: OpenFile, start: int) -> Source:
     return Source(file, begin, end, taken.layout, taken.count)
 
 
-def _spans(found: DataSet) -> tuple[list[tuple[str, Span]], list[str]]:
+def _spans(data_set: DataSet) -> tuple[list[tuple[str, Span]], list[str]]:
     """Return HEADER's and TEXT's word on where DATA is, one if they agree, and what is odd about them."""
-    begin, end = (whole_number(found.keywords.get(name)) for name in ("$BEGINDATA", "$ENDDATA"))
+    begin, end = (whole_number(data_set.keywords.get(name)) for name in ("$BEGINDATA", "$ENDDATA"))
     by_text = (begin, end) if begin and end is not None else None
-    by_header = found.data
-    old = found.version == "2.0"  # which has no such keywords
+    by_header = data_set.data
+    old = data_set.version == "2.0"  # which has no such keywords
     if by_header is None and by_text is None:
         return [], []
     if by_header is None and by_text is not None:
@@ -110,10 +110,10 @@ def _told(spans: list[tuple[str, Span]]) -> str:
     return " and ".join(f"{begin} to {end} by {said_by}" for said_by, (begin, end) in spans)
 
 
-def _after_text(found: DataSet, size: int, layout: Layout) -> list[tuple[str, Span]]:
-    begin = found.text[1] + 1
-    room = size - found.start - begin
-    needed = layout.data_bytes(found.event_count or 0)
+def _after_text(data_set: DataSet, size: int, layout: Layout) -> list[tuple[str, Span]]:
+    begin = data_set.text[1] + 1
+    room = size - data_set.start - begin
+    needed = layout.data_bytes(data_set.event_count or 0)
     if needed and room - needed in {0, _CHECKSUM}:
         return [("the end of TEXT", (begin, begin + needed - 1))]
     return []
@@ -129,33 +129,33 @@ def _fitting(
         reasons.append(("neither HEADER nor $BEGINDATA and $ENDDATA say where DATA is", ODD_FILE))
     wider = padded(layout)
     for said_by, span in spans:
-        if span[0] <= room.found.text[1] and span[1] >= room.found.text[0]:
+        if span[0] <= room.data_set.text[1] and span[1] >= room.data_set.text[0]:
             reasons.append((f"DATA, bytes {span[0]} to {span[1]} by {said_by}, overlaps TEXT", ODD_FILE))
             continue
-        for one in (layout, wider):
-            outcome = _fit(said_by, span, room, one) if one else None
+        for layout_tried in (layout, wider):
+            outcome = _fit(said_by, span, room, layout_tried) if layout_tried else None
             if isinstance(outcome, _Candidate):
                 fitting.append(outcome)
                 break
-            if outcome is not None and one is layout:
+            if outcome is not None and layout_tried is layout:
                 reasons.append(outcome)
     return fitting, reasons
 
 
 @dataclass(frozen=True)
 class _Room:
-    found: DataSet
+    data_set: DataSet
     size: int
 
     @property
     def bytes(self) -> int:
-        return self.size - self.found.start
+        return self.size - self.data_set.start
 
 
 def _fit(said_by: str, span: Span, room: _Room, layout: Layout) -> _Candidate | tuple[str, str]:
     begin, end = span
     held = end - begin + 1
-    total = room.found.event_count
+    total = room.data_set.event_count
     if layout.event_bits == 0:
         return _fit_free_text(said_by, span, room, layout)
     if total is None:
@@ -179,7 +179,7 @@ def _fit(said_by: str, span: Span, room: _Room, layout: Layout) -> _Candidate | 
 
 
 def _fit_free_text(said_by: str, span: Span, room: _Room, layout: Layout) -> _Candidate | tuple[str, str]:
-    total = room.found.event_count
+    total = room.data_set.event_count
     held = span[1] - span[0] + 1
     if total is None:
         return "$TOT is missing, and text of free format does not say how many events there are", ODD_FILE
@@ -193,9 +193,12 @@ def _chosen(fitting: list[_Candidate], sources: list[Source], spans: list[tuple[
     places, why = list(range(len(fitting))), "only there $TOT, $PAR and $PnB fit"
     size = sources[0].file.size
     tests: list[tuple[str, list[bool]]] = [
-        ("its length fits $TOT, $PAR and $PnB", [one.misfit == min(o.misfit for o in fitting) for one in fitting])
+        (
+            "its length fits $TOT, $PAR and $PnB",
+            [candidate.misfit == min(o.misfit for o in fitting) for candidate in fitting],
+        )
     ]
-    if len({one.begin for one in fitting}) > 1:
+    if len({candidate.begin for candidate in fitting}) > 1:
         tests = [
             ("only there the values fit $PnR", [_part_in_range(source) >= _ENOUGH for source in sources]),
             *tests,
@@ -203,23 +206,23 @@ def _chosen(fitting: list[_Candidate], sources: list[Source], spans: list[tuple[
             ("it ends where the file does", [source.end in {size, size - _CHECKSUM} for source in sources]),
         ]
     for reason, passed in tests:
-        left = [place for place in places if passed[place]]
+        left = [index for index in places if passed[index]]
         if left and len(left) < len(places):
             places, why = left, reason
-    if len({fitting[place].begin for place in places}) > 1:
-        one, two = (fitting[place] for place in places[:2])
-        what = f"{one.said_by} says that DATA begins at byte {one.begin}, {two.said_by} at {two.begin}"
+    if len({fitting[index].begin for index in places}) > 1:
+        first, second = (fitting[index] for index in places[:2])
+        problem = f"{first.said_by} says that DATA begins at byte {first.begin}, {second.said_by} at {second.begin}"
         remedy = "say which with --data-offset header or text, or in the column data_offset of samples.csv"
-        raise BadFcs(sources[0].path, f"{what}, and nothing tells which is right", remedy)
+        raise BadFcs(sources[0].path, f"{problem}, and nothing tells which is right", remedy)
     if len(spans) > 1:
         notes.append(f"DATA is at bytes {_told(spans)}: that of {fitting[places[0]].said_by} is taken, {why}")
     return places[0]
 
 
-def _about(taken: _Candidate, found: DataSet) -> list[str]:
+def _about(taken: _Candidate, data_set: DataSet) -> list[str]:
     notes = []
-    if found.event_count is None and found.version != "2.0":
-        text = found.keywords.get("$TOT")
+    if data_set.event_count is None and data_set.version != "2.0":
+        text = data_set.keywords.get("$TOT")
         state = f"is '{text[:20]}', not a number" if text else "is missing"
         notes.append(f"$TOT {state}: {taken.count} events by the length of DATA")
     if any(channel.bits % 8 for channel in taken.layout.formats):
@@ -244,8 +247,8 @@ def _part_in_range(source: Source) -> float:
     inside = total = 0
     with np.errstate(all="ignore"):
         for block in _sample(source):
-            for place, channel in enumerate(source.layout.formats):
-                values = block[:, place]
+            for column, channel in enumerate(source.layout.formats):
+                values = block[:, column]
                 if channel.kind == "I":
                     inside += int((values < 2.0**channel.mask_bits).sum())
                 else:
@@ -257,7 +260,7 @@ def _part_in_range(source: Source) -> float:
 
 def _time_goes_on(source: Source) -> bool:
     """Say whether the first events' times do not go back (but where the clock starts again)."""
-    places = [place for place, channel in enumerate(source.layout.formats) if channel.is_time]
+    places = [column for column, channel in enumerate(source.layout.formats) if channel.is_time]
     times = np.concatenate([block[:, places[:1]] for block in _sample(source)] or [np.empty((0, 0))])
     with np.errstate(all="ignore"):
         steps = np.diff(times, axis=0)
@@ -275,19 +278,19 @@ def _must_be_plausible(source: Source) -> None:
             "copy it again from the cytometer, as a binary file",
         )
     if (odd := _odd_floats(source)).size:
-        others = (replace(source, layout=replace(source.layout, order=order)) for order in _ORDERS)
-        orders = [other.layout.order for other in others if not _odd_floats(other).size]
+        reordered = (replace(source, layout=replace(source.layout, order=order)) for order in _ORDERS)
+        orders = [candidate.layout.order for candidate in reordered if not _odd_floats(candidate).size]
         cause = "the offsets, $DATATYPE or $BYTEORD are wrong"
         if orders:
             stated, right = (",".join(map(str, order)) for order in (source.layout.order, orders[0]))
             cause = f"$BYTEORD {stated} is wrong; in the order {right} they are numbers that a cytometer gives"
-        what = f"DATA from byte {source.begin} holds values such as {odd[0]:.3g}: {cause}"
-        raise BadFcs(source.path, what, ODD_FILE)
+        problem = f"DATA from byte {source.begin} holds values such as {odd[0]:.3g}: {cause}"
+        raise BadFcs(source.path, problem, ODD_FILE)
 
 
 def _odd_floats(source: Source) -> NDArray[np.float64]:
     """Return the sizes of floats that no instrument gives, none if they are not more than a quarter."""
-    floats = [place for place, channel in enumerate(source.layout.formats) if channel.kind in "FD"]
+    floats = [column for column, channel in enumerate(source.layout.formats) if channel.kind in "FD"]
     if not floats:
         return np.empty(0)
     with np.errstate(all="ignore"):

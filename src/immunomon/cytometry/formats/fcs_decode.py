@@ -55,8 +55,8 @@ def decode(source: Source) -> tuple[Floats, dict[int, float]]:
     if source.count == 0:
         return np.empty((0, len(source.layout.formats)), dtype=np.float32), {}
     formats, one_order = source.layout.formats, source.layout.is_little or source.layout.is_big
-    if one_order and all(one.kind == "F" and (one.as_stored or one.is_time) for one in formats):
-        factors = {place: channel.factor for place, channel in enumerate(formats) if not channel.as_stored}
+    if one_order and all(channel.kind == "F" and (channel.as_stored or channel.is_time) for channel in formats):
+        factors = {column: channel.factor for column, channel in enumerate(formats) if not channel.as_stored}
         return _read_floats(source), factors
     values = _filled(source, np.float32)
     if values is None:
@@ -81,7 +81,7 @@ def _filled(source: Source, dtype: type[np.floating]) -> Floats | None:
     formats = source.layout.formats
     values: Floats = np.empty((source.count, len(formats)), dtype=dtype)
     # Seconds are never exact (a step of 0.01), and nothing is lost with their last bits: they do not decide.
-    judged = [place for place, channel in enumerate(formats) if not channel.is_time]
+    judged = [column for column, channel in enumerate(formats) if not channel.is_time]
     may_widen = 8 * values.size <= 4 * (source.end - source.begin)
     may_round = may_widen and not all(
         channel.as_stored and channel.kind == "I" and channel.mask_bits <= 24 for channel in formats
@@ -103,13 +103,13 @@ def _filled(source: Source, dtype: type[np.floating]) -> Floats | None:
 
 
 def _scale(block: Block, formats: tuple[ChannelFormat, ...]) -> None:
-    for place, channel in enumerate(formats):
+    for column, channel in enumerate(formats):
         if channel.as_stored:
             continue
         if channel.decades > 0:
-            block[:, place] = 10 ** (channel.decades * block[:, place] / channel.limit) * channel.lowest
-        block[:, place] *= channel.factor
-        block[:, place] /= channel.divisor
+            block[:, column] = 10 ** (channel.decades * block[:, column] / channel.limit) * channel.lowest
+        block[:, column] *= channel.factor
+        block[:, column] /= channel.divisor
 
 
 def stored_blocks(source: Source, *, masked: bool = True) -> Iterator[Block]:
@@ -186,11 +186,11 @@ def _from_bits(table: NDArray[np.uint8], events: int, layout: Layout, *, masked:
     bits = np.unpackbits(table, bitorder=order)[: events * layout.event_bits].reshape(events, -1)
     block = np.empty((events, len(layout.formats)))
     begin = 0
-    for place, channel in enumerate(layout.formats):
+    for column, channel in enumerate(layout.formats):
         powers = 2.0 ** np.arange(channel.bits)
         if masked:
             powers[channel.mask_bits :] = 0
-        block[:, place] = bits[:, begin : begin + channel.bits] @ (powers if order == "little" else powers[::-1])
+        block[:, column] = bits[:, begin : begin + channel.bits] @ (powers if order == "little" else powers[::-1])
         begin += channel.bits
     return block
 
@@ -206,10 +206,10 @@ def _numbers(cells: NDArray[np.uint8], source: Source) -> Block:
 def _free_text(source: Source) -> Iterator[Block]:
     """Yield numbers parted by blanks, tabs, commas or line ends; several in a row are one (FCS 3.1, 3.3)."""
     channels = len(source.layout.formats)
-    wanted, rest, found = source.count * channels, b"", np.empty(0)
+    values_left, rest, pending = source.count * channels, b"", np.empty(0)
     source.file.stream.seek(source.begin)
     left = source.end - source.begin
-    while wanted:
+    while values_left:
         piece = source.file.stream.read(min(_TEXT_PIECE, left))
         left -= len(piece)
         if not piece and not rest:
@@ -217,12 +217,12 @@ def _free_text(source: Source) -> Iterator[Block]:
         text = (rest + piece).translate(_TO_BLANKS)
         words = text.split()
         rest = words.pop() if piece and words and not text.endswith(b" ") else b""
-        numbers = _parsed(words[: wanted - found.size], rest, source)
-        found = np.concatenate([found, numbers])
-        events = found.size // channels
-        yield found[: events * channels].reshape(events, channels).copy()
-        found = found[events * channels :]
-        wanted -= events * channels
+        numbers = _parsed(words[: values_left - pending.size], rest, source)
+        pending = np.concatenate([pending, numbers])
+        events = pending.size // channels
+        yield pending[: events * channels].reshape(events, channels).copy()
+        pending = pending[events * channels :]
+        values_left -= events * channels
 
 
 def _parsed(words: list[bytes], rest: bytes, source: Source) -> NDArray[np.float64]:

@@ -65,11 +65,11 @@ def read_data_sets(file: OpenFile) -> tuple[list[DataSet], tuple[str, ...]]:
 
     Raises BadFcs if the first is none; a later one that is none is left out and said.
     """
-    found = [_data_set(file, 0)]
+    data_sets = [_data_set(file, 0)]
     notes: list[str] = []
     text_bytes = keywords = 0
-    while len(found) < _MOST_DATA_SETS:
-        last = found[-1]
+    while len(data_sets) < _MOST_DATA_SETS:
+        last = data_sets[-1]
         text_bytes += last.text[1] - last.text[0] + 1
         keywords += len(last.keywords.values)
         step = whole_number(last.keywords.get("$NEXTDATA")) or 0
@@ -77,22 +77,22 @@ def read_data_sets(file: OpenFile) -> tuple[list[DataSet], tuple[str, ...]]:
             break
         start = last.start + step
         if text_bytes > file.size or keywords > _MOST_KEYWORDS:
-            notes.append(f"the data sets after the {len(found)}th overlap each other or are too many to be read")
+            notes.append(f"the data sets after the {len(data_sets)}th overlap each other or are too many to be read")
             break
         try:
             following = _data_set(file, start)
         except BadFcs:
             notes.append(f"$NEXTDATA points to byte {start}, where no data set begins (the file has {file.size} bytes)")
             break
-        found.append(following)
-    return found, tuple(notes)
+        data_sets.append(following)
+    return data_sets, tuple(notes)
 
 
 def _data_set(file: OpenFile, start: int) -> DataSet:
     prefix = file.bytes_at(start, _LENGTH)
     if prefix[:3] != b"FCS":
-        what = f"it is not an FCS file: it does not begin with 'FCS' but with {prefix[:6]!r}"
-        raise BadFcs(file.path, what if prefix else "it is empty", ODD_FILE)
+        problem = f"it is not an FCS file: it does not begin with 'FCS' but with {prefix[:6]!r}"
+        raise BadFcs(file.path, problem if prefix else "it is empty", ODD_FILE)
     version = prefix[3:6].decode("latin-1")
     if version not in _VERSIONS:
         raise BadFcs(file.path, f"FCS {version!r} is not among the versions read: {', '.join(_VERSIONS)}", ODD_FILE)
@@ -103,8 +103,8 @@ def _data_set(file: OpenFile, start: int) -> DataSet:
     )
     text, keywords = _text(_Segment(file, start, text_begin, text_end, data_begin))
     data = (data_begin, data_end) if data_begin and data_end else None
-    found = DataSet(start, version, text, data, keywords)
-    return replace(found, keywords=_with_supplement(file, found))
+    data_set = DataSet(start, version, text, data, keywords)
+    return replace(data_set, keywords=_with_supplement(file, data_set))
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def _text(segment: _Segment) -> tuple[Span, Keywords]:
             file.path, f"HEADER bytes 18 to 25 say that TEXT ends at {end}, and it begins at {begin}", ODD_FILE
         )
     if segment.start + end >= file.size:
-        what = f"cut off: TEXT ends at byte {segment.start + end}, the file has {file.size}"
-        raise BadFcs(file.path, what, _COPY_AGAIN)
+        problem = f"cut off: TEXT ends at byte {segment.start + end}, the file has {file.size}"
+        raise BadFcs(file.path, problem, _COPY_AGAIN)
     for first in (begin, begin - 1, begin + 1):  # some programs count from 1
         keywords = _plain(parse_text(file.bytes_at(segment.start + first, end - first + 1), file.path))
         if keywords.get("$PAR") or keywords.get("$DATATYPE"):
@@ -154,22 +154,22 @@ def _plain(keywords: Keywords) -> Keywords:
     return Keywords({**keywords.values, **added}, (*keywords.deviations, note))
 
 
-def _with_supplement(file: OpenFile, found: DataSet) -> Keywords:
+def _with_supplement(file: OpenFile, data_set: DataSet) -> Keywords:
     """Return the keywords with those of the supplemental TEXT segment, where there is one that can be one."""
-    begin, end = (whole_number(found.keywords.get(name)) or 0 for name in ("$BEGINSTEXT", "$ENDSTEXT"))
+    begin, end = (whole_number(data_set.keywords.get(name)) or 0 for name in ("$BEGINSTEXT", "$ENDSTEXT"))
     if begin == 0 or end <= begin:
-        return found.keywords
+        return data_set.keywords
 
     def noted(note: str) -> Keywords:
-        return replace(found.keywords, deviations=(*found.keywords.deviations, note))
+        return replace(data_set.keywords, deviations=(*data_set.keywords.deviations, note))
 
-    if (begin, end) == found.text:
+    if (begin, end) == data_set.text:
         return noted("$BEGINSTEXT and $ENDSTEXT give the primary TEXT again, not a supplemental one")
     left_out = f"the supplemental TEXT, bytes {begin} to {end}, is left out"
-    if found.start + end >= file.size:
+    if data_set.start + end >= file.size:
         return noted(f"{left_out}: the file ends before it")
-    delimiter = file.bytes_at(found.start + found.text[0], 1)
-    segment, repaired = delimited(file.bytes_at(found.start + begin, end - begin + 1), delimiter)
+    delimiter = file.bytes_at(data_set.start + data_set.text[0], 1)
+    segment, repaired = delimited(file.bytes_at(data_set.start + begin, end - begin + 1), delimiter)
     if segment is None:
         return noted(f"{left_out}: {repaired}")
     try:
@@ -177,4 +177,4 @@ def _with_supplement(file: OpenFile, found: DataSet) -> Keywords:
     except BadFcs as error:
         return noted(f"{left_out} ({str(error).removeprefix(f'{file.path}: ')})")
     repairs = (f"the supplemental TEXT, bytes {begin} to {end}, {repaired}",) if repaired else ()
-    return found.keywords.merged(replace(supplement, deviations=(*repairs, *supplement.deviations)))
+    return data_set.keywords.merged(replace(supplement, deviations=(*repairs, *supplement.deviations)))

@@ -104,8 +104,8 @@ def layout_of(keywords: Keywords, path: Path) -> tuple[Layout, tuple[str, ...]]:
         notes.append("$MODE is missing: taken as L (list mode)")
     count = whole_number(keywords.get("$PAR"))
     if not count or f"$P{count}B" not in keywords.values:
-        what = f"$PAR is '{keywords.get('$PAR')[:20]}'"
-        raise BadFcs(path, what + (f", but $P{count}B is missing" if count else ""), ODD_FILE)
+        problem = f"$PAR is '{keywords.get('$PAR')[:20]}'"
+        raise BadFcs(path, problem + (f", but $P{count}B is missing" if count else ""), ODD_FILE)
     kind = keywords.get("$DATATYPE").upper()
     order = _order(keywords, path, is_text=kind == "A")
     step = _time_step(keywords, notes)
@@ -151,8 +151,8 @@ class _Cell:
         """Say whether a keyword is missing, empty, or only says that its value is not known."""
         return not self.get(letters) or self.get(letters).casefold() in _NOT_AVAILABLE
 
-    def refuse(self, letters: str, what: str) -> BadFcs:
-        return BadFcs(self.path, f"$P{self.number}{letters} is '{self.get(letters)[:30]}', {what}", ODD_FILE)
+    def refuse(self, letters: str, problem: str) -> BadFcs:
+        return BadFcs(self.path, f"$P{self.number}{letters} is '{self.get(letters)[:30]}', {problem}", ODD_FILE)
 
 
 def _format(cell: _Cell, step: float, notes: list[str]) -> ChannelFormat:

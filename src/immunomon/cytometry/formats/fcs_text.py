@@ -117,10 +117,10 @@ def _pairs(segment: bytes, notes: list[str]) -> Iterator[Pair]:
     key: bytes | None = None
     value: list[bytes] = []
     runs = _runs(segment, delimiter)
-    place, following = next(runs, (len(segment), b""))
-    if place > 1:
+    run_end, following = next(runs, (len(segment), b""))
+    if run_end > 1:
         notes.append("the TEXT segment begins with more than one delimiter")
-    end = place
+    end = run_end
     empty, broken = 0, 0
     while following or end < len(segment):
         text, begin = following, end + len(following)
@@ -155,10 +155,10 @@ def _pairs(segment: bytes, notes: list[str]) -> Iterator[Pair]:
 def _runs(segment: bytes, delimiter: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield for each run of delimiters where it ends, and the text up to the next one."""
     ends = -1
-    for found in re.finditer(re.escape(delimiter) + b"+", segment) if segment else ():
+    for run in re.finditer(re.escape(delimiter) + b"+", segment) if segment else ():
         if ends >= 0:
-            yield ends, segment[ends : found.start()]
-        ends = found.end()
+            yield ends, segment[ends : run.start()]
+        ends = run.end()
     if ends >= 0:
         yield ends, segment[ends:]
 
@@ -178,11 +178,13 @@ def _decoded(raw: bytes) -> tuple[str, str]:
 
 
 def _about_doubled(doubled: list[tuple[str, str, str]], path: Path) -> list[str]:
-    different = [(key, one, two) for key, one, two in doubled if one.strip() != two.strip()]
-    for key, one, two in different:
+    different = [(key, first, second) for key, first, second in doubled if first.strip() != second.strip()]
+    for key, first, second in different:
         if re.fullmatch(r"\$(PAR|TOT|DATATYPE|BYTEORD|MODE|NEXTDATA|BEGINDATA|ENDDATA|P\d+[BREN])", key):
-            raise BadFcs(path, f"the keyword {key} stands twice, as '{one[:40]}' and as '{two[:40]}'", ODD_FILE)
-    return [f"{key} stands twice, the first value holds: '{one[:40]}', not '{two[:40]}'" for key, one, two in different]
+            raise BadFcs(path, f"the keyword {key} stands twice, as '{first[:40]}' and as '{second[:40]}'", ODD_FILE)
+    return [
+        f"{key} stands twice, the first value holds: '{first[:40]}', not '{second[:40]}'" for key, first, second in different
+    ]
 
 
 def _listed(names: list[str]) -> str:

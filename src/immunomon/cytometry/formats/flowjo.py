@@ -52,10 +52,10 @@ def read_flowjo(path: Path, root: XmlElement, *, bins: bool = False) -> Workspac
     holder = root.first("SampleList")
     for element in holder.all("Sample") if holder else ():
         with source.noting():
-            found, prepared = _sample(source, element, bins=bins)
-            joined = tuple(name for name, ids in members.items() if found.id in ids)
-            samples.append(replace(found, groups=joined))
-            axes[found.id] = prepared
+            sample, prepared = _sample(source, element, bins=bins)
+            joined = tuple(name for name, ids in members.items() if sample.id in ids)
+            samples.append(replace(sample, groups=joined))
+            axes[sample.id] = prepared
     groups = list(_groups(source, root, members=members, axes=axes, bins=bins))
     source.findings.raise_any()
     program = f"FlowJo {attribute(root, 'flowJoVersion') or '10'}"
@@ -68,13 +68,13 @@ def _nodes(root: XmlElement) -> Iterator[XmlElement]:
 
 
 def _members(root: XmlElement) -> dict[str, tuple[str, ...]]:
-    found = {}
+    members = {}
     for node in _nodes(root):
         group = node.first("Group")
         references = group.first("SampleRefs") if group else None
         listed = references.all("SampleRef") if references else ()
-        found[attribute(node, "name") or ""] = tuple(attribute(item, "sampleID") or "" for item in listed)
-    return found
+        members[attribute(node, "name") or ""] = tuple(attribute(item, "sampleID") or "" for item in listed)
+    return members
 
 
 def _groups(
@@ -140,12 +140,12 @@ def _keywords(element: XmlElement) -> dict[str, str]:
 
 def _branches(source: WorkspaceSource, node: XmlElement, gates: GateReader) -> tuple[Branch, ...]:
     holder = node.first("Subpopulations")
-    found = []
+    branches = []
     for element in holder.children if holder else ():
         if element.name == "Population" or element.name in _BOOLEANS:
             with source.noting():
-                found.append(_branch(source, element, gates))
-    return tuple(found)
+                branches.append(_branch(source, element, gates))
+    return tuple(branches)
 
 
 def _branch(source: WorkspaceSource, element: XmlElement, gates: GateReader) -> Branch:

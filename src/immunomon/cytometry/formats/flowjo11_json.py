@@ -29,11 +29,11 @@ class JsonNode:
     ValueError: x.a is not a number
     """
 
-    def __init__(self, value: object, place: str) -> None:
-        self._value, self._place = value, place
+    def __init__(self, value: object, location: str) -> None:
+        self._value, self._place = value, location
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise ValueError(f"{self._place} is {what}")
+    def _refuse(self, problem: str) -> NoReturn:
+        raise ValueError(f"{self._place} is {problem}")
 
     def has(self, name: str) -> bool:
         """Say whether this is an object with such a member."""
@@ -102,8 +102,8 @@ def read_analyses(path: Path) -> list[JsonNode]:
         problems = [replace(item, remedy=_REMEDY) if path.is_file() else item for item in error.problems]
         raise BadSpec(problems) from error
     except (OSError, RecursionError, ValueError) as error:
-        what = f"not a readable FlowJo 11 workbench ({type(error).__name__}: {str(error)[:120]})"
-        raise BadSpec([Problem(str(path), None, "", what, _REMEDY)]) from error
+        problem = f"not a readable FlowJo 11 workbench ({type(error).__name__}: {str(error)[:120]})"
+        raise BadSpec([Problem(str(path), None, "", problem, _REMEDY)]) from error
 
 
 def _analyses(archive: ZipSource) -> Iterator[JsonNode]:

@@ -70,9 +70,9 @@ class _Workspace9:
             node = element.first("SampleNode") or analyses.get(attribute(element, "sampleID"))
             if node is not None and attribute(node, "deleted") != "1":
                 with self._source.noting():
-                    found = self._sample(element, node)
-                    joined = tuple(name for name, ids in members.items() if found.id in ids)
-                    yield replace(found, groups=joined)
+                    sample = self._sample(element, node)
+                    joined = tuple(name for name, ids in members.items() if sample.id in ids)
+                    yield replace(sample, groups=joined)
 
     def groups(self) -> Iterator[WorkspaceSample]:
         members = dict(self._members())
@@ -129,15 +129,15 @@ class _Workspace9:
             return self._acquired(element, keywords), ()
         if len(self._matrices) == 1:
             only = self._matrices[0]
-            what = f"it asks for compensation matrix {chosen:g}; '{only.name}', the workspace's only one, is used"
+            problem = f"it asks for compensation matrix {chosen:g}; '{only.name}', the workspace's only one, is used"
             remedy = "if that is not its own, apply the matrix in FlowJo and save the workspace again"
-            note = f"{self._source.path} line {element.line}: {what}; {remedy}"
+            note = f"{self._source.path} line {element.line}: {problem}; {remedy}"
             return only, (note,) if chosen != 1 else ()
         if chosen == 0:
             return None, ()
         if chosen > len(self._matrices):
-            what = f"it asks for compensation matrix {int(chosen)} of {len(self._matrices)}"
-            self._source.refuse(element, what, "save the workspace again")
+            problem = f"it asks for compensation matrix {int(chosen)} of {len(self._matrices)}"
+            self._source.refuse(element, problem, "save the workspace again")
         return self._matrices[int(chosen) - 1], ()
 
     def _acquired(self, element: XmlElement, keywords: Mapping[str, str]) -> SampleMatrix | None:
@@ -147,10 +147,10 @@ class _Workspace9:
         if keyword is None or not names:
             return None  # the file's own, when it is gated
         try:
-            found = parse_spillover(keywords[keyword], tuple(map(Channel, names)), keyword)
+            spillover = parse_spillover(keywords[keyword], tuple(map(Channel, names)), keyword)
         except BadSpillover as error:
             self._source.refuse(element, str(error))
-        return SampleMatrix("Acquisition-defined", SpectrumMatrix.of(found), "<", ">")
+        return SampleMatrix("Acquisition-defined", SpectrumMatrix.of(spillover), "<", ">")
 
     def _read_matrices(self) -> Iterator[SampleMatrix]:
         source = self._source
@@ -171,7 +171,7 @@ class _Workspace9:
             unknown = [cell for cell in cells if cell not in names]
             if unknown:
                 source.refuse(row, f"it has a value for '{unknown[0]}', which is no channel of the matrix")
-            values.append(tuple(cells.get(other, 1.0 if other == name else 0.0) for other in names))
+            values.append(tuple(cells.get(column, 1.0 if column == name else 0.0) for column in names))
         try:
             return MatrixTable(names, names, values, tuple(row.line for row in rows)).spectrum()
         except BadSpillover as error:

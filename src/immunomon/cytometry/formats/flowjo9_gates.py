@@ -29,8 +29,8 @@ _MOST_TOKENS, _MOST_BRACKETS = 2000, 50
 
 def below(element: XmlElement, holder: str, name: str) -> Iterator[XmlElement]:
     """Return the elements of a name inside the children of another name."""
-    for found in element.all(holder):
-        yield from found.all(name)
+    for parent in element.all(holder):
+        yield from parent.all(name)
 
 
 def name_of(element: XmlElement | None) -> str:
@@ -50,15 +50,15 @@ class GateReader9:
         """Return the populations of a sample's or group's node, or those in a population, with what they hold."""
         if len(path) > _DEEPEST:
             self._source.refuse(node, f"populations lie more than {_DEEPEST} deep in each other")
-        found = []
+        branches = []
         for element in itertools.chain(node.children, *(holder.children for holder in node.all("Subpopulations"))):
             with self._source.noting():
                 if element.name == "Population":
-                    found.append(self._branch(element, path))
+                    branches.append(self._branch(element, path))
                 elif element.name.endswith("Node") and not element.name.startswith("Stat"):
                     failure = f"nodes of the kind '{element.name}' are not read"
-                    found.append(Branch(name_of(element) or element.name, failure=failure))
-        return tuple(found)
+                    branches.append(Branch(name_of(element) or element.name, failure=failure))
+        return tuple(branches)
 
     def _branch(self, element: XmlElement, path: tuple[str, ...]) -> Branch:
         name = name_of(element)
@@ -184,14 +184,14 @@ def read_formula(specification: str, paths: Sequence[str], *, parent: tuple[str,
     ('or', (('and', ('T', ('not', ('T/CD4',)))), 'Live/B'))
     """
     tokens: list[str] = []
-    place = 0
+    index = 0
     text = specification.strip()
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    while index < len(text):
+        match = _TOKEN.match(text, index)
         if match is None or len(tokens) > _MOST_TOKENS:
             raise ValueError(f"its formula '{text[:60]}' is not read")
         tokens.append(match.group(1))
-        place = match.end()
+        index = match.end()
     used = {int(token[1:]) for token in tokens if token.startswith("G")}
     if used != set(range(len(paths))):
         raise ValueError(f"its formula '{text[:60]}' does not go with the {len(paths)} populations it lists")

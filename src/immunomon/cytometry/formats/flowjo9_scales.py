@@ -43,18 +43,18 @@ class DisplayTables:
         matrix: the name of the sample's matrix, None on raw axes; index: the parameter's ``calibrationIndex``, from 1.
         Raises ValueError for a table that is none, and where several fit.
         """
-        wanted = [axis] if matrix is None else [f"{matrix} {axis}", f"{matrix}{axis}", axis]
-        places = next((found for name in wanted if (found := self._called(name))), [])
+        names = [axis] if matrix is None else [f"{matrix} {axis}", f"{matrix}{axis}", axis]
+        places = next((indices for name in names if (indices := self._called(name))), [])
         if not places and matrix is not None:
             places = [
-                place for place, name in enumerate(self._names) if name.endswith(f" {axis}" if axis[0] != "<" else axis)
+                index for index, name in enumerate(self._names) if name.endswith(f" {axis}" if axis[0] != "<" else axis)
             ]
         numbered = index - 1 if 1 <= index <= len(self._names) else None
         if numbered in places or (not places and numbered is not None and self._may_be(numbered, axis, matrix)):
             places = [numbered] if numbered is not None else places
         if not places:
             return None
-        tables = {place: self._table(place) for place in places}
+        tables = {index: self._table(index) for index in places}
         if len(set(tables.values())) > 1:
             raise ValueError(
                 f"{len(places)} display tables of '{axis}' are in the file, none of the sample's own matrix"
@@ -62,22 +62,22 @@ class DisplayTables:
         return tables[places[0]]
 
     def _called(self, name: str) -> list[int]:
-        return [place for place, known in enumerate(self._names) if known == name]
+        return [index for index, known in enumerate(self._names) if known == name]
 
-    def _may_be(self, place: int, axis: str, matrix: str | None) -> bool:
+    def _may_be(self, index: int, axis: str, matrix: str | None) -> bool:
         """Whether a table that a parameter names by number is not one of another channel or of a compensated one."""
-        name = self._names[place]
+        name = self._names[index]
         return axis in name or (matrix is None and not ("<" in name and name.endswith(">")))
 
-    def _table(self, place: int) -> Tabulated:
-        if place not in self._read:
-            element = self._elements[place]
+    def _table(self, index: int) -> Tabulated:
+        if index not in self._read:
+            element = self._elements[index]
             try:
-                self._read[place] = Tabulated(tuple(_nodes(element.text).tolist()))
+                self._read[index] = Tabulated(tuple(_nodes(element.text).tolist()))
             except ValueError as error:
-                what = f"the display table '{self._names[place]}': {error}"
-                raise ValueError(f"{self._path} line {element.line}: {what}") from error
-        return self._read[place]
+                problem = f"the display table '{self._names[index]}': {error}"
+                raise ValueError(f"{self._path} line {element.line}: {problem}") from error
+        return self._read[index]
 
 
 def _nodes(text: str) -> Floats:
@@ -141,19 +141,19 @@ def axes_of(
 
 def _ranges(keywords: Mapping[str, str]) -> dict[str, float]:
     """Return $PnR by $PnN, of the file as the workspace knows it."""
-    found = {}
+    ranges = {}
     for key, name in keywords.items():
         if key.startswith("$P") and key.endswith("N"):
             try:
-                found[name] = float(keywords.get(f"{key[:-1]}R", ""))
+                ranges[name] = float(keywords.get(f"{key[:-1]}R", ""))
             except ValueError:
                 continue
-    return found
+    return ranges
 
 
 def _reach(node: XmlElement) -> dict[str, tuple[float, float]]:
     """Return the lowest and highest stored coordinate of each axis among the gates of a sample."""
-    found: dict[str, tuple[float, float]] = {}
+    reach: dict[str, tuple[float, float]] = {}
     pending = [node]
     while pending:
         element = pending.pop()
@@ -162,9 +162,9 @@ def _reach(node: XmlElement) -> dict[str, tuple[float, float]]:
             axis = attribute(element, f"{side}AxisName")
             if axis:
                 for value in _coordinates(element, side):
-                    low, high = found.get(axis, (value, value))
-                    found[axis] = min(low, value), max(high, value)
-    return found
+                    low, high = reach.get(axis, (value, value))
+                    reach[axis] = min(low, value), max(high, value)
+    return reach
 
 
 def _coordinates(shape: XmlElement, side: str) -> Iterator[float]:

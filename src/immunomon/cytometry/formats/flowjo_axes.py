@@ -73,17 +73,17 @@ class SampleAxes:
         """Return the scale of an axis by its name in the workspace; raises ValueError for one that is not read."""
         if name in self.derived:
             raise ValueError(self.derived[name])
-        found = self.scales.get(name) or self.scales.get(self.channel_of(name)[0]) or AxisScale()
-        if found.failure:
-            raise ValueError(found.failure)
-        return found
+        scale = self.scales.get(name) or self.scales.get(self.channel_of(name)[0]) or AxisScale()
+        if scale.failure:
+            raise ValueError(scale.failure)
+        return scale
 
     def axis(self, name: str) -> AxisScale:
         """Return the scale of an axis, and make the axis if it is new."""
-        found = self.scale(name)
+        scale = self.scale(name)
         channel, compensation = self.channel_of(name)
-        self.made[name] = GateAxis(channel, compensation, found.scale, found.bounds, found.range, found.gain)
-        return found
+        self.made[name] = GateAxis(channel, compensation, scale.scale, scale.bounds, scale.range, scale.gain)
+        return scale
 
     def channel_of(self, name: str) -> tuple[str, str]:
         """Return the channel and the compensation of an axis; raises ValueError for one whose matrix is not read."""
@@ -113,8 +113,10 @@ def lacking_matrix(source: WorkspaceSource, sample: XmlElement) -> str:
     return ""
 
 
-def _no_matrix(source: WorkspaceSource, element: XmlElement, what: str) -> str:
-    return f"{source.path} line {element.line}: {what}; apply one to the sample in FlowJo and save the workspace again"
+def _no_matrix(source: WorkspaceSource, element: XmlElement, problem: str) -> str:
+    return (
+        f"{source.path} line {element.line}: {problem}; apply one to the sample in FlowJo and save the workspace again"
+    )
 
 
 def read_matrix(source: WorkspaceSource, sample: XmlElement) -> SampleMatrix | None:
@@ -145,24 +147,24 @@ def read_matrix(source: WorkspaceSource, sample: XmlElement) -> SampleMatrix | N
 
 def read_derived(source: WorkspaceSource, sample: XmlElement) -> dict[str, str]:
     """Return why the derived parameters of a sample are no axes, by name, also where a channel has that name too."""
-    found, pending = {}, [sample]
+    failures, pending = {}, [sample]
     while pending:
         element = pending.pop()
         pending.extend(element.children)
         if element.name == "DerivedParameter" and (name := attribute(element, "name")):
             formula = attribute(element, "formula")
-            what = (
+            problem = (
                 f"it lies on '{name}': it is a derived parameter{f' ({formula[:80]})' if formula else ''}, not computed"
             )
-            found[name] = (
-                f"{source.path} line {element.line}: {what} here; draw the gate on channels of the file in FlowJo"
+            failures[name] = (
+                f"{source.path} line {element.line}: {problem} here; draw the gate on channels of the file in FlowJo"
             )
-    return found
+    return failures
 
 
 def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisScale]:
     """Return the scales of a FlowJo 10 or 11 sample, by channel; kinds that are not read say so when they are used."""
-    found: dict[str, AxisScale] = {}
+    scales: dict[str, AxisScale] = {}
     holder = sample.first("Transformations")
     for element in holder.children if holder else ():
         with source.noting():
@@ -171,10 +173,10 @@ def read_scales(source: WorkspaceSource, sample: XmlElement) -> dict[str, AxisSc
                 continue
             name = source.text(parameter, "name")
             try:
-                found[name] = _scale(source, element, is_time=kind_of(name) is ChannelKind.TIME)
+                scales[name] = _scale(source, element, is_time=kind_of(name) is ChannelKind.TIME)
             except (ValueError, ArithmeticError) as error:
-                found[name] = AxisScale(failure=f"{source.path} line {element.line}: {error}")
-    return found
+                scales[name] = AxisScale(failure=f"{source.path} line {element.line}: {error}")
+    return scales
 
 
 def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> AxisScale:
@@ -183,10 +185,10 @@ def _scale(source: WorkspaceSource, element: XmlElement, *, is_time: bool) -> Ax
         raise ValueError(f"its gain is {gain:g}, and no axis counts so; draw the gate again in FlowJo")
     if is_time and element.name != "linear":
         raise ValueError(f"a time axis on the scale '{element.name}' has no unit; choose linear in FlowJo")
-    found = _shape(source, element)
+    scale = _shape(source, element)
     if element.name == "linear" and (gain != 1.0 or is_time):
-        found = replace(found, shift=None)
-    return replace(found, gain=gain)
+        scale = replace(scale, shift=None)
+    return replace(scale, gain=gain)
 
 
 def _shape(source: WorkspaceSource, element: XmlElement) -> AxisScale:

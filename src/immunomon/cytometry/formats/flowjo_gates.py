@@ -145,10 +145,10 @@ class GateReader:
     def _points(self, element: XmlElement) -> list[tuple[float, float]]:
         points = []
         for vertex in element.all("vertex"):
-            found = [self._source.number(item, "value") for item in vertex.all("coordinate")]
-            if len(found) != 2:
-                self._source.refuse(vertex, f"it has {len(found)} coordinates instead of two")
-            points.append((found[0], found[1]))
+            coordinates = [self._source.number(item, "value") for item in vertex.all("coordinate")]
+            if len(coordinates) != 2:
+                self._source.refuse(vertex, f"it has {len(coordinates)} coordinates instead of two")
+            points.append((coordinates[0], coordinates[1]))
         return points
 
     def _polygon(self, element: XmlElement) -> Gate:

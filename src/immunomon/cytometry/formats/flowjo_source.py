@@ -81,8 +81,8 @@ class WorkspaceSource(XmlSource):
         value = _as_float(text)
         if _DECIMAL_COMMA.fullmatch(text.strip()):
             if _THOUSANDS.fullmatch(text.strip()):
-                what = f"'{name}' is {shown(text)}, which may have a decimal comma or a comma before thousands"
-                self.refuse(element, what, "write it with a decimal point")
+                problem = f"'{name}' is {shown(text)}, which may have a decimal comma or a comma before thousands"
+                self.refuse(element, problem, "write it with a decimal point")
             self._commas[element.line, name, text] = None
             value = _as_float(text.replace(",", "."))
         if not abs(value) < _LARGEST:

@@ -88,8 +88,8 @@ class _Sample:
     def _units(self, channel: object) -> Units:
         return self._sample.units.get(str(channel), Units())
 
-    def _refuse(self, what: str) -> ExportFailed:
-        return ExportFailed(f"{self._sample.name}: {what}; export it as Gating-ML instead")
+    def _refuse(self, problem: str) -> ExportFailed:
+        return ExportFailed(f"{self._sample.name}: {problem}; export it as Gating-ML instead")
 
     def write(self, listed: ET.Element) -> None:
         element = ET.SubElement(listed, "Sample")
@@ -153,27 +153,27 @@ class _Sample:
         scale = axis.scale if isinstance(axis.scale, Identity) else rescaled(axis.scale, 1.0 / units.per_number)
         match scale:
             case Identity():
-                kind, found = "linear", {"minRange": 0.0, "maxRange": axis.range * units.per_number}
+                kind, settings = "linear", {"minRange": 0.0, "maxRange": axis.range * units.per_number}
             case Linear():
-                kind, found = "linear", {"minRange": -scale.a, "maxRange": scale.t}
+                kind, settings = "linear", {"minRange": -scale.a, "maxRange": scale.t}
             case Log():
-                kind, found = "log", {"offset": scale.t / 10.0**scale.m, "decades": scale.m}
+                kind, settings = "log", {"offset": scale.t / 10.0**scale.m, "decades": scale.m}
             case Logicle():
-                kind, found = "logicle", {"T": scale.t, "W": scale.w, "M": scale.m, "A": scale.a}
+                kind, settings = "logicle", {"T": scale.t, "W": scale.w, "M": scale.m, "A": scale.a}
             case Asinh():
-                kind, found = "fasinh", {"maxRange": scale.t, "T": scale.t, "A": scale.a, "M": scale.m, "W": -10.0}
+                kind, settings = "fasinh", {"maxRange": scale.t, "T": scale.t, "A": scale.a, "M": scale.m, "W": -10.0}
             case Biex():
                 parameters = {"neg": scale.neg, "width": scale.width, "pos": scale.pos}
-                kind, found = "biex", {"maxRange": scale.max_range, **parameters}
+                kind, settings = "biex", {"maxRange": scale.max_range, **parameters}
             case Tabulated():
-                what = "neither a FlowJo 10 workspace nor Gating-ML has a place for a scale that is a table"
-                raise ExportFailed(f"{self._sample.name}: {what}; apply the gates from the workspace they come from")
+                problem = "neither a FlowJo 10 workspace nor Gating-ML has a place for a scale that is a table"
+                raise ExportFailed(f"{self._sample.name}: {problem}; apply the gates from the workspace they come from")
             case _:
                 raise self._refuse(f"a FlowJo workspace has no place for the scale '{scale.kind}'")
         extra = {} if kind == "log" else {"transforms:length": "256"}
         if kind == "linear":
             extra = {"gain": repr(units.gain).removesuffix(".0")}
-        return kind, {**{f"transforms:{key}": repr(float(value)) for key, value in found.items()}, **extra}
+        return kind, {**{f"transforms:{key}": repr(float(value)) for key, value in settings.items()}, **extra}
 
     def _populations(self, node: ET.Element) -> None:
         nodes = {ROOT: node}

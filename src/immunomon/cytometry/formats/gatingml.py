@@ -45,8 +45,8 @@ def read_gatingml(path: Path) -> PlacedStrategy:
     """
     root = read_xml(path, _LARGEST)
     if (root.namespace, root.name) != (GATING, "Gating-ML"):
-        what = f"its root element is '{root.name}', not Gating-ML 2.0's"
-        raise BadSpec([Problem(str(path), root.line, "", what, f"its namespace must be {GATING}")])
+        problem = f"its root element is '{root.name}', not Gating-ML 2.0's"
+        raise BadSpec([Problem(str(path), root.line, "", problem, f"its namespace must be {GATING}")])
     source = GatingMlSource(path)
     parts = list(_parts(root))
     transformations = read_transformations(source, _named(parts, TRANSFORMS, "transformation"))
@@ -113,25 +113,25 @@ def _populations(
 ) -> tuple[PlacedPopulation, ...]:
     ids = _ids(source, gates)
     ids |= {name: ids[base] for name, base in own.stands_for.items() if base in ids}
-    found: dict[str, _Found] = {}
+    populations: dict[str, _Found] = {}
     for element in gates:
         identity = element.get("id", GATING) or ""
         if own.stands_for.get(identity, identity) != identity:
             continue
         with source.noting():
-            found |= {ids[name]: item for name, item in _read(source, element, axes, ids) if name in ids}
+            populations |= {ids[name]: item for name, item in _read(source, element, axes, ids) if name in ids}
         name = ids.get(identity, "")
-        if name in found:
+        if name in populations:
             failure, note = own.failures.get(identity, ""), own.notes.get(identity, "")
-            found[name] = replace(found[name], failure=failure, note=note)
+            populations[name] = replace(populations[name], failure=failure, note=note)
     source.findings.raise_any()
     done: dict[str, PlacedPopulation] = {}
     order: list[str] = []
     with source.noting():
-        order += _ordered(source, found)
+        order += _ordered(source, populations)
     depths = {ROOT: 0}
     for name in order:
-        item = found[name]
+        item = populations[name]
         parent = ROOT if item.parent is None else item.parent
         depths[name] = depths[parent] + 1
         if depths[name] > _DEEPEST:
@@ -178,23 +178,23 @@ def _read(
         yield source.text(element, "id", GATING), _Found(element, parent, gate, False)
 
 
-def _ordered(source: GatingMlSource, found: Mapping[str, _Found]) -> list[str]:
+def _ordered(source: GatingMlSource, populations: Mapping[str, _Found]) -> list[str]:
     """Return the ids so that parents and operands come first, else in the document's order."""
     needs = {
         name: [*([item.parent] if item.parent else []), *(item.gate.of if isinstance(item.gate, Boolean) else ())]
-        for name, item in found.items()
+        for name, item in populations.items()
     }
     order: dict[str, None] = {}
     for start in needs:
         way = {start: iter(needs[start])} if start not in order else {}
         while way:
             name = next(reversed(way))
-            needed = next((other for other in way[name] if other not in order), None)
+            needed = next((dependency for dependency in way[name] if dependency not in order), None)
             if needed is None:
                 order[name] = None
                 way.pop(name)
             elif needed in way:
-                source.refuse(found[needed].element, f"it needs itself, by way of '{name}'", "break the circle")
+                source.refuse(populations[needed].element, f"it needs itself, by way of '{name}'", "break the circle")
             else:
                 way[needed] = iter(needs[needed])
     return list(order)

@@ -54,10 +54,10 @@ def _rectangle(source: GatingMlSource, gate: XmlElement, axes: GatingMlAxes) -> 
 
 
 def _coordinates(source: GatingMlSource, element: XmlElement, size: int, name: str = "coordinate") -> list[float]:
-    found = [source.number(item, "value", DATATYPES) for item in source.children(element, name)]
-    if len(found) != size:
-        source.refuse(element, f"it has {len(found)} values on {size} axes")
-    return found
+    values = [source.number(item, "value", DATATYPES) for item in source.children(element, name)]
+    if len(values) != size:
+        source.refuse(element, f"it has {len(values)} values on {size} axes")
+    return values
 
 
 def _polygon(source: GatingMlSource, gate: XmlElement, axes: GatingMlAxes) -> Gate:

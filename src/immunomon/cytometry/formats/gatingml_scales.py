@@ -37,14 +37,14 @@ class Transformation:
 
 def read_transformations(source: GatingMlSource, elements: Iterable[XmlElement]) -> dict[str, Transformation]:
     """Return the transformations by id; what cannot be read is noted in the source."""
-    found: dict[str, Transformation] = {}
+    transformations: dict[str, Transformation] = {}
     for element in elements:
         with source.noting():
             name = source.text(element, "id", TRANSFORMS)
-            if name in found:
+            if name in transformations:
                 source.refuse(element, "a transformation of this id is there already", "give each its own id")
-            found[name] = _transformation(source, element)
-    return found
+            transformations[name] = _transformation(source, element)
+    return transformations
 
 
 def _transformation(source: GatingMlSource, element: XmlElement) -> Transformation:
@@ -73,8 +73,8 @@ def _scale(source: GatingMlSource, element: XmlElement) -> AnyScale:
     kind = SCALE_ELEMENTS.get(element.name)
     if kind is None:
         source.refuse(element, f"no transformation named '{element.name}'", f"known are: {', '.join(SCALE_ELEMENTS)}")
-    wanted = [name for name in "TWMA" if name.lower() in kind.__dataclass_fields__]
-    values = {name.lower(): source.number(element, name, TRANSFORMS) for name in wanted}
+    parameters = [name for name in "TWMA" if name.lower() in kind.__dataclass_fields__]
+    values = {name.lower(): source.number(element, name, TRANSFORMS) for name in parameters}
     t, m, a = values["t"], values.get("m", 1.0), values.get("a", 0.0)
     decades = kind is not Linear
     if not (t > 0 and 0 < m <= _MOST_DECADES and (t + a > 0 if not decades else 0 < m + a <= _MOST_DECADES)):
@@ -86,20 +86,20 @@ def _scale(source: GatingMlSource, element: XmlElement) -> AnyScale:
 
 
 def _dimension_names(source: GatingMlSource, element: XmlElement) -> tuple[str, ...]:
-    found = source.children(element, "fcs-dimension", DATATYPES)
-    return tuple(source.text(item, "name", DATATYPES) for item in found)
+    dimensions = source.children(element, "fcs-dimension", DATATYPES)
+    return tuple(source.text(item, "name", DATATYPES) for item in dimensions)
 
 
 def read_matrices(source: GatingMlSource, elements: Iterable[XmlElement]) -> dict[str, SpectrumMatrix]:
     """Return the spectrum matrices by id; what cannot be read is noted in the source."""
-    found: dict[str, SpectrumMatrix] = {}
+    matrices: dict[str, SpectrumMatrix] = {}
     for element in elements:
         with source.noting():
             name = source.text(element, "id", TRANSFORMS)
-            if name in found or name in (OWN_MATRIX, UNCOMPENSATED):
+            if name in matrices or name in (OWN_MATRIX, UNCOMPENSATED):
                 source.refuse(element, "its id is taken already", f"{OWN_MATRIX} and {UNCOMPENSATED} are reserved")
-            found[name] = _matrix(source, element)
-    return found
+            matrices[name] = _matrix(source, element)
+    return matrices
 
 
 def _matrix(source: GatingMlSource, element: XmlElement) -> SpectrumMatrix:

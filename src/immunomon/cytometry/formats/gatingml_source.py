@@ -41,26 +41,26 @@ class GatingMlSource(XmlSource):
 
     def number(self, element: XmlElement, name: str, namespace: str) -> float:
         """Return an attribute that must be there and be a finite number."""
-        found = self.optional_number(element, name, namespace)
-        if found is None:
+        number = self.optional_number(element, name, namespace)
+        if number is None:
             self.refuse(element, f"the attribute '{name}' is missing", "Gating-ML 2.0 requires it")
-        if math.isinf(found):
+        if math.isinf(number):
             self.refuse(element, f"the attribute '{name}' is infinite")
-        return found
+        return number
 
     def optional_number(self, element: XmlElement, name: str, namespace: str) -> float | None:
         """Return an attribute that must be a number (or an infinity) if it is there."""
         text = element.get(name, namespace)
         return None if text is None else self.parsed(element, text, f"the attribute '{name}'")
 
-    def parsed(self, element: XmlElement, text: str, what: str) -> float:
+    def parsed(self, element: XmlElement, text: str, description: str) -> float:
         """Return text as a number; raises inside ``noting`` if it is none."""
         try:
             value = float(text.replace("_", "?"))
         except ValueError:
             value = math.nan
         if math.isnan(value):
-            self.refuse(element, f"{what} is {shown(text)}, which is not a number")
+            self.refuse(element, f"{description} is {shown(text)}, which is not a number")
         return value
 
     def flag(self, element: XmlElement, name: str, namespace: str) -> bool:
@@ -72,7 +72,7 @@ class GatingMlSource(XmlSource):
 
     def children(self, element: XmlElement, name: str, namespace: str = GATING) -> tuple[XmlElement, ...]:
         """Return the children with a name, at least one."""
-        found = tuple(element.all(name, namespace))
-        if not found:
+        children = tuple(element.all(name, namespace))
+        if not children:
             self.refuse(element, f"it has no element '{name}'", "Gating-ML 2.0 requires it")
-        return found
+        return children

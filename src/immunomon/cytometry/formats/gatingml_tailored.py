@@ -94,8 +94,8 @@ def _cytobank(gate: XmlElement) -> _Cytobank:
         return _Cytobank()
 
     def text(name: str) -> str:
-        found = own.first(name)
-        return found.text.strip() if found else ""
+        child = own.first(name)
+        return child.text.strip() if child else ""
 
     def is_true(name: str) -> bool:
         return text(name).casefold() in ("true", "1")

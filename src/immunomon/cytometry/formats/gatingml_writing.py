@@ -61,8 +61,8 @@ def write_gatingml(placed: PlacedStrategy) -> bytes:
     True
     """
     if placed.tailored:
-        what = "gates tailored for single files are not written"
-        raise ExportFailed(f"{placed.name}: {what}; apply the document that they come from")
+        problem = "gates tailored for single files are not written"
+        raise ExportFailed(f"{placed.name}: {problem}; apply the document that they come from")
     check_text(placed)
     root = ET.Element("gating:Gating-ML", {f"xmlns:{prefix}": uri for prefix, uri in _NAMESPACES.items()})
     writer = _Writer(placed, root)
@@ -115,8 +115,8 @@ class _Writer:
         self._matrices = {name: self._id(name) for name in placed.matrices}
         self._transformations: dict[tuple[AnyScale | Ratio, tuple[float, float]], str] = {}
 
-    def _id(self, wanted: str) -> str:
-        base = wanted if _XML_NAME.fullmatch(wanted) else "_" + re.sub(r"[^A-Za-z0-9._-]", "_", wanted)
+    def _id(self, name_wanted: str) -> str:
+        base = name_wanted if _XML_NAME.fullmatch(name_wanted) else "_" + re.sub(r"[^A-Za-z0-9._-]", "_", name_wanted)
         name, number = base, 1
         while name in self._taken:
             number += 1
@@ -161,8 +161,8 @@ class _Writer:
             parameters = {key: getattr(does, key.lower()) for key in "TWMA" if hasattr(does, key.lower())}
             name = "_".join([tag, *(f"{value:.12g}" for value in parameters.values())])
         else:
-            what = f"Gating-ML 2.0 has no scale '{does.kind}'"
-            raise ExportFailed(f"{self._placed.name}: {what}; apply the gates from the workspace they come from")
+            problem = f"Gating-ML 2.0 has no scale '{does.kind}'"
+            raise ExportFailed(f"{self._placed.name}: {problem}; apply the gates from the workspace they come from")
         identity = self._id(name)
         element = _add(self._root, "transforms:transformation", id=identity)
         for word, bound, free in zip(("boundMin", "boundMax"), bounds, _UNIT, strict=True):
@@ -253,8 +253,8 @@ class _Writer:
         elif operator != "not" and len(names) == 1:
             element.set("immunomon:means", "one")
             names, complements = names * 2, complements * 2
-        found = ET.SubElement(element, f"gating:{operator}")
+        operation = ET.SubElement(element, f"gating:{operator}")
         for name, turned in zip(names, complements, strict=True):
-            reference = _add(found, "gating:gateReference", ref=self._gates[name])
+            reference = _add(operation, "gating:gateReference", ref=self._gates[name])
             if turned:
                 reference.set("gating:use-as-complement", "true")

@@ -81,15 +81,15 @@ class _Entry:
 
     def keywords(self) -> dict[str, str]:
         """Return what the data set says of its file: pairs of a name that begins with ``$``, or GUID, and a value."""
-        found = {}
+        keywords = {}
         for element in _all_below(self.data_set):
             name = next((attribute(element, key) for key in ("N", "K", "Name", "Key") if attribute(element, key)), None)
             if name and (name.startswith("$") or name.upper() == "GUID"):
                 value = next(
                     (attribute(element, key) for key in ("V", "Value") if attribute(element, key)), element.text
                 )
-                found[name.upper()] = (value or "").strip()
-        return found
+                keywords[name.upper()] = (value or "").strip()
+        return keywords
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +129,8 @@ def _extracted(archive: ZipSource, folder: Path) -> list[_File]:
     if needed > free:
         archive.refuse("", f"its files take {needed:,} bytes and {free:,} are free", "free some space for them")
     files = []
-    for place, name in enumerate(names):
-        target = folder / f"{place}.fcs"
+    for number, name in enumerate(names):
+        target = folder / f"{number}.fcs"
         archive.copy(name, target, _LARGEST_FCS)
         try:
             files.append(_File(base_name(name), target, read_header(target)))
@@ -147,15 +147,15 @@ def _assigned(entries: Sequence[tuple[WorkspaceSource, _Entry]], files: list[_Fi
     left = list(files)
     chosen: list[_File | None] = [None] * len(entries)
     for fits in (_refers_to, _agree):
-        for place, (_, entry) in enumerate(entries):
-            named = [file for file in left if fits(entry, file)] if chosen[place] is None else []
+        for index, (_, entry) in enumerate(entries):
+            named = [file for file in left if fits(entry, file)] if chosen[index] is None else []
             if len(named) == 1:
-                chosen[place] = named[0]
+                chosen[index] = named[0]
                 left.remove(named[0])
-    without = [place for place, file in enumerate(chosen) if file is None]
+    without = [index for index, file in enumerate(chosen) if file is None]
     if len(without) == len(left):
-        for place, file in zip(without, left, strict=True):
-            chosen[place] = file
+        for index, file in zip(without, left, strict=True):
+            chosen[index] = file
     taken: set[str] = set()
     return [
         _renamed(file, entry.name, taken) if file else None for (_, entry), file in zip(entries, chosen, strict=True)
@@ -180,16 +180,16 @@ def _refers_to(entry: _Entry, file_entry: _File) -> bool:
     file = file_entry.entry.casefold()
     stem = file.rpartition(".")[0]
     places = (entry.element, entry.data_set, *entry.data_set.children)
-    said = {value.casefold() for item in places for value in (*item.attributes.values(), item.text)}
-    return file in said or stem in said or (entry.alone and stem == entry.stem.casefold())
+    references = {value.casefold() for item in places for value in (*item.attributes.values(), item.text)}
+    return file in references or stem in references or (entry.alone and stem == entry.stem.casefold())
 
 
 def _agree(entry: _Entry, file: _File) -> bool:
-    said, header = entry.keywords(), file.header
+    keywords, header = entry.keywords(), file.header
     if header is None:
         return False
-    shared = [key for key in IDENTITY if said.get(key) and header.keyword(key)]
-    return bool(shared) and all(said[key] == header.keyword(key).strip() for key in shared)
+    shared = [key for key in IDENTITY if keywords.get(key) and header.keyword(key)]
+    return bool(shared) and all(keywords[key] == header.keyword(key).strip() for key in shared)
 
 
 class _DataSet:
@@ -265,5 +265,5 @@ class _DataSet:
 
 
 def _identity(entry: _Entry, header: FcsHeader | None) -> Mapping[str, str]:
-    said = {key: header.keyword(key).strip() for key in IDENTITY} if header else entry.keywords()
-    return {key: said[key] for key in IDENTITY if said.get(key)}
+    identity = {key: header.keyword(key).strip() for key in IDENTITY} if header else entry.keywords()
+    return {key: identity[key] for key in IDENTITY if identity.get(key)}

@@ -49,11 +49,11 @@ class KaluzaAxes:
         scale = self._scale(element, kind)
         channel = self.channel_of(measurement)
         compensation = MATRIX if channel in self.detectors else UNCOMPENSATED
-        wanted = GateAxis(channel, compensation, scale, (0.0, 1.0), scale.t)
+        axis = GateAxis(channel, compensation, scale, (0.0, 1.0), scale.t)
         name, number = measurement, 2
-        while self.made.setdefault(name, wanted) != wanted:  # one measurement may be drawn on several scales
+        while self.made.setdefault(name, axis) != axis:  # one measurement may be drawn on several scales
             name, number = f"{measurement} ({number})", number + 1
-        return name, wanted
+        return name, axis
 
     def channel_of(self, measurement: str, area: str = "") -> str:
         """Return the file's channel of a measurement, by its own name or its detector and kind; raises ValueError.
@@ -67,10 +67,10 @@ class KaluzaAxes:
         spelled = [measurement, f"{measurement} LIN", f"{measurement} LOG"]
         spelled += [f"{detector}{join}{word}" for word in (kind, letter) for join in (" ", "-")] + [detector]
         folded = {name.casefold(): name for name in reversed(self.channels)}
-        found = next((folded[name.casefold()] for name in spelled if name.casefold() in folded), None)
-        if found is None:
+        channel = next((folded[name.casefold()] for name in spelled if name.casefold() in folded), None)
+        if channel is None:
             raise ValueError(f"the file has no channel of the measurement '{measurement}'")
-        return found
+        return channel
 
     def coordinates(self, axis: GateAxis, points: Sequence[float]) -> list[float]:
         """Return stored points as display coordinates, 0 to 1 from end to end."""
@@ -108,5 +108,5 @@ class KaluzaAxes:
 
 def text_of(element: XmlElement, name: str) -> str:
     """Return the text of a child, or nothing."""
-    found = element.first(name)
-    return found.text if found else ""
+    child = element.first(name)
+    return child.text if child else ""

@@ -56,24 +56,24 @@ class KaluzaGates:
         """Return the populations, each in the gate that it lies in; what is not read says so."""
         self._axes.in_steps = self._are_steps()
         parents: dict[str, str] = {}
-        found: dict[str, Branch] = {}
+        branches: dict[str, Branch] = {}
         formulas: list[tuple[str, XmlElement]] = []
         for element in self._elements:
             with self._source.noting():
                 for branch in self._read(element):
                     name, number = branch.name, 2
-                    while name in found:
+                    while name in branches:
                         name, number = f"{branch.name} #{number}", number + 1
-                    found[name] = replace(branch, name=name)
+                    branches[name] = replace(branch, name=name)
                     parents[name] = (attribute(element, "G") or "").strip()
                     formulas += [(name, element)] if element.name == "B" else []
-        paths = {name: _path(name, parents) for name in found}
+        paths = {name: _path(name, parents) for name in branches}
         for name, element in formulas:
             try:
-                found[name] = replace(found[name], formula=_formula(element, paths))
+                branches[name] = replace(branches[name], formula=_formula(element, paths))
             except ValueError as error:
-                found[name] = replace(found[name], failure=str(error))
-        return _nested(found, parents)
+                branches[name] = replace(branches[name], failure=str(error))
+        return _nested(branches, parents)
 
     def _are_steps(self) -> bool:
         low, high = -_BEYOND * STEPS, (1 + _BEYOND) * STEPS
@@ -219,9 +219,9 @@ def _formula(element: XmlElement, paths: Mapping[str, str]) -> Formula:
         raise ValueError("it is a Boolean gate without an expression")
     written: list[str] = []
     operands: list[str] = []
-    place = 0
+    index = 0
     for match in itertools.chain(_TOKENS.finditer(text), (None,)):
-        bare = text[place : match.start() if match else len(text)].strip()
+        bare = text[index : match.start() if match else len(text)].strip()
         named = [bare] if bare else []
         named += [match.group(1)] if match and match.group(1) is not None else []
         for name in named:
@@ -232,26 +232,26 @@ def _formula(element: XmlElement, paths: Mapping[str, str]) -> Formula:
         if match is None:
             break
         written.append(match.group(2) or _OPERATORS.get((match.group(3) or "").upper(), ""))
-        place = match.end()
+        index = match.end()
     return read_formula(" ".join(written), operands, parent=())
 
 
-def _nested(found: Mapping[str, Branch], parents: Mapping[str, str]) -> tuple[Branch, ...]:
+def _nested(branches: Mapping[str, Branch], parents: Mapping[str, str]) -> tuple[Branch, ...]:
     """Return the branches in each other; those that lie in an unknown gate, or in themselves, say so."""
-    reached = [name for name in found if _has_top(name, parents)]
+    reached = [name for name in branches if _has_top(name, parents)]
     below: dict[str, list[str]] = {}
     for name in reached:
         below.setdefault(parents[name], []).append(name)
 
     def grown(name: str) -> Branch:
-        return replace(found[name], children=tuple(grown(child) for child in below.get(name, ())))
+        return replace(branches[name], children=tuple(grown(child) for child in below.get(name, ())))
 
     roots = [grown(name) for name in below.get("", ())]
-    for parent in [parent for parent in below if parent and parent not in found]:
+    for parent in [parent for parent in below if parent and parent not in branches]:
         failure = f"it lies in the gate '{parent[:60]}', which is not in the analysis"
         roots += [replace(grown(name), failure=failure) for name in below[parent]]
     failure = f"it lies in itself, by way of the gates that it lies in, or more than {_DEEPEST} deep"
-    return (*roots, *(replace(found[name], failure=failure) for name in found if name not in set(reached)))
+    return (*roots, *(replace(branches[name], failure=failure) for name in branches if name not in set(reached)))
 
 
 def _has_top(name: str, parents: Mapping[str, str]) -> bool:

@@ -53,8 +53,8 @@ def read_matrix_csv(path: Path, panels: Iterable[Panel] = ()) -> SpilloverMatrix
 def _table(written: CsvFile) -> MatrixTable:
     _refuse_title(written.rows)
     if len(written.rows) < 2:
-        what = "a header row of detectors and one row per fluorochrome are needed"
-        raise BadSpillover(f"{what}; name the right file, or write it with immunomon compensate")
+        problem = "a header row of detectors and one row per fluorochrome are needed"
+        raise BadSpillover(f"{problem}; name the right file, or write it with immunomon compensate")
     columns, body = written.rows[0].cells, written.rows[1:]
     named = columns[0] == "" or all(len(row.cells) == len(columns) + 1 for row in body)  # R leaves the corner out
     if named:
@@ -69,11 +69,11 @@ def _table(written: CsvFile) -> MatrixTable:
             remedy = "take the row out if it is a note; where there is no spillover, write 0"
             raise BadSpillover(f"line {row.line}: '{row.cells[0]}' stands in a row without values; {remedy}")
         if len(row.cells) != width:
-            what = f"line {row.line}: {len(row.cells)} cells, but the header and the other rows make {width} columns"
-            raise BadSpillover(f"{what}; write the separators of blank cells, and no others")
+            problem = f"line {row.line}: {len(row.cells)} cells, but the header and the other rows make {width} columns"
+            raise BadSpillover(f"{problem}; write the separators of blank cells, and no others")
     if named and all(row.cells[1] and list(map(is_number, row.cells[1:3])) == [False, True] for row in body):
-        what = f"line {body[0].line}: '{body[0].cells[0]}' and '{body[0].cells[1]}' are both names of the row"
-        raise BadSpillover(f"{what}; keep one column of names, and take the other out")
+        problem = f"line {body[0].line}: '{body[0].cells[0]}' and '{body[0].cells[1]}' are both names of the row"
+        raise BadSpillover(f"{problem}; keep one column of names, and take the other out")
     names = tuple(row.cells[0] for row in body) if named else ()
     if names and not any(names):
         names = ()
@@ -97,8 +97,8 @@ def _refuse_title(rows: Sequence[CsvRow]) -> None:
     header = rows[len(titles)] if len(rows) > len(titles) + 1 else None
     is_title = all(row.cells[0] and not any(row.cells[1:]) for row in titles)
     if titles and header and is_title and titles == list(rows[: len(titles)]) and has_numbers(rows[len(titles) + 1]):
-        what = f"line {titles[0].line}: '{titles[0].cells[0][:60]}' stands above the row of detectors"
-        raise BadSpillover(f"{what} (line {header.line}); take it out, so that the first line names the detectors")
+        problem = f"line {titles[0].line}: '{titles[0].cells[0][:60]}' stands above the row of detectors"
+        raise BadSpillover(f"{problem} (line {header.line}); take it out, so that the first line names the detectors")
 
 
 def _are_counted(columns: Sequence[str], body: Sequence[CsvRow]) -> bool:

@@ -112,7 +112,7 @@ def _narrowed(events: Floats, text: Mapping[str, Any], names: tuple[str, ...]) -
     """Return the events as float32 where nothing but the last bits of seconds is lost, else as they are."""
     with np.errstate(all="ignore"):  # too large for float32: infinite there, and so not equal
         short = events.astype(np.float32)
-    judged = [place for place, name in enumerate(names) if name.casefold() != "time"]
+    judged = [column for column, name in enumerate(names) if name.casefold() != "time"]
     stored_bits = sum(int(text[f"$P{number}B"]) for number in range(1, len(names) + 1))
     if 64 * len(names) > 4 * stored_bits or np.array_equal(short[:, judged], events[:, judged], equal_nan=True):
         return short

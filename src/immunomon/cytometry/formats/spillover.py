@@ -31,16 +31,16 @@ def _resolve(name: str, names: ChannelNames) -> str:
     known = list(names.others)
     if name not in known and 1 <= (whole_number(name) or 0) <= len(known):
         return known[int(name) - 1]  # some vendors write the channel's number
-    found = names.detector_of(name)
+    detector = names.detector_of(name)
     compensated = compensated_channels(known)
-    if found != name and (name in compensated or found in compensated.values()):
-        what, remedy = about_compensated(compensated.values())
-        raise BadSpillover(f"{what}, and the spillover matrix is of the raw ones; {remedy}")
-    if found is None:
+    if detector != name and (name in compensated or detector in compensated.values()):
+        problem, remedy = about_compensated(compensated.values())
+        raise BadSpillover(f"{problem}, and the spillover matrix is of the raw ones; {remedy}")
+    if detector is None:
         raise BadSpillover(
             f"the spillover matrix names the detector '{name}', which the file lacks; {nearest(name, known)}"
         )
-    return found
+    return detector
 
 
 def _numbers(fields: list[str], keyword: str) -> list[float]:
@@ -52,9 +52,9 @@ def _numbers(fields: list[str], keyword: str) -> list[float]:
 
 def _fields(text: str) -> list[str]:
     """Return the parts of a matrix keyword; between semicolons or tabs a comma is a decimal point."""
-    for other in (";", "\t"):
-        if other in text:
-            return [field.strip().replace(",", ".") for field in text.strip(f" {other}").split(other)]
+    for separator in (";", "\t"):
+        if separator in text:
+            return [field.strip().replace(",", ".") for field in text.strip(f" {separator}").split(separator)]
     return [field.strip() for field in text.strip().strip(",").split(",")]
 
 
@@ -164,7 +164,7 @@ def differing_matrices(header: FcsHeader) -> str:
     >>> differing_matrices(FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0))
     '$SPILLOVER and SPILL hold different spillover matrices: $SPILLOVER is used; to use another, give it as CSV'
     """
-    found: dict[str, dict[tuple[str, str], float]] = {}
+    matrices: dict[str, dict[tuple[str, str], float]] = {}
     for keyword in _KEYWORDS:
         try:
             text = header.keyword(keyword)
@@ -173,21 +173,21 @@ def differing_matrices(header: FcsHeader) -> str:
             continue  # said where it is the one in use
         if matrix is not None:
             pairs = itertools.product(matrix.detectors, matrix.detectors)
-            found[keyword] = dict(zip(pairs, matrix.array.ravel().tolist(), strict=True))
-    used = next(iter(found), "")
-    names = " and ".join((used, *(name for name, values in found.items() if not _alike(values, found[used]))))
-    what = f"{names} hold different spillover matrices: {used} is used; to use another, give it as CSV"
-    return "" if names == used else what
+            matrices[keyword] = dict(zip(pairs, matrix.array.ravel().tolist(), strict=True))
+    used = next(iter(matrices), "")
+    names = " and ".join((used, *(name for name, values in matrices.items() if not _alike(values, matrices[used]))))
+    problem = f"{names} hold different spillover matrices: {used} is used; to use another, give it as CSV"
+    return "" if names == used else problem
 
 
-def _alike(one: Mapping[tuple[str, str], float], other: Mapping[tuple[str, str], float]) -> bool:
-    cells = ((cell, float(cell[0] == cell[1])) for cell in {*one, *other})  # a detector that is not in it: as it was
-    return all(math.isclose(one.get(cell, bare), other.get(cell, bare), abs_tol=1e-4) for cell, bare in cells)
+def _alike(left: Mapping[tuple[str, str], float], right: Mapping[tuple[str, str], float]) -> bool:
+    cells = ((cell, float(cell[0] == cell[1])) for cell in {*left, *right})  # a detector that is not in it: as it was
+    return all(math.isclose(left.get(cell, bare), right.get(cell, bare), abs_tol=1e-4) for cell, bare in cells)
 
 
 def _refuse_twice(matrix: SpilloverMatrix, keyword: str) -> None:
     """Refuse a file's own matrix over channels that are named as compensated: by number, marker or name."""
     compensated = list(compensated_channels(matrix.detectors).values())
     if compensated and not matrix.is_identity:
-        what, remedy = about_compensated(compensated)
-        raise BadSpillover(f"{what}, and keyword {keyword} would compensate them once more; {remedy}")
+        problem, remedy = about_compensated(compensated)
+        raise BadSpillover(f"{problem}, and keyword {keyword} would compensate them once more; {remedy}")

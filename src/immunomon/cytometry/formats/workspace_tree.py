@@ -153,8 +153,8 @@ def grow(branches: Sequence[Branch]) -> Tree:
 
 
 def _needs(group: Sequence[PlacedPopulation]) -> set[str]:
-    wanted = {group[-1].parent}
+    needed = {group[-1].parent}
     for population in group:
         if isinstance(population.gate, Boolean):
-            wanted.update(population.gate.of)
-    return wanted - {population.id for population in group[:-1]}
+            needed.update(population.gate.of)
+    return needed - {population.id for population in group[:-1]}

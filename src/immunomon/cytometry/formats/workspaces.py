@@ -29,8 +29,8 @@ def is_workspace(path: Path) -> bool:
     """
     if path.suffix.lower() in (".wsp", ".flowjo", ".analysis"):
         return True
-    found = root_tag(path)
-    return found is not None and found[1] in ("Workspace", "bdfacs")
+    root = root_tag(path)
+    return root is not None and root[1] in ("Workspace", "bdfacs")
 
 
 def read_workspace(path: Path, *, bins: bool = False) -> Workspace:
@@ -60,24 +60,26 @@ def _read(path: Path, *, bins: bool) -> Workspace:
         return _with_samples(read_flowjo11(path, bins=bins), 1, "FlowJo 11")
     root = read_xml(path)
     if root.name == "bdfacs":
-        found = _without_bins(read_diva(path, root)) if bins else read_diva(path, root)
+        workspace = _without_bins(read_diva(path, root)) if bins else read_diva(path, root)
     elif root.name == "Workspace":
-        found = read_flowjo9(path, root, bins=bins) if is_flowjo9(root) else read_flowjo(path, root, bins=bins)
+        workspace = read_flowjo9(path, root, bins=bins) if is_flowjo9(root) else read_flowjo(path, root, bins=bins)
     else:
-        what = f"its root element is '{root.name}', which is no workspace's"
-        raise BadSpec([Problem(str(path), root.line, "", what, "give a FlowJo workspace or a FACSDiva experiment")])
-    return _with_samples(found, root.line, root.name)
+        problem = f"its root element is '{root.name}', which is no workspace's"
+        raise BadSpec([Problem(str(path), root.line, "", problem, "give a FlowJo workspace or a FACSDiva experiment")])
+    return _with_samples(workspace, root.line, root.name)
 
 
-def _without_bins(found: Workspace) -> Workspace:
-    remark = f"its gates are {found.program}'s, which are decided exactly: FlowJo's bins change nothing (--flowjo-bins)"
-    return replace(found, remarks=(*found.remarks, remark))
+def _without_bins(workspace: Workspace) -> Workspace:
+    remark = (
+        f"its gates are {workspace.program}'s, which are decided exactly: FlowJo's bins change nothing (--flowjo-bins)"
+    )
+    return replace(workspace, remarks=(*workspace.remarks, remark))
 
 
-def _with_samples(found: Workspace, line: int, place: str) -> Workspace:
-    if not found.samples:
-        raise BadSpec([Problem(found.path, line, place, "it has no samples", "save it with its samples")])
-    return found
+def _with_samples(workspace: Workspace, line: int, element: str) -> Workspace:
+    if not workspace.samples:
+        raise BadSpec([Problem(workspace.path, line, element, "it has no samples", "save it with its samples")])
+    return workspace
 
 
 def _is_flowjo11(path: Path) -> bool:

@@ -89,7 +89,7 @@ def _structure(events: EventTable) -> dict[str, str]:
 def _text(words: Mapping[str, str], size: int) -> tuple[bytes, int]:
     """Return the TEXT segment and where DATA begins; offsets always have 12 digits, so that nothing moves."""
     everything = "".join(words) + "".join(words.values())
-    delimiter = next((one for one in _DELIMITERS if one not in everything), _DELIMITERS[0])
+    delimiter = next((character for character in _DELIMITERS if character not in everything), _DELIMITERS[0])
 
     def joined(begin: int) -> bytes:
         offsets = {"BEGINANALYSIS": 0, "ENDANALYSIS": 0, "BEGINSTEXT": 0, "ENDSTEXT": 0}

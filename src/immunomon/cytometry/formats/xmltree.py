@@ -86,10 +86,10 @@ class XmlSource:
         """Return what an element is called in a message."""
         return element.name
 
-    def refuse(self, element: XmlElement, what: str, remedy: str = "") -> NoReturn:
+    def refuse(self, element: XmlElement, problem: str, remedy: str = "") -> NoReturn:
         """Give up the element being read: something is wrong with it that cannot be read past."""
         raise _Unreadable(
-            Problem(str(self.path), element.line, self.place_of(element), what, remedy or _DEFAULT_REMEDY)
+            Problem(str(self.path), element.line, self.place_of(element), problem, remedy or _DEFAULT_REMEDY)
         )
 
 
@@ -105,8 +105,8 @@ class _Open:
 
 
 class _Refused(Exception):
-    def __init__(self, what: str, line: int) -> None:
-        super().__init__(what)
+    def __init__(self, problem: str, line: int) -> None:
+        super().__init__(problem)
         self.line = line
 
 
@@ -130,8 +130,8 @@ class _Builder:
         parser.SkippedEntityHandler = self._no_skipped
         parser.AttlistDeclHandler = self._no_defaults
 
-    def refuse(self, what: str) -> NoReturn:
-        raise _Refused(what, self._parser.CurrentLineNumber)
+    def refuse(self, problem: str) -> NoReturn:
+        raise _Refused(problem, self._parser.CurrentLineNumber)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._stack) >= _DEEPEST:
@@ -195,8 +195,8 @@ class _Builder:
 
     def _no_defaults(self, element: str, attribute: str, kind: str, default: str | None, required: bool) -> None:  # noqa: ARG002
         if default is not None:  # a long default value would be repeated with every element
-            what = f"its document type (DOCTYPE) declares a value for '{attribute[:40]}'"
-            self.refuse(f"{what}; that is not read for safety")
+            problem = f"its document type (DOCTYPE) declares a value for '{attribute[:40]}'"
+            self.refuse(f"{problem}; that is not read for safety")
 
 
 def _in_scope(attributes: Mapping[str, str], outer: Mapping[str, str]) -> Mapping[str, str]:
@@ -227,8 +227,8 @@ def read_xml(path: Path, largest: int = _LARGEST) -> XmlElement:
     except FileNotFoundError:
         raise BadSpec([Problem(str(path), None, "", "no such file", "check the path")]) from None
     except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        raise BadSpec([Problem(str(path), None, "", what, "check the path and the permissions")]) from None
+        problem = f"cannot be read: {error.strerror or error}"
+        raise BadSpec([Problem(str(path), None, "", problem, "check the path and the permissions")]) from None
     if len(content) > largest:
         raise BadSpec([Problem(str(path), None, "", f"more than {largest:,} bytes", "split it into several files")])
     return parse_xml(content, path)
@@ -251,8 +251,8 @@ def parse_xml(content: bytes, path: Path) -> XmlElement:
                 builder.refuse(f"it has a tag or comment of more than {_LONGEST_TAG:,} bytes")
         parser.Parse(b"", True)
     except expat.ExpatError as error:
-        what = f"not well-formed XML ({expat.ErrorString(error.code)})"
-        raise BadSpec([Problem(str(path), error.lineno, "", what, _DEFAULT_REMEDY)]) from error
+        problem = f"not well-formed XML ({expat.ErrorString(error.code)})"
+        raise BadSpec([Problem(str(path), error.lineno, "", problem, _DEFAULT_REMEDY)]) from error
     except _Refused as error:
         raise BadSpec([Problem(str(path), error.line, "", str(error), _DEFAULT_REMEDY)]) from error
     except (ValueError, LookupError) as error:  # an encoding that Python does not know
@@ -286,11 +286,11 @@ def root_tag(path: Path) -> tuple[str, str] | None:
 
     >>> root_tag(Path("none.xml"))
     """
-    found: list[tuple[str, str]] = []
+    tags: list[tuple[str, str]] = []
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        if not found:
-            found.append(_split(tag, _in_scope(attributes, {"": ""})))
+        if not tags:
+            tags.append(_split(tag, _in_scope(attributes, {"": ""})))
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
@@ -298,9 +298,9 @@ def root_tag(path: Path) -> tuple[str, str] | None:
         with open_input(path) as file:
             for _ in range(16):
                 chunk = file.read(4096)
-                if found or not chunk:
+                if tags or not chunk:
                     break
                 parser.Parse(chunk, False)
     except (OSError, expat.ExpatError, ValueError, LookupError):
         pass
-    return found[0] if found else None
+    return tags[0] if tags else None

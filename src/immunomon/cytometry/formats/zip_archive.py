@@ -58,16 +58,20 @@ class ZipSource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._zip.close()
 
     def names(self, *endings: str) -> list[str]:
         """Return the names of the entries with one of the endings, whatever their case, in the archive's order."""
         return [name for name in self._entries if name.lower().endswith(endings)]
 
-    def refuse(self, entry: str, what: str, remedy: str = "export it again from the program that wrote it") -> NoReturn:
+    def refuse(
+        self, entry: str, problem: str, remedy: str = "export it again from the program that wrote it"
+    ) -> NoReturn:
         """Give the archive up for what is wrong with it or one of its entries."""
-        raise BadSpec([Problem(str(self.path), None, f"entry '{entry[:80]}'" if entry else "", what, remedy)])
+        raise BadSpec([Problem(str(self.path), None, f"entry '{entry[:80]}'" if entry else "", problem, remedy)])
 
     def read(self, name: str, largest: int) -> bytes:
         """Return an entry's content; largest: bytes, as what is read of the whole archive is limited, too."""
@@ -115,9 +119,9 @@ class ZipSource:
             size = file.seek(0, 2)
             file.seek(max(0, size - _END_SIZE - _LONGEST_COMMENT))
             tail = file.read()
-        place = tail.rfind(_END)
-        if place < 0 or len(tail) - place < _END_SIZE:
+        position = tail.rfind(_END)
+        if position < 0 or len(tail) - position < _END_SIZE:
             self.refuse("", "it is no ZIP archive, or its end is missing", "copy or export it again")
-        entries, directory = struct.unpack("<HI", tail[place + 10 : place + 16])
+        entries, directory = struct.unpack("<HI", tail[position + 10 : position + 16])
         if entries > _MOST_ENTRIES or directory > _LARGEST_DIRECTORY:
             self.refuse("", f"it has more than {_MOST_ENTRIES:,} entries", "split it into several analyses")
