@@ -183,7 +183,8 @@ def _about_doubled(doubled: list[tuple[str, str, str]], path: Path) -> list[str]
         if re.fullmatch(r"\$(PAR|TOT|DATATYPE|BYTEORD|MODE|NEXTDATA|BEGINDATA|ENDDATA|P\d+[BREN])", key):
             raise BadFcs(path, f"the keyword {key} stands twice, as '{first[:40]}' and as '{second[:40]}'", ODD_FILE)
     return [
-        f"{key} stands twice, the first value holds: '{first[:40]}', not '{second[:40]}'" for key, first, second in different
+        f"{key} stands twice, the first value holds: '{first[:40]}', not '{second[:40]}'"
+        for key, first, second in different
     ]
 
 

@@ -51,8 +51,8 @@ def time_bins(time: Floats) -> Ints:
     steps = np.flatnonzero(np.diff(time) > 0) + 1
     if not steps.size:
         return np.array([0], dtype=np.int64)
-    wanted = event_bins(len(time))[1:]
-    places = np.searchsorted(steps, wanted)
+    boundaries = event_bins(len(time))[1:]
+    places = np.searchsorted(steps, boundaries)
     inside = places < steps.size
     edges = np.unique(np.append(steps[places[inside]], steps[-1]))
     return np.concatenate([[0], edges]).astype(np.int64)
@@ -105,12 +105,12 @@ def stray_stretches(series: Floats, tolerance: float, *, floor: float = 0.0) -> 
     off = series - usual
     levels = np.add.reduceat(off, edges[:-1], axis=0) / np.diff(edges)[:, None]
     stray = np.repeat(np.abs(levels).max(axis=1) > tolerance, np.diff(edges))
-    found = []
+    stretches = []
     for start, stop in _runs(stray):
         inside = levels[(edges[:-1] >= start) & (edges[1:] <= stop)]
         shift = np.take_along_axis(inside, np.abs(inside).argmax(axis=0)[None, :], axis=0)[0]
-        found.append(_with_slides(off, noise, Stretch(start, stop, shift, False), stray))
-    return found
+        stretches.append(_with_slides(off, noise, Stretch(start, stop, shift, False), stray))
+    return stretches
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -123,8 +123,8 @@ def _with_slides(off: Floats, noise: Floats, stretch: Stretch, stray: NDArray[np
     variances = np.diag(noise)
     weights = np.divide(stretch.shift, variances, out=np.zeros_like(variances), where=variances > 0)
     one_line = off @ weights / max(float(stretch.shift @ weights), 1e-12)
-    others = np.flatnonzero(stray)
-    before, after = others[others < stretch.start], others[others >= stretch.stop]
+    stray_bins = np.flatnonzero(stray)
+    before, after = stray_bins[stray_bins < stretch.start], stray_bins[stray_bins >= stretch.stop]
     # A slide begins before it is seen, but not before as much again: the rest of the run is the usual, not a slide.
     length = stretch.stop - stretch.start
     low = max(int(before[-1]) + 1 if before.size else 0, stretch.start - length)
@@ -133,11 +133,11 @@ def _with_slides(off: Floats, noise: Floats, stretch: Stretch, stray: NDArray[np
     middle = (stretch.start + stretch.stop) // 2
     start, stop, drifts = stretch.start, stretch.stop, False
     if low < start:
-        found = _slide(one_line[low:middle], start - low)
-        start, drifts = (start, False) if found is None else (low + found, True)
+        slide = _slide(one_line[low:middle], start - low)
+        start, drifts = (start, False) if slide is None else (low + slide, True)
     if high > stop:
-        found = _slide(one_line[middle:high][::-1], high - stop)
-        stop, drifts = (stop, drifts) if found is None else (high - found, True)
+        slide = _slide(one_line[middle:high][::-1], high - stop)
+        stop, drifts = (stop, drifts) if slide is None else (high - slide, True)
     return Stretch(start, stop, stretch.shift, drifts)
 
 

@@ -74,4 +74,4 @@ def standing_alone(
 
 
 def _from_others(values: Floats) -> Floats:
-    return np.array([value - np.median(np.delete(values, place)) for place, value in enumerate(values)])
+    return np.array([value - np.median(np.delete(values, index)) for index, value in enumerate(values)])

@@ -39,7 +39,7 @@ class Border:
     share: float
 
 
-def agree_between(seen: Between, subjects: Ints, batches: Ints) -> Border | None:
+def agree_between(estimates: Between, subjects: Ints, batches: Ints) -> Border | None:
     """Return each sample's border at one common share of the way between its own two peaks; None with fewer than 3.
 
     subjects, batches: (n,) labels. Where few cells lie between two peaks, the lowest point of their density wanders
@@ -58,12 +58,12 @@ def agree_between(seen: Between, subjects: Ints, batches: Ints) -> Border | None
     >>> round(found.share, 2), bool(np.ptp(found.border.values) < 0.01)
     (0.5, True)
     """
-    span = seen.highs - seen.lows
-    shares, share_errors = (seen.places - seen.lows) / span, seen.errors / span
+    span = estimates.highs - estimates.lows
+    shares, share_errors = (estimates.places - estimates.lows) / span, estimates.errors / span
     if int(np.isfinite(shares + share_errors).sum()) < _FEWEST:
         return None
-    low = consensus(seen.lows, seen.low_errors, subjects, batches)
-    high = consensus(seen.highs, seen.high_errors, subjects, batches)
+    low = consensus(estimates.lows, estimates.low_errors, subjects, batches)
+    high = consensus(estimates.highs, estimates.high_errors, subjects, batches)
     agreed = consensus(shares, share_errors, subjects, batches)
     share, spread = _common(shares, share_errors, ~agreed.outlier, float(np.sqrt(np.sum(np.square(agreed.spread)))))
     values = low.values + share * (high.values - low.values)

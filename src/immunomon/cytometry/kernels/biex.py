@@ -58,9 +58,9 @@ def biex_table(max_range: float, pos: float, neg: float, width: float) -> Floats
     share = breadth / (2 * decades)
     rise = math.log(10.0) * decades
     fall = _fall(rise, share)
-    place = np.arange(STEPS + 1) / (STEPS + 1)
-    up = np.exp(place * rise)
-    down = np.exp(-place * fall + (rise + fall) * (share + extra / decades))
+    fraction = np.arange(STEPS + 1) / (STEPS + 1)
+    up = np.exp(fraction * rise)
+    down = np.exp(-fraction * fall + (rise + fall) * (share + extra / decades))
     curve = up - down
     values: Floats = max_range / math.exp(rise) * (curve - curve[zero])
     below = np.arange(zero)

@@ -81,18 +81,18 @@ def fit_clouds(points: Floats, counts: Floats, starts: Floats, spreads: Floats, 
     features = _features(scaled)
     counted = features * counts[:, None]
     clouds = starts.shape[0]
-    found = Clouds(
+    fitted = Clouds(
         np.full(clouds, 0.95 / clouds), (starts - middle) / extent, spreads / np.outer(extent, extent), 0.05, 1.0
     )
     for _ in range(iterations):
-        before, found = found, _step(found, features, counted, total)
-        if float(np.abs(found.centers - before.centers).max()) < _STILL:
+        before, fitted = fitted, _step(fitted, features, counted, total)
+        if float(np.abs(fitted.centers - before.centers).max()) < _STILL:
             break
     return Clouds(
-        found.weights,
-        middle + found.centers * extent,
-        found.covariances * np.outer(extent, extent),
-        found.background,
+        fitted.weights,
+        middle + fitted.centers * extent,
+        fitted.covariances * np.outer(extent, extent),
+        fitted.background,
         1.0 / float(np.prod(extent)),
     )
 
@@ -109,8 +109,8 @@ def _step(clouds: Clouds, features: Floats, counted: Floats, total: float) -> Cl
     held = np.maximum(sums[:, 0], 1e-9)
     centers = sums[:, 1:3] / held[:, None]
     covariances = np.empty_like(clouds.covariances)
-    for place, (row, column) in enumerate(((0, 0), (0, 1), (1, 1))):
-        about = sums[:, 3 + place] / held - centers[:, row] * centers[:, column]
+    for feature, (row, column) in enumerate(((0, 0), (0, 1), (1, 1))):
+        about = sums[:, 3 + feature] / held - centers[:, row] * centers[:, column]
         covariances[:, row, column] = covariances[:, column, row] = about
     covariances += np.diag([1e-5, 1e-5])  # no cloud is narrower than a cell of the grid
     return Clouds(held / total, centers, covariances, max(1 - float(held.sum()) / total, 1e-6), clouds.level)

@@ -134,14 +134,14 @@ def _variances(values: Floats, errors: Floats, factors: list[Floats]) -> Floats:
     variances[:2] *= [1 < factor.shape[1] < values.size for factor in present]
     for _ in range(_ROUNDS):
         system, before = _System(errors, present, variances), variances.copy()
-        seen = system.solve(values - system.mean(values))
-        effects, left = system.columns.T @ seen, system.column_diagonal
+        residual = system.solve(values - system.mean(values))
+        effects, left = system.columns.T @ residual, system.column_diagonal
         begin = 0
-        for place, factor in enumerate(present):
-            if variances[place] > 0:
+        for row, factor in enumerate(present):
+            if variances[row] > 0:
                 levels = slice(begin, begin := begin + factor.shape[1])
-                variances[place] = _updated(before[place], effects[levels], left[levels])
-        variances[2] = _updated(before[2], seen, system.projected_diagonal)
+                variances[row] = _updated(before[row], effects[levels], left[levels])
+        variances[2] = _updated(before[2], residual, system.projected_diagonal)
         if np.all(np.abs(variances - before) <= 1e-4 * before + _SMALLEST):
             break
     return variances

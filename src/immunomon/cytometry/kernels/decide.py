@@ -46,25 +46,25 @@ def _interval(
     inside: Mask,
     doubtful: Events,
 ) -> int:
-    found = 0
+    count = 0
     for begin in range(0, values.size, _TILE):
         end = min(begin + _TILE, values.size)
         # Pieces of the arrays, so that the loops count from 0 and no index is asked whether it is negative.
-        part, some, result = values[begin:end], parent[begin:end], inside[begin:end]
+        part, members, result = values[begin:end], parent[begin:end], inside[begin:end]
         near = 0
         for i in range(part.size):
             value = np.float64(part[i])
-            result[i] = some[i] & (value >= low) & (value < high)
-            near += some[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
+            result[i] = members[i] & (value >= low) & (value < high)
+            near += members[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
         if near == 0 or bound == 0.0:  # exact values decide
             continue
         for i in range(part.size):
             value = np.float64(part[i])
-            if some[i] and not (abs(value - low) > bound and abs(value - high) > bound):
+            if members[i] and not (abs(value - low) > bound and abs(value - high) > bound):
                 result[i] = False
-                doubtful[found] = begin + i
-                found += 1
-    return found
+                doubtful[count] = begin + i
+                count += 1
+    return count
 
 
 def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float64]) -> tuple[Mask, Events]:
@@ -99,25 +99,25 @@ def _polygon(
     doubtful: Events,
 ) -> int:
     left, bottom, right, top = box[0], box[1], box[2], box[3]
-    who = np.empty(_TILE, dtype=np.int64)
+    undecided = np.empty(_TILE, dtype=np.int64)
     px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
     flags = np.empty((3, _TILE), dtype=np.bool_)
     odd, near, keep = flags[0], flags[1], flags[2]
-    found = 0
+    count = 0
     for begin in range(0, parent.size, _TILE):
         held = 0
         end = min(begin + _TILE, parent.size)
-        columns, lines, some = x[begin:end], y[begin:end], parent[begin:end]
+        columns, lines, members = x[begin:end], y[begin:end], parent[begin:end]
         any_kept = 0
-        for i in range(some.size):
+        for i in range(members.size):
             across, up = np.float64(columns[i]), np.float64(lines[i])
             # What is not a number is not out of the box either: it must be asked.
-            keep[i] = some[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
+            keep[i] = members[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
             any_kept += keep[i]
         if any_kept == 0:
             continue
-        for i in range(some.size):
-            who[held], px[held], py[held] = begin + i, columns[i], lines[i]
+        for i in range(members.size):
+            undecided[held], px[held], py[held] = begin + i, columns[i], lines[i]
             held += keep[i]
         for e in range(held):
             odd[e] = near[e] = False
@@ -136,13 +136,13 @@ def _polygon(
             ax, ay = bx, by
         unsure = False
         for e in range(held):
-            inside[who[e]] = odd[e] & (not near[e])
+            inside[undecided[e]] = odd[e] & (not near[e])
             unsure |= near[e]
         if unsure:
             for e in range(held):
-                doubtful[found] = who[e]
-                found += near[e]
-    return found
+                doubtful[count] = undecided[e]
+                count += near[e]
+    return count
 
 
 def decide_ellipse(parent: Mask, x: Rough, y: Rough, shape: NDArray[np.float64]) -> tuple[Mask, Events]:
@@ -185,21 +185,21 @@ def _ellipse(
 ) -> int:
     cx, cy, xx, xy, yy = shape[0], shape[1], shape[2], shape[3], shape[4]
     squares = np.empty(_TILE, dtype=np.float64)
-    found = 0
+    count = 0
     for begin in range(0, parent.size, _TILE):
         end = min(begin + _TILE, parent.size)
-        columns, lines, some, result = x[begin:end], y[begin:end], parent[begin:end], inside[begin:end]
+        columns, lines, members, result = x[begin:end], y[begin:end], parent[begin:end], inside[begin:end]
         near = 0
-        for i in range(some.size):
+        for i in range(members.size):
             across, up = np.float64(columns[i]) - cx, np.float64(lines[i]) - cy
             square = xx * across * across + 2.0 * xy * across * up + yy * up * up
             squares[i] = square
-            result[i] = some[i] & (square < low)
-            near += some[i] & (not ((square < low) | (square > high)))
+            result[i] = members[i] & (square < low)
+            near += members[i] & (not ((square < low) | (square > high)))
         if near == 0:
             continue
-        for i in range(some.size):
-            if some[i] and not (squares[i] < low or squares[i] > high):
-                doubtful[found] = begin + i
-                found += 1
-    return found
+        for i in range(members.size):
+            if members[i] and not (squares[i] < low or squares[i] > high):
+                doubtful[count] = begin + i
+                count += 1
+    return count

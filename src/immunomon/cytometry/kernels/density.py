@@ -105,8 +105,8 @@ def modes_of(profile: Profile, min_persistence: float = 4.0) -> list[Mode]:
     peaks, drops = _merge_peaks(height, order)
     keep = drops >= min_persistence
     keep[0] = True
-    found = zip(peaks[keep].tolist(), drops[keep].tolist(), strict=True)
-    modes = [Mode(float(profile.centers[peak]), peak, float(height[peak]), drop) for peak, drop in found]
+    peaks_and_drops = zip(peaks[keep].tolist(), drops[keep].tolist(), strict=True)
+    modes = [Mode(float(profile.centers[peak]), peak, float(height[peak]), drop) for peak, drop in peaks_and_drops]
     return sorted(modes, key=lambda mode: mode.index)
 
 
@@ -119,9 +119,9 @@ def _merge_peaks(height: Floats, order: NDArray[np.int64]) -> tuple[NDArray[np.i
     rank = np.empty(height.size + 2, dtype=np.int64)
     rank[[0, -1]] = height.size
     rank[1:-1][order] = np.arange(height.size)
-    before, here, after = rank[:-2], rank[1:-1], rank[2:]
-    tops = np.flatnonzero((here < before) & (here < after))
-    lows = tops[:-1] + [int(np.argmax(here[one:two])) for one, two in pairwise(tops.tolist())]
+    before, ranks, after = rank[:-2], rank[1:-1], rank[2:]
+    tops = np.flatnonzero((ranks < before) & (ranks < after))
+    lows = tops[:-1] + [int(np.argmax(ranks[left:right])) for left, right in pairwise(tops.tolist())]
     into = list(range(tops.size))  # the higher peak that a peak has been merged into
 
     def highest(peak: int) -> int:
@@ -130,7 +130,7 @@ def _merge_peaks(height: Floats, order: NDArray[np.int64]) -> tuple[NDArray[np.i
         return peak
 
     peaks, drops = [int(order[0])], [float(height[order[0]])]
-    for low in np.argsort(here[lows]).tolist() if len(lows) else ():
+    for low in np.argsort(ranks[lows]).tolist() if len(lows) else ():
         left, right = highest(low), highest(low + 1)
         higher, lower = (left, right) if height[tops[left]] >= height[tops[right]] else (right, left)
         into[lower] = higher

@@ -49,10 +49,10 @@ class Plan:
     @cached_property
     def _pieces(self) -> NDArray[np.float64]:
         """All tables' pieces: each where it begins and how far it climbs, two float32 in the room of a float64."""
-        found = [np.zeros((1, 2), dtype=np.float32)]
+        pieces = [np.zeros((1, 2), dtype=np.float32)]
         for table in self._distinct:
-            found.append(np.column_stack([table.nodes, np.diff(table.nodes, append=np.float32(np.nan))]))
-        return np.concatenate(found).reshape(-1).view(np.float64)
+            pieces.append(np.column_stack([table.nodes, np.diff(table.nodes, append=np.float32(np.nan))]))
+        return np.concatenate(pieces).reshape(-1).view(np.float64)
 
     @property
     def _distinct(self) -> list[Table]:
@@ -93,7 +93,7 @@ def locate(
     """
     lines = np.arange(len(plan.tables)) if axes is None else np.array(axes, dtype=np.int64)
     count = raw.shape[0] if rows is None else rows.size
-    some = np.empty(0, dtype=np.int64) if rows is None else rows
+    chosen = np.empty(0, dtype=np.int64) if rows is None else rows
     out = np.empty((lines.size, count), dtype=np.float32)
     parts = 1 if pool is None else min(16, max(1, count // _CHUNK))
     edges = np.linspace(0, count, parts + 1).astype(int).tolist()
@@ -102,7 +102,7 @@ def locate(
     how = direct, sources, plan._terms[lines], plan._pieces, plan._places[lines], plan._shifts[lines]
 
     def part(begin: int, end: int) -> None:
-        _locate(raw, some, begin, end, *how, out)
+        _locate(raw, chosen, begin, end, *how, out)
 
     if pool is None or parts == 1:
         part(0, count)
@@ -113,11 +113,11 @@ def locate(
 
 @njit(inline="always")
 def _take(
-    block: NDArray[np.float32], raw: NDArray[np.float32], some: NDArray[np.int64], column: int, out: NDArray[np.float64]
+    block: NDArray[np.float32], raw: NDArray[np.float32], rows: NDArray[np.int64], column: int, out: NDArray[np.float64]
 ) -> None:
-    if some.size:
-        for e in range(some.size):
-            out[e] = raw[some[e], column]
+    if rows.size:
+        for e in range(rows.size):
+            out[e] = raw[rows[e], column]
     else:
         for e in range(block.shape[0]):
             out[e] = block[e, column]
@@ -138,31 +138,33 @@ def _locate(
     out: NDArray[np.float32],
 ) -> None:
     detectors = sources.size
-    seen = np.zeros((weights.shape[1], _TILE), dtype=np.float64)
+    detected = np.zeros((weights.shape[1], _TILE), dtype=np.float64)
     true = np.zeros(_TILE, dtype=np.float64)
     sums = np.zeros(_TILE, dtype=np.float32)
     bits = sums.view(np.uint32)
     where = np.zeros(_TILE, dtype=np.uint32)
-    found = np.zeros(_TILE, dtype=np.float64)
-    line = found.view(np.float32)  # in turns where a piece begins and how far it climbs
-    for place in range(begin, end, _TILE):
-        length = min(_TILE, end - place)
+    unmixed = np.zeros(_TILE, dtype=np.float64)
+    line = unmixed.view(np.float32)  # in turns where a piece begins and how far it climbs
+    for tile in range(begin, end, _TILE):
+        length = min(_TILE, end - tile)
         # Pieces of the arrays, so that the loops count from 0 and no index is asked whether it is negative.
-        block, some = raw[place : place + length], rows[place : place + length]
+        block, tile_rows = raw[tile : tile + length], rows[tile : tile + length]
         for k in range(detectors):
-            _take(block, raw, some, sources[k], seen[k])
+            _take(block, raw, tile_rows, sources[k], detected[k])
         for j in range(direct.size):
-            row = out[j, place : place + length]
+            row = out[j, tile : tile + length]
             if direct[j] >= 0:
-                _take(block, raw, some, direct[j], true)
+                _take(block, raw, tile_rows, direct[j], true)
             else:
                 for e in range(_TILE):
                     true[e] = 0.0
                 # Three terms at a time, the whole tile: fewer trips to memory, the same order of additions.
                 for k in range(0, weights.shape[1], _TERMS):
-                    one, two, three = weights[j, k], weights[j, k + 1], weights[j, k + 2]
+                    first, second, third = weights[j, k], weights[j, k + 1], weights[j, k + 2]
                     for e in range(_TILE):
-                        true[e] = ((true[e] + seen[k, e] * one) + seen[k + 1, e] * two) + seen[k + 2, e] * three
+                        true[e] = ((true[e] + detected[k, e] * first) + detected[k + 1, e] * second) + detected[
+                            k + 2, e
+                        ] * third
             start, lowest, most = places[j, 0], places[j, 1], places[j, 2]
             if most == 0:
                 for e in range(length):
@@ -176,8 +178,8 @@ def _locate(
             for e in range(_TILE):
                 where[e] = min(np.uint32((bits[e] >> _SHIFT) - lowest), most)
             for e in range(_TILE):
-                found[e] = pieces[start + where[e]]
+                unmixed[e] = pieces[start + where[e]]
             for e in range(length):
                 up = line[2 * e] + np.float32(np.int32(bits[e] & _MASK)) * _UNIT * line[2 * e + 1]
-                both = mirror - up if true[e] < 0 else up
-                row[e] = both if where[e] < most else _UNKNOWN
+                mirrored = mirror - up if true[e] < 0 else up
+                row[e] = mirrored if where[e] < most else _UNKNOWN

@@ -102,9 +102,9 @@ def peaks_of(density: Floats, *, least: float, apart: int) -> list[tuple[int, in
             if (down, right) != (1, 1):
                 top &= density >= padded[down : down + rows, right : right + columns]
     rows_at, columns_at = np.nonzero(top)
-    found: list[tuple[int, int]] = []
-    for place in np.argsort(-density[rows_at, columns_at], kind="stable"):
-        row, column = int(rows_at[place]), int(columns_at[place])
-        if all(max(abs(row - r), abs(column - c)) > apart for r, c in found):
-            found.append((row, column))
-    return found
+    peaks: list[tuple[int, int]] = []
+    for index in np.argsort(-density[rows_at, columns_at], kind="stable"):
+        row, column = int(rows_at[index]), int(columns_at[index])
+        if all(max(abs(row - r), abs(column - c)) > apart for r, c in peaks):
+            peaks.append((row, column))
+    return peaks

@@ -31,8 +31,8 @@ def main_cluster(scatter: NDArray[np.floating]) -> Mask:
 
 def cluster_map(scatter: NDArray[np.floating]) -> tuple[Mask, Floats, Floats]:
     """Return the cells of the cluster, (64, 64), with the edges of the grid: forward scatter, log10 of side scatter."""
-    place = _places(scatter)
-    inside = place[_within_range(scatter)]
+    points = _places(scatter)
+    inside = points[_within_range(scatter)]
     everywhere = np.ones((_CELLS, _CELLS), dtype=np.bool_)
     if inside.shape[0] < 200 or not (np.ptp(inside, axis=0) > 0).all():
         return everywhere, np.array([-np.inf, np.inf]), np.array([-np.inf, np.inf])
@@ -52,8 +52,8 @@ def in_cluster(scatter: NDArray[np.floating], cluster: tuple[Mask, Floats, Float
     good = _within_range(scatter)
     if x_edges.size == 2:
         return good
-    place = _places(scatter)
-    column, row = np.searchsorted(x_edges, place[:, 0]) - 1, np.searchsorted(y_edges, place[:, 1]) - 1
+    points = _places(scatter)
+    column, row = np.searchsorted(x_edges, points[:, 0]) - 1, np.searchsorted(y_edges, points[:, 1]) - 1
     good &= (column >= 0) & (column < _CELLS) & (row >= 0) & (row < _CELLS)
     good[good] = cells[column[good], row[good]]
     return good
@@ -85,15 +85,15 @@ def _smoothed(counts: Floats) -> Floats:
 def _connected(density: Floats) -> Mask:
     """Return the cells that hang together with the mode and are dense enough."""
     dense = density >= _LEAST_DENSITY * density.max()
-    found = np.zeros_like(dense)
-    found[np.unravel_index(int(density.argmax()), density.shape)] = True
+    cluster = np.zeros_like(dense)
+    cluster[np.unravel_index(int(density.argmax()), density.shape)] = True
     while True:
-        grown = found.copy()
-        grown[1:] |= found[:-1]
-        grown[:-1] |= found[1:]
-        grown[:, 1:] |= found[:, :-1]
-        grown[:, :-1] |= found[:, 1:]
+        grown = cluster.copy()
+        grown[1:] |= cluster[:-1]
+        grown[:-1] |= cluster[1:]
+        grown[:, 1:] |= cluster[:, :-1]
+        grown[:, :-1] |= cluster[:, 1:]
         grown &= dense
-        if np.array_equal(grown, found):
-            return np.asarray(found)
-        found = grown
+        if np.array_equal(grown, cluster):
+            return np.asarray(cluster)
+        cluster = grown

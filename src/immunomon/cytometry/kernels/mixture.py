@@ -82,9 +82,9 @@ def fit_t_mixture(points: Floats, counts: Floats, starts: Floats, *, spread: Flo
         held, pulled = np.maximum(sums[:, 0], 1e-9), np.maximum(sums[:, 1], 1e-9)
         shift = sums[:, 2:4] / pulled[:, None]
         scatters = np.empty((clouds, 2, 2))
-        for place, (row, column) in enumerate(((0, 0), (0, 1), (1, 1))):
+        for feature, (row, column) in enumerate(((0, 0), (0, 1), (1, 1))):
             # Sums are about the old center; what it moved by is taken off.
-            about = sums[:, 4 + place] - pulled * shift[:, row] * shift[:, column]
+            about = sums[:, 4 + feature] - pulled * shift[:, row] * shift[:, column]
             scatters[:, row, column] = scatters[:, column, row] = about / held + floor[row, column]
         background = max(1 - float(held.sum()) / total, 1e-6)
         mixture = TMixture(held / total, mixture.centers + shift, scatters, background, level)

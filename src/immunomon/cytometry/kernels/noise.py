@@ -101,7 +101,7 @@ def _lowest_mode(values: Floats, spread: float, otherwise: float) -> float:
     modes = modes_of(profile_of(shown, _BANDWIDTH, bins=256))
     positions = [float(3.0 * spread * np.sinh(mode.position)) for mode in modes]
     least = max(_FEWEST_NEGATIVE, _LEAST_SHARE * values.size)
-    return next((at for at in positions if int(np.searchsorted(values, at)) >= least), otherwise)
+    return next((position for position in positions if int(np.searchsorted(values, position)) >= least), otherwise)
 
 
 def pooled_spread(spreads: Floats, lows: Floats) -> float:

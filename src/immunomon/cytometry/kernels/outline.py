@@ -22,14 +22,14 @@ def level_of_mass(density: Floats, mass: float) -> float:
     return float(ordered[min(int(np.searchsorted(held, mass * held[-1])), ordered.size - 1)])
 
 
-def connected(region: Mask, place: tuple[int, int]) -> Mask:
+def connected(region: Mask, start: tuple[int, int]) -> Mask:
     """Return the part of a region that hangs together with a place (row, column), side by side.
 
     >>> connected(np.array([[True, False, True]]), (0, 0)).tolist()
     [[True, False, False]]
     """
     part = np.zeros_like(region)
-    part[place] = region[place]
+    part[start] = region[start]
     while True:
         grown = part.copy()
         grown[1:] |= part[:-1]
@@ -59,16 +59,16 @@ def outline_of(region: Mask) -> list[tuple[float, float]]:
     start, side = (row, column), 0
     border: list[tuple[float, float]] = []
     first = (start, side)
-    here = start
+    cell = start
     while True:
         down, right = around[side]
-        beyond = (here[0] + down, here[1] + right)
+        beyond = (cell[0] + down, cell[1] + right)
         if not padded[beyond]:
-            border.append((here[1] + right / 2 - 1, here[0] + down / 2 - 1))
+            border.append((cell[1] + right / 2 - 1, cell[0] + down / 2 - 1))
             side = (side + 1) % 4
         else:
-            here, side = beyond, (side + 3) % 4
-        if (here, side) == first:
+            cell, side = beyond, (side + 3) % 4
+        if (cell, side) == first:
             return border
 
 

@@ -19,12 +19,12 @@ def clip_to_box(corners: Floats, box: Floats) -> Floats:
     >>> clip_to_box(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), np.array([[-1.0, 9.0], [-1.0, 2.0]])).tolist()
     [[0.0, 2.0], [0.0, 0.0], [4.0, 0.0], [2.0, 2.0]]
     """
-    found = np.asarray(corners, dtype=np.float64)
+    clipped = np.asarray(corners, dtype=np.float64)
     for axis in (0, 1):
         for limit, sign in ((box[axis, 0], 1.0), (box[axis, 1], -1.0)):
-            if np.isfinite(limit) and len(found):
-                found = _cut(found, axis, limit=float(limit), sign=sign)
-    return found
+            if np.isfinite(limit) and len(clipped):
+                clipped = _cut(clipped, axis, limit=float(limit), sign=sign)
+    return clipped
 
 
 def _cut(corners: Floats, axis: int, *, limit: float, sign: float) -> Floats:

@@ -69,8 +69,8 @@ def quantile_map(sources: Floats, goals: Floats) -> QuantileMap:
         raise ValueError(f"{sources.size} source and {goals.size} goal quantiles; as many of each are needed")
     if np.any(np.diff(sources) < 0) or np.any(np.diff(goals) < 0):
         raise ValueError("quantiles that fall are none")
-    knots, place = np.unique(sources, return_inverse=True)
-    means = np.bincount(place, weights=goals) / np.bincount(place)
+    knots, groups = np.unique(sources, return_inverse=True)
+    means = np.bincount(groups, weights=goals) / np.bincount(groups)
     return QuantileMap(knots, means, _slopes(knots, means))
 
 
@@ -81,8 +81,10 @@ def _slopes(x: Floats, y: Floats) -> Floats:
     step, rise = np.diff(x), np.diff(y) / np.diff(x)
     left, right = 2 * step[1:] + step[:-1], step[1:] + 2 * step[:-1]
     inner = np.zeros(x.size - 2)
-    both = (rise[:-1] > 0) & (rise[1:] > 0)
-    inner[both] = (left + right)[both] / (left[both] / rise[:-1][both] + right[both] / rise[1:][both])
+    same_sign = (rise[:-1] > 0) & (rise[1:] > 0)
+    inner[same_sign] = (left + right)[same_sign] / (
+        left[same_sign] / rise[:-1][same_sign] + right[same_sign] / rise[1:][same_sign]
+    )
     first = _end_slope(step[0], step[1], rise[0], rise[1])
     last = _end_slope(step[-1], step[-2], rise[-1], rise[-2])
     return np.concatenate([[first], inner, [last]])
@@ -100,16 +102,16 @@ def apply_map(there: QuantileMap, values: Floats) -> Floats:
     beyond = values - inside
     if x.size == 1:
         return np.asarray(y[0] + beyond, dtype=np.float64)
-    place = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, x.size - 2)
-    step = x[place + 1] - x[place]
-    t = (inside - x[place]) / step
-    rise = y[place + 1] - y[place]
+    segment = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, x.size - 2)
+    step = x[segment + 1] - x[segment]
+    t = (inside - x[segment]) / step
+    rise = y[segment + 1] - y[segment]
     # Hermite's cubic as a way from the left knot's value: rounding cannot leave the interval by more than its own size.
-    curved = rise * t * t * (3 - 2 * t) + step * t * (1 - t) * (slope[place] * (1 - t) - slope[place + 1] * t)
-    return np.asarray(np.clip(y[place] + curved, y[place], y[place + 1]) + beyond, dtype=np.float64)
+    curved = rise * t * t * (3 - 2 * t) + step * t * (1 - t) * (slope[segment] * (1 - t) - slope[segment + 1] * t)
+    return np.asarray(np.clip(y[segment] + curved, y[segment], y[segment + 1]) + beyond, dtype=np.float64)
 
 
-def earth_movers_distance(one: Floats, other: Floats) -> float:
+def earth_movers_distance(first: Floats, second: Floats) -> float:
     """Return how far values must be moved, on average, to turn one sample's distribution into another's.
 
     The area between the two cumulative distributions, exact for samples of unequal size. Raises ValueError for none.
@@ -117,13 +119,13 @@ def earth_movers_distance(one: Floats, other: Floats) -> float:
     >>> earth_movers_distance(np.array([0.0, 1.0]), np.array([0.5, 1.5, 0.5, 1.5]))
     0.5
     """
-    if not one.size or not other.size:
+    if not first.size or not second.size:
         raise ValueError("no values, hence no distance")
-    a, b = np.sort(one), np.sort(other)
-    both = np.sort(np.concatenate([a, b]))
-    below_a = np.searchsorted(a, both[:-1], side="right") / a.size
-    below_b = np.searchsorted(b, both[:-1], side="right") / b.size
-    return float(np.sum(np.abs(below_a - below_b) * np.diff(both)))
+    a, b = np.sort(first), np.sort(second)
+    pooled = np.sort(np.concatenate([a, b]))
+    below_a = np.searchsorted(a, pooled[:-1], side="right") / a.size
+    below_b = np.searchsorted(b, pooled[:-1], side="right") / b.size
+    return float(np.sum(np.abs(below_a - below_b) * np.diff(pooled)))
 
 
 def mean_distances(samples: Sequence[Floats]) -> Floats:

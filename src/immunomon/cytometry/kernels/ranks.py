@@ -29,9 +29,9 @@ def _ranks(bits: NDArray[np.uint32], every: int) -> NDArray[np.float32]:
     for channel in range(bits.shape[1]):
         before = np.float32(0)
         for code in range(_CODES):
-            here = table[channel, code]
-            table[channel, code] = before + np.float32(0.5) * here
-            before += here
+            tied = table[channel, code]
+            table[channel, code] = before + np.float32(0.5) * tied
+            before += tied
         for code in range(_CODES):
             table[channel, code] /= before
     return table
@@ -41,12 +41,12 @@ def _ranks(bits: NDArray[np.uint32], every: int) -> NDArray[np.float32]:
 def _means(
     bits: NDArray[np.uint32], edges: NDArray[np.int64], table: NDArray[np.float32], out: NDArray[np.float64]
 ) -> None:
-    for place in range(edges.size - 1):
-        for event in range(edges[place], edges[place + 1]):
+    for stretch in range(edges.size - 1):
+        for event in range(edges[stretch], edges[stretch + 1]):
             for channel in range(bits.shape[1]):
-                out[place, channel] += table[channel, _key(bits[event, channel])]
+                out[stretch, channel] += table[channel, _key(bits[event, channel])]
         for channel in range(bits.shape[1]):
-            out[place, channel] /= max(edges[place + 1] - edges[place], 1)
+            out[stretch, channel] /= max(edges[stretch + 1] - edges[stretch], 1)
 
 
 def binned_ranks(values: NDArray[np.floating], edges: NDArray[np.int64]) -> NDArray[np.float64]:

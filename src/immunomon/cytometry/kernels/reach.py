@@ -50,12 +50,12 @@ def reach_beside(quantiles: Floats) -> Reach:
     distance, limit = np.full(quantiles.shape, np.nan), np.full(quantiles.shape, np.inf)
     missing = np.zeros(known.size, dtype=np.bool_)
     for file in np.flatnonzero(known):
-        others = quantiles[known & (np.arange(known.size) != file)]
-        if len(others) < _FEWEST_OTHERS:
+        other_files = quantiles[known & (np.arange(known.size) != file)]
+        if len(other_files) < _FEWEST_OTHERS:
             continue
-        middle = np.median(others, axis=0)
+        middle = np.median(other_files, axis=0)
         distance[file] = quantiles[file] - middle
-        limit[file] = np.maximum(_LEAST, _BEYOND * _NORMAL * np.median(np.abs(others - middle), axis=0))
+        limit[file] = np.maximum(_LEAST, _BEYOND * _NORMAL * np.median(np.abs(other_files - middle), axis=0))
         missing[file] = quantiles[file, 3] < middle[2] - _MARGIN
     with np.errstate(invalid="ignore"):
         is_weak = missing & (distance[:, 3] < -limit[:, 3])

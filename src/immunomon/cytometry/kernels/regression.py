@@ -45,12 +45,12 @@ def robust_lines(x: NDArray[np.floating], y: NDArray[np.floating], start: tuple[
     >>> robust_lines(x, y[:, None]).slope.round(6)
     array([0.25])
     """
-    light, seen = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    light, detected = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if light.size < 8 or not np.ptp(light) > 0:
         raise ValueError(f"a line needs 8 events of different brightness; there are {light.size}")
     order = np.argsort(light, kind="stable")
-    light, seen = light[order], seen[order]
-    return _fitted(light, seen, _start(light, seen) if start is None else start)
+    light, detected = light[order], detected[order]
+    return _fitted(light, detected, _start(light, detected) if start is None else start)
 
 
 def _fitted(x: Floats, y: Floats, start: tuple[Floats, Floats]) -> Lines:

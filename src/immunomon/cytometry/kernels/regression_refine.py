@@ -79,7 +79,7 @@ def refine_spillover(
         if not shaping and (history[-1] < tolerance or len(history) >= most_iterations):
             break
         if not shaping:
-            starts = [found.intercept for found in each]  # a line begun where it was does not jump to another one
+            starts = [lines.intercept for lines in each]  # a line begun where it was does not jump to another one
             step = step / 2 if len(history) > 1 and history[-1] > 0.8 * history[-2] else min(1.0, 1.5 * step)
         change = step * residual @ values[:dyes]
         values[:dyes] += change + unexplained if shaping else change
@@ -92,26 +92,30 @@ def refine_spillover(
         _left_over(control, values, weights, stain=stain, light=True, start=None).slope
         for control, stain in zip(events, stains, strict=True)
     ]
-    alone = np.array([found.slope[:dyes] for found in each])
+    alone = np.array([lines.slope[:dyes] for lines in each])
     unexplained = _mean_rows([row[values.shape[0] :] for row in light], stains, dyes)
     return Refined(values, residual, unexplained, alone, tuple(history), history[-1] < tolerance)
 
 
 def slopes_into(
-    signals: Sequence[NDArray[np.floating]], others: Sequence[NDArray[np.floating]], stains: Sequence[int], dyes: int
+    signals: Sequence[NDArray[np.floating]],
+    regressors: Sequence[NDArray[np.floating]],
+    stains: Sequence[int],
+    dyes: int,
 ) -> Floats:
     """Return how much of each fluorochrome's light is in detectors that are nobody's own, (fluorochromes, others).
 
-    signals: each control's compensated signals, (events, fluorochromes); others: what those detectors saw of it, raw,
-    (events, others); stains: the fluorochrome of each control. Controls of one fluorochrome are pooled by precision.
+    signals: each control's compensated signals, (events, fluorochromes); regressors: those
+    detectors' raw values, (events, others); stains: the fluorochrome of each control. Controls of one fluorochrome are
+    pooled by precision.
 
     >>> x = np.linspace(0, 1000, 64)
     >>> slopes_into([x[:, None]], [np.stack([0.3 * x + 5, 0 * x], axis=1)], [0], 1).round(6).tolist()
     [[0.3, 0.0]]
     """
     each = []
-    for signal, other, stain in zip(signals, others, stains, strict=True):
-        lines = robust_lines(np.asarray(signal, dtype=np.float64)[:, stain], np.asarray(other, dtype=np.float64))
+    for signal, regressor, stain in zip(signals, regressors, stains, strict=True):
+        lines = robust_lines(np.asarray(signal, dtype=np.float64)[:, stain], np.asarray(regressor, dtype=np.float64))
         each.append(_Left(lines.slope, lines.precision, lines.intercept))
     return _pooled(each, stains, dyes)
 
@@ -142,12 +146,14 @@ def _left_over(
     """
     signal = control @ weights
     unexplained = control - signal @ values if light and weights.shape[0] != weights.shape[1] else signal[:, :0]
-    others = np.concatenate([np.delete(signal, stain, axis=1), unexplained], axis=1)
-    begin = None if start is None else np.delete(start, stain)[: others.shape[1]]
-    if begin is not None and begin.size != others.shape[1]:
+    regressors = np.concatenate([np.delete(signal, stain, axis=1), unexplained], axis=1)
+    begin = None if start is None else np.delete(start, stain)[: regressors.shape[1]]
+    if begin is not None and begin.size != regressors.shape[1]:
         begin = None
-    lines = robust_lines(signal[:, stain], others, None if begin is None else (np.zeros_like(begin), begin))
-    return _Left(*(np.insert(found, stain, at) for found, at in zip(_parts(lines), (0.0, 1.0, 0.0), strict=True)))
+    lines = robust_lines(signal[:, stain], regressors, None if begin is None else (np.zeros_like(begin), begin))
+    return _Left(
+        *(np.insert(part, stain, own_value) for part, own_value in zip(_parts(lines), (0.0, 1.0, 0.0), strict=True))
+    )
 
 
 def _parts(lines: Lines) -> tuple[Floats, Floats, Floats]:
@@ -158,9 +164,9 @@ def _pooled(each: Sequence[_Left], stains: Sequence[int], fluorochromes: int) ->
     """Return the mean slopes of each fluorochrome's controls, weighted by their precision."""
     pooled = np.zeros((fluorochromes, each[0].slope.size))
     for stain in range(fluorochromes):
-        mine = [found for found, other in zip(each, stains, strict=True) if other == stain]
-        precisions = np.maximum(np.array([found.precision for found in mine]), 1e-300)
-        pooled[stain] = (np.array([found.slope for found in mine]) * precisions).sum(axis=0) / precisions.sum(axis=0)
+        mine = [lines for lines, own_stain in zip(each, stains, strict=True) if own_stain == stain]
+        precisions = np.maximum(np.array([lines.precision for lines in mine]), 1e-300)
+        pooled[stain] = (np.array([lines.slope for lines in mine]) * precisions).sum(axis=0) / precisions.sum(axis=0)
     return pooled
 
 
@@ -170,12 +176,12 @@ def _without_own_light(values: Floats, own_light: Floats) -> Floats:
     Unmixing gives the stains the same signals whatever amount is chosen. A dye only adds light, to some detectors.
     """
     light = np.maximum(own_light, 0.0)
-    seen = light > 0.05 * light.max()
+    bright = light > 0.05 * light.max()
     cleaned = values.copy()
     for row in range(values.shape[0]):
-        ratio = values[row, seen] / light[seen]
+        ratio = values[row, bright] / light[bright]
         order = np.argsort(ratio, kind="stable")
-        share = np.cumsum(light[seen][order])
+        share = np.cumsum(light[bright][order])
         cleaned[row] -= ratio[order][np.searchsorted(share, share[-1] / 4)] * own_light
     return cleaned
 
@@ -183,7 +189,7 @@ def _without_own_light(values: Floats, own_light: Floats) -> Floats:
 def _mean_rows(rows: Sequence[Floats], stains: Sequence[int], fluorochromes: int) -> Floats:
     return np.array(
         [
-            np.mean([row for row, other in zip(rows, stains, strict=True) if other == stain], axis=0)
+            np.mean([row for row, own_stain in zip(rows, stains, strict=True) if own_stain == stain], axis=0)
             for stain in range(fluorochromes)
         ]
     )

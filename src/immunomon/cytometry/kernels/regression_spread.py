@@ -52,5 +52,5 @@ def spreading_matrix(rows: Sequence[tuple[int, Floats]], fluorochromes: int) -> 
     """
     matrix = np.full((fluorochromes, fluorochromes), np.nan)
     for stain in sorted({stain for stain, _ in rows}):
-        matrix[stain] = np.mean([row for other, row in rows if other == stain], axis=0)
+        matrix[stain] = np.mean([row for own_stain, row in rows if own_stain == stain], axis=0)
     return matrix

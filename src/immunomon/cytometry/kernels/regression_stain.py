@@ -54,8 +54,8 @@ def own_light(unstained: NDArray[np.floating]) -> OwnLight:
     events = np.asarray(unstained, dtype=np.float64)
     base = np.median(events, axis=0)
     spectrum = np.maximum(base, 0.0) / max(float(base.max()), 1e-12)
-    found = OwnLight(base, spectrum, np.ones(events.shape[1]))
-    left = found.removed(events)
+    own = OwnLight(base, spectrum, np.ones(events.shape[1]))
+    left = own.removed(events)
     noise = (_MAD * np.median(np.abs(left - np.median(left, axis=0)), axis=0)) ** 2
     return OwnLight(base, spectrum, np.maximum(noise, 1e-6 * noise.max() + 1e-12))
 
@@ -143,6 +143,6 @@ def foreign_events(
         dark = np.asarray(unstained, dtype=np.float64) if light is None else light.removed(unstained)
         limit = np.maximum(limit, 2 * (np.quantile(dark, 0.999, axis=0) - np.median(dark, axis=0)))
     above[:, stain.peak] = 0.0
-    found = (above > limit).any(axis=1)
-    where = np.bincount(above[found].argmax(axis=1), minlength=1).argmax() if found.any() else stain.peak
-    return np.asarray(found), int(where)
+    foreign = (above > limit).any(axis=1)
+    where = np.bincount(above[foreign].argmax(axis=1), minlength=1).argmax() if foreign.any() else stain.peak
+    return np.asarray(foreign), int(where)

@@ -31,9 +31,11 @@ def redrawn(counts: Floats, rng: np.random.Generator, kernel: Floats | None = No
     ((100, 50), True)
     """
     drawn = np.empty((REPLICATES, counts.size), dtype=np.float64)
-    many = counts > _MANY
-    drawn[:, ~many] = rng.poisson(counts[~many], (REPLICATES, int((~many).sum())))
-    drawn[:, many] = counts[many] + np.sqrt(counts[many]) * rng.standard_normal((REPLICATES, int(many.sum())))
+    is_large = counts > _MANY
+    drawn[:, ~is_large] = rng.poisson(counts[~is_large], (REPLICATES, int((~is_large).sum())))
+    drawn[:, is_large] = counts[is_large] + np.sqrt(counts[is_large]) * rng.standard_normal(
+        (REPLICATES, int(is_large.sum()))
+    )
     if kernel is None:
         return drawn
     size = 1 << (counts.size + kernel.size - 2).bit_length()

@@ -35,22 +35,22 @@ def inverse_of(spillover: NDArray[np.floating]) -> Floats:
 
 
 def unmix(
-    observed: NDArray[np.floating], spillover: NDArray[np.floating], wanted: Sequence[int] | None = None
+    observed: NDArray[np.floating], spillover: NDArray[np.floating], fluorochromes: Sequence[int] | None = None
 ) -> Floats:
-    """Solve ``true @ spillover = observed`` for the true signal, of all fluorochromes or of the wanted ones.
+    """Solve ``true @ spillover = observed`` for the true signal, of all fluorochromes or of some.
 
-    observed: (events, detectors); spillover: (detectors, detectors), row = fluorochrome, diagonal 1; wanted: columns of
-    the result. Result: (events, wanted), float64, each column contiguous. Raises SingularSpillover if the matrix has no
-    inverse. Bagwell & Adams, Ann N Y Acad Sci 1993;677:167.
+    observed: (events, detectors); spillover: (detectors, detectors), row = fluorochrome, diagonal 1;
+    fluorochromes: which of them, all if None. Result: (events, fluorochromes), float64, each column contiguous. Raises
+    SingularSpillover if the matrix has no inverse. Bagwell & Adams, Ann N Y Acad Sci 1993;677:167.
 
     >>> unmix(np.array([[10.0, 1.0]]), np.array([[1.0, 0.1], [0.0, 1.0]]))
     array([[10.,  0.]])
     """
     inverse = inverse_of(spillover)
-    columns = range(inverse.shape[1]) if wanted is None else wanted
+    columns = range(inverse.shape[1]) if fluorochromes is None else fluorochromes
     result = np.empty((len(columns), np.shape(observed)[0]))
-    for place, column in enumerate(columns):
-        result[place] = weighted(observed, range(inverse.shape[0]), inverse[:, column])
+    for row, column in enumerate(columns):
+        result[row] = weighted(observed, range(inverse.shape[0]), inverse[:, column])
     return result.T
 
 
@@ -76,8 +76,8 @@ def weighted(
     with np.errstate(invalid="ignore", over="ignore"):  # what is not a number stays so
         for begin in range(0, count, _PIECE):
             part = slice(begin, begin + _PIECE)
-            some = values[part] if rows is None else values[rows[part]]
-            for term in some.T[places].astype(np.float64) * weights[:, None]:
+            part_values = values[part] if rows is None else values[rows[part]]
+            for term in part_values.T[places].astype(np.float64) * weights[:, None]:
                 total[part] += term
     return total
 

@@ -64,9 +64,9 @@ def tabulate(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], top
     noise = 64 * np.finfo(np.float64).eps * max(largest, 1.0)
     if not (chords > 0).all() or (np.diff(chords) * widths[1:] > noise).any():
         raise ValueError("only an increasing function that is concave above zero can be tabulated")
-    here = chords[:-1]
-    drop_left = np.maximum(np.concatenate([[np.inf], chords[:-2]]) - here, 0.0)  # below zero it is not concave
-    drop_right = np.maximum(here - chords[1:], 0.0)
+    steps = chords[:-1]
+    drop_left = np.maximum(np.concatenate([[np.inf], chords[:-2]]) - steps, 0.0)  # below zero it is not concave
+    drop_right = np.maximum(steps - chords[1:], 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(np.isinf(drop_left), 1.0, drop_left / (drop_left + drop_right))
     triangle = np.nan_to_num(share, nan=0.0) * drop_right * widths[:-1]
@@ -97,5 +97,5 @@ def interpolate(values: NDArray[np.floating], table: Table) -> NDArray[np.float3
     share = (bits & ((1 << SHIFT) - 1)).astype(np.float32) * np.float32(2.0**-SHIFT)
     low, high = table.nodes[piece], table.nodes[piece + 1]
     up = low + share * (high - low)
-    both = np.where(values < 0, np.float32(table.twice_zero) - up, up)
-    return np.where(known, both, np.float32(np.nan)).astype(np.float32)
+    mirrored = np.where(values < 0, np.float32(table.twice_zero) - up, up)
+    return np.where(known, mirrored, np.float32(np.nan)).astype(np.float32)

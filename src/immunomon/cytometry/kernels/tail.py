@@ -29,11 +29,11 @@ class TailFound:
 
 
 def tail_of(
-    profile: Profile, modes: Sequence[Mode], place: int, *, spreads: float, rng: np.random.Generator
+    profile: Profile, modes: Sequence[Mode], index: int, *, spreads: float, rng: np.random.Generator
 ) -> TailFound:
     """Return the threshold ``spreads`` standard deviations above a mode, all in the values' unit.
 
-    modes: all that the profile has, from left to right; place: which of them the tail belongs to. Its standard
+    modes: all that the profile has, from left to right; index: which of them the tail belongs to. Its standard
     deviation is measured on its left side only, as far as the valley to the next mode on that side.
 
     >>> from immunomon.cytometry.kernels.density import modes_of, profile_of
@@ -44,10 +44,10 @@ def tail_of(
     >>> round(found.peak, 1), round(found.spread, 2), round(found.threshold, 2), found.error < 0.02
     (0.3, 0.05, 0.45, True)
     """
-    mode = modes[place]
+    mode = modes[index]
     start = 0
-    if place > 0:
-        start = int(np.searchsorted(profile.centers, valley_between(profile, modes[place - 1], mode)[0]))
+    if index > 0:
+        start = int(np.searchsorted(profile.centers, valley_between(profile, modes[index - 1], mode)[0]))
     spread = _left_spreads(profile.raw[None, start : mode.index + 1])[0] * profile.width
     error_of_peak = peak_error(profile, mode, rng=rng)
     # The peak's place in each replicate is drawn with its error: the spread is measured from there.
@@ -63,10 +63,10 @@ def _left_spreads(counts: Floats, last: NDArray[np.int64] | None = None) -> Floa
     """Return how far left of its last bin each row holds 68 % of its events, in bins."""
     last = np.full(counts.shape[0], counts.shape[1] - 1) if last is None else last
     summed = np.cumsum(counts, axis=1)
-    wanted = (1 - _ONE_SD) * summed[:, -1:]
+    target = (1 - _ONE_SD) * summed[:, -1:]
     # Between two bins the count is taken to rise evenly.
-    above = (summed < wanted).sum(axis=1)
+    above = (summed < target).sum(axis=1)
     rows, above = np.arange(counts.shape[0]), np.minimum(above, counts.shape[1] - 1)
     within = counts[rows, above]
-    share = np.where(within > 0, (summed[rows, above] - wanted[:, 0]) / np.maximum(within, 1e-12), 0.0)
+    share = np.where(within > 0, (summed[rows, above] - target[:, 0]) / np.maximum(within, 1e-12), 0.0)
     return np.asarray(np.where(summed[:, -1] > 0, last - above - 0.5 + share, 0.0), dtype=np.float64)

@@ -29,8 +29,8 @@ def control_limits(values: Floats, *, establish: int | None = None) -> tuple[Flo
     mean, sd = np.full(values.size, np.nan), np.full(values.size, np.nan)
     if first >= 3:
         places = np.arange(first - 1) + (np.arange(first - 1) >= np.arange(first)[:, None])
-        others = values[places]  # (first, first - 1): each row without its own value
-        mean[:first], sd[:first] = others.mean(axis=1), others.std(axis=1, ddof=1)
+        other_values = values[places]  # (first, first - 1): each row without its own value
+        mean[:first], sd[:first] = other_values.mean(axis=1), other_values.std(axis=1, ddof=1)
     if first >= 2:
         mean[first:], sd[first:] = values[:first].mean(), values[:first].std(ddof=1)
     return mean, sd
@@ -63,7 +63,7 @@ def broken_rules(z: Floats) -> dict[str, Mask]:
 
 def _in_a_row(true: Mask, length: int) -> Mask:
     """Say where a value is the last of at least ``length`` true ones in a row."""
-    found = np.zeros(true.size, dtype=np.bool_)
+    runs = np.zeros(true.size, dtype=np.bool_)
     if true.size >= length:
-        found[length - 1 :] = np.lib.stride_tricks.sliding_window_view(true, length).all(axis=1)
-    return found
+        runs[length - 1 :] = np.lib.stride_tricks.sliding_window_view(true, length).all(axis=1)
+    return runs

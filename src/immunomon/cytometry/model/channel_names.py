@@ -30,13 +30,13 @@ class ChannelNames:
         >>> ChannelNames.of([Channel("FL1-A", "CD3")]).detector_of("CD3")
         'FL1-A'
         """
-        others: dict[str, tuple[str, ...]] = {}
+        candidates_by_name: dict[str, tuple[str, ...]] = {}
         for channel in channels:
-            others[channel.detector] = tuple(name for name in (channel.marker, *channel.aliases) if name)
+            candidates_by_name[channel.detector] = tuple(name for name in (channel.marker, *channel.aliases) if name)
         for marker in (marker for panel in panels for marker in panel.markers):
             names = (marker.fluorochrome, f"{marker.fluorochrome}-A", marker.name, *marker.aliases)
-            others[marker.detector] = (*others.get(marker.detector, ()), *names)
-        return cls(others)
+            candidates_by_name[marker.detector] = (*candidates_by_name.get(marker.detector, ()), *names)
+        return cls(candidates_by_name)
 
     def detector_of(self, label: str, detectors: Iterable[str] | None = None) -> str | None:
         """Return the detector that a label means, or None: among the known ones, or among those given.
@@ -50,11 +50,13 @@ class ChannelNames:
         """
         candidates = tuple(self.others if detectors is None else detectors)
         for alike in (as_written, bare_label, None, _plain, _without_area):
-            found = [name for name in candidates if self._fits(label, name, alike)]
-            if len(found) > 1:
-                raise BadSpillover(f"'{label}' may be the detector {' or '.join(found)}; write the detector's own name")
-            if found:
-                return found[0]
+            matches = [name for name in candidates if self._fits(label, name, alike)]
+            if len(matches) > 1:
+                raise BadSpillover(
+                    f"'{label}' may be the detector {' or '.join(matches)}; write the detector's own name"
+                )
+            if matches:
+                return matches[0]
         return None
 
     def _fits(self, label: str, detector: str, alike: Callable[[str], str] | None) -> bool:

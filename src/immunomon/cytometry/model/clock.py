@@ -62,16 +62,16 @@ def seconds_between(begin: str, end: str) -> float | None:
     return (last - first) % _DAY
 
 
-def clock_of(header: FcsHeader, given: Mapping[str, str], ticks: float) -> Clock:
+def clock_of(header: FcsHeader, decisions: Mapping[str, str], ticks: float) -> Clock:
     """Return how time was counted in a file.
 
-    given: what a workspace says of the file, keyword -> value, where its own keyword wins for the time of day; ticks:
-    between the first and the last event.
+    decisions: what a workspace says of the file, keyword -> value, where its own keyword wins for the time of day;
+    ticks: between the first and the last event.
     """
-    begin, end = (given.get(name) or header.keyword(name) for name in ("$BTIM", "$ETIM"))
+    begin, end = (decisions.get(name) or header.keyword(name) for name in ("$BTIM", "$ETIM"))
     limits = [channel.range for channel in header.channels if channel.kind is ChannelKind.TIME]
     return Clock(
-        _positive(header.keyword("$TIMESTEP")) or _positive(given.get("$TIMESTEP", "")),
+        _positive(header.keyword("$TIMESTEP")) or _positive(decisions.get("$TIMESTEP", "")),
         seconds_between(begin, end) or None,
         ticks if math.isfinite(ticks) and ticks > 0 else None,
         limits[0] if len(limits) == 1 and limits[0] > 0 else None,
@@ -136,8 +136,11 @@ def _told_by_gates(top: float, clock: Clock, spans: Sequence[tuple[float, float]
             f"{' and '.join(names)} of this file; {_REMEDY}"
         )
     ((name, per_tick),) = fitting
-    said = _said(name, per_tick, clock)
-    return per_tick, f"is taken to be in {said}: its gain is 1, and in no other unit do its gates divide the recording"
+    statement = _said(name, per_tick, clock)
+    return (
+        per_tick,
+        f"is taken to be in {statement}: its gain is 1, and in no other unit do its gates divide the recording",
+    )
 
 
 def _do_cut(spans: Sequence[tuple[float, float]], end: float) -> bool:

@@ -155,7 +155,7 @@ class EstimatedSpillover:
     def worst_pairs(self, count: int = 6) -> tuple[ResidualPair, ...]:
         """Return the pairs with the largest residual slopes, worst first."""
         order = np.argsort(-np.abs(self.residual), axis=None, kind="stable")
-        pairs = [divmod(int(place), len(self.stains)) for place in order]
+        pairs = [divmod(int(index), len(self.stains)) for index in order]
         return tuple(
             ResidualPair(self.stains[row], self.stains[column], float(self.residual[row, column]))
             for row, column in pairs

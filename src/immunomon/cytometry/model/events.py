@@ -86,17 +86,17 @@ class EventTable:
 
         Raises UnknownChannel if no channel has this name, AmbiguousChannel if several have.
         """
-        found = self._places.get(folded(name), [])
-        if len(found) > 1:  # a detector's own name wins over another channel's marker
-            found = [i for i in found if folded(self.channels[i].detector) == folded(name)] or found
-            found = [i for i in found if self.channels[i].detector == name] or found
-        if not found:
+        indices = self._places.get(folded(name), [])
+        if len(indices) > 1:  # a detector's own name wins over another channel's marker
+            indices = [i for i in indices if folded(self.channels[i].detector) == folded(name)] or indices
+            indices = [i for i in indices if self.channels[i].detector == name] or indices
+        if not indices:
             known = [channel.name for channel in self.channels]
             raise UnknownChannel(f"{self.source or 'these events'}: no channel '{name}'; {nearest(name, known)}")
-        if len(found) > 1:
-            detectors = ", ".join(self.channels[i].detector for i in found)
+        if len(indices) > 1:
+            detectors = ", ".join(self.channels[i].detector for i in indices)
             raise AmbiguousChannel(f"{self.source or 'these events'}: '{name}' is on {detectors}; name the detector")
-        return found[0]
+        return indices[0]
 
     def has(self, name: str) -> bool:
         """Say whether a marker or detector is there."""

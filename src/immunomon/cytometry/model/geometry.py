@@ -221,18 +221,18 @@ def span_along(gate: Gate, axis: str) -> tuple[float, float] | None:
     """
     if axis not in gate.axes:
         return None
-    place = gate.axes.index(axis)
+    dimension = gate.axes.index(axis)
     match gate:
         case Interval():
             return gate.low, gate.high
         case Rectangle():
-            return gate.sides[place].low, gate.sides[place].high
+            return gate.sides[dimension].low, gate.sides[dimension].high
         case Polygon():
-            values = [vertex[place] for vertex in gate.vertices]
+            values = [vertex[dimension] for vertex in gate.vertices]
             return min(values), max(values)
         case Ellipse() | Ellipsoid():
-            half = math.sqrt(gate.covariance[place][place] * gate.distance_square)
-            return gate.center[place] - half, gate.center[place] + half
+            half = math.sqrt(gate.covariance[dimension][dimension] * gate.distance_square)
+            return gate.center[dimension] - half, gate.center[dimension] + half
     return None
 
 

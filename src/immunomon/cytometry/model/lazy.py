@@ -47,8 +47,8 @@ class LazyTable(EventTable):
         """All columns, (events, channels), float64."""
         if self.__dict__["_whole"] is None:
             whole = np.empty((self.count, len(self.channels)), order="F")
-            for place in range(len(self.channels)):
-                whole[:, place] = self.cells(place)
+            for column in range(len(self.channels)):
+                whole[:, column] = self.cells(column)
             whole.setflags(write=False)
             self.__dict__["_whole"] = whole
         return np.asarray(self.__dict__["_whole"])
@@ -60,29 +60,29 @@ class LazyTable(EventTable):
 
     def column(self, name: str) -> Column:
         """Return one channel's values, (events,), by marker or detector name; they are kept."""
-        place = self.index(name)
+        column = self.index(name)
         known: dict[int, Floats] = self.__dict__["_known"]
-        if place not in known:
-            values = self.__dict__["_compute"](place, None)
+        if column not in known:
+            values = self.__dict__["_compute"](column, None)
             values.setflags(write=False)
-            known[place] = values
-        return known[place]
+            known[column] = values
+        return known[column]
 
-    def cells(self, place: int, rows: Rows | None = None) -> Floats:
+    def cells(self, column: int, rows: Rows | None = None) -> Floats:
         """Return one column's values at some rows, float64; they are not kept."""
         known: dict[int, Floats] = self.__dict__["_known"]
-        if place in known:
-            return known[place] if rows is None else known[place][rows]
-        return np.asarray(self.__dict__["_compute"](place, rows))
+        if column in known:
+            return known[column] if rows is None else known[column][rows]
+        return np.asarray(self.__dict__["_compute"](column, rows))
 
     def take(self, rows: Rows | NDArray[np.bool_]) -> EventTable:
         """Return some of the events; their columns, too, are computed when asked."""
         chosen: list[Rows] = []
 
-        def compute(place: int, some: Rows | None) -> Floats:
+        def compute(column: int, subset: Rows | None) -> Floats:
             if not chosen:  # many a gate is placed without a look at the events
                 chosen.append(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64))
-            return self.cells(place, chosen[0] if some is None else chosen[0][some])
+            return self.cells(column, chosen[0] if subset is None else chosen[0][subset])
 
         count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else rows.size
         taken = LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
@@ -117,25 +117,27 @@ class CompensatedTable(LazyTable):
     raw: EventTable
     recipe: Recipe
 
-    def _unmixed(self, place: int, rows: Rows | None) -> Floats:
-        column = self.recipe.direct[place]
+    def _unmixed(self, channel: int, rows: Rows | None) -> Floats:
+        column = self.recipe.direct[channel]
         if column >= 0:
             values = self.raw.stored([column])[:, column]
             return np.array(values if rows is None else values[rows], dtype=np.float64)
         # What is no number in a detector must not reach channels that it has no part in: 0 x NaN is NaN.
-        used = np.flatnonzero(self.recipe.weights[place])
-        sources = [self.recipe.sources[at] for at in used]
-        return weighted(self.raw.stored(sources), sources, self.recipe.weights[place][used], rows=rows)
+        used = np.flatnonzero(self.recipe.weights[channel])
+        sources = [self.recipe.sources[source] for source in used]
+        return weighted(self.raw.stored(sources), sources, self.recipe.weights[channel][used], rows=rows)
 
     def detectors_of(self, names: Iterable[str]) -> tuple[int, ...]:
         """Return the raw columns that some channels are computed from."""
-        found: dict[int, None] = {}
-        for place in map(self.index, names):
-            if self.recipe.direct[place] >= 0:
-                found[self.recipe.direct[place]] = None
+        detectors: dict[int, None] = {}
+        for column in map(self.index, names):
+            if self.recipe.direct[column] >= 0:
+                detectors[self.recipe.direct[column]] = None
             else:
-                found |= dict.fromkeys(self.recipe.sources[at] for at in np.flatnonzero(self.recipe.weights[place]))
-        return tuple(found)
+                detectors |= dict.fromkeys(
+                    self.recipe.sources[source] for source in np.flatnonzero(self.recipe.weights[column])
+                )
+        return tuple(detectors)
 
 
 class FastColumns:
@@ -157,19 +159,19 @@ class FastColumns:
 
     def whole(self, places: Places, pool: Workers = None) -> list[Column]:
         """Return all events' coordinates on some columns, each (events,)."""
-        if any(place not in self._known for place in places):
-            missing = [place for place in dict.fromkeys([*places, *self._cheap]) if place not in self._known]
+        if any(column not in self._known for column in places):
+            missing = [column for column in dict.fromkeys([*places, *self._cheap]) if column not in self._known]
             self._known |= zip(missing, self._compute(missing, None, pool), strict=True)
-        return [self._known[place] for place in places]
+        return [self._known[column] for column in places]
 
-    def __contains__(self, place: int) -> bool:
-        return place in self._known
+    def __contains__(self, column: int) -> bool:
+        return column in self._known
 
     def some(self, places: Places, rows: Rows) -> list[Column]:
         """Return a few events' coordinates on some columns, each (rows,); what is computed for them is not kept."""
-        missing = [place for place in dict.fromkeys(places) if place not in self._known]
-        found = dict(zip(missing, self._compute(missing, rows, None), strict=True)) if missing else {}
-        return [found[place] if place in found else self._known[place][rows] for place in places]
+        missing = [column for column in dict.fromkeys(places) if column not in self._known]
+        computed = dict(zip(missing, self._compute(missing, rows, None), strict=True)) if missing else {}
+        return [computed[column] if column in computed else self._known[column][rows] for column in places]
 
 
 class DisplayTable(LazyTable):
@@ -203,19 +205,20 @@ class DisplayTable(LazyTable):
         """
         fast: FastColumns = self.__dict__["_fast"]
         places = [self.index(name) for name in names]
-        if any(place in fast.bounds and place not in fast for place in places):
-            fast.whole([place for place in (*places, *map(self.index, soon)) if place in fast.bounds], pool)
+        if any(column in fast.bounds and column not in fast for column in places):
+            fast.whole([column for column in (*places, *map(self.index, soon)) if column in fast.bounds], pool)
         return [
-            (fast.whole([place])[0], fast.bounds[place]) if place in fast.bounds else (self.column(name), 0.0)
-            for place, name in zip(places, names, strict=True)
+            (fast.whole([column])[0], fast.bounds[column]) if column in fast.bounds else (self.column(name), 0.0)
+            for column, name in zip(places, names, strict=True)
         ]
 
     def rough_rows(self, names: Sequence[str], rows: Rows) -> list[tuple[Column, float]]:
         """Return some events' fast coordinates on several channels, each with its bound."""
         fast: FastColumns = self.__dict__["_fast"]
         places = [self.index(name) for name in names]
-        quick = [place for place in dict.fromkeys(places) if place in fast.bounds]
-        found = dict(zip(quick, fast.some(quick, rows), strict=True))
+        quick = [column for column in dict.fromkeys(places) if column in fast.bounds]
+        rough = dict(zip(quick, fast.some(quick, rows), strict=True))
         return [
-            (found[place], fast.bounds[place]) if place in found else (self.cells(place, rows), 0.0) for place in places
+            (rough[column], fast.bounds[column]) if column in rough else (self.cells(column, rows), 0.0)
+            for column in places
         ]

@@ -103,13 +103,13 @@ class MatrixTable:
         if own is None:
             return self.rows, columns, values, None
         order = np.argsort(own, kind="stable").tolist()
-        return tuple(self.rows[place] for place in order), columns, values[order], sorted(own)
+        return tuple(self.rows[row] for row in order), columns, values[order], sorted(own)
 
     def _refuse_without_column(self, columns: Sequence[str], names: ChannelNames) -> None:
         """Name the row that is one too many, where the columns' own rows are there."""
-        found = [names.detector_of(label, columns) for label in self.rows]
-        if None in found and set(columns) <= set(found):
-            number = found.index(None)
+        detectors = [names.detector_of(label, columns) for label in self.rows]
+        if None in detectors and set(columns) <= set(detectors):
+            number = detectors.index(None)
             self._refuse(
                 f"{self._row(number)}: no column is named so; take the row out if the files lack this detector, or add "
                 "its column"
@@ -117,14 +117,14 @@ class MatrixTable:
 
     def _columns(self, names: ChannelNames) -> tuple[str, ...]:
         columns: list[str] = []
-        for place, label in enumerate(self.columns):
+        for column, label in enumerate(self.columns):
             if not label.strip():
-                self._refuse(f"column {place + 1} has no name; name the detector, or remove the column")
+                self._refuse(f"column {column + 1} has no name; name the detector, or remove the column")
             meant = label if label in names.others else names.detector_of(label) or as_written(label)
             if meant in columns:
-                other = self.columns[columns.index(meant)]
+                first_label = self.columns[columns.index(meant)]
                 self._refuse(
-                    f"the columns '{other}' and '{label}' are both named {meant} or mean it; it is there twice"
+                    f"the columns '{first_label}' and '{label}' are both named {meant} or mean it; it is there twice"
                 )
             columns.append(meant)
         return tuple(columns)
@@ -152,9 +152,13 @@ class MatrixTable:
             )
         if self._are_counted():
             return list(range(len(self.rows)))
-        found = [names.detector_of(label, columns) for label in self.rows]
-        unknown = [number for number, name in enumerate(found) if name is None]
-        if len(unknown) == len(found) or (unknown and len(found) < len(columns)) or self.detector_weights:
+        fluorochromes = [names.detector_of(label, columns) for label in self.rows]
+        unknown = [number for number, name in enumerate(fluorochromes) if name is None]
+        if (
+            len(unknown) == len(fluorochromes)
+            or (unknown and len(fluorochromes) < len(columns))
+            or self.detector_weights
+        ):
             return None
         if unknown:
             number = unknown[0]
@@ -162,10 +166,10 @@ class MatrixTable:
                 f"{self._row(number)}: no column is named so; name the rows as the columns: "
                 f"{nearest(self.rows[number], columns)}"
             )
-        own = [columns.index(name) for name in found if name is not None]
-        for number, place in enumerate(own):
-            if place in own[:number]:
-                self._refuse(f"{self._row(number)} and row '{self.rows[own.index(place)]}' are both {columns[place]}")
+        own = [columns.index(name) for name in fluorochromes if name is not None]
+        for number, column in enumerate(own):
+            if column in own[:number]:
+                self._refuse(f"{self._row(number)} and row '{self.rows[own.index(column)]}' are both {columns[column]}")
         return own
 
     def _are_counted(self) -> bool:
@@ -195,7 +199,7 @@ class MatrixTable:
                 f"{self._row(number)}: its largest value is {row.max():.6g}; a row has 1 (or 100, in percent) in the "
                 "fluorochrome's own detector: divide it by that"
             )
-        ones = [columns[int(place)] for place in np.flatnonzero(np.abs(row - 1) <= 1e-9)]
+        ones = [columns[int(column)] for column in np.flatnonzero(np.abs(row - 1) <= 1e-9)]
         cause = f"its 1 is under '{ones[0]}': correct the label" if ones else "divide the row by it, or correct it"
         self._refuse(
             f"{self._row(number)}, column '{columns[own]}': {row[own]:.6g} on the diagonal, which must be 1 in every "
@@ -203,19 +207,19 @@ class MatrixTable:
         )
 
     def _check_others(self, values: Floats, columns: Sequence[str], own: Sequence[int]) -> None:
-        others = values.copy()
-        others[np.arange(len(values)), own] = 0.0
-        for number, place in np.argwhere((others > _MOST) | (others < _LEAST)).tolist():
-            value = others[number, place]
+        off_diagonal = values.copy()
+        off_diagonal[np.arange(len(values)), own] = 0.0
+        for number, column in np.argwhere((off_diagonal > _MOST) | (off_diagonal < _LEAST)).tolist():
+            value = off_diagonal[number, column]
             remedy = "is it in percent? Write all values alike" if value > 0 else "correct it"
             self._refuse(
-                f"{self._row(number)}, column '{columns[place]}': {value:.6g} cannot be spillover where the "
+                f"{self._row(number)}, column '{columns[column]}': {value:.6g} cannot be spillover where the "
                 f"diagonal is 1; {remedy}"
             )
-        if others.min(initial=0.0) < _INVERSE and others.max(initial=0.0) <= 0.0:
-            number, place = divmod(int(others.argmin()), len(columns))
+        if off_diagonal.min(initial=0.0) < _INVERSE and off_diagonal.max(initial=0.0) <= 0.0:
+            number, column = divmod(int(off_diagonal.argmin()), len(columns))
             self._refuse(
-                f"{self._row(number)}, column '{columns[place]}': {others.min():.6g}, and no value beside the "
+                f"{self._row(number)}, column '{columns[column]}': {off_diagonal.min():.6g}, and no value beside the "
                 "diagonal is positive: this is the inverse, a compensation matrix; give the spillover matrix"
             )
 
@@ -223,8 +227,8 @@ class MatrixTable:
         name = f"row '{self.rows[number]}'" if self.rows else f"row {number + 1}"
         return f"{name} (line {self.lines[number]})" if self.lines else name
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise BadSpillover(f"the matrix does not fit: {what}")
+    def _refuse(self, problem: str) -> NoReturn:
+        raise BadSpillover(f"the matrix does not fit: {problem}")
 
 
 def _told_by_ones(values: Floats) -> list[int] | None:
@@ -251,19 +255,19 @@ def fitted_to(matrix: SpilloverMatrix, channels: Sequence[Channel]) -> Spillover
     if all(known.count(name) == 1 for name in matrix.detectors):
         return matrix
     names = ChannelNames.of(channels)
-    found = []
+    detectors = []
     for label in matrix.detectors:
         detector = names.detector_of(label, known)
-        if detector is None or detector in found:
-            what = (
+        if detector is None or detector in detectors:
+            problem = (
                 "the file lacks" if detector is None else f"is '{detector}' in the file, as another of its detectors is"
             )
             raise BadSpillover(
-                f"the matrix has the detector '{label}', which {what}; {nearest(label, known)}; or give the matrix of "
-                "these files, or leave its row and column out"
+                f"the matrix has the detector '{label}', which {problem}; {nearest(label, known)}; or give the matrix "
+                "of these files, or leave its row and column out"
             )
-        found.append(detector)
-    return SpilloverMatrix(tuple(found), matrix.values)
+        detectors.append(detector)
+    return SpilloverMatrix(tuple(detectors), matrix.values)
 
 
 def lacking_in(matrix: SpilloverMatrix | None, stained: Iterable[tuple[str, str]]) -> str:
@@ -283,5 +287,5 @@ def _refuse_compensated(matrix: SpilloverMatrix, known: Sequence[str]) -> None:
     compensated = compensated_channels(known)
     twice = [name for of, name in compensated.items() if of not in known and {of, name} & set(matrix.detectors)]
     if twice and not matrix.is_identity:
-        what, remedy = about_compensated(twice)
-        raise BadSpillover(f"{what}, and the matrix would compensate them once more; {remedy}")
+        problem, remedy = about_compensated(twice)
+        raise BadSpillover(f"{problem}, and the matrix would compensate them once more; {remedy}")

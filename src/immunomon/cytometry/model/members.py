@@ -56,9 +56,9 @@ def members(
     rows = np.flatnonzero(parent)
     columns = events.rough_rows(gate.axes, rows)
     all_of_them = np.ones(rows.size, dtype=np.bool_)
-    found = _looked(gate, dict(zip(gate.axes, columns, strict=True)), all_of_them, lambda of: events.take(rows[of]))
+    within = _looked(gate, dict(zip(gate.axes, columns, strict=True)), all_of_them, lambda of: events.take(rows[of]))
     inside = np.zeros(parent.size, dtype=np.bool_)
-    inside[rows] = found
+    inside[rows] = within
     return inside
 
 

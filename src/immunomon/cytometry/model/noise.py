@@ -98,11 +98,11 @@ def noise_on(scales: Mapping[str, DisplayScale], axis: str) -> MarkerNoise | Non
     return looks.noise.get(axis) if isinstance(looks, NoisyScales) else None
 
 
-def same_scales(one: Mapping[str, DisplayScale], other: Mapping[str, DisplayScale]) -> bool:
+def same_scales(first: Mapping[str, DisplayScale], second: Mapping[str, DisplayScale]) -> bool:
     """Say whether two files show the same axes on the same scales, so that a border of one means the same in the other.
 
     >>> from immunomon.cytometry.model.scales import Linear
     >>> same_scales({"CD3": Linear(100.0)}, {"CD3": Linear(1000.0)})
     False
     """
-    return one.keys() == other.keys() and all(one[axis] == other[axis] for axis in one)
+    return first.keys() == second.keys() and all(first[axis] == second[axis] for axis in first)

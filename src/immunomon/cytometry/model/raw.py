@@ -80,11 +80,11 @@ class RawTable(EventTable):
 
     def column(self, name: str) -> NDArray[np.floating]:
         """Return one channel's values, (events,), by marker or detector name."""
-        place = self.index(name)
-        return self.stored([place])[:, place]
+        column = self.index(name)
+        return self.stored([column])[:, column]
 
     def labelled(self, channels: tuple[Channel, ...]) -> EventTable:
         """Return the same events with other names on their channels; the numbers are shared, not copied."""
-        other = object.__new__(RawTable)
-        other._become(self._held, channels, self.source)
-        return other
+        labelled = object.__new__(RawTable)
+        labelled._become(self._held, channels, self.source)
+        return labelled

@@ -232,8 +232,8 @@ class Tabulated:
             raise ValueError("a table needs at least two intensities, all of them numbers, the last above the first")
         falls = np.flatnonzero(np.diff(nodes) < 0)
         if falls.size:
-            place = int(falls[0])
-            raise ValueError(f"the table falls from {nodes[place]:g} to {nodes[place + 1]:g} at step {place + 1}")
+            step = int(falls[0])
+            raise ValueError(f"the table falls from {nodes[step]:g} to {nodes[step + 1]:g} at step {step + 1}")
 
     def apply(self, values: NDArray[np.floating]) -> Floats:
         """Return display coordinates.

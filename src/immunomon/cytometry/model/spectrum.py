@@ -38,14 +38,14 @@ class SpectrumMatrix:
 
     def __post_init__(self) -> None:
         rows, columns = self.fluorochromes, self.detectors
-        said = f"the spectrum matrix has {len(rows)} fluorochromes and {len(columns)} detectors"
+        shape = f"the spectrum matrix has {len(rows)} fluorochromes and {len(columns)} detectors"
         if self.inverted:
             rows, columns = columns, rows
         if len(self.values) != len(rows):
-            raise BadSpillover(f"{said} but {len(self.values)} rows")
+            raise BadSpillover(f"{shape} but {len(self.values)} rows")
         for number, row in enumerate(self.values, start=1):
             if len(row) != len(columns):
-                raise BadSpillover(f"{said} but row {number} has {len(row)} values")
+                raise BadSpillover(f"{shape} but row {number} has {len(row)} values")
         for names in (self.fluorochromes, self.detectors):
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
@@ -53,7 +53,7 @@ class SpectrumMatrix:
         if not np.isfinite(np.array(self.values, dtype=np.float64)).all():
             raise BadSpillover("the spectrum matrix has a value that is not a number")
         if self.detector_weights and len(self.detector_weights) != len(self.detectors):
-            raise BadSpillover(f"{said} but {len(self.detector_weights)} detector weights")
+            raise BadSpillover(f"{shape} but {len(self.detector_weights)} detector weights")
         if not all(np.isfinite(weight) and weight > 0 for weight in self.detector_weights):
             raise BadSpillover("the spectrum matrix has a detector weight that is not a positive number")
 
@@ -83,7 +83,7 @@ class SpectrumMatrix:
             if ones.size == 1 and int(ones[0]) not in taken:
                 taken.add(int(ones[0]))
                 score[row, ones[0]] += len(self.fluorochromes)
-        return tuple(self.detectors[place] for place in own_places(score))
+        return tuple(self.detectors[column] for column in own_places(score))
 
     def completed(self) -> SpilloverMatrix:
         """Return a square matrix over the detectors that unmixes: a fluorochrome's signal is in its own detector.

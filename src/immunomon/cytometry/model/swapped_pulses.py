@@ -35,12 +35,12 @@ def swapped_pulses(events: EventTable) -> tuple[str, ...]:
 
 
 def _pulses(events: EventTable) -> list[dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for place, channel in enumerate(events.channels):
+    pulses: dict[str, dict[str, int]] = {}
+    for column, channel in enumerate(events.channels):
         stem, dash, letter = channel.detector.rpartition("-")
         if dash and letter.upper() in "AHW" and kind_of(channel.detector) is ChannelKind.SCATTER:
-            found.setdefault(stem, {})[letter.upper()] = place
-    return [pulse for pulse in found.values() if len(pulse) == len("AHW")]
+            pulses.setdefault(stem, {})[letter.upper()] = column
+    return [pulse for pulse in pulses.values() if len(pulse) == len("AHW")]
 
 
 def _about(pulse: Mapping[str, int], events: EventTable) -> str:

@@ -29,20 +29,20 @@ def dated_lines(path: Path) -> list[str]:
     beside. Raises BadSpec if the file is no YAML.
     """
     file = read_yaml(path)
-    return [f"{path} line {file.line_of(place) or 1}: {text}" for place, text in _found(file)]
+    return [f"{path} line {file.line_of(path_inside) or 1}: {text}" for path_inside, text in _found(file)]
 
 
 def _found(file: YamlFile) -> Iterator[tuple[DataPath, str]]:
     data = file.data if isinstance(file.data, Mapping) else {}
     scales = _mapping(data.get("scales"))
     for name, scale in scales.items():
-        given = [word for word in ("t", "w") if isinstance(_mapping(scale).get(word), int | float)]
-        if given and _mapping(scale).get("kind") == "logicle":
-            what = ", ".join(f"{word}: {scale[word]:g}" for word in given)
-            rest = ", ".join(f"{key}: {value}" for key, value in scale.items() if key not in given)
+        parameters = [word for word in ("t", "w") if isinstance(_mapping(scale).get(word), int | float)]
+        if parameters and _mapping(scale).get("kind") == "logicle":
+            values = ", ".join(f"{word}: {scale[word]:g}" for word in parameters)
+            rest = ", ".join(f"{key}: {value}" for key, value in scale.items() if key not in parameters)
             yield (
-                ("scales", name, given[0]),
-                f"'{what}' is of one cytometer; without it the files say it: write '{name}: {{{rest}}}'",
+                ("scales", name, parameters[0]),
+                f"'{values}' is of one cytometer; without it the files say it: write '{name}: {{{rest}}}'",
             )
     for path, call in _gates(data):
         yield from _in_gate(path, call, scales)
@@ -52,14 +52,14 @@ def _gates(data: Mapping[str, Any]) -> Iterator[tuple[DataPath, Mapping[str, Any
     for name, call in _mapping(data.get("gates")).items():
         yield from _nested(("gates", name), call)
     populations = data.get("populations")
-    for place, population in enumerate(populations if isinstance(populations, list) else []):
-        yield from _nested(("populations", place, "gate"), _mapping(population).get("gate"))
+    for index, population in enumerate(populations if isinstance(populations, list) else []):
+        yield from _nested(("populations", index, "gate"), _mapping(population).get("gate"))
 
 
 def _nested(path: DataPath, call: object) -> Iterator[tuple[DataPath, Mapping[str, Any]]]:
     if isinstance(call, list):
-        for place, item in enumerate(call):
-            yield from _nested((*path, place), item)
+        for index, item in enumerate(call):
+            yield from _nested((*path, index), item)
     elif isinstance(call, Mapping) and isinstance(call.get("method"), str):
         yield path, call
         for key, value in call.items():
@@ -71,15 +71,15 @@ def _in_gate(path: DataPath, call: Mapping[str, Any], scales: Mapping[str, Any])
         value = call.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
             spreads = _spreads(float(value), str(call.get("axis") or call.get(key[0], "")), scales)
-            what = f"'{key}: {value:g}' is an intensity of one cytometer"
-            yield (*path, key), f"{what}; write '{key}: {{above_negative: {spreads:g}}}'"
+            problem = f"'{key}: {value:g}' is an intensity of one cytometer"
+            yield (*path, key), f"{problem}; write '{key}: {{above_negative: {spreads:g}}}'"
     if call["method"] == "diagonal" and isinstance(call.get("fallback_offset"), int | float):
-        what = f"'fallback_offset: {call['fallback_offset']:g}' holds for one pair of scales"
-        yield (*path, "fallback_offset"), f"{what}; write 'fallback_offset: {{above_peak: 4}}'"
+        problem = f"'fallback_offset: {call['fallback_offset']:g}' holds for one pair of scales"
+        yield (*path, "fallback_offset"), f"{problem}; write 'fallback_offset: {{above_peak: 4}}'"
     if call["method"] == "mixture" and call.get("near") is not None:
-        what = "'near' is where one cytometer had its lymphocytes"
+        problem = "'near' is where one cytometer had its lymphocytes"
         instead = "gate: {method: cloud, x: FSC-A, y: SSC-A, evidence: {positive: [CD3]}}"
-        yield (*path, "near"), f"{what}; write '{instead}', with the panel's own markers"
+        yield (*path, "near"), f"{problem}; write '{instead}', with the panel's own markers"
 
 
 def _spreads(intensity: float, axis: str, scales: Mapping[str, Any]) -> float:

@@ -90,9 +90,9 @@ def check_gate(call: Mapping[str, Any], path: DataPath, *, methods: Methods, fin
             findings.add((*path, "fit"), "control tubes belong to single samples", "use 'consensus: true' instead")
         return made
     except ValidationError as error:
-        for one in error.errors(include_url=False)[:50]:
-            one["loc"] = one["loc"][1:]
-            findings.add((*path, *place_in(call, one)), *complaint(one, methods[name]))
+        for detail in error.errors(include_url=False)[:50]:
+            detail["loc"] = detail["loc"][1:]
+            findings.add((*path, *place_in(call, detail)), *complaint(detail, methods[name]))
     except (ValueError, TypeError, ArithmeticError) as error:  # a method's own check of its arguments
         findings.add(path, f"'{name}' cannot take these arguments: {error}", "correct them")
     return None
@@ -103,9 +103,9 @@ def _check_nested(arguments: Mapping[str, Any], path: DataPath, *, methods: Meth
     before = len(findings.problems)
     for key, value in arguments.items():
         items = enumerate(value) if isinstance(value, list) else [("", value)]
-        for place, item in items:
+        for step, item in items:
             if isinstance(item, dict) and isinstance(item.get("method"), str):
-                where = (*path, key) if place == "" else (*path, key, place)
+                where = (*path, key) if step == "" else (*path, key, step)
                 for word in sorted(_ABOUT_PLACEMENT & set(item)):
                     findings.add((*where, word), "stands only on the outer gate", f"move '{word}:' there")
                 check_gate(item, where, methods=methods, findings=findings)
@@ -143,7 +143,10 @@ def gate_schema(name: str, method: type[GateMethod]) -> tuple[dict[str, Any], di
         **(_SHARED if hasattr(method, "at") else {}),
         **_described(schema["properties"], words),
     }
-    definitions = {key: {**one, "properties": _described(one["properties"], "")} for key, one in definitions.items()}
+    definitions = {
+        key: {**definition, "properties": _described(definition["properties"], "")}
+        for key, definition in definitions.items()
+    }
     schema |= {
         "title": name,
         "description": words,

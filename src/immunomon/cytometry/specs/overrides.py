@@ -60,57 +60,63 @@ def load_overrides(path: Path, *, methods: Methods, samples: Strategies) -> tupl
     """
     file = read_yaml(path)
     shaped = shape(file, OverridesSpec)
-    found: list[Override] = []
+    overrides: list[Override] = []
     targets: dict[str, int] = {}
-    for place, spec in shaped.items("overrides") if shaped else ():
-        one = _override(spec, place, methods, samples, file.findings)
-        if one is None:
+    for path_inside, spec in shaped.items("overrides") if shaped else ():
+        override = _override(spec, path_inside, methods, samples, file.findings)
+        if override is None:
             continue
-        if one.target in targets:
-            what = f"the same decision is taken in overrides[{targets[one.target]}] already: {one.target}"
-            file.findings.add(place, what, "leave one of both; the audit trail keeps what was before")
-        targets.setdefault(one.target, int(str(place[-1])))
-        found.append(one)
+        if override.target in targets:
+            problem = f"the same decision is taken in overrides[{targets[override.target]}] already: {override.target}"
+            file.findings.add(path_inside, problem, "leave one of both; the audit trail keeps what was before")
+        targets.setdefault(override.target, int(str(path_inside[-1])))
+        overrides.append(override)
     file.findings.raise_any()
-    return tuple(found)
+    return tuple(overrides)
 
 
 def _override(
-    spec: OverrideSpec, place: DataPath, methods: Methods, samples: Strategies, findings: Findings
+    spec: OverrideSpec, path_inside: DataPath, methods: Methods, samples: Strategies, findings: Findings
 ) -> Override | None:
     if spec.sample not in samples:
-        findings.unknown((*place, "sample"), "sample in the sample list", name=spec.sample, known=list(samples))
+        findings.unknown((*path_inside, "sample"), "sample in the sample list", name=spec.sample, known=list(samples))
         return None
     for name in ("population", "gate", "keep"):
         if spec.action != "move-gate" and getattr(spec, name) is not None:
-            findings.add((*place, name), f"'{spec.action}' moves no gate", "remove it, or write 'action: move-gate'")
+            findings.add(
+                (*path_inside, name), f"'{spec.action}' moves no gate", "remove it, or write 'action: move-gate'"
+            )
     if spec.check is not None and spec.action != "accept-warning":
-        findings.add((*place, "check"), f"'{spec.action}' accepts no warning", "remove it")
+        findings.add((*path_inside, "check"), f"'{spec.action}' accepts no warning", "remove it")
     when = spec.when.astimezone(datetime.UTC)
     plain = Override(spec.action, spec.sample, spec.by, when, spec.reason, check=spec.check or "")
     if spec.action != "move-gate":
         return plain
-    return _moved(spec, plain, place, methods, samples[spec.sample], findings)
+    return _moved(spec, plain, path_inside, methods, samples[spec.sample], findings)
 
 
 def _moved(
     spec: OverrideSpec,
     plain: Override,
-    place: DataPath,
+    path_inside: DataPath,
     methods: Methods,
     strategy: GatingStrategy | None,
     findings: Findings,
 ) -> Override | None:
     if strategy is None:
-        findings.add((*place, "sample"), "a control tube is not gated", "name a sample, or write 'action: drop-sample'")
+        findings.add(
+            (*path_inside, "sample"), "a control tube is not gated", "name a sample, or write 'action: drop-sample'"
+        )
         return None
     if spec.population is None or spec.gate is None:
-        findings.add(place, "a gate is moved: its population and its gate are needed", "add 'population:' and 'gate:'")
+        findings.add(
+            path_inside, "a gate is moved: its population and its gate are needed", "add 'population:' and 'gate:'"
+        )
         return None
     if spec.population not in strategy.ids:
-        findings.unknown((*place, "population"), "population", name=spec.population, known=strategy.ids)
+        findings.unknown((*path_inside, "population"), "population", name=spec.population, known=strategy.ids)
         return None
-    keep = _region(spec, place, methods, strategy, findings)
+    keep = _region(spec, path_inside, methods, strategy, findings)
     if keep is None:
         return None
     gate = declaration_of(spec.gate)
@@ -118,15 +124,15 @@ def _moved(
 
 
 def _region(
-    spec: OverrideSpec, place: DataPath, methods: Methods, strategy: GatingStrategy, findings: Findings
+    spec: OverrideSpec, path_inside: DataPath, methods: Methods, strategy: GatingStrategy, findings: Findings
 ) -> str | None:
-    path = (*place, "gate")
+    path = (*path_inside, "gate")
     assert spec.gate is not None
     assert spec.population is not None
     method = check_gate(spec.gate, path, methods=methods, findings=findings)
     if method is None:
         return None
-    fixed = [name for name, one in methods.items() if not hasattr(one, "at") and not hasattr(one, "fit_with")]
+    fixed = [name for name, method in methods.items() if not hasattr(method, "at") and not hasattr(method, "fit_with")]
     if spec.gate["method"] not in fixed or method.references:
         known = ", ".join(name for name in fixed if name != "boolean")
         findings.add((*path, "method"), "a person's gate has declared borders", f"use one of {known}")
@@ -134,19 +140,19 @@ def _region(
     strange = [axis for axis in method.axes if axis not in _axes_of(strategy, methods)]
     if strange:
         # Only what the strategy looks at is computed, so that there are no such values to place a gate on.
-        what = f"axis of strategy '{strategy.name}'"
-        findings.unknown(path, what, name=strange[0], known=_axes_of(strategy, methods))
+        subject = f"axis of strategy '{strategy.name}'"
+        findings.unknown(path, subject, name=strange[0], known=_axes_of(strategy, methods))
         return None
     population = strategy.population(spec.population)
     keep = spec.keep or (method.regions[0] if len(method.regions) == 1 else population.keep)
     if keep not in method.regions:
-        findings.unknown((*place, "keep"), "region of this gate", name=keep, known=method.regions)
+        findings.unknown((*path_inside, "keep"), "region of this gate", name=keep, known=method.regions)
         return None
     return keep
 
 
 def _axes_of(strategy: GatingStrategy, methods: Methods) -> list[str]:
     """Return the axes that a strategy's gates look at; it was read with these methods, so that they all are known."""
-    calls = ({"method": one.gate.method, **one.gate.arguments} for one in strategy)
+    calls = ({"method": population.gate.method, **population.gate.arguments} for population in strategy)
     made = (check_gate(call, (), methods=methods, findings=Findings("")) for call in calls)
     return list(dict.fromkeys(axis for method in made if method is not None for axis in method.axes))

@@ -132,5 +132,5 @@ def load_strategy(path: Path, *, methods: Methods, panel: Panel | None = None) -
 def _ids(data: dict[str, Any]) -> list[str]:
     """Return the ids of all populations, of those whose shape is wrong as well."""
     items = data.get("populations")
-    found = [item.get("id") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    return [name for name in found if isinstance(name, str)]
+    ids = [item.get("id") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [name for name in ids if isinstance(name, str)]

@@ -50,9 +50,9 @@ class _Gates:
                 _check_axis(axis, path, self.panel, self.findings)
         return self.checked[path]
 
-    def of(self, population: PopulationSpec, place: DataPath) -> tuple[GateMethod | None, GateDeclaration | None]:
+    def of(self, population: PopulationSpec, path_inside: DataPath) -> tuple[GateMethod | None, GateDeclaration | None]:
         """Return a population's gate and its declaration; None where it cannot be made."""
-        path: DataPath = (*place, "gate")
+        path: DataPath = (*path_inside, "gate")
         call = population.gate
         if isinstance(call, str):
             self.used.add(call)
@@ -92,19 +92,22 @@ def strategy_of(
     by_id = {population.id: population for population in populations}
     denominators = {name: tuple(names) for name, names in spec.report.items()}
     tree = tuple(by_id[name] for name in order)
-    expected = {name: Expectation(*one.percent_of_parent, one.source or "") for name, one in spec.expect.items()}
+    expected = {
+        name: Expectation(*expectation.percent_of_parent, expectation.source or "")
+        for name, expectation in spec.expect.items()
+    }
     return GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
 
 
 def _check_ids(shaped: Shaped[StrategySpec], findings: Findings) -> None:
-    seen: dict[str, DataPath] = {}
-    for place, population in shaped.items("populations"):
+    paths: dict[str, DataPath] = {}
+    for path, population in shaped.items("populations"):
         if population.id == ROOT:
-            findings.add((*place, "id"), "'root' means all events of the file", "choose another id")
-        if population.id in seen:
-            first = f"populations[{seen[population.id][1]}]"
-            findings.add((*place, "id"), f"{shown(population.id)} is the id of {first} already", "choose another id")
-        seen.setdefault(population.id, place)
+            findings.add((*path, "id"), "'root' means all events of the file", "choose another id")
+        if population.id in paths:
+            first = f"populations[{paths[population.id][1]}]"
+            findings.add((*path, "id"), f"{shown(population.id)} is the id of {first} already", "choose another id")
+        paths.setdefault(population.id, path)
 
 
 def _populations(
@@ -113,30 +116,30 @@ def _populations(
     """Return the populations whose gates can be made, and which others each is made of."""
     populations: list[Population] = []
     references: dict[str, tuple[str, ...]] = {}
-    for place, spec in shaped.items("populations"):
+    for path, spec in shaped.items("populations"):
         if spec.parent not in (ROOT, *known_ids):
-            gates.findings.unknown((*place, "parent"), "population", name=spec.parent, known=(ROOT, *known_ids))
-        method, declaration = gates.of(spec, place)
+            gates.findings.unknown((*path, "parent"), "population", name=spec.parent, known=(ROOT, *known_ids))
+        method, declaration = gates.of(spec, path)
         if method is None or declaration is None:
             continue
         ground = () if declaration.place_on in (None, ROOT) else (str(declaration.place_on),)
         needed = (*method.references, *ground)
         for name in dict.fromkeys(needed):
             if name not in known_ids:
-                gates.findings.unknown((*place, "gate"), "population", name=name, known=known_ids)
-        keep = _keep(spec, method, place, gates.findings)
+                gates.findings.unknown((*path, "gate"), "population", name=name, known=known_ids)
+        keep = _keep(spec, method, path, gates.findings)
         references[spec.id] = needed
         populations.append(Population(spec.id, spec.label or spec.id, spec.parent, declaration, keep))
     return populations, references
 
 
-def _keep(spec: PopulationSpec, method: GateMethod, place: DataPath, findings: Findings) -> str:
+def _keep(spec: PopulationSpec, method: GateMethod, path: DataPath, findings: Findings) -> str:
     regions = method.regions
     if spec.keep is None and len(regions) != 1:
         choice = ", ".join(regions)
-        findings.add((*place, "keep"), f"is missing, and the gate has the regions {choice}", "add 'keep: ...'")
+        findings.add((*path, "keep"), f"is missing, and the gate has the regions {choice}", "add 'keep: ...'")
     elif spec.keep is not None and spec.keep not in regions:
-        findings.unknown((*place, "keep"), "region of this gate", name=spec.keep, known=regions)
+        findings.unknown((*path, "keep"), "region of this gate", name=spec.keep, known=regions)
     return spec.keep if spec.keep is not None else regions[0]
 
 
@@ -154,12 +157,12 @@ def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) 
     path = ("scales", axis)
     if axis not in _KINDS_OF_AXES:
         _check_axis(axis, path, panel, findings)
-    given = [name for name in "twma" if name in spec.model_fields_set]
-    for name in given:
+    named = [name for name in "twma" if name in spec.model_fields_set]
+    for name in named:
         if name not in _PARAMETERS[spec.kind]:
             findings.add((*path, name), f"the scale '{spec.kind}' has no parameter '{name}'", "remove it")
             return ScaleDeclaration(spec.kind)
-    parameters: dict[str, float | None] = {name: getattr(spec, name) for name in given}
+    parameters: dict[str, float | None] = {name: getattr(spec, name) for name in named}
     try:
         SCALES[spec.kind](**{name: value for name, value in parameters.items() if value is not None})
     except (ValueError, ArithmeticError) as error:
@@ -168,11 +171,11 @@ def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) 
 
 
 def _ancestors(name: str, above: Mapping[str, str]) -> list[str]:
-    found: list[str] = []
-    while name in above and above[name] not in found:
+    ancestors: list[str] = []
+    while name in above and above[name] not in ancestors:
         name = above[name]
-        found.append(name)
-    return found
+        ancestors.append(name)
+    return ancestors
 
 
 def _check_expected(expected: Mapping[str, ExpectationSpec], known_ids: Sequence[str], findings: Findings) -> None:
@@ -190,16 +193,16 @@ def _check_report(
     for name, denominators in report.items():
         if name not in known_ids:
             findings.unknown(("report", name), "population", name=name, known=known_ids)
-        for place, denominator in enumerate(denominators):
-            path = ("report", name, place)
+        for index, denominator in enumerate(denominators):
+            path = ("report", name, index)
             if denominator not in (ROOT, *known_ids):
                 findings.unknown(path, "population", name=denominator, known=(ROOT, *known_ids))
             elif denominator == name:
                 findings.add(path, "a population is always 100 % of itself", "name another denominator")
             elif name in above and denominator not in _ancestors(name, above):
-                what = f"{shown(denominator)} does not hold {shown(name)}, so that no percent of it can be given"
-                findings.add(path, what, "name one of: " + ", ".join(_ancestors(name, above)))
-            elif denominator in denominators[:place]:
+                problem = f"{shown(denominator)} does not hold {shown(name)}, so that no percent of it can be given"
+                findings.add(path, problem, "name one of: " + ", ".join(_ancestors(name, above)))
+            elif denominator in denominators[:index]:
                 findings.add(path, f"{shown(denominator)} is in the list twice", "remove one")
 
 
@@ -209,7 +212,7 @@ def _check_cycles(
     references: Mapping[str, Sequence[str]],
     findings: Findings,
 ) -> None:
-    places = {population.id: place for place, population in shaped.items("populations")}
+    places = {population.id: path for path, population in shaped.items("populations")}
     needs = {population.id: (population.parent,) for _, population in shaped.items("populations")}
     for cycle in cycle_in(needs):
         round_trip = " -> ".join((*cycle, cycle[0]))
@@ -219,20 +222,20 @@ def _check_cycles(
     for population in populations:
         for name in references[population.id]:
             if _rests_on(name, population.id, needs, references):
-                what = f"{shown(population.id)} cannot be made of {shown(name)}, which is itself or made from it"
-                findings.add((*places[population.id], "gate"), what, "name another population")
+                problem = f"{shown(population.id)} cannot be made of {shown(name)}, which is itself or made from it"
+                findings.add((*places[population.id], "gate"), problem, "name another population")
 
 
 def _rests_on(
     start: str, target: str, needs: Mapping[str, Sequence[str]], references: Mapping[str, Sequence[str]]
 ) -> bool:
     """Say whether a population is the target, or needs it as an ancestor or an operand."""
-    waiting, seen = [start], set()
+    waiting, visited = [start], set()
     while waiting:
         name = waiting.pop()
         if name == target:
             return True
-        if name not in seen:
-            seen.add(name)
+        if name not in visited:
+            visited.add(name)
             waiting.extend((*needs.get(name, ()), *references.get(name, ())))
     return False
