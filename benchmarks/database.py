@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.postgresql import NoServerError, server
 from support.tampering import done, rounds, unnamed
 
-from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.outputs.database.connection import database_url, transaction
 from immunomon.outputs.database.database import export_run

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.kernels.reach import LEVELS
+from immunomon.cytometry.kernels.outliers import LEVELS
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.measured import Measured

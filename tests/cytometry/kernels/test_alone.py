@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.alone import Rule, standing_alone
+from immunomon.cytometry.kernels.outliers import Rule, standing_alone
 
 RULE = Rule(others=2, least=1.1, floor=0.15, usual=0.15)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.kernels.between import Between, agree_between
+from immunomon.cytometry.kernels.consensus import Between, agree_between
 from immunomon.cytometry.kernels.density import modes_of, profile_of, summit_of
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.biex import STEPS, biex, biex_inverse, biex_table
+from immunomon.cytometry.kernels.scales_log import STEPS, biex, biex_inverse, biex_table
 
 SCALES = st.tuples(
     st.sampled_from([1e4, 262144.0, 4194304.0, 1e7]),

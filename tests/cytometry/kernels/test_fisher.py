@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
-from immunomon.cytometry.kernels.fisher import difference_interval, fisher_greater
+from immunomon.cytometry.kernels.proportions import difference_interval, fisher_greater
 
 
 @st.composite

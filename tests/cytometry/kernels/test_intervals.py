@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.intervals import log_odds, wilson
+from immunomon.cytometry.kernels.proportions import log_odds, wilson
 
 
 @st.composite

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.line import robust_line
+from immunomon.cytometry.kernels.regression import robust_line
 
 
 @given(st.floats(0.2, 3), st.integers(0, 500))

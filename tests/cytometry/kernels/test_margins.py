@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from immunomon.cytometry.kernels.margins import at_ends
+from immunomon.cytometry.kernels.event_quality import at_ends
 
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 30), st.integers(1, 4)), elements=st.integers(-3, 12).map(float)))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from immunomon.cytometry.kernels.grid import grid_of, peaks_of, smoothed
 from immunomon.cytometry.kernels.membership import in_polygon
-from immunomon.cytometry.kernels.outline import connected, level_of_mass, outline_of, thinned
+from immunomon.cytometry.kernels.regions import connected, level_of_mass, outline_of, thinned
 
 
 @given(st.integers(0, 500))

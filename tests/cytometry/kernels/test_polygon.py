@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immunomon.cytometry.kernels.membership import in_polygon
-from immunomon.cytometry.kernels.polygon import clip_to_box
+from immunomon.cytometry.kernels.regions import clip_to_box
 
 BOX = np.array([[-1.0, 2.0], [-1.0, 2.0]])
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from immunomon.cytometry.kernels.ranks import binned_ranks
+from immunomon.cytometry.kernels.event_quality import binned_ranks
 
 whole = arrays(np.float32, st.integers(1, 60), elements=st.integers(-120, 120).map(float))
 

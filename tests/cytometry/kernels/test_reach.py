@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.reach import LEVELS, reach_beside
+from immunomon.cytometry.kernels.outliers import LEVELS, reach_beside
 
 USUAL = np.array([0.15, 0.20, 0.60, 0.68])
 

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.main_cluster import cluster_map, in_cluster, main_cluster
+from immunomon.cytometry.kernels.regions import cluster_map, in_cluster, main_cluster
 from immunomon.cytometry.kernels.regression import robust_lines
 from immunomon.cytometry.kernels.regression_refine import refine_spillover
-from immunomon.cytometry.kernels.regression_spread import spreading_row
-from immunomon.cytometry.kernels.regression_stain import find_stain, own_light
+from immunomon.cytometry.kernels.single_stain import find_stain, own_light, spreading_row
 from immunomon.cytometry.kernels.spillover import unmix
 from immunomon.cytometry.kernels.unmixing import completed, own_places, weighted_unmixing
 from immunomon.errors import SingularSpillover

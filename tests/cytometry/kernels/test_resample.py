@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.kernels.density import modes_of, profile_of, valley_between
-from immunomon.cytometry.kernels.line import line_errors, robust_line
+from immunomon.cytometry.kernels.regression import line_errors, robust_line
 from immunomon.cytometry.kernels.resample import peak_error, quantile_error, redrawn, valley_error
 
 TWO_MODES = [(9000, 3000, 0.07), (9000, 300, 0.05), (2000, 2000, 0.1)]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from immunomon.cytometry.kernels.segments import level_changes, noise_of, penalty_of, whitened
+from immunomon.cytometry.kernels.acquisition import level_changes, noise_of, penalty_of, whitened
 
 
 def cost(series, edges, penalty):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.westgard import RULES, broken_rules, control_limits
+from immunomon.cytometry.kernels.outliers import RULES, broken_rules, control_limits
 
 QUIET = [0.3, -0.4, 0.6, -0.2, 0.1, -0.7]
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Interval

@@ -14,7 +14,7 @@ from sqlalchemy import NullPool, create_engine, text
 from support.postgresql import NoServerError, server
 from support.small_gates import with_gates, with_trail
 
-from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.summarise import summarise

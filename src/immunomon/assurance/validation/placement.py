@@ -21,7 +21,7 @@ from immunomon.assurance.validation.trials import MADE_BY, Design, Trial, make_t
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.memberships import read_memberships
 from immunomon.cytometry.formats.spillover import spillover_of
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.cytometry.model.placed import PlacedStrategy, placed_from_run
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.files import write_whole

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
 from immunomon.trial.kernels.intervals import counting_variance
 from immunomon.trial.kernels.moderated import moderated_t

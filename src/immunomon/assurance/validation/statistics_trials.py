@@ -13,7 +13,7 @@ from immunomon.assurance.simulate.biology import PARENTS, TRAITS, visit_frequenc
 from immunomon.assurance.simulate.protocol import Patient, draw_patients
 from immunomon.assurance.simulate.scenario import Scenario
 from immunomon.assurance.validation.statistics_nulls import ALPHA, Rate, rate_over_trials
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
 from immunomon.trial.kernels.moderated import moderated_t
 from immunomon.trial.kernels.student import mean_change

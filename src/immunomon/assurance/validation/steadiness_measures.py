@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from immunomon.assurance.validation.effects import Effect, effects
 from immunomon.assurance.validation.targets import ACTED_ON, PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Trial
+from immunomon.cytometry.kernels.outliers import RULES, broken_rules, control_limits
 from immunomon.cytometry.kernels.quantiles import apply_map, mean_distances
-from immunomon.cytometry.kernels.westgard import RULES, broken_rules, control_limits
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.summarise import ALL_GROUPS, summarise
 from immunomon.runs.normalise import Normalised

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from immunomon.cytometry.formats.gatingml_writing import check_text
-from immunomon.cytometry.kernels.polygon import clip_to_box
+from immunomon.cytometry.kernels.regions import clip_to_box
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Gate, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, rescaled

@@ -14,8 +14,8 @@ from immunomon.cytometry.gates.evidence import Evidence
 from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.threshold import RECTANGLE
 from immunomon.cytometry.gates.traits import OneRegion
-from immunomon.cytometry.kernels.clouds import Clouds, radii_of
 from immunomon.cytometry.kernels.grid import grid_of
+from immunomon.cytometry.kernels.mixture import Clouds, radii_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
 from immunomon.cytometry.model.placement import Placement

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates.evidence import Evidence, Flags
-from immunomon.cytometry.kernels.clouds import Clouds, fit_clouds, inside_star
 from immunomon.cytometry.kernels.grid import Grid, peaks_of, smoothed
+from immunomon.cytometry.kernels.mixture import Clouds, fit_clouds, inside_star
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.study.model.trust import Doubt

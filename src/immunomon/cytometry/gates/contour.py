@@ -13,7 +13,7 @@ from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.traits import OneRegion, TwoAxes
 from immunomon.cytometry.kernels.grid import grid_of, smoothed
 from immunomon.cytometry.kernels.membership import in_polygon
-from immunomon.cytometry.kernels.outline import connected, level_of_mass, outline_of, thinned
+from immunomon.cytometry.kernels.regions import connected, level_of_mass, outline_of, thinned
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
 from immunomon.cytometry.model.placement import Placement

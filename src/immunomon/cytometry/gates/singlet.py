@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.traits import OneRegion
 from immunomon.cytometry.kernels.density import Profile, modes_of, profile_of, valley_between
-from immunomon.cytometry.kernels.line import line_errors, robust_line
+from immunomon.cytometry.kernels.regression import line_errors, robust_line
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
 from immunomon.cytometry.model.placement import Placement

@@ -1,4 +1,4 @@
-"""Quantile maps: a smooth, never falling function that takes one distribution of a marker to another."""
+"""Distributions by their quantiles and ranks: maps, distances, agreement."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "mean_distances",
     "quantile_map",
     "quantiles_of",
+    "rank_agreement",
 ]
 
 Floats = NDArray[np.float64]
@@ -136,3 +137,20 @@ def mean_distances(samples: Sequence[Floats]) -> Floats:
         for j in range(i):
             between[i, j] = between[j, i] = earth_movers_distance(samples[i], samples[j])
     return between.sum(axis=1) / (number - 1) if number > 1 else np.full(number, np.nan)
+
+
+# How well two measures of the same pulses go together.
+
+
+def rank_agreement(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Return Spearman's rank correlation of two columns, (events,) each; not-a-number if one does not vary.
+
+    Equal values get neighbouring ranks, which for measurements of many levels changes nothing.
+
+    >>> round(rank_agreement(np.array([1.0, 2.0, 30.0]), np.array([5.0, 6.0, 7.0])), 6)
+    1.0
+    """
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    ranks = [np.argsort(np.argsort(column, kind="stable"), kind="stable") for column in (first, second)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

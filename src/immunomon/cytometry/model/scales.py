@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels import biex as biex_kernels
 from immunomon.cytometry.kernels import scales as kernels
 from immunomon.cytometry.kernels import scales_log
 from immunomon.errors import UnknownName, nearest
@@ -200,7 +199,7 @@ class Biex:
     kind: ClassVar[str] = "biex"
 
     def __post_init__(self) -> None:
-        biex_kernels.biex_table(self.max_range, self.pos, self.neg, self.width)
+        scales_log.biex_table(self.max_range, self.pos, self.neg, self.width)
 
     def apply(self, values: NDArray[np.floating]) -> Floats:
         """Return display coordinates.
@@ -208,11 +207,11 @@ class Biex:
         >>> Biex().apply(np.array([1e9])).round(6)
         array([1.])
         """
-        return biex_kernels.biex(values, self.max_range, self.pos, self.neg, self.width)
+        return scales_log.biex(values, self.max_range, self.pos, self.neg, self.width)
 
     def inverse(self, coordinates: NDArray[np.floating]) -> Floats:
         """Return intensities."""
-        return biex_kernels.biex_inverse(coordinates, self.max_range, self.pos, self.neg, self.width)
+        return scales_log.biex_inverse(coordinates, self.max_range, self.pos, self.neg, self.width)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from immunomon.cytometry.kernels.pulses import rank_agreement
+from immunomon.cytometry.kernels.quantiles import rank_agreement
 from immunomon.cytometry.model.events import EventTable
 from immunomon.study.model.channels import ChannelKind, kind_of
 

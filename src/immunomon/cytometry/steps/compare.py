@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.intervals import counting_error, log_odds
+from immunomon.cytometry.kernels.proportions import counting_error, log_odds
 from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES, Table
 from immunomon.cytometry.model.ratios import RATIOS, RatioQuantity, RatioTerm
 from immunomon.study.model.study import RoleKind, Study, study_day

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.views import View, standing_alone
-from immunomon.cytometry.kernels.between import Between, agree_between
-from immunomon.cytometry.kernels.consensus import Consensus, consensus
-from immunomon.cytometry.kernels.reach import LEVELS, reach_beside
+from immunomon.cytometry.kernels.consensus import Between, Consensus, agree_between, consensus
+from immunomon.cytometry.kernels.outliers import LEVELS, reach_beside
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Anchored, GateMethod, Movable, axis_of, origins_of
 from immunomon.cytometry.model.scales import AnyScale

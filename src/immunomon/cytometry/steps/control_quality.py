@@ -8,14 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.main_cluster import cluster_map, in_cluster
-from immunomon.cytometry.kernels.regression_stain import (
-    OwnLight,
-    Stain,
-    find_stain,
-    foreign_events,
-    own_light,
-)
+from immunomon.cytometry.kernels.regions import cluster_map, in_cluster
+from immunomon.cytometry.kernels.single_stain import OwnLight, Stain, find_stain, foreign_events, own_light
 from immunomon.cytometry.model.controls import ControlLabel, Fault, GoodControl, RefusedControl
 from immunomon.cytometry.model.events import EventTable
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from immunomon.cytometry.gates.under import gates_under
-from immunomon.cytometry.kernels.alone import Rule, standing_alone
-from immunomon.cytometry.kernels.intervals import counting_error, log_odds
+from immunomon.cytometry.kernels.outliers import Rule, standing_alone
+from immunomon.cytometry.kernels.proportions import counting_error, log_odds
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.settled import MOVED_BY
 from immunomon.cytometry.model.weighed import resting_on

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.regression_refine import Refined, refine_spillover, slopes_into
-from immunomon.cytometry.kernels.regression_spread import spreading_matrix, spreading_row
-from immunomon.cytometry.kernels.regression_stain import own_light
+from immunomon.cytometry.kernels.single_stain import own_light, spreading_matrix, spreading_row
 from immunomon.cytometry.kernels.unmixing import weighted_unmixing
 from immunomon.cytometry.model.controls import (
     AUTOFLUORESCENCE,

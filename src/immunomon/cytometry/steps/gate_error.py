@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.threshold import RECTANGLE
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Gate

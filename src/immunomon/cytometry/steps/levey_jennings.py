@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.westgard import RULES, broken_rules, control_limits
+from immunomon.cytometry.kernels.outliers import RULES, broken_rules, control_limits
 from immunomon.cytometry.model.steadiness import STEADINESS
 from immunomon.study.model.steadiness import Steadiness
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.acquisition import Stretch, event_bins, rates, stray_stretches, time_bins
-from immunomon.cytometry.kernels.margins import at_ends
-from immunomon.cytometry.kernels.ranks import binned_ranks
+from immunomon.cytometry.kernels.event_quality import at_ends, binned_ranks
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.errors import WrongScale
 from immunomon.study.model.channels import ChannelKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from immunomon.cytometry.kernels.fisher import difference_interval, fisher_greater
+from immunomon.cytometry.kernels.proportions import difference_interval, fisher_greater
 from immunomon.cytometry.model.responses import RESPONSES
 
 __all__ = ["respond"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.gates.under import gates_under
-from immunomon.cytometry.kernels.intervals import logit_interval, wilson
+from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
 from immunomon.cytometry.model.weighed import verdict, weigh

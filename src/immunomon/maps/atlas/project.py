@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.errors import BadAtlas, UnknownName
 from immunomon.files import temporary_beside, write_whole

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from immunomon.cytometry.kernels.intervals import wilson
+from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.cytometry.model.weighed import verdict

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.maps.clusters.abundance import MEDIAN_INTENSITY, Counted

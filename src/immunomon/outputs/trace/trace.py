@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from immunomon.cytometry.kernels.intervals import logit_interval, wilson
+from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import ImmunomonError, nearest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 
 __all__ = ["BetaBinomialFit", "fit_beta_binomial"]
 

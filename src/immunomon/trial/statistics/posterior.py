@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.intervals import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.statistics.design import used, visit_basis
 from immunomon.trial.statistics.measured import Measured, Series
 
