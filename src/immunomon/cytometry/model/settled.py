@@ -20,8 +20,8 @@ class Estimate:
     """Where one sample's own events put one gate.
 
     gate: the gate's id in its strategy; facts, errors, source, note, doubts: as in a Placement; failure: why there is
-    none; placed_by: coordinate -> what set it. reach: fluorescence axis -> quantiles (``kernels.outliers.LEVELS``) of the
-    events that the gate divides, on the display scale.
+    none; placed_by: coordinate -> what set it. reach: fluorescence axis -> quantiles (``kernels.outliers.LEVELS``) of
+    the events that the gate divides, on the display scale.
     ground: events it was placed on (display scale, at most some thousands), where others are to be placed on them too.
     """
 
