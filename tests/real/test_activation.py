@@ -91,7 +91,7 @@ def test_the_fitted_logicle_widths_are_what_the_negative_values_ask_for(
     pooled: dict[str, list[NDArray[np.floating]]] = {name: [] for name in strategy.scales}
     for name in FILES:
         header, raw = read_fcs(real_data / "activation" / name)
-        events = compensate(raw.labelled(panel.label_channels(raw.channels)), spillover_of(header), wanted=list(pooled))
+        events = compensate(raw.labelled(panel.label_channels(raw.channels)), spillover_of(header), names=list(pooled))
         for marker, values in pooled.items():
             values.append(events.column(marker))
     for marker, declared in strategy.scales.items():

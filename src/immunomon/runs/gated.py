@@ -61,7 +61,7 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
     tree = apply_gates(events, placed_from_run(result["gates"], spillover), spillover)
     strategy = plan.strategies[plan.study.strategy_of(task.sample.panel)]
     names = dict.fromkeys([*axes_of(strategy), *(name for name in panel.names if events.has(name))])
-    return Gated(compensate(events, spillover, wanted=names), tree, book_of_run(folder.root, task.sample.panel))
+    return Gated(compensate(events, spillover, names=names), tree, book_of_run(folder.root, task.sample.panel))
 
 
 def gate_again(

@@ -109,7 +109,7 @@ def read_compensated(
     """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
     header, raw = _read(path, reading, panel)
     events = raw.labelled(panel.label_file(header))
-    return compensate(events, compensation.of(header), wanted=list(axes))
+    return compensate(events, compensation.of(header), names=list(axes))
 
 
 def prepare(
@@ -154,7 +154,7 @@ def _compensated(
         if missing:
             events.index(missing[0])  # raises with the nearest name
         spillover = compensation.of(header)
-        return events, spillover, compensate(events, spillover, wanted=[*axes, *_markers(events, panel)])
+        return events, spillover, compensate(events, spillover, names=[*axes, *_markers(events, panel)])
     except (UnknownChannel, AmbiguousChannel) as error:
         text = str(error)
         raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from error

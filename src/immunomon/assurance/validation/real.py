@@ -143,7 +143,7 @@ def gate_activation(data: Path) -> dict[str, GateTree]:
     axes, shown, scales = axes_of(strategy), {}, {}
     for name in ACTIVATION_FILES:
         header, raw = read_fcs(data / "activation" / name)
-        events = compensate(raw.labelled(panel.label_channels(raw.channels)), spillover_of(header), wanted=list(axes))
+        events = compensate(raw.labelled(panel.label_channels(raw.channels)), spillover_of(header), names=list(axes))
         scales = dict(resolve_scales(strategy, axes, events))
         shown[name] = transform(events, scales)
     controls = _NoAntigen(shown[_NO_ANTIGEN])

@@ -85,16 +85,16 @@ class Cloud(OneRegion):
         x, y, rows = self._logarithms(parent, scales)
         if x.size < self.min_events:
             raise GateNotPlaced(f"{self.x} x {self.y}: only {x.size} events, {self.min_events} are needed")
-        some = _some(x, y)
-        points, below = np.column_stack([x[some], y[some]]), (x < x.max()) & (y < y.max())  # not those at the top
-        kept = points[below[some]]
+        sampled = _some(x, y)
+        points, below = np.column_stack([x[sampled], y[sampled]]), (x < x.max()) & (y < y.max())  # not those at the top
+        kept = points[below[sampled]]
         if kept.shape[0] < self.min_events:
             raise GateNotPlaced(f"{self.x} x {self.y}: nearly all events lie at the top of an axis")
         try:
             grid = grid_of(x[below], y[below], _BINS, reach=(kept[:, 0], kept[:, 1]))
         except ValueError as error:
             raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
-        looked_at = parent.take(some if rows is None else rows[some]) if self.evidence else parent
+        looked_at = parent.take(sampled if rows is None else rows[sampled]) if self.evidence else parent
         scatter = Scatter(grid, points, self.clouds, self.least)
         return self._placed(choose(scatter, self.evidence, looked_at, scales=scales), scatter, scales)
 
@@ -116,34 +116,34 @@ class Cloud(OneRegion):
         return np.log(x[rows]), np.log(y[rows]), rows
 
     def _placed(self, chosen: Chosen, scatter: Scatter, scales: Mapping[str, DisplayScale]) -> Placement:
-        found, first, (cells, counts) = chosen.clouds, chosen.first, scatter.cells
-        radii = radii_of(found, first, chosen.members, _DIRECTIONS, self._reach)
+        clouds, first, (cells, counts) = chosen.clouds, chosen.first, scatter.cells
+        radii = radii_of(clouds, first, chosen.members, _DIRECTIONS, self._reach)
         inside, share = chosen.inside(cells, radii), chosen.share(cells)
         held = max(float(counts[inside].sum()), 1.0)
         impurity = float(counts[inside] @ (1 - share[inside])) / held
         # Of what lies in the ring within which the border is known, scatter cannot say whose it is.
         ring = inside & ~chosen.inside(cells, (1 - self.resolution["size"]) * radii)
-        covariance = found.covariances[first]
+        covariance = clouds.covariances[first]
         facts = {
-            **{"center_x": float(found.centers[first, 0]), "center_y": float(found.centers[first, 1]), "size": 1.0},
+            **{"center_x": float(clouds.centers[first, 0]), "center_y": float(clouds.centers[first, 1]), "size": 1.0},
             **{"xx": float(covariance[0, 0]), "xy": float(covariance[0, 1]), "yy": float(covariance[1, 1])},
-            **{f"radius_{place:02d}": float(radius) for place, radius in enumerate(radii)},
-            **{"weight": float(found.weights[chosen.members].sum()), "clouds": float(found.weights.size)},
+            **{f"radius_{number:02d}": float(radius) for number, radius in enumerate(radii)},
+            **{"weight": float(clouds.weights[chosen.members].sum()), "clouds": float(clouds.weights.size)},
             "impurity": impurity + float(counts[ring].sum()) / held,
         }
         doubts = doubts_of(chosen, self.evidence, scatter.points, radii=radii, impurity=impurity)
         by = ", ".join(chosen.flags.markers) if chosen.flags else "scatter alone"
         note = "; ".join(doubt.sentence for doubt in doubts)
-        errors = _errors(found, first, cells, counts)
+        errors = _errors(clouds, first, cells, counts)
         return Placement(self.at(facts, scales), facts, note, f"cloud by {by}", errors, doubts)
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:
         """Return the gate with its center at these facts, logarithms of intensities, and of this size."""
         covariance = np.array([[facts["xx"], facts["xy"]], [facts["xy"], facts["yy"]]])
-        radii = facts["size"] * _OUTWARDS * np.array([facts[f"radius_{place:02d}"] for place in range(_CORNERS)])
+        radii = facts["size"] * _OUTWARDS * np.array([facts[f"radius_{number:02d}"] for number in range(_CORNERS)])
         away = (radii[:, None] * _DIRECTIONS) @ np.linalg.cholesky(covariance).T
         corners = np.exp(np.array([facts["center_x"], facts["center_y"]]) + away)
-        shown = [scales[axis].apply(corners[:, place]) for place, axis in enumerate((self.x, self.y))]
+        shown = [scales[axis].apply(corners[:, column]) for column, axis in enumerate((self.x, self.y))]
         return {"inside": Polygon(self.x, self.y, tuple(zip(*(axis.tolist() for axis in shown), strict=True)))}
 
 
@@ -156,14 +156,14 @@ def _some(x: Floats, y: Floats) -> NDArray[np.int64]:
     return np.flatnonzero((mixed >> np.uint64(32)) % np.uint64(every) == 0)
 
 
-def _errors(found: Clouds, first: int, cells: Floats, counts: Floats) -> dict[str, float]:
+def _errors(clouds: Clouds, first: int, cells: Floats, counts: Floats) -> dict[str, float]:
     """Return the standard errors of a cloud's center and size, for Poisson counts.
 
     The center and the scatter are weighted means over the cells; what the weights hide of the information is put back
     by how well the cloud's events are known to be its own.
     """
-    share = found.shares(cells)[:, first]
-    away, distance = cells - found.centers[first], found.distances(cells)[:, first]
+    share = clouds.shares(cells)[:, first]
+    away, distance = cells - clouds.centers[first], clouds.distances(cells)[:, first]
     held, sure = float(counts @ share), float(counts @ share**2)
     known = max(sure / max(held, 1e-9), 0.05)
     center = np.sqrt((counts * share**2) @ away**2) / max(held, 1e-9) / known

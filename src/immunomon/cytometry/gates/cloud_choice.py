@@ -58,8 +58,8 @@ class Scatter:
     @cached_property
     def peaks(self) -> Floats:
         """Where the density has its peaks, (peaks, 2), the highest first."""
-        found = peaks_of(self.density, least=self.least, apart=int(2 * _BANDWIDTH))[: self.clouds]
-        return np.array([(self.grid.x[column], self.grid.y[row]) for row, column in found])
+        peaks = peaks_of(self.density, least=self.least, apart=int(2 * _BANDWIDTH))[: self.clouds]
+        return np.array([(self.grid.x[column], self.grid.y[row]) for row, column in peaks])
 
     @cached_property
     def spread(self) -> Floats:
@@ -148,9 +148,9 @@ def _around(scatter: Scatter, flags: Flags) -> Clouds:
     rows, columns = np.nonzero(counts)
     cells = np.column_stack([scatter.grid.x[columns], scatter.grid.y[rows]])
     own = fit_clouds(cells, counts[rows, columns], mode, scatter.spread[None])
-    others = scatter.peaks[own.distances(scatter.peaks)[:, 0] > _APART][: scatter.clouds - 1]
-    starts = np.vstack([own.centers, others])
-    spreads = np.concatenate([own.covariances, np.tile(scatter.spread, (len(others), 1, 1))])
+    neighbours = scatter.peaks[own.distances(scatter.peaks)[:, 0] > _APART][: scatter.clouds - 1]
+    starts = np.vstack([own.centers, neighbours])
+    spreads = np.concatenate([own.covariances, np.tile(scatter.spread, (len(neighbours), 1, 1))])
     return scatter.fit(starts, spreads)
 
 
@@ -169,14 +169,14 @@ def _by_order(scatter: Scatter, clouds: Clouds, allowed: Mask) -> Chosen:
     first = int(among[np.argmin(clouds.centers[among, 1])])
     members = np.zeros(clouds.weights.size, dtype=np.bool_)
     members[first] = True
-    for other in among:
-        members[other] |= not _parted(scatter, clouds.centers[first], clouds.centers[other])
+    for rival in among:
+        members[rival] |= not _parted(scatter, clouds.centers[first], clouds.centers[rival])
     return Chosen(clouds, int(np.argmax(np.where(members, clouds.weights, -1.0))), members)
 
 
-def _parted(scatter: Scatter, one: Floats, other: Floats) -> bool:
+def _parted(scatter: Scatter, first: Floats, second: Floats) -> bool:
     """Say whether the density sinks between two places."""
-    way = one + np.linspace(0, 1, 33)[:, None] * (other - one)
+    way = first + np.linspace(0, 1, 33)[:, None] * (second - first)
     (step_x, step_y), bins = scatter.grid.steps, scatter.grid.x.size
     columns = np.clip(np.rint((way[:, 0] - scatter.grid.x[0]) / step_x), 0, bins - 1).astype(np.int64)
     rows = np.clip(np.rint((way[:, 1] - scatter.grid.y[0]) / step_y), 0, bins - 1).astype(np.int64)
@@ -196,7 +196,7 @@ def doubts_of(
     positive, excluded = (np.count_nonzero(inside & mask) for mask in (flags.positive, flags.excluded))
     all_of_them, outside = np.count_nonzero(flags.positive), inside.size - np.count_nonzero(inside)
     alike = outside > _OUTSIDE * inside.size and (all_of_them - positive) / outside >= positive / held / 2
-    seen = [
+    doubts = [
         (positive < _INSIDE * all_of_them, f"only {positive / all_of_them:.0%} of the {names}+ cells are inside"),
         (excluded > _EXCLUDED * held, f"{excluded / held:.0%} of the gate are {against}+"),
         (positive < evidence.share * held, f"only {positive / held:.0%} of the gate are {names}+"),
@@ -204,5 +204,5 @@ def doubts_of(
         (chosen.apart, "a less granular cloud lies apart from it"),
         (chosen.elsewhere or alike, f"there are as many {names}+ cells outside"),
     ]
-    words = "; ".join(sentence for speaks, sentence in seen if speaks)
+    words = "; ".join(sentence for speaks, sentence in doubts if speaks)
     return (Doubt("cloud_contradicted", detail=words),) if words else ()

@@ -62,7 +62,7 @@ class Contour(TwoAxes, OneRegion):
         except ValueError as error:
             raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
         density = smoothed(grid.counts, self.bandwidth * _BINS)
-        row, column = (int(place) for place in np.unravel_index(int(density.argmax()), density.shape))
+        row, column = (int(index) for index in np.unravel_index(int(density.argmax()), density.shape))
         piece = connected(density >= level_of_mass(density, self.mass), (row, column))
         corners = thinned(outline_of(piece), _CORNERS)
         if len(corners) < 3:
@@ -78,8 +78,8 @@ class Contour(TwoAxes, OneRegion):
             raise GateNotPlaced(f"{self.x} x {self.y}: the densest region holds no events")
         center = held.mean(axis=0)
         facts = dict(zip(self.coordinates, center.tolist(), strict=True))
-        for place, (x, y) in enumerate((border - center).tolist()):
-            facts |= {f"corner_{place:02d}_x": x, f"corner_{place:02d}_y": y}
+        for corner, (x, y) in enumerate((border - center).tolist()):
+            facts |= {f"corner_{corner:02d}_x": x, f"corner_{corner:02d}_y": y}
         errors = (held.std(axis=0) / np.sqrt(held.shape[0])).tolist()
         named = dict(zip(self.coordinates, errors, strict=True))
         return Placement(self.at(facts, scales), facts, source="contour", errors=named)
@@ -88,6 +88,6 @@ class Contour(TwoAxes, OneRegion):
         """Return the polygon with the center of its events at these facts."""
         places = sorted(name[:-2] for name in facts if name.startswith("corner_") and name.endswith("_x"))
         corners = tuple(
-            (facts["center_x"] + facts[f"{place}_x"], facts["center_y"] + facts[f"{place}_y"]) for place in places
+            (facts["center_x"] + facts[f"{corner}_x"], facts["center_y"] + facts[f"{corner}_y"]) for corner in places
         )
         return {"inside": Polygon(self.x, self.y, corners)}

@@ -154,7 +154,7 @@ class Valley(ThresholdGate):
         ground = ground_on(parent, self.axis, scales)
         values = within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
         try:
-            found = find_valley(
+            valley = find_valley(
                 values,
                 bandwidth=self.bandwidth * reach_of(parent, self.axis, scale),
                 min_persistence=self.min_persistence,
@@ -173,10 +173,10 @@ class Valley(ThresholdGate):
                 doubts=(Doubt("fallback_alone", self.axis, str(error)),),
                 placed_by="fallback",
             )
-        facts = {"depth": found.depth, **found.crossings, **(found.peaks if self.follow == "peaks" else {})}
-        errors = found.peak_errors if self.follow == "peaks" else {}
-        doubts = remarks_on(ground, parent, self.axis, position=found.position)
-        return Threshold(found.position, found.error, facts, "valley", errors=errors, doubts=doubts)
+        facts = {"depth": valley.depth, **valley.crossings, **(valley.peaks if self.follow == "peaks" else {})}
+        errors = valley.peak_errors if self.follow == "peaks" else {}
+        doubts = remarks_on(ground, parent, self.axis, position=valley.position)
+        return Threshold(valley.position, valley.error, facts, "valley", errors=errors, doubts=doubts)
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""

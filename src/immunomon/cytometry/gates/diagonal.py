@@ -95,7 +95,7 @@ class Diagonal(TwoAxes, Alone):
         grounds = {axis: ground_on(parent, axis, scales) for axis in self.axes}
         on_axes = dict(zip(self.axes, (x, y), strict=True))
         try:
-            found = find_valley(
+            valley = find_valley(
                 along,
                 bandwidth=self._bandwidth,
                 min_persistence=self.min_persistence,
@@ -117,9 +117,9 @@ class Diagonal(TwoAxes, Alone):
             note = f"{self.y} against {self.x}: {error}; fallback used"
             doubts = (Doubt("fallback_alone", self.y, str(error)),)
             return Placement(self.at(facts, scales), facts, note, "fallback", {}, doubts, {"offset": "fallback"})
-        facts = {"offset": found.position, "slope": self.slope, "depth": found.depth, **found.crossings}
-        errors = {"offset": found.error}
-        doubts = _remarks(parent, found.position, along, grounds)
+        facts = {"offset": valley.position, "slope": self.slope, "depth": valley.depth, **valley.crossings}
+        errors = {"offset": valley.error}
+        doubts = _remarks(parent, valley.position, along, grounds)
         return Placement(self.at(facts, scales), facts, "", "valley", errors, doubts, {"offset": "data"})
 
     def _beyond_the_bulk(
@@ -142,8 +142,8 @@ class Diagonal(TwoAxes, Alone):
         above = along > offset
         noise = _noise(grounds)
         bright = np.count_nonzero(y[above] > noise.get(self.y, -np.inf))
-        seen = np.count_nonzero(x > noise.get(self.x, -np.inf))
-        if bright < _BRIGHT * max(int(np.count_nonzero(above)), 1) or (self.slope > 0 and seen < along.size / 2):
+        positives = np.count_nonzero(x > noise.get(self.x, -np.inf))
+        if bright < _BRIGHT * max(int(np.count_nonzero(above)), 1) or (self.slope > 0 and positives < along.size / 2):
             return None
         # Of a median and of a median absolute deviation of normal values (efficiencies of 64 and 37 %).
         return offset, spread * float(np.sqrt((1 / 0.64 + self.spreads**2 / (2 * 0.37)) / along.size))
@@ -160,9 +160,9 @@ class Diagonal(TwoAxes, Alone):
             raise GateNotPlaced(f"{self.y} against {self.x}: only {finite.size} events, no peak to place a border from")
         profile = profile_of(finite, self._bandwidth)
         modes = modes_of(profile, self.min_persistence)
-        place = max(range(len(modes)), key=lambda index: modes[index].height)
+        tallest = max(range(len(modes)), key=lambda index: modes[index].height)
         spreads = self.fallback_offset.above_peak
-        return tail_of(profile, modes, place, spreads=spreads, rng=np.random.default_rng(SEED)).threshold
+        return tail_of(profile, modes, tallest, spreads=spreads, rng=np.random.default_rng(SEED)).threshold
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Polygon]:  # noqa: ARG002
         """Return the two sides of the border with this offset (in y - slope * x, display scale)."""

@@ -108,8 +108,8 @@ def _beads(events: EventTable, scales: Mapping[str, DisplayScale], first: Sequen
 
     first: markers that hardly any cell has together, so that one look at these mostly settles it.
     """
-    others = [channel.name for channel in events.channels if channel.kind is ChannelKind.FLUORESCENCE]
-    names = [name for name in dict.fromkeys((*first, *others)) if name in scales]
+    fluorescence = [channel.name for channel in events.channels if channel.kind is ChannelKind.FLUORESCENCE]
+    names = [name for name in dict.fromkeys((*first, *fluorescence)) if name in scales]
     nothing, bright = np.zeros(events.count, dtype=np.bool_), np.ones(events.count, dtype=np.bool_)
     for name in names:
         values = scales[name].inverse(np.asarray(events.column(name), dtype=np.float64))

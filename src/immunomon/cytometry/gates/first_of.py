@@ -36,10 +36,10 @@ class FirstOf:
         if len(self.of) < 2:
             raise ValueError(f"'of' needs at least 2 gates, got {len(self.of)}")
         first = self.of[0]
-        for other in self.of[1:]:
-            if other.axes != first.axes or other.regions != first.regions or _moving(other) != _moving(first):
+        for method in self.of[1:]:
+            if method.axes != first.axes or method.regions != first.regions or _moving(method) != _moving(first):
                 raise ValueError("all gates of 'of' must have the same axes, the same regions and the same coordinates")
-            if other.references or first.references:
+            if method.references or first.references:
                 raise ValueError("a gate made of other populations cannot be one of several")
 
     @property
@@ -78,16 +78,16 @@ class FirstOf:
     def _fit(self, parent: EventTable, scales: Mapping[str, DisplayScale], controls: Controls | None) -> Placement:
         reasons: list[str] = []
         doubts: list[object] = []
-        for place, method in enumerate(self.of):
+        for number, method in enumerate(self.of):
             try:
-                found = fit_nested(method, parent, scales, controls=controls)
+                placement = fit_nested(method, parent, scales, controls=controls)
             except GateNotPlaced as error:
                 reasons.append(str(error))
                 doubts += error.doubts
                 continue
-            facts = {**found.facts, "set_by": float(place)}
-            note = "; ".join((*reasons, found.note) if found.note else reasons)
-            return replace(found, facts=facts, note=note)
+            facts = {**placement.facts, "set_by": float(number)}
+            note = "; ".join((*reasons, placement.note) if placement.note else reasons)
+            return replace(placement, facts=facts, note=note)
         raise GateNotPlaced("; ".join(reasons), doubts)
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> Mapping[str, Gate]:

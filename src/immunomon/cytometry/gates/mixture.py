@@ -82,19 +82,19 @@ class Mixture(TwoAxes, OneRegion):
         starts = np.array([[grid.x[column], grid.y[row]] for row, column in peaks])
         cells, counts = grid.occupied()
         extent = np.array([np.ptp(grid.x), np.ptp(grid.y)])
-        found = fit_t_mixture(cells, counts, starts, spread=_SPREAD * extent)
-        place = np.array([self._near(scales)]) if self.near is not None else starts[:1]
-        cloud = int(found.memberships(place)[0][0].argmax())
-        center, scatter = found.centers[cloud], found.scatters[cloud]
-        errors = center_errors(found, cloud, cells, counts)
+        mixture = fit_t_mixture(cells, counts, starts, spread=_SPREAD * extent)
+        target = np.array([self._near(scales)]) if self.near is not None else starts[:1]
+        cloud = int(mixture.memberships(target)[0][0].argmax())
+        center, scatter = mixture.centers[cloud], mixture.scatters[cloud]
+        errors = center_errors(mixture, cloud, cells, counts)
         if self.log:
             center, errors = np.exp(center), errors * np.exp(center)
         facts = {
             **dict(zip(self.coordinates, center.tolist(), strict=True)),
             **{"xx": float(scatter[0, 0]), "xy": float(scatter[0, 1]), "yy": float(scatter[1, 1])},
-            **{"size": 1.0, "weight": float(found.weights[cloud]), "clouds": float(len(peaks))},
+            **{"size": 1.0, "weight": float(mixture.weights[cloud]), "clouds": float(len(peaks))},
         }
-        shape, share = self.at(facts, scales)["inside"], found.memberships(cells)[0][:, cloud]
+        shape, share = self.at(facts, scales)["inside"], mixture.memberships(cells)[0][:, cloud]
         facts["impurity"] = _impurity(shape, parent, np.exp(cells) if self.log else cells, counts=counts, share=share)
         named = dict(zip(self.coordinates, errors.tolist(), strict=True))
         return Placement({"inside": shape}, facts, source=f"mixture of {len(peaks)}", errors=named)

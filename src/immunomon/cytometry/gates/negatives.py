@@ -77,10 +77,10 @@ class Ground:
         """Say whether a split at a display coordinate lies beyond the noise and leaves more above than its mirror."""
         if self.limit is None:
             return True
-        at = float(self.scale.inverse(np.array([position]))[0])
-        if at <= self.limit:
+        intensity = float(self.scale.inverse(np.array([position]))[0])
+        if intensity <= self.limit:
             return False
-        mirror = float(self.scale.apply(np.array([2.0 * self.middle - at]))[0])
+        mirror = float(self.scale.apply(np.array([2.0 * self.middle - intensity]))[0])
         above, below = np.count_nonzero(self.values > position), np.count_nonzero(self.values < mirror)
         return mirrored_excess(int(above), int(below))
 
@@ -105,17 +105,17 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
         return None
     values = np.asarray(parent.column(axis), dtype=np.float64)
     values = values[np.isfinite(values)]
-    some = values[np.linspace(0, max(values.size - 1, 0), min(values.size, _LOOKED_AT)).astype(np.int64)]
-    shown = scales[axis].inverse(some)
+    sampled = values[np.linspace(0, max(values.size - 1, 0), min(values.size, _LOOKED_AT)).astype(np.int64)]
+    shown = scales[axis].inverse(sampled)
     own, pooled = negatives_of(shown), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0
     spread = pooled.spread if pooled is not None and known else _own_spread(own)
     if own is None:
         return None
     if not spread:
-        others = (pooled.spread or 0.0) if pooled is not None else 0.0
+        pooled_spread = (pooled.spread or 0.0) if pooled is not None else 0.0
         is_whole = own.spread > 0 and own.middle - _WHOLE * own.spread > float(shown.min())
-        bound = own.middle + _REACH * max(own.spread, others) if is_whole else None
+        bound = own.middle + _REACH * max(own.spread, pooled_spread) if is_whole else None
         return Ground(axis, scales[axis], own.middle, None, own.middle, own.spread, values, bound)
     middle, limit = noise_limit(own, spread)
     typical = middle if own.middle == middle or pooled is None else pooled.middle
@@ -142,13 +142,13 @@ def _own_spread(own: Negatives | None) -> float | None:
     return pooled_spread(np.array([own.spread]), np.array([own.low]))
 
 
-def to_display(place: Intensity, *, axis: str, scale: DisplayScale, ground: Ground | None) -> float:
+def to_display(threshold: Intensity, *, axis: str, scale: DisplayScale, ground: Ground | None) -> float:
     """Return the display coordinate of a place; raises GateNotPlaced if it is said from negatives that none knows."""
-    if not isinstance(place, AboveNegative):
-        return float(scale.apply(np.array([place]))[0])
+    if not isinstance(threshold, AboveNegative):
+        return float(scale.apply(np.array([threshold]))[0])
     if ground is None:
         raise GateNotPlaced(f"{axis}: too few events to show a negative peak that a place could be said from")
-    return float(scale.apply(np.array([ground.typical + place.above_negative * ground.spread]))[0])
+    return float(scale.apply(np.array([ground.typical + threshold.above_negative * ground.spread]))[0])
 
 
 def beyond_noise(profile: Profile, modes: Sequence[Mode], parts: Callable[[float], bool]) -> list[Mode]:

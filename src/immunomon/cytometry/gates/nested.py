@@ -37,11 +37,11 @@ NestedGate = Annotated[GateMethod, PlainValidator(_made), WithJsonSchema(_SCHEMA
 
 def roles_of(methods: Sequence[GateMethod | None]) -> tuple[str, ...]:
     """Return the roles of the control tubes that any of the methods looks at, each once."""
-    found: list[str] = []
+    roles: list[str] = []
     for method in methods:
         looks: object = method
-        found += looks.roles if isinstance(looks, WithControls) else ()
-    return tuple(dict.fromkeys(found))
+        roles += looks.roles if isinstance(looks, WithControls) else ()
+    return tuple(dict.fromkeys(roles))
 
 
 def fit_nested(

@@ -107,12 +107,12 @@ class QuadrantsGate(TwoAxes, Alone):
     @property
     def resolution(self) -> dict[str, float]:
         """That of the methods that place its thresholds."""
-        found: dict[str, float] = {}
+        resolution: dict[str, float] = {}
         for name in self.coordinates:
             method: object = self._by("x" if name[0] == "x" else "y")
             if isinstance(method, Resolved) and "threshold" in method.resolution:
-                found[name] = method.resolution["threshold"]
-        return found
+                resolution[name] = method.resolution["threshold"]
+        return resolution
 
     def _by(self, side: Side) -> GateMethod:
         """Return the method that places one of the thresholds, where it is not declared."""
@@ -140,27 +140,27 @@ class QuadrantsGate(TwoAxes, Alone):
             declared = self.x_threshold if side == "x" else self.y_threshold
             if declared is None:
                 return fit_nested(self._by(side), parent, scales, controls=controls)
-            at = on_display(declared, scales[self._axis(side)], self.units, missing=INF)
-            return Placement({}, {"threshold": at}, source="declared", placed_by={"threshold": "person"})
+            position = on_display(declared, scales[self._axis(side)], self.units, missing=INF)
+            return Placement({}, {"threshold": position}, source="declared", placed_by={"threshold": "person"})
 
-        found: dict[tuple[Side, str], Placement]
+        placements: dict[tuple[Side, str], Placement]
         if self.first is None:
-            found = {("x", ""): on("x"), ("y", ""): on("y")}
+            placements = {("x", ""): on("x"), ("y", ""): on("y")}
         else:
-            found = {(self.first, ""): on(self.first)}
-            at = found[self.first, ""].facts["threshold"]
-            found |= self._halves(parent, at, scales, on, controls)
+            placements = {(self.first, ""): on(self.first)}
+            position = placements[self.first, ""].facts["threshold"]
+            placements |= self._halves(parent, position, scales, on, controls)
         facts: dict[str, float] = {}
         errors: dict[str, float] = {}
         placed_by: dict[str, PlacedBy] = {}
-        for (side, half), placement in found.items():
+        for (side, half), placement in placements.items():
             named = {name: f"{side}_{name}{half}" for name in placement.facts}
             facts |= {named[name]: value for name, value in placement.facts.items()}
             errors |= {named[name]: value for name, value in placement.errors.items() if name in named}
             placed_by |= {named[name]: origin for name, origin in placement.placed_by.items() if name in named}
-        notes = dict.fromkeys(placement.note for placement in found.values() if placement.note)
-        sources = dict.fromkeys(f"{self._axis(side)} {placement.source}" for (side, _), placement in found.items())
-        doubts = dict.fromkeys(doubt for placement in found.values() for doubt in placement.doubts)
+        notes = dict.fromkeys(placement.note for placement in placements.values() if placement.note)
+        sources = dict.fromkeys(f"{self._axis(side)} {placement.source}" for (side, _), placement in placements.items())
+        doubts = dict.fromkeys(doubt for placement in placements.values() for doubt in placement.doubts)
         return Placement(
             self.at(facts, scales), facts, "; ".join(notes), "; ".join(sources), errors, tuple(doubts), placed_by
         )
@@ -171,7 +171,7 @@ class QuadrantsGate(TwoAxes, Alone):
     def _halves(
         self,
         parent: EventTable,
-        at: float,
+        position: float,
         scales: Mapping[str, DisplayScale],
         whole: Callable[[Side], Placement],
         controls: Controls | None,
@@ -186,18 +186,18 @@ class QuadrantsGate(TwoAxes, Alone):
         method = self._by(side)
         if isinstance(method, Valley):
             method = replace(method, fallback=None)
-        is_high = np.asarray(parent.column(axis)) >= at
-        found: dict[tuple[Side, str], Placement] = {}
+        is_high = np.asarray(parent.column(axis)) >= position
+        placements: dict[tuple[Side, str], Placement] = {}
         for half, mask in (("_low", ~is_high), ("_high", is_high)):
             try:
-                found[side, half] = fit_nested(method, parent.take(mask), scales, controls=controls)
+                placements[side, half] = fit_nested(method, parent.take(mask), scales, controls=controls)
             except GateNotPlaced as error:
                 reason = str(error).partition("; add 'fallback:'")[0]
                 on_all = whole(side)
                 note = f"{axis}{'+' if half == '_high' else '-'}: {reason}; placed on all events"
                 notes = f"{note}; {on_all.note}" if on_all.note else note
-                found[side, half] = replace(on_all, note=notes, errors={})
-        return found
+                placements[side, half] = replace(on_all, note=notes, errors={})
+        return placements
 
     def at(self, facts: Mapping[str, float], scales: Mapping[str, DisplayScale]) -> dict[str, Rectangle]:  # noqa: ARG002
         """Return the four quadrants of the thresholds."""
@@ -206,8 +206,8 @@ class QuadrantsGate(TwoAxes, Alone):
             half = "" if self.first in (None, side) else {"-": "_low", "+": "_high"}[across]
             return facts[f"{side}_threshold{half}"]
 
-        def half_line(axis: str, sign: str, at: float) -> Interval:
-            return Interval(axis, high=at) if sign == "-" else Interval(axis, low=at)
+        def half_line(axis: str, sign: str, position: float) -> Interval:
+            return Interval(axis, high=position) if sign == "-" else Interval(axis, low=position)
 
         return {
             region: Rectangle(

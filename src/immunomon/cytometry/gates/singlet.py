@@ -81,9 +81,9 @@ class Singlet(OneRegion):
             raise GateNotPlaced(f"{self.area} x {self.height}: {error}") from error
         facts = {"slope": slope, "intercept": intercept, "spread": spread}
         if spread > 0:
-            place = (ratio - slope - intercept / area) / spread
-            facts["below"] = _before_doublets(place, area, self.below)
-            facts["unseen"] = _unseen(place, facts["below"], self.above)
+            deviation = (ratio - slope - intercept / area) / spread
+            facts["below"] = _before_doublets(deviation, area, self.below)
+            facts["unseen"] = _unseen(deviation, facts["below"], self.above)
         errors = line_errors(area[alone], height[alone], (slope, intercept, spread))
         return Placement(
             self.at(facts, scales), facts, source="line", errors=dict(zip(self.coordinates, errors, strict=True))
@@ -97,12 +97,12 @@ class Singlet(OneRegion):
         return {"inside": Polygon(self.area, self.height, corners)}
 
 
-def _before_doublets(place: Floats, area: Floats, below: float) -> float:
+def _before_doublets(deviation: Floats, area: Floats, below: float) -> float:
     """Return how far below the line the band reaches: to the valley before a crowd of doublets, or as far as declared.
 
-    place: (events,), robust standard deviations from the line; area: (events,).
+    deviation: (events,), robust standard deviations from the line; area: (events,).
     """
-    valley, profile = _valley_before_doublets(place, area)
+    valley, profile = _valley_before_doublets(deviation, area)
     if profile is None or not -below < valley < 0:
         return below
     # Where the band ends in the valley itself, chance alone would move it.
@@ -133,16 +133,17 @@ def _valley_before_doublets(values: Floats, area: Floats) -> tuple[float, Profil
     return (float(valley), profile) if is_large else (-np.inf, None)
 
 
-def _unseen(place: Floats, below: float, above: float) -> float:
+def _unseen(deviation: Floats, below: float, above: float) -> float:
     """Return how many of the events in the band may be doublets, as a share of these.
 
-    place: (events,), robust standard deviations from the line. A large cell with a small one has nearly the pulse of
-    the large one alone. How fast doublets become fewer towards the band, over the last two deviations before it, says
-    how many lie inside it (a geometric series, or a triangle up to the line if that is less); the number is not known
-    better than up to three times as many: its standard error, a rectangle's from none to that, is what is returned.
+    deviation: (events,), robust standard deviations from the line. A large cell with a small one has nearly the pulse
+    of the large one alone. How fast doublets become fewer towards the band, over the last two deviations before it,
+    says how many lie inside it (a geometric series, or a triangle up to the line if that is less); the number is not
+    known better than up to three times as many: its standard error, a rectangle's from none to that, is what is
+    returned.
     """
-    near, far = (int(np.count_nonzero((place >= low) & (place < low + 1))) for low in (-below - 1, -below - 2))
-    held = int(np.count_nonzero((place >= -below) & (place < above)))
+    near, far = (int(np.count_nonzero((deviation >= low) & (deviation < low + 1))) for low in (-below - 1, -below - 2))
+    held = int(np.count_nonzero((deviation >= -below) & (deviation < above)))
     triangle = near * below / 2
     beyond = min(near * near / (far - near), triangle) if far > near else triangle
     return float(_UP_TO_THREE_TIMES * beyond / max(held, 1))

@@ -66,18 +66,20 @@ class Tail(ThresholdGate):
         if ground is not None:
             modes = beyond_noise(profile, modes, lambda position: ground.parts(sign * position))
         if self.reference == "highest":
-            place = max(range(len(modes)), key=lambda index: modes[index].height)
+            chosen = max(range(len(modes)), key=lambda index: modes[index].height)
         else:
-            place = 0 if (self.reference == "first") == (self.side == "above") else len(modes) - 1
-        found = tail_of(profile, modes, place, spreads=self.spreads, rng=np.random.default_rng(SEED))
-        if found.spread <= profile.width:
+            chosen = 0 if (self.reference == "first") == (self.side == "above") else len(modes) - 1
+        tail = tail_of(profile, modes, chosen, spreads=self.spreads, rng=np.random.default_rng(SEED))
+        if tail.spread <= profile.width:
             raise GateNotPlaced(f"{self.axis}: the {self.reference} peak has no width to measure a tail by")
-        facts = {"peak": sign * found.peak, "spread": found.spread}
-        at = sign * found.threshold
-        if ground is not None and self.side == "above" and ground.border is not None and at <= ground.border:
+        facts = {"peak": sign * tail.peak, "spread": tail.spread}
+        position = sign * tail.threshold
+        if ground is not None and self.side == "above" and ground.border is not None and position <= ground.border:
             raise GateNotPlaced(f"{self.axis}: the tail's end lies within the noise of the negatives")
         source = f"tail {self.side} the {self.reference} peak"
-        return Threshold(at, found.error, facts, source, doubts=remarks_on(ground, parent, self.axis, position=at))
+        return Threshold(
+            position, tail.error, facts, source, doubts=remarks_on(ground, parent, self.axis, position=position)
+        )
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place it; raises GateNotPlaced for too few events, a peak of no width, or an end within the noise."""

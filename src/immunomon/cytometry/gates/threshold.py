@@ -67,17 +67,17 @@ class ThresholdGate(Alone):
         position = facts["threshold"]
         return {"low": Interval(self.axis, high=position), "high": Interval(self.axis, low=position)}
 
-    def _placed(self, found: Threshold, scales: Mapping[str, DisplayScale]) -> Placement:
-        facts = {"threshold": found.position, **found.facts}
-        errors = {} if found.error is None else {"threshold": found.error, **found.errors}
+    def _placed(self, threshold: Threshold, scales: Mapping[str, DisplayScale]) -> Placement:
+        facts = {"threshold": threshold.position, **threshold.facts}
+        errors = {} if threshold.error is None else {"threshold": threshold.error, **threshold.errors}
         return Placement(
             self.at(facts, scales),
             facts,
-            found.note,
-            found.source,
+            threshold.note,
+            threshold.source,
             errors,
-            found.doubts,
-            {"threshold": found.placed_by},
+            threshold.doubts,
+            {"threshold": threshold.placed_by},
         )
 
 

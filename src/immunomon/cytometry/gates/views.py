@@ -37,17 +37,17 @@ class View:
     doubts: tuple[Doubt, ...] = ()
 
     @classmethod
-    def of(cls, name: str, axis: str, own: Estimate, agreed: Consensus, place: int) -> View:
+    def of(cls, name: str, axis: str, own: Estimate, agreed: Consensus, index: int) -> View:
         """Return what became of a coordinate of the sample at a place among those that agreed."""
-        value, origin = float(agreed.values[place]), own.placed_by.get(name, "data")
+        value, origin = float(agreed.values[index]), own.placed_by.get(name, "data")
         on = f"{axis}: " if axis else ""
         if name not in own.errors:
             reason = _reason(own, axis)
-            doubt = _unseen(own, name, axis, value, float(agreed.errors[place]), reason)
+            doubt = _unseen(own, name, axis, value, float(agreed.errors[index]), reason)
             note = f"{on}placed where the other samples of its subject and batch say: {reason}"
             return cls(name, axis, "consensus", is_seen=False, note=note, doubts=(doubt,))
         moved = f"{name} {own.facts[name]:.3f} -> {value:.3f}"
-        if bool(agreed.outlier[place]):
+        if bool(agreed.outlier[index]):
             note = f"{on}out of line with the other samples of its subject and batch, not followed: {moved}"
             doubt = Doubt("not_followed", axis, moved)
             return cls(name, axis, "consensus", note=note, doubts=(doubt,))
@@ -92,15 +92,16 @@ def standing_alone(name: str, axis: str, estimates: Mapping[str, Estimate]) -> d
         for sample, own in estimates.items()
         if name in own.facts and (name in own.errors or own.placed_by.get(name) == "fallback")
     }
-    seen = [sample for sample in placed if name in estimates[sample].errors]
+    estimated = [sample for sample in placed if name in estimates[sample].errors]
     doubts: dict[str, Doubt] = {}
-    for sample in seen if len(seen) <= _TOO_FEW else ():
+    for sample in estimated if len(estimated) <= _TOO_FEW else ():
         far = max(_APART, _BEYOND * estimates[sample].errors[name])
-        others = {other: place for other, place in placed.items() if other != sample}
-        is_confirmed = any(abs(others[other] - placed[sample]) <= far for other in seen if other != sample)
-        if others and not is_confirmed and abs(median(others.values()) - placed[sample]) > far:
-            detail = (
-                f"{name} {placed[sample]:.3f}, others {', '.join(f'{place:.3f}' for place in sorted(others.values()))}"
-            )
+        elsewhere = {neighbour: position for neighbour, position in placed.items() if neighbour != sample}
+        is_confirmed = any(
+            abs(elsewhere[neighbour] - placed[sample]) <= far for neighbour in estimated if neighbour != sample
+        )
+        if elsewhere and not is_confirmed and abs(median(elsewhere.values()) - placed[sample]) > far:
+            listed = ", ".join(f"{position:.3f}" for position in sorted(elsewhere.values()))
+            detail = f"{name} {placed[sample]:.3f}, others {listed}"
             doubts[sample] = Doubt("files_disagree", axis, detail)
     return doubts

@@ -69,8 +69,8 @@ def _members(shape: Gate, parent: Mask, columns: Mapping[str, Floats], membershi
     # Only the parent's events are asked: the rest cannot belong.
     names = tuple(dict.fromkeys(shape.axes))
     inside = np.empty((int(np.count_nonzero(parent)), len(names)), order="F")
-    for place, name in enumerate(names):
-        inside[:, place] = columns[name][parent]
+    for column, name in enumerate(names):
+        inside[:, column] = columns[name][parent]
     result = np.zeros(parent.size, dtype=np.bool_)
     result[parent] = shape.contains(EventTable.adopt(inside, tuple(map(Channel, names)), Scale.DISPLAY))
     return result

@@ -95,7 +95,7 @@ def _slots(tubes: pd.DataFrame, study: Study, panels: list[str]) -> pd.DataFrame
         study.visit(label)  # a visit nobody planned must not fall out unseen
     rows = zip(tubes["subject"], tubes["collection_date"], strict=True)
     days = pd.Series([_day(study, *row) for row in rows], index=tubes.index, dtype="Int64")
-    found = (
+    counts = (
         tubes.assign(study_day=days)
         .sort_values("sample_id")
         .groupby(_SLOT)
@@ -110,8 +110,8 @@ def _slots(tubes: pd.DataFrame, study: Study, panels: list[str]) -> pd.DataFrame
         .reset_index()
     )
     subjects = [study.subject(subject).id for subject in sorted(tubes["subject"].unique())]
-    wanted = pd.MultiIndex.from_product([subjects, [visit.label for visit in study.visits], panels], names=_SLOT)
-    slots = wanted.to_frame(index=False).astype("string").merge(found, on=_SLOT, how="left")
+    expected = pd.MultiIndex.from_product([subjects, [visit.label for visit in study.visits], panels], names=_SLOT)
+    slots = expected.to_frame(index=False).astype("string").merge(counts, on=_SLOT, how="left")
     return _judged_slots(slots)
 
 
@@ -126,10 +126,10 @@ def _judged_slots(slots: pd.DataFrame) -> pd.DataFrame:
     number = slots["tubes"].astype("Int64")
     none, doubled = number.isna(), (number > 1).fillna(False)
     failed = slots["outcome"].astype("string").isin(["failed", "dropped"]) & ~doubled
-    place = slots["panel"] + " sample of " + slots["subject"] + " at " + slots["visit"]
+    slot = slots["panel"] + " sample of " + slots["subject"] + " at " + slots["visit"]
     cases = (
-        (none, "missing", "no " + place),
-        (doubled, "doubled", "more than one " + place + ": " + slots["names"] + "; leave one in the sample list"),
+        (none, "missing", "no " + slot),
+        (doubled, "doubled", "more than one " + slot + ": " + slots["names"] + "; leave one in the sample list"),
         (failed, "failed", slots["sample_id"] + " " + slots["outcome"] + ": " + slots["why"].fillna("no reason given")),
     )
     status = pd.Series(pd.NA, index=slots.index, dtype="string")
@@ -162,7 +162,7 @@ def _ratio(percent: pd.DataFrame, ratio: RatioQuantity) -> pd.DataFrame:
     upper, lower = (_term(percent, term) for term in (ratio.upper, ratio.lower))
     rows = upper.merge(lower, on=["subject", "visit"], suffixes=("", "_lower"))
     empty = (rows["value_lower"] == 0).fillna(False)
-    both = (rows["status"] == "ok") & (rows["status_lower"] == "ok")
+    both_ok = (rows["status"] == "ok") & (rows["status_lower"] == "ok")
     worse = rows["status"]
     for status in ("not reportable", "failed", "doubled", "missing"):  # the last one that holds is said
         worse = worse.mask((rows["status"] == status) | (rows["status_lower"] == status), status)
@@ -182,8 +182,8 @@ def _ratio(percent: pd.DataFrame, ratio: RatioQuantity) -> pd.DataFrame:
         denominator_count=rows["count_lower"],
         value=rows["value"] / rows["value_lower"].mask(empty),
         gate_se=np.hypot(_relative(rows, ""), _relative(rows, "_lower")),
-        status=worse.mask(both & empty, "not reportable"),
-        reason=reason.mask(both & empty, nothing),
+        status=worse.mask(both_ok & empty, "not reportable"),
+        reason=reason.mask(both_ok & empty, nothing),
         rests_on=_joined(rows["rests_on"], rows["rests_on_lower"]),
     )[_MEASURED]
 
@@ -221,7 +221,7 @@ def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     rows["status"] = rows["status"].mask(fine & ~unreported & (rows["base_status"] != "ok"), "missing baseline")
     ok = rows["status"] == "ok"
     change = rows["value"] - rows["base_value"]
-    log_odds_change, counting_se, gate_se = (one.where(ok) for one in _log_odds_change(rows))
+    log_odds_change, counting_se, gate_se = (values.where(ok) for values in _log_odds_change(rows))
     known = log_odds_change.notna() & gate_se.notna()
     return rows.assign(
         baseline=rows["base_value"],
@@ -254,7 +254,7 @@ def _log_odds_change(rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[fl
         _counting_error(number["base_count"], number["base_denominator_count"]),
     )
     errors = np.where(quantity == "percent", counting, np.nan), np.hypot(number["gate_se"], number["base_gate_se"])
-    first, second, third = (_series(one, rows) for one in (change, *errors))
+    first, second, third = (_series(values, rows) for values in (change, *errors))
     return first, second, third
 
 
@@ -289,6 +289,6 @@ def _contracted(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
     order = ["subject", "panel", "panel_name", "quantity", "population", "denominator", "visit"]
     rank = table.assign(panel_name=table["panel"])[order].fillna({"denominator": ""})
     for name, known in places.items():
-        rank[name] = rank[name].map({value: place for place, value in enumerate(known)})
+        rank[name] = rank[name].map({value: order for order, value in enumerate(known)})
     rows_in_order = rank.sort_values(order).index
     return table.loc[rows_in_order, list(CHANGES.names)].astype(CHANGES.dtypes).reset_index(drop=True)

@@ -18,32 +18,30 @@ from immunomon.study.model.channels import about_compensated, compensated_channe
 __all__ = ["compensate"]
 
 
-def compensate(
-    events: EventTable, spillover: SpilloverMatrix | None, wanted: Iterable[str] | None = None
-) -> EventTable:
-    """Return compensated events, of all channels or of the wanted ones (markers or detectors).
+def compensate(events: EventTable, spillover: SpilloverMatrix | None, names: Iterable[str] | None = None) -> EventTable:
+    """Return compensated events, of all channels or of those named (markers or detectors).
 
     events: on the raw scale. spillover: None leaves the numbers as they are. Scatter and time pass unchanged. Result:
-    float64, in the order of the wanted channels, each computed when it is first asked for. Raises WrongScale,
+    float64, in the order of the names, each computed when it is first asked for. Raises WrongScale,
     BadSpillover for a detector that the file lacks, SingularSpillover for a matrix without inverse.
 
     >>> from immunomon.study.model.channels import Channel
     >>> raw = EventTable(np.array([[10.0, 1.0]]), (Channel("A"), Channel("B")))
     >>> matrix = SpilloverMatrix(("A", "B"), ((1.0, 0.1), (0.0, 1.0)))
-    >>> compensate(raw, matrix, wanted=["B"]).values
+    >>> compensate(raw, matrix, names=["B"]).values
     array([[0.]])
     """
     if events.scale is not Scale.RAW:
         raise WrongScale(f"{events.source}: compensate needs raw events, got {events.scale} ones")
-    columns = list(range(len(events.channels))) if wanted is None else [events.index(name) for name in wanted]
+    columns = list(range(len(events.channels))) if names is None else [events.index(name) for name in names]
     columns = list(dict.fromkeys(columns))
     sources = [] if spillover is None else _columns_of(events, spillover)
     direct = tuple(-1 if column in sources else column for column in columns)
     inverse = _inverse(events, spillover) if spillover is not None and -1 in direct else np.zeros((0, 0))
     weights = np.zeros((len(columns), len(sources)))
-    for place, column in enumerate(columns):
+    for row, column in enumerate(columns):
         if column in sources:
-            weights[place] = inverse[:, sources.index(column)]
+            weights[row] = inverse[:, sources.index(column)]
     channels = tuple(replace(events.channels[column]) for column in columns)
     return CompensatedTable(events, Recipe(direct, tuple(sources), weights), channels)
 
@@ -61,8 +59,8 @@ def _columns_of(events: EventTable, spillover: SpilloverMatrix) -> list[int]:
     if missing:
         compensated = compensated_channels(places)
         if missing[0] in compensated:
-            what, remedy = about_compensated(compensated.values())
-            raise BadSpillover(f"{events.source}: {what}, and the spillover matrix is of the raw ones; {remedy}")
+            problem, remedy = about_compensated(compensated.values())
+            raise BadSpillover(f"{events.source}: {problem}, and the spillover matrix is of the raw ones; {remedy}")
         raise BadSpillover(
             f"{events.source}: the spillover matrix has the detector '{missing[0]}', which the file lacks; "
             f"{nearest(missing[0], places)}"

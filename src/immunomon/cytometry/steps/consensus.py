@@ -61,47 +61,52 @@ def settle(
     >>> from immunomon.cytometry.model.scales import Logicle
     >>> declared = GateDeclaration("valley", {"axis": "CD3"}, consensus=True)
     >>> tree = GatingStrategy("s", "S", 1, None, (Population("t", "T", "root", declared, "high"),))
-    >>> at = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.9}
-    >>> said = {name: [Estimate("t", {"threshold": at[name]}, {"threshold": 0.01})] for name in at}
-    >>> who = {name: Belonging("S1", "B1") for name in said}
-    >>> found = settle(tree, said, belongings=who, scales={name: {"CD3": Logicle()} for name in said})
-    >>> found["d"]["t"].outlier, round(found["d"]["t"].facts["threshold"], 2)
+    >>> thresholds = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.9}
+    >>> estimates = {name: [Estimate("t", {"threshold": thresholds[name]}, {"threshold": 0.01})] for name in thresholds}
+    >>> belongings = {name: Belonging("S1", "B1") for name in estimates}
+    >>> settled = settle(tree, estimates, belongings=belongings, scales={name: {"CD3": Logicle()} for name in estimates})
+    >>> settled["d"]["t"].outlier, round(settled["d"]["t"].facts["threshold"], 2)
     (True, 0.5)
     """
-    found: dict[str, dict[str, Settled]] = {sample: {} for sample in estimates}
+    settled: dict[str, dict[str, Settled]] = {sample: {} for sample in estimates}
     by_gate = {
-        gate: {sample: one for sample, said in estimates.items() for one in said if one.gate == gate}
+        gate: {
+            sample: estimate
+            for sample, of_sample in estimates.items()
+            for estimate in of_sample
+            if estimate.gate == gate
+        }
         for gate in dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
     }
-    for gate, said in by_gate.items():
+    for gate, of_gate in by_gate.items():
         users = [population for population in strategy if strategy.gate_id(population.id) == gate]
-        for group in _on_one_scale(users[0], said, scales):
+        for group in _on_one_scale(users[0], of_gate, scales):
             decided, doubts = _decide(users[0], group, belongings, scales), _beside_others(users[0], group)
             for sample, own in group.items():
                 about = doubts.get(sample, ())
-                settled = decided.get(sample) or (_as_it_stands(own) if about else None)
-                if settled is not None:
-                    doubted = replace(settled, doubts=merged([*settled.doubts, *about]))
-                    found[sample] |= {population.id: doubted for population in users}
-    return found
+                result = decided.get(sample) or (_as_it_stands(own) if about else None)
+                if result is not None:
+                    doubted = replace(result, doubts=merged([*result.doubts, *about]))
+                    settled[sample] |= {population.id: doubted for population in users}
+    return settled
 
 
-def _on_one_scale(population: Population, said: Estimates, scales: Mapping[str, Scales]) -> list[Estimates]:
+def _on_one_scale(population: Population, estimates: Estimates, scales: Mapping[str, Scales]) -> list[Estimates]:
     """Return the estimates in groups of samples that show the gate's axes on the same scales."""
     groups: dict[tuple[object, ...], dict[str, Estimate]] = {}
-    for sample, estimate in said.items():
+    for sample, estimate in estimates.items():
         key = tuple(scales[sample].get(axis) for axis in gate_method(population.gate).axes)
         groups.setdefault(key, {})[sample] = estimate
     return list(groups.values())
 
 
-def _beside_others(population: Population, said: Estimates) -> dict[str, list[Doubt]]:
+def _beside_others(population: Population, estimates: Estimates) -> dict[str, list[Doubt]]:
     """Return what the files show of one another: weak stains, high negatives, borders where no other has one."""
-    doubts = _stains(said)
+    doubts = _stains(estimates)
     method: object = gate_method(population.gate)
     for name in method.coordinates if population.gate.consensus and isinstance(method, Movable) else ():
         assert isinstance(method, GateMethod)
-        for sample, doubt in standing_alone(name, axis_of(method, name), said).items():
+        for sample, doubt in standing_alone(name, axis_of(method, name), estimates).items():
             doubts.setdefault(sample, []).append(doubt)
     return doubts
 
@@ -113,78 +118,78 @@ def _as_it_stands(own: Estimate) -> Settled | None:
     return Settled(own.facts, own.errors, own.source, own.note, doubts=own.doubts, placed_by=own.placed_by)
 
 
-def _stains(said: Estimates) -> dict[str, list[Doubt]]:
+def _stains(estimates: Estimates) -> dict[str, list[Doubt]]:
     """Return the samples whose stain of a gate's axis is weak, or whose negatives lie high, beside the others'."""
     doubts: dict[str, list[Doubt]] = {}
-    for axis in dict.fromkeys(axis for estimate in said.values() for axis in estimate.reach):
+    for axis in dict.fromkeys(axis for estimate in estimates.values() for axis in estimate.reach):
         unknown = (np.nan,) * len(LEVELS)
-        reach = reach_beside(np.array([estimate.reach.get(axis, unknown) for estimate in said.values()]))
-        for place, sample in enumerate(said):
-            if reach.is_weak[place]:
-                detail = f"its brightest events {reach.short[place]:.2f} below the other files', display scale"
+        reach = reach_beside(np.array([estimate.reach.get(axis, unknown) for estimate in estimates.values()]))
+        for index, sample in enumerate(estimates):
+            if reach.is_weak[index]:
+                detail = f"its brightest events {reach.short[index]:.2f} below the other files', display scale"
                 doubts.setdefault(sample, []).append(Doubt("weak_stain", axis, detail))
-            if reach.is_shifted[place]:
-                detail = f"its dimmest events {reach.raised[place]:.2f} above the other files', display scale"
+            if reach.is_shifted[index]:
+                detail = f"its dimmest events {reach.raised[index]:.2f} above the other files', display scale"
                 doubts.setdefault(sample, []).append(Doubt("shifted_negatives", axis, detail))
     return doubts
 
 
 def _decide(
-    population: Population, said: Estimates, belongings: Mapping[str, Belonging], scales: Mapping[str, Scales]
+    population: Population, estimates: Estimates, belongings: Mapping[str, Belonging], scales: Mapping[str, Scales]
 ) -> dict[str, Settled]:
     method = gate_method(population.gate)
     if not isinstance(method, Movable):
         return {}
     if population.gate.consensus:
-        return _agreed(method, said, belongings)
-    return _pooled(population, method, said, belongings, scales)
+        return _agreed(method, estimates, belongings)
+    return _pooled(population, method, estimates, belongings, scales)
 
 
-def _agreed(method: Movable, said: Estimates, belongings: Mapping[str, Belonging]) -> dict[str, Settled]:
+def _agreed(method: Movable, estimates: Estimates, belongings: Mapping[str, Belonging]) -> dict[str, Settled]:
     """Draw each coordinate of each estimate to the others'; facts that are none stay as a typical sample has them."""
-    samples = list(said)
+    samples = list(estimates)
     subjects = _labels(belongings[sample].subject for sample in samples)
     batches = _labels(belongings[sample].batch for sample in samples)
     agreed: dict[str, Consensus] = {}
-    for name in _moving(method, said):
-        found = _together(name, _anchors(method, said).get(name), said, subjects, batches)
+    for name in _moving(method, estimates):
+        together = _together(name, _anchors(method, estimates).get(name), estimates, subjects, batches)
         # What too few samples have seen is left to each; the other coordinates are agreed on all the same.
-        if all(np.all(np.isfinite(one.values)) for one in found.values()):
-            agreed |= found
+        if all(np.all(np.isfinite(consensus.values)) for consensus in together.values()):
+            agreed |= together
     if not agreed:
         return {}
-    typical = _typical(said)
+    typical = _typical(estimates)
     return {
-        sample: _settled(own, method, agreed, place, typical)
-        for place, (sample, own) in enumerate(said.items())
+        sample: _settled(own, method, agreed, index, typical)
+        for index, (sample, own) in enumerate(estimates.items())
         if not any(doubt.code == "dead_detector" for doubt in own.doubts)  # nothing can be gated there
     }
 
 
 def _together(
-    name: str, anchors: tuple[str, str] | None, said: Estimates, subjects: Labels, batches: Labels
+    name: str, anchors: tuple[str, str] | None, estimates: Estimates, subjects: Labels, batches: Labels
 ) -> dict[str, Consensus]:
     """Return what the samples say together of a coordinate, and of the facts it lies between if it goes with those."""
     if anchors:
-        facts = [one for fact in (name, *anchors) for one in (_values(said, fact), _errors(said, fact))]
-        if found := agree_between(Between(*facts), subjects, batches):
-            return {name: found.border, anchors[0]: found.low, anchors[1]: found.high}
-    return {name: consensus(_values(said, name), _errors(said, name), subjects, batches)}
+        facts = [values for fact in (name, *anchors) for values in (_values(estimates, fact), _errors(estimates, fact))]
+        if agreed := agree_between(Between(*facts), subjects, batches):
+            return {name: agreed.border, anchors[0]: agreed.low, anchors[1]: agreed.high}
+    return {name: consensus(_values(estimates, name), _errors(estimates, name), subjects, batches)}
 
 
-def _anchors(method: Movable, said: Estimates) -> Mapping[str, tuple[str, str]]:
+def _anchors(method: Movable, estimates: Estimates) -> Mapping[str, tuple[str, str]]:
     """Return what coordinates lie between, where all that estimated them saw that too."""
     anchors = method.anchors if isinstance(method, Anchored) else {}
     return {
         name: pair
         for name, pair in anchors.items()
-        if all({*pair} <= one.errors.keys() for one in said.values() if name in one.errors)
+        if all({*pair} <= estimate.errors.keys() for estimate in estimates.values() if name in estimate.errors)
     }
 
 
-def _moving(method: Movable, said: Estimates) -> list[str]:
+def _moving(method: Movable, estimates: Estimates) -> list[str]:
     """Return the coordinates that at least one sample estimated, with an error."""
-    return [name for name in method.coordinates if any(name in one.errors for one in said.values())]
+    return [name for name in method.coordinates if any(name in estimate.errors for estimate in estimates.values())]
 
 
 def _labels(names: Iterable[Hashable]) -> Labels:
@@ -192,32 +197,32 @@ def _labels(names: Iterable[Hashable]) -> Labels:
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 
 
-def _values(said: Estimates, name: str) -> NDArray[np.float64]:
+def _values(estimates: Estimates, name: str) -> NDArray[np.float64]:
     # A fact without an error was not estimated from the data (a fallback): it is no evidence of where the gate lies.
-    return np.array([one.facts[name] if name in one.errors else np.nan for one in said.values()])
+    return np.array([estimate.facts[name] if name in estimate.errors else np.nan for estimate in estimates.values()])
 
 
-def _errors(said: Estimates, name: str) -> NDArray[np.float64]:
-    return np.array([one.errors.get(name, np.nan) for one in said.values()])
+def _errors(estimates: Estimates, name: str) -> NDArray[np.float64]:
+    return np.array([estimate.errors.get(name, np.nan) for estimate in estimates.values()])
 
 
-def _typical(said: Estimates) -> dict[str, float]:
-    placed = [one.facts for one in said.values() if one.facts and not one.failure]
+def _typical(estimates: Estimates) -> dict[str, float]:
+    placed = [estimate.facts for estimate in estimates.values() if estimate.facts and not estimate.failure]
     names = dict.fromkeys(name for facts in placed for name in facts)
     return {name: float(np.median([facts[name] for facts in placed if name in facts])) for name in names}
 
 
 def _settled(
-    own: Estimate, method: Movable, agreed: Mapping[str, Consensus], place: int, typical: Mapping[str, float]
+    own: Estimate, method: Movable, agreed: Mapping[str, Consensus], index: int, typical: Mapping[str, float]
 ) -> Settled:
     assert isinstance(method, GateMethod)
-    values = {name: float(found.values[place]) for name, found in agreed.items()}
-    errors = dict(own.errors) | {name: float(found.errors[place]) for name, found in agreed.items()}
-    weight = min(float(found.own_weight[place]) for found in agreed.values())
-    is_outlier = any(bool(found.outlier[place]) for found in agreed.values())
+    values = {name: float(consensus.values[index]) for name, consensus in agreed.items()}
+    errors = dict(own.errors) | {name: float(consensus.errors[index]) for name, consensus in agreed.items()}
+    weight = min(float(consensus.own_weight[index]) for consensus in agreed.values())
+    is_outlier = any(bool(consensus.outlier[index]) for consensus in agreed.values())
     # Peaks that a coordinate lies between are agreed on, too, but they are no coordinates.
     named = [name for name in method.coordinates if name in agreed]
-    views = [View.of(name, axis_of(method, name), own, agreed[name], place) for name in named]
+    views = [View.of(name, axis_of(method, name), own, agreed[name], index) for name in named]
     facts = {**typical, **(own.facts if own.facts and not own.failure else typical), **values}
     source = f"consensus, own weight {weight:.2f} ({own.source or 'no own estimate'})"
     note = "; ".join(dict.fromkeys(view.note for view in views if view.note))
@@ -234,22 +239,22 @@ def _settled(
 def _pooled(
     population: Population,
     method: Movable,
-    said: Estimates,
+    estimates: Estimates,
     belongings: Mapping[str, Belonging],
     scales: Mapping[str, Scales],
 ) -> dict[str, Settled]:
     """Place the gate once for each group of samples, on their events together."""
     fit = population.gate.fit
     groups: dict[Hashable, list[str]] = {}
-    for sample in said:
+    for sample in estimates:
         groups.setdefault(_group(fit, belongings[sample]), []).append(sample)
-    found: dict[str, Settled] = {}
+    settled: dict[str, Settled] = {}
     for members in groups.values():
         givers = [s for s in members if fit != "baseline" or belongings[s].is_reference]
-        ground = [events for s in givers if (events := said[s].ground) is not None and events.count]
+        ground = [events for s in givers if (events := estimates[s].ground) is not None and events.count]
         if ground:
-            found |= _placed_once(method, ground, fit, {s: said[s] for s in members}, scales[members[0]])
-    return found
+            settled |= _placed_once(method, ground, fit, {s: estimates[s] for s in members}, scales[members[0]])
+    return settled
 
 
 def _group(fit: str, belonging: Belonging) -> Hashable:

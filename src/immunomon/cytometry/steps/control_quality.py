@@ -62,11 +62,11 @@ def judge_control(
     sound = np.isfinite(values).all(axis=1)
     refused: RefusedControl | None = None
     for cells, dark in _gates(events, unstained, detectors):
-        found = _judged(values[cells & sound], dark, label, detectors=detectors, total=events.count, limits=limits)
-        if isinstance(found, GoodControl):
-            return found
-        refused = refused or found
-        if found.fault is not Fault.NO_POSITIVE:
+        quality = _judged(values[cells & sound], dark, label, detectors=detectors, total=events.count, limits=limits)
+        if isinstance(quality, GoodControl):
+            return quality
+        refused = refused or quality
+        if quality.fault is not Fault.NO_POSITIVE:
             break
     assert refused is not None
     return refused
@@ -124,8 +124,8 @@ def _matching(
     inside = in_cluster(scatter, cluster)
     if inside.sum() < 100 or inside.mean() < 0.25 * share:
         return None
-    found = _columns(unstained, detectors)[inside]
-    return _thinned(found[np.isfinite(found).all(axis=1)])
+    matching = _columns(unstained, detectors)[inside]
+    return _thinned(matching[np.isfinite(matching).all(axis=1)])
 
 
 def gated_cells(events: EventTable, detectors: Sequence[str]) -> Floats:
@@ -150,14 +150,14 @@ def _thinned(values: Floats) -> Floats:
 
 def scatter_of(events: EventTable) -> Floats | None:
     """Return forward and side scatter, (events, 2), area before height, or None if the file has not both."""
-    found = []
+    scatter = []
     for word in ("FSC", "SSC"):
         names = [c.detector for c in events.channels if c.detector.upper().startswith((word, word[:2] + " ", word[:2]))]
         names.sort(key=lambda name: (not name.upper().endswith("-A"), not name.upper().endswith("-H"), len(name)))
         if not names:
             return None
-        found.append(events.column(names[0]))
-    return np.stack(found, axis=1).astype(np.float64)
+        scatter.append(events.column(names[0]))
+    return np.stack(scatter, axis=1).astype(np.float64)
 
 
 def _judged(
@@ -171,12 +171,12 @@ def _judged(
 ) -> GoodControl | RefusedControl:
     count = values.shape[0]
     if count < limits.min_events:
-        what = f"{count} of {total} events are cells or beads; {limits.min_events} are needed: acquire more"
-        return RefusedControl(label, Fault.TOO_FEW_EVENTS, what)
+        problem = f"{count} of {total} events are cells or beads; {limits.min_events} are needed: acquire more"
+        return RefusedControl(label, Fault.TOO_FEW_EVENTS, problem)
     values = _thinned(values)
     if not (np.ptp(values, axis=0) > 0).any():
-        what = "all events have the same value in every detector; is it the right file?"
-        return RefusedControl(label, Fault.NO_POSITIVE, what)
+        problem = "all events have the same value in every detector; is it the right file?"
+        return RefusedControl(label, Fault.NO_POSITIVE, problem)
     light = None if dark is None else own_light(dark)
     stain = find_stain(values, dark, light)
     piled = _piled_up(values[:, stain.peak], stain.positive)
@@ -215,26 +215,28 @@ def _fault(
     needed = max(limits.min_positive, round(0.02 * values.shape[0]))
     separation = limits.separation if dark is not None else limits.separation_alone
     if positives < needed or stain.separation < separation:
-        what = f"{positives} events of {values.shape[0]} are brighter than negatives, {needed} are needed"
+        problem = f"{positives} events of {values.shape[0]} are brighter than negatives, {needed} are needed"
         if positives >= needed:
-            what = f"the brightest lie {stain.separation:.1f} standard deviations above the negatives in {peak}, "
-            what += f"{separation:g} are needed"
+            problem = f"the brightest lie {stain.separation:.1f} standard deviations above the negatives in {peak}, "
+            problem += f"{separation:g} are needed"
         remedy = "stain again, or use beads" if dark is not None else "if all are stained, give --unstained"
         if not label.fluorochrome:
             remedy = f"if it is the unstained tube, say so: --unstained {label.file}"
-        return RefusedControl(label, Fault.NO_POSITIVE, f"{what}; {remedy}")
+        return RefusedControl(label, Fault.NO_POSITIVE, f"{problem}; {remedy}")
     saturated = np.count_nonzero(piled) / positives
     if saturated > limits.most_saturated:
-        what = f"{saturated:.0%} of the positives are at the top of {peak}'s range; lower its voltage and run it again"
-        return RefusedControl(label, Fault.SATURATED, what)
+        problem = (
+            f"{saturated:.0%} of the positives are at the top of {peak}'s range; lower its voltage and run it again"
+        )
+        return RefusedControl(label, Fault.SATURATED, problem)
     wrong = _wrong_detector(stain, label, detectors, limits)
     if wrong:
         return RefusedControl(label, Fault.WRONG_DETECTOR, wrong)
     foreign, where = foreign_events(values, stain, dark, light)
     if np.count_nonzero(foreign) >= limits.min_positive and foreign.mean() > limits.most_foreign:
-        what = f"{foreign.mean():.1%} of the events are bright in {detectors[where]} beside the stain in {peak}; "
-        what += "a carry-over or a second stain: rinse and run it again"
-        return RefusedControl(label, Fault.CARRY_OVER, what)
+        problem = f"{foreign.mean():.1%} of the events are bright in {detectors[where]} beside the stain in {peak}; "
+        problem += "a carry-over or a second stain: rinse and run it again"
+        return RefusedControl(label, Fault.CARRY_OVER, problem)
     return None
 
 

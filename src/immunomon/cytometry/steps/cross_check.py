@@ -130,7 +130,7 @@ def _alone(values: Sequence[_Value], label: Callable[[_Value], str], rule: Rule)
     totals = np.array([value.total for value in values], dtype=np.float64)
     groups = np.unique(np.array([label(value) for value in values], dtype=str), return_inverse=True)[1]
     alone, distances = standing_alone(log_odds(counts, totals), counting_error(counts, totals), groups, rule)
-    return ((values[place], float(distances[place])) for place in np.flatnonzero(alone).tolist())
+    return ((values[row], float(distances[row])) for row in np.flatnonzero(alone).tolist())
 
 
 def _percent(value: _Value) -> str:
@@ -146,11 +146,11 @@ def _wholes(values: Sequence[_Value], results: Sequence[SampleResult], limits: R
             shares = {part: _shares(visit, part, whole, counts, limits) for part in parts}
             if not all(shares.values()):
                 continue
-            total = sum(float(np.median(list(found.values()))) for found in shares.values())
+            total = sum(float(np.median(list(by_sample.values()))) for by_sample in shares.values())
             if low <= total <= high:
                 continue
             detail = f"{' + '.join(parts)} are {total:.0f} % of {whole}"
-            for sample in dict.fromkeys(name for found in shares.values() for name in found):
+            for sample in dict.fromkeys(name for by_sample in shares.values() for name in by_sample):
                 yield sample, whole, Doubt("lineages_incomplete", "", detail)
 
 
@@ -175,14 +175,16 @@ def _shares(
 def _unexpected(
     values: Iterable[_Value], results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy]
 ) -> Iterator[Remark]:
-    expected = {one.sample.id: strategies[one.strategy].expected for one in results if one.strategy is not None}
+    expected = {
+        result.sample.id: strategies[result.strategy].expected for result in results if result.strategy is not None
+    }
     for value in values:
         expectation = expected[value.sample.id].get(value.population)
         percent = 100.0 * value.count / value.total
         if expectation is not None and not expectation.low <= percent <= expectation.high:
             source = f" ({expectation.source})" if expectation.source else ""
-            wanted = f"{expectation.low:g} to {expectation.high:g} % of {value.parent} are expected{source}"
-            yield value.sample.id, value.population, Doubt("unexpected", "", f"{percent:.3g} %; {wanted}")
+            expected_range = f"{expectation.low:g} to {expectation.high:g} % of {value.parent} are expected{source}"
+            yield value.sample.id, value.population, Doubt("unexpected", "", f"{percent:.3g} %; {expected_range}")
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, list[T]]:

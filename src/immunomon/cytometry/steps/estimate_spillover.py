@@ -53,10 +53,10 @@ def estimate_spillover(
     """
     if not controls:
         raise BadSpillover("no single stain is left to make a matrix from; see why each was refused")
-    place = {control.label.fluorochrome: control.peak for control in controls}
-    names = sorted(place, key=lambda name: (place[name], name))
+    peaks = {control.label.fluorochrome: control.peak for control in controls}
+    names = sorted(peaks, key=lambda name: (peaks[name], name))
     events, stains = [control.events for control in controls], [names.index(c.label.fluorochrome) for c in controls]
-    own = [place[name] for name in names]
+    own = [peaks[name] for name in names]
     columns, weights, light = own, None, None
     if unmix:
         columns, weights = list(range(len(detectors))), _detector_weights(controls, unstained)
@@ -71,11 +71,11 @@ def estimate_spillover(
         *(w for control in controls for w in control.warnings),
         *_disagreements(controls, stains, refined, names),
     )
-    others = [number for number in range(len(detectors)) if complete and number not in columns]
+    unowned = [number for number in range(len(detectors)) if complete and number not in columns]
     return EstimatedSpillover(
         tuple(names) if light is None else (*names, *_names_of_own_light(len(light))),
         tuple(detectors[column] for column in columns),
-        tuple(detectors[columns[place]] for place in own),
+        tuple(detectors[columns[peak]] for peak in own),
         refined.values,
         refined.residual,
         refined.unexplained,
@@ -84,8 +84,8 @@ def estimate_spillover(
         refined.history,
         refined.converged,
         warnings,
-        tuple(detectors[number] for number in others),
-        _into_others(controls, refined, columns, others=others, stains=stains, size=len(names)),
+        tuple(detectors[number] for number in unowned),
+        _into_others(controls, refined, columns, unowned=unowned, stains=stains, size=len(names)),
     )
 
 
@@ -94,15 +94,15 @@ def _into_others(
     refined: Refined,
     columns: Sequence[int],
     *,
-    others: Sequence[int],
+    unowned: Sequence[int],
     stains: Sequence[int],
     size: int,
 ) -> Floats:
-    if not others:
+    if not unowned:
         return np.zeros((size, 0))
     unmixing = weighted_unmixing(refined.values)
     signals = [control.events[:, columns] @ unmixing for control in controls]
-    return slopes_into(signals, [control.events[:, others] for control in controls], stains, size)
+    return slopes_into(signals, [control.events[:, unowned] for control in controls], stains, size)
 
 
 def _own_lights(tubes: Sequence[NDArray[np.floating]]) -> Floats:
@@ -110,7 +110,7 @@ def _own_lights(tubes: Sequence[NDArray[np.floating]]) -> Floats:
     spectra: list[Floats] = []
     for cells in tubes:
         spectrum = own_light(cells).spectrum
-        if all(_cosine(spectrum, other) < _ALIKE for other in spectra):
+        if all(_cosine(spectrum, spectrum_before) < _ALIKE for spectrum_before in spectra):
             spectra.append(spectrum)
     return np.array(spectra)
 
@@ -181,12 +181,12 @@ def _disagreements(
     controls: Sequence[GoodControl], stains: Sequence[int], refined: Refined, names: Sequence[str]
 ) -> tuple[str, ...]:
     """Say which of several controls of one fluorochrome differ: their spillover is not the same."""
-    said = []
+    notes = []
     for control, stain, slopes in zip(controls, stains, refined.per_control, strict=True):
         worst = int(np.abs(slopes).argmax())
         if stains.count(stain) > 1 and abs(slopes[worst]) > _DISAGREE:
-            said.append(
+            notes.append(
                 f"{control.label.file}: its spillover into {names[worst]} differs by {slopes[worst]:+.3f} from that of "
                 f"the other {names[stain]} controls; is it another lot, or an old tandem dye?"
             )
-    return tuple(said)
+    return tuple(notes)

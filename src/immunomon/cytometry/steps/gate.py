@@ -39,8 +39,8 @@ Scales = Mapping[str, AnyScale]
 
 def axes_of(strategy: GatingStrategy) -> tuple[str, ...]:
     """Return the axes that a strategy's gates look at, in order of first use: nothing else need be computed."""
-    found = (axis for population in strategy.populations for axis in gate_method(population.gate).axes)
-    return tuple(dict.fromkeys(found))
+    axes = (axis for population in strategy.populations for axis in gate_method(population.gate).axes)
+    return tuple(dict.fromkeys(axes))
 
 
 def gate(
@@ -134,7 +134,7 @@ class _Placer:
         if mask is None:
             return replace(blank, failure="a population it is made of was not placed")
         self.memberships[population.id] = mask
-        found = replace(
+        placed = replace(
             blank,
             gate=shape,
             facts=placement.facts,
@@ -144,7 +144,7 @@ class _Placer:
             doubts=placement.doubts,
             origins=self._origins(method, placement, shape),
         )
-        return found if decided is None else replace(found, own_weight=decided.own_weight, outlier=decided.outlier)
+        return placed if decided is None else replace(placed, own_weight=decided.own_weight, outlier=decided.outlier)
 
     def _origins(self, method: GateMethod, placement: Placement, shape: Gate) -> dict[str, PlacedBy]:
         if isinstance(shape, Boolean):  # it has no border of its own
@@ -161,8 +161,8 @@ class _Placer:
 
     def _moved(self, population: Population, decided: Settled) -> Placement | GateNotPlaced:
         if decided.instead is not None:
-            other = gate_method(decided.instead).fit(self.events, self.scales)  # declared: it looks at no event
-            only = {population.keep: other.regions[decided.keep]}
+            declared = gate_method(decided.instead).fit(self.events, self.scales)  # declared: it looks at no event
+            only = {population.keep: declared.regions[decided.keep]}
             return Placement(only, {}, decided.note, decided.source, {}, decided.doubts, decided.placed_by)
         method = gate_method(population.gate)
         if not isinstance(method, Movable):

@@ -158,8 +158,8 @@ def _steps(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
         own, border = placed.errors.get(name, 0.0), resolution.get(name, 0.0)
         step = max(own, border)
         if step > 0 and name in placed.facts:
-            at = placed.facts[name]
-            yield _Move(name, at - step, at + step, (own / step, border / step))
+            position = placed.facts[name]
+            yield _Move(name, position - step, position + step, (own / step, border / step))
 
 
 def _crossings(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
@@ -185,11 +185,11 @@ def _counted_again(
         for placed in tree.populations
         if placed.id in tree.memberships and placed.gate is not None and not isinstance(placed.gate, Boolean)
     }
-    for place, border in enumerate(borders):
+    for index, border in enumerate(borders):
         for way in (0, 1):
             moved = {name: members(gates[way], events, changing)[rows] for name, gates in border.gates.items()}
             for name, mask in _with_moved(tree, held, inside, moved).items():
-                counts[name][place, way] += np.count_nonzero(mask) - np.count_nonzero(held[name])
+                counts[name][index, way] += np.count_nonzero(mask) - np.count_nonzero(held[name])
     return counts
 
 

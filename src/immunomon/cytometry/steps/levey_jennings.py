@@ -107,7 +107,7 @@ def _judged(values: Floats, inside: Mask, settings: Steadiness) -> dict[str, lis
     too_few = f"too few bridge samples to judge by: {first}, {settings.fewest} are needed"
     lacking = too_few if first < settings.fewest else "the bridge samples do not differ: there is no SD to judge by"
     return {
-        "number": [int(one) or None for one in number],
+        "number": [int(value) or None for value in number],
         "establishes": establishes.tolist(),
         "mean": _known(mean),
         "sd": _known(sd),
@@ -133,14 +133,14 @@ def _why_not(reportable: object, reason: object, date: object, value: object) ->
 def _verdicts(z: Floats, inside: Mask) -> dict[str, list[str | None]]:
     """Return the broken rules and the verdict of each value; values outside the series interrupt no run."""
     broken = {name: np.zeros(z.size, dtype=np.bool_) for name in RULES}
-    for name, found in broken_rules(z[inside]).items():
-        broken[name][inside] = found
+    for name, breaks in broken_rules(z[inside]).items():
+        broken[name][inside] = breaks
     rules: list[str | None] = []
     verdicts: list[str | None] = []
-    for place in range(z.size):
-        names = [name for name in RULES if broken[name][place]]
+    for row in range(z.size):
+        names = [name for name in RULES if broken[name][row]]
         rules.append(" ".join(names) or None)
-        if np.isnan(z[place]):
+        if np.isnan(z[row]):
             verdicts.append("not judged")
         else:
             verdicts.append(("warning" if names == ["1_2s"] else "out of control") if names else "in control")

@@ -46,9 +46,9 @@ def measure_noise(events: EventTable, names: Iterable[str]) -> tuple[ChannelNois
     present = [name for name in names if events.has(name)]
     channels = {name: events.channels[events.index(name)] for name in present}
     fluorescence = {name: channel for name, channel in channels.items() if channel.kind is ChannelKind.FLUORESCENCE}
-    some = events.take(evenly(events.count)) if events.count > EVENTS else events
-    found = [_channel(channel, np.asarray(some.column(name))) for name, channel in fluorescence.items()]
-    return tuple(dict.fromkeys(found))
+    sampled = events.take(evenly(events.count)) if events.count > EVENTS else events
+    noise_of_channels = [_channel(channel, np.asarray(sampled.column(name))) for name, channel in fluorescence.items()]
+    return tuple(dict.fromkeys(noise_of_channels))
 
 
 def _channel(channel: Channel, values: NDArray[np.floating]) -> ChannelNoise:
@@ -77,21 +77,23 @@ def pool_noise(files: Iterable[Sequence[ChannelNoise]]) -> dict[tuple[str, float
     for file in files:
         for channel in file:
             by_marker.setdefault((channel.name, channel.range), []).append(channel)
-    found = {key: _pooled(channels) for key, channels in sorted(by_marker.items())}
-    return {key: noise if noise.spread is not None else _like_others(key, noise, found) for key, noise in found.items()}
+    book = {key: _pooled(channels) for key, channels in sorted(by_marker.items())}
+    return {key: noise if noise.spread is not None else _like_others(key, noise, book) for key, noise in book.items()}
 
 
 def _pooled(channels: Sequence[ChannelNoise]) -> MarkerNoise:
-    seen = [channel for channel in channels if channel.measured]
-    if len(seen) < _LEAST_SHARE * len(channels):
-        seen = []
-    spread = pooled_spread(np.array([one.spread for one in seen]), np.array([one.low for one in seen]))
-    known = _rounded(spread) if seen else None
+    measured = [channel for channel in channels if channel.measured]
+    if len(measured) < _LEAST_SHARE * len(channels):
+        measured = []
+    spread = pooled_spread(
+        np.array([channel.spread for channel in measured]), np.array([channel.low for channel in measured])
+    )
+    known = _rounded(spread) if measured else None
     top = _top(channels[0].range, max(channel.top for channel in channels), known)
     if known is None:
         return MarkerNoise(top)
-    middle = float(np.median([np.clip(one.middle, -known, 3.0 * known) for one in seen])) / known
-    return MarkerNoise(top, known, known * round(middle / _MIDDLE_STEP) * _MIDDLE_STEP, len(seen))
+    middle = float(np.median([np.clip(channel.middle, -known, 3.0 * known) for channel in measured])) / known
+    return MarkerNoise(top, known, known * round(middle / _MIDDLE_STEP) * _MIDDLE_STEP, len(measured))
 
 
 def _rounded(spread: float) -> float:
@@ -108,8 +110,12 @@ def _top(declared: float, highest: float, noise: float | None) -> float:
     return max(of_data, least) if least and least < declared and of_data * _EMPTY < declared else declared
 
 
-def _like_others(key: tuple[str, float], noise: MarkerNoise, found: NoiseBook) -> MarkerNoise:
-    spreads = [other.spread for (_, range_), other in found.items() if range_ == key[1] and other.spread is not None]
+def _like_others(key: tuple[str, float], noise: MarkerNoise, book: NoiseBook) -> MarkerNoise:
+    spreads = [
+        marker_noise.spread
+        for (_, range_), marker_noise in book.items()
+        if range_ == key[1] and marker_noise.spread is not None
+    ]
     return MarkerNoise(noise.top, float(np.median(spreads)) if spreads else None, 0.0, 0)
 
 

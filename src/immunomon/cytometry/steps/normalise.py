@@ -73,7 +73,7 @@ class Learned:
 
 def learn(
     tubes: Sequence[BridgeCells],
-    wanted: PanelNormalisation,
+    normalisation: PanelNormalisation,
     *,
     settings: Normalisation,
     refused: Mapping[Pair, str] | None = None,
@@ -97,12 +97,12 @@ def learn(
     batches: dict[str, list[BridgeCells]] = {}
     for tube in tubes:
         batches.setdefault(tube.batch, []).append(tube)
-    for cell_type in wanted.cell_types:
-        for marker in wanted.markers:
+    for cell_type in normalisation.cell_types:
+        for marker in normalisation.markers:
             pair = (cell_type, marker)
-            found = _Pair(pair, batches, settings, (refused or {}).get(pair))
-            judged += found.judged()
-            maps |= {(batch, *pair): one for batch, one in found.maps.items()}
+            learned = _Pair(pair, batches, settings, (refused or {}).get(pair))
+            judged += learned.judged()
+            maps |= {(batch, *pair): quantile_map for batch, quantile_map in learned.maps.items()}
     return Learned(maps, tuple(judged))
 
 
@@ -120,17 +120,17 @@ class _Pair:
         self.held_out = {batch: _split(batches[batch], pair) for batch in self.good}
         self.before, self.after = self._distances()
         if self.good and not np.mean(self.after) < (1 - LEAST_FALL) * np.mean(self.before):
-            said = f"from {np.mean(self.before):.4f} to {np.mean(self.after):.4f} display units"
+            change = f"from {np.mean(self.before):.4f} to {np.mean(self.after):.4f} display units"
             least = f"by at least {100 * LEAST_FALL:.0f} %"
-            self._refuse(f"the distance between the batches' held-out cells does not fall {least}: {said}")
+            self._refuse(f"the distance between the batches' held-out cells does not fall {least}: {change}")
         learnt = [batch for batch in self.good if self.reasons[batch] is None]
         self.maps = dict(zip(learnt, self._learn([self.cells[batch] for batch in learnt], learnt), strict=True))
 
     def _why_not(self, tubes: Sequence[BridgeCells]) -> str | None:
         number = sum(tube.values[self.pair].size for tube in tubes if self.pair in tube.values)
-        said = [tube.missing[self.pair] for tube in tubes if self.pair in tube.missing]
-        if said and not number:
-            return said[0]
+        reasons = [tube.missing[self.pair] for tube in tubes if self.pair in tube.missing]
+        if reasons and not number:
+            return reasons[0]
         if number < self.settings.min_cells:
             return f"too few bridge cells: {number}, {self.settings.min_cells} are needed"
         return None
@@ -162,7 +162,7 @@ class _Pair:
         """Return each good batch's mean distance to the others, of held-out cells, before and after."""
         held = [self.held_out[batch][1] for batch in self.good]
         maps = self._learn([self.held_out[batch][0] for batch in self.good], self.good)
-        mapped = [apply_map(one, values) for one, values in zip(maps, held, strict=True)]
+        mapped = [apply_map(batch_map, values) for batch_map, values in zip(maps, held, strict=True)]
         return mean_distances(held), mean_distances(mapped)
 
     def judged(self) -> Iterator[Judged]:
@@ -172,7 +172,7 @@ class _Pair:
             if batch not in self.good:
                 yield row
                 continue
-            place = self.good.index(batch)
+            index = self.good.index(batch)
             learnt, held, how = self.held_out[batch]
             there = self.maps.get(batch)
             middle = np.array([np.median(self.cells[batch])])
@@ -183,8 +183,8 @@ class _Pair:
                 cells=row.cells,
                 levels=None if there is None else int(there.sources.size),
                 held_out=how,
-                emd_before=float(self.before[place]),
-                emd_after=float(self.after[place]),
+                emd_before=float(self.before[index]),
+                emd_after=float(self.after[index]),
                 emd_floor=earth_movers_distance(learnt, held),
                 median_shift=None if there is None else float((apply_map(there, middle) - middle)[0]),
                 reason=reason,

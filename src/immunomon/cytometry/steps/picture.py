@@ -38,8 +38,8 @@ def picture(tree: GateTree, events: EventTable) -> list[dict[str, Any]]:
 
 def _partner(tree: GateTree, axis: str) -> str:
     side = [name for name in tree.axes if name.upper().startswith("SSC")]
-    others = [name for name in tree.axes if name != axis]
-    return next((name for name in (*side, *others) if name != axis), axis)
+    partners = [name for name in tree.axes if name != axis]
+    return next((name for name in (*side, *partners) if name != axis), axis)
 
 
 def _limits(axis: PlacedAxis) -> tuple[float, float]:

@@ -157,8 +157,8 @@ def _rate(clock: _Clock, limits: QualityLimits) -> _Found:
 def _flag_rate(stray: Stretch, edges: NDArray[np.int64]) -> Flagged:
     start, stop = int(edges[stray.start]), int(edges[stray.stop])
     factor = float(np.exp(abs(stray.shift[0])))
-    what = "clog: flow rate falls" if stray.shift[0] < 0 else "surge: flow rate rises"
-    return Flagged(start, stop, "rate", f"{what} {factor:.1f}-fold in events {start} to {stop}")
+    kind = "clog: flow rate falls" if stray.shift[0] < 0 else "surge: flow rate rises"
+    return Flagged(start, stop, "rate", f"{kind} {factor:.1f}-fold in events {start} to {stop}")
 
 
 def _signals(events: EventTable, clock: _Clock, limits: QualityLimits) -> _Found:
@@ -174,8 +174,8 @@ def _signals(events: EventTable, clock: _Clock, limits: QualityLimits) -> _Found
     strays = stray_stretches(levels, limits.signal_shift)
     named = tuple(_flag_signal(stray, edges, names, limits) for stray in strays)
     checks = tuple(
-        _check_signal(place, names[place], list(zip(strays, named, strict=True)), limits, events.count)
-        for place in range(len(names))
+        _check_signal(index, names[index], list(zip(strays, named, strict=True)), limits, events.count)
+        for index in range(len(names))
     )
     shown, means = _thinned(edges, levels)
     return _Found(checks, named, Course(shown, tuple(names), means))
@@ -187,32 +187,32 @@ def _measured(events: EventTable) -> list[int]:
         steps = np.diff(events.values[:_FEWEST_EVENTS], axis=0)
     counter: Mask = np.any(steps > 0, axis=0) & ~np.any(steps < 0, axis=0)
     # HDR- is what a MACSQuant calls its own channels: event numbers, time, volume drawn.
-    found = [
+    measured = [
         i
         for i, channel in enumerate(events.channels)
         if channel.kind is not ChannelKind.TIME and not counter[i] and not channel.detector.startswith("HDR-")
     ]
-    return found[:_MOST_CHANNELS]
+    return measured[:_MOST_CHANNELS]
 
 
 def _flag_signal(stray: Stretch, edges: NDArray[np.int64], names: Sequence[str], limits: QualityLimits) -> Flagged:
     start, stop = int(edges[stray.start]), int(edges[stray.stop])
     hit = [name for name, shift in zip(names, stray.shift, strict=True) if abs(shift) > limits.signal_shift]
     where = ", ".join(hit[:3]) + (f" and {len(hit) - 3} more" if len(hit) > 3 else "")
-    what = "drift" if stray.drifts else "step"
-    return Flagged(start, stop, what, f"{what} of {where} in events {start} to {stop}")
+    kind = "drift" if stray.drifts else "step"
+    return Flagged(start, stop, kind, f"{kind} of {where} in events {start} to {stop}")
 
 
 def _check_signal(
-    place: int,
+    index: int,
     name: str,
     strays: Sequence[tuple[Stretch, Flagged]],
     limits: QualityLimits,
     events: int,
 ) -> Check:
-    mine = [(s, f) for s, f in strays if abs(s.shift[place]) > limits.signal_shift]
+    mine = [(s, f) for s, f in strays if abs(s.shift[index]) > limits.signal_shift]
     flagged = sum(f.stop - f.start for _, f in mine)
-    value = max((abs(float(s.shift[place])) for s, _ in strays), default=0.0)
+    value = max((abs(float(s.shift[index])) for s, _ in strays), default=0.0)
     reason = "; ".join(f"{f.check} in events {f.start} to {f.stop}" for _, f in mine)
     verdict = limits.of_percent(100 * flagged / events)
     return Check("signal", name, verdict, value, limits.signal_shift, flagged, reason or None)
@@ -242,8 +242,8 @@ def _all_stray(strays: Mask, stretches: Sequence[Flagged], limits: QualityLimits
     percent = 100 * number / max(strays.size, 1)
     verdict = limits.of_percent(percent)
     # A clog bends the signals too: it is named first.
-    told = sorted(stretches, key=lambda stretch: stretch.check != "rate")
-    why = "; ".join(stretch.reason for stretch in told[:3])
+    ordered = sorted(stretches, key=lambda stretch: stretch.check != "rate")
+    why = "; ".join(stretch.reason for stretch in ordered[:3])
     more = f"; and {len(stretches) - 3} more" if len(stretches) > 3 else ""
     reason = None if verdict is Verdict.PASS else f"{percent:.1f} % of the events are off the usual course: {why}{more}"
     return Check("course", None, verdict, percent, limits.warn_percent, number, reason)

@@ -31,37 +31,39 @@ def respond(frequencies: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     theirs = frequencies[frequencies["role"] == "unstimulated"]
     theirs = theirs[["sample_id", "population", "denominator", *_COUNTED, "percent", "reason"]]
     theirs = theirs.rename(columns={name: f"unstimulated_{name}" for name in ("sample_id", *_COUNTED, "percent")})
-    both = mine.merge(
+    paired = mine.merge(
         theirs.rename(columns={"reason": "unstimulated_reason"}),
         on=["unstimulated_sample_id", "population", "denominator"],
         how="left",
     )
-    both = _compared(both)
-    both["reason"] = _reasons(both)
-    both["reportable"] = both["reason"].isna()
-    return both.sort_values(_KEY, kind="stable")[list(RESPONSES.names)].astype(RESPONSES.dtypes).reset_index(drop=True)
+    paired = _compared(paired)
+    paired["reason"] = _reasons(paired)
+    paired["reportable"] = paired["reason"].isna()
+    return (
+        paired.sort_values(_KEY, kind="stable")[list(RESPONSES.names)].astype(RESPONSES.dtypes).reset_index(drop=True)
+    )
 
 
 def _twins(samples: pd.DataFrame) -> pd.DataFrame:
     """Return subject, visit, panel, the one unstimulated tube (missing where there are several), and their number."""
     rows = samples[(samples["role"] == "unstimulated") & samples["subject"].notna()]
-    found = rows.groupby(_PAIR, sort=True)["sample_id"].agg(["first", "size"]).reset_index()
-    found["unstimulated_sample_id"] = found["first"].where(found["size"] == 1)
-    return found.rename(columns={"size": "twins"})[[*_PAIR, "unstimulated_sample_id", "twins"]]
+    tubes = rows.groupby(_PAIR, sort=True)["sample_id"].agg(["first", "size"]).reset_index()
+    tubes["unstimulated_sample_id"] = tubes["first"].where(tubes["size"] == 1)
+    return tubes.rename(columns={"size": "twins"})[[*_PAIR, "unstimulated_sample_id", "twins"]]
 
 
-def _compared(both: pd.DataFrame) -> pd.DataFrame:
-    counts = [both[name].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan) for name in _columns()]
+def _compared(paired: pd.DataFrame) -> pd.DataFrame:
+    counts = [paired[name].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan) for name in _columns()]
     known = np.isfinite(np.array(counts)).all(axis=0) & (counts[1] > 0) & (counts[3] > 0)
     whole = [np.where(known, values, 0).astype(np.int64) for values in counts]
     p_value = np.where(known, fisher_greater(*whole), np.nan)
     low, high = difference_interval(*(np.where(known, values, np.nan) for values in counts))
-    stimulated, background = both["percent"].astype("Float64"), both["unstimulated_percent"].astype("Float64")
+    stimulated, background = paired["percent"].astype("Float64"), paired["unstimulated_percent"].astype("Float64")
     net = (stimulated - background).where(known)
     fold = (stimulated / background.where(background > 0)).where(known)
     enough = stimulated >= _TIMES_BACKGROUND * background
-    positive = (pd.Series(p_value, index=both.index) < _ALPHA) & enough.fillna(False).astype(bool)
-    return both.assign(
+    positive = (pd.Series(p_value, index=paired.index) < _ALPHA) & enough.fillna(False).astype(bool)
+    return paired.assign(
         net_percent=net,
         net_low=100 * low,
         net_high=100 * high,
@@ -75,10 +77,10 @@ def _columns() -> list[str]:
     return [*_COUNTED, *(f"unstimulated_{name}" for name in _COUNTED)]
 
 
-def _reasons(both: pd.DataFrame) -> pd.Series:
+def _reasons(paired: pd.DataFrame) -> pd.Series:
     """Return why a net value may not be reported: little background is no reason, little else is."""
-    theirs = both["unstimulated_reason"].astype("string")
+    theirs = paired["unstimulated_reason"].astype("string")
     theirs = ("unstimulated tube: " + theirs).mask(theirs.str.startswith("below").fillna(False))
-    reason = both["reason"].astype("string").fillna(theirs)
-    reason = reason.mask(both["twins"].isna(), "no unstimulated tube")
-    return reason.mask(both["twins"].fillna(0) > 1, "several unstimulated tubes")
+    reason = paired["reason"].astype("string").fillna(theirs)
+    reason = reason.mask(paired["twins"].isna(), "no unstimulated tube")
+    return reason.mask(paired["twins"].fillna(0) > 1, "several unstimulated tubes")

@@ -35,8 +35,8 @@ def summarise(changes: pd.DataFrame, study: Study, confidence: float = 0.95) -> 
     typed = changes.astype(CHANGES.dtypes)
     typed["denominator"] = typed["denominator"].fillna("")
     grouped = pd.concat([typed, typed.assign(dose_group=ALL_GROUPS)], ignore_index=True)
-    asked = _asked(grouped, study.baseline.label)
-    table = asked.merge(_described(_long(grouped), confidence), on=_KEY, how="left")
+    baseline = _asked(grouped, study.baseline.label)
+    table = baseline.merge(_described(_long(grouped), confidence), on=_KEY, how="left")
     table["n"] = table["n"].fillna(0)
     table["subjects"] = table["subjects"].fillna("{}")
     return _contracted(table, study)
@@ -104,9 +104,9 @@ def _as_json(numbers: pd.DataFrame, group: pd.Series[int]) -> list[str]:
     """Return each group's subjects as a JSON object, keys sorted; numbers at full precision."""
     name = {subject: json.dumps(subject) for subject in numbers["subject"].unique()}
     objects: dict[int, list[str]] = {}
-    for place, subject, number in zip(group, numbers["subject"], numbers["number"], strict=True):
-        objects.setdefault(place, []).append(f"{name[subject]}: {number!r}")
-    return ["{" + ", ".join(objects[place]) + "}" for place in sorted(objects)]
+    for index, subject, number in zip(group, numbers["subject"], numbers["number"], strict=True):
+        objects.setdefault(index, []).append(f"{name[subject]}: {number!r}")
+    return ["{" + ", ".join(objects[index]) + "}" for index in sorted(objects)]
 
 
 def _contracted(table: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def _contracted(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     }
     rank = table.assign(panel_name=table["panel"])[order]
     for name, known in places.items():
-        rank[name] = rank[name].map({value: place for place, value in enumerate(known)})
+        rank[name] = rank[name].map({value: order for order, value in enumerate(known)})
     table["denominator"] = table["denominator"].mask(table["denominator"] == "")
     ordered = table.loc[rank.sort_values(order).index, list(SUMMARY.names)]
     return ordered.astype(SUMMARY.dtypes).reset_index(drop=True)

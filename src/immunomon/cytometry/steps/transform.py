@@ -58,15 +58,15 @@ def resolve_scales(
 
 
 def _scale(declared: ScaleDeclaration, noise: MarkerNoise) -> AnyScale:
-    given = {name: value for name, value in declared.parameters if value is not None}
+    parameters = {name: value for name, value in declared.parameters if value is not None}
     if declared.kind in ("logicle", "asinh", "linear"):
-        given.setdefault("t", noise.top)
-    decades = given.get("m", Logicle().m)
-    if declared.kind == "logicle" and "w" not in given and noise.spread:
-        given["w"] = logicle_width(noise.spread, t=given["t"], m=decades)
-    if declared.kind == "asinh" and "m" not in given and noise.spread:
-        given["m"] = asinh_decades(noise.spread, t=given["t"])
-    return SCALES[declared.kind](**given)
+        parameters.setdefault("t", noise.top)
+    decades = parameters.get("m", Logicle().m)
+    if declared.kind == "logicle" and "w" not in parameters and noise.spread:
+        parameters["w"] = logicle_width(noise.spread, t=parameters["t"], m=decades)
+    if declared.kind == "asinh" and "m" not in parameters and noise.spread:
+        parameters["m"] = asinh_decades(noise.spread, t=parameters["t"])
+    return SCALES[declared.kind](**parameters)
 
 
 def undeclared(strategy: GatingStrategy, axis: str, channel: Channel) -> tuple[str, ...]:
@@ -76,9 +76,9 @@ def undeclared(strategy: GatingStrategy, axis: str, channel: Channel) -> tuple[s
     ('t', 'w')
     """
     declared = _declared(strategy, axis, channel)
-    given = {name for name, value in declared.parameters if value is not None}
+    parameters = {name for name, value in declared.parameters if value is not None}
     needed = {"logicle": ("t", "w"), "asinh": ("t", "m"), "linear": ("t",)}.get(declared.kind, ())
-    return tuple(name for name in needed if name not in given)
+    return tuple(name for name in needed if name not in parameters)
 
 
 def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool = True) -> EventTable:
@@ -98,13 +98,13 @@ def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool 
         raise WrongScale(f"{events.source}: transform needs compensated events, got {events.scale} ones")
     places = [events.index(axis) for axis in scales]
     applied = list(scales.values())
-    channels = tuple(replace(events.channels[place]) for place in places)
+    channels = tuple(replace(events.channels[column]) for column in places)
 
-    def exact(place: int, rows: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    def exact(column: int, rows: NDArray[np.int64] | None) -> NDArray[np.float64]:
         if isinstance(events, LazyTable):
-            return applied[place].apply(events.cells(places[place], rows))
-        values = events.values[:, places[place]]
-        return applied[place].apply(np.array(values if rows is None else values[rows], dtype=np.float64))
+            return applied[column].apply(events.cells(places[column], rows))
+        values = events.values[:, places[column]]
+        return applied[column].apply(np.array(values if rows is None else values[rows], dtype=np.float64))
 
     if fast and isinstance(events, CompensatedTable):
         quick = _fast(events, places, applied)
@@ -122,21 +122,21 @@ def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyS
     raw, recipe = events.raw, events.recipe
     tables = [_table(scale) for scale in scales]
     as_it_is = {
-        number: recipe.direct[place]
-        for number, (place, scale) in enumerate(zip(places, scales, strict=True))
-        if scale.kind == "identity" and recipe.direct[place] >= 0 and raw.stored([]).dtype == np.float32
+        number: recipe.direct[column]
+        for number, (column, scale) in enumerate(zip(places, scales, strict=True))
+        if scale.kind == "identity" and recipe.direct[column] >= 0 and raw.stored([]).dtype == np.float32
     }
     chosen = [number for number, table in enumerate(tables) if table is not None or number in as_it_is]
     plan = Plan(
-        np.array([recipe.direct[place] for place in places], dtype=np.int64),
+        np.array([recipe.direct[column] for column in places], dtype=np.int64),
         np.array(recipe.sources, dtype=np.int64),
         recipe.weights[places],
         tables,
     )
 
     def compute(axes: Sequence[int], rows: NDArray[np.int64] | None, pool: Executor | None) -> NDArray[np.float32]:
-        wanted = (*recipe.sources, *(int(plan.direct[axis]) for axis in axes))
-        return locate(raw.stored(wanted), plan, axes=axes, rows=rows, pool=pool)
+        needed = (*recipe.sources, *(int(plan.direct[axis]) for axis in axes))
+        return locate(raw.stored(needed), plan, axes=axes, rows=rows, pool=pool)
 
     bounds = {number: table.bound if (table := tables[number]) else 0.0 for number in chosen}
     return FastColumns(bounds, compute, cheap=tuple(as_it_is))

@@ -57,7 +57,7 @@ def sift(raw: EventTable, compensated: EventTable, axes: Sequence[str]) -> Sifte
     bad = {column: mask for column in dict.fromkeys((*used, *beside)) if (mask := _not_finite(raw, column)) is not None}
     lost = {column: mask for column, mask in bad.items() if column in used}
     good = ~np.logical_or.reduce(list(lost.values())) if lost else None
-    dead = {axis: what for axis in axes if (what := _dead(raw, axis, good))}
+    dead = {axis: reason for axis in axes if (reason := _dead(raw, axis, good))}
     return Sifted(good, dead, () if good is None else (_not_numbers(raw, lost, good),), not bad)
 
 
@@ -72,13 +72,13 @@ def _not_finite(raw: EventTable, column: int) -> Mask | None:
 
 
 def _not_numbers(raw: EventTable, lost: Mapping[int, Mask], good: Mask) -> Doubt:
-    seen = ", ".join(f"{np.count_nonzero(mask)} in {raw.channels[column].detector}" for column, mask in lost.items())
-    return Doubt("not_numbers", "", f"{good.size - np.count_nonzero(good)} of {good.size} events left out: {seen}")
+    counts = ", ".join(f"{np.count_nonzero(mask)} in {raw.channels[column].detector}" for column, mask in lost.items())
+    return Doubt("not_numbers", "", f"{good.size - np.count_nonzero(good)} of {good.size} events left out: {counts}")
 
 
 def _dead(raw: EventTable, axis: str, good: Mask | None) -> str:
-    place = raw.index(axis)
-    values = raw.stored([place])[:, place]
+    column = raw.index(axis)
+    values = raw.stored([column])[:, column]
     values = values if good is None else values[good]
     if values.size < 2 or values[0] != values[-1]:
         return ""
@@ -92,7 +92,7 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
     file states: no continuous signal has a tenth of its events at its largest value.
     """
     tops: dict[str, Mask | None] = {}
-    found: dict[str, tuple[Doubt, ...]] = {}
+    saturation: dict[str, tuple[Doubt, ...]] = {}
     for population in tree.populations:
         mask = tree.memberships.get(population.id)
         if mask is None or population.gate is None:
@@ -108,14 +108,14 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
             for axis, count in counts.items()
             if count >= max(_FEWEST_AT_TOP, _MUCH_AT_TOP * total)
         ):
-            found[population.id] = doubts
-    return found
+            saturation[population.id] = doubts
+    return saturation
 
 
 def _at_top(raw: EventTable, axis: str) -> Mask | None:
     """Return which events lie at a channel's largest value, None if hardly any do."""
-    place = raw.index(axis)
-    values = raw.stored([place])[:, place]
+    column = raw.index(axis)
+    values = raw.stored([column])[:, column]
     top = np.max(values, where=np.isfinite(values), initial=-np.inf)
     mask = np.asarray(values == top)
     return mask if np.count_nonzero(mask) >= _FEWEST_AT_TOP else None

@@ -103,7 +103,7 @@ def _unmoved(
             for name in dict.fromkeys(denominators)
         ]
         few = int(np.count_nonzero(halved[population.id]))
-        if few >= _FEWEST and all(_alike(now, extreme, few) for now, *others in shares for extreme in others):
+        if few >= _FEWEST and all(_alike(now, extreme, few) for now, *later in shares for extreme in later):
             now, without, half = (f"{100 * share:.3g} %" for share in shares[0])
             yield population.id, f"{now} of {population.parent}, {without} without that gate, {half} in half of it"
 

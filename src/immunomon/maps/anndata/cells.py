@@ -83,7 +83,7 @@ def open_sample(source: Source, job: Job, *, within: str, only: Rows | None = No
     events = raw.labelled(source.panel.label_channels(raw.channels))
     tree = apply_gates(events, job.placed, None)
     names = [marker.name for marker in source.panel.markers]
-    compensated = compensate(events, job.spillover, wanted=names)
+    compensated = compensate(events, job.spillover, names=names)
     scales = resolve_scales(source.strategy, names, compensated, source.book)
     display = transform(compensated, scales, fast=False)
     rows = rows_within(tree, within)

@@ -172,7 +172,7 @@ def read_gated(job: Job, panel: Panel, markers: Sequence[str]) -> tuple[GateTree
     reading = job.reading
     _, raw = read_fcs(job.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     events = raw.labelled(panel.label_channels(raw.channels))
-    return apply_gates(events, job.placed, None), compensate(events, job.spillover, wanted=list(markers))
+    return apply_gates(events, job.placed, None), compensate(events, job.spillover, names=list(markers))
 
 
 def rows_within(tree: GateTree, within: str) -> NDArray[np.int64]:
