@@ -64,7 +64,8 @@ def settle(
     >>> thresholds = {"a": 0.5, "b": 0.5, "c": 0.5, "d": 0.9}
     >>> estimates = {name: [Estimate("t", {"threshold": thresholds[name]}, {"threshold": 0.01})] for name in thresholds}
     >>> belongings = {name: Belonging("S1", "B1") for name in estimates}
-    >>> settled = settle(tree, estimates, belongings=belongings, scales={name: {"CD3": Logicle()} for name in estimates})
+    >>> scales = {name: {"CD3": Logicle()} for name in estimates}
+    >>> settled = settle(tree, estimates, belongings=belongings, scales=scales)
     >>> settled["d"]["t"].outlier, round(settled["d"]["t"].facts["threshold"], 2)
     (True, 0.5)
     """
