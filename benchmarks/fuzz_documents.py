@@ -26,10 +26,9 @@ from immunomon.cytometry.formats.spillover import parse_spillover
 from immunomon.cytometry.formats.workspaces import read_workspace
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle
-from immunomon.cytometry.model.placed import GateAxis, PlacedStrategy
+from immunomon.cytometry.model.placed import GateAxis, PlacedStrategy, WorkspaceSample
 from immunomon.cytometry.model.scales import Asinh, Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadSpillover
 from immunomon.runs.files import gate_files
 from immunomon.runs.workspaces import gate_with_workspace

@@ -2,7 +2,7 @@ import datetime
 
 import pytest
 
-from immunomon.cytometry.formats.fcs_dates import fcs_date
+from immunomon.cytometry.formats.fcs_header import fcs_date
 
 WHOSE = "subject S01, panel treg"
 

@@ -14,7 +14,7 @@ from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv, write_matrix_csv
 from immunomon.cytometry.formats.write_fcs import write_fcs
 from immunomon.cytometry.model.events import EventTable
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadSpillover
 from immunomon.runs.compensation import Controls, fluorescence_detectors, from_controls
 from immunomon.study.model.channels import Channel

@@ -17,10 +17,9 @@ from immunomon.cytometry.formats.workspaces import read_workspace
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Interval, Polygon, Rectangle
-from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, placed_from_run
+from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, WorkspaceSample, placed_from_run
 from immunomon.cytometry.model.scales import Asinh, Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.errors import ExportFailed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import immunomon
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
-from immunomon.cytometry.model.quality_table import QUALITY
+from immunomon.cytometry.model.run_tables import QUALITY
 from immunomon.cytometry.specs.gatecall import Methods, gate_schema
 from immunomon.files import write_whole
 from immunomon.maps.model.tables import PROJECTED_SAMPLES

@@ -15,7 +15,7 @@ from immunomon.cli.app import DataSet, app
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
 from immunomon.cytometry.formats.workspaces import is_workspace, open_workspace
-from immunomon.cytometry.model.workspace import HELPER, WorkspaceSample
+from immunomon.cytometry.model.placed import HELPER, WorkspaceSample
 from immunomon.errors import BadSpillover
 from immunomon.study.model.fcs import DataOffset
 

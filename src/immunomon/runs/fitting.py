@@ -21,11 +21,11 @@ from immunomon.cytometry.model.placed import (
     GateAxis,
     PlacedStrategy,
     Ratio,
+    Units,
+    WorkspaceSample,
     rescaled,
 )
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
-from immunomon.cytometry.model.workspace import Units, WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.errors import BadSpillover, ExportFailed, SingularSpillover, nearest
 from immunomon.runs.single import FROM_FILE, Compensation
 from immunomon.study.model.channels import Channel, ChannelKind, folded, kind_of

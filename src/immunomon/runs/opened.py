@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
-from immunomon.cytometry.model.quality_table import QUALITY
-from immunomon.cytometry.model.responses import RESPONSES
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES, STEADINESS
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs.folder import RunFolder
 from immunomon.study.specs.study import load_study

@@ -14,9 +14,8 @@ from immunomon.cytometry.formats.memberships import write_memberships
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
-from immunomon.cytometry.model.placed import PlacedStrategy
+from immunomon.cytometry.model.placed import PlacedStrategy, Workspace, WorkspaceSample
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
-from immunomon.cytometry.model.workspace import Workspace, WorkspaceSample
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs.files import COLUMNS, Row, own_names, own_stem

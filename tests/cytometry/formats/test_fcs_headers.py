@@ -18,7 +18,7 @@ from support.odd_fcs import (
 )
 
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
-from immunomon.cytometry.formats.fcs_dates import fcs_date, names_a_month
+from immunomon.cytometry.formats.fcs_header import fcs_date, names_a_month
 from immunomon.cytometry.formats.spillover import spillover_of
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.errors import BadFcs, BadSpillover, UnknownChannel

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.fcs_files import write_fcs
 from support.flowjo11 import BIEX, LINEAR, Workbench, gate, spillover
 
-from immunomon.cytometry.formats import flowjo11_json, zip_archive
+from immunomon.cytometry.formats import flowjo11_gates as flowjo11_json
+from immunomon.cytometry.formats import zip_archive
 from immunomon.cytometry.formats.workspaces import is_workspace, read_workspace
 from immunomon.cytometry.model.scales import Biex
 from immunomon.errors import BadSpec

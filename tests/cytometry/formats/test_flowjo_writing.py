@@ -11,10 +11,9 @@ from immunomon.cytometry.formats.flowjo_writing import write_flowjo
 from immunomon.cytometry.formats.workspaces import read_workspace
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle
-from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
+from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, WorkspaceSample
 from immunomon.cytometry.model.scales import Asinh, Biex, Hyperlog, Linear, Log, Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import ExportFailed
 

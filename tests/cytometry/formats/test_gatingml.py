@@ -15,8 +15,7 @@ from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Ellipsoid, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
 from immunomon.cytometry.model.scales import Asinh, Hyperlog, Identity, Linear, Log, Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpec, BadSpillover, ExportFailed, UnknownChannel
 from immunomon.study.model.channels import Channel

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.model.raw import RawTable
+from immunomon.cytometry.model.events import EventTable, RawTable, Scale
 from immunomon.errors import AmbiguousChannel, UnknownChannel
 from immunomon.study.model.channels import Channel, kind_of
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import STEADINESS
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "steadiness.md"
 

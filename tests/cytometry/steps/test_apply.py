@@ -13,8 +13,7 @@ from immunomon.cytometry.model.geometry import (
 )
 from immunomon.cytometry.model.placed import OWN_MATRIX, GateAxis, PlacedStrategy, Ratio, placed_from_run
 from immunomon.cytometry.model.scales import Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale
 from immunomon.study.model.channels import Channel

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.populations import MEDIANS, POPULATIONS, SAMPLES
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.cytometry.steps.levey_jennings import chart, decades
 from immunomon.study.model.steadiness import Steadiness
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.populations import FREQUENCIES, SAMPLES
-from immunomon.cytometry.model.responses import RESPONSES
+from immunomon.cytometry.model.run_tables import RESPONSES
 from immunomon.cytometry.steps.responses import respond
 
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from outputs.report.fake_run import fake_run
 
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.outputs.report.page import write_report
 from immunomon.outputs.report.steadiness import read_steadiness
 

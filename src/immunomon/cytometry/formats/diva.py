@@ -10,9 +10,8 @@ from immunomon.cytometry.formats.diva_gates import MATRIX, DivaGates, count_of, 
 from immunomon.cytometry.formats.flowjo import base_name
 from immunomon.cytometry.formats.flowjo_source import WorkspaceSource, attribute
 from immunomon.cytometry.formats.xmltree import XmlElement
-from immunomon.cytometry.model.placed import PlacedStrategy
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import Workspace, WorkspaceSample
+from immunomon.cytometry.model.placed import PlacedStrategy, Workspace, WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadSpillover
 
 __all__ = ["read_diva"]

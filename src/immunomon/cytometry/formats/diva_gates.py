@@ -17,7 +17,7 @@ from immunomon.cytometry.formats.xmltree import XmlElement
 from immunomon.cytometry.model.geometry import Gate, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis
 from immunomon.cytometry.model.scales import AnyScale, Linear, Log, Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 
 __all__ = ["MATRIX", "DivaGates", "count_of", "is_true", "scale_of_diva", "text_of"]
 

@@ -20,9 +20,8 @@ from immunomon.cytometry.formats.flowjo_source import WorkspaceSource, attribute
 from immunomon.cytometry.formats.workspace_tree import Branch, grow
 from immunomon.cytometry.formats.xmltree import XmlElement
 from immunomon.cytometry.model.clock import CLOCK
-from immunomon.cytometry.model.placed import PlacedStrategy
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import Workspace, WorkspaceSample
+from immunomon.cytometry.model.placed import PlacedStrategy, Workspace, WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 
 __all__ = ["IDENTITY", "base_name", "read_flowjo"]
 

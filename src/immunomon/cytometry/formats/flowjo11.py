@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.cytometry.formats.flowjo import IDENTITY, base_name
-from immunomon.cytometry.formats.flowjo11_gates import FlowJo11Gates
-from immunomon.cytometry.formats.flowjo11_json import JsonNode, read_analyses
+from immunomon.cytometry.formats.flowjo11_gates import FlowJo11Gates, JsonNode, read_analyses
 from immunomon.cytometry.formats.flowjo_axes import SampleAxes, SampleMatrix
 from immunomon.cytometry.formats.workspace_tree import Branch, grow
 from immunomon.cytometry.model.clock import CLOCK
-from immunomon.cytometry.model.placed import PlacedStrategy
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import Workspace, WorkspaceSample
+from immunomon.cytometry.model.placed import PlacedStrategy, Workspace, WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadSpec, BadSpillover, Problem
 
 __all__ = ["read_flowjo11"]

@@ -19,9 +19,8 @@ from immunomon.cytometry.formats.spillover import parse_spillover
 from immunomon.cytometry.formats.workspace_tree import Tree, grow
 from immunomon.cytometry.formats.xmltree import XmlElement
 from immunomon.cytometry.model.matrix_labels import MatrixTable
-from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, PlacedStrategy
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import Workspace, WorkspaceSample
+from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, PlacedStrategy, Workspace, WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadSpillover
 from immunomon.study.model.channels import Channel
 

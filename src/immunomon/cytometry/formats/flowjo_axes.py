@@ -10,7 +10,7 @@ from immunomon.cytometry.formats.xmltree import XmlElement
 from immunomon.cytometry.model.matrix_labels import MatrixTable
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis
 from immunomon.cytometry.model.scales import AnyScale, Asinh, Biex, Hyperlog, Identity, Linear, Log, Logicle
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadSpillover
 from immunomon.study.model.channels import ChannelKind, kind_of
 

@@ -16,9 +16,16 @@ from immunomon.cytometry.formats.gatingml_writing import check_text
 from immunomon.cytometry.kernels.regions import clip_to_box
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Gate, Interval, Polygon, Rectangle
-from immunomon.cytometry.model.placed import UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio, rescaled
+from immunomon.cytometry.model.placed import (
+    UNCOMPENSATED,
+    GateAxis,
+    PlacedStrategy,
+    Ratio,
+    Units,
+    WorkspaceSample,
+    rescaled,
+)
 from immunomon.cytometry.model.scales import AnyScale, Asinh, Biex, Identity, Linear, Log, Logicle, Tabulated
-from immunomon.cytometry.model.workspace import Units, WorkspaceSample
 from immunomon.errors import ExportFailed
 from immunomon.study.model.strategy import ROOT
 

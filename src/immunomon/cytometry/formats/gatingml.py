@@ -6,11 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from immunomon.cytometry.formats.gatingml_axes import GatingMlAxes
-from immunomon.cytometry.formats.gatingml_gates import GATE_ELEMENTS, dimensions_in, geometry_of, quadrants_of
-from immunomon.cytometry.formats.gatingml_scales import read_matrices, read_transformations
+from immunomon.cytometry.formats.gatingml_axes import GatingMlAxes, read_matrices, read_transformations
+from immunomon.cytometry.formats.gatingml_gates import (
+    GATE_ELEMENTS,
+    Tailoring,
+    dimensions_in,
+    geometry_of,
+    quadrants_of,
+    tailoring,
+)
 from immunomon.cytometry.formats.gatingml_source import DATATYPES, GATING, OURS, TRANSFORMS, GatingMlSource
-from immunomon.cytometry.formats.gatingml_tailored import Tailoring, tailoring
 from immunomon.cytometry.formats.xmltree import XmlElement, read_xml, root_tag
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Gate

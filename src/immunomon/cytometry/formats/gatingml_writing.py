@@ -10,7 +10,7 @@ import math
 import re
 from xml.etree import ElementTree as ET
 
-from immunomon.cytometry.formats.gatingml_scales import SCALE_ELEMENTS
+from immunomon.cytometry.formats.gatingml_axes import SCALE_ELEMENTS
 from immunomon.cytometry.formats.gatingml_source import DATATYPES, GATING, OURS, TRANSFORMS
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import (
@@ -24,7 +24,7 @@ from immunomon.cytometry.model.geometry import (
 )
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
 from immunomon.cytometry.model.scales import AnyScale, Identity
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import ExportFailed
 from immunomon.study.model.strategy import ROOT
 

@@ -17,9 +17,8 @@ from immunomon.cytometry.formats.workspace_tree import grow
 from immunomon.cytometry.formats.xmltree import XmlElement, parse_xml
 from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.cytometry.model.matrix_labels import MatrixTable
-from immunomon.cytometry.model.placed import PlacedStrategy
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.workspace import Workspace, WorkspaceSample
+from immunomon.cytometry.model.placed import PlacedStrategy, Workspace, WorkspaceSample
+from immunomon.cytometry.model.spillover import SpectrumMatrix
 from immunomon.errors import BadFcs, BadSpec, BadSpillover
 from immunomon.study.model.fcs import FcsHeader
 

@@ -11,8 +11,7 @@ from immunomon.csvfile import BadCell, CsvFile, CsvRow, read_csv
 from immunomon.cytometry.formats.spillover import is_number
 from immunomon.cytometry.model.channel_names import ChannelNames
 from immunomon.cytometry.model.matrix_labels import MatrixTable
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.errors import BadSpec, BadSpillover, SingularSpillover
 from immunomon.files import whole_file
 from immunomon.study.model.panel import Panel

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Gate
-from immunomon.cytometry.model.workspace import HELPER
+from immunomon.cytometry.model.placed import HELPER
 from immunomon.study.model.strategy import ROOT
 
 __all__ = ["Branch", "Formula", "Tree", "grow"]

@@ -14,7 +14,7 @@ from immunomon.cytometry.formats.flowjo9 import is_flowjo9, read_flowjo9
 from immunomon.cytometry.formats.flowjo11 import read_flowjo11
 from immunomon.cytometry.formats.kaluza import open_kaluza
 from immunomon.cytometry.formats.xmltree import read_xml, root_tag
-from immunomon.cytometry.model.workspace import Workspace
+from immunomon.cytometry.model.placed import Workspace
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import open_input
 

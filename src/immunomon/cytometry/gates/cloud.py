@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.gates.cloud_choice import Chosen, Scatter, choose, doubts_of
 from immunomon.cytometry.gates.evidence import Evidence
-from immunomon.cytometry.gates.registry import GATE_METHODS
+from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion
 from immunomon.cytometry.gates.threshold import RECTANGLE
-from immunomon.cytometry.gates.traits import OneRegion
 from immunomon.cytometry.kernels.grid import grid_of
 from immunomon.cytometry.kernels.mixture import Clouds, radii_of
 from immunomon.cytometry.model.events import EventTable

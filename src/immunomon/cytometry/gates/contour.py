@@ -9,8 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.gates.registry import GATE_METHODS
-from immunomon.cytometry.gates.traits import OneRegion, TwoAxes
+from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.kernels.grid import grid_of, smoothed
 from immunomon.cytometry.kernels.membership import in_polygon
 from immunomon.cytometry.kernels.regions import connected, level_of_mass, outline_of, thinned

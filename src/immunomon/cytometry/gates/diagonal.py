@@ -13,9 +13,8 @@ from pydantic.dataclasses import dataclass as checked
 
 from immunomon.cytometry.gates.density import Which, find_valley
 from immunomon.cytometry.gates.negatives import Ground, ground_on, refuse_constant, remarks_on
-from immunomon.cytometry.gates.registry import GATE_METHODS
+from immunomon.cytometry.gates.registry import GATE_METHODS, Alone, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE, SEED
-from immunomon.cytometry.gates.traits import Alone, TwoAxes
 from immunomon.cytometry.kernels.density import modes_of, profile_of
 from immunomon.cytometry.kernels.tail import tail_of
 from immunomon.cytometry.model.events import EventTable

@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from immunomon.cytometry.gates.nested import NestedGate, fit_nested, roles_of
-from immunomon.cytometry.gates.registry import GATE_METHODS
+from immunomon.cytometry.gates.registry import GATE_METHODS, NestedGate, fit_nested, roles_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Gate
 from immunomon.cytometry.model.placement import Controls, GateMethod, Movable, Placement

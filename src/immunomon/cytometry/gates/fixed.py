@@ -12,8 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from immunomon.cytometry.gates.registry import GATE_METHODS
-from immunomon.cytometry.gates.traits import OneRegion, TwoAxes
+from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Ellipse, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.placement import Placement

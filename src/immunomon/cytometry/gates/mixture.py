@@ -9,9 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.gates.registry import GATE_METHODS
+from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE
-from immunomon.cytometry.gates.traits import OneRegion, TwoAxes
 from immunomon.cytometry.kernels.grid import grid_of, peaks_of, smoothed
 from immunomon.cytometry.kernels.mixture import center_errors, distance_square_of, fit_t_mixture
 from immunomon.cytometry.model.events import EventTable

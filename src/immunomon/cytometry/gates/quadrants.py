@@ -11,9 +11,7 @@ import numpy as np
 from immunomon.cytometry.gates.density import Follow, Valley, Which
 from immunomon.cytometry.gates.fixed import Units, on_display
 from immunomon.cytometry.gates.negatives import Intensity
-from immunomon.cytometry.gates.nested import NestedGate, fit_nested, roles_of
-from immunomon.cytometry.gates.registry import GATE_METHODS
-from immunomon.cytometry.gates.traits import Alone, TwoAxes
+from immunomon.cytometry.gates.registry import GATE_METHODS, Alone, NestedGate, TwoAxes, fit_nested, roles_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Interval, Rectangle
 from immunomon.cytometry.model.placement import Anchored, Controls, GateMethod, Overlapping, Placement, Resolved

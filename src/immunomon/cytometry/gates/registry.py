@@ -1,18 +1,22 @@
-"""The registry of gate methods, and how a declaration becomes one."""
+"""The registry of gate methods, what they have in common, and gates within gates."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from immunomon.cytometry.model.placement import GateMethod
-from immunomon.errors import GateNotPlaced
+from immunomon.cytometry.model.events import EventTable
+from immunomon.cytometry.model.placement import Controls, GateMethod, Placement, WithControls
+from immunomon.cytometry.model.scales import DisplayScale
+from immunomon.errors import GateNotPlaced, UnknownName
 from immunomon.registry import Registry
 from immunomon.study.model.strategy import GateDeclaration
 
-__all__ = ["GATE_METHODS", "gate_method"]
+__all__ = ["GATE_METHODS", "Alone", "NestedGate", "OneRegion", "TwoAxes", "fit_nested", "gate_method", "roles_of"]
 
 GATE_METHODS: Registry[type[GateMethod]] = Registry("gate method", group="immunomon.gate_methods")
 
@@ -38,3 +42,75 @@ def gate_method(declaration: GateDeclaration) -> GateMethod:
     except ValidationError as error:
         raise GateNotPlaced(f"gate method {declaration.method}: {error.errors()[0]['msg']}") from error
     return made
+
+
+# What several gate methods have in common: no operands, one region, two axes.
+
+
+class Alone:
+    """A method that looks at events only, not at other populations."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """No other populations."""
+        return ()
+
+
+class OneRegion(Alone):
+    """A method whose gate has an inside and nothing else to choose."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """One region."""
+        return ("inside",)
+
+
+class TwoAxes:
+    """A method that lies on an axis ``x`` and an axis ``y``."""
+
+    x: str
+    y: str
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The two axes."""
+        return (self.x, self.y)
+
+
+# Gates within gates: an argument of a gate method that is itself a gate.
+
+
+def _made(value: object) -> GateMethod:
+    if isinstance(value, Mapping) and isinstance(value.get("method"), str):
+        arguments = {str(key): argument for key, argument in value.items() if key != "method"}
+        try:
+            return gate_method(GateDeclaration(value["method"], arguments))
+        except (GateNotPlaced, UnknownName) as error:
+            raise PydanticCustomError("nested_gate", "{problem}", {"problem": str(error)}) from error
+    if isinstance(value, GateMethod):
+        return value
+    raise PydanticCustomError("nested_gate", "a gate needs 'method: ...', the name of a gate method")
+
+
+_METHOD = {"type": "string", "description": "The gate method; the other keys are its arguments."}
+_SCHEMA = {"type": "object", "properties": {"method": _METHOD}, "required": ["method"]}
+NestedGate = Annotated[GateMethod, PlainValidator(_made), WithJsonSchema(_SCHEMA)]
+
+
+def roles_of(methods: Sequence[GateMethod | None]) -> tuple[str, ...]:
+    """Return the roles of the control tubes that any of the methods looks at, each once."""
+    roles: list[str] = []
+    for method in methods:
+        looks: object = method
+        roles += looks.roles if isinstance(looks, WithControls) else ()
+    return tuple(dict.fromkeys(roles))
+
+
+def fit_nested(
+    method: GateMethod, parent: EventTable, scales: Mapping[str, DisplayScale], *, controls: Controls | None
+) -> Placement:
+    """Place a gate, with the controls if it looks at any and there are some; raises GateNotPlaced as it does."""
+    looks: object = method
+    if controls is not None and isinstance(looks, WithControls):
+        return looks.fit_with(parent, scales, controls)
+    return method.fit(parent, scales)

@@ -9,8 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.gates.registry import GATE_METHODS
-from immunomon.cytometry.gates.traits import OneRegion
+from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion
 from immunomon.cytometry.kernels.density import Profile, modes_of, profile_of, valley_between
 from immunomon.cytometry.kernels.regression import line_errors, robust_line
 from immunomon.cytometry.model.events import EventTable

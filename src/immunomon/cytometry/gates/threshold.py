@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates.negatives import Ground, Intensity, refuse_constant, to_display
-from immunomon.cytometry.gates.traits import Alone
+from immunomon.cytometry.gates.registry import Alone
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Interval
 from immunomon.cytometry.model.placement import Placement

@@ -8,8 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 
 __all__ = [
     "AUTOFLUORESCENCE",

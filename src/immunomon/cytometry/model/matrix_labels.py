@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.model.channel_names import ChannelNames, as_written, bare_label
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.errors import BadSpillover, nearest
 from immunomon.study.model.channels import Channel, about_compensated, compensated_channels
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from immunomon.cytometry.model.quality_table import QUALITY
+from immunomon.cytometry.model.run_tables import QUALITY
 from immunomon.study.model.quality import Quality
 from immunomon.study.model.study import Sample
 

@@ -12,8 +12,7 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, kept_events
 from immunomon.cytometry.model.geometry import Boolean, Gate
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
-from immunomon.cytometry.model.spectrum import SpectrumMatrix
-from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale, nearest
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import ROOT

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.outliers import RULES, broken_rules, control_limits
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.study.model.steadiness import Steadiness
 
 __all__ = ["chart", "decades"]

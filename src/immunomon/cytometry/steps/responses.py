@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.kernels.proportions import difference_interval, fisher_greater
-from immunomon.cytometry.model.responses import RESPONSES
+from immunomon.cytometry.model.run_tables import RESPONSES
 
 __all__ = ["respond"]
 
@@ -17,7 +17,7 @@ _ALPHA, _TIMES_BACKGROUND = 0.05, 2.0
 
 
 def respond(frequencies: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the table ``responses`` (see ``model.responses``) from the tables of a run.
+    """Return the table ``responses`` (see ``model.run_tables``) from the tables of a run.
 
     frequencies, samples: the run's tables. A stimulated tube has the role ``sample``, its twin ``unstimulated``, both
     of one subject, visit and panel. Panels without any unstimulated tube have no rows; a stimulated tube without its

@@ -5,9 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, CheckConstraint, Column, Double, Index, Text
 
 from immunomon.cytometry.model import populations as contracts
-from immunomon.cytometry.model.quality_table import QUALITY
-from immunomon.cytometry.model.responses import RESPONSES
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES, STEADINESS
 from immunomon.outputs.database.building import of_study, percents, reason, refers, result, whose
 from immunomon.outputs.database.forms import JSON_TYPE
 

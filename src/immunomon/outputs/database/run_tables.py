@@ -13,9 +13,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, TRUST_COLUMNS, Table
-from immunomon.cytometry.model.quality_table import QUALITY
-from immunomon.cytometry.model.responses import RESPONSES
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES, STEADINESS
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.run_beside import Records, read_assessments, read_statistics, read_trail
 from immunomon.outputs.database.run_gates import read_gates

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from immunomon.cytometry.model.steadiness import STEADINESS
+from immunomon.cytometry.model.run_tables import STEADINESS
 
 __all__ = ["Steady", "read_steadiness"]
 
