@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from immunomon.assurance.simulate.conditions import CONDITIONS, ORDINARY_CONDITION, Condition, condition_named
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.cli.app import Jobs, app, one_of
 from immunomon.runs.jobs import default_jobs
 

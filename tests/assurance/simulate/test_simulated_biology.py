@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from immunomon.assurance.simulate.biology import PARENTS, TRAITS, draw_donor, healthy_donor, visit_frequencies
 from immunomon.assurance.simulate.layouts import LAYOUTS
 from immunomon.assurance.simulate.populations import lymphocyte_mixture, truth_populations
-from immunomon.assurance.simulate.protocol import DOSE_GROUPS, VISITS, draw_patients
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import DOSE_GROUPS, VISITS, Scenario, draw_patients
 from immunomon.assurance.simulate.suspension import draw_yield
 
 

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
 
 ASKED = {"events": 4000, "visits": ["D-1", "W4"], "panels": ["treg"], "seed": 1, "jobs": 2}

@@ -7,8 +7,7 @@ from ruamel.yaml import YAML
 
 from immunomon.assurance.simulate import assessments
 from immunomon.assurance.simulate.layouts import LAYOUTS
-from immunomon.assurance.simulate.protocol import VISITS, date_of_study_day, draw_patients
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import VISITS, Scenario, date_of_study_day, draw_patients
 
 PANELS = Path(__file__).parents[3] / "panels"
 

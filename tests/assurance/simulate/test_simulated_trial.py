@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from immunomon.assurance.simulate.claim import FolderNotEmpty
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cli.simulate import simulate_study
 from immunomon.errors import UnknownName

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation import placement
 from immunomon.assurance.validation.placement import measure_trial
 from immunomon.assurance.validation.placement_text import judge_placement, steadiness, text_of

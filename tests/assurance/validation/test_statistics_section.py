@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.sections import Settings
 from immunomon.assurance.validation.statistics import section
 from immunomon.assurance.validation.statistics_nulls import Rate, rejections

@@ -9,7 +9,7 @@ import pytest
 from immunomon.assurance.simulate.biology import TRAITS
 from immunomon.assurance.simulate.layouts import LAYOUTS
 from immunomon.assurance.simulate.populations import truth_populations
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.agreement import agreements, f1, frequencies_beside_truth
 from immunomon.assurance.validation.document import document
 from immunomon.assurance.validation.effects import Tally, effects

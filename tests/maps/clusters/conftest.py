@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from support.untraced import untraced
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.maps.clusters.mapping import MapSettings
 from immunomon.maps.clusters.run import cluster_run

@@ -47,7 +47,7 @@ def all_tubes(plan: Plan) -> list[Tube]:
 
     >>> from immunomon.assurance.simulate.layouts import LAYOUTS
     >>> from immunomon.assurance.simulate.protocol import draw_patients, visits_named
-    >>> from immunomon.assurance.simulate.scenario import Scenario
+    >>> from immunomon.assurance.simulate.protocol import Scenario
     >>> patients = draw_patients(Scenario.NULL, 1, seed=1)
     >>> tubes = all_tubes(Plan(patients, visits_named(["W4"]), (LAYOUTS["thelper"],), 1000, seed=1))
     >>> [tube.stem for tube in tubes][9:13]

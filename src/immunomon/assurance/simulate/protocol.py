@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import StrEnum
 
 import numpy as np
 
 from immunomon.assurance.simulate.biology import Donor, draw_donor
-from immunomon.assurance.simulate.scenario import Scenario
 from immunomon.assurance.simulate.seeding import generator
 from immunomon.errors import UnknownName, nearest
 
@@ -19,11 +19,42 @@ __all__ = [
     "VISITS",
     "DoseGroup",
     "Patient",
+    "Scenario",
     "Visit",
     "date_of_study_day",
     "draw_patients",
     "visits_named",
 ]
+
+
+class Scenario(StrEnum):
+    """The effect that is built into a simulated trial.
+
+    ``mechanism``: the expected effect by dose, larger in platelet responders (x1.4) than in the others (x0.6).
+    ``null``: no effect on any cell. ``responders``: an effect (x1.4) in platelet responders only. ``novel``: as
+    ``mechanism``, and from week 4 on platelet responders have cells that no gating strategy knows (biology.NOVEL).
+
+    >>> Scenario("null").factor(responder=True), Scenario("responders").factor(responder=False)
+    (0.0, 0.0)
+    >>> Scenario("mechnism")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'mechnism' is not a valid Scenario
+    """
+
+    MECHANISM = "mechanism"
+    NULL = "null"
+    RESPONDERS = "responders"
+    NOVEL = "novel"
+
+    def factor(self, *, responder: bool) -> float:
+        """Return what a patient's dose effect is multiplied with."""
+        if self is Scenario.NULL:
+            return 0.0
+        if responder:
+            return 1.4
+        return 0.6 if self in (Scenario.MECHANISM, Scenario.NOVEL) else 0.0
+
 
 INFUSION_DAYS: tuple[int, ...] = (1, 8, 15, 22)
 _FIRST_INFUSION = date(2025, 1, 13)

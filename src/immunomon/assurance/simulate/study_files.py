@@ -10,8 +10,7 @@ from datetime import date
 from immunomon.assurance.simulate.biology import Frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION
 from immunomon.assurance.simulate.plan import Plan
-from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, date_of_study_day
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, Scenario, date_of_study_day
 from immunomon.assurance.simulate.tables import Row
 from immunomon.assurance.simulate.truth import Truth
 from immunomon.assurance.simulate.tubes import Tube

@@ -15,8 +15,7 @@ from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Conditio
 from immunomon.assurance.simulate.fcs import fcs_bytes
 from immunomon.assurance.simulate.layouts import LAYOUTS, layout_named
 from immunomon.assurance.simulate.plan import Plan, all_tubes
-from immunomon.assurance.simulate.protocol import draw_patients, visits_named
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario, draw_patients, visits_named
 from immunomon.assurance.simulate.study_files import (
     BRIDGE_COLUMNS,
     Outcome,

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.assurance.simulate.assessments import msc_rows, platelet_rows
-from immunomon.assurance.simulate.protocol import Patient, draw_patients
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Patient, Scenario, draw_patients
 from immunomon.assurance.simulate.seeding import generator
 from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.study.model.endpoints import KineticRules, PlateletRules

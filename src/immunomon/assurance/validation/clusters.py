@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from immunomon.assurance.simulate.biology import NOVEL
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.assurance.validation.trials import Design, Trial, make_trial
 from immunomon.maps.clusters.mapping import MapSettings

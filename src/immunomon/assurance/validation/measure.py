@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.agreement import (
     Agreement,
     EventScores,

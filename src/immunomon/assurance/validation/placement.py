@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.agreement import f1
 from immunomon.assurance.validation.borders import best_f1, places
 from immunomon.assurance.validation.placement_text import text_of

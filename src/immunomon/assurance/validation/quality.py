@@ -16,8 +16,7 @@ from immunomon.assurance.simulate.acquisition import ANOMALY_KINDS, Disturbance
 from immunomon.assurance.simulate.instrument import CHANNELS, TOP_OF_RANGE
 from immunomon.assurance.simulate.layouts import LAYOUTS
 from immunomon.assurance.simulate.plan import Plan, all_tubes
-from immunomon.assurance.simulate.protocol import draw_patients, visits_named
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario, draw_patients, visits_named
 from immunomon.assurance.simulate.tubes import Tube, run_tube
 from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.cytometry.formats.fcs import read_fcs

@@ -21,7 +21,7 @@ from immunomon.assurance.simulate.conditions import (
     condition_named,
 )
 from immunomon.assurance.simulate.layouts import LAYOUTS
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.stimulation import STIMULATED
 from immunomon.assurance.validation.robustness_text import text_of
 from immunomon.assurance.validation.robustness_values import values_of

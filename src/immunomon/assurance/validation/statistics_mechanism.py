@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.assurance.simulate.biology import visit_frequencies
-from immunomon.assurance.simulate.protocol import VISITS, Patient, draw_patients
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import VISITS, Patient, Scenario, draw_patients
 from immunomon.assurance.validation.assessments import concentrations_of, platelets_of
 from immunomon.assurance.validation.statistics_nulls import ALPHA, Rate, rate_over_trials
 from immunomon.assurance.validation.statistics_trials import PRIMARY, measured_log_odds, place_of

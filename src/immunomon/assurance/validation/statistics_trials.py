@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from immunomon.assurance.simulate.biology import PARENTS, TRAITS, visit_frequencies
-from immunomon.assurance.simulate.protocol import Patient, draw_patients
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Patient, Scenario, draw_patients
 from immunomon.assurance.validation.statistics_nulls import ALPHA, Rate, rate_over_trials
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann

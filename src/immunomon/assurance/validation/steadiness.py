@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.effects import Effect, Tally
 from immunomon.assurance.validation.measure import missed_effect
 from immunomon.assurance.validation.sections import Section, Settings

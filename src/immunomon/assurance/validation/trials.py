@@ -12,7 +12,7 @@ import pandas as pd
 
 from immunomon.assurance.simulate.claim import MANIFEST
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, condition_named
-from immunomon.assurance.simulate.scenario import Scenario
+from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.files import write_whole
