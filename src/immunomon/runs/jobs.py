@@ -39,7 +39,7 @@ def each(
     work: returns whether it went well. Never more than two things a worker are in flight: memory stays bounded however
     long the list is.
 
-    >>> each([1, 2], lambda number: number > 1, workers=1, say=print)
+    >>> each([1, 2], lambda number: number > 1, workers=1, progress=print)
     0 2 0
     1 2 1
     2 2 1
