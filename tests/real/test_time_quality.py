@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from immunomon.cytometry.formats.fcs import read_fcs
-from immunomon.cytometry.steps.quality_control import judge
+from immunomon.cytometry.steps.quality_control import check_quality
 from immunomon.study.model.quality import QualityLimits, Verdict
 
 pytestmark = pytest.mark.real_data
 
 
 def quality(path):
-    return judge(read_fcs(path)[1], QualityLimits()).quality
+    return check_quality(read_fcs(path)[1], QualityLimits()).quality
 
 
 @pytest.mark.parametrize("name", ["flowCutData_1", "flowCutData_2", "flowCutData_3", "flowCutData_4", "peacoqc_111"])

@@ -55,12 +55,12 @@ def _limits(study: Path | None) -> QualityLimits:
 
 def _of_files(paths: Sequence[Path], limits: QualityLimits, failures: list[str]) -> dict[str, Quality]:
     from immunomon.cytometry.formats.fcs import read_fcs
-    from immunomon.cytometry.steps.quality_control import judge
+    from immunomon.cytometry.steps.quality_control import check_quality
 
     qualities = {}
     for path in paths:
         try:
-            qualities[str(path)] = judge(read_fcs(path)[1], limits).quality
+            qualities[str(path)] = check_quality(read_fcs(path)[1], limits).quality
         except (ImmunomonError, OSError) as error:
             failures.append(str(error))
     return qualities

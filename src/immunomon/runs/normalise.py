@@ -14,7 +14,7 @@ from immunomon.checks.plan import check_normalisation_names
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.model.normalisation import NORMALISED_FREQUENCIES
 from immunomon.cytometry.model.scales import AnyScale
-from immunomon.cytometry.steps.normalise import BridgeCells, learn
+from immunomon.cytometry.steps.normalise import BridgeCells, learn_normalisation
 from immunomon.cytometry.steps.transform import resolve_scales
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.files import digests_of_what_is_written
@@ -140,7 +140,9 @@ def learn_panel(run: Run, plan: Plan, of_panel: PanelNormalisation, *, settings:
         for cell_type, marker in pairs
         if (by := _gated_by(strategy, cell_type, marker)) is not None
     }
-    return PanelLearned(of_panel, strategy, scales, learn(tubes, of_panel, settings=settings, refused=refused))
+    return PanelLearned(
+        of_panel, strategy, scales, learn_normalisation(tubes, of_panel, settings=settings, refused=refused)
+    )
 
 
 def _scales(strategy: GatingStrategy, of_panel: PanelNormalisation, read: list[Gated]) -> dict[str, AnyScale]:

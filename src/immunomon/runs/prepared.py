@@ -16,7 +16,7 @@ from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.gate import axes_of
 from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
 from immunomon.cytometry.steps.transform import resolve_scales, transform
-from immunomon.cytometry.steps.ungateable import Sifted, sift
+from immunomon.cytometry.steps.ungateable import Ungateable, find_ungateable
 from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
 from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
@@ -94,7 +94,7 @@ class Prepared:
     compensated: EventTable
     scales: NoisyScales
     display: EventTable
-    sifted: Sifted
+    sifted: Ungateable
 
 
 def _read(path: Path, reading: Reading, panel: Panel | None) -> tuple[FcsHeader, EventTable]:
@@ -129,7 +129,7 @@ def prepare(
     if book is None:
         book = book_of(compensated, [channel.name for channel in compensated.channels])
     scales = resolve_scales(strategy, axes, compensated, book)
-    sifted = sift(events, compensated, axes)
+    sifted = find_ungateable(events, compensated, axes)
     stained = [*axes, *_markers(events, panel)] if panel else axes
     doubts = (*sifted.doubts, *_doubts_of_matrix(header, events, spillover, stained, compensation))
     sifted = replace(sifted, doubts=doubts)

@@ -10,12 +10,12 @@ from typing import Any
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
-from immunomon.cytometry.steps.acquisition_table import grade
+from immunomon.cytometry.steps.acquisition_table import tabulate_quality
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.cross_check import cross_check
-from immunomon.cytometry.steps.levey_jennings import chart
-from immunomon.cytometry.steps.responses import respond
-from immunomon.cytometry.steps.result_tables import tabulate
+from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings
+from immunomon.cytometry.steps.responses import subtract_background
+from immunomon.cytometry.steps.result_tables import tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import remove_leftovers
 from immunomon.runs.accounting import Accounted, account_of_doubts
@@ -185,12 +185,12 @@ def _write_tables(
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
     names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
-    tables = tabulate(results, plan.strategies, plan.study.reportability, qualities=qualities)
-    tables["quality"] = grade([result.sample for result in results], qualities)
+    tables = tabulate_results(results, plan.strategies, plan.study.reportability, qualities=qualities)
+    tables["quality"] = tabulate_quality([result.sample for result in results], qualities)
     tables["changes"] = compare(tables["populations"], tables["frequencies"], tables["samples"], study=plan.study)
     tables["summary"] = summarise(tables["changes"], plan.study)
-    tables["responses"] = respond(tables["frequencies"], tables["samples"])
-    tables["steadiness"] = chart(
+    tables["responses"] = subtract_background(tables["frequencies"], tables["samples"])
+    tables["steadiness"] = chart_levey_jennings(
         tables["samples"], tables["populations"], tables["medians"], settings=plan.study.steadiness
     )
     for number, name in enumerate(names, start=1):

@@ -15,7 +15,7 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
 from immunomon.cytometry.model.scales import AnyScale, scale_from_dict, scale_to_dict
 from immunomon.cytometry.model.settled import Estimate, Settled
-from immunomon.cytometry.steps.consensus import Belonging, settle
+from immunomon.cytometry.steps.consensus import Belonging, reach_consensus
 from immunomon.errors import ChangedFile, ImmunomonError
 from immunomon.files import write_whole
 from immunomon.runs.controls import ControlShelf
@@ -160,7 +160,7 @@ def _settled(
                 {axis: MarkerNoise.from_dict(noise) for axis, noise in data["noise"].items()},
             )
     belongings = {task.sample.id: belonging_of(task.sample, study) for task in tasks}
-    return settle(strategy, estimates, belongings=belongings, scales=scales)
+    return reach_consensus(strategy, estimates, belongings=belongings, scales=scales)
 
 
 def _estimates(data: Mapping[str, Any], kept_look: _Place) -> tuple[Estimate, ...]:

@@ -1,4 +1,4 @@
-"""One file through all steps: read, compensate, transform, gate, shake, quantify, picture."""
+"""One file through all steps: read, compensate, transform, gate, gate errors, quantify, picture."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from immunomon.cytometry.model.settled import Estimate, Settled
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.cytometry.steps.gate import gate
-from immunomon.cytometry.steps.gate_error import shake
+from immunomon.cytometry.steps.gate_error import estimate_gate_errors
 from immunomon.cytometry.steps.picture import picture
 from immunomon.cytometry.steps.quantify import quantify
-from immunomon.cytometry.steps.ungateable import Sifted, saturated
+from immunomon.cytometry.steps.ungateable import Ungateable, saturated
 from immunomon.cytometry.steps.weigh_border import weigh_borders
 from immunomon.runs.controls import ControlsOf
 from immunomon.runs.prepared import (
@@ -121,13 +121,13 @@ def analyse(
         ready,
         strategy,
     )
-    shaken = shake(tree, ready.display, strategy, scales=ready.scales)
+    estimated = estimate_gate_errors(tree, ready.display, strategy, scales=ready.scales)
     measured = quantify(tree, ready.compensated, ready.markers)
     about_file = {ROOT: ready.sifted.doubts} if ready.sifted.doubts else {}
     measured = replace(
         measured,
-        gate_errors=shaken.gate_errors,
-        border_errors=shaken.border_errors,
+        gate_errors=estimated.gate_errors,
+        border_errors=estimated.border_errors,
         doubts={**about_file, **measured.doubts},
     )
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
@@ -135,16 +135,16 @@ def analyse(
 
 
 def _judged(raw: EventTable, limits: QualityLimits) -> Judged:
-    from immunomon.cytometry.steps.quality_control import judge  # compiled code, which takes a second to load
+    from immunomon.cytometry.steps.quality_control import check_quality  # compiled code, which takes a second to load
 
-    return judge(raw, limits)
+    return check_quality(raw, limits)
 
 
 def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> NDArray[np.bool_] | None:
     return ~judged.flagged if judged is not None and quality is not None and quality.exclude_flagged else None
 
 
-def _kept(unflagged: NDArray[np.bool_] | None, sifted: Sifted) -> NDArray[np.bool_] | None:
+def _kept(unflagged: NDArray[np.bool_] | None, sifted: Ungateable) -> NDArray[np.bool_] | None:
     if unflagged is None or sifted.numbers is None:
         return sifted.numbers if unflagged is None else unflagged
     return unflagged & sifted.numbers

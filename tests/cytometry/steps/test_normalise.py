@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from immunomon.cytometry.kernels.quantiles import apply_map, earth_movers_distance
-from immunomon.cytometry.steps.normalise import HALVES, TUBES, BridgeCells, learn
+from immunomon.cytometry.steps.normalise import HALVES, TUBES, BridgeCells, learn_normalisation
 from immunomon.study.model.steadiness import Normalisation, PanelNormalisation
 
 PAIR = ("cd4", "CD25")
@@ -20,7 +20,7 @@ def tube(batch, values, name=None):
 
 
 def learned(*tubes, refused=None, **settings):
-    return learn(list(tubes), WANTED, settings=Normalisation((), **settings), refused=refused)
+    return learn_normalisation(list(tubes), WANTED, settings=Normalisation((), **settings), refused=refused)
 
 
 def shifted(*shifts):

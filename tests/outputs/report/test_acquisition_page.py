@@ -15,7 +15,7 @@ import pytest
 
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.populations import SAMPLES
-from immunomon.cytometry.steps.quality_control import judge
+from immunomon.cytometry.steps.quality_control import check_quality
 from immunomon.outputs.report import write_report
 from immunomon.outputs.report.acquisition import page_acquisition, read_acquisitions
 from immunomon.study.model.channels import Channel
@@ -29,7 +29,7 @@ def stored(name: str = "CD25") -> dict:
     values = np.column_stack([rng.lognormal(6, 1, 6000), rng.lognormal(6, 1, 6000), np.arange(6000) // 5])
     values[5000:5600, 0] *= 3
     table = EventTable(values, (Channel("PE-A", name), Channel("APC-A", "CD127"), Channel("Time")))
-    return {"quality": json.loads(json.dumps(judge(table, QualityLimits()).quality.to_dict()))}
+    return {"quality": json.loads(json.dumps(check_quality(table, QualityLimits()).quality.to_dict()))}
 
 
 def samples(*rows) -> pd.DataFrame:

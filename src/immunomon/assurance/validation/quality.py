@@ -21,7 +21,7 @@ from immunomon.assurance.simulate.tubes import Tube, run_tube
 from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.steps.quality_control import judge
+from immunomon.cytometry.steps.quality_control import check_quality
 from immunomon.errors import ImmunomonError
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.quality import QualityLimits, Verdict
@@ -155,7 +155,7 @@ def _tally(tube: Tube, seed: int, disturbance: Disturbance | None = None) -> Fil
     run = run_tube(tube, seed, disturbance=disturbance)
     assert run.truth is not None
     channels = tuple(Channel(name, range=TOP_OF_RANGE) for name in CHANNELS)
-    judged = judge(EventTable.adopt(run.events, channels, Scale.RAW, tube.file), QualityLimits())
+    judged = check_quality(EventTable.adopt(run.events, channels, Scale.RAW, tube.file), QualityLimits())
     spoiled, margin = run.truth.anomaly, run.truth.margin
     return FileTally(
         run.truth.anomaly_kind,
@@ -215,7 +215,7 @@ def _real_files() -> Iterator[tuple[str, str, float, str]]:
     for folder in ("time-quality", "activation", "cohorts/itn") if named else ():
         for path in sorted((Path(named or "") / folder).glob("*.fcs")):
             try:
-                quality = judge(read_fcs(path)[1], QualityLimits()).quality
+                quality = check_quality(read_fcs(path)[1], QualityLimits()).quality
             except ImmunomonError:
                 continue
             yield f"{folder}/{path.name}", str(quality.verdict), quality.flagged_percent, quality.reason or ""
@@ -254,7 +254,7 @@ def _speed_line() -> str:
     spent = []
     for _ in range(7):
         began = time.thread_time()
-        judge(table, QualityLimits())
+        check_quality(table, QualityLimits())
         spent.append(time.thread_time() - began)
     milliseconds = 1000 * sorted(spent)[3]
     return f"Time for 200,000 events of {len(CHANNELS)} channels: {milliseconds:.0f} ms of one processor (median of 7)."

@@ -11,10 +11,10 @@ from immunomon.cytometry.model.run_tables import QUALITY
 from immunomon.study.model.quality import Quality
 from immunomon.study.model.study import Sample
 
-__all__ = ["grade"]
+__all__ = ["tabulate_quality"]
 
 
-def grade(samples: Iterable[Sample], qualities: Mapping[str, Quality]) -> pd.DataFrame:
+def tabulate_quality(samples: Iterable[Sample], qualities: Mapping[str, Quality]) -> pd.DataFrame:
     """Return the QUALITY table: one row per sample and check, in the order of the samples.
 
     qualities: sample id -> the quality of its acquisition; samples without one have no row.
@@ -24,7 +24,7 @@ def grade(samples: Iterable[Sample], qualities: Mapping[str, Quality]) -> pd.Dat
     >>> from immunomon.study.model.study import Role
     >>> sample = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"))
     >>> few = Quality(10, 0, (Check("events", None, Verdict.FAIL, 10.0, 500.0, 0, "too few"),))
-    >>> grade([sample], {"a": few})[["sample_id", "check", "verdict"]].to_numpy().tolist()
+    >>> tabulate_quality([sample], {"a": few})[["sample_id", "check", "verdict"]].to_numpy().tolist()
     [['a', 'events', 'fail']]
     """
     rows = [

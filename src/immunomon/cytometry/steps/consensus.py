@@ -20,7 +20,7 @@ from immunomon.errors import GateNotPlaced
 from immunomon.study.model.strategy import GatingStrategy, Population
 from immunomon.study.model.trust import Doubt, PlacedBy, merged
 
-__all__ = ["Belonging", "settle"]
+__all__ = ["Belonging", "reach_consensus"]
 
 Scales = Mapping[str, AnyScale]
 Labels = NDArray[np.int64]
@@ -41,7 +41,7 @@ class Belonging:
     is_reference: bool = False
 
 
-def settle(
+def reach_consensus(
     strategy: GatingStrategy,
     estimates: Mapping[str, Sequence[Estimate]],
     *,
@@ -65,7 +65,7 @@ def settle(
     >>> estimates = {name: [Estimate("t", {"threshold": thresholds[name]}, {"threshold": 0.01})] for name in thresholds}
     >>> belongings = {name: Belonging("S1", "B1") for name in estimates}
     >>> scales = {name: {"CD3": Logicle()} for name in estimates}
-    >>> settled = settle(tree, estimates, belongings=belongings, scales=scales)
+    >>> settled = reach_consensus(tree, estimates, belongings=belongings, scales=scales)
     >>> settled["d"]["t"].outlier, round(settled["d"]["t"].facts["threshold"], 2)
     (True, 0.5)
     """

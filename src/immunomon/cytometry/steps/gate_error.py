@@ -19,7 +19,7 @@ from immunomon.cytometry.model.placement import Movable, Overlapping, Resolved
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 
-__all__ = ["Shaken", "shake"]
+__all__ = ["GateErrors", "estimate_gate_errors"]
 
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -29,7 +29,7 @@ _LEAST_CROSSING = 1e-4  # share of a peak beyond its border: less moves no popul
 
 
 @dataclass(frozen=True)
-class Shaken:
+class GateErrors:
     """Standard errors of the log-odds of each population in its denominators: population -> denominator -> error.
 
     gate_errors: from where the gates lie in this sample. border_errors: from how finely the methods can tell where
@@ -65,7 +65,7 @@ class _Border:
     shares: tuple[float, float]
 
 
-def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Scales) -> Shaken:
+def estimate_gate_errors(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Scales) -> GateErrors:
     """Return each population's standard errors from all gates on its path, for its parent and declared denominators.
 
     tree: placed on ``events`` (display scale). Each coordinate of a gate is moved to either side, by its standard error
@@ -84,7 +84,7 @@ def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scale
     >>> declared = Population("t", "T", "root", GateDeclaration("interval", {"axis": "CD3", "low": 0.5}), "inside")
     >>> placed = PlacedPopulation("t", "T", "root", "/t", "interval", None)
     >>> tree = GateTree("s", 2, {}, (placed,), {"t": np.array([False, True])})
-    >>> shake(tree, events, GatingStrategy("s", "S", 1, None, (declared,)), scales={}).gate_errors
+    >>> estimate_gate_errors(tree, events, GatingStrategy("s", "S", 1, None, (declared,)), scales={}).gate_errors
     {'t': {'root': 0.0}}
     """
     sizes = {name: tree.size(name) or 0 for name in (ROOT, *tree.memberships)}
@@ -109,7 +109,7 @@ def shake(tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scale
         diluted = _root([thinned[each] for each in between]) * (total + 1) / (total - count + 0.5)
         gate_errors[name][denominator] = _root(halves * step_shares[:, 0])
         border_errors[name][denominator] = _root([diluted, *(halves * step_shares[:, 1]), *crossing])
-    return Shaken(gate_errors, border_errors)
+    return GateErrors(gate_errors, border_errors)
 
 
 def _root(shares: Sequence[float] | NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ from immunomon.cytometry.kernels.outliers import RULES, broken_rules, control_li
 from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.study.model.steadiness import Steadiness
 
-__all__ = ["chart", "decades"]
+__all__ = ["chart_levey_jennings", "decades"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -36,7 +36,7 @@ def decades(intensity: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.arcsinh(intensity / _COFACTOR) / np.log(10), dtype=np.float64)
 
 
-def chart(
+def chart_levey_jennings(
     samples: pd.DataFrame, populations: pd.DataFrame, medians: pd.DataFrame, *, settings: Steadiness
 ) -> pd.DataFrame:
     """Return the table ``steadiness``: every quantity of every bridge sample, with its limits and the rules it breaks.
@@ -47,7 +47,7 @@ def chart(
 
     >>> from immunomon.cytometry.model.populations import MEDIANS, POPULATIONS, SAMPLES
     >>> empty = [pd.DataFrame(columns=list(table.names)) for table in (SAMPLES, POPULATIONS, MEDIANS)]
-    >>> len(chart(*empty, settings=Steadiness()))
+    >>> len(chart_levey_jennings(*empty, settings=Steadiness()))
     0
     """
     rows = _rows(samples, populations, medians)

@@ -19,7 +19,7 @@ from immunomon.cytometry.kernels.quantiles import (
 )
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation
 
-__all__ = ["BridgeCells", "Judged", "Learned", "learn"]
+__all__ = ["BridgeCells", "Judged", "Learned", "learn_normalisation"]
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -71,7 +71,7 @@ class Learned:
     judged: tuple[Judged, ...]
 
 
-def learn(
+def learn_normalisation(
     tubes: Sequence[BridgeCells],
     normalisation: PanelNormalisation,
     *,
@@ -88,8 +88,9 @@ def learn(
 
     >>> rng = np.random.default_rng(1)
     >>> tubes = [BridgeCells(f"b{n}", f"b{n}", {("cd4", "CD25"): rng.normal(0.5 + n / 10, 0.1, 500)}) for n in range(3)]
-    >>> learned = learn(tubes, PanelNormalisation("treg", ("cd4",), ("CD25",)), settings=Normalisation(()))
-    >>> [round(one.median_shift, 1) for one in learned.judged]
+    >>> panel = PanelNormalisation("treg", ("cd4",), ("CD25",))
+    >>> learned = learn_normalisation(tubes, panel, settings=Normalisation(()))
+    >>> [round(result.median_shift, 1) for result in learned.judged]
     [0.1, 0.0, -0.1]
     """
     maps: dict[tuple[str, str, str], QuantileMap] = {}

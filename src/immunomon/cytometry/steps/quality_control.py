@@ -24,7 +24,7 @@ from immunomon.study.model.quality import (
     Verdict,
 )
 
-__all__ = ["judge"]
+__all__ = ["check_quality"]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ class _Clock:
     ordered: bool = False
 
 
-def judge(events: EventTable, limits: QualityLimits) -> Judged:
+def check_quality(events: EventTable, limits: QualityLimits) -> Judged:
     """Return the quality of a file's acquisition: margins, flow rate, signals over time, order of Time, events.
 
     events: raw, all channels of the file in its order. Signals are compared by mean ranks in bins of events, so that no
@@ -69,7 +69,7 @@ def judge(events: EventTable, limits: QualityLimits) -> Judged:
     >>> signal, time = rng.lognormal(6, 1, 4000), np.arange(4000.0)
     >>> signal[3000:3400] *= 3
     >>> table = EventTable(np.column_stack([signal, time]), (Channel("PE-A"), Channel("Time")))
-    >>> quality = judge(table, QualityLimits()).quality
+    >>> quality = check_quality(table, QualityLimits()).quality
     >>> str(quality.verdict), [(stretch.start, stretch.stop) for stretch in quality.stretches]
     ('warn', [(3000, 3400)])
     """

@@ -8,7 +8,7 @@ import pandas as pd
 from immunomon.cytometry.kernels.proportions import difference_interval, fisher_greater
 from immunomon.cytometry.model.run_tables import RESPONSES
 
-__all__ = ["respond"]
+__all__ = ["subtract_background"]
 
 _PAIR = ["subject", "visit", "panel"]
 _KEY = [*_PAIR, "population", "denominator"]
@@ -16,7 +16,7 @@ _COUNTED = ["count", "denominator_count"]
 _ALPHA, _TIMES_BACKGROUND = 0.05, 2.0
 
 
-def respond(frequencies: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+def subtract_background(frequencies: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """Return the table ``responses`` (see ``model.run_tables``) from the tables of a run.
 
     frequencies, samples: the run's tables. A stimulated tube has the role ``sample``, its twin ``unstimulated``, both

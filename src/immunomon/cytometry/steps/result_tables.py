@@ -18,7 +18,7 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Reportability, Sample
 from immunomon.study.model.trust import merged
 
-__all__ = ["cells_per_ul", "frame_of", "tabulate"]
+__all__ = ["cells_per_ul", "frame_of", "tabulate_results"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
@@ -45,7 +45,7 @@ def cells_per_ul(sample: Sample, count: int | None, lymphocytes: int | None) -> 
     return None, None
 
 
-def tabulate(
+def tabulate_results(
     results: Iterable[SampleResult],
     strategies: Mapping[str, GatingStrategy],
     limits: Reportability,
@@ -199,7 +199,7 @@ def _gate_se_percent(result: SampleResult, population: Population) -> float | No
 
 
 def _gate_se(result: SampleResult, population: str, denominator: str) -> tuple[float | None, float | None]:
-    """Return standard errors of the log-odds from the gates that a fraction rests on, as ``shake`` found them.
+    """Return standard errors of the log-odds from the gates that a fraction rests on (``estimate_gate_errors``).
 
     The first from the gates' places, the second from how finely their borders can be told.
     """

@@ -13,7 +13,7 @@ from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.lazy import CompensatedTable
 from immunomon.study.model.trust import Doubt
 
-__all__ = ["Sifted", "saturated", "sift"]
+__all__ = ["Ungateable", "find_ungateable", "saturated"]
 
 Mask = NDArray[np.bool_]
 # A population of which so large a part lies at the very top of a channel: what lies above cannot be told apart.
@@ -22,7 +22,7 @@ _FEWEST_AT_TOP = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Sifted:
+class Ungateable:
     """What of a file can be gated.
 
     numbers: (events,) which events are numbers in all that the gates need, None for all; dead: axis -> what its
@@ -36,7 +36,7 @@ class Sifted:
     is_all_numbers: bool = True
 
 
-def sift(raw: EventTable, compensated: EventTable, axes: Sequence[str]) -> Sifted:
+def find_ungateable(raw: EventTable, compensated: EventTable, axes: Sequence[str]) -> Ungateable:
     """Return which events are numbers wherever the gates look, and which axes have a detector that shows nothing.
 
     raw: as read; compensated: made of it; axes: those of the gates. An event that is not a number, or infinite, in a
@@ -46,7 +46,7 @@ def sift(raw: EventTable, compensated: EventTable, axes: Sequence[str]) -> Sifte
     >>> from immunomon.study.model.channels import Channel
     >>> from immunomon.cytometry.steps.compensate import compensate
     >>> raw = EventTable(np.array([[np.nan, 7.0], [2.0, 7.0], [3.0, 7.0]]), (Channel("A"), Channel("B")))
-    >>> found = sift(raw, compensate(raw, None), ["A", "B"])
+    >>> found = find_ungateable(raw, compensate(raw, None), ["A", "B"])
     >>> found.numbers.tolist(), found.dead
     ([False, True, True], {'B': 'all 2 events are 7'})
     """
@@ -58,7 +58,7 @@ def sift(raw: EventTable, compensated: EventTable, axes: Sequence[str]) -> Sifte
     lost = {column: mask for column, mask in bad.items() if column in used}
     good = ~np.logical_or.reduce(list(lost.values())) if lost else None
     dead = {axis: reason for axis in axes if (reason := _dead(raw, axis, good))}
-    return Sifted(good, dead, () if good is None else (_not_numbers(raw, lost, good),), not bad)
+    return Ungateable(good, dead, () if good is None else (_not_numbers(raw, lost, good),), not bad)
 
 
 def _not_finite(raw: EventTable, column: int) -> Mask | None:

@@ -14,7 +14,7 @@ from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.compare import compare
-from immunomon.cytometry.steps.result_tables import cells_per_ul, frame_of, tabulate
+from immunomon.cytometry.steps.result_tables import cells_per_ul, frame_of, tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
@@ -90,7 +90,7 @@ def tables_of(
             )
     contracts = {"populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
     tables = {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
-    samples = tabulate([sample_counts.result for sample_counts in counted], {}, limits)["samples"]
+    samples = tabulate_results([sample_counts.result for sample_counts in counted], {}, limits)["samples"]
     tables["changes"] = _compared(tables, samples, study)
     tables["summary"] = _summary(tables["changes"], study)
     return tables

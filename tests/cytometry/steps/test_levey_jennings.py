@@ -6,7 +6,7 @@ import pytest
 
 from immunomon.cytometry.model.populations import MEDIANS, POPULATIONS, SAMPLES
 from immunomon.cytometry.model.run_tables import STEADINESS
-from immunomon.cytometry.steps.levey_jennings import chart, decades
+from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings, decades
 from immunomon.study.model.steadiness import Steadiness
 
 
@@ -30,7 +30,7 @@ def tables(percents, *, dates=None, medians=None, reportable=None, donor=None, r
 
 
 def charted(*args, settings=None, **kwargs):
-    return chart(*tables(*args, **kwargs), settings=settings or Steadiness())
+    return chart_levey_jennings(*tables(*args, **kwargs), settings=settings or Steadiness())
 
 
 STEADY = [40.0, 41.0, 39.5, 40.5, 39.0, 40.2, 40.8, 39.7]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.steps.quality_control import judge
+from immunomon.cytometry.steps.quality_control import check_quality
 from immunomon.errors import WrongScale
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.quality import Quality, QualityLimits, Verdict
@@ -39,7 +39,7 @@ def named(quality: Quality, check: str):
 
 
 def test_a_steady_acquisition_passes_without_a_reason():
-    judged = judge(table(), LIMITS)
+    judged = check_quality(table(), LIMITS)
     assert judged.quality.verdict is Verdict.PASS
     assert judged.quality.reason is None
     assert not judged.flagged.any()
@@ -48,7 +48,7 @@ def test_a_steady_acquisition_passes_without_a_reason():
 def test_a_clog_is_flagged_by_its_flow_rate_though_signals_stay_as_they_are():
     waits = np.random.default_rng(1).standard_exponential(EVENTS)
     waits[3000:3800] *= 6
-    judged = judge(table(time=np.floor(np.cumsum(waits) / 5)), LIMITS)
+    judged = check_quality(table(time=np.floor(np.cumsum(waits) / 5)), LIMITS)
     (stretch,) = judged.quality.stretches
     assert abs(stretch.start - 3000) <= 50
     assert abs(stretch.stop - 3800) <= 50
@@ -59,7 +59,7 @@ def test_a_clog_is_flagged_by_its_flow_rate_though_signals_stay_as_they_are():
 def test_a_surge_is_flagged_as_a_surge():
     waits = np.random.default_rng(1).standard_exponential(EVENTS)
     waits[3000:3800] /= 6
-    (stretch,) = judge(table(time=np.floor(np.cumsum(waits) * 20)), LIMITS).quality.stretches
+    (stretch,) = check_quality(table(time=np.floor(np.cumsum(waits) * 20)), LIMITS).quality.stretches
     assert "surge: flow rate rises" in stretch.reason
 
 
@@ -67,7 +67,7 @@ def test_a_step_names_the_channel_that_it_is_in_and_no_other():
     def change(values):
         values[6000:6600, 1] *= 3
 
-    quality = judge(table(change=change), LIMITS).quality
+    quality = check_quality(table(change=change), LIMITS).quality
     verdicts = {one.channel: one.verdict for one in named(quality, "signal")}
     assert verdicts == {"FSC-A": Verdict.PASS, "CD25": Verdict.WARN, "CD127": Verdict.PASS}
     assert quality.reason == "7.5 % of the events are off the usual course: step of CD25 in events 6000 to 6600"
@@ -77,7 +77,7 @@ def test_a_drift_that_spoils_a_third_of_the_file_fails():
     def change(values):
         values[4500:, 1:3] *= np.exp(-np.linspace(0, 3, EVENTS - 4500))[:, None]
 
-    quality = judge(table(change=change), LIMITS).quality
+    quality = check_quality(table(change=change), LIMITS).quality
     assert quality.verdict is Verdict.FAIL
     assert [stretch.check for stretch in quality.stretches] == ["drift"]
 
@@ -91,8 +91,8 @@ def test_what_is_flagged_does_not_depend_on_the_scale_of_a_channel():
         values[:, 1] = np.log(values[:, 1])
 
     assert (
-        judge(table(change=change), LIMITS).quality.stretches
-        == judge(table(change=stretched), LIMITS).quality.stretches
+        check_quality(table(change=change), LIMITS).quality.stretches
+        == check_quality(table(change=stretched), LIMITS).quality.stretches
     )
 
 
@@ -106,7 +106,7 @@ def test_what_is_flagged_does_not_depend_on_the_scale_of_a_channel():
     ],
 )
 def test_shuffled_or_coarse_time_is_no_anomaly_but_cannot_be_judged(time, reason):
-    quality = judge(table(time=time), LIMITS).quality
+    quality = check_quality(table(time=time), LIMITS).quality
     assert quality.verdict is Verdict.UNJUDGED
     assert reason in str(quality.reason)
     assert quality.flagged_events == 0
@@ -116,16 +116,16 @@ def test_coarse_time_still_tells_the_order_so_that_a_step_is_found():
     def change(values):
         values[6000:6600, 1] *= 3
 
-    assert judge(table(time=np.arange(EVENTS) // 1000, change=change), LIMITS).quality.verdict is Verdict.WARN
+    assert check_quality(table(time=np.arange(EVENTS) // 1000, change=change), LIMITS).quality.verdict is Verdict.WARN
 
 
 def test_a_file_without_time_cannot_be_judged():
-    assert judge(table(channels=CHANNELS[:3]), LIMITS).quality.verdict is Verdict.UNJUDGED
+    assert check_quality(table(channels=CHANNELS[:3]), LIMITS).quality.verdict is Verdict.UNJUDGED
 
 
 def test_time_that_starts_again_is_several_tubes_in_one_file():
     time = np.concatenate([np.arange(5000), np.arange(3000)])
-    quality = judge(table(time=time), LIMITS).quality
+    quality = check_quality(table(time=time), LIMITS).quality
     assert quality.verdict is Verdict.FAIL
     assert str(quality.reason).startswith("Time starts again once: several tubes in one file")
 
@@ -133,17 +133,17 @@ def test_time_that_starts_again_is_several_tubes_in_one_file():
 def test_a_clock_that_jitters_is_not_several_tubes():
     time = np.arange(EVENTS) // 5
     time[100::400] -= 2
-    assert judge(table(time=time), LIMITS).quality.verdict is Verdict.PASS
+    assert check_quality(table(time=time), LIMITS).quality.verdict is Verdict.PASS
 
 
 def test_too_few_events_fail():
-    quality = judge(table(400), LIMITS).quality
+    quality = check_quality(table(400), LIMITS).quality
     assert quality.verdict is Verdict.FAIL
     assert quality.reason == "too few events: 400, 500 are needed"
 
 
 def test_a_file_without_events_fails_and_harms_nothing():
-    assert judge(table(0), LIMITS).quality.verdict is Verdict.FAIL
+    assert check_quality(table(0), LIMITS).quality.verdict is Verdict.FAIL
 
 
 def test_events_at_the_top_of_a_range_or_without_scatter_are_margin_events():
@@ -152,10 +152,10 @@ def test_events_at_the_top_of_a_range_or_without_scatter_are_margin_events():
         values[1::80, 0] = 0
         values[2::80, 1] = 0  # a negative, not a margin event
 
-    judged = judge(table(change=change), LIMITS)
+    judged = check_quality(table(change=change), LIMITS)
     assert np.flatnonzero(judged.margins).tolist() == sorted([*range(0, EVENTS, 80), *range(1, EVENTS, 80)])
     assert judged.quality.verdict is Verdict.PASS
-    assert judge(table(change=change), QualityLimits(margin_percent=1.0)).quality.verdict is Verdict.WARN
+    assert check_quality(table(change=change), QualityLimits(margin_percent=1.0)).quality.verdict is Verdict.WARN
 
 
 def test_values_beyond_the_declared_range_have_no_top():
@@ -163,7 +163,7 @@ def test_values_beyond_the_declared_range_have_no_top():
         values[:100, 1] = 262_143
         values[100, 1] = 400_000
 
-    assert not judge(table(change=change), LIMITS).margins.any()
+    assert not check_quality(table(change=change), LIMITS).margins.any()
 
 
 def test_a_counter_of_events_is_no_signal():
@@ -172,7 +172,7 @@ def test_a_counter_of_events_is_no_signal():
     def change(values):
         values[:, 2] = np.arange(len(values))
 
-    quality = judge(table(change=change, channels=channels), LIMITS).quality
+    quality = check_quality(table(change=change, channels=channels), LIMITS).quality
     assert quality.verdict is Verdict.PASS
     assert [one.channel for one in named(quality, "signal")] == ["FSC-A", "CD25"]
 
@@ -181,14 +181,14 @@ def test_a_quality_comes_back_from_json_as_it_was():
     def change(values):
         values[6000:6600, 1] *= 3
 
-    quality = judge(table(change=change), LIMITS).quality
+    quality = check_quality(table(change=change), LIMITS).quality
     assert Quality.from_dict(json.loads(json.dumps(quality.to_dict()))) == quality
 
 
 def test_compensated_events_are_refused():
     events = EventTable(np.ones((3, 1)), (Channel("PE-A"),), Scale.COMPENSATED, "a.fcs")
     with pytest.raises(WrongScale, match=r"a\.fcs: judge needs raw events, got compensated ones"):
-        judge(events, LIMITS)
+        check_quality(events, LIMITS)
 
 
 @settings(max_examples=40, deadline=None)
@@ -196,7 +196,7 @@ def test_compensated_events_are_refused():
 def test_whatever_numbers_a_file_holds_it_is_judged_without_harm(numbers, channel):
     values = np.column_stack([np.tile(numbers, 3000 // len(numbers) + 1)[:3000]] * 4)
     values[:, :channel] = np.random.default_rng(1).standard_normal((3000, channel))
-    quality = judge(EventTable(values, CHANNELS), LIMITS).quality
+    quality = check_quality(EventTable(values, CHANNELS), LIMITS).quality
     json.dumps(quality.to_dict(), allow_nan=False)
 
 
@@ -204,5 +204,5 @@ def test_a_file_with_thousands_of_channels_does_not_exhaust_memory():
     values = np.random.default_rng(2).standard_normal((2100, 1000)).astype(np.float32)
     values[:, -1] = np.arange(2100) // 5
     channels = (*(Channel(f"D{place}-A") for place in range(999)), Channel("Time"))
-    quality = judge(EventTable(values, channels), LIMITS).quality
+    quality = check_quality(EventTable(values, channels), LIMITS).quality
     assert len(named(quality, "signal")) == 256

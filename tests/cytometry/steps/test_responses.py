@@ -4,7 +4,7 @@ import pytest
 
 from immunomon.cytometry.model.populations import FREQUENCIES, SAMPLES
 from immunomon.cytometry.model.run_tables import RESPONSES
-from immunomon.cytometry.steps.responses import respond
+from immunomon.cytometry.steps.responses import subtract_background
 
 
 def tube(sample_id, role, subject="S1", visit="W4", panel="ics"):
@@ -29,7 +29,7 @@ def row(of, count, total=10_000, reason=None):
 def responses(tubes, rows):
     samples = pd.DataFrame(tubes).reindex(columns=list(SAMPLES.names)).astype(SAMPLES.dtypes)
     frequencies = pd.DataFrame(rows).reindex(columns=list(FREQUENCIES.names)).astype(FREQUENCIES.dtypes)
-    return respond(frequencies, samples)
+    return subtract_background(frequencies, samples)
 
 
 STIMULATED, TWIN = tube("s", "sample"), tube("u", "unstimulated")

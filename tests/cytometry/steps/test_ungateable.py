@@ -12,7 +12,7 @@ from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.quantify import quantify
 from immunomon.cytometry.steps.transform import transform
-from immunomon.cytometry.steps.ungateable import saturated, sift
+from immunomon.cytometry.steps.ungateable import find_ungateable, saturated
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 
@@ -37,7 +37,7 @@ def test_an_event_is_left_out_exactly_if_a_detector_behind_a_gate_is_no_number(v
     values = events(20)
     values[3, column] = value
     raw = EventTable(values, CHANNELS)
-    found = sift(raw, compensate(raw, MATRIX), ["CD3"])
+    found = find_ungateable(raw, compensate(raw, MATRIX), ["CD3"])
     needed = column in (0, 1)  # CD3 is A less what B spills
     assert (found.numbers is not None) == needed
     assert [str(doubt) for doubt in found.doubts] == ["not_numbers"] * needed
@@ -60,7 +60,7 @@ def test_events_that_are_no_numbers_are_in_no_population_no_denominator_and_no_m
     values[40:50, 2] = np.inf
     raw = EventTable(values, CHANNELS)
     compensated = compensate(raw, MATRIX)
-    sifted = sift(raw, compensated, ["CD3"])
+    sifted = find_ungateable(raw, compensated, ["CD3"])
     assert not sifted.is_all_numbers
     display = transform(compensated, SCALES, fast=sifted.is_all_numbers)
     declared = strategy(low=-1e9)  # everything that is a number
@@ -77,7 +77,7 @@ def test_a_detector_that_shows_the_same_in_all_events_carries_no_gate(value):
     raw = EventTable(values, CHANNELS)
     compensated = compensate(raw, MATRIX)
     assert np.ptp(compensated.column("CD3")) > 0  # compensation hides it
-    sifted = sift(raw, compensated, ["CD3"])
+    sifted = find_ungateable(raw, compensated, ["CD3"])
     display = transform(compensated, SCALES)
     placed = gate(display, strategy(low=0.0), SCALES, dead=sifted.dead).populations[0]
     assert (placed.gate, placed.placed_by, [str(d) for d in placed.doubts]) == (None, "none", ["dead_detector(CD3)"])

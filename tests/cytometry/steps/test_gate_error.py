@@ -9,7 +9,7 @@ from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Interval
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.cytometry.steps.gate import gate
-from immunomon.cytometry.steps.gate_error import shake
+from immunomon.cytometry.steps.gate_error import estimate_gate_errors
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 
@@ -40,14 +40,14 @@ def test_the_error_is_what_repeated_samples_of_the_same_cells_show():
         # The same cells, gated where their own valley lies and where the truth's lies: what the gate alone adds.
         true_count = np.count_nonzero(np.asarray(events.values)[:, 0] >= 0.475)
         added.append(log_odds(tree.size("t_cells"), events.count) - log_odds(true_count, events.count))
-        errors.append(shake(tree, events, strategy, scales=SCALES).gate_errors["t_cells"]["root"])
+        errors.append(estimate_gate_errors(tree, events, strategy, scales=SCALES).gate_errors["t_cells"]["root"])
     assert np.median(errors) == pytest.approx(np.std(added), rel=0.5)
 
 
 def test_a_boolean_population_has_the_error_of_what_it_is_made_of():
     events = overlapping(1)
     strategy, tree = tree_of(events, with_boolean=True)
-    shaken = shake(tree, events, strategy, scales=SCALES).gate_errors
+    shaken = estimate_gate_errors(tree, events, strategy, scales=SCALES).gate_errors
     assert shaken["others"]["root"] == pytest.approx(shaken["t_cells"]["root"])
     assert shaken["t_cells"]["root"] > 0
 
@@ -56,7 +56,7 @@ def test_well_separated_cells_leave_no_doubt():
     values = np.concatenate([np.linspace(0.1, 0.2, 500), np.linspace(0.8, 0.9, 500)])[:, None]
     events = EventTable(values, (Channel("V450-A", "CD3"),), Scale.DISPLAY)
     strategy, tree = tree_of(events)
-    assert shake(tree, events, strategy, scales=SCALES).gate_errors["t_cells"] == {"root": 0}
+    assert estimate_gate_errors(tree, events, strategy, scales=SCALES).gate_errors["t_cells"] == {"root": 0}
 
 
 STEP = 0.02  # above a valley's resolution, of which it then is a known share
@@ -109,7 +109,7 @@ def half_of(down, up):
 def test_a_border_above_that_few_cells_cross_weighs_on_the_rare_child_that_they_belong_to():
     events = by_hand((930, 0.9, 0.2), (30, 0.9, 0.8), (10, 0.51, 0.8), (10, 0.49, 0.8), (1000, 0.1, 0.2))
     strategy, tree = t_cells_and_more(events, cd4_positive(), denominators={"cd4": ("root",)})
-    shaken = shake(tree, events, strategy, scales=SCALES)
+    shaken = estimate_gate_errors(tree, events, strategy, scales=SCALES)
     in_root = half_of((980, 1980), (960, 1980))
     in_t_cells = half_of((50, 980), (30, 960))
     assert shaken.gate_errors["t_cells"] == pytest.approx({"root": in_root})
@@ -124,7 +124,7 @@ def test_a_border_above_that_takes_of_all_cells_alike_does_not_weigh_on_their_sh
         (900, 0.9, 0.2), (900, 0.9, 0.8), (50, 0.51, 0.2), (50, 0.51, 0.8), (50, 0.49, 0.2), (50, 0.49, 0.8)
     )
     strategy, tree = t_cells_and_more(events, cd4_positive())
-    shaken = shake(tree, events, strategy, scales=SCALES).gate_errors
+    shaken = estimate_gate_errors(tree, events, strategy, scales=SCALES).gate_errors
     assert shaken["cd4"]["t_cells"] == pytest.approx(0, abs=1e-12)
     assert shaken["t_cells"]["root"] > 0.1
 
@@ -139,7 +139,7 @@ def test_what_a_border_moves_from_one_population_into_its_neighbour_stays_in_bot
         cd4_positive("cd4", "others"),
     )
     strategy, tree = t_cells_and_more(events, *more, denominators={"cd4": ("either",)})
-    shaken = shake(tree, events, strategy, scales=SCALES).gate_errors
+    shaken = estimate_gate_errors(tree, events, strategy, scales=SCALES).gate_errors
     assert shaken["t_cells"]["root"] == pytest.approx(half_of((440, 900), (400, 900)))
     assert shaken["either"] == {"root": 0}
     assert shaken["cd4"] == pytest.approx({"others": half_of((60, 460), (60, 500))})  # no ancestor, no fraction
@@ -151,7 +151,7 @@ def test_a_rare_population_beside_a_border_that_peaks_cross_may_hold_their_share
     more = (low, Interval("CD3", high=0.5)), cd4_positive("cd4", "others")
     shares = {"low_crossing": 0.02, "high_crossing": 0.1}
     errors, without = (
-        shake(tree, events, strategy, scales=SCALES)
+        estimate_gate_errors(tree, events, strategy, scales=SCALES)
         for strategy, tree in (t_cells_and_more(events, *more, **facts) for facts in (shares, {}))
     )
     from_high = float(log_odds(20 + 0.1 * 300, 400 + 0.1 * 400) - log_odds(20, 400))
@@ -180,7 +180,7 @@ def test_a_border_can_be_told_no_more_finely_than_the_density_was_smoothed_howev
         events = overlapping(3, size)
         strategy, tree = tree_of(events)
         tree = with_facts(tree, low_crossing=0.0, high_crossing=0.0)
-        shaken = shake(tree, events, strategy, scales=SCALES)
+        shaken = estimate_gate_errors(tree, events, strategy, scales=SCALES)
         values, at = np.asarray(events.values)[:, 0], tree.populations[0].facts["threshold"]
         border = 0.02 / np.sqrt(3)
         down, up = (np.count_nonzero(values >= at + way * border) for way in (-1, 1))
@@ -201,7 +201,7 @@ def t_cells_with(events, denominator="root", population="t_cells", **facts):
     """Return the border error without and with these facts of the T cells' gate, and the sizes of the fraction."""
     strategy, tree = t_cells_and_more(events, cd4_positive())
     without, errors = (
-        shake(which, events, strategy, scales=SCALES).border_errors[population][denominator]
+        estimate_gate_errors(which, events, strategy, scales=SCALES).border_errors[population][denominator]
         for which in (tree, with_facts(tree, **facts))
     )
     count, total = tree.size(population), tree.size(denominator)

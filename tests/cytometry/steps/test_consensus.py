@@ -6,7 +6,7 @@ import pytest
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.cytometry.model.settled import Estimate, Settled
-from immunomon.cytometry.steps.consensus import Belonging, settle
+from immunomon.cytometry.steps.consensus import Belonging, reach_consensus
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.study.model.trust import Doubt
@@ -54,14 +54,18 @@ def two_modes(low, high, size=400):
 
 def test_every_population_that_uses_a_shared_gate_gets_it():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49})
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abc"), scales=dict.fromkeys("abc", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abc"), scales=dict.fromkeys("abc", SCALES)
+    )
     assert set(found["a"]) == {"t_cells", "others"}
     assert found["a"]["t_cells"] == found["a"]["others"]
 
 
 def test_a_fallback_is_no_evidence_and_is_replaced_by_what_the_others_say():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49, "z": 0.80})
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES)
+    )
     assert found["z"]["t_cells"].facts["threshold"] == pytest.approx(0.50, abs=0.005)
     assert "the other samples" in found["z"]["t_cells"].note
     assert not found["z"]["t_cells"].outlier
@@ -69,20 +73,24 @@ def test_a_fallback_is_no_evidence_and_is_replaced_by_what_the_others_say():
 
 def test_an_outlier_is_named_with_both_positions():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49, "d": 0.9})
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES)
+    )
     assert found["d"]["t_cells"].outlier
     assert "not followed: threshold 0.900 -> 0.50" in found["d"]["t_cells"].note
 
 
 def test_a_sample_that_could_not_be_placed_at_all_is_placed_by_the_others():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49}) | {"d": [Estimate("t_cells", failure="one mode only")]}
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES)
+    )
     assert found["d"]["t_cells"].facts["threshold"] == pytest.approx(0.50, abs=0.005)
     assert "one mode only" in found["d"]["t_cells"].note
 
 
 def test_with_too_few_estimates_each_sample_keeps_its_own():
-    found = settle(
+    found = reach_consensus(
         strategy(consensus=True),
         said({"a": 0.5, "b": 0.6}),
         belongings=belong("ab"),
@@ -95,7 +103,9 @@ def test_a_batch_shares_one_gate_placed_on_its_events_together():
     ground = {"a": two_modes(0.2, 0.6), "b": two_modes(0.3, 0.7), "c": two_modes(0.5, 0.9)}
     estimates = said(dict.fromkeys("abc", 0.1), ground=ground)
     belongings = belong("abc", {"a": "B1", "b": "B1", "c": "B2"})
-    found = settle(strategy(fit="batch"), estimates, belongings=belongings, scales=dict.fromkeys("abc", SCALES))
+    found = reach_consensus(
+        strategy(fit="batch"), estimates, belongings=belongings, scales=dict.fromkeys("abc", SCALES)
+    )
     assert found["a"] == found["b"]
     assert 0.35 < found["a"]["t_cells"].facts["threshold"] < 0.55
     assert 0.6 < found["c"]["t_cells"].facts["threshold"] < 0.8
@@ -105,7 +115,7 @@ def test_a_batch_shares_one_gate_placed_on_its_events_together():
 def test_the_baselines_gate_is_every_visits_gate():
     ground = {"a": two_modes(0.2, 0.5), "b": two_modes(0.5, 0.9)}
     estimates = said(dict.fromkeys("ab", 0.1), ground=ground)
-    found = settle(
+    found = reach_consensus(
         strategy(fit="baseline"), estimates, belongings=belong("ab", reference="a"), scales=dict.fromkeys("ab", SCALES)
     )
     assert 0.3 < found["b"]["t_cells"].facts["threshold"] < 0.4
@@ -117,7 +127,7 @@ def test_a_group_that_cannot_be_placed_leaves_the_samples_their_own():
     declared = GateDeclaration("valley", {"axis": "CD3"}, fit="batch")
     tree = GatingStrategy("s", "S", 1, None, (Population("t_cells", "T", "root", declared, "high"),))
     estimates = said({"a": 0.1}, ground={"a": one_mode})
-    assert settle(tree, estimates, belongings=belong("a"), scales={"a": SCALES}) == {"a": {}}
+    assert reach_consensus(tree, estimates, belongings=belong("a"), scales={"a": SCALES}) == {"a": {}}
 
 
 def test_nothing_about_visits_or_doses_can_be_said_of_a_sample():
@@ -147,7 +157,7 @@ def test_a_border_that_follows_peaks_goes_with_a_stain_that_drifts_and_not_with_
     seen = {name: (0.2 + by, 0.47 + by + wander[name], 0.7 + by) for name, by in drift.items()}
     batches = {name: "B1" if by < 0.05 else "B2" for name, by in drift.items()}
     about = {"belongings": belong("abcdef", batches), "scales": dict.fromkeys("abcdef", SCALES)}
-    found = settle(follows(consensus=True), between_peaks(seen), **about)
+    found = reach_consensus(follows(consensus=True), between_peaks(seen), **about)
     at = {name: one["t_cells"].facts["threshold"] - drift[name] for name, one in found.items()}
     assert np.ptp(list(at.values())) < 0.005 < np.ptp(list(wander.values()))
     assert at["a"] == pytest.approx(0.47, abs=0.02)
@@ -157,7 +167,7 @@ def test_a_border_that_follows_peaks_is_drawn_as_any_other_where_one_sample_says
     estimates = between_peaks({"a": (0.2, 0.50, 0.7), "b": (0.2, 0.44, 0.7), "c": (0.2, 0.47, 0.7)})
     estimates |= said({"d": 0.48}, error=0.03)
     about = {"belongings": belong("abcd"), "scales": dict.fromkeys("abcd", SCALES)}
-    found = settle(follows(consensus=True), estimates, **about)
+    found = reach_consensus(follows(consensus=True), estimates, **about)
     assert found["d"]["t_cells"].facts["threshold"] == pytest.approx(0.47, abs=0.02)
 
 
@@ -180,7 +190,7 @@ def test_what_too_few_samples_have_seen_is_left_to_each_and_the_rest_is_agreed_o
     }
     both = {"CD4": Logicle(), "CD8": Logicle()}
     scales = dict.fromkeys(x, both)
-    found = settle(tree, estimates, belongings=belong(x), scales=scales)
+    found = reach_consensus(tree, estimates, belongings=belong(x), scales=scales)
     assert found["z"]["cd4"].facts["x_threshold"] == pytest.approx(0.50, abs=0.01)  # out of line, drawn to the others
     assert {name: one["cd4"].facts["y_threshold"] for name, one in found.items()} == y
     assert found["a"]["cd4"].errors["y_threshold"] == 0.02
@@ -193,7 +203,7 @@ def quadrants(estimates):
     )
     tree = GatingStrategy("s", "S", 1, None, (Population("th1", "Th1", "root", gate, "x+ y-"),))
     scales = {"CXCR3": Logicle(), "CCR6": Logicle()}
-    return settle(tree, estimates, belongings=belong(estimates), scales=dict.fromkeys(estimates, scales))
+    return reach_consensus(tree, estimates, belongings=belong(estimates), scales=dict.fromkeys(estimates, scales))
 
 
 def both_seen(x, y):
@@ -238,7 +248,7 @@ def test_a_diagonals_fallback_is_held_against_the_others_as_a_whole(fallback, co
     facts = {"offset": fallback, "slope": 1.0}
     seen["z"] = [Estimate("treg", facts, doubts=alone, placed_by={"offset": "fallback"})]
     scales = {name: {"CD127": Logicle(), "CD25": Logicle()} for name in seen}
-    found = settle(tree, seen, belongings=belong(seen), scales=scales)
+    found = reach_consensus(tree, seen, belongings=belong(seen), scales=scales)
     assert [doubt.code for doubt in found["z"]["treg"].doubts] == [code]
 
 
@@ -268,14 +278,16 @@ def test_a_fallback_stands_alone_though_another_border_of_the_same_axis_was_conf
     both = data | {"y_threshold_low": "fallback", "y_threshold_high": "fallback"}
     estimates["z"] = [Estimate("th1", facts, {"x_threshold": 0.01}, doubts=alone, placed_by=both)]
     scales = {name: {"CXCR3": Logicle(), "CCR6": Logicle()} for name in estimates}
-    found = settle(tree, estimates, belongings=belong(estimates), scales=scales)["z"]["th1"]
+    found = reach_consensus(tree, estimates, belongings=belong(estimates), scales=scales)["z"]["th1"]
     assert [str(doubt) for doubt in found.doubts] == ["fallback_alone(CCR6)", "fallback_confirmed(CCR6)"]
     assert found.placed_by["y_threshold_low"] == "fallback"
 
 
 def test_an_estimate_that_is_not_followed_is_remarked_on_and_what_is_settled_is_kept_whole():
     estimates = said({"a": 0.50, "b": 0.50, "c": 0.50, "d": 0.90})
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES)
+    )
     odd = found["d"]["t_cells"]
     assert [str(doubt) for doubt in odd.doubts] == ["not_followed(CD3)"]
     assert odd.placed_by == {"threshold": "consensus"}
@@ -285,7 +297,9 @@ def test_an_estimate_that_is_not_followed_is_remarked_on_and_what_is_settled_is_
 def test_a_border_that_no_fallback_names_is_borrowed():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49})
     estimates["z"] = [Estimate("t_cells", failure="one mode only: there is no valley")]
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES)
+    )
     assert [(d.code, d.detail) for d in found["z"]["t_cells"].doubts] == [
         ("borrowed", "one mode only: there is no valley")
     ]
@@ -294,7 +308,9 @@ def test_a_border_that_no_fallback_names_is_borrowed():
 def test_a_dead_detector_gets_no_gate_from_the_other_samples():
     estimates = said({"a": 0.50, "b": 0.51, "c": 0.49})
     estimates["z"] = [Estimate("t_cells", failure="all 0", doubts=(Doubt("dead_detector", "CD3"),))]
-    found = settle(strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong("abcz"), scales=dict.fromkeys("abcz", SCALES)
+    )
     assert found["z"] == {}
 
 
@@ -311,7 +327,9 @@ def test_a_stain_that_reaches_less_far_than_the_other_files_is_weak_whatever_its
     reach = {name: [0.1, 0.15, 0.6, 0.7] for name in "abcd"} | {"e": [0.1, 0.15, 0.25, 0.3]}
     estimates = {name: [replace(estimates[name][0], reach={"CD3": reach[name]})] for name in estimates}
     names = "abcde"
-    found = settle(strategy(consensus=True), estimates, belongings=belong(names), scales=dict.fromkeys(names, SCALES))
+    found = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong(names), scales=dict.fromkeys(names, SCALES)
+    )
     assert [str(doubt) for doubt in found["e"]["t_cells"].doubts] == ["weak_stain(CD3)"]
     assert found["e"]["others"].doubts == found["e"]["t_cells"].doubts
     assert all(found[name]["t_cells"].doubts == () for name in "abcd")
@@ -323,7 +341,9 @@ def at_fallback(threshold):
 
 def codes_of(estimates):
     names = "".join(estimates)
-    settled = settle(strategy(consensus=True), estimates, belongings=belong(names), scales=dict.fromkeys(names, SCALES))
+    settled = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belong(names), scales=dict.fromkeys(names, SCALES)
+    )
     return {
         name: [doubt.code for doubt in by_population["t_cells"].doubts] if by_population else []
         for name, by_population in settled.items()
@@ -334,7 +354,7 @@ def test_a_border_where_no_other_file_has_one_is_doubted_where_too_few_show_it_f
     # A chance valley in a rare population: one file's own, against one other and the fallbacks of two more.
     estimates = said({"a": 0.34, "b": 0.68}) | {"c": at_fallback(0.36), "d": at_fallback(0.35)}
     assert codes_of(estimates) == {"a": [], "b": ["files_disagree"], "c": [], "d": []}
-    settled = settle(
+    settled = reach_consensus(
         strategy(consensus=True), estimates, belongings=belong("abcd"), scales=dict.fromkeys("abcd", SCALES)
     )
     # What is doubted stays where its own events put it.
