@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from immunomon.assurance.simulate.fcs import fcs_bytes, write_bytes
+from immunomon.assurance.simulate.fcs import fcs_bytes
 from immunomon.assurance.simulate.instrument import CHANNELS, DETECTORS, SPILLOVER
 from immunomon.assurance.simulate.layouts import LAYOUTS
 
@@ -26,7 +26,7 @@ def channels(count: int) -> dict[str, str]:
 )
 def test_flowio_and_fcsparser_read_back_what_was_written(tmp_path_factory, events):
     path = tmp_path_factory.getbasetemp() / "written.fcs"
-    write_bytes(path, fcs_bytes(events, channels(events.shape[1])))
+    path.write_bytes(fcs_bytes(events, channels(events.shape[1])))
     assert np.array_equal(flowio.FlowData(str(path)).as_array(preprocess=False), events)
     _, table = fcsparser.parse(str(path), channel_naming="$PnN")
     assert np.array_equal(table.to_numpy(), events)
