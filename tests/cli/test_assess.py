@@ -11,7 +11,7 @@ from immunomon.checks.paths import check_paths
 from immunomon.cli.main import app
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import BadSpec, ImmunomonError
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES
 
 STUDY = """\
 schema: immunomon.study/1

@@ -9,7 +9,7 @@ from immunomon.cli.formats import refreshed
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "assessments.md").read_text(encoding="utf-8")
 

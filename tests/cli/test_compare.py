@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from immunomon.runs.provenance import file_digest
-from immunomon.trial.model.statistics import STATISTICS_TABLES
+from immunomon.trial.model.tables import STATISTICS_TABLES
 
 PLAN = """\
 schema: immunomon.analysis/1

@@ -7,7 +7,7 @@ import pytest
 
 from immunomon.outputs.report.told import read_told
 from immunomon.runs.provenance import file_digest
-from immunomon.trial.model.mechanism import MECHANISM_TABLES
+from immunomon.trial.model.tables import MECHANISM_TABLES
 
 
 def test_a_mechanism_is_written_into_the_run_and_shown_in_the_report(made_up_run, command):

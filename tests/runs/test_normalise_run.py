@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
+from immunomon.cytometry.model.run_tables import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import gate_again, read_gated

@@ -17,9 +17,7 @@ from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.study.model.trust import DOUBTS as DOUBT_KINDS
 from immunomon.study.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
-from immunomon.trial.model.mechanism import MECHANISM_TABLES
-from immunomon.trial.model.statistics import STATISTICS_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES, MECHANISM_TABLES, STATISTICS_TABLES
 
 __all__ = ["refreshed", "rooms_table", "wings_drawing", "write_file_formats"]
 

@@ -27,7 +27,7 @@ from immunomon.trial.mechanism.analyse import mechanism as worked_out
 from immunomon.trial.mechanism.page import markdown, mechanism_page
 from immunomon.trial.mechanism.within import LAG_NAMES
 from immunomon.trial.model.analysis import AnalysisPlan
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES
 from immunomon.trial.statistics.facts import facts_of
 from immunomon.yamlfile import digests_of_what_is_read
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from immunomon.checks.plan import check_normalisation_names
 from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.model.normalisation import NORMALISED_FREQUENCIES
+from immunomon.cytometry.model.run_tables import NORMALISED_FREQUENCIES
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.cytometry.steps.normalise import BridgeCells, learn_normalisation
 from immunomon.cytometry.steps.transform import resolve_scales

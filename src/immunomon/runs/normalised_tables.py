@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.kernels.quantiles import apply_map
-from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.cytometry.model.populations import Table
+from immunomon.cytometry.model.run_tables import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
 from immunomon.cytometry.steps.normalise import Learned
 from immunomon.runs.gated import Gated, gate_again

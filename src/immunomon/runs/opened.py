@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
-from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES, STEADINESS
+from immunomon.cytometry.model.run_tables import (
+    JUDGEMENT,
+    NORMALISED_FREQUENCIES,
+    NORMALISED_MEDIANS,
+    QUALITY,
+    RESPONSES,
+    STEADINESS,
+)
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs.folder import RunFolder
 from immunomon.study.specs.study import load_study

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.cytometry.model.normalisation import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
-from immunomon.cytometry.model.run_tables import STEADINESS
+from immunomon.cytometry.model.run_tables import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS, STEADINESS
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "steadiness.md"
 

@@ -14,8 +14,7 @@ from immunomon.cli.export import export_database
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.database import export_run
 from immunomon.runs.audit import AuditTrail
-from immunomon.trial.model.mechanism import LAGS
-from immunomon.trial.model.statistics import MISSING, POWER
+from immunomon.trial.model.tables import LAGS, MISSING, POWER
 
 PLATELETS = "subject,visit,study_day,platelets_1e9_per_l,bleeding\nS00,D-1,-1,15,false\nS00,W4,29,,true\n"
 

@@ -13,7 +13,7 @@ from outputs.report.fake_run import fake_run
 from immunomon.errors import BadSpec
 from immunomon.outputs.report import write_report
 from immunomon.outputs.report.compared import read_compared
-from immunomon.trial.model.statistics import ESTIMATES, FAMILIES
+from immunomon.trial.model.tables import ESTIMATES, FAMILIES
 
 EVIL = "<b onload=x>"
 SUMMARY = f"""# What changed: S

@@ -11,7 +11,7 @@ from immunomon.errors import BadSpec
 from immunomon.outputs.report import write_report
 from immunomon.outputs.report.platelet_charts import platelet_charts
 from immunomon.outputs.report.told import read_told
-from immunomon.trial.model.assessments import PLATELET_VISITS
+from immunomon.trial.model.tables import PLATELET_VISITS
 
 EVIL = '</script><b onload="x">'
 

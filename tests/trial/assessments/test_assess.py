@@ -12,7 +12,7 @@ from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Study, Subj
 from immunomon.trial.assessments.assess import assess
 from immunomon.trial.assessments.pages import alarms, markdown, pages
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES
 
 FIRST = datetime.date(2025, 1, 6)
 STUDY = Study(

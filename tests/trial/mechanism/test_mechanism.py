@@ -16,7 +16,7 @@ from immunomon.trial.mechanism.joined import join
 from immunomon.trial.mechanism.page import cannot_say, markdown, mechanism_page
 from immunomon.trial.mechanism.within import correlation, lag_difference, lagged, patients_interval
 from immunomon.trial.model.analysis import default_plan
-from immunomon.trial.model.mechanism import MECHANISM_TABLES
+from immunomon.trial.model.tables import MECHANISM_TABLES
 from immunomon.trial.statistics.facts import facts_of
 
 FACTS = facts_of(RECORD)

@@ -10,7 +10,7 @@ from support.made_up_run import counted_tables
 from immunomon.errors import ImmunomonError
 from immunomon.trial.kernels.trend import jonckheere_terpstra
 from immunomon.trial.model.analysis import Composition, Endpoint, NotReportable, default_plan
-from immunomon.trial.model.statistics import STATISTICS_TABLES
+from immunomon.trial.model.tables import STATISTICS_TABLES
 from immunomon.trial.statistics.analyse import analyse
 from immunomon.trial.statistics.facts import facts_of
 from immunomon.trial.statistics.measured import measure

@@ -1,10 +1,10 @@
-"""The tables that a run fills beside its populations: steadiness over time, acquisition quality, responses."""
+"""The tables that a run fills beside its populations: steadiness, acquisition quality, responses, normalisation."""
 
 from __future__ import annotations
 
 from immunomon.cytometry.model.populations import contract
 
-__all__ = ["QUALITY", "RESPONSES", "STEADINESS"]
+__all__ = ["JUDGEMENT", "NORMALISED_FREQUENCIES", "NORMALISED_MEDIANS", "QUALITY", "RESPONSES", "STEADINESS"]
 
 STEADINESS = contract(
     "steadiness",
@@ -33,4 +33,25 @@ RESPONSES = contract(
     "panel",
     "population",
     "denominator",
+)
+
+
+# Batch normalisation: the column contracts of what it writes.
+
+NORMALISED_MEDIANS = contract(
+    "normalised_medians",
+    "one gated sample x population x marker that was to be normalised",
+    "sample_id",
+    "population",
+    "marker",
+)
+NORMALISED_FREQUENCIES = contract(
+    "normalised_frequencies",
+    "one gated sample x population x denominator, gated again on normalised events",
+    "sample_id",
+    "population",
+    "denominator",
+)
+JUDGEMENT = contract(
+    "normalisation_judgement", "one panel x batch x cell type x marker", "panel", "batch", "population", "marker"
 )

@@ -17,9 +17,7 @@ from immunomon.csvfile import BadCell, CsvFile, read_csv_table
 from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, ExportFailed
 from immunomon.files import is_there
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
-from immunomon.trial.model.mechanism import MECHANISM_TABLES
-from immunomon.trial.model.statistics import STATISTICS_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES, MECHANISM_TABLES, STATISTICS_TABLES
 
 __all__ = ["Records", "as_json", "read_assessments", "read_statistics", "read_trail"]
 

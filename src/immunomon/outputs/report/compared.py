@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
-from immunomon.trial.model.statistics import ESTIMATES, FAMILIES
+from immunomon.trial.model.tables import ESTIMATES, FAMILIES
 from immunomon.yamlfile import read_text
 
 __all__ = ["read_compared"]

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.outputs.report.platelet_charts import platelet_charts
-from immunomon.trial.model.assessments import PLATELET_VISITS
+from immunomon.trial.model.tables import PLATELET_VISITS
 
 __all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "read_told"]
 

@@ -32,8 +32,8 @@ from immunomon.trial.assessments.safety import (
 from immunomon.trial.assessments.tabulate import Row, contracted
 from immunomon.trial.model.analysis import AnalysisPlan, default_plan
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
-from immunomon.trial.model.assessments import ASSESSMENT_TABLES
 from immunomon.trial.model.planned import planned_assessments
+from immunomon.trial.model.tables import ASSESSMENT_TABLES
 
 __all__ = ["Assessed", "assess"]
 

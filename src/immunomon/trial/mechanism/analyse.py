@@ -29,7 +29,7 @@ from immunomon.trial.mechanism.within import (
     within_patients,
 )
 from immunomon.trial.model.analysis import AnalysisPlan
-from immunomon.trial.model.mechanism import LEAVE_ONE_OUT
+from immunomon.trial.model.tables import LEAVE_ONE_OUT
 from immunomon.trial.statistics.facts import Facts
 from immunomon.trial.statistics.measured import Series
 from immunomon.trial.statistics.rows import as_json, contracted
@@ -157,7 +157,7 @@ NEEDED = ("platelet_visits", "platelet_response", "kinetics")
 
 @dataclass(frozen=True, eq=False)
 class Mechanism:
-    """What was joined, and the tables by name (the contracts of ``immunomon.trial.model.mechanism``)."""
+    """What was joined, and the tables by name (the contracts of ``immunomon.trial.model.tables``)."""
 
     joined: Joined
     tables: Mapping[str, pd.DataFrame]

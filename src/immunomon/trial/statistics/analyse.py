@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What was measured, and the tables by name (the contracts of ``immunomon.trial.model.statistics``)."""
+    """What was measured, and the tables by name (the contracts of ``immunomon.trial.model.tables``)."""
 
     measured: Measured
     tables: Mapping[str, pd.DataFrame]

@@ -15,7 +15,7 @@ from immunomon.trial.kernels.moderated import Moderated, moderated_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
 from immunomon.trial.kernels.student import mean_change
 from immunomon.trial.model.analysis import Scale
-from immunomon.trial.model.statistics import ESTIMATES, MISSING
+from immunomon.trial.model.tables import ESTIMATES, MISSING
 from immunomon.trial.statistics.measured import Measured, Series
 from immunomon.trial.statistics.rows import about, as_json, contracted, members, no_p
 

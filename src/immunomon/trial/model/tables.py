@@ -1,0 +1,162 @@
+"""The contracts of the tables that ``immunomon compare``, ``assess``, ``mechanism`` and ``power`` write."""
+
+from __future__ import annotations
+
+from immunomon.cytometry.model.populations import contract
+
+__all__ = [
+    "ADVERSE_EVENT_WORST",
+    "ANTIBODY_RESPONSE",
+    "ASSESSMENT_TABLES",
+    "BALANCE",
+    "BY_RESPONSE",
+    "CANDIDATES",
+    "COURSES",
+    "ESCALATION",
+    "ESTIMATES",
+    "FAMILIES",
+    "INCIDENCE",
+    "KINETICS",
+    "LAGS",
+    "LEAVE_ONE_OUT",
+    "MECHANISM_TABLES",
+    "MISSING",
+    "ORDER_COUNTS",
+    "OVER_TIME",
+    "PATH",
+    "PATIENT_CHANGES",
+    "PLANNED",
+    "PLATELET_RESPONSE",
+    "PLATELET_VISITS",
+    "POWER",
+    "PROPORTIONALITY",
+    "STATISTICS_TABLES",
+    "TIME_ORDER",
+    "TRENDS",
+    "VIRUS_CONVERSIONS",
+    "VIRUS_SHIFTS",
+    "WITHIN_PATIENTS",
+]
+
+PATIENT_CHANGES = contract(
+    "patient_changes", "one endpoint x subject x visit after baseline", "endpoint", "subject", "visit"
+)
+COURSES = contract("courses", "one endpoint x subject x window", "endpoint", "subject", "window")
+ESTIMATES = contract(
+    "estimates",
+    "one endpoint x dose group (and all together) x measure x visit or window",
+    "endpoint",
+    "dose_group",
+    "measure",
+    "at",
+)
+TRENDS = contract(
+    "trends", "one endpoint x kind of trend x dose group x visit or window", "endpoint", "kind", "dose_group", "at"
+)
+FAMILIES = contract(
+    "families", "one family x endpoint x visit, all dose groups together", "family", "endpoint", "visit"
+)
+OVER_TIME = contract("over_time", "one endpoint x model x term", "endpoint", "model", "term")
+MISSING = contract("missing", "one planned endpoint x visit x dose group", "endpoint", "visit", "dose_group")
+POWER = contract("power", "one endpoint x visit x number of patients x test", "endpoint", "visit", "n", "test")
+STATISTICS_TABLES = {
+    table.name: table for table in (PATIENT_CHANGES, COURSES, ESTIMATES, TRENDS, FAMILIES, OVER_TIME, MISSING, POWER)
+}
+
+
+# The column contracts of what ``immunomon assess`` writes: names, types, meaning.
+
+PLATELET_VISITS = contract("platelet_visits", "one platelet count", "subject", "study_day", "visit")
+PLATELET_RESPONSE = contract("platelet_response", "one subject with platelet counts", "subject")
+KINETICS = contract("kinetics", "one subject x kinetic parameter", "subject", "parameter")
+PROPORTIONALITY = contract("proportionality", "one kinetic parameter over the doses", "parameter")
+ANTIBODY_RESPONSE = contract("antibody_response", "one subject tested for antibody to the cells", "subject")
+VIRUS_SHIFTS = contract(
+    "virus_shifts", "one virus x visit x result before and then", "virus", "visit", "baseline_result", "result"
+)
+VIRUS_CONVERSIONS = contract(
+    "virus_conversions",
+    "one subject x virus that was not positive before the first infusion and is after it",
+    "subject",
+    "virus",
+    "visit",
+)
+ADVERSE_EVENT_WORST = contract(
+    "adverse_event_worst",
+    "one subject x term, or x system organ class, or altogether: treatment-emergent events at the worst grade",
+    "subject",
+    "level",
+    "system_organ_class",
+    "term",
+)
+INCIDENCE = contract(
+    "incidence",
+    "one kind of event x dose group, or x cohort of a dose that was expanded: how many subjects of how many",
+    "topic",
+    "measure",
+    "system_organ_class",
+    "term",
+    "dose_group",
+    "cohort",
+)
+ESCALATION = contract("escalation", "one step of the dose escalation: a cohort looked at", "step")
+CANDIDATES = contract(
+    "candidates",
+    "one dose group x measure: what speaks for and against its expansion, side by side",
+    "dose_group",
+    "aspect",
+    "measure",
+)
+PLANNED = contract(
+    "planned", "one planned assessment of one treated subject", "subject", "assessment", "planned", "test"
+)
+ASSESSMENT_TABLES = {
+    table.name: table
+    for table in (
+        *(PLATELET_VISITS, PLATELET_RESPONSE, KINETICS, PROPORTIONALITY, ANTIBODY_RESPONSE),
+        *(VIRUS_SHIFTS, VIRUS_CONVERSIONS, ADVERSE_EVENT_WORST, INCIDENCE, ESCALATION, CANDIDATES, PLANNED),
+    )
+}
+
+
+# The column contracts of what ``immunomon mechanism`` writes: names, types, meaning.
+
+BY_RESPONSE = contract(
+    "by_response",
+    "one primary endpoint x primary visit: patients with a platelet response against the others",
+    "endpoint",
+    "visit",
+)
+WITHIN_PATIENTS = contract(
+    "within_patients",
+    "one primary endpoint: does it go with the platelets within the same patients, visit by visit?",
+    "endpoint",
+)
+LAGS = contract(
+    "lags",
+    "one primary endpoint x lag: r within patients with one visit between immune change and platelets",
+    "endpoint",
+    "lag",
+)
+PATH = contract("path", "one path x primary endpoint x primary visit x step", "path", "endpoint", "visit", "step")
+BALANCE = contract(
+    "balance",
+    "one patient, or one dose group (and all together) x visit: change of the logarithm of Th17/Treg",
+    "dose_group",
+    "subject",
+    "visit",
+)
+LEAVE_ONE_OUT = contract(
+    "leave_one_out", "one headline x endpoint x visit: what it is without each patient", "headline", "endpoint", "at"
+)
+TIME_ORDER = contract(
+    "time_order",
+    "one primary endpoint x patient: which was first, the immune change or the platelet response?",
+    "endpoint",
+    "subject",
+)
+ORDER_COUNTS = contract("order_counts", "one primary endpoint: how many patients had which first", "endpoint")
+MECHANISM_TABLES = {
+    table.name: table
+    for table in (BY_RESPONSE, WITHIN_PATIENTS, LAGS, PATH, BALANCE, LEAVE_ONE_OUT, TIME_ORDER, ORDER_COUNTS)
+}
