@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +26,7 @@ _MOST_NAMES, _LONGEST_NAME, _MOST_PREFIXES = 50_000, 1_000, 200
 _LONGEST_TAG, _PART = 4 * 1024 * 1024, 256 * 1024
 _DECLARES, _XML = "xmlns", "http://www.w3.org/XML/1998/namespace"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_DEFAULT_REMEDY = "export the file again from the program that wrote it"
+_REMEDY = "export the file again from the program that wrote it"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,9 +88,7 @@ class XmlSource:
 
     def refuse(self, element: XmlElement, problem: str, remedy: str = "") -> NoReturn:
         """Give up the element being read: something is wrong with it that cannot be read past."""
-        raise _Unreadable(
-            Problem(str(self.path), element.line, self.place_of(element), problem, remedy or _DEFAULT_REMEDY)
-        )
+        raise _Unreadable(Problem(str(self.path), element.line, self.place_of(element), problem, remedy or _REMEDY))
 
 
 @dataclass(slots=True)
@@ -252,11 +250,11 @@ def parse_xml(content: bytes, path: Path) -> XmlElement:
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         problem = f"not well-formed XML ({expat.ErrorString(error.code)})"
-        raise BadSpec([Problem(str(path), error.lineno, "", problem, _DEFAULT_REMEDY)]) from error
+        raise BadSpec([Problem(str(path), error.lineno, "", problem, _REMEDY)]) from error
     except _Refused as error:
-        raise BadSpec([Problem(str(path), error.line, "", str(error), _DEFAULT_REMEDY)]) from error
+        raise BadSpec([Problem(str(path), error.line, "", str(error), _REMEDY)]) from error
     except (ValueError, LookupError) as error:  # an encoding that Python does not know
-        raise BadSpec([Problem(str(path), None, "", f"not readable XML ({error})", _DEFAULT_REMEDY)]) from error
+        raise BadSpec([Problem(str(path), None, "", f"not readable XML ({error})", _REMEDY)]) from error
     assert builder.root is not None
     return builder.root
 
@@ -271,13 +269,11 @@ def has_doctype(content: bytes) -> bool:
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = lambda *_: met.append(True)
     parser.StartElementHandler = lambda *_: met.append(False)
-    try:
+    with suppress(expat.ExpatError, ValueError, LookupError):  # whoever reads it says so
         for start in range(0, len(content), _PART):
             parser.Parse(content[start : start + _PART], False)
             if met:
                 break
-    except (expat.ExpatError, ValueError, LookupError):
-        pass  # whoever reads it says so
     return met[:1] == [True]
 
 
@@ -294,13 +290,10 @@ def root_tag(path: Path) -> tuple[str, str] | None:
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
-    try:
-        with open_input(path) as file:
-            for _ in range(16):
-                chunk = file.read(4096)
-                if tags or not chunk:
-                    break
-                parser.Parse(chunk, False)
-    except (OSError, expat.ExpatError, ValueError, LookupError):
-        pass
+    with suppress(OSError, expat.ExpatError, ValueError, LookupError), open_input(path) as file:
+        for _ in range(16):
+            chunk = file.read(4096)
+            if tags or not chunk:
+                break
+            parser.Parse(chunk, False)
     return tags[0] if tags else None
