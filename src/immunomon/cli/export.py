@@ -14,7 +14,7 @@ from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
 from immunomon.maps.anndata.export import export_cells
-from immunomon.outputs.database.database import ExportSummary, Said, export_run
+from immunomon.outputs.database.database import ExportSummary, ExportStatement, export_run
 from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import RunFolder
@@ -116,7 +116,7 @@ def export_database(run: Path, to: str | None, *, study: Path | None = None, rea
     to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit
     trail. Raises ExportFailed; then nothing was changed.
     """
-    attribution = Said(by or user_name(), without_passwords(reason), study)
+    attribution = ExportStatement(by or user_name(), without_passwords(reason), study)
     summary = export_run(run, to, attribution)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if summary.migrated_from:
@@ -142,7 +142,7 @@ def _changed(summary: ExportSummary, table: str) -> str:
     return f"  ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})"
 
 
-def _note(run: Path, summary: ExportSummary, attribution: Said) -> None:
+def _note(run: Path, summary: ExportSummary, attribution: ExportStatement) -> None:
     """Enter the export into the run's audit trail, if it has one that may be written."""
     trail = AuditTrail(run)
     if not trail.path.is_file():

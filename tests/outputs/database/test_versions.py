@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from immunomon.errors import ExportFailed
-from immunomon.outputs.database.database import Said, export_run
+from immunomon.outputs.database.database import ExportStatement, export_run
 from immunomon.outputs.database.schema import VERSIONED
 
 VALUES = [table.name for table in VERSIONED]
@@ -37,7 +37,7 @@ def replaced(make_run, database):
     where = "sample_id == 'S02_W4' and population == 'treg'"
     amend(second, "frequencies", where, count=300, percent=7.5)
     export_run(first, database)
-    return export_run(second, database, Said(by="Ana", reason="CD25 was placed anew"))
+    return export_run(second, database, ExportStatement(by="Ana", reason="CD25 was placed anew"))
 
 
 def test_only_the_values_that_differ_are_replaced(replaced, asked):

@@ -47,21 +47,21 @@ _SPECIAL: dict[tuple[str, str], TypeEngine[Any]] = {
 
 
 def of_study(
-    name: str, key: Sequence[str], columns: Iterable[Column[Any]], *more: SchemaItem, many: bool = False
+    name: str, key: Sequence[str], columns: Iterable[Column[Any]], *more: SchemaItem, has_many_rows: bool = False
 ) -> Table:
     """Return a table whose rows belong to a study and to the run that brought them.
 
     key: what identifies a row within its study; columns of it that may be missing count as '' in the unique index.
-    many: whether there are so many rows that what is checked for each of them takes its time.
+    has_many_rows: whether there are so many rows that what is checked for each of them takes its time.
     A reference to a table of the study says that there is such a study: then there is none to the study itself.
     """
     made = list(columns)
-    refer = any(isinstance(one, ForeignKeyConstraint) for one in more)
+    refer = any(isinstance(item, ForeignKeyConstraint) for item in more)
     may_be_null = {column.name for column in made if column.nullable}
     unique: list[SchemaItem] = [PrimaryKeyConstraint("study", *key, name=f"pk_{name}")]
     if may_be_null & set(key):
         # NULLs never collide in a key: the index reads them as ''.
-        parts = [text(f"coalesce({one}, '')") if one in may_be_null else one for one in key]
+        parts = [text(f"coalesce({column}, '')") if column in may_be_null else column for column in key]
         unique = [Index(f"uq_{name}", "study", *parts, unique=True)]
     return Table(
         name,
@@ -71,10 +71,10 @@ def of_study(
         *made,
         *([] if refer else [ForeignKeyConstraint(["study"], ["studies.study"], name=f"fk_{name}_study")]),
         # Checking a number that is the same in a million rows takes longer than writing these: runs are never deleted.
-        *([] if many else [ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=f"fk_{name}_run")]),
+        *([] if has_many_rows else [ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=f"fk_{name}_run")]),
         *unique,
         *more,
-        info={"key": tuple(key), "many": many},
+        info={"key": tuple(key), "many": has_many_rows},
     )
 
 
@@ -107,7 +107,7 @@ def result(
         columns.pop(name) for name in contracts.TRUST_COLUMNS if name in columns and contract is not contracts.DOUBTS
     ]
     made = [*columns.values(), *extra, *later]
-    return of_study(contract.name, contract.key, made, *more, many=contract.name != "samples")
+    return of_study(contract.name, contract.key, made, *more, has_many_rows=contract.name != "samples")
 
 
 def percents(table: str, *columns: str) -> list[CheckConstraint]:

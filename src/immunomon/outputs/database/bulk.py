@@ -46,8 +46,8 @@ def _column(values: pd.Series[Any], table: Table, name: str) -> pa.Array:
             raise ValueError("holds an infinite value")
         return pa.array(numbers, from_pandas=True)
     if isinstance(kind, Date):
-        for one in values.dropna().unique():
-            datetime.date.fromisoformat(one)
+        for value in values.dropna().unique():
+            datetime.date.fromisoformat(value)
     plain = values.astype(object).where(values.notna(), None) if values.dtype == object else values
     if isinstance(kind, Boolean):
         return pa.array(plain, pa.bool_())
@@ -63,16 +63,16 @@ def load(connection: Connection, into: str, rows: pa.Table, constants: Mapping[s
         return 0
     # A column without any value need not be written: it is NULL without that.
     filled = [name for name in rows.column_names if rows[name].null_count < rows.num_rows] or rows.column_names
-    same, some = dict(constants or {}), rows.select(filled)
+    same, filled_rows = dict(constants or {}), rows.select(filled)
     quote = connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(name) for name in (*same, *filled))
     if connection.dialect.name == "postgresql":
-        columns = [pa.repeat(pa.scalar(value), some.num_rows) for value in same.values()]
-        whole = pa.table([*columns, *some.columns], names=[*same, *filled])
+        columns = [pa.repeat(pa.scalar(value), filled_rows.num_rows) for value in same.values()]
+        whole = pa.table([*columns, *filled_rows.columns], names=[*same, *filled])
         _copy(connection, f"COPY {quote(into)} ({names}) FROM STDIN WITH (FORMAT csv)", whole)
     else:
         values = [*(_literal(value) for value in same.values()), *("?" * len(filled))]
-        _insert(connection, (f"INSERT INTO {quote(into)} ({names}) VALUES ", f"({', '.join(values)})"), some)
+        _insert(connection, (f"INSERT INTO {quote(into)} ({names}) VALUES ", f"({', '.join(values)})"), filled_rows)
     return int(rows.num_rows)
 
 
@@ -92,8 +92,8 @@ def _insert(connection: Connection, statement: tuple[str, str], rows: pa.Table) 
         for batch in rows.to_batches(max_chunksize=CHUNK):
             values = list(chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
             for first in range(0, len(values), at_once * rows.num_columns):
-                some = values[first : first + at_once * rows.num_columns]
-                driver.execute(start + ", ".join([row] * (len(some) // rows.num_columns)), some)
+                chunk = values[first : first + at_once * rows.num_columns]
+                driver.execute(start + ", ".join([row] * (len(chunk) // rows.num_columns)), chunk)
     except sqlite3.Error as error:
         raise OperationalError(start, None, error) from error
 

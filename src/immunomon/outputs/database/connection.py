@@ -46,10 +46,10 @@ _REMEDIES = (
 )
 
 
-def database_url(text: str, wanted: str = "export to") -> URL:
+def database_url(text: str, purpose: str = "export to") -> URL:
     """Read a database URL; PostgreSQL is reached through psycopg.
 
-    wanted: what is to be done with it, in messages. Raises ExportFailed if it is none, of another kind of database, or
+    purpose: what is to be done with it, in messages. Raises ExportFailed if it is none, of another kind of database, or
     written so that a part of its password would be read as something else. No message repeats the text.
 
     >>> database_url("postgresql://monitor:secret@db/trial").drivername
@@ -63,7 +63,7 @@ def database_url(text: str, wanted: str = "export to") -> URL:
     if kind == "postgres":
         kind = "postgresql"
     if kind not in {"sqlite", "postgresql"}:
-        raise ExportFailed(f"no {wanted} '{kind}' databases; {_EXAMPLES}")
+        raise ExportFailed(f"no {purpose} '{kind}' databases; {_EXAMPLES}")
     if kind == "postgresql":
         misplaced_signs(text)
     return url.set(drivername="sqlite" if kind == "sqlite" else "postgresql+psycopg")
@@ -113,9 +113,9 @@ def _commit(url: URL, began: RootTransaction) -> None:
     except OperationalError as error:
         if not error.connection_invalidated:
             raise
-        said = _message(url, error).removesuffix(_UNCHANGED)
+        message = _message(url, error).removesuffix(_UNCHANGED)
         unknown = "it is not known whether all of it was written, or nothing: export again, which finds out"
-        raise ExportFailed(f"{said}; the connection broke at the last moment; {unknown}") from None
+        raise ExportFailed(f"{message}; the connection broke at the last moment; {unknown}") from None
 
 
 def _engine(url: URL, *, change: bool) -> Engine:
@@ -147,8 +147,8 @@ def _check_references(connection: Connection) -> None:
         return
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
-        what = f"FOREIGN KEY constraint failed: a row of {broken[0]} refers to nothing in {broken[2]}"
-        raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(what))
+        problem = f"FOREIGN KEY constraint failed: a row of {broken[0]} refers to nothing in {broken[2]}"
+        raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(problem))
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -170,11 +170,11 @@ def _begin_reading_postgresql(connection: Connection) -> None:
 
 
 def _message(url: URL, error: Exception) -> str:
-    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    message = " ".join(str(getattr(error, "orig", None) or error).split())
     for secret in secrets_of(url):
-        said = said.replace(secret, "***")
-    remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
-    return f"{shown(url)}: {said[:500]}" + (f"; {remedy}" if remedy else "") + _UNCHANGED
+        message = message.replace(secret, "***")
+    remedy = next((remedy for sign, remedy in _REMEDIES if sign in message.casefold()), "")
+    return f"{shown(url)}: {message[:500]}" + (f"; {remedy}" if remedy else "") + _UNCHANGED
 
 
 def sqlite_url(path: Path) -> URL:

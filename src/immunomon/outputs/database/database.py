@@ -28,7 +28,7 @@ from immunomon.outputs.database.trail import append_trail, new_entries
 from immunomon.outputs.database.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
 from immunomon.outputs.database.views import refresh_views
 
-__all__ = ["ExportSummary", "Said", "export_run"]
+__all__ = ["ExportStatement", "ExportSummary", "export_run"]
 
 # From so many rows on, making keys after the rows is worth the statements it takes.
 _LATE = 50_000
@@ -37,7 +37,7 @@ _MANY = tuple(table for table in VERSIONED if table.info["many"])
 
 
 @dataclass(frozen=True)
-class Said:
+class ExportStatement:
     """Who exports, and why, in their words; and the study's folder if it is not the one above the run."""
 
     by: str = ""
@@ -65,7 +65,7 @@ class ExportSummary:
     head: str | None = None
 
 
-def export_run(run_folder: Path, url: str | None = None, said: Said | None = None) -> ExportSummary:
+def export_run(run_folder: Path, url: str | None = None, statement: ExportStatement | None = None) -> ExportSummary:
     """Put a run's study, samples and results into a database, in one transaction.
 
     url: ``sqlite:///file`` or ``postgresql://...``; by default ``immunomon.sqlite`` in the run folder. The tables are
@@ -75,7 +75,7 @@ def export_run(run_folder: Path, url: str | None = None, said: Said | None = Non
     Raises ExportFailed, and then the database is as it was.
     """
     target = sqlite_url(run_folder / "immunomon.sqlite") if url is None else database_url(url)
-    words = said or Said()
+    words = statement or ExportStatement()
     run = read_run(run_folder, words.study)
     migrated = migrate(target)
     with transaction(target) as connection:
@@ -96,7 +96,7 @@ def _size(run: RunTables) -> int:
 
 
 def _export(
-    connection: Connection, run: RunTables, said: Said, *, is_as_left: bool
+    connection: Connection, run: RunTables, statement: ExportStatement, *, is_as_left: bool
 ) -> tuple[str, dict[str, Counted], Written]:
     """Write what the database does not hold yet; returns the outcome, what changed in each table, and its rows.
 
@@ -107,13 +107,13 @@ def _export(
     is_known = before and (before.run_digest, before.tables_digest) == (run.digest, run.tables_digest)
     if is_known and is_as_left:
         # That this run was exported is known here already; anything else that happened to it since is not.
-        news = any(one["action"] != "export" for one in new_entries(connection, run))
+        news = any(entry["action"] != "export" for entry in new_entries(connection, run))
         if news:
             draft = Draft(connection, run.name)
             draft.entries(append_trail(connection, run))
             draft.write()
         return "noted" if news else "unchanged", {}, {}
-    entry = _begin_run(connection, run, before, said)
+    entry = _begin_run(connection, run, before, statement)
     draft = Draft(connection, run.name, entry.run_id)
     draft.entries(append_trail(connection, run))
     changes, written = _replace(connection, run, entry, draft)
@@ -122,10 +122,10 @@ def _export(
     return "replaced" if before else "written", changes, written
 
 
-def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, said: Said) -> Entry:
+def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, statement: ExportStatement) -> Entry:
     """Enter the new run."""
     now = datetime.datetime.now(datetime.UTC)
-    reason = without_passwords(why(before, run, said.reason))
+    reason = without_passwords(why(before, run, statement.reason))
     connection.execute(update(runs).where(runs.c.study == run.name).values(is_current=False))
     title = str(run.study.get("title") or "")
     if connection.execute(update(studies).where(studies.c.study == run.name).values(title=title)).rowcount == 0:
@@ -142,8 +142,8 @@ def _begin_run(connection: Connection, run: RunTables, before: Row[Any] | None, 
         "finished_at_utc": datetime.datetime.fromisoformat(finished) if finished else None,
         "inputs": run.record.get("inputs"),
         "parameters": run.record.get("parameters"),
-        "exported_by": said.by or None,
-        "why": reason if before else without_passwords(said.reason) or None,
+        "exported_by": statement.by or None,
+        "why": reason if before else without_passwords(statement.reason) or None,
     }
     run_id = int(connection.scalars(insert(runs).values(row).returning(runs.c.run_id)).one())
     confirm(connection, runs, [{**row, "run_id": run_id}])

@@ -61,7 +61,9 @@ def form_of(metadata: MetaData) -> Form:
 
 
 def _form(table: Table) -> Form:
-    constraints = [_constraint(one) for one in table.constraints if not isinstance(one, PrimaryKeyConstraint)]
+    constraints = [
+        _constraint(constraint) for constraint in table.constraints if not isinstance(constraint, PrimaryKeyConstraint)
+    ]
     return {
         "columns": [
             [column.name, _NAMES[type(column.type)], "" if column.nullable else "NOT NULL", column.comment or ""]
@@ -75,12 +77,17 @@ def _form(table: Table) -> Form:
     }
 
 
-def _constraint(one: Constraint) -> list[Any]:
-    if isinstance(one, CheckConstraint):
-        return [str(one.name), "check", str(one.sqltext)]
-    if not isinstance(one, ForeignKeyConstraint):
-        raise TypeError(f"no form for a {type(one).__name__}")
-    return [str(one.name), "refers", list(one.column_keys), [key.target_fullname for key in one.elements]]
+def _constraint(constraint: Constraint) -> list[Any]:
+    if isinstance(constraint, CheckConstraint):
+        return [str(constraint.name), "check", str(constraint.sqltext)]
+    if not isinstance(constraint, ForeignKeyConstraint):
+        raise TypeError(f"no form for a {type(constraint).__name__}")
+    return [
+        str(constraint.name),
+        "refers",
+        list(constraint.column_keys),
+        [key.target_fullname for key in constraint.elements],
+    ]
 
 
 def _index(index: Index) -> list[Any]:
@@ -92,30 +99,35 @@ def _index(index: Index) -> list[Any]:
 def tables_of(form: Form) -> MetaData:
     """Return the tables of a form."""
     metadata = MetaData()
-    for name, one in form.items():
+    for name, item in form.items():
         columns: list[Column[Any]] = [
             Column(
                 column,
                 _TYPES[kind],
-                *([Identity()] if column in one["numbered"] else []),
+                *([Identity()] if column in item["numbered"] else []),
                 nullable=not must,
                 comment=comment or None,
             )
-            for column, kind, must, comment in one["columns"]
+            for column, kind, must, comment in item["columns"]
         ]
-        key = [PrimaryKeyConstraint(*one["key"], name=one["key_name"] or None)] if one["key"] else []
+        key = [PrimaryKeyConstraint(*item["key"], name=item["key_name"] or None)] if item["key"] else []
         table = Table(
-            name, metadata, *columns, *key, *map(_made, one["constraints"]), sqlite_autoincrement=bool(one["numbered"])
+            name,
+            metadata,
+            *columns,
+            *key,
+            *map(_made, item["constraints"]),
+            sqlite_autoincrement=bool(item["numbered"]),
         )
-        for index in one["indexes"]:
+        for index in item["indexes"]:
             _make_index(table, index)
     return metadata
 
 
-def _made(one: Sequence[Any]) -> Constraint:
-    if one[1] == "check":
-        return CheckConstraint(one[2], name=one[0])
-    return ForeignKeyConstraint(one[2], one[3], name=one[0])
+def _made(form: Sequence[Any]) -> Constraint:
+    if form[1] == "check":
+        return CheckConstraint(form[2], name=form[0])
+    return ForeignKeyConstraint(form[2], form[3], name=form[0])
 
 
 def _make_index(table: Table, index: Sequence[Any]) -> None:
@@ -137,17 +149,17 @@ def read_form(revision: str) -> Form:
     >>> "studies" in read_form("0001")
     True
     """
-    place = files("immunomon.outputs.database") / "migrations" / "forms" / f"{revision}.json"
-    form: Form = json.loads(place.read_text(encoding="utf-8"))
+    path = files("immunomon.outputs.database") / "migrations" / "forms" / f"{revision}.json"
+    form: Form = json.loads(path.read_text(encoding="utf-8"))
     return form
 
 
 def written(form: Form) -> str:
     """Return the text of a form's file: a line a column, constraint or index."""
     lines = []
-    for name, one in form.items():
+    for name, item in form.items():
         parts = []
-        for part, values in one.items():
+        for part, values in item.items():
             rows = ",\n   ".join(json.dumps(value, ensure_ascii=False) for value in values)
             block = f"[\n   {rows}\n  ]" if part in {"columns", "constraints", "indexes"} and values else None
             parts.append(f'  "{part}": {block or json.dumps(values, ensure_ascii=False)}')

@@ -98,9 +98,9 @@ def foreign_objects(connection: Connection) -> list[str]:
     """Return what is not immunomon's and changes or hides what is written into its tables, each by kind and name."""
     if connection.dialect.name == "postgresql":
         triggers = connection.execute(text(_TRIGGERS), _asked()).all()
-        others = connection.scalars(text(_NOT_OURS), {"tables": _asked()["tables"]})
+        foreign = connection.scalars(text(_NOT_OURS), {"tables": _asked()["tables"]})
         named = [f"trigger {row.tgname} on table {row.relname}" for row in triggers if not row.ours]
-        return sorted({*named, *others})
+        return sorted({*named, *foreign})
     return sorted(_foreign_in_sqlite(connection))
 
 
@@ -147,9 +147,9 @@ def _refused(table: str) -> tuple[str, ...]:
 
 
 def _of_sqlite(table: str) -> dict[str, str]:
-    what = f"rows of {table} are only ever added: they are not changed or deleted"
+    problem = f"rows of {table} are only ever added: they are not changed or deleted"
     names = {event: f"{table}_no_{event.lower()}" for event in _refused(table)}
     return {
-        name: f"CREATE TRIGGER {name} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, '{what}'); END"
+        name: f"CREATE TRIGGER {name} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, '{problem}'); END"
         for event, name in names.items()
     }

@@ -18,24 +18,24 @@ def keys_made_late(connection: Connection, tables: Sequence[Table]) -> Iterator[
     tables: empty, made in this very transaction, and referred to by nothing else; parents first. All rows are held
     against all that was taken off, at once instead of one by one; the transaction fails if one does not fit.
     """
-    references = [one for table in tables for one in _references(table)]
+    references = [reference for table in tables for reference in _references(table)]
     for reference in references:
         connection.execute(DropConstraint(reference))
     for table in tables:
         if len(table.primary_key.columns):
             connection.execute(DropConstraint(table.primary_key))
-        for index in sorted(table.indexes, key=lambda one: str(one.name)):
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(DropIndex(index))
     yield
     for table in tables:
         if len(table.primary_key.columns):
             connection.execute(AddConstraint(table.primary_key))
-        for index in sorted(table.indexes, key=lambda one: str(one.name)):
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(CreateIndex(index))
     for reference in references:
         connection.execute(AddConstraint(reference))
 
 
 def _references(table: Table) -> list[ForeignKeyConstraint]:
-    found = [one for one in table.constraints if isinstance(one, ForeignKeyConstraint)]
-    return sorted(found, key=lambda one: str(one.name))
+    references = [constraint for constraint in table.constraints if isinstance(constraint, ForeignKeyConstraint)]
+    return sorted(references, key=lambda reference: str(reference.name))

@@ -33,8 +33,8 @@ def revision_of(connection: Connection, database: str) -> str | None:
 
     database: its name in messages. Raises ExportFailed for tables of somebody else's, or of a later version.
     """
-    found = inspect(connection)
-    present = set(found.get_table_names())
+    inspector = inspect(connection)
+    present = set(inspector.get_table_names())
     if _ALEMBIC in present and schema_info.name in present:
         revision = connection.scalar(select(_MARK.c.version_num))
         if revision not in _KNOWN:
@@ -57,14 +57,14 @@ def revision_of(connection: Connection, database: str) -> str | None:
 def _unmarked(connection: Connection, database: str) -> str:
     """Return which released form the tables have; raises ExportFailed if it is none."""
     version = connection.scalar(select(schema_info.c.version))
-    found = inspect(connection)
+    inspector = inspect(connection)
     for revision in _UNMARKED if version == 1 else ():
         form = read_form(revision)
         if all(
-            [column[0] for column in one["columns"]] == [column["name"] for column in found.get_columns(name)]
-            for name, one in form.items()
-            if found.has_table(name)
-        ) and all(map(found.has_table, form)):
+            [column[0] for column in item["columns"]] == [column["name"] for column in inspector.get_columns(name)]
+            for name, item in form.items()
+            if inspector.has_table(name)
+        ) and all(map(inspector.has_table, form)):
             return revision
     raise ExportFailed(
         f"{database}: its tables are of version {version}, but not as any released immunomon made them; "

@@ -47,13 +47,15 @@ def confirm(connection: Connection, table: Table, rows: Sequence[Mapping[str, An
     """Read rows that were just added back by their keys; raises ExportFailed for the first that is another."""
     key = list(table.primary_key.columns)
     for row in rows:
-        found = connection.execute(select(table).where(*(column == row[column.name] for column in key))).mappings()
-        held = found.first()
+        rows_held = connection.execute(select(table).where(*(column == row[column.name] for column in key))).mappings()
+        held = rows_held.first()
         for column in table.columns:
             if column.name in row and (held is None or not _equal([held[column.name]], [row[column.name]], column)):
-                name = ", ".join(f"{one.name}={row[one.name]}" for one in key)
-                what = "is missing" if held is None else f"holds another {column.name} than was written"
-                raise ExportFailed(f"table {table.name}: the row {name} {what}; {_CHANGED}; nothing was changed there")
+                name = ", ".join(f"{column.name}={row[column.name]}" for column in key)
+                problem = "is missing" if held is None else f"holds another {column.name} than was written"
+                raise ExportFailed(
+                    f"table {table.name}: the row {name} {problem}; {_CHANGED}; nothing was changed there"
+                )
 
 
 def _difference(connection: Connection, table: Table, study: str, rows: pa.Table) -> str:
@@ -62,11 +64,11 @@ def _difference(connection: Connection, table: Table, study: str, rows: pa.Table
     if _is_as_written(connection, table, study, rows):
         return ""
     places = {
-        key: place for place, key in enumerate(keys_of({c.name: _expected(rows, c) for c in columns}, _key(table)))
+        key: index for index, key in enumerate(keys_of({c.name: _expected(rows, c) for c in columns}, _key(table)))
     }
     with closing(_parts(connection, table, columns, study)) as parts:
-        found = (_of_part(table, columns, held, rows, places) for held in parts)
-        return next(filter(None, found), "") or _missing(table, places)
+        differences = (_of_part(table, columns, held, rows, places) for held in parts)
+        return next(filter(None, differences), "") or _missing(table, places)
 
 
 def _is_as_written(connection: Connection, table: Table, study: str, rows: pa.Table) -> bool:
@@ -77,19 +79,19 @@ def _is_as_written(connection: Connection, table: Table, study: str, rows: pa.Ta
     if connection.dialect.name == "sqlite" and rows.num_rows:
         # Values cost most on their way into Python: SQLite itself holds columns against what is the same in all rows.
         columns = [column for column in columns if column.name in key or same[column.name] is _VARIES]
-        if not _holds(connection, table, study, {name: one for name, one in same.items() if one is not _VARIES}):
+        if not _holds(connection, table, study, {name: item for name, item in same.items() if item is not _VARIES}):
             return False
-    at = 0
+    start = 0
     with closing(_parts(connection, table, columns, study)) as parts:
         for held in parts:
             size = len(held[columns[0].name])
-            expected = rows.slice(at, size)
+            expected = rows.slice(start, size)
             if expected.num_rows != size or not all(
                 _equal(held[column.name], _expected(expected, column), column) for column in columns
             ):
                 return False
-            at += size
-    return bool(at == rows.num_rows)
+            start += size
+    return bool(start == rows.num_rows)
 
 
 def _same_in_all(rows: pa.Table, column: Column[Any]) -> object:
@@ -107,8 +109,8 @@ def _holds(connection: Connection, table: Table, study: str, same: Mapping[str, 
     all_of = " AND ".join(f"{quote(name)} IS ?" for name in same) or "1"
     query = f"SELECT 1 FROM {quote(table.name)} WHERE +study = ? AND NOT ({all_of}) LIMIT 1"
     driver: Any = connection.connection.driver_connection
-    others: list[Any] = driver.execute(query, [study, *same.values()]).fetchall()
-    return not others
+    differing: list[Any] = driver.execute(query, [study, *same.values()]).fetchall()
+    return not differing
 
 
 def _of_part(
@@ -119,9 +121,9 @@ def _of_part(
     stray = next((key for key in keys if key not in places), None)
     if stray is not None or len(set(keys)) < len(keys):
         return f"the row {_named(table, stray or keys[0])} was not written, or is there twice"
-    at = pa.array([places.pop(key) for key in keys], pa.int64())
+    indices = pa.array([places.pop(key) for key in keys], pa.int64())
     for column in columns:
-        expected = _expected(rows, column).take(at)
+        expected = _expected(rows, column).take(indices)
         if not _equal(held[column.name], expected, column):
             pairs = zip(keys, _texts(held[column.name], column), _texts(expected, column), strict=True)
             changed = next(key for key, there, wrote in pairs if there != wrote)
@@ -160,7 +162,7 @@ def _equal(held: pa.Array | Sequence[Any], wrote: pa.Array | Sequence[Any], colu
 def _texts(values: pa.Array | Sequence[Any], column: Column[Any]) -> list[str | None]:
     if isinstance(column.type, JSON):
         listed = values.to_pylist() if isinstance(values, pa.Array) else values
-        values = [json.dumps(one) if isinstance(one, dict | list) else one for one in listed]
+        values = [json.dumps(value) if isinstance(value, dict | list) else value for value in listed]
     return list(written_texts(values, column).to_pylist())
 
 
@@ -223,7 +225,7 @@ def _copied(
 
 
 def _parsed(lines: bytes, columns: Sequence[Column[Any]]) -> Columns:
-    found = pa.csv.read_csv(
+    parsed = pa.csv.read_csv(
         io.BytesIO(lines),
         read_options=pa.csv.ReadOptions(column_names=[column.name for column in columns], block_size=len(lines) + 1),
         parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
@@ -236,4 +238,4 @@ def _parsed(lines: bytes, columns: Sequence[Column[Any]]) -> Columns:
             false_values=["f"],
         ),
     )
-    return {name: found[name].combine_chunks() for name in found.column_names}
+    return {name: parsed[name].combine_chunks() for name in parsed.column_names}

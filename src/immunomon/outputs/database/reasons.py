@@ -19,14 +19,14 @@ def why(before: Row[Any] | None, run: RunTables, reason: str) -> str:
 
     before: the row of the run that was current. reason: what the person who exports says.
     """
-    said = [reason] if reason else []
+    reasons = [reason] if reason else []
     for entry in reversed(run.trail):
         if entry["action"] == "run":
-            said += [f"{entry['reason']} ({entry['by']})"] if entry["reason"] else []
+            reasons += [f"{entry['reason']} ({entry['by']})"] if entry["reason"] else []
             break
     different = list(_different(before, run)) if before else []
-    rest = "" if said or different else "a later run gives other values"
-    return "; ".join([*said, *different, *([rest] if rest else [])])
+    rest = "" if reasons or different else "a later run gives other values"
+    return "; ".join([*reasons, *different, *([rest] if rest else [])])
 
 
 def _different(before: Row[Any], run: RunTables) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Reform:
         """
         before, after = read_form(self.old), read_form(self.new)
         tables = tables_of(after)
-        for name in (one.name for one in tables.sorted_tables if one.name in before):
+        for name in (table.name for table in tables.sorted_tables if table.name in before):
             if before[name] != after[name]:
                 change = self._alter if self.connection.dialect.name == "postgresql" else self._rebuild
                 change(tables.tables[name], before[name], dict(fill or {}))
@@ -57,14 +57,16 @@ class Reform:
         """
         name, made = self._name(table.name), self._name(f"{table.name}_new")
         kept = [column[0] for column in before["columns"]]
-        filled = [one.name for one in table.columns if one.name not in kept and (table.name, one.name) in fill]
+        filled = [
+            column.name for column in table.columns if column.name not in kept and (table.name, column.name) in fill
+        ]
         self._do(str(CreateTable(table).compile(dialect=self.connection.dialect)).replace(name, made, 1))
         into = ", ".join(map(self._name, [*kept, *filled]))
-        out = ", ".join([*map(self._name, kept), *(fill[table.name, one] for one in filled)])
+        out = ", ".join([*map(self._name, kept), *(fill[table.name, name] for name in filled)])
         self._do(f"INSERT INTO {made} ({into}) SELECT {out} FROM {name}")
         self._do(f"DROP TABLE {name}")
         self._do(f"ALTER TABLE {made} RENAME TO {name}")
-        for index in sorted(table.indexes, key=lambda one: str(one.name)):
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
             self.connection.execute(CreateIndex(index))
 
     def _alter(self, table: Table, before: Mapping[str, Any], fill: Fill) -> None:
@@ -77,15 +79,17 @@ class Reform:
             if column.comment:
                 quoted = column.comment.replace("'", "''")
                 self._do(f"COMMENT ON COLUMN {name}.{self._name(column.name)} IS '{quoted}'")
-        for one in before["constraints"]:
-            if one not in after["constraints"]:
-                self._do(f"ALTER TABLE {name} DROP CONSTRAINT {self._name(one[0])}")
-        wanted = {one[0] for one in after["constraints"] if one not in before["constraints"]}
-        for constraint in sorted(table.constraints, key=lambda one: str(one.name)):
-            if constraint.name in wanted:
+        for dropped in before["constraints"]:
+            if dropped not in after["constraints"]:
+                self._do(f"ALTER TABLE {name} DROP CONSTRAINT {self._name(dropped[0])}")
+        new_constraints = {
+            constraint[0] for constraint in after["constraints"] if constraint not in before["constraints"]
+        }
+        for constraint in sorted(table.constraints, key=lambda constraint: str(constraint.name)):
+            if constraint.name in new_constraints:
                 self.connection.execute(AddConstraint(constraint))
-        present = {one[0] for one in before["indexes"]}
-        for index in sorted(table.indexes, key=lambda one: str(one.name)):
+        present = {index[0] for index in before["indexes"]}
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if index.name not in present:
                 self.connection.execute(CreateIndex(index))
 

@@ -37,11 +37,11 @@ def _denominated(table: str) -> CheckConstraint:
     )
 
 
-def _percent_of_any(table: str, column: str, given: str = "") -> list[CheckConstraint]:
+def _percent_of_any(table: str, column: str, condition: str = "") -> list[CheckConstraint]:
     # A strategy may ask for percents of a denominator that does not hold the population: only then more than 100.
     within = f"{column} >= 0 AND ({column} <= 100 OR count > denominator_count)"
     return [
-        CheckConstraint(f"NOT ({given}) OR ({within})" if given else within, name=f"ck_{table}_{column}"),
+        CheckConstraint(f"NOT ({condition}) OR ({within})" if condition else within, name=f"ck_{table}_{column}"),
         CheckConstraint("count >= 0 AND denominator_count >= 0", name=f"ck_{table}_counts"),
     ]
 
@@ -96,7 +96,7 @@ placed_gates = of_study(
     refers("populations", ["sample_id", "population"], of="placed_gates"),
     CheckConstraint("(geometry IS NULL) = (geometry_sha256 IS NULL)", name="ck_placed_gates_digest"),
     reason("placed_gates", "geometry_sha256 IS NOT NULL"),
-    many=True,
+    has_many_rows=True,
 )
 frequencies = result(
     contracts.FREQUENCIES,
@@ -170,9 +170,9 @@ responses = result(
 )
 
 
-def _records(name: str, what: str) -> list[Column[object]]:
+def _records(name: str, description: str) -> list[Column[object]]:
     return [
-        Column(name, Text, nullable=False, comment=what),
+        Column(name, Text, nullable=False, comment=description),
         Column("record", Text, nullable=False, comment="what the record is about, from the columns that identify it"),
         Column("subject", Text, comment="subject id"),
         Column("visit", Text, comment="visit label; missing where there is none"),

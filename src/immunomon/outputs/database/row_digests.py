@@ -48,8 +48,8 @@ def _named(values: Sequence[Any] | pa.Array, column: Column[Any]) -> pa.Array:
     """Return a column's values with its name and their lengths in front, an empty text where there is none."""
     written = written_texts(values, column)
     length = pc.cast(pc.utf8_length(written), pa.string())
-    told = pc.binary_join_element_wise(pa.scalar(column.name), length, written, _BETWEEN)
-    return pc.fill_null(pc.binary_join_element_wise(pa.scalar(""), told, _BETWEEN), "")
+    named = pc.binary_join_element_wise(pa.scalar(column.name), length, written, _BETWEEN)
+    return pc.fill_null(pc.binary_join_element_wise(pa.scalar(""), named, _BETWEEN), "")
 
 
 def keys_of(values: Values, columns: Sequence[Column[Any]]) -> list[str]:
@@ -125,5 +125,5 @@ def _numbers(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        return {name: _numbers(one) for name, one in value.items()}
-    return [_numbers(one) for one in value] if isinstance(value, list) else value
+        return {name: _numbers(item) for name, item in value.items()}
+    return [_numbers(item) for item in value] if isinstance(value, list) else value

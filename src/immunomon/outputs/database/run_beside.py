@@ -52,7 +52,7 @@ def as_json(value: object) -> str:
     >>> as_json({"b": 1, "a": None})
     '{"a": null, "b": 1}'
     """
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, default=lambda one: one.item())
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, default=lambda number: number.item())
 
 
 def read_statistics(folder: Path) -> Records:
@@ -60,30 +60,32 @@ def read_statistics(folder: Path) -> Records:
 
     Those of an earlier state are left out, with a note. Tables of mechanism are named ``mechanism_TABLE``.
     """
-    found = (
+    records = (
         _beside(folder, "statistics", STATISTICS_TABLES, record="analysis", command="compare", prefix=""),
         _beside(folder, "mechanism", MECHANISM_TABLES, record="mechanism", command="mechanism", prefix="mechanism_"),
     )
-    digests = {name: digest for one in found for name, digest in one.digests.items()}
-    frame = pd.concat([one.frame for one in found], ignore_index=True)
-    return Records(frame, digests, tuple(note for one in found for note in one.notes))
+    digests = {name: digest for part in records for name, digest in part.digests.items()}
+    frame = pd.concat([part.frame for part in records], ignore_index=True)
+    return Records(frame, digests, tuple(note for part in records for note in part.notes))
 
 
 def _beside(
     folder: Path, name: str, contracts: Mapping[str, Table], *, record: str, command: str, prefix: str
 ) -> Records:
-    place = folder / name
-    present = {table: place / f"{table}.parquet" for table in contracts}
+    subfolder = folder / name
+    present = {table: subfolder / f"{table}.parquet" for table in contracts}
     present = {table: path for table, path in present.items() if path.is_file()}
     if not present:
         return Records(_frame("statistic", []))
     try:
-        made_from = json.loads((place / f"{record}.json").read_text(encoding="utf-8"))["run_digest"]
+        made_from = json.loads((subfolder / f"{record}.json").read_text(encoding="utf-8"))["run_digest"]
     except (OSError, ValueError, KeyError, TypeError):
         made_from = ""
     if made_from != hashlib.sha256((folder / "run.json").read_bytes()).hexdigest():
-        what = f"{place} was made from an earlier state of the run; write it anew with: immunomon {command} {folder}"
-        return Records(_frame("statistic", []), notes=(what,))
+        problem = (
+            f"{subfolder} was made from an earlier state of the run; write it anew with: immunomon {command} {folder}"
+        )
+        return Records(_frame("statistic", []), notes=(problem,))
     rows: list[dict[str, Any]] = []
     digests = {}
     for table, path in sorted(present.items()):
@@ -103,7 +105,7 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
     digests = {}
     for name, key in _RAW.items():
         places = [] if study is None else [study / f"{name}.csv", study / "assessments" / f"{name}.csv"]
-        path = next((one for one in places if is_there(one)), None)
+        path = next((candidate for candidate in places if is_there(candidate)), None)
         if path is not None:
             written, digests[f"study/{name}"] = _csv(path, set(subjects))
             rows += _records("assessment", name, written, key)
@@ -113,29 +115,31 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
         data = path.read_bytes()
         digests[f"assessments/{path.stem}"] = hashlib.sha256(data).hexdigest()
         name = path.stem if path.stem not in _RAW else f"{path.stem}_derived"
-        found = _parquet(path, data)
-        unknown = sorted({str(row["subject"]) for row in found if row.get("subject")} - set(subjects))
+        frame = _parquet(path, data)
+        unknown = sorted({str(row["subject"]) for row in frame if row.get("subject")} - set(subjects))
         if unknown:
             raise ExportFailed(f"{path}: the study has no subject '{unknown[0]}'; make the table anew")
         contract = ASSESSMENT_TABLES.get(path.stem)
-        rows += _records("assessment", name, found, ("subject",) if contract is None else contract.key)
+        rows += _records("assessment", name, frame, ("subject",) if contract is None else contract.key)
     return Records(_frame("assessment", rows), digests, stale)
 
 
 def _stale(folder: Path, raw: Mapping[str, str]) -> tuple[str, ...]:
     """Return a note if the tables of ``immunomon assess`` are of another run, or of the study's files as they were."""
-    place = folder / "assessments"
-    if not (place / "assessments.json").is_file():
+    path = folder / "assessments"
+    if not (path / "assessments.json").is_file():
         return ()
     try:
-        record = json.loads((place / "assessments.json").read_text(encoding="utf-8"))
+        record = json.loads((path / "assessments.json").read_text(encoding="utf-8"))
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))["digest"]
         same = record["run_digest"] in (None, run)
         same &= all(raw.get(name, digest) == digest for name, digest in record["inputs"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExportFailed(f"{place}: cannot be read ({error!r}); write it anew with: immunomon assess RUN") from error
-    what = f"{place} was made from another state of the run or the study's files; write it anew with: immunomon assess"
-    return () if same else (f"{what} {folder}",)
+        raise ExportFailed(f"{path}: cannot be read ({error!r}); write it anew with: immunomon assess RUN") from error
+    problem = (
+        f"{path} was made from another state of the run or the study's files; write it anew with: immunomon assess"
+    )
+    return () if same else (f"{problem} {folder}",)
 
 
 def read_trail(folder: Path) -> tuple[Mapping[str, Any], ...]:
@@ -161,11 +165,11 @@ def _frame(kind: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _records(kind: str, name: str, rows: Iterable[Row], key: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield a record a row; rows about the same thing are told apart by their place among these."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in rows:
         about = " | ".join("" if row.get(part) is None else str(row[part]) for part in key) or "row"
-        seen[about] = seen.get(about, 0) + 1
-        record = about if seen[about] == 1 else f"{about} #{seen[about]}"
+        counts[about] = counts.get(about, 0) + 1
+        record = about if counts[about] == 1 else f"{about} #{counts[about]}"
         whose = {part: None if row.get(part) is None else str(row[part]) for part in ("subject", "visit")}
         yield {kind: name, "record": record, **whose, "content": as_json(row)}
 
@@ -210,11 +214,11 @@ def _plain(text: str, source: CsvFile) -> str:
 
 def _values(texts: Sequence[str]) -> list[object]:
     """Return a column's values: numbers or truths if all of them are, texts otherwise; blanks are None."""
-    given = [text for text in texts if text]
-    if all(_NUMBER.fullmatch(text) for text in given):
+    filled = [text for text in texts if text]
+    if all(_NUMBER.fullmatch(text) for text in filled):
         return [
             None if not text else int(text) if re.fullmatch(r"[-+]?[0-9]+", text) else float(text) for text in texts
         ]
-    if {text.casefold() for text in given} <= {"true", "false"}:
+    if {text.casefold() for text in filled} <= {"true", "false"}:
         return [None if not text else text.casefold() == "true" for text in texts]
     return [text or None for text in texts]

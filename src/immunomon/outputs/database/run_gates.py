@@ -41,8 +41,8 @@ def read_gates(folder: Path, samples: pd.DataFrame) -> Records:
             rows += _rows(str(sample_id), json.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ExportFailed(f"{path}: holds no placed gates ({error!r}); {_AGAIN}") from error
-    what = f"{len(missing)} gated samples have no file of placed gates, {missing[0]} among them" if missing else ""
-    return Records(pd.DataFrame(rows, dtype=object), digests, (what,) if what else ())
+    problem = f"{len(missing)} gated samples have no file of placed gates, {missing[0]} among them" if missing else ""
+    return Records(pd.DataFrame(rows, dtype=object), digests, (problem,) if problem else ())
 
 
 def _sealed(folder: Path) -> dict[str, str]:
@@ -55,28 +55,28 @@ def _sealed(folder: Path) -> dict[str, str]:
 
 
 def _rows(sample_id: str, gates: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for one in gates["populations"]:
-        gate = one["gate"]
+    for population in gates["populations"]:
+        gate = population["gate"]
         geometry = None if gate is None else as_json(gate)
         used = set(_words(gate))
         yield {
             "sample_id": sample_id,
-            "population": one["population"],
+            "population": population["population"],
             "strategy": gates["strategy"],
-            "parent": one["parent"],
-            "path": one["path"],
-            "method": one["method"],
-            "source": one.get("source", ""),
+            "parent": population["parent"],
+            "path": population["path"],
+            "method": population["method"],
+            "source": population.get("source", ""),
             "kind": None if gate is None else gate["kind"],
             "geometry": geometry,
             "geometry_sha256": None if geometry is None else hashlib.sha256(geometry.encode("utf-8")).hexdigest(),
             "axes": as_json({name: axis for name, axis in gates["axes"].items() if name in used}),
-            "facts": as_json(one.get("facts", {})),
-            "errors": as_json(one.get("errors", {})),
-            "own_weight": one.get("own_weight"),
-            "outlier": bool(one.get("outlier", False)),
-            "note": one.get("note", ""),
-            "reason": None if gate is not None else one.get("failure") or "the gate could not be placed",
+            "facts": as_json(population.get("facts", {})),
+            "errors": as_json(population.get("errors", {})),
+            "own_weight": population.get("own_weight"),
+            "outlier": bool(population.get("outlier", False)),
+            "note": population.get("note", ""),
+            "reason": None if gate is not None else population.get("failure") or "the gate could not be placed",
         }
 
 
@@ -85,8 +85,8 @@ def _words(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _words(one)
+        for part in value.values():
+            yield from _words(part)
     elif isinstance(value, list):
-        for one in value:
-            yield from _words(one)
+        for part in value:
+            yield from _words(part)

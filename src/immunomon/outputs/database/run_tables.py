@@ -77,15 +77,15 @@ def read_run(folder: Path, study: Path | None = None) -> RunTables:
     gates = read_gates(folder, tables["samples"])
     if len(gates.frame):
         tables["placed_gates"] = gates.frame
-    subjects = [str(one["id"]) for one in record["study"]["subjects"]]
+    subjects = [str(subject["id"]) for subject in record["study"]["subjects"]]
     beside: dict[str, Records] = {
         "statistics": read_statistics(folder),
         "assessments": read_assessments(folder, _study_folder(folder, study), subjects),
     }
-    tables |= {name: found.frame for name, found in beside.items()}
-    for found in (gates, *beside.values()):
-        everything.update("".join(f"{name} {digest}\n" for name, digest in sorted(found.digests.items())).encode())
-    notes = (*gates.notes, *(note for found in beside.values() for note in found.notes))
+    tables |= {name: records.frame for name, records in beside.items()}
+    for records in (gates, *beside.values()):
+        everything.update("".join(f"{name} {digest}\n" for name, digest in sorted(records.digests.items())).encode())
+    notes = (*gates.notes, *(note for records in beside.values() for note in records.notes))
     return RunTables(record, tables, everything.hexdigest(), read_trail(folder), notes)
 
 

@@ -95,7 +95,7 @@ def unpacked(keys: bytes, digests: bytes) -> Sealed:
         raise ValueError(f"not readable: {error}") from error
     if not isinstance(listed, list) or len(digests) != DIGEST_BYTES * len(listed):
         raise ValueError("other digests than keys")
-    cut = [bytes(digests[at : at + DIGEST_BYTES]) for at in range(0, len(digests), DIGEST_BYTES)]
+    cut = [bytes(digests[start : start + DIGEST_BYTES]) for start in range(0, len(digests), DIGEST_BYTES)]
     return Sealed([str(key) for key in listed], cut)
 
 
@@ -107,9 +107,9 @@ def read_part(connection: Connection, part: Part, where: Where) -> Iterator[Seal
     """Yield the rows of a part whose columns have these values, some thousand at once, table by table."""
     quote = connection.dialect.identifier_preparer.quote
     names = list(dict.fromkeys(column.name for column in (*part.key, *part.columns)))
-    told = " AND ".join(f"{quote(name)} = :{name}" for name in where)
+    condition = " AND ".join(f"{quote(name)} = :{name}" for name in where)
     for table in part.tables:
-        query = f"SELECT {', '.join(map(quote, names))} FROM {quote(table.name)} WHERE {told}"
+        query = f"SELECT {', '.join(map(quote, names))} FROM {quote(table.name)} WHERE {condition}"
         # Plain SQL: what a person wrote into an SQLite file need not be of the column's type.
         result = connection.execute(text(query), dict(where))
         while rows := result.fetchmany(_CHUNK):
@@ -135,38 +135,40 @@ class Draft:
     def entries(self, new: Collection[str] | None = None) -> None:
         """Take in the entries of the study's trails with these keys, and the deliveries among them; None: all."""
         for name in ("audit", "deliveries"):
-            found = _joined(read_part(self._connection, PARTS[name, "added"], {"study": self._study}))
-            kept = [place for place, key in enumerate(found.keys) if new is None or key in new]
+            sealed = _joined(read_part(self._connection, PARTS[name, "added"], {"study": self._study}))
+            kept = [index for index, key in enumerate(sealed.keys) if new is None or key in new]
             self._found[name, "added"] = Sealed(
-                [found.keys[place] for place in kept], [found.digests[place] for place in kept]
+                [sealed.keys[index] for index in kept], [sealed.digests[index] for index in kept]
             )
 
     def write(self) -> str:
         """Add the seal, with what was not taken in yet read from the database; return its hash."""
         self._found |= {which: coming.result() for which, coming in self._coming.items()}
-        for (name, part), one in PARTS.items():
-            if (name, part) not in self._found and one.owner and self._run_id is not None:
-                where = {"study": self._study, one.owner: self._run_id}
-                self._found[name, part] = _joined(read_part(self._connection, one, where))
+        for (name, part), rows in PARTS.items():
+            if (name, part) not in self._found and rows.owner and self._run_id is not None:
+                where = {"study": self._study, rows.owner: self._run_id}
+                self._found[name, part] = _joined(read_part(self._connection, rows, where))
         return _append(self._connection, self._study, self._run_id, self._found)
 
 
-def _joined(found: Iterator[Sealed]) -> Sealed:
+def _joined(parts: Iterator[Sealed]) -> Sealed:
     keys: list[str] = []
     digests: list[bytes] = []
-    for one in found:
-        keys += one.keys
-        digests += one.digests
+    for sealed in parts:
+        keys += sealed.keys
+        digests += sealed.digests
     return Sealed(keys, digests)
 
 
-def _append(connection: Connection, study: str, run_id: int | None, found: Mapping[tuple[str, str], Sealed]) -> str:
+def _append(
+    connection: Connection, study: str, run_id: int | None, sealed_parts: Mapping[tuple[str, str], Sealed]
+) -> str:
     last = connection.execute(select(seals).order_by(seals.c.number.desc()).limit(1)).first()
     number = 1 if last is None else int(last.number) + 1
-    packed = {which: sealed.packed() for which, sealed in found.items() if sealed.keys}
+    packed = {which: sealed.packed() for which, sealed in sealed_parts.items() if sealed.keys}
     content = {
         "title": connection.scalar(select(studies.c.title).where(studies.c.study == study)),
-        "rows": [_described(which, *packed[which], len(found[which].keys)) for which in sorted(packed)],
+        "rows": [_described(which, *packed[which], len(sealed_parts[which].keys)) for which in sorted(packed)],
         "views": digests_of_views(connection),
     }
     seal = {

@@ -89,5 +89,5 @@ def without_passwords(text: str) -> str:
     >>> without_passwords("moved from postgresql://mon:S3cr@etPw@host/trial, password=abc")
     'moved from postgresql://mon:***@host/trial, password=***'
     """
-    hidden = _IN_URL.sub(lambda found: f"{found[1] or found[2]}***@", text)
+    hidden = _IN_URL.sub(lambda match: f"{match[1] or match[2]}***@", text)
     return _IN_WORDS.sub(r"\1***", hidden)

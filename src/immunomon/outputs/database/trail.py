@@ -31,9 +31,9 @@ def new_entries(connection: Connection, run: RunTables) -> list[Entry]:
     there = {int(entry["number"]): entry for entry in run.trail}
     for number, digest in sorted(known.items()):
         if number not in there or there[number]["hash"] != digest:
-            what = "is missing" if number not in there else "is another"
+            problem = "is missing" if number not in there else "is another"
             raise ExportFailed(
-                f"the run's audit trail was changed: entry {number} {what} than the one that was exported before; "
+                f"the run's audit trail was changed: entry {number} {problem} than the one that was exported before; "
                 "see what: immunomon audit RUN; nothing was changed in the database"
             )
     return [entry for number, entry in sorted(there.items()) if number not in known]

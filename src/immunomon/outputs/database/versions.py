@@ -54,9 +54,9 @@ class _Sql:
         own = {column.name for column in self.key}
         rest = [self.quote(column.name) for column in table.columns if column.name not in {*OWN, *own}]
         # The same word on both: values that are missing on both sides do not differ.
-        other = "IS DISTINCT FROM" if connection.dialect.name == "postgresql" else "IS NOT"
+        is_distinct = "IS DISTINCT FROM" if connection.dialect.name == "postgresql" else "IS NOT"
         self.same = "IS NOT DISTINCT FROM" if connection.dialect.name == "postgresql" else "IS"
-        self.differs = " OR ".join(f"{self.table}.{name} {other} s.{name}" for name in rest) or "1 = 0"
+        self.differs = " OR ".join(f"{self.table}.{name} {is_distinct} s.{name}" for name in rest) or "1 = 0"
         self.values = ", ".join(f"{name} = s.{name}" for name in rest)
         self.same_key = " AND ".join(self._same(column.name, nullable=bool(column.nullable)) for column in self.key)
 
@@ -71,8 +71,8 @@ class _Sql:
 def is_empty(connection: Connection, table: Table, study: str) -> bool:
     """Return whether a table holds no row of a study."""
     sql = _Sql(connection, table)
-    found = text(f"SELECT 1 FROM {sql.table} WHERE study = :study LIMIT 1")
-    return connection.execute(found, {"study": study}).first() is None
+    query = text(f"SELECT 1 FROM {sql.table} WHERE study = :study LIMIT 1")
+    return connection.execute(query, {"study": study}).first() is None
 
 
 def merge(connection: Connection, table: Table, rows: pa.Table, *, entry: Entry) -> Counted:
@@ -99,12 +99,12 @@ def _confirm_history(connection: Connection, sql: _Sql, entry: Entry, ended: int
         f"SELECT count(*) FROM {sql.history} JOIN {sql.table} ON {sql.table}.study = {sql.history}.study AND {kept} "
         f"WHERE {sql.history}.study = :study AND {sql.history}.ended_by_run_id = :run_id"
     )
-    found = connection.scalar(text(query), _values(entry, "study", "run_id"))
-    if found != ended:
-        what = f"{ended} rows were kept as earlier versions, and {found} of them are as they were"
+    unchanged = connection.scalar(text(query), _values(entry, "study", "run_id"))
+    if unchanged != ended:
+        problem = f"{ended} rows were kept as earlier versions, and {unchanged} of them are as they were"
         raise ExportFailed(
-            f"table {sql.history}: {what}; something in the database changes what is written: see its triggers, rules "
-            "and defaults; nothing was changed there"
+            f"table {sql.history}: {problem}; something in the database changes what is written: see its triggers, "
+            "rules and defaults; nothing was changed there"
         )
 
 

@@ -19,10 +19,10 @@ _OURS = "SELECT oid FROM pg_class WHERE relkind = 'v' AND relnamespace = current
 def digests_of_views(connection: Connection) -> dict[str, Any]:
     """Return ``told_by``, the program that told the views, and ``views``: name -> SHA-256 of what it says now."""
     listed = {row.name: row.definition for row in connection.execute(select(views))}
-    told = _of_sqlite(connection) if connection.dialect.name == "sqlite" else _of_postgresql(connection)
-    names = sorted(name for name in {*listed, *told} if name.startswith("v_"))
-    texts = {name: f"{listed.get(name)}\n{told.get(name)}" for name in names}
-    digests = {name: hashlib.sha256(one.encode("utf-8")).hexdigest() for name, one in texts.items()}
+    definitions = _of_sqlite(connection) if connection.dialect.name == "sqlite" else _of_postgresql(connection)
+    names = sorted(name for name in {*listed, *definitions} if name.startswith("v_"))
+    texts = {name: f"{listed.get(name)}\n{definitions.get(name)}" for name in names}
+    digests = {name: hashlib.sha256(item.encode("utf-8")).hexdigest() for name, item in texts.items()}
     return {"told_by": _program(connection), "views": digests}
 
 
@@ -36,9 +36,9 @@ def _of_postgresql(connection: Connection) -> Mapping[str, str]:
     # With an empty search path every name is told with its schema, whoever asks.
     path = connection.scalar(text("SELECT current_setting('search_path')"))
     connection.execute(text("SELECT set_config('search_path', '', true)"))
-    found = {row[0]: row[1] for row in connection.execute(text(_OF_POSTGRESQL), {"views": own})}
+    definitions = {row[0]: row[1] for row in connection.execute(text(_OF_POSTGRESQL), {"views": own})}
     connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
-    return found
+    return definitions
 
 
 def _program(connection: Connection) -> str:

@@ -61,17 +61,17 @@ def refresh_views(connection: Connection, distrusted: Collection[str] = ()) -> N
 
     distrusted: views that somebody else may have made otherwise; they are made anew.
     """
-    wanted = dict(STATIC) | {"v_wide": _wide(connection)} | dict(_records(connection))
+    views_now = dict(STATIC) | {"v_wide": _wide(connection)} | dict(_records(connection))
     present = {row.name: row.definition for row in connection.execute(select(views))}
     for name in sorted({*present, *distrusted}):
-        if name in distrusted or wanted.get(name) != present[name]:
+        if name in distrusted or views_now.get(name) != present[name]:
             _do(connection, f"DROP VIEW IF EXISTS {name}")
             connection.execute(delete(views).where(views.c.name == name))
             present.pop(name, None)
-    for name in sorted(wanted):
-        if wanted[name] != present.get(name):
-            _do(connection, f"CREATE VIEW {name} AS {wanted[name]}")
-            connection.execute(insert(views).values(name=name, definition=wanted[name]))
+    for name in sorted(views_now):
+        if views_now[name] != present.get(name):
+            _do(connection, f"CREATE VIEW {name} AS {views_now[name]}")
+            connection.execute(insert(views).values(name=name, definition=views_now[name]))
 
 
 def _do(connection: Connection, statement: str) -> None:
@@ -85,13 +85,13 @@ def _text(value: str) -> str:
 def _wide(connection: Connection) -> str:
     """Return one row a subject and visit, with a column for each quantity; what is not reportable is NULL."""
     table = _CHANGES_TABLE.c
-    what = (table.quantity, table.population, table.denominator, table.panel)
-    found = [tuple(row) for row in connection.execute(select(*what).distinct())]
+    quantity_columns = (table.quantity, table.population, table.denominator, table.panel)
+    quantities = [tuple(row) for row in connection.execute(select(*quantity_columns).distinct())]
     quote = connection.dialect.identifier_preparer.quote_identifier
     columns = [
-        f"max(CASE WHEN {' AND '.join(_is(*part) for part in zip(_WHAT, one, strict=True))} "
+        f"max(CASE WHEN {' AND '.join(_is(*part) for part in zip(_WHAT, item, strict=True))} "
         f"AND status IN ('ok', 'missing baseline', 'baseline not reportable') THEN value END) AS {quote(name)}"
-        for name, one in sorted(_names(found).items())[:_MOST_COLUMNS]
+        for name, item in sorted(_names(quantities).items())[:_MOST_COLUMNS]
     ]
     whose = "study, subject, dose_group, visit, planned_day"
     listed = ",\n       ".join([whose, "min(study_day) AS study_day", *columns])
@@ -105,9 +105,9 @@ def _is(column: str, value: str | None) -> str:
     return f"{column} IS NULL" if value is None else f"{column} = {_text(value)}"
 
 
-def _names(found: Iterable[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+def _names(quantities: Iterable[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
     """Return a column's name for each quantity; the panel is in it only where several measure the same."""
-    rows = sorted(found, key=lambda row: tuple(map(str, row)))
+    rows = sorted(quantities, key=lambda row: tuple(map(str, row)))
     shared = [row[:3] for row in rows]
     names: dict[str, tuple[Any, ...]] = {}
     for row in rows:
