@@ -181,7 +181,7 @@ def _compare(
     since = f"; export {where[part.owner]}" if part.owner else ""
     keys_seen: set[str] = set()
     for rows in read_part(connection, part, where):
-        problems.found.rows += len(rows.keys) if part.part == "added" else 0
+        problems.verified.rows += len(rows.keys) if part.part == "added" else 0
         for key, digest in zip(rows.keys, rows.digests, strict=True):
             if key not in expected:
                 problems.add(f"the row {_named(part, key)} was added by other means than an export{since}")
