@@ -14,7 +14,7 @@ from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.gatecall import Methods, gate_schema
 from immunomon.cytometry.specs.strategy import StrategySpec
 from immunomon.files import write_whole
-from immunomon.outputs.conformance.document import write_rules_document
+from immunomon.outputs.conformance.registry import write_rules_document
 from immunomon.outputs.cp_map import CpMapSpec
 from immunomon.shape import SpecModel
 from immunomon.study.specs.panel import PanelSpec

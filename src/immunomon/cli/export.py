@@ -14,7 +14,7 @@ from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
 from immunomon.maps.anndata.export import export_cells
-from immunomon.outputs.database.database import ExportSummary, ExportStatement, export_run
+from immunomon.outputs.database.database import ExportStatement, ExportSummary, export_run
 from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import RunFolder

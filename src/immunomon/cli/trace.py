@@ -69,7 +69,7 @@ def _from_run(run: Path, query: Asked, study: str | None) -> dict[str, Any]:
 
 def _from_database(source: str, query: Asked, study: str | None) -> dict[str, Any]:
     from immunomon.outputs.database.connection import database_url, reading, shown
-    from immunomon.outputs.trace.database import DatabaseRecords
+    from immunomon.outputs.trace.of_run import DatabaseRecords
 
     url = database_url(source, "trace in")
     with reading(url) as connection:

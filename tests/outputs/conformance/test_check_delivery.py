@@ -173,7 +173,7 @@ def test_the_document_is_that_of_the_rules():
     """If not: python -m immunomon.cli.docs."""
     from pathlib import Path
 
-    from immunomon.outputs.conformance.document import rules_document
+    from immunomon.outputs.conformance.registry import rules_document
 
     path = Path(__file__).resolve().parents[3] / "docs" / "delivery-rules.md"
     assert path.read_text(encoding="utf-8") == rules_document()

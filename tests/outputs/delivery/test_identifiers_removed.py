@@ -12,8 +12,8 @@ from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.outputs.delivery.content import read_content
 from immunomon.outputs.delivery.deliver import deliver_run
-from immunomon.outputs.delivery.headers import read_headers_of
 from immunomon.outputs.delivery.read import read_manifest
+from immunomon.outputs.delivery.source import read_headers_of
 from immunomon.runs.run import run_study
 
 NAME = "Dr. A. Nonymous"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.outputs.delivery.markers import marker_problem, markers_of
+from immunomon.outputs.delivery.mapping import marker_problem, markers_of
 
 NAMES = st.from_regex(r"[A-Z][A-Z0-9]{0,7}", fullmatch=True)
 LEVELS = st.sampled_from(["-", "lo", "mid", "+", "hi"])

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from immunomon.errors import DeliveryFailed
-from immunomon.outputs.delivery.files import write_csv
+from immunomon.outputs.delivery.manifest import write_csv
 from immunomon.outputs.delivery.read import read_dataset, read_delivery
 
 

@@ -16,7 +16,7 @@ from immunomon.csvfile import cell_of_text, text_of_cell
 from immunomon.outputs.conformance.tables_read import csv_table
 from immunomon.outputs.delivery.dataset import Dataset, Variable
 from immunomon.outputs.delivery.deliver import deliver_run
-from immunomon.outputs.delivery.files import csv_text, neutralised, write_csv, write_workbook
+from immunomon.outputs.delivery.manifest import csv_text, neutralised, write_csv, write_workbook
 from immunomon.outputs.delivery.read import read_dataset, read_delivery, read_manifest
 from immunomon.runs.folder import table_csv, write_table
 

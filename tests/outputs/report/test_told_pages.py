@@ -9,8 +9,7 @@ from outputs.report.fake_run import fake_run
 
 from immunomon.errors import BadSpec
 from immunomon.outputs.report import write_report
-from immunomon.outputs.report.platelet_charts import platelet_charts
-from immunomon.outputs.report.told import read_told
+from immunomon.outputs.report.told import platelet_charts, read_told
 from immunomon.trial.model.tables import PLATELET_VISITS
 
 EVIL = '</script><b onload="x">'

@@ -1,18 +1,18 @@
-"""What a rule is, and how rules are written down: a number, a sentence, a source, a remedy, and what checks it."""
+"""What a rule is: a number, a sentence, a source, a remedy, and what checks it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.table import Record
+from immunomon.registry import Registry
 
-__all__ = ["Check", "Family", "Issue", "Rule", "Scope", "Severity"]
+__all__ = ["CHECKS", "Check", "Family", "Issue", "Rule", "Scope", "Severity"]
 
 Severity = Literal["error", "warning"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Issue:
 
 
 @dataclass(frozen=True)
-class Scope(Generic[T]):
+class Scope:
     """What a rule looks at: which parts of a delivery, and what they are in words.
 
     of_cdisc: whether these are datasets of SDTM or ADaM.
     """
 
     words: str
-    select: Callable[[Received], Sequence[T]]
+    select: Callable[[Received], Sequence[Any]]
     of_cdisc: bool = False
 
 
@@ -57,41 +57,17 @@ class Rule:
     says: str
     source: str
     remedy: str
-    scope: Scope[Any]
+    scope: Scope
     check: Check = field(repr=False)
     needs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
 class Family:
-    """Rules of one kind, in the order in which they are written.
+    """Rules of one kind, in the order in which they are written."""
 
-    >>> from immunomon.outputs.conformance.registry import RULES
-    >>> RULES["CP003"].severity
-    'error'
-    """
+    name: str
+    rules: tuple[Rule, ...]
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._rules: list[Rule] = []
 
-    def __iter__(self) -> Iterator[Rule]:
-        return iter(self._rules)
-
-    def rule(
-        self,
-        number: str,
-        scope: Scope[T],
-        says: str,
-        *,
-        source: str,
-        remedy: str,
-        severity: Severity = "error",
-        needs: str = "",
-    ) -> Callable[[Callable[[T, Received], Iterable[Issue]]], Callable[[T, Received], Iterable[Issue]]]:
-        """Enter the decorated function as the check of a rule; needs: names of datasets, separated by blanks."""
-
-        def enter(check: Callable[[T, Received], Iterable[Issue]]) -> Callable[[T, Received], Iterable[Issue]]:
-            self._rules.append(Rule(number, severity, says, source, remedy, scope, check, tuple(needs.split())))
-            return check
-
-        return enter
+CHECKS: Registry[Check] = Registry("check of a rule")

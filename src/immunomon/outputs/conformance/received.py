@@ -75,6 +75,11 @@ class Received:
         """Return a table for people by name."""
         return next((table for table in self.tables if table.name == name and table.form == "csv"), None)
 
+    def twin(self, table: Table) -> Table | None:
+        """Return the same dataset as Dataset-JSON or as transport file, here or beside; None if there is none."""
+        same_name = (other for other in (*self.tables, *self.beside) if other.name == table.name)
+        return next((other for other in same_name if {other.form, table.form} == {"xpt", "json"}), None)
+
     @cached_property
     def subjects(self) -> Mapping[str, Any]:
         """The records of DM by USUBJID, the first of each."""

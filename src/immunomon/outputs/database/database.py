@@ -12,19 +12,17 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, Row, Table, func, insert, select, update
 
-from immunomon.outputs.database.bulk import arrow_of, load
+from immunomon.outputs.database.bulk import arrow_of, keys_made_late, load
 from immunomon.outputs.database.connection import database_url, shown, sqlite_url, transaction
 from immunomon.outputs.database.guards import refuse_foreign
-from immunomon.outputs.database.late import keys_made_late
 from immunomon.outputs.database.migrating import migrate, prepare
 from immunomon.outputs.database.read_back import confirm, read_back
-from immunomon.outputs.database.reasons import why
 from immunomon.outputs.database.run_tables import RunTables, read_run
 from immunomon.outputs.database.schema import VERSIONED, runs, studies
 from immunomon.outputs.database.sealing import Draft, head_of, views_changed
 from immunomon.outputs.database.secrets import without_passwords
 from immunomon.outputs.database.study_rows import frame_of
-from immunomon.outputs.database.trail import append_trail, new_entries
+from immunomon.outputs.database.trail import append_trail, new_entries, why
 from immunomon.outputs.database.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
 from immunomon.outputs.database.views import refresh_views
 

@@ -18,8 +18,17 @@ import immunomon
 from immunomon.outputs.database.building import OWN
 from immunomon.outputs.database.read_back import confirm
 from immunomon.outputs.database.row_digests import DIGEST_BYTES, Values, digests_of, keys_of
-from immunomon.outputs.database.schema import HISTORIES, VERSIONED, audit, deliveries, runs, sealed_rows, seals, studies
-from immunomon.outputs.database.view_digests import digests_of_views
+from immunomon.outputs.database.schema import (
+    HISTORIES,
+    VERSIONED,
+    audit,
+    deliveries,
+    runs,
+    sealed_rows,
+    seals,
+    studies,
+    views,
+)
 
 __all__ = [
     "GENESIS",
@@ -27,6 +36,7 @@ __all__ = [
     "Draft",
     "Part",
     "Sealed",
+    "digests_of_views",
     "head_of",
     "read_part",
     "seal_as_it_stands",
@@ -34,6 +44,45 @@ __all__ = [
     "unpacked",
     "views_changed",
 ]
+
+# Digests of what the views of a database say, so that a view that was made otherwise is found.
+
+_OF_POSTGRESQL = "SELECT relname, pg_get_viewdef(oid) FROM pg_class WHERE relkind = 'v' AND oid = ANY(:views)"
+_OURS = "SELECT oid FROM pg_class WHERE relkind = 'v' AND relnamespace = current_schema()::regnamespace"
+
+
+def digests_of_views(connection: Connection) -> dict[str, Any]:
+    """Return ``told_by``, the program that told the views, and ``views``: name -> SHA-256 of what it says now."""
+    listed = {row.name: row.definition for row in connection.execute(select(views))}
+    definitions = _of_sqlite(connection) if connection.dialect.name == "sqlite" else _of_postgresql(connection)
+    names = sorted(name for name in {*listed, *definitions} if name.startswith("v_"))
+    texts = {name: f"{listed.get(name)}\n{definitions.get(name)}" for name in names}
+    digests = {name: hashlib.sha256(item.encode("utf-8")).hexdigest() for name, item in texts.items()}
+    return {"told_by": _program(connection), "views": digests}
+
+
+def _of_sqlite(connection: Connection) -> Mapping[str, str]:
+    query = text("SELECT name, sql FROM sqlite_master WHERE type = 'view'")
+    return {row.name: row.sql for row in connection.execute(query)}
+
+
+def _of_postgresql(connection: Connection) -> Mapping[str, str]:
+    own = list(connection.scalars(text(_OURS)))
+    # With an empty search path every name is told with its schema, whoever asks.
+    path = connection.scalar(text("SELECT current_setting('search_path')"))
+    connection.execute(text("SELECT set_config('search_path', '', true)"))
+    definitions = {row[0]: row[1] for row in connection.execute(text(_OF_POSTGRESQL), {"views": own})}
+    connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+    return definitions
+
+
+def _program(connection: Connection) -> str:
+    """Return what tells the views: another major version of PostgreSQL may write the same view otherwise."""
+    if connection.dialect.name == "sqlite":
+        return "SQLite"
+    number = connection.scalar(text("SELECT current_setting('server_version_num')"))
+    return f"PostgreSQL {int(str(number)) // 10_000}"
+
 
 GENESIS = "0" * 64
 _CHUNK = 20_000

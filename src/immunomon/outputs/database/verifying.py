@@ -14,8 +14,16 @@ from immunomon.errors import ExportFailed
 from immunomon.outputs.database.guards import foreign_objects, unguarded
 from immunomon.outputs.database.migrating import revision_of
 from immunomon.outputs.database.schema import HEAD, seals, studies
-from immunomon.outputs.database.sealing import GENESIS, PARTS, Part, Sealed, read_part, seal_digest, unpacked
-from immunomon.outputs.database.view_digests import digests_of_views
+from immunomon.outputs.database.sealing import (
+    GENESIS,
+    PARTS,
+    Part,
+    Sealed,
+    digests_of_views,
+    read_part,
+    seal_digest,
+    unpacked,
+)
 
 __all__ = ["Verified", "verify"]
 

@@ -23,10 +23,7 @@ from immunomon.outputs.delivery.differences import (
     differences_table,
     differences_text,
 )
-from immunomon.outputs.delivery.files import neutralised, write_csv, write_text, write_workbook
-from immunomon.outputs.delivery.headers import Headers, read_headers_of
-from immunomon.outputs.delivery.immport import immport_table
-from immunomon.outputs.delivery.manifest import manifest_of
+from immunomon.outputs.delivery.manifest import manifest_of, neutralised, write_csv, write_text, write_workbook
 from immunomon.outputs.delivery.miflowcyt import (
     checklist,
     checklist_table,
@@ -37,8 +34,8 @@ from immunomon.outputs.delivery.miflowcyt import (
 from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
 from immunomon.outputs.delivery.redcap import redcap_tables
 from immunomon.outputs.delivery.sdtm import Sdtm, sdtm_datasets
-from immunomon.outputs.delivery.source import file_sha256
-from immunomon.outputs.delivery.tables import links_table, people_tables
+from immunomon.outputs.delivery.source import Headers, file_sha256, read_headers_of
+from immunomon.outputs.delivery.tables import immport_table, links_table, people_tables
 from immunomon.outputs.delivery.xpt import write_xpt
 from immunomon.study.model.identifiers import scrubbed_text
 

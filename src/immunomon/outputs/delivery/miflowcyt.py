@@ -13,8 +13,8 @@ from typing import Any
 
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, dataset_of
-from immunomon.outputs.delivery.headers import Headers
 from immunomon.outputs.delivery.measured import GATED_ROLES
+from immunomon.outputs.delivery.source import Headers
 
 __all__ = ["ChecklistItem", "checklist", "checklist_table", "checklist_text", "files_table", "gates_table"]
 

@@ -1,9 +1,9 @@
-"""The study at a glance: which visit of which subject is there, for each panel."""
+"""The first page of the report: which visits are there, what made the run, and what to know before believing it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunomon.outputs.report.run_folder import RunFolder
 
-__all__ = ["Cell", "Overview", "SubjectRow", "study_overview"]
+__all__ = ["Cell", "Overview", "SubjectRow", "caveats", "made_by", "provenance", "study_overview"]
 
 SYMBOLS = {"gated": "●", "failed": "✕", "missing": "·", "doubled": "⁑"}
 
@@ -128,3 +128,99 @@ def _other_tubes(samples: pd.DataFrame) -> tuple[OtherTubes, ...]:
         kind, _, about = str(role).partition(":")
         kinds.setdefault(kind, []).append((str(role), about, len(rows), int((rows["status"] == "failed").sum())))
     return tuple((kind, tuple(roles)) for kind, roles in kinds.items())
+
+
+# What made a run, as lines for people.
+
+_LONGEST = 25
+_LEFT_OUT = {"study", "files"}
+
+
+def provenance(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the record's entries as dotted names and values; long lists are counted, the study is left out.
+
+    >>> provenance({"versions": {"numpy": "2.1"}, "study": {"name": "x"}, "inputs": list(range(40))})
+    (('versions.numpy', '2.1'), ('inputs', '40 entries, see run.json'))
+    """
+    return tuple(_lines("", {key: value for key, value in record.items() if key not in _LEFT_OUT}))
+
+
+def _lines(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping | list) and len(value) > _LONGEST:
+        yield name or "record", f"{len(value)} entries, see run.json"
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _lines(f"{name}.{key}" if name else str(key), item)
+    elif isinstance(value, list):
+        yield name, ", ".join(str(item) for item in value) if value else "none"
+    else:
+        yield name, "" if value is None else str(value)
+
+
+def made_by(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the version that made the run and when it was finished, as far as the record says.
+
+    >>> made_by({"software": {"name": "immunomon", "version": "0.1.0"}, "finished_utc": "2025-01-02T03:04:05+00:00"})
+    ('0.1.0', '2025-01-02 03:04:05 UTC')
+    """
+    version = _first(record, ("immunomon", "immunomon_version", "version"))
+    return version, _moment(_first(record, ("finished_utc", "finished", "started_utc", "started")))
+
+
+def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the first of these entries that is text, at the top or in the sections one level below."""
+    sections = [record, *(value for key, value in record.items() if isinstance(value, Mapping) and key != "study")]
+    for name in names:
+        for section in sections:
+            if isinstance(section.get(name), str):
+                return str(section[name])
+    return ""
+
+
+def _moment(text: str) -> str:
+    return text.split(".")[0].replace("T", " ").removesuffix("Z").removesuffix("+00:00") + " UTC" if text else ""
+
+
+# What a reader must know before believing a figure of the report.
+
+_ALWAYS = (
+    "There is no control arm: a change from baseline may be regression to the mean, other therapy or the disease's own "
+    "course, and is not by itself an effect of the treatment.",
+    "Patients are the replicates, cells are not. With so few patients read each one's line; means and 95 % t intervals "
+    "are estimates. With n = 3 the smallest p of a two-sided paired exact test is 0.25.",
+    "An expansion cohort is treated after the others: its difference from earlier cohorts is confounded with calendar "
+    "time, reagent lots and instrument settings.",
+    "Comparing responders with non-responders conditions on the outcome; populations found on the data that test them "
+    "are exploratory.",
+    "The interval beside a percentage is a Wilson interval: it covers the counting of events only, not staining, "
+    "gating or the patient's own variation. What has too few events is not reportable and is shown with its reason, "
+    "never as 0.",
+)
+_SURFACE_HELPERS = (
+    "Th1, Th17 and Th17.1 are defined by surface CXCR3 and CCR6: activated and regulatory T cells contaminate these "
+    "gates, and the double-negative rest contains Th2 cells but is not a measure of them."
+)
+
+
+def caveats(populations: Collection[str], tested: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the sentences that stand at the head of every report, with those that its contents call for.
+
+    populations: that are in it; tested: the titles of its pages on which p-values stand.
+
+    >>> len(caveats({"th1"})) - len(caveats({"treg"}))
+    1
+    >>> caveats({"treg"})[-1]
+    'No p-values are given, and nothing is adjusted for the number of populations looked at.'
+    """
+    helpers = (_SURFACE_HELPERS,) if {"th1", "th17", "th_dn"} & set(populations) else ()
+    return (*_ALWAYS, *helpers, _tests(tested))
+
+
+def _tests(tested: Sequence[str]) -> str:
+    if not tested:
+        return "No p-values are given, and nothing is adjusted for the number of populations looked at."
+    pages = " and ".join(f'"{title}"' for title in tested)
+    return (
+        f"p-values stand on {pages} only: each is of a test over patients; an adjusted p holds within its family "
+        "of tests. Nothing else here is tested, or adjusted for the number of populations looked at."
+    )

@@ -13,15 +13,11 @@ from markupsafe import Markup
 from immunomon import __version__
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.files import write_whole
-from immunomon.outputs.report.acquisition import read_acquisitions
-from immunomon.outputs.report.caveats import caveats
+from immunomon.outputs.report.acquisition import read_acquisitions, read_doubts
 from immunomon.outputs.report.compared import read_compared
-from immunomon.outputs.report.doubts import read_doubts
-from immunomon.outputs.report.embed import pack_table, safe_json
-from immunomon.outputs.report.overview import Overview, study_overview
-from immunomon.outputs.report.provenance import made_by, provenance
+from immunomon.outputs.report.overview import Overview, caveats, made_by, provenance, study_overview
 from immunomon.outputs.report.run_folder import RunFolder, read_run, read_sample
-from immunomon.outputs.report.sample_plots import TickSets, page_sample
+from immunomon.outputs.report.sample_plots import TickSets, pack_table, page_sample, safe_json
 from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours

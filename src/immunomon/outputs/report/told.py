@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +14,101 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from immunomon.errors import BadSpec, Problem
-from immunomon.outputs.report.platelet_charts import platelet_charts
 from immunomon.trial.model.tables import PLATELET_VISITS
 
-__all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "read_told"]
+__all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "platelet_charts", "read_told"]
+
+# Every patient's platelets as a small chart: counts on a logarithmic scale, the limits of R and CR, what each is.
+
+_WIDTH, _HEIGHT, _MARGIN, _LEFT, _BELOW = 250.0, 126.0, 8.0, 26.0, 22.0
+_LEVELS = (10, 30, 100, 300)
+_STEPS = (7, 14, 28, 56, 84, 168, 336)  # days between ticks
+_MOST_TICKS = 5
+_MOST_CHARTS = 60
+_CLASSES = {"CR": "complete", "R": "responding", "loss": "out", "NR": "steady", "baseline": "steady"}
+
+
+def platelet_charts(visits: pd.DataFrame) -> Iterator[Markup]:
+    """Yield a chart for each subject of the table ``platelet_visits``, all on the same axes, in the table's order."""
+    counted = visits.dropna(subset=["study_day", "platelets_1e9_per_l"])
+    if counted.empty:
+        return
+    days = (int(counted["study_day"].min()), max(int(counted["study_day"].max()), 2))
+    highest = max(150.0, float(counted["platelets_1e9_per_l"].max()))
+    groups = counted.groupby("subject", sort=False)
+    for number, (_, rows) in enumerate(groups):
+        if number < _MOST_CHARTS:
+            yield _chart(rows.sort_values("study_day", kind="stable"), days=days, highest=highest)
+
+
+def _chart(rows: pd.DataFrame, *, days: tuple[int, int], highest: float) -> Markup:
+    lowest, floor = 3.0, _HEIGHT - _BELOW
+
+    def x(day: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _MARGIN) * (day - days[0]) / (days[1] - days[0])
+
+    def y(count: float) -> float:
+        part = math.log(max(count, lowest) / lowest) / math.log(highest / lowest)
+        return _MARGIN + (floor - _MARGIN) * (1 - part)
+
+    shown = [level for level in _LEVELS if level <= highest]
+    lines = [
+        f'<line class="{"limit" if level in (30, 100) else "sd2"}" x1="{_LEFT:.0f}" x2="{_WIDTH:.0f}" '
+        f'y1="{y(level):.1f}" y2="{y(level):.1f}"/>'
+        f'<text class="ticklabel" text-anchor="end" x="{_LEFT - 4:.0f}" y="{y(level) + 3.5:.1f}">{level}</text>'
+        for level in shown
+    ]
+    counts = rows.to_dict("records")
+    points = [(x(float(row["study_day"])), y(float(row["platelets_1e9_per_l"])), row) for row in counts]
+    path = " ".join(f"{left:.1f},{top:.1f}" for left, top, _ in points)
+    first = f'<line class="infusion" x1="{x(1):.1f}" x2="{x(1):.1f}" y1="{_MARGIN:.0f}" y2="{floor:.0f}"/>'
+    axis = f'<text class="ticklabel" text-anchor="end" x="{_LEFT - 4:.0f}" y="{floor + 15:.0f}">day</text>'
+    axis += "".join(_tick(x(day), floor, day) for day in _days(days))
+    dots = "".join(_dot(left, top, row) for left, top, row in points)
+    title = escape(f"{counts[0]['subject']}, dose group {counts[0]['dose_group']}")
+    parts = "".join([*lines, axis, first, f'<polyline points="{path}"/>', dots])
+    drawing = (
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="platelets of {title}">{parts}</svg>'
+    )
+    # Only the title and the dots' words come from files, and both are escaped.
+    return Markup(f'<figure class="steadiness platelets"><figcaption>{title}</figcaption>{drawing}</figure>')
+
+
+def _days(days: tuple[int, int]) -> list[int]:
+    """Return the days of ticks, whole weeks after the first infusion on day 1.
+
+    >>> _days((-1, 85))
+    [1, 29, 57, 85]
+    """
+    step = next((step for step in _STEPS if (days[1] - 1) // step < _MOST_TICKS), _STEPS[-1])
+    return list(range(1, days[1] + 1, step))
+
+
+def _tick(left: float, floor: float, day: int) -> str:
+    return (
+        f'<line class="tick" x1="{left:.1f}" x2="{left:.1f}" y1="{floor:.0f}" y2="{floor + 4:.0f}"/>'
+        f'<text class="ticklabel" text-anchor="middle" x="{left:.1f}" y="{floor + 15:.0f}">{day}</text>'
+    )
+
+
+def _dot(left: float, top: float, row: dict[Any, Any]) -> str:
+    marks = [word for word, name in (("bleeding", "bleeding"), ("rescue therapy", "rescue_therapy")) if _is(row[name])]
+    note = [] if pd.isna(row["note"]) else [str(row["note"])]
+    tooltip = ", ".join([f"day {row['study_day']}: {row['platelets_1e9_per_l']:g}", str(row["state"]), *marks, *note])
+    kind = _CLASSES.get(str(row["state"]), "unjudged")
+    radius = 3.6 if row["state"] in {"CR", "loss"} else 2.6
+    dot = (
+        f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="{radius}"><title>{escape(tooltip)}</title></circle>'
+    )
+    cross = (
+        f'<path class="rescued" d="M{left - 4:.1f} {top - 4:.1f}l8 8m0 -8l-8 8"/>' if _is(row["rescue_therapy"]) else ""
+    )
+    return dot + cross
+
+
+def _is(value: Any) -> bool:  # noqa: ANN401 - a nullable boolean
+    return not pd.isna(value) and bool(value)
+
 
 _COMMANDS = {"assessments": "assess", "mechanism": "mechanism"}
 _PICTURES = {

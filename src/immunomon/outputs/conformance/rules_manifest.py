@@ -6,18 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from immunomon.outputs.conformance.book import Family, Issue
+from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.guide import guide_of
 from immunomon.outputs.conformance.received import MANIFEST, Received
-from immunomon.outputs.conformance.scopes import FILES, MANIFESTS
 
-__all__ = ["MANIFEST_RULES"]
-
-MANIFEST_RULES = Family("manifest")
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NEEDED = ("format", "kind", "software", "run", "study", "datasets", "absent", "blanks", "files", "samples")
 _DOMAINS = {"DM", "TV", "SV", "EX", "AE", "BE", "BS", "CP", "IS", "LB", "MB", "PC", "PP"}
-_AGAIN = "take the delivery from its archive, or deliver again"
 
 
 def _listed(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -29,13 +24,7 @@ def _files(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(entry.get("file")): entry for entry in _listed(manifest, "files")}
 
 
-@MANIFEST_RULES.rule(
-    "MF001",
-    FILES,
-    "A delivery has a manifest.json of immunomon, with its parts.",
-    source="docs/deliveries.md",
-    remedy="take manifest.json from the archive of the delivery",
-)
+@CHECKS.register("MF001")
 def _there(received: Received, _: Received) -> Iterator[Issue]:
     manifest = received.manifest
     if manifest is None:
@@ -49,13 +38,7 @@ def _there(received: Received, _: Received) -> Iterator[Issue]:
         yield Issue(MANIFEST, f"has no {', '.join(lacking)}")
 
 
-@MANIFEST_RULES.rule(
-    "MF002",
-    MANIFESTS,
-    "Every file of the manifest is there, with its SHA-256 and its bytes.",
-    source="docs/deliveries.md",
-    remedy=_AGAIN,
-)
+@CHECKS.register("MF002")
 def _digests(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     there = {file.path: file for file in received.files}
     for name, entry in _files(manifest).items():
@@ -68,25 +51,13 @@ def _digests(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]
             )
 
 
-@MANIFEST_RULES.rule(
-    "MF003",
-    MANIFESTS,
-    "No file lies in the folder that is not in the manifest.",
-    source="docs/deliveries.md",
-    remedy="take the file away: it is no part of the delivery",
-)
+@CHECKS.register("MF003")
 def _no_extra(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     known = {MANIFEST, *_files(manifest)}
     yield from (Issue(file.path, "is not in the manifest") for file in received.files if file.path not in known)
 
 
-@MANIFEST_RULES.rule(
-    "MF004",
-    MANIFESTS,
-    "The manifest names no file outside of the delivery's folder.",
-    source="safety",
-    remedy="do not use this delivery: ask where it comes from",
-)
+@CHECKS.register("MF004")
 def _inside(manifest: Mapping[str, Any], _: Received) -> Iterator[Issue]:
     for name in (*_files(manifest), *(str(dataset.get("file")) for dataset in _listed(manifest, "datasets"))):
         parts = name.replace("\\", "/").split("/")
@@ -94,13 +65,7 @@ def _inside(manifest: Mapping[str, Any], _: Received) -> Iterator[Issue]:
             yield Issue(MANIFEST, f"names '{name[:100]}'")
 
 
-@MANIFEST_RULES.rule(
-    "MF005",
-    MANIFESTS,
-    "Every dataset of the manifest has as many records as its file, and every dataset is in the manifest.",
-    source="docs/deliveries.md",
-    remedy=_AGAIN,
-)
+@CHECKS.register("MF005")
 def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     tables = {(table.name, table.file): table for table in received.tables if table.form != "xlsx"}
     entries = {
@@ -122,13 +87,7 @@ def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]
             yield Issue(MANIFEST, f"dataset {name[:40]} of {file[:60]} is not listed")
 
 
-@MANIFEST_RULES.rule(
-    "MF006",
-    MANIFESTS,
-    "The manifest names, under `blanks`, every required or expected variable of SDTM that has no value at all.",
-    source="working rule: nothing is left out in silence",
-    remedy="deliver again, or complete `blanks`",
-)
+@CHECKS.register("MF006")
 def _blanks(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     blanks = {str(variable) for variable in manifest.get("blanks") or ()}
     for table in received.cdisc:
@@ -145,13 +104,7 @@ def _blanks(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
                 yield Issue(MANIFEST, f"{table.name}.{name} is under blanks, and has values")
 
 
-@MANIFEST_RULES.rule(
-    "MF007",
-    MANIFESTS,
-    "A domain of the trial is delivered, or the manifest says why it is absent; not both.",
-    source="working rule: nothing is left out in silence",
-    remedy="deliver again, or complete `absent`",
-)
+@CHECKS.register("MF007")
 def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     absent = manifest.get("absent")
     reasons = absent if isinstance(absent, dict) else {}
@@ -167,13 +120,7 @@ def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
         )
 
 
-@MANIFEST_RULES.rule(
-    "MF008",
-    MANIFESTS,
-    "Every tube that a value is of is among the manifest's samples, with the SHA-256 of its FCS file.",
-    source="working rule: every value leads back to its file",
-    remedy=_AGAIN,
-)
+@CHECKS.register("MF008")
 def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     samples = manifest.get("samples")
     known = samples if isinstance(samples, dict) else {}

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from immunomon.outputs.conformance.book import Family, Issue
+from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import Cell, text_of
 from immunomon.outputs.conformance.defined import CodeList, Define, Group, Item, Reference
 from immunomon.outputs.conformance.received import Received
-from immunomon.outputs.conformance.scopes import CDISC, DEFINES
 from immunomon.outputs.conformance.table import Column, Table
 
-__all__ = ["DEFINITIONS", "columns_of", "described", "too_long"]
+__all__ = ["columns_of", "described", "too_long"]
 
-DEFINITIONS = Family("Define-XML")
 _NUMBERS = {"integer", "float"}
 _ORIGINS = {"Collected", "Derived", "Assigned", "Protocol", "Predecessor", "Not Available", "Other"}
-_SOURCE = "Define-XML 2.1"
-_AGAIN = "make the Define-XML from the datasets again"
 
 
 def described(define: Define, received: Received) -> Iterator[tuple[Group, Table]]:
@@ -36,9 +32,7 @@ def columns_of(define: Define, group: Group, table: Table) -> Iterator[tuple[Ref
             yield reference, item, columns[item.name]
 
 
-@DEFINITIONS.rule(
-    "DX001", CDISC, "A Define-XML 2.1 lies beside the datasets.", source=_SOURCE, remedy="write define.xml"
-)
+@CHECKS.register("DX001")
 def _there(table: Table, received: Received) -> Iterator[Issue]:
     beside = [define for define in received.defines if define.part == table.part]
     unread = any(file.fault and file.path == f"{table.part}/define.xml".lstrip("/") for file in received.files)
@@ -46,13 +40,7 @@ def _there(table: Table, received: Received) -> Iterator[Issue]:
         yield Issue(table.name, "no Define-XML lies beside it")
 
 
-@DEFINITIONS.rule(
-    "DX002",
-    DEFINES,
-    "A Define-XML says its version, 2.1, and names the standards and their versions that the datasets follow.",
-    source=_SOURCE,
-    remedy="name the standards, and refer to them by OID",
-)
+@CHECKS.register("DX002")
 def _standards(define: Define, _: Received) -> Iterator[Issue]:
     if not define.version.startswith("2.1"):
         yield Issue(define.file, f"DefineVersion is '{define.version[:20]}'")
@@ -66,13 +54,7 @@ def _standards(define: Define, _: Received) -> Iterator[Issue]:
             )
 
 
-@DEFINITIONS.rule(
-    "DX003",
-    DEFINES,
-    "Every dataset beside the Define-XML is described in it, and no other.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX003")
 def _datasets(define: Define, received: Received) -> Iterator[Issue]:
     beside = {table.name for table in received.tables if table.part == define.part and table.is_cdisc}
     # A file that cannot be read is found by another rule.
@@ -82,13 +64,7 @@ def _datasets(define: Define, received: Received) -> Iterator[Issue]:
     yield from (Issue(define.file, f"dataset {name} is not there") for name in sorted(names - beside - unread))
 
 
-@DEFINITIONS.rule(
-    "DX004",
-    DEFINES,
-    "Every variable is described, in the order of the dataset, and no other.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX004")
 def _variables(define: Define, received: Received) -> Iterator[Issue]:
     items = {item.oid: item.name for item in define.items}
     for group, table in described(define, received):
@@ -101,9 +77,7 @@ def _variables(define: Define, received: Received) -> Iterator[Issue]:
             yield Issue(define.file, f"the variables of {group.name} are not in the dataset's order")
 
 
-@DEFINITIONS.rule(
-    "DX005", DEFINES, "Labels are those of the datasets and their variables.", source=_SOURCE, remedy=_AGAIN
-)
+@CHECKS.register("DX005")
 def _labels(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         if table.label and group.label != table.label:
@@ -115,13 +89,7 @@ def _labels(define: Define, received: Received) -> Iterator[Issue]:
                 )
 
 
-@DEFINITIONS.rule(
-    "DX006",
-    DEFINES,
-    "Data types are those of the variables: text or numbers, whole ones if integer.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX006")
 def _types(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         for _reference, item, column in columns_of(define, group, table):
@@ -132,13 +100,7 @@ def _types(define: Define, received: Received) -> Iterator[Issue]:
                 yield Issue(define.file, f"{group.name}.{item.name} is integer, and holds broken numbers")
 
 
-@DEFINITIONS.rule(
-    "DX007",
-    DEFINES,
-    "No value is longer than its described length, and no number has more digits behind the point than described.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX007")
 def _lengths(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         for _reference, item, _column in columns_of(define, group, table):
@@ -165,22 +127,14 @@ def _digits(value: float) -> int:
     return len(f"{value:.10g}".partition("e")[0].partition(".")[2])
 
 
-@DEFINITIONS.rule(
-    "DX008", DEFINES, "A dataset's leaf names the file that holds it.", source=_SOURCE, remedy="correct the leaf's href"
-)
+@CHECKS.register("DX008")
 def _leaves(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         if group.file != table.file.rpartition("/")[2]:
             yield Issue(define.file, f"{group.name} lies in {table.file}, its leaf says '{group.file[:60]}'")
 
 
-@DEFINITIONS.rule(
-    "DX009",
-    DEFINES,
-    "Every variable with values has an origin of the terminology, itself or value by value.",
-    source=_SOURCE,
-    remedy="give the origin",
-)
+@CHECKS.register("DX009")
 def _origins(define: Define, received: Received) -> Iterator[Issue]:
     by_oid = {item.oid: item for item in define.items}
     lists = dict(define.value_lists)
@@ -195,13 +149,7 @@ def _origins(define: Define, received: Received) -> Iterator[Issue]:
                 yield Issue(define.file, f"{group.name}.{item.name} has origin '{wrong[0][:20] if wrong else ''}'")
 
 
-@DEFINITIONS.rule(
-    "DX010",
-    DEFINES,
-    "A derived variable has a method, itself or value by value; every method that is referred to is there.",
-    source=_SOURCE,
-    remedy="describe the derivation",
-)
+@CHECKS.register("DX010")
 def _methods(define: Define, received: Received) -> Iterator[Issue]:
     methods, by_oid = dict(define.methods), {item.oid: item for item in define.items}
     lists = dict(define.value_lists)

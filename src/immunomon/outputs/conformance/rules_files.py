@@ -1,20 +1,74 @@
-"""Rules of the files' formats: SAS transport version 5, Dataset-JSON 1.1, and the two beside each other."""
+"""Rules of files and datasets: what lies where, and whether a file is as its format asks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Issue, Scope
+from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import Cell, is_iso_date, same, text_of
+from immunomon.outputs.conformance.guide import guide_of
 from immunomon.outputs.conformance.received import Received
-from immunomon.outputs.conformance.scopes import JSONS, TRANSPORTS
 from immunomon.outputs.conformance.table import Column, Table
 from immunomon.outputs.conformance.transport import Transport
 
-__all__ = ["FORMATS"]
 
-FORMATS = Family("formats")
+@CHECKS.register("FL001")
+def _readable(received: Received, _: Received) -> Iterator[Issue]:
+    yield from (Issue(file.path, file.fault) for file in received.files if file.fault)
+
+
+@CHECKS.register("FL002")
+def _once(received: Received, _: Received) -> Iterator[Issue]:
+    file_by_dataset: dict[tuple[str, str], str] = {}
+    for table in received.tables:
+        if not table.is_cdisc:
+            continue
+        first_file = file_by_dataset.setdefault((table.name, table.form), table.file)
+        if first_file != table.file:
+            yield Issue(table.file, f"holds dataset {table.name}, which {first_file} holds, too")
+
+
+@CHECKS.register("FL003")
+def _named(table: Table, _: Received) -> Iterator[Issue]:
+    stem = table.file.rpartition("/")[2].rpartition(".")[0]
+    if table.form in {"xpt", "json"} and stem != table.name.lower():
+        yield Issue(table.file, f"holds dataset '{table.name}'")
+
+
+@CHECKS.register("FL004")
+def _not_empty(table: Table, _: Received) -> Iterator[Issue]:
+    if not len(table):
+        yield Issue(table.name, "has no records")
+
+
+@CHECKS.register("FL005")
+def _accompanied(table: Table, received: Received) -> Iterator[Issue]:
+    companions = ["DM"] * table.has("USUBJID") + ["TV", "SV"] * (
+        table.has("USUBJID", "VISITNUM") and table.name != "SV"
+    )
+    missing = [name for name in companions if received.table(name) is None]
+    if missing:
+        yield Issue(table.name, f"comes without {', '.join(missing)}")
+
+
+@CHECKS.register("FL006")
+def _known(table: Table, _: Received) -> Iterator[Issue]:
+    supplement = table.name.removeprefix("SUPP")
+    if not guide_of(table.name) or (supplement != table.name and not guide_of(supplement)):
+        yield Issue(table.name, "is no dataset that is checked against a guide")
+
+
+@CHECKS.register("FL007")
+def _parents(table: Table, received: Received) -> Iterator[Issue]:
+    parent = table.name.removeprefix("SUPP") if table.name.startswith("SUPP") else ""
+    parent = "ADSL" if table.is_analysis and table.name != "ADSL" else parent
+    if parent and received.table(parent) is None:
+        yield Issue(table.name, f"comes without {parent}")
+
+
+# Rules of the files' formats: SAS transport version 5, Dataset-JSON 1.1, and the two beside each other.
+
 _NEEDED = ("datasetJSONCreationDateTime", "datasetJSONVersion", "itemGroupOID", "records", "name", "label", "columns")
 _KNOWN = {
     *_NEEDED,
@@ -23,28 +77,9 @@ _KNOWN = {
 }
 _TYPES = {"string", "integer", "decimal", "float", "double", "boolean", "datetime", "date", "time", "URI"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
-_JSON = "Dataset-JSON 1.1"
 
 
-def _twin(table: Table, received: Received) -> Table | None:
-    candidates = (candidate for candidate in (*received.tables, *received.beside) if candidate.name == table.name)
-    return next((candidate for candidate in candidates if {candidate.form, table.form} == {"xpt", "json"}), None)
-
-
-_TWINS: Scope[Table] = Scope(
-    "dataset that comes as transport file and as Dataset-JSON",
-    lambda received: [table for table in received.cdisc if _twin(table, received) is not None],
-    of_cdisc=True,
-)
-
-
-@FORMATS.rule(
-    "XP001",
-    TRANSPORTS,
-    "Numbers have 8 bytes, texts 1 to 200, and the variables of a record follow each other without gaps.",
-    source="SAS transport version 5 (TS-140)",
-    remedy="write the file again",
-)
+@CHECKS.register("XP001")
 def _layout(table: Table, received: Received) -> Iterator[Issue]:
     next_byte = 0
     transport = received.transports.get(table.file, Transport())
@@ -56,14 +91,7 @@ def _layout(table: Table, received: Received) -> Iterator[Issue]:
         next_byte = variable.position + variable.length
 
 
-@FORMATS.rule(
-    "XP002",
-    TRANSPORTS,
-    "A text variable is as long as its longest value, no longer.",
-    source="FDA Study Data Technical Conformance Guide, lengths of variables [M]",
-    remedy="shorten the variable to its longest value",
-    severity="warning",
-)
+@CHECKS.register("XP002")
 def _tight(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         longest = max((len(text_of(value)) for value in table.distinct(column.name)), default=0)
@@ -71,15 +99,9 @@ def _tight(table: Table, _: Received) -> Iterator[Issue]:
             yield Issue(table.name, f"{column.name} has {column.length} bytes, its longest value {longest}")
 
 
-@FORMATS.rule(
-    "XP003",
-    _TWINS,
-    "A dataset holds the same values as transport file and as Dataset-JSON.",
-    source="working rule: one delivery, one truth",
-    remedy="write both from the same data",
-)
+@CHECKS.register("XP003")
 def _equal(table: Table, received: Received) -> Iterator[Issue]:
-    twin = _twin(table, received)
+    twin = received.twin(table)
     if twin is None:
         return
     if table.names != twin.names or len(table) != len(twin):
@@ -104,13 +126,7 @@ def _alike(mine: Cell, theirs: Cell) -> bool:
     return mine == theirs
 
 
-@FORMATS.rule(
-    "DJ001",
-    JSONS,
-    "The file has what Dataset-JSON 1.1 asks: creation time, version, itemGroupOID, records, name, label, columns.",
-    source=_JSON,
-    remedy="write the file again, with all attributes and no others",
-)
+@CHECKS.register("DJ001")
 def _attributes(table: Table, _: Received) -> Iterator[Issue]:
     lacking = [name for name in _NEEDED if name not in table.about]
     unknown = sorted(set(map(str, table.about)) - _KNOWN)
@@ -125,13 +141,7 @@ def _attributes(table: Table, _: Received) -> Iterator[Issue]:
             yield Issue(table.file, f"{name} is '{str(table.about[name])[:40]}'")
 
 
-@FORMATS.rule(
-    "DJ002",
-    JSONS,
-    "`records` is the number of rows, and every row has a value for each column.",
-    source=_JSON,
-    remedy="write the file again: it was cut or changed",
-)
+@CHECKS.register("DJ002")
 def _rows(table: Table, _: Received) -> Iterator[Issue]:
     if table.about.get("records") != len(table):
         yield Issue(table.file, f"records says {str(table.about.get('records'))[:20]}, there are {len(table)} rows")
@@ -142,13 +152,7 @@ def _rows(table: Table, _: Received) -> Iterator[Issue]:
         yield Issue(table.file, "a row holds lists or objects in place of values")
 
 
-@FORMATS.rule(
-    "DJ003",
-    JSONS,
-    "Every column has itemOID, name, label and a data type of Dataset-JSON; keys are numbered 1, 2, 3, ...",
-    source=_JSON,
-    remedy="complete the columns",
-)
+@CHECKS.register("DJ003")
 def _columns(table: Table, _: Received) -> Iterator[Issue]:
     for number, column in enumerate(table.columns, start=1):
         if not (column.oid and column.name) or column.declared not in _TYPES:
@@ -162,13 +166,7 @@ def _columns(table: Table, _: Received) -> Iterator[Issue]:
         yield Issue(table.file, f"the keys are numbered {', '.join(map(str, keys))[:60]}")
 
 
-@FORMATS.rule(
-    "DJ004",
-    JSONS,
-    "Values are of their column's data type, and texts no longer than its length.",
-    source=_JSON,
-    remedy="correct the value, the type or the length",
-)
+@CHECKS.register("DJ004")
 def _values(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         for number, value in enumerate(table.column(column.name), start=1):

@@ -1,51 +1,20 @@
-"""Rules of tables for people: frequencies, links, REDCap, ImmPort, workbooks."""
+"""Rules of tables for people, and of the names of persons anywhere in a delivery."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from immunomon.outputs.conformance.book import Family, Issue
+from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import date_of, number_text, same, text_of
 from immunomon.outputs.conformance.received import Received
-from immunomon.outputs.conformance.scopes import PEOPLE, WORKBOOKS, people_table
 from immunomon.outputs.conformance.table import Record, Table
 
-__all__ = ["PEOPLE_RULES"]
-
-PEOPLE_RULES = Family("tables for people")
-_FREQUENCIES = people_table("subset_frequencies")
-_REDCAP = people_table("redcap_import")
-_IMMPORT = people_table("immport_fcm_derived")
-_LINKS = people_table("links")
-_UNITS = {"percent": "%", "cells_per_ul": "10^6/L", "median_intensity": "MdFI"}
-_KEY = ("subject", "visit", "panel", "role", "quantity", "population", "denominator", "marker", "sample_id")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", re.ASCII)
 
 
-@PEOPLE_RULES.rule(
-    "TB001",
-    _FREQUENCIES,
-    "A number of subset_frequencies.csv is there once (subject, visit, tube, quantity, population, marker).",
-    source="docs/deliveries.md",
-    remedy="take the doubled row out",
-)
-def _once(table: Table, _: Received) -> Iterator[Issue]:
-    for key, records in table.grouped(_KEY):
-        if len(records) > 1:
-            yield Issue.at(
-                table.name, records[1], f"there are {len(records)} rows of {', '.join(k for k in key if k)[:120]}"
-            )
-
-
-@PEOPLE_RULES.rule(
-    "TB002",
-    _FREQUENCIES,
-    "A value is reported, with unit and without reason; what is not reported has no value, no unit, and its reason.",
-    source="working rule: nothing is missing in silence",
-    remedy="correct status, value, unit or reason",
-)
+@CHECKS.register("TB002")
 def _reported(table: Table, _: Received) -> Iterator[Issue]:
     for record in table.records:
         reported = record.text("status") == "reported"
@@ -58,26 +27,7 @@ def _reported(table: Table, _: Received) -> Iterator[Issue]:
             )
 
 
-@PEOPLE_RULES.rule(
-    "TB003",
-    _FREQUENCIES,
-    "The unit is that of the quantity: % of a percent, 10^6/L of cells per microlitre, MdFI of a median intensity.",
-    source="docs/deliveries.md",
-    remedy="correct quantity or unit",
-)
-def _units(table: Table, _: Received) -> Iterator[Issue]:
-    for (quantity, unit), records in table.grouped(("quantity", "unit")):
-        if quantity not in _UNITS or (unit and unit != _UNITS[quantity]):
-            yield Issue.at(table.name, records[0], f"quantity is '{quantity[:20]}', unit '{unit[:20]}'")
-
-
-@PEOPLE_RULES.rule(
-    "TB004",
-    _FREQUENCIES,
-    "A percent is 100 x count / denominator_count, between 0 and 100, and no reported percent or count is 0.",
-    source="arithmetic; working rule [M]: too few cells are not reported, never 0",
-    remedy="work the value out again from the counts",
-)
+@CHECKS.register("TB004")
 def _percents(table: Table, _: Received) -> Iterator[Issue]:
     for record in table.records:
         value, count, of = (record.number_in(name) for name in ("value", "count", "denominator_count"))
@@ -90,13 +40,7 @@ def _percents(table: Table, _: Received) -> Iterator[Issue]:
             yield Issue.at(table.name, record, f"value is {value:g} %, of {count:g} in {of:g} events")
 
 
-@PEOPLE_RULES.rule(
-    "TB005",
-    _FREQUENCIES,
-    "change is value - baseline, percent_change 100 x change / baseline, and missing where the baseline is 0.",
-    source="docs/deliveries.md",
-    remedy="work the change out again",
-)
+@CHECKS.register("TB005")
 def _changes(table: Table, _: Received) -> Iterator[Issue]:
     for record in table.records:
         value, base, change, percent = (
@@ -112,13 +56,7 @@ def _changes(table: Table, _: Received) -> Iterator[Issue]:
             yield Issue.at(table.name, record, f"percent_change is {percent:g}, change {record.text('change')[:20]}")
 
 
-@PEOPLE_RULES.rule(
-    "TB006",
-    _FREQUENCIES,
-    "Study days count from one first day a subject, without a day 0, and dates are ISO 8601.",
-    source="docs/deliveries.md",
-    remedy="work the study day out again",
-)
+@CHECKS.register("TB006")
 def _days(table: Table, _: Received) -> Iterator[Issue]:
     firsts: dict[str, int] = {}
     for record in table.records:
@@ -136,13 +74,7 @@ def _days(table: Table, _: Received) -> Iterator[Issue]:
                 yield Issue.at(table.name, record, f"study_day {day:g} on {date} counts from another day than before")
 
 
-@PEOPLE_RULES.rule(
-    "TB007",
-    _FREQUENCIES,
-    "Every tube of a value is in links.csv.",
-    source="working rule: every value leads back to its file",
-    remedy="add the tube to links.csv",
-)
+@CHECKS.register("TB007")
 def _linked(table: Table, received: Received) -> Iterator[Issue]:
     links = received.people_table("links")
     known = {record.text("sample_id") for record in links.records} if links else set()
@@ -151,13 +83,7 @@ def _linked(table: Table, received: Received) -> Iterator[Issue]:
             yield Issue.at(table.name, records[0], f"sample_id '{tube[:60]}' is not in links.csv")
 
 
-@PEOPLE_RULES.rule(
-    "TB008",
-    _LINKS,
-    "A tube of links.csv is there once, with the SHA-256 of its FCS file, as in the manifest.",
-    source="working rule: every value leads back to its file",
-    remedy="deliver again",
-)
+@CHECKS.register("TB008")
 def _links(table: Table, received: Received) -> Iterator[Issue]:
     samples = (received.manifest or {}).get("samples")
     known = samples if isinstance(samples, dict) else {}
@@ -174,13 +100,7 @@ def _links(table: Table, received: Received) -> Iterator[Issue]:
             )
 
 
-@PEOPLE_RULES.rule(
-    "TB009",
-    _REDCAP,
-    "A field of REDCap's import has its value or, in ..._why, the reason that there is none, and not both.",
-    source="docs/deliveries.md",
-    remedy="correct the field or its reason",
-)
+@CHECKS.register("TB009")
 def _whys(table: Table, _: Received) -> Iterator[Issue]:
     fields = [name for name in table.names if f"{name}_why" in table.names]
     for record in table.records:
@@ -192,13 +112,7 @@ def _whys(table: Table, _: Received) -> Iterator[Issue]:
             yield Issue.at(table.name, record, "has neither values nor reasons")
 
 
-@PEOPLE_RULES.rule(
-    "TB010",
-    _REDCAP,
-    "REDCap's import has a row a subject and event, and every field is in the data dictionary.",
-    source="docs/deliveries.md",
-    remedy="take the doubled row out, or add the field to the dictionary",
-)
+@CHECKS.register("TB010")
 def _redcap(table: Table, received: Received) -> Iterator[Issue]:
     for key, records in table.grouped(("record_id", "redcap_event_name")):
         if len(records) > 1:
@@ -210,13 +124,7 @@ def _redcap(table: Table, received: Received) -> Iterator[Issue]:
             yield Issue(table.name, f"field {name[:40]} is not in the data dictionary")
 
 
-@PEOPLE_RULES.rule(
-    "TB011",
-    _IMMPORT,
-    "A row of ImmPort's table has a statistic with its unit, or says under Comments why there is none.",
-    source="ImmPort, derived cytometry data",
-    remedy="give the statistic, or the reason",
-)
+@CHECKS.register("TB011")
 def _immport(table: Table, _: Received) -> Iterator[Issue]:
     statistic = next((name for name in table.names if name.startswith("Population Statistic (")), "")
     unit = next((name for name in table.names if "Unit" in name), "")
@@ -229,13 +137,7 @@ def _immport(table: Table, _: Received) -> Iterator[Issue]:
             )
 
 
-@PEOPLE_RULES.rule(
-    "TB012",
-    WORKBOOKS,
-    "A sheet of a workbook holds the values of the CSV file of its name.",
-    source="docs/deliveries.md",
-    remedy="write workbook and CSV from the same data",
-)
+@CHECKS.register("TB012")
 def _sheets(table: Table, received: Received) -> Iterator[Issue]:
     csv_file = next(
         (candidate for candidate in received.tables if candidate.form == "csv" and candidate.name[:31] == table.name),
@@ -259,13 +161,7 @@ def _alike(sheet_row: Record, csv_row: Record, name: str) -> bool:
     return mine == theirs or (None not in numbers and same(*numbers))
 
 
-@PEOPLE_RULES.rule(
-    "TB013",
-    PEOPLE,
-    "No text of a CSV file begins as a formula does (=, +, -, @), which a spreadsheet would work out.",
-    source="safety: formulas in CSV files",
-    remedy="change the text where it comes from",
-)
+@CHECKS.register("TB013")
 def _no_formulas(table: Table, _: Received) -> Iterator[Issue]:
     for column in table.columns:
         for value, number in table.distinct(column.name).items():
@@ -275,3 +171,42 @@ def _no_formulas(table: Table, _: Received) -> Iterator[Issue]:
                 and not _PLAIN_NUMBER.fullmatch(value)
             ):
                 yield Issue(table.name, f"{column.name} is '{value[:40]}'", str(number))
+
+
+# Rules of the names of persons, anywhere in a delivery.
+
+_PERSONAL = re.compile(
+    r"(?i)(^|_|\b)(initials|birth_?date|date_of_birth|dob|brthdtc|invnam|patient_?name|subject_?name|donor_?name|"
+    r"first_?name|last_?name|surname|operator|physician|investigator_?name|e_?mail|phone|address)(\b|_|$)"
+)
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}\.[A-Za-z]{2,10}")
+_HOME = re.compile(r"(?i)(/home/|/users/|[a-z]:\\users\\|\\documents and settings\\|/root/)")
+_KEYWORD = re.compile(r"(?i)\$(SRC|OP)\b|\b(patient|donor|operator) ?(name|id)? ?[=:] ?\S|\bdate of birth\b")
+
+
+@CHECKS.register("ID001")
+def _no_personal_columns(received: Received, _: Received) -> Iterator[Issue]:
+    for table in received.tables:
+        for name in table.names:
+            if _PERSONAL.search(name.replace(" ", "_")) and table.distinct(name):
+                yield Issue(table.name, f"column {name[:40]} may name persons")
+
+
+@CHECKS.register("ID002")
+def _no_persons(received: Received, _: Received) -> Iterator[Issue]:
+    for table in received.tables:
+        for column in table.columns:
+            for value in table.distinct(column.name):
+                if isinstance(value, str) and (_EMAIL.search(value) or _HOME.search(value) or _KEYWORD.search(value)):
+                    yield Issue(
+                        table.name, f"{column.name[:40]} holds what may name a person ({len(value)} letters, not shown)"
+                    )
+
+
+@CHECKS.register("ID003")
+def _pseudonyms(received: Received, _: Received) -> Iterator[Issue]:
+    for table in received.tables:
+        for name in {"SUBJID", "subject", "record_id"} & set(table.names):
+            for value in map(text_of, table.distinct(name)):
+                if value and (" " in value or not any(letter.isdigit() for letter in value)):
+                    yield Issue(table.name, f"{name} holds what may be a name ({len(value)} letters, not shown)")

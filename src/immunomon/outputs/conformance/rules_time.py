@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 from itertools import pairwise
 
-from immunomon.outputs.conformance.book import Family, Issue, Scope
+from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import (
     date_of,
     is_iso_date,
@@ -15,28 +15,17 @@ from immunomon.outputs.conformance.cells import (
     study_day,
     text_of,
 )
-from immunomon.outputs.conformance.keys import not_one_to_one
+from immunomon.outputs.conformance.kinds import not_one_to_one
 from immunomon.outputs.conformance.received import Received
-from immunomon.outputs.conformance.scopes import SDTM, dataset
 from immunomon.outputs.conformance.table import Record, Table
 
-__all__ = ["TIMING", "is_before_first"]
+__all__ = ["is_before_first"]
 
-TIMING = Family("time")
 _EPOCHS = {"SCREENING", "RUN-IN", "INDUCTION TREATMENT", "TREATMENT", "WASHOUT", "FOLLOW-UP", "BLINDED TREATMENT"}
 _DURATIONS = ("ELTM", "DUR", "STINT", "ENINT", "EVLINT")
-_VISITS: Scope[Table] = Scope(
-    "datasets with visits", lambda received: [table for table in received.cdisc if table.has("VISITNUM")], of_cdisc=True
-)
 
 
-@TIMING.rule(
-    "SD030",
-    SDTM,
-    "Dates are ISO 8601, complete or cut from the right, and in the calendar.",
-    source="SDTMIG 3.4, 4.4.1",
-    remedy="write the date as YYYY-MM-DD",
-)
+@CHECKS.register("SD030")
 def _dates(table: Table, _: Received) -> Iterator[Issue]:
     for name in table.names:
         if not name.endswith("DTC"):
@@ -46,14 +35,7 @@ def _dates(table: Table, _: Received) -> Iterator[Issue]:
                 yield Issue(table.name, f"{name} is '{text_of(value)[:40]}'", str(number))
 
 
-@TIMING.rule(
-    "SD031",
-    SDTM,
-    "A study day is counted from DM's RFSTDTC: that is day 1, the day before -1 (--DY, --STDY, --ENDY by their dates).",
-    source="SDTMIG 3.4, 4.4.4",
-    remedy="work the study day out again",
-    needs="DM",
-)
+@CHECKS.register("SD031")
 def _days(table: Table, received: Received) -> Iterator[Issue]:
     for kind in ("", "ST", "EN"):
         date_name, day_name = table.own(f"{kind}DTC"), table.own(f"{kind}DY")
@@ -72,13 +54,7 @@ def _reference(record: Record, received: Received, name: str) -> datetime.date |
     return date_of(subject.text(name)) if subject is not None else None
 
 
-@TIMING.rule(
-    "SD032",
-    SDTM,
-    "There is no study day 0.",
-    source="SDTMIG 3.4, 4.4.4",
-    remedy="count the day of the first infusion as 1, the day before as -1",
-)
+@CHECKS.register("SD032")
 def _no_day_zero(table: Table, _: Received) -> Iterator[Issue]:
     for name in table.names:
         if name != "VISITDY" and name not in {table.own(f"{kind}DY") for kind in ("", "ST", "EN")}:
@@ -88,13 +64,7 @@ def _no_day_zero(table: Table, _: Received) -> Iterator[Issue]:
                 yield Issue(table.name, f"{name} is 0", str(number))
 
 
-@TIMING.rule(
-    "SD033",
-    SDTM,
-    "Nothing ends before it starts.",
-    source="SDTMIG 3.4, 4.4.7 [M]",
-    remedy="correct the dates",
-)
+@CHECKS.register("SD033")
 def _in_order(table: Table, _: Received) -> Iterator[Issue]:
     pairs = [(table.own("STDTC"), table.own("ENDTC")), ("RFSTDTC", "RFENDTC"), ("RFXSTDTC", "RFXENDTC")]
     for start_name, end_name in pairs:
@@ -104,25 +74,7 @@ def _in_order(table: Table, _: Received) -> Iterator[Issue]:
                 yield Issue.at(table.name, record, f"{end_name} {end} is before {start_name} {start}")
 
 
-@TIMING.rule(
-    "SD034",
-    _VISITS,
-    "VISITNUM and VISIT stand for each other one to one.",
-    source="SDTMIG 3.4, 4.4.5",
-    remedy="give one name to one number",
-)
-def _visits(table: Table, _: Received) -> Iterator[Issue]:
-    yield from not_one_to_one(table, "VISITNUM", "VISIT")
-
-
-@TIMING.rule(
-    "SD035",
-    _VISITS,
-    "A visit is in TV with the same number, name and planned day, or is a visit of SV said to be unplanned.",
-    source="SDTMIG 3.4, 4.4.5, TV, SV",
-    remedy="add the visit to TV, or describe it in SV (SVUPDES)",
-    needs="TV",
-)
+@CHECKS.register("SD035")
 def _planned(table: Table, received: Received) -> Iterator[Issue]:
     if table.is_analysis:
         return
@@ -142,14 +94,7 @@ def _planned(table: Table, received: Received) -> Iterator[Issue]:
             )
 
 
-@TIMING.rule(
-    "SD036",
-    SDTM,
-    "EPOCH fits the dates: SCREENING before the first exposure, TREATMENT to the last one, FOLLOW-UP after it.",
-    source="SDTMIG 3.4, 4.4.5, SE; the trial's epochs",
-    remedy="work EPOCH out again from RFXSTDTC and RFXENDTC",
-    needs="DM",
-)
+@CHECKS.register("SD036")
 def _epochs(table: Table, received: Received) -> Iterator[Issue]:
     name = table.own("STDTC") if table.has(table.own("STDTC")) else table.own("DTC")
     for record in table.records if table.prefix and table.has("EPOCH") else ():
@@ -170,13 +115,7 @@ def is_before_first(record: Record, table: Table) -> bool:
     return record.text(table.own("ELTM")).startswith("-") or point.startswith("PRE") or point.endswith("BEFORE")
 
 
-@TIMING.rule(
-    "SD037",
-    SDTM,
-    "Elapsed times and durations are ISO 8601, and time point and its number stand for each other one to one.",
-    source="SDTMIG 3.4, 4.4.3, 4.4.10",
-    remedy="write the time as PT30M, -PT30M, P4D",
-)
+@CHECKS.register("SD037")
 def _points(table: Table, _: Received) -> Iterator[Issue]:
     for name in table.names:
         if not table.prefix or name not in {table.own(suffix) for suffix in _DURATIONS}:
@@ -188,13 +127,7 @@ def _points(table: Table, _: Received) -> Iterator[Issue]:
         yield from not_one_to_one(table, table.own("TPTNUM"), table.own("TPT"))
 
 
-@TIMING.rule(
-    "SD038",
-    SDTM,
-    "An elapsed time has its reference (--TPTREF), and time points come in the order of their elapsed times.",
-    source="SDTMIG 3.4, 4.4.10",
-    remedy="name the reference, and number the time points by time",
-)
+@CHECKS.register("SD038")
 def _elapsed(table: Table, _: Received) -> Iterator[Issue]:
     elapsed, number, reference = table.own("ELTM"), table.own("TPTNUM"), table.own("TPTREF")
     if not table.prefix or not table.has(elapsed):
@@ -225,13 +158,7 @@ def _hours(text: str) -> float | None:
     return -hours if text.startswith("-") else hours
 
 
-@TIMING.rule(
-    "TV001",
-    dataset("TV"),
-    "The plan counts its visits upwards: a later planned day has a higher VISITNUM.",
-    source="SDTMIG 3.4, TV [M]",
-    remedy="number the visits by planned day",
-)
+@CHECKS.register("TV001")
 def _plan(table: Table, _: Received) -> Iterator[Issue]:
     for (arm,), records in table.grouped(("ARMCD",)):
         days = [
@@ -250,30 +177,7 @@ def _plan(table: Table, _: Received) -> Iterator[Issue]:
                 yield Issue.at(table.name, later[3], f"{problem}{' in arm ' + arm if arm else ''}")
 
 
-@TIMING.rule(
-    "SV001",
-    dataset("SV"),
-    "A visit that took place has a date, one that did not has none.",
-    source="SDTMIG 3.4, SV",
-    remedy="correct SVOCCUR or the dates",
-)
-def _occurred(table: Table, _: Received) -> Iterator[Issue]:
-    for record in table.records:
-        dated = record.has("SVSTDTC")
-        if (record.text("SVOCCUR") == "Y" and not dated) or (record.text("SVOCCUR") == "N" and dated):
-            yield Issue.at(
-                table.name, record, f"SVOCCUR is {record.text('SVOCCUR')}, SVSTDTC {record.shown('SVSTDTC')}"
-            )
-
-
-@TIMING.rule(
-    "SV002",
-    SDTM,
-    "Whatever has a visit has it in SV for the subject, and its date lies within the visit's.",
-    source="SDTMIG 3.4, SV [M]",
-    remedy="add the visit to SV, or widen its dates",
-    needs="SV",
-)
+@CHECKS.register("SV002")
 def _visited(table: Table, received: Received) -> Iterator[Issue]:
     visits = received.table("SV")
     if visits is None or table.name == "SV" or not table.has("USUBJID", "VISITNUM"):

@@ -5,28 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from immunomon.outputs.conformance.book import Family, Issue
+from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import Cell, text_of
 from immunomon.outputs.conformance.defined import CodeList, Condition, Define
-from immunomon.outputs.conformance.definitions import columns_of, described, too_long
 from immunomon.outputs.conformance.received import Received
-from immunomon.outputs.conformance.scopes import DEFINES, JSONS
+from immunomon.outputs.conformance.rules_define_xml import columns_of, described, too_long
 from immunomon.outputs.conformance.table import Table
 
-__all__ = ["DEFINED_VALUES"]
 
-DEFINED_VALUES = Family("Define-XML: values")
-_SOURCE = "Define-XML 2.1"
-_AGAIN = "make the Define-XML from the datasets again"
-
-
-@DEFINED_VALUES.rule(
-    "DX011",
-    DEFINES,
-    "Every code list that is referred to is there, holds the values delivered, each once, and none is left over.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX011")
 def _code_lists(define: Define, received: Received) -> Iterator[Issue]:
     lists = {code_list.oid: code_list for code_list in define.code_lists}
     used = {item.code_list for item in define.items if item.code_list}
@@ -53,9 +40,7 @@ def _not_listed(known: CodeList, values: Iterable[Cell]) -> list[str]:
     return sorted({text_of(value) for value in values} - set(known.values))
 
 
-@DEFINED_VALUES.rule(
-    "DX012", DEFINES, "OIDs are there once, and every reference leads to one.", source=_SOURCE, remedy=_AGAIN
-)
+@CHECKS.register("DX012")
 def _oids(define: Define, _: Received) -> Iterator[Issue]:
     for oid, count in Counter(define.oids()).items():
         if count > 1 or not oid:
@@ -76,13 +61,7 @@ def _oids(define: Define, _: Received) -> Iterator[Issue]:
             yield Issue(define.file, f"value list '{item.value_list[:60]}' is not there")
 
 
-@DEFINED_VALUES.rule(
-    "DX013",
-    DEFINES,
-    "The key that KeySequence numbers tells a dataset's records apart.",
-    source=_SOURCE,
-    remedy="complete the key",
-)
+@CHECKS.register("DX013")
 def _keys(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         numbered = sorted(
@@ -100,13 +79,7 @@ def _keys(define: Define, received: Received) -> Iterator[Issue]:
                 )
 
 
-@DEFINED_VALUES.rule(
-    "DX014",
-    DEFINES,
-    "A mandatory variable has a value in every record; HasNoData is on variables without any value, and no other.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX014")
 def _data(define: Define, received: Received) -> Iterator[Issue]:
     for group, table in described(define, received):
         for reference, item, _column in columns_of(define, group, table):
@@ -121,13 +94,7 @@ def _data(define: Define, received: Received) -> Iterator[Issue]:
                 )
 
 
-@DEFINED_VALUES.rule(
-    "DX015",
-    DEFINES,
-    "Where clauses compare variables of the same dataset, by a comparator that there is, with values.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX015")
 def _wheres(define: Define, _: Received) -> Iterator[Issue]:
     homes = {reference.item: group.name for group in define.groups for reference in group.references}
     for oid, conditions in define.wheres:
@@ -143,13 +110,7 @@ def _wheres(define: Define, _: Received) -> Iterator[Issue]:
                 )
 
 
-@DEFINED_VALUES.rule(
-    "DX016",
-    DEFINES,
-    "Value-level metadata cover every value of their variable, once, and the values keep to type, length and digits.",
-    source=_SOURCE,
-    remedy=_AGAIN,
-)
+@CHECKS.register("DX016")
 def _value_level(define: Define, received: Received) -> Iterator[Issue]:
     by_oid, lists, wheres = {item.oid: item for item in define.items}, dict(define.value_lists), dict(define.wheres)
     for group, table in described(define, received):
@@ -195,7 +156,7 @@ def _by_clause(define: Define, table: Table, clauses: Sequence[tuple[Condition, 
     return rows_by_clause
 
 
-@DEFINED_VALUES.rule("DX017", DEFINES, "The study's name is STUDYID.", source=_SOURCE, remedy="correct StudyName")
+@CHECKS.register("DX017")
 def _study(define: Define, received: Received) -> Iterator[Issue]:
     for _group, table in described(define, received):
         names = set(map(text_of, table.distinct("STUDYID")))
@@ -204,13 +165,7 @@ def _study(define: Define, received: Received) -> Iterator[Issue]:
             return
 
 
-@DEFINED_VALUES.rule(
-    "DX018",
-    JSONS,
-    "Dataset-JSON and Define-XML use the same OIDs of datasets and variables.",
-    source="Dataset-JSON 1.1",
-    remedy="write both from the same definitions",
-)
+@CHECKS.register("DX018")
 def _same_oids(table: Table, received: Received) -> Iterator[Issue]:
     for define in received.defines:
         for group, described_table in described(define, received):
