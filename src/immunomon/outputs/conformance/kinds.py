@@ -23,7 +23,9 @@ KINDS: Registry[Callable[[str], Check]] = Registry("kind of check")
 
 
 def check_of(words: str) -> Check:
-    """Return the check that words of the table of rules mean; raises UnknownName for a kind that there is not.
+    """Return the check that words of the table of rules mean.
+
+    Raises UnknownName for a kind that there is not, ValueError for a condition that compares by nothing known.
 
     >>> check_of("no records: SEX blank")
     Traceback (most recent call last):
@@ -57,11 +59,15 @@ class _Condition:
 _Clause = tuple[_Condition, ...]
 
 
+def _condition(words: str) -> _Condition:
+    condition = _Condition(*words.strip().split(maxsplit=2))
+    if condition.operator not in _OPERATORS:
+        raise ValueError(f"'{words.strip()}' is no condition; use one of {', '.join(_OPERATORS)}")
+    return condition
+
+
 def _clauses(words: str) -> tuple[_Clause, ...]:
-    return tuple(
-        tuple(_Condition(*condition.strip().split(maxsplit=2)) for condition in clause.split("&"))
-        for clause in words.split(";")
-    )
+    return tuple(tuple(map(_condition, clause.split("&"))) for clause in words.split(";"))
 
 
 def _named(table: Table, variable: str) -> str:
