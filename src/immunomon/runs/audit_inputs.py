@@ -230,7 +230,7 @@ def inspect_folder(run: Path) -> Inspected:
             left -= {record, *((Path(record).parent / name).as_posix() for name in data["files"])}
     for manifest in sorted(name for name in left if Path(name).name == _MANIFEST):
         data = RunFolder(run).read_json(run / manifest)
-        if data is not None and str(data.get("format", "")).startswith("immunomon.outputs.delivery/"):
+        if data is not None and str(data.get("format", "")).startswith("immunomon.delivery/"):
             files = [file for file in data.get("files") or () if isinstance(file, dict)]
             listed = {str(file.get("file")): str(file.get("sha256")) for file in files}
             inspected += _recorded(run, Path(manifest).parent, listed, f"{manifest} (immunomon deliver)")
