@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.small_run import shared_run
+from support.small_run import copied_run, shared_run
 
 from immunomon.outputs.delivery.content import read_content
 from immunomon.outputs.delivery.deliver import deliver_run
@@ -15,8 +15,9 @@ from immunomon.outputs.delivery.sdtm import sdtm_datasets
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory) -> Path:
-    """A run of three patients, two visits and one panel; nobody may change it."""
-    return shared_run(tmp_path_factory, events=9000)
+    """A run of three patients, two visits and one panel; nobody may change it but for entries in its trail."""
+    # Deliveries and exports are entered in a run's trail, and others look at that of the shared run.
+    return copied_run(shared_run(tmp_path_factory, events=9000), tmp_path_factory.mktemp("delivery") / "study")
 
 
 @pytest.fixture(scope="session")
