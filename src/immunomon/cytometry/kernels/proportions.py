@@ -6,7 +6,6 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import hypergeom
 
 __all__ = ["counting_error", "difference_interval", "fisher_greater", "log_odds", "logit_interval", "wilson"]
 
@@ -104,6 +103,8 @@ def fisher_greater(count: Counts, total: Counts, reference: Counts, reference_to
     >>> fisher_greater(np.array([9]), np.array([10]), np.array([1]), np.array([10])).round(5)
     array([0.00055])
     """
+    from scipy.stats import hypergeom  # takes longer to import than one file to gate
+
     count, total, reference, reference_total = (
         np.asarray(value, dtype=np.int64) for value in (count, total, reference, reference_total)
     )
