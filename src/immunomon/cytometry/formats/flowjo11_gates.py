@@ -16,8 +16,8 @@ from immunomon.cytometry.model.geometry import BinnedPolygon, Ellipse, Gate, Int
 from immunomon.cytometry.model.placed import GateAxis
 from immunomon.cytometry.model.scales import Biex, Linear, Log
 from immunomon.errors import BadSpec, Problem
+from immunomon.jsonfile import parse_json
 from immunomon.study.model.channels import ChannelKind, kind_of
-from immunomon.study.specs.jsonfile import parse_json
 
 __all__ = ["FlowJo11Gates", "JsonNode", "read_analyses"]
 

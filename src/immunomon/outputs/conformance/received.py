@@ -15,11 +15,11 @@ from typing import Any
 from immunomon.cytometry.formats.xmltree import read_xml
 from immunomon.errors import BadSpec, DeliveryFailed
 from immunomon.files import read_input
+from immunomon.jsonfile import parse_json, refuse_cells
 from immunomon.outputs.conformance.defined import Define, define_of
 from immunomon.outputs.conformance.table import Table
 from immunomon.outputs.conformance.tables_read import csv_table, json_table, workbook_tables, xpt_table
 from immunomon.outputs.conformance.transport import Transport, read_transport
-from immunomon.study.specs.jsonfile import parse_json, refuse_cells
 
 __all__ = ["MANIFEST", "File", "Received", "receive"]
 

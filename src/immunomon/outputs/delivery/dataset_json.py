@@ -12,9 +12,9 @@ from typing import Any, cast
 from immunomon import __version__
 from immunomon.errors import DeliveryFailed
 from immunomon.files import whole_file
+from immunomon.jsonfile import parse_json
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType
 from immunomon.outputs.delivery.xpt import extra
-from immunomon.study.specs.jsonfile import parse_json
 
 __all__ = ["dataset_json", "dataset_json_schema", "read_dataset_json", "schema_errors", "write_dataset_json"]
 

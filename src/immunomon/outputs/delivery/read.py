@@ -12,10 +12,10 @@ from typing import Any, cast
 from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.formats.xmltree import XmlElement, read_xml
 from immunomon.errors import DeliveryFailed
+from immunomon.jsonfile import parse_json, refuse_cells
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType
 from immunomon.outputs.delivery.dataset_json import read_dataset_json
 from immunomon.outputs.delivery.xpt import read_xpt
-from immunomon.study.specs.jsonfile import parse_json, refuse_cells
 from immunomon.yamlfile import read_text
 
 __all__ = ["MANIFEST", "read_dataset", "read_delivery", "read_manifest", "read_text_of"]

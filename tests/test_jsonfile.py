@@ -1,7 +1,7 @@
 import pytest
 
-from immunomon.study.specs import jsonfile
-from immunomon.study.specs.jsonfile import parse_json, refuse_cells
+from immunomon import jsonfile
+from immunomon.jsonfile import parse_json, refuse_cells
 
 
 @pytest.mark.parametrize(
