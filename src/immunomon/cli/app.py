@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import typer
@@ -13,7 +14,20 @@ from typer.models import CommandInfo
 
 from immunomon.errors import nearest
 
-__all__ = ["COMMANDS", "Commands", "DataOffset", "DataSet", "Jobs", "app", "one_of"]
+__all__ = [
+    "COMMANDS",
+    "ByOption",
+    "Commands",
+    "DataOffset",
+    "DataSet",
+    "Jobs",
+    "PanelOption",
+    "ReasonOption",
+    "RunArgument",
+    "StudyOption",
+    "app",
+    "one_of",
+]
 
 # What stands in the help, group by group; a command's module is imported when it is called.
 COMMANDS: dict[str, dict[str, str]] = {
@@ -125,6 +139,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+RunArgument = Annotated[Path, typer.Argument(help="The run folder.")]
+StudyOption = Annotated[
+    Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
+]
+PanelOption = Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who decides.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Files worked on at once; default: one a processor.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import StudyOption, app
 from immunomon.errors import ImmunomonError
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.runs.folder import write_json, write_table
@@ -33,9 +33,7 @@ __all__ = ["assess"]
 @app.command()
 def assess(
     path: Annotated[Path, typer.Argument(help="The study's folder, or a run folder.")],
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the one above the run.")
-    ] = None,
+    study: StudyOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder; default: assessments in the run.")
     ] = None,

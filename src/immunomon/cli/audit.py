@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection, select
 
-from immunomon.cli.app import app
+from immunomon.cli.app import ByOption, ReasonOption, RunArgument, StudyOption, app
 from immunomon.errors import ImmunomonError, counted
 from immunomon.outputs.database.connection import database_url, reading, shown
 from immunomon.outputs.database.schema import seals
@@ -81,9 +81,7 @@ def audit(
     head: Annotated[
         str | None, typer.Option("--head", help="A head printed earlier, written down elsewhere: number:hash.")
     ] = None,
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Of a run folder: as JSON.")] = False,
 ) -> int:
     """Verify a run's trail, its files and what it was made from, or every row of a database. Exit 1 if any changed."""
@@ -157,15 +155,8 @@ def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:
             yield str(error)
 
 
-Run = Annotated[Path, typer.Argument(help="The run folder.")]
-
-By = Annotated[str, typer.Option("--by", help="Who decides.")]
-
-Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
-
-
 @app.command()
-def lock(run: Run, reason: Why, by: By) -> int:
+def lock(run: RunArgument, reason: ReasonOption, by: ByOption) -> int:
     """Freeze a run: its strategies, overrides and gates; a later change needs a reason and lists what moved."""
     digest = lock_run(run, Reason(reason, by))
     typer.echo(f"Locked. Everything its tables depend on: {digest}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from immunomon.cli.app import Jobs, app, one_of
+from immunomon.cli.app import Jobs, PanelOption, RunArgument, StudyOption, app, one_of
 from immunomon.cli.progress import stages
 from immunomon.maps.clusters.mapping import MapSettings
 from immunomon.maps.clusters.run import Clustering, cluster_run
@@ -23,8 +23,8 @@ Method = Literal["som", "leiden"]
 
 @app.command()
 def cluster(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    run: RunArgument,
+    panel: PanelOption = None,
     within: Annotated[
         str | None, typer.Option("--within", help="The population that is clustered; default: lymphocytes.")
     ] = None,
@@ -39,9 +39,7 @@ def cluster(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to write; default: RUN/clusters/PANEL.")
     ] = None,
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
     jobs: Jobs = None,
     scheduler: Annotated[
         str | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, app
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
@@ -44,7 +44,7 @@ _Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample
 
 @app.command()
 def compare(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     plan: _Plan = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: statistics in the run.")] = None,
     bayes: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.audit import said_head
 from immunomon.cli.check_delivery import said_of
 from immunomon.errors import ImmunomonError
@@ -23,15 +23,13 @@ __all__ = ["deliver"]
 
 @app.command()
 def deliver(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     kind: Annotated[
         str,
         typer.Option("--as", help="csv, excel, redcap, immport, sdtm, adam, dataset-json or miflowcyt."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the delivery.")],
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
     previous: Annotated[
         Path | None, typer.Option("--previous", help="The delivery before, to say what is new, changed or withdrawn.")
     ] = None,

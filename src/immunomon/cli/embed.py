@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import PanelOption, RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
 from immunomon.maps.atlas.embed import embed_run
 
@@ -16,8 +16,8 @@ __all__ = ["embed", "embed_cells"]
 
 @app.command()
 def embed(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    run: RunArgument,
+    panel: PanelOption = None,
     within: Annotated[
         str | None, typer.Option("--within", help="The population that cells are from; default: lymphocytes.")
     ] = None,
@@ -27,9 +27,7 @@ def embed(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same table.")] = 1,
     refit: Annotated[bool, typer.Option("--refit", help="Replace an atlas that is there already.")] = False,
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
 ) -> int:
     """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
     options: dict[str, Any] = {"within": within, "cells": cells, "seed": seed, "refit": refit, "study": study}

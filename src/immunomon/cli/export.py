@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from immunomon.cli.app import app, one_of
+from immunomon.cli.app import RunArgument, StudyOption, app, one_of
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError
@@ -71,16 +71,14 @@ def _refuse(kind: str, options: Mapping[str, object]) -> None:
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     kind: Annotated[
         Kind, typer.Option("--as", help="Results into a database, or cells for scanpy.", **one_of(Kind))
     ] = "database",
     to: Annotated[
         str | None, typer.Option("--to", help="Database URL; default: the SQLite file in the run folder.")
     ] = None,
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept beside the values that are replaced.")] = "",
     by: Annotated[str, typer.Option("--by", help="Who exports; default: this computer's user.")] = "",
     panel: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
 from immunomon.runs.normalise import normalise_run
 
@@ -20,10 +20,8 @@ __all__ = ["normalise"]
 
 @app.command()
 def normalise(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    run: RunArgument,
+    study: StudyOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Another folder for the results; default: the run.")
     ] = None,

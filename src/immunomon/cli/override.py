@@ -12,7 +12,7 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from immunomon.cli.app import Jobs, app, one_of
+from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
 from immunomon.cytometry.specs.overrides import SCHEMA
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.files import is_there, read_input, write_whole
@@ -53,25 +53,15 @@ def _gate(text: str) -> dict[str, Any]:
     return gate
 
 
-Run = Annotated[Path, typer.Argument(help="The run folder.")]
-
-By = Annotated[str, typer.Option("--by", help="Who decides.")]
-
-Why = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
-
-StudyFolder = Annotated[
-    Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-]
-
 Action = Literal["move-gate", "drop-sample", "accept-warning"]
 
 
 @app.command()
 def override(
-    run: Run,
+    run: RunArgument,
     sample: Annotated[str, typer.Option("--sample", help="The sample's id, as in the tables.")],
-    reason: Why,
-    by: By,
+    reason: ReasonOption,
+    by: ByOption,
     population: Annotated[
         str | None, typer.Option("--population", help="Move this population's gate; needs --gate.")
     ] = None,
@@ -84,7 +74,7 @@ def override(
     check: Annotated[
         str | None, typer.Option("--check", help="accept-warning: which quality check; default: all.")
     ] = None,
-    study: StudyFolder = None,
+    study: StudyOption = None,
     run_now: Annotated[bool, typer.Option("--run/--no-run", help="Bring the run up to date at once.")] = True,
     jobs: Jobs = None,
 ) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.files import write_whole
 from immunomon.runs.folder import table_csv
@@ -31,7 +31,7 @@ _Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample
 
 @app.command()
 def power(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     plan: _Plan = None,
     patients: Annotated[
         list[int] | None, typer.Option("--patients", "-n", min=2, help="Numbers of patients; default: 3 to 18.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import PanelOption, RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
 from immunomon.maps.atlas.project import project_run
 
@@ -16,16 +16,14 @@ __all__ = ["project"]
 
 @app.command()
 def project(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")] = None,
+    run: RunArgument,
+    panel: PanelOption = None,
     atlas: Annotated[
         Path | None, typer.Option("--atlas", help="A file PANEL.atlas.npz, of any run; default: this run's.")
     ] = None,
     cells: Annotated[str, typer.Option("--cells", help="Cells of all samples together, or 'all'.")] = "1000000",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the cells drawn.")] = 1,
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
 ) -> int:
     """Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it."""
     with stages() as progress:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, app
 from immunomon.outputs.report import write_report
 
 __all__ = ["report"]
@@ -17,7 +17,7 @@ __all__ = ["report"]
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The HTML file; default: report.html in the run.")
     ] = None,

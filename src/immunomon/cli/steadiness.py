@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, app
 from immunomon.errors import UnknownName, nearest
 from immunomon.runs.opened import open_run
 
@@ -22,7 +22,7 @@ _MOST_LINES = 60
 
 @app.command()
 def steadiness(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     panel: Annotated[str | None, typer.Option("--panel", "-p", help="Only this panel.")] = None,
     charts: Annotated[
         Path | None, typer.Option("--charts", help="Draw the charts, one picture a panel, into this folder.")

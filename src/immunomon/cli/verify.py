@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from immunomon.assurance.verify.run import SampleVerdict, verify_run
-from immunomon.cli.app import app
+from immunomon.cli.app import RunArgument, StudyOption, app
 
 __all__ = ["verify"]
 
 
 @app.command()
 def verify(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: RunArgument,
     sample: Annotated[int | None, typer.Option("--sample", min=1, help="So many samples; default: all.")] = None,
-    study: Annotated[
-        Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
-    ] = None,
+    study: StudyOption = None,
 ) -> int:
     """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
     verification = verify_run(run, samples=sample, study=study, progress=_print)
