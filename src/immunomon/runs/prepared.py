@@ -84,7 +84,7 @@ class Prepared:
     """A file made ready: its header, raw events under the panel's names, the matrix, and what gates are placed on.
 
     markers: those whose medians are measured; compensated: the axes and markers; display: the axes on their scales;
-    sifted: which events are numbers, and which detectors show nothing.
+    ungateable: which events are numbers, and which detectors show nothing.
     """
 
     header: FcsHeader
@@ -94,7 +94,7 @@ class Prepared:
     compensated: EventTable
     scales: NoisyScales
     display: EventTable
-    sifted: Ungateable
+    ungateable: Ungateable
 
 
 def _read(path: Path, reading: Reading, panel: Panel | None) -> tuple[FcsHeader, EventTable]:
@@ -129,13 +129,13 @@ def prepare(
     if book is None:
         book = book_of(compensated, [channel.name for channel in compensated.channels])
     scales = resolve_scales(strategy, axes, compensated, book)
-    sifted = find_ungateable(events, compensated, axes)
+    ungateable = find_ungateable(events, compensated, axes)
     stained = [*axes, *_markers(events, panel)] if panel else axes
-    doubts = (*sifted.doubts, *_doubts_of_matrix(header, events, spillover, stained, compensation))
-    sifted = replace(sifted, doubts=doubts)
+    doubts = (*ungateable.doubts, *_doubts_of_matrix(header, events, spillover, stained, compensation))
+    ungateable = replace(ungateable, doubts=doubts)
     # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
-    display = transform(compensated, scales, fast=fast and sifted.is_all_numbers)
-    return Prepared(header, events, spillover, _markers(events, panel), compensated, scales, display, sifted)
+    display = transform(compensated, scales, fast=fast and ungateable.is_all_numbers)
+    return Prepared(header, events, spillover, _markers(events, panel), compensated, scales, display, ungateable)
 
 
 def _compensated(

@@ -107,7 +107,7 @@ def analyse(
     ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
-    among = _kept(_unflagged(judged, quality), ready.sifted)
+    among = _kept(_unflagged(judged, quality), ready.ungateable)
     tree = _gated(
         gate(
             ready.display,
@@ -116,14 +116,14 @@ def analyse(
             settled=settled,
             controls=at_hand,
             among=among,
-            dead=ready.sifted.dead,
+            dead=ready.ungateable.dead,
         ),
         ready,
         strategy,
     )
     estimated = estimate_gate_errors(tree, ready.display, strategy, scales=ready.scales)
     measured = quantify(tree, ready.compensated, ready.markers)
-    about_file = {ROOT: ready.sifted.doubts} if ready.sifted.doubts else {}
+    about_file = {ROOT: ready.ungateable.doubts} if ready.ungateable.doubts else {}
     measured = replace(
         measured,
         gate_errors=estimated.gate_errors,
@@ -144,10 +144,10 @@ def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> NDArray[
     return ~judged.flagged if judged is not None and quality is not None and quality.exclude_flagged else None
 
 
-def _kept(unflagged: NDArray[np.bool_] | None, sifted: Ungateable) -> NDArray[np.bool_] | None:
-    if unflagged is None or sifted.numbers is None:
-        return sifted.numbers if unflagged is None else unflagged
-    return unflagged & sifted.numbers
+def _kept(unflagged: NDArray[np.bool_] | None, ungateable: Ungateable) -> NDArray[np.bool_] | None:
+    if unflagged is None or ungateable.numbers is None:
+        return ungateable.numbers if unflagged is None else unflagged
+    return unflagged & ungateable.numbers
 
 
 def _gated(tree: GateTree, ready: Prepared, strategy: GatingStrategy) -> GateTree:
@@ -183,8 +183,8 @@ def gate_file(
         ready.display,
         strategy,
         ready.scales,
-        among=ready.sifted.numbers,
-        dead=ready.sifted.dead,
+        among=ready.ungateable.numbers,
+        dead=ready.ungateable.dead,
         threads=threads,
     )
     return _gated(tree, ready, strategy)
@@ -195,7 +195,7 @@ def _remarks(ready: Prepared, compensation: Compensation) -> Iterator[str]:
     if ready.spillover is None and compensation.from_file and is_stained(ready.header):
         yield NO_MATRIX
     yield from swapped_pulses(ready.raw)
-    yield from (doubt.sentence for doubt in ready.sifted.doubts)
+    yield from (doubt.sentence for doubt in ready.ungateable.doubts)
 
 
 def first_look(
@@ -216,8 +216,8 @@ def first_look(
     ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
-    among = _kept(_unflagged(judged, quality), ready.sifted)
-    tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=among, dead=ready.sifted.dead)
+    among = _kept(_unflagged(judged, quality), ready.ungateable)
+    tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=among, dead=ready.ungateable.dead)
     placed = {population.id: population for population in tree.populations}
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
     estimates = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)

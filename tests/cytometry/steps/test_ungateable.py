@@ -60,14 +60,14 @@ def test_events_that_are_no_numbers_are_in_no_population_no_denominator_and_no_m
     values[40:50, 2] = np.inf
     raw = EventTable(values, CHANNELS)
     compensated = compensate(raw, MATRIX)
-    sifted = find_ungateable(raw, compensated, ["CD3"])
-    assert not sifted.is_all_numbers
-    display = transform(compensated, SCALES, fast=sifted.is_all_numbers)
+    ungateable = find_ungateable(raw, compensated, ["CD3"])
+    assert not ungateable.is_all_numbers
+    display = transform(compensated, SCALES, fast=ungateable.is_all_numbers)
     declared = strategy(low=-1e9)  # everything that is a number
-    measured = quantify(gate(display, declared, SCALES, among=sifted.numbers), compensated, ["CD3", "CD25"])
+    measured = quantify(gate(display, declared, SCALES, among=ungateable.numbers), compensated, ["CD3", "CD25"])
     assert (measured.events, measured.counts["high"]) == (360, 360)
     assert measured.medians["high"]["CD25"] == pytest.approx(np.median(values[50:, 2]))
-    assert "40 of 400 events left out: 40 in B" in sifted.doubts[0].sentence
+    assert "40 of 400 events left out: 40 in B" in ungateable.doubts[0].sentence
 
 
 @pytest.mark.parametrize("value", [0.0, 1023.0])
@@ -77,9 +77,9 @@ def test_a_detector_that_shows_the_same_in_all_events_carries_no_gate(value):
     raw = EventTable(values, CHANNELS)
     compensated = compensate(raw, MATRIX)
     assert np.ptp(compensated.column("CD3")) > 0  # compensation hides it
-    sifted = find_ungateable(raw, compensated, ["CD3"])
+    ungateable = find_ungateable(raw, compensated, ["CD3"])
     display = transform(compensated, SCALES)
-    placed = gate(display, strategy(low=0.0), SCALES, dead=sifted.dead).populations[0]
+    placed = gate(display, strategy(low=0.0), SCALES, dead=ungateable.dead).populations[0]
     assert (placed.gate, placed.placed_by, [str(d) for d in placed.doubts]) == (None, "none", ["dead_detector(CD3)"])
     assert f"all 400 events are {value:g}" in placed.failure
 

@@ -1,4 +1,4 @@
-"""Grade: the table of what was checked in every sample's acquisition, and with what verdict."""
+"""Acquisition table: what was checked in every sample's acquisition, and with what verdict."""
 
 from __future__ import annotations
 

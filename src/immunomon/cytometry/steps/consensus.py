@@ -1,4 +1,4 @@
-"""Settle: where gates lie that more than one sample has a say in, from what each sample's own events said."""
+"""Consensus: where gates lie that more than one sample has a say in, from what each sample's own events said."""
 
 from __future__ import annotations
 

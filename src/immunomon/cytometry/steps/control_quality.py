@@ -1,4 +1,4 @@
-"""Judge a single stain: gate its cells, find its peak detector and its positives, and refuse it if it is wrong."""
+"""Quality of a control: gate a single stain's cells, find its peak detector and its positives, or refuse it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shake: how far a frequency would move if the borders it rests on lay elsewhere by as much as is uncertain."""
+"""Gate error: how far a frequency would move if the borders it rests on lay elsewhere by as much as is uncertain."""
 
 from __future__ import annotations
 
@@ -196,18 +196,15 @@ def _counted_again(
 def _changing(tree: GateTree, events: EventTable, borders: Sequence[_Border]) -> Mask:
     """Return which events any move brings into a population or out of it: no others need be looked at again."""
     changing = np.zeros(tree.count, dtype=np.bool_)
+    parents = {placed.id: placed.parent for placed in tree.populations}
     for border in borders:
         for name, gates in border.gates.items():
-            mask, parent = tree.mask(name), tree.mask(_placed(tree, name).parent)
+            mask, parent = tree.mask(name), tree.mask(parents[name])
             assert mask is not None
             assert parent is not None
             for gate in gates:
                 changing |= members(gate, events, parent) ^ mask
     return changing
-
-
-def _placed(tree: GateTree, name: str) -> PlacedPopulation:
-    return next(placed for placed in tree.populations if placed.id == name)
 
 
 def _with_moved(

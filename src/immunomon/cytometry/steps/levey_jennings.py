@@ -1,4 +1,4 @@
-"""Chart: the bridge samples in order of time, judged by control limits, as Levey and Jennings drew them."""
+"""Levey-Jennings charts: the bridge samples in order of time, judged by control limits."""
 
 from __future__ import annotations
 

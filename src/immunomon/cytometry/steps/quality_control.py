@@ -1,4 +1,4 @@
-"""Judge: is a file's acquisition fit to be gated, and which of its events are not."""
+"""Quality control: is a file's acquisition fit to be gated, and which of its events are not."""
 
 from __future__ import annotations
 

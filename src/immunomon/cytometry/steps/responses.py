@@ -1,4 +1,4 @@
-"""Subtract: what a stimulus brought forth, from each stimulated tube and its unstimulated twin."""
+"""Responses: what a stimulus brought forth, from each stimulated tube and its unstimulated twin."""
 
 from __future__ import annotations
 

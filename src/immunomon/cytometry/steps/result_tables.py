@@ -1,4 +1,4 @@
-"""Tabulate: from what was measured on each file to tidy tables, with what may be reported and what may not."""
+"""Result tables: from what was measured on each file to tidy tables, with what may be reported and what may not."""
 
 from __future__ import annotations
 

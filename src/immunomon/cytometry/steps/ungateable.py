@@ -1,4 +1,4 @@
-"""Sift: what in a file cannot be gated at all: events that are not numbers, detectors that show nothing."""
+"""Ungateable: what in a file cannot be gated at all: events that are not numbers, detectors that show nothing."""
 
 from __future__ import annotations
 
