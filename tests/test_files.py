@@ -14,8 +14,7 @@ from immunomon.cytometry.formats.workspaces import is_workspace, read_workspace
 from immunomon.cytometry.formats.xmltree import read_xml, root_tag
 from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.errors import ImmunomonError
-from immunomon.files import InputChanged, open_input, read_input
-from immunomon.runs.provenance import file_digest
+from immunomon.files import InputChanged, file_digest, open_input, read_input
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import read_samples
 

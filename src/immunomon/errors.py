@@ -14,6 +14,7 @@ __all__ = [
     "AmbiguousChannel",
     "BadAtlas",
     "BadFcs",
+    "BadRun",
     "BadSpec",
     "BadSpillover",
     "ChangedFile",
@@ -96,6 +97,10 @@ class BadSpec(ImmunomonError):
 
 class BadAtlas(ImmunomonError):
     """A file is no atlas, was changed since it was fitted, or does not fit the run; the message says which."""
+
+
+class BadRun(ImmunomonError):
+    """A folder holds no finished run, or a file in it is not the one that the run's records name."""
 
 
 class BadFcs(ImmunomonError):

@@ -21,6 +21,7 @@ __all__ = [
     "InputChanged",
     "NotARegularFile",
     "digests_of_what_is_written",
+    "file_digest",
     "is_there",
     "library_writing",
     "naming",
@@ -103,6 +104,12 @@ def read_input(path: Path, max_bytes: int | None = None) -> bytes:
             parts.append(part)
             left -= len(part)
     return b"".join(parts)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal; raises OSError if it cannot be read."""
+    with open_input(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_there(path: Path) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from support.made_up_trial import RECORD, assessed, run_tables
 
 from immunomon.cli.main import main
-from immunomon.runs.provenance import file_digest
+from immunomon.files import file_digest
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 
-from immunomon.runs.provenance import file_digest
+from immunomon.files import file_digest
 from immunomon.trial.model.tables import STATISTICS_TABLES
 
 PLAN = """\

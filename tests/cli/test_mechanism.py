@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from immunomon.files import file_digest
 from immunomon.outputs.report.told import read_told
-from immunomon.runs.provenance import file_digest
 from immunomon.trial.model.tables import MECHANISM_TABLES
 
 

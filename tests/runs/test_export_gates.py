@@ -126,7 +126,7 @@ def test_a_strategy_is_printed_where_no_file_is_named(fixed_strategy, capsys):
 
 
 def test_a_folder_without_a_run_and_an_unknown_format_are_refused(tmp_path):
-    with pytest.raises(ImmunomonError, match="holds no finished run; make one with: immunomon run"):
+    with pytest.raises(ImmunomonError, match="no finished run here; make it with: immunomon run"):
         export_gates(str(tmp_path), "gatingml", None)
     with pytest.raises(UnknownName, match="did you mean 'gatingml'"):
         export_gates(str(tmp_path), "gatingm", None)

@@ -1,9 +1,18 @@
+import re
 import shutil
 
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import immunomon
-from immunomon.errors import ImmunomonError, UnknownName
+from immunomon.cli.main import app
+from immunomon.errors import BadRun, ImmunomonError, UnknownName
+from immunomon.outputs.database.run_tables import read_run
+from immunomon.outputs.delivery.source import read_source
+from immunomon.outputs.report.page import write_report
+from immunomon.outputs.trace.of_run import RunRecords
+from immunomon.runs.lock import Reason, lock_run
 from immunomon.runs.opened import open_run
 
 
@@ -60,8 +69,43 @@ def test_an_atlas_that_was_not_made_says_how_to_make_it(run):
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     (tmp_path / "run.json").write_text('{"study": []}', encoding="utf-8")
-    with pytest.raises(ImmunomonError, match="no finished run here"):
+    with pytest.raises(BadRun, match=r"run.json: lacks study; finish the run with: immunomon run"):
         open_run(tmp_path)
+
+
+READERS = {
+    "open_run": lambda run: open_run(run).table("changes"),
+    "export": read_run,
+    "delivery": read_source,
+    "report": write_report,
+    **{name: lambda run, name=name: command(name, run) for name in ("compare", "power")},
+}
+
+
+def command(name, run):
+    done = CliRunner().invoke(app, [name, str(run)])
+    raise done.exception
+
+
+@pytest.mark.parametrize("reader", sorted({*READERS, "audit", "lock", "trace"}))
+def test_a_folder_above_a_run_is_refused_with_the_run_in_it(reader, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    more = {
+        "trace": RunRecords,
+        "lock": lambda run: lock_run(run, Reason("", "")),
+        "audit": lambda run: command("audit", run),
+    }
+    with pytest.raises(BadRun, match=rf"no finished run here; did you mean {re.escape(str(tmp_path / 'run'))}\?"):
+        ({**READERS, **more})[reader](tmp_path)
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_a_changed_table_is_refused_with_one_sentence_by_all_that_read_it(reader, own_run):
+    path = own_run / "tables" / "changes.parquet"
+    pd.read_parquet(path).assign(change=1.0).to_parquet(path, index=False)
+    sentence = "table 'changes' is not the one run.json was written for: it was changed since then; see what: immunomon"
+    with pytest.raises(BadRun, match=re.escape(sentence)):
+        READERS[reader](own_run)
 
 
 @pytest.mark.parametrize("name", sorted(set(dir(immunomon)) - set(vars(immunomon))))

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from immunomon.runs.provenance import code_digest, digest_of, environment, file_digest
+from immunomon.files import file_digest
+from immunomon.runs.provenance import code_digest, digest_of, environment
 from immunomon.study.model.study import Role, Sample
 
 

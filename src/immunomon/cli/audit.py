@@ -18,9 +18,10 @@ from immunomon.outputs.database.schema import seals
 from immunomon.outputs.database.verifying import verify
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.audit_inputs import Inspected, inspect_folder, inspect_inputs
+from immunomon.runs.folder import no_run
 from immunomon.runs.lock import Reason, lock_run
 
-__all__ = ["audit", "audit_database", "audit_run", "lock", "said_head"]
+__all__ = ["audit", "audit_database", "audit_run", "lock", "said_head", "say_noted"]
 
 # ``immunomon audit URL``: every row of a database held against the seals of the exports that brought it.
 
@@ -72,6 +73,14 @@ def said_head(run: Path) -> str:
     return "no entries" if head is None else f"{counted(head.entries, 'entry', 'entries')}, head {head}"
 
 
+def say_noted(run: Path, what: str, unnoted: str) -> None:
+    """Say that something is in a run's trail, with its new head, or why it is not; nothing for a run without one."""
+    if unnoted:
+        typer.echo(f"{what} was made, but {unnoted}", err=True)
+    elif AuditTrail(run).path.is_file():
+        typer.echo(f"Audit trail: {said_head(run)}")
+
+
 @app.command()
 def audit(
     source: Annotated[str, typer.Argument(help="The run folder, or the URL of a database that runs were exported to.")],
@@ -102,7 +111,7 @@ def audit_run(
     if not run.is_dir():
         raise ImmunomonError(f"{run}: there is no such folder; name a run's folder")
     if not (run / "audit.jsonl").exists() and (run / "run" / "audit.jsonl").exists():
-        raise ImmunomonError(f"{run}: this is no run folder; did you mean {run / 'run'}?")
+        raise no_run(run)
     if study is not None and not study.exists():
         raise ImmunomonError(f"{study}: there is no such folder; name the study's folder")
     trail = AuditTrail(run)

@@ -8,15 +8,9 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import RunArgument, StudyOption, app
-from immunomon.cli.audit import said_head
+from immunomon.cli.audit import say_noted
 from immunomon.cli.check_delivery import said_of
-from immunomon.errors import ImmunomonError
-from immunomon.outputs.conformance.check import check_delivery
 from immunomon.outputs.delivery.deliver import Delivered, deliver_run
-from immunomon.outputs.delivery.read import MANIFEST
-from immunomon.outputs.delivery.source import file_sha256
-from immunomon.runs.audit import AuditTrail, user_name
-from immunomon.runs.folder import RunFolder
 
 __all__ = ["deliver"]
 
@@ -46,32 +40,16 @@ def deliver(
     if made.blanks:
         typer.echo(f"No value at all in: {', '.join(made.blanks)}.")
     _say_differences(made)
-    report = check_delivery(out)
-    typer.echo(f"Checked by {said_of(report)}")
-    broken = sorted({breach.rule for breach in report.of("error")})
-    if broken:
+    typer.echo(f"Checked by {said_of(made.checked)}")
+    if made.broken:
         typer.echo(
-            f"This delivery is not ready to leave: it breaks {', '.join(broken)}. "
+            f"This delivery is not ready to leave: it breaks {', '.join(made.broken)}. "
             f"See immunomon check-delivery {out}; mend what it names, and deliver again.",
             err=True,
         )
     if not made.unchanged:
-        _note(run, made, f"{kind}, breaks {', '.join(broken)}" if broken else kind)
-    return 1 if broken else 0
-
-
-def _note(run: Path, made: Delivered, kind: str) -> None:
-    """Enter the delivery into the run's audit trail, if it has one that may be written."""
-    trail = AuditTrail(run)
-    if not trail.path.is_file():
-        return
-    manifest = file_sha256(made.folder / MANIFEST)
-    try:
-        with RunFolder(run).locked():
-            trail.append("deliver", by=user_name(), reason="", target=f"delivery {kind}", manifest=manifest)
-        typer.echo(f"Audit trail: {said_head(run)}")
-    except (ImmunomonError, OSError) as error:
-        typer.echo(f"The delivery was made, but could not be noted in {trail.path}: {error}", err=True)
+        say_noted(run, "The delivery", made.unnoted)
+    return 1 if made.broken else 0
 
 
 def _say_differences(made: Delivered) -> None:

@@ -10,14 +10,12 @@ import typer
 from rich.console import Console
 
 from immunomon.cli.app import RunArgument, StudyOption, app, one_of
-from immunomon.cli.audit import said_head
+from immunomon.cli.audit import say_noted
 from immunomon.cli.progress import stages
-from immunomon.errors import ImmunomonError
 from immunomon.maps.anndata.export import export_cells
 from immunomon.outputs.database.database import ExportStatement, ExportSummary, export_run
 from immunomon.outputs.database.secrets import without_passwords
-from immunomon.runs.audit import AuditTrail, user_name
-from immunomon.runs.folder import RunFolder
+from immunomon.runs.audit import user_name
 
 __all__ = ["export", "export_anndata", "export_database"]
 
@@ -127,8 +125,7 @@ def export_database(run: Path, to: str | None, *, study: Path | None = None, rea
         console.print(f"Not exported: {note}.")
     if summary.outcome != "unchanged":
         console.print(f"Sealed: head {summary.head}; to verify every row: immunomon audit {summary.database}")
-        # Whatever was sealed is noted; the next export passes over entries of exports, and seals nothing for them.
-        _note(run, summary, attribution)
+        say_noted(run, "The export", summary.unnoted)
     return 0
 
 
@@ -138,24 +135,3 @@ def _changed(summary: ExportSummary, table: str) -> str:
     changes = summary.changes[table]
     kinds = {"new": changes.new, "changed": changes.changed, "withdrawn": changes.withdrawn}
     return f"  ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})"
-
-
-def _note(run: Path, summary: ExportSummary, attribution: ExportStatement) -> None:
-    """Enter the export into the run's audit trail, if it has one that may be written."""
-    trail = AuditTrail(run)
-    if not trail.path.is_file():
-        return
-    try:
-        with RunFolder(run).locked():
-            target, digest = summary.database, summary.run_digest
-            trail.append(
-                "export",
-                by=attribution.by,
-                reason=attribution.reason,
-                target=target,
-                run_digest=digest,
-                seal=summary.head,
-            )
-        typer.echo(f"Audit trail: {said_head(run)}")
-    except (ImmunomonError, OSError) as error:
-        typer.echo(f"The export was made, but could not be noted in {trail.path}: {error}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,11 +17,11 @@ import typer
 from immunomon.cli.app import app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
-from immunomon.files import digests_of_what_is_written, is_there, write_whole
-from immunomon.runs.folder import write_json, write_table
+from immunomon.files import digests_of_what_is_written, file_digest, is_there, write_whole
+from immunomon.runs.folder import read_held, write_json, write_table
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import shown_inputs
-from immunomon.runs.provenance import environment, file_digest
+from immunomon.runs.provenance import environment
 from immunomon.trial.mechanism.analyse import NEEDED, Mechanism
 from immunomon.trial.mechanism.analyse import mechanism as worked_out
 from immunomon.trial.mechanism.page import markdown, mechanism_page
@@ -104,7 +104,7 @@ def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     try:
         record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
         inputs, written = dict(record["inputs"]), dict(record.get("files") or {})
-        data = {name: (folder / f"{name}.parquet").read_bytes() for name in NEEDED}
+        data = {name: _held(folder / f"{name}.parquet", written, remedy) for name in NEEDED}
         tables = {name: _table(name, data[name]) for name in NEEDED}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
@@ -113,11 +113,11 @@ def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     changed = [name for name, digest in inputs.items() if _differs(run, name, digest)]
     if changed:
         raise ImmunomonError(f"{folder}: {', '.join(changed)} changed since; {remedy}")
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
-    differing = [name for name, digest in digests.items() if written.get(f"{name}.parquet", digest) != digest]
-    if differing:
-        raise ImmunomonError(f"{folder}: {', '.join(differing)} changed since immunomon assess wrote it; {remedy}")
-    return tables, digests
+    return tables, {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
+
+
+def _held(path: Path, files: Mapping[str, str], remedy: str) -> bytes:
+    return read_held(path, files.get(path.name), record=_RECORD, remedy=remedy)
 
 
 def _table(name: str, data: bytes) -> pd.DataFrame:

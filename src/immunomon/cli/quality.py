@@ -67,13 +67,12 @@ def _of_files(paths: Sequence[Path], limits: QualityLimits, failures: list[str])
 
 
 def _of_run(folder: Path) -> dict[str, Quality]:
-    from immunomon.runs.folder import RunFolder
     from immunomon.runs.opened import open_run
 
     run = open_run(folder)
     qualities = {}
     for file in run.record["files"]:
-        stored = RunFolder(run.folder).read_sample(file["sample_id"]) if file["status"] == "gated" else None
+        stored = run.result(file["sample_id"]) if file["status"] == "gated" else None
         if stored and stored.get("quality"):
             qualities[str(file["sample_id"])] = Quality.from_dict(stored["quality"])
     if not qualities:

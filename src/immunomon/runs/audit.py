@@ -15,8 +15,8 @@ from typing import Any
 
 import immunomon
 from immunomon.errors import ImmunomonError, counted
-from immunomon.files import naming, write_whole
-from immunomon.runs.provenance import code_digest, file_digest
+from immunomon.files import file_digest, naming, write_whole
+from immunomon.runs.provenance import code_digest
 
 __all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "user_name"]
 
@@ -100,25 +100,24 @@ class AuditTrail:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all entries, oldest first; raises ImmunomonError for a line that is none."""
-        return [entry for _, entry in self._lines()]
+        data = self.path.read_bytes() if self.path.is_file() else b""
+        lines = data.decode("utf-8", errors="replace").removesuffix("\n").split("\n") if data else []
+        return [self._entry(number, line) for number, line in enumerate(lines, start=1)]
 
     def head(self) -> Head | None:
         """Return the end of the trail as it stands, None if there is no entry."""
         entries = self.entries()
         return Head(len(entries), str(entries[-1].get("hash"))) if entries else None
 
-    def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        data = self.path.read_bytes() if self.path.is_file() else b""
-        for number, line in enumerate(data.decode("utf-8", errors="replace").removesuffix("\n").split("\n"), start=1):
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                entry = None
-            # Letter by letter: a second "by" in a line, or a space, would change nothing that its digest is of.
-            if data and (not isinstance(entry, dict) or json.dumps(entry, ensure_ascii=False) != line):
-                raise ImmunomonError(f"{self.path} line {number}: no entry of an audit trail; it was changed")
-            if data:
-                yield number, entry
+    def _entry(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        # Letter by letter: a second "by" in a line, or a space, would change nothing that its digest is of.
+        if not isinstance(entry, dict) or json.dumps(entry, ensure_ascii=False) != line:
+            raise ImmunomonError(f"{self.path} line {number}: no entry of an audit trail; it was changed")
+        return entry
 
     def append(self, action: str, *, by: str, reason: str, wrote: Sequence[Path] = (), **details: Any) -> str:  # noqa: ANN401
         """Add an entry and return its hash; the caller holds the run folder's lock.
@@ -128,6 +127,7 @@ class AuditTrail:
         """
         self.mend()
         entries = self.entries()
+        digests = {path.relative_to(self.root).as_posix(): file_digest(path) for path in wrote}
         entry: dict[str, Any] = {
             "format": _FORMAT,
             "number": len(entries) + 1,
@@ -136,11 +136,7 @@ class AuditTrail:
             "action": action,
             "by": by,
             "reason": reason,
-            **(
-                {"wrote": {path.relative_to(self.root).as_posix(): file_digest(path) for path in wrote}}
-                if wrote
-                else {}
-            ),
+            **({"wrote": digests} if wrote else {}),
             **details,
             "software": f"immunomon {immunomon.__version__}",
             "code_digest": code_digest(),
@@ -188,9 +184,13 @@ class AuditTrail:
             "run", by=by, reason=reason, contents=hashlib.sha256(data).hexdigest(), files=len(listed), **details
         )
 
+    def last_seal(self) -> dict[str, Any] | None:
+        """Return the last entry of a finished run, None if there is none."""
+        return next((entry for entry in reversed(self.entries()) if entry.get("action") == "run"), None)
+
     def sealed(self) -> dict[str, str]:
         """Return the digests of the files that the last run sealed; empty if there is no such run, or not its list."""
-        seal = next((entry for entry in reversed(self.entries()) if entry.get("action") == "run"), None)
+        seal = self.last_seal()
         if seal is None or not self.contents.is_file() or file_digest(self.contents) != seal.get("contents"):
             return {}
         return dict(json.loads(self.contents.read_text(encoding="utf-8")))

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import counted
-from immunomon.files import is_there
+from immunomon.files import file_digest, is_there
 from immunomon.runs.audit import SEALED, AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import default_jobs
-from immunomon.runs.provenance import code_digest, file_digest
+from immunomon.runs.provenance import code_digest
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.trial.specs.assessment_tables import assessment_file

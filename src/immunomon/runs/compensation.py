@@ -21,7 +21,7 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.steps.control_quality import ControlLimits, gated_cells, judge_control, own_negatives
 from immunomon.cytometry.steps.estimate_spillover import estimate_spillover, refuse_shared_peaks
 from immunomon.errors import BadSpillover
-from immunomon.runs.provenance import file_digest
+from immunomon.files import file_digest
 from immunomon.study.model.channels import Channel, ChannelKind
 from immunomon.study.model.fcs import FcsHeader
 from immunomon.study.model.fluorochromes import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -11,15 +12,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.csvfile import cell_of_text
-from immunomon.errors import ImmunomonError, NotARunFolder, RunFolderInUse
-from immunomon.files import write_whole
+from immunomon.errors import BadRun, ImmunomonError, NotARunFolder, RunFolderInUse
+from immunomon.files import read_input, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "table_csv", "write_json", "write_table"]
+__all__ = ["AGAIN", "RunFolder", "no_run", "read_held", "read_record", "table_csv", "write_json", "write_table"]
 
 RUN_FORMAT = "immunomon.run/1"
+AGAIN = "finish the run with: immunomon run"
+
+
+def no_run(folder: Path) -> BadRun:
+    """Return the error that a folder holds no finished run; it names the run in it if that is the study's folder."""
+    inside = (folder / "run" / "run.json").is_file()
+    remedy = f"did you mean {folder / 'run'}?" if inside else "make it with: immunomon run STUDY"
+    return BadRun(f"{folder}: there is no run.json, so no finished run here; {remedy}")
+
+
+def read_record(folder: Path) -> tuple[dict[str, Any], str]:
+    """Return a run's record, ``run.json``, and the SHA-256 of its bytes; raises BadRun if it cannot be read."""
+    path = folder / "run.json"
+    try:
+        data = read_input(path)
+        record = json.loads(data.decode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise no_run(folder) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadRun(f"{path}: cannot be read ({error}); {AGAIN}") from error
+    if not isinstance(record, dict):
+        raise BadRun(f"{path}: cannot be read (it is not an object); {AGAIN}")
+    return record, hashlib.sha256(data).hexdigest()
+
+
+def read_held(path: Path, digest: str | None, *, record: str = "run.json", remedy: str = AGAIN) -> bytes:
+    """Return the bytes of a table of a run, held against the digest that a record has of it; None: it has none.
+
+    path: the table in a folder of the run. record: the record's name. Raises BadRun if it is missing, or another.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise BadRun(f"{path}: is missing; {remedy}") from None
+    except OSError as error:
+        raise BadRun(f"{path}: cannot be read ({error}); {remedy}") from error
+    if digest not in (None, hashlib.sha256(data).hexdigest()):
+        run = path.parent.parent
+        raise BadRun(
+            f"{run}: table '{path.stem}' is not the one {record} was written for: it was changed since then; "
+            f"see what: immunomon audit {run}; {remedy}"
+        )
+    return data
 
 
 def write_json(path: Path, data: object, *, indent: int | None = 1) -> None:

@@ -53,8 +53,7 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
     # Other samples may have had a say in the result: whether it is of this file is said by the file's digest alone.
     if result is None or result.get("status") != "gated" or result.get("sha256") != task.sha256:
         raise ImmunomonError(f"{folder.sample_file(task.sample.id)}: no result of this file; run again: immunomon run")
-    panel, matrix = plan.panels[task.sample.panel], result["spillover"]
-    spillover = SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"]))) if matrix else None
+    panel, spillover = plan.panels[task.sample.panel], SpilloverMatrix.from_record(result["spillover"])
     reading = Reading.from_record(result)
     _, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
     events = raw.labelled(panel.label_channels(raw.channels))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import ImmunomonError
+from immunomon.files import file_digest
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.plan import Plan
-from immunomon.runs.provenance import file_digest
 
 __all__ = ["set_aside_changed", "set_aside_left_over"]
 

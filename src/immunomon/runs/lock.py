@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunomon.errors import ImmunomonError, RunLocked, counted
-from immunomon.files import write_whole
+from immunomon.files import file_digest, write_whole
 from immunomon.runs.audit import AuditTrail
-from immunomon.runs.folder import RunFolder, table_csv
-from immunomon.runs.provenance import file_digest
+from immunomon.runs.folder import RunFolder, read_record, table_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +43,11 @@ def locked_digest(folder: RunFolder) -> str | None:
 def lock_run(root: Path, why: Reason) -> str:
     """Freeze a finished run; return the digest of everything that its tables depend on.
 
-    Raises ImmunomonError if the folder holds no finished run, if a file in it does not fit its audit trail, or if it is
-    locked already.
+    Raises BadRun if the folder holds no finished run, ImmunomonError if a file in it does not fit its audit trail, or
+    if it is locked already.
     """
     folder, trail = RunFolder(root), AuditTrail(root)
-    manifest = folder.read_json(folder.manifest)
-    if manifest is None:
-        raise ImmunomonError(f"{root}: there is no finished run; make one with: immunomon run")
+    manifest, _ = read_record(root)
     with folder.locked():
         lock = _lock_file(folder)
         if lock.is_file() and not _is_in(trail):

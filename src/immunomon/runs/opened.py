@@ -1,11 +1,13 @@
-"""A finished run, opened to look at: its tables, its stored plots, its FCS files."""
+"""The door to a finished run: its record, tables, gates, audit trail, stored plots and FCS files."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +20,15 @@ from immunomon.cytometry.model.run_tables import (
     RESPONSES,
     STEADINESS,
 )
-from immunomon.errors import ImmunomonError, UnknownName, nearest
-from immunomon.runs.folder import RunFolder
+from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
+from immunomon.runs.audit import AuditTrail, user_name
+from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
 from immunomon.study.specs.study import load_study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "note_in_trail", "open_run"]
 
 _NORMALISED = tuple(table.name for table in (NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
 _MORE_TABLES = (DOUBTS.name, QUALITY.name, RESPONSES.name, STEADINESS.name, *_NORMALISED)
@@ -44,13 +47,33 @@ class Run:
     record_sha256: str = ""
 
     def __repr__(self) -> str:
-        return f"Run({self.study['name']}: {', '.join(self.panels)}; {len(self.record['files'])} files)"
+        return f"Run({self.name}: {', '.join(self.panels)}; {len(self.record['files'])} files)"
 
     @property
     def study(self) -> Mapping[str, Any]:
         """The study section of the record: name, title, dose groups, subjects, visits."""
         section: Mapping[str, Any] = self.record["study"]
         return section
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.study["name"])
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything the run was made from."""
+        return str(self.record["digest"])
+
+    @property
+    def version(self) -> str:
+        """The version of immunomon that made it."""
+        return str(self.record["version"])
+
+    @property
+    def code_digest(self) -> str:
+        """The digest of the code that made it; empty for a run of before there was one."""
+        return str((self.record.get("software") or {}).get("code_digest", ""))
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -62,39 +85,89 @@ class Run:
         """The visits' labels, in the order of their planned days."""
         return tuple(visit["label"] for visit in sorted(self.study["visits"], key=lambda visit: visit["planned_day"]))
 
+    @property
+    def gated(self) -> tuple[str, ...]:
+        """The samples that were gated, in the order of the run."""
+        return tuple(str(file["sample_id"]) for file in self.record["files"] if file["status"] == "gated")
+
     def table(self, name: str) -> pd.DataFrame:
         """Return a result table: samples, populations, frequencies, medians, changes, summary, steadiness ...
 
-        Raises UnknownName with the nearest name, ImmunomonError if it was not written or is of an earlier run.
+        Raises UnknownName with the nearest name, BadRun if it was not written, is of an earlier run, or was changed.
         """
+        import pandas as pd
+
         known = (*TABLES, *_MORE_TABLES)
         if name not in known:
             raise UnknownName(f"{self.folder}: no table named '{name}'; {nearest(name, known)}")
-        if name in _NORMALISED:
-            self._refuse_another_runs(name)
-        return RunFolder(self.folder).read_table(name)
+        data = self.table_bytes(name)
+        try:
+            return pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
+        except (OSError, ValueError) as error:
+            raise BadRun(f"{self._table_file(name)}: cannot be read ({error}); {AGAIN}") from error
 
-    def _refuse_another_runs(self, name: str) -> None:
+    def has_table(self, name: str) -> bool:
+        """Say whether the run's version wrote a table, be it there still or not."""
+        return self._table_file(name).is_file() or name in (self.record.get("tables") or {})
+
+    def table_bytes(self, name: str) -> bytes:
+        """Return the Parquet file of a table, held against its record; raises BadRun as ``table`` does."""
+        if name not in _NORMALISED:
+            return read_held(self._table_file(name), (self.record.get("tables") or {}).get(name))
+        remedy = f"make it with: immunomon normalise {self.folder}"
+        digest = self._normalised_digest(name, remedy)
+        return read_held(self._table_file(name), digest, record="normalisation.json", remedy=remedy)
+
+    def _table_file(self, name: str) -> Path:
+        return RunFolder(self.folder).table_file(name, ".parquet")
+
+    def _normalised_digest(self, name: str, remedy: str) -> str:
         try:
             record = json.loads((self.folder / "normalisation.json").read_text(encoding="utf-8"))
-            made_of, tables = record["run_digest"], record["tables"]
+            made_of, tables = record["run_digest"], dict(record["tables"])
         except (OSError, ValueError, KeyError, TypeError):
-            made_of, tables = None, ()
-        remedy = f"make it with: immunomon normalise {self.folder}"
+            made_of, tables = None, {}
         if name not in tables:
-            raise ImmunomonError(f"{self.folder}: there is no table '{name}'; {remedy}")
+            raise BadRun(f"{self.folder}: there is no table '{name}'; {remedy}")
         if made_of != self.record.get("digest"):
-            raise ImmunomonError(f"{self.folder}: the table '{name}' is of an earlier run; {remedy}")
+            raise BadRun(f"{self.folder}: the table '{name}' is of an earlier run; {remedy}")
+        return str(tables[name])
+
+    def result(self, sample_id: str) -> dict[str, Any] | None:
+        """Return all that the run stored of a sample, None if it stored nothing that can be read."""
+        return RunFolder(self.folder).read_sample(Path(sample_id).name)
+
+    def gates_bytes(self, sample_id: str) -> bytes | None:
+        """Return the file of a sample's placed gates, None if there is none.
+
+        Raises BadRun if it is not the one that the run's audit trail sealed.
+        """
+        path = RunFolder(self.folder).gates_file(Path(sample_id).name)
+        if not path.is_file():
+            return None
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if self._sealed.get(f"gates/{path.name}", digest) != digest:
+            raise BadRun(f"{path}: was changed after the run; see what: immunomon audit {self.folder}; {AGAIN}")
+        return data
+
+    @cached_property
+    def _sealed(self) -> Mapping[str, str]:
+        trail = AuditTrail(self.folder)
+        sealed = trail.sealed()
+        if not sealed and (trail.last_seal() or {}).get("contents"):
+            problem = "is not the list of files that the audit trail seals"
+            raise BadRun(f"{trail.contents}: {problem}; see what: immunomon audit {self.folder}; {AGAIN}")
+        return sealed
 
     def plots(self, sample_id: str) -> tuple[dict[str, Any], ...]:
         """Return a sample's stored plots, one a pair of axes; ``immunomon.plots.gating_plot`` draws each.
 
         Raises UnknownName for a sample that the run did not gate, ImmunomonError if its result cannot be read.
         """
-        gated = [file["sample_id"] for file in self.record["files"] if file["status"] == "gated"]
-        if sample_id not in gated:
-            raise UnknownName(f"{self.folder}: no gated sample '{sample_id}'; {nearest(sample_id, gated)}")
-        stored = RunFolder(self.folder).read_sample(sample_id)
+        if sample_id not in self.gated:
+            raise UnknownName(f"{self.folder}: no gated sample '{sample_id}'; {nearest(sample_id, self.gated)}")
+        stored = self.result(sample_id)
         if stored is None:
             raise ImmunomonError(f"{self.folder}: the result of '{sample_id}' cannot be read; run the study again")
         return tuple(stored["plots"])
@@ -174,23 +247,39 @@ class Run:
         return path
 
 
-def open_run(folder: str | Path, study: str | Path | None = None) -> Run:
+def note_in_trail(run: Path, action: str, *, by: str = "", reason: str = "", **details: Any) -> str:  # noqa: ANN401
+    """Enter what left a run into its audit trail, if it has one; return why it could not be entered, else nothing.
+
+    What has left is out: that it could not be noted is said, and takes nothing back.
+    """
+    trail = AuditTrail(run)
+    if not trail.path.is_file():
+        return ""
+    try:
+        with RunFolder(run).locked():
+            trail.append(action, by=by or user_name(), reason=reason, **details)
+    except (ImmunomonError, OSError) as error:
+        return f"could not be noted in {trail.path}: {error}"
+    return ""
+
+
+def open_run(folder: str | Path, study: str | Path | None = None, *, needs: Sequence[str] = ("study",)) -> Run:
     """Return a finished run, opened to look at.
 
-    study: the study's folder; default: the folder above the run, if there is a study in it. Raises ImmunomonError if
-    the folder holds no finished run, or the study's folder no study.
+    study: the study's folder; default: the folder above the run, if there is a study in it. needs: what its record must
+    hold. Raises BadRun if the folder holds no finished run, ImmunomonError if the study's folder holds no study.
     """
     root, named = Path(folder), None if study is None else Path(study)
     if named is not None and named.name == "study.yaml":
         named = named.parent
-    try:
-        data = (root / "run.json").read_bytes()
-        record = json.loads(data.decode("utf-8"))
-        name = record["study"]["name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ImmunomonError(f"{root}: there is no finished run here; make it with: immunomon run STUDY") from None
+    record, sha256 = read_record(root)
+    study_section = record.get("study")
+    if not isinstance(study_section, dict) or not study_section.get("name"):
+        record = {**record, "study": None}
+    if lacking := [name for name in needs if not record.get(name)]:
+        raise BadRun(f"{root / 'run.json'}: lacks {', '.join(lacking)}; {AGAIN}")
     if named is not None and not (named / "study.yaml").is_file():
-        raise ImmunomonError(f"{named}: there is no study.yaml here; name the folder of the study '{name}'")
+        raise ImmunomonError(f"{named}: there is no study.yaml here; name the study's folder")
     above = root.resolve().parent
     study_folder = named or (above if (above / "study.yaml").is_file() else None)
-    return Run(root, record, study_folder, hashlib.sha256(data).hexdigest())
+    return Run(root, record, study_folder, sha256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from immunomon.cytometry.steps.gate import axes_of, gate
 from immunomon.cytometry.steps.transform import resolve_scales, undeclared
 from immunomon.errors import AmbiguousChannel, BadSpec, ImmunomonError, Problem, UnknownChannel
 from immunomon.runs.folder import RunFolder
+from immunomon.runs.opened import open_run
 from immunomon.runs.prepared import FROM_FILE, NO_MATRIX, Compensation, is_stained
 from immunomon.study.model.channels import Channel, ChannelKind
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
@@ -108,24 +108,18 @@ def _about_matrix(
         yield Doubt("partly_compensated", "", lacking).sentence
 
 
-def placed_in_run(run: Path) -> Iterator[tuple[str, PlacedStrategy]]:
+def placed_in_run(folder: Path) -> Iterator[tuple[str, PlacedStrategy]]:
     """Return each gated sample of a run, in its order, with the gates placed on it and the matrix used.
 
-    Raises ImmunomonError if the folder holds no finished run or lacks a sample's result.
+    Raises BadRun if the folder holds no finished run, ImmunomonError if it lacks a sample's result.
     """
-    folder = RunFolder(run)
-    try:
-        manifest = json.loads(folder.manifest.read_text(encoding="utf-8"))
-        samples = [item["sample_id"] for item in manifest["files"] if item["status"] == "gated"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ImmunomonError(f"{run}: it holds no finished run; make one with: immunomon run") from error
-    for sample_id in samples:
-        result = folder.read_sample(sample_id)
+    run = open_run(folder, needs=("files",))
+    for sample_id in run.gated:
+        result = run.result(sample_id)
         if result is None or "gates" not in result:
-            raise ImmunomonError(f"{folder.sample_file(sample_id)}: the result is missing; run again: immunomon run")
-        matrix = result["spillover"]
-        spillover = matrix and SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"])))
-        yield sample_id, placed_from_run(result["gates"], spillover)
+            file = RunFolder(run.folder).sample_file(sample_id)
+            raise ImmunomonError(f"{file}: the result is missing; run again: immunomon run")
+        yield sample_id, placed_from_run(result["gates"], SpilloverMatrix.from_record(result["spillover"]))
 
 
 def _needs_data(method: GateMethod) -> bool:

@@ -13,9 +13,9 @@ from immunomon.cytometry.gates import GATE_METHODS, gate_method
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placement import WithControls
 from immunomon.cytometry.specs.strategy import load_strategy
-from immunomon.files import InputChanged, NotARegularFile
+from immunomon.files import InputChanged, NotARegularFile, file_digest
 from immunomon.memory import lack_of_memory
-from immunomon.runs.provenance import code_digest, digest_of, file_digest
+from immunomon.runs.provenance import code_digest, digest_of
 from immunomon.runs.single import Compensation
 from immunomon.study.model.fcs import Reading
 from immunomon.study.model.overrides import Override

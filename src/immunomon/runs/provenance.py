@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import immunomon
-from immunomon.files import open_input
 
-__all__ = ["code_digest", "digest_of", "environment", "file_digest", "source_digest"]
+__all__ = ["code_digest", "digest_of", "environment", "source_digest"]
 
 # What a result depends on: the code from the file to the counts.
 _CODE = (
@@ -31,12 +30,6 @@ _CODE = (
     "runs/settling.py",
 )
 _LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "scipy", "flowio", "flowkit", "pydantic", "sqlalchemy")
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal; raises OSError if it cannot be read."""
-    with open_input(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of(*parts: object) -> str:

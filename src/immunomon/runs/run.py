@@ -17,7 +17,7 @@ from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings
 from immunomon.cytometry.steps.responses import subtract_background
 from immunomon.cytometry.steps.result_tables import tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
-from immunomon.files import remove_leftovers
+from immunomon.files import file_digest, remove_leftovers
 from immunomon.runs.accounting import Accounted, account_of_doubts
 from immunomon.runs.audit import user_name
 from immunomon.runs.audit_inputs import digests_beside
@@ -29,7 +29,7 @@ from immunomon.runs.keeping import set_aside_changed, set_aside_left_over
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.runs.plan import Plan, Task, make_plan, shown_inputs
-from immunomon.runs.provenance import environment, file_digest
+from immunomon.runs.provenance import environment
 from immunomon.runs.scaling import scales_record, with_scales
 from immunomon.runs.settling import look_first, needs_first_look, settled_tasks
 from immunomon.study.model.quality import Quality

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.model.scales import scale_to_dict
 from immunomon.cytometry.steps.measure_noise import pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales
-from immunomon.errors import ChangedFile, ImmunomonError
-from immunomon.runs.folder import RunFolder
+from immunomon.errors import BadRun, ChangedFile, ImmunomonError
+from immunomon.runs.folder import RunFolder, read_record
 from immunomon.runs.jobs import each
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
@@ -144,9 +143,8 @@ def books_of_record(record: Mapping[str, Any]) -> dict[str, NoiseBook]:
 def book_of_run(folder: Path, panel: str) -> NoiseBook:
     """Return what the files of a run's panel show of their noise; empty for a run of before it was recorded."""
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return books_of_record(record).get(panel, {})
-    except (OSError, ValueError, KeyError, TypeError):
+        return books_of_record(read_record(folder)[0]).get(panel, {})
+    except (BadRun, KeyError, TypeError):
         return {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs.files import COLUMNS, Row, own_names, own_stem
 from immunomon.runs.fitting import Fitted, fit_to_file, in_flowjo_units
-from immunomon.runs.folder import RunFolder
+from immunomon.runs.folder import RunFolder, read_record
 from immunomon.runs.placed import placed_in_run
 from immunomon.runs.single import FROM_FILE, Compensation
 from immunomon.study.model.channels import folded
@@ -200,8 +199,7 @@ def samples_of_run(run: Path) -> tuple[WorkspaceSample, ...]:
     Raises ImmunomonError if the folder holds no finished run, ExportFailed for a gate on time whose file is not there.
     """
     placed = dict(placed_in_run(run))
-    manifest = json.loads(RunFolder(run).manifest.read_text(encoding="utf-8"))
-    files = {item["sample_id"]: item["file"] for item in manifest["files"] if item["sample_id"] in placed}
+    files = {item["sample_id"]: item["file"] for item in read_record(run)[0]["files"] if item["sample_id"] in placed}
     names = [Path(file).name for file in files.values()]
     return tuple(
         _run_sample(run, sample_id, file=file, alone=names.count(Path(file).name) == 1, placed=placed[sample_id])

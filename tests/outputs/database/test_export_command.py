@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from immunomon.cli.export import export_database
-from immunomon.errors import ExportFailed
+from immunomon.errors import BadRun
 
 
 def test_the_command_tells_what_was_written_and_what_was_not(make_run, capsys):
@@ -31,5 +31,5 @@ def test_the_command_never_shows_a_password(make_run, postgresql, capsys):
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
-    with pytest.raises(ExportFailed, match=r"no run.json.*immunomon run"):
+    with pytest.raises(BadRun, match=r"no run.json.*immunomon run"):
         export_database(tmp_path, None)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.populations import TABLES
-from immunomon.errors import ExportFailed
+from immunomon.errors import BadRun, ExportFailed
 from immunomon.outputs.database.run_tables import read_run
 
 
@@ -35,14 +35,14 @@ def test_equal_runs_have_equal_digests_and_others_have_others(make_run):
 
 def test_a_study_folder_is_told_apart_from_its_run(make_run, tmp_path):
     make_run("study/run")
-    with pytest.raises(ExportFailed, match="did you mean"):
+    with pytest.raises(BadRun, match="did you mean"):
         read_run(tmp_path / "study")
 
 
 def test_a_manifest_that_is_no_json_is_named(make_run):
     run = make_run()
     (run / "run.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ExportFailed, match=r"run.json: cannot be read"):
+    with pytest.raises(BadRun, match=r"run.json: cannot be read"):
         read_run(run)
 
 
@@ -50,14 +50,14 @@ def test_a_manifest_that_is_no_json_is_named(make_run):
 def test_a_manifest_that_lacks_something_says_what(make_run, key):
     run = make_run()
     changed_manifest(run, **{key: None})
-    with pytest.raises(ExportFailed, match=f"lacks {key}"):
+    with pytest.raises(BadRun, match=f"lacks {key}"):
         read_run(run)
 
 
 def test_a_missing_table_is_named(make_run):
     run = make_run()
     (run / "tables" / "medians.parquet").unlink()
-    with pytest.raises(ExportFailed, match=r"medians.parquet: is missing; finish the run"):
+    with pytest.raises(BadRun, match=r"medians.parquet: is missing; finish the run"):
         read_run(run)
 
 
@@ -82,7 +82,7 @@ def test_a_table_that_is_not_the_manifests_own_is_refused(make_run):
     changed_manifest(run, tables=digests)
     assert read_run(run).name == "DEMO"
     changed_manifest(run, tables=digests | {"changes": "0" * 64})
-    with pytest.raises(ExportFailed, match=r"'changes' is not the one run.json was written for"):
+    with pytest.raises(BadRun, match=r"'changes' is not the one run.json was written for"):
         read_run(run)
-    with pytest.raises(ExportFailed, match=r"it was changed since then; see what: immunomon audit "):
+    with pytest.raises(BadRun, match=r"it was changed since then; see what: immunomon audit "):
         read_run(run)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from immunomon.cli.main import app
-from immunomon.errors import BadSpec, DeliveryFailed, UnknownName
+from immunomon.errors import BadRun, BadSpec, DeliveryFailed, UnknownName
 from immunomon.outputs.delivery.deliver import FORMATS, deliver_run
 from immunomon.outputs.delivery.differences import Difference, differences, differences_text
 from immunomon.outputs.delivery.read import read_delivery, read_manifest
@@ -35,6 +35,7 @@ def rewritten(run, folder, change, *, gates=False):
     if gates:
         placed = study / "run" / "gates" / f"{SAMPLE}.json"
         placed.write_text(placed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        AuditTrail(study / "run").seal(by="Ana", reason="")
     return study / "run"
 
 
@@ -187,7 +188,7 @@ def test_a_table_that_was_changed_after_the_run_is_refused(run, tmp_path):
     other = rewritten(run, tmp_path, lambda table: None)
     path = other / "tables" / "frequencies.parquet"
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(DeliveryFailed, match="table 'frequencies' is not the one"):
+    with pytest.raises(BadRun, match="table 'frequencies' is not the one"):
         deliver_run(other, tmp_path / "out", kind="csv")
 
 

@@ -13,6 +13,7 @@ from outputs.report.fake_run import fake_run
 from immunomon.errors import BadSpec
 from immunomon.outputs.report import write_report
 from immunomon.outputs.report.compared import read_compared
+from immunomon.outputs.report.run_folder import read_run
 from immunomon.trial.model.tables import ESTIMATES, FAMILIES
 
 EVIL = "<b onload=x>"
@@ -68,7 +69,7 @@ def body_of(run):
 
 
 def test_a_run_that_was_not_compared_has_no_such_page_and_says_that_no_p_is_given(run):
-    assert read_compared(run) is None
+    assert read_compared(read_run(run)) is None
     body = body_of(run)
     assert 'id="tab-compare"' not in body
     assert "No p-values are given" in body
@@ -77,7 +78,7 @@ def test_a_run_that_was_not_compared_has_no_such_page_and_says_that_no_p_is_give
 def test_the_page_stands_first_after_the_overview_with_its_numbers(run):
     body = body_of(compared(run))
     assert re.findall(r'id="tab-(\w+)"', body)[:3] == ["overview", "compare", "samples"]
-    page = read_compared(run)
+    page = read_compared(read_run(run))
     assert [section.heading for section in page.sections] == [
         "How it was compared",
         "Primary endpoints",
@@ -108,4 +109,4 @@ def test_a_comparison_of_an_earlier_run_says_so(run):
 def test_a_comparison_that_cannot_be_read_names_the_remedy(run):
     (compared(run) / "statistics" / "analysis.json").write_text("[]", encoding="utf-8")
     with pytest.raises(BadSpec, match="make it again: immunomon compare"):
-        read_compared(run)
+        read_compared(read_run(run))

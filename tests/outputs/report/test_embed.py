@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from immunomon.cytometry.model.populations import SAMPLES, Column, Table
 from immunomon.errors import BadSpec
 from immunomon.outputs.report.overview import study_overview
-from immunomon.outputs.report.run_folder import RunFolder, read_run
+from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.sample_plots import pack_table, safe_json
 
 TABLE = Table(
@@ -91,6 +91,8 @@ def test_two_files_of_one_visit_are_marked_and_subjects_come_in_the_order_of_the
         "dose_groups": [{"name": "low"}, {"name": "high"}],
         "subjects": [{"id": "S1", "dose_group": "high"}, {"id": "S2", "dose_group": "low"}],
     }
-    overview = study_overview(RunFolder(tmp_path, {"study": study}, "", {"samples": samples, "populations": empty}))
+    overview = study_overview(
+        ReportedRun(tmp_path, {"study": study}, tables={"samples": samples, "populations": empty})
+    )
     assert [row.id for row in overview.subjects] == ["S2", "S1"]
     assert [row.cells[0][0].status for row in overview.subjects] == ["gated", "doubled"]

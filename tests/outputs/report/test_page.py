@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from immunomon.cli.report import report
-from immunomon.errors import BadSpec
+from immunomon.errors import BadRun
 from immunomon.outputs.report import write_report
 
 _SPEC = importlib.util.spec_from_file_location("fake_run", Path(__file__).with_name("fake_run.py"))
@@ -119,7 +119,7 @@ def test_text_from_files_never_becomes_markup(nasty_page):
 
 
 def test_a_folder_that_is_no_run_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(BadSpec, match=r"run\.json.*name the folder"):
+    with pytest.raises(BadRun, match=r"run\.json.*make it with: immunomon run"):
         write_report(tmp_path)
 
 

@@ -4,6 +4,7 @@ from outputs.report.fake_run import fake_run
 
 from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.outputs.report.page import write_report
+from immunomon.outputs.report.run_folder import read_run
 from immunomon.outputs.report.steadiness import read_steadiness
 
 
@@ -41,13 +42,13 @@ def run(tmp_path):
 
 
 def test_a_run_without_bridge_samples_has_no_such_section(run):
-    assert read_steadiness(run) is None
+    assert read_steadiness(read_run(run)) is None
     assert 'id="tab-steadiness"' not in write_report(run).read_text(encoding="utf-8")
-    assert read_steadiness(written(run, table().iloc[:0])) is None
+    assert read_steadiness(read_run(written(run, table().iloc[:0]))) is None
 
 
 def test_a_value_out_of_control_is_drawn_and_listed_with_its_rules(run):
-    steady = read_steadiness(written(run, table()))
+    steady = read_steadiness(read_run(written(run, table())))
     assert steady.violations == (("2025-01-07", "treg", "B6", "Treg, % of parent", "9", "+8.4", "1_2s 1_3s"),)
     ((panel, (chart,)),) = steady.panels
     assert panel == "treg"

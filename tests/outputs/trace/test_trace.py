@@ -214,5 +214,5 @@ def test_a_database_without_the_study_names_those_it_has(traced):
 
 
 def test_a_folder_without_a_run_says_so(tmp_path):
-    with pytest.raises(ImmunomonError, match="there is no finished run; make one with: immunomon run"):
+    with pytest.raises(ImmunomonError, match="no finished run here; make it with: immunomon run"):
         show(str(tmp_path), TREG, study=None, delivery=None, as_json=True)

@@ -16,7 +16,7 @@ from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.files import write_whole
-from immunomon.runs.folder import RunFolder
+from immunomon.runs.opened import open_run
 from immunomon.runs.provenance import source_digest
 from immunomon.runs.run import run_study
 
@@ -96,13 +96,14 @@ def make_trial(scenario: Scenario, folder: Path, *, design: Design, jobs: int, p
         write_whole(folder / MADE_BY, json.dumps(made_by, indent=1) + "\n")
     run = folder / "run"
     run_study(folder, run, jobs=jobs, progress=lambda stage, *numbers: progress(f"{scenario.value}: {stage}", *numbers))
+    opened = open_run(run)
     return Trial(
         scenario,
         folder,
         truth=pd.read_csv(folder / "truth" / "frequencies.csv"),
         subjects=pd.read_csv(folder / "truth" / "subjects.csv"),
-        tables={name: RunFolder(run).read_table(name) for name in TABLES},
-        manifest=json.loads((run / "run.json").read_text(encoding="utf-8")),
+        tables={name: opened.table(name) for name in TABLES},
+        manifest=opened.record,
     )
 
 

@@ -111,7 +111,7 @@ class _Axes:
 
 def _exported(placed: Plain, spillover: Plain | None) -> bytes:
     try:
-        matrix = spillover and SpilloverMatrix(tuple(spillover["detectors"]), tuple(map(tuple, spillover["values"])))
+        matrix = SpilloverMatrix.from_record(spillover)
         return write_gatingml(placed_from_run(placed, matrix or None))
     except ImmunomonError as error:
         raise ExportFailed(f"the gates cannot be written as Gating-ML ({error})") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,15 @@ class SpilloverMatrix:
             raise BadSpillover("the spillover matrix has a value that is not a number")
         if size and (np.diag(self.array) == 0).any():
             raise BadSpillover("the spillover matrix has a zero on its diagonal")
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> Self | None:
+        """Return the matrix that a run's result keeps of a sample, None for a sample that was not compensated.
+
+        >>> SpilloverMatrix.from_record({"detectors": ["FITC-A"], "values": [[1.0]]}).detectors
+        ('FITC-A',)
+        """
+        return cls(tuple(record["detectors"]), tuple(map(tuple, record["values"]))) if record else None
 
     @property
     def array(self) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.errors import BadAtlas, ImmunomonError
-from immunomon.files import write_whole
+from immunomon.files import file_digest, write_whole
 from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader
 from immunomon.maps.atlas.drawing import draw, patients_jobs, wanted_of
 from immunomon.maps.atlas.layout import Layout, lay_out
@@ -24,7 +24,6 @@ from immunomon.maps.clusters.samples import source_of
 from immunomon.runs.folder import write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run
-from immunomon.runs.provenance import file_digest
 
 __all__ = ["ATLAS_FORMAT", "Atlas", "embed_run"]
 

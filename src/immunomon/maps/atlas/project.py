@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.errors import BadAtlas, UnknownName
-from immunomon.files import temporary_beside, write_whole
+from immunomon.files import file_digest, temporary_beside, write_whole
 from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader, own_rng, pick
 from immunomon.maps.atlas.drawing import patients_jobs, wanted_of
 from immunomon.maps.atlas.placing import Placer, placer_of
@@ -32,7 +32,6 @@ from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.runs.folder import table_csv, write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run
-from immunomon.runs.provenance import file_digest
 from immunomon.study.model.panel import Panel
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.files import file_digest
 from immunomon.maps.clusters.cells import Job
-from immunomon.runs.folder import RunFolder
 from immunomon.runs.opened import Run
-from immunomon.runs.provenance import file_digest
 from immunomon.runs.scaling import books_of_record, with_placed_scales
 from immunomon.study.model.fcs import Reading
 from immunomon.study.model.panel import MarkerKind, Panel
@@ -104,7 +103,7 @@ def _ordered(markers: tuple[str, ...], strategy: GatingStrategy) -> tuple[str, .
 def _jobs(run: Run, study: Study, panel: str) -> tuple[Job, ...]:
     files = {file["sample_id"]: file for file in run.record["files"] if file["status"] == "gated"}
     samples_file = study.folder / study.samples_file
-    folder, out = RunFolder(run.folder), []
+    out = []
     for sample in sorted(load_samples(samples_file, study), key=lambda sample: sample.id):
         if (
             sample.panel != panel
@@ -113,14 +112,13 @@ def _jobs(run: Run, study: Study, panel: str) -> tuple[Job, ...]:
         ):
             continue
         path = samples_file.parent / sample.file
-        result = folder.read_sample(sample.id)
+        result = run.result(sample.id)
         if result is None or "gates" not in result or not _is_as_gated(path, str(files[sample.id]["sha256"])):
             raise ImmunomonError(
                 f"{path}: it is not the file that the run gated, or its result is missing; run the study again: "
                 f"immunomon run {run.study_folder} --out {run.folder}"
             )
-        matrix = result["spillover"]
-        spillover = SpilloverMatrix(tuple(matrix["detectors"]), tuple(map(tuple, matrix["values"]))) if matrix else None
+        spillover = SpilloverMatrix.from_record(result["spillover"])
         out.append(
             Job(sample, path, placed_from_run(result["gates"], spillover), spillover, Reading.from_record(result))
         )

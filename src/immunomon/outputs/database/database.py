@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from immunomon.outputs.database.study_rows import frame_of
 from immunomon.outputs.database.trail import append_trail, new_entries, why
 from immunomon.outputs.database.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
 from immunomon.outputs.database.views import refresh_views
+from immunomon.runs.opened import note_in_trail
 
 __all__ = ["ExportStatement", "ExportSummary", "export_run"]
 
@@ -50,6 +51,7 @@ class ExportSummary:
     outcome: ``written``, ``replaced``, ``unchanged``, or ``noted`` if only the audit trail had new entries.
     notes: what was not exported, and why; migrated_from: the revision that the database had, if it was migrated.
     head: the end of the database's chain of seals, ``number:hash``, to be written down elsewhere.
+    unnoted: why the export is not in the run's audit trail, if it could not be entered there.
     """
 
     database: str
@@ -61,6 +63,7 @@ class ExportSummary:
     notes: tuple[str, ...] = ()
     migrated_from: str | None = None
     head: str | None = None
+    unnoted: str = ""
 
 
 def export_run(run_folder: Path, url: str | None = None, statement: ExportStatement | None = None) -> ExportSummary:
@@ -70,7 +73,7 @@ def export_run(run_folder: Path, url: str | None = None, statement: ExportStatem
     made if they are not there, and migrated if they are of an earlier version. A run of a study that is already there
     replaces the values that differ, and keeps them as earlier versions; the same run again changes nothing. Other
     studies in the database are left alone. A missing value becomes NULL, never 0.
-    Raises ExportFailed, and then the database is as it was.
+    The export is entered into the run's audit trail. Raises BadRun or ExportFailed, and then the database is as it was.
     """
     target = sqlite_url(run_folder / "immunomon.sqlite") if url is None else database_url(url)
     words = statement or ExportStatement()
@@ -86,7 +89,15 @@ def export_run(run_folder: Path, url: str | None = None, statement: ExportStatem
             read_back(connection, shown(target), run.name, written=written)
             refuse_foreign(connection, shown(target))
         rows, head = _counted(connection, run), head_of(connection)
-    return ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)
+    summary = ExportSummary(shown(target), run.name, run.digest, outcome, rows, changes, run.notes, migrated, head)
+    # Whatever was sealed is noted; the next export passes over entries of exports, and seals nothing for them.
+    return summary if outcome == "unchanged" else replace(summary, unnoted=_note(run_folder, summary, words))
+
+
+def _note(run: Path, summary: ExportSummary, words: ExportStatement) -> str:
+    target, reason = summary.database, without_passwords(words.reason)
+    digests = {"run_digest": summary.run_digest, "seal": summary.head}
+    return note_in_trail(run, "export", by=words.by, reason=reason, target=target, **digests)
 
 
 def _size(run: RunTables) -> int:

@@ -17,6 +17,9 @@ from immunomon.csvfile import BadCell, CsvFile, read_csv_table
 from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, ExportFailed
 from immunomon.files import is_there
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.folder import read_held
+from immunomon.runs.opened import Run
 from immunomon.trial.model.tables import ASSESSMENT_TABLES, MECHANISM_TABLES, STATISTICS_TABLES
 
 __all__ = ["Records", "as_json", "read_assessments", "read_statistics", "read_trail"]
@@ -55,68 +58,69 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, default=lambda number: number.item())
 
 
-def read_statistics(folder: Path) -> Records:
+def read_statistics(run: Run) -> Records:
     """Return the tables that ``immunomon compare`` and ``immunomon mechanism`` wrote for this state of the run.
 
-    Those of an earlier state are left out, with a note. Tables of mechanism are named ``mechanism_TABLE``.
+    Those of an earlier state are left out, with a note. Tables of mechanism are named ``mechanism_TABLE``. Raises
+    BadRun for a table that was changed since it was written.
     """
     records = (
-        _beside(folder, "statistics", STATISTICS_TABLES, record="analysis", command="compare", prefix=""),
-        _beside(folder, "mechanism", MECHANISM_TABLES, record="mechanism", command="mechanism", prefix="mechanism_"),
+        _beside(run, "statistics", STATISTICS_TABLES, record="analysis", command="compare", prefix=""),
+        _beside(run, "mechanism", MECHANISM_TABLES, record="mechanism", command="mechanism", prefix="mechanism_"),
     )
     digests = {name: digest for part in records for name, digest in part.digests.items()}
     frame = pd.concat([part.frame for part in records], ignore_index=True)
     return Records(frame, digests, tuple(note for part in records for note in part.notes))
 
 
-def _beside(
-    folder: Path, name: str, contracts: Mapping[str, Table], *, record: str, command: str, prefix: str
-) -> Records:
-    subfolder = folder / name
-    present = {table: subfolder / f"{table}.parquet" for table in contracts}
+def _beside(run: Run, name: str, contracts: Mapping[str, Table], *, record: str, command: str, prefix: str) -> Records:
+    folder = run.folder / name
+    present = {table: folder / f"{table}.parquet" for table in contracts}
     present = {table: path for table, path in present.items() if path.is_file()}
     if not present:
         return Records(_frame("statistic", []))
+    remedy = f"write it anew with: immunomon {command} {run.folder}"
     try:
-        made_from = json.loads((subfolder / f"{record}.json").read_text(encoding="utf-8"))["run_digest"]
+        written = json.loads((folder / f"{record}.json").read_text(encoding="utf-8"))
+        is_of_now, files = written["run_digest"] == run.record_sha256, dict(written.get("files") or {})
     except (OSError, ValueError, KeyError, TypeError):
-        made_from = ""
-    if made_from != hashlib.sha256((folder / "run.json").read_bytes()).hexdigest():
-        problem = (
-            f"{subfolder} was made from an earlier state of the run; write it anew with: immunomon {command} {folder}"
-        )
+        is_of_now, files = False, {}
+    if not is_of_now:
+        problem = f"{folder} was made from an earlier state of the run; {remedy}"
         return Records(_frame("statistic", []), notes=(problem,))
     rows: list[dict[str, Any]] = []
     digests = {}
     for table, path in sorted(present.items()):
-        data = path.read_bytes()
+        data = read_held(path, files.get(path.name), record=f"{record}.json", remedy=remedy)
         digests[f"{name}/{table}"] = hashlib.sha256(data).hexdigest()
         rows += _records("statistic", f"{prefix}{table}", _parquet(path, data), contracts[table].key)
     return Records(_frame("statistic", rows), digests)
 
 
-def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) -> Records:
+def read_assessments(run: Run) -> Records:
     """Return the study's other assessments as they stand, and the tables derived from them in the run folder.
 
-    subjects: of the study. Raises ExportFailed, with file and line, for a table that cannot be read or names a subject
-    that the study does not have.
+    Raises ExportFailed, with file and line, for a table that cannot be read or names a subject that the study does not
+    have, BadRun for a derived one that was changed since it was written.
     """
     rows: list[dict[str, Any]] = []
     digests = {}
+    subjects = {str(subject["id"]) for subject in run.study["subjects"]}
     for name, key in _RAW.items():
-        places = [] if study is None else [study / f"{name}.csv", study / "assessments" / f"{name}.csv"]
-        path = next((candidate for candidate in places if is_there(candidate)), None)
+        folders = [] if run.study_folder is None else [run.study_folder, run.study_folder / "assessments"]
+        path = next((folder / f"{name}.csv" for folder in folders if is_there(folder / f"{name}.csv")), None)
         if path is not None:
-            written, digests[f"study/{name}"] = _csv(path, set(subjects))
-            rows += _records("assessment", name, written, key)
+            content, digests[f"study/{name}"] = _csv(path, subjects)
+            rows += _records("assessment", name, content, key)
     raw = {f"{name.removeprefix('study/')}.csv": digest for name, digest in digests.items()}
-    stale = _stale(folder, raw)
-    for path in () if stale else sorted((folder / "assessments").glob("*.parquet")):
-        data = path.read_bytes()
+    stale, files = _stale(run, raw)
+    for path in () if stale else sorted((run.folder / "assessments").glob("*.parquet")):
+        remedy = f"write it anew with: immunomon assess {run.folder}"
+        data = read_held(path, files.get(path.name), record="assessments.json", remedy=remedy)
         digests[f"assessments/{path.stem}"] = hashlib.sha256(data).hexdigest()
         name = path.stem if path.stem not in _RAW else f"{path.stem}_derived"
         frame = _parquet(path, data)
-        unknown = sorted({str(row["subject"]) for row in frame if row.get("subject")} - set(subjects))
+        unknown = sorted({str(row["subject"]) for row in frame if row.get("subject")} - subjects)
         if unknown:
             raise ExportFailed(f"{path}: the study has no subject '{unknown[0]}'; make the table anew")
         contract = ASSESSMENT_TABLES.get(path.stem)
@@ -124,38 +128,34 @@ def read_assessments(folder: Path, study: Path | None, subjects: Sequence[str]) 
     return Records(_frame("assessment", rows), digests, stale)
 
 
-def _stale(folder: Path, raw: Mapping[str, str]) -> tuple[str, ...]:
-    """Return a note if the tables of ``immunomon assess`` are of another run, or of the study's files as they were."""
-    path = folder / "assessments"
+def _stale(run: Run, raw: Mapping[str, str]) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """Return a note if the tables of ``immunomon assess`` are of another run, or of the study's files as they were.
+
+    And the digests of the files that it wrote.
+    """
+    path = run.folder / "assessments"
     if not (path / "assessments.json").is_file():
-        return ()
+        return (), {}
     try:
         record = json.loads((path / "assessments.json").read_text(encoding="utf-8"))
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))["digest"]
-        same = record["run_digest"] in (None, run)
+        same = record["run_digest"] in (None, run.digest)
         same &= all(raw.get(name, digest) == digest for name, digest in record["inputs"].items())
+        files = dict(record.get("files") or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExportFailed(f"{path}: cannot be read ({error!r}); write it anew with: immunomon assess RUN") from error
     problem = (
         f"{path} was made from another state of the run or the study's files; write it anew with: immunomon assess"
     )
-    return () if same else (f"{problem} {folder}",)
+    return (() if same else (f"{problem} {run.folder}",)), files
 
 
-def read_trail(folder: Path) -> tuple[Mapping[str, Any], ...]:
-    """Return the entries of a run's audit trail, oldest first; raises ExportFailed if it is none."""
-    path = folder / "audit.jsonl"
-    if not path.is_file():
-        return ()
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        entries = [json.loads(line) for line in lines if line]
-        needed = ("number", "utc", "user", "action", "by", "reason", "previous", "hash")
-        lacking = next((name for entry in entries for name in needed if name not in entry), None)
-    except (OSError, ValueError, TypeError) as error:
-        raise ExportFailed(f"{path}: is no audit trail ({error}); see what: immunomon audit RUN says") from error
-    if lacking:
-        raise ExportFailed(f"{path}: an entry lacks '{lacking}'; see what: immunomon audit RUN says")
+def read_trail(run: Run) -> tuple[Mapping[str, Any], ...]:
+    """Return the entries of a run's audit trail, oldest first; raises ImmunomonError if it is none."""
+    trail = AuditTrail(run.folder)
+    entries = trail.entries()
+    needed = ("number", "utc", "user", "action", "by", "reason", "previous", "hash")
+    if lacking := next((name for entry in entries for name in needed if name not in entry), None):
+        raise ExportFailed(f"{trail.path}: an entry lacks '{lacking}'; see what: immunomon audit RUN says")
     return tuple(entries)
 
 

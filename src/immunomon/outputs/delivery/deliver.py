@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import DeliveryFailed, UnknownName, nearest
-from immunomon.files import remove_leftovers, temporary_beside
+from immunomon.files import file_digest, remove_leftovers, temporary_beside
+from immunomon.outputs.conformance.check import Report, check_delivery
 from immunomon.outputs.delivery.adam import adam_datasets
 from immunomon.outputs.delivery.content import Content, read_content
 from immunomon.outputs.delivery.dataset import Dataset
@@ -34,9 +35,10 @@ from immunomon.outputs.delivery.miflowcyt import (
 from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
 from immunomon.outputs.delivery.redcap import redcap_tables
 from immunomon.outputs.delivery.sdtm import Sdtm, sdtm_datasets
-from immunomon.outputs.delivery.source import Headers, file_sha256, read_headers_of
+from immunomon.outputs.delivery.source import Headers, read_headers_of
 from immunomon.outputs.delivery.tables import immport_table, links_table, people_tables
 from immunomon.outputs.delivery.xpt import write_xpt
+from immunomon.runs.opened import note_in_trail
 from immunomon.study.model.identifiers import scrubbed_text
 
 __all__ = ["FORMATS", "Delivered", "deliver_run"]
@@ -53,15 +55,23 @@ _FROM_FILES = {
 class Delivered:
     """What was delivered: where, records by dataset, what is absent and blank, differences.
 
-    unchanged: whether the folder held the same delivery already.
+    unchanged: whether the folder held the same delivery already. checked: what a receiver's rules say of it.
+    unnoted: why it is not in the run's audit trail, if it could not be entered there.
     """
 
     folder: Path
     records: Mapping[str, int]
     absent: Mapping[str, str]
     blanks: Sequence[str]
-    differences: Sequence[Difference] | None = None
+    differences: Sequence[Difference] | None
+    checked: Report
     unchanged: bool = False
+    unnoted: str = ""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The rules that it breaks, so that it is not ready to leave."""
+        return tuple(sorted({breach.rule for breach in self.checked.of("error")}))
 
 
 _NEUTRALISED = "Texts that a spreadsheet would run as formulas begin with an apostrophe that is not part of them."
@@ -186,7 +196,8 @@ def deliver_run(
 
     study: its folder, by default the one above the run. previous: the folder of the delivery before, of the same format
     or another one with the same datasets; the differences are written and returned. The same run gives the same bytes.
-    Raises DeliveryFailed or BadSpec, and then there is no new folder.
+    It is checked as a receiver would, and entered into the run's audit trail. Raises BadRun, DeliveryFailed or BadSpec,
+    and then there is no new folder.
     """
     if kind not in FORMATS:
         raise UnknownName(f"no format named '{kind}'; {nearest(kind, FORMATS)}")
@@ -199,12 +210,18 @@ def deliver_run(
     remove_leftovers(out.parent.glob(f".{glob.escape(out.name)}.*.tmp"))
     try:
         unfinished.mkdir(parents=True)
-        return _deliver(content, (unfinished, out, kind), before)
+        made = _deliver(content, (unfinished, out, kind), before)
     except OSError as error:  # the file is named by its place in the delivery
         name = str(error.filename or out).replace(str(unfinished), str(out))
         raise OSError(error.errno, error.strerror, name) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return made if made.unchanged else replace(made, unnoted=_note(run, made, kind))
+
+
+def _note(run: Path, made: Delivered, kind: str) -> str:
+    target = f"delivery {kind}, breaks {', '.join(made.broken)}" if made.broken else f"delivery {kind}"
+    return note_in_trail(run, "deliver", target=target, manifest=file_digest(made.folder / MANIFEST))
 
 
 def _deliver(
@@ -229,20 +246,20 @@ def _deliver(
         manifest["previous"] = {"run": before[1].get("run"), "differences": _counts(changes)}
     files = sorted(path for path in unfinished.rglob("*") if path.is_file() and path.name != MANIFEST)
     manifest["files"] = [
-        {"file": path.relative_to(unfinished).as_posix(), "sha256": file_sha256(path), "bytes": path.stat().st_size}
+        {"file": path.relative_to(unfinished).as_posix(), "sha256": file_digest(path), "bytes": path.stat().st_size}
         for path in files
     ]
     write_text(unfinished / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     records = {dataset.name: len(dataset) for dataset, _ in work.datasets}
-    result = Delivered(out, records, work.absent, manifest["blanks"], changes)
+    made_of = (out, records, work.absent, manifest["blanks"], changes)
     if out.is_dir() and any(out.iterdir()):
         if (out / MANIFEST).read_bytes() == (unfinished / MANIFEST).read_bytes():
-            return replace(result, unchanged=True)
+            return Delivered(*made_of, check_delivery(out), unchanged=True)
         raise DeliveryFailed(f"{out}: holds another delivery, which is kept; name a new folder, and it with --previous")
     if out.is_dir():
         out.rmdir()
     unfinished.replace(out)
-    return result
+    return Delivered(*made_of, check_delivery(out))
 
 
 def _counts(changes: Sequence[Difference]) -> dict[str, int]:

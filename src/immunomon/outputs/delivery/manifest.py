@@ -17,10 +17,10 @@ from typing import Any
 from immunomon import __version__
 from immunomon.csvfile import cell_of_text
 from immunomon.errors import DeliveryFailed
-from immunomon.files import library_writing, whole_file, write_whole
+from immunomon.files import file_digest, library_writing, whole_file, write_whole
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset, Value
-from immunomon.outputs.delivery.source import Headers, file_sha256
+from immunomon.outputs.delivery.source import Headers
 from immunomon.outputs.delivery.terminology import CP_TERMINOLOGY_DATE
 from immunomon.outputs.delivery.xpt import extra
 from immunomon.study.model.identifiers import scrubbed_text
@@ -163,7 +163,7 @@ def manifest_of(
         "limits": (record.get("parameters") or {}).get("reportability"),
         "cp_map": {
             "file": "shipped" if "assets" in Path(content.cp_map.file).parts else "export/cp-map.yaml",
-            "sha256": file_sha256(Path(content.cp_map.file)),
+            "sha256": file_digest(Path(content.cp_map.file)),
             "terminology": CP_TERMINOLOGY_DATE,
         },
         "assessments": dict(content.assessments.digests),

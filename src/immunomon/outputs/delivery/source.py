@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -15,12 +13,13 @@ import pandas as pd
 
 from immunomon.cytometry.formats.fcs import read_header
 from immunomon.errors import BadFcs, BadSpec, DeliveryFailed
-from immunomon.files import open_input
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.opened import Run, open_run
 from immunomon.study.model.fcs import Reading
 from immunomon.study.model.identifiers import scrubbed_text
 from immunomon.study.specs.study import load_study
 
-__all__ = ["Headers", "RunSource", "file_sha256", "read_headers_of", "read_source", "records_of"]
+__all__ = ["Headers", "RunSource", "read_headers_of", "read_source", "records_of"]
 
 # What the FCS files of a delivery say of themselves, without what may name a person.
 
@@ -86,39 +85,13 @@ def _keywords(path: Path, reading: Reading) -> tuple[Mapping[str, str], bool]:
 
 
 _TABLES = ("samples", "populations", "frequencies", "medians", "changes")
-_AGAIN = "finish the run with: immunomon run"
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with open_input(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True, eq=False, repr=False)
+class RunSource(Run):
+    """A finished run with the tables that deliveries are made from."""
 
-
-@dataclass(frozen=True, eq=False)
-class RunSource:
-    """A finished run: its folder, its record, its tables, and the study's folder if that is at hand."""
-
-    folder: Path
-    record: Mapping[str, Any]
-    tables: Mapping[str, pd.DataFrame] = field(repr=False)
-    study_folder: Path | None = None
-
-    @property
-    def study(self) -> Mapping[str, Any]:
-        """The study as the run knew it: names, dose groups, subjects, visits, panels."""
-        section: Mapping[str, Any] = self.record["study"]
-        return section
-
-    @property
-    def digest(self) -> str:
-        """The digest of all that made the run."""
-        return str(self.record["digest"])
-
-    @property
-    def code_digest(self) -> str:
-        """The digest of the code that made the run."""
-        return str(self.record.get("software", {}).get("code_digest", ""))
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def samples(self) -> dict[str, dict[str, Any]]:
@@ -127,8 +100,8 @@ class RunSource:
 
     def gates_digest(self, sample_id: str) -> str:
         """Return the SHA-256 of a sample's placed gates, or an empty text if there are none."""
-        path = self.folder / "gates" / f"{sample_id}.json"
-        return file_sha256(path) if path.is_file() else ""
+        data = self.gates_bytes(sample_id)
+        return "" if data is None else hashlib.sha256(data).hexdigest()
 
     def audit_entries(self, sample_id: str) -> tuple[int, ...]:
         """Return the numbers of the entries of the run's audit trail that are about a sample.
@@ -143,18 +116,17 @@ class RunSource:
     def audit(self) -> tuple[Mapping[str, Any], ...]:
         """The entries of the run's audit trail up to the seal of the run; none if it has no trail.
 
-        Later entries, such as those of deliveries, are not about the run's numbers. Raises DeliveryFailed if it is no
-        trail.
+        Later entries, such as those of deliveries, are not about the run's numbers. Raises DeliveryFailed if an entry
+        has no number.
         """
-        path = self.folder / "audit.jsonl"
-        if not path.is_file():
-            return ()
+        trail = AuditTrail(self.folder)
+        entries = trail.entries()
         try:
-            entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             seals = [number for number, entry in enumerate(entries, start=1) if entry["action"] == "run"]
             return tuple({**entry, "number": int(entry["number"])} for entry in entries[: max(seals, default=0)])
         except (ValueError, KeyError, TypeError) as error:
-            raise DeliveryFailed(f"{path}: is no audit trail ({error}); see what: immunomon audit RUN says") from None
+            problem = f"is no audit trail ({error})"
+            raise DeliveryFailed(f"{trail.path}: {problem}; see what: immunomon audit RUN says") from None
 
 
 def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -166,45 +138,8 @@ def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
 def read_source(folder: Path, study: Path | None = None) -> RunSource:
     """Read a run folder, and find its study: the folder named, or the one above the run.
 
-    Raises DeliveryFailed if it is no finished run, or a table is not the one that ``run.json`` was written for.
+    Raises BadRun if it is no finished run, or a table is not the one that ``run.json`` was written for.
     """
-    record = _record(folder)
-    named = record.get("tables") or {}
-    tables = {name: _table(folder, name, str(named.get(name, ""))) for name in _TABLES}
-    if study is not None and not (study / "study.yaml").is_file():
-        raise DeliveryFailed(f"{study}: there is no study.yaml here; name the study's folder")
-    above = folder.resolve().parent
-    study_folder = study if study is not None else above if (above / "study.yaml").is_file() else None
-    return RunSource(folder, record, tables, study_folder)
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / "run.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in ("digest", "version", "study") if not record.get(key)]
-    except FileNotFoundError:
-        inside = (folder / "run" / "run.json").is_file()
-        remedy = f"did you mean {folder / 'run'}?" if inside else _AGAIN
-        raise DeliveryFailed(f"{folder}: no run.json, so this is no finished run; {remedy}") from None
-    except (OSError, ValueError, AttributeError) as error:
-        raise DeliveryFailed(f"{path}: cannot be read ({error}); {_AGAIN}") from None
-    if missing:
-        raise DeliveryFailed(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
-    return dict(record)
-
-
-def _table(folder: Path, name: str, digest: str) -> pd.DataFrame:
-    path = folder / "tables" / f"{name}.parquet"
-    try:
-        data = path.read_bytes()
-        if digest and hashlib.sha256(data).hexdigest() != digest:
-            raise DeliveryFailed(
-                f"{folder}: table '{name}' is not the one run.json was written for: it was changed since then; "
-                f"see what: immunomon audit {folder}; {_AGAIN}"
-            )
-        return pd.read_parquet(io.BytesIO(data), dtype_backend="numpy_nullable")
-    except FileNotFoundError:
-        raise DeliveryFailed(f"{path}: is missing; {_AGAIN}") from None
-    except (OSError, ValueError) as error:
-        raise DeliveryFailed(f"{path}: cannot be read ({error}); {_AGAIN}") from None
+    run = open_run(folder, study, needs=("digest", "version", "study"))
+    tables = {name: run.table(name) for name in _TABLES}
+    return RunSource(run.folder, run.record, run.study_folder, run.record_sha256, tables)

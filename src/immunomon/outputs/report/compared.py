@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, Problem
 from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
+from immunomon.runs.folder import read_held
+from immunomon.runs.opened import Run
 from immunomon.trial.model.tables import ESTIMATES, FAMILIES
 from immunomon.yamlfile import read_text
 
@@ -21,29 +24,31 @@ __all__ = ["read_compared"]
 
 _MOST_TEXT = 1_000_000
 _MOST_PICTURES = 12
+_TABLES = (ESTIMATES, FAMILIES)
 _PRIMARY = "Primary endpoints"
 _HEADS = ("endpoint", "at", "dose group", "patients", "mean change", "interval", "as a ratio", "p", "adjusted p")
 
 
-def read_compared(run: Path) -> ToldPage | None:
-    """Return the page "What changed" of a run folder; None if ``immunomon compare`` wrote nothing into it.
+def read_compared(run: Run) -> ToldPage | None:
+    """Return the page "What changed" of a run; None if ``immunomon compare`` wrote nothing into it.
 
-    A comparison of another state of the run says so. Raises BadSpec if it cannot be read.
+    A comparison of another state of the run says so. Raises BadSpec if it cannot be read, BadRun for a changed table.
     """
-    folder = run / "statistics"
+    folder = run.folder / "statistics"
     if not (folder / "summary.md").is_file():
         return None
+    remedy = f"make it again: immunomon compare {run.folder}"
     try:
         record = json.loads(read_text(folder / "analysis.json", _MOST_TEXT))
-        of_now = hashlib.sha256((run / "run.json").read_bytes()).hexdigest() == record["run_digest"]
-        sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), folder))
+        of_now = run.record_sha256 == record["run_digest"]
+        tables = {table.name: _table(folder, table, dict(record.get("files") or {}), remedy) for table in _TABLES}
+        sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), folder, tables))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        problem, remedy = f"cannot be read ({error})", f"make it again: immunomon compare {run}"
-        raise BadSpec([Problem(str(folder), None, "", problem, remedy)]) from error
+        raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
     return ToldPage("compare", "What changed", sections, "" if of_now else "immunomon compare")
 
 
-def _sections(text: str, folder: Path) -> Iterator[ToldSection]:
+def _sections(text: str, folder: Path, tables: Mapping[str, pd.DataFrame]) -> Iterator[ToldSection]:
     """Yield the parts of the page of sentences; its list of primary endpoints becomes a table, with the pictures."""
     for part in re.split(r"^## ", f"## How it was compared\n{text.partition(chr(10))[2]}", flags=re.MULTILINE)[1:]:
         heading, _, body = part.partition("\n")
@@ -51,8 +56,8 @@ def _sections(text: str, folder: Path) -> Iterator[ToldSection]:
         lines = [line for line in body.splitlines() if line.strip() and not line.startswith("  - ")]
         paragraphs = tuple(_plain(line) for line in lines)
         if heading == _PRIMARY:
-            chosen = _primary(folder)
-            yield ToldSection(heading, paragraphs, (_estimates(folder, chosen),))
+            chosen = _primary(tables[ESTIMATES.name])
+            yield ToldSection(heading, paragraphs, (_estimates(tables[FAMILIES.name], chosen),))
             paths = _pictures(folder, chosen)
             drawn = tuple(picture for path in paths for picture in picture_of(path, _words(path)))
             if drawn:
@@ -78,8 +83,7 @@ def _words(path: Path) -> str:
     return f"{'Estimates and intervals' if kind == 'forest' else 'Each patient over time'}: {name.replace('_', ' ')}"
 
 
-def _primary(folder: Path) -> pd.DataFrame:
-    table = _table(folder, ESTIMATES.name, list(ESTIMATES.names))
+def _primary(table: pd.DataFrame) -> pd.DataFrame:
     chosen = table[(table["role"] == "primary") & (table["measure"] == "change")]
     # All together first, then its dose groups.
     places = {
@@ -92,8 +96,7 @@ def _primary(folder: Path) -> pd.DataFrame:
     return chosen.iloc[sorted(range(len(order)), key=order.__getitem__)]
 
 
-def _estimates(folder: Path, chosen: pd.DataFrame) -> ToldSheet:
-    families = _table(folder, FAMILIES.name, list(FAMILIES.names))
+def _estimates(families: pd.DataFrame, chosen: pd.DataFrame) -> ToldSheet:
     adjusted = {
         (row["endpoint"], row["visit"]): row["p_max_t"] for row in families[families["declared"]].to_dict("records")
     }
@@ -105,8 +108,10 @@ def _estimates(folder: Path, chosen: pd.DataFrame) -> ToldSheet:
     return ToldSheet(caption, _HEADS, rows)
 
 
-def _table(folder: Path, name: str, columns: list[str]) -> pd.DataFrame:
-    table = pd.read_parquet(folder / f"{name}.parquet").reindex(columns=columns)
+def _table(folder: Path, contract: Table, files: Mapping[str, str], remedy: str) -> pd.DataFrame:
+    path = folder / f"{contract.name}.parquet"
+    data = read_held(path, files.get(path.name), record="analysis.json", remedy=remedy)
+    table = pd.read_parquet(io.BytesIO(data)).reindex(columns=list(contract.names))
     return table.astype(object).where(table.notna(), None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.outputs.report.run_folder import RunFolder
+from immunomon.outputs.report.run_folder import ReportedRun
 
 __all__ = ["Cell", "Overview", "SubjectRow", "caveats", "made_by", "provenance", "study_overview"]
 
@@ -56,7 +56,7 @@ class Overview:
     other_tubes: tuple[OtherTubes, ...]
 
 
-def study_overview(run: RunFolder) -> Overview:
+def study_overview(run: ReportedRun) -> Overview:
     """Return the grid of subjects, visits and panels of a run, and the counts of its verdict."""
     samples = run.tables["samples"]
     people = samples[(samples["role"] == "sample").fillna(False) & samples["subject"].notna()]
@@ -76,13 +76,13 @@ def study_overview(run: RunFolder) -> Overview:
     return Overview(visits, panels, tuple(rows), counts, _other_tubes(samples))
 
 
-def _visits(run: RunFolder, people: pd.DataFrame) -> tuple[Mapping[str, Any], ...]:
+def _visits(run: ReportedRun, people: pd.DataFrame) -> tuple[Mapping[str, Any], ...]:
     declared = [visit for visit in run.study.get("visits") or () if isinstance(visit, dict) and "label" in visit]
     known = {visit["label"] for visit in declared}
     return (*declared, *({"label": label} for label in people["visit"].dropna().unique() if label not in known))
 
 
-def _subjects(run: RunFolder, people: pd.DataFrame) -> list[Mapping[str, Any]]:
+def _subjects(run: ReportedRun, people: pd.DataFrame) -> list[Mapping[str, Any]]:
     """Return the subjects in the order of their dose groups, then as the study lists them."""
     declared = [subject for subject in run.study.get("subjects") or () if isinstance(subject, dict) and "id" in subject]
     known = {subject["id"] for subject in declared}

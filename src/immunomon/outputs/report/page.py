@@ -16,7 +16,7 @@ from immunomon.files import write_whole
 from immunomon.outputs.report.acquisition import read_acquisitions, read_doubts
 from immunomon.outputs.report.compared import read_compared
 from immunomon.outputs.report.overview import Overview, caveats, made_by, provenance, study_overview
-from immunomon.outputs.report.run_folder import RunFolder, read_run, read_sample
+from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.sample_plots import TickSets, pack_table, page_sample, safe_json
 from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
@@ -48,23 +48,23 @@ _TABLES_SHOWN = ("summary", "changes", "frequencies", "populations", "samples")
 def write_report(run_folder: Path, out: Path | None = None) -> Path:
     """Write the report of a run as one HTML file, by default ``report.html`` in its folder, and return its path.
 
-    The page holds all it shows: no network, no other files. Raises BadSpec if the folder is not a run's.
+    The page holds all it shows: no network, no other files. Raises BadRun if the folder is not a run's.
     """
     run = read_run(Path(run_folder))
-    target = Path(out) if out else run.path / "report.html"
+    target = Path(out) if out else run.folder / "report.html"
     write_whole(target, _render(run))
     return target
 
 
-def _render(run: RunFolder) -> str:
+def _render(run: ReportedRun) -> str:
     overview, script = study_overview(run), _script()
     ticks = TickSets()
     sample_ids = [str(name) for name in run.tables["samples"]["sample_id"]]
-    drawn = ((name, page_sample(read_sample(run, name), ticks)) for name in sample_ids)
+    drawn = ((name, page_sample(run.result(name) or {}, ticks)) for name in sample_ids)
     plots = [(name, safe_json(sample)) for name, sample in drawn if sample["plots"] or sample["placed"]]
     version, finished = made_by(run.record)
     made_of = str(run.record.get("digest") or "")
-    compared, from_commands = read_compared(run.path), read_told(run.path, made_of)
+    compared, from_commands = read_compared(run), read_told(run.folder, made_of)
     pages = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
@@ -75,12 +75,12 @@ def _render(run: RunFolder) -> str:
         overview=overview,
         version=version or "unknown",
         finished=finished,
-        digest=made_of or run.digest,
+        digest=made_of or run.record_sha256,
         digest_name="Digest of inputs and code" if made_of else "SHA-256 of run.json",
-        record_digest=run.digest,
+        record_digest=run.record_sha256,
         report_version=__version__,
         provenance=provenance(run.record),
-        steady=read_steadiness(run.path),
+        steady=read_steadiness(run),
         alarms=from_commands.alarms if from_commands else (),
         pages=pages,
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
@@ -101,7 +101,7 @@ def _script() -> Markup:
     return Markup('"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n")
 
 
-def _dose_groups(run: RunFolder) -> list[dict[str, Any]]:
+def _dose_groups(run: ReportedRun) -> list[dict[str, Any]]:
     """Return the dose groups in the study's order with their colours; those only the tables know come last."""
     declared = [group for group in run.study.get("dose_groups") or () if isinstance(group, dict) and "name" in group]
     names = [str(group["name"]) for group in declared]
@@ -127,7 +127,7 @@ def _verdict(overview: Overview) -> list[tuple[str, str]]:
     ]
 
 
-def _page_data(run: RunFolder, overview: Overview, ticks: TickSets) -> dict[str, Any]:
+def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[str, Any]:
     return {
         "study": {"name": run.study.get("name", ""), "visits": overview.visits},
         "subjects": [{"id": row.id, "dose_group": row.dose_group, "about": row.about} for row in overview.subjects],

@@ -1,11 +1,10 @@
-"""What a report is made of: the record, the tables and the stored plots of a run folder."""
+"""What a report is made of: a run with its result tables, as far as it has them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,17 @@ import pandas as pd
 from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
 from immunomon.errors import BadSpec, Problem
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.opened import Run, open_run
 
-__all__ = ["RunFolder", "read_run", "read_sample"]
+__all__ = ["ReportedRun", "read_run"]
 
 
-@dataclass(frozen=True, eq=False)
-class RunFolder:
-    """A run folder as read: its record, the digest of that record, and the result tables by name."""
+@dataclass(frozen=True, eq=False, repr=False)
+class ReportedRun(Run):
+    """A run as read for its report: what its record lacks is left out, and a table that it lacks is empty."""
 
-    path: Path
-    record: Mapping[str, Any]
-    digest: str
-    tables: Mapping[str, pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def study(self) -> Mapping[str, Any]:
@@ -34,35 +32,29 @@ class RunFolder:
         return study if isinstance(study, dict) else {}
 
 
-def read_run(path: Path) -> RunFolder:
+def read_run(path: Path) -> ReportedRun:
     """Read the record and the tables of a run folder; a table that is not there is empty.
 
-    Raises BadSpec if the folder has no readable ``run.json`` or a table lacks a column that identifies its rows.
+    Raises BadRun if the folder has no readable ``run.json`` or a table was changed since that was written, BadSpec if a
+    table lacks a column that identifies its rows.
     """
-    record_file = path / "run.json"
-    try:
-        content = record_file.read_bytes()
-        record = json.loads(content.decode("utf-8"))
-    except (OSError, ValueError) as error:
-        remedy = "name the folder that 'immunomon run' wrote"
-        raise BadSpec([Problem(str(record_file), None, "", f"cannot be read ({error})", remedy)]) from error
-    tables = {name: _read_table(path / "tables", table) for name, table in {**TABLES, DOUBTS.name: DOUBTS}.items()}
-    return RunFolder(path, record if isinstance(record, dict) else {}, hashlib.sha256(content).hexdigest(), tables)
+    run = open_run(path, needs=())
+    tables = {name: _read_table(run, table) for name, table in {**TABLES, DOUBTS.name: DOUBTS}.items()}
+    return ReportedRun(run.folder, run.record, run.study_folder, run.record_sha256, tables)
 
 
-def _read_table(folder: Path, table: Table) -> pd.DataFrame:
-    packed, plain = folder / f"{table.name}.parquet", folder / f"{table.name}.csv"
-    if packed.exists():
-        frame = pd.read_parquet(packed)
+def _read_table(run: Run, table: Table) -> pd.DataFrame:
+    plain = RunFolder(run.folder).table_file(table.name, ".csv")
+    if run.has_table(table.name):
+        source, frame = plain.with_suffix(".parquet"), pd.read_parquet(io.BytesIO(run.table_bytes(table.name)))
     elif plain.exists():
-        frame = pd.read_csv(plain, dtype="string", keep_default_na=False, na_values=[""])
+        source, frame = plain, pd.read_csv(plain, dtype="string", keep_default_na=False, na_values=[""])
         frame = frame.apply(lambda column: column.map(text_of_cell, na_action="ignore"))
     else:
-        frame = pd.DataFrame(columns=list(table.names))
+        source, frame = plain, pd.DataFrame(columns=list(table.names))
     missing = [name for name in table.key if name not in frame.columns]
     if missing:
-        problem = f"has no column {', '.join(missing)}"
-        raise BadSpec([Problem(str(packed if packed.exists() else plain), None, "", problem, "make the run again")])
+        raise BadSpec([Problem(str(source), None, "", f"has no column {', '.join(missing)}", "make the run again")])
     frame = frame.reindex(columns=list(table.names))
     return pd.DataFrame({name: _typed(frame[name], dtype) for name, dtype in table.dtypes.items()})
 
@@ -72,12 +64,3 @@ def _typed(column: Any, dtype: str) -> Any:  # noqa: ANN401 - pandas-stubs know 
         words = column.astype("string").str.casefold()
         return words.map({"true": True, "1": True, "false": False, "0": False}).astype("boolean")
     return column.astype(dtype)
-
-
-def read_sample(run: RunFolder, sample_id: str) -> Mapping[str, Any]:
-    """Return what the run stored about one sample; empty if it stored nothing that can be read."""
-    try:
-        stored = json.loads((run.path / "samples" / f"{sample_id}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return stored if isinstance(stored, dict) else {}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
 from immunomon.cytometry.model.run_tables import STEADINESS
+from immunomon.runs.opened import Run
 
 __all__ = ["Steady", "read_steadiness"]
 
@@ -30,12 +30,11 @@ class Steady:
     unsaid: int
 
 
-def read_steadiness(run: Path) -> Steady | None:
+def read_steadiness(run: Run) -> Steady | None:
     """Return what a run's table ``steadiness`` says, or None if there is none or it has no bridge sample."""
-    path = run / "tables" / f"{STEADINESS.name}.parquet"
-    if not path.is_file():
+    if not run.has_table(STEADINESS.name):
         return None
-    table = pd.read_parquet(path).reindex(columns=list(STEADINESS.names)).astype(STEADINESS.dtypes)
+    table = run.table(STEADINESS.name).reindex(columns=list(STEADINESS.names)).astype(STEADINESS.dtypes)
     if table.empty:
         return None
     judged, out = table[table["verdict"] != "not judged"], table[table["verdict"] == "out of control"]

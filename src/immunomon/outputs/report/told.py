@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.runs.folder import RunFolder, read_held
 from immunomon.trial.model.tables import PLATELET_VISITS
 
 __all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "platelet_charts", "read_told"]
@@ -211,17 +213,23 @@ def _texts(stored: Sequence[Any]) -> tuple[str, ...]:
     return tuple(str(text) for text in stored)
 
 
-def _charts(path: Path) -> tuple[Markup, ...]:
+def _charts(folder: Path) -> tuple[Markup, ...]:
+    path = folder / f"{PLATELET_VISITS.name}.parquet"
     if not path.is_file():
         return ()
-    table = pd.read_parquet(path).reindex(columns=list(PLATELET_VISITS.names)).astype(PLATELET_VISITS.dtypes)
+    files = (RunFolder(folder.parent).read_json(folder / "assessments.json") or {}).get("files") or {}
+    remedy = f"make it again: immunomon assess {folder.parent}"
+    data = read_held(path, files.get(path.name), record="assessments.json", remedy=remedy)
+    table = (
+        pd.read_parquet(io.BytesIO(data)).reindex(columns=list(PLATELET_VISITS.names)).astype(PLATELET_VISITS.dtypes)
+    )
     return tuple(platelet_charts(table))
 
 
 def _drawn(page: ToldPage, run: Path) -> ToldPage:
     """Return a page with the platelets' courses, or the pictures of a mechanism, in their sections."""
     if page.name == "efficacy":
-        charts = _charts(run / "assessments" / f"{PLATELET_VISITS.name}.parquet")
+        charts = _charts(run / "assessments")
         sections = [
             replace(section, charts=charts) if section.heading == "Platelets" else section for section in page.sections
         ]

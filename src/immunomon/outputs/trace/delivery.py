@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from immunomon.files import file_digest
 from immunomon.outputs.delivery.dataset import Dataset
 from immunomon.outputs.delivery.mapping import Quantity, load_cp_map
 from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
-from immunomon.runs.provenance import file_digest
 
 __all__ = ["delivered"]
 

@@ -15,11 +15,12 @@ from sqlalchemy import Column, MetaData, Row, Table, inspect, select
 from sqlalchemy.engine import Connection
 
 from immunomon.errors import BadSpec, ExportFailed, ImmunomonError, counted, nearest
+from immunomon.files import file_digest
 from immunomon.outputs.database.verifying import Verified, verify
 from immunomon.outputs.trace.trace import Record
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
-from immunomon.runs.provenance import file_digest
+from immunomon.runs.opened import open_run
 from immunomon.study.specs.study import load_study
 
 __all__ = ["DatabaseRecords", "RunRecords", "plain_rows"]
@@ -34,18 +35,13 @@ def plain_rows(table: pd.DataFrame) -> list[Record]:
 class RunRecords:
     """What a finished run's folder says; study: the study's folder, to look at its files again (None: it is not there).
 
-    Raises ImmunomonError if the folder holds no finished run.
+    Raises BadRun if the folder holds no finished run.
     """
 
     def __init__(self, root: Path, study: Path | None = None) -> None:
+        self._record = open_run(root).record
         self._folder, self._trail = RunFolder(root), AuditTrail(root)
         self._study = study if study is not None else root.resolve().parent
-        record = self._folder.read_json(self._folder.manifest)
-        if record is None:
-            inside = (root / "run" / "run.json").is_file()
-            remedy = f"did you mean {root / 'run'}?" if inside else "make one with: immunomon run"
-            raise ImmunomonError(f"{root}: there is no finished run; {remedy}")
-        self._record = record
         self._tables: dict[str, pd.DataFrame] = {}
 
     def about(self) -> Record:
