@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from immunomon.cli.formats import refreshed
+from immunomon.cli.docs import refreshed
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.cli.formats import refreshed
+from immunomon.cli.docs import refreshed
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.trial.specs.analysis import load_analysis
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.cli.formats import WINGS, refreshed
+from immunomon.cli.docs import WINGS, refreshed
 from immunomon.cytometry.gates import GATE_METHODS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from immunomon.checks.assessments import check_assessments, schedule_notes
 from immunomon.checks.channels import check_against_panel, matching_notes
 from immunomon.checks.differences import check_against_others
-from immunomon.checks.plan import check_analysis_plan, check_decisions, check_normalisation_names
+from immunomon.checks.plan import (
+    check_analysis_plan,
+    check_assessments,
+    check_decisions,
+    check_normalisation_names,
+    schedule_notes,
+)
 from immunomon.checks.rows import check_collection_dates, check_counts, check_file_dates, check_roles, check_visits
 from immunomon.checks.tube import (
     Progress,

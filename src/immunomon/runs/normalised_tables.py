@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.kernels.quantiles import apply_map
-from immunomon.cytometry.model.populations import Table
 from immunomon.cytometry.model.run_tables import JUDGEMENT, NORMALISED_FREQUENCIES, NORMALISED_MEDIANS
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
 from immunomon.cytometry.steps.normalise import Learned
@@ -58,14 +57,10 @@ class PanelLearned:
         return {"panel": self.wanted.panel, "strategy": self.strategy.name, "scales": scales, "maps": maps}
 
 
-def _frame(rows: Sequence[Mapping[str, Any]], contract: Table) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(contract.names), dtype=object).astype(contract.dtypes)
-
-
 def judgement(learned: PanelLearned) -> pd.DataFrame:
     """Return the table ``normalisation_judgement`` of a panel."""
     rows = [{**asdict(row), "status": row.status, "panel": learned.wanted.panel} for row in learned.learned.judged]
-    return _frame(rows, JUDGEMENT)
+    return JUDGEMENT.frame(rows)
 
 
 def normalised_medians(medians: pd.DataFrame, learned: PanelLearned) -> pd.DataFrame:
@@ -92,7 +87,7 @@ def normalised_medians(medians: pd.DataFrame, learned: PanelLearned) -> pd.DataF
             value = float(scale.inverse(apply_map(there, scale.apply(np.array([raw], dtype=np.float64))))[0])
         status = "applied" if reason is None else "refused"
         normalised.append({**plain, "normalised_median_intensity": value, "status": status, "reason": reason})
-    return _frame(normalised, NORMALISED_MEDIANS)
+    return NORMALISED_MEDIANS.frame(normalised)
 
 
 def normalised_frequencies(
@@ -140,4 +135,4 @@ def normalised_frequencies(
                 "markers": ", ".join(markers.get(str(row["batch"]), [])) or None,
             }
         )
-    return _frame(normalised, NORMALISED_FREQUENCIES)
+    return NORMALISED_FREQUENCIES.frame(normalised)

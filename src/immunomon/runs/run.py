@@ -10,22 +10,20 @@ from typing import Any
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
-from immunomon.cytometry.steps.acquisition_table import tabulate_quality
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.cross_check import cross_check
 from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings
-from immunomon.cytometry.steps.responses import subtract_background
+from immunomon.cytometry.steps.responses import subtract_background, tabulate_quality
 from immunomon.cytometry.steps.result_tables import tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import file_digest, remove_leftovers
-from immunomon.runs.accounting import Accounted, account_of_doubts
+from immunomon.runs.accounting import Accounted, account_of_doubts, set_aside_changed, set_aside_left_over
 from immunomon.runs.audit import user_name
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
 from immunomon.runs.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.runs.jobs import default_jobs, each
-from immunomon.runs.keeping import set_aside_changed, set_aside_left_over
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.runs.plan import Plan, Task, make_plan, shown_inputs

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from immunomon.cytometry.kernels.best_border import best_corner_f1, best_threshold_f1
+from immunomon.assurance.validation.borders import best_corner_f1, best_threshold_f1
 
 
 def _f1(taken, members, missed=0):

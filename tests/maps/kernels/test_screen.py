@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from immunomon.maps.kernels.screen import benjamini_hochberg, fluctuation, screen, stabilised
+from immunomon.maps.kernels.screen import fluctuation, screen, stabilised
+from immunomon.trial.kernels.multiplicity import benjamini_hochberg
 
 EACH_ITS_BATCH = np.arange(9)[:, None].repeat(7, axis=1)
 

@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from immunomon.cli.formats import refreshed, write_file_formats
+from immunomon.cli.docs import refreshed, write_file_formats
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.cytometry.specs.strategy import load_strategy

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from immunomon.checks.assessments import schedule_notes
+from immunomon.checks.plan import schedule_notes
 from immunomon.study.model.endpoints import AssessmentRules, AssessmentSchedule
 from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Study, Subject, Visit
 from immunomon.trial.assessments.assess import assess

@@ -7,7 +7,6 @@ True
 from immunomon.cytometry.gates import (
     boolean,
     cloud,
-    contour,
     control,
     density,
     diagonal,
@@ -16,7 +15,6 @@ from immunomon.cytometry.gates import (
     mixture,
     quadrants,
     singlet,
-    tail,
 )
 from immunomon.cytometry.gates.registry import GATE_METHODS, gate_method
 
@@ -24,7 +22,6 @@ __all__ = [
     "GATE_METHODS",
     "boolean",
     "cloud",
-    "contour",
     "control",
     "density",
     "diagonal",
@@ -34,5 +31,4 @@ __all__ = [
     "mixture",
     "quadrants",
     "singlet",
-    "tail",
 ]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CHANGES",
@@ -54,6 +58,16 @@ class Table:
     def dtypes(self) -> dict[str, str]:
         """The pandas type of each column."""
         return {column.name: column.dtype for column in self.columns}
+
+    def frame(self, rows: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
+        """Return rows as a table with exactly these columns and types."""
+        import pandas as pd
+
+        return pd.DataFrame(list(rows), columns=list(self.names), dtype=object).astype(self.dtypes)
+
+    def shaped(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with exactly these columns and types; columns that it lacks are empty."""
+        return table.reindex(columns=list(self.names)).astype(self.dtypes)
 
 
 def contract(name: str, row: str, *key: str) -> Table:

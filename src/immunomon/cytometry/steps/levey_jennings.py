@@ -52,7 +52,7 @@ def chart_levey_jennings(
     """
     rows = _rows(samples, populations, medians)
     if rows.empty:
-        return pd.DataFrame(columns=list(STEADINESS.names)).astype(STEADINESS.dtypes)
+        return STEADINESS.frame()
     rows = rows.sort_values([*_SERIES, "collection_date", "sample_id"], kind="stable", ignore_index=True)
     reasons = [_why_not(*row) for row in zip(*(rows[name] for name in _ASKED), strict=True)]
     values = _floats(rows["value"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,14 @@ import pandas as pd
 from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.measured import Measured, SampleResult
-from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES, Table
+from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.cytometry.model.weighed import verdict, weigh
 from immunomon.study.model.quality import Quality, Verdict
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Reportability, Sample
 from immunomon.study.model.trust import merged
 
-__all__ = ["cells_per_ul", "frame_of", "tabulate_results"]
+__all__ = ["cells_per_ul", "tabulate_results"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
@@ -72,13 +72,7 @@ def tabulate_results(
     _add_intervals(rows["populations"], "parent_count", "percent_of_parent", "percent_of_parent_{}")
     _add_intervals(rows["frequencies"], "denominator_count", "percent", "percent_{}")
     _add_total_intervals(rows["frequencies"])
-    return {name: frame_of(rows[name], contract) for name, contract in _CONTRACTS.items()}
-
-
-def frame_of(rows: Sequence[Row], contract: Table) -> pd.DataFrame:
-    """Return rows as a table with exactly the columns and types of a contract."""
-    frame = pd.DataFrame(list(rows), columns=list(contract.names), dtype=object)
-    return frame.astype(contract.dtypes)
+    return {name: contract.frame(rows[name]) for name, contract in _CONTRACTS.items()}
 
 
 def _whose(sample: Sample) -> Row:

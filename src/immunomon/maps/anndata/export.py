@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from immunomon.errors import ImmunomonError
-from immunomon.maps.anndata.beside import AtlasCells, atlas_of
+from immunomon.maps.anndata.beside import AtlasCells, SampleRow, atlas_of, colours_of, describe, variables
 from immunomon.maps.anndata.cells import LAYERS, OpenSample, open_sample
-from immunomon.maps.anndata.describing import SampleRow, colours_of, describe, variables
 from immunomon.maps.anndata.writing import Block, CellsFile, Column, Layout, new_cells_file
 from immunomon.maps.clusters.cells import Job
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of

@@ -12,8 +12,15 @@ from markupsafe import escape
 
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
-from immunomon.maps.atlas.describe import WHOSE, marker_columns
-from immunomon.maps.atlas.explorer_plots import HELP, cells_plot, choices_of, difference_plot, side_by_side
+from immunomon.maps.atlas.describe import (
+    HELP,
+    WHOSE,
+    cells_plot,
+    choices_of,
+    difference_plot,
+    marker_columns,
+    side_by_side,
+)
 from immunomon.maps.atlas.pictures import CAUTION
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
 from immunomon.plots.colours import word_colours

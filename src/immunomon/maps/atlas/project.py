@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.proportions import wilson
-from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.errors import BadAtlas, UnknownName
 from immunomon.files import file_digest, temporary_beside, write_whole
 from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader, own_rng, pick
@@ -194,7 +193,7 @@ def project_run(
         for done, row in enumerate(pool.map(lambda request: work(*request), requests), start=1):
             rows.append(row)
             report("projecting", done, len(requests), 0)
-    table = frame_of(rows, PROJECTED_SAMPLES)
+    table = PROJECTED_SAMPLES.frame(rows)
     contents = {
         "format": PROJECTION_FORMAT,
         "study": source.study.name,

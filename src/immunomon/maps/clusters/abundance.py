@@ -14,7 +14,7 @@ from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.compare import compare
-from immunomon.cytometry.steps.result_tables import cells_per_ul, frame_of, tabulate_results
+from immunomon.cytometry.steps.result_tables import cells_per_ul, tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
@@ -89,7 +89,7 @@ def tables_of(
                 for marker, value in sample_counts.medians[name].items()
             )
     contracts = {"populations": POPULATIONS, "frequencies": FREQUENCIES, "medians": MEDIANS}
-    tables = {name: frame_of(rows[name], contract) for name, contract in contracts.items()}
+    tables = {name: contract.frame(rows[name]) for name, contract in contracts.items()}
     samples = tabulate_results([sample_counts.result for sample_counts in counted], {}, limits)["samples"]
     tables["changes"] = _compared(tables, samples, study)
     tables["summary"] = _summary(tables["changes"], study)
@@ -157,8 +157,8 @@ def _compared(tables: Mapping[str, pd.DataFrame], samples: pd.DataFrame, study: 
     if len(medians):
         # A median goes the way of a percent, with its marker for a denominator; odds it has none.
         as_percent = medians.assign(denominator=medians["marker"], percent=medians["median_intensity"])
-        shaped = as_percent.reindex(columns=list(FREQUENCIES.names)).astype(FREQUENCIES.dtypes)
-        nothing = frame_of([], POPULATIONS)
+        shaped = FREQUENCIES.shaped(as_percent)
+        nothing = POPULATIONS.frame()
         of_medians = compare(nothing, shaped, samples, study=study, ratios=())
         changes.append(of_medians.assign(quantity=MEDIAN_INTENSITY).astype(of_medians.dtypes))
     return pd.concat(changes, ignore_index=True)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.cytometry.model.measured import SampleResult
-from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.maps.clusters.abundance import MEDIAN_INTENSITY, Counted
 from immunomon.maps.clusters.counting import Tally
 from immunomon.maps.clusters.samples import Source
-from immunomon.maps.kernels.screen import Screened, benjamini_hochberg, screen, stabilised
+from immunomon.maps.kernels.screen import Screened, screen, stabilised
 from immunomon.maps.model.tables import EXPLORATORY
 from immunomon.runs.scaling import panel_scales
+from immunomon.trial.kernels.multiplicity import benjamini_hochberg
 
 __all__ = ["LISTED_AT", "Series", "counted_of", "rank", "series_of"]
 
@@ -67,7 +67,7 @@ def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:
         row["fdr"] = None if np.isnan(rate) else rate
         row["listed"] = bool(rate <= LISTED_AT)
     rows.sort(key=lambda row: (row["fdr"] if row["fdr"] is not None else 2.0, -(row["score"] or 0.0)))
-    return frame_of([{**row, "rank": number} for number, row in enumerate(rows, start=1)], EXPLORATORY)
+    return EXPLORATORY.frame([{**row, "rank": number} for number, row in enumerate(rows, start=1)])
 
 
 def _steady_medians(series: Series, marker: str) -> tuple[Floats, Floats]:

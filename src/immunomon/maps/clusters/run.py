@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.cytometry.steps.result_tables import frame_of
 from immunomon.files import write_whole
 from immunomon.maps.clusters.abundance import tables_of
 from immunomon.maps.clusters.cells import HIGHEST, LOWEST, Gathered, gather, ranges_of
@@ -168,7 +167,7 @@ def _metaclusters(trained: TrainedMap, tallies: Sequence[Tally], labels: Mapping
                 **_overlap_row(overlap),
             }
         )
-    return frame_of(rows, METACLUSTERS)
+    return METACLUSTERS.frame(rows)
 
 
 def _overlap_row(overlap: Overlap) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST_STEPS", "Screened", "benjamini_hochberg", "fluctuation", "screen", "stabilised"]
+__all__ = ["FEWEST_STEPS", "Screened", "fluctuation", "screen", "stabilised"]
 
 Floats = NDArray[np.float64]
 # The median of a squared standard normal deviate, and how much a variance from a median knows, in shares of what one
@@ -129,19 +129,3 @@ def screen(values: Floats, known: Floats, level: Floats, batches: NDArray[np.int
         own = np.unique(batches[there[:, visit, cluster], visit + 1]).size
         p[visit, cluster] = fdtrc(own, max(1.0, _EFFICIENCY * steps[cluster]), mean[visit, cluster])
     return Screened(changes, mean, p, subjects.astype(np.int64))
-
-
-def benjamini_hochberg(p: Floats) -> Floats:
-    """Return the smallest false discovery rate at which each p-value is listed; not-a-number stays out of the family.
-
-    Benjamini & Hochberg 1995.
-
-    >>> benjamini_hochberg(np.array([0.01, 0.04, np.nan, 0.9])).round(3).tolist()
-    [0.03, 0.06, nan, 0.9]
-    """
-    out = np.full(p.shape, np.nan)
-    fine = np.flatnonzero(np.isfinite(p))
-    order = fine[np.argsort(p[fine], kind="stable")]
-    rates = p[order] * order.size / np.arange(1, order.size + 1)
-    out[order] = np.minimum(np.minimum.accumulate(rates[::-1])[::-1], 1.0)
-    return out

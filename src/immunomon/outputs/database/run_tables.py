@@ -137,7 +137,7 @@ def _table(folder: Path, contract: Table, data: bytes) -> pd.DataFrame:
             if tuple(table.columns) not in (contract.names, tuple(kept)):
                 raise ValueError(f"has the columns {', '.join(map(str, table.columns))}")
             # A run of before does not say what its values rest on.
-            return table.reindex(columns=list(contract.names)).astype(contract.dtypes)
+            return contract.shaped(table)
     except (ValueError, TypeError, OSError) as error:
         raise ExportFailed(
             f"{folder}: table '{contract.name}' is not as this version writes it ({error}); run the study again"

@@ -14,11 +14,10 @@ from immunomon import __version__
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.files import write_whole
 from immunomon.outputs.report.acquisition import read_acquisitions, read_doubts
-from immunomon.outputs.report.compared import read_compared
+from immunomon.outputs.report.compared import read_compared, read_steadiness
 from immunomon.outputs.report.overview import Overview, caveats, made_by, provenance, study_overview
 from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.sample_plots import TickSets, pack_table, page_sample, safe_json
-from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 

@@ -220,9 +220,7 @@ def _charts(folder: Path) -> tuple[Markup, ...]:
     files = (RunFolder(folder.parent).read_json(folder / "assessments.json") or {}).get("files") or {}
     remedy = f"make it again: immunomon assess {folder.parent}"
     data = read_held(path, files.get(path.name), record="assessments.json", remedy=remedy)
-    table = (
-        pd.read_parquet(io.BytesIO(data)).reindex(columns=list(PLATELET_VISITS.names)).astype(PLATELET_VISITS.dtypes)
-    )
+    table = PLATELET_VISITS.shaped(pd.read_parquet(io.BytesIO(data)))
     return tuple(platelet_charts(table))
 
 

@@ -24,7 +24,7 @@ def contracted(rows: Iterable[Mapping[str, Any]], table: Table) -> pd.DataFrame:
     unknown = sorted({key for row in plain for key in row} - set(table.names))
     if unknown:
         raise KeyError(f"{table.name} has no column {', '.join(unknown)}")
-    return pd.DataFrame(plain, columns=list(table.names), dtype=object).astype(table.dtypes)
+    return table.frame(plain)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds

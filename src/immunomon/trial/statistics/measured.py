@@ -81,7 +81,7 @@ def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan
     has it, and for which denominator is the parent) and ``medians`` (for endpoints that are intensities).
     """
     # A run of an earlier version lacks the columns that came later.
-    changes = tables["changes"].reindex(columns=list(CHANGES.names)).astype(CHANGES.dtypes).assign(marker="")
+    changes = CHANGES.shaped(tables["changes"]).assign(marker="")
     changes["denominator"] = changes["denominator"].fillna("")
     rows = pd.concat([_with_gate_error(changes, tables.get("frequencies")), *_intensities(tables, plan, changes)])
     key = ["panel", "quantity", "population", "denominator", "marker"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.trial.kernels.beta_binomial import fit_beta_binomial
+from immunomon.trial.kernels.intervals import fit_beta_binomial
 from immunomon.trial.kernels.signflip import sign_flip_floor
 from immunomon.trial.model.analysis import Scale
 from immunomon.trial.model.tables import OVER_TIME
