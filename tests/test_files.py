@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.csvfile import read_csv
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.formats.memberships import read_memberships
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.cytometry.formats.workspaces import is_workspace, read_workspace
 from immunomon.cytometry.formats.xmltree import read_xml, root_tag
 from immunomon.cytometry.formats.zip_archive import ZipSource

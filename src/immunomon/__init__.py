@@ -29,7 +29,7 @@ _OFFERED = {
     "forest": "immunomon.plots.estimates",
     "gate_files": "immunomon.runs.files",
     "gating_plot": "immunomon.plots.gating",
-    "gating_tree": "immunomon.plots.tree",
+    "gating_tree": "immunomon.plots.gating",
     "open_run": "immunomon.runs.opened",
     "platelet_course": "immunomon.plots.trajectories",
     "project_run": "immunomon.maps.atlas.project",

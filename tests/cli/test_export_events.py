@@ -8,9 +8,9 @@ import pytest
 from support.odd_fcs import write_plain
 
 from immunomon.assurance.simulate.trial import simulate_trial
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.memberships import read_memberships
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 
 
 @pytest.fixture(scope="module")

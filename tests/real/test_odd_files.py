@@ -9,9 +9,9 @@ import flowio
 import numpy as np
 import pytest
 
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.cli.info import describe
 from immunomon.cytometry.formats.fcs import read_events, read_fcs, read_header
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.errors import BadFcs
 
 pytestmark = pytest.mark.real_data

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.cytometry.formats.fcs import read_events
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.errors import BadFcs
 
 pytestmark = pytest.mark.real_data

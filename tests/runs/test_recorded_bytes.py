@@ -12,7 +12,8 @@ import pytest
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.errors import BadSpec, ChangedFile
-from immunomon.runs import gating, overriding, plan, run, scaling, settling
+from immunomon.runs import overriding, plan, run, scaling, settling
+from immunomon.runs import settling as gating
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.run import run_study
 from immunomon.study.specs.catalog import find_panel, find_strategy

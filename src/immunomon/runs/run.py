@@ -22,14 +22,22 @@ from immunomon.runs.audit import user_name
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
-from immunomon.runs.gating import Bench, SettledBySample, control_shelf, is_done, without_folder
 from immunomon.runs.jobs import default_jobs, each
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.runs.plan import Plan, Task, make_plan, shown_inputs
 from immunomon.runs.provenance import environment
 from immunomon.runs.scaling import scales_record, with_scales
-from immunomon.runs.settling import look_first, needs_first_look, settled_tasks
+from immunomon.runs.settling import (
+    Bench,
+    SettledBySample,
+    control_shelf,
+    is_done,
+    look_first,
+    needs_first_look,
+    settled_tasks,
+    without_folder,
+)
 from immunomon.study.model.quality import Quality
 from immunomon.yamlfile import digests_of_what_is_read
 

@@ -4,8 +4,8 @@ from support.fcs_files import DETECTORS, some_values, write_fcs
 
 from immunomon.assurance.verify import exported
 from immunomon.assurance.verify import recompute as module
+from immunomon.assurance.verify import recompute as second_reader
 from immunomon.assurance.verify.recompute import FLOWIO, GATING_ML, RUN, matrix_in_file, recompute
-from immunomon.cytometry.formats import second_reader
 from immunomon.cytometry.model.scales import Biex
 from immunomon.errors import BadFcs, BadSpillover, UnknownChannel, UnknownName
 

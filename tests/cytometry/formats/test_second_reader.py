@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.cytometry.formats.fcs import read_events
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.errors import BadFcs
 
 ORDERS = ("1,2,3,4", "4,3,2,1")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.odd_fcs import write_plain
 
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.cytometry.formats.fcs import read_fcs
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.errors import WrongScale

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.cli.main import app, main
-from immunomon.cytometry.formats.second_reader import read_with_fcsparser
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import ImmunomonError
 from immunomon.maps.anndata import export as export_module

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from immunomon.cytometry.model.populations import SAMPLES, Column, Table
 from immunomon.errors import BadSpec
 from immunomon.outputs.report.overview import study_overview
+from immunomon.outputs.report.page import pack_table, safe_json
 from immunomon.outputs.report.run_folder import ReportedRun, read_run
-from immunomon.outputs.report.sample_plots import pack_table, safe_json
 
 TABLE = Table(
     "t",
