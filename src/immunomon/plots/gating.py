@@ -1,4 +1,4 @@
-"""One gating plot: the density of a parent's events, the gates on it, decades on its axes."""
+"""One gating plot: the density of a parent's events, the gates on it, decades on its axes; and the tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first of two looks at a study: where each file would put the gates that several share, and what comes of it."""
+"""Two looks at a study's files: where each would put the gates that several share; then gating, which keeps results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which points lie inside which shape."""
+"""Which points lie inside which shape, exactly, and decided from coordinates that are known within a bound."""
 
 from __future__ import annotations
 

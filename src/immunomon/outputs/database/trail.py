@@ -1,4 +1,4 @@
-"""The run's audit trail in the database, where entries are only ever added; and why values change between runs."""
+"""The run's audit trail and the study's own rows in the database, and why values change between runs."""
 
 from __future__ import annotations
 
