@@ -56,11 +56,17 @@ types: install
 layers: install
 	$(BIN)/lint-imports --no-logo
 
-# Python 3.12 and later count lines by sys.monitoring, which costs a fraction of tracing.
+# Python 3.12 and later count lines by sys.monitoring, which costs a fraction of tracing; before, the lines are marked
+# (tests/support/measured_lines.py) and coverage.py makes its report of the marks.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 pytest: install
-	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then export COVERAGE_CORE=sysmon; fi; \
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
-	  --cov --cov-report=term:skip-covered
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then \
+	  COVERAGE_CORE=sysmon $(PYTEST) --cov --cov-report=term:skip-covered; \
+	else \
+	  rm -f .coverage .coverage.*; \
+	  IMMUNOMON_MEASURE_LINES=1 $(PYTEST) || exit 1; \
+	  $(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --skip-covered; \
+	fi
 
 docs: install
 	$(BIN)/python -m immunomon.cli.docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 ROOT = Path(__file__).parent
+MEASURED = None
+if "IMMUNOMON_MEASURE_LINES" in os.environ:  # before anything of the package is imported
+    from support.measured_lines import MeasuredLines
+
+    MEASURED = MeasuredLines()
 
 # What takes longest begins first, lest one worker is still at it when the others have nothing left to do. Folders whose
 # files stand on the same run come one after another; all else follows in its own order.
@@ -20,13 +26,14 @@ LONGEST = (
     "tests/runs/",
     "tests/maps/atlas/",
     "tests/notebooks/",
+    "tests/cli/test_study_just_begun.py",
     "tests/outputs/database/",
     "tests/maps/",
     "tests/cli/",
     "tests/assurance/validation/",
 )
 # One worker does all of these, as they need the same compiled code of UMAP, which every process compiles for itself.
-TOGETHER = ("tests/maps/atlas/", "tests/notebooks/")
+TOGETHER = ("tests/maps/atlas/", "tests/notebooks/", "tests/cli/test_study_just_begun.py")
 
 
 class ByFile(LoadFileScheduling):
@@ -52,3 +59,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(item: pytest.Item) -> int:
     return next((place for place, begin in enumerate(LONGEST) if item.nodeid.startswith(begin)), len(LONGEST))
+
+
+def pytest_sessionfinish() -> None:
+    """Leave coverage.py the lines that this process executed."""
+    if MEASURED is not None:
+        MEASURED.write(ROOT, ROOT / "src" / MEASURED.package, os.environ.get("PYTEST_XDIST_WORKER", "main"))
