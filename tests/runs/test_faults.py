@@ -29,6 +29,8 @@ pytestmark = [
 ]
 COMMAND = [sys.executable, "-m", "immunomon.cli.main"]
 LONGEST_SECONDS = 180
+# Where no file may be large, Python would leave cut bytecode beside the source, and nobody could import that.
+ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def study(undisturbed, tmp_path) -> Path:
 def immunomon(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
     """Run the program; fails if it does not end."""
     command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False, env=ENVIRONMENT, **options
+    )
 
 
 def samples_of(study: Path) -> pd.DataFrame:
