@@ -22,6 +22,7 @@ __all__ = [
     "ExportFailed",
     "GateNotPlaced",
     "ImmunomonError",
+    "LeavesStudy",
     "NotARunFolder",
     "Problem",
     "RunFolderInUse",
@@ -148,6 +149,10 @@ class GateNotPlaced(ImmunomonError):
     def __init__(self, message: str, doubts: Sequence[object] = ()) -> None:
         super().__init__(message)
         self.doubts = tuple(doubts)
+
+
+class LeavesStudy(ImmunomonError):
+    """A file that a study names lies outside of its folder, and the study does not allow that folder by name."""
 
 
 class RunLocked(ImmunomonError):

@@ -22,11 +22,13 @@ __all__ = [
     "NotARegularFile",
     "digests_of_what_is_written",
     "file_digest",
+    "is_temporary",
     "is_there",
     "library_writing",
     "naming",
     "open_input",
     "read_input",
+    "refuse_irregular",
     "remove_leftovers",
     "temporary_beside",
     "whole_file",
@@ -73,7 +75,7 @@ def open_input(path: Path) -> Iterator[BufferedReader]:
     immunomon.files.NotARegularFile: [Errno 22] not a regular file but a folder: '.'
     """
     try:
-        _must_be_regular(path.stat(), path)  # before opening: to open a device may set it going
+        refuse_irregular(path)  # before opening: to open a device may set it going
         descriptor = os.open(path, _FLAGS)
     except ValueError as error:
         raise OSError(errno.EINVAL, "no file can have this name", str(path)) from error
@@ -123,6 +125,17 @@ def is_there(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def refuse_irregular(path: Path) -> None:
+    """Raise NotARegularFile for a path, links followed, that is no file to be read to an end; OSError if none is there.
+
+    >>> refuse_irregular(Path("."))
+    Traceback (most recent call last):
+        ...
+    immunomon.files.NotARegularFile: [Errno 22] not a regular file but a folder: '.'
+    """
+    _must_be_regular(path.stat(), path)
+
+
 def _must_be_regular(about: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(about.st_mode):
         kind = next((word for is_kind, word in _KINDS if is_kind(about.st_mode)), "something else")
@@ -136,6 +149,15 @@ def temporary_beside(path: Path) -> Path:
     (PosixPath('run'), '.tmp')
     """
     return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.tmp")
+
+
+def is_temporary(path: Path) -> bool:
+    """Say whether a file has the name of one that is being written, or that a stopped program left.
+
+    >>> is_temporary(temporary_beside(Path("samples", "S01.json"))), is_temporary(Path("samples", "..__fcs__S01.json"))
+    (True, False)
+    """
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 @contextmanager

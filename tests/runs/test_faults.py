@@ -277,3 +277,54 @@ def test_a_folder_that_may_not_be_written_is_said(study, undisturbed):
     finally:
         for folder in folders:
             folder.chmod(0o755)
+
+
+def test_a_file_that_a_link_leads_out_of_the_study_fails_and_the_others_go_on(study):
+    outside = study.parent / "elsewhere"
+    outside.mkdir()
+    file = study / "fcs" / "treg" / "S01_W4_treg.fcs"
+    file.rename(outside / file.name)
+    file.symlink_to(outside / file.name)
+    ended = immunomon("run", study, "--jobs", 2)
+    assert ended.returncode == 1
+    samples = samples_of(study)
+    row = samples.loc["fcs/treg/S01_W4_treg.fcs"]
+    assert row["status"] == "failed"
+    assert "data_folders: [../elsewhere]" in row["reason"]
+    assert set(samples.drop("fcs/treg/S01_W4_treg.fcs")["status"]) == {"gated", "control"}
+    checked = immunomon("check", study)
+    assert re.search(r"samples.csv line \d+: file: .*data_folders: \[../elsewhere\]", checked.stdout + checked.stderr)
+    with (study / "study.yaml").open("a", encoding="utf-8") as text:
+        text.write("data_folders: [../elsewhere]\n")
+    assert immunomon("run", study, "--jobs", 2).returncode == 0
+    audited = immunomon("audit", study / "run")
+    assert audited.returncode == 0, audited.stdout
+
+
+def test_files_in_an_allowed_folder_are_sealed_and_read_by_other_commands(study):
+    (study / "fcs").rename(study.parent / "fcs")
+    lists = (study / "samples.csv").read_text(encoding="utf-8").replace("fcs/", "../fcs/")
+    (study / "samples.csv").write_text(lists, encoding="utf-8")
+    refused = immunomon("run", study, "--jobs", 2)
+    assert refused.returncode == 1
+    assert "data_folders: [../fcs/treg]" in refused.stderr
+    with (study / "study.yaml").open("a", encoding="utf-8") as text:
+        text.write("data_folders: [../fcs]\n")
+    assert immunomon("run", study, "--jobs", 2).returncode == 0
+    audited = immunomon("audit", study / "run")
+    assert audited.returncode == 0, audited.stdout
+    (study / "run" / "samples" / "..__fcs__treg__S01_W4_treg.json").write_text("{}", encoding="utf-8")
+    assert "S01_W4_treg.json: it was changed after" in immunomon("audit", study / "run").stdout
+    verified = immunomon("verify", study / "run", "--samples", 1)
+    assert "Traceback" not in verified.stderr
+
+
+def test_a_link_in_place_of_a_folder_of_the_run_is_refused(study, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (study / "run").mkdir()
+    (study / "run" / ".lock").touch()
+    (study / "run" / "samples").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    ended = immunomon("run", study)
+    assert ended.returncode == 1
+    assert "it is a link out of the run folder" in ended.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())

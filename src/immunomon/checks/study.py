@@ -43,6 +43,7 @@ from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import read_samples, rows_in_doubt
 from immunomon.study.specs.study import load_study
@@ -74,7 +75,7 @@ class StudyCheck:
             self.problems += error.problems
             # What can be said of the files without the study is said all the same.
             samples_file = self.file.parent / "samples.csv"
-            self._read(self._check_samples(samples_file, None), samples_file)
+            self._read(self._check_samples(samples_file, None), samples_file, DataFolders(self.file.parent))
             return
         panels, strategies = self._load_panels(study)
         self.problems += _unknown_limits(study, strategies, self.file)
@@ -100,7 +101,7 @@ class StudyCheck:
         self.problems += check_counts(samples, samples_file)
         self.problems += check_visits(study, samples, samples_file, in_doubt=self._rows_in_doubt)
         self.problems += check_collection_dates(study, samples, samples_file)
-        tubes = self._read(samples, samples_file)
+        tubes = self._read(samples, samples_file, data_folders(study), says_outside=True)
         self.problems += check_file_dates(study, tubes)
         self.notes += identifier_notes(study, tubes)
         self.notes += schedule_notes(study)
@@ -162,13 +163,20 @@ class StudyCheck:
             self.notes.append(f"{path}: no files are listed yet")
         return samples
 
-    def _read(self, samples: Sequence[Sample], samples_file: Path) -> list[Tube]:
-        """Read the headers of the files that are there; say which are missing, broken or equal to another."""
+    def _read(
+        self, samples: Sequence[Sample], samples_file: Path, folders: DataFolders, *, says_outside: bool = False
+    ) -> list[Tube]:
+        """Read the headers of the files that are there; say which are missing, broken or equal to another.
+
+        says_outside: whether to say which lie outside of the folders; they are read in no case.
+        """
         folder = samples_file.parent
         there: dict[Path, Sample] = {}
         for sample in samples:
             path = folder / sample.file
-            if is_there(path):
+            if fault := folders.fault(path, sample.file.as_posix()) if path.is_file() else None:
+                self.problems += [Problem(str(samples_file), sample.line, "file", *fault)] if says_outside else []
+            elif is_there(path):
                 there[path] = sample
             else:
                 message = f"there is no file '{sample.file.as_posix()}'"

@@ -17,6 +17,7 @@ from immunomon.runs.compensation_record import write_record
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.study import RoleKind, Sample, Study
 from immunomon.study.specs.catalog import find_panel
+from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
@@ -149,9 +150,10 @@ def _controls(request: Asked) -> Controls:
         study = load_study(study_file)
         folder = study.folder
         samples = _samples(study, request)
-        root = (study.folder / study.samples_file).parent
-        files += [(root / s.file, s.role.about) for s in samples if s.role.kind is RoleKind.SINGLE_STAIN]
-        dark = [root / s.file for s in samples if s.role.kind is RoleKind.UNSTAINED]
+        files += [
+            (path_of_sample(study, s.file), s.role.about) for s in samples if s.role.kind is RoleKind.SINGLE_STAIN
+        ]
+        dark = [path_of_sample(study, s.file) for s in samples if s.role.kind is RoleKind.UNSTAINED]
         unstained = unstained or tuple(dark[:1])
     if not files:
         raise BadSpillover(

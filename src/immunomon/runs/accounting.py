@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunomon.errors import ImmunomonError, counted
-from immunomon.files import file_digest
+from immunomon.files import file_digest, is_temporary
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.lock import Reason, refuse_if_locked, relock
@@ -103,7 +103,7 @@ def _set_aside(folder: RunFolder, is_left: Callable[[str, str], bool]) -> None:
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     for kind in _KINDS:
         for path in sorted((folder.root / kind).glob("*.*")):
-            if path.name.startswith(".") or not is_left(kind, path.stem):
+            if is_temporary(path) or not is_left(kind, path.stem):
                 continue
             if kind in _STEPS:
                 path.unlink()

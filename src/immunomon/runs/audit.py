@@ -15,7 +15,7 @@ from typing import Any
 
 import immunomon
 from immunomon.errors import ImmunomonError, counted
-from immunomon.files import file_digest, naming, write_whole
+from immunomon.files import file_digest, is_temporary, naming, write_whole
 from immunomon.runs.provenance import code_digest
 
 __all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "user_name"]
@@ -46,7 +46,7 @@ def contents_of(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> 
 
 
 def _names(root: Path, patterns: Sequence[str]) -> list[str]:
-    files = sorted(path for pattern in patterns for path in root.glob(pattern) if not path.name.startswith("."))
+    files = sorted(path for pattern in patterns for path in root.glob(pattern) if not is_temporary(path))
     return [path.relative_to(root).as_posix() for path in files]
 
 

@@ -16,6 +16,8 @@ from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.provenance import code_digest
 from immunomon.study.specs.catalog import shipped_panels, shipped_strategies
+from immunomon.study.specs.data_folders import DataFolders
+from immunomon.study.specs.study import load_data_folders
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.trial.specs.assessment_tables import assessment_file
 
@@ -48,15 +50,21 @@ class Inspected:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A file as a record names it; sha256: None if it could not be read then."""
+    """A file as a record names it; sha256: None if it could not be read then. folders: where it may lie."""
 
     path: Path
     sha256: str | None
     record: str
     remedy: str
+    folders: DataFolders | None = None
 
     def problems(self) -> Iterator[str]:
         """Yield how the file differs from its record."""
+        fault = self.folders.fault(self.path, self.path.name) if self.folders else None
+        if fault is not None:
+            if self.sha256 is not None:
+                yield f"{self.path}: {self.record} names it, but {'; '.join(fault)}"
+            return
         try:
             now = file_digest(self.path) if is_there(self.path) else None
         except OSError as error:
@@ -106,7 +114,8 @@ def inspect_inputs(run: Path, study: Path | None = None) -> Inspected:
 
 
 def _inspected(run: Path, record: Mapping[str, Any], folder: Path, *, is_named: bool) -> Inspected:
-    fcs, texts = list(_fcs_files(record, folder)), list(_texts(record, folder))
+    folders = load_data_folders(folder)
+    fcs, texts = list(_fcs_files(record, folder, folders)), list(_texts(record, folder, folders))
     if not is_named and not any(is_there(file.path) for file in (*fcs, *texts)):
         subject = "the FCS files, lists and decisions that the run was made from"
         return Inspected(not_looked_at=(f"{subject}: {folder} is not the study's folder; name it with --study",))
@@ -123,16 +132,16 @@ def _problems(files: Iterable[_Recorded]) -> tuple[str, ...]:
         return tuple(problem for problems in problems_by_file for problem in problems)
 
 
-def _fcs_files(record: Mapping[str, Any], folder: Path) -> Iterator[_Recorded]:
+def _fcs_files(record: Mapping[str, Any], folder: Path, folders: DataFolders) -> Iterator[_Recorded]:
     samples_folder = (folder / str(record.get("samples_file") or "samples.csv")).parent
     for file in record.get("files", ()):
-        yield _Recorded(samples_folder / str(file["file"]), file.get("sha256"), "run.json", _RUN_AGAIN)
+        yield _Recorded(samples_folder / str(file["file"]), file.get("sha256"), "run.json", _RUN_AGAIN, folders)
 
 
-def _texts(record: Mapping[str, Any], folder: Path) -> Iterator[_Recorded]:
+def _texts(record: Mapping[str, Any], folder: Path, folders: DataFolders) -> Iterator[_Recorded]:
     for name, digest in (record.get("inputs") or {}).items():
         if not str(name).startswith("shipped:"):
-            yield _Recorded(folder / str(name), str(digest), "run.json", _RUN_AGAIN)
+            yield _Recorded(folder / str(name), str(digest), "run.json", _RUN_AGAIN, folders)
 
 
 def _added(record: Mapping[str, Any], folder: Path) -> Iterator[str]:

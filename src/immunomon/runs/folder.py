@@ -143,11 +143,21 @@ class RunFolder:
             raise ImmunomonError(f"{self.root}: there is no table '{name}'; finish the run with: immunomon run")
         return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
+    def _refuse_links(self) -> None:
+        """Raise NotARunFolder for a link out of the folder in place of one of its folders: nothing is written there."""
+        for path in self.root.iterdir():
+            if path.is_symlink() and path.is_dir() and not path.resolve().is_relative_to(self.root.resolve()):
+                message = f"it is a link out of the run folder, to {path.resolve()}"
+                raise NotARunFolder(
+                    f"{path}: {message}; put a folder in its place, or give a new run folder with --out"
+                )
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
 
-        Raises RunFolderInUse if another process holds it, NotARunFolder if it holds something else than a run.
+        Raises RunFolderInUse if another process holds it, NotARunFolder if it holds something else than a run, or a
+        link out of it in place of one of its folders.
         """
         from filelock import FileLock, Timeout
 
@@ -155,6 +165,7 @@ class RunFolder:
         if self.root.is_dir() and any(self.root.iterdir()) and not (lock_file.exists() or self.manifest.exists()):
             raise NotARunFolder(f"{self.root}: the folder holds other things than a run; give a new folder with --out")
         self.root.mkdir(parents=True, exist_ok=True)
+        self._refuse_links()
         lock = FileLock(lock_file, timeout=0)
         try:
             with lock:

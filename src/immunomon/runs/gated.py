@@ -55,7 +55,9 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
         raise ImmunomonError(f"{folder.sample_file(task.sample.id)}: no result of this file; run again: immunomon run")
     panel, spillover = plan.panels[task.sample.panel], SpilloverMatrix.from_record(result["spillover"])
     reading = Reading.from_record(result)
-    _, raw = read_fcs(task.path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
+    _, raw = read_fcs(
+        plan.still_inside(task.path), data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256
+    )
     events = raw.labelled(panel.label_channels(raw.channels))
     tree = apply_gates(events, placed_from_run(result["gates"], spillover), spillover)
     strategy = plan.strategies[plan.study.strategy_of(task.sample.panel)]

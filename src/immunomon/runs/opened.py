@@ -23,6 +23,7 @@ from immunomon.cytometry.model.run_tables import (
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
+from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.study import load_study
 
 if TYPE_CHECKING:
@@ -173,12 +174,15 @@ class Run:
         return tuple(stored["plots"])
 
     def fcs_file(self, sample_id: str) -> Path:
-        """Return the path of a sample's FCS file; raises UnknownName, or ImmunomonError if the study is not at hand."""
+        """Return the path of a sample's FCS file.
+
+        Raises UnknownName, LeavesStudy if it lies outside of the folders that the study allows, ImmunomonError if the
+        study is not at hand.
+        """
         files = {file["sample_id"]: file["file"] for file in self.record["files"]}
         if sample_id not in files:
             raise UnknownName(f"{self.folder}: no sample '{sample_id}'; {nearest(sample_id, files)}")
-        study = load_study(self.study_file)
-        return (study.folder / study.samples_file).parent / str(files[sample_id])
+        return path_of_sample(load_study(self.study_file), Path(str(files[sample_id])))
 
     @property
     def study_file(self) -> Path:

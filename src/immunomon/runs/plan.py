@@ -13,7 +13,8 @@ from immunomon.cytometry.gates import GATE_METHODS, gate_method
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placement import WithControls
 from immunomon.cytometry.specs.strategy import load_strategy
-from immunomon.files import InputChanged, NotARegularFile, file_digest
+from immunomon.errors import ChangedFile, LeavesStudy
+from immunomon.files import InputChanged, NotARegularFile, file_digest, refuse_irregular
 from immunomon.memory import lack_of_memory
 from immunomon.runs.provenance import code_digest, digest_of
 from immunomon.runs.single import Compensation
@@ -23,6 +24,7 @@ from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy, Population
 from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.data_folders import data_folders, path_of_sample
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
@@ -83,11 +85,18 @@ class Plan:
         """The folder that the sample list's paths start from."""
         return (self.study.folder / self.study.samples_file).parent
 
+    def still_inside(self, path: Path) -> Path:
+        """Return a path that is about to be read; raises ChangedFile if a link leads it out of the study by now."""
+        fault = data_folders(self.study).fault(path, path.name)
+        if fault is not None:
+            raise ChangedFile(path, *fault)
+        return path
+
     @property
     def digest(self) -> str:
         """The digest of everything that the run's tables depend on; where the study lies is not among it."""
         return digest_of(
-            replace(self.study, folder=Path(), accepted=()),
+            replace(self.study, folder=Path(), data_folders=(), accepted=()),
             [(task.sample, task.key, task.dropped) for task in self.tasks],
             [override.to_dict() for override in self.overrides],
         )
@@ -103,7 +112,7 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
     with digests_of_what_is_read() as texts:
         study, samples, panels, strategies, compensation = _texts(study_file)
     folder = (study.folder / study.samples_file).parent
-    digests = _digests([folder / sample.file for sample in samples], jobs, progress)
+    digests = _digests(study, samples, jobs, progress)
     tasks = tuple(
         _task(sample, folder / sample.file, digest, study=study, panels=panels, strategies=strategies, how=compensation)
         for sample, digest in zip(samples, digests, strict=True)
@@ -149,10 +158,10 @@ def _looks_at_controls(population: Population) -> bool:
 def shown_input(path: Path, folder: Path) -> str:
     """Return what an input is called in the record of a run: its path in the study's folder, or ``shipped:``."""
     # Paths of this machine say nothing elsewhere: what is not in the study is shipped, and named by its folder.
-    try:
-        return path.resolve().relative_to(folder.resolve()).as_posix()
-    except ValueError:
-        return f"shipped:{path.parent.name}/{path.name}"
+    for inside, whole in ((path, folder), (path.resolve(), folder.resolve())):  # first as the study names it
+        if inside.is_relative_to(whole):
+            return inside.relative_to(whole).as_posix()
+    return f"shipped:{path.parent.name}/{path.name}"
 
 
 def shown_inputs(digests: Mapping[Path, str], folder: Path) -> dict[str, str]:
@@ -169,13 +178,18 @@ def _compensation(study: Study, panels: Iterable[Panel]) -> Compensation:
 
 
 def _digests(
-    paths: Sequence[Path], jobs: int, progress: Callable[[int, int], None] | None
+    study: Study, samples: Sequence[Sample], jobs: int, progress: Callable[[int, int], None] | None
 ) -> list[tuple[str | None, str | None]]:
-    def digest(path: Path) -> tuple[str | None, str | None]:
+    def digest(sample: Sample) -> tuple[str | None, str | None]:
+        path = (study.folder / study.samples_file).parent / sample.file
         try:
+            refuse_irregular(path)
+            path_of_sample(study, sample.file)
             if lack := lack_of_memory(path.stat().st_size):  # to read it all would take long, and be of no use
                 return None, f"{path}: {lack}; {MORE_MEMORY}"
             return file_digest(path), None
+        except LeavesStudy as error:
+            return None, str(error)
         except FileNotFoundError:
             return None, f"{path}: there is no such file; check the name in the sample list"
         except NotARegularFile as error:
@@ -187,10 +201,10 @@ def _digests(
 
     digests = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        for number, result in enumerate(pool.map(digest, paths), start=1):
+        for number, result in enumerate(pool.map(digest, samples), start=1):
             digests.append(result)
             if progress:
-                progress(number, len(paths))
+                progress(number, len(samples))
     return digests
 
 

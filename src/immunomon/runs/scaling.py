@@ -102,7 +102,8 @@ def noise_of_task(plan: Plan, task: Task) -> tuple[ChannelNoise, ...] | None:
     """
     strategy, panel = plan.strategies[task.strategy or ""], plan.panels[task.sample.panel]
     try:
-        return noise_of_file(task.path, strategy, panel=panel, compensation=plan.compensation, reading=task.reading)
+        path = plan.still_inside(task.path)
+        return noise_of_file(path, strategy, panel=panel, compensation=plan.compensation, reading=task.reading)
     except ChangedFile:
         raise
     except (ImmunomonError, OSError):

@@ -25,6 +25,8 @@ from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.runs.single import Analysis, FirstLook, analyse, first_look, read_compensated
 from immunomon.study.model.channels import Channel
+from immunomon.study.model.fcs import Reading
+from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import RoleKind, Sample, Study
 
@@ -85,7 +87,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
         return True
     try:
         look = first_look(
-            task.path,
+            plan.still_inside(task.path),
             plan.strategies[task.strategy or ""],
             panel=plan.panels[task.sample.panel],
             compensation=plan.compensation,
@@ -198,14 +200,15 @@ def is_done(folder: RunFolder, task: Task) -> bool:
     return data is not None and data.get("status") == "gated" and folder.gates_file(task.sample.id).is_file()
 
 
+def _read_control(path: Path, axes: Sequence[str], reading: Reading, *, plan: Plan, panel: Panel) -> EventTable:
+    return read_compensated(plan.still_inside(path), axes, reading, panel=panel, compensation=plan.compensation)
+
+
 def control_shelf(plan: Plan) -> ControlShelf:
     """Return the study's tubes that gates may look at: all but the patients' and the bridges' fully stained ones."""
     # A tube that turned out to be changed stays among them: whoever looks at it must be told, not pass it by.
     tubes = [task.sample for task in plan.tasks if task.sample.role.is_control and task.sha256 is not None]
-    readers = {
-        name: partial(read_compensated, panel=panel, compensation=plan.compensation)
-        for name, panel in plan.panels.items()
-    }
+    readers = {name: partial(_read_control, plan=plan, panel=panel) for name, panel in plan.panels.items()}
     digests = {task.sample.id: task.sha256 for task in plan.tasks}
     return ControlShelf(tubes, plan.samples_folder, readers, digests)
 
@@ -248,7 +251,7 @@ class Bench:
         if task.problem:
             raise ImmunomonError(task.problem)
         return analyse(
-            task.path,
+            self.plan.still_inside(task.path),
             self.plan.strategies[task.strategy or ""],
             panel=self.plan.panels[task.sample.panel],
             compensation=self.plan.compensation,

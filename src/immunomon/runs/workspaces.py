@@ -24,6 +24,7 @@ from immunomon.runs.placed import placed_in_run
 from immunomon.runs.single import FROM_FILE, Compensation
 from immunomon.study.model.channels import folded
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
+from immunomon.study.specs.study import load_data_folders
 
 __all__ = ["COMPARED", "GatedFiles", "find_sample", "gate_with_workspace", "samples_of_run"]
 
@@ -196,20 +197,32 @@ def samples_of_run(run: Path) -> tuple[WorkspaceSample, ...]:
     """Return a run's gated samples as a workspace's, with the counts that the run found.
 
     Files are given as URIs where they lie beside the run, as they do by default; they tell the units FlowJo counts in.
-    Raises ImmunomonError if the folder holds no finished run, ExportFailed for a gate on time whose file is not there.
+    Raises ImmunomonError if the folder holds no finished run, LeavesStudy for a file outside of the folders that the
+    study allows, ExportFailed for a gate on time whose file is not there.
     """
     placed = dict(placed_in_run(run))
     files = {item["sample_id"]: item["file"] for item in read_record(run)[0]["files"] if item["sample_id"] in placed}
     names = [Path(file).name for file in files.values()]
+    folder = run.resolve().parent
+    folders = load_data_folders(folder)
     return tuple(
-        _run_sample(run, sample_id, file=file, alone=names.count(Path(file).name) == 1, placed=placed[sample_id])
+        _run_sample(
+            run,
+            sample_id,
+            path=folders.inside(folder / file, file),
+            file=file,
+            alone=names.count(Path(file).name) == 1,
+            placed=placed[sample_id],
+        )
         for sample_id, file in files.items()
     )
 
 
-def _run_sample(run: Path, sample_id: str, *, file: str, alone: bool, placed: PlacedStrategy) -> WorkspaceSample:
+def _run_sample(
+    run: Path, sample_id: str, *, path: Path, file: str, alone: bool, placed: PlacedStrategy
+) -> WorkspaceSample:
     measured = (RunFolder(run).read_sample(sample_id) or {}).get("measured", {})
-    name, path = Path(file).name, run.resolve().parent / file
+    name = Path(file).name
     total = measured.get("events")
     sample = WorkspaceSample(
         sample_id,

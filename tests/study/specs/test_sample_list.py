@@ -28,6 +28,12 @@ fcs/comp.fcs,,,treg,single-stain:PE,1,,,,,
 """
 
 
+@pytest.fixture(autouse=True)
+def in_the_studys_folder(tmp_path, monkeypatch):
+    """The study lies where the lists are written."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_rows_are_read_as_written(write):
     first, second, fmo, comp = load_samples(write(SAMPLES, "samples.csv"), STUDY)
     assert (first.file, first.id, first.subject, first.visit) == (Path("fcs/a.fcs"), "fcs__a", "S01", "D-1")

@@ -179,6 +179,8 @@ def run_itn(data: Path, study: Path, *, jobs: int) -> RunSummary:
         (study / target).parent.mkdir(parents=True, exist_ok=True)
         (study / target).write_bytes((REFERENCES / "itn" / f"{name}.yaml").read_bytes())
     (study / "fcs").symlink_to(cohort.resolve(), target_is_directory=True)  # real data are never copied
+    with (study / "study.yaml").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(f"data_folders: [{json.dumps(cohort.resolve().as_posix())}]\n")
     rows = ["file,subject,visit,panel,role,batch"]
     with (cohort / "ITN_phenoData.csv").open(encoding="utf-8", newline="") as file:
         rows += [

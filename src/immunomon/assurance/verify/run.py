@@ -18,6 +18,7 @@ from immunomon.assurance.verify.compare import TOLERANCE, Comparison, compare_sa
 from immunomon.assurance.verify.recompute import matrix_in_file, recompute
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
+from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.study import load_study
 
 __all__ = ["SampleVerdict", "Verification", "verify_run"]
@@ -138,7 +139,7 @@ def verify_run(
     listed = _table(run, "samples")
     gated = listed[listed["status"] == "gated"]
     chosen = _spread(gated, samples)
-    folder = _folder_of_files(run if study is None else study, is_run=study is None)
+    folder, folders = _folder_of_files(run if study is None else study, is_run=study is None)
     fcs_names = [files[name]["file"] for name in chosen["sample_id"]]
     if not any((folder / file).is_file() for file in fcs_names):
         remedy = f"looked for {fcs_names[0]}; name the study's folder with --study"
@@ -148,7 +149,12 @@ def verify_run(
     for name, panel in zip(chosen["sample_id"], chosen["panel"], strict=True):
         rows = {table: frame[frame["sample_id"] == name] for table, frame in tables.items()}
         verdict = _verdict(
-            run, folder / files[name]["file"], files[name], panel=panel, rows=rows, own_matrix=own_matrix
+            run,
+            folders.inside(folder / files[name]["file"], files[name]["file"]),
+            files[name],
+            panel=panel,
+            rows=rows,
+            own_matrix=own_matrix,
         )
         verdicts.append(verdict)
         if progress:
@@ -189,11 +195,14 @@ def _spread(gated: pd.DataFrame, number: int | None) -> pd.DataFrame:
     return ordered.iloc[np.linspace(0, len(ordered) - 1, max(number, 1)).round().astype(int)]
 
 
-def _folder_of_files(recorded: Path, *, is_run: bool) -> Path:
-    """Return the folder that the paths in the run's record are relative to: that of the study's sample list."""
+def _folder_of_files(recorded: Path, *, is_run: bool) -> tuple[Path, DataFolders]:
+    """Return the folder that the paths in the run's record are relative to, and the folders that they may lie in."""
     folder = recorded.resolve().parent if is_run or recorded.is_file() else recorded
     declared = recorded if recorded.is_file() else folder / "study.yaml"
-    return (folder / load_study(declared).samples_file).parent if declared.is_file() else folder
+    if not declared.is_file():
+        return folder, DataFolders(folder)
+    study = load_study(declared)
+    return (folder / study.samples_file).parent, data_folders(study)
 
 
 def _verdict(

@@ -20,6 +20,7 @@ from immunomon.study.model.panel import MarkerKind, Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import RoleKind, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
@@ -111,7 +112,7 @@ def _jobs(run: Run, study: Study, panel: str) -> tuple[Job, ...]:
             or sample.role.kind not in (RoleKind.SAMPLE, RoleKind.BRIDGE)
         ):
             continue
-        path = samples_file.parent / sample.file
+        path = path_of_sample(study, sample.file)
         result = run.result(sample.id)
         if result is None or "gates" not in result or not _is_as_gated(path, str(files[sample.id]["sha256"])):
             raise ImmunomonError(

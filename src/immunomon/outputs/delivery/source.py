@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 
 from immunomon.cytometry.formats.fcs import read_header
-from immunomon.errors import BadFcs, BadSpec, DeliveryFailed
+from immunomon.errors import BadFcs, BadSpec, DeliveryFailed, counted
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.opened import Run, open_run
 from immunomon.study.model.fcs import Reading
 from immunomon.study.model.identifiers import scrubbed_text
+from immunomon.study.specs.data_folders import data_folders
 from immunomon.study.specs.study import load_study
 
 __all__ = ["Headers", "RunSource", "read_headers_of", "read_source", "records_of"]
@@ -52,9 +53,15 @@ def read_headers_of(source: RunSource) -> Headers:
     removed: set[str] = set()
     named: set[str] = set()
     changed: list[str] = []
+    outside: list[str] = []
+    folders = data_folders(study)
     for sample_id, row in source.samples.items():
         reading = Reading.from_record(listed.get(sample_id, {}))
-        keywords, is_as_gated = _keywords(folder / str(row["file"]), reading)
+        path = folder / str(row["file"])
+        if folders.fault(path, path.name):
+            outside.append(str(row["file"]))
+            continue
+        keywords, is_as_gated = _keywords(path, reading)
         gone = study.identifiers.found(keywords, pseudonyms)
         removed.update(gone.values())
         named.update(gone)
@@ -65,6 +72,9 @@ def read_headers_of(source: RunSource) -> Headers:
     if changed:
         files = ", ".join(scrubbed_text(file, removed) for file in changed)
         note = f"headers left out, because the files are not those that the run gated: {files}"
+    if outside:
+        why = "they lie outside of the study's folder, and study.yaml allows no such data_folders"
+        note = "; ".join(filter(None, [note, f"headers left out of {counted(len(outside), 'file')}, because {why}"]))
     return Headers(headers, frozenset(removed), tuple(sorted(named)), note)
 
 

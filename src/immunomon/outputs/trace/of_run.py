@@ -14,13 +14,15 @@ import pandas as pd
 from sqlalchemy import Column, MetaData, Row, Table, inspect, select
 from sqlalchemy.engine import Connection
 
-from immunomon.errors import BadSpec, ExportFailed, ImmunomonError, counted, nearest
+from immunomon.errors import BadSpec, ExportFailed, ImmunomonError, LeavesStudy, counted, nearest
 from immunomon.files import file_digest
 from immunomon.outputs.database.verifying import Verified, verify
 from immunomon.outputs.trace.trace import Record
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.opened import open_run
+from immunomon.study.model.study import Study
+from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.study import load_study
 
 __all__ = ["DatabaseRecords", "RunRecords", "plain_rows"]
@@ -76,19 +78,21 @@ class RunRecords:
         return markers
 
     @cached_property
-    def _files(self) -> Path | None:
+    def _listed(self) -> Study | None:
         try:
             study = load_study(self._study / "study.yaml" if self._study.is_dir() else self._study)
         except (BadSpec, OSError):
             return None
-        return (study.folder / study.samples_file).parent
+        return study
 
     def file(self, sample: Record) -> str:
         """Return whether the FCS file still has the bytes that were gated."""
-        if self._files is None:
+        if self._listed is None:
             return "not looked at: the study is not here (--study)"
         try:
-            same = file_digest(self._files / str(sample["file"])) == sample["sha256"]
+            same = file_digest(path_of_sample(self._listed, Path(str(sample["file"])))) == sample["sha256"]
+        except LeavesStudy:
+            return "not looked at: it lies outside of the folders that the study allows"
         except OSError:
             return "not there any more"
         return "has these bytes still" if same else "HAS OTHER BYTES NOW"

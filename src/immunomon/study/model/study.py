@@ -233,6 +233,7 @@ class Study:
     country: str | None = None
     samples_file: Path = Path("samples.csv")
     folder: Path = Path()
+    data_folders: tuple[Path, ...] = ()
 
     def subject(self, subject_id: str) -> Subject:
         """Return a subject by id; raises UnknownName with the nearest id."""

@@ -14,6 +14,7 @@ from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.findings import Findings, shown
 from immunomon.study.model.fcs import DataOffset
 from immunomon.study.model.study import Role, RoleKind, Sample, Study
+from immunomon.study.specs.data_folders import DataFolders, data_folders
 
 __all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "rows_in_doubt", "sample_id_of"]
 
@@ -38,6 +39,7 @@ _NUMBERS = OPTIONAL_COLUMNS[1:5]
 _BEADS = OPTIONAL_COLUMNS[2:5]
 _LARGEST = 1e12
 _MAX_BYTES = 20_000_000
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
 
 
@@ -45,7 +47,8 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
     """Read a sample list (CSV as ``csvfile`` reads it); rows that are blank or start with ``#`` are passed over.
 
     ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must
-    be the study's. Whether the files are there is left to the check and the run.
+    be the study's, and no folder leads out of those that it allows. Whether the files are there, and where links lead
+    that are files themselves, is left to the check and the run.
     Raises BadSpec with every problem found.
 
     >>> load_samples(Path("none/samples.csv"))
@@ -67,11 +70,12 @@ def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, 
     findings = Findings(str(path))
     samples: list[Sample] = []
     first_rows: dict[str, _Row] = {}
+    folders = None if study is None else data_folders(study)
     for row in _rows(path, findings):
         sample = _sample(row)
         if study is not None:
             _check_names(row, study)
-        if sample is None:
+        if sample is None or _leaves(row, path.parent / sample.file.parent, folders):
             continue
         # Windows keeps no two files apart by the case of their letters.
         first = first_rows.setdefault(sample.id.casefold(), row)
@@ -188,6 +192,8 @@ def _sample(row: _Row) -> Sample | None:
 
 def _file(text: str) -> str:
     path = text.replace("\\", "/")
+    if _URL.match(path):
+        raise BadCell(f"{shown(text)} is an address, not a file", "fetch the file into the study's folder, and name it")
     if PureWindowsPath(path).drive or path.startswith("/"):
         remedy = "write it relative to the sample list, so that the study can be moved"
         raise BadCell(f"{shown(text)} is a path of one computer", remedy)
@@ -244,6 +250,13 @@ def _check_names(row: _Row, study: Study) -> None:
     row.unknown("subject", "subject", [subject.id for subject in study.subjects])
     row.unknown("visit", "visit", [visit.label for visit in study.visits], in_order=True)
     row.unknown("panel", "panel in use", [use.panel for use in study.panels])
+
+
+def _leaves(row: _Row, folder: Path, folders: DataFolders | None) -> bool:
+    fault = folders.fault(folder, row.cells["file"], is_folder=True) if folders else None
+    if fault is not None:
+        row.complain("file", *fault)
+    return fault is not None
 
 
 def _complain_of_double(row: _Row, first: _Row, sample: Sample) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from immunomon.errors import BadSpec
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.study import (
@@ -22,6 +23,7 @@ from immunomon.study.model.study import (
     Visit,
 )
 from immunomon.study.specs.assessments import AssessmentsSpec
+from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
 from immunomon.study.specs.study_meaning import check_study
 from immunomon.yamlfile import read_yaml
@@ -37,6 +39,7 @@ __all__ = [
     "StudySpec",
     "SubjectSpec",
     "VisitSpec",
+    "load_data_folders",
     "load_study",
 ]
 
@@ -170,6 +173,12 @@ class StudySpec(SpecModel):
     panels: list[PanelUseSpec] = Field(min_length=1, max_length=100, description="The panels in use.")
     compensation: CompensationSpec = Field(CompensationSpec(), description="Where the spillover matrix comes from.")
     samples: Text = Field("samples.csv", description="The sample list, relative to the study's folder.")
+    data_folders: list[Text] = Field(
+        [],
+        max_length=100,
+        description="Folders outside of the study's that its files may lie in, relative to it: [../fcs]. "
+        "No path and no link may lead anywhere else.",
+    )
     reportability: ReportabilitySpec = Field(ReportabilitySpec(), description="When a frequency may be reported.")
     quality: QualitySpec = Field(QualitySpec(), description="When a file's acquisition is remarked on, or fails.")
     steadiness: SteadinessSpec = Field(SteadinessSpec(), description="Control limits of the bridge samples' charts.")
@@ -208,6 +217,18 @@ def load_study(path: Path) -> Study:
     return _study(shaped.spec, folder)
 
 
+def load_data_folders(folder: Path) -> DataFolders:
+    """Return the folders that a study's files may lie in; its own alone, if its file cannot be read.
+
+    >>> load_data_folders(Path("none")).allowed
+    ()
+    """
+    try:
+        return data_folders(load_study(folder))
+    except BadSpec:
+        return DataFolders(folder)
+
+
 def _study(spec: StudySpec, folder: Path) -> Study:
     return Study(
         name=spec.name,
@@ -236,6 +257,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         ),
         samples_file=Path(spec.samples),
         folder=folder,
+        data_folders=tuple(map(Path, spec.data_folders)),
     )
 
 

@@ -13,6 +13,7 @@ from immunomon.shape import Shaped
 from immunomon.study.model.trust import DOUBTS
 from immunomon.study.specs import catalog
 from immunomon.study.specs.assessments import check_assessment_rules
+from immunomon.study.specs.data_folders import DataFolders
 from immunomon.study.specs.steadiness import check_normalisation, check_quality
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     _check_visits(shaped, findings)
     _check_panels(shaped, folder, findings)
     _check_compensation(shaped.spec, folder, findings)
+    _check_paths(shaped.spec, folder, findings)
     _check_limits(shaped.spec.reportability, findings)
     check_quality(shaped.spec.quality, findings)
     check_assessment_rules(shaped.spec.assessments, findings)
@@ -170,6 +172,21 @@ def _check_compensation(spec: StudySpec, folder: Path, findings: Findings) -> No
         findings.add(where, f"'source: {source}' reads no file", "remove the path or write 'source: matrix'")
     elif path is not None and not is_there(folder / path):
         findings.add(where, f"there is no file {shown(path)}", "correct the path, relative to the study's folder")
+
+
+def _check_paths(spec: StudySpec, folder: Path, findings: Findings) -> None:
+    """Note what of the study's own tables and specs lies outside of the folders that it allows."""
+    folders = DataFolders(folder, tuple(map(Path, spec.data_folders)))
+    named: tuple[tuple[DataPath, str | None], ...] = (
+        (("samples",), spec.samples),
+        (("compensation", "path"), spec.compensation.path),
+    )
+    for where, written in named:
+        fault = folders.fault(folder / written, written) if written else None
+        if fault is not None:
+            findings.add(where, *fault)
+    for fault in folders.linked_specs():
+        findings.add((), *fault)
 
 
 def _check_limits(spec: ReportabilitySpec, findings: Findings) -> None:
