@@ -376,6 +376,47 @@ def test_files_that_differ_as_stains_do_are_not_doubted(other):
     assert codes_of(said({"a": 0.35, "b": other})) == {"a": [], "b": []}
 
 
+def codes_by_subject(estimates):
+    """Return the doubts of four files: a and b of one subject, c and d of another."""
+    belongings = {name: Belonging("S1" if name in "ab" else "S2", "") for name in estimates}
+    settled = reach_consensus(
+        strategy(consensus=True), estimates, belongings=belongings, scales=dict.fromkeys(estimates, SCALES)
+    )
+    return {name: [doubt.code for doubt in of_file["t_cells"].doubts] for name, of_file in settled.items()}
+
+
+def test_where_all_files_of_one_subject_show_another_border_than_the_others_both_groups_are_doubted():
+    # Dim cells sank into the negatives, and the valley of one subject is another one: no file is out of line.
+    codes = codes_by_subject(said({"a": 0.29, "b": 0.29, "c": 0.47, "d": 0.46}))
+    assert codes == {name: ["files_disagree"] for name in "abcd"}
+
+
+def test_subjects_whose_stains_differ_as_stains_do_are_not_doubted():
+    assert codes_by_subject(said({"a": 0.31, "b": 0.32, "c": 0.36, "d": 0.37})) == {name: [] for name in "abcd"}
+
+
+def test_a_negative_peak_far_from_the_other_subjects_is_none_though_the_border_above_it_is_near():
+    facts = {"a": (0.220, 0.383), "b": (0.185, 0.282), "c": (0.213, 0.356), "d": (0.355, 0.484)}
+    estimates = {
+        name: [
+            Estimate(
+                "t_cells",
+                {"threshold": border, "low_peak": low, "high_peak": 0.54},
+                {"threshold": 0.004, "low_peak": 0.002, "high_peak": 0.002},
+            )
+        ]
+        for name, (low, border) in facts.items()
+    }
+    gate = GateDeclaration("valley", {"axis": "CD3", "follow": "peaks"}, consensus=True)
+    declared = GatingStrategy("s", "S", 1, None, (Population("t_cells", "T", "root", gate, "high"),))
+    belongings = {name: Belonging("S1" if name in "ab" else "S2", "") for name in estimates}
+    settled = reach_consensus(declared, estimates, belongings=belongings, scales=dict.fromkeys(estimates, SCALES))
+    doubts = settled["d"]["t_cells"].doubts
+    assert [doubt.code for doubt in doubts if doubt.code == "files_disagree"] == ["files_disagree"]
+    assert "low_peak" in doubts[-1].detail
+    assert all(doubt.code != "files_disagree" for doubt in settled["c"]["t_cells"].doubts)
+
+
 def test_an_estimate_that_is_unsure_of_itself_contradicts_nobody():
     assert codes_of(said({"a": 0.34, "b": 0.68}, error=0.1)) == {"a": [], "b": []}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_high, median_low
+from typing import NamedTuple
 
 from immunomon.cytometry.kernels.consensus import Consensus
 from immunomon.cytometry.model.settled import Estimate
 from immunomon.study.model.trust import Doubt, PlacedBy
 
-__all__ = ["View", "standing_alone"]
+__all__ = ["Border", "View", "standing_alone", "standing_apart"]
 
 # A sample's own events put the gate so nearly where the others say that it need not be spoken of, display scale.
 _UNSPOKEN = 0.05
@@ -20,6 +21,8 @@ _CONFIRMED = 2.0
 # Of three estimates or fewer none can be called out of line. They disagree if so far apart: a fifth of the brightness
 # (display scale, as for a weak stain), and so many of their own standard errors.
 _TOO_FEW, _APART, _BEYOND = 3, 0.15, 4.0
+# A border lies between two peaks: where one of them has moved that far, the border has moved half as far.
+_HALF_APART = _APART / 2
 
 
 @dataclass(frozen=True)
@@ -103,5 +106,38 @@ def standing_alone(name: str, axis: str, estimates: Mapping[str, Estimate]) -> d
         if elsewhere and not is_confirmed and abs(median(elsewhere.values()) - placed[sample]) > far:
             listed = ", ".join(f"{position:.3f}" for position in sorted(elsewhere.values()))
             detail = f"{name} {placed[sample]:.3f}, others {listed}"
+            doubts[sample] = Doubt("files_disagree", axis, detail)
+    return doubts
+
+
+class Border(NamedTuple):
+    """Where one sample has a border, or the peak below it, in the end; its own standard error (display scale)."""
+
+    subject: str
+    position: float
+    error: float
+
+
+def standing_apart(name: str, axis: str, borders: Mapping[str, Border]) -> dict[str, Doubt]:
+    """Return a doubt for each sample whose border lies far from the middle of where all other subjects have theirs.
+
+    borders: by sample, of those whose own events show one. Where the files fall into two groups, such as dim cells that
+    sank into the negatives in one and not in the other, the variance between subjects is large and no estimate is out
+    of line with it; the same stain on one scale does not differ that much between people. Three files or fewer are left
+    to ``standing_alone``, and so is a border that fewer than two files of other subjects show.
+
+    >>> borders = {f"{s}{n}": Border(s, x, 0.01) for s, x in (("A", 0.30), ("B", 0.31), ("C", 0.55)) for n in "12"}
+    >>> list(standing_apart("threshold", "CD56", borders))
+    ['C1', 'C2']
+    """
+    doubts: dict[str, Doubt] = {}
+    for sample, own in borders.items() if len(borders) > _TOO_FEW else ():
+        elsewhere = [border.position for border in borders.values() if border.subject != own.subject]
+        if len(elsewhere) < 2:
+            continue
+        # Of an even number the nearer one of the two in the middle: their mean may be where no file has a border.
+        middle = min(median_low(elsewhere), median_high(elsewhere), key=lambda position: abs(position - own.position))
+        if abs(middle - own.position) > max(_HALF_APART, _BEYOND * own.error):
+            detail = f"{name} {own.position:.3f}, other subjects' files {middle:.3f} in the middle"
             doubts[sample] = Doubt("files_disagree", axis, detail)
     return doubts

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.gates.views import View, standing_alone
+from immunomon.cytometry.gates.views import Border, View, standing_alone, standing_apart
 from immunomon.cytometry.kernels.consensus import Between, Consensus, agree_between, consensus
 from immunomon.cytometry.kernels.outliers import LEVELS, reach_beside
 from immunomon.cytometry.model.events import EventTable
@@ -82,7 +82,8 @@ def reach_consensus(
     for gate, of_gate in by_gate.items():
         users = [population for population in strategy if strategy.gate_id(population.id) == gate]
         for group in _on_one_scale(users[0], of_gate, scales):
-            decided, doubts = _decide(users[0], group, belongings, scales), _beside_others(users[0], group)
+            decided = _decide(users[0], group, belongings, scales)
+            doubts = _beside_others(users[0], group, decided, belongings)
             for sample, own in group.items():
                 about = doubts.get(sample, ())
                 result = decided.get(sample) or (_as_it_stands(own) if about else None)
@@ -101,15 +102,40 @@ def _on_one_scale(population: Population, estimates: Estimates, scales: Mapping[
     return list(groups.values())
 
 
-def _beside_others(population: Population, estimates: Estimates) -> dict[str, list[Doubt]]:
+def _beside_others(
+    population: Population,
+    estimates: Estimates,
+    decided: Mapping[str, Settled],
+    belongings: Mapping[str, Belonging],
+) -> dict[str, list[Doubt]]:
     """Return what the files show of one another: weak stains, high negatives, borders where no other has one."""
     doubts = _stains(estimates)
     method: object = gate_method(population.gate)
+    anchors = _anchors(method, estimates) if isinstance(method, Movable) else {}
     for name in method.coordinates if population.gate.consensus and isinstance(method, Movable) else ():
         assert isinstance(method, GateMethod)
-        for sample, doubt in standing_alone(name, axis_of(method, name), estimates).items():
+        axis = axis_of(method, name)
+        by_sample = standing_alone(name, axis, estimates)
+        for fact in (*anchors.get(name, ())[:1], name):  # the negative peak, and the border
+            by_sample |= standing_apart(fact, axis, _borders(fact, estimates, decided, belongings))
+        for sample, doubt in by_sample.items():
             doubts.setdefault(sample, []).append(doubt)
     return doubts
+
+
+def _borders(
+    name: str, estimates: Estimates, decided: Mapping[str, Settled], belongings: Mapping[str, Belonging]
+) -> dict[str, Border]:
+    """Return where the samples that show a coordinate have it once it is decided."""
+    return {
+        sample: Border(
+            belongings[sample].subject,
+            decided[sample].facts[name] if sample in decided else own.facts[name],
+            own.errors[name],
+        )
+        for sample, own in estimates.items()
+        if name in own.errors and name in own.facts
+    }
 
 
 def _as_it_stands(own: Estimate) -> Settled | None:

@@ -76,7 +76,7 @@ _KINDS = (
     ),
     DoubtKind(
         "files_disagree",
-        "too few files show this border for a consensus, and this one shows it far from where the others have theirs",
+        "the files do not agree on where this border lies, and this one has it far from where the others have theirs",
         "look at the plots of all of them; move the gate or leave the value out",
     ),
     DoubtKind(
