@@ -177,6 +177,21 @@ def test_the_error_of_a_tail_is_that_of_fresh_samples():
     assert np.mean([one.errors["threshold"] for one in made]) == pytest.approx(scatter, rel=0.3)
 
 
+@pytest.mark.parametrize("side", ["above", "below"])
+@pytest.mark.parametrize("distance", [0.10, 0.15, 0.30])
+def test_a_tail_says_how_many_of_the_cells_beyond_it_run_back_into_the_peak(side, distance):
+    # Bright cells that make no peak of their own: those of them below the threshold are counted with the others.
+    sign, rng = 1 if side == "above" else -1, np.random.default_rng(2)
+    bright = rng.normal(distance, 0.05, 250)
+    events = table(CD25=0.3 + sign * np.concatenate([rng.normal(0.0, 0.05, 5000), bright]))
+    facts = Tail(axis="CD25", side=side, spreads=1.64).fit(events, SCALES).facts
+    lost = float(np.mean(sign * (0.3 + sign * bright - facts["threshold"]) <= 0))
+    own, others = ("low_crossing", "high_crossing") if side == "above" else ("high_crossing", "low_crossing")
+    assert facts[own] == pytest.approx(0.05, abs=0.001)
+    assert facts[others] == pytest.approx(lost, abs=0.25)
+    assert facts[others] > 0.2 * lost
+
+
 def test_a_tail_of_few_events_or_of_no_width_is_refused():
     with pytest.raises(GateNotPlaced, match="only 30 events"):
         Tail(axis="CD25").fit(table(CD25=negative(1, 30)), SCALES)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.proportions import log_odds, wilson
+from immunomon.cytometry.kernels.proportions import log_odds, logit_interval, wilson
 
 
 @st.composite
@@ -102,3 +102,10 @@ def test_log_odds_rise_with_the_count_and_are_finite(part):
     lower, upper = log_odds([count, count + 1], total)
     assert np.isfinite([lower, upper]).all()
     assert lower < upper
+
+
+@pytest.mark.parametrize("error", [1e3, 1e6])
+def test_an_error_that_says_nothing_gives_the_interval_from_nothing_to_all(error):
+    low, high = logit_interval([0, 50], [100, 100], error)
+    assert low == pytest.approx([0.0, 0.0], abs=1e-300)
+    assert high == pytest.approx([1.0, 1.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.cytometry.kernels.density import Mode, modes_of, profile_of
 from immunomon.cytometry.kernels.resample import peak_error, quantile_error
-from immunomon.cytometry.kernels.tail import tail_of
+from immunomon.cytometry.kernels.tail import TailFound, tail_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Controls, ControlTube, Nearness, Placement
 from immunomon.cytometry.model.scales import DisplayScale
@@ -157,6 +158,11 @@ class Tail(ThresholdGate):
         if not self.spreads > 0:
             raise ValueError(f"spreads must be more than 0, got {self.spreads:g}")
 
+    @property
+    def crossings(self) -> dict[str, tuple[str, str]]:
+        """The facts that say which share of the cells on either side lies beyond the threshold at most."""
+        return {"threshold": ("low_crossing", "high_crossing")}
+
     def threshold(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Threshold:
         """Return the threshold on the display scale; raises GateNotPlaced as ``fit`` does."""
         scale = scales[self.axis]
@@ -177,13 +183,26 @@ class Tail(ThresholdGate):
         tail = tail_of(profile, modes, chosen, spreads=self.spreads, rng=np.random.default_rng(SEED))
         if tail.spread <= profile.width:
             raise GateNotPlaced(f"{self.axis}: the {self.reference} peak has no width to measure a tail by")
-        facts = {"peak": sign * tail.peak, "spread": tail.spread}
+        facts = {"peak": sign * tail.peak, "spread": tail.spread, **self._shares_beyond(sign * values, tail)}
         position = sign * tail.threshold
         if ground is not None and self.side == "above" and ground.border is not None and position <= ground.border:
             raise GateNotPlaced(f"{self.axis}: the tail's end lies within the noise of the negatives")
         source = f"tail {self.side} the {self.reference} peak"
         return Threshold(
             position, tail.error, facts, source, doubts=remarks_on(ground, parent, self.axis, position=position)
+        )
+
+    def _shares_beyond(self, values: NDArray[np.float64], tail: TailFound) -> dict[str, float]:
+        """Return which share of the peak, and of the cells beyond the threshold, lies on the other side of it.
+
+        The peak ends as its clean side does. Cells beyond it that run into it make no peak of their own to be measured:
+        they are taken to spread as widely as the peak does about the middle of those that can be seen.
+        """
+        beyond = values[values > tail.threshold]
+        reach = (float(np.median(beyond)) - tail.threshold) / tail.spread if beyond.size else np.inf
+        shares = (NormalDist().cdf(-self.spreads), NormalDist().cdf(-reach))
+        return dict(
+            zip(("low_crossing", "high_crossing"), shares if self.side == "above" else shares[::-1], strict=True)
         )
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:

@@ -85,7 +85,8 @@ def logit_interval(
         raise ValueError(f"the confidence lies between 0 and 1, got {confidence}")
     middle = log_odds(count, total)
     reach = NormalDist().inv_cdf(0.5 + confidence / 2) * np.hypot(counting_error(count, total), more_error)
-    low, high = (1 / (1 + np.exp(-(middle + way * reach))) for way in (-1, 1))
+    # An error of hundreds on this scale is an interval from 0 to 1; beyond 700 the exponential overflows.
+    low, high = (1 / (1 + np.exp(-np.clip(middle + way * reach, -700.0, 700.0))) for way in (-1, 1))
     return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
 
 
