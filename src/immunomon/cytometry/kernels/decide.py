@@ -1,0 +1,206 @@
+"""Membership by coordinates that are known within a bound: decided where that is enough, named where it is not.
+
+Each function looks at the parent's events only, fills ``inside`` and returns the events that it cannot decide: those
+whose coordinate lies within the bound of an edge, or is not a number. For them ``inside`` is left False.
+Apart from ``membership`` because it loads the compiler, which few files are gated without.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["decide_ellipse", "decide_interval", "decide_polygon"]
+
+Mask = NDArray[np.bool_]
+Events = NDArray[np.int64]
+Rough = tuple[NDArray[np.floating], float]
+_TILE = 1024
+# Twice what float64 arithmetic on a handful of numbers can lose, relative to the largest of them.
+_SLACK = 1e-14
+
+
+def decide_interval(parent: Mask, values: Rough, low: float, high: float) -> tuple[Mask, Events]:
+    """Return which of the parent's events lie in ``[low, high)``, and which must be asked exactly.
+
+    parent: (events,); values: (events,) with their bound. A bound of 0 means exact values: nothing is left to ask.
+
+    >>> rough = np.array([0.1, 0.5, 0.9], dtype=np.float32), 1e-6
+    >>> decide_interval(np.ones(3, dtype=bool), rough, 0.5, np.inf)
+    (array([False, False,  True]), array([1]))
+    """
+    inside = np.empty(parent.size, dtype=np.bool_)
+    doubtful = np.empty(parent.size, dtype=np.int64)
+    column, bound = values
+    count = _interval(parent, column, float(low), float(high), float(bound), inside, doubtful)
+    return inside, doubtful[:count].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _interval(
+    parent: Mask,
+    values: NDArray[np.floating],
+    low: float,
+    high: float,
+    bound: float,
+    inside: Mask,
+    doubtful: Events,
+) -> int:
+    count = 0
+    for begin in range(0, values.size, _TILE):
+        end = min(begin + _TILE, values.size)
+        # Pieces of the arrays, so that the loops count from 0 and no index is asked whether it is negative.
+        part, members, result = values[begin:end], parent[begin:end], inside[begin:end]
+        near = 0
+        for i in range(part.size):
+            value = np.float64(part[i])
+            result[i] = members[i] & (value >= low) & (value < high)
+            near += members[i] & (not ((abs(value - low) > bound) & (abs(value - high) > bound)))
+        if near == 0 or bound == 0.0:  # exact values decide
+            continue
+        for i in range(part.size):
+            value = np.float64(part[i])
+            if members[i] and not (abs(value - low) > bound and abs(value - high) > bound):
+                result[i] = False
+                doubtful[count] = begin + i
+                count += 1
+    return count
+
+
+def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float64]) -> tuple[Mask, Events]:
+    """Return which of the parent's events lie inside a polygon (even-odd rule), and which must be asked exactly.
+
+    If no edge comes as near to a point as the bounds, the exact point lies on the same side of every edge that it could
+    cross on the way, so that the rule gives the same answer for both.
+
+    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> x = np.array([0.5, 1.0, 2.0]), 1e-6
+    >>> decide_polygon(np.ones(3, dtype=bool), x, x, square)
+    (array([ True, False, False]), array([1]))
+    """
+    inside = np.zeros(parent.size, dtype=np.bool_)
+    doubtful = np.empty(parent.size, dtype=np.int64)
+    corners = np.ascontiguousarray(vertices, dtype=np.float64)
+    bounds = np.array([float(x[1]), float(y[1])])
+    box = np.concatenate([corners.min(axis=0) - bounds, corners.max(axis=0) + bounds])
+    count = _polygon(parent, x[0], y[0], bounds, box, corners, inside, doubtful)
+    return inside, doubtful[:count].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _polygon(
+    parent: Mask,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    bounds: NDArray[np.float64],
+    box: NDArray[np.float64],
+    corners: NDArray[np.float64],
+    inside: Mask,
+    doubtful: Events,
+) -> int:
+    left, bottom, right, top = box[0], box[1], box[2], box[3]
+    undecided = np.empty(_TILE, dtype=np.int64)
+    px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
+    flags = np.empty((3, _TILE), dtype=np.bool_)
+    odd, near, keep = flags[0], flags[1], flags[2]
+    count = 0
+    for begin in range(0, parent.size, _TILE):
+        held = 0
+        end = min(begin + _TILE, parent.size)
+        columns, lines, members = x[begin:end], y[begin:end], parent[begin:end]
+        any_kept = 0
+        for i in range(members.size):
+            across, up = np.float64(columns[i]), np.float64(lines[i])
+            # What is not a number is not out of the box either: it must be asked.
+            keep[i] = members[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
+            any_kept += keep[i]
+        if any_kept == 0:
+            continue
+        for i in range(members.size):
+            undecided[held], px[held], py[held] = begin + i, columns[i], lines[i]
+            held += keep[i]
+        for e in range(held):
+            odd[e] = near[e] = False
+        ax, ay = corners[-1, 0], corners[-1, 1]
+        for j in range(corners.shape[0]):
+            bx, by = corners[j, 0], corners[j, 1]
+            ex, ey = bx - ax, by - ay
+            slack = _SLACK * (abs(ex) * (top - bottom) + abs(ey) * (right - left))
+            reach = bounds[0] * abs(ey) + bounds[1] * abs(ex) + slack
+            rising = by > ay
+            for e in range(held):
+                cross = ex * (py[e] - ay) - ey * (px[e] - ax)
+                odd[e] ^= ((ay > py[e]) != (by > py[e])) & ((cross > 0.0) == rising)
+                # Near the edge's line is enough: the few beyond its ends are asked for nothing.
+                near[e] |= not (abs(cross) > reach)
+            ax, ay = bx, by
+        unsure = False
+        for e in range(held):
+            inside[undecided[e]] = odd[e] & (not near[e])
+            unsure |= near[e]
+        if unsure:
+            for e in range(held):
+                doubtful[count] = undecided[e]
+                count += near[e]
+    return count
+
+
+def decide_ellipse(parent: Mask, x: Rough, y: Rough, shape: NDArray[np.float64]) -> tuple[Mask, Events]:
+    """Return which of the parent's events lie in an ellipse, and which must be asked exactly.
+
+    shape: center x and y, then the inverse covariance's xx, xy and yy, then the squared distance. A shift by the bounds
+    changes the Mahalanobis distance by at most the distance of that shift (triangle inequality).
+
+    >>> x = np.array([0.0, 1.0, 2.0]), 1e-6
+    >>> y = np.zeros(3), 1e-6
+    >>> decide_ellipse(np.ones(3, dtype=bool), x, y, np.array([0.0, 0.0, 1.0, 0.0, 1.0, 1.0]))
+    (array([ True, False, False]), array([1]))
+    """
+    _, _, xx, xy, yy, square = shape.tolist()
+    dx, dy = float(x[1]), float(y[1])
+    distance = np.sqrt(square)
+    shift = np.sqrt(xx * dx * dx + 2 * abs(xy) * dx * dy + yy * dy * dy) * (1 + 1e-9)
+    # The slack covers what float64 loses where the axes are far from each other in size.
+    largest = max(xx, abs(xy), yy)
+    smallest = (xx * yy - xy * xy) / (xx + yy)  # not above the smaller eigenvalue
+    slack = _SLACK * square * (1 + largest / smallest)
+    low = max(distance - shift, 0.0) ** 2 - slack
+    high = (distance + shift) ** 2 + slack
+    inside = np.zeros(parent.size, dtype=np.bool_)
+    doubtful = np.empty(parent.size, dtype=np.int64)
+    count = _ellipse(parent, x[0], y[0], shape, float(low), float(high), inside, doubtful)
+    return inside, doubtful[:count].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ellipse(
+    parent: Mask,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    shape: NDArray[np.float64],
+    low: float,
+    high: float,
+    inside: Mask,
+    doubtful: Events,
+) -> int:
+    cx, cy, xx, xy, yy = shape[0], shape[1], shape[2], shape[3], shape[4]
+    squares = np.empty(_TILE, dtype=np.float64)
+    count = 0
+    for begin in range(0, parent.size, _TILE):
+        end = min(begin + _TILE, parent.size)
+        columns, lines, members, result = x[begin:end], y[begin:end], parent[begin:end], inside[begin:end]
+        near = 0
+        for i in range(members.size):
+            across, up = np.float64(columns[i]) - cx, np.float64(lines[i]) - cy
+            square = xx * across * across + 2.0 * xy * across * up + yy * up * up
+            squares[i] = square
+            result[i] = members[i] & (square < low)
+            near += members[i] & (not ((square < low) | (square > high)))
+        if near == 0:
+            continue
+        for i in range(members.size):
+            if members[i] and not (squares[i] < low or squares[i] > high):
+                doubtful[count] = begin + i
+                count += 1
+    return count
