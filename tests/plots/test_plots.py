@@ -16,9 +16,9 @@ from immunomon.plots import (
     spider,
     trajectories,
 )
+from immunomon.plots.clusters import spanning_tree
 from immunomon.plots.colours import dose_group_colours
 from immunomon.plots.gating import pack_density, unpack_density
-from immunomon.plots.umap import spanning_tree
 
 
 @pytest.fixture

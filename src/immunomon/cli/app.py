@@ -84,7 +84,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "Measure the gates against simulated truth and write what was found.",
     },
 }
-_MODULES = {"check-delivery": "deliver", "lock": "audit"}
+_MODULES = {"lock": "audit"}
 
 
 class Commands(TyperGroup):

@@ -10,10 +10,11 @@ from typing import Any
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
+from immunomon.cytometry.steps.acquisition_table import tabulate_quality
 from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.cross_check import cross_check
 from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings
-from immunomon.cytometry.steps.responses import subtract_background, tabulate_quality
+from immunomon.cytometry.steps.responses import subtract_background
 from immunomon.cytometry.steps.result_tables import tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import file_digest, remove_leftovers

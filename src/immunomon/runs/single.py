@@ -21,7 +21,8 @@ from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.gate_error import estimate_gate_errors
-from immunomon.cytometry.steps.quantify import picture, quantify
+from immunomon.cytometry.steps.picture import picture
+from immunomon.cytometry.steps.quantify import quantify
 from immunomon.cytometry.steps.ungateable import Ungateable, saturated
 from immunomon.cytometry.steps.weigh_border import weigh_borders
 from immunomon.runs.controls import ControlsOf

@@ -11,7 +11,7 @@ import pytest
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, condition_named
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.robustness import missed_targets, outcomes_of, section
-from immunomon.assurance.validation.robustness_text import judged, values_of
+from immunomon.assurance.validation.robustness_values import judged, values_of
 from immunomon.assurance.validation.sections import Settings
 from immunomon.assurance.validation.trials import Design, make_trial
 from immunomon.errors import UnknownName

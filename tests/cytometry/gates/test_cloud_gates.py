@@ -3,9 +3,9 @@ import time
 import numpy as np
 import pytest
 
+from immunomon.cytometry.gates.contour import Contour
 from immunomon.cytometry.gates.density import Valley
 from immunomon.cytometry.gates.mixture import Mixture
-from immunomon.cytometry.gates.singlet import Contour
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import Ellipse, Polygon
 from immunomon.cytometry.model.scales import Identity, Logicle

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.gates.control import Control, Tail
+from immunomon.cytometry.gates.control import Control
 from immunomon.cytometry.gates.density import Valley
 from immunomon.cytometry.gates.first_of import FirstOf
 from immunomon.cytometry.gates.quadrants import QuadrantsGate
 from immunomon.cytometry.gates.registry import gate_method
+from immunomon.cytometry.gates.tail import Tail
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.placement import ControlTube
 from immunomon.cytometry.model.scales import Logicle

@@ -5,7 +5,8 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.measured import Measured
 from immunomon.cytometry.model.scales import Logicle
 from immunomon.cytometry.steps.gate import axes_of, gate
-from immunomon.cytometry.steps.quantify import picture, quantify
+from immunomon.cytometry.steps.picture import picture
+from immunomon.cytometry.steps.quantify import quantify
 from immunomon.errors import WrongScale
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population

@@ -20,7 +20,7 @@ from immunomon.outputs.database.database import export_run
 from immunomon.outputs.database.forms import form_of, read_form, tables_of
 from immunomon.outputs.database.run_tables import read_run
 from immunomon.outputs.database.schema import APPENDED, HEAD, HISTORIES, VERSIONED, metadata
-from immunomon.outputs.database.trail import frame_of
+from immunomon.outputs.database.study_rows import frame_of
 from immunomon.outputs.database.verifying import verify
 
 EVERY = [table.name for table in (*VERSIONED, *HISTORIES.values(), *APPENDED)]

@@ -3,9 +3,9 @@ import pytest
 from outputs.report.fake_run import fake_run
 
 from immunomon.cytometry.model.run_tables import STEADINESS
-from immunomon.outputs.report.compared import read_steadiness
 from immunomon.outputs.report.page import write_report
 from immunomon.outputs.report.run_folder import read_run
+from immunomon.outputs.report.steadiness import read_steadiness
 
 
 def table(label="Treg", last=("out of control", "1_2s 1_3s", 9.0)):

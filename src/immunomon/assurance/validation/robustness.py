@@ -23,7 +23,8 @@ from immunomon.assurance.simulate.conditions import (
 from immunomon.assurance.simulate.layouts import LAYOUTS
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.stimulation import STIMULATED
-from immunomon.assurance.validation.robustness_text import text_of, values_of
+from immunomon.assurance.validation.robustness_text import text_of
+from immunomon.assurance.validation.robustness_values import values_of
 from immunomon.assurance.validation.sections import Section, Settings
 from immunomon.assurance.validation.trials import Design, make_trial
 from immunomon.files import write_whole

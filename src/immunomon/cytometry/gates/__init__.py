@@ -7,6 +7,7 @@ True
 from immunomon.cytometry.gates import (
     boolean,
     cloud,
+    contour,
     control,
     density,
     diagonal,
@@ -15,6 +16,7 @@ from immunomon.cytometry.gates import (
     mixture,
     quadrants,
     singlet,
+    tail,
 )
 from immunomon.cytometry.gates.registry import GATE_METHODS, gate_method
 
@@ -22,6 +24,7 @@ __all__ = [
     "GATE_METHODS",
     "boolean",
     "cloud",
+    "contour",
     "control",
     "density",
     "diagonal",
@@ -31,4 +34,5 @@ __all__ = [
     "mixture",
     "quadrants",
     "singlet",
+    "tail",
 ]

@@ -1,19 +1,14 @@
-"""Tables beside the populations: what a stimulus brought forth in a tube and its twin, and how acquisitions went."""
+"""Responses: what a stimulus brought forth, from each stimulated tube and its unstimulated twin."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.kernels.proportions import difference_interval, fisher_greater
-from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES
-from immunomon.study.model.quality import Quality
-from immunomon.study.model.study import Sample
+from immunomon.cytometry.model.run_tables import RESPONSES
 
-__all__ = ["subtract_background", "tabulate_quality"]
+__all__ = ["subtract_background"]
 
 _PAIR = ["subject", "visit", "panel"]
 _KEY = [*_PAIR, "population", "denominator"]
@@ -89,35 +84,3 @@ def _reasons(paired: pd.DataFrame) -> pd.Series:
     reason = paired["reason"].astype("string").fillna(theirs)
     reason = reason.mask(paired["twins"].isna(), "no unstimulated tube")
     return reason.mask(paired["twins"].fillna(0) > 1, "several unstimulated tubes")
-
-
-# Acquisition table: what was checked in every sample's acquisition, and with what verdict.
-
-
-def tabulate_quality(samples: Iterable[Sample], qualities: Mapping[str, Quality]) -> pd.DataFrame:
-    """Return the QUALITY table: one row per sample and check, in the order of the samples.
-
-    qualities: sample id -> the quality of its acquisition; samples without one have no row.
-
-    >>> from pathlib import Path
-    >>> from immunomon.study.model.quality import Check, Verdict
-    >>> from immunomon.study.model.study import Role
-    >>> sample = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"))
-    >>> few = Quality(10, 0, (Check("events", None, Verdict.FAIL, 10.0, 500.0, 0, "too few"),))
-    >>> tabulate_quality([sample], {"a": few})[["sample_id", "check", "verdict"]].to_numpy().tolist()
-    [['a', 'events', 'fail']]
-    """
-    rows = [
-        {
-            "sample_id": sample.id,
-            "subject": sample.subject or None,
-            "visit": sample.visit or None,
-            "panel": sample.panel,
-            **asdict(check),
-            "verdict": str(check.verdict),
-        }
-        for sample in samples
-        if sample.id in qualities
-        for check in qualities[sample.id].checks
-    ]
-    return QUALITY.frame(rows)

@@ -21,7 +21,8 @@ from immunomon.outputs.database.run_tables import RunTables, read_run
 from immunomon.outputs.database.schema import VERSIONED, runs, studies
 from immunomon.outputs.database.sealing import Draft, head_of, views_changed
 from immunomon.outputs.database.secrets import without_passwords
-from immunomon.outputs.database.trail import append_trail, frame_of, new_entries, why
+from immunomon.outputs.database.study_rows import frame_of
+from immunomon.outputs.database.trail import append_trail, new_entries, why
 from immunomon.outputs.database.versions import Counted, Entry, drop_staged, is_empty, merge, withdraw
 from immunomon.outputs.database.views import refresh_views
 from immunomon.runs.opened import note_in_trail

@@ -21,9 +21,10 @@ from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import UnknownName
 from immunomon.files import write_whole
 from immunomon.outputs.report.acquisition import page_acquisition, read_acquisitions, read_doubts
-from immunomon.outputs.report.compared import read_compared, read_steadiness
+from immunomon.outputs.report.compared import read_compared
 from immunomon.outputs.report.overview import Overview, caveats, made_by, provenance, study_overview
 from immunomon.outputs.report.run_folder import ReportedRun, read_run
+from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours
 from immunomon.plots.gating import frame_of, unpack_density
