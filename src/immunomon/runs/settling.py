@@ -15,8 +15,8 @@ from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
 from immunomon.cytometry.model.scales import AnyScale, scale_from_dict, scale_to_dict
-from immunomon.cytometry.model.settled import Estimate, Settled
-from immunomon.cytometry.steps.consensus import Belonging, reach_consensus
+from immunomon.cytometry.model.settled import Belonging, Estimate, Settled
+from immunomon.cytometry.steps.consensus import reach_consensus
 from immunomon.errors import ChangedFile, ImmunomonError
 from immunomon.files import write_whole
 from immunomon.runs.controls import ControlShelf

@@ -5,8 +5,8 @@ import pytest
 
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.scales import Logicle
-from immunomon.cytometry.model.settled import Estimate, Settled
-from immunomon.cytometry.steps.consensus import Belonging, reach_consensus
+from immunomon.cytometry.model.settled import Belonging, Estimate, Settled
+from immunomon.cytometry.steps.consensus import reach_consensus
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 from immunomon.study.model.trust import Doubt

@@ -10,9 +10,22 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.study.model.strategy import GateDeclaration
 from immunomon.study.model.trust import Doubt, PlacedBy, doubts_from
 
-__all__ = ["MOVED_BY", "Estimate", "Settled"]
+__all__ = ["MOVED_BY", "Belonging", "Estimate", "Settled"]
 
 MOVED_BY = "moved by "  # how the source of a gate begins that a person put elsewhere in one sample
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """All that placement may know of a sample: who it is from and what it was run with, as labels without meaning.
+
+    is_reference: whether gates of its subject with ``fit: baseline`` are placed on it. Neither the visit nor the dose
+    is here, so that no gate can lean on them.
+    """
+
+    subject: str
+    batch: str
+    is_reference: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +15,17 @@ from immunomon.cytometry.kernels.outliers import LEVELS, reach_beside
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Anchored, GateMethod, Movable, axis_of, origins_of
 from immunomon.cytometry.model.scales import AnyScale
-from immunomon.cytometry.model.settled import Estimate, Settled
+from immunomon.cytometry.model.settled import Belonging, Estimate, Settled
 from immunomon.errors import GateNotPlaced
 from immunomon.study.model.strategy import GatingStrategy, Population
 from immunomon.study.model.trust import Doubt, PlacedBy, merged
 
-__all__ = ["Belonging", "reach_consensus"]
+__all__ = ["reach_consensus"]
 
 Scales = Mapping[str, AnyScale]
 Labels = NDArray[np.int64]
 # Estimates of one gate by sample, in the samples' order.
 Estimates = Mapping[str, Estimate]
-
-
-@dataclass(frozen=True)
-class Belonging:
-    """All that placement may know of a sample: who it is from and what it was run with, as labels without meaning.
-
-    is_reference: whether gates of its subject with ``fit: baseline`` are placed on it. Neither the visit nor the dose
-    is here, so that no gate can lean on them.
-    """
-
-    subject: str
-    batch: str
-    is_reference: bool = False
 
 
 def reach_consensus(
