@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 _OFFERED = {
     "analyse": "immunomon.runs.single",
     "atlas_plot": "immunomon.plots.umap",
-    "cluster_heatmap": "immunomon.plots.umap",
-    "cluster_tree": "immunomon.plots.umap",
+    "cluster_heatmap": "immunomon.plots.clusters",
+    "cluster_tree": "immunomon.plots.clusters",
     "density_difference": "immunomon.plots.umap_density",
     "describe_region": "immunomon.maps.atlas.describe",
     "embed_run": "immunomon.maps.atlas.embed",

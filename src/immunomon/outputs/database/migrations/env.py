@@ -12,7 +12,7 @@ __all__: list[str] = []
 def _called_by_alembic() -> bool:
     try:
         return not context.is_offline_mode()
-    except NameError:  # imported by something else
+    except (NameError, AttributeError):  # imported by something else, before any migration or after one
         return False
 
 
