@@ -100,11 +100,12 @@ def test_a_pipe_in_place_of_a_table_is_named(study, name):
 def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
     """Start the program, send it a signal as soon as something is so, and wait for its end."""
     # A shell lets what it starts in the background ignore Ctrl-C, and nohup a closed terminal: not this process.
-    before = signal.signal(number, signal.SIG_DFL)
+    before = None if number is signal.SIGKILL else signal.signal(number, signal.SIG_DFL)  # SIGKILL cannot be ignored
     process = subprocess.Popen(
         [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    signal.signal(number, before)
+    if before is not None:
+        signal.signal(number, before)
     deadline = time.monotonic() + LONGEST_SECONDS
     while process.poll() is None and not at() and time.monotonic() < deadline:
         time.sleep(0.002)
