@@ -74,10 +74,10 @@ def test_the_way_of_a_number_of_before_is_told(before, monkeypatch, capsys):
 
 
 def test_a_run_locked_before_changes_for_a_reason_only_and_what_moved_is_kept(before):
-    old = (before / "run" / "tables" / "frequencies.csv").read_bytes()
+    old = {path: path.read_bytes() for path in (before / "run").rglob("[!.]*") if path.is_file()}
     with pytest.raises(RunLocked, match=r"locked on 2026-11-30T.* by A\. Nurse"):
         run_study(before, jobs=1)
-    assert (before / "run" / "tables" / "frequencies.csv").read_bytes() == old
+    assert {path: path.read_bytes() for path in (before / "run").rglob("[!.]*") if path.is_file()} == old
     run_study(before, jobs=1, why=Reason("new version", "A. Nurse"))
     frequencies = open_run(before / "run").table("frequencies")
     assert {"doubts", "rests_on", "placed_by"} <= {*frequencies.columns}

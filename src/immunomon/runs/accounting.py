@@ -16,7 +16,7 @@ from immunomon.errors import ImmunomonError, counted
 from immunomon.files import file_digest, is_temporary
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import RunFolder
-from immunomon.runs.lock import Reason, refuse_if_locked, relock
+from immunomon.runs.lock import Reason, locked_digest, locked_error, refuse_if_locked, relock
 from immunomon.runs.plan import Plan
 from immunomon.study.model.overrides import Override
 from immunomon.study.model.trust import DOUBTS
@@ -29,6 +29,7 @@ __all__ = [
     "account_of_doubts",
     "decisions_of",
     "recorded",
+    "refuse_before_looking",
     "set_aside_changed",
     "set_aside_left_over",
     "state_of",
@@ -180,6 +181,21 @@ def decisions_of(
                 "target": target,
                 "decision_before": decision,
             }
+
+
+def refuse_before_looking(folder: RunFolder, plan: Plan) -> None:
+    """Raise RunLocked if a locked run's samples, or the decisions on them, are not those that it was locked with.
+
+    It is asked before a file is looked at, so that a run that is refused leaves the run folder as it was.
+    """
+    locked = locked_digest(folder)
+    if refuse_if_locked(folder, locked or "", None) or locked is None:
+        return
+    files = (folder.read_json(folder.manifest) or {}).get("files", [])
+    own_keys = {file["sample_id"]: file.get("own_key", file["key"]) for file in files}
+    decisions = {override.target: dict(override.to_dict()) for override in plan.overrides}
+    if plan.own_keys != own_keys or decisions != recorded(AuditTrail(folder.root)):
+        raise locked_error(folder)
 
 
 class Accounted:

@@ -16,7 +16,7 @@ from immunomon.runs.folder import RunFolder, read_record, table_csv
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Reason", "lock_run", "locked_digest", "moved_values", "refuse_if_locked", "relock"]
+__all__ = ["Reason", "lock_run", "locked_digest", "locked_error", "moved_values", "refuse_if_locked", "relock"]
 
 _KEY = ["sample_id", "population", "denominator"]
 _VALUES = ["count", "denominator_count", "percent", "reportable", "reason"]
@@ -104,13 +104,18 @@ def refuse_if_locked(folder: RunFolder, digest: str, why: Reason | None) -> bool
     if locked is None or locked == digest:
         return False
     if why is None:
-        data = folder.read_json(_lock_file(folder)) or {}
-        raise RunLocked(
-            f"{folder.root}: the run was locked on {data.get('locked_utc')} by {data.get('by')}, and its inputs, "
-            "strategies, overrides or the software have changed since; to change it, give --reason and --by, "
-            "or give another --out"
-        )
+        raise locked_error(folder)
     return True
+
+
+def locked_error(folder: RunFolder) -> RunLocked:
+    """Return the refusal of a locked run that would change without a reason."""
+    data = folder.read_json(_lock_file(folder)) or {}
+    return RunLocked(
+        f"{folder.root}: the run was locked on {data.get('locked_utc')} by {data.get('by')}, and its inputs, "
+        "strategies, overrides or the software have changed since; to change it, give --reason and --by, "
+        "or give another --out"
+    )
 
 
 def relock(

@@ -18,7 +18,13 @@ from immunomon.cytometry.steps.responses import subtract_background
 from immunomon.cytometry.steps.result_tables import tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import file_digest, remove_leftovers
-from immunomon.runs.accounting import Accounted, account_of_doubts, set_aside_changed, set_aside_left_over
+from immunomon.runs.accounting import (
+    Accounted,
+    account_of_doubts,
+    refuse_before_looking,
+    set_aside_changed,
+    set_aside_left_over,
+)
 from immunomon.runs.audit import user_name
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
@@ -93,9 +99,12 @@ def run_study(
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     with folder.locked():
+        plan = replace(_overridden(plan), own_keys=own_keys)
+        if why is None:
+            refuse_before_looking(folder, plan)
         remove_leftovers(folder.root.rglob(".*.tmp"))
         changed = set_aside_changed(folder)
-        plan = with_scales(replace(_overridden(plan), own_keys=own_keys), folder, workers=workers, progress=report)
+        plan = with_scales(plan, folder, workers=workers, progress=report)
         plan, settled = _settled(plan, folder, workers, report)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
             account.refuse_if_locked(has_reason=why is not None)

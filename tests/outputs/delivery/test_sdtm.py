@@ -1,5 +1,6 @@
 """SDTM: the rules of the standard, and that nothing below quantification becomes a number."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -165,6 +166,10 @@ def test_a_visit_without_a_sample_is_not_done_and_not_silently_gone(content):
     assert not_done
     assert {one["CPREASND"] for one in not_done} == {"no treg sample of S01 at D-1"}
     assert {one["CPSTAT"] for one in not_done} == {"NOT DONE"}
+    definitions = defaultdict(set)
+    for one in records(sdtm_datasets(gone), "CP"):
+        definitions[one["CPTSTPNL"], one["CPGATE"]].add(one["CPGATDEF"])
+    assert {len(gates) for gates in definitions.values()} == {1}  # what is not done has the gates of what is
 
 
 def with_kinetics(content, folder, line):

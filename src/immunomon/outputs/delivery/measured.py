@@ -183,4 +183,6 @@ def _missing(names: _Names) -> Iterator[Measurement]:
         label = labels.get((quantity.panel, quantity.population), quantity.population)
         below = labels.get((quantity.panel, quantity.denominator), quantity.denominator)
         whose = (str(row["subject"]), str(row["visit"]), "", "sample")
-        yield Measurement(quantity, *whose, label, below, None, "not done", str(row["reason"]))
+        # Its gates are those of the same population elsewhere: a definition does not depend on what was done.
+        path = names.paths.get((quantity.panel, quantity.population), "")
+        yield Measurement(quantity, *whose, label, below, None, "not done", str(row["reason"]), path=path)
