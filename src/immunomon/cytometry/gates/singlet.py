@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion
 from immunomon.cytometry.kernels.density import Profile, modes_of, profile_of, valley_between
 from immunomon.cytometry.kernels.regression import line_errors, robust_line
+from immunomon.cytometry.kernels.selection import median_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
 from immunomon.cytometry.model.placement import Placement
@@ -114,21 +115,22 @@ def _valley_before_doublets(values: Floats, area: Floats) -> tuple[float, Profil
 
     values: (events,), height for the area, in any unit; area: (events,).
     """
-    middle = float(np.median(values))
-    width = _MAD_TO_SD * float(np.median(np.abs(values - middle)))
+    middle = median_of(values)
+    away = np.abs(values - middle)
+    width = _MAD_TO_SD * median_of(away)
     if not width > 0:
         return -np.inf, None
-    profile = profile_of(values[np.abs(values - middle) < _LOOKED_AT * width], _BANDWIDTH * width)
+    profile = profile_of(values[away < _LOOKED_AT * width], _BANDWIDTH * width)
     modes = modes_of(profile)
     singles = max(range(len(modes)), key=lambda index: modes[index].height)
     peak = modes[singles].position
     # Doublets lie below only, so that the other side has the deviation of single cells alone.
-    clean = _MAD_TO_SD * float(np.median(values[values >= peak] - peak))
+    clean = _MAD_TO_SD * median_of(values[values >= peak] - peak)
     if singles == 0 or modes[singles - 1].position > peak - _CROWD_BELOW * clean:
         return -np.inf, None
     valley = valley_between(profile, modes[singles - 1], modes[singles])[0]
     is_crowd = values < valley
-    is_large = float(np.median(area[is_crowd])) >= _CROWD_AREA * float(np.median(area[~is_crowd]))
+    is_large = median_of(area[is_crowd]) >= _CROWD_AREA * median_of(area[~is_crowd])
     return (float(valley), profile) if is_large else (-np.inf, None)
 
 

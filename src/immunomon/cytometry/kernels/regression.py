@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
+
 __all__ = ["Lines", "line_errors", "robust_line", "robust_lines"]
 
 Floats = NDArray[np.float64]
@@ -159,7 +161,16 @@ def robust_line(x: NDArray[np.floating], y: NDArray[np.floating], iterations: in
     if x.size < 10 or np.ptp(x) == 0 or not (x > 0).all():
         raise ValueError("a robust line needs at least 10 points with different, positive x")
     # Dividing by x turns y = a + b x into y / x = b + a (1 / x), with residuals of one size.
-    ratio, inverse = y / x, 1.0 / x
+    ratio, inverse = (np.asarray(values, dtype=np.float64) for values in (y / x, 1.0 / x))
+    if is_compiled_at_hand(ratio.size) and np.isfinite(ratio).all() and np.isfinite(inverse).all():
+        from immunomon.cytometry.kernels.compiled import line_rounds
+
+        return line_rounds(ratio, inverse, iterations)
+    return _line_rounds(ratio, inverse, iterations)
+
+
+def _line_rounds(ratio: Floats, inverse: Floats, iterations: int) -> tuple[float, float, float]:
+    """Return what ``compiled.line_rounds`` returns, without compiled code."""
     slope, intercept, spread = float(np.median(ratio)), 0.0, 0.0
     weight, term, offset = np.empty_like(ratio), np.empty_like(ratio), np.empty_like(ratio)  # memory is dear: once
     for _ in range(iterations):
