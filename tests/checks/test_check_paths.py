@@ -33,7 +33,14 @@ def test_the_study_s_own_files_are_checked_whether_in_use_or_not(study):
 def test_a_strategy_is_checked_against_the_panel_it_names(study):
     text = shipped_strategies()["treg"].read_text(encoding="utf-8")
     path = study.write("treg.yaml", text.replace("axis: CD3", "axis: CD33"))
-    assert any("no channel of panel 'treg' named 'CD33'; did you mean 'CD3'" in one for one in study.problems(path))
+    assert any(
+        "panel 'treg' has no CD33, which all that is reported rests on" in one and "did you mean 'CD3'?" in one
+        for one in study.problems(path)
+    )
+    path = study.write("treg.yaml", text.replace("x: CCR4", "x: CCR44"))
+    report = check_paths([path], methods=GATE_METHODS)
+    assert not report.problems
+    assert any("panel 'treg' has no CCR44: strategy 'treg' leaves out treg_memory" in one for one in report.warnings)
     path = study.write("treg.yaml", text.replace("panel: treg", "panel: trge"))
     assert any("panel: no panel named 'trge'; did you mean 'treg'?" in one for one in study.problems(path))
 

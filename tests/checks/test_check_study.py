@@ -2,6 +2,7 @@ import pytest
 
 from immunomon.checks.paths import check_paths
 from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.study.specs.catalog import shipped_panels
 
 
 def test_a_study_without_mistakes_has_no_problems_and_says_what_was_read(study):
@@ -82,9 +83,20 @@ def test_a_file_with_fewer_events_than_it_promises_says_how_many_bytes_it_lacks(
     ]
 
 
-def test_a_strategy_made_for_another_panel_is_told(study):
+def test_a_strategy_whose_markers_the_panel_has_not_is_told(study):
     study.write("study.yaml", (study.folder / "study.yaml").read_text().replace("strategy: treg", "strategy: nk"))
-    assert any("nk.yaml" in one and "panel: made for panel 'nk', used with 'treg'" in one for one in study.problems())
+    assert any("nk.yaml" in one and "panel 'treg' has no " in one for one in study.problems())
+
+
+def test_what_a_panel_lacks_the_markers_for_is_a_warning_that_names_marker_and_populations(study):
+    lines = shipped_panels()["treg"].read_text(encoding="utf-8").replace("name: treg", "name: flow7").splitlines()
+    study.write("panels/flow7.yaml", "\n".join(line for line in lines if "marker: CCR4" not in line))
+    text = (study.folder / "study.yaml").read_text().replace("panel: treg", "panel: flow7")
+    study.write("study.yaml", text)
+    report = check_paths([study.folder], methods=GATE_METHODS)
+    assert [line.partition(": ")[2] for line in report.warnings] == [
+        "panel 'flow7' has no CCR4: strategy 'treg' leaves out treg_memory"
+    ]
 
 
 def test_limits_for_a_population_that_no_strategy_has_are_told(study):

@@ -148,7 +148,7 @@ class _Check:
             self.problems += error.problems
 
     def strategy(self, path: Path, file: YamlFile) -> None:
-        """Check a strategy, with the panel it is made for; that one's own problems are not this file's."""
+        """Check a strategy, with the panel it was designed for; that one's own problems are not this file's."""
         panel = None
         name = file.data.get("panel")
         if isinstance(name, str):
@@ -166,8 +166,11 @@ class _Check:
                     self.complain(
                         path, f"panel '{name}' has problems, so that the axes were not checked", "correct it first"
                     )
-        load_strategy(path, methods=self.methods, panel=panel)
-        self.warnings += dated_lines(path)
+        strategy = load_strategy(path, methods=self.methods, panel=panel)
+        self.warnings += [
+            *dated_lines(path),
+            *(f"{path}: {line}" for line in strategy.about_left_out(f"panel '{name}'")),
+        ]
 
     def name(self, path: Path, file: YamlFile) -> None:
         """Where files are found by name, the name inside must be the file's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +48,17 @@ def _denominators(strategy: GatingStrategy) -> dict[str, set[str]]:
 
 
 def check_analysis_plan(
-    study: Study, strategies: Iterable[GatingStrategy]
+    study: Study, strategies: Mapping[str, GatingStrategy]
 ) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's ``analysis.yaml`` and the file itself; nothing where there is no such file.
 
-    strategies: those of the study's panels; a strategy that could not be read takes its populations along, so nothing
+    strategies: by panel in use; a strategy that could not be read takes its populations along, so nothing
     is said of a panel whose strategy is missing.
     """
     path = study.folder / PLAN
     if not is_there(path):
         return (), ()
-    by_name = {strategy.name: strategy for strategy in strategies}
-    populations = {use.panel: _denominators(by_name[use.strategy]) for use in study.panels if use.strategy in by_name}
+    populations = {panel: _denominators(strategy) for panel, strategy in strategies.items()}
     try:
         check_against_study(path, visits=[visit.label for visit in study.visits], populations=populations)
     except BadSpec as error:
@@ -79,7 +78,7 @@ OVERRIDES_FILE = "overrides.yaml"
 
 
 def check_decisions(
-    study: Study, samples: Sequence[Sample], strategies: Sequence[GatingStrategy], *, methods: Methods
+    study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy], *, methods: Methods
 ) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's ``overrides.yaml`` and the file itself; nothing where there is no such file.
 
@@ -88,11 +87,9 @@ def check_decisions(
     path = study.folder / OVERRIDES_FILE
     if not is_there(path):
         return (), ()
-    by_name = {strategy.name: strategy for strategy in strategies}
-    if not samples or any(use.strategy not in by_name for use in study.panels):
+    if not samples or any(use.panel not in strategies for use in study.panels):
         return (), (path,)
-    used = {use.panel: by_name[use.strategy] for use in study.panels}
-    gated = {sample.id: used.get(sample.panel) if sample.role.is_gated else None for sample in samples}
+    gated = {sample.id: strategies.get(sample.panel) if sample.role.is_gated else None for sample in samples}
     try:
         load_overrides(path, methods=methods, samples=gated)
     except BadSpec as error:

@@ -101,7 +101,7 @@ def check_visits(
             files[sample.subject, sample.panel][sample.visit].append(sample)
     entered = {subject for subject, _ in files}
     for subject in (subject.id for subject in study.subjects if subject.id in entered):
-        for panel in (use.panel for use in study.panels):
+        for panel in dict.fromkeys(use.tube for use in study.panels):
             due = [
                 visit
                 for visit in study.visits
@@ -117,7 +117,7 @@ def _may_be(cells: Set[str], study: Study, slot: tuple[str, str, str]) -> bool:
     known = (
         {subject.id for subject in study.subjects},
         {visit.label for visit in study.visits},
-        {use.panel for use in study.panels},
+        {use.tube for use in study.panels},
     )
     return all(name in cells or not cells & names for name, names in zip(slot, known, strict=True))
 

@@ -45,7 +45,7 @@ from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.samples import read_samples, rows_in_doubt
+from immunomon.study.specs.samples import read_samples, rows_in_doubt, seen_by_strategies
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import read_yaml
 
@@ -84,16 +84,15 @@ class StudyCheck:
         for problems, files in (
             check_assessments(study),
             check_analysis_plan(study, strategies),
-            check_decisions(study, samples, strategies, methods=self.methods),
+            check_decisions(study, seen_by_strategies(samples, study), strategies, methods=self.methods),
         ):
             self.problems += problems
             self.specs += files
         if study.normalisation:
-            by_name = {strategy.name: strategy for strategy in strategies}
             self.problems += check_normalisation_names(
                 study.normalisation,
-                panels=panels,
-                strategies={use.panel: by_name[use.strategy] for use in study.panels if use.strategy in by_name},
+                panels={use.panel: panels[use.tube] for use in study.panels if use.tube in panels},
+                strategies=strategies,
                 batches={sample.batch for sample in samples if sample.batch},
                 file=self.file,
             )
@@ -130,22 +129,23 @@ class StudyCheck:
             if accepted not in used
         ]
 
-    def _load_panels(self, study: Study) -> tuple[dict[str, Panel], list[GatingStrategy]]:
+    def _load_panels(self, study: Study) -> tuple[dict[str, Panel], dict[str, GatingStrategy]]:
         panels: dict[str, Panel] = {}
-        strategies: list[GatingStrategy] = []
-        for use in study.panels:
+        strategies: dict[str, GatingStrategy] = {}
+        for tube in dict.fromkeys(use.tube for use in study.panels):
             try:
-                path = find_panel(use.panel, study.folder)
+                path = find_panel(tube, study.folder)
                 self.specs.append(path)
-                panels[use.panel] = load_panel(path)
+                panels[tube] = load_panel(path)
             except BadSpec as error:
                 self.problems += error.problems
         for use in study.panels:
             try:
                 path = find_strategy(use.strategy, study.folder)
                 self.specs.append(path)
-                strategies.append(load_strategy(path, methods=self.methods, panel=panels.get(use.panel)))
-                self.warnings += dated_lines(path)
+                strategy = strategies[use.panel] = load_strategy(path, methods=self.methods, panel=panels.get(use.tube))
+                missing = strategy.about_left_out(f"panel '{use.tube}'")
+                self.warnings += [*dated_lines(path), *(f"{path}: {line}" for line in missing)]
             except BadSpec as error:
                 self.problems += error.problems
         return panels, strategies
@@ -287,8 +287,9 @@ def _missing_detectors(matrix: SpilloverMatrix, tubes: Iterable[Tube], study_fil
         yield Problem(str(study_file), None, "compensation.path", message, remedy)
 
 
-def _unknown_limits(study: Study, strategies: Sequence[GatingStrategy], study_file: Path) -> Iterator[Problem]:
-    known = [name for strategy in strategies for name in strategy.ids]
+def _unknown_limits(study: Study, strategies: Mapping[str, GatingStrategy], study_file: Path) -> Iterator[Problem]:
+    known = [name for strategy in strategies.values() for name in strategy.ids]
+    known += [left.population for strategy in strategies.values() for left in strategy.left_out]
     if len(strategies) < len(study.panels):
         return  # a strategy that could not be read may have the population
     for name in study.reportability.populations:

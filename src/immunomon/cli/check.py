@@ -13,12 +13,11 @@ from immunomon.checks.paths import check_paths
 from immunomon.cli.app import app
 from immunomon.cli.progress import stages
 from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.cytometry.specs.strategy import load_in_use
 from immunomon.errors import BadSpec, counted
 from immunomon.outputs.delivery.beforehand import delivery_problems
 from immunomon.outputs.delivery.mapping import read_map
 from immunomon.runs.declared_scales import scale_warnings_of_study
-from immunomon.study.specs.catalog import find_strategy
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 from immunomon.trial.specs.analysis import load_analysis
@@ -71,10 +70,7 @@ def _of_deliveries(studies: Sequence[Path]) -> tuple[list[str], list[str]]:
         file = path if path.is_file() else path / "study.yaml"
         with suppress(BadSpec):
             study = load_study(file)
-            strategies = {
-                use.panel: load_strategy(find_strategy(use.strategy, study.folder), methods=GATE_METHODS)
-                for use in study.panels
-            }
+            strategies = load_in_use(study, methods=GATE_METHODS)[1]
             samples = load_samples(study.folder / study.samples_file, study)
             obstacles = delivery_problems(study, samples, strategies)
             own = (study.folder / "export" / "cp-map.yaml").is_file()

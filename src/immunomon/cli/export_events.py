@@ -19,6 +19,7 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.errors import BadSpec, ImmunomonError, UnknownName, nearest
+from immunomon.runs.files import carried_by_file
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.placed import apply_to_file, placed_in_run
 from immunomon.runs.single import analyse
@@ -116,4 +117,7 @@ def _gated(source: str, file: Path, panel: str | None, reading: Reading) -> tupl
     declared, using, _ = find_gates(source, panel)
     if isinstance(declared, PlacedStrategy):
         return apply_to_file(file, declared, panel=using, reading=reading), reading
+    declared = carried_by_file(file, declared, panel=using, reading=reading)
+    for line in declared.about_left_out(f"panel '{using.name}'" if using else "the file"):
+        typer.echo(f"note: {line}", err=True)
     return analyse(file, declared, panel=using, reading=reading, with_plots=False).tree, reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -59,16 +60,17 @@ def run(
         console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
     for line in summary.doubts:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    _say_problems(console, study)
+    _say_problems(console, study, summary.warnings)
     console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
 
 
-def _say_problems(console: Console, study: Path) -> None:
-    """Say what a check of the study finds: a run does what it can, but not in silence."""
+def _say_problems(console: Console, study: Path, shown: Sequence[str]) -> None:
+    """Say what a check of the study finds: a run does what it can, but not in silence. shown: what was said already."""
     report = check_paths([study], methods=GATE_METHODS)
-    for line in report.warnings[:_SHOWN]:
+    warnings = [line for line in report.warnings if not line.endswith(tuple(shown))]
+    for line in warnings[:_SHOWN]:
         console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
     problems = report.problems
     for problem in problems[:_SHOWN]:

@@ -33,7 +33,7 @@ def scale_warnings(plan: Plan) -> list[str]:
     """Return where declared scales do not fit the files of their panel, and which panels have files of two ranges."""
     lines: dict[tuple[str, str], list[str]] = {}
     for panel, book in plan.books.items():
-        strategy = plan.strategies[plan.study.strategy_of(panel)]
+        strategy = plan.strategies[panel]
         for marker, text in _warnings(strategy, plan.panels[panel], book):
             lines.setdefault((panel, text), []).append(marker)
     return [f"panel '{panel}', {', '.join(dict.fromkeys(markers))}: {text}" for (panel, text), markers in lines.items()]
@@ -47,7 +47,7 @@ def scale_warnings_of_study(path: Path) -> list[str]:
     plan = make_plan(path)
     books = {}
     for panel in plan.panels:
-        strategy = plan.strategies[plan.study.strategy_of(panel)]
+        strategy = plan.strategies[panel]
         tasks = [task for task in plan.tasks if task.sample.panel == panel and task.strategy and not task.problem]
         if tasks and any(scale.parameters for scale in strategy.scales.values()):
             sampled = [tasks[index] for index in evenly(len(tasks), at_most=_A_FEW)]

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from immunomon.cytometry.formats.fcs import read_header
 from immunomon.cytometry.formats.memberships import write_memberships
+from immunomon.cytometry.gates.under import carried
+from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook
 from immunomon.cytometry.model.placed import PlacedStrategy
@@ -22,7 +26,7 @@ from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.trust import joined
 
-__all__ = ["COLUMNS", "Row", "gate_files", "own_names", "own_stem"]
+__all__ = ["COLUMNS", "Row", "carried_by_file", "gate_files", "own_names", "own_stem"]
 
 _TRUST = ("placed_by", "gate_note", "doubts")
 COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent", *_TRUST)
@@ -44,7 +48,8 @@ def gate_files(
 ) -> tuple[list[Row], list[str]]:
     """Return one row per file and population (columns: COLUMNS), and why files failed.
 
-    say_note: called with what was repaired, not compensated, left out and not placed, file after file.
+    say_note: called with what was repaired, not compensated, left out and not placed, file after file; what is so in
+    several files is said once.
 
     strategy: as declared, placed on each file anew, or placed already, by another program or a run. Scales that are not
     declared come from the files of one call together. memberships: a
@@ -55,20 +60,28 @@ def gate_files(
     threads, fast = threads_each(len(files), jobs), _is_much(files)
     book: NoiseBook | None = None
     if len(files) > 1 and not isinstance(strategy, PlacedStrategy):
-        show = partial(noise_of_file, strategy=strategy, panel=panel, compensation=compensation, reading=reading)
+        declared = strategy
+
+        def show(file: Path) -> tuple[ChannelNoise, ...]:
+            what = carried_by_file(file, declared, panel=panel, reading=reading)
+            return noise_of_file(file, what, panel=panel, compensation=compensation, reading=reading)
+
         book = _book_of(files, show, jobs=jobs)
 
     def gate_one(file: Path) -> tuple[list[Row] | str, list[str]]:
         remarks: list[str] = []
+        left_out: tuple[str, ...] = ()
         try:
             if isinstance(strategy, PlacedStrategy):
                 tree = apply_to_file(
                     file, strategy, panel=panel, compensation=compensation, reading=reading, say_note=remarks.append
                 )
             else:
+                carried_strategy = carried_by_file(file, strategy, panel=panel, reading=reading)
+                left_out = carried_strategy.about_left_out(_whose(panel))
                 tree = gate_file(
                     file,
-                    strategy,
+                    carried_strategy,
                     panel=panel,
                     compensation=compensation,
                     reading=reading,
@@ -83,16 +96,18 @@ def gate_files(
             ways = {population.id: population.path for population in tree.populations}
             paths = {ways[name]: mask for name, mask in tree.memberships.items()}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", paths, tree.count)
-        return _rows(names[file], tree), [*remarks, *_not_placed(file, tree)]
+        return _rows(names[file], tree), [*left_out, *remarks, *_not_placed(file, tree)]
 
     names = own_names(files)
     rows: list[Row] = []
     failures: list[str] = []
+    noted: set[str] = set()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         for number, (result, remarks) in enumerate(pool.map(gate_one, files), start=1):
-            if say_note:
-                for remark in remarks:
+            for remark in remarks:
+                if say_note and remark not in noted:
                     say_note(remark)
+            noted.update(remarks)
             if isinstance(result, str):
                 failures.append(result)
             else:
@@ -100,6 +115,23 @@ def gate_files(
             if progress:
                 progress("gating", number, len(files), len(failures))
     return rows, failures
+
+
+def carried_by_file(
+    file: Path, strategy: GatingStrategy, *, panel: Panel | None = None, reading: Reading = AS_JUDGED
+) -> GatingStrategy:
+    """Return what of a strategy a file has the channels for, under the panel's names or its own.
+
+    Raises UnknownChannel if that is nothing of what the strategy is for, BadFcs for a file that cannot be read.
+    """
+    header = read_header(file, data_set=reading.data_set, data_offset=reading.data_offset)
+    channels = panel.label_file(panel.known_in(header)) if panel else header.channels
+    events = EventTable(np.empty((0, len(channels))), channels, source=str(file))
+    return carried(strategy, events.has, f"{file}: {_whose(panel)}")
+
+
+def _whose(panel: Panel | None) -> str:
+    return f"panel '{panel.name}'" if panel else "the file"
 
 
 def _book_of(files: Sequence[Path], show: Callable[[Path], tuple[ChannelNoise, ...]], *, jobs: int) -> NoiseBook:

@@ -60,7 +60,7 @@ def read_gated(folder: RunFolder, plan: Plan, task: Task) -> Gated:
     )
     events = raw.labelled(panel.label_channels(raw.channels))
     tree = apply_gates(events, placed_from_run(result["gates"], spillover), spillover)
-    strategy = plan.strategies[plan.study.strategy_of(task.sample.panel)]
+    strategy = plan.strategies[task.sample.panel]
     names = dict.fromkeys([*axes_of(strategy), *(name for name in panel.names if events.has(name))])
     return Gated(compensate(events, spillover, names=names), tree, book_of_run(folder.root, task.sample.panel))
 

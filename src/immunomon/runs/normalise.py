@@ -117,7 +117,7 @@ def normalise_run(
 
 def learn_panel(run: Run, plan: Plan, of_panel: PanelNormalisation, *, settings: Normalisation) -> PanelLearned:
     """Return the maps of one panel, learned on the bridge samples that the run gated; what is refused has a reason."""
-    strategy = plan.strategies[plan.study.strategy_of(of_panel.panel)]
+    strategy = plan.strategies[of_panel.panel]
     folder = RunFolder(run.folder)
     bridges = [t for t in plan.tasks if t.sample.panel == of_panel.panel and t.sample.role.kind is RoleKind.BRIDGE]
     failed = {file["sample_id"]: file["reason"] for file in run.record["files"] if file["status"] == "failed"}
@@ -206,7 +206,7 @@ def _check(plan: Plan, declared: Normalisation) -> None:
     problems = check_normalisation_names(
         declared,
         panels=plan.panels,
-        strategies={use.panel: plan.strategies[use.strategy] for use in plan.study.panels},
+        strategies=plan.strategies,
         batches={task.sample.batch for task in plan.tasks if task.sample.batch},
         file=plan.study_file,
     )

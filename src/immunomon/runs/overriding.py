@@ -9,7 +9,7 @@ from pathlib import Path
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.settled import MOVED_BY, Settled
 from immunomon.cytometry.specs.overrides import load_overrides
-from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.cytometry.specs.strategy import load_in_use
 from immunomon.files import is_there
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
@@ -17,7 +17,6 @@ from immunomon.study.model.overrides import Override
 from immunomon.study.model.quality import Check, Quality, Verdict
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study
-from immunomon.study.specs.catalog import find_strategy
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 
@@ -36,7 +35,7 @@ def read_overrides(
     path = Path(study.folder) / OVERRIDES_FILE
     if not is_there(path):
         return ()
-    gated = {s.id: strategies.get(study.strategy_of(s.panel)) if s.role.is_gated else None for s in samples}
+    gated = {s.id: strategies.get(s.panel) if s.role.is_gated else None for s in samples}
     return load_overrides(path, methods=GATE_METHODS, samples=gated)
 
 
@@ -44,11 +43,7 @@ def check_overrides(folder: Path) -> None:
     """Read a study's file of overrides and all that it refers to; raises BadSpec for problems."""
     study = load_study(folder)
     samples = load_samples(study.folder / study.samples_file, study)
-    strategies = {
-        use.strategy: load_strategy(find_strategy(use.strategy, study.folder), methods=GATE_METHODS)
-        for use in study.panels
-    }
-    read_overrides(study, samples, strategies)
+    read_overrides(study, samples, load_in_use(study, methods=GATE_METHODS)[1])
 
 
 def overridden(tasks: Sequence[Task], overrides: Sequence[Override]) -> tuple[Task, ...]:

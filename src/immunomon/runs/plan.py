@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placement import WithControls
-from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.cytometry.specs.strategy import load_in_use
 from immunomon.errors import ChangedFile, LeavesStudy
 from immunomon.files import InputChanged, NotARegularFile, file_digest, refuse_irregular
 from immunomon.memory import lack_of_memory
@@ -23,12 +24,12 @@ from immunomon.study.model.overrides import Override
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy, Population
 from immunomon.study.model.study import Sample, Study
-from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.data_folders import data_folders, path_of_sample
-from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import digests_of_what_is_read
+
+T = TypeVar("T")
 
 __all__ = ["Plan", "Task", "make_plan", "shown_input", "shown_inputs"]
 
@@ -58,9 +59,9 @@ class Task:
 class Plan:
     """A whole study ready to run.
 
-    own_keys: of each sample, the key of what it alone brings, before other samples and persons had a say; look_keys: of
-    its first look, with what persons and its panel's noise say of it. books:
-    panel -> what its files show of their noise, once they were looked at.
+    panels, strategies: by the name of the panel in use. own_keys: of each sample, the key of what it alone brings,
+    before other samples and persons had a say; look_keys: of its first look, with what persons and its panel's noise
+    say of it. books: panel -> what its files show of their noise, once they were looked at.
     """
 
     study: Study
@@ -125,30 +126,31 @@ def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int],
 def _texts(
     study_file: Path,
 ) -> tuple[Study, Sequence[Sample], dict[str, Panel], dict[str, GatingStrategy], Compensation]:
-    """Return a study, its sample list, panels and strategies by name, and its matrix; raises BadSpec."""
+    """Return a study, its sample list, panels and strategies by panel in use, and its matrix; raises BadSpec."""
     study = load_study(study_file)
     samples = load_samples(study.folder / study.samples_file, study)
-    panel_files = {use.panel: find_panel(use.panel, study.folder) for use in study.panels}
-    panels = {name: load_panel(path) for name, path in panel_files.items()}
-    strategy_files = {use.strategy: find_strategy(use.strategy, study.folder) for use in study.panels}
-    strategies = {
-        use.strategy: load_strategy(strategy_files[use.strategy], methods=GATE_METHODS, panel=panels[use.panel])
-        for use in study.panels
-    }
+    panels, strategies = load_in_use(study, methods=GATE_METHODS)
     return study, samples, panels, strategies, _compensation(study, panels.values())
 
 
 def _with_controls(tasks: tuple[Task, ...], strategies: Mapping[str, GatingStrategy]) -> tuple[Task, ...]:
     """Return the tasks, keyed by the control tubes of their panel too where a gate looks at those."""
-    looks = {name for name, strategy in strategies.items() if any(map(_looks_at_controls, strategy))}
+    looks = {panel for panel, strategy in strategies.items() if any(map(_looks_at_controls, strategy))}
     tubes: dict[str, list[tuple[str, str | None, Reading]]] = {}
     for task in tasks:
         if task.sample.role.is_control:
             tubes.setdefault(task.sample.panel, []).append((task.sample.id, task.sha256, task.sample.reading))
     return tuple(
-        replace(task, key=digest_of(task.key, tubes.get(task.sample.panel, []))) if task.strategy in looks else task
+        replace(task, key=digest_of(task.key, _controls_of(task.sample, tubes)))
+        if task.strategy and task.sample.panel in looks
+        else task
         for task in tasks
     )
+
+
+def _controls_of(sample: Sample, tubes: Mapping[str, list[T]]) -> list[T]:
+    """Return the control tubes of a sample's panel, and those that its own strategy gates."""
+    return [tube for panel in dict.fromkeys((sample.tube, sample.panel)) for tube in tubes.get(panel, [])]
 
 
 def _looks_at_controls(population: Population) -> bool:
@@ -220,6 +222,6 @@ def _task(
 ) -> Task:
     sha256, problem = digest
     strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
-    parts = (panels[sample.panel], strategies[strategy], how, study.quality) if strategy else ()
+    parts = (panels[sample.panel], strategies[sample.panel], how, study.quality) if strategy else ()
     key = digest_of(code_digest(), sha256, sample.reading, *parts)
     return Task(sample, path, sha256, problem, strategy, key)

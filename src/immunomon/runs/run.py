@@ -46,6 +46,7 @@ from immunomon.runs.settling import (
     without_folder,
 )
 from immunomon.study.model.quality import Quality
+from immunomon.study.model.study import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
 
 __all__ = ["RunSummary", "default_jobs", "run_study"]
@@ -58,7 +59,8 @@ class RunSummary:
     """How a run ended: how many files were gated now, kept from before, kept as controls, and failed.
 
     changed: samples whose kept results were not as the last run sealed them, and were made anew. doubts: what the
-    values rest on, in numbers, a line each. warnings: where declared scales do not fit the files.
+    values rest on, in numbers, a line each. warnings: where declared scales do not fit the files, and which populations
+    are left out because a panel lacks their markers.
     """
 
     folder: Path
@@ -131,8 +133,13 @@ def _run(
     manifest = {**_manifest(plan, results, started), "tables": digests}
     folder.write_json(folder.manifest, manifest, indent=1)
     doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
-    warnings = tuple(manifest["warnings"])
+    warnings = (*manifest["warnings"], *_about_left_out(plan))
     return RunSummary(folder.root, gated, len(before), controls, failed, doubts=doubts, warnings=warnings)
+
+
+def _about_left_out(plan: Plan) -> tuple[str, ...]:
+    lines = (s.about_left_out(f"panel '{tube_of(panel)}'") for panel, s in plan.strategies.items())
+    return tuple(line for of_panel in lines for line in of_panel)
 
 
 def _now() -> str:
@@ -235,7 +242,12 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         "scales": scales_record(plan),
         "warnings": scale_warnings(plan),
         "panels": {name: [asdict(marker) for marker in panel.markers] for name, panel in plan.panels.items()},
-        "reported": {use.panel: list(plan.strategies[use.strategy].denominators) for use in plan.study.panels},
+        "reported": {use.panel: list(plan.strategies[use.panel].denominators) for use in plan.study.panels},
+        "left_out": {
+            panel: [asdict(left) for left in strategy.left_out]
+            for panel, strategy in plan.strategies.items()
+            if strategy.left_out
+        },
         "files": [
             {
                 "sample_id": result.sample.id,

@@ -100,7 +100,7 @@ def noise_of_task(plan: Plan, task: Task) -> tuple[ChannelNoise, ...] | None:
 
     Raises ChangedFile if it no longer has the bytes that were digested.
     """
-    strategy, panel = plan.strategies[task.strategy or ""], plan.panels[task.sample.panel]
+    strategy, panel = plan.strategies[task.sample.panel], plan.panels[task.sample.panel]
     try:
         path = plan.still_inside(task.path)
         return noise_of_file(path, strategy, panel=panel, compensation=plan.compensation, reading=task.reading)
@@ -123,7 +123,7 @@ def scales_record(plan: Plan) -> dict[str, list[dict[str, Any]]]:
 
 
 def _recorded(plan: Plan, panel: str, book: NoiseBook) -> list[dict[str, Any]]:
-    strategy, markers = plan.strategies[plan.study.strategy_of(panel)], plan.panels[panel].markers
+    strategy, markers = plan.strategies[panel], plan.panels[panel].markers
     detectors = {marker.name: marker.detector for marker in markers}
     rows = []
     for (name, range_), noise in book.items():

@@ -47,7 +47,7 @@ def needs_first_look(plan: Plan, task: Task) -> bool:
     """Return whether other files have a say in where a file's gates lie."""
     if task.strategy is None or task.problem is not None or task.dropped is not None:
         return False
-    return any(population.gate.is_shared for population in plan.strategies[task.strategy])
+    return any(population.gate.is_shared for population in plan.strategies[task.sample.panel])
 
 
 def belonging_of(sample: Sample, study: Study) -> Belonging:
@@ -88,7 +88,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
     try:
         look = first_look(
             plan.still_inside(task.path),
-            plan.strategies[task.strategy or ""],
+            plan.strategies[task.sample.panel],
             panel=plan.panels[task.sample.panel],
             compensation=plan.compensation,
             reading=task.reading,
@@ -143,8 +143,8 @@ def settled_tasks(plan: Plan, folder: RunFolder) -> tuple[tuple[Task, ...], dict
     Every file's first look must have been taken; one that could not be read has no say.
     """
     settled: dict[str, dict[str, Settled]] = {}
-    for name, strategy in plan.strategies.items():
-        tasks = [task for task in plan.tasks if task.strategy == name and needs_first_look(plan, task)]
+    for panel, strategy in plan.strategies.items():
+        tasks = [task for task in plan.tasks if task.sample.panel == panel and needs_first_look(plan, task)]
         settled |= _settled(strategy, tasks, plan.study, folder)
     keyed = tuple(
         replace(
@@ -252,7 +252,7 @@ class Bench:
             raise ImmunomonError(task.problem)
         return analyse(
             self.plan.still_inside(task.path),
-            self.plan.strategies[task.strategy or ""],
+            self.plan.strategies[task.sample.panel],
             panel=self.plan.panels[task.sample.panel],
             compensation=self.plan.compensation,
             reading=task.reading,

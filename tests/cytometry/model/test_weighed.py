@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.model.measured import Measured
 from immunomon.cytometry.model.weighed import weigh
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
-from immunomon.study.model.study import Reportability
 from immunomon.study.model.trust import DOUBTS, Doubt
 
 SIDE = GateDeclaration("interval", {"axis": "CD3", "low": 0.5})

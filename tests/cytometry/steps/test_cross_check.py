@@ -5,8 +5,9 @@ import pytest
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.steps.cross_check import cross_check
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import Expectation, GateDeclaration, GatingStrategy, Population
-from immunomon.study.model.study import Reportability, Role, Sample
+from immunomon.study.model.study import Role, Sample
 from immunomon.study.model.trust import Doubt
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})

@@ -8,8 +8,9 @@ from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, 
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.result_tables import cells_per_ul, tabulate_results
 from immunomon.study.model.quality import Check, Quality, Verdict
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
-from immunomon.study.model.study import Reportability, Role, Sample
+from immunomon.study.model.study import Role, Sample
 from immunomon.study.model.trust import Doubt
 
 GATE = GateDeclaration("interval", {"axis": "CD3"})
@@ -39,7 +40,7 @@ GATED = SampleResult(SAMPLE, "gated", "ab" * 32, "s", None, MEASURED, 10_000)
 
 
 def tables(*results, limits=Reportability()):  # noqa: B008
-    return tabulate_results(results, {"s": STRATEGY}, limits)
+    return tabulate_results(results, {SAMPLE.panel: STRATEGY}, limits)
 
 
 def row(table, **key):
@@ -145,7 +146,7 @@ def quality(verdict, percent):
 
 def test_of_a_sample_whose_acquisition_failed_no_value_may_be_reported_and_each_says_why():
     failed = {"fcs__a": quality(Verdict.FAIL, 40.0)}
-    found = tabulate_results([GATED], {"s": STRATEGY}, Reportability(), qualities=failed)
+    found = tabulate_results([GATED], {SAMPLE.panel: STRATEGY}, Reportability(), qualities=failed)
     for name in ("populations", "frequencies", "medians"):
         assert not found[name]["reportable"].any()
         assert (found[name]["reason"] == "acquisition failed: they are off").all()
@@ -155,7 +156,7 @@ def test_of_a_sample_whose_acquisition_failed_no_value_may_be_reported_and_each_
 
 def test_a_warning_about_the_acquisition_costs_no_value():
     warned = tabulate_results(
-        [GATED], {"s": STRATEGY}, Reportability(), qualities={"fcs__a": quality(Verdict.WARN, 4.0)}
+        [GATED], {SAMPLE.panel: STRATEGY}, Reportability(), qualities={"fcs__a": quality(Verdict.WARN, 4.0)}
     )
     plain = tables(GATED)
     assert warned["frequencies"].equals(plain["frequencies"])

@@ -9,8 +9,8 @@ from immunomon.cytometry.model.weighed import weigh
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.weigh_border import weigh_borders
 from immunomon.study.model.channels import Channel
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
-from immunomon.study.model.study import Reportability
 from immunomon.study.model.trust import Doubt
 
 SCALES = NoisyScales(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,6 @@ def test_every_shipped_strategy_loads_with_the_panel_it_names(name):
         ("version: 1", "version: 0", "line 4: version: should be greater than or equal to 1, not 0"),
         ("version: 1", "version: 1.5", "line 4: version: should be a whole number, not 1.5"),
         ("report:", "reports:", "line 17: reports: no such key here; did you mean 'report'?"),
-        ("panel: treg", "panel: nk", "line 5: panel: made for panel 'nk', used with 'treg'; correct one"),
         # scales
         (
             "kind: asinh",
@@ -131,17 +131,12 @@ def test_every_shipped_strategy_loads_with_the_panel_it_names(name):
         (
             "axis: CD4}",
             "axis: CD8}",
-            "line 15: populations[3].gate: no channel of panel 'treg' named 'CD8'; did you mean",
+            "line 11: populations: panel 'treg' has no CD8, which all that is reported rests on; correct the panel or",
         ),
         (
             "axis: CD4}",
             "axis: IL2RA}",
             "line 15: populations[3].gate: 'IL2RA' is another spelling of 'CD25'; write 'CD25'",
-        ),
-        (
-            "x: CCR4",
-            "x: CCR44",
-            "line 10: gates.memory: no channel of panel 'treg' named 'CCR44'; did you mean 'CCR4'?",
         ),
         ("method: valley, ", "", "line 15: populations[3].gate: a gate needs 'method: ...', the name of a gate method"),
         ("{method: quadrants, x", "{x", "line 10: gates.memory: a gate needs 'method: ...', the name of a gate method"),
@@ -308,3 +303,58 @@ def test_whatever_a_section_holds_it_is_read_or_refused_as_a_bad_spec(write, sec
     else:
         told = ()
     assert all(problem.what for problem in told)
+
+
+def left_out_of(strategy):
+    return {left.population: left.lacking for left in strategy.left_out}
+
+
+def test_a_panel_of_another_name_carries_a_strategy_whose_markers_it_has(write):
+    whole, elsewhere = load(write(STRATEGY)), load(write(STRATEGY.replace("panel: treg", "panel: nk")))
+    assert (elsewhere.populations, elsewhere.left_out) == (whole.populations, ())
+
+
+def test_populations_that_need_a_missing_marker_are_left_out_with_what_is_made_of_them(write):
+    strategy = load(write(STRATEGY.replace("x: CCR4", "x: CCR44")))
+    assert strategy.ids == ("live", "cd4")
+    assert left_out_of(strategy) == dict.fromkeys(["cd4_memory", "rest", "cd4_naive"], ("CCR44",))
+    assert strategy.denominators == {"cd4": ("live", "root")}
+
+
+def test_what_is_placed_on_a_population_that_is_left_out_is_left_out_too(write):
+    placed = "{method: valley, axis: CD25, place_on: cd4_memory}"
+    more = f"  - {{id: bright, parent: cd4, gate: {placed}, keep: high}}\nreport:"
+    strategy = load(write(STRATEGY.replace("x: CCR4", "x: CCR44").replace("report:", more)))
+    assert left_out_of(strategy)["bright"] == ("CCR44",)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_strategies()))
+def test_whatever_marker_is_missing_what_is_left_is_as_it_was_and_what_is_gone_is_named(name):
+    path = shipped_strategies()[name]
+    whole = load_strategy(path, methods=GATE_METHODS)
+    panel = load_panel(find_panel(whole.panel))
+    refused: list[bool] = []
+    for marker in panel.markers:
+        rest = replace(panel, name="other", markers=tuple(m for m in panel.markers if m != marker))
+        nothing_left = f"panel 'other' has no {marker.name}, which all that is reported rests on"
+        try:
+            strategy = load_strategy(path, methods=GATE_METHODS, panel=rest)
+        except BadSpec as error:
+            refused.append(nothing_left in str(error))
+            continue
+        assert all(whole.population(name) == strategy.population(name) for name in strategy.ids)
+        assert {*strategy.ids, *left_out_of(strategy)} == set(whole.ids)
+        assert set(left_out_of(strategy).values()) <= {(marker.name,)}
+        assert set(strategy.denominators) == set(whole.denominators) & set(strategy.ids)
+    assert refused  # by the want of viability, for one
+    assert all(refused)
+
+
+def test_a_treg_panel_without_ccr4_still_gives_treg():
+    panel = load_panel(find_panel("treg"))
+    rest = replace(panel, name="flow7", markers=tuple(m for m in panel.markers if m.name != "CCR4"))
+    strategy = load_strategy(shipped_strategies()["treg"], methods=GATE_METHODS, panel=rest)
+    assert {"treg", "treg_activated"} < set(strategy.ids)
+    assert strategy.about_left_out("panel 'flow7'") == (
+        "panel 'flow7' has no CCR4: strategy 'treg' leaves out treg_memory",
+    )

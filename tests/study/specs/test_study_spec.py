@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Reportability, Visit
+from immunomon.study.model.reportability import Reportability
+from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Visit
 from immunomon.study.specs.study import load_study
 
 STUDY = """\

@@ -1,11 +1,14 @@
-"""Which gates decide what is in a population: its own, all above it, and those that they were placed on or made of."""
+"""What a population rests on: its own gate, all above it, those that they were placed on or made of, and their axes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from immunomon.cytometry.gates.registry import gate_method
+from immunomon.errors import UnknownChannel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 
-__all__ = ["gates_under"]
+__all__ = ["carried", "gates_under"]
 
 
 def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
@@ -31,3 +34,33 @@ def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
         waiting += [population.parent, *gate_method(population.gate).references]
         waiting += [population.gate.place_on] if population.gate.place_on else []
     return (ROOT, *(name for name in strategy.ids if name in met))
+
+
+def carried(strategy: GatingStrategy, has: Callable[[str], bool], whose: str) -> GatingStrategy:
+    """Return what of a strategy can be found on some channels; what needs others is left out, and named so.
+
+    has: says whether a marker or channel is there; whose channels they are, for the message. Raises UnknownChannel if
+    nothing of what the strategy is for can be found.
+
+    >>> from immunomon.study.model.strategy import GateDeclaration, Population
+    >>> gate = GateDeclaration("interval", {"axis": "CD3"})
+    >>> strategy = GatingStrategy("s", "S", 1, None, (Population("t", "T", "root", gate, "inside"),))
+    >>> carried(strategy, {"CD4"}.__contains__, "a.fcs")
+    Traceback (most recent call last):
+        ...
+    immunomon.errors.UnknownChannel: a.fcs has no CD3: nothing that strategy 's' is for can be found; ...
+    """
+    lacking: dict[str, list[str]] = {}
+    rests_on: dict[str, list[str]] = {}
+    for population in strategy:
+        method = gate_method(population.gate)
+        lacking[population.id] = [axis for axis in dict.fromkeys(method.axes) if not has(axis)]
+        ground = population.gate.place_on
+        rests_on[population.id] = [*method.references, *([ground] if ground else [])]
+    rest = strategy.without(lacking, rests_on)
+    if not set(strategy.targets) & set(rest.ids):
+        least = min((left.lacking for left in rest.left_out if left.population in strategy.targets), key=len)
+        nothing = f"nothing that strategy '{strategy.name}' is for can be found"
+        remedy = "name the panel that tells which detector carries it, or use another strategy"
+        raise UnknownChannel(f"{whose} has no {' and no '.join(least)}: {nothing}; {remedy}")
+    return rest

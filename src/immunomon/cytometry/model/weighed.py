@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from immunomon.cytometry.model.measured import Measured
-from immunomon.study.model.study import Reportability
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.trust import Doubt, joined, merged, withholding
 
 __all__ = ["Trust", "resting_on", "verdict", "weigh"]

@@ -13,9 +13,12 @@ from immunomon.cytometry.specs.strategy_meaning import strategy_of
 from immunomon.shape import MACHINE_NAME, Name, SpecModel, Text, shape
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
+from immunomon.study.model.study import Study
+from immunomon.study.specs.catalog import find_panel, find_strategy
+from immunomon.study.specs.panel import load_panel
 from immunomon.yamlfile import read_yaml
 
-__all__ = ["ExpectationSpec", "PopulationSpec", "ScaleSpec", "StrategySpec", "load_strategy"]
+__all__ = ["ExpectationSpec", "PopulationSpec", "ScaleSpec", "StrategySpec", "load_in_use", "load_strategy"]
 
 
 def _auto(value: object) -> object:
@@ -74,7 +77,7 @@ class ExpectationSpec(SpecModel):
 
 
 class StrategySpec(SpecModel):
-    """A gating strategy: how the populations of one panel are found."""
+    """A gating strategy: how populations are found, on any panel that has the markers for them."""
 
     stand_ins: ClassVar[Mapping[str, object]] = {"name": "?", "label": "?", "version": 1}
 
@@ -84,7 +87,9 @@ class StrategySpec(SpecModel):
     name: Name = Field(description="Name of the strategy: the file's name without .yaml.")
     label: Text = Field(description="Name for people.")
     version: int = Field(ge=1, le=1_000_000, description="Raise it with each change of what is gated.")
-    panel: Name | None = Field(None, description="Name of the panel it is made for.")
+    panel: Name | None = Field(
+        None, description="Name of the panel it was designed for; any panel that has its markers carries it."
+    )
     scales: dict[str, ScaleSpec] = Field(
         {},
         max_length=100,
@@ -110,8 +115,9 @@ class StrategySpec(SpecModel):
 def load_strategy(path: Path, *, methods: Methods, panel: Panel | None = None) -> GatingStrategy:
     """Read a strategy file; its populations come parents first, and operands before the populations made of them.
 
-    methods: the registered gate methods by name; panel: if given, every axis must be one of its channels.
-    Raises BadSpec with every problem found.
+    methods: the registered gate methods by name; panel: if given, populations that need a marker which it has not are
+    left out, and named so. Raises BadSpec with every problem found, one of which is a panel that can show nothing of
+    what the strategy reports.
 
     >>> load_strategy(Path("gating/none.yaml"), methods={})
     Traceback (most recent call last):
@@ -127,6 +133,19 @@ def load_strategy(path: Path, *, methods: Methods, panel: Panel | None = None) -
     file.findings.raise_any()
     assert strategy is not None
     return strategy
+
+
+def load_in_use(study: Study, *, methods: Methods) -> tuple[dict[str, Panel], dict[str, GatingStrategy]]:
+    """Return the panels that a study has in use, and what their strategies find on them, both by the use's name.
+
+    Raises BadSpec with the problems of the first file that has any.
+    """
+    panels = {use.panel: load_panel(find_panel(use.tube, study.folder)) for use in study.panels}
+    strategies = {
+        use.panel: load_strategy(find_strategy(use.strategy, study.folder), methods=methods, panel=panels[use.panel])
+        for use in study.panels
+    }
+    return panels, strategies
 
 
 def _ids(data: dict[str, Any]) -> list[str]:

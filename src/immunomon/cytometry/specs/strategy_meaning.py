@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from immunomon.cytometry.model.placement import GateMethod
 from immunomon.cytometry.model.scales import SCALES
 from immunomon.cytometry.specs.gatecall import Methods, check_gate, declaration_of
+from immunomon.errors import nearest
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import Shaped
 from immunomon.study.model.panel import Panel
@@ -79,6 +80,7 @@ class _Gates:
     findings: Findings
     shared: Mapping[str, Mapping[str, object]]
     panel: Panel | None
+    lacking: dict[str, list[str]] = field(default_factory=dict)
     checked: dict[DataPath, GateMethod | None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
@@ -87,7 +89,7 @@ class _Gates:
             method = check_gate(call, path, methods=self.methods, findings=self.findings)
             self.checked[path] = method
             for axis in dict.fromkeys(method.axes if method else ()):
-                _check_axis(axis, path, self.panel, self.findings)
+                _check_spelling(axis, path, self.panel, self.findings)
         return self.checked[path]
 
     def of(self, population: PopulationSpec, path_inside: DataPath) -> tuple[GateMethod | None, GateDeclaration | None]:
@@ -101,6 +103,8 @@ class _Gates:
                 return None, None
             path, call = ("gates", call), dict(self.shared[call])
         method = self.check(call, path)
+        if method and self.panel:
+            self.lacking[population.id] = [axis for axis in dict.fromkeys(method.axes) if not self.panel.has(axis)]
         return method, declaration_of(call) if method else None
 
 
@@ -119,9 +123,7 @@ def strategy_of(
         gates.check(call, ("gates", name))
         if name not in gates.used and "populations" not in shaped.dropped:
             findings.add(("gates", name), "no population uses this gate", "use it or remove it")
-    if panel is not None and spec.panel not in (None, panel.name):
-        findings.add(("panel",), f"made for panel {shown(spec.panel)}, used with {shown(panel.name)}", "correct one")
-    scales = {axis: _scale(scale, axis, panel, findings) for axis, scale in spec.scales.items()}
+    scales = {axis: _scale(scale, axis, gates, findings) for axis, scale in spec.scales.items()}
     above = {population.id: population.parent for _, population in shaped.items("populations")}
     _check_report(spec.report, known_ids, above, findings)
     _check_expected(spec.expect, known_ids, findings)
@@ -136,7 +138,20 @@ def strategy_of(
         name: Expectation(*expectation.percent_of_parent, expectation.source or "")
         for name, expectation in spec.expect.items()
     }
-    return GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
+    whole = GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
+    return _carried(whole, references, gates)
+
+
+def _carried(whole: GatingStrategy, references: Mapping[str, Sequence[str]], gates: _Gates) -> GatingStrategy | None:
+    """Return what of a strategy its panel carries; None, with the finding, if that is nothing of what it is for."""
+    carried = whole.without(gates.lacking, references)
+    if gates.panel is None or set(whole.targets) & set(carried.ids):
+        return carried
+    least = min((left.lacking for left in carried.left_out if left.population in whole.targets), key=len)
+    problem = f"panel {shown(gates.panel.name)} has no {' and '.join(least)}, which all that is reported rests on"
+    near = nearest(least[0], (*gates.panel.names, *gates.panel.detectors))
+    gates.findings.add(("populations",), problem, f"correct the panel or the strategy, or use another one: {near}")
+    return None
 
 
 def _check_ids(shaped: Shaped[StrategySpec], findings: Findings) -> None:
@@ -183,20 +198,21 @@ def _keep(spec: PopulationSpec, method: GateMethod, path: DataPath, findings: Fi
     return spec.keep if spec.keep is not None else regions[0]
 
 
-def _check_axis(axis: str, path: DataPath, panel: Panel | None, findings: Findings) -> None:
+def _check_spelling(axis: str, path: DataPath, panel: Panel | None, findings: Findings) -> None:
     if panel is None or panel.has(axis):
         return
     spelled = next((marker.name for marker in panel.markers if marker.answers_to(axis)), None)
     if spelled is not None:
         findings.add(path, f"{shown(axis)} is another spelling of {shown(spelled)}", f"write {shown(spelled)}")
-    else:
-        findings.unknown(path, f"channel of panel '{panel.name}'", name=axis, known=(*panel.names, *panel.detectors))
 
 
-def _scale(spec: ScaleSpec, axis: str, panel: Panel | None, findings: Findings) -> ScaleDeclaration:
+def _scale(spec: ScaleSpec, axis: str, gates: _Gates, findings: Findings) -> ScaleDeclaration:
     path = ("scales", axis)
     if axis not in _KINDS_OF_AXES:
-        _check_axis(axis, path, panel, findings)
+        _check_spelling(axis, path, gates.panel, findings)
+        if gates.panel and not gates.panel.has(axis) and not any(axis in axes for axes in gates.lacking.values()):
+            known = (*gates.panel.names, *gates.panel.detectors)
+            findings.unknown(path, f"channel of panel '{gates.panel.name}'", name=axis, known=known)
     named = [name for name in "twma" if name in spec.model_fields_set]
     for name in named:
         if name not in _PARAMETERS[spec.kind]:

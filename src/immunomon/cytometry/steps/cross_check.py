@@ -14,8 +14,9 @@ from immunomon.cytometry.kernels.proportions import counting_error, log_odds
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.settled import MOVED_BY
 from immunomon.cytometry.model.weighed import resting_on
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import ROOT, GatingStrategy
-from immunomon.study.model.study import Reportability, RoleKind, Sample
+from immunomon.study.model.study import RoleKind, Sample
 from immunomon.study.model.trust import Doubt
 
 __all__ = ["cross_check"]
@@ -83,7 +84,7 @@ def _values(
         measured = result.measured
         if measured is None or result.strategy is None or result.sample.role.kind is not RoleKind.SAMPLE:
             continue
-        strategy = strategies[result.strategy]
+        strategy = strategies[result.sample.panel]
         for population in strategy:
             count = measured.counts.get(population.id)
             total = measured.events if population.parent == ROOT else measured.counts.get(population.parent)
@@ -176,7 +177,7 @@ def _unexpected(
     values: Iterable[_Value], results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy]
 ) -> Iterator[Remark]:
     expected = {
-        result.sample.id: strategies[result.strategy].expected for result in results if result.strategy is not None
+        result.sample.id: strategies[result.sample.panel].expected for result in results if result.strategy is not None
     }
     for value in values:
         expectation = expected[value.sample.id].get(value.population)

@@ -14,8 +14,9 @@ from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.cytometry.model.weighed import verdict, weigh
 from immunomon.study.model.quality import Quality, Verdict
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
-from immunomon.study.model.study import Reportability, Sample
+from immunomon.study.model.study import Sample
 from immunomon.study.model.trust import merged
 
 __all__ = ["cells_per_ul", "tabulate_results"]
@@ -54,9 +55,9 @@ def tabulate_results(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables samples, populations, frequencies, medians and doubts, each by its column contract.
 
-    results: one per file of the sample list, in its order; strategies: by name. A failed sample has all its rows,
-    without values and with the reason. qualities: sample id -> its acquisition's; of a sample whose acquisition failed
-    no value may be reported.
+    results: one per file of the sample list, in its order; strategies: by panel in use. A failed sample has all its
+    rows, without values and with the reason. qualities: sample id -> its acquisition's; of a sample whose acquisition
+    failed no value may be reported.
     """
     rows: dict[str, list[Row]] = {name: [] for name in _CONTRACTS}
     for result in results:
@@ -64,7 +65,7 @@ def tabulate_results(
         rows["samples"].append({**_sample_row(result), **_quality(quality)})
         if result.status == "control" or result.strategy is None:
             continue
-        strategy = strategies[result.strategy]
+        strategy = strategies[result.sample.panel]
         rows["populations"].extend(_judged(_population_rows(result, strategy, limits), quality))
         rows["frequencies"].extend(_judged(_frequency_rows(result, strategy, limits), quality))
         rows["medians"].extend(_judged(_median_rows(result, strategy, limits), quality))

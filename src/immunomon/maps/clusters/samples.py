@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.spillover import SpilloverMatrix
-from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.cytometry.specs.strategy import load_in_use
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.files import file_digest
 from immunomon.maps.clusters.cells import Job
@@ -19,9 +19,7 @@ from immunomon.study.model.fcs import Reading
 from immunomon.study.model.panel import MarkerKind, Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import RoleKind, Study
-from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.data_folders import path_of_sample
-from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 
@@ -58,10 +56,9 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
     if name not in run.panels:
         raise UnknownName(f"{run.folder}: no panel '{name}' in this run; {nearest(name, run.panels)}")
     study = load_study(run.study_file)
-    loaded_panel = load_panel(find_panel(name, study.folder))
-    strategy = load_strategy(
-        find_strategy(study.strategy_of(name), study.folder), methods=GATE_METHODS, panel=loaded_panel
-    )
+    panels, strategies = load_in_use(study, methods=GATE_METHODS)
+    # Results of a tube that several strategies look at are called by the use, not by the tube's panel.
+    loaded_panel, strategy = replace(panels[name], name=name), strategies[name]
     typed = tuple(marker.name for marker in loaded_panel.markers if marker.kind is MarkerKind.TYPE)
     state = tuple(marker.name for marker in loaded_panel.markers if marker.kind is MarkerKind.STATE)
     if len(typed) < 2:

@@ -133,7 +133,7 @@ def _other_tubes(samples: pd.DataFrame) -> tuple[OtherTubes, ...]:
 # What made a run, as lines for people.
 
 _LONGEST = 25
-_LEFT_OUT = {"study", "files"}
+_LEFT_OUT = {"study", "files", "left_out"}
 
 
 def provenance(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -202,10 +202,13 @@ _SURFACE_HELPERS = (
 )
 
 
-def caveats(populations: Collection[str], tested: Sequence[str] = ()) -> tuple[str, ...]:
+def caveats(
+    populations: Collection[str], tested: Sequence[str] = (), left_out: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
     """Return the sentences that stand at the head of every report, with those that its contents call for.
 
-    populations: that are in it; tested: the titles of its pages on which p-values stand.
+    populations: that are in it; tested: the titles of its pages on which p-values stand; left_out: panel -> populations
+    that were not looked for, as the record of the run has them.
 
     >>> len(caveats({"th1"})) - len(caveats({"treg"}))
     1
@@ -213,7 +216,13 @@ def caveats(populations: Collection[str], tested: Sequence[str] = ()) -> tuple[s
     'No p-values are given, and nothing is adjusted for the number of populations looked at.'
     """
     helpers = (_SURFACE_HELPERS,) if {"th1", "th17", "th_dn"} & set(populations) else ()
-    return (*_ALWAYS, *helpers, _tests(tested))
+    return (*_ALWAYS, *helpers, *_left_out(left_out or {}), _tests(tested))
+
+
+def _left_out(left_out: Mapping[str, Any]) -> Iterator[str]:
+    for panel, populations in left_out.items():
+        named = ", ".join(f"{left['label']} (for want of {', '.join(left['lacking'])})" for left in populations)
+        yield f"Panel {panel} has not the markers for, and this report has no values of: {named}."
 
 
 def _tests(tested: Sequence[str]) -> str:

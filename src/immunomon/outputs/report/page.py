@@ -237,7 +237,7 @@ def _render(run: ReportedRun) -> str:
         pages=pages,
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
         acquisitions=read_acquisitions(run.tables["samples"]),
-        caveats=caveats(set(run.tables["populations"]["population"].dropna()), tested),
+        caveats=caveats(set(run.tables["populations"]["population"].dropna()), tested, run.record.get("left_out")),
         verdict=_verdict(overview),
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
         script=script,

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from immunomon.errors import UnknownName, nearest
 
-__all__ = ["ROOT", "Expectation", "Fit", "GateDeclaration", "GatingStrategy", "Population", "ScaleDeclaration"]
+__all__ = [
+    "ROOT",
+    "Expectation",
+    "Fit",
+    "GateDeclaration",
+    "GatingStrategy",
+    "LeftOut",
+    "Population",
+    "ScaleDeclaration",
+]
 
 ROOT = "root"
 
@@ -69,10 +78,20 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A population that a panel cannot show, and the markers or channels that it or what it rests on needs for it."""
+
+    population: str
+    label: str
+    lacking: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class GatingStrategy:
     """A tree of populations, parents before children, with the scales they are gated on and what is reported.
 
-    expected: population id -> what it is expected to be.
+    panel: the panel that it was designed for; any that has its markers carries it. expected: population id -> what it
+    is expected to be. left_out: the populations of the declared tree that the panel in use has not the markers for.
     """
 
     name: str
@@ -83,6 +102,7 @@ class GatingStrategy:
     scales: Mapping[str, ScaleDeclaration] = field(default_factory=dict)
     denominators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     expected: Mapping[str, Expectation] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
 
     @cached_property
     def _by_id(self) -> dict[str, Population]:
@@ -150,3 +170,53 @@ class GatingStrategy:
         """
         parent = self.population(population_id).parent
         return tuple(dict.fromkeys((parent, *self.denominators.get(population_id, ()))))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The populations that it is for: those it reports, or, where it names none, those that end a branch."""
+        parents = {population.parent for population in self}
+        return tuple(self.denominators) or tuple(name for name in self.ids if name not in parents)
+
+    def without(self, lacking: Mapping[str, Sequence[str]], rests_on: Mapping[str, Sequence[str]]) -> GatingStrategy:
+        """Return the strategy without the populations that lack an axis, and without all that rests on these.
+
+        lacking: population id -> axes of its gate that are not there; rests_on: population id -> the populations that
+        it is placed on or made of, besides its parent.
+
+        >>> gate = GateDeclaration("interval", {"axis": "CCR4"})
+        >>> tree = (Population("a", "A", "root", gate, "inside"), Population("b", "B", "a", gate, "inside"))
+        >>> GatingStrategy("s", "S", 1, None, tree).without({"b": ["CCR4"]}, {}).left_out
+        (LeftOut(population='b', label='B', lacking=('CCR4',)),)
+        """
+        missing: dict[str, tuple[str, ...]] = {}
+        for population in self:
+            below = (missing.get(name, ()) for name in (population.parent, *rests_on.get(population.id, ())))
+            axes = dict.fromkeys(axis for names in (*below, lacking.get(population.id, ())) for axis in names)
+            if axes:
+                missing[population.id] = tuple(axes)
+        if not missing:
+            return self
+        absent = {axis for axes in lacking.values() for axis in axes}
+        return replace(
+            self,
+            populations=tuple(population for population in self if population.id not in missing),
+            scales={axis: scale for axis, scale in self.scales.items() if axis not in absent},
+            denominators={name: of for name, of in self.denominators.items() if name not in missing},
+            expected={name: expectation for name, expectation in self.expected.items() if name not in missing},
+            left_out=tuple(LeftOut(p.id, p.label, missing[p.id]) for p in self if p.id in missing),
+        )
+
+    def about_left_out(self, whose: str) -> tuple[str, ...]:
+        """Return what is left out, and for want of which markers, a sentence each; whose: what lacks them.
+
+        >>> left = (LeftOut("memory", "Memory", ("CCR4",)),)
+        >>> GatingStrategy("treg", "Treg", 1, None, (), left_out=left).about_left_out("panel 'flow10'")
+        ("panel 'flow10' has no CCR4: strategy 'treg' leaves out memory",)
+        """
+        names: dict[tuple[str, ...], list[str]] = {}
+        for left in self.left_out:
+            names.setdefault(left.lacking, []).append(left.population)
+        return tuple(
+            f"{whose} has no {' and no '.join(lacking)}: strategy '{self.name}' leaves out {', '.join(left)}"
+            for lacking, left in names.items()
+        )

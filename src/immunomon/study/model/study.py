@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from immunomon.errors import UnknownName, nearest
 from immunomon.study.model.endpoints import AssessmentRules
@@ -16,15 +15,14 @@ from immunomon.study.model.fluorochromes import names_unstained
 from immunomon.study.model.identifiers import Identifiers
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.quality import QualityLimits
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.steadiness import Normalisation, Steadiness
-from immunomon.study.model.trust import DOUBTS
 
 __all__ = [
     "Cohort",
     "CompensationSource",
     "DoseGroup",
     "PanelUse",
-    "Reportability",
     "Role",
     "RoleKind",
     "Sample",
@@ -32,6 +30,7 @@ __all__ = [
     "Subject",
     "Visit",
     "study_day",
+    "tube_of",
 ]
 
 
@@ -136,7 +135,10 @@ class Role:
 
 @dataclass(frozen=True)
 class Sample:
-    """One FCS file of the study: whose, when, which panel, in which batch, with what is needed for absolute counts."""
+    """One FCS file of the study: whose, when, which panel, in which batch, with what is needed for absolute counts.
+
+    A file that several strategies look at is as many samples: ``panel`` and ``id`` end with ``@STRATEGY``.
+    """
 
     file: Path
     id: str
@@ -155,6 +157,21 @@ class Sample:
     line: int | None = field(default=None, compare=False)
 
     @property
+    def tube(self) -> str:
+        """The name of the panel that the tube is stained with."""
+        return tube_of(self.panel)
+
+    def seen_by(self, use: PanelUse) -> Sample:
+        """Return the sample as one of a tube's strategies looks at it.
+
+        >>> sample = Sample(Path("a.fcs"), "a", "blood20", Role.parse("sample"))
+        >>> sample.seen_by(PanelUse("blood20@treg", "treg")).id
+        'a@treg'
+        """
+        ending = use.panel.removeprefix(self.panel)
+        return replace(self, panel=use.panel, id=f"{self.id}{ending}")
+
+    @property
     def reading(self) -> Reading:
         """How the file is read, as far as a person decided it; which bytes it must have is not in a sample list."""
         return Reading(self.data_set, self.data_offset)
@@ -162,10 +179,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class PanelUse:
-    """A panel in use, with the strategy its files are gated by."""
+    """A panel in use, with a strategy its files are gated by.
+
+    panel: what results are called by: the panel's name, or, where several strategies look at its tubes,
+    ``NAME@STRATEGY``.
+
+    >>> PanelUse("blood20@treg", "treg").tube
+    'blood20'
+    """
 
     panel: str
     strategy: str
+
+    @property
+    def tube(self) -> str:
+        """The name of the panel that the tube is stained with."""
+        return tube_of(self.panel)
 
 
 @dataclass(frozen=True)
@@ -174,40 +203,6 @@ class CompensationSource:
 
     source: str = "file"
     path: Path | None = None
-
-
-@dataclass(frozen=True)
-class Reportability:
-    """When a frequency may be reported: the limits, and those that single populations have of their own.
-
-    doubts: whether a value that rests on a doubtful gate is withheld or reported; accepted_doubts: codes of those that
-    withhold nothing in this study. parts_percent: what parts of a population that are measured in different tubes may
-    add up to without a remark, such as T, B and NK cells of lymphocytes.
-    """
-
-    min_parent_events: int = 100
-    lod_events: int = 20
-    lloq_events: int = 50
-    populations: Mapping[str, Reportability] = field(default_factory=dict)
-    doubts: Literal["withhold", "report"] = "withhold"
-    accepted_doubts: tuple[str, ...] = ()
-    parts_percent: tuple[float, float] = (85.0, 105.0)
-
-    def withholds(self, code: str) -> bool:
-        """Return whether a doubt withholds the values that rest on it; remarks never do.
-
-        >>> Reportability(accepted_doubts=("weak_stain",)).withholds("weak_stain")
-        False
-        """
-        return self.doubts == "withhold" and DOUBTS[code].withholds and code not in self.accepted_doubts
-
-    def of(self, population: str) -> Reportability:
-        """Return the limits that hold for a population.
-
-        >>> Reportability(populations={"rare": Reportability(lloq_events=20)}).of("rare").lloq_events
-        20
-        """
-        return self.populations.get(population, self)
 
 
 @dataclass(frozen=True)
@@ -221,7 +216,7 @@ class Study:
     subjects: tuple[Subject, ...]
     visits: tuple[Visit, ...]
     panels: tuple[PanelUse, ...]
-    reportability: Reportability = Reportability()
+    reportability: Reportability = field(default_factory=Reportability)
     compensation: CompensationSource = CompensationSource()
     quality: QualityLimits = field(default_factory=QualityLimits)
     steadiness: Steadiness = field(default_factory=Steadiness)
@@ -259,12 +254,25 @@ class Study:
                 return visit
         raise UnknownName(f"study {self.name}: no visit is marked 'baseline: true'")
 
+    def uses_of(self, tube: str) -> tuple[PanelUse, ...]:
+        """Return what a panel's tubes are in use for: a use for each strategy that looks at them."""
+        return tuple(use for use in self.panels if use.tube == tube)
+
     def strategy_of(self, panel: str) -> str:
         """Return the name of the strategy a panel's files are gated by; raises UnknownName with the nearest."""
         for use in self.panels:
             if use.panel == panel:
                 return use.strategy
         raise UnknownName(f"no panel '{panel}' in use; {nearest(panel, [use.panel for use in self.panels])}")
+
+
+def tube_of(panel: str) -> str:
+    """Return the name of the panel of a tube, of which one strategy's results may be called ``NAME@STRATEGY``.
+
+    >>> tube_of("blood20@treg"), tube_of("nk")
+    ('blood20', 'nk')
+    """
+    return panel.partition("@")[0]
 
 
 def study_day(date: datetime.date, first_infusion: datetime.date) -> int:

@@ -16,7 +16,15 @@ from immunomon.study.model.fcs import DataOffset
 from immunomon.study.model.study import Role, RoleKind, Sample, Study
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 
-__all__ = ["COLUMNS", "OPTIONAL_COLUMNS", "load_samples", "read_samples", "rows_in_doubt", "sample_id_of"]
+__all__ = [
+    "COLUMNS",
+    "OPTIONAL_COLUMNS",
+    "load_samples",
+    "read_samples",
+    "rows_in_doubt",
+    "sample_id_of",
+    "seen_by_strategies",
+]
 
 T = TypeVar("T")
 COLUMNS: Mapping[str, str] = {
@@ -47,7 +55,8 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
     """Read a sample list (CSV as ``csvfile`` reads it); rows that are blank or start with ``#`` are passed over.
 
     ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must
-    be the study's, and no folder leads out of those that it allows. Whether the files are there, and where links lead
+    be the study's, and no folder leads out of those that it allows; a file that several strategies look at is a sample
+    for each. Whether the files are there, and where links lead
     that are files themselves, is left to the check and the run.
     Raises BadSpec with every problem found.
 
@@ -59,7 +68,16 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
     samples, problems = read_samples(path, study)
     if problems:
         raise BadSpec(problems)
-    return samples
+    return samples if study is None else seen_by_strategies(samples, study)
+
+
+def seen_by_strategies(samples: Iterable[Sample], study: Study) -> tuple[Sample, ...]:
+    """Return a sample for each strategy that looks at a tube's cells; control tubes belong to all of them, once."""
+    seen: list[Sample] = []
+    for sample in samples:
+        uses = study.uses_of(sample.panel) if sample.role.is_gated else ()
+        seen += map(sample.seen_by, uses) if uses else [sample]
+    return tuple(seen)
 
 
 def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
@@ -249,7 +267,7 @@ def _check_beads(row: _Row) -> None:
 def _check_names(row: _Row, study: Study) -> None:
     row.unknown("subject", "subject", [subject.id for subject in study.subjects])
     row.unknown("visit", "visit", [visit.label for visit in study.visits], in_order=True)
-    row.unknown("panel", "panel in use", [use.panel for use in study.panels])
+    row.unknown("panel", "panel in use", [use.tube for use in study.panels])
 
 
 def _leaves(row: _Row, folder: Path, folders: DataFolders | None) -> bool:

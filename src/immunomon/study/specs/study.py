@@ -12,16 +12,8 @@ from pydantic import Field, StringConstraints
 from immunomon.errors import BadSpec
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.study.model.overrides import AcceptedDifference
-from immunomon.study.model.study import (
-    Cohort,
-    CompensationSource,
-    DoseGroup,
-    PanelUse,
-    Reportability,
-    Study,
-    Subject,
-    Visit,
-)
+from immunomon.study.model.reportability import Reportability
+from immunomon.study.model.study import Cohort, CompensationSource, DoseGroup, PanelUse, Study, Subject, Visit
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
