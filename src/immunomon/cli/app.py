@@ -22,8 +22,10 @@ __all__ = [
     "DataSet",
     "Jobs",
     "PanelOption",
+    "PlanOption",
     "ReasonOption",
     "RunArgument",
+    "SeedOption",
     "StudyOption",
     "app",
     "one_of",
@@ -144,6 +146,13 @@ StudyOption = Annotated[
     Path | None, typer.Option("--study", help="The study's folder; default: the folder above the run.")
 ]
 PanelOption = Annotated[str | None, typer.Option("--panel", "-p", help="The panel; default: the study's first.")]
+PlanOption = Annotated[
+    Path | None,
+    typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")
+]
 ByOption = Annotated[str, typer.Option("--by", help="Who decides.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes into the audit trail.")]
 Jobs = Annotated[

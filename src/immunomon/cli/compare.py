@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 import typer
 
-from immunomon.cli.app import RunArgument, app
+from immunomon.cli.app import PlanOption, RunArgument, SeedOption, app
 from immunomon.cli.progress import stages
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
@@ -34,23 +34,15 @@ __all__ = ["absent_words", "compare", "declared_order", "plan_for", "tables_of"]
 _TABLES = ("changes", "frequencies", "medians")
 
 
-_Plan = Annotated[
-    Path | None,
-    typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
-]
-
-_Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")]
-
-
 @app.command()
 def compare(
     run: RunArgument,
-    plan: _Plan = None,
+    plan: PlanOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: statistics in the run.")] = None,
     bayes: Annotated[
         bool, typer.Option("--bayes", help="Bayesian models of the primary endpoints too; minutes, needs an extra.")
     ] = False,
-    seed: _Seed = 1,
+    seed: SeedOption = 1,
 ) -> int:
     """Say what changed, in whom and at which dose: tables, forest plots, and one page of sentences."""
     opened = open_run(run)

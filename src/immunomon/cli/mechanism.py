@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from immunomon.cli.app import app
+from immunomon.cli.app import PlanOption, SeedOption, app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
 from immunomon.files import digests_of_what_is_written, file_digest, is_there, write_whole
@@ -39,20 +39,12 @@ __all__ = ["mechanism"]
 _RECORD = "assessments.json"
 
 
-_Plan = Annotated[
-    Path | None,
-    typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
-]
-
-_Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")]
-
-
 @app.command()
 def mechanism(
     run: Annotated[Path, typer.Argument(help="The run folder; its assessments are needed: immunomon assess.")],
-    plan: _Plan = None,
+    plan: PlanOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: mechanism in the run.")] = None,
-    seed: _Seed = 1,
+    seed: SeedOption = 1,
 ) -> int:
     """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
     from immunomon.plots.figures import png_of

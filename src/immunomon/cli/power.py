@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from immunomon.cli.app import RunArgument, app
+from immunomon.cli.app import PlanOption, RunArgument, SeedOption, app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.files import write_whole
 from immunomon.runs.folder import table_csv
@@ -21,24 +21,16 @@ from immunomon.trial.statistics.power import PATIENTS, detectable
 __all__ = ["power"]
 
 
-_Plan = Annotated[
-    Path | None,
-    typer.Option("--plan", help="The analysis plan; default: analysis.yaml beside the study, else a default plan."),
-]
-
-_Seed = Annotated[int, typer.Option("--seed", min=0, help="For tests that sample arrangements; the same, the same.")]
-
-
 @app.command()
 def power(
     run: RunArgument,
-    plan: _Plan = None,
+    plan: PlanOption = None,
     patients: Annotated[
         list[int] | None, typer.Option("--patients", "-n", min=2, help="Numbers of patients; default: 3 to 18.")
     ] = None,
     target: Annotated[float, typer.Option("--power", min=0.5, max=0.99, help="The power asked for.")] = 0.8,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
-    seed: _Seed = 1,
+    seed: SeedOption = 1,
 ) -> int:
     """Say which change so many patients can detect, from the run's own variances."""
     opened = open_run(run)
