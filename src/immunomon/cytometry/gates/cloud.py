@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.gates.cloud_choice import Chosen, Scatter, choose, doubts_of
 from immunomon.cytometry.gates.evidence import Evidence
-from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion
+from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE
-from immunomon.cytometry.kernels.grid import grid_of
 from immunomon.cytometry.kernels.mixture import Clouds, radii_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
@@ -38,7 +37,7 @@ _MIXER = 0x9E3779B97F4A7C15  # scatters the bits of a number (Knuth's multiplica
 
 @GATE_METHODS.register("cloud")
 @dataclass(frozen=True, kw_only=True)
-class Cloud(OneRegion):
+class Cloud(TwoAxes, OneRegion):
     """A cloud of cells in scatter (lymphocytes), chosen by markers; scaling an axis by any factor changes nothing.
 
     Clouds are normal in the logarithms of the intensities. evidence: the markers whose cells lie in the cloud, and
@@ -82,17 +81,13 @@ class Cloud(OneRegion):
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the gate; raises GateNotPlaced for too few events, or points without extent."""
         x, y, rows = self._logarithms(parent, scales)
-        if x.size < self.min_events:
-            raise GateNotPlaced(f"{self.x} x {self.y}: only {x.size} events, {self.min_events} are needed")
+        self.require(x.size, self.min_events)
         sampled = _some(x, y)
         points, below = np.column_stack([x[sampled], y[sampled]]), (x < x.max()) & (y < y.max())  # not those at the top
         kept = points[below[sampled]]
         if kept.shape[0] < self.min_events:
             raise GateNotPlaced(f"{self.x} x {self.y}: nearly all events lie at the top of an axis")
-        try:
-            grid = grid_of(x[below], y[below], _BINS, reach=(kept[:, 0], kept[:, 1]))
-        except ValueError as error:
-            raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
+        grid = self.grid_over(x[below], y[below], _BINS, reach=kept)
         looked_at = parent.take(sampled if rows is None else rows[sampled]) if self.evidence else parent
         scatter = Scatter(grid, points, self.clouds, self.least)
         return self._placed(choose(scatter, self.evidence, looked_at, scales=scales), scatter, scales)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
-from immunomon.cytometry.kernels.grid import grid_of, smoothed
+from immunomon.cytometry.kernels.grid import smoothed
 from immunomon.cytometry.kernels.membership import in_polygon
 from immunomon.cytometry.kernels.regions import connected, level_of_mass, outline_of, thinned
 from immunomon.cytometry.model.events import EventTable
@@ -52,14 +52,9 @@ class Contour(TwoAxes, OneRegion):
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the polygon; raises GateNotPlaced for too few events or a region of less than a few cells."""
-        points = np.column_stack([np.asarray(parent.column(axis), dtype=np.float64) for axis in self.axes])
-        points = points[np.isfinite(points).all(axis=1)]
-        if points.shape[0] < self.min_events:
-            raise GateNotPlaced(f"{self.x} x {self.y}: only {points.shape[0]} events, {self.min_events} are needed")
-        try:
-            grid = grid_of(points[:, 0], points[:, 1], _BINS)
-        except ValueError as error:
-            raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
+        points = self.points_of(parent)
+        self.require(points.shape[0], self.min_events)
+        grid = self.grid_over(points[:, 0], points[:, 1], _BINS)
         density = smoothed(grid.counts, self.bandwidth * _BINS)
         row, column = (int(index) for index in np.unravel_index(int(density.argmax()), density.shape))
         piece = connected(density >= level_of_mass(density, self.mass), (row, column))

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE
-from immunomon.cytometry.kernels.grid import grid_of, peaks_of, smoothed
+from immunomon.cytometry.kernels.grid import peaks_of, smoothed
 from immunomon.cytometry.kernels.mixture import center_errors, distance_square_of, fit_t_mixture
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Ellipse, Polygon
 from immunomon.cytometry.model.placement import Placement
 from immunomon.cytometry.model.scales import DisplayScale
-from immunomon.errors import GateNotPlaced
 
 __all__ = ["Mixture"]
 
@@ -70,12 +69,8 @@ class Mixture(TwoAxes, OneRegion):
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the ellipse; raises GateNotPlaced for too few events, or none around the place that is meant."""
         points = self._points(parent)
-        if points.shape[0] < self.min_events:
-            raise GateNotPlaced(f"{self.x} x {self.y}: only {points.shape[0]} events, {self.min_events} are needed")
-        try:
-            grid = grid_of(points[:, 0], points[:, 1], _BINS)
-        except ValueError as error:
-            raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
+        self.require(points.shape[0], self.min_events)
+        grid = self.grid_over(points[:, 0], points[:, 1], _BINS)
         density = smoothed(grid.counts, _BANDWIDTH)
         peaks = peaks_of(density, least=self.least, apart=round(2 * _BANDWIDTH))[: self.clouds]
         starts = np.array([[grid.x[column], grid.y[row]] for row, column in peaks])
@@ -99,8 +94,7 @@ class Mixture(TwoAxes, OneRegion):
         return Placement({"inside": shape}, facts, source=f"mixture of {len(peaks)}", errors=named)
 
     def _points(self, parent: EventTable) -> NDArray[np.float64]:
-        points = np.column_stack([np.asarray(parent.column(axis), dtype=np.float64) for axis in self.axes])
-        points = points[np.isfinite(points).all(axis=1)]
+        points = self.points_of(parent)
         tops = points.max(axis=0, initial=-np.inf)
         points = points[(points < tops).all(axis=1)]  # not the events at the margin
         return np.asarray(np.log(points[(points > 0).all(axis=1)]) if self.log else points, dtype=np.float64)

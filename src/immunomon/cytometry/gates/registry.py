@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from immunomon.cytometry.kernels.grid import Grid, grid_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Controls, GateMethod, Placement, WithControls
 from immunomon.cytometry.model.scales import DisplayScale
@@ -18,6 +21,7 @@ from immunomon.study.model.strategy import GateDeclaration
 
 __all__ = ["GATE_METHODS", "Alone", "NestedGate", "OneRegion", "TwoAxes", "fit_nested", "gate_method", "roles_of"]
 
+Floats = NDArray[np.float64]
 GATE_METHODS: Registry[type[GateMethod]] = Registry("gate method", group="immunomon.gate_methods")
 
 
@@ -75,6 +79,26 @@ class TwoAxes:
     def axes(self) -> tuple[str, ...]:
         """The two axes."""
         return (self.x, self.y)
+
+    def points_of(self, parent: EventTable) -> Floats:
+        """Return where the events lie on the two axes, (events, 2), without those that are not finite."""
+        points = np.column_stack([np.asarray(parent.column(axis), dtype=np.float64) for axis in (self.x, self.y)])
+        return points[np.isfinite(points).all(axis=1)]
+
+    def require(self, events: int, least: int) -> None:
+        """Raise GateNotPlaced if there are fewer events than the gate needs."""
+        if events < least:
+            raise GateNotPlaced(f"{self.x} x {self.y}: only {events} events, {least} are needed")
+
+    def grid_over(self, x: Floats, y: Floats, bins: int, reach: Floats | None = None) -> Grid:
+        """Return points on a grid, as ``grid_of`` does; reach: some of them, (events, 2).
+
+        Raises GateNotPlaced for points without extent.
+        """
+        try:
+            return grid_of(x, y, bins, reach=None if reach is None else (reach[:, 0], reach[:, 1]))
+        except ValueError as error:
+            raise GateNotPlaced(f"{self.x} x {self.y}: {error}") from error
 
 
 # Gates within gates: an argument of a gate method that is itself a gate.
