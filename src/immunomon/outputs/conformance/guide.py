@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-__all__ = ["GuideVariable", "guide_of", "keys_of"]
+__all__ = ["DOMAINS", "GuideVariable", "guide_of", "keys_of"]
 
 # A star: required; a plus: expected; a hash: a number. The order is that of the guide; timing variables of the general
 # model that a domain's table leaves out (VISITNUM of EX) stand where the model puts them.
@@ -60,6 +60,7 @@ _SDTM = {
     f" PPSTAT PPREASND PPSPEC+ PPANMETH {_PLACE} PPDTC PPDY# PPTPTREF PPRFTDTC+ PPSTINT PPENINT",
     "SUPP": "STUDYID* RDOMAIN* USUBJID* IDVAR+ IDVARVAL+ QNAM* QLABEL* QVAL* QORIG* QEVAL+",
 }
+DOMAINS = frozenset(_SDTM) - {"SUPP"}
 # ADaM prescribes no order, and variables beyond these are the sponsor's: a star is required, a plus expected of a
 # parameter with baseline and change.
 _ADAM = {

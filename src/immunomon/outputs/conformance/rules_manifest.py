@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from immunomon.outputs.conformance.book import CHECKS, Issue
-from immunomon.outputs.conformance.guide import guide_of
+from immunomon.outputs.conformance.guide import DOMAINS, guide_of
 from immunomon.outputs.conformance.received import MANIFEST, Received
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NEEDED = ("format", "kind", "software", "run", "study", "datasets", "absent", "blanks", "files", "samples")
-_DOMAINS = {"DM", "TV", "SV", "EX", "AE", "BE", "BS", "CP", "IS", "LB", "MB", "PC", "PP"}
 
 
 def _listed(manifest: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -116,7 +115,7 @@ def _absent(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
             yield Issue(MANIFEST, f"{name[:20]} is absent without a reason")
     if "CP" in there or "CP" in reasons:
         yield from (
-            Issue(MANIFEST, f"{name} is neither there nor absent") for name in sorted(_DOMAINS - there - set(reasons))
+            Issue(MANIFEST, f"{name} is neither there nor absent") for name in sorted(DOMAINS - there - set(reasons))
         )
 
 
