@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from support.small_run import small_run
+from support.small_run import copied_run, shared_run
 from typer.testing import CliRunner
 
 from immunomon.cli.main import app
@@ -18,7 +18,7 @@ DECISION = f"{{action: accept-warning, sample: fcs__treg__S02_W4_treg, {WHO}}}"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A study with panel, strategy, matrix and decisions of its own, run, assessed and compared. Not to be changed."""
-    study = small_run(tmp_path_factory.mktemp("inputs"), events=1500).parent
+    study = copied_run(shared_run(tmp_path_factory, events=1500), tmp_path_factory.mktemp("inputs") / "study").parent
     shutil.rmtree(study / "run")
     for kind, found in (("panels", find_panel("treg")), ("gating", find_strategy("treg"))):
         (study / kind).mkdir()

@@ -1,23 +1,19 @@
 """What goes wrong around a run, each with the real program in a process of its own."""
 
-import ctypes
 import os
 import re
-import resource
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_run import small_run
+from support.program import bound_by_permissions, immunomon, stopped, with_memory, with_room
+from support.small_run import shared_run
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import write_fcs
@@ -27,30 +23,18 @@ pytestmark = [
     pytest.mark.no_cover,
     pytest.mark.skipif(os.name == "nt", reason="named pipes, limits and signals are POSIX systems'"),
 ]
-COMMAND = [sys.executable, "-m", "immunomon.cli.main"]
-LONGEST_SECONDS = 180
-# Where no file may be large, Python would leave cut bytecode beside the source, and nobody could import that.
-ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     """A study of one panel with its run inside. Not to be changed."""
-    return small_run(tmp_path_factory.mktemp("faults") / "trial", events=1500).parent
+    return shared_run(tmp_path_factory, events=1500).parent
 
 
 @pytest.fixture
 def study(undisturbed, tmp_path) -> Path:
     """A copy of the study, without its run, that a test may spoil."""
     return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
-
-
-def immunomon(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run the program; fails if it does not end."""
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False, env=ENVIRONMENT, **options
-    )
 
 
 def samples_of(study: Path) -> pd.DataFrame:
@@ -95,23 +79,6 @@ def test_a_pipe_in_place_of_a_table_is_named(study, name):
         ended = immunomon(*words)
         assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
         assert "not a regular file but a named pipe" in " ".join((ended.stdout + ended.stderr).split())
-
-
-def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
-    """Start the program, send it a signal as soon as something is so, and wait for its end."""
-    # A shell lets what it starts in the background ignore Ctrl-C, and nohup a closed terminal: not this process.
-    before = None if number is signal.SIGKILL else signal.signal(number, signal.SIG_DFL)  # SIGKILL cannot be ignored
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    if before is not None:
-        signal.signal(number, before)
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while process.poll() is None and not at() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=LONGEST_SECONDS)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def holds(run: Path, pattern: str, count: int) -> bool:
@@ -196,10 +163,6 @@ def large_fcs(path: Path, like: Path, events: int) -> None:
         file.truncate(begin + 4096 + size)
 
 
-def with_memory(limit: int) -> Callable[[], None]:
-    return lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep the limit")
 @pytest.mark.parametrize(
     ("events", "says"), [(10_000_000, "enough memory|of memory, and"), (2_000_000_000, "of memory, and")]
@@ -207,7 +170,7 @@ def with_memory(limit: int) -> Callable[[], None]:
 def test_a_file_that_needs_more_memory_than_there_is_fails_and_the_others_go_on(study, undisturbed, events, says):
     large = study / "fcs" / "treg" / "S01_W4_treg.fcs"
     large_fcs(large, undisturbed / "fcs" / "treg" / "S01_W4_treg.fcs", events)
-    ended = immunomon("run", study, "--jobs", 1, preexec_fn=with_memory(2_500_000_000))
+    ended = immunomon("run", study, "--jobs", 1, limit=with_memory(2_500_000_000))
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr, ended.stderr
     samples = samples_of(study)
@@ -216,11 +179,6 @@ def test_a_file_that_needs_more_memory_than_there_is_fails_and_the_others_go_on(
     assert re.search(says, row["reason"]), row["reason"]
     assert "--jobs" in row["reason"]
     assert set(samples.drop("fcs/treg/S01_W4_treg.fcs")["status"]) == {"gated", "control"}
-
-
-def with_room(largest: int) -> Callable[[], None]:
-    """Let no file be larger than so many bytes, as on a disk that is nearly full."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
 
 @pytest.mark.parametrize(
@@ -240,30 +198,21 @@ def with_room(largest: int) -> Callable[[], None]:
 def test_a_full_disk_is_said_with_the_file_that_has_no_room(undisturbed, tmp_path, words):
     study = Path(shutil.copytree(undisturbed, tmp_path / "trial"))
     places = {"RUN": study / "run", "STUDY": study, "OUT": tmp_path / "out"}
-    before = {path: path.read_bytes() for path in (study / "run").rglob("*") if path.is_file()}
-    ended = immunomon(*(places.get(word, word) for word in words), preexec_fn=with_room(1000))
+    sealed = {path: path.read_bytes() for path in (study / "run").rglob("*") if path.is_file()}
+    ended = immunomon(*(places.get(word, word) for word in words), limit=with_room(1000))
     assert ended.returncode == 1, ended.stderr
     assert "Traceback" not in ended.stderr, ended.stderr
     assert str(tmp_path) in ended.stderr
     assert not temporary_files(tmp_path)
-    assert {path: path.read_bytes() for path in before} == before
+    assert {path: path.read_bytes() for path in sealed} == sealed
     assert not (study / "run" / "lock.json").exists()  # what is said to have failed has failed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_redirection_into_a_full_disk_is_an_error(undisturbed):
-    with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(
-            [*COMMAND, "audit", str(undisturbed / "run")], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+    ended = immunomon("audit", undisturbed / "run", stdout="/dev/full")
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert "standard output: No space left" in ended.stderr
-
-
-def bound_by_permissions() -> None:
-    """Take from root what lets it write where permissions forbid it; others have it not."""
-    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(24, 1, 0, 0, 0) != 0:  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
-        raise OSError("root may not give this up here")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root gives up its privilege in Linux's way")
@@ -275,7 +224,7 @@ def test_a_folder_that_may_not_be_written_is_said(study, undisturbed):
     try:
         (study / "samples.csv").chmod(0o444)
         for words in (["run", study], ["report", run], ["deliver", run, "--as", "csv", "--out", study / "new"]):
-            ended = immunomon(*words, preexec_fn=bound_by_permissions)
+            ended = immunomon(*words, limit=bound_by_permissions)
             assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
             assert re.search(r"trial/\S*: Permission denied", ended.stderr), ended.stderr
     finally:
