@@ -73,7 +73,6 @@ def commands(study: Path) -> list[list[object]]:
         "quality",
         "steadiness",
         "normalise",
-        "report",
         "verify",
         "export",
     ]

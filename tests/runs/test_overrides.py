@@ -26,6 +26,21 @@ def study(one_panel, finished_one_panel, tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def moved_once(one_panel, finished_one_panel, tmp_path_factory):
+    """A trial whose run was gone on with after a gate was moved, and what that said. Not to be changed."""
+    folder = shutil.copytree(one_panel, tmp_path_factory.mktemp("moved") / "trial")
+    shutil.copytree(finished_one_panel, folder / "run")
+    decide(folder, MOVED)
+    return folder, run_study(folder, jobs=2)
+
+
+@pytest.fixture
+def moved(moved_once, tmp_path):
+    """A copy of the trial whose gate was moved, which a test may change."""
+    return shutil.copytree(moved_once[0], tmp_path / "trial")
+
+
 def decide(study, *decisions):
     text = "schema: immunomon.overrides/1\noverrides:\n" + "".join(decisions)
     (study / "overrides.yaml").write_text(text, encoding="utf-8")
@@ -36,10 +51,9 @@ def rows(run, population, sample):
     return table[(table["population"] == population) & (table["sample_id"] == sample)].iloc[0]
 
 
-def test_a_moved_gate_changes_its_sample_and_says_who_moved_it(study):
-    before = RunFolder(study / "run").read_table("populations")
-    decide(study, MOVED)
-    summary = run_study(study, jobs=2)
+def test_a_moved_gate_changes_its_sample_and_says_who_moved_it(moved_once, finished_one_panel):
+    before = RunFolder(finished_one_panel).read_table("populations")
+    study, summary = moved_once
     assert (summary.gated, summary.failed) == (1, ())
     moved = rows(study / "run", "cd4", "fcs__treg__S01_W4_treg")
     assert moved["gate_source"] == "moved by A. Analyst"
@@ -89,10 +103,9 @@ def test_a_failed_acquisition_that_a_person_accepts_is_reportable_again(study):
     assert "accepted by A. Analyst" in samples.loc["fcs__treg__S01_W4_treg", "quality_reason"]
 
 
-def test_the_trail_says_what_was_before_and_after(study):
-    decide(study, MOVED)
-    run_study(study, jobs=2)
-    entry = next(one for one in AuditTrail(study / "run").entries() if one["action"] == "override")
+def test_the_trail_says_what_was_before_and_after(moved_once):
+    study, _ = moved_once
+    entry = next(entry for entry in AuditTrail(study / "run").entries() if entry["action"] == "override")
     assert entry["by"] == "A. Analyst"
     assert entry["before"]["source"].startswith("consensus, own weight ")
     assert entry["after"]["source"] == "moved by A. Analyst"
@@ -161,10 +174,8 @@ def tampered(path, old, new):
     path.write_bytes(data.replace(old, new, 1))
 
 
-def test_every_kind_of_tampering_is_found_and_named(study):
-    run = study / "run"
-    decide(study, MOVED)
-    run_study(study, jobs=2)
+def test_every_kind_of_tampering_is_found_and_named(moved):
+    run = moved / "run"
     trail = AuditTrail(run)
     assert trail.problems() == []
     tries = 0
@@ -186,12 +197,10 @@ def test_every_kind_of_tampering_is_found_and_named(study):
     assert trail.problems() == []
 
 
-def test_every_changed_removed_or_exchanged_entry_breaks_the_chain(study):
-    decide(study, MOVED)
-    run_study(study, jobs=2)
-    decide(study, MOVED, DROPPED)
-    run_study(study, jobs=2)
-    trail = AuditTrail(study / "run")
+def test_every_changed_removed_or_exchanged_entry_breaks_the_chain(moved):
+    decide(moved, MOVED, DROPPED)
+    run_study(moved, jobs=2)
+    trail = AuditTrail(moved / "run")
     lines = trail.path.read_text(encoding="utf-8").splitlines(keepends=True)
     assert len(lines) >= 4
     for place in range(len(lines)):

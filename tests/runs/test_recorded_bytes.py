@@ -49,24 +49,25 @@ def exchanged_while(monkeypatch, module, name, victim, other):
 
 @pytest.mark.parametrize("reading", READINGS)
 def test_a_file_exchanged_during_one_reading_fails_and_the_others_are_gated(
-    own_trial, finished, tmp_path, monkeypatch, reading
+    one_panel, finished_one_panel, tmp_path, monkeypatch, reading
 ):
-    victim = next(own_trial.rglob(VICTIM))
+    study = shutil.copytree(one_panel, tmp_path / "trial")
+    victim = next(study.rglob(VICTIM))
     with monkeypatch.context() as patch:
         exchanged_while(patch, *READINGS[reading], victim, victim.with_name(OTHER))
-        summary = run_study(own_trial, tmp_path / "run", jobs=2)
+        summary = run_study(study, tmp_path / "run", jobs=2)
     [(sample_id, reason)] = summary.failed
     assert sample_id.endswith("S02_W4_treg")
     assert "its bytes are not those that were recorded" in reason
     assert "put the right file there, then start again" in reason
-    assert str(own_trial) not in reason
+    assert str(study) not in reason
     samples = samples_of(tmp_path / "run")
     assert samples.loc[sample_id, "sha256"] == hashlib.sha256(victim.read_bytes()).hexdigest()
     assert (samples.drop(sample_id)["status"] != "failed").all()
     values = RunFolder(tmp_path / "run").read_table("frequencies")
     assert values.loc[values["sample_id"] == sample_id, "percent"].isna().all()
-    assert run_study(own_trial, tmp_path / "run", jobs=2).complete
-    assert tables_of(tmp_path / "run") == tables_of(finished)
+    assert run_study(study, tmp_path / "run", jobs=2).complete
+    assert tables_of(tmp_path / "run") == tables_of(finished_one_panel)
 
 
 def test_a_file_exchanged_for_good_after_it_was_digested_fails_and_costs_no_other_a_value(

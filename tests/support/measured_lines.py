@@ -2,7 +2,8 @@
 
 Before Python 3.12 coverage.py has the interpreter stop at every line of everything that runs, pandas and the standard
 library too, and a whole test run takes twice its time. Here each module of the package is compiled with a mark before
-every statement; the marks become coverage.py's own data, which it combines, excludes and reports as ever.
+every statement; the marks become coverage.py's own data, which it combines, excludes and reports as ever. SlipCover,
+which would do the same by rewriting bytecode, rewrites that of functions too that numba compiles, and numba refuses it.
 """
 
 from __future__ import annotations
