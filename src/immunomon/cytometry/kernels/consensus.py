@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.cytometry.kernels.crossed import Crossed
+
 __all__ = ["Between", "Border", "Consensus", "agree_between", "consensus"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Used = NDArray[np.bool_]
 
 _ROUNDS = 200  # of expectation-maximisation
 _SMALLEST = 1e-10  # a variance; on a display scale that is a hundred-thousandth of its length
@@ -51,31 +54,25 @@ def consensus(values: Floats, errors: Floats, subjects: Ints, batches: Ints, *, 
     ([False, False, False, True], True)
     """
     known = np.isfinite(values) & np.isfinite(errors)
-    factors = [_indicators(subjects), _indicators(batches)]
     used = known & ~_far_out(values, errors, known, beyond)
     if int(used.sum()) < _FEWEST:
         return Consensus(values, errors, np.ones(values.size), np.zeros(values.size, dtype=np.bool_), (0.0,) * 3)
+    crossed = Crossed(subjects, batches)
     for _ in range(10):
-        variances = _variances(values[used], errors[used], [factor[used] for factor in factors])
-        predicted, uncertainty = _left_out(values, errors, used, factors, variances)
+        variances = _variances(values, errors, used, crossed)
+        predicted, uncertainty = _left_out(values, errors, used, crossed, variances)
         # What an estimate may differ by: the prediction's own uncertainty, the samples' spread, its own error.
         distance = np.abs(values - predicted) / np.sqrt(uncertainty**2 + np.where(known, errors, 0.0) ** 2)
         again = known & (distance <= beyond)
         if bool(np.all(again == used)) or int(again.sum()) < _FEWEST:
             break
         used = again
-    drawn, error = _predicted(values, errors, used, factors, variances)
+    drawn, error = _predicted(values, errors, used, crossed, variances)
     drawn[~used], error[~used] = predicted[~used], uncertainty[~used]
-    weight = np.zeros(values.size)
-    weight[used] = (
-        1.0 - errors[used] ** 2 * _System(errors[used], [f[used] for f in factors], variances).projected_diagonal
-    )
+    own = _System(errors, used, crossed, variances).projected_diagonal
+    weight = np.where(used, 1.0 - np.where(used, errors, 0.0) ** 2 * own, 0.0)
     spread = tuple(float(np.sqrt(variance)) for variance in variances)
     return Consensus(drawn, error, np.clip(weight, 0.0, 1.0), known & ~used, (spread[0], spread[1], spread[2]))
-
-
-def _indicators(labels: Ints) -> Floats:
-    return np.asarray(labels[:, None] == np.unique(labels)[None, :], dtype=np.float64)
 
 
 def _far_out(values: Floats, errors: Floats, known: NDArray[np.bool_], beyond: float) -> NDArray[np.bool_]:
@@ -90,94 +87,101 @@ def _far_out(values: Floats, errors: Floats, known: NDArray[np.bool_], beyond: f
 
 
 class _System:
-    """The covariance of estimates and its inverse, by way of the few columns of the factors (Woodbury).
+    """The covariance of the used estimates and its inverse, by way of the few levels of the factors (Woodbury).
 
-    errors: (n,); factors: (n, levels) indicators; variances: of each factor, and of the samples.
+    errors, used: (n,), all samples. variances: of subjects, batches and samples. What a sample that is not used has in
+    any vector is 0. With D the precisions, Z the indicators of the levels, P their variances and
+    M = (1 / P + Z'DZ)^-1, the inverse is D - D Z M Z' D, and Z M = D^-1 times the inverse times Z P.
     """
 
-    def __init__(self, errors: Floats, factors: list[Floats], variances: Floats) -> None:
-        kept = [(factor, variance) for factor, variance in zip(factors, variances, strict=False) if variance > 0]
-        self.columns = np.hstack([factor for factor, _ in kept]) if kept else np.zeros((errors.size, 0))
-        self.precision = 1.0 / (errors**2 + variances[-1] + _SMALLEST)
-        self.prior = np.concatenate([np.full(factor.shape[1], variance) for factor, variance in kept] or [np.zeros(0)])
-        self._weighted = self.precision[:, None] * self.columns
-        self.inner = self.columns.T @ self._weighted
-        self.middle = np.linalg.inv(np.diag(1.0 / self.prior) + self.inner) if self.prior.size else np.zeros((0, 0))
-        self.ones = self.solve(np.ones(errors.size))
+    def __init__(self, errors: Floats, used: Used, crossed: Crossed, variances: Floats) -> None:
+        self._crossed, self._used = crossed, used
+        precision = 1.0 / (np.where(used, errors, 0.0) ** 2 + variances[2] + _SMALLEST)
+        self.precision = np.where(used, precision, 0.0)
+        self.prior = np.repeat(variances[:2], (crossed.count_first, crossed.count - crossed.count_first))
+        # A factor without variance has no say, as if its levels were infinitely sure to be 0.
+        self._has_say = self.prior > 0
+        certain = np.where(self._has_say, 1.0 / np.where(self._has_say, self.prior, 1.0), 1.0)
+        joined = self.precision if self._has_say.all() else np.zeros(used.size)
+        self._middle = crossed.inverse(certain + crossed.sums(self.precision) * self._has_say, joined)
+        self.level_variances = np.where(self._has_say, self._middle.diagonal, 0.0)
+        self.joint_variances = crossed.at_samples(self.level_variances) + 2 * self._middle.cross
+        self.ones = self.solve(used.astype(np.float64))
+        self.level_ones = crossed.sums(self.ones)
 
     def solve(self, right: Floats) -> Floats:
         """Return the inverse covariance times a vector."""
-        return np.asarray(self.precision * right - self._weighted @ (self.middle @ (self._weighted.T @ right)))
+        weighted = self.precision * right
+        levels = self._middle.times(self._crossed.sums(weighted) * self._has_say) * self._has_say
+        return np.asarray(weighted - self.precision * self._crossed.at_samples(levels))
 
     def mean(self, values: Floats) -> float:
-        """Return the generalised least squares mean."""
+        """Return the generalised least squares mean; values: 0 where none is used."""
         return float(self.ones @ values) / float(self.ones.sum())
+
+    def residual(self, values: Floats) -> Floats:
+        """Return the inverse covariance times what the values differ from their mean by."""
+        known = np.where(self._used, values, 0.0)
+        return self.solve(np.where(self._used, known - self.mean(known), 0.0))
 
     @property
     def projected_diagonal(self) -> Floats:
         """The diagonal of the inverse covariance with the mean projected out."""
-        own = self.precision - np.einsum("ij,ij->i", self._weighted @ self.middle, self._weighted)
+        own = self.precision - self.precision**2 * self.joint_variances
         return np.asarray(own - self.ones**2 / self.ones.sum(), dtype=np.float64)
 
-    @property
-    def column_diagonal(self) -> Floats:
-        """For each level of a factor, its indicator's square in the inverse covariance with the mean projected out."""
-        own = np.diag(self.inner) - np.einsum("ij,ij->i", self.inner @ self.middle, self.inner)
-        return np.asarray(own - (self.columns.T @ self.ones) ** 2 / self.ones.sum(), dtype=np.float64)
 
-
-def _variances(values: Floats, errors: Floats, factors: list[Floats]) -> Floats:
+def _variances(values: Floats, errors: Floats, used: Used, crossed: Crossed) -> Floats:
     """Return the variances of subjects, batches and samples by EM on the restricted likelihood."""
-    variances = np.full(3, max(float(np.var(values)), _SMALLEST) / 3)
+    variances = np.full(3, max(float(np.var(values[used])), _SMALLEST) / 3)
     # A factor that has one level, or as many as there are samples, cannot be told from the mean or from the samples.
-    present = [factor[:, factor.any(axis=0)] for factor in factors]
-    variances[:2] *= [1 < factor.shape[1] < values.size for factor in present]
+    is_present = crossed.sums(used.astype(np.float64)) > 0
+    is_first = np.arange(crossed.count) < crossed.count_first
+    present = [np.flatnonzero(is_present & is_first), np.flatnonzero(is_present & ~is_first)]
+    variances[:2] *= [1 < levels.size < int(used.sum()) for levels in present]
     for _ in range(_ROUNDS):
-        system, before = _System(errors, present, variances), variances.copy()
-        residual = system.solve(values - system.mean(values))
-        effects, left = system.columns.T @ residual, system.column_diagonal
-        begin = 0
-        for row, factor in enumerate(present):
-            if variances[row] > 0:
-                levels = slice(begin, begin := begin + factor.shape[1])
-                variances[row] = _updated(before[row], effects[levels], left[levels])
-        variances[2] = _updated(before[2], residual, system.projected_diagonal)
+        system, before = _System(errors, used, crossed, variances), variances.copy()
+        residual = system.residual(values)
+        effects = system.prior * crossed.sums(residual)
+        # What is not known of a level: its variance given all estimates, and what the mean's uncertainty adds to it.
+        unknown = system.level_variances + (system.prior * system.level_ones) ** 2 / system.ones.sum()
+        for factor, levels in enumerate(present):
+            if variances[factor] > 0:
+                variances[factor] = max(float(np.mean(effects[levels] ** 2 + unknown[levels])), _SMALLEST)
+        of_samples = (before[2] * residual) ** 2 + before[2] - before[2] ** 2 * system.projected_diagonal
+        variances[2] = max(float(np.mean(of_samples[used])), _SMALLEST)
         if np.all(np.abs(variances - before) <= 1e-4 * before + _SMALLEST):
             break
     return variances
 
 
-def _updated(variance: float, effects: Floats, left: Floats) -> float:
-    expected = (variance * effects) ** 2 + variance - variance**2 * left
-    return max(float(np.mean(expected)), _SMALLEST)
-
-
-def _left_out(
-    values: Floats, errors: Floats, used: NDArray[np.bool_], factors: list[Floats], variances: Floats
-) -> tuple[Floats, Floats]:
+def _left_out(values: Floats, errors: Floats, used: Used, crossed: Crossed, variances: Floats) -> tuple[Floats, Floats]:
     """Return what the used estimates, but its own, predict for every sample, and the standard error of that."""
-    predicted, uncertainty = _predicted(values, errors, used, factors, variances)
+    predicted, uncertainty = _predicted(values, errors, used, crossed, variances)
     # Of a used estimate the prediction without itself, in closed form (Rasmussen & Williams 2006, section 5.4.2).
-    system = _System(errors[used], [factor[used] for factor in factors], variances)
-    own = system.projected_diagonal
-    predicted[used] = values[used] - system.solve(values[used] - system.mean(values[used])) / own
+    system = _System(errors, used, crossed, variances)
+    own = system.projected_diagonal[used]
+    predicted[used] = values[used] - system.residual(values)[used] / own
     uncertainty[used] = np.sqrt(np.maximum(1.0 / own - errors[used] ** 2, _SMALLEST))
     return predicted, uncertainty
 
 
 def _predicted(
-    values: Floats, errors: Floats, used: NDArray[np.bool_], factors: list[Floats], variances: Floats
+    values: Floats, errors: Floats, used: Used, crossed: Crossed, variances: Floats
 ) -> tuple[Floats, Floats]:
     """Return what the used estimates, its own among them, say of every sample, and the standard error of that."""
-    system = _System(errors[used], [factor[used] for factor in factors], variances)
-    mean = system.mean(values[used])
-    to_used = np.asarray(sum(v * f @ f[used].T for v, f in zip(variances, factors, strict=False)), dtype=np.float64)
-    to_used[used, np.arange(int(used.sum()))] += variances[2]
-    predicted = mean + to_used @ system.solve(values[used] - mean)
-    solved = np.column_stack([system.solve(row) for row in to_used]).T
-    missed = 1.0 - to_used @ system.ones  # the mean is estimated too
-    left = variances.sum() - np.einsum("ij,ij->i", to_used, solved) + missed**2 / system.ones.sum()
-    return np.asarray(predicted), np.sqrt(np.maximum(left, _SMALLEST))
+    system = _System(errors, used, crossed, variances)
+
+    def drawn_from(weights: Floats) -> Floats:  # the covariance of every sample with the used ones times weights
+        of_levels = crossed.at_samples(system.prior * crossed.sums(weights))
+        return np.asarray(of_levels + variances[2] * weights, dtype=np.float64)
+
+    known = np.where(used, values, 0.0)
+    predicted = system.mean(known) + drawn_from(system.residual(values))
+    missed = 1.0 - drawn_from(system.ones)  # the mean is estimated too
+    shrunk = 1.0 - variances[2] * system.precision
+    left = variances[2] * shrunk + shrunk**2 * system.joint_variances + missed**2 / system.ones.sum()
+    return predicted, np.sqrt(np.maximum(left, _SMALLEST))
 
 
 # Borders between two peaks that samples agree on: peaks are each sample's own, the place between them is shared.
