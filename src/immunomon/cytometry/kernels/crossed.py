@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["Crossed", "LevelInverse"]
@@ -102,15 +102,15 @@ class _SparseInverse:
         self._pattern = pattern
         self._pivots = diagonal[pattern.order]
         self._lower = np.bincount(pattern.slots, cross, pattern.rows.size).astype(np.float64)
-        _factorise(pattern.starts, pattern.rows, self._pivots, self._lower)
-        own, joint = _entries(pattern.starts, pattern.rows, self._pivots, self._lower)
+        _compiled().factorise(pattern.starts, pattern.rows, self._pivots, self._lower)
+        own, joint = _compiled().entries_of_inverse(pattern.starts, pattern.rows, self._pivots, self._lower)
         self.diagonal: Floats = own[pattern.position]
         self.cross: Floats = joint[pattern.slots]
 
     def times(self, levels: Floats) -> Floats:
         pattern = self._pattern
         solved = levels[pattern.order]
-        _solve(pattern.starts, pattern.rows, self._pivots, self._lower, solved)
+        _compiled().solve(pattern.starts, pattern.rows, self._pivots, self._lower, solved)
         return np.asarray(solved[pattern.position], dtype=np.float64)
 
 
@@ -175,69 +175,12 @@ def _least_joined_first(crossed: Crossed) -> tuple[Ints, list[Ints]]:
     return np.array(order + rest, dtype=np.int64), columns
 
 
+def _compiled() -> ModuleType:
+    """Return the compiled code, which few levels do not need: to load it takes longer than to gate a file."""
+    from immunomon.cytometry.kernels import factor
+
+    return factor
+
+
 def _as_ints(levels: set[int] | Sequence[int]) -> Ints:
     return np.fromiter(levels, dtype=np.int64, count=len(levels))
-
-
-@njit(cache=True, nogil=True)
-def _factorise(starts: Ints, rows: Ints, pivots: Floats, lower: Floats) -> None:
-    """Turn a matrix's diagonal and lower triangle, in place, into those of its factor L D L'."""
-    for column in range(starts.size - 1):
-        begin, end = starts[column], starts[column + 1]
-        for one in range(begin, end):
-            row = rows[one]
-            share = lower[one] / pivots[column]
-            pivots[row] -= share * lower[one]
-            slot = starts[row]
-            if starts[row + 1] - slot == end - one - 1:  # joined to the same: nothing to look for
-                for offset in range(end - one - 1):
-                    lower[slot + offset] -= share * lower[one + 1 + offset]
-                continue
-            for other in range(one + 1, end):
-                while rows[slot] != rows[other]:
-                    slot += 1
-                lower[slot] -= share * lower[other]
-        for one in range(begin, end):
-            lower[one] /= pivots[column]
-
-
-@njit(cache=True, nogil=True)
-def _entries(starts: Ints, rows: Ints, pivots: Floats, lower: Floats) -> tuple[Floats, Floats]:
-    """Return the inverse's diagonal, and its entries where the factor has any."""
-    own, joint = np.empty(pivots.size), np.empty(lower.size)
-    sums = np.zeros(pivots.size)
-    for column in range(pivots.size - 1, -1, -1):
-        begin, end = starts[column], starts[column + 1]
-        for one in range(begin, end):
-            sums[one - begin] = 0.0
-        for one in range(begin, end):
-            row = rows[one]
-            sums[one - begin] += lower[one] * own[row]
-            slot = starts[row]
-            if starts[row + 1] - slot == end - one - 1:
-                for offset in range(end - one - 1):
-                    sums[one - begin] += lower[one + 1 + offset] * joint[slot + offset]
-                    sums[one + 1 - begin + offset] += lower[one] * joint[slot + offset]
-                continue
-            for other in range(one + 1, end):
-                while rows[slot] != rows[other]:
-                    slot += 1
-                sums[one - begin] += lower[other] * joint[slot]
-                sums[other - begin] += lower[one] * joint[slot]
-        own[column] = 1.0 / pivots[column]
-        for one in range(begin, end):
-            joint[one] = -sums[one - begin]
-            own[column] -= lower[one] * joint[one]
-    return own, joint
-
-
-@njit(cache=True, nogil=True)
-def _solve(starts: Ints, rows: Ints, pivots: Floats, lower: Floats, right: Floats) -> None:
-    """Solve L D L' x = right, in place."""
-    for column in range(pivots.size):
-        for slot in range(starts[column], starts[column + 1]):
-            right[rows[slot]] -= lower[slot] * right[column]
-    for column in range(pivots.size - 1, -1, -1):
-        right[column] /= pivots[column]
-        for slot in range(starts[column], starts[column + 1]):
-            right[column] -= lower[slot] * right[rows[slot]]
