@@ -124,6 +124,8 @@ def _may_be(cells: Set[str], study: Study, slot: tuple[str, str, str]) -> bool:
 
 def _is_due(visit: Visit, subject: Subject, today: datetime.date) -> bool:
     last = visit.window_days[1] if visit.window_days else visit.planned_day
+    if last is None:
+        return False  # without a day no visit is ever late
     if not subject.infusion_dates:
         return last < 0
     return study_day(today, subject.infusion_dates[0]) > last

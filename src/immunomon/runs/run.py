@@ -279,4 +279,6 @@ def _study(plan: Plan) -> Iterator[tuple[str, Any]]:
         subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
     yield "subjects", for_json
     yield "visits", [asdict(visit) for visit in study.visits]
+    if study.donors:
+        yield "donors", [asdict(donor) for donor in study.donors]
     yield "panels", [asdict(use) for use in study.panels]

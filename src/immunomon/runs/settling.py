@@ -53,7 +53,8 @@ def needs_first_look(plan: Plan, task: Task) -> bool:
 def belonging_of(sample: Sample, study: Study) -> Belonging:
     """Return whose a sample is and what it was run with; a bridge belongs to the bridges' donor, whoever that is."""
     subject = sample.subject or f"{sample.role.kind.value} without a subject"
-    return Belonging(subject, sample.batch, sample.visit == study.baseline.label and _is_patients(sample))
+    at_baseline = study.baseline is not None and sample.visit == study.baseline.label
+    return Belonging(subject, sample.batch, at_baseline and _is_patients(sample))
 
 
 def _is_patients(sample: Sample) -> bool:

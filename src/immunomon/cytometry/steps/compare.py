@@ -50,8 +50,8 @@ def compare(
 
     populations, frequencies, samples: tables of those contracts; rows of tubes that are no ``sample`` are left out.
     Result: the CHANGES contract, for every subject with a sample and every visit planned, ordered by subject, panel,
-    quantity and visit. A ratio is there if both its terms are. Raises UnknownName if a sample names a subject or visit
-    that the study does not have, or no visit is the baseline.
+    quantity and visit. A ratio is there if both its terms are. Without a baseline visit the values are there and their
+    changes missing. Raises UnknownName if a sample names a subject or visit that the study does not have.
     """
     tubes = _samples_only(samples, SAMPLES)
     percents = _percents(_samples_only(frequencies, FREQUENCIES))
@@ -60,7 +60,8 @@ def compare(
     percent = _placed(slots, percents)
     quantities = [percent, _placed(slots, absolutes), *(_ratio(percent, ratio) for ratio in ratios)]
     measured = pd.concat([quantity for quantity in quantities if len(quantity)] or quantities[:1], ignore_index=True)
-    return _contracted(_with_change(measured, study.baseline.label), study)
+    baseline = study.baseline.label if study.baseline else None
+    return _contracted(_with_change(measured, baseline) if baseline else _without_change(measured), study)
 
 
 def _samples_only(table: pd.DataFrame, contract: Table) -> pd.DataFrame:
@@ -234,6 +235,13 @@ def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
         gate_se=gate_se,
         within_gate_noise=(log_odds_change.abs() < 1.96 * gate_se).astype("boolean").where(known),
     )
+
+
+def _without_change(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the values of a study that has no baseline: nothing is missing, and there is nothing to compare with."""
+    own = {name for name in measured if name != "gate_se"}  # in this table an error of the change
+    nothing = pd.array([pd.NA] * len(measured), dtype="Float64")
+    return measured.assign(**dict.fromkeys((name for name in CHANGES.names if name not in own), nothing))
 
 
 def _log_odds_change(rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float], pd.Series[float]]:

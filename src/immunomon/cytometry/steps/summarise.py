@@ -35,20 +35,21 @@ def summarise(changes: pd.DataFrame, study: Study, confidence: float = 0.95) -> 
     typed = changes.astype(CHANGES.dtypes)
     typed["denominator"] = typed["denominator"].fillna("")
     grouped = pd.concat([typed, typed.assign(dose_group=ALL_GROUPS)], ignore_index=True)
-    baseline = _asked(grouped, study.baseline.label)
-    table = baseline.merge(_described(_long(grouped), confidence), on=_KEY, how="left")
+    table = _asked(grouped, study.baseline.label if study.baseline else None).merge(
+        _described(_long(grouped), confidence), on=_KEY, how="left"
+    )
     table["n"] = table["n"].fillna(0)
     table["subjects"] = table["subjects"].fillna("{}")
     return _contracted(table, study)
 
 
-def _asked(grouped: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Return the rows the table has, whether or not anybody has a value there."""
+def _asked(grouped: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
+    """Return the rows the table has, whether or not anybody has a value there; without a baseline no change has."""
     places = grouped[[*_PLACE, "planned_day"]].drop_duplicates(_PLACE)
     labels = grouped.sort_values(["panel", "label"])[["panel", "population", "label"]]
     places = places.merge(labels.drop_duplicates(["panel", "population"]), on=["panel", "population"])
     rows = places.merge(pd.DataFrame({"measure": pd.array(MEASURES, dtype="string")}), how="cross")
-    later = (rows["visit"] != baseline) & (
+    later = (rows["visit"] != baseline if baseline else rows["visit"].isna()) & (
         (rows["measure"] != "log_odds_change") | (rows["quantity"] != "cells_per_ul")
     )
     return rows[(rows["measure"] == "value") | later]

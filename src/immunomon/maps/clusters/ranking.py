@@ -142,8 +142,8 @@ def counted_of(tally: Tally, names: Sequence[str], state: Sequence[str]) -> Coun
 def series_of(source: Source, tallies: Sequence[Tally]) -> Series:
     """Return counts, totals and medians of patients' samples by subject and visit; of two samples neither counts."""
     subjects = sorted({tally.gathered.sample.subject for tally in tallies if tally.gathered.sample.subject})
-    baseline = source.study.baseline.label
-    visits = [baseline, *(visit.label for visit in source.study.visits if visit.label != baseline)]
+    # Changes are counted from the first; a study without a baseline names its visits in order, and counts none.
+    visits = [visit.label for visit in sorted(source.study.visits, key=lambda visit: not visit.baseline)]
     clusters = tallies[0].counts.size
     counts = np.full((len(subjects), len(visits), clusters), np.nan)
     quartiles = np.full((*counts.shape, len(source.state), 3), np.nan)

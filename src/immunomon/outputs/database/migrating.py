@@ -25,7 +25,7 @@ _ALEMBIC = "alembic_version"
 _MARK = table(_ALEMBIC, named("version_num"))
 # What was released before there were revisions: told apart by the columns that they have.
 _UNMARKED = ("0001", "0002")
-_KNOWN = (*_UNMARKED, "0003", "0004", HEAD)
+_KNOWN = (*_UNMARKED, "0003", "0004", "0005", HEAD)
 
 
 def revision_of(connection: Connection, database: str) -> str | None:

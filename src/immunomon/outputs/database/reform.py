@@ -79,6 +79,9 @@ class Reform:
             if column.comment:
                 quoted = column.comment.replace("'", "''")
                 self._do(f"COMMENT ON COLUMN {name}.{self._name(column.name)} IS '{quoted}'")
+        for column_name, _, had_to, _ in before["columns"]:
+            if had_to and table.c[column_name].nullable:
+                self._do(f"ALTER TABLE {name} ALTER COLUMN {self._name(column_name)} DROP NOT NULL")
         for dropped in before["constraints"]:
             if dropped not in after["constraints"]:
                 self._do(f"ALTER TABLE {name} DROP CONSTRAINT {self._name(dropped[0])}")

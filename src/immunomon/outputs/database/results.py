@@ -58,7 +58,10 @@ samples = result(
     reason("samples", "status NOT IN ('failed', 'dropped')"),
     whose("samples"),
     Index("ix_samples_subject_visit", "study", "subject", "visit"),
-    extra=[Column("specimen", Text, comment="the blood that the tube was filled from; missing for controls")],
+    extra=[
+        Column("specimen", Text, comment="the blood that the tube was filled from; missing for controls"),
+        Column("donor", Text, comment="donor of a bridge sample, who is no subject", info={"later": True}),
+    ],
 )
 populations = result(
     contracts.POPULATIONS,
@@ -131,7 +134,7 @@ doubts = result(
 _OUTCOMES = "'ok', 'missing', 'missing baseline', 'not reportable', 'baseline not reportable', 'doubled', 'failed'"
 changes = result(
     contracts.CHANGES,
-    ["subject", "dose_group", "visit", "planned_day", *_QUANTITY, "status"],
+    ["subject", "dose_group", "visit", *_QUANTITY, "status"],
     refers("subjects", ["subject"], of="changes"),
     refers("visits", ["visit"], of="changes"),
     CheckConstraint(f"status IN ({_OUTCOMES})", name="ck_changes_status"),
@@ -145,7 +148,7 @@ changes = result(
 )
 summary = result(
     contracts.SUMMARY,
-    ["dose_group", "visit", "planned_day", *_QUANTITY, "measure", "n", "subjects"],
+    ["dose_group", "visit", *_QUANTITY, "measure", "n", "subjects"],
     refers("visits", ["visit"], of="summary"),
     CheckConstraint("n >= 0", name="ck_summary_n"),
     CheckConstraint("n = 0 OR mean IS NOT NULL", name="ck_summary_mean"),

@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 # The revision of the tables as they stand here; earlier programs look at the number in immunomon_schema.
-HEAD = "0005"
-SCHEMA_VERSION = 5
+HEAD = "0006"
+SCHEMA_VERSION = 6
 
 schema_info = Table(
     "immunomon_schema",
@@ -199,7 +199,7 @@ visits = of_study(
     ["visit"],
     [
         Column("visit", Text, nullable=False),
-        Column("planned_day", Integer, nullable=False, comment="study day; first infusion = Day 1, there is no Day 0"),
+        Column("planned_day", Integer, comment="study day; first infusion = Day 1, no Day 0; missing if there is none"),
         Column("window_first_day", Integer, comment="first study day that still counts"),
         Column("window_last_day", Integer, comment="last study day that still counts"),
         Column("baseline", Boolean, nullable=False),

@@ -112,7 +112,9 @@ class Trial:
         return f"{self.name}-{subject}"
 
     def dose_text(self, group: Mapping[str, Any]) -> str:
-        """Return a dose group in words, such as ``A: 0.5 x10^6 cells/kg``."""
+        """Return a dose group in words, such as ``A: 0.5 x10^6 cells/kg``; an arm that gets no cells has its name."""
+        if not group["cells_per_kg"]:
+            return str(group["name"])
         return f"{group['name']}: {float(group['cells_per_kg']) / 1e6:g} x10^6 cells/kg"
 
     def arm(self, dose_group: str) -> str:
@@ -186,7 +188,8 @@ def _plan(study: Mapping[str, Any], assessments: Assessments) -> tuple[PlannedVi
         window = visit.get("window_days")
         days = (int(window[0]), int(window[1])) if window else None
         label = str(visit["label"])
-        visits[label] = PlannedVisit(0, label, int(visit["planned_day"]), days, bool(visit.get("baseline")))
+        planned = None if visit["planned_day"] is None else int(visit["planned_day"])
+        visits[label] = PlannedVisit(0, label, planned, days, bool(visit.get("baseline")))
     for number, day in enumerate(_infusion_days(study["dose_groups"]), start=1):
         label = f"INFUSION {number}"
         visits.setdefault(label, PlannedVisit(0, label, day, infusion=number))

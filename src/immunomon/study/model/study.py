@@ -19,8 +19,10 @@ from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.steadiness import Normalisation, Steadiness
 
 __all__ = [
+    "NO_GROUP",
     "Cohort",
     "CompensationSource",
+    "Donor",
     "DoseGroup",
     "PanelUse",
     "Role",
@@ -34,9 +36,13 @@ __all__ = [
 ]
 
 
+# Where a study has no groups, everybody is in this one, so that every table has its column filled.
+NO_GROUP = "no group"
+
+
 @dataclass(frozen=True)
 class DoseGroup:
-    """A dose: cells per kilogram of body weight, on which study days."""
+    """A dose: cells per kilogram of body weight, on which study days; an arm that gets no cells has a dose of 0."""
 
     name: str
     cells_per_kg: float
@@ -66,11 +72,19 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Donor:
+    """Somebody whose cells are measured in every batch to see whether the assay is steady; no subject of the study."""
+
+    id: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Visit:
-    """A planned visit: its study day, and the first and last study day that still count as it."""
+    """A planned visit: its study day if it has one, and the first and last study day that still count as it."""
 
     label: str
-    planned_day: int
+    planned_day: int | None
     window_days: tuple[int, int] | None = None
     baseline: bool = False
 
@@ -222,6 +236,7 @@ class Study:
     steadiness: Steadiness = field(default_factory=Steadiness)
     normalisation: Normalisation | None = None
     identifiers: Identifiers = field(default_factory=Identifiers)
+    donors: tuple[Donor, ...] = ()
     assessments: AssessmentRules = field(default_factory=AssessmentRules)
     accepted: tuple[AcceptedDifference, ...] = ()
     site: str | None = None
@@ -247,12 +262,9 @@ class Study:
         raise UnknownName(f"no visit '{label}'; {nearest(label, known, in_order=True)}")
 
     @property
-    def baseline(self) -> Visit:
-        """The visit that changes are counted from; raises UnknownName if none is marked."""
-        for visit in self.visits:
-            if visit.baseline:
-                return visit
-        raise UnknownName(f"study {self.name}: no visit is marked 'baseline: true'")
+    def baseline(self) -> Visit | None:
+        """The visit that changes are counted from; None in a study that counts none."""
+        return next((visit for visit in self.visits if visit.baseline), None)
 
     def uses_of(self, tube: str) -> tuple[PanelUse, ...]:
         """Return what a panel's tubes are in use for: a use for each strategy that looks at them."""

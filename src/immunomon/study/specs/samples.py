@@ -29,7 +29,7 @@ __all__ = [
 T = TypeVar("T")
 COLUMNS: Mapping[str, str] = {
     "file": "FCS file, relative to the sample list",
-    "subject": "subject id as in study.yaml; blank for controls that belong to nobody",
+    "subject": "subject id as in study.yaml, of a bridge sample its donor's; blank for controls that belong to nobody",
     "visit": "visit label as in study.yaml; blank for controls that belong to no visit",
     "panel": "panel name",
     "role": "sample, fmo:MARKER, unstimulated, isotype, single-stain:FLUOROCHROME, unstained or bridge",
@@ -265,7 +265,11 @@ def _check_beads(row: _Row) -> None:
 
 
 def _check_names(row: _Row, study: Study) -> None:
-    row.unknown("subject", "subject", [subject.id for subject in study.subjects])
+    subjects = [subject.id for subject in study.subjects]
+    if study.donors and row.cells["role"].strip() == RoleKind.BRIDGE.value:
+        row.unknown("subject", "donor", [donor.id for donor in study.donors])
+    else:
+        row.unknown("subject", "subject", subjects)
     row.unknown("visit", "visit", [visit.label for visit in study.visits], in_order=True)
     row.unknown("panel", "panel in use", [use.tube for use in study.panels])
 

@@ -13,7 +13,17 @@ from immunomon.errors import BadSpec
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.reportability import Reportability
-from immunomon.study.model.study import Cohort, CompensationSource, DoseGroup, PanelUse, Study, Subject, Visit
+from immunomon.study.model.study import (
+    NO_GROUP,
+    Cohort,
+    CompensationSource,
+    Donor,
+    DoseGroup,
+    PanelUse,
+    Study,
+    Subject,
+    Visit,
+)
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
@@ -24,6 +34,7 @@ __all__ = [
     "AcceptSpec",
     "CohortSpec",
     "CompensationSpec",
+    "DonorSpec",
     "DoseGroupSpec",
     "LimitsSpec",
     "PanelUseSpec",
@@ -41,10 +52,12 @@ Events = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class DoseGroupSpec(SpecModel):
-    """A dose: cells per kilogram of body weight, on which study days."""
+    """A dose: cells per kilogram of body weight, on which study days; or an arm that gets no cells."""
 
-    name: Name = Field(description="Name of the dose group.")
-    cells_per_kg: float = Field(gt=0, description="Cells per kilogram of body weight, each infusion.")
+    name: Name = Field(description="Name of the dose group or arm.")
+    cells_per_kg: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Cells per kilogram of body weight, each infusion; left out for an arm that gets no cells."
+    )
     infusion_days: list[Day] = Field(
         [], max_length=200, description="Planned study days of the infusions; the first infusion is Day 1."
     )
@@ -60,10 +73,12 @@ class CohortSpec(SpecModel):
 
 
 class SubjectSpec(SpecModel):
-    """A patient."""
+    """A patient, or a healthy subject."""
 
     id: Name = Field(description="Subject id, as in samples.csv. A pseudonym, never a name.")
-    dose_group: Name = Field(description="Name of the dose group.")
+    dose_group: Name | None = Field(
+        None, description="Name of the dose group or arm; left out where the study has none, or only one."
+    )
     cohort: Name | None = Field(None, description="Name of the cohort.")
     sex: Literal["F", "M", "U"] = Field("U", description="F, M, or U for unknown.")
     infusion_dates: list[IsoDate] = Field(
@@ -74,15 +89,26 @@ class SubjectSpec(SpecModel):
     )
 
 
+class DonorSpec(SpecModel):
+    """Somebody whose cells are measured in every batch, and who is no subject of the study."""
+
+    id: Name = Field(description="Donor id, as in the column subject of samples.csv. A pseudonym, never a name.")
+    note: Text | None = Field(None, description="What should be known of the donor: healthy, frozen 2025-01.")
+
+
 class VisitSpec(SpecModel):
     """A planned visit."""
 
     label: Name = Field(description="Label of the visit, as in samples.csv.")
-    planned_day: Day = Field(description="Study day: the first infusion is Day 1, the day before is Day -1.")
+    planned_day: Day | None = Field(
+        None, description="Study day: the first infusion is Day 1, the day before is Day -1; left out if there is none."
+    )
     window_days: Annotated[list[Day], Field(min_length=2, max_length=2)] | None = Field(
         None, description="First and last study day that still count as this visit: [12, 18]."
     )
-    baseline: bool = Field(False, description="Whether changes are counted from this visit; true for exactly one.")
+    baseline: bool = Field(
+        False, description="Whether changes are counted from this visit; true for one, or for none if none are counted."
+    )
 
 
 class PanelUseSpec(SpecModel):
@@ -147,8 +173,10 @@ class StudySpec(SpecModel):
 
     stand_ins: ClassVar[Mapping[str, object]] = {"name": "?"}
 
-    declared_schema: Literal["immunomon.study/1"] = Field(
-        alias="schema", description="Format and version of this file."
+    declared_schema: Literal["immunomon.study/1", "immunomon.study/2"] = Field(
+        alias="schema",
+        description="Format and version of this file; the doses, planned days and the baseline that /1 demands may be "
+        "left out in /2.",
     )
     name: Name = Field(description="Short name of the study.")
     title: Text | None = Field(None, description="Title for people.")
@@ -158,9 +186,12 @@ class StudySpec(SpecModel):
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = Field(
         None, description="Its country, three letters of ISO 3166: COUNTRY of deliveries."
     )
-    dose_groups: list[DoseGroupSpec] = Field(min_length=1, max_length=100, description="The doses.")
+    dose_groups: list[DoseGroupSpec] = Field([], max_length=100, description="The doses or arms, if there are any.")
     cohorts: list[CohortSpec] = Field([], max_length=200, description="Groups of patients entered together.")
-    subjects: list[SubjectSpec] = Field([], max_length=5000, description="The patients.")
+    subjects: list[SubjectSpec] = Field([], max_length=5000, description="The patients or healthy subjects.")
+    donors: list[DonorSpec] = Field(
+        [], max_length=500, description="Whose cells are the bridge samples: donors, who are no subjects (schema /2)."
+    )
     visits: list[VisitSpec] = Field(min_length=1, max_length=200, description="The planned visits, in order.")
     panels: list[PanelUseSpec] = Field(min_length=1, max_length=100, description="The panels in use.")
     compensation: CompensationSpec = Field(CompensationSpec(), description="Where the spillover matrix comes from.")
@@ -221,17 +252,25 @@ def load_data_folders(folder: Path) -> DataFolders:
         return DataFolders(folder)
 
 
+def _dose_groups(spec: StudySpec) -> tuple[DoseGroup, ...]:
+    groups = spec.dose_groups or [DoseGroupSpec(name=NO_GROUP)]
+    return tuple(DoseGroup(group.name, group.cells_per_kg or 0.0, tuple(group.infusion_days)) for group in groups)
+
+
 def _study(spec: StudySpec, folder: Path) -> Study:
+    only_group = spec.dose_groups[0].name if len(spec.dose_groups) == 1 else NO_GROUP
     return Study(
         name=spec.name,
         title=spec.title or spec.name,
         site=spec.site,
         country=spec.country,
-        dose_groups=tuple(DoseGroup(g.name, g.cells_per_kg, tuple(g.infusion_days)) for g in spec.dose_groups),
+        dose_groups=_dose_groups(spec),
         cohorts=tuple(Cohort(c.name, c.dose_group, c.planned_subjects, c.expansion) for c in spec.cohorts),
         subjects=tuple(
-            Subject(s.id, s.dose_group, s.cohort, s.sex, tuple(s.infusion_dates), dict(s.flags)) for s in spec.subjects
+            Subject(s.id, s.dose_group or only_group, s.cohort, s.sex, tuple(s.infusion_dates), dict(s.flags))
+            for s in spec.subjects
         ),
+        donors=tuple(Donor(donor.id, donor.note or "") for donor in spec.donors),
         visits=tuple(Visit(v.label, v.planned_day, _pair(v.window_days), v.baseline) for v in spec.visits),
         panels=tuple(PanelUse(use.panel, use.strategy) for use in spec.panels),
         reportability=_reportability(spec.reportability),

@@ -34,6 +34,9 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     _check_unique(shaped, "subjects", "id", findings)
     _check_unique(shaped, "visits", "label", findings)
     _check_unique(shaped, "panels", "panel", findings)
+    _check_donors(shaped, findings)
+    if shaped.spec.declared_schema == "immunomon.study/1":
+        _check_first_form(shaped, findings)
     _check_doses(shaped, data, findings)
     _check_subjects(shaped, data, findings)
     _check_visits(shaped, findings)
@@ -70,6 +73,30 @@ def _check_rising(days: Sequence[Any], path: DataPath, findings: Findings, noun:
             findings.add((*path, index), f"{noun} {days[index]} is not after {days[index - 1]}", "put them in order")
 
 
+def _check_donors(shaped: Shaped[StudySpec], findings: Findings) -> None:
+    _check_unique(shaped, "donors", "id", findings)
+    subjects = {subject.id.casefold() for subject in shaped.spec.subjects}
+    for path, donor in shaped.items("donors"):
+        if donor.id.casefold() in subjects:
+            message = f"{shown(donor.id)} is a subject, too"
+            findings.add((*path, "id"), message, "take it out of one of them: a donor of bridge samples is no subject")
+
+
+def _check_first_form(shaped: Shaped[StudySpec], findings: Findings) -> None:
+    """Note what the first form of a study file demands and has not: every study had doses then."""
+    lacking: list[DataPath] = []
+    if not shaped.spec.dose_groups and "dose_groups" not in shaped.dropped:
+        lacking.append(("dose_groups",))
+    for section, key in (("dose_groups", "cells_per_kg"), ("subjects", "dose_group"), ("visits", "planned_day")):
+        lacking += [(*path, key) for path, item in shaped.items(section) if getattr(item, key) is None]
+    for path in lacking:
+        findings.add(
+            path, "is missing", f"add '{path[-1]}: ...', or write 'schema: immunomon.study/2' if there is none"
+        )
+    if shaped.spec.donors:
+        findings.add(("donors",), "no such key in schema immunomon.study/1", "write 'schema: immunomon.study/2'")
+
+
 def _check_doses(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings: Findings) -> None:
     for where, group in shaped.items("dose_groups"):
         if group.name.casefold() == "all":
@@ -95,20 +122,28 @@ def _check_subjects(shaped: Shaped[StudySpec], data: Mapping[str, Any], findings
     infusions = {group.name: len(group.infusion_days) for group in shaped.spec.dose_groups}
     subject: SubjectSpec
     for path, subject in shaped.items("subjects"):
-        if subject.dose_group not in groups:
+        if subject.dose_group is None:
+            if len(groups) > 1 and shaped.spec.declared_schema != "immunomon.study/1":
+                findings.add((*path, "dose_group"), "is missing", f"add 'dose_group: {groups[0]}', or another of them")
+        elif subject.dose_group not in groups:
             findings.unknown((*path, "dose_group"), "dose group", name=subject.dose_group, known=groups)
         if subject.cohort is not None and subject.cohort not in cohorts:
             findings.unknown((*path, "cohort"), "cohort", name=subject.cohort, known=cohorts)
-        elif subject.cohort is not None and dose_of.get(subject.cohort, subject.dose_group) != subject.dose_group:
+        elif (
+            subject.cohort is not None
+            and subject.dose_group is not None
+            and dose_of.get(subject.cohort, subject.dose_group) != subject.dose_group
+        ):
             dose = dose_of[subject.cohort]
             message = (
                 f"cohort {shown(subject.cohort)} has dose group {shown(dose)}, the subject {shown(subject.dose_group)}"
             )
             findings.add((*path, "cohort"), message, "correct one of them")
         _check_rising(subject.infusion_dates, (*path, "infusion_dates"), findings, "infusion date")
-        planned = infusions.get(subject.dose_group) or len(subject.infusion_dates)
+        group = subject.dose_group or (groups[0] if len(groups) == 1 else "")
+        planned = infusions.get(group) or len(subject.infusion_dates)
         if len(subject.infusion_dates) > planned:
-            message = f"{len(subject.infusion_dates)} infusion dates, but dose group {shown(subject.dose_group)} plans"
+            message = f"{len(subject.infusion_dates)} infusion dates, but dose group {shown(group)} plans"
             findings.add((*path, "infusion_dates"), f"{message} {counted(planned, 'infusion')}", "correct one of them")
 
 
@@ -118,12 +153,12 @@ def _check_visits(shaped: Shaped[StudySpec], findings: Findings) -> None:
     visit: VisitSpec
     for path, visit in shaped.items("visits"):
         _check_window(visit, path, findings)
-        if before is not None and visit.planned_day <= before.planned_day:
+        if before and visit.planned_day and before.planned_day and visit.planned_day <= before.planned_day:
             message = f"visit {shown(visit.label)} on day {visit.planned_day} is not after {shown(before.label)}"
             findings.add((*path, "planned_day"), f"{message} on day {before.planned_day}", "put the visits in order")
-        before = visit
+        before = visit if visit.planned_day is not None else before
         baselines += [(path, visit)] if visit.baseline else []
-    if not baselines and "visits" not in shaped.dropped:
+    if not baselines and "visits" not in shaped.dropped and shaped.spec.declared_schema == "immunomon.study/1":
         findings.add(
             ("visits",), "no visit is the baseline", "add 'baseline: true' to the visit changes are counted from"
         )
@@ -143,7 +178,7 @@ def _check_window(visit: VisitSpec, where: DataPath, findings: Findings) -> None
         findings.add(path, _NO_DAY_ZERO, "correct the day")
     if first > last:
         findings.add(path, f"the window ends on day {last}, before it starts on day {first}", "write [first, last]")
-    elif not first <= visit.planned_day <= last:
+    elif visit.planned_day is not None and not first <= visit.planned_day <= last:
         message = f"the planned day {visit.planned_day} is outside the window {first} to {last}"
         findings.add(path, message, "correct the window or the planned day")
 

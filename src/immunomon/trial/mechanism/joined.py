@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -160,7 +161,8 @@ def join(
         },
         responder=_column(response["responder"], facts),
         response=_response(response, by_subject, facts),
-        dose=np.log2([facts.doses[group] for group in facts.group_of.values()]),
+        # An arm without cells has no place on a scale of doublings.
+        dose=np.log2([facts.doses[group] or math.nan for group in facts.group_of.values()]),
         exposure=_log2(_column(area, facts)),
     )
 
@@ -174,8 +176,7 @@ def primary_series(measured: Measured) -> tuple[Series, ...]:
 def _days(series: tuple[Series, ...], facts: Facts) -> Floats:
     """Return the study day of each visit, (subjects, visits): actual ones where a panel has them."""
     if not series:
-        planned = [float(visit.planned_day) for visit in facts.visits]
-        return np.tile(planned, (len(facts.group_of), 1))
+        return np.tile(facts.planned_days, (len(facts.group_of), 1))
     return np.asarray(np.median([of_endpoint.day for of_endpoint in series], axis=0))
 
 

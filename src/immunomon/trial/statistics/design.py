@@ -64,10 +64,11 @@ def visit_basis(measured: Measured, series: Series) -> VisitBasis:
     known = used(series)
     later = [column for column in range(known.shape[1]) if column != measured.baseline and known[:, column].any()]
     labels = tuple(measured.facts.labels[column] for column in later)
-    if measured.plan.visits_over_time is VisitsOverTime.FACTOR or len(later) <= _KNOTS:
+    planned = np.array(measured.facts.planned_days)
+    factor = measured.plan.visits_over_time is VisitsOverTime.FACTOR or len(later) <= _KNOTS
+    if factor or not np.isfinite(planned).all():
         basis = np.broadcast_to(np.eye(known.shape[1])[:, later], (*known.shape, len(later)))
         return VisitBasis(basis, np.eye(len(later)), labels, smooth=False)
-    planned = np.array([visit.planned_day for visit in measured.facts.visits], dtype=np.float64)
     start = np.where(
         np.isfinite(series.day[:, measured.baseline]), series.day[:, measured.baseline], planned[measured.baseline]
     )
@@ -91,6 +92,8 @@ def design_of(measured: Measured, series: Series, *, with_dose: bool) -> Design 
     terms = visits.labels
     if with_dose:
         doses = np.array([measured.facts.doses[group] for group in measured.facts.group_of.values()])
+        if doses.min() <= 0:
+            return None  # an arm without cells has no place on a scale of doublings
         doublings = np.log2(doses / doses.min())[patient]
         if np.unique(doublings).size < 2:
             return None

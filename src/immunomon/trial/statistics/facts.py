@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ ALL = "all"
 class Facts:
     """Visits in the order of their planned days, dose groups from the lowest dose up, and the group of each subject.
 
+    visits: in the order of the study file if one has no planned day.
     doses: group -> cells per kilogram; expansions: the cohorts that expand a dose, with its group; reported: panel ->
     the populations that its strategy's ``report:`` names.
     """
@@ -32,6 +34,11 @@ class Facts:
     def baseline(self) -> str:
         """The label of the baseline visit."""
         return next(visit.label for visit in self.visits if visit.baseline)
+
+    @property
+    def planned_days(self) -> tuple[float, ...]:
+        """The visits' planned days, in order; not a number where one has none."""
+        return tuple(math.nan if visit.planned_day is None else float(visit.planned_day) for visit in self.visits)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -70,6 +77,10 @@ class Facts:
         return self.labels[self.labels.index(first) : self.labels.index(last) + 1]
 
 
+def _day(value: Any) -> int | None:  # noqa: ANN401 - what a run's record says
+    return None if value is None else int(value)
+
+
 def facts_of(record: Mapping[str, Any]) -> Facts:
     """Return the facts that the record of a run (``run.json``) holds; raises ImmunomonError if it lacks them.
 
@@ -80,7 +91,7 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
     """
     try:
         study = record["study"]
-        visits = [Visit(v["label"], int(v["planned_day"]), baseline=bool(v["baseline"])) for v in study["visits"]]
+        visits = [Visit(v["label"], _day(v["planned_day"]), baseline=bool(v["baseline"])) for v in study["visits"]]
         doses = {g["name"]: float(g["cells_per_kg"]) for g in study["dose_groups"]}
         group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
         cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
@@ -90,6 +101,10 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         message = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
         raise ImmunomonError(message) from None
     if not has_baseline:
-        raise ImmunomonError("run.json: no visit is the baseline; mark one in study.yaml and make the run again")
-    ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day))
+        message = "run.json: no visit is the baseline, so there is no change to speak of"
+        remedy = "tables/frequencies.csv has the values; to count changes mark one in study.yaml and make the run again"
+        raise ImmunomonError(f"{message}; {remedy}")
+    # Visits without a planned day stay where the study lists them.
+    has_days = all(visit.planned_day is not None for visit in visits)
+    ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day or 0) if has_days else visits)
     return Facts(ordered, dict(sorted(doses.items(), key=lambda item: item[1])), group_of, tuple(cohorts), reported)

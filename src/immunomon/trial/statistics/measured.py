@@ -199,7 +199,7 @@ def _scaled(endpoint: Endpoint, rows: pd.DataFrame, facts: Facts, plan: Analysis
     reason = _reasons(rows, facts, used)
     undefined = used & np.isnan(scaled)
     reason[undefined] = f"no {endpoint.scale.value} of this value"
-    planned = np.broadcast_to([float(visit.planned_day) for visit in facts.visits], shape)
+    planned = np.broadcast_to(facts.planned_days, shape)
     days = _grid(rows, "study_day", facts)
     return Series(
         endpoint,
