@@ -29,6 +29,7 @@ FORMATS = {
     "immunomon.statistics/1",
     "immunomon.strategy/1",
     "immunomon.study/1",
+    "immunomon.study/2",
     "immunomon.verification/1",
 }
 
