@@ -342,9 +342,11 @@ def test_a_subject_or_visit_the_study_lacks_is_named_with_the_nearest(whose, nam
         tubes.compared()
 
 
-def test_a_study_without_a_baseline_visit_cannot_be_compared():
-    with pytest.raises(UnknownName, match="baseline"):
-        Tubes().tube("D-1", treg(50)).compared(a_study(visits=(Visit("D-1", -1),)))
+def test_a_study_without_a_baseline_visit_has_values_and_no_changes():
+    changes = Tubes().tube("D-1", treg(50)).compared(a_study(visits=(Visit("D-1", None),)))
+    assert set(changes["status"]) == {"ok"}
+    assert changes["value"].notna().all()
+    assert changes[["baseline", "change", "log_odds_change", "gate_se", "planned_day"]].isna().all(axis=None)
 
 
 def test_a_whole_trial_is_compared_row_for_row():
