@@ -54,7 +54,7 @@ def compare(
     changes missing. Raises UnknownName if a sample names a subject or visit that the study does not have.
     """
     tubes = _samples_only(samples, SAMPLES)
-    percents = _percents(_samples_only(frequencies, FREQUENCIES))
+    percents = _samples_only(frequencies, FREQUENCIES).assign(quantity="percent", value=lambda rows: rows["percent"])
     absolutes = _absolutes(_samples_only(populations, POPULATIONS))
     slots = _slots(tubes, study, sorted({*percents["panel"], *absolutes["panel"]}))
     percent = _placed(slots, percents)
@@ -69,10 +69,6 @@ def _samples_only(table: pd.DataFrame, contract: Table) -> pd.DataFrame:
     plain = table.astype({name: "float64" for name, dtype in contract.dtypes.items() if dtype == "Float64"})
     typed = plain.astype(contract.dtypes)
     return typed[typed["role"] == RoleKind.SAMPLE.value]
-
-
-def _percents(frequencies: pd.DataFrame) -> pd.DataFrame:
-    return frequencies.assign(quantity="percent", value=frequencies["percent"])
 
 
 def _absolutes(populations: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,86 @@ def frame_of(run: RunTables, table: Table) -> pd.DataFrame:
     frame = run.tables.get(table.name)
     if frame is None:
         return pd.DataFrame(columns=names, dtype=object)
-    add = _EXTRA: Mapping[str, Callable[[RunTables, pd.DataFrame], dict[str, Any]]] = {
+    add = _EXTRA.get(table.name)
+    return frame if add is None else frame.assign(**add(run, frame))
+
+
+def _dose_groups(run: RunTables) -> Iterator[Row]:
+    for group in run.study["dose_groups"]:
+        days = json.dumps(list(group.get("infusion_days") or ()))
+        yield {"dose_group": group["name"], "cells_per_kg": group["cells_per_kg"], "infusion_days": days}
+
+
+def _cohorts(run: RunTables) -> Iterator[Row]:
+    for cohort in run.study.get("cohorts") or ():
+        kept = {name: cohort[name] for name in ("dose_group", "planned_subjects")}
+        yield {"cohort": cohort["name"], **kept, "expansion": bool(cohort.get("expansion"))}
+
+
+def _subjects(run: RunTables) -> Iterator[Row]:
+    for subject in run.study["subjects"]:
+        dates = sorted(subject.get("infusion_dates") or ())
+        yield {
+            "subject": subject["id"],
+            "dose_group": subject["dose_group"],
+            "cohort": subject.get("cohort") or None,
+            "sex": subject.get("sex") or "U",
+            "flags": json.dumps(dict(subject.get("flags") or {}), sort_keys=True, ensure_ascii=False),
+            "first_infusion_date": dates[0] if dates else None,
+            "infusion_dates": json.dumps(dates),
+        }
+
+
+def _visits(run: RunTables) -> Iterator[Row]:
+    for visit in run.study["visits"]:
+        first, last = visit.get("window_days") or (None, None)
+        yield {
+            "visit": visit["label"],
+            "planned_day": visit["planned_day"],
+            "window_first_day": first,
+            "window_last_day": last,
+            "baseline": bool(visit.get("baseline")),
+        }
+
+
+def _specimen_ids(samples: pd.DataFrame) -> pd.Series[Any]:
+    """Return the specimen that each tube was filled from, as deliveries name it; missing for controls."""
+    whole = samples["subject"] + "." + samples["visit"] + "." + samples["collection_date"].fillna("undated")
+    return whole.astype("string")
+
+
+def _donors(run: RunTables, samples: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Return the samples' subjects and, apart from them, the donors of bridge samples, who are no subjects."""
+    names = [donor["id"] for donor in run.study.get("donors") or ()]
+    is_donors = samples["subject"].isin(names) & (samples["role"] == "bridge")
+    return {"subject": samples["subject"].mask(is_donors), "donor": samples["subject"].where(is_donors)}
+
+
+def _specimens(run: RunTables) -> Iterator[Row]:
+    samples = run.tables["samples"]
+    named = samples.assign(specimen=_specimen_ids(samples)).dropna(subset=["specimen"])
+    columns = ["specimen", "subject", "visit", "collection_date"]
+    plain = named[columns].drop_duplicates("specimen").sort_values("specimen").astype(object)
+    for row in plain.where(plain.notna(), None).to_dict(orient="records"):
+        yield {str(name): value for name, value in row.items()}
+
+
+def _files(run: RunTables) -> Iterator[Row]:
+    samples = run.tables["samples"][["file", "sha256", "reason"]].astype(object)
+    for row in samples.where(samples.notna(), None).drop_duplicates("file").to_dict(orient="records"):
+        unread = None if row["sha256"] else row["reason"] or "not read: nothing asked for it"
+        yield {"file": row["file"], "sha256": row["sha256"] or None, "reason": unread}
+
+
+_STUDY: Mapping[str, Callable[[RunTables], Iterator[Row]]] = {
+    "dose_groups": _dose_groups,
+    "cohorts": _cohorts,
+    "subjects": _subjects,
+    "visits": _visits,
+    "specimens": _specimens,
+    "files": _files,
+}
+_EXTRA: Mapping[str, Callable[[RunTables, pd.DataFrame], dict[str, Any]]] = {
     "samples": lambda run, frame: {"specimen": _specimen_ids(frame), **_donors(run, frame)},
     "frequencies": lambda *_: {"unit": UNITS["percent"]},
     "medians": lambda *_: {"unit": UNITS["median_intensity"]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -26,6 +25,7 @@ from immunomon.study.model.study import (
 )
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
+from immunomon.study.specs.reportability import ReportabilitySpec
 from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
 from immunomon.study.specs.study_meaning import check_study
 from immunomon.yamlfile import read_yaml
@@ -36,9 +36,7 @@ __all__ = [
     "CompensationSpec",
     "DonorSpec",
     "DoseGroupSpec",
-    "LimitsSpec",
     "PanelUseSpec",
-    "ReportabilitySpec",
     "StudySpec",
     "SubjectSpec",
     "VisitSpec",
@@ -47,8 +45,6 @@ __all__ = [
 ]
 
 Day = Annotated[int, Field(ge=-10_000, le=10_000)]
-Percent = Annotated[float, Field(ge=0, le=200)]
-Events = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class DoseGroupSpec(SpecModel):
@@ -136,36 +132,6 @@ class AcceptSpec(SpecModel):
     batch: Name | None = Field(None, description="In files of this batch; of all if left out.")
     sample: Name | None = Field(None, description="In this file alone, by its sample id.")
     reason: Text = Field(description="Why it does no harm: set daily with calibration beads.")
-
-
-class LimitsSpec(SpecModel):
-    """Limits of one population; what is left out is as for all."""
-
-    min_parent_events: Events | None = Field(None, description="A frequency of an emptier parent is not reported.")
-    lod_events: Events | None = Field(None, description="Limit of detection, in events.")
-    lloq_events: Events | None = Field(None, description="Lower limit of quantification, in events.")
-
-
-class ReportabilitySpec(SpecModel):
-    """When a frequency may be reported."""
-
-    min_parent_events: Events = Field(100, description="A frequency of an emptier parent is not reported.")
-    lod_events: Events = Field(20, description="Limit of detection, in events.")
-    lloq_events: Events = Field(50, description="Lower limit of quantification, in events.")
-    populations: dict[str, LimitsSpec] = Field(
-        {}, max_length=500, description="Populations with limits of their own, by id."
-    )
-    doubts: Literal["withhold", "report"] = Field(
-        "withhold",
-        description="Whether a value that rests on a doubtful gate is withheld, with the reason, or reported.",
-    )
-    accepted_doubts: list[Text] = Field(
-        [], max_length=100, description="Codes of doubts that withhold nothing in this study, such as visit_outlier."
-    )
-    parts_percent: tuple[Percent, Percent] = Field(
-        (85.0, 105.0),
-        description="What the parts of a population (T, B and NK cells of lymphocytes) may add up to without a remark.",
-    )
 
 
 class StudySpec(SpecModel):
@@ -273,7 +239,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         donors=tuple(Donor(donor.id, donor.note or "") for donor in spec.donors),
         visits=tuple(Visit(v.label, v.planned_day, _pair(v.window_days), v.baseline) for v in spec.visits),
         panels=tuple(PanelUse(use.panel, use.strategy) for use in spec.panels),
-        reportability=_reportability(spec.reportability),
+        reportability=spec.reportability.model(),
         compensation=CompensationSource(
             spec.compensation.source, Path(spec.compensation.path) if spec.compensation.path else None
         ),
@@ -294,18 +260,3 @@ def _study(spec: StudySpec, folder: Path) -> Study:
 
 def _pair(days: list[Any] | None) -> tuple[int, int] | None:
     return None if days is None else (days[0], days[1])
-
-
-def _reportability(spec: ReportabilitySpec) -> Reportability:
-    everywhere = Reportability(
-        spec.min_parent_events,
-        spec.lod_events,
-        spec.lloq_events,
-        doubts=spec.doubts,
-        accepted_doubts=tuple(spec.accepted_doubts),
-        parts_percent=spec.parts_percent,
-    )
-    populations = {
-        name: replace(everywhere, **own.model_dump(exclude_none=True)) for name, own in spec.populations.items()
-    }
-    return replace(everywhere, populations=populations)

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunomon.errors import counted, nearest
+from immunomon.errors import counted
 from immunomon.files import is_there
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import Shaped
-from immunomon.study.model.trust import DOUBTS
 from immunomon.study.specs import catalog
 from immunomon.study.specs.assessments import check_assessment_rules
 from immunomon.study.specs.data_folders import DataFolders
+from immunomon.study.specs.reportability import check_limits
 from immunomon.study.specs.steadiness import check_normalisation, check_quality
 
 if TYPE_CHECKING:
-    from immunomon.study.specs.study import ReportabilitySpec, StudySpec, SubjectSpec, VisitSpec
+    from immunomon.study.specs.study import StudySpec, SubjectSpec, VisitSpec
 
 __all__ = ["check_study"]
 
@@ -43,7 +43,7 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     _check_panels(shaped, folder, findings)
     _check_compensation(shaped.spec, folder, findings)
     _check_paths(shaped.spec, folder, findings)
-    _check_limits(shaped.spec.reportability, findings)
+    check_limits(shaped.spec.reportability, findings)
     check_quality(shaped.spec.quality, findings)
     check_assessment_rules(shaped.spec.assessments, findings)
     check_normalisation(shaped.spec.normalisation, _names(data, "panels", "panel"), findings=findings)
@@ -222,19 +222,3 @@ def _check_paths(spec: StudySpec, folder: Path, findings: Findings) -> None:
             findings.add(where, *fault)
     for fault in folders.linked_specs():
         findings.add((), *fault)
-
-
-def _check_limits(spec: ReportabilitySpec, findings: Findings) -> None:
-    for number, code in enumerate(spec.accepted_doubts):
-        if code not in DOUBTS:
-            message = f"no doubt with the code {shown(code)}; {nearest(code, DOUBTS)}"
-            findings.add(("reportability", "accepted_doubts", number), message, "see docs/trust.md for the codes")
-    own: list[tuple[DataPath, int, int]] = [(("reportability",), spec.lod_events, spec.lloq_events)]
-    for name, limits in spec.populations.items():
-        lod = spec.lod_events if limits.lod_events is None else limits.lod_events
-        lloq = spec.lloq_events if limits.lloq_events is None else limits.lloq_events
-        own.append((("reportability", "populations", name), lod, lloq))
-    for path, lod, lloq in own:
-        if lod > lloq:
-            message = f"the limit of detection ({lod} events) is above the limit of quantification ({lloq} events)"
-            findings.add(path, message, "lower lod_events or raise lloq_events")
