@@ -27,8 +27,10 @@ def frame_of(run: RunTables, table: Table) -> pd.DataFrame:
     frame = run.tables.get(table.name)
     if frame is None:
         return pd.DataFrame(columns=names, dtype=object)
+    frame = _without_donors(run, frame)
     add = _EXTRA.get(table.name)
-    return frame if add is None else frame.assign(**add(run, frame))
+    made_frame = frame if add is None else frame.assign(**add(frame))
+    return made_frame.reindex(columns=names)
 
 
 def _dose_groups(run: RunTables) -> Iterator[Row]:
@@ -70,20 +72,22 @@ def _visits(run: RunTables) -> Iterator[Row]:
 
 
 def _specimen_ids(samples: pd.DataFrame) -> pd.Series[Any]:
-    """Return the specimen that each tube was filled from, as deliveries name it; missing for controls."""
+    """Return the specimen that each tube was filled from, as deliveries name it; missing for controls and donors."""
     whole = samples["subject"] + "." + samples["visit"] + "." + samples["collection_date"].fillna("undated")
     return whole.astype("string")
 
 
-def _donors(run: RunTables, samples: pd.DataFrame) -> dict[str, pd.Series[Any]]:
-    """Return the samples' subjects and, apart from them, the donors of bridge samples, who are no subjects."""
+def _without_donors(run: RunTables, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which a bridge sample of a donor, who is no subject, has none: ``donor`` says whose it is."""
     names = [donor["id"] for donor in run.study.get("donors") or ()]
-    is_donors = samples["subject"].isin(names) & (samples["role"] == "bridge")
-    return {"subject": samples["subject"].mask(is_donors), "donor": samples["subject"].where(is_donors)}
+    if not names or not {"subject", "role"} <= set(table.columns):
+        return table
+    is_donors = table["subject"].isin(names) & (table["role"] == "bridge")
+    return table.assign(subject=table["subject"].mask(is_donors), donor=table["subject"].where(is_donors))
 
 
 def _specimens(run: RunTables) -> Iterator[Row]:
-    samples = run.tables["samples"]
+    samples = _without_donors(run, run.tables["samples"])
     named = samples.assign(specimen=_specimen_ids(samples)).dropna(subset=["specimen"])
     columns = ["specimen", "subject", "visit", "collection_date"]
     plain = named[columns].drop_duplicates("specimen").sort_values("specimen").astype(object)
@@ -106,9 +110,9 @@ _STUDY: Mapping[str, Callable[[RunTables], Iterator[Row]]] = {
     "specimens": _specimens,
     "files": _files,
 }
-_EXTRA: Mapping[str, Callable[[RunTables, pd.DataFrame], dict[str, Any]]] = {
-    "samples": lambda run, frame: {"specimen": _specimen_ids(frame), **_donors(run, frame)},
-    "frequencies": lambda *_: {"unit": UNITS["percent"]},
-    "medians": lambda *_: {"unit": UNITS["median_intensity"]},
-    "changes": lambda _, frame: {"unit": frame["quantity"].map(UNITS)},
+_EXTRA: Mapping[str, Callable[[pd.DataFrame], dict[str, Any]]] = {
+    "samples": lambda frame: {"specimen": _specimen_ids(frame)},
+    "frequencies": lambda _: {"unit": UNITS["percent"]},
+    "medians": lambda _: {"unit": UNITS["median_intensity"]},
+    "changes": lambda frame: {"unit": frame["quantity"].map(UNITS)},
 }
