@@ -126,17 +126,19 @@ def _write_trajectories(folder: Path, analysis: Analysis) -> None:
     """Draw every patient's line for each endpoint of the plan, on the scale of the analysis."""
     from matplotlib.figure import Figure
 
-    from immunomon.plots.trajectories import trajectories
+    from immunomon.plots.trajectories import name_groups, trajectories
 
     changes = analysis.tables["patient_changes"]
-    days = {visit.label: visit.planned_day for visit in analysis.measured.facts.visits}
+    facts = analysis.measured.facts
+    days = {visit.label: visit.planned_day for visit in facts.visits}
     for series in analysis.measured.planned:
         rows = changes[(changes["endpoint"] == series.endpoint.name) & changes["change"].notna()]
         if rows.empty:
             continue
         # Every line begins where it is measured from: at no change, on the baseline's day.
-        start = rows.drop_duplicates("subject").assign(visit=analysis.measured.facts.baseline, change=0.0)
+        start = rows.drop_duplicates("subject").assign(visit=facts.baseline, change=0.0)
         whole = pd.concat([start, rows], ignore_index=True)
+        whole = whole.sort_values("visit", kind="stable", key=lambda names: names.map(facts.labels.index))
         data = whole.assign(planned_day=whole["visit"].map(days), status="ok")
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
         endpoint = series.endpoint
@@ -150,7 +152,7 @@ def _write_trajectories(folder: Path, analysis: Analysis) -> None:
         )
         ax.set_ylabel(f"change from baseline ({endpoint.scale.value})")
         # Beside the axes: with few patients there is no corner that no line crosses.
-        ax.legend(title="dose group", frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        name_groups(ax, loc="upper left", bbox_to_anchor=(1.01, 1.0))
         _write_figure(folder, f"trajectories_{endpoint.name}", figure, analysis.measured.plan)
 
 

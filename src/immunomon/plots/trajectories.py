@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunomon.plots.colours import dose_group_colours
+from immunomon.study.model.study import NO_GROUP
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["LABELS", "chosen_rows", "light_colours", "platelet_course", "spider", "trajectories"]
+__all__ = ["LABELS", "chosen_rows", "light_colours", "name_groups", "platelet_course", "spider", "trajectories"]
 
 LABELS = {
     "change": "change from baseline",
@@ -31,8 +32,8 @@ def trajectories(
     """Draw each subject's values over study days, thin, and each dose group's mean with its 95 % t interval.
 
     changes: the table of changes; only rows with status ``ok`` are drawn; intervals far beyond the patients' own
-    values are cut off. measure: value, change, percent_change or
-    log_odds_change. Raises ValueError if nothing is left to draw.
+    values are cut off. measure: value, change, percent_change or log_odds_change. Where a visit has no planned day,
+    the visits stand side by side in the order of the rows. Raises ValueError if nothing is left to draw.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S1"], "dose_group": "A", "planned_day": [-1, 15], "population": "treg",
@@ -44,9 +45,9 @@ def trajectories(
 
     chosen = chosen_rows(changes, population, denominator=denominator, quantity=quantity, measure=measure)
     palette = light_colours(changes)
-    data = chosen.assign(**{measure: chosen[measure].astype(float), "planned_day": chosen["planned_day"].astype(float)})
+    data = chosen.assign(**{measure: chosen[measure].astype(float), "time": _times(changes, chosen)})
     data = data.assign(dose_group=data["dose_group"].astype(str), subject=data["subject"].astype(str))
-    plain = {"data": data, "x": "planned_day", "y": measure, "hue": "dose_group", "palette": palette, "ax": ax}
+    plain = {"data": data, "x": "time", "y": measure, "hue": "dose_group", "palette": palette, "ax": ax}
     sns.lineplot(**plain, units="subject", estimator=None, linewidth=0.8, alpha=0.6, legend=False)
     sns.lineplot(
         **plain,
@@ -60,10 +61,37 @@ def trajectories(
     if measure != "value":
         ax.axhline(0.0, color="0.5", linewidth=0.8, zorder=0)
     label = _unit(chosen, quantity) if measure == "value" else LABELS[measure]
-    ax.set(xlabel="study day", ylabel=label, title=str(chosen["label"].iloc[0]))
-    ax.legend(title="dose group", frameon=False)
+    ax.set(ylabel=label, title=str(chosen["label"].iloc[0]))
+    _name_times(ax, changes)
+    name_groups(ax)
     _keep_to_patients(ax, data[measure])
     return ax
+
+
+def name_groups(ax: Axes, **where: Any) -> None:  # noqa: ANN401 - options of matplotlib's legend
+    """Add the legend of the dose groups, if there are any: one group needs no name."""
+    names = ax.get_legend_handles_labels()[1]
+    if set(names) - {NO_GROUP}:
+        ax.legend(title="dose group", frameon=False, **where)
+    elif ax.get_legend() is not None:
+        ax.get_legend().remove()
+
+
+def _times(changes: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
+    """Return where rows stand in time: on their planned days, or by the order of visits if one has no day."""
+    if changes["planned_day"].notna().all():
+        return rows["planned_day"].astype(float)
+    places = {visit: float(place) for place, visit in enumerate(changes["visit"].drop_duplicates())}
+    return rows["visit"].map(places).astype(float)
+
+
+def _name_times(ax: Axes, changes: pd.DataFrame) -> None:
+    if changes["planned_day"].notna().all():
+        ax.set_xlabel("study day")
+        return
+    visits = changes["visit"].drop_duplicates().tolist()
+    ax.set_xticks(range(len(visits)), visits)
+    ax.set_xlabel("visit")
 
 
 def light_colours(changes: pd.DataFrame) -> dict[str, str]:
@@ -145,17 +173,18 @@ def spider(
     ends: list[tuple[float, float, str, str]] = []
     named: set[str] = set()
     for (group, subject), own in rows.groupby(["dose_group", "subject"], observed=True):
-        line = own.sort_values("planned_day")
-        x, y = line["planned_day"].astype(float).to_numpy(), line[measure].astype(float).to_numpy()
+        line = own.assign(time=_times(changes, own)).sort_values("time")
+        x, y = line["time"].to_numpy(), line[measure].astype(float).to_numpy()
         colour = palette[str(group)]
         label = None if str(group) in named else str(group)
         named.add(str(group))
         ax.plot(x, y, "-o", color=colour, linewidth=1.3, markersize=3.2, label=label)
         ends.append((float(x[-1]), float(y[-1]), str(subject), colour))
     ax.axhline(0.0, color="0.35", linewidth=0.9, zorder=0)
+    _name_times(ax, changes)
     _name_ends(ax, ends)
-    ax.set(xlabel="study day", ylabel=LABELS[measure], title=str(rows["label"].iloc[0]))
-    ax.legend(title="dose group", frameon=False, loc="upper left", fontsize="small")
+    ax.set(ylabel=LABELS[measure], title=str(rows["label"].iloc[0]))
+    name_groups(ax, loc="upper left", fontsize="small")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax

@@ -19,7 +19,7 @@ from immunomon.trial.model.tables import BALANCE
 from immunomon.trial.statistics.facts import ALL, Facts
 from immunomon.trial.statistics.measured import Measured, Series, measure
 from immunomon.trial.statistics.patients import error_parts, reference_of
-from immunomon.trial.statistics.rows import contracted, members, no_p
+from immunomon.trial.statistics.rows import contracted, members, no_p, whole_day
 
 __all__ = ["NAME", "WHOLE", "Balance", "balance", "balance_of", "reference_folds", "with_rows_of"]
 
@@ -128,7 +128,7 @@ def _patients(measured: Measured, joined_balance: Balance) -> Iterator[dict[str,
                 "dose_group": group,
                 "subject": subject,
                 "visit": visit,
-                "day": round(float(series.day[i, j])),
+                "day": whole_day(series.day[i, j]),
                 "n": int(there),
                 "ratio": series.value[i, j],
                 **_interval(change[i, j], change[i, j] - half, change[i, j] + half),

@@ -17,7 +17,7 @@ from immunomon.trial.mechanism.balance import reference_folds
 from immunomon.trial.mechanism.joined import Joined, head
 from immunomon.trial.model.tables import LAGS, ORDER_COUNTS, TIME_ORDER, WITHIN_PATIENTS
 from immunomon.trial.statistics.measured import Series
-from immunomon.trial.statistics.rows import contracted, no_p
+from immunomon.trial.statistics.rows import contracted, no_p, whole_day
 
 __all__ = [
     "FIRST_IMMUNE",
@@ -203,8 +203,8 @@ def _crossing(joined: Joined, series: Series, i: int) -> dict[str, Any]:
             return {
                 "visit": joined.measured.facts.labels[j],
                 "direction": "above" if fold > high else "below",
-                "immune_after_day": round(float(series.day[i, previous])),
-                "immune_day": round(float(series.day[i, j])),
+                "immune_after_day": whole_day(series.day[i, previous]),
+                "immune_day": whole_day(series.day[i, j]),
             }
         previous = j
     return {}

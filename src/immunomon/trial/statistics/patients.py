@@ -15,11 +15,12 @@ from immunomon.trial.kernels.intervals import reference_change
 from immunomon.trial.model.analysis import Scale, Window
 from immunomon.trial.model.tables import COURSES, PATIENT_CHANGES
 from immunomon.trial.statistics.measured import Measured, Series
-from immunomon.trial.statistics.rows import about, contracted
+from immunomon.trial.statistics.rows import about, contracted, whole_day
 
 __all__ = ["courses", "error_parts", "patient_changes", "reference_of"]
 
 Floats = NDArray[np.float64]
+_NO_DAY = "no study day is known: the visit has no planned day, or the subject no infusion date"
 
 
 def patient_changes(measured: Measured) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def _rows(measured: Measured, series: Series) -> Iterator[dict[str, Any]]:
                 "subject": subject,
                 "dose_group": group,
                 "visit": visit,
-                "day": round(float(series.day[i, j])),
+                "day": whole_day(series.day[i, j]),
                 "baseline": series.value[i, measured.baseline],
                 "value": series.value[i, j],
                 "fold": fold,
@@ -151,8 +152,8 @@ def _course_rows(measured: Measured, series: Series, window: Window) -> Iterator
             "dose_group": group,
             "window": window.name,
             "visits": int(known.sum()),
-            "first_day": round(float(days[known].min())) if known.any() else float("nan"),
-            "last_day": round(float(days[known].max())) if known.any() else float("nan"),
+            "first_day": whole_day(days[known].min()) if known.any() else float("nan"),
+            "last_day": whole_day(days[known].max()) if known.any() else float("nan"),
             "rate_per_week": rate_of_change(days, values),
             "area_weeks": area,
             "mean_height": height,
@@ -190,4 +191,5 @@ def _course_reason(series: Series, i: int, places: list[int], measured: Measured
     if base:
         return f"at {measured.facts.baseline}: {base}"
     missing = [(measured.facts.labels[j], str(series.reason[i, j])) for j in places if series.reason[i, j]]
+    missing += [(measured.facts.labels[j], _NO_DAY) for j in places if not np.isfinite(series.day[i, j])]
     return "; ".join(f"at {label}: {why}" for label, why in missing)

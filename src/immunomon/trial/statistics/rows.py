@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from immunomon.cytometry.model.populations import Table
 from immunomon.trial.statistics.measured import Measured, Series
 
-__all__ = ["about", "as_json", "contracted", "members", "no_p"]
+__all__ = ["about", "as_json", "contracted", "members", "no_p", "whole_day"]
 
 Row = dict[str, Any]
 
@@ -60,6 +60,15 @@ def members(measured: Measured, group: str) -> NDArray[np.intp]:
     """Return the places of a dose group's subjects."""
     index = {name: number for number, name in enumerate(measured.facts.group_of)}
     return np.array([index[name] for name in measured.facts.groups[group]], dtype=np.intp)
+
+
+def whole_day(day: float) -> float:
+    """Return a study day rounded to a whole one; not-a-number, which is missing in a table, if none is known.
+
+    >>> whole_day(28.5), whole_day(float("nan"))
+    (28.0, nan)
+    """
+    return float(np.round(day))
 
 
 def no_p(floor: float, alpha: float) -> str:
