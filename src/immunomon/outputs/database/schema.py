@@ -162,7 +162,9 @@ dose_groups = of_study(
     ["dose_group"],
     [
         Column("dose_group", Text, nullable=False),
-        Column("cells_per_kg", Double, nullable=False, comment="cells per kilogram of body weight and infusion"),
+        Column(
+            "cells_per_kg", Double, comment="cells per kilogram of body weight and infusion; missing if none is stated"
+        ),
         Column("infusion_days", JSON_TYPE, nullable=False, comment="study days of infusions (first infusion = Day 1)"),
     ],
     CheckConstraint("cells_per_kg >= 0", name="ck_dose_groups_cells"),

@@ -68,11 +68,7 @@ def subject_level(trial: Trial) -> Dataset:
 
 def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str, Value]:
     arm, number = trial.arm(person.dose_group), trial.arm_number(person.dose_group)
-    dose = next(
-        float(dose_group["cells_per_kg"]) / 1e6
-        for dose_group in trial.dose_groups
-        if dose_group["name"] == person.dose_group
-    )
+    dose = trial.dose(person.dose_group)
     treated = person.first is not None
     return {
         "STUDYID": trial.name,
@@ -87,7 +83,7 @@ def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str
         "TRT01A": arm if treated else None,
         "TRT01AN": number if treated else None,
         "DOSE01A": dose if treated else None,
-        "DOSE01U": "10^6 CELLS/kg" if treated else None,
+        "DOSE01U": None if dose is None or not treated else "10^6 CELLS/kg",
         "TRTSDT": sas_date(person.first),
         "TRTEDT": sas_date(person.infusions[-1] if treated else None),
         "SAFFL": "Y" if treated else "N",

@@ -68,7 +68,6 @@ def demographics(trial: Trial) -> list[Record]:
 
 def exposures(trial: Trial) -> list[Record]:
     """Return EX: one record an infusion, with the dose of the subject's group."""
-    doses = {str(group["name"]): float(group["cells_per_kg"]) / 1e6 for group in trial.dose_groups}
     labels = {visit.infusion: visit.label for visit in trial.visits if visit.infusion}
     return [
         {
@@ -76,8 +75,8 @@ def exposures(trial: Trial) -> list[Record]:
             "DOMAIN": "EX",
             "USUBJID": trial.usubjid(person.id),
             "EXTRT": trial.sponsor.treatment,
-            "EXDOSE": doses[person.dose_group],
-            "EXDOSU": "10^6 CELLS/kg",
+            "EXDOSE": trial.dose(person.dose_group),
+            "EXDOSU": None if trial.dose(person.dose_group) is None else "10^6 CELLS/kg",
             "EXDOSFRM": trial.sponsor.dose_form,
             "EXDOSFRQ": "ONCE",
             "EXROUTE": trial.sponsor.route,

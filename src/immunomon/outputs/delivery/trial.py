@@ -111,8 +111,13 @@ class Trial:
         """Return a subject's id that is unique across studies."""
         return f"{self.name}-{subject}"
 
+    def dose(self, dose_group: str) -> float | None:
+        """Return a dose group's dose in 10^6 cells/kg; None if the study states none."""
+        cells = next(group["cells_per_kg"] for group in self.dose_groups if group["name"] == dose_group)
+        return None if cells is None else float(cells) / 1e6
+
     def dose_text(self, group: Mapping[str, Any]) -> str:
-        """Return a dose group in words, such as ``A: 0.5 x10^6 cells/kg``; an arm that gets no cells has its name."""
+        """Return a dose group in words, such as ``A: 0.5 x10^6 cells/kg``; an arm without cells has its name."""
         if not group["cells_per_kg"]:
             return str(group["name"])
         return f"{group['name']}: {float(group['cells_per_kg']) / 1e6:g} x10^6 cells/kg"
@@ -123,7 +128,7 @@ class Trial:
 
     def arm_number(self, dose_group: str) -> int:
         """Return a dose group's number, counted from the lowest dose."""
-        ordered = sorted(self.dose_groups, key=lambda group: (float(group["cells_per_kg"]), str(group["name"])))
+        ordered = sorted(self.dose_groups, key=lambda group: (float(group["cells_per_kg"] or 0), str(group["name"])))
         return 1 + [group["name"] for group in ordered].index(dose_group)
 
     def visit_or_unscheduled(self, label: str | None) -> PlannedVisit:

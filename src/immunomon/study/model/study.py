@@ -42,10 +42,10 @@ NO_GROUP = "no group"
 
 @dataclass(frozen=True)
 class DoseGroup:
-    """A dose: cells per kilogram of body weight, on which study days; an arm that gets no cells has a dose of 0."""
+    """A dose or arm: cells per kilogram of body weight, on which study days; None if the study states no dose."""
 
     name: str
-    cells_per_kg: float
+    cells_per_kg: float | None
     infusion_days: tuple[int, ...] = ()
 
 

@@ -48,11 +48,13 @@ Day = Annotated[int, Field(ge=-10_000, le=10_000)]
 
 
 class DoseGroupSpec(SpecModel):
-    """A dose: cells per kilogram of body weight, on which study days; or an arm that gets no cells."""
+    """A dose: cells per kilogram of body weight, on which study days; or an arm without a dose."""
 
     name: Name = Field(description="Name of the dose group or arm.")
-    cells_per_kg: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Cells per kilogram of body weight, each infusion; left out for an arm that gets no cells."
+    cells_per_kg: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="Cells per kilogram of body weight, each infusion; 0 for an arm that gets none, left out if no "
+        "dose is stated.",
     )
     infusion_days: list[Day] = Field(
         [], max_length=200, description="Planned study days of the infusions; the first infusion is Day 1."
@@ -220,7 +222,7 @@ def load_data_folders(folder: Path) -> DataFolders:
 
 def _dose_groups(spec: StudySpec) -> tuple[DoseGroup, ...]:
     groups = spec.dose_groups or [DoseGroupSpec(name=NO_GROUP)]
-    return tuple(DoseGroup(group.name, group.cells_per_kg or 0.0, tuple(group.infusion_days)) for group in groups)
+    return tuple(DoseGroup(group.name, group.cells_per_kg, tuple(group.infusion_days)) for group in groups)
 
 
 def _study(spec: StudySpec, folder: Path) -> Study:

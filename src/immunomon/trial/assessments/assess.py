@@ -168,7 +168,7 @@ def _facts(
             name: sum(row["study_day"] is None for row in files.get(name, ()))
             for name in ("platelets", "antibodies", "viruses")
         },
-        "highest_dose": max(people.doses.values()),
+        "highest_dose": max((dose for dose in people.doses.values() if dose is not None), default=None),
         "expansion_began": None if (began := people.first_expansion) is None else began.isoformat(),
         "kinetics_left_out": left_out,
         "events": {

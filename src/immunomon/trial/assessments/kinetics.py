@@ -145,9 +145,9 @@ def proportionality_rows(
     """
     for code in ("CMAX", "AUCLST", "AUCIFO"):
         pairs = [
-            (people[subject].cells_per_kg, value)
+            (dose, value)
             for subject, parameters in kinetics.items()
-            if (value := parameters[code][0])
+            if (value := parameters[code][0]) and (dose := people[subject].cells_per_kg)
         ]
         doses = sorted({dose for dose, _ in pairs})
         model = power_model([dose for dose, _ in pairs], [value for _, value in pairs], confidence) if pairs else None

@@ -19,7 +19,7 @@ class Person:
 
     id: str
     dose_group: str
-    cells_per_kg: float
+    cells_per_kg: float | None
     sex: str = "U"
     cohort: str = ""
     expansion: bool = False
@@ -53,10 +53,10 @@ class Person:
 
 @dataclass(frozen=True)
 class People:
-    """All subjects of a study, in its order, and its dose groups from the lowest dose up."""
+    """All subjects of a study, in its order, and its dose groups from the lowest dose up, those without one last."""
 
     persons: Mapping[str, Person]
-    doses: Mapping[str, float]
+    doses: Mapping[str, float | None]
 
     def __getitem__(self, subject: str) -> Person:
         return self.persons[subject]
@@ -112,9 +112,8 @@ class People:
 
 def people_of(study: Study) -> People:
     """Return the people of a study."""
-    doses = {
-        group.name: group.cells_per_kg for group in sorted(study.dose_groups, key=lambda group: group.cells_per_kg)
-    }
+    ordered = sorted(study.dose_groups, key=lambda group: (group.cells_per_kg is None, group.cells_per_kg or 0.0))
+    doses = {group.name: group.cells_per_kg for group in ordered}
     expansions = {cohort.name for cohort in study.cohorts if cohort.expansion}
     return People(
         {

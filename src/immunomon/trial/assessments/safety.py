@@ -198,7 +198,9 @@ def escalation_rows(
 
 
 def _entered(people: People) -> list[tuple[datetime.date, Person]]:
-    return [(person.first, person) for person in people.persons.values() if person.first is not None]
+    # Who gets no cells, or an unknown number, has no place in an escalation.
+    persons = [person for person in people.persons.values() if person.cells_per_kg]
+    return [(person.first, person) for person in persons if person.first is not None]
 
 
 def _step(
@@ -258,7 +260,8 @@ def _done(current: Person, following: Person) -> str:
         return f"expansion at {following.dose_group}"
     if following.dose_group == current.dose_group:
         return MORE
-    return ("next dose " if following.cells_per_kg > current.cells_per_kg else "lower dose ") + following.dose_group
+    is_higher = (following.cells_per_kg or 0.0) > (current.cells_per_kg or 0.0)
+    return ("next dose " if is_higher else "lower dose ") + following.dose_group
 
 
 def _note(done: str, decision: str, *, then: tuple[int, int], now: tuple[int, int], treated: int) -> str:

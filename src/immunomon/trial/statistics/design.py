@@ -92,8 +92,8 @@ def design_of(measured: Measured, series: Series, *, with_dose: bool) -> Design 
     terms = visits.labels
     if with_dose:
         doses = np.array([measured.facts.doses[group] for group in measured.facts.group_of.values()])
-        if doses.min() <= 0:
-            return None  # an arm without cells has no place on a scale of doublings
+        if not (doses > 0).all():
+            return None  # an arm without cells, or without a dose, has no place on a scale of doublings
         doublings = np.log2(doses / doses.min())[patient]
         if np.unique(doublings).size < 2:
             return None

@@ -20,8 +20,8 @@ class Facts:
     """Visits in the order of their planned days, dose groups from the lowest dose up, and the group of each subject.
 
     visits: in the order of the study file if one has no planned day.
-    doses: group -> cells per kilogram; expansions: the cohorts that expand a dose, with its group; reported: panel ->
-    the populations that its strategy's ``report:`` names.
+    doses: group -> cells per kilogram, not a number where none is stated; expansions: the cohorts that expand a dose,
+    with its group; reported: panel -> the populations that its strategy's ``report:`` names.
     """
 
     visits: tuple[Visit, ...]
@@ -58,9 +58,10 @@ class Facts:
 
     @property
     def order(self) -> dict[str, int]:
-        """The place of each dose group's dose; groups of one dose share a place."""
-        doses = sorted(set(self.doses.values()))
-        return {name: doses.index(dose) for name, dose in self.doses.items()}
+        """The place of each dose group's dose; groups of one dose share a place, one without a dose has none."""
+        stated = {name: dose for name, dose in self.doses.items() if not math.isnan(dose)}
+        doses = sorted(set(stated.values()))
+        return {name: doses.index(dose) for name, dose in stated.items()}
 
     def is_technical(self, panel: str, population: str) -> bool:
         """Say whether a population is a step on the way (singlets, live), which the panel's strategy does not report.
@@ -81,6 +82,10 @@ def _day(value: Any) -> int | None:  # noqa: ANN401 - what a run's record says
     return None if value is None else int(value)
 
 
+def _dose(value: Any) -> float:  # noqa: ANN401 - what a run's record says
+    return math.nan if value is None else float(value)
+
+
 def facts_of(record: Mapping[str, Any]) -> Facts:
     """Return the facts that the record of a run (``run.json``) holds; raises ImmunomonError if it lacks them.
 
@@ -92,7 +97,7 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
     try:
         study = record["study"]
         visits = [Visit(v["label"], _day(v["planned_day"]), baseline=bool(v["baseline"])) for v in study["visits"]]
-        doses = {g["name"]: float(g["cells_per_kg"]) for g in study["dose_groups"]}
+        doses = {g["name"]: _dose(g["cells_per_kg"]) for g in study["dose_groups"]}
         group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
         cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
         reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
@@ -107,4 +112,10 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
     # Visits without a planned day stay where the study lists them.
     has_days = all(visit.planned_day is not None for visit in visits)
     ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day or 0) if has_days else visits)
-    return Facts(ordered, dict(sorted(doses.items(), key=lambda item: item[1])), group_of, tuple(cohorts), reported)
+    return Facts(
+        ordered,
+        dict(sorted(doses.items(), key=lambda item: (math.isnan(item[1]), item[1]))),
+        group_of,
+        tuple(cohorts),
+        reported,
+    )

@@ -63,13 +63,12 @@ def layout_of(measured: Measured, series: Series) -> Layout | None:
     if int(has_values.sum()) < 2:
         return None
     visits = visit_basis(measured, series)
-    groups = list(measured.facts.group_of.values())
-    places = np.array([measured.facts.order[group] for group in groups])
+    # Where somebody's dose is not stated, nobody is compared by dose.
+    order = measured.facts.order if set(measured.facts.group_of.values()) <= set(measured.facts.order) else {}
+    places = np.array([order.get(group, 0) for group in measured.facts.group_of.values()])
     doses = np.unique(places[has_values])
     count, total = (np.where(known, grid, 0.0).astype(np.int64) for grid in (series.count, series.total))
-    names = [
-        "/".join(dict.fromkeys(g for g in measured.facts.doses if measured.facts.order[g] == dose)) for dose in doses
-    ]
+    names = ["/".join(group for group, place in order.items() if place == dose) for dose in doses]
     return Layout(
         count,
         total,

@@ -131,11 +131,11 @@ def trends(measured: Measured, rng: np.random.Generator) -> pd.DataFrame:
 def _over_dose(measured: Measured, series: Series, rng: np.random.Generator) -> Iterator[Row]:
     change = series.change(measured.baseline)
     order = measured.facts.order
-    groups = np.array([order[group] for group in measured.facts.group_of.values()])
+    groups = np.array([order.get(group, -1) for group in measured.facts.group_of.values()])
     for index, visit in enumerate(measured.facts.labels):
         if index == measured.baseline:
             continue
-        known = np.isfinite(change[:, index])
+        known = np.isfinite(change[:, index]) & (groups >= 0)
         names = [group for group, there in zip(measured.facts.group_of.values(), known, strict=True) if there]
         sizes = ", ".join(f"{name} {names.count(name)}" for name in order if name in names)
         row = _head(measured, series, "dose", visit) | {"n": int(known.sum()), "groups": sizes}
