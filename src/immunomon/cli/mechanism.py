@@ -22,6 +22,7 @@ from immunomon.runs.folder import read_held, write_json, write_table
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
+from immunomon.study.model.study import NO_GROUP
 from immunomon.trial.mechanism.analyse import NEEDED, Mechanism
 from immunomon.trial.mechanism.analyse import mechanism as worked_out
 from immunomon.trial.mechanism.page import markdown, mechanism_page
@@ -189,6 +190,7 @@ def _within(result: Mechanism) -> Figure:
         ax.set_axis_off()
     for group in facts.doses:
         axes[0].plot([], [], "-o", ms=3, color=palette[group].light, label=f"dose {group}")
-    axes[0].legend(frameon=False, fontsize=7)
+    if set(facts.doses) != {NO_GROUP}:
+        axes[0].legend(frameon=False, fontsize=7)
     figure.supylabel("platelets, doublings around the patient's mean", size=9)
     return figure

@@ -73,8 +73,8 @@ def name_groups(ax: Axes, **where: Any) -> None:  # noqa: ANN401 - options of ma
     names = ax.get_legend_handles_labels()[1]
     if set(names) - {NO_GROUP}:
         ax.legend(title="dose group", frameon=False, **where)
-    elif ax.get_legend() is not None:
-        ax.get_legend().remove()
+    elif (legend := ax.get_legend()) is not None:
+        legend.remove()
 
 
 def _times(changes: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:

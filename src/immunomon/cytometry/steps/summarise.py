@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunomon.cytometry.model.populations import CHANGES, SUMMARY
-from immunomon.study.model.study import Study
+from immunomon.study.model.study import NO_GROUP, Study
 
 __all__ = ["ALL_GROUPS", "MEASURES", "summarise"]
 
@@ -34,7 +34,8 @@ def summarise(changes: pd.DataFrame, study: Study, confidence: float = 0.95) -> 
     """
     typed = changes.astype(CHANGES.dtypes)
     typed["denominator"] = typed["denominator"].fillna("")
-    grouped = pd.concat([typed, typed.assign(dose_group=ALL_GROUPS)], ignore_index=True)
+    in_groups = typed[typed["dose_group"] != NO_GROUP]  # a study without groups has all its subjects together, once
+    grouped = pd.concat([in_groups, typed.assign(dose_group=ALL_GROUPS)], ignore_index=True)
     table = _asked(grouped, study.baseline.label if study.baseline else None).merge(
         _described(_long(grouped), confidence), on=_KEY, how="left"
     )

@@ -67,8 +67,8 @@ def subject_level(trial: Trial) -> Dataset:
 
 
 def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str, Value]:
-    arm, number = trial.arm(person.dose_group), trial.arm_number(person.dose_group)
-    dose = trial.dose(person.dose_group)
+    arm, dose, actual = trial.arm(person), trial.dose(person), trial.is_in_arm(person)
+    number = None if person.dose_group is None else trial.arm_number(person.dose_group)
     treated = person.first is not None
     return {
         "STUDYID": trial.name,
@@ -77,16 +77,16 @@ def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str
         "SITEID": trial.sponsor.site,
         "SEX": person.sex,
         "ARM": arm,
-        "ACTARM": arm if treated else None,
+        "ACTARM": arm if actual else None,
         "TRT01P": arm,
         "TRT01PN": number,
-        "TRT01A": arm if treated else None,
-        "TRT01AN": number if treated else None,
+        "TRT01A": arm if actual else None,
+        "TRT01AN": number if actual else None,
         "DOSE01A": dose if treated else None,
         "DOSE01U": None if dose is None or not treated else "10^6 CELLS/kg",
         "TRTSDT": sas_date(person.first),
         "TRTEDT": sas_date(person.infusions[-1] if treated else None),
-        "SAFFL": "Y" if treated else "N",
+        "SAFFL": ("Y" if treated else "N") if trial.gives_cells else None,
         "COHORT": person.cohort,
         "EXPFL": ("Y" if person.expansion else "N") if person.cohort else None,
         **{name: {True: "Y", False: "N"}.get(person.flags.get(flag)) for flag, name in flags.items()},  # type: ignore[arg-type]
@@ -225,7 +225,7 @@ def _laboratory_rows(trial: Trial, sdtm: Sdtm) -> list[BdsRow]:
                 day=None if number is None else int(number),
                 reason=str(record.get("LBREASND") or ""),
                 baseline=record["LBLOBXFL"] == "Y",
-                baseline_type="LAST BEFORE FIRST INFUSION",
+                baseline_type="LAST BEFORE FIRST INFUSION" if trial.gives_cells else "",
                 source=("LB", "LBSTRESN", int(sequence or 0)),
             )
         )

@@ -174,6 +174,8 @@ def _missing(names: _Names) -> Iterator[Measurement]:
     for row in records_of(source.tables["changes"]):
         if row["status"] != "missing" or row["quantity"] == "ratio" or not firsts.get(str(row["subject"])):
             continue
+        if ends[row["visit"]] is None:
+            continue  # without a day no visit is ever over
         over = datetime.date.fromisoformat(firsts[str(row["subject"])]) + datetime.timedelta(
             days=int(ends[row["visit"]])
         )

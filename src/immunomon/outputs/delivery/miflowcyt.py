@@ -50,11 +50,12 @@ def _overview(content: Content) -> Iterator[ChecklistItem]:
         "1.2", "Keywords", ("flow cytometry", "immune monitoring", *(u["panel"] for u in study["panels"]))
     )
     groups = ", ".join(trial.dose_text(group) for group in trial.dose_groups)
+    groups = groups and f"dose groups: {groups}"
     visits = ", ".join(str(visit["label"]) for visit in study["visits"])
     yield ChecklistItem(
         "1.3",
         "Experiment variables",
-        (f"dose groups: {groups}", f"visits: {visits}", f"subjects: {len(trial.persons)}"),
+        tuple(filter(None, (groups, f"visits: {visits}", f"subjects: {len(trial.persons)}"))),
     )
     yield ChecklistItem("1.4", "Organization", tuple(filter(None, [trial.sponsor.laboratory])))
     yield ChecklistItem("1.5", "Primary contact")

@@ -16,18 +16,25 @@ Record = dict[str, Value]
 def trial_visits(trial: Trial) -> list[Record]:
     """Return TV: every visit of the plan, for all arms alike."""
     return [
-        {"STUDYID": trial.name, "DOMAIN": "TV", **trial.when(visit.label), **_rules(visit)} for visit in trial.visits
+        {"STUDYID": trial.name, "DOMAIN": "TV", **trial.when(visit.label), **_rules(visit, trial)}
+        for visit in trial.visits
     ]
 
 
-def _rules(visit: PlannedVisit) -> dict[str, str]:
+def _rules(visit: PlannedVisit, trial: Trial) -> dict[str, str]:
     if visit.infusion:
         start = f"Infusion {visit.infusion}, planned on study day {visit.planned_day}"
         return {"TVSTRL": start, "TVENRL": "The last sample of the infusion's time points"}
     if visit.window_days:
         first, last = visit.window_days
         return {"TVSTRL": f"Study day {first}", "TVENRL": f"The end of study day {last}"}
-    start = f"Study day {visit.planned_day}" if visit.planned_day is not None else "Before the first infusion"
+    infusion = trial.infusion()
+    if visit.planned_day is not None:
+        start = f"Study day {visit.planned_day}"
+    elif infusion is not None and visit.number < trial.visit(infusion).number:
+        start = "Before the first infusion"
+    else:
+        start = f"The day of visit {visit.label}, for which no study day is planned"
     return {"TVSTRL": start, "TVENRL": "The end of the day of the visit"}
 
 
@@ -39,8 +46,8 @@ def demographics(trial: Trial) -> list[Record]:
     """
     records: list[Record] = []
     for person in trial.persons:
-        treated = person.first is not None
-        arm, code = trial.arm(person.dose_group), person.dose_group
+        treated, actual = person.first is not None, trial.is_in_arm(person)
+        arm, code = trial.arm(person), person.dose_group
         last = person.infusions[-1] if treated else None
         records.append(
             {
@@ -56,9 +63,9 @@ def demographics(trial: Trial) -> list[Record]:
                 "SEX": person.sex,
                 "ARMCD": code,
                 "ARM": arm,
-                "ACTARMCD": code if treated else None,
-                "ACTARM": arm if treated else None,
-                "ARMNRS": None if treated else "ASSIGNED, NOT TREATED",
+                "ACTARMCD": code if actual else None,
+                "ACTARM": arm if actual else None,
+                "ARMNRS": None if actual else "NOT ASSIGNED" if code is None else "ASSIGNED, NOT TREATED",
                 "COUNTRY": trial.sponsor.country,
                 "+COHORT": person.cohort or None,
             }
@@ -75,8 +82,8 @@ def exposures(trial: Trial) -> list[Record]:
             "DOMAIN": "EX",
             "USUBJID": trial.usubjid(person.id),
             "EXTRT": trial.sponsor.treatment,
-            "EXDOSE": trial.dose(person.dose_group),
-            "EXDOSU": None if trial.dose(person.dose_group) is None else "10^6 CELLS/kg",
+            "EXDOSE": trial.dose(person),
+            "EXDOSU": None if trial.dose(person) is None else "10^6 CELLS/kg",
             "EXDOSFRM": trial.sponsor.dose_form,
             "EXDOSFRQ": "ONCE",
             "EXROUTE": trial.sponsor.route,

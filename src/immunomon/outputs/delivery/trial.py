@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from immunomon.outputs.cp_map import SponsorSpec
 from immunomon.outputs.delivery.assessments import Assessments
-from immunomon.study.model.study import study_day
+from immunomon.study.model.study import NO_GROUP, study_day
 
 __all__ = ["Person", "PlannedVisit", "Trial", "trial_of"]
 
@@ -20,10 +20,10 @@ _WEEK = re.compile(r"W(\d{1,3})")
 
 @dataclass(frozen=True)
 class Person:
-    """A subject: pseudonym, dose group, and the days of infusions."""
+    """A subject: pseudonym, dose group if the study has any, and the days of infusions."""
 
     id: str
-    dose_group: str
+    dose_group: str | None
     cohort: str
     sex: str
     infusions: tuple[str, ...] = ()
@@ -111,10 +111,13 @@ class Trial:
         """Return a subject's id that is unique across studies."""
         return f"{self.name}-{subject}"
 
-    def dose(self, dose_group: str) -> float | None:
-        """Return a dose group's dose in 10^6 cells/kg; None if the study states none."""
-        cells = next(group["cells_per_kg"] for group in self.dose_groups if group["name"] == dose_group)
+    def dose(self, person: Person) -> float | None:
+        """Return a subject's dose in 10^6 cells/kg; None if the study states none."""
+        cells = self._group(person).get("cells_per_kg")
         return None if cells is None else float(cells) / 1e6
+
+    def _group(self, person: Person) -> Mapping[str, Any]:
+        return next((group for group in self.dose_groups if group["name"] == person.dose_group), {})
 
     def dose_text(self, group: Mapping[str, Any]) -> str:
         """Return a dose group in words, such as ``A: 0.5 x10^6 cells/kg``; an arm without cells has its name."""
@@ -122,9 +125,20 @@ class Trial:
             return str(group["name"])
         return f"{group['name']}: {float(group['cells_per_kg']) / 1e6:g} x10^6 cells/kg"
 
-    def arm(self, dose_group: str) -> str:
-        """Return the description of a dose group's arm."""
-        return next(self.dose_text(group) for group in self.dose_groups if group["name"] == dose_group)
+    def arm(self, person: Person) -> str | None:
+        """Return the description of a subject's planned arm; None in a study without any."""
+        group = self._group(person)
+        return self.dose_text(group) if group else None
+
+    def is_in_arm(self, person: Person) -> bool:
+        """Say whether a subject went the way that the arm plans: was treated, where the arm plans cells at all."""
+        group = self._group(person)
+        return bool(group) and not (person.first is None and (group["cells_per_kg"] or group.get("infusion_days")))
+
+    @property
+    def gives_cells(self) -> bool:
+        """Whether anybody is, or was to be, infused."""
+        return self.infusion() is not None or any(person.first for person in self.persons)
 
     def arm_number(self, dose_group: str) -> int:
         """Return a dose group's number, counted from the lowest dose."""
@@ -156,13 +170,13 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
     """Return the trial of a run's study, its plan completed by infusions and by visits of other assessments.
 
     A visit that only an assessment names has a planned day if its label is that of a week (W6: day 43); its place in
-    the plan is by that day, visits without one first.
+    the plan is by that day, without one first. A visit of the study without a day follows the one listed before it.
     """
     expansions = {cohort["name"] for cohort in study.get("cohorts") or () if cohort.get("expansion")}
     persons = tuple(
         Person(
             id=str(subject["id"]),
-            dose_group=str(subject["dose_group"]),
+            dose_group=None if subject["dose_group"] == NO_GROUP else str(subject["dose_group"]),
             cohort=str(subject.get("cohort") or ""),
             expansion=subject.get("cohort") in expansions,
             sex=str(subject.get("sex") or "U"),
@@ -174,7 +188,7 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
     return Trial(
         name=str(study["name"]),
         title=str(study.get("title") or study["name"]),
-        dose_groups=tuple(study["dose_groups"]),
+        dose_groups=tuple(group for group in study["dose_groups"] if group["name"] != NO_GROUP),
         persons=persons,
         visits=_plan(study, assessments),
         sponsor=_with_location(sponsor, study),
@@ -205,18 +219,24 @@ def _plan(study: Mapping[str, Any], assessments: Assessments) -> tuple[PlannedVi
             label = str(row["visit"])
             week = _WEEK.fullmatch(label)
             visits.setdefault(label, PlannedVisit(0, label, 7 * int(week[1]) + 1 if week else None))
-    ordered = sorted(visits.values(), key=_visit_order)
-    numbered = (
-        PlannedVisit(number, visit.label, visit.planned_day, visit.window_days, visit.baseline, visit.infusion)
-        for number, visit in enumerate(ordered, start=1)
-    )
-    return tuple(numbered)
+    ordered = _in_order(list(visits.values()), listed=len(study["visits"]))
+    return tuple(replace(visit, number=number) for number, visit in enumerate(ordered, start=1))
 
 
 def _infusion_days(groups: Iterable[Mapping[str, Any]]) -> list[int]:
     return sorted({int(day) for group in groups for day in group.get("infusion_days") or ()})
 
 
-def _visit_order(visit: PlannedVisit) -> tuple[int, int, str]:
-    day = -10_000 if visit.planned_day is None else visit.planned_day
-    return (day, 0 if visit.infusion else 1, visit.label)
+def _in_order(visits: Sequence[PlannedVisit], *, listed: int) -> list[PlannedVisit]:
+    """Return visits by their days; of those without one, the study's follow the visit listed before, others are first.
+
+    listed: how many, from the first, are those that the study lists, in its order.
+    """
+    order: dict[str, tuple[int, int, int, str]] = {}
+    before = -10_000
+    for number, visit in enumerate(visits):
+        is_listed = number < listed
+        day = visit.planned_day if visit.planned_day is not None else before if is_listed else -10_000
+        before = day if is_listed else before
+        order[visit.label] = (day, 0 if visit.infusion else 1, min(number, listed), visit.label)
+    return sorted(visits, key=lambda visit: order[visit.label])

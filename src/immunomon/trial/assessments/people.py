@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from immunomon.study.model.study import Study, study_day
+from immunomon.study.model.study import NO_GROUP, Study, study_day
 
 __all__ = ["ALL", "People", "Person", "people_of"]
 
@@ -87,7 +87,9 @@ class People:
         chosen = set(subjects)
         ordered = [subject for subject in self.persons if subject in chosen]
         by_group = {
-            name: [subject for subject in ordered if self.persons[subject].dose_group == name] for name in self.doses
+            name: [subject for subject in ordered if self.persons[subject].dose_group == name]
+            for name in self.doses
+            if name != NO_GROUP
         }
         return {**{name: members for name, members in by_group.items() if members}, ALL: ordered}
 

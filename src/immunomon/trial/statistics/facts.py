@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.errors import ImmunomonError
-from immunomon.study.model.study import Visit
+from immunomon.study.model.study import NO_GROUP, Visit
 
 __all__ = ["ALL", "Facts", "facts_of"]
 
@@ -53,7 +53,8 @@ class Facts:
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
         """The subjects of each dose group, from the lowest dose up, and of ``all``."""
-        members = {name: tuple(s for s, group in self.group_of.items() if group == name) for name in self.doses}
+        names = [name for name in self.doses if name != NO_GROUP]
+        members = {name: tuple(s for s, group in self.group_of.items() if group == name) for name in names}
         return {**{name: subjects for name, subjects in members.items() if subjects}, ALL: tuple(self.group_of)}
 
     @property
@@ -62,6 +63,11 @@ class Facts:
         stated = {name: dose for name, dose in self.doses.items() if not math.isnan(dose)}
         doses = sorted(set(stated.values()))
         return {name: doses.index(dose) for name, dose in stated.items()}
+
+    @property
+    def has_arms(self) -> bool:
+        """Whether some of several groups get no cells, or no stated dose: they are arms, not doses alone."""
+        return len(self.doses) > 1 and not all(dose > 0 for dose in self.doses.values())
 
     def is_technical(self, panel: str, population: str) -> bool:
         """Say whether a population is a step on the way (singlets, live), which the panel's strategy does not report.

@@ -77,9 +77,10 @@ def _primary(measured: Measured, tables: Mapping[str, pd.DataFrame]) -> Iterator
     lines = []
     for _, row in chosen[chosen["dose_group"] == ALL].iterrows():
         lines.append("- " + _estimate_words(row, measured, tables["families"]))
-        groups = chosen[(chosen["endpoint"] == row["endpoint"]) & (chosen["dose_group"] != ALL)]
-        lines += [f"  - dose group {row['dose_group']}: {_group_words(row)}" for _, row in groups.iterrows()]
-    yield f"Change from {measured.facts.baseline} on the scale named, all dose groups together, then each by itself."
+        of_groups = chosen[(chosen["endpoint"] == row["endpoint"]) & (chosen["dose_group"] != ALL)]
+        lines += [f"  - dose group {row['dose_group']}: {_group_words(row)}" for _, row in of_groups.iterrows()]
+    groups = ", all dose groups together, then each by itself" if len(measured.facts.groups) > 1 else ""
+    yield f"Change from {measured.facts.baseline} on the scale named{groups}."
     yield "\n".join(lines)
 
 
@@ -260,9 +261,15 @@ ALWAYS = (
 )
 
 
+_ARMS = (
+    "The arms are not tested against each other: an arm's change from baseline may be regression to the mean, other "
+    "therapy, or the disease's own course."
+)
+
+
 def caveats(measured: Measured) -> Iterator[str]:
     """Yield what must be said with these results: what always holds, and what this run and plan add."""
-    yield from ALWAYS
+    yield from (_ARMS, *ALWAYS[1:]) if measured.facts.has_arms else ALWAYS
     for cohort, group in measured.facts.expansions:
         yield f"In this study cohort {cohort} expands dose group {group}: what was just said of expansions holds of it."
     figures = measured.plan.assay
