@@ -38,7 +38,7 @@ def test_an_arm_may_get_no_cells_and_a_subject_of_several_arms_names_its_own(tmp
         load_study(written(tmp_path, arms))
     named = arms.replace("{id: H01}, {id: H02}", "{id: H01, dose_group: control}, {id: H02, dose_group: cells}")
     study = load_study(written(tmp_path, named))
-    assert [group.cells_per_kg for group in study.dose_groups] == [0.0, 1e6]
+    assert [group.cells_per_kg for group in study.dose_groups] == [None, 1e6]
 
 
 def test_the_first_form_still_demands_what_it_did(tmp_path):

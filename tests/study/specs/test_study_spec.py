@@ -100,7 +100,7 @@ def test_a_study_s_own_panels_are_found(write, problems_of):
             "line 1: schema: 'immunomon.study/9' is not one of 'immunomon.study/1' or 'immunomon.study/2'",
         ),
         ("cohorts:", "cohort:", "line 7: cohort: no such key here; did you mean 'cohorts'?"),
-        ("0.5e6", "-1", "line 5: dose_groups[0].cells_per_kg: should be greater than 0.0, not -1"),
+        ("0.5e6", "-1", "line 5: dose_groups[0].cells_per_kg: should be greater than or equal to 0.0, not -1"),
         ("0.5e6", "half", "line 5: dose_groups[0].cells_per_kg: should be a number, not 'half'"),
         (
             "[1, 8]",
