@@ -126,7 +126,9 @@ def learn_panel(run: Run, plan: Plan, of_panel: PanelNormalisation, *, settings:
         read = list(pool.map(lambda task: read_gated(folder, plan, task), usable))
     scales = _scales(strategy, of_panel, read)
     tubes = [_cells(task, gated, of_panel, scales) for task, gated in zip(usable, read, strict=True)]
-    absent = {t.sample.batch: f"its bridge sample failed: {failed[t.sample.id]}" for t in bridges if t not in usable}
+    absent = {
+        t.sample.batch: f"its bridge sample failed: {failed[t.sample.id]}" for t in bridges if t.sample.id in failed
+    }
     for task in plan.tasks:
         if task.sample.panel == of_panel.panel and task.sample.role.is_gated and task.sample.batch:
             absent.setdefault(task.sample.batch, "the batch has no bridge sample of this panel")
@@ -167,7 +169,7 @@ def _cells(task: Task, gated: Gated, of_panel: PanelNormalisation, scales: Mappi
             else:
                 column = np.asarray(gated.compensated.column(marker), dtype=np.float64)
                 values[cell_type, marker] = scales[marker].apply(column[mask])
-    return BridgeCells(task.sample.id, task.sample.batch, values, missing)
+    return BridgeCells(task.sample.id, task.sample.batch, values, missing, donor=task.sample.subject)
 
 
 def _gated_by(strategy: GatingStrategy, cell_type: str, marker: str) -> str | None:

@@ -77,6 +77,24 @@ def test_a_batch_whose_bridge_lacks_the_marker_is_refused_with_the_reason():
     assert set(found.maps) == {("b0", *PAIR), ("b1", *PAIR)}
 
 
+def of_donor(name, batch, shift, seed=0):
+    return BridgeCells(f"{name}-{batch}", batch, {PAIR: cells(shift, seed=seed)}, donor=name)
+
+
+def test_of_two_donors_each_is_compared_with_himself_and_one_in_few_batches_is_not_used():
+    # The second donor is far from the first; were they one, the batches would be moved by what people differ.
+    first = [of_donor("D1", batch, shift) for batch, shift in (("b0", 0.0), ("b1", 0.1), ("b2", 0.2))]
+    second = [of_donor("D2", batch, shift, seed=9) for batch, shift in (("b2", 0.7), ("b3", 0.5))]
+    result = learned(*first, *second)
+    assert {row.donor for row in result.judged} == {"D1"}
+    assert [row.status for row in result.judged] == ["applied", "applied", "applied", "refused"]
+    assert (
+        result.judged[3].reason == "the batch has no bridge sample of donor 'D1', on whose cells the maps are learned"
+    )
+    alone = learned(*first)
+    assert [row.median_shift for row in result.judged[:3]] == [row.median_shift for row in alone.judged]
+
+
 def test_batches_that_differ_by_nothing_but_counting_are_left_as_they_are():
     rng = np.random.default_rng(5)
     found = learned(*(tube(f"b{n}", rng.normal(0.4, 0.1, 300)) for n in range(6)))

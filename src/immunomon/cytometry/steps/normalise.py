@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +32,14 @@ HALVES, TUBES = "every other event of the same tube", "another tube"
 class BridgeCells:
     """One bridge tube: its batch, and the display coordinates of its cells by cell type and marker.
 
-    missing: (cell type, marker) -> why there are none.
+    missing: (cell type, marker) -> why there are none; donor: whose cells they are, empty if nobody is named.
     """
 
     sample_id: str
     batch: str
     values: Mapping[Pair, Floats]
     missing: Mapping[Pair, str] = field(default_factory=dict)
+    donor: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Judged:
     emd_floor: float | None = None
     median_shift: float | None = None
     reason: str | None = None
+    donor: str | None = None
 
     @property
     def status(self) -> str:
@@ -80,11 +82,12 @@ def learn_normalisation(
 ) -> Learned:
     """Return maps that bring each batch's cells to common quantiles, one a cell type and marker.
 
-    tubes: the bridge samples of one panel. refused: pairs that must not be normalised, with the reason. A batch with
-    too few cells is refused alone; a pair whose held-out cells do not come a tenth nearer to each other is refused for
-    all batches. Held out is a batch's last bridge tube where it has several, else every other event of its only tube.
-    The final maps are learned on all cells. After Van Gassen et al. 2020, Cytometry A 97:268, with gated populations as
-    types.
+    tubes: the bridge samples of one panel. refused: pairs that must not be normalised, with the reason. People differ
+    more than batches: of several donors the one in most batches is looked at, and a batch without a tube of this donor
+    is refused. A batch with too few cells is refused alone; a pair whose held-out cells do not come a tenth nearer to
+    each other is refused for all batches. Held out is a batch's last bridge tube where it has several, else every
+    other event of its only tube. The final maps are learned on all cells. After Van Gassen et al. 2020, Cytometry A
+    97:268, with gated populations as types.
 
     >>> rng = np.random.default_rng(1)
     >>> tubes = [BridgeCells(f"b{n}", f"b{n}", {("cd4", "CD25"): rng.normal(0.5 + n / 10, 0.1, 500)}) for n in range(3)]
@@ -114,6 +117,11 @@ class _Pair:
         self, pair: Pair, batches: Mapping[str, Sequence[BridgeCells]], settings: Normalisation, refused: str | None
     ) -> None:
         self.pair, self.settings = pair, settings
+        self.donor = _commonest_donor(batches, pair, settings.min_cells)
+        batches = {
+            batch: [tube for tube in tubes if tube.donor == self.donor or pair in tube.missing]
+            for batch, tubes in batches.items()
+        }
         self.cells = {batch: _cells(tubes, pair) for batch, tubes in batches.items()}
         self.reasons = {batch: refused or self._why_not(tubes) for batch, tubes in batches.items()}
         self.good = [batch for batch, reason in self.reasons.items() if reason is None]
@@ -128,6 +136,8 @@ class _Pair:
         self.maps = dict(zip(learnt, self._learn([self.cells[batch] for batch in learnt], learnt), strict=True))
 
     def _why_not(self, tubes: Sequence[BridgeCells]) -> str | None:
+        if not tubes:
+            return f"the batch has no bridge sample of donor '{self.donor}', on whose cells the maps are learned"
         number = sum(tube.values[self.pair].size for tube in tubes if self.pair in tube.values)
         reasons = [tube.missing[self.pair] for tube in tubes if self.pair in tube.missing]
         if reasons and not number:
@@ -169,7 +179,8 @@ class _Pair:
     def judged(self) -> Iterator[Judged]:
         """Yield what became of each batch, in their order."""
         for batch, reason in self.reasons.items():
-            row = Judged(batch, *self.pair, cells=int(self.cells[batch].size), reason=reason)
+            donor = self.donor or None
+            row = Judged(batch, *self.pair, cells=int(self.cells[batch].size), reason=reason, donor=donor)
             if batch not in self.good:
                 yield row
                 continue
@@ -177,19 +188,26 @@ class _Pair:
             learnt, held, how = self.held_out[batch]
             there = self.maps.get(batch)
             middle = np.array([np.median(self.cells[batch])])
-            yield Judged(
-                row.batch,
-                row.population,
-                row.marker,
-                cells=row.cells,
+            yield replace(
+                row,
                 levels=None if there is None else int(there.sources.size),
                 held_out=how,
                 emd_before=float(self.before[index]),
                 emd_after=float(self.after[index]),
                 emd_floor=earth_movers_distance(learnt, held),
                 median_shift=None if there is None else float((apply_map(there, middle) - middle)[0]),
-                reason=reason,
             )
+
+
+def _commonest_donor(batches: Mapping[str, Sequence[BridgeCells]], pair: Pair, min_cells: int) -> str:
+    """Return the donor who has enough cells in most batches; of several the one with most cells, then by name."""
+    cells: dict[str, dict[str, int]] = {}
+    for batch, tubes in batches.items():
+        for tube in tubes:
+            of_donor = cells.setdefault(tube.donor, {})
+            of_donor[batch] = of_donor.get(batch, 0) + tube.values.get(pair, np.zeros(0)).size
+    enough = {donor: [size for size in of_donor.values() if size >= min_cells] for donor, of_donor in cells.items()}
+    return min(enough, key=lambda donor: (-len(enough[donor]), -sum(enough[donor]), donor), default="")
 
 
 def _cells(tubes: Sequence[BridgeCells], pair: Pair) -> Floats:
