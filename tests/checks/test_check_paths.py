@@ -45,6 +45,18 @@ def test_a_strategy_is_checked_against_the_panel_it_names(study):
     assert any("panel: no panel named 'trge'; did you mean 'treg'?" in one for one in study.problems(path))
 
 
+def test_a_strategy_is_checked_against_the_panel_that_lies_beside_it(tmp_path, write):
+    panel = shipped_panels()["treg"].read_text(encoding="utf-8")
+    strategy = shipped_strategies()["treg"].read_text(encoding="utf-8").replace("panel: treg", "panel: ours")
+    path = write(strategy, "strategy.yaml")
+    missing = check_paths([path], methods=GATE_METHODS).problems
+    assert any("no panel named 'ours'" in problem.what for problem in missing)
+    write(panel.replace("name: treg", "name: ours"), "our-panel.yaml")
+    assert check_paths([path], methods=GATE_METHODS).problems == ()
+    write(panel.replace("name: treg", "name: ours").replace("marker: CD3,", "marker: CD33,"), "our-panel.yaml")
+    assert any("CD3" in str(problem) for problem in check_paths([path], methods=GATE_METHODS).problems)
+
+
 def test_a_yaml_file_of_no_known_kind_is_told(study):
     assert study.problems(study.write("a.yaml", "schema: immunomon.pannel/1\n")) == [
         "a.yaml line 1: schema: no schema named 'immunomon.pannel/1'; did you mean 'immunomon.panel/1'?"

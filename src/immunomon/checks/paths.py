@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,7 +154,10 @@ class _Check:
         name = file.data.get("panel")
         if isinstance(name, str):
             try:
-                panel_file = find_panel(name, path.parent.parent if path.parent.name == "gating" else path.parent)
+                if path.parent.name == "gating":
+                    panel_file = find_panel(name, path.parent.parent)
+                else:
+                    panel_file = _panel_beside(path, name) or find_panel(name, path.parent)
             except BadSpec as error:
                 line = file.line_of(("panel",))
                 self.problems += [
@@ -206,3 +210,15 @@ class _Check:
         self.notes += matrix_notes(headers)
         self.notes += pulse_notes(headers)
         self.fcs_files.update(path.resolve() for path in paths)
+
+
+def _panel_beside(strategy: Path, name: str) -> Path | None:
+    """Return the file in a strategy's own folder that holds the panel of a name; None if none does."""
+    for path in sorted(strategy.parent.iterdir()):
+        if path.suffix.casefold() not in _YAML or path.name == strategy.name or not is_there(path):
+            continue
+        with suppress(BadSpec):
+            panel = read_yaml(path).data
+            if isinstance(panel, dict) and panel.get("schema") == "immunomon.panel/1" and panel.get("name") == name:
+                return path
+    return None
