@@ -107,14 +107,15 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
         cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
         reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
-        has_baseline = any(visit.baseline for visit in visits)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
         raise ImmunomonError(message) from None
-    if not has_baseline:
-        message = "run.json: no visit is the baseline, so there is no change to speak of"
-        remedy = "tables/frequencies.csv has the values; to count changes mark one in study.yaml and make the run again"
-        raise ImmunomonError(f"{message}; {remedy}")
+    values = "so there is no change to speak of; tables/frequencies.csv has the values"
+    if len(visits) == 1:
+        raise ImmunomonError(f"run.json: the study has one visit, {values}")
+    if not any(visit.baseline for visit in visits):
+        remedy = "to count changes mark one in study.yaml and make the run again"
+        raise ImmunomonError(f"run.json: no visit is the baseline, {values}; {remedy}")
     # Visits without a planned day stay where the study lists them.
     has_days = all(visit.planned_day is not None for visit in visits)
     ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day or 0) if has_days else visits)
