@@ -10,7 +10,7 @@ from pydantic import Field
 from immunomon.errors import nearest
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import SpecModel, Text
-from immunomon.study.model.study import Reportability
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.trust import DOUBTS
 
 __all__ = ["LimitsSpec", "ReportabilitySpec", "check_limits"]

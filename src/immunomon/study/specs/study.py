@@ -11,7 +11,6 @@ from pydantic import Field, StringConstraints
 from immunomon.errors import BadSpec
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.study.model.overrides import AcceptedDifference
-from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.study import (
     NO_GROUP,
     Cohort,
