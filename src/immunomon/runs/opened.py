@@ -23,16 +23,26 @@ from immunomon.cytometry.model.run_tables import (
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
+from immunomon.study.model.study import Visit, in_order
 from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.study import load_study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run", "note_in_trail", "open_run"]
+__all__ = ["Run", "note_in_trail", "open_run", "visit_labels"]
 
 _NORMALISED = tuple(table.name for table in (NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
 _MORE_TABLES = (DOUBTS.name, QUALITY.name, RESPONSES.name, STEADINESS.name, *_NORMALISED)
+
+
+def visit_labels(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the labels of the visits in the study section of a record, by their planned days, else as listed.
+
+    >>> visit_labels({"visits": [{"label": "V1", "planned_day": None}, {"label": "A", "planned_day": None}]})
+    ('V1', 'A')
+    """
+    return tuple(visit.label for visit in in_order(Visit(v["label"], v["planned_day"]) for v in study["visits"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +93,8 @@ class Run:
 
     @property
     def visits(self) -> tuple[str, ...]:
-        """The visits' labels, in the order of their planned days."""
-        return tuple(visit["label"] for visit in sorted(self.study["visits"], key=lambda visit: visit["planned_day"]))
+        """The visits' labels, in the order of their planned days; as the study lists them where one has none."""
+        return visit_labels(self.study)
 
     @property
     def gated(self) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ def _append(file: CellsFile, job: _Job, sample_job: Job) -> tuple[SampleRow, int
 
 def _blocks(job: _Job, sample_job: Job, opened: OpenSample) -> Iterator[Block]:
     sample = sample_job.sample
-    group = job.source.study.subject(sample.subject).dose_group if sample.subject else None
+    group = job.source.study.dose_group_of(sample.subject or "")
     facts = {"sample": sample.id, "subject": sample.subject, "visit": sample.visit, "dose_group": group}
     codes = {name: _code(job.columns[name], word) for name, word in facts.items()}
     known = None if job.clusters is None else job.clusters.codes(sample.id, opened.raw.count)

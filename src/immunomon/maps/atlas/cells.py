@@ -83,7 +83,7 @@ class Reader:
         sample, names = job.sample, (ROOT, *(gated.id for gated in tree.populations))
         labels = population_labels(self.source.strategy)
         population = [names[code] for code in deepest(tree, events, names)]
-        group = self.source.study.subject(sample.subject).dose_group if sample.subject else None
+        group = self.source.study.dose_group_of(sample.subject or "")
         table = pd.DataFrame(
             {"event": events, "population": population, "label": [labels[name] for name in population]}
         )

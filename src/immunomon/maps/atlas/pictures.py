@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from immunomon.plots.colours import dose_group_colours
 from immunomon.plots.figures import as_plane, png_of
 from immunomon.plots.umap import atlas_plot
+from immunomon.runs.opened import visit_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def _draw_whose(figure: SubFigure, atlas: pd.DataFrame, record: Mapping[str, Any
     axes = figure.subplot_mosaic(
         [["label", "visit", "dose_group"], ["label", "subject", "cluster"]], width_ratios=[2, 1, 1]
     )
-    visits = [v["label"] for v in sorted(study["visits"], key=lambda visit: visit["planned_day"] or 0)]
+    visits = list(visit_labels(study))
     groups = [group["name"] for group in study["dose_groups"]]
     orders = {"visit": visits, "dose_group": groups, "label": record["labels"]}
     for column, ax in axes.items():
@@ -99,7 +100,7 @@ def projection_picture(
     """
     from matplotlib.figure import Figure
 
-    visits = [v["label"] for v in sorted(study["visits"], key=lambda visit: visit["planned_day"] or 0)]
+    visits = list(visit_labels(study))
     visits = [visit for visit in visits if (table["visit"] == visit).any()]
     low, high = reference.min(axis=0), reference.max(axis=0)
     edges = [np.linspace(a - 0.03 * (b - a), b + 0.03 * (b - a), _BINS + 1) for a, b in zip(low, high, strict=True)]

@@ -255,7 +255,7 @@ def _project(
         "sample_id": job.sample.id,
         "subject": job.sample.subject,
         "visit": job.sample.visit,
-        "dose_group": reader.source.study.subject(str(job.sample.subject)).dose_group,
+        "dose_group": reader.source.study.dose_group_of(job.sample.subject or ""),
         "batch": job.sample.batch or None,
         "in_atlas": sample >= 0,
         "population_cells": round(float(table["weight"].sum())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "Study",
     "Subject",
     "Visit",
+    "in_order",
     "study_day",
     "tube_of",
 ]
@@ -270,6 +271,10 @@ class Study:
         """Return what a panel's tubes are in use for: a use for each strategy that looks at them."""
         return tuple(use for use in self.panels if use.tube == tube)
 
+    def dose_group_of(self, subject: str) -> str | None:
+        """Return a subject's dose group; None for a donor of bridge samples, or nobody."""
+        return next((person.dose_group for person in self.subjects if person.id == subject), None)
+
     def strategy_of(self, panel: str) -> str:
         """Return the name of the strategy a panel's files are gated by; raises UnknownName with the nearest."""
         for use in self.panels:
@@ -285,6 +290,19 @@ def tube_of(panel: str) -> str:
     ('blood20', 'nk')
     """
     return panel.partition("@")[0]
+
+
+def in_order(visits: Iterable[Visit]) -> tuple[Visit, ...]:
+    """Return visits by their planned days; as they are listed where one has none.
+
+    >>> [visit.label for visit in in_order([Visit("W4", 29), Visit("D-1", -1)])]
+    ['D-1', 'W4']
+    >>> [visit.label for visit in in_order([Visit("V1", None), Visit("C1D1", 1)])]
+    ['V1', 'C1D1']
+    """
+    listed = tuple(visits)
+    days = {visit.label: visit.planned_day for visit in listed if visit.planned_day is not None}
+    return tuple(sorted(listed, key=lambda visit: days[visit.label])) if len(days) == len(listed) else listed
 
 
 def study_day(date: datetime.date, first_infusion: datetime.date) -> int:

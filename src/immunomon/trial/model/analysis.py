@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from immunomon.study.model.study import Visit
+from immunomon.study.model.study import Visit, in_order
 
 __all__ = [
     "AnalysisPlan",
@@ -191,11 +191,10 @@ def default_plan(visits: Sequence[Visit]) -> AnalysisPlan:
     >>> default_plan([Visit("D-1", -1, baseline=True), Visit("W4", 29), Visit("W8", 57)]).primary
     Family(name='primary', endpoints=('treg', 'th1', 'th17', 'b_cells', 'nk'), visits=('W4',))
     """
-    has_days = all(visit.planned_day is not None for visit in visits)
-    ordered = sorted(visits, key=lambda visit: visit.planned_day or 0) if has_days else list(visits)
-    later = [visit for visit in ordered if not visit.baseline] or ordered
+    ordered = in_order(visits)
+    later = [visit for visit in ordered if not visit.baseline] or list(ordered)
     # Without planned days nothing tells which visit is near week 4: the first one after baseline is as good as any.
-    week_4 = (min(later, key=lambda visit: abs((visit.planned_day or 0) - 29)) if has_days else later[0]).label
+    week_4 = min(later, key=lambda visit: 0 if visit.planned_day is None else abs(visit.planned_day - 29)).label
     start = next((visit.label for visit in ordered if visit.baseline), ordered[0].label)
     endpoints = tuple(_default_endpoints())
     windows = (Window("onset", start, week_4), Window("whole", start, later[-1].label))

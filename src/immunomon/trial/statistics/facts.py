@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.errors import ImmunomonError
-from immunomon.study.model.study import NO_GROUP, Visit
+from immunomon.study.model.study import NO_GROUP, Visit, in_order
 
 __all__ = ["ALL", "Facts", "facts_of"]
 
@@ -116,11 +116,8 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
     if not any(visit.baseline for visit in visits):
         remedy = "to count changes mark one in study.yaml and make the run again"
         raise ImmunomonError(f"run.json: no visit is the baseline, {values}; {remedy}")
-    # Visits without a planned day stay where the study lists them.
-    has_days = all(visit.planned_day is not None for visit in visits)
-    ordered = tuple(sorted(visits, key=lambda visit: visit.planned_day or 0) if has_days else visits)
     return Facts(
-        ordered,
+        in_order(visits),
         dict(sorted(doses.items(), key=lambda item: (math.isnan(item[1]), item[1]))),
         group_of,
         tuple(cohorts),
