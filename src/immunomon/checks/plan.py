@@ -16,7 +16,8 @@ from immunomon.findings import shown
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.model.study import Sample, Study, Visit
+from immunomon.study.model.study import Sample, Study
+from immunomon.study.model.visits import Visit
 from immunomon.trial.model.planned import (
     INFUSIONS,
     MISSING,

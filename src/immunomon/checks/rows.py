@@ -14,7 +14,8 @@ from immunomon.cytometry.formats.fcs_header import fcs_date, names_a_month
 from immunomon.errors import Problem, nearest
 from immunomon.study.model.fluorochromes import fluorochrome_key
 from immunomon.study.model.panel import Panel
-from immunomon.study.model.study import RoleKind, Sample, Study, Subject, Visit, study_day
+from immunomon.study.model.study import RoleKind, Sample, Study, Subject
+from immunomon.study.model.visits import Visit, study_day
 
 __all__ = ["check_collection_dates", "check_counts", "check_file_dates", "check_roles", "check_visits"]
 

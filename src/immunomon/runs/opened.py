@@ -23,7 +23,7 @@ from immunomon.cytometry.model.run_tables import (
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
-from immunomon.study.model.study import Visit, in_order
+from immunomon.study.model.visits import Visit, in_order
 from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.study import load_study
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunomon.study.model.endpoints import AssessmentRules, EscalationRules, KineticRules
-from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Study, Subject, Visit
+from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Study, Subject
+from immunomon.study.model.visits import Visit
 from immunomon.trial.assessments.assess import assess
 from immunomon.trial.assessments.pages import alarms, markdown, pages
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS

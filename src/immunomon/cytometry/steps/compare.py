@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from immunomon.cytometry.kernels.proportions import counting_error, log_odds
 from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES, Table
 from immunomon.cytometry.model.ratios import RATIOS, RatioQuantity, RatioTerm
-from immunomon.study.model.study import RoleKind, Study, study_day
+from immunomon.study.model.study import RoleKind, Study
+from immunomon.study.model.visits import study_day
 
 __all__ = ["compare"]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from immunomon.outputs.cp_map import SponsorSpec
 from immunomon.outputs.delivery.assessments import Assessments
-from immunomon.study.model.study import NO_GROUP, study_day
+from immunomon.study.model.study import NO_GROUP
+from immunomon.study.model.visits import study_day
 
 __all__ = ["Person", "PlannedVisit", "Trial", "trial_of"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.quality import QualityLimits
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.steadiness import Normalisation, Steadiness
+from immunomon.study.model.visits import Visit
 
 __all__ = [
     "NO_GROUP",
@@ -30,9 +31,6 @@ __all__ = [
     "Sample",
     "Study",
     "Subject",
-    "Visit",
-    "in_order",
-    "study_day",
     "tube_of",
 ]
 
@@ -78,16 +76,6 @@ class Donor:
 
     id: str
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A planned visit: its study day if it has one, and the first and last study day that still count as it."""
-
-    label: str
-    planned_day: int | None
-    window_days: tuple[int, int] | None = None
-    baseline: bool = False
 
 
 class RoleKind(StrEnum):
@@ -290,27 +278,3 @@ def tube_of(panel: str) -> str:
     ('blood20', 'nk')
     """
     return panel.partition("@")[0]
-
-
-def in_order(visits: Iterable[Visit]) -> tuple[Visit, ...]:
-    """Return visits by their planned days; as they are listed where one has none.
-
-    >>> [visit.label for visit in in_order([Visit("W4", 29), Visit("D-1", -1)])]
-    ['D-1', 'W4']
-    >>> [visit.label for visit in in_order([Visit("V1", None), Visit("C1D1", 1)])]
-    ['V1', 'C1D1']
-    """
-    listed = tuple(visits)
-    days = {visit.label: visit.planned_day for visit in listed if visit.planned_day is not None}
-    return tuple(sorted(listed, key=lambda visit: days[visit.label])) if len(days) == len(listed) else listed
-
-
-def study_day(date: datetime.date, first_infusion: datetime.date) -> int:
-    """Return the study day of a date: the first infusion is Day 1, the day before it Day -1; there is no Day 0.
-
-    >>> first = datetime.date(2025, 1, 13)
-    >>> study_day(first, first), study_day(datetime.date(2025, 1, 12), first)
-    (1, -1)
-    """
-    days = (date - first_infusion).days
-    return days + 1 if days >= 0 else days

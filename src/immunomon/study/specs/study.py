@@ -20,8 +20,8 @@ from immunomon.study.model.study import (
     PanelUse,
     Study,
     Subject,
-    Visit,
 )
+from immunomon.study.model.visits import Visit
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.reportability import ReportabilitySpec

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from immunomon.study.model.study import NO_GROUP, Study, study_day
+from immunomon.study.model.study import NO_GROUP, Study
+from immunomon.study.model.visits import study_day
 
 __all__ = ["ALL", "People", "Person", "people_of"]
 

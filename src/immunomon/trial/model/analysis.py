@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from immunomon.study.model.study import Visit, in_order
+from immunomon.study.model.visits import Visit, in_order
 
 __all__ = [
     "AnalysisPlan",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from immunomon.study.model.endpoints import AssessmentSchedule
-from immunomon.study.model.study import Study, Subject, study_day
+from immunomon.study.model.study import Study, Subject
+from immunomon.study.model.visits import study_day
 
 __all__ = ["DONE", "INFUSIONS", "MISSING", "NOT_DONE", "NOT_DUE", "OUTSIDE", "PlannedAssessment", "planned_assessments"]
 

@@ -12,7 +12,7 @@ from immunomon.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_tabl
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.files import is_there
 from immunomon.findings import Findings, shown
-from immunomon.study.model.study import study_day
+from immunomon.study.model.visits import study_day
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
 from immunomon.trial.specs.assessment_contradictions import contradictions
 

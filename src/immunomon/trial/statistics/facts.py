@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.errors import ImmunomonError
-from immunomon.study.model.study import NO_GROUP, Visit, in_order
+from immunomon.study.model.study import NO_GROUP
+from immunomon.study.model.visits import Visit, in_order
 
 __all__ = ["ALL", "Facts", "facts_of"]
 
