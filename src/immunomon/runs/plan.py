@@ -17,6 +17,7 @@ from immunomon.cytometry.specs.strategy import load_in_use
 from immunomon.errors import ChangedFile, LeavesStudy
 from immunomon.files import InputChanged, NotARegularFile, file_digest, refuse_irregular
 from immunomon.memory import lack_of_memory
+from immunomon.runs.at_hand import AtHand
 from immunomon.runs.provenance import code_digest, digest_of
 from immunomon.runs.single import Compensation
 from immunomon.study.model.fcs import Reading
@@ -61,7 +62,8 @@ class Plan:
 
     panels, strategies: by the name of the panel in use. own_keys: of each sample, the key of what it alone brings,
     before other samples and persons had a say; look_keys: of its first look, with what persons and its panel's noise
-    say of it. books: panel -> what its files show of their noise, once they were looked at.
+    say of it. books: panel -> what its files show of their noise, once they were looked at. at_hand: what one look at a
+    file leaves for the next.
     """
 
     study: Study
@@ -75,6 +77,7 @@ class Plan:
     own_keys: Mapping[str, str] = field(default_factory=dict)
     look_keys: Mapping[str, str] = field(default_factory=dict)
     books: Mapping[str, NoiseBook] = field(default_factory=dict)
+    at_hand: AtHand = field(default_factory=AtHand, compare=False)
 
     def with_problems(self, problems: Mapping[str, str]) -> Plan:
         """Return the plan with what was found to be wrong with files since it was made: sample id -> problem."""

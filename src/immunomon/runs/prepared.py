@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
@@ -18,6 +17,7 @@ from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, mea
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.cytometry.steps.ungateable import Ungateable, find_ungateable
 from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
+from immunomon.runs.at_hand import Read, read_anew
 from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
@@ -29,11 +29,14 @@ __all__ = [
     "NO_MATRIX",
     "Compensation",
     "Prepared",
+    "Reader",
     "is_stained",
     "noise_of_file",
     "prepare",
     "read_compensated",
 ]
+
+Reader = Callable[[Path, Reading], Read]
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,9 @@ class Prepared:
     ungateable: Ungateable
 
 
-def _read(path: Path, reading: Reading, panel: Panel | None) -> tuple[FcsHeader, EventTable]:
+def _known(read: Read, panel: Panel | None) -> Read:
     """Return a file's header, with what the panel knows of its channels, and its raw events."""
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
+    header, raw = read
     return panel.known_in(header) if panel else header, raw
 
 
@@ -107,7 +110,7 @@ def read_compensated(
     path: Path, axes: Sequence[str], reading: Reading = AS_JUDGED, *, panel: Panel, compensation: Compensation
 ) -> EventTable:
     """Return a tube's compensated events on some axes; raises what ``analyse`` raises."""
-    header, raw = _read(path, reading, panel)
+    header, raw = _known(read_anew(path, reading), panel)
     events = raw.labelled(panel.label_file(header))
     return compensate(events, compensation.of(header), names=list(axes))
 
@@ -121,9 +124,10 @@ def prepare(
     reading: Reading,
     book: NoiseBook | None,
     fast: bool = True,
+    read: Reader = read_anew,
 ) -> Prepared:
     """Return one file read, compensated and transformed; raises what ``analyse`` raises."""
-    header, raw = _read(path, reading, panel)
+    header, raw = _known(read(path, reading), panel)
     events, spillover, compensated = _compensated(path, header, raw, strategy, panel, compensation)
     axes = axes_of(strategy)
     if book is None:
@@ -183,9 +187,10 @@ def noise_of_file(
     panel: Panel | None = None,
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
+    read: Reader = read_anew,
 ) -> tuple[ChannelNoise, ...]:
     """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
-    header, raw = _read(path, reading, panel)
+    header, raw = _known(read(path, reading), panel)
     sampled = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
     compensated = _compensated(path, header, sampled, strategy, panel, compensation)[2]
     return measure_noise(compensated, [channel.name for channel in compensated.channels])

@@ -103,7 +103,14 @@ def noise_of_task(plan: Plan, task: Task) -> tuple[ChannelNoise, ...] | None:
     strategy, panel = plan.strategies[task.sample.panel], plan.panels[task.sample.panel]
     try:
         path = plan.still_inside(task.path)
-        return noise_of_file(path, strategy, panel=panel, compensation=plan.compensation, reading=task.reading)
+        return noise_of_file(
+            path,
+            strategy,
+            panel=panel,
+            compensation=plan.compensation,
+            reading=task.reading,
+            read=plan.at_hand.read,
+        )
     except ChangedFile:
         raise
     except (ImmunomonError, OSError):

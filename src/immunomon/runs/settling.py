@@ -96,6 +96,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
             book=plan.books.get(task.sample.panel),
             controls=shelf.of(task.sample),
             quality=plan.study.quality,
+            read=plan.at_hand.read,
         )
     except ChangedFile as error:
         changed[task.sample.id] = str(error)
@@ -106,6 +107,7 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
     except ImmunomonError:
         return False  # the second look says why
     _keep(kept_look, look)
+    plan.at_hand.keep_gates(task.sample.id, look.placed)
     return True
 
 
@@ -261,6 +263,8 @@ class Bench:
             settled=self.settled.get(task.sample.id),
             controls=self.shelf.of(task.sample),
             quality=self.plan.study.quality,
+            placed=self.plan.at_hand.gates(task.sample.id),
+            read=self.plan.at_hand.read,
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.cytometry.gates import gate_method
+from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.outliers import LEVELS
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
@@ -25,12 +26,14 @@ from immunomon.cytometry.steps.picture import picture
 from immunomon.cytometry.steps.quantify import quantify
 from immunomon.cytometry.steps.ungateable import Ungateable, saturated
 from immunomon.cytometry.steps.weigh_border import weigh_borders
+from immunomon.runs.at_hand import read_anew
 from immunomon.runs.controls import ControlsOf
 from immunomon.runs.prepared import (
     FROM_FILE,
     NO_MATRIX,
     Compensation,
     Prepared,
+    Reader,
     is_stained,
     noise_of_file,
     prepare,
@@ -76,10 +79,14 @@ class Analysis:
 
 @dataclass(frozen=True, eq=False)
 class FirstLook:
-    """What one file's own events say of the gates that it shares with other files, and the display scales."""
+    """What one file's own events say of the gates that it shares with other files, the display scales, and other gates.
+
+    placed: population -> its gate, of those that it does not share.
+    """
 
     estimates: tuple[Estimate, ...]
     scales: NoisyScales
+    placed: Mapping[str, PlacedPopulation]
 
 
 def analyse(
@@ -94,6 +101,8 @@ def analyse(
     controls: ControlsOf | None = None,
     quality: QualityLimits | None = None,
     with_plots: bool = True,
+    placed: Mapping[str, PlacedPopulation] | None = None,
+    read: Reader = read_anew,
 ) -> Analysis:
     """Return one file read, compensated, transformed, gated and measured.
 
@@ -101,10 +110,11 @@ def analyse(
     the file, and whose offset of DATA. book: what the files of the panel show of their noise, from which scales come
     that were not declared; without it this file stands alone. settled: population id -> where its gate lies, decided
     outside this file. controls: makes the file's control tubes from its scales. quality: the thresholds that the
-    acquisition is judged by; if they say so, flagged events belong to no population. Raises BadFcs, BadSpillover,
-    SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
+    acquisition is judged by; if they say so, flagged events belong to no population. placed: where the file's
+    first look found its gates; those that nothing settled moves are not placed again. read: reads the file. Raises
+    BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book)
+    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, read=read)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.ungateable)
@@ -114,6 +124,7 @@ def analyse(
             strategy,
             ready.scales,
             settled=settled,
+            placed=_unmoved(placed or {}, strategy, settled or {}),
             controls=at_hand,
             among=among,
             dead=ready.ungateable.dead,
@@ -132,6 +143,14 @@ def analyse(
     )
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
     return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated, judged)
+
+
+def _unmoved(
+    placed: Mapping[str, PlacedPopulation], strategy: GatingStrategy, settled: Mapping[str, Settled]
+) -> dict[str, PlacedPopulation]:
+    """Return the populations that rest on nothing settled: the same events would place their gates there again."""
+    moved = set(settled)
+    return {name: population for name, population in placed.items() if not moved & set(gates_under(strategy, name))}
 
 
 def _judged(raw: EventTable, limits: QualityLimits) -> Judged:
@@ -208,12 +227,13 @@ def first_look(
     book: NoiseBook | None = None,
     controls: ControlsOf | None = None,
     quality: QualityLimits | None = None,
+    read: Reader = read_anew,
 ) -> FirstLook:
     """Return where one file's own events put the gates that it shares with other files, and on which scales.
 
     Raises what ``analyse`` raises.
     """
-    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book)
+    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, read=read)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality), ready.ungateable)
@@ -221,7 +241,8 @@ def first_look(
     placed = {population.id: population for population in tree.populations}
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
     estimates = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
-    return FirstLook(estimates, ready.scales)
+    own = {name: population for name, population in placed.items() if not strategy.population(name).gate.is_shared}
+    return FirstLook(estimates, ready.scales, own)
 
 
 def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, events: EventTable) -> Estimate:

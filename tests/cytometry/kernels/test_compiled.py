@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from immunomon.cytometry.kernels import compiled, regression, selection
-from immunomon.cytometry.kernels.selection import median_of
+from immunomon.cytometry.kernels import compiled, regression, scales, selection, spillover
+from immunomon.cytometry.kernels.decide import decide_cells
+from immunomon.cytometry.kernels.histogram import histogram2d
+from immunomon.cytometry.kernels.line_rounds import line_rounds
+from immunomon.cytometry.kernels.selection import finite_median, median_of
 
 SIZES = (500, 501, 1023, 4096, 4097, 20_000, 65_537)
 
@@ -57,10 +60,70 @@ def test_a_line_is_the_one_that_numpy_finds(events, spoiled, monkeypatch):
     monkeypatch.setattr(regression, "is_compiled_at_hand", lambda _: False)
     with np.errstate(over="ignore"):
         lines.append(regression.robust_line(area, height))
-    assert lines[0] == lines[1] == compiled.line_rounds(height / area, 1.0 / area, 30)
+    assert lines[0] == lines[1] == line_rounds(height / area, 1.0 / area, 30)
     assert lines[0][2] > 0
 
 
 def test_few_values_are_not_worth_compiled_code():
     assert selection.is_compiled_at_hand(100_000)
     assert not selection.is_compiled_at_hand(100)
+
+
+@pytest.mark.parametrize("spoiled", [(), (np.nan,), (np.nan, np.inf, -np.inf)])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_median_of_the_finite_is_numpys(size, spoiled):
+    values = values_of(2 * size, size)
+    values[: len(spoiled)] = spoiled
+    rows = np.arange(0, 2 * size, 2)
+    chosen = values[rows]
+    assert finite_median(values, rows) == np.median(chosen[np.isfinite(chosen)])
+    assert finite_median(values, rows[:0]) is None
+    assert finite_median(np.full(size, np.nan), np.arange(size)) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [None, np.arange(1, 3000, 3)])
+def test_weighted_sums_are_numpys(dtype, rows):
+    values = values_of(30_000).reshape(-1, 10).astype(dtype)
+    values[7, 2], values[9, 3] = np.nan, np.inf
+    places, weights = np.array([8, 2, 3, 0, 1]), values_of(5, 3)
+    ours = spillover.weighted(values, places.tolist(), weights, rows=rows)
+    assert ours.tobytes() == spillover._weighted(values, places, weights, rows).tobytes()
+
+
+@pytest.mark.parametrize(
+    "scale", [(262144.0, 0.5, 4.5, 0.0), (1e7, 1.2, 4.5, 0.0), (4e6, 0.0, 4.5, 0.5), (262144.0, 1.0, 4.5, -0.5)]
+)
+def test_logicle_coordinates_are_numpys(scale, monkeypatch):
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random(20_001) < 0.5, rng.normal(50.0, 200.0, 20_001), rng.lognormal(9.0, 2.0, 20_001))
+    values[:5] = np.nan, np.inf, -np.inf, 0.0, -0.0
+    ours = scales.logicle(values, *scale)
+    monkeypatch.setattr(scales, "is_compiled_at_hand", lambda _: False)
+    assert ours.tobytes() == scales.logicle(values, *scale).tobytes()
+
+
+def test_columns_are_looked_through_as_numpy_does():
+    values = np.round(values_of(30_000).reshape(-1, 10), 1)
+    values[:9, 3], values[:, 4], values[5, 5] = np.nan, np.nan, np.inf
+    are_numbers, tops, counts = compiled.numbers_and_tops(values.astype(np.float32))
+    stored = values.astype(np.float32).astype(np.float64)
+    finite = np.isfinite(stored)
+    assert are_numbers.tolist() == finite.all(axis=0).tolist()
+    assert tops.tolist() == stored.max(axis=0, where=finite, initial=-np.inf).tolist()
+    assert counts.tolist() == (finite & (stored == tops)).sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("bound", [0.0, 1e-6, 1e-3])
+def test_cells_that_are_decided_by_rough_values_hold_what_exact_ones_put_there(bound):
+    rng = np.random.default_rng(2)
+    exact = rng.normal(0.4, 0.4, (2, 50_000))
+    exact[:, :4] = [[np.nan, 0.5, np.inf, -np.inf], [0.5, np.nan, 0.5, 0.5]]
+    exact[:, 4:76] = (np.arange(72) / 72) * 1.1 - 0.05  # the cells' own edges
+    rough = exact + rng.uniform(-bound, bound, exact.shape) * 0.999
+    parent = rng.random(50_000) < 0.7
+    ranges = (-0.05, 1.05), (-0.05, 1.05)
+    counts, asked = decide_cells(parent, (rough[0], bound), (rough[1], bound), *ranges, 72)
+    counts += histogram2d(exact[0][asked], exact[1][asked], *ranges, bins=72)
+    assert np.array_equal(counts, histogram2d(exact[0][parent], exact[1][parent], *ranges, bins=72))
+    assert asked.size < (0.5 if bound == 1e-3 else 0.01) * parent.size

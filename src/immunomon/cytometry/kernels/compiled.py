@@ -1,7 +1,6 @@
 """Costly passes over all events, compiled: their results are those of NumPy's own passes, to the last bit.
 
-NumPy adds in pairs: what is longer than 128 values in two halves, what is shorter in eight running sums. Sums here are
-taken in that order, so that a gate does not depend on whether compiled code was at hand.
+Apart from where they are used because few files are gated without the compiler.
 """
 
 from __future__ import annotations
@@ -10,62 +9,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["line_rounds", "median"]
+__all__ = [
+    "FEW",
+    "SAMPLE",
+    "halley_step",
+    "median",
+    "median_of_rows",
+    "middle",
+    "numbers_and_tops",
+    "weighted_sums",
+    "window",
+]
 
 Floats = NDArray[np.float64]
-_LEAF = 128  # values that NumPy adds in eight running sums, not in halves
-_SAMPLE = 512  # values that say where a median about lies
-_FEW = 4096  # of fewer values a median is selected without a first look
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _leaves(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each leaf of NumPy's tree of additions ends, and how many sums are added in pairs after it."""
-    ends, pairs = np.empty(size // 32 + 2, dtype=np.int64), np.zeros(size // 32 + 2, dtype=np.int64)
-    lengths, closing = np.empty(128, dtype=np.int64), np.empty(128, dtype=np.int64)
-    lengths[0], closing[0] = size, 0
-    held, leaf, end = 1, 0, 0
-    while held:
-        held -= 1
-        length, closes = lengths[held], closing[held]
-        if length > _LEAF:
-            half = length // 2
-            half -= half % 8
-            lengths[held], closing[held] = length - half, closes + 1
-            lengths[held + 1], closing[held + 1] = half, 0
-            held += 2
-        else:
-            end += length
-            ends[leaf], pairs[leaf] = end, closes
-            leaf += 1
-    return ends[:leaf], pairs[:leaf]
-
-
-@njit(inline="always")
-def _sum(values: Floats, size: int) -> float:
-    """Return the sum of at most 128 values, as NumPy adds them."""
-    if size < 8:
-        total = -0.0
-        for i in range(size):
-            total += values[i]
-        return total
-    a, b, c, d, e, f, g, h = (
-        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
-    )  # fmt: skip
-    whole = size - size % 8
-    for i in range(8, whole, 8):
-        a += values[i]
-        b += values[i + 1]
-        c += values[i + 2]
-        d += values[i + 3]
-        e += values[i + 4]
-        f += values[i + 5]
-        g += values[i + 6]
-        h += values[i + 7]
-    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    for i in range(whole, size):
-        total += values[i]
-    return float(total)
+SAMPLE = 512  # values that say where a median about lies
+FEW = 4096  # of fewer values a median is selected without a first look
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -94,7 +52,7 @@ def _select(values: Floats, size: int, rank: int) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _middle(values: Floats, size: int, rank: int, size_is_even: bool) -> float:
+def middle(values: Floats, size: int, rank: int, size_is_even: bool) -> float:
     """Return the value of a rank, or its mean with the one before it, as NumPy takes it."""
     upper = _select(values, size, rank)
     if not size_is_even:
@@ -106,7 +64,7 @@ def _middle(values: Floats, size: int, rank: int, size_is_even: bool) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _window(sample: Floats, size: int) -> tuple[float, float]:
+def window(sample: Floats, size: int) -> tuple[float, float]:
     """Return an interval that holds the median of what the sorted sample was taken from, but for chance."""
     reach = int(2.5 * np.sqrt(size)) + 1
     return sample[max(size // 2 - reach, 0)], sample[min(size // 2 + reach, size - 1)]
@@ -116,10 +74,10 @@ def _window(sample: Floats, size: int) -> tuple[float, float]:
 def _median(values: Floats, room: Floats) -> float:
     size = values.size
     is_even, rank = size % 2 == 0, size // 2
-    if size > _FEW:
-        for i in range(_SAMPLE):
-            room[i] = values[i * (size - 1) // (_SAMPLE - 1)]
-        low, high = _window(np.sort(room[:_SAMPLE]), _SAMPLE)
+    if size > FEW:
+        for i in range(SAMPLE):
+            room[i] = values[i * (size - 1) // (SAMPLE - 1)]
+        low, high = window(np.sort(room[:SAMPLE]), SAMPLE)
         below = held = 0
         for i in range(size):
             value = values[i]
@@ -127,10 +85,10 @@ def _median(values: Floats, room: Floats) -> float:
             room[held] = value
             held += (value >= low) & (value <= high)
         if below < rank < below + held:  # the one before it is there, too
-            return _middle(room, held, rank - below, is_even)
+            return middle(room, held, rank - below, is_even)
     for i in range(size):
         room[i] = values[i]
-    return _middle(room, size, rank, is_even)
+    return middle(room, size, rank, is_even)
 
 
 def median(values: Floats) -> float:
@@ -142,144 +100,128 @@ def median(values: Floats) -> float:
     return float(_median(values, np.empty(values.size + 1)))
 
 
-_CUT, _MAD_TO_SD = 4.685, 1.4826  # as in ``regression.robust_line``
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def _middle_residual(
-    ratio: Floats, inverse: Floats, slope: float, intercept: float, guess: tuple[float, float], room: Floats
-) -> float:
-    """Return the median distance from a line; guess: an interval that may hold it. room: (events + 1,)."""
-    size = ratio.size
-    is_even, rank = size % 2 == 0, size // 2
-    low, high = guess
-    if not low < high and size > _FEW:
-        for i in range(_SAMPLE):
-            k = i * (size - 1) // (_SAMPLE - 1)
-            room[i] = abs((ratio[k] - slope) - inverse[k] * intercept)
-        low, high = _window(np.sort(room[:_SAMPLE]), _SAMPLE)
-    if low < high:
-        block = np.empty(_LEAF)
-        below = held = 0
-        for begin in range(0, size, _LEAF):
-            length = min(_LEAF, size - begin)
-            ratios, inverses = ratio[begin : begin + length], inverse[begin : begin + length]
-            for i in range(length):
-                block[i] = abs((ratios[i] - slope) - inverses[i] * intercept)
-            for i in range(length):
-                below += block[i] < low
-            for i in range(length):
-                room[held] = block[i]
-                held += (block[i] >= low) & (block[i] <= high)
-        if below < rank < below + held:
-            return _middle(room, held, rank - below, is_even)
+def _median_of_rows(values: Floats, rows: NDArray[np.int64], room: Floats) -> float:
+    size = rows.size
+    if size > FEW:
+        for i in range(SAMPLE):
+            room[i] = values[rows[i * (size - 1) // (SAMPLE - 1)]]
+        low, high = window(np.sort(room[:SAMPLE]), SAMPLE)
+        below = held = lost = 0
+        for i in range(size):
+            value = values[rows[i]]
+            below += value < low
+            lost += not np.isfinite(value)
+            room[held] = value
+            held += (value >= low) & (value <= high)
+        if lost == 0 and below < size // 2 < below + held:
+            return middle(room, held, size // 2 - below, size % 2 == 0)
+    held = 0
     for i in range(size):
-        room[i] = abs((ratio[i] - slope) - inverse[i] * intercept)
-    return _middle(room, size, rank, is_even)
+        room[held] = values[rows[i]]
+        held += np.isfinite(room[held])
+    return middle(room, held, held // 2, held % 2 == 0) if held else np.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _weighed(
-    ratio: Floats,
-    inverse: Floats,
-    line: tuple[float, float, float],
-    tree: tuple[NDArray[np.int64], NDArray[np.int64]],
-    weight: Floats,
-) -> tuple[float, float, float]:
-    """Return the sums of the weights, and of weight times inverse and ratio; the weights are kept."""
-    slope, intercept, reach = line
-    ends, pairs = tree
-    sums, blocks = np.empty((3, 64)), np.empty((3, _LEAF))
-    times_inverse, times_ratio = blocks[0], blocks[1]
-    top = begin = 0
-    for leaf in range(ends.size):
-        length = ends[leaf] - begin
-        ratios, inverses = ratio[begin : begin + length], inverse[begin : begin + length]
-        weights = weight[begin : begin + length]
-        for i in range(length):
-            residual = ((ratios[i] - slope) - inverses[i] * intercept) / reach
-            rest = max(1.0 - residual * residual, 0.0)
-            square = rest * rest
-            weights[i] = square
-            times_inverse[i] = square * inverses[i]
-            times_ratio[i] = square * ratios[i]
-        sums[0, top] = _sum(weights, length)
-        sums[1, top] = _sum(times_inverse, length)
-        sums[2, top] = _sum(times_ratio, length)
-        top += 1
-        begin += length
-        for _ in range(pairs[leaf]):
-            top -= 1
-            for i in range(3):
-                sums[i, top - 1] += sums[i, top]
-    return sums[0, 0], sums[1, 0], sums[2, 0]
+def median_of_rows(values: Floats, rows: NDArray[np.int64]) -> float:
+    """Return the median of the finite ones among some values; not-a-number if there are none.
 
+    values: (events,); rows: which of them.
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _moments(
-    ratio: Floats,
-    inverse: Floats,
-    means: tuple[float, float],
-    tree: tuple[NDArray[np.int64], NDArray[np.int64]],
-    weight: Floats,
-) -> tuple[float, float]:
-    """Return the weighted sum of squares of the inverse about its mean, and of its products with the ratio."""
-    mean_ratio, mean_inverse = means
-    ends, pairs = tree
-    sums, blocks = np.empty((2, 64)), np.empty((2, _LEAF))
-    squares, products = blocks[0], blocks[1]
-    top = begin = 0
-    for leaf in range(ends.size):
-        length = ends[leaf] - begin
-        ratios, inverses = ratio[begin : begin + length], inverse[begin : begin + length]
-        weights = weight[begin : begin + length]
-        for i in range(length):
-            offset = inverses[i] - mean_inverse
-            squares[i] = weights[i] * (offset * offset)
-            products[i] = (weights[i] * offset) * (ratios[i] - mean_ratio)
-        sums[0, top] = _sum(squares, length)
-        sums[1, top] = _sum(products, length)
-        top += 1
-        begin += length
-        for _ in range(pairs[leaf]):
-            top -= 1
-            for i in range(2):
-                sums[i, top - 1] += sums[i, top]
-    return sums[0, 0], sums[1, 0]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _line_rounds(ratio: Floats, inverse: Floats, slope: float, iterations: int) -> tuple[float, float, float]:
-    intercept = spread = 0.0
-    tree = _leaves(ratio.size)
-    weight, room = np.empty(ratio.size), np.empty(ratio.size + 1)
-    middle = step = 0.0
-    for number in range(iterations):
-        guess = (0.0, 0.0) if number < 2 else (middle - 3 * step, middle + 3 * step)
-        before_middle, middle = middle, _middle_residual(ratio, inverse, slope, intercept, guess, room)
-        step = abs(middle - before_middle) + 1e-4 * middle
-        spread = _MAD_TO_SD * middle
-        if spread <= 1e-12 * max(1.0, abs(slope)):
-            break
-        total, of_inverse, of_ratio = _weighed(ratio, inverse, (slope, intercept, _CUT * spread), tree, weight)
-        before = slope, intercept
-        mean_inverse, mean_ratio = of_inverse / total, of_ratio / total
-        variance, covariance = _moments(ratio, inverse, (mean_ratio, mean_inverse), tree, weight)
-        intercept = covariance / variance if variance > 0 else 0.0
-        slope = mean_ratio - intercept * mean_inverse
-        if abs(before[0] - slope) <= 1e-6 * abs(slope) and abs(before[1] - intercept) <= 1e-6 * abs(intercept):
-            break
-    return slope, intercept, spread
-
-
-def line_rounds(ratio: Floats, inverse: Floats, iterations: int) -> tuple[float, float, float]:
-    """Return slope, intercept and spread of ``ratio = slope + intercept * inverse``, as ``robust_line`` finds them.
-
-    ratio, inverse: (events,), finite, contiguous.
-
-    >>> inverse = 1 / np.linspace(1, 100, 200)
-    >>> [round(value, 6) for value in line_rounds(2 + 3 * inverse, inverse, 30)]
-    [2.0, 3.0, 0.0]
+    >>> median_of_rows(np.array([3.0, np.nan, 2.0, 10.0]), np.array([0, 1, 2]))
+    2.5
     """
-    slope, intercept, spread = _line_rounds(ratio, inverse, median(ratio), iterations)
-    return float(slope), float(intercept), float(spread)
+    return float(_median_of_rows(values, rows, np.empty(rows.size + 1)))
+
+
+_TILE = 512  # events: their sums stay in the processor's cache
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weighted_sums(
+    values: NDArray[np.floating],
+    columns: NDArray[np.int64],
+    weights: Floats,
+    rows: NDArray[np.int64],
+    sums: Floats,
+) -> None:
+    for begin in range(0, sums.size, _TILE):
+        part = sums[begin : begin + _TILE]
+        for term in range(columns.size):
+            column, weight = columns[term], weights[term]
+            if rows.size:
+                for i in range(part.size):
+                    part[i] += np.float64(values[rows[begin + i], column]) * weight
+            else:
+                for i in range(part.size):
+                    part[i] += np.float64(values[begin + i, column]) * weight
+
+
+def weighted_sums(
+    values: NDArray[np.floating], columns: NDArray[np.int64], weights: Floats, rows: NDArray[np.int64] | None
+) -> Floats:
+    """Return the weighted sum of some columns, for all events or for some, as ``spillover.weighted`` does.
+
+    values: (events, channels); weights: one a column; rows: which events.
+
+    >>> weighted_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 1]), np.array([1.0, 10.0]), np.array([1]))
+    array([43.])
+    """
+    sums = np.zeros(values.shape[0] if rows is None else rows.size)
+    _weighted_sums(values, columns, weights, np.empty(0, dtype=np.int64) if rows is None else rows, sums)
+    return sums
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def halley_step(
+    y: Floats,
+    rising: Floats,
+    falling: Floats,
+    target: Floats,
+    going: NDArray[np.bool_],
+    scale: tuple[float, float, float, float, float],
+    last_step: float,
+) -> bool:
+    """Take a step towards each logicle coordinate that is still going, and say whether any is after it.
+
+    rising, falling: the two exponentials at ``y``; scale: alpha, b, gamma, d and f of the biexponential.
+    """
+    alpha, b, gamma, d, f = scale
+    any_going = False
+    for i in range(y.size):
+        up, down = alpha * rising[i], gamma * falling[i]
+        error = up - down + f - target[i]
+        up *= b
+        down *= d
+        slope = up + down
+        step = error / (slope - 0.5 * error * (up * b - down * d) / slope)
+        still = going[i]
+        y[i] = y[i] - step if still else y[i]
+        still &= abs(step) > last_step
+        going[i] = still
+        any_going |= still
+    return any_going
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def numbers_and_tops(values: NDArray[np.floating]) -> tuple[NDArray[np.bool_], Floats, NDArray[np.int64]]:
+    """Return of each column whether it holds finite numbers only, the largest of these, and how often that is there.
+
+    values: (events, channels). The largest of none is minus infinity.
+
+    >>> numbers_and_tops(np.array([[1.0, np.inf], [3.0, 2.0], [3.0, np.nan]]))
+    (array([ True, False]), array([3., 2.]), array([2, 1]))
+    """
+    columns = values.shape[1]
+    are_numbers = np.ones(columns, dtype=np.bool_)
+    tops, counts = np.full(columns, -np.inf), np.zeros(columns, dtype=np.int64)
+    for i in range(values.shape[0]):
+        for column in range(columns):
+            value = np.float64(values[i, column])
+            if not abs(value) < np.inf:
+                are_numbers[column] = False
+            elif value > tops[column]:
+                tops[column], counts[column] = value, 1
+            elif value == tops[column]:
+                counts[column] += 1
+    return are_numbers, tops, counts

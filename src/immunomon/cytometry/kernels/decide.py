@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["decide_ellipse", "decide_interval", "decide_polygon"]
+__all__ = ["decide_cells", "decide_ellipse", "decide_interval", "decide_polygon"]
 
 Mask = NDArray[np.bool_]
 Events = NDArray[np.int64]
@@ -204,3 +204,59 @@ def _ellipse(
                 doubtful[count] = begin + i
                 count += 1
     return count
+
+
+def decide_cells(
+    parent: Mask, x: Rough, y: Rough, x_range: tuple[float, float], y_range: tuple[float, float], bins: int
+) -> tuple[NDArray[np.int64], Events]:
+    """Return how many of the parent's events lie in each cell of a grid, and which must be asked exactly.
+
+    The counts, (bins, bins), rows along y, are those of ``histogram2d`` without the events that must be asked.
+
+    >>> rough = np.array([0.1, 0.9, 0.5], dtype=np.float32), 1e-6
+    >>> decide_cells(np.ones(3, dtype=bool), rough, rough, (0.0, 1.0), (0.0, 1.0), 2)
+    (array([[1, 0],
+           [0, 1]]), array([2]))
+    """
+    counts = np.zeros((bins, bins), dtype=np.int64)
+    doubtful = np.empty(parent.size, dtype=np.int64)
+    (left, right), (bottom, top) = x_range, y_range
+    lows, steps = (float(left), float(bottom)), (bins / (float(right) - left), bins / (float(top) - bottom))
+    asked = _cells(parent, x[0], y[0], (float(x[1]), float(y[1])), lows, steps, counts, doubtful)
+    return counts, doubtful[:asked].copy()
+
+
+@njit(inline="always")
+def _cell(value: float, bound: float, low: float, step: float, bins: int) -> int:
+    """Return the number of the cell that a value lies in, -1 if it is not surely the only one."""
+    place = (value - low) * step
+    reach = bound * step + _SLACK * (abs(place) + abs(low) * step) if bound > 0.0 else 0.0
+    if not abs(place) < np.inf:
+        return -1
+    below, above = min(max(place - reach, 0.0), bins - 1.0), min(max(place + reach, 0.0), bins - 1.0)
+    return int(below) if int(below) == int(above) else -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cells(
+    parent: Mask,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    bounds: tuple[float, float],
+    lows: tuple[float, float],
+    steps: tuple[float, float],
+    counts: NDArray[np.int64],
+    doubtful: Events,
+) -> int:
+    bins, asked = counts.shape[0], 0
+    for i in range(parent.size):
+        if not parent[i]:
+            continue
+        column = _cell(np.float64(x[i]), bounds[0], lows[0], steps[0], bins)
+        row = _cell(np.float64(y[i]), bounds[1], lows[1], steps[1], bins)
+        if column < 0 or row < 0:
+            doubtful[asked] = i
+            asked += 1
+        else:
+            counts[row, column] += 1
+    return asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["histogram1d", "histogram2d", "histogram2d_u8", "levels_u8"]
+__all__ = ["Range", "histogram1d", "histogram2d", "histogram2d_u8", "levels_u8"]
 
 Range = tuple[float, float]
 _PIECE = 16_384  # values: what is between stays in the processor's cache

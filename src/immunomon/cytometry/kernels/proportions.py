@@ -104,6 +104,8 @@ def fisher_greater(count: Counts, total: Counts, reference: Counts, reference_to
     >>> fisher_greater(np.array([9]), np.array([10]), np.array([1]), np.array([10])).round(5)
     array([0.00055])
     """
+    if not np.size(count):
+        return np.empty(0)
     from scipy.stats import hypergeom  # takes longer to import than one file to gate
 
     count, total, reference, reference_total = (

@@ -163,14 +163,14 @@ def robust_line(x: NDArray[np.floating], y: NDArray[np.floating], iterations: in
     # Dividing by x turns y = a + b x into y / x = b + a (1 / x), with residuals of one size.
     ratio, inverse = (np.asarray(values, dtype=np.float64) for values in (y / x, 1.0 / x))
     if is_compiled_at_hand(ratio.size) and np.isfinite(ratio).all() and np.isfinite(inverse).all():
-        from immunomon.cytometry.kernels.compiled import line_rounds
+        from immunomon.cytometry.kernels.line_rounds import line_rounds
 
         return line_rounds(ratio, inverse, iterations)
     return _line_rounds(ratio, inverse, iterations)
 
 
 def _line_rounds(ratio: Floats, inverse: Floats, iterations: int) -> tuple[float, float, float]:
-    """Return what ``compiled.line_rounds`` returns, without compiled code."""
+    """Return what ``line_rounds.line_rounds`` returns, without compiled code."""
     slope, intercept, spread = float(np.median(ratio)), 0.0, 0.0
     weight, term, offset = np.empty_like(ratio), np.empty_like(ratio), np.empty_like(ratio)  # memory is dear: once
     for _ in range(iterations):

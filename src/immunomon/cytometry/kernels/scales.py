@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
+
 __all__ = [
     "asinh",
     "asinh_decades",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 _MAX_STEPS = 40
 # Halley's steps shrink with the third power: after one of this size, what is left is below float64's last bit.
 _LAST_STEP = 2e-6
@@ -73,6 +76,30 @@ def _solve_logicle(x: Floats, alpha: float, b: float, gamma: float, d: float, f:
     target = np.abs(x)
     y = np.maximum(x1, np.log(np.maximum((target - f) / alpha, _TINY)) / b)
     going = np.isfinite(x)
+    step_all = _steps_by_numpy if not is_compiled_at_hand(x.size) else _steps_compiled
+    step_all(y, target, going, alpha, b, gamma, d, f)
+    return np.where(np.isfinite(x), np.where(x >= 0, y, 2.0 * x1 - y), x)
+
+
+def _steps_compiled(
+    y: Floats, target: Floats, going: Mask, alpha: float, b: float, gamma: float, d: float, f: float
+) -> None:
+    """Do what ``_steps_by_numpy`` does; NumPy's exponentials stay, which no other's equal to the last bit."""
+    from immunomon.cytometry.kernels.compiled import halley_step
+
+    scale = alpha, b, gamma, d, f
+    rising, falling = np.empty_like(y), np.empty_like(y)
+    for _ in range(_MAX_STEPS):
+        np.exp(np.multiply(y, b, out=rising), out=rising)
+        np.exp(np.multiply(y, -d, out=falling), out=falling)
+        if not halley_step(y, rising, falling, target, going, scale, _LAST_STEP):
+            break
+
+
+def _steps_by_numpy(
+    y: Floats, target: Floats, going: Mask, alpha: float, b: float, gamma: float, d: float, f: float
+) -> None:
+    """Bring the coordinates that are going to their ends, in place."""
     for _ in range(_MAX_STEPS):
         rising = alpha * np.exp(b * y)
         falling = gamma * np.exp(-d * y)
@@ -88,7 +115,6 @@ def _solve_logicle(x: Floats, alpha: float, b: float, gamma: float, d: float, f:
         going &= np.abs(step) > _LAST_STEP
         if not going.any():
             break
-    return np.where(np.isfinite(x), np.where(x >= 0, y, 2.0 * x1 - y), x)
 
 
 def logicle(values: NDArray[np.floating], t: float, w: float, m: float, a: float) -> Floats:

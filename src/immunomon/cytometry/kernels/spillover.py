@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.errors import SingularSpillover
 
 __all__ = ["inverse_of", "mix", "unmix", "weighted"]
@@ -71,8 +72,20 @@ def weighted(
     array([43.])
     """
     count = values.shape[0] if rows is None else rows.size
-    total = np.zeros(count)
     places = np.asarray(columns, dtype=np.int64)
+    if is_compiled_at_hand(count) and values.dtype in (np.float32, np.float64):
+        from immunomon.cytometry.kernels.compiled import weighted_sums
+
+        return weighted_sums(values, places, weights, rows)
+    return _weighted(values, places, weights, rows)
+
+
+def _weighted(
+    values: NDArray[np.floating], places: NDArray[np.int64], weights: Floats, rows: NDArray[np.int64] | None
+) -> Floats:
+    """Return what ``compiled.weighted_sums`` returns, without compiled code."""
+    count = values.shape[0] if rows is None else rows.size
+    total = np.zeros(count)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not a number stays so
         for begin in range(0, count, _PIECE):
             part = slice(begin, begin + _PIECE)

@@ -49,6 +49,7 @@ def gate(
     scales: Scales,
     *,
     settled: Mapping[str, Settled] | None = None,
+    placed: Mapping[str, PlacedPopulation] | None = None,
     controls: Controls | None = None,
     among: Mask | None = None,
     dead: Mapping[str, str] | None = None,
@@ -58,7 +59,8 @@ def gate(
 
     events: on the display scale, with all axes of ``axes_of(strategy)``. A gate that cannot be placed costs its own
     population and those below it, with the reason; the others stand. Gates that share a declaration and a parent are
-    placed once. settled: population id -> where its gate lies, for gates that were decided outside this sample.
+    placed once. settled: population id -> where its gate lies, for gates that were decided outside this sample; placed:
+    population id -> the same, for gates that these very events were found to place so.
     controls: the sample's control tubes, whole, on the same scales. among: (events,) the only events that belong to any
     population; all if left out. dead: axis -> what is wrong with its detector; it carries no gate. threads: how many
     share a large file; the result does not depend on it. Raises WrongScale for events on another scale.
@@ -77,7 +79,7 @@ def gate(
     if events.scale is not Scale.DISPLAY:
         raise WrongScale(f"{events.source}: gate needs events on the display scale, got {events.scale} ones")
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        placer = _Placer(events, scales, pool, settled or {}, controls, among, dead or {})
+        placer = _Placer(events, scales, pool, settled or {}, placed or {}, controls, among, dead or {})
         for population in strategy.populations:
             placer.place(strategy, population)
     axes = {
@@ -97,12 +99,13 @@ class _Placer:
         scales: Scales,
         pool: Executor | None,
         settled: Mapping[str, Settled],
+        already: Mapping[str, PlacedPopulation],
         controls: Controls | None,
         among: Mask | None,
         dead: Mapping[str, str],
     ) -> None:
         self.events, self.scales, self._pool, self._settled = events, scales, pool, settled
-        self._controls, self._dead = controls, dead
+        self._already, self._controls, self._dead = already, controls, dead
         self._all = np.ones(events.count, dtype=np.bool_) if among is None else among
         self.memberships: dict[str, Mask] = {}
         self.placed: dict[str, PlacedPopulation] = {}
@@ -124,6 +127,9 @@ class _Placer:
         if silent:
             reasons = (f"{doubt.axis}: the detector shows nothing, {doubt.detail}" for doubt in silent)
             return replace(blank, failure="; ".join(reasons), doubts=tuple(silent))
+        already = self._already.get(population.id)
+        if already is not None and not isinstance(already.gate, Boolean):
+            return self._as_before(strategy, population, already, parent)
         decided = self._settled.get(population.id)
         placement = self._moved(population, decided) if decided else self._placement(strategy, population)
         if isinstance(placement, GateNotPlaced):
@@ -145,6 +151,15 @@ class _Placer:
             origins=self._origins(method, placement, shape),
         )
         return placed if decided is None else replace(placed, own_weight=decided.own_weight, outlier=decided.outlier)
+
+    def _as_before(
+        self, strategy: GatingStrategy, population: Population, already: PlacedPopulation, parent: Mask
+    ) -> PlacedPopulation:
+        if already.gate is not None:
+            mask = self._members(already.gate, parent, strategy, population)
+            assert mask is not None, "only boolean gates are made of other populations"
+            self.memberships[population.id] = mask
+        return already
 
     def _origins(self, method: GateMethod, placement: Placement, shape: Gate) -> dict[str, PlacedBy]:
         if isinstance(shape, Boolean):  # it has no border of its own

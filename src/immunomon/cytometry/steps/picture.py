@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.histogram import histogram2d_u8
+from immunomon.cytometry.kernels.histogram import Range, histogram2d, levels_u8
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
 from immunomon.cytometry.model.geometry import gate_to_dict
+from immunomon.cytometry.model.lazy import DisplayTable
 from immunomon.cytometry.model.scales import scale_to_dict
 from immunomon.study.model.strategy import ROOT
 
@@ -57,9 +59,7 @@ def _plot(
     parent, x, y = key
     mask = tree.mask(parent)
     inside = np.ones(events.count, dtype=np.bool_) if mask is None else mask
-    levels = histogram2d_u8(
-        events.column(x)[inside], events.column(y)[inside], _limits(tree.axes[x]), _limits(tree.axes[y]), bins=_BINS
-    )
+    levels = levels_u8(_counted(events, inside, (x, y), (_limits(tree.axes[x]), _limits(tree.axes[y]))))
     labels: Mapping[str, str] = {population.id: population.label for population in tree.populations}
     return {
         "populations": [population.id for population in members],
@@ -72,6 +72,22 @@ def _plot(
         "events": int(np.count_nonzero(inside)),
         "gates": [_gate(tree, population) for population in members],
     }
+
+
+def _counted(
+    events: EventTable, inside: NDArray[np.bool_], axes: tuple[str, str], ranges: tuple[Range, Range]
+) -> NDArray[np.int64]:
+    """Return the events in each cell: by fast coordinates where they decide, else by exact ones."""
+    if not isinstance(events, DisplayTable):
+        return histogram2d(events.column(axes[0])[inside], events.column(axes[1])[inside], *ranges, bins=_BINS)
+    from immunomon.cytometry.kernels.decide import decide_cells  # compiled
+
+    x, y = events.rough_columns(axes)
+    counts, doubtful = decide_cells(inside, x, y, *ranges, _BINS)
+    if doubtful.size:
+        across, up = (events.cells(events.index(axis), doubtful) for axis in axes)
+        counts += histogram2d(across, up, *ranges, bins=_BINS)
+    return counts
 
 
 def _gate(tree: GateTree, population: PlacedPopulation) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.cytometry.kernels.selection import finite_median
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.measured import Measured
@@ -39,7 +39,8 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
     medians: dict[str, dict[str, float | None]] = {}
     for population, mask in tree.memberships.items():
         rows = np.flatnonzero(mask)
-        medians[population] = {marker: _median(events.column(marker)[rows]) for marker in markers}
+        # In a channel that no gate needs, events that are no numbers may be left.
+        medians[population] = {marker: finite_median(events.column(marker), rows) for marker in markers}
     return Measured(
         events=tree.size(ROOT) or 0,
         counts={population.id: tree.size(population.id) for population in tree.populations},
@@ -53,11 +54,3 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
         doubts={population.id: population.doubts for population in tree.populations if population.doubts},
         placed_by={population.id: population.placed_by for population in tree.populations},
     )
-
-
-def _median(values: NDArray[np.floating]) -> float | None:
-    with np.errstate(invalid="ignore", over="ignore"):
-        is_all_numbers = np.isfinite(values.sum())
-    if not is_all_numbers:
-        values = values[np.isfinite(values)]  # in a channel that no gate needs, events that are no numbers may be left
-    return float(np.median(values)) if values.size else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.lazy import CompensatedTable
@@ -54,11 +55,29 @@ def find_ungateable(raw: EventTable, compensated: EventTable, axes: Sequence[str
     beside: Sequence[int] = ()
     if isinstance(compensated, CompensatedTable):
         used, beside = compensated.detectors_of(axes), compensated.recipe.sources
-    bad = {column: mask for column in dict.fromkeys((*used, *beside)) if (mask := _not_finite(raw, column)) is not None}
+    asked = dict.fromkeys((*used, *beside))
+    known = _looked_through(raw, asked)
+    bad = {
+        column: mask
+        for column in asked
+        if not (known and known[0][column]) and (mask := _not_finite(raw, column)) is not None
+    }
     lost = {column: mask for column, mask in bad.items() if column in used}
     good = ~np.logical_or.reduce(list(lost.values())) if lost else None
     dead = {axis: reason for axis in axes if (reason := _dead(raw, axis, good))}
     return Ungateable(good, dead, () if good is None else (_not_numbers(raw, lost, good),), not bad)
+
+
+def _looked_through(
+    raw: EventTable, columns: Iterable[int]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]] | None:
+    """Return what ``numbers_and_tops`` says of all columns in one pass; None where compiled code is not at hand."""
+    values = raw.stored(columns)
+    if not is_compiled_at_hand(raw.count) or values.dtype not in (np.float32, np.float64):
+        return None
+    from immunomon.cytometry.kernels.compiled import numbers_and_tops
+
+    return numbers_and_tops(values)
 
 
 def _not_finite(raw: EventTable, column: int) -> Mask | None:
@@ -91,7 +110,12 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
     raw: the events that the gates were placed on, as read. The top is where the events pile up, whatever range the
     file states: no continuous signal has a tenth of its events at its largest value.
     """
+    gates = (tree.memberships.get(placed.id) is not None and placed.gate for placed in tree.populations)
+    axes = dict.fromkeys(axis for gate in gates if gate for axis in gate.axes)
+    known = _looked_through(raw, [raw.index(axis) for axis in axes])
     tops: dict[str, Mask | None] = {}
+    if known is not None:
+        tops = {axis: None for axis in axes if known[2][raw.index(axis)] < _FEWEST_AT_TOP and known[2][raw.index(axis)]}
     saturation: dict[str, tuple[Doubt, ...]] = {}
     for population in tree.populations:
         mask = tree.memberships.get(population.id)
