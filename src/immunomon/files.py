@@ -22,6 +22,7 @@ __all__ = [
     "NotARegularFile",
     "digests_of_what_is_written",
     "file_digest",
+    "is_running",
     "is_temporary",
     "is_there",
     "library_writing",
@@ -240,7 +241,7 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
     """
     for path in paths:
         named = _TEMPORARY.fullmatch(path.name)
-        if named is None or named[1] != _HOST or _is_running(int(named[2])):
+        if named is None or named[1] != _HOST or is_running(int(named[2])):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -248,7 +249,12 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Say whether a process of this machine is still there, or nobody can tell.
+
+    >>> is_running(os.getpid())
+    True
+    """
     if os.name == "nt":  # where there is no asking without disturbing it
         return True
     try:

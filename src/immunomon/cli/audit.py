@@ -17,7 +17,8 @@ from immunomon.outputs.database.connection import database_url, reading, shown
 from immunomon.outputs.database.schema import seals
 from immunomon.outputs.database.verifying import verify
 from immunomon.runs.audit import AuditTrail
-from immunomon.runs.audit_inputs import Inspected, inspect_folder, inspect_inputs
+from immunomon.runs.audit_folder import inspect_folder
+from immunomon.runs.audit_inputs import Inspected, inspect_inputs
 from immunomon.runs.folder import no_run
 from immunomon.runs.lock import Reason, lock_run
 

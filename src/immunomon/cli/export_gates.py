@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import app
-from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.errors import ImmunomonError, UnknownName, counted, nearest
+from immunomon.runs.opened import note_in_trail
 
 __all__ = ["EXPORTS", "export_flowjo", "export_gates", "export_gatingml"]
 
@@ -51,7 +52,7 @@ def export_gatingml(source: str, out: Path | None) -> int:
     if out.is_dir():
         raise ImmunomonError(f"{out}: this is a folder; name the file to write, such as {out / (placed.name + '.xml')}")
     write_whole(out, document)
-    typer.echo(f"{len(placed.populations)} populations of {placed.name} are in {out}", err=True)
+    typer.echo(f"{out}: {counted(len(placed.populations), 'population')} of {placed.name}", err=True)
     return 0
 
 
@@ -70,8 +71,15 @@ def _run_as_gatingml(run: Path, out: Path | None) -> int:
         missing = left_out(placed)
         if missing:
             typer.echo(f"{sample_id}: without {', '.join(missing)}, which were not placed", err=True)
-    typer.echo(f"The gates of {written} samples are in {folder}", err=True)
+    _say_written(run, written, folder, note="gatingml" if out is None else "")
     return 0
+
+
+def _say_written(run: Path, samples: int, target: Path, *, note: str) -> None:
+    """Say where gates are; note: the format to enter into the run's trail, where they lie in the run folder."""
+    typer.echo(f"The gates of {counted(samples, 'sample')} are in {target}", err=True)
+    if note and (unnoted := note_in_trail(run, "export gates", target=note)):
+        typer.echo(f"The gates were written, but {unnoted}", err=True)
 
 
 def export_flowjo(source: str, out: Path | None) -> int:
@@ -91,7 +99,7 @@ def export_flowjo(source: str, out: Path | None) -> int:
         raise ImmunomonError(f"{target}: this is a folder; name the file to write, such as {target / 'gates.wsp'}")
     samples = samples_of_run(run)
     write_whole(target, write_flowjo(samples))
-    typer.echo(f"The gates of {len(samples)} samples are in {target}", err=True)
+    _say_written(run, len(samples), target, note="flowjo" if out is None else "")
     return 0
 
 

@@ -26,7 +26,7 @@ class _Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         self.number = number
-        super().__init__(number)
+        super().__init__("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -50,9 +50,8 @@ def main() -> None:
         finally:
             _flush()
     except _Stopped as error:
-        name = "Ctrl-C" if error.number == signal.SIGINT else signal.Signals(error.number).name
         promise = "no file is half-written, and what a run has gated is kept"
-        _say(f"immunomon: stopped by {name}; {promise}. To go on, start it again with the same command.")
+        _say(f"immunomon: stopped by {error}; {promise}. To go on, start it again with the same command.")
         raise SystemExit(128 + error.number) from None
     except BadSpec as error:
         _say("\n".join(str(problem) for problem in error.problems))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["stages"]
+__all__ = ["WORDS", "stages"]
 
-_WORDS = {
+WORDS = {
     "reading": "Reading files",
     "measuring": "Measuring noise",
     "looking": "Looking first",
@@ -45,7 +45,7 @@ def stages() -> Iterator[Callable[[str, int, int, int], None]]:
 
         def report(stage: str, done: int, total: int, failed: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(_WORDS.get(stage, stage), total=total, failed="")
+                tasks[stage] = bars.add_task(WORDS.get(stage, stage), total=total, failed="")
             task = bars.task_ids[list(tasks).index(stage)]
             bars.update(task, completed=done, total=total, failed=f"{failed} failed" if failed else "")
 

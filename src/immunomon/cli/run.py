@@ -32,13 +32,14 @@ def run(
     reason: Annotated[str | None, typer.Option("--reason", help="Why a locked run is changed; needs --by.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="Who changes a locked run; needs --reason.")] = None,
     jobs: Jobs = None,
+    log: Annotated[Path | None, typer.Option("--log", help="Add a line of JSON to this file for each event.")] = None,
 ) -> int:
     """Gate every file of a study and write its tables; what is done already is not done again."""
     if (reason is None) != (by is None):
         raise ImmunomonError("--reason and --by belong together: why a locked run is changed, and who says so")
     why = Reason(reason, by) if reason is not None and by is not None else None
     with stages() as progress:
-        summary = run_study(study, out, jobs=jobs, progress=progress, why=why)
+        summary = run_study(study, out, jobs=jobs, progress=progress, why=why, log=log)
     console = Console()
     if not (summary.gated or summary.kept or summary.controls or summary.failed):
         console.print(

@@ -16,6 +16,7 @@ from typing import Any
 import immunomon
 from immunomon.errors import ImmunomonError, counted
 from immunomon.files import file_digest, is_temporary, naming, write_whole
+from immunomon.runs.journal import PROGRESS
 from immunomon.runs.provenance import code_digest
 
 __all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "user_name"]
@@ -27,7 +28,8 @@ _OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "
 _ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
-_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock")  # the trail's, and the running program's
+# The trail's, and the running program's.
+_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", PROGRESS)
 # The names in a run folder that belong to the run alone.
 SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
 

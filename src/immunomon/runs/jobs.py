@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-__all__ = ["default_jobs", "each", "threads_each"]
+from immunomon.runs.journal import Journal, Outcome
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from immunomon.runs.plan import Task
+
+__all__ = ["Crew", "default_jobs", "threads_each"]
 
 
 def default_jobs() -> int:
@@ -31,32 +37,41 @@ def threads_each(files: int, jobs: int) -> int:
     return max(1, jobs // max(1, files))
 
 
-def each(
-    todo: Sequence[T], work: Callable[[T], bool], *, workers: int, progress: Callable[[int, int, int], None]
-) -> None:
-    """Do a piece of work for each thing, several at once, and tell how many are done, of how many, and how many failed.
+@dataclass(frozen=True, eq=False)
+class Crew:
+    """Who works on a run's files: how many at once, and who hears of each."""
 
-    work: returns whether it went well. Never more than two things a worker are in flight: memory stays bounded however
-    long the list is.
+    workers: int
+    journal: Journal
 
-    >>> each([1, 2], lambda number: number > 1, workers=1, progress=print)
-    0 2 0
-    1 2 1
-    2 2 1
-    """
-    done = failed = 0
-    progress(0, len(todo), 0)
-    waiting = iter(todo)
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        running: set[Future[bool]] = {pool.submit(work, item) for item in islice(waiting, 2 * workers)}
-        try:
-            while running:
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    done += 1
-                    failed += 0 if future.result() else 1
-                    progress(done, len(todo), failed)
-                running |= {pool.submit(work, item) for item in islice(waiting, len(finished))}
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    def each(self, stage: str, tasks: Sequence[Task], work: Callable[[Task], Outcome]) -> dict[str, str]:
+        """Do a step of each file, several at once; return what is wrong with files from then on: sample id -> problem.
+
+        Never more than two files a worker are in flight: memory stays bounded however long the list is.
+        """
+        problems: dict[str, str] = {}
+        done = failed = 0
+        self.journal.report(stage, 0, len(tasks), 0)
+        waiting = iter(tasks)
+        step = partial(self._timed, stage, work)
+        with ThreadPoolExecutor(max_workers=self.workers) as pool:
+            running = {pool.submit(step, task) for task in islice(waiting, 2 * self.workers)}
+            try:
+                while running:
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        ended = future.result()
+                        done, failed = done + 1, failed + bool(ended.problem)
+                        problems |= ended.lasting
+                        self.journal.report(stage, done, len(tasks), failed)
+                    running |= {pool.submit(step, task) for task in islice(waiting, len(finished))}
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return problems
+
+    def _timed(self, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
+        begun = time.monotonic()
+        ended = work(task)
+        self.journal.file(stage, task.sample.id, ended, time.monotonic() - begun)
+        return ended

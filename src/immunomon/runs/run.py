@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from immunomon.runs.audit import user_name
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
-from immunomon.runs.jobs import default_jobs, each
+from immunomon.runs.jobs import Crew, default_jobs
+from immunomon.runs.journal import Journal, Progress, now_utc
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.runs.plan import Plan, Task, make_plan, shown_inputs
@@ -50,8 +51,6 @@ from immunomon.study.model.study import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
 
 __all__ = ["RunSummary", "default_jobs", "run_study"]
-
-Progress = Callable[[str, int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -85,48 +84,55 @@ def run_study(
     jobs: int | None = None,
     progress: Progress | None = None,
     why: Reason | None = None,
+    log: Path | None = None,
 ) -> RunSummary:
     """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
 
     progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
-    for what reason. A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done
-    again; a run that was stopped goes on where it was. A file that fails has no value, and no say in gates that it
-    would share. Raises BadSpec for problems in the study's YAML and CSV files, RunFolderInUse if another run is writing
-    the folder, RunLocked if the run was locked and would change.
+    for what reason. log: a file that gets a line of JSON for each event of the run. A file that was done before, from
+    the same bytes, panel, strategy, matrix and code, is not done again; a run that was stopped goes on where it was. A
+    file that fails has no value, and no say in gates that it would share. Raises BadSpec for problems in the study's
+    YAML and CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would
+    change.
     """
-    workers = jobs or default_jobs()
-    report = progress or (lambda *_: None)
-    started = _now()
-    plan = make_plan(study, jobs=workers, progress=lambda done, total: report("reading", done, total, 0))
+    journal = Journal(progress, log)
+    crew = Crew(jobs or default_jobs(), journal)
+    with journal.begun(study=str(study), jobs=crew.workers):
+        return _run_study(study, out, crew, why)
+
+
+def _run_study(study: Path, out: Path | None, crew: Crew, why: Reason | None) -> RunSummary:
+    journal, started = crew.journal, now_utc()
+    plan = make_plan(study, jobs=crew.workers, progress=lambda done, total: journal.report("reading", done, total, 0))
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     own_keys = {task.sample.id: task.key for task in plan.tasks}
-    with folder.locked():
+    with folder.locked(), journal.kept_in(folder.root, study=plan.study.name, files=len(plan.tasks)):
         plan = replace(_overridden(plan), own_keys=own_keys)
         if why is None:
             refuse_before_looking(folder, plan)
         remove_leftovers(folder.root.rglob(".*.tmp"))
         changed = set_aside_changed(folder)
-        plan = with_scales(plan, folder, workers=workers, progress=report)
-        plan, settled = _settled(plan, folder, workers, report)
+        plan = with_scales(plan, folder, crew)
+        plan, settled = _settled(plan, folder, crew)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
             account.refuse_if_locked(has_reason=why is not None)
             account.made_anew(changed)
-            summary = _run(plan, settled, folder, workers, report, started)
-            return replace(summary, changed=changed)
+            summary = _run(plan, settled, folder, crew, started)
+        counts = {"gated": summary.gated, "kept": summary.kept, "controls": summary.controls}
+        journal.note("finished", **counts, failed=dict(summary.failed))
+        return replace(summary, changed=changed)
 
 
-def _run(
-    plan: Plan, settled: SettledBySample, folder: RunFolder, workers: int, progress: Progress, started: str
-) -> RunSummary:
+def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, started: str) -> RunSummary:
     gated_tasks = [task for task in plan.tasks if task.strategy and not task.dropped]
     before = {task.sample.id for task in gated_tasks if is_done(folder, task)}
     todo = [task for task in gated_tasks if task.sample.id not in before]
+    crew.journal.keep(kept=len(before))
     bench = Bench(plan, folder, control_shelf(plan), settled)
-    each(todo, bench.gate, workers=workers, progress=lambda *counts: progress("gating", *counts))
-    plan = plan.with_problems(bench.shelf.changed)
+    plan = plan.with_problems(crew.each("gating", todo, bench.gate))
     results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
-    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, progress)
+    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, crew.journal)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
     gated = len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed))
     controls = sum(1 for result in results if result.status == "control")
@@ -142,10 +148,6 @@ def _about_left_out(plan: Plan) -> tuple[str, ...]:
     return tuple(line for of_panel in lines for line in of_panel)
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
 def _overridden(plan: Plan) -> Plan:
     """Return the plan with what persons decided on single samples."""
     with digests_of_what_is_read() as texts:
@@ -154,21 +156,13 @@ def _overridden(plan: Plan) -> Plan:
     return replace(plan, overrides=overrides, tasks=overridden(plan.tasks, overrides), inputs={**plan.inputs, **read})
 
 
-def _settled(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> tuple[Plan, SettledBySample]:
+def _settled(plan: Plan, folder: RunFolder, crew: Crew) -> tuple[Plan, SettledBySample]:
     """Take the first look at files that share gates; return the plan with what its results now depend on."""
     moved = moved_gates(plan)
     shared = [task for task in plan.tasks if needs_first_look(plan, task)]
     if not shared:
         return plan, moved
-    shelf = control_shelf(plan)
-    changed: dict[str, str] = {}
-    each(
-        shared,
-        lambda task: look_first(plan, task, folder, shelf=shelf, changed=changed),
-        workers=workers,
-        progress=lambda *counts: progress("looking", *counts),
-    )
-    plan = plan.with_problems(changed | shelf.changed)
+    plan = plan.with_problems(crew.each("looking", shared, partial(look_first, plan, folder, control_shelf(plan))))
     tasks, settled = settled_tasks(plan, folder)
     names = {*settled, *moved}
     return replace(plan, tasks=tasks), {name: {**settled.get(name, {}), **moved.get(name, {})} for name in names}
@@ -204,7 +198,7 @@ def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> di
 
 
 def _write_tables(
-    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, progress: Progress
+    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, journal: Journal
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
     names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
@@ -218,7 +212,8 @@ def _write_tables(
     )
     for number, name in enumerate(names, start=1):
         folder.write_table(name, tables[name])
-        progress("tables", number, len(names), 0)
+        journal.note("table", name=name, rows=len(tables[name]))
+        journal.report("tables", number, len(names), 0)
     return {name: file_digest(folder.table_file(name, ".parquet")) for name in names}
 
 
@@ -228,7 +223,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
         "digest": plan.digest,
         "version": environment()["software"]["version"],
         "started_utc": started,
-        "finished_utc": _now(),
+        "finished_utc": now_utc(),
         **environment(),
         "parameters": {
             "compensation": plan.study.compensation.source,

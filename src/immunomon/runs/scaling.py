@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from immunomon.cytometry.steps.measure_noise import pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales
 from immunomon.errors import BadRun, ChangedFile, ImmunomonError
 from immunomon.runs.folder import RunFolder, read_record
-from immunomon.runs.jobs import each
+from immunomon.runs.jobs import Crew
+from immunomon.runs.journal import Outcome
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.runs.single import noise_of_file
@@ -36,24 +38,16 @@ __all__ = [
     "with_scales",
 ]
 
-Say = Callable[..., None]
 
-
-def with_scales(plan: Plan, folder: RunFolder, *, workers: int, progress: Say) -> Plan:
+def with_scales(plan: Plan, folder: RunFolder, crew: Crew) -> Plan:
     """Return the plan with what the files of each panel show of their noise, and its tasks keyed by that too.
 
     A file is looked at once; what it showed is kept in the run folder. Where the run is locked, what it was locked with
     holds for its panels' markers and ranges, whatever files have come since. A file that no longer has the bytes that
     were digested has a problem from then on.
     """
-    changed: dict[str, str] = {}
     gated = [task for task in plan.tasks if task.strategy and not task.problem and not task.dropped]
-    each(
-        gated,
-        lambda task: _look(plan, task, folder, changed),
-        workers=workers,
-        progress=lambda *counts: progress("measuring", *counts),
-    )
+    problems = crew.each("measuring", gated, partial(_look, plan, folder))
     frozen = books_of_record(folder.read_json(folder.root / "lock.json") or {})
     shown: dict[str, list[tuple[ChannelNoise, ...]]] = {}
     for task in gated:
@@ -64,7 +58,7 @@ def with_scales(plan: Plan, folder: RunFolder, *, workers: int, progress: Say) -
         for task in plan.tasks
     )
     look_keys = {task.sample.id: task.key for task in tasks}
-    return replace(plan, tasks=tasks, books=books, look_keys=look_keys).with_problems(changed)
+    return replace(plan, tasks=tasks, books=books, look_keys=look_keys).with_problems(problems)
 
 
 def _key(book: NoiseBook) -> list[tuple[object, ...]]:
@@ -76,23 +70,22 @@ def _file(folder: RunFolder, task: Task) -> Path:
     return folder.root / "noise" / f"{task.sample.id}.json"
 
 
-def _look(plan: Plan, task: Task, folder: RunFolder, changed: dict[str, str]) -> bool:
-    """Measure one file, unless it was measured before; return False if it cannot be read."""
+def _look(plan: Plan, folder: RunFolder, task: Task) -> Outcome:
+    """Measure one file, unless it was measured before."""
     if _kept(plan, folder, task) is not None:
-        return True
+        return Outcome()
     try:
         noise = noise_of_task(plan, task)
     except ChangedFile as error:
-        changed[task.sample.id] = str(error)
-        return False
+        return Outcome(str(error), lasting={task.sample.id: str(error)})
     except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
-        changed[task.sample.id] = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
-        return False
+        message = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
+        return Outcome(message, lasting={task.sample.id: message})
     if noise is None:
-        return False
+        return Outcome(f"{task.path}: it cannot be read")
     data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in noise]}
     folder.write_json(_file(folder, task), data)
-    return True
+    return Outcome()
 
 
 def noise_of_task(plan: Plan, task: Task) -> tuple[ChannelNoise, ...] | None:

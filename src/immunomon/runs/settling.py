@@ -21,6 +21,7 @@ from immunomon.errors import ChangedFile, ImmunomonError
 from immunomon.files import write_whole
 from immunomon.runs.controls import ControlShelf
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
+from immunomon.runs.journal import Outcome
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.runs.single import Analysis, FirstLook, analyse, first_look, read_compensated
@@ -77,15 +78,15 @@ class _Place:
         return self.folder.root / "estimates" / f"{self.task.sample.id}.npz"
 
 
-def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf, changed: dict[str, str]) -> bool:
-    """Take the first look at one file, unless it was taken before; return False if the file cannot be read.
+def look_first(plan: Plan, folder: RunFolder, shelf: ControlShelf, task: Task) -> Outcome:
+    """Take the first look at one file, unless it was taken before.
 
-    changed: is added to: sample id -> what is wrong, where the file, or a control tube that its gates look at, no
-    longer has the bytes that were digested.
+    What is wrong for good: that the file, or a control tube that its gates look at, no longer has the bytes that were
+    digested, or that there is not enough memory.
     """
     kept_look = _Place(folder, task)
     if _kept(kept_look) is not None:
-        return True
+        return Outcome()
     try:
         look = first_look(
             plan.still_inside(task.path),
@@ -99,16 +100,15 @@ def look_first(plan: Plan, task: Task, folder: RunFolder, *, shelf: ControlShelf
             read=plan.at_hand.read,
         )
     except ChangedFile as error:
-        changed[task.sample.id] = str(error)
-        return False
+        return Outcome(str(error), lasting={task.sample.id: str(error), **shelf.changed})
     except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
-        changed[task.sample.id] = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
-        return False
-    except ImmunomonError:
-        return False  # the second look says why
+        message = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
+        return Outcome(message, lasting={task.sample.id: message, **shelf.changed})
+    except ImmunomonError as error:  # the second look says why
+        return Outcome(str(error), lasting=dict(shelf.changed))
     _keep(kept_look, look)
     plan.at_hand.keep_gates(task.sample.id, look.placed)
-    return True
+    return Outcome(lasting=dict(shelf.changed))
 
 
 def _keep(kept_look: _Place, look: FirstLook) -> None:
@@ -225,8 +225,8 @@ class Bench:
     shelf: ControlShelf
     settled: SettledBySample
 
-    def gate(self, task: Task) -> bool:
-        """Do one file and keep its result; whatever goes wrong with it is its result. Return whether it was gated."""
+    def gate(self, task: Task) -> Outcome:
+        """Do one file and keep its result; whatever goes wrong with it is its result."""
         data: dict[str, Any] = {
             "format": RUN_FORMAT,
             "key": task.key,
@@ -248,7 +248,11 @@ class Bench:
             data |= {"status": "gated", "reason": None, **_keep_result(analysis)}
             self.folder.write_json(self.folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)
         self.folder.write_json(self.folder.sample_file(task.sample.id), data)
-        return bool(data["status"] == "gated")
+        if data["status"] == "failed":
+            return Outcome(str(data["reason"]), lasting=dict(self.shelf.changed))
+        quality = data["quality"] or {}
+        events = quality.get("events", data["measured"]["events"])
+        return Outcome("", events, quality.get("verdict"), dict(self.shelf.changed))
 
     def _analysed(self, task: Task) -> Analysis:
         if task.problem:

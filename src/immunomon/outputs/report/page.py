@@ -19,7 +19,7 @@ from immunomon import __version__
 from immunomon.cytometry.model.populations import TABLES, Table
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import UnknownName
-from immunomon.files import write_whole
+from immunomon.files import file_digest, write_whole
 from immunomon.outputs.report.acquisition import page_acquisition, read_acquisitions, read_doubts
 from immunomon.outputs.report.compared import read_compared
 from immunomon.outputs.report.overview import Overview, caveats, made_by, provenance, study_overview
@@ -177,6 +177,8 @@ def _packed(column: pd.Series[Any], dtype: str) -> dict[str, Any]:
 
 
 _ASSETS = Path(__file__).parent / "assets"
+# The results of other commands that the page shows: it holds their digests, by which a later state is told from this.
+_SHOWN = ("statistics/analysis.json", "assessments/pages.json", "mechanism/pages.json")
 _SCRIPTS = (
     "data.js",
     "dom.js",
@@ -230,6 +232,7 @@ def _render(run: ReportedRun) -> str:
         digest=made_of or run.record_sha256,
         digest_name="Digest of inputs and code" if made_of else "SHA-256 of run.json",
         record_digest=run.record_sha256,
+        shown=[file_digest(run.folder / name) for name in _SHOWN if (run.folder / name).is_file()],
         report_version=__version__,
         provenance=provenance(run.record),
         steady=read_steadiness(run),

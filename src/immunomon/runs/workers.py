@@ -1,0 +1,151 @@
+"""Worker processes that do one file at a time and can really be ended: one that hangs takes no other with it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
+
+from immunomon.runs.journal import Outcome
+
+if TYPE_CHECKING:
+    from immunomon.runs.plan import Task
+
+__all__ = ["Limits", "Worker"]
+
+Work = Callable[["Task"], Outcome]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long one step of one file may take, and how often a file that failed is tried again.
+
+    seconds: None: as long as it takes.
+    """
+
+    seconds: float | None = None
+    retries: int = 0
+
+
+class Worker:
+    """A process of its own, started when it is first needed and again after it was ended; it ends with this one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self.was_killed = False
+        self._work: Work | None = None
+        self._start()
+
+    def _start(self) -> None:
+        context = get_context("spawn")  # a fork of a process with threads may hang
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._work = None
+
+    def do(self, work: Work, task: Task, seconds: float | None) -> Outcome:
+        """Do a step of a file; that it took longer, or that the process was ended, is how it ended.
+
+        Raises what the step raised.
+        """
+        try:
+            if self._work is not work:
+                self._pipe.send(work)
+                self._pipe.recv()  # what it takes to start a process and to load code is no file's time
+                self._work = work
+            self._pipe.send(task)
+            if not wait([self._pipe, self._process.sentinel], timeout=seconds):
+                self._again()
+                message = f"{task.path}: it took longer than {seconds:g} s"
+                return _lost(task, f"{message}; see what holds it up, or give it more time with --timeout")
+            ended = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            code = self._process.exitcode or 0
+            self._again()
+            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            remedy = "it may have needed more memory than there is: use fewer --jobs, or start the run again"
+            return _lost(task, f"{task.path}: the process that worked on it was ended ({name}); {remedy}")
+        if isinstance(ended, BaseException):
+            raise ended
+        return ended  # type: ignore[no-any-return]
+
+    def _again(self) -> None:
+        """End the process for good, and start another unless no more is to be done."""
+        with self._lock:
+            self._kill()
+            self.was_killed = True
+            if not self._is_closed:
+                self._start()
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def close(self) -> None:
+        """End the process, whatever it is doing; what waits for it hears that it was ended."""
+        with self._lock:
+            self._is_closed = True
+            self._process.kill()
+            self._process.join()
+
+
+def _lost(task: Task, problem: str) -> Outcome:
+    return Outcome(problem, lasting={task.sample.id: problem})
+
+
+# The other side: the process.
+
+
+def _serve(pipe: Connection) -> None:
+    """Do what comes through the pipe, a step and then files, until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal; the parent ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    work: Work = _nothing
+    while True:
+        try:
+            received = pipe.recv()
+        except EOFError:
+            return
+        if callable(received):
+            work = received
+            pipe.send(None)
+            continue
+        try:
+            pipe.send(work(received))
+        except Exception as error:
+            pipe.send(_portable(error))
+
+
+def _nothing(task: Task) -> Outcome:
+    raise RuntimeError(f"{task.path}: nobody said what to do with it")
+
+
+def _end_with_parent() -> None:
+    """End when the parent has, however it did: two processes must not write one run folder."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an exception that can be sent: itself, or one of its words.
+
+    >>> _portable(OSError(28, "No space left on device", "run.json")).filename
+    'run.json'
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever pickling an exception of any kind raises
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
