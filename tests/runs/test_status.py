@@ -4,13 +4,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from support.small_run import small_run
+from support.program import immunomon, stopped
+from support.small_run import shared_run
 from support.untraced import untraced
 from typer.testing import CliRunner
 
@@ -19,13 +17,11 @@ from immunomon.runs.journal import PROGRESS
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
 
-COMMAND = [sys.executable, "-m", "immunomon.cli.main"]
-
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     """A study of one panel with its run inside. Not to be changed."""
-    return small_run(tmp_path_factory.mktemp("status") / "trial", events=1500).parent
+    return shared_run(tmp_path_factory, events=1500).parent
 
 
 @pytest.fixture
@@ -101,63 +97,58 @@ def test_what_another_state_of_the_run_gave_is_stale(own):
     assert commands.index("assess") < commands.index("mechanism") < commands.index("report")
 
 
-def said(*words: object) -> str:
-    done = subprocess.run([*COMMAND, "status", *map(str, words)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def events_of(log: Path) -> list[dict]:
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+
+
+def said(run: Path) -> str:
+    done = CliRunner().invoke(app, ["status", str(run)])
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.no_cover
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX systems'")
 def test_a_run_is_seen_going_killed_and_finished(study):
-    run, log = study / "run", study / "log.jsonl"
-    process = subprocess.Popen([*COMMAND, "run", str(study), "--jobs", "1"], stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 120
-        while not list(run.glob("samples/*.json")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGSTOP)
-        before = sorted(path for path in run.rglob("*"))
-        going = json.loads(said(run, "--json"))
-        assert (going["state"], going["going"]["process"]) == ("going", process.pid)
-        assert "going, process" in said(run)
-        assert sorted(path for path in run.rglob("*")) == before
-    finally:
-        process.kill()
-        process.wait()
+    run, log, seen = study / "run", study / "log.jsonl", []
+
+    def is_gating() -> bool:
+        if list(run.glob("samples/*.json")):
+            seen.append((read_status(run), said(run)))
+        return len(seen) > 0
+
+    ended = stopped(["run", study, "--jobs", 1], signal.SIGKILL, is_gating)
+    status, words = seen[0]
+    assert (status.state, ended.returncode) == ("going", -signal.SIGKILL)
+    assert f"{run}: going, process {status.going.process} on" in words
     killed = said(run)
     assert "stopped without a word, as by kill -9" in killed
     assert f"To go on: immunomon run {study}" in killed
-    again = subprocess.run(
-        [*COMMAND, "run", str(study), "--jobs", "1", "--log", str(log)], capture_output=True, text=True, check=False
-    )
+    again = immunomon("run", study, "--jobs", 1, "--log", log)
     assert again.returncode == 0, again.stderr
-    assert json.loads(said(run, "--json"))["state"] == "finished"
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert (lines[0]["event"], lines[-1]["event"]) == ("begin", "end")
-    finished = next(line for line in lines if line["event"] == "finished")
-    gated = [line for line in lines if line["event"] == "file" and line["stage"] == "gating"]
+    assert json.loads(CliRunner().invoke(app, ["status", str(run), "--json"]).output)["state"] == "finished"
+    events = events_of(log)
+    assert (events[0]["event"], events[-1]["event"]) == ("begin", "end")
+    finished = next(event for event in events if event["event"] == "finished")
+    gated = [event for event in events if event["event"] == "file" and event["stage"] == "gating"]
     assert len(gated) == finished["gated"] == 12 - finished["kept"]
-    assert all(line["events"] > 0 and line["quality"] and line["seconds"] > 0 for line in gated)
-    assert len({line["sample_id"] for line in gated}) == len(gated)
-    assert sum(line["event"] == "table" for line in lines) == 10
+    assert all(event["events"] > 0 and event["quality"] and event["seconds"] > 0 for event in gated)
+    assert len({event["sample_id"] for event in gated}) == len(gated)
+    assert sum(event["event"] == "table" for event in events) == 10
 
 
 @pytest.mark.no_cover
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX systems'")
 def test_a_run_that_was_stopped_says_by_what_in_status_and_log(study):
     run, log = study / "run", study / "log.jsonl"
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    command = [*COMMAND, "run", str(study), "--jobs", "1", "--log", str(log)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-    signal.signal(signal.SIGINT, before)
-    deadline = time.monotonic() + 120
-    while not (log.exists() and '"looking", "sample_id"' in log.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    ended = stopped(
+        ["run", study, "--jobs", 1, "--log", log],
+        signal.SIGINT,
+        lambda: any(event.get("stage") == "looking" and "sample_id" in event for event in events_of(log)),
+    )
+    assert ended.returncode == 130
     assert "stopped (Ctrl-C), last heard of" in said(run)
-    assert json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["reason"] == "Ctrl-C"
+    assert events_of(log)[-1]["reason"] == "Ctrl-C"
 
 
 def test_a_log_that_cannot_be_written_is_named(study):

@@ -45,7 +45,8 @@ def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool])
         deadline = time.monotonic() + LONGEST_SECONDS
         while process.is_alive() and not at() and time.monotonic() < deadline:
             time.sleep(0.002)
-        os.kill(process.pid, number)
+        if process.is_alive():
+            os.kill(process.pid, number)
         return _ended(words, process, outputs)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from immunomon.cli.app import ByOption, ReasonOption, RunArgument, StudyOption, app
 from immunomon.errors import ImmunomonError, counted
+from immunomon.files import read_input
 from immunomon.outputs.database.connection import database_url, reading, shown
 from immunomon.outputs.database.schema import seals
 from immunomon.outputs.database.verifying import verify
@@ -23,6 +24,8 @@ from immunomon.runs.folder import no_run
 from immunomon.runs.lock import Reason, lock_run
 
 __all__ = ["audit", "audit_database", "audit_run", "lock", "said_head", "say_noted"]
+
+_SQLITE = b"SQLite format 3\0"
 
 # ``immunomon audit URL``: every row of a database held against the seals of the exports that brought it.
 
@@ -84,7 +87,10 @@ def say_noted(run: Path, what: str, unnoted: str) -> None:
 
 @app.command()
 def audit(
-    source: Annotated[str, typer.Argument(help="The run folder, or the URL of a database that runs were exported to.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="The run folder, or the URL (SQLite: or file) of a database that runs were exported to."),
+    ],
     entries: Annotated[
         bool, typer.Option("--list", help="Print every entry of the trail, or every seal, too.")
     ] = False,
@@ -95,10 +101,17 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Of a run folder: as JSON.")] = False,
 ) -> int:
     """Verify a run's trail, its files and what it was made from, or every row of a database. Exit 1 if any changed."""
+    file = Path(source)
+    if "://" not in source and file.is_file() and _is_sqlite(file):
+        source = f"sqlite:///{file}"
     if "://" in source:
         return audit_database(source, entries=entries, head=head)
 
     return audit_run(Path(source), entries=entries, head=head, study=study, as_json=as_json)
+
+
+def _is_sqlite(file: Path) -> bool:
+    return read_input(file, max_bytes=len(_SQLITE)).startswith(_SQLITE)
 
 
 def audit_run(
@@ -109,8 +122,11 @@ def audit_run(
     head: one that was printed earlier and written down elsewhere; the trail must still hold it. study: the study's
     folder, if it is not the one above the run.
     """
+    if run.is_file():
+        message = "is neither a run's folder nor an SQLite database"
+        raise ImmunomonError(f"{run}: {message}; name the run folder, or the database by its file or URL")
     if not run.is_dir():
-        raise ImmunomonError(f"{run}: there is no such folder; name a run's folder")
+        raise ImmunomonError(f"{run}: there is no such folder; name a run's folder, or the URL of a database")
     if not (run / "audit.jsonl").exists() and (run / "run" / "audit.jsonl").exists():
         raise no_run(run)
     if study is not None and not study.exists():

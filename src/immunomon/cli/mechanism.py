@@ -17,7 +17,7 @@ import typer
 from immunomon.cli.app import PlanOption, SeedOption, app
 from immunomon.cli.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, Problem
-from immunomon.files import digests_of_what_is_written, file_digest, is_there, write_whole
+from immunomon.files import digests_of_what_is_written, file_digest, is_there, read_input, write_whole
 from immunomon.runs.folder import read_held, write_json, write_table
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import shown_inputs
@@ -95,7 +95,7 @@ def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     if not (folder / _RECORD).is_file():
         raise ImmunomonError(f"{folder}: no platelet response is known here; {remedy}")
     try:
-        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        record = json.loads(read_input(folder / _RECORD))
         inputs, written = dict(record["inputs"]), dict(record.get("files") or {})
         data = {name: _held(folder / f"{name}.parquet", written, remedy) for name in NEEDED}
         tables = {name: _table(name, data[name]) for name in NEEDED}

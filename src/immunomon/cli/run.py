@@ -17,6 +17,7 @@ from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import ImmunomonError
 from immunomon.runs.lock import Reason
 from immunomon.runs.run import run_study
+from immunomon.runs.workers import Limits
 
 __all__ = ["run"]
 
@@ -33,13 +34,21 @@ def run(
     by: Annotated[str | None, typer.Option("--by", help="Who changes a locked run; needs --reason.")] = None,
     jobs: Jobs = None,
     log: Annotated[Path | None, typer.Option("--log", help="Add a line of JSON to this file for each event.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.1, help="Seconds that a step of a file may take; one that takes longer fails."),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option("--retries", min=0, max=100, help="How often a file that failed is tried again.")
+    ] = 0,
 ) -> int:
     """Gate every file of a study and write its tables; what is done already is not done again."""
     if (reason is None) != (by is None):
         raise ImmunomonError("--reason and --by belong together: why a locked run is changed, and who says so")
     why = Reason(reason, by) if reason is not None and by is not None else None
+    limits = Limits(timeout, retries) if timeout is not None or retries else None
     with stages() as progress:
-        summary = run_study(study, out, jobs=jobs, progress=progress, why=why, log=log)
+        summary = run_study(study, out, jobs=jobs, progress=progress, why=why, log=log, limits=limits)
     console = Console()
     if not (summary.gated or summary.kept or summary.controls or summary.failed):
         console.print(

@@ -15,7 +15,7 @@ from typing import Any
 
 import immunomon
 from immunomon.errors import ImmunomonError, counted
-from immunomon.files import file_digest, is_temporary, naming, write_whole
+from immunomon.files import file_digest, is_temporary, naming, read_input, write_whole
 from immunomon.runs.journal import PROGRESS
 from immunomon.runs.provenance import code_digest
 
@@ -28,8 +28,7 @@ _OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "
 _ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
-# The trail's, and the running program's.
-_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", PROGRESS)
+_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", PROGRESS)  # the trail's and the program's
 # The names in a run folder that belong to the run alone.
 SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
 
@@ -174,8 +173,7 @@ class AuditTrail:
         if self.path.is_file():
             data = self.path.read_bytes()
             if data and not data.endswith(b"\n"):
-                with self.path.open("r+b") as file:
-                    file.truncate(data.rfind(b"\n") + 1)
+                os.truncate(self.path, data.rfind(b"\n") + 1)
 
     def seal(self, *, by: str, reason: str, **details: Any) -> str:  # noqa: ANN401
         """Add the entry of a finished run, which names the digest of every file that its numbers stand in."""
@@ -272,7 +270,7 @@ class AuditTrail:
         """Return the tables that are as ``immunomon normalise`` recorded them."""
         path = self.root / "normalisation.json"
         try:
-            written = dict(json.loads(path.read_text(encoding="utf-8"))["files"])
+            written = dict(json.loads(read_input(path))["files"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
         return [name for name, digest in written.items() if name in digests and digests[name] == digest]

@@ -68,6 +68,10 @@ class ControlShelf:
         self._kept: OrderedDict[tuple[str, tuple[str, ...]], EventTable] = OrderedDict()
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[ControlShelf], tuple[object, ...]]:
+        """Go to another process without the tubes in memory."""
+        return ControlShelf, (self._controls, self._folder, self._readers, self._digests)
+
     def of(self, sample: Sample) -> ControlsOf:
         """Return what makes a sample's controls once its scales are known."""
         return lambda scales: _SampleControls(self, sample, scales)

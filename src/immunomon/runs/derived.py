@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import ImmunomonError
-from immunomon.files import file_digest, is_there
+from immunomon.files import file_digest, is_there, read_input
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.folder import RunFolder
@@ -182,7 +182,7 @@ _IN_REPORT = ("statistics/analysis.json", "assessments/pages.json", "mechanism/p
 
 def _of_report(state: _State, name: str) -> Iterator[str]:
     try:
-        page = (state.root / name).read_text(encoding="utf-8", errors="replace")
+        page = read_input(state.root / name).decode("utf-8", errors="replace")
     except OSError:
         yield "it cannot be read"
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunomon.csvfile import cell_of_text
 from immunomon.errors import BadRun, ImmunomonError, NotARunFolder, RunFolderInUse
-from immunomon.files import read_input, write_whole
+from immunomon.files import NotARegularFile, read_input, refuse_irregular, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def read_held(path: Path, digest: str | None, *, record: str = "run.json", remed
     path: the table in a folder of the run. record: the record's name. Raises BadRun if it is missing, or another.
     """
     try:
-        data = path.read_bytes()
+        data = read_input(path)
     except FileNotFoundError:
         raise BadRun(f"{path}: is missing; {remedy}") from None
     except OSError as error:
@@ -121,7 +122,7 @@ class RunFolder:
     def read_json(self, path: Path) -> dict[str, Any] | None:
         """Return a JSON object that this folder holds, or None if there is none or it is broken."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(read_input(path))
         except (OSError, ValueError):
             return None
         return data if isinstance(data, dict) else None
@@ -143,21 +144,25 @@ class RunFolder:
             raise ImmunomonError(f"{self.root}: there is no table '{name}'; finish the run with: immunomon run")
         return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
-    def _refuse_links(self) -> None:
-        """Raise NotARunFolder for a link out of the folder in place of one of its folders: nothing is written there."""
-        for path in self.root.iterdir():
-            if path.is_symlink() and path.is_dir() and not path.resolve().is_relative_to(self.root.resolve()):
-                message = f"it is a link out of the run folder, to {path.resolve()}"
-                raise NotARunFolder(
-                    f"{path}: {message}; put a folder in its place, or give a new run folder with --out"
-                )
+    def _refuse_odd(self) -> None:
+        """Raise NotARunFolder for what is neither file nor folder, or a link out: nobody may read or write there."""
+        inside = self.root.resolve()
+        folders = [self.root]
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry.path))
+                    elif not entry.is_file(follow_symlinks=False) and (fault := _fault(Path(entry.path), inside)):
+                        remedy = "take it away, or give a new run folder with --out"
+                        raise NotARunFolder(f"{entry.path}: {fault}; {remedy}")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
 
-        Raises RunFolderInUse if another process holds it, NotARunFolder if it holds something else than a run, or a
-        link out of it in place of one of its folders.
+        Raises RunFolderInUse if another process holds it, NotARunFolder if it holds something else than a run, a link
+        out of it, or what is neither file nor folder.
         """
         from filelock import FileLock, Timeout
 
@@ -165,7 +170,7 @@ class RunFolder:
         if self.root.is_dir() and any(self.root.iterdir()) and not (lock_file.exists() or self.manifest.exists()):
             raise NotARunFolder(f"{self.root}: the folder holds other things than a run; give a new folder with --out")
         self.root.mkdir(parents=True, exist_ok=True)
-        self._refuse_links()
+        self._refuse_odd()
         lock = FileLock(lock_file, timeout=0)
         try:
             with lock:
@@ -174,3 +179,17 @@ class RunFolder:
             raise RunFolderInUse(
                 f"{self.root}: another immunomon run is writing this folder; wait for it, or give another --out"
             ) from error
+
+
+def _fault(path: Path, inside: Path) -> str:
+    """Return why what is no plain file cannot stand in a run folder; nothing for a link to what is in it."""
+    target = path.resolve()
+    if path.is_symlink() and not target.is_relative_to(inside):
+        return f"it is a link out of the run folder, to {target}"
+    try:
+        refuse_irregular(target)
+    except NotARegularFile as error:
+        return "" if target.is_dir() else f"it is {error.strerror}"
+    except OSError as error:
+        return f"it leads nowhere ({error.strerror})"
+    return ""

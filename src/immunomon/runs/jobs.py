@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from immunomon.files import remove_leftovers
 from immunomon.runs.journal import Journal, Outcome
+from immunomon.runs.workers import Limits, Worker
 
 if TYPE_CHECKING:
     from immunomon.runs.plan import Task
@@ -37,12 +41,27 @@ def threads_each(files: int, jobs: int) -> int:
     return max(1, jobs // max(1, files))
 
 
-@dataclass(frozen=True, eq=False)
 class Crew:
-    """Who works on a run's files: how many at once, and who hears of each."""
+    """Who works on a run's files: how many at once, within which limits, and who hears of each.
 
-    workers: int
-    journal: Journal
+    limits: None: threads of this process do the work; else processes, each of which can be ended.
+    """
+
+    def __init__(self, workers: int, journal: Journal, limits: Limits | None = None) -> None:
+        self.workers, self.journal, self.limits = workers, journal, limits
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._all: list[Worker] = []
+
+    @contextmanager
+    def at_work(self, folder: Path) -> Iterator[None]:
+        """Have the processes for as long as it takes; what those that were ended have left half-written goes."""
+        try:
+            yield
+        finally:
+            for worker in self._all:
+                worker.close()
+            if self._all:
+                remove_leftovers(folder.rglob(".*.tmp"))
 
     def each(self, stage: str, tasks: Sequence[Task], work: Callable[[Task], Outcome]) -> dict[str, str]:
         """Do a step of each file, several at once; return what is wrong with files from then on: sample id -> problem.
@@ -67,11 +86,34 @@ class Crew:
                     running |= {pool.submit(step, task) for task in islice(waiting, len(finished))}
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for worker in self._all:  # or their threads would wait for what they are doing
+                    worker.close()
                 raise
         return problems
 
     def _timed(self, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
         begun = time.monotonic()
-        ended = work(task)
+        ended = work(task) if self.limits is None else self._within(self.limits, stage, work, task)
         self.journal.file(stage, task.sample.id, ended, time.monotonic() - begun)
         return ended
+
+    def _within(self, limits: Limits, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
+        """Do a step of a file in a process; one that failed is tried again as often as the limits say."""
+        worker = self._worker()
+        try:
+            for number in range(1, limits.retries + 2):
+                ended = worker.do(work, task, limits.seconds)
+                if not ended.problem or task.problem or number > limits.retries:
+                    break
+                self.journal.note("retry", stage=stage, sample_id=task.sample.id, number=number, reason=ended.problem)
+        finally:
+            self._idle.put(worker)
+        return ended
+
+    def _worker(self) -> Worker:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            worker = Worker(lambda process: self.journal.note("worker", process=process))
+            self._all.append(worker)
+            return worker

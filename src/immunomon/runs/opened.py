@@ -21,6 +21,7 @@ from immunomon.cytometry.model.run_tables import (
     STEADINESS,
 )
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
+from immunomon.files import read_input
 from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
 from immunomon.study.model.visits import Visit, in_order
@@ -134,7 +135,7 @@ class Run:
 
     def _normalised_digest(self, name: str, remedy: str) -> str:
         try:
-            record = json.loads((self.folder / "normalisation.json").read_text(encoding="utf-8"))
+            record = json.loads(read_input(self.folder / "normalisation.json"))
             made_of, tables = record["run_digest"], dict(record["tables"])
         except (OSError, ValueError, KeyError, TypeError):
             made_of, tables = None, {}
@@ -156,7 +157,7 @@ class Run:
         path = RunFolder(self.folder).gates_file(Path(sample_id).name)
         if not path.is_file():
             return None
-        data = path.read_bytes()
+        data = read_input(path)
         digest = hashlib.sha256(data).hexdigest()
         if self._sealed.get(f"gates/{path.name}", digest) != digest:
             raise BadRun(f"{path}: was changed after the run; see what: immunomon audit {self.folder}; {AGAIN}")
@@ -237,7 +238,7 @@ class Run:
         if not record.is_file():
             remedy = f"make them with: immunomon project {self.folder} --panel {name}"
             raise ImmunomonError(f"{record}: no cells of the panel '{name}' were projected; {remedy}")
-        known = list(json.loads(record.read_text(encoding="utf-8"))["parts"])
+        known = list(json.loads(read_input(record))["parts"])
         for sample in samples or ():
             if sample not in known:
                 raise UnknownName(f"{record}: no projected sample '{sample}'; {nearest(sample, known)}")

@@ -46,6 +46,7 @@ from immunomon.runs.settling import (
     settled_tasks,
     without_folder,
 )
+from immunomon.runs.workers import Limits
 from immunomon.study.model.quality import Quality
 from immunomon.study.model.study import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
@@ -85,18 +86,21 @@ def run_study(
     progress: Progress | None = None,
     why: Reason | None = None,
     log: Path | None = None,
+    limits: Limits | None = None,
 ) -> RunSummary:
     """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
 
     progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
-    for what reason. log: a file that gets a line of JSON for each event of the run. A file that was done before, from
+    for what reason. log: a file that gets a line of JSON for each event of the run. limits: how long a file
+    may take, and how often one that failed is tried again; each is then done by a process that can be ended.
+    A file that was done before, from
     the same bytes, panel, strategy, matrix and code, is not done again; a run that was stopped goes on where it was. A
     file that fails has no value, and no say in gates that it would share. Raises BadSpec for problems in the study's
     YAML and CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would
     change.
     """
     journal = Journal(progress, log)
-    crew = Crew(jobs or default_jobs(), journal)
+    crew = Crew(jobs or default_jobs(), journal, limits)
     with journal.begun(study=str(study), jobs=crew.workers):
         return _run_study(study, out, crew, why)
 
@@ -106,7 +110,8 @@ def _run_study(study: Path, out: Path | None, crew: Crew, why: Reason | None) ->
     plan = make_plan(study, jobs=crew.workers, progress=lambda done, total: journal.report("reading", done, total, 0))
     folder = RunFolder(out if out is not None else plan.study.folder / "run")
     own_keys = {task.sample.id: task.key for task in plan.tasks}
-    with folder.locked(), journal.kept_in(folder.root, study=plan.study.name, files=len(plan.tasks)):
+    kept_in = journal.kept_in(folder.root, study=plan.study.name, files=len(plan.tasks))
+    with folder.locked(), kept_in, crew.at_work(folder.root):
         plan = replace(_overridden(plan), own_keys=own_keys)
         if why is None:
             refuse_before_looking(folder, plan)
@@ -129,7 +134,11 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
     todo = [task for task in gated_tasks if task.sample.id not in before]
     crew.journal.keep(kept=len(before))
     bench = Bench(plan, folder, control_shelf(plan), settled)
-    plan = plan.with_problems(crew.each("gating", todo, bench.gate))
+    problems = crew.each("gating", todo, bench.gate)
+    plan = plan.with_problems(problems)
+    for task in plan.tasks:
+        if task.strategy and task.sample.id in problems:  # whose process was ended, and kept no result
+            bench.gate(task)
     results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
     digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, crew.journal)

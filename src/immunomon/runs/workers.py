@@ -8,9 +8,9 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunomon.runs.journal import Outcome
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "Worker"]
 
 Work = Callable[["Task"], Outcome]
+# Not a fork of this process, which has threads; where there is one, of a process that has imported what it takes.
+_CONTEXT: Any = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+if _CONTEXT.get_start_method() == "forkserver":
+    _CONTEXT.set_forkserver_preload(["immunomon.runs.run"])
 
 
 @dataclass(frozen=True)
@@ -34,22 +38,23 @@ class Limits:
 
 
 class Worker:
-    """A process of its own, started when it is first needed and again after it was ended; it ends with this one."""
+    """A process of its own, and another in its place when it was ended; it ends with this one.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    say_started: called with the number of each process.
+    """
+
+    def __init__(self, say_started: Callable[[int], None]) -> None:
+        self._lock, self._say_started = threading.Lock(), say_started
         self._is_closed = False
-        self.was_killed = False
-        self._work: Work | None = None
         self._start()
 
     def _start(self) -> None:
-        context = get_context("spawn")  # a fork of a process with threads may hang
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._pipe, theirs = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
-        self._work = None
+        self._work: Work | None = None
+        self._say_started(self._process.pid or 0)
 
     def do(self, work: Work, task: Task, seconds: float | None) -> Outcome:
         """Do a step of a file; that it took longer, or that the process was ended, is how it ended.
@@ -82,7 +87,6 @@ class Worker:
         """End the process for good, and start another unless no more is to be done."""
         with self._lock:
             self._kill()
-            self.was_killed = True
             if not self._is_closed:
                 self._start()
 

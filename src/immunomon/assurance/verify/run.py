@@ -17,7 +17,7 @@ import pandas as pd
 from immunomon.assurance.verify.compare import TOLERANCE, Comparison, compare_sample
 from immunomon.assurance.verify.recompute import matrix_in_file, recompute
 from immunomon.errors import ImmunomonError
-from immunomon.files import write_whole
+from immunomon.files import read_input, write_whole
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.study import load_study
 
@@ -169,7 +169,7 @@ def verify_run(
 
 def _manifest(run: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        manifest = json.loads(read_input(run / "run.json"))
         if isinstance(manifest, dict) and {"files", "digest"} <= set(manifest):
             return manifest
         reason = "it is not the record of a run"
@@ -217,9 +217,9 @@ def _verdict(
     name = str(entry["sample_id"])
     try:
         _check_bytes(path, entry["sha256"])
-        kept = json.loads((run / "samples" / f"{name}.json").read_text(encoding="utf-8"))
+        kept = json.loads(read_input(run / "samples" / f"{name}.json"))
         gates = run / "gates" / f"{name}.json"
-        if json.loads(gates.read_text(encoding="utf-8")) != kept["gates"]:
+        if json.loads(read_input(gates)) != kept["gates"]:
             raise ImmunomonError(f"{gates}: these are not the gates that the run placed; run the study again")
         spillover = kept["spillover"]
         matrix = matrix_in_file(path, spillover) if own_matrix else "declared by the study"

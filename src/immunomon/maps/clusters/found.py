@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.errors import ImmunomonError
+from immunomon.files import read_input
 from immunomon.runs.opened import Run
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def metaclusters_of(run: Run, panel: str) -> tuple[Metaclusters | None, str]:
 
     folder = run.folder / "clusters" / panel
     try:
-        record = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))
+        record = json.loads(read_input(folder / "clusters.json"))
         table = pd.read_parquet(folder / "tables" / "metaclusters.parquet")
     except (OSError, ValueError):
         return None, ""

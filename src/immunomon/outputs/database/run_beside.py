@@ -16,7 +16,7 @@ import pandas as pd
 from immunomon.csvfile import BadCell, CsvFile, read_csv_table
 from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, ExportFailed
-from immunomon.files import is_there
+from immunomon.files import is_there, read_input
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import read_held
 from immunomon.runs.opened import Run
@@ -81,7 +81,7 @@ def _beside(run: Run, name: str, contracts: Mapping[str, Table], *, record: str,
         return Records(_frame("statistic", []))
     remedy = f"write it anew with: immunomon {command} {run.folder}"
     try:
-        written = json.loads((folder / f"{record}.json").read_text(encoding="utf-8"))
+        written = json.loads(read_input(folder / f"{record}.json"))
         is_of_now, files = written["run_digest"] == run.record_sha256, dict(written.get("files") or {})
     except (OSError, ValueError, KeyError, TypeError):
         is_of_now, files = False, {}
@@ -137,7 +137,7 @@ def _stale(run: Run, raw: Mapping[str, str]) -> tuple[tuple[str, ...], Mapping[s
     if not (path / "assessments.json").is_file():
         return (), {}
     try:
-        record = json.loads((path / "assessments.json").read_text(encoding="utf-8"))
+        record = json.loads(read_input(path / "assessments.json"))
         same = record["run_digest"] in (None, run.digest)
         same &= all(raw.get(name, digest) == digest for name, digest in record["inputs"].items())
         files = dict(record.get("files") or {})

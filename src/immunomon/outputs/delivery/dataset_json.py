@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from immunomon import __version__
 from immunomon.errors import DeliveryFailed
-from immunomon.files import whole_file
+from immunomon.files import read_input, whole_file
 from immunomon.jsonfile import parse_json
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType
 from immunomon.outputs.delivery.xpt import extra
@@ -125,7 +125,7 @@ def read_dataset_json(path: Path) -> Dataset:
     if path.stat().st_size > _LARGEST:
         raise DeliveryFailed(f"{path}: is larger than {_LARGEST // 10**9} GB; this is not a file immunomon reads")
     try:
-        data: Any = parse_json(path.read_bytes())
+        data: Any = parse_json(read_input(path))
     except ValueError as error:
         raise DeliveryFailed(f"{path}: is no JSON ({error}); deliver it again") from None
     errors = schema_errors(data) if isinstance(data, dict) else ["$: should be an object"]

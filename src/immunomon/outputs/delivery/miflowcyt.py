@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from immunomon.files import read_input
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, dataset_of
 from immunomon.outputs.delivery.measured import GATED_ROLES
@@ -139,7 +140,7 @@ def _analysis(content: Content) -> Iterator[ChecklistItem]:
 def _gates(content: Content, sample_id: str) -> dict[str, Any]:
     path = content.source.folder / "gates" / f"{sample_id}.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(read_input(path)))
     except (OSError, ValueError):
         return {}
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.formats.xmltree import XmlElement, read_xml
 from immunomon.errors import DeliveryFailed
+from immunomon.files import read_input
 from immunomon.jsonfile import parse_json, refuse_cells
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType
 from immunomon.outputs.delivery.dataset_json import read_dataset_json
@@ -47,7 +48,7 @@ def read_text_of(path: Path) -> str:
     """Return a text file of a delivery, at most 500 MB."""
     if path.stat().st_size > _MOST_BYTES:
         raise DeliveryFailed(f"{path}: is larger than {_MOST_BYTES // 10**6} MB; this is not a file immunomon reads")
-    return path.read_text(encoding="utf-8")
+    return read_input(path).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_delivery(folder: Path) -> dict[str, Dataset]:

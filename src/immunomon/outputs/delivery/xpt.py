@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.errors import DeliveryFailed
-from immunomon.files import library_writing, whole_file
+from immunomon.files import library_writing, read_input, whole_file
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
 
 __all__ = ["extra", "read_xpt", "write_xpt", "xpt_problems"]
@@ -114,7 +114,7 @@ def _frame(dataset: Dataset) -> pd.DataFrame:
 def _date(path: Path, made: str) -> None:
     """Put the time of the run in place of the clock's, so that the same run gives the same bytes."""
     stamp = f"{made[8:10]}{_MONTHS[int(made[5:7]) - 1]}{made[2:4]}:{made[11:19]}".encode("ascii")
-    data = path.read_bytes()
+    data = read_input(path)
     path.write_bytes(_STAMP.sub(stamp, data[:_HEADER_BYTES]) + data[_HEADER_BYTES:])
 
 

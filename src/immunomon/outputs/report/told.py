@@ -15,6 +15,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from immunomon.errors import BadSpec, Problem
+from immunomon.files import read_input
 from immunomon.runs.folder import RunFolder, read_held
 from immunomon.trial.model.tables import PLATELET_VISITS
 
@@ -183,7 +184,7 @@ def _read(run: Path, folder: str, command: str, *, digest: str | None) -> Told |
     if not path.is_file():
         return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(read_input(path))
         earlier = f"immunomon {command}" if digest and stored["run_digest"] != digest else ""
         pages = tuple(replace(_page(page), earlier=earlier) for page in stored["pages"])
         return Told(tuple(str(alarm) for alarm in stored["alarms"]), pages)
@@ -250,7 +251,7 @@ def picture_of(path: Path, words: str) -> Iterator[Markup]:
     """Yield a PNG file as part of the page; whatever else is there under its name, or is too large, is left out."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return
-    data = path.read_bytes()
+    data = read_input(path)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         text = base64.b64encode(data).decode()
         yield Markup(f'<img class="picture" alt="{escape(words)}" src="data:image/png;base64,{text}">')
