@@ -76,7 +76,9 @@ _RESTS_ON = {
 _ANOTHER = "it is of another state of the run"
 
 
-def made_of_run(root: Path, record: Mapping[str, Any], record_sha256: str, study: Path | None) -> tuple[Derived, ...]:
+def made_of_run(
+    root: Path, record: Mapping[str, Any], record_sha256: str, *, study: Path | None
+) -> tuple[Derived, ...]:
     """Return what other commands made of a run, in the order in which to make it anew, each with why it should be.
 
     record: of ``run.json``, with the digest of its bytes; study: the study's folder, None if it is not at hand.

@@ -171,7 +171,8 @@ def _settled(plan: Plan, folder: RunFolder, crew: Crew) -> tuple[Plan, SettledBy
     shared = [task for task in plan.tasks if needs_first_look(plan, task)]
     if not shared:
         return plan, moved
-    plan = plan.with_problems(crew.each("looking", shared, partial(look_first, plan, folder, control_shelf(plan))))
+    look = partial(look_first, plan=plan, folder=folder, shelf=control_shelf(plan))
+    plan = plan.with_problems(crew.each("looking", shared, look))
     tasks, settled = settled_tasks(plan, folder)
     names = {*settled, *moved}
     return replace(plan, tasks=tasks), {name: {**settled.get(name, {}), **moved.get(name, {})} for name in names}

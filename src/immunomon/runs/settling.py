@@ -78,7 +78,7 @@ class _Place:
         return self.folder.root / "estimates" / f"{self.task.sample.id}.npz"
 
 
-def look_first(plan: Plan, folder: RunFolder, shelf: ControlShelf, task: Task) -> Outcome:
+def look_first(task: Task, *, plan: Plan, folder: RunFolder, shelf: ControlShelf) -> Outcome:
     """Take the first look at one file, unless it was taken before.
 
     What is wrong for good: that the file, or a control tube that its gates look at, no longer has the bytes that were

@@ -161,7 +161,7 @@ def _with_record(status: RunStatus, study: Path | None) -> RunStatus:
         counts[str(file.get("status"))] = counts.get(str(file.get("status")), 0) + 1
     failures = {str(f.get("sample_id")): str(f.get("reason")) for f in files if f.get("status") == "failed"}
     changed = () if status.state == "going" else tuple(_changed(status, record, study))
-    derived = made_of_run(status.folder, record, sha256, study)
+    derived = made_of_run(status.folder, record, sha256, study=study)
     if changed:
         reasons = ("the run is stale itself",)
         derived = tuple(replace(made, reasons=made.reasons or reasons) for made in derived)
