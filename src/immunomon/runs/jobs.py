@@ -94,7 +94,7 @@ class Crew:
     def _timed(self, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
         begun = time.monotonic()
         ended = work(task) if self.limits is None else self._within(self.limits, stage, work, task)
-        self.journal.file(stage, task.sample.id, ended, time.monotonic() - begun)
+        self.journal.file(stage, task.sample.id, ended, seconds=time.monotonic() - begun)
         return ended
 
     def _within(self, limits: Limits, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:

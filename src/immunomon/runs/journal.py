@@ -77,8 +77,9 @@ class Journal:
             os.set_blocking(file.fileno(), True)
             file.write(line.encode("utf-8"))
 
-    def report(self, stage: str, done: int, total: int, failed: int) -> None:
-        """Hear how far a stage is: files done, all files, and files failed so far."""
+    def report(self, stage: str, *counts: int) -> None:
+        """Hear how far a stage is; counts: files done, all files, and files failed so far."""
+        done, total, failed = counts
         if stage != self._state.get("stage"):
             self.note("stage", stage=stage, files=total)
             self._stage_begun = time.monotonic()
@@ -86,7 +87,7 @@ class Journal:
         self.keep(done=done, total=total, failed=failed)
         self._show(stage, done, total, failed)
 
-    def file(self, stage: str, sample_id: str, outcome: Outcome, seconds: float) -> None:
+    def file(self, stage: str, sample_id: str, outcome: Outcome, *, seconds: float) -> None:
         """Hear that a step of one file has ended, and how."""
         more = {"events": outcome.events, "quality": outcome.quality} if outcome.events is not None else {}
         status = {"status": "failed", "reason": outcome.problem} if outcome.problem else {"status": "done"}
