@@ -177,26 +177,55 @@ def postgresql(postgresql_server):
     return postgresql_server.url
 
 
-@contextmanager
-def empty_database(request, folder, kind=None):
-    if (kind or request.param) == "sqlite":
-        yield f"sqlite:///{(folder / 'trial.sqlite').as_posix()}"
-        return
-    import psycopg
-
+def created(request, folder, kind, like=None):
+    """Create a database of a kind, empty or as a copy of another one of it, and return its URL."""
+    if kind == "sqlite":
+        path = folder / "trial.sqlite"
+        if like:
+            shutil.copyfile(like.removeprefix("sqlite:///"), path)
+        return f"sqlite:///{path.as_posix()}"
     url = request.getfixturevalue("postgresql")
     name = "t" + os.urandom(6).hex()
+    _on_server(url, f"CREATE DATABASE {name}" + (f" TEMPLATE {like.rpartition('/')[2]}" if like else ""))
+    return url.rpartition("/")[0] + "/" + name
+
+
+def _on_server(url, statement):
+    import psycopg
+
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield url.rpartition("/")[0] + "/" + name
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(statement)
+
+
+@contextmanager
+def empty_database(request, folder, kind=None, like=None):
+    """Create a database, as a copy if one is named, and drop it in the end."""
+    url = created(request, folder, kind or request.param, like)
+    yield url
+    if not url.startswith("sqlite"):
+        _on_server(request.getfixturevalue("postgresql"), f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def of_one_export(request, run_like, tmp_path_factory):
+    """Return a function that gives the URL of a database of a kind that one run was exported to. Not to be changed."""
+    made = {}
+
+    def give(kind):
+        if kind not in made:
+            made[kind] = created(request, tmp_path_factory.mktemp("of-one-export"), kind)
+            export_run(run_like(), made[kind])
+        return made[kind]
+
+    return give
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path):
-    """Return the URL of an empty database, of each kind."""
-    with empty_database(request, tmp_path) as url:
+    """Return the URL of a database of each kind: an empty one, or one that a run was exported to, if a mark says so."""
+    is_loaded = request.node.get_closest_marker("after_an_export")
+    like = request.getfixturevalue("of_one_export")(request.param) if is_loaded else None
+    with empty_database(request, tmp_path, like=like) as url:
         yield url
 
 

@@ -48,8 +48,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="there is no kill -9 on th
 
 
 @posix
+@pytest.mark.after_an_export
 def test_an_export_killed_at_any_point_leaves_all_or_nothing_and_the_next_completes(make_run, database, asked):
-    export_run(make_run("one"), database)
     second = make_run("two", shift=5, digest="d2")
     before = asked.dump()
     rng = random.Random(20251123)

@@ -6,8 +6,6 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
-from immunomon.outputs.database.database import export_run
-
 
 def check_references(connection, _):
     """Do as SQLite's own documentation asks of everybody who writes."""
@@ -67,6 +65,6 @@ def test_the_database_itself_refuses_what_cannot_be(ask, exported, change):
         asked.do(change)
 
 
-def test_a_percent_of_something_that_does_not_hold_the_population_may_exceed_100(make_run, asked, database):
-    export_run(make_run(), database)
+@pytest.mark.after_an_export
+def test_a_percent_of_something_that_does_not_hold_the_population_may_exceed_100(asked):
     asked.do("UPDATE frequencies SET percent = 150, count = 3, denominator_count = 2")

@@ -48,8 +48,8 @@ def test_what_is_read_back_equals_what_the_run_holds(make_run, database, asked):
         pd.testing.assert_frame_equal(got.sort_values(**order), expected.sort_values(**order), check_exact=True)
 
 
-def test_the_study_its_subjects_and_visits_are_told(make_run, database, asked):
-    export_run(make_run(), database)
+@pytest.mark.after_an_export
+def test_the_study_its_subjects_and_visits_are_told(asked):
     assert asked.one("SELECT study, title FROM studies") == {"study": "DEMO", "title": "Ü: a made-up trial"}
     subject = asked.one("SELECT * FROM subjects WHERE subject = 'S02'")
     flags = subject["flags"] if isinstance(subject["flags"], dict) else json.loads(subject["flags"])
@@ -60,8 +60,8 @@ def test_the_study_its_subjects_and_visits_are_told(make_run, database, asked):
     assert [row["visit"] for row in asked.rows("SELECT visit FROM visits WHERE baseline")] == ["D-1"]
 
 
-def test_the_view_has_one_row_per_subject_visit_population_and_denominator(make_run, database, asked):
-    export_run(make_run(), database)
+@pytest.mark.after_an_export
+def test_the_view_has_one_row_per_subject_visit_population_and_denominator(asked):
     key = "subject, visit, panel, population, denominator"
     assert asked.rows(f"SELECT {key} FROM v_subset_frequencies GROUP BY {key} HAVING count(*) > 1") == []
     row = asked.one("SELECT * FROM v_subset_frequencies WHERE subject='S02' AND visit='W4' AND population='treg'")
@@ -71,8 +71,8 @@ def test_the_view_has_one_row_per_subject_visit_population_and_denominator(make_
     assert asked.one("SELECT count(*) AS n FROM v_subset_frequencies")["n"] == 3 * 2 * 3
 
 
-def test_a_missing_value_is_null_and_never_zero(make_run, database, asked):
-    export_run(make_run(), database)
+@pytest.mark.after_an_export
+def test_a_missing_value_is_null_and_never_zero(asked):
     row = asked.one("SELECT * FROM v_subset_frequencies WHERE subject='S00' AND visit='W4' AND population='treg'")
     assert (row["percent"], row["percent_low"], row["count"], row["log_odds_change"]) == (None,) * 4
     assert (row["status"], row["reason"]) == ("failed", "S00_W4 failed: truncated")
@@ -111,8 +111,8 @@ def test_the_same_run_again_changes_nothing(make_run, database, asked):
     assert asked.dump() == before
 
 
+@pytest.mark.after_an_export
 def test_the_same_inputs_with_other_results_are_not_the_same_run(make_run, database):
-    export_run(make_run("one"), database)
     assert export_run(make_run("two", shift=10), database).outcome == "replaced"
 
 

@@ -30,8 +30,8 @@ def test_an_infinite_value_is_refused(make_run, database, asked):
     assert inspect(asked.engine).get_table_names() == []
 
 
+@pytest.mark.after_an_export
 def test_an_export_that_breaks_off_half_way_leaves_the_database_as_it_was(make_run, database, asked, monkeypatch):
-    export_run(make_run("one"), database)
     before = asked.dump()
     second = make_run("two", shift=5, digest="d2")
     fill = exporting._fill
@@ -60,8 +60,8 @@ def test_a_first_export_that_breaks_off_leaves_no_tables(make_run, database, ask
     assert inspect(asked.engine).get_view_names() == []
 
 
+@pytest.mark.after_an_export
 def test_a_run_whose_tables_do_not_fit_together_is_refused_with_a_remedy(make_run, database, asked):
-    export_run(make_run("one"), database)
     before = asked.dump()
     run = make_run("two", shift=1)
     path = run / "tables" / "summary.parquet"

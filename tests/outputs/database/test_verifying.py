@@ -32,8 +32,8 @@ def test_a_database_is_as_its_exports_left_it(exported, capsys):
     assert "no seal is the one that was written down" in capsys.readouterr().out
 
 
-def test_one_seal_is_one_seal(make_run, database, capsys):
-    export_run(make_run(), database)
+@pytest.mark.after_an_export
+def test_one_seal_is_one_seal(database, capsys):
     assert audit_database(database, entries=False) == 0
     assert " rows held against 1 seal. Head " in capsys.readouterr().out
 
@@ -78,8 +78,8 @@ def test_a_trigger_that_was_taken_away_is_named(exported):
         connection.execute(text("ROLLBACK TO SAVEPOINT before"))
 
 
+@pytest.mark.after_an_export
 def test_a_view_made_otherwise_by_somebody_is_made_anew_by_the_next_export(make_run, database, asked):
-    export_run(make_run("one"), database)
     asked.do("DROP VIEW v_versions")
     asked.do("CREATE VIEW v_versions AS SELECT 1 AS one")
     export_run(make_run("two", shift=1), database)
@@ -87,8 +87,8 @@ def test_a_view_made_otherwise_by_somebody_is_made_anew_by_the_next_export(make_
     assert asked.rows("SELECT study FROM v_versions LIMIT 1")
 
 
+@pytest.mark.after_an_export
 def test_a_value_that_was_changed_stays_named_after_the_next_export_replaced_it(make_run, database, asked):
-    export_run(make_run("one"), database)
     asked.do("UPDATE frequencies SET percent = 1.25 WHERE sample_id = 'S02_W4' AND population = 'treg'")
     export_run(make_run("two", shift=1), database)
     (said,) = problems(database)

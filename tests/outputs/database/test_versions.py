@@ -121,8 +121,8 @@ def test_what_is_different_about_a_run_is_said(make_run, database, asked):
     assert why == f"other parameters: lod; another state of the software 0.1.0 (code {'b' * 12})"
 
 
+@pytest.mark.after_an_export
 def test_the_same_row_twice_in_a_later_run_is_refused(make_run, database, asked):
-    export_run(make_run("one"), database)
     before = asked.dump()
     run = make_run("two", shift=1)
     path = run / "tables" / "changes.parquet"
