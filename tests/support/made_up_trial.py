@@ -8,8 +8,7 @@ import pandas as pd
 from immunomon.study.model.endpoints import PlateletRules
 from immunomon.trial.assessments.people import People, Person
 from immunomon.trial.assessments.platelets import courses, response_row, visit_rows
-from immunomon.trial.assessments.tabulate import contracted
-from immunomon.trial.model.tables import KINETICS, PLATELET_RESPONSE, PLATELET_VISITS
+from immunomon.trial.model.tables import KINETICS, PLATELET_RESPONSE, PLATELET_VISITS, contracted
 from support.made_up_run import counted_tables
 
 VISITS = (("D-1", -1), ("W2", 15), ("W4", 29), ("W8", 57), ("W12", 85))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -31,8 +32,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["JSON_TYPE", "form_of", "read_form", "tables_of", "written"]
+__all__ = ["JSON_TYPE", "REVISIONS", "form_of", "read_form", "tables_of", "written"]
 
+_MIGRATIONS = files("immunomon.outputs.database") / "migrations"
+# Every revision of the tables, the first one first: each has a file of its own that brings a database into its form.
+REVISIONS = tuple(
+    sorted(
+        revision[1]
+        for file in (_MIGRATIONS / "versions").iterdir()
+        if file.name.endswith(".py")
+        and (revision := re.search(r'^revision = "(\d{4})"$', file.read_text(encoding="utf-8"), re.MULTILINE))
+    )
+)
 JSON_TYPE = JSON().with_variant(JSONB(), "postgresql")
 _TYPES: Mapping[str, TypeEngine[Any]] = {
     "text": Text(),
@@ -149,7 +160,7 @@ def read_form(revision: str) -> Form:
     >>> "studies" in read_form("0001")
     True
     """
-    path = files("immunomon.outputs.database") / "migrations" / "forms" / f"{revision}.json"
+    path = _MIGRATIONS / "forms" / f"{revision}.json"
     form: Form = json.loads(path.read_text(encoding="utf-8"))
     return form
 

@@ -2,8 +2,8 @@
 
     python -m immunomon.outputs.database.freeze
 
-A revision that was released is never written anew: give ``HEAD`` in schema.py the next number first, and add a file to
-migrations/versions that brings the form before into the new one.
+A revision that was released is never written anew: first add a file to migrations/versions that has the next number
+and brings the form before into the new one.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from sqlalchemy import column as named
 
 from immunomon.errors import ExportFailed
 from immunomon.outputs.database.connection import shown, transaction
-from immunomon.outputs.database.forms import read_form
+from immunomon.outputs.database.forms import REVISIONS, read_form
 from immunomon.outputs.database.guards import guard
 from immunomon.outputs.database.schema import HEAD, SCHEMA_VERSION, metadata, schema_info, views
 from immunomon.outputs.database.sealing import seal_as_it_stands
@@ -25,7 +25,6 @@ _ALEMBIC = "alembic_version"
 _MARK = table(_ALEMBIC, named("version_num"))
 # What was released before there were revisions: told apart by the columns that they have.
 _UNMARKED = ("0001", "0002")
-_KNOWN = (*_UNMARKED, "0003", "0004", "0005", HEAD)
 
 
 def revision_of(connection: Connection, database: str) -> str | None:
@@ -37,7 +36,7 @@ def revision_of(connection: Connection, database: str) -> str | None:
     present = set(inspector.get_table_names())
     if _ALEMBIC in present and schema_info.name in present:
         revision = connection.scalar(select(_MARK.c.version_num))
-        if revision not in _KNOWN:
+        if revision not in REVISIONS:
             raise ExportFailed(
                 f"{database}: its tables are of revision {revision}, this immunomon knows them up to {HEAD}; "
                 "use the immunomon that wrote them last, or export to a new database; nothing was changed there"

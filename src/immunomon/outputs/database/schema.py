@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from immunomon.outputs.database.building import history_of, metadata, of_study, refers
-from immunomon.outputs.database.forms import JSON_TYPE
+from immunomon.outputs.database.forms import JSON_TYPE, REVISIONS
 from immunomon.outputs.database.results import RESULTS
 
 __all__ = [
@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 # The revision of the tables as they stand here; earlier programs look at the number in immunomon_schema.
-HEAD = "0006"
-SCHEMA_VERSION = 6
+HEAD = REVISIONS[-1]
+SCHEMA_VERSION = int(HEAD)
 
 schema_info = Table(
     "immunomon_schema",

@@ -29,11 +29,11 @@ from immunomon.trial.assessments.safety import (
     escalation_rows,
     worst_rows,
 )
-from immunomon.trial.assessments.tabulate import Row, contracted
+from immunomon.trial.assessments.tabulate import Row
 from immunomon.trial.model.analysis import AnalysisPlan, default_plan
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.trial.model.planned import planned_assessments
-from immunomon.trial.model.tables import ASSESSMENT_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES, contracted
 
 __all__ = ["Assessed", "assess"]
 

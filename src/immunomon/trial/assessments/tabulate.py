@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from immunomon.cytometry.model.populations import Table
 from immunomon.trial.assessments.people import ALL, People
 from immunomon.trial.kernels.intervals import clopper_pearson
 
-__all__ = ["Row", "contracted", "incidence"]
+__all__ = ["Row", "incidence"]
 
 Row = dict[str, Any]
-
-
-def contracted(rows: Iterable[Mapping[str, Any]], table: Table) -> pd.DataFrame:
-    """Return rows as a table that keeps its contract; None, not-a-number and empty text are missing."""
-    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
-    unknown = sorted({key for row in plain for key in row} - set(table.names))
-    if unknown:
-        raise KeyError(f"{table.name} has no column {', '.join(unknown)}")
-    return table.frame(plain)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds
-    missing = value is None or value == "" or (isinstance(value, float | np.floating) and math.isnan(value))
-    return pd.NA if missing else value
 
 
 def incidence(

@@ -29,10 +29,10 @@ from immunomon.trial.mechanism.within import (
     within_patients,
 )
 from immunomon.trial.model.analysis import AnalysisPlan
-from immunomon.trial.model.tables import LEAVE_ONE_OUT
+from immunomon.trial.model.tables import LEAVE_ONE_OUT, contracted
 from immunomon.trial.statistics.facts import Facts
 from immunomon.trial.statistics.measured import Series
-from immunomon.trial.statistics.rows import as_json, contracted
+from immunomon.trial.statistics.rows import as_json
 
 __all__ = ["ALL_VISITS", "NEEDED", "Mechanism", "leave_one_out", "mechanism"]
 

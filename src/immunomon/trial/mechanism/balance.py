@@ -15,11 +15,11 @@ from immunomon.trial.kernels.course import area_under
 from immunomon.trial.kernels.signflip import sign_flip
 from immunomon.trial.kernels.student import mean_change
 from immunomon.trial.model.analysis import AnalysisPlan, Endpoint, Scale
-from immunomon.trial.model.tables import BALANCE
+from immunomon.trial.model.tables import BALANCE, contracted
 from immunomon.trial.statistics.facts import ALL, Facts
 from immunomon.trial.statistics.measured import Measured, Series, measure
 from immunomon.trial.statistics.patients import error_parts, reference_of
-from immunomon.trial.statistics.rows import contracted, members, no_p, whole_day
+from immunomon.trial.statistics.rows import members, no_p, whole_day
 
 __all__ = ["NAME", "WHOLE", "Balance", "balance", "balance_of", "reference_folds", "with_rows_of"]
 

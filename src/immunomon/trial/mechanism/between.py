@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from immunomon.trial.kernels.path import path_steps
 from immunomon.trial.kernels.two_groups import difference_of_means
 from immunomon.trial.mechanism.joined import AFTER_DAYS, Joined, head
-from immunomon.trial.model.tables import BY_RESPONSE, PATH
+from immunomon.trial.model.tables import BY_RESPONSE, PATH, contracted
 from immunomon.trial.statistics.measured import Series
-from immunomon.trial.statistics.rows import as_json, contracted, no_p
+from immunomon.trial.statistics.rows import as_json, no_p
 
 __all__ = ["PATHS", "along", "by_response", "path"]
 

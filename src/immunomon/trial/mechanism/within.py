@@ -15,9 +15,9 @@ from immunomon.trial.kernels.repeated import lag_pairs, repeated_correlation, sw
 from immunomon.trial.kernels.signflip import sign_flip_floor
 from immunomon.trial.mechanism.balance import reference_folds
 from immunomon.trial.mechanism.joined import Joined, head
-from immunomon.trial.model.tables import LAGS, ORDER_COUNTS, TIME_ORDER, WITHIN_PATIENTS
+from immunomon.trial.model.tables import LAGS, ORDER_COUNTS, TIME_ORDER, WITHIN_PATIENTS, contracted
 from immunomon.trial.statistics.measured import Series
-from immunomon.trial.statistics.rows import contracted, no_p, whole_day
+from immunomon.trial.statistics.rows import no_p, whole_day
 
 __all__ = [
     "FIRST_IMMUNE",

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from immunomon.cytometry.model.populations import contract
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunomon.cytometry.model.populations import Table, contract
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "ADVERSE_EVENT_WORST",
@@ -36,7 +45,28 @@ __all__ = [
     "VIRUS_CONVERSIONS",
     "VIRUS_SHIFTS",
     "WITHIN_PATIENTS",
+    "contracted",
 ]
+
+
+def contracted(rows: Iterable[Mapping[str, Any]], table: Table, plan_digest: str = "") -> pd.DataFrame:
+    """Return rows as a table that keeps its contract; None, not-a-number and empty text are missing.
+
+    plan_digest: of the plan that the rows were made by, in every one; of what these say of their endpoint a table keeps
+    what it has columns for. Without it, KeyError is raised for a value that has no column.
+    """
+    every_row = {"plan_digest": plan_digest} if plan_digest else {}
+    plain = [{key: _plain(value) for key, value in {**row, **every_row}.items()} for row in rows]
+    unknown = sorted({key for row in plain for key in row} - set(table.names))
+    if unknown and not plan_digest:
+        raise KeyError(f"{table.name} has no column {', '.join(unknown)}")
+    return table.frame(plain)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds
+    missing = value is None or value == "" or (isinstance(value, float | np.floating) and math.isnan(value))
+    return None if missing else value
+
 
 PATIENT_CHANGES = contract(
     "patient_changes", "one endpoint x subject x visit after baseline", "endpoint", "subject", "visit"

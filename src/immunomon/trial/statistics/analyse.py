@@ -15,12 +15,12 @@ from immunomon.trial.kernels.moderated import Moderated, moderated_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
 from immunomon.trial.kernels.student import mean_change
 from immunomon.trial.model.analysis import AnalysisPlan, Scale
-from immunomon.trial.model.tables import ESTIMATES, MISSING
+from immunomon.trial.model.tables import ESTIMATES, MISSING, contracted
 from immunomon.trial.statistics.facts import Facts
 from immunomon.trial.statistics.measured import Measured, Series, measure
 from immunomon.trial.statistics.over_time import over_time
 from immunomon.trial.statistics.patients import courses, patient_changes
-from immunomon.trial.statistics.rows import about, as_json, contracted, members, no_p
+from immunomon.trial.statistics.rows import about, as_json, members, no_p
 from immunomon.trial.statistics.testing import families, trends
 
 __all__ = ["Analysis", "analyse", "estimates", "missing"]

@@ -15,11 +15,10 @@ import pandas as pd
 
 from immunomon.errors import ImmunomonError
 from immunomon.trial.model.analysis import Scale
-from immunomon.trial.model.tables import OVER_TIME
+from immunomon.trial.model.tables import OVER_TIME, contracted
 from immunomon.trial.statistics.measured import Measured, Series
 from immunomon.trial.statistics.over_time import term_row
 from immunomon.trial.statistics.posterior import Layout, Posterior, compiled_model, layout_of, sampled
-from immunomon.trial.statistics.rows import contracted
 
 __all__ = ["BAYESIAN", "WIDTHS", "Sampling", "bayesian", "fitted"]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from immunomon.trial.kernels.intervals import fit_beta_binomial
 from immunomon.trial.kernels.signflip import sign_flip_floor
 from immunomon.trial.model.analysis import Scale
-from immunomon.trial.model.tables import OVER_TIME
+from immunomon.trial.model.tables import OVER_TIME, contracted
 from immunomon.trial.statistics.design import DOSE, Design, design_of
 from immunomon.trial.statistics.measured import Measured, Series
-from immunomon.trial.statistics.rows import contracted, no_p
+from immunomon.trial.statistics.rows import no_p
 
 __all__ = ["over_time", "over_time_words", "term_row"]
 

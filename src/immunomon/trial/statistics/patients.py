@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from immunomon.trial.kernels.course import area_under, rate_of_change, time_beyond
 from immunomon.trial.kernels.intervals import reference_change
 from immunomon.trial.model.analysis import Scale, Window
-from immunomon.trial.model.tables import COURSES, PATIENT_CHANGES
+from immunomon.trial.model.tables import COURSES, PATIENT_CHANGES, contracted
 from immunomon.trial.statistics.measured import Measured, Series
-from immunomon.trial.statistics.rows import about, contracted, whole_day
+from immunomon.trial.statistics.rows import about, whole_day
 
 __all__ = ["courses", "error_parts", "patient_changes", "reference_of"]
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from immunomon.trial.kernels.moderated import PriorVariance, fit_prior
 from immunomon.trial.kernels.signflip import sign_arrangements, sign_flip_floor
 from immunomon.trial.kernels.student import detectable_change
-from immunomon.trial.model.tables import POWER
+from immunomon.trial.model.tables import POWER, contracted
 from immunomon.trial.statistics.measured import Measured, Series
-from immunomon.trial.statistics.rows import contracted
 
 __all__ = ["PATIENTS", "detectable", "sign_flip_power"]
 

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from immunomon.cytometry.model.populations import Table
 from immunomon.trial.statistics.measured import Measured, Series
 
-__all__ = ["about", "as_json", "contracted", "members", "no_p", "whole_day"]
+__all__ = ["about", "as_json", "members", "no_p", "whole_day"]
 
 Row = dict[str, Any]
-
-
-def contracted(rows: Iterable[Mapping[str, Any]], table: Table, plan_digest: str) -> pd.DataFrame:
-    """Return rows as a table that keeps its contract; not-a-number and empty text are missing."""
-    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
-    frame = pd.DataFrame(plain, columns=list(table.names), dtype=object)
-    frame["plan_digest"] = plan_digest
-    return frame.astype(table.dtypes)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a cell holds
-    missing = value == "" or (isinstance(value, float | np.floating) and math.isnan(value))
-    return pd.NA if missing else value
 
 
 def about(series: Series, role: str) -> Row:

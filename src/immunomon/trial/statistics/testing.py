@@ -13,10 +13,10 @@ from immunomon.trial.kernels.multiplicity import benjamini_hochberg, max_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
 from immunomon.trial.kernels.trend import MOST_VISITS, Trend, jonckheere_terpstra, page_trend
 from immunomon.trial.model.analysis import Endpoint, Expected, Window
-from immunomon.trial.model.tables import FAMILIES, TRENDS
+from immunomon.trial.model.tables import FAMILIES, TRENDS, contracted
 from immunomon.trial.statistics.facts import ALL
 from immunomon.trial.statistics.measured import Measured, Series
-from immunomon.trial.statistics.rows import about, contracted, members, no_p
+from immunomon.trial.statistics.rows import about, members, no_p
 
 __all__ = ["REPEATED", "families", "trends"]
 
