@@ -186,8 +186,10 @@ def decisions_of(
 def refuse_before_looking(folder: RunFolder, plan: Plan) -> None:
     """Raise RunLocked if a locked run's samples, or the decisions on them, are not those that it was locked with.
 
-    It is asked before a file is looked at, so that a run that is refused leaves the run folder as it was.
+    It is asked before a file is looked at, so that a run that is refused leaves the run folder as it was, but for the
+    beginning of an entry that a stopped program left in its trail.
     """
+    AuditTrail(folder.root).mend()
     locked = locked_digest(folder)
     if refuse_if_locked(folder, locked or "", None) or locked is None:
         return
