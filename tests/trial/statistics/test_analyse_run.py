@@ -271,6 +271,6 @@ def test_three_patients_detect_nothing_with_sign_flips_and_more_detect_less(foun
 
 
 def test_a_record_without_baseline_is_refused():
-    visits = [{"label": "D-1", "planned_day": -1, "baseline": False}]
+    visits = [{"label": label, "planned_day": day, "baseline": False} for label, day in (("D-1", -1), ("W4", 29))]
     with pytest.raises(ImmunomonError, match="no visit is the baseline"):
         facts_of({"study": RECORD["study"] | {"visits": visits}})
