@@ -60,6 +60,9 @@ def check_analysis_plan(
     if not is_there(path):
         return (), ()
     populations = {panel: _denominators(strategy) for panel, strategy in strategies.items()}
+    # A plan may name a strategy instead of the panel in use that it looks at.
+    of_strategies = {use.strategy: populations[use.panel] for use in study.panels if use.panel in populations}
+    populations = of_strategies | populations
     try:
         check_against_study(path, visits=[visit.label for visit in study.visits], populations=populations)
     except BadSpec as error:

@@ -81,8 +81,8 @@ def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:
     beside = [folder / "analysis.yaml" for folder in (run.study_folder, run.folder.resolve().parent) if folder]
     path = plan or next((file for file in beside if is_there(file)), None)
     if path is None:
-        return default_plan(facts.visits)
-    declared = load_analysis(path)
+        return default_plan(facts.visits).on(facts.uses)
+    declared = load_analysis(path).on(facts.uses)
     named = {visit for family in declared.all_families for visit in family.visits}
     named |= {end for window in declared.windows for end in (window.first, window.last)}
     unknown = sorted(named - set(facts.labels))

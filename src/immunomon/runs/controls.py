@@ -84,7 +84,9 @@ class ControlShelf:
         fitting = [
             control
             for control in self._controls
-            if control.panel == sample.panel and str(control.role) == role and nearness(sample, control) == near
+            if control.panel in (sample.tube, sample.panel)
+            and str(control.role) == role
+            and nearness(sample, control) == near
         ]
         fitting.sort(key=lambda control: (control.subject != sample.subject, _apart(sample, control), control.id))
         return fitting[:_NEAREST] if near == "study" else fitting

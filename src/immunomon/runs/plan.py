@@ -204,13 +204,14 @@ def _digests(
         except OSError as error:
             return None, f"{path}: it cannot be read ({error.strerror or error})"
 
-    digests = []
+    files = {sample.file: sample for sample in samples}  # one that several strategies look at is digested once
+    digests = {}
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        for number, result in enumerate(pool.map(digest, samples), start=1):
-            digests.append(result)
+        for number, (file, result) in enumerate(zip(files, pool.map(digest, files.values()), strict=True), start=1):
+            digests[file] = result
             if progress:
-                progress(number, len(samples))
-    return digests
+                progress(number, len(files))
+    return [digests[sample.file] for sample in samples]
 
 
 def _task(

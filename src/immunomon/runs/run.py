@@ -48,7 +48,7 @@ from immunomon.runs.settling import (
 )
 from immunomon.runs.workers import Limits
 from immunomon.study.model.quality import Quality
-from immunomon.study.model.study import tube_of
+from immunomon.study.model.uses import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
 
 __all__ = ["RunSummary", "default_jobs", "run_study"]
@@ -143,13 +143,16 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
     digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, crew.journal)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
-    gated = len(todo) - sum(1 for task in todo if any(task.sample.id == name for name, _ in failed))
+    spoiled = {name for name, _ in failed}
+    anew = {task.sample.tube_id for task in todo}
+    gated = len({task.sample.tube_id for task in todo if task.sample.id not in spoiled})
+    kept = len({task.sample.tube_id for task in gated_tasks} - anew)
     controls = sum(1 for result in results if result.status == "control")
     manifest = {**_manifest(plan, results, started), "tables": digests}
     folder.write_json(folder.manifest, manifest, indent=1)
     doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
     warnings = (*manifest["warnings"], *_about_left_out(plan))
-    return RunSummary(folder.root, gated, len(before), controls, failed, doubts=doubts, warnings=warnings)
+    return RunSummary(folder.root, gated, kept, controls, failed, doubts=doubts, warnings=warnings)
 
 
 def _about_left_out(plan: Plan) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from immunomon.study.model.fcs import Reading
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import RoleKind, Sample, Study
+from immunomon.study.model.uses import tube_of
 
 __all__ = [
     "Bench",
@@ -211,7 +212,11 @@ def control_shelf(plan: Plan) -> ControlShelf:
     """Return the study's tubes that gates may look at: all but the patients' and the bridges' fully stained ones."""
     # A tube that turned out to be changed stays among them: whoever looks at it must be told, not pass it by.
     tubes = [task.sample for task in plan.tasks if task.sample.role.is_control and task.sha256 is not None]
-    readers = {name: partial(_read_control, plan=plan, panel=panel) for name, panel in plan.panels.items()}
+    readers = {
+        name: partial(_read_control, plan=plan, panel=panel)
+        for use, panel in plan.panels.items()
+        for name in (use, tube_of(use))
+    }
     digests = {task.sample.id: task.sha256 for task in plan.tasks}
     return ControlShelf(tubes, plan.samples_folder, readers, digests)
 

@@ -13,7 +13,8 @@ from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATI
 from immunomon.cytometry.model.ratios import RatioQuantity, RatioTerm
 from immunomon.cytometry.steps.compare import compare
 from immunomon.errors import UnknownName
-from immunomon.study.model.study import DoseGroup, PanelUse, Study, Subject
+from immunomon.study.model.study import DoseGroup, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 
 FIRST = datetime.date(2025, 1, 13)

@@ -107,3 +107,22 @@ def test_what_rests_on_a_doubt_or_a_moved_gate_is_no_evidence_against_what_does_
     found = doubts([odd, other], parts_percent=(0.0, 200.0))
     assert ("S01_W4_nk", "t_cells") not in found
     assert "tubes_disagree" in found["S01_W4_b", "t_cells"]
+
+
+def test_two_strategies_of_one_tube_are_one_witness_and_share_its_doubts():
+    strategies = {"b": STRATEGIES["b"], "nk": STRATEGIES["nk"], "all~t": STRATEGIES["t"], "all~b": STRATEGIES["b"]}
+
+    def seen_by(name, **counts):
+        whole = result(name, **counts)
+        sample = replace(whole.sample, id=f"S01_W4_all~{name}", panel=f"all~{name}")
+        return replace(whole, sample=sample)
+
+    # Counted twice, the tube that is wrong would outvote one of the two that are right.
+    found = doubts(
+        [seen_by("t", t_cells=3500, cd4=2250, cd8=1150), seen_by("b", t_cells=3500), result("b"), result("nk")],
+        strategies,
+    )
+    assert {key: codes for key, codes in found.items() if "tubes_disagree" in codes} == {
+        ("S01_W4_all~t", "t_cells"): ["tubes_disagree"],
+        ("S01_W4_all~b", "t_cells"): ["tubes_disagree"],
+    }

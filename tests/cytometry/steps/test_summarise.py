@@ -15,7 +15,8 @@ from scipy import stats
 
 from immunomon.cytometry.model.populations import CHANGES, SUMMARY
 from immunomon.cytometry.steps.summarise import summarise
-from immunomon.study.model.study import DoseGroup, PanelUse, Study, Subject
+from immunomon.study.model.study import DoseGroup, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 
 DAYS = {"D-1": -1, "W2": 15, "W4": 29}

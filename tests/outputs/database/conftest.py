@@ -21,7 +21,8 @@ from immunomon.cytometry.steps.summarise import summarise
 from immunomon.outputs.database.connection import database_url
 from immunomon.outputs.database.database import export_run
 from immunomon.outputs.database.schema import APPENDED, HISTORIES, VERSIONED
-from immunomon.study.model.study import DoseGroup, PanelUse, Study, Subject
+from immunomon.study.model.study import DoseGroup, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 
 EVERY = [table.name for table in (*VERSIONED, *HISTORIES.values(), *APPENDED)]

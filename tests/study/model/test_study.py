@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from immunomon.errors import UnknownName
 from immunomon.study.model.reportability import Reportability
-from immunomon.study.model.study import DoseGroup, PanelUse, Role, RoleKind, Study, Subject
+from immunomon.study.model.study import DoseGroup, Role, RoleKind, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit, study_day
 
 STUDY = Study(

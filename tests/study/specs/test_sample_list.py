@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from immunomon.errors import BadSpec
-from immunomon.study.model.study import DoseGroup, PanelUse, Role, Study, Subject
+from immunomon.study.model.study import DoseGroup, Role, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 from immunomon.study.specs.samples import COLUMNS, load_samples, read_samples, sample_id_of
 

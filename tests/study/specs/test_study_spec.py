@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from immunomon.study.model.reportability import Reportability
-from immunomon.study.model.study import Cohort, DoseGroup, PanelUse
+from immunomon.study.model.study import Cohort, DoseGroup
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 from immunomon.study.specs.study import load_study
 

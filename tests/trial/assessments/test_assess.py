@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunomon.study.model.endpoints import AssessmentRules, EscalationRules, KineticRules
-from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Study, Subject
+from immunomon.study.model.study import Cohort, DoseGroup, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 from immunomon.trial.assessments.assess import assess
 from immunomon.trial.assessments.pages import alarms, markdown, pages

@@ -7,7 +7,8 @@ import pytest
 
 from immunomon.checks.plan import schedule_notes
 from immunomon.study.model.endpoints import AssessmentRules, AssessmentSchedule
-from immunomon.study.model.study import Cohort, DoseGroup, PanelUse, Study, Subject
+from immunomon.study.model.study import Cohort, DoseGroup, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 from immunomon.trial.assessments.assess import assess
 from immunomon.trial.assessments.pages import markdown

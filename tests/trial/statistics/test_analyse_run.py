@@ -274,3 +274,26 @@ def test_a_record_without_baseline_is_refused():
     visits = [{"label": label, "planned_day": day, "baseline": False} for label, day in (("D-1", -1), ("W4", 29))]
     with pytest.raises(ImmunomonError, match="no visit is the baseline"):
         facts_of({"study": RECORD["study"] | {"visits": visits}})
+
+
+def test_what_two_strategies_give_of_one_tube_is_tested_once_and_the_plan_finds_its_strategies():
+    quantities = (("treg", "cd4"), ("t_cells", "lymphocytes")), (("th1", "cd4"), ("t_cells", "lymphocytes"))
+    wanted = [
+        (f"blood20@{strategy}", population, denominator, 0.3, 0.0)
+        for strategy, of in zip(("treg", "thelper"), quantities, strict=True)
+        for population, denominator in of
+    ]
+    uses = [{"panel": f"blood20~{name}", "strategy": name} for name in ("treg", "thelper")]
+    facts = facts_of(RECORD | {"study": RECORD["study"] | {"panels": uses}})
+    made = {"rng": np.random.default_rng(2), "events": 8000, "spread": 0.1}
+    tables = counted_tables(
+        wanted, facts.group_of, VISITS, **made, grown=lambda *_: 0, beside=lambda *_: {"status": "ok"}
+    )
+    result = analyse(tables, facts, PLAN.on(facts.uses), models=False)
+    families = result.tables["families"]
+    assert set(families.loc[families["family"] == "primary", "endpoint"]) == {"treg", "th1"}
+    rest = set(families.loc[~families["declared"], "endpoint"])
+    assert "blood20~treg:t_cells/lymphocytes" in rest
+    assert "blood20~thelper:t_cells/lymphocytes" not in rest
+    page = summary(result.measured, result.tables, study="S", first_sample=None)
+    assert "as another strategy gives them of the same tubes: blood20~thelper:t_cells/lymphocytes." in page

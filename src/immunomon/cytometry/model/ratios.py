@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from immunomon.study.model.uses import PanelUse, panels_meant, tube_of
 
 __all__ = ["RATIOS", "RatioQuantity", "RatioTerm"]
 
 
 @dataclass(frozen=True)
 class RatioTerm:
-    """One side of a ratio: a population's percent of a denominator, measured with a panel."""
+    """One side of a ratio: a population's percent of a denominator, measured with a panel, or by a strategy."""
 
     panel: str
     population: str
@@ -28,6 +31,21 @@ class RatioQuantity:
     label: str
     upper: RatioTerm
     lower: RatioTerm
+
+    def on(self, uses: Sequence[PanelUse]) -> tuple[RatioQuantity, ...]:
+        """Return the ratio of the panels in use that its terms mean; of both terms in one tube, if any tube has both.
+
+        >>> uses = [PanelUse("blood20~treg", "treg"), PanelUse("blood20~thelper", "thelper")]
+        >>> [(ratio.upper.panel, ratio.lower.panel) for ratio in RATIOS[0].on(uses)]
+        [('blood20~thelper', 'blood20~treg')]
+        """
+        above, below = (panels_meant(term.panel, uses) or (term.panel,) for term in (self.upper, self.lower))
+        pairs = [(upper, lower) for upper in above for lower in below]
+        in_one_tube = [(upper, lower) for upper, lower in pairs if tube_of(upper) == tube_of(lower)]
+        return tuple(
+            replace(self, upper=replace(self.upper, panel=upper), lower=replace(self.lower, panel=lower))
+            for upper, lower in in_one_tube or pairs
+        )
 
 
 RATIOS = (

@@ -59,7 +59,8 @@ def compare(
     absolutes = _absolutes(_samples_only(populations, POPULATIONS))
     slots = _slots(tubes, study, sorted({*percents["panel"], *absolutes["panel"]}))
     percent = _placed(slots, percents)
-    quantities = [percent, _placed(slots, absolutes), *(_ratio(percent, ratio) for ratio in ratios)]
+    in_use = (meant for ratio in ratios for meant in ratio.on(study.panels))
+    quantities = [percent, _placed(slots, absolutes), *(_ratio(percent, ratio) for ratio in in_use)]
     measured = pd.concat([quantity for quantity in quantities if len(quantity)] or quantities[:1], ignore_index=True)
     baseline = study.baseline.label if study.baseline else None
     return _contracted(_with_change(measured, baseline) if baseline else _without_change(measured), study)

@@ -60,8 +60,7 @@ def cross_check(
     values = list(_values(results, strategies, limits))
     remarks = [
         *_visits(values),
-        *_tubes(values),
-        *_wholes(values, results, limits),
+        *_of_whole_tube(values, [*_tubes(values), *_wholes(values, results, limits)]),
         *_unexpected(values, results, strategies),
     ]
     by_sample = _grouped(remarks, lambda remark: remark[0])
@@ -107,11 +106,29 @@ def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
 
 def _tubes(values: Sequence[_Value]) -> Iterator[Remark]:
     # What is left of all events depends on how each tube was run.
-    within = [value for value in values if value.parent != ROOT]
+    within = [value for value in _once_a_tube(values) if value.parent != ROOT]
     for group in _grouped(within, lambda value: (value.population, value.parent)).values():
         for value, distance in _contradicted(group, lambda value: _visit(value.sample), _BETWEEN_TUBES):
             detail = f"{_percent(value)} of {value.parent}, log-odds {distance:+.1f} from the visit's other tubes"
             yield value.sample.id, value.population, Doubt("tubes_disagree", "", detail)
+
+
+def _once_a_tube(values: Iterable[_Value]) -> list[_Value]:
+    """Return the values without those that a further strategy gives of a tube: the same cells are no second witness."""
+    first: dict[tuple[str, str, str], _Value] = {}
+    for value in values:
+        first.setdefault((value.sample.tube_id, value.population, value.parent), value)
+    return list(first.values())
+
+
+def _of_whole_tube(values: Sequence[_Value], remarks: Iterable[Remark]) -> Iterator[Remark]:
+    """Yield remarks on tubes for every strategy that gives the value: it is one measurement, in doubt or not."""
+    tube_of_sample = {value.sample.id: value.sample.tube_id for value in values}
+    samples = _grouped(values, lambda value: (value.sample.tube_id, value.population))
+    for sample_id, population, doubt in remarks:
+        of_tube = samples.get((tube_of_sample[sample_id], population), [])
+        for name in dict.fromkeys([sample_id, *(value.sample.id for value in of_tube)]):
+            yield name, population, doubt
 
 
 def _visit(sample: Sample) -> str:
@@ -142,7 +159,7 @@ def _wholes(values: Sequence[_Value], results: Sequence[SampleResult], limits: R
     """Hold the parts that a visit's tubes measure against their whole: T, B and NK cells, CD4 and CD8 cells."""
     low, high = limits.parts_percent
     counts = {result.sample.id: result.measured.counts for result in results if result.measured is not None}
-    for visit in _grouped(values, lambda value: _visit(value.sample)).values():
+    for visit in _grouped(_once_a_tube(values), lambda value: _visit(value.sample)).values():
         for whole, parts in _PARTS.items():
             shares = {part: _shares(visit, part, whole, counts, limits) for part in parts}
             if not all(shares.values()):

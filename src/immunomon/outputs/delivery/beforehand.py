@@ -40,7 +40,7 @@ def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mappi
     files cannot hold; nothing if a file of the study is wrong in itself, which ``immunomon check`` says.
     """
     try:
-        cp_map = load_cp_map(study.folder)
+        cp_map = load_cp_map(study.folder, study.panels)
     except BadSpec as error:
         return [str(problem) for problem in error.problems]
     firsts = {

@@ -13,6 +13,7 @@ from immunomon.outputs.delivery.mapping import CpMap, load_cp_map
 from immunomon.outputs.delivery.measured import Measurement, measurements
 from immunomon.outputs.delivery.source import RunSource, read_source, records_of
 from immunomon.outputs.delivery.trial import Trial, trial_of
+from immunomon.study.model.uses import uses_in
 
 __all__ = ["Content", "read_content"]
 
@@ -64,7 +65,7 @@ class Content:
 def read_content(run: Path, study: Path | None = None) -> Content:
     """Read a run folder and its study's other assessments and map; raises DeliveryFailed or BadSpec."""
     source = read_source(run, study)
-    cp_map = load_cp_map(source.study_folder)
+    cp_map = load_cp_map(source.study_folder, uses_in(source.study))
     subjects = [str(subject["id"]) for subject in source.study["subjects"]]
     assessments = read_assessments(source.study_folder, subjects)
     medians = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import is_there
 from immunomon.findings import DataPath, Findings
-from immunomon.outputs.cp_map import CpMapSpec, CpPopulationSpec, CpTestSpec, read_cp_map
+from immunomon.outputs.cp_map import (
+    CpMapSpec,
+    CpPopulationSpec,
+    CpTestSpec,
+    LeftOutSpec,
+    StimulationSpec,
+    read_cp_map,
+)
 from immunomon.outputs.delivery.terminology import cp_terms, nearest_terms
+from immunomon.study.model.uses import PanelUse, panels_meant
 
 __all__ = ["CpMap", "Quantity", "load_cp_map", "marker_problem", "markers_of", "read_map"]
+
+S = TypeVar("S", CpTestSpec, StimulationSpec)
+P = TypeVar("P", CpPopulationSpec, LeftOutSpec)
 
 # The grammar of marker strings in CP: names of letters and digits, each followed by -, lo, mid, + or hi.
 
@@ -133,6 +145,32 @@ class CpMap:
                 return rule.reason
         return ""
 
+    def on(self, uses: Sequence[PanelUse]) -> CpMap:
+        """Return the map with the names of panels in use where it names a strategy that looks at them.
+
+        >>> cp_map = load_cp_map().on([PanelUse("blood20~treg", "treg")])
+        >>> cp_map.knows("blood20~treg", "treg"), cp_map.knows("treg", "treg")
+        (True, False)
+        """
+
+        def meant(panel: str) -> tuple[str, ...]:
+            return panels_meant(panel, uses) or (panel,)
+
+        def on_each(entries: Sequence[S]) -> list[S]:
+            return [e.model_copy(update={"panel": panel}) for e in entries for panel in meant(e.panel)]
+
+        def all_of(entries: Sequence[P]) -> list[P]:
+            return [e.model_copy(update={"panels": [p for panel in e.panels for p in meant(panel)]}) for e in entries]
+
+        spec = self.spec
+        in_use = {
+            "populations": all_of(spec.populations),
+            "tests": on_each(spec.tests),
+            "left_out": all_of(spec.left_out),
+            "stimulated": on_each(spec.stimulated),
+        }
+        return replace(self, spec=spec.model_copy(update=in_use))
+
     def refuse_unmapped(self, quantities: Iterable[Quantity]) -> None:
         """Raise BadSpec, with the nearest terms, if a quantity has no test and is not left out on purpose."""
         problems = [
@@ -154,16 +192,34 @@ def _remedy(quantity: Quantity) -> str:
     return f"add it to export/cp-map.yaml, or name it under left_out; the nearest terms are {near}"
 
 
-def load_cp_map(study_folder: Path | None = None) -> CpMap:
+def load_cp_map(study_folder: Path | None = None, uses: Sequence[PanelUse] = ()) -> CpMap:
     """Read a study's ``export/cp-map.yaml``, or the shipped one if it has none; raises BadSpec as ``read_map`` does.
+
+    uses: the panels in use, whose names stand in the result where the map names a strategy. A strategy that looks at
+    several panels gives several quantities, which need tests of their own: BadSpec.
 
     >>> load_cp_map().tests[Quantity("treg", "treg", "percent", "cd4")].cptestcd
     'TLHRTLH'
     """
     own = study_folder / "export" / "cp-map.yaml" if study_folder else None
-    if own is not None and is_there(own):
-        return read_map(own)
-    return read_map(Path(str(files("immunomon.outputs.delivery") / "assets" / "cp-map.yaml")))
+    shipped = Path(str(files("immunomon.outputs.delivery") / "assets" / "cp-map.yaml"))
+    cp_map = read_map(own if own is not None and is_there(own) else shipped).on(uses)
+    _refuse_shared_codes(cp_map)
+    return cp_map
+
+
+def _refuse_shared_codes(cp_map: CpMap) -> None:
+    first: dict[str, str] = {}
+    problems = [
+        Problem(cp_map.file, None, "tests", f"paramcd {test.paramcd} would be that of two panels", _TWO_PANELS)
+        for test in cp_map.spec.tests
+        if first.setdefault(test.paramcd, test.panel) != test.panel
+    ]
+    if problems:
+        raise BadSpec(problems)
+
+
+_TWO_PANELS = "write a test for each panel, with a paramcd of its own, into the study's export/cp-map.yaml"
 
 
 def read_map(path: Path) -> CpMap:

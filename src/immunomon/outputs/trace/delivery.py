@@ -10,6 +10,7 @@ from immunomon.files import file_digest
 from immunomon.outputs.delivery.dataset import Dataset
 from immunomon.outputs.delivery.mapping import Quantity, load_cp_map
 from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
+from immunomon.study.model.uses import PanelUse
 
 __all__ = ["delivered"]
 
@@ -55,7 +56,8 @@ def _records(
             )
     quantity = Quantity(str(sample["panel"]), str(row["population"]), "percent", str(row["denominator"]))
     has_own = study is not None and (study / "export" / "cp-map.yaml").is_file()
-    test = load_cp_map(study if has_own else None).tests.get(quantity)
+    uses = [PanelUse(str(sample["panel"]), str(sample.get("strategy") or ""))]
+    test = load_cp_map(study if has_own else None, uses).tests.get(quantity)
     if test is None or "CP" not in datasets:
         return
     terms = {"CPTESTCD": test.cptestcd, **{word: getattr(test, word.casefold()) for word in _WORDS}}

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import ImmunomonError, nearest
+from immunomon.study.model.uses import tube_of
 
 __all__ = ["Asked", "Record", "Records", "trace"]
 
@@ -160,7 +161,7 @@ def _number(records: Records, sample: Record, frequency: Record) -> dict[str, An
         "panel": {
             "name": panel,
             "markers": list(records.panel(panel)),
-            "digest": inputs.get(_input(inputs, "panels", panel)),
+            "digest": inputs.get(_input(inputs, "panels", tube_of(panel))),
         },
         "strategy": {
             "name": sample["strategy"],

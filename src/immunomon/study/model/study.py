@@ -17,6 +17,7 @@ from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.quality import QualityLimits
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.steadiness import Normalisation, Steadiness
+from immunomon.study.model.uses import PanelUse, tube_of
 from immunomon.study.model.visits import Visit
 
 __all__ = [
@@ -25,13 +26,11 @@ __all__ = [
     "CompensationSource",
     "Donor",
     "DoseGroup",
-    "PanelUse",
     "Role",
     "RoleKind",
     "Sample",
     "Study",
     "Subject",
-    "tube_of",
 ]
 
 
@@ -140,7 +139,7 @@ class Role:
 class Sample:
     """One FCS file of the study: whose, when, which panel, in which batch, with what is needed for absolute counts.
 
-    A file that several strategies look at is as many samples: ``panel`` and ``id`` end with ``@STRATEGY``.
+    A file that several strategies look at is as many samples: ``panel`` and ``id`` end with ``~STRATEGY``.
     """
 
     file: Path
@@ -164,12 +163,18 @@ class Sample:
         """The name of the panel that the tube is stained with."""
         return tube_of(self.panel)
 
+    @property
+    def tube_id(self) -> str:
+        """The id of the tube, which several strategies may look at."""
+        return self.id.removesuffix(self.panel.removeprefix(self.tube))
+
     def seen_by(self, use: PanelUse) -> Sample:
         """Return the sample as one of a tube's strategies looks at it.
 
         >>> sample = Sample(Path("a.fcs"), "a", "blood20", Role.parse("sample"))
-        >>> sample.seen_by(PanelUse("blood20@treg", "treg")).id
-        'a@treg'
+        >>> seen = sample.seen_by(PanelUse("blood20~treg", "treg"))
+        >>> seen.id, seen.tube_id
+        ('a~treg', 'a')
         """
         ending = use.panel.removeprefix(self.panel)
         return replace(self, panel=use.panel, id=f"{self.id}{ending}")
@@ -178,26 +183,6 @@ class Sample:
     def reading(self) -> Reading:
         """How the file is read, as far as a person decided it; which bytes it must have is not in a sample list."""
         return Reading(self.data_set, self.data_offset)
-
-
-@dataclass(frozen=True)
-class PanelUse:
-    """A panel in use, with a strategy its files are gated by.
-
-    panel: what results are called by: the panel's name, or, where several strategies look at its tubes,
-    ``NAME@STRATEGY``.
-
-    >>> PanelUse("blood20@treg", "treg").tube
-    'blood20'
-    """
-
-    panel: str
-    strategy: str
-
-    @property
-    def tube(self) -> str:
-        """The name of the panel that the tube is stained with."""
-        return tube_of(self.panel)
 
 
 @dataclass(frozen=True)
@@ -269,12 +254,3 @@ class Study:
             if use.panel == panel:
                 return use.strategy
         raise UnknownName(f"no panel '{panel}' in use; {nearest(panel, [use.panel for use in self.panels])}")
-
-
-def tube_of(panel: str) -> str:
-    """Return the name of the panel of a tube, of which one strategy's results may be called ``NAME@STRATEGY``.
-
-    >>> tube_of("blood20@treg"), tube_of("nk")
-    ('blood20', 'nk')
-    """
-    return panel.partition("@")[0]

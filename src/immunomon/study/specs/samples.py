@@ -73,11 +73,8 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
 
 def seen_by_strategies(samples: Iterable[Sample], study: Study) -> tuple[Sample, ...]:
     """Return a sample for each strategy that looks at a tube's cells; control tubes belong to all of them, once."""
-    seen: list[Sample] = []
-    for sample in samples:
-        uses = study.uses_of(sample.panel) if sample.role.is_gated else ()
-        seen += map(sample.seen_by, uses) if uses else [sample]
-    return tuple(seen)
+    uses = ((sample, study.uses_of(sample.panel) if sample.role.is_gated else ()) for sample in samples)
+    return tuple(seen for sample, of in uses for seen in (map(sample.seen_by, of) if of else (sample,)))
 
 
 def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
@@ -101,7 +98,18 @@ def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, 
             samples.append(sample)
         else:
             _complain_of_double(row, first, sample)
+    _check_ids_of_strategies(samples if study is None else seen_by_strategies(samples, study), findings)
     return tuple(samples), findings.problems
+
+
+def _check_ids_of_strategies(samples: Iterable[Sample], findings: Findings) -> None:
+    """Note where a file has the id that another one has as one of its strategies looks at it."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        other = first.setdefault(sample.id.casefold(), sample)
+        if other is not sample:
+            message = f"{shown(sample.file.as_posix())} and {shown(other.file.as_posix())} would share an id"
+            findings.add_problem(Problem(findings.file, sample.line, "file", message, "rename one of the files"))
 
 
 def rows_in_doubt(path: Path, problems: Iterable[Problem]) -> tuple[frozenset[str], ...]:

@@ -11,16 +11,8 @@ from pydantic import Field, StringConstraints
 from immunomon.errors import BadSpec
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.study.model.overrides import AcceptedDifference
-from immunomon.study.model.study import (
-    NO_GROUP,
-    Cohort,
-    CompensationSource,
-    Donor,
-    DoseGroup,
-    PanelUse,
-    Study,
-    Subject,
-)
+from immunomon.study.model.study import NO_GROUP, Cohort, CompensationSource, Donor, DoseGroup, Study, Subject
+from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
@@ -112,7 +104,22 @@ class PanelUseSpec(SpecModel):
     """A panel in use."""
 
     panel: Name = Field(description="Name of the panel.")
-    strategy: Name = Field(description="Name of the gating strategy for its files.")
+    strategy: Name | Annotated[list[Name], Field(min_length=1, max_length=20)] = Field(
+        description="Name of the gating strategy for its files, or a list of several; results are then called by "
+        "PANEL~STRATEGY."
+    )
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The names of its strategies."""
+        return (self.strategy,) if isinstance(self.strategy, str) else tuple(self.strategy)
+
+    @property
+    def uses(self) -> tuple[PanelUse, ...]:
+        """A use for each strategy; what results are called by."""
+        if len(self.strategies) == 1:
+            return (PanelUse(self.panel, self.strategies[0]),)
+        return tuple(PanelUse(f"{self.panel}~{name}", name) for name in self.strategies)
 
 
 class CompensationSpec(SpecModel):
@@ -239,7 +246,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         ),
         donors=tuple(Donor(donor.id, donor.note or "") for donor in spec.donors),
         visits=tuple(Visit(v.label, v.planned_day, _pair(v.window_days), v.baseline) for v in spec.visits),
-        panels=tuple(PanelUse(use.panel, use.strategy) for use in spec.panels),
+        panels=tuple(use for panel in spec.panels for use in panel.uses),
         reportability=spec.reportability.model(),
         compensation=CompensationSource(
             spec.compensation.source, Path(spec.compensation.path) if spec.compensation.path else None

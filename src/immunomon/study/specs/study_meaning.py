@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from immunomon.errors import counted
 from immunomon.files import is_there
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import Shaped
+from immunomon.study.model.uses import tube_of
 from immunomon.study.specs import catalog
 from immunomon.study.specs.assessments import check_assessment_rules
 from immunomon.study.specs.data_folders import DataFolders
@@ -46,7 +47,8 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     check_limits(shaped.spec.reportability, findings)
     check_quality(shaped.spec.quality, findings)
     check_assessment_rules(shaped.spec.assessments, findings)
-    check_normalisation(shaped.spec.normalisation, _names(data, "panels", "panel"), findings=findings)
+    in_use = [use.panel for panel in shaped.spec.panels for use in panel.uses]
+    check_normalisation(shaped.spec.normalisation, [*_names(data, "panels", "panel"), *in_use], findings=findings)
 
 
 def _names(data: Mapping[str, Any], section: str, key: str) -> list[str]:
@@ -184,18 +186,21 @@ def _check_window(visit: VisitSpec, where: DataPath, findings: Findings) -> None
 
 
 def _check_panels(shaped: Shaped[StudySpec], folder: Path, findings: Findings) -> None:
-    kinds: tuple[tuple[str, str, Callable[[Path], dict[str, Path]]], ...] = (
-        ("panel", "panels", catalog.panels),
-        ("strategy", "gating", catalog.strategies),
-    )
-    for key, own, available in kinds:
-        known = list(available(folder))
-        for path, use in shaped.items("panels"):
-            name = getattr(use, key)
-            if name not in known:
-                findings.unknown(
-                    (*path, key), f"{key} (shipped, or in the study's folder {own}/)", name=name, known=known
-                )
+    panels, strategies = list(catalog.panels(folder)), list(catalog.strategies(folder))
+    for path, use in shaped.items("panels"):
+        if use.panel not in panels:
+            noun = "panel (shipped, or in the study's folder panels/)"
+            findings.unknown((*path, "panel"), noun, name=use.panel, known=panels)
+        for name in (use.panel, *use.strategies):
+            if tube_of(name) != name:
+                findings.add(path, f"{shown(name)} has a '~', which parts a panel from a strategy", "rename it")
+        for number, name in enumerate(use.strategies):
+            where = (*path, "strategy") if isinstance(use.strategy, str) else (*path, "strategy", number)
+            if name not in strategies:
+                noun = "strategy (shipped, or in the study's folder gating/)"
+                findings.unknown(where, noun, name=name, known=strategies)
+            if name in use.strategies[:number]:
+                findings.add(where, f"strategy {shown(name)} is in the list twice", "remove one")
 
 
 def _check_compensation(spec: StudySpec, folder: Path, findings: Findings) -> None:

@@ -71,9 +71,8 @@ def assess(
     first, began = people.escalation, people.first_expansion
     known = {name: known_before(first, rows, began) for name, rows in files.items()}
     basis = tables if began is None else _tables(study, first, known, began)[0]
-    rows = candidate_rows(
-        first, basis, plan or default_plan(study.visits), changes=known_changes(first, changes, began)
-    )
+    in_use = (plan or default_plan(study.visits)).on(study.panels)
+    rows = candidate_rows(first, basis, in_use, changes=known_changes(first, changes, began))
     planned = planned_assessments(study, files, last_date) if last_date else ()
     tables["planned"] = contracted(
         ({**people.whose(assessment.subject), **asdict(assessment)} for assessment in planned),

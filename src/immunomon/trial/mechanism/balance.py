@@ -44,7 +44,8 @@ def balance_of(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisP
     tables: of a run, as ``measure`` takes them. Both are percent of CD4 cells, of two tubes of one visit, whose errors
     stand beside one another.
     """
-    terms = [_RATIO.upper, _RATIO.lower]
+    ratio_in_use = _RATIO.on(facts.uses)[0]
+    terms = [ratio_in_use.upper, ratio_in_use.lower]
     logs = tuple(
         Endpoint(f"log {term.population}", term.panel, term.population, term.denominator, scale=Scale.LOG)
         for term in terms
@@ -54,7 +55,7 @@ def balance_of(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisP
     upper, lower = (measured.of(endpoint.name) for endpoint in logs)
     if upper is None or lower is None:
         return None
-    panel = f"{_RATIO.upper.panel}/{_RATIO.lower.panel}"
+    panel = f"{ratio_in_use.upper.panel}/{ratio_in_use.lower.panel}"
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = upper.value / np.where(lower.value > 0, lower.value, np.nan)
     series = replace(

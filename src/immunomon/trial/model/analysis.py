@@ -6,9 +6,10 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
+from immunomon.study.model.uses import PanelUse, panels_meant
 from immunomon.study.model.visits import Visit, in_order
 
 __all__ = [
@@ -161,6 +162,21 @@ class AnalysisPlan:
     def all_families(self) -> tuple[Family, ...]:
         """The primary family first, then the others."""
         return (self.primary, *self.families)
+
+    def on(self, uses: Sequence[PanelUse]) -> AnalysisPlan:
+        """Return the plan with the names of panels in use where it names a strategy: the first that it looks at.
+
+        >>> plan = default_plan([Visit("D-1", -1, baseline=True), Visit("W4", 29)])
+        >>> plan.on([PanelUse("blood20~treg", "treg")]).endpoints[0].panel
+        'blood20~treg'
+        """
+
+        def meant(names: str) -> str:
+            return "/".join(next(iter(panels_meant(name, uses)), name) for name in names.split("/"))
+
+        endpoints = tuple(replace(endpoint, panel=meant(endpoint.panel)) for endpoint in self.endpoints)
+        compositions = tuple(replace(whole, panel=meant(whole.panel)) for whole in self.compositions)
+        return replace(self, endpoints=endpoints, compositions=compositions)
 
     def role_of(self, endpoint: str, visit: str) -> str:
         """Return ``primary``, ``planned`` (in another declared family) or ``exploratory``.

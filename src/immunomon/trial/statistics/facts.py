@@ -9,6 +9,7 @@ from typing import Any
 
 from immunomon.errors import ImmunomonError
 from immunomon.study.model.study import NO_GROUP
+from immunomon.study.model.uses import PanelUse, uses_in
 from immunomon.study.model.visits import Visit, in_order
 
 __all__ = ["ALL", "Facts", "facts_of"]
@@ -22,7 +23,7 @@ class Facts:
 
     visits: in the order of the study file if one has no planned day.
     doses: group -> cells per kilogram, not a number where none is stated; expansions: the cohorts that expand a dose,
-    with its group; reported: panel -> the populations that its strategy's ``report:`` names.
+    with its group; reported: panel -> the populations that its strategy's ``report:`` names; uses: the panels in use.
     """
 
     visits: tuple[Visit, ...]
@@ -30,6 +31,7 @@ class Facts:
     group_of: Mapping[str, str]
     expansions: tuple[tuple[str, str], ...] = ()
     reported: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    uses: tuple[PanelUse, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -107,6 +109,7 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         doses = {g["name"]: _dose(g["cells_per_kg"]) for g in study["dose_groups"]}
         group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
         cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
+        uses = uses_in(study)
         reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
@@ -123,4 +126,5 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         group_of,
         tuple(cohorts),
         reported,
+        uses,
     )

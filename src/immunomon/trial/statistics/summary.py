@@ -13,7 +13,7 @@ from immunomon.trial.model.analysis import AssayVariation, NotReportable, Scale
 from immunomon.trial.statistics.facts import ALL
 from immunomon.trial.statistics.measured import Measured
 from immunomon.trial.statistics.over_time import over_time_words
-from immunomon.trial.statistics.testing import REPEATED
+from immunomon.trial.statistics.testing import REPEATED, given_again
 
 __all__ = ["ALWAYS", "caveats", "summary"]
 
@@ -214,6 +214,8 @@ def _not_counted(measured: Measured, families: pd.DataFrame) -> Iterator[str]:
     }
     if steps:
         yield f"Steps of the gating that no strategy reports are not tested: {', '.join(sorted(steps))}."
+    if twice := ", ".join(endpoint.name for endpoint in given_again(measured)):
+        yield f"Not tested a second time, as another strategy gives them of the same tubes: {twice}."
     rest = families[~families["declared"]]
     again = rest["note"].str.contains(REPEATED, regex=False).fillna(False)
     if again.any():
@@ -227,12 +229,10 @@ def _discoveries(families: pd.DataFrame) -> str:
     if tested.empty:
         return "No exploratory test can reach alpha with so few patients."
     first = tested[tested["p_bh"] <= 0.1]
-    names = ", ".join(
-        f"{row['endpoint']} at {row['visit']} ({row['mean']:+.2f})" for _, row in first.head(10).iterrows()
-    )
+    named = (f"{row['endpoint']} at {row['visit']} ({row['mean']:+.2f})" for _, row in first.head(10).iterrows())
     number = len(np.asarray(first.index))
     finding = f"{number} of {len(tested)} exploratory tests have a false-discovery rate up to 0.1"
-    return f"{finding}: {names}{', ...' if number > 10 else ''}." if number else f"{finding}."
+    return f"{finding}: {', '.join(named)}{', ...' if number > 10 else ''}." if number else f"{finding}."
 
 
 # What must be said with every figure of these statistics; none of it may be left out.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunomon.study.model.uses import tube_of
 from immunomon.trial.kernels.multiplicity import benjamini_hochberg, max_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
 from immunomon.trial.kernels.trend import MOST_VISITS, Trend, jonckheere_terpstra, page_trend
@@ -18,7 +19,7 @@ from immunomon.trial.statistics.facts import ALL
 from immunomon.trial.statistics.measured import Measured, Series
 from immunomon.trial.statistics.rows import about, members, no_p
 
-__all__ = ["REPEATED", "families", "trends"]
+__all__ = ["REPEATED", "families", "given_again", "trends"]
 
 REPEATED = "also measured with panel"
 Floats = NDArray[np.float64]
@@ -30,7 +31,8 @@ def families(measured: Measured, rng: np.random.Generator) -> pd.DataFrame:
 
     In declared families Benjamini-Hochberg and max-T, which flips a patient's changes together; what no family of the
     plan holds is one exploratory family, with Benjamini-Hochberg only. Steps on the way (singlets, live) belong to no
-    family; what several panels measure alike is noted, as its tests are not independent.
+    family, nor does what a further strategy gives of the same tubes: it is one measurement. What several panels measure
+    alike is noted, as its tests are not independent.
     """
     rows: list[dict[str, Any]] = []
     declared: set[tuple[str, str]] = set()
@@ -38,7 +40,12 @@ def families(measured: Measured, rng: np.random.Generator) -> pd.DataFrame:
         tests = list(_tests(measured, [(name, visit) for name in family.endpoints for visit in family.visits]))
         declared |= {(name, visit) for name, visit, _ in tests}
         rows += _rows(measured, family.name, tests, declared=True, rng=rng)
-    kept = [series.endpoint for series in measured.series if not _is_technical(measured, series.endpoint)]
+    told_again = {endpoint.name for endpoint in given_again(measured)}
+    kept = [
+        series.endpoint
+        for series in measured.series
+        if not _is_technical(measured, series.endpoint) and series.endpoint.name not in told_again
+    ]
     remaining = [(endpoint.name, visit) for endpoint in kept for visit in measured.facts.later]
     rest = list(_tests(measured, [test for test in remaining if test not in declared]))
     repeats = _repeats(kept)
@@ -50,6 +57,19 @@ def families(measured: Measured, rng: np.random.Generator) -> pd.DataFrame:
 
 def _is_technical(measured: Measured, endpoint: Endpoint) -> bool:
     return measured.facts.is_technical(endpoint.panel, endpoint.population)
+
+
+def given_again(measured: Measured) -> tuple[Endpoint, ...]:
+    """Return the exploratory endpoints that another strategy gives of the same tubes; planned ones go before them."""
+    met: dict[tuple[str, ...], Endpoint] = {}
+    again: list[Endpoint] = []
+    for series in sorted(measured.series, key=lambda series: not series.declared):
+        endpoint = series.endpoint
+        tube = "/".join(tube_of(panel) for panel in endpoint.panel.split("/"))
+        what = (tube, endpoint.quantity, endpoint.population, endpoint.denominator, endpoint.marker)
+        first = met.setdefault(what, endpoint)
+        again += [endpoint] if first.panel != endpoint.panel and not series.declared else []
+    return tuple(again)
 
 
 def _repeats(endpoints: Iterable[Endpoint]) -> dict[str, str]:
