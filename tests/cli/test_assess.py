@@ -77,7 +77,7 @@ def test_the_page_raises_a_conversion_first_and_says_its_limits(study):
     assert "next dose B was begun when the rule said: more at this dose" in page
     assert "not confirmed by the protocol" in page
     assert "Left out, as declared: S02." in page
-    assert "There is no control arm" in page
+    assert "compared with a control arm" in page
     assert "Chills \\| &lt;i>" in page
     assert "people decide" in page
 

@@ -85,7 +85,7 @@ def test_the_verdict_counts_what_became_of_the_files(page):
         "1 failed",
         "1 control kept",
         "1 planned sample without a file",
-        "no control arm",
+        "compared with a control arm",
     ):
         assert said in text
 

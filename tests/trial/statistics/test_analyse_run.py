@@ -247,7 +247,7 @@ def test_models_over_time_find_the_effect_and_say_how_far_to_believe_them(found)
 def test_the_page_leaves_no_caveat_out_and_names_the_expansion(found):
     page = summary(found.measured, found.tables, study="X", first_sample="2025-01-12")
     for words in (
-        "no control arm",
+        "compared with a control arm",
         "regression to the mean",
         "confounded with calendar time",
         "conditions on the outcome",

@@ -36,7 +36,7 @@ CLUSTERS_FORMAT = "immunomon.clusters/1"
 _LIBRARIES = ("numpy", "numba", "pandas")
 _NOTES = (
     "Exploratory: these metaclusters were made from the cells they are counted in; nothing here confirms an effect.",
-    "Cells are not replicates, patients are; there is no control arm; batches are not corrected for.",
+    "Cells are not replicates, patients are; nothing is compared with a control arm; batches are not corrected for.",
     "Numbers of metaclusters mean nothing in another run; phenotypes and the overlap with gates do.",
 )
 Progress = Callable[[str, int, int, int], None]

@@ -83,7 +83,7 @@ def _denominators(tables: Mapping[str, pd.DataFrame]) -> Section:
 
 
 _LIMITS = (
-    "There is no control arm: what follows treatment need not come from it.",
+    "Nothing is compared with a control arm: what follows treatment need not come from it.",
     "With so few patients an event seen in nobody may still be common: 0 of 9 is compatible with up to 33.6 %.",
     "Doses were given one after the other, and an expansion last: differences between doses are confounded with "
     "calendar time and with who was enrolled when.",

@@ -49,7 +49,14 @@ def safety_page(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules
         _events(tables, facts, rules) if "adverse_events" in present else _absent("Adverse events", "adverse_events"),
     ]
     if "adverse_events" in present:
-        sections += [_toxicities(tables, facts, rules), _escalation(tables, facts, rules)]
+        sections.append(_toxicities(tables, facts, rules))
+    if not facts["highest_dose"]:
+        sections.append(
+            Section("Doses", ("The study states no dose of cells: none is escalated or set beside another.",))
+        )
+        return Page("safety", "Safety", tuple(sections))
+    if "adverse_events" in present:
+        sections.append(_escalation(tables, facts, rules))
     sections.append(_candidates(tables, facts))
     return Page("safety", "Safety", tuple(sections))
 

@@ -96,8 +96,8 @@ def markdown(page: Page, study: str, plan_digest: str) -> str:
 # What the data cannot say about a mechanism; none of it may be left out.
 
 _ALWAYS = (
-    "Whether the treatment did it. There is no control arm: everyone was treated, so what came after may be the "
-    "disease's own course, other therapy, or regression to the mean (patients enter when they are at their worst, and "
+    "Whether the treatment did it. Nothing is compared with a control arm, so what came after may be the disease's own "
+    "course, other therapy, or regression to the mean (patients enter when they are at their worst, and "
     "platelets and blood cells then move back by themselves, together).",
     "Whether the immune change caused the response. Comparing responders with the others conditions on the outcome: "
     "platelets that recover for any reason may change the blood cells, and both may follow from something third, such "

@@ -67,11 +67,6 @@ class Facts:
         doses = sorted(set(stated.values()))
         return {name: doses.index(dose) for name, dose in stated.items()}
 
-    @property
-    def has_arms(self) -> bool:
-        """Whether some of several groups get no cells, or no stated dose: they are arms, not doses alone."""
-        return len(self.doses) > 1 and not all(dose > 0 for dose in self.doses.values())
-
     def is_technical(self, panel: str, population: str) -> bool:
         """Say whether a population is a step on the way (singlets, live), which the panel's strategy does not report.
 

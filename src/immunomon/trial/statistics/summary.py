@@ -238,8 +238,9 @@ def _discoveries(families: pd.DataFrame) -> str:
 # What must be said with every figure of these statistics; none of it may be left out.
 
 ALWAYS = (
-    "There is no control arm: a change from baseline may be regression to the mean (patients are enrolled when they "
-    "are at their worst), other therapy, or the disease's own course. It is not by itself an effect of the treatment.",
+    "Nothing is compared with a control arm: a change from baseline may be regression to the mean (patients are "
+    "enrolled when they are at their worst), other therapy, or the disease's own course. It is not by itself an effect "
+    "of the treatment.",
     "Patients are the replicates, cells are not: a test that pools cells finds an effect in about 78 of 100 trials "
     "without one. Everything here is over patients.",
     "With three patients read each one's line and the interval. The smallest p that an exact paired test can give is "
@@ -261,15 +262,9 @@ ALWAYS = (
 )
 
 
-_ARMS = (
-    "The arms are not tested against each other: an arm's change from baseline may be regression to the mean, other "
-    "therapy, or the disease's own course."
-)
-
-
 def caveats(measured: Measured) -> Iterator[str]:
     """Yield what must be said with these results: what always holds, and what this run and plan add."""
-    yield from (_ARMS, *ALWAYS[1:]) if measured.facts.has_arms else ALWAYS
+    yield from ALWAYS
     for cohort, group in measured.facts.expansions:
         yield f"In this study cohort {cohort} expands dose group {group}: what was just said of expansions holds of it."
     figures = measured.plan.assay
