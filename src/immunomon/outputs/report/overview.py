@@ -184,8 +184,8 @@ def _moment(text: str) -> str:
 # What a reader must know before believing a figure of the report.
 
 _ALWAYS = (
-    "Nothing is compared with a control arm: a change from baseline may be regression to the mean, other therapy or the "
-    "disease's own course, and is not by itself an effect of the treatment.",
+    "Nothing is compared with a control arm: a change from baseline may be regression to the mean, other therapy or "
+    "the disease's own course, and is not by itself an effect of the treatment.",
     "Patients are the replicates, cells are not. With so few patients read each one's line; means and 95 % t intervals "
     "are estimates. With n = 3 the smallest p of a two-sided paired exact test is 0.25.",
     "An expansion cohort is treated after the others: its difference from earlier cohorts is confounded with calendar "
