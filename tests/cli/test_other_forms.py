@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from immunomon.errors import BadSpec
@@ -59,3 +61,66 @@ def test_a_donor_is_no_subject_and_a_bridge_sample_names_a_donor(tmp_path):
     listed.write_text(rows.replace("D1,,", "H01,,"), encoding="utf-8")
     with pytest.raises(BadSpec, match="no donor named 'H01'"):
         load_samples(listed, study)
+    undeclared = load_study(
+        written(tmp_path, HEALTHY.replace("donors: [{id: D1}, {id: D2, note: frozen 2025-01}]\n", ""))
+    )
+    listed.write_text(rows, encoding="utf-8")
+    with pytest.raises(BadSpec, match="no subject named 'D1'; list the donor under 'donors'"):
+        load_samples(listed, undeclared)
+
+
+def without(run: Path, *, doses: bool, days: bool, group: str = "") -> None:
+    """Take the doses or the days of visits out of a made-up run; with a group, everybody is in it."""
+    path = run / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    changes = pd.read_parquet(run / "tables" / "changes.parquet")
+    for entry in record["study"]["dose_groups"] if doses else ():
+        entry["cells_per_kg"] = None
+    if group:
+        record["study"] |= {"dose_groups": [{"name": group, "cells_per_kg": None}], "cohorts": []}
+        for subject in record["study"]["subjects"]:
+            subject["dose_group"] = group
+        changes = changes.assign(dose_group=group)
+    for visit in record["study"]["visits"] if days else ():
+        visit["planned_day"] = None
+    if days:
+        changes = changes.assign(planned_day=pd.NA, study_day=pd.NA).astype(
+            {"planned_day": "Int64", "study_day": "Int64"}
+        )
+    path.write_text(json.dumps(record), encoding="utf-8")
+    changes.to_parquet(run / "tables" / "changes.parquet")
+
+
+def test_without_doses_nothing_is_tested_over_dose_and_all_else_is(made_up_run, command):
+    assert command("compare", made_up_run)[0] == 0
+    before = pd.read_parquet(made_up_run / "statistics" / "estimates.parquet")
+    without(made_up_run, doses=True, days=False)
+    assert command("compare", made_up_run)[0] == 0
+    trends = pd.read_parquet(made_up_run / "statistics" / "trends.parquet")
+    assert trends.loc[trends["kind"] == "dose", "note"].str.contains("fewer than two doses").all()
+    assert trends.loc[trends["kind"] == "visits", "p"].notna().any()
+    after = pd.read_parquet(made_up_run / "statistics" / "estimates.parquet")
+    pd.testing.assert_frame_equal(
+        before.sort_values(list(before.columns[:8])).reset_index(drop=True),
+        after.sort_values(list(after.columns[:8])).reset_index(drop=True),
+    )
+    assert command("power", made_up_run)[0] == 0
+    assert command("mechanism", made_up_run)[0] == 0
+
+
+def test_without_groups_and_days_there_are_changes_and_no_rates(made_up_run, command):
+    without(made_up_run, doses=True, days=True, group=NO_GROUP)
+    status, out, err = command("compare", made_up_run)
+    assert status == 0, out + err
+    folder = made_up_run / "statistics"
+    assert set(pd.read_parquet(folder / "estimates.parquet")["dose_group"]) == {"all"}
+    courses = pd.read_parquet(folder / "courses.parquet")
+    assert courses[["first_day", "rate_per_week", "area_weeks"]].isna().all(axis=None)
+    assert courses["reason"].str.contains("no study day is known").all()
+    changes = pd.read_parquet(folder / "patient_changes.parquet")
+    assert changes["day"].isna().all()
+    assert changes["change"].notna().any()
+    assert NO_GROUP not in (folder / "summary.md").read_text(encoding="utf-8")
+    assert command("power", made_up_run)[0] == 0
+    status, out, err = command("mechanism", made_up_run)
+    assert status == 0, out + err

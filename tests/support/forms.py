@@ -27,30 +27,17 @@ class Form:
 
 
 _LIMITS = "reportability: {min_parent_events: 20, lod_events: 3, lloq_events: 5, doubts: report}\n"
-_TWO = ("label: Baseline, baseline: true", "label: Month 3")
 FORMS: Mapping[str, Form] = {
-    "one arm": Form(_TWO, {"D-1": "Baseline", "W4": "Month 3"}, groups=["name: everyone"]),
-    "two arms": Form(
-        ("label: V1, planned_day: -1, baseline: true", "label: C1D1, planned_day: 29"),
-        {"D-1": "V1", "W4": "C1D1"},
+    "arms and donors": Form(
+        ("label: Baseline, baseline: true", "label: Month 3"),
+        {"D-1": "Baseline", "W4": "Month 3"},
         groups=["name: active", "name: placebo"],
         members=["active", "placebo"],
-    ),
-    "no groups": Form(_TWO, {"D-1": "Baseline", "W4": "Month 3"}),
-    "no baseline": Form(("label: V1", "label: V2"), {"D-1": "V1", "W4": "V2"}),
-    "healthy, once": Form(("label: once",), {"D-1": "once"}),
-    "doses, once": Form(
-        ("label: Baseline, baseline: true",),
-        {"D-1": "Baseline"},
-        groups=["name: low, cells_per_kg: 0.5e6", "name: high, cells_per_kg: 1e6"],
-        members=["low", "high"],
-    ),
-    "two donors": Form(
-        _TWO,
-        {"D-1": "Baseline", "W4": "Month 3"},
         donors=["D1", "D2"],
         more="normalisation:\n  panels:\n    - {panel: treg, cell_types: [cd4], markers: [HLA-DR, CCR4]}\n",
     ),
+    "no baseline": Form(("label: V1", "label: C1D1"), {"D-1": "V1", "W4": "C1D1"}),
+    "healthy, once": Form(("label: once",), {"D-1": "once"}),
 }
 
 

@@ -274,8 +274,12 @@ def _check_beads(row: _Row) -> None:
 
 def _check_names(row: _Row, study: Study) -> None:
     subjects = [subject.id for subject in study.subjects]
-    if study.donors and row.cells["role"].strip() == RoleKind.BRIDGE.value:
+    is_bridge = row.cells["role"].strip() == RoleKind.BRIDGE.value
+    if study.donors and is_bridge:
         row.unknown("subject", "donor", [donor.id for donor in study.donors])
+    elif is_bridge and row.cells["subject"] and row.cells["subject"] not in subjects:
+        remedy = "list the donor under 'donors' in study.yaml (schema: immunomon.study/2), or leave it blank"
+        row.complain("subject", f"no subject named {shown(row.cells['subject'])}", remedy)
     else:
         row.unknown("subject", "subject", subjects)
     row.unknown("visit", "visit", [visit.label for visit in study.visits], in_order=True)
