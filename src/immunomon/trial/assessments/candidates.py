@@ -55,7 +55,10 @@ def known_changes(people: People, changes: pd.DataFrame | None, date: datetime.d
     if date is None:
         return mine
     days = mine["study_day"].fillna(mine["planned_day"])
-    dates = [people[subject].date_of(int(day)) for subject, day in zip(mine["subject"], days, strict=True)]
+    dates = [
+        None if pd.isna(day) else people[subject].date_of(int(day))
+        for subject, day in zip(mine["subject"], days, strict=True)
+    ]
     return mine[[when is not None and when < date for when in dates]]
 
 
