@@ -62,7 +62,7 @@ def test_the_ways_a_table_is_saved_are_one_table(tmp_path, content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,b\n1\n2,y\n", "t.csv line 2: 1 cells, but the header has 2 columns; put cells that hold the separator"),
+        ("a,b\n1\n2,y\n", "t.csv line 2: 1 cell, but the header has 2 columns; put cells that hold the separator"),
         ("a,b\n1,x,\n", "t.csv line 2: 3 cells, but the header has 2 columns"),
         ("a,b,\n1,x,z\n", "t.csv line 2: 3 cells, but the header has 2 columns"),
         ("a,A\n1,x\n", "t.csv line 1: header: column 'a' is given twice; keep one of them"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from immunomon.errors import BadSpec, Problem
+from immunomon.errors import BadSpec, Problem, counted
 from immunomon.findings import shown
 from immunomon.yamlfile import read_bytes
 
@@ -174,7 +174,7 @@ def read_csv_table(path: Path, max_bytes: int, *, comments: bool = False) -> Csv
         if len(row.cells) == len(columns):
             rows.append((row.line, dict(zip(columns, row.cells, strict=True))))
         else:
-            what = f"{len(row.cells)} cells, but the header has {len(columns)} columns"
+            what = f"{counted(len(row.cells), 'cell')}, but the header has {counted(len(columns), 'column')}"
             remedy = "put cells that hold the separator in double quotes, and write the separators of blank cells"
             problems.append(Problem(str(path), row.line, "", what, remedy))
     return CsvTable(source, columns, head.line, tuple(rows), tuple(problems))

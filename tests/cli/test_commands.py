@@ -105,7 +105,7 @@ def test_files_are_gated_without_a_study(trial, tmp_path, command):
     assert status == 0
     assert len(list(csv.DictReader((tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()))) == len(rows)
     assert (tmp_path / "m" / "S01_W4_treg.npz").is_file()
-    assert "1 files gated, 0 failed" in err
+    assert "1 file gated, 0 failed" in err
 
 
 def test_an_unreadable_file_is_named_and_the_others_are_gated(trial, tmp_path, command):

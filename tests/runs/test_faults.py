@@ -17,6 +17,7 @@ from support.small_run import shared_run
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import write_fcs
+from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 
 pytestmark = [
@@ -35,6 +36,11 @@ def undisturbed(tmp_path_factory) -> Path:
 def study(undisturbed, tmp_path) -> Path:
     """A copy of the study, without its run, that a test may spoil."""
     return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
+
+
+SAMPLE = "fcs__treg__S01_W4_treg"
+LONG = "so it was decided " * 60  # a decision of more bytes than there is room for
+KINDS = ("csv", "excel", "sdtm", "dataset-json", "redcap", "immport", "adam", "miflowcyt")
 
 
 def samples_of(study: Path) -> pd.DataFrame:
@@ -191,13 +197,29 @@ def test_a_file_that_needs_more_memory_than_there_is_fails_and_the_others_go_on(
         ["simulate", "OUT", "--panel", "nk", "--events", 500],
         ["run", "STUDY", "--out", "OUT"],
         ["lock", "RUN", "--by", "A. Person", "--reason", "the end"],
-        *(["deliver", "RUN", "--as", kind, "--out", "OUT"] for kind in ("csv", "excel", "sdtm", "dataset-json")),
+        [
+            "override",
+            "RUN",
+            "--sample",
+            "fcs__treg__S01_W4_treg",
+            "--action",
+            "drop-sample",
+            "--by",
+            "A",
+            "--reason",
+            LONG,
+        ],
+        ["assess", "RUN"],
+        ["mechanism", "RUN"],
+        *(["deliver", "RUN", "--as", kind, "--out", "OUT"] for kind in KINDS),
     ],
     ids=lambda words: "-".join(str(word) for word in words[:4] if str(word).islower()),
 )
 def test_a_full_disk_is_said_with_the_file_that_has_no_room(undisturbed, tmp_path, words):
     study = Path(shutil.copytree(undisturbed, tmp_path / "trial"))
     places = {"RUN": study / "run", "STUDY": study, "OUT": tmp_path / "out"}
+    if words[0] == "mechanism":  # which rests on the other assessments
+        assert immunomon("assess", study / "run").returncode == 0
     sealed = {path: path.read_bytes() for path in (study / "run").rglob("*") if path.is_file()}
     ended = immunomon(*(places.get(word, word) for word in words), limit=with_room(1000))
     assert ended.returncode == 1, ended.stderr
@@ -206,6 +228,58 @@ def test_a_full_disk_is_said_with_the_file_that_has_no_room(undisturbed, tmp_pat
     assert not temporary_files(tmp_path)
     assert {path: path.read_bytes() for path in sealed} == sealed
     assert not (study / "run" / "lock.json").exists()  # what is said to have failed has failed
+    assert not (study / "overrides.yaml").exists()
+
+
+def test_a_lock_whose_entry_has_no_room_in_the_trail_is_none(undisturbed, tmp_path):
+    run = Path(shutil.copytree(undisturbed, tmp_path / "trial")) / "run"
+    trail = AuditTrail(run)
+    while trail.path.stat().st_size < 20_000:  # more than lock.json needs
+        trail.append("export", by="A. Person", reason="", target="sqlite:///a.sqlite")
+    words = ["lock", run, "--by", "A. Person", "--reason", "the end"]
+    ended = immunomon(*words, limit=with_room(trail.path.stat().st_size + 10))
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
+    assert str(trail.path) in ended.stderr
+    assert not (run / "lock.json").exists()
+    assert trail.problems() == []
+    assert immunomon(*words).returncode == 0
+
+
+def test_what_is_no_file_in_a_run_folder_is_named_and_nothing_waits_for_it(undisturbed, tmp_path):
+    run = Path(shutil.copytree(undisturbed, tmp_path / "trial")) / "run"
+    sample, table, gates = (run / "samples" / f"{SAMPLE}.json", run / "tables" / "samples.parquet", run / "gates")
+    (tmp_path / "elsewhere.json").write_text("{}", encoding="utf-8")
+    for path, spoil, fault in (
+        (sample, os.mkfifo, "not a regular file but a named pipe"),
+        (table, lambda path: path.symlink_to("/dev/zero"), "a link out of the run folder, to /dev/zero"),
+        (gates / f"{SAMPLE}.json", lambda path: path.symlink_to(tmp_path / "elsewhere.json"), "a link out of the run"),
+        (run / "run.json", os.mkfifo, "not a regular file but a named pipe"),
+    ):
+        kept = path.read_bytes()
+        path.unlink()
+        spoil(path)
+        ended = immunomon("run", run.parent)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
+        assert f"{path}: it is {fault}" in ended.stderr
+        for command in ("audit", "report", "verify", "status", "compare"):
+            ended = immunomon(command, run)
+            assert "Traceback" not in ended.stderr, ended.stderr
+            assert ended.returncode != 0 or command in ("status", "compare", "report", "verify")
+            if command == "audit":
+                assert str(path) in ended.stdout + ended.stderr
+        path.unlink()
+        path.write_bytes(kept)
+    assert immunomon("audit", run).returncode == 0
+
+
+@pytest.mark.parametrize("words", [["gate", "treg", "ODD"], ["gate", "ODD", "FILE"], ["info", "ODD"]], ids=" ".join)
+def test_what_is_no_file_is_named_by_commands_for_files(undisturbed, tmp_path, words):
+    os.mkfifo(tmp_path / "pipe")
+    file = undisturbed / "fcs" / "treg" / "S01_W4_treg.fcs"
+    for odd in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        ended = immunomon(*({"ODD": odd, "FILE": file}.get(word, word) for word in words))
+        assert (ended.returncode != 0, "Traceback" in ended.stderr) == (True, False), ended.stderr
+        assert str(odd) in ended.stdout + ended.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from immunomon.checks.channels import OTHER_STAINS
 from immunomon.checks.tube import Tube
-from immunomon.errors import Problem
+from immunomon.errors import Problem, counted
 from immunomon.findings import shown
 from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.overrides import AcceptedDifference
@@ -112,7 +112,8 @@ def _odd_markers(tubes: Sequence[Tube], differences: Differences) -> None:
     usual = _usual([_markers(tube) for tube in tubes])
     for tube in tubes:
         odd = [
-            f"{detector} is {shown(marker) if marker else 'blank'}, {number} files have {most or 'it blank'}"
+            f"{detector} is {shown(marker) if marker else 'blank'}, {counted(number, 'file')} "
+            f"{'has' if number == 1 else 'have'} {most or 'it blank'}"
             for detector, marker, most, number in _differences(_markers(tube), usual)
             if bool(marker) != bool(most) and not _is_left_out(tube, most)
         ]
@@ -135,7 +136,8 @@ def _odd_channels(tubes: Sequence[Tube], differences: Differences) -> None:
         parts = [f"it lacks {', '.join(sorted(usual - own))}"] if usual - own else []
         parts += [f"it has {', '.join(sorted(own - usual))} besides"] if own - usual else []
         if parts:
-            message = f"channels differ from {number} files of panel '{differences.panel.name}': {' and '.join(parts)}"
+            others = f"{counted(number, 'file')} of panel '{differences.panel.name}'"
+            message = f"channels differ from {others}: {' and '.join(parts)}"
             differences.add(
                 "channels", tube, message=message, remedy="check that it was recorded with the same settings"
             )

@@ -34,7 +34,7 @@ def deliver(
     typer.echo(f"{made.folder}: {outcome}")
     width = max(map(len, made.records), default=0)
     for name, records in made.records.items():
-        typer.echo(f"  {name:<{width}} {records:>9,} records")
+        typer.echo(f"  {name:<{width}} {records:>9,} {'record' if records == 1 else 'records'}")
     for name, reason in made.absent.items():
         typer.echo(f"  {name:<{width}}    absent: {reason}")
     if made.blanks:

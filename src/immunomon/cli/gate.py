@@ -20,7 +20,7 @@ from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.specs.dated import dated_lines
 from immunomon.cytometry.specs.strategy import load_strategy
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
 from immunomon.files import write_whole
 from immunomon.runs.files import COLUMNS, Row, gate_files
 from immunomon.runs.jobs import default_jobs
@@ -147,7 +147,10 @@ def gate_with_strategy(
         sys.stdout.write(text)
     else:
         write_whole(out, text)
-        typer.echo(f"{len(files) - len(failures)} files gated, {len(failures)} failed; the table is in {out}", err=True)
+        typer.echo(
+            f"{counted(len(files) - len(failures), 'file')} gated, {len(failures)} failed; the table is in {out}",
+            err=True,
+        )
     for line in dated_lines(path) if isinstance(declared, GatingStrategy) else ():
         typer.echo(f"warning: {line}", err=True)
     for remark in remarks:

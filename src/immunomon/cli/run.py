@@ -14,7 +14,7 @@ from immunomon.cli.app import Jobs, app
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.lock import Reason
 from immunomon.runs.run import run_study
 from immunomon.runs.workers import Limits
@@ -56,7 +56,7 @@ def run(
         )
         return 1
     console.print(
-        f"Files: {summary.gated} gated, {summary.kept} kept from before, {summary.controls} controls, "
+        f"Files: {summary.gated} gated, {summary.kept} kept from before, {counted(summary.controls, 'control')}, "
         f"{len(summary.failed)} failed.",
         highlight=False,
     )

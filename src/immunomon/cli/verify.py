@@ -8,6 +8,7 @@ import typer
 
 from immunomon.assurance.verify.run import SampleVerdict, verify_run
 from immunomon.cli.app import RunArgument, StudyOption, app
+from immunomon.errors import counted
 
 __all__ = ["verify"]
 
@@ -21,11 +22,13 @@ def verify(
     """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
     verification = verify_run(run, samples=sample, study=study, progress=_print)
     compared = [verdict.comparison for verdict in verification.samples if verdict.comparison]
+    sums = {name: sum(getattr(c, f"{name}s") for c in compared) for name in ("count", "percent", "median")}
+    differing = sum(not verdict.equal for verdict in verification.samples)
     typer.echo(
         f"{len(verification.samples)} of {verification.gated} gated samples computed a second time: "
-        f"{sum(c.counts for c in compared)} counts, {sum(c.percents for c in compared)} percents, "
-        f"{sum(c.medians for c in compared)} medians; {sum(not v.equal for v in verification.samples)} samples differ "
-        f"or could not be compared. Largest relative difference of percents and medians: "
+        f"{', '.join(counted(number, name) for name, number in sums.items())}; "
+        f"{counted(differing, 'sample')} different or not to be compared. "
+        "Largest relative difference of percents and medians: "
         f"{max((c.largest_relative_difference for c in compared), default=0.0):.1e}."
     )
     typer.echo(f"Written: {run / 'verification.json'}")
@@ -40,8 +43,9 @@ def _print(verdict: SampleVerdict) -> None:
     word = "equal    " if verdict.equal else "DIFFERENT"
     edges = f", {verdict.on_edges} on polygon edges" if verdict.on_edges else ""
     typer.echo(
-        f"{word}  {verdict.sample_id}: {verdict.events} events{edges}, {comparison.counts} counts, "
-        f"{comparison.medians} medians, reader {verdict.reader}, gates from {verdict.gates_from}"
+        f"{word}  {verdict.sample_id}: {counted(verdict.events, 'event')}{edges}, "
+        f"{counted(comparison.counts, 'count')}, {counted(comparison.medians, 'median')}, "
+        f"reader {verdict.reader}, gates from {verdict.gates_from}"
     )
     for reason in filter(None, (verdict.note, verdict.gates_note)):
         typer.echo(f"    {reason}")

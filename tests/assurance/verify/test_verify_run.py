@@ -159,7 +159,7 @@ def test_the_command_prints_a_line_for_each_sample_and_succeeds(made, capsys):
     assert verify(made / "run", sample=3, study=None) == 0
     shown = capsys.readouterr().out
     assert shown.count("equal ") == 3
-    assert "0 samples differ" in shown
+    assert "0 samples different" in shown
 
 
 def test_the_command_prints_what_differs_and_fails(study, capsys):

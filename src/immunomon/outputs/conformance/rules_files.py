@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from immunomon.errors import counted
 from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import Cell, is_iso_date, same, text_of
 from immunomon.outputs.conformance.guide import guide_of
@@ -144,10 +145,14 @@ def _attributes(table: Table, _: Received) -> Iterator[Issue]:
 @CHECKS.register("DJ002")
 def _rows(table: Table, _: Received) -> Iterator[Issue]:
     if table.about.get("records") != len(table):
-        yield Issue(table.file, f"records says {str(table.about.get('records'))[:20]}, there are {len(table)} rows")
+        yield Issue(
+            table.file, f"records says {str(table.about.get('records'))[:20]}, found are {counted(len(table), 'row')}"
+        )
     for width in table.about.get("widths", ()):
         if width != len(table.columns):
-            yield Issue(table.file, f"there are rows of {width} values, and {len(table.columns)} columns")
+            yield Issue(
+                table.file, f"there are rows of {counted(width, 'value')}, and {counted(len(table.columns), 'column')}"
+            )
     if table.about.get("odd"):
         yield Issue(table.file, "a row holds lists or objects in place of values")
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from immunomon.errors import counted
 from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.guide import DOMAINS, guide_of
 from immunomon.outputs.conformance.received import MANIFEST, Received
@@ -78,7 +79,8 @@ def _records(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]
         elif table is not None and entry.get("records") != len(table):
             yield Issue(
                 MANIFEST,
-                f"dataset {name[:40]} has {len(table)} records, the manifest says {str(entry.get('records'))[:20]}",
+                f"dataset {name[:40]} has {counted(len(table), 'record')}, "
+                f"the manifest says {str(entry.get('records'))[:20]}",
             )
     about = {"differences.csv"}
     for name, file in sorted(set(tables) - set(entries)):

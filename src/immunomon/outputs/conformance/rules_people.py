@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from immunomon.errors import counted
 from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import date_of, number_text, same, text_of
 from immunomon.outputs.conformance.received import Received
@@ -144,8 +145,8 @@ def _sheets(table: Table, received: Received) -> Iterator[Issue]:
         None,
     )
     if csv_file is None or csv_file.names != table.names or len(csv_file) != len(table):
-        csv_size = f"{len(csv_file)} rows" if csv_file else "no such file"
-        yield Issue(table.file, f"sheet {table.name} has {len(table)} rows, the CSV file {csv_size}")
+        csv_size = counted(len(csv_file), "row") if csv_file else "no such file"
+        yield Issue(table.file, f"sheet {table.name} has {counted(len(table), 'row')}, the CSV file {csv_size}")
         return
     for mine, theirs in zip(table.records, csv_file.records, strict=True):
         wrong = next((name for name in table.names if not _alike(mine, theirs, name)), None)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from immunomon.errors import counted
 from immunomon.outputs.conformance.book import CHECKS, Issue
 from immunomon.outputs.conformance.cells import Cell, number_of, text_of
 from immunomon.outputs.conformance.guide import guide_of, keys_of
@@ -41,7 +42,7 @@ def _filled(table: Table, _: Received) -> Iterator[Issue]:
             number for number, value in enumerate(table.column(variable.name), start=1) if text_of(value).strip() == ""
         ]
         if blank:
-            blank_count = "every record" if len(blank) == len(table) else f"{len(blank)} records"
+            blank_count = "every record" if len(blank) == len(table) else counted(len(blank), "record")
             yield Issue(table.name, f"required variable {variable.name} has no value in {blank_count}", str(blank[0]))
 
 
@@ -215,7 +216,9 @@ def _sequence(table: Table, _: Received) -> Iterator[Issue]:
 def _in_dm(table: Table, received: Received) -> Iterator[Issue]:
     for (subject,), records in table.grouped(("USUBJID",)):
         if subject not in received.subjects:
-            yield Issue.at(table.name, records[0], f"USUBJID '{subject[:60]}' is not in DM ({len(records)} records)")
+            yield Issue.at(
+                table.name, records[0], f"USUBJID '{subject[:60]}' is not in DM ({counted(len(records), 'record')})"
+            )
 
 
 @CHECKS.register("SD022")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlalchemy import Connection, DateTime, Table, TextClause, bindparam, text
 
-from immunomon.errors import ExportFailed
+from immunomon.errors import ExportFailed, counted
 from immunomon.outputs.database.building import OWN
 from immunomon.outputs.database.bulk import load
 
@@ -101,7 +101,7 @@ def _confirm_history(connection: Connection, sql: _Sql, entry: Entry, ended: int
     )
     unchanged = connection.scalar(text(query), _values(entry, "study", "run_id"))
     if unchanged != ended:
-        problem = f"{ended} rows were kept as earlier versions, and {unchanged} of them are as they were"
+        problem = f"of {counted(ended, 'row')} kept as earlier versions, {unchanged:,} can be found as they were"
         raise ExportFailed(
             f"table {sql.history}: {problem}; something in the database changes what is written: see its triggers, "
             "rules and defaults; nothing was changed there"

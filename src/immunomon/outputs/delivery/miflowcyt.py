@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from immunomon.errors import counted
 from immunomon.files import read_input
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, dataset_of
@@ -210,7 +211,13 @@ def checklist_table(items: Sequence[ChecklistItem]) -> Dataset:
 def checklist_text(items: Sequence[ChecklistItem], title: str) -> str:
     """Return the checklist in words (Markdown), with the blanks listed first."""
     blank = [f"- {item.number} {item.name}" for item in items if item.is_blank]
-    lines = [f"# MIFlowCyt: {title}", "", f"{len(blank)} items are blank, for the laboratory to fill in:", "", *blank]
+    lines = [
+        f"# MIFlowCyt: {title}",
+        "",
+        f"Blank, for the laboratory to fill in: {counted(len(blank), 'item')}.",
+        "",
+        *blank,
+    ]
     section = ""
     for item in items:
         if _SECTIONS[item.number[0]] != section:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunomon.errors import counted
 from immunomon.outputs.report.run_folder import ReportedRun
 
 __all__ = ["Cell", "Overview", "SubjectRow", "caveats", "made_by", "provenance", "study_overview"]
@@ -147,7 +148,7 @@ def provenance(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _lines(name: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping | list) and len(value) > _LONGEST:
-        yield name or "record", f"{len(value)} entries, see run.json"
+        yield name or "record", f"{counted(len(value), 'entry', 'entries')}, see run.json"
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _lines(f"{name}.{key}" if name else str(key), item)

@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from immunomon.cytometry.model.run_tables import STEADINESS
+from immunomon.errors import counted
 from immunomon.runs.opened import Run
 
 __all__ = ["Steady", "read_steadiness"]
@@ -39,7 +40,8 @@ def read_steadiness(run: Run) -> Steady | None:
         return None
     judged, out = table[table["verdict"] != "not judged"], table[table["verdict"] == "out of control"]
     sentence = (
-        f"{table['sample_id'].nunique()} bridge samples, {len(judged)} of {len(table)} values judged, {len(out)} out "
+        f"{counted(table['sample_id'].nunique(), 'bridge sample')}, "
+        f"{len(judged)} of {counted(len(table), 'value')} judged, {len(out)} out "
         "of control. With so many values some break a rule by chance: look for samples and markers that stand out."
     )
     ordered = out.sort_values(["collection_date", "panel", "sample_id", "population", "marker"])
