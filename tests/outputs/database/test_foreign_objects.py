@@ -197,4 +197,4 @@ def test_an_earlier_version_that_is_falsified_is_found_before_the_commit(request
         request, tmp_path, "postgresql", statements, run_like(shift=1, digest="d2"), run_like(), monkeypatch
     )
     assert "table frequencies_history: " in message
-    assert "of them are as they were" in message
+    assert "can be found as they were" in message
