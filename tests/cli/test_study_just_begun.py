@@ -86,6 +86,7 @@ def commands(study: Path) -> list[list[object]]:
         ["project", run],
         ["lock", run, "--by", "A. Person", "--reason", "to see"],
         ["audit", run],
+        ["status", run],
         ["report", run],
     ]
     deliveries = [["deliver", run, "--as", kind, "--out", study / kind] for kind in FORMATS]
