@@ -56,9 +56,8 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
 
     ``Sample.file`` is as listed: relative to the sample list's folder. With a study, subjects, visits and panels must
     be the study's, and no folder leads out of those that it allows; a file that several strategies look at is a sample
-    for each. Whether the files are there, and where links lead
-    that are files themselves, is left to the check and the run.
-    Raises BadSpec with every problem found.
+    for each. Whether the files are there, and where links lead that are files themselves, is left to the check and the
+    run. Raises BadSpec with every problem found.
 
     >>> load_samples(Path("none/samples.csv"))
     Traceback (most recent call last):
@@ -273,8 +272,7 @@ def _check_beads(row: _Row) -> None:
 
 
 def _check_names(row: _Row, study: Study) -> None:
-    subjects = [subject.id for subject in study.subjects]
-    is_bridge = row.cells["role"].strip() == RoleKind.BRIDGE.value
+    subjects, is_bridge = [subject.id for subject in study.subjects], row.cells["role"].strip() == RoleKind.BRIDGE.value
     if study.donors and is_bridge:
         row.unknown("subject", "donor", [donor.id for donor in study.donors])
     elif is_bridge and row.cells["subject"] and row.cells["subject"] not in subjects:
@@ -298,7 +296,5 @@ def _complain_of_double(row: _Row, first: _Row, sample: Sample) -> None:
     if PurePosixPath(file) == PurePosixPath(first_file):
         row.complain("file", f"{shown(file)} is listed already, on line {first.line}", "remove one of the lines")
     else:
-        message = (
-            f"{shown(file)} and {shown(first_file)} (line {first.line}) would share the sample id {shown(sample.id)}"
-        )
-        row.complain("file", message, "rename one of the files")
+        files = f"{shown(file)} and {shown(first_file)} (line {first.line})"
+        row.complain("file", f"{files} would share the sample id {shown(sample.id)}", "rename one of the files")
