@@ -23,6 +23,7 @@ _CODE = (
     "registry.py",
     "study/model",
     "cytometry",
+    "runs/at_hand.py",
     "runs/single.py",
     "runs/prepared.py",
     "runs/scaling.py",

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["decide_cells", "decide_ellipse", "decide_interval", "decide_polygon"]
+__all__ = ["decide_cells", "decide_ellipse", "decide_interval"]
 
 Mask = NDArray[np.bool_]
 Events = NDArray[np.int64]
@@ -65,84 +65,6 @@ def _interval(
                 result[i] = False
                 doubtful[count] = begin + i
                 count += 1
-    return count
-
-
-def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float64]) -> tuple[Mask, Events]:
-    """Return which of the parent's events lie inside a polygon (even-odd rule), and which must be asked exactly.
-
-    If no edge comes as near to a point as the bounds, the exact point lies on the same side of every edge that it could
-    cross on the way, so that the rule gives the same answer for both.
-
-    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    >>> x = np.array([0.5, 1.0, 2.0]), 1e-6
-    >>> decide_polygon(np.ones(3, dtype=bool), x, x, square)
-    (array([ True, False, False]), array([1]))
-    """
-    inside = np.zeros(parent.size, dtype=np.bool_)
-    doubtful = np.empty(parent.size, dtype=np.int64)
-    corners = np.ascontiguousarray(vertices, dtype=np.float64)
-    bounds = np.array([float(x[1]), float(y[1])])
-    box = np.concatenate([corners.min(axis=0) - bounds, corners.max(axis=0) + bounds])
-    count = _polygon(parent, x[0], y[0], bounds, box, corners, inside, doubtful)
-    return inside, doubtful[:count].copy()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _polygon(
-    parent: Mask,
-    x: NDArray[np.floating],
-    y: NDArray[np.floating],
-    bounds: NDArray[np.float64],
-    box: NDArray[np.float64],
-    corners: NDArray[np.float64],
-    inside: Mask,
-    doubtful: Events,
-) -> int:
-    left, bottom, right, top = box[0], box[1], box[2], box[3]
-    undecided = np.empty(_TILE, dtype=np.int64)
-    px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
-    flags = np.empty((3, _TILE), dtype=np.bool_)
-    odd, near, keep = flags[0], flags[1], flags[2]
-    count = 0
-    for begin in range(0, parent.size, _TILE):
-        held = 0
-        end = min(begin + _TILE, parent.size)
-        columns, lines, members = x[begin:end], y[begin:end], parent[begin:end]
-        any_kept = 0
-        for i in range(members.size):
-            across, up = np.float64(columns[i]), np.float64(lines[i])
-            # What is not a number is not out of the box either: it must be asked.
-            keep[i] = members[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
-            any_kept += keep[i]
-        if any_kept == 0:
-            continue
-        for i in range(members.size):
-            undecided[held], px[held], py[held] = begin + i, columns[i], lines[i]
-            held += keep[i]
-        for e in range(held):
-            odd[e] = near[e] = False
-        ax, ay = corners[-1, 0], corners[-1, 1]
-        for j in range(corners.shape[0]):
-            bx, by = corners[j, 0], corners[j, 1]
-            ex, ey = bx - ax, by - ay
-            slack = _SLACK * (abs(ex) * (top - bottom) + abs(ey) * (right - left))
-            reach = bounds[0] * abs(ey) + bounds[1] * abs(ex) + slack
-            rising = by > ay
-            for e in range(held):
-                cross = ex * (py[e] - ay) - ey * (px[e] - ax)
-                odd[e] ^= ((ay > py[e]) != (by > py[e])) & ((cross > 0.0) == rising)
-                # Near the edge's line is enough: the few beyond its ends are asked for nothing.
-                near[e] |= not (abs(cross) > reach)
-            ax, ay = bx, by
-        unsure = False
-        for e in range(held):
-            inside[undecided[e]] = odd[e] & (not near[e])
-            unsure |= near[e]
-        if unsure:
-            for e in range(held):
-                doubtful[count] = undecided[e]
-                count += near[e]
     return count
 
 

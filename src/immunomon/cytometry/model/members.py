@@ -97,7 +97,8 @@ def _first_look(gate: Shape, rough: Columns, parent: Mask, pool: Executor | None
 
 
 def _decided(gate: Shape, parent: Mask, columns: Sequence[tuple[NDArray[np.floating], float]]) -> tuple[Mask, Rows]:
-    from immunomon.cytometry.kernels.decide import decide_ellipse, decide_interval, decide_polygon  # compiled
+    from immunomon.cytometry.kernels.decide import decide_ellipse, decide_interval  # compiled
+    from immunomon.cytometry.kernels.decide_polygon import decide_polygon
 
     if isinstance(gate, Interval):
         return decide_interval(parent, columns[0], gate.low, gate.high)
