@@ -17,6 +17,7 @@ FORMATS = {
     "immunomon.cp-map/1",
     "immunomon.delivery-check/1",
     "immunomon.delivery/1",
+    "immunomon.drafts/1",
     "immunomon.mechanism-pages/1",
     "immunomon.mechanism/1",
     "immunomon.normalisation/1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,10 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
-from immunomon.cytometry.specs.overrides import SCHEMA
-from immunomon.errors import BadSpec, ImmunomonError
-from immunomon.files import is_there, read_input, write_whole
-from immunomon.runs.overriding import OVERRIDES_FILE, check_overrides
+from immunomon.errors import ImmunomonError
+from immunomon.runs.overriding import record_decisions
 
 __all__ = ["Asked", "override", "record_override"]
 
@@ -92,21 +89,9 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
     if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
         raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
     folder = study or run.resolve().parent
-    path = folder / OVERRIDES_FILE
     if not (folder / "study.yaml").is_file():
         raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
-    before = read_input(path) if is_there(path) else None
-    entry = request.entry()
-    write_whole(path, _with(before, entry, path))
-    try:
-        check_overrides(folder)
-    except (BadSpec, ImmunomonError):
-        # The file stays as it was: a decision that cannot be carried out is none.
-        if before is None:
-            path.unlink()
-        else:
-            write_whole(path, before)
-        raise
+    path = record_decisions(folder, [request.entry()])
     typer.echo(f"Written: {path}")
     if not run_now:
         typer.echo(f"Bring the run up to date with: immunomon run {folder} --out {run}")
@@ -114,24 +99,3 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
     from immunomon.cli.run import run as run_command
 
     return run_command(folder, run, jobs=jobs, reason=request.reason, by=request.by)
-
-
-def _with(before: bytes | None, entry: dict[str, Any], path: Path) -> bytes:
-    yaml = YAML()
-    yaml.width = 200
-    try:
-        document = yaml.load(before.decode("utf-8")) if before else {"schema": SCHEMA, "overrides": []}
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ImmunomonError(f"{path}: not readable: {str(error).splitlines()[0]}; correct it first") from error
-    if not isinstance(document, dict) or not isinstance(document.setdefault("overrides", []), list):
-        raise ImmunomonError(f"{path}: no file of overrides; correct it first, or put it aside")
-    same = ("action", "sample", "population", "check")
-    kept = [
-        decision
-        for decision in document["overrides"]
-        if not (isinstance(decision, dict) and all(decision.get(name) == entry.get(name) for name in same))
-    ]
-    document["overrides"] = [*kept, entry]
-    text = io.StringIO()
-    yaml.dump(document, text)
-    return text.getvalue().encode("utf-8")

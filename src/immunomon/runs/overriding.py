@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.settled import MOVED_BY, Settled
-from immunomon.cytometry.specs.overrides import load_overrides
+from immunomon.cytometry.specs.overrides import SCHEMA, load_overrides
 from immunomon.cytometry.specs.strategy import load_in_use
-from immunomon.files import is_there
+from immunomon.errors import BadSpec, ImmunomonError
+from immunomon.files import is_there, read_input, write_whole
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.study.model.overrides import Override
@@ -20,7 +26,15 @@ from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 
-__all__ = ["OVERRIDES_FILE", "accepted", "check_overrides", "moved_gates", "overridden", "read_overrides"]
+__all__ = [
+    "OVERRIDES_FILE",
+    "accepted",
+    "check_overrides",
+    "moved_gates",
+    "overridden",
+    "read_overrides",
+    "record_decisions",
+]
 
 OVERRIDES_FILE = "overrides.yaml"
 
@@ -44,6 +58,54 @@ def check_overrides(folder: Path) -> None:
     study = load_study(folder)
     samples = load_samples(study.folder / study.samples_file, study)
     read_overrides(study, samples, load_in_use(study, methods=GATE_METHODS)[1])
+
+
+def record_decisions(
+    folder: Path, entries: Sequence[Mapping[str, Any]], *, withdrawn: Sequence[Mapping[str, Any]] = ()
+) -> Path:
+    """Add decisions to a study's file of overrides, each in place of one on the same target; return the file.
+
+    entries: as they stand in the file. withdrawn: decisions that are taken out; only what names their target counts.
+    Nothing is written if the file would have a problem then. Raises BadSpec, ImmunomonError.
+    """
+    path = folder / OVERRIDES_FILE
+    before = read_input(path) if is_there(path) else None
+    write_whole(path, _with_entries(before, entries, path, withdrawn))
+    try:
+        check_overrides(folder)
+    except (BadSpec, ImmunomonError):
+        # The file stays as it was: a decision that cannot be carried out is none.
+        if before is None:
+            path.unlink()
+        else:
+            write_whole(path, before)
+        raise
+    return path
+
+
+def _with_entries(
+    before: bytes | None, entries: Sequence[Mapping[str, Any]], path: Path, withdrawn: Sequence[Mapping[str, Any]]
+) -> bytes:
+    yaml = YAML()
+    yaml.width = 200
+    try:
+        document = yaml.load(before.decode("utf-8")) if before else {"schema": SCHEMA, "overrides": []}
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ImmunomonError(f"{path}: not readable: {str(error).splitlines()[0]}; correct it first") from error
+    if not isinstance(document, dict) or not isinstance(document.setdefault("overrides", []), list):
+        raise ImmunomonError(f"{path}: no file of overrides; correct it first, or put it aside")
+    gone = {_target(decision) for decision in (*entries, *withdrawn)}
+    kept = [
+        decision for decision in document["overrides"] if not (isinstance(decision, dict) and _target(decision) in gone)
+    ]
+    document["overrides"] = [*kept, *map(dict, entries)]
+    text = io.StringIO()
+    yaml.dump(document, text)
+    return text.getvalue().encode("utf-8")
+
+
+def _target(decision: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(decision.get(name) or "") for name in ("action", "sample", "population", "check"))
 
 
 def overridden(tasks: Sequence[Task], overrides: Sequence[Override]) -> tuple[Task, ...]:

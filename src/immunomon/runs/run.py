@@ -51,7 +51,7 @@ from immunomon.study.model.quality import Quality
 from immunomon.study.model.uses import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
 
-__all__ = ["RunSummary", "default_jobs", "run_study"]
+__all__ = ["RunSummary", "default_jobs", "overridden_plan", "run_study", "settled_plan"]
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,13 @@ def _run_study(study: Path, out: Path | None, crew: Crew, why: Reason | None) ->
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     kept_in = journal.kept_in(folder.root, study=plan.study.name, files=len(plan.tasks))
     with folder.locked(), kept_in, crew.at_work(folder.root):
-        plan = replace(_overridden(plan), own_keys=own_keys)
+        plan = replace(overridden_plan(plan), own_keys=own_keys)
         if why is None:
             refuse_before_looking(folder, plan)
         remove_leftovers(folder.root.rglob(".*.tmp"))
         changed = set_aside_changed(folder)
         plan = with_scales(plan, folder, crew)
-        plan, settled = _settled(plan, folder, crew)
+        plan, settled = settled_plan(plan, folder, crew)
         with Accounted(folder, plan, why or Reason("", user_name())) as account:
             account.refuse_if_locked(has_reason=why is not None)
             account.made_anew(changed)
@@ -160,7 +160,7 @@ def _about_left_out(plan: Plan) -> tuple[str, ...]:
     return tuple(line for of_panel in lines for line in of_panel)
 
 
-def _overridden(plan: Plan) -> Plan:
+def overridden_plan(plan: Plan) -> Plan:
     """Return the plan with what persons decided on single samples."""
     with digests_of_what_is_read() as texts:
         overrides = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
@@ -168,7 +168,7 @@ def _overridden(plan: Plan) -> Plan:
     return replace(plan, overrides=overrides, tasks=overridden(plan.tasks, overrides), inputs={**plan.inputs, **read})
 
 
-def _settled(plan: Plan, folder: RunFolder, crew: Crew) -> tuple[Plan, SettledBySample]:
+def settled_plan(plan: Plan, folder: RunFolder, crew: Crew) -> tuple[Plan, SettledBySample]:
     """Take the first look at files that share gates; return the plan with what its results now depend on."""
     moved = moved_gates(plan)
     shared = [task for task in plan.tasks if needs_first_look(plan, task)]

@@ -240,7 +240,7 @@ class Bench:
             "data_offset": task.sample.data_offset,
         }
         try:
-            analysis = self._analysed(task)
+            analysis = self.analysed(task)
         except ImmunomonError as error:
             data |= {"status": "failed", "reason": without_folder(str(error), task)}
         except MemoryError:
@@ -259,7 +259,8 @@ class Bench:
         events = quality.get("events", data["measured"]["events"])
         return Outcome("", events, quality.get("verdict"), dict(self.shelf.changed))
 
-    def _analysed(self, task: Task) -> Analysis:
+    def analysed(self, task: Task) -> Analysis:
+        """Return one file gated, with nothing kept; raises ImmunomonError if it cannot be."""
         if task.problem:
             raise ImmunomonError(task.problem)
         return analyse(

@@ -1,0 +1,122 @@
+// The gallery: a thumbnail a sample, drawn on canvas, in the order in which they need a person.
+
+const THUMB = 144;
+const percentOf = (value) => (value === null || value === undefined ? "no value" : `${number(value)} %`);
+const nameOf = (entry) => [entry.subject || entry.sample_id, entry.visit].filter(Boolean).join(" ");
+
+function shown() {
+  const places = new Map(desk.overview.visits.map((visit, i) => [visit, i]));
+  const visit = (entry) => places.get(entry.visit) ?? places.size;
+  const text = (a, b) => String(a).localeCompare(String(b), "en", { numeric: true });
+  const subject = (a, b) => text(a.subject, b.subject) || visit(a) - visit(b);
+  const orders = {
+    need: (a, b) => b.need - a.need || subject(a, b),
+    subject,
+    visit: (a, b) => visit(a) - visit(b) || text(a.subject, b.subject),
+    batch: (a, b) => text(a.batch, b.batch) || subject(a, b),
+    percent: (a, b) => (b.percent ?? -1) - (a.percent ?? -1),
+  };
+  const filters = {
+    all: () => true,
+    needs: (entry) => entry.need > 0,
+    open: (entry) => !(entry.review && entry.review.is_approved),
+    moved: (entry) => entry.moved || entry.drafted,
+    query: (entry) => entry.review && entry.review.verdict === "query",
+  };
+  return desk.entries.filter(filters[desk.filter]).sort(orders[desk.sort]);
+}
+
+function marksOf(entry) {
+  const marks = [];
+  const { review } = entry;
+  if (review && review.verdict === "approved") marks.push(review.holds ? ["approved", "approved"] : ["query", "changed since approval"]);
+  else if (review) marks.push([review.verdict, review.verdict]);
+  if (entry.drafted) marks.push(["draft", "draft"]);
+  if (entry.moved) marks.push(["moved", "moved"]);
+  if (entry.placed_by === "none") marks.push(["failed", "no gate"]);
+  else if (entry.need >= 20) marks.push(["doubt", "look"]);
+  if (entry.reportable === false) marks.push(["", "n.r."]);
+  return marks.map(([kind, words]) => el("span", { class: `mark ${kind}` }, words));
+}
+
+function showGallery() {
+  desk.open = null;
+  desk.moving = null;
+  choices();
+  const list = shown();
+  if (!list.length) {
+    byId("main").replaceChildren(el("p", { class: "quiet" }, "No sample is of this kind. Show all samples to see the others."));
+    return;
+  }
+  desk.chosen = Math.min(desk.chosen, list.length - 1);
+  const gallery = el("div", { class: "gallery", "data-population": desk.population }, list.map((entry) => card(entry)));
+  byId("main").replaceChildren(gallery);
+  markChosen();
+}
+
+function card(entry) {
+  const canvas = el("canvas", { width: THUMB, height: THUMB });
+  drawThumbnail(canvas, entry.plot);
+  const numbers = `${percentOf(entry.percent)}, ${whole(entry.count)} of ${whole(entry.parent_count)}`;
+  const note = entry.review && entry.review.note ? [`${entry.review.by}: ${entry.review.note}`] : [];
+  return el("button", {
+    class: "card", tip: [nameOf(entry), numbers, ...entry.reasons, ...note], "data-sample": entry.sample_id,
+    onclick: () => act(() => openSample(entry.sample_id)),
+    "aria-label": `${nameOf(entry)}, ${numbers}${entry.reasons.length ? `; ${entry.reasons[0]}` : ""}`,
+  }, canvas, el("b", {}, nameOf(entry)), el("span", {}, percentOf(entry.percent)), el("div", { class: "marks" }, marksOf(entry)));
+}
+
+function drawThumbnail(canvas, plot) {
+  const context = canvas.getContext("2d");
+  const style = getComputedStyle(document.documentElement);
+  if (!plot || plot.problem) {
+    context.fillStyle = style.getPropertyValue("--dim");
+    context.font = "12px system-ui, sans-serif";
+    context.fillText(plot ? "cannot be drawn" : "no plot of this gate", 12, THUMB / 2);
+    return;
+  }
+  drawDensity(context, plot);
+  context.lineWidth = 1.6;
+  context.strokeStyle = style.getPropertyValue("--gate");
+  for (const gate of plot.gates) {
+    context.globalAlpha = gate.population === desk.population ? 1 : 0.35;
+    for (const line of gate.lines) {
+      context.beginPath();
+      line.forEach(([x, y], i) => context[i ? "lineTo" : "moveTo"](x * THUMB, (1 - y) * THUMB));
+      context.stroke();
+    }
+  }
+  context.globalAlpha = 1;
+}
+
+function drawDensity(context, plot) {
+  const [rows, columns] = plot.shape;
+  const small = el("canvas", { width: columns, height: rows });
+  const pixels = small.getContext("2d");
+  const image = pixels.createImageData(columns, rows);
+  const colours = colourTable();
+  levelsOf(plot).forEach((level, i) => {
+    if (!level) return;
+    const place = ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns)) * 4;
+    image.data.set([...colours[level], 255], place);
+  });
+  pixels.putImageData(image, 0, 0);
+  context.drawImage(small, 0, 0, THUMB, THUMB);
+}
+
+const cards = () => [...document.querySelectorAll(".gallery .card")];
+
+function markChosen() {
+  cards().forEach((element, i) => element.classList.toggle("chosen", i === desk.chosen));
+  const chosen = cards()[desk.chosen];
+  if (!chosen) return;
+  chosen.scrollIntoView({ block: "nearest" });
+  chosen.focus({ preventScroll: true });
+  hideTip();
+}
+
+// How many cards stand in a row: what an arrow downwards goes on by.
+function rowLength() {
+  const all = cards();
+  return Math.max(1, all.filter((element) => element.offsetTop === all[0].offsetTop).length);
+}

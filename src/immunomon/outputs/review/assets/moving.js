@@ -1,0 +1,211 @@
+// Moving a gate: borders, corners or the whole of it are dragged; the numbers follow while the mouse moves.
+
+const isNumber = (value) => value !== null && value !== undefined && Number.isFinite(value);
+
+function drawBig(box, plot) {
+  const { open } = desk;
+  const drafted = open.drafts.find(({ population }) => population === desk.population);
+  const root = gatingPlot(plot, () => {});
+  root.querySelectorAll("g.gate").forEach((group) => {
+    if (group.dataset.population !== desk.population) group.classList.add("other");
+  });
+  const overlay = svg("g");
+  root.append(overlay);
+  box.replaceChildren(root);
+  const placed = open.gates[desk.population];
+  const gate = drafted ? drafted.gate : placed && placed.gate;
+  if (!gate) return;
+  desk.moving = { plot, root, overlay, gate: structuredClone(gate), busy: false, waiting: null, counts: null };
+  drawHandles();
+}
+
+// Between coordinates of the display scale and of the drawing.
+function toDrawing(name, value) {
+  const [low, high] = desk.moving.plot.frame[name].range;
+  const part = (value - low) / (high - low);
+  return name === "x" ? PLOT.left + part * PLOT.w : PLOT.top + (1 - part) * PLOT.h;
+}
+
+function fromEvent(event) {
+  const { root, plot } = desk.moving;
+  const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(root.getScreenCTM().inverse());
+  const clamp = (value) => Math.min(1, Math.max(0, value));
+  const parts = { x: clamp((point.x - PLOT.left) / PLOT.w), y: clamp(1 - (point.y - PLOT.top) / PLOT.h) };
+  return Object.fromEntries(["x", "y"].map((name) => {
+    const [low, high] = plot.frame[name].range;
+    return [name, low + parts[name] * (high - low)];
+  }));
+}
+
+const drawingAxis = (axis) => ["x", "y"].find((name) => desk.moving.plot.frame[name].axis === axis);
+const isTurned = (gate) => desk.moving.plot.frame.x.axis !== gate.x;
+
+// Every border of an interval or rectangle that is on this plot: its side, which end, along which axis of the drawing.
+function bordersOf(gate) {
+  const sides = gate.kind === "interval" ? [gate] : gate.sides || [];
+  return sides.flatMap((side) => ["low", "high"]
+    .filter((end) => drawingAxis(side.axis) && isNumber(side[end]))
+    .map((end) => ({ side, end, name: drawingAxis(side.axis) })));
+}
+
+function lineAt({ side, end, name }) {
+  const at = toDrawing(name, side[end]);
+  return name === "x" ? { x1: at, x2: at, y1: PLOT.top, y2: PLOT.top + PLOT.h } : { y1: at, y2: at, x1: PLOT.left, x2: PLOT.left + PLOT.w };
+}
+
+function drawnCorners(gate) {
+  const turned = isTurned(gate);
+  return gate.vertices.map(([x, y]) => [toDrawing("x", turned ? y : x), toDrawing("y", turned ? x : y)]);
+}
+
+const pointList = (corners) => corners.map((corner) => corner.map((value) => value.toFixed(1)).join(",")).join(" ");
+
+function drawHandles() {
+  const { gate, overlay } = desk.moving;
+  overlay.replaceChildren();
+  if (gate.kind === "polygon") cornerHandles(gate, overlay);
+  else if (gate.kind === "ellipse") ellipseHandle(gate, overlay);
+  else bordersOf(gate).forEach((border) => borderHandle(border, overlay));
+}
+
+function borderHandle(border, overlay) {
+  const { side, end, name } = border;
+  const label = `${end} border on ${side.axis}`;
+  const hand = svg("line", { ...lineAt(border), class: "hand", tabindex: 0, role: "slider", "aria-label": label, "aria-valuenow": side[end].toFixed(3) });
+  overlay.append(svg("line", { ...lineAt(border), class: "live" }), hand);
+  const other = end === "low" ? "high" : "low";
+  const move = (to) => {
+    // A border does not pass the one across from it.
+    side[end] = isNumber(side[other]) ? Math[end === "low" ? "min" : "max"](to, side[other]) : to;
+  };
+  draggable(hand, (point) => move(point[name]));
+  nudged(hand, (by) => move(side[end] + by[name]));
+}
+
+function cornerHandles(gate, overlay) {
+  const clip = `url(#${desk.moving.root.querySelector("clipPath").id})`;
+  const corners = drawnCorners(gate);
+  const whole = svg("polygon", { points: pointList(corners), class: "hand whole", "clip-path": clip });
+  overlay.append(svg("polygon", { points: pointList(corners), class: "live", "clip-path": clip }), whole);
+  const swap = (point) => (isTurned(gate) ? [point.y, point.x] : [point.x, point.y]);
+  draggable(whole, (point, before) => {
+    const by = swap({ x: point.x - before.x, y: point.y - before.y });
+    gate.vertices = gate.vertices.map(([x, y]) => [x + by[0], y + by[1]]);
+  });
+  corners.forEach(([x, y], i) => {
+    if (x < PLOT.left - 1 || x > PLOT.left + PLOT.w + 1 || y < PLOT.top - 1 || y > PLOT.top + PLOT.h + 1) return;
+    const corner = svg("circle", { cx: x, cy: y, r: 4, class: "corner", tabindex: 0, role: "slider", "aria-label": `corner ${i + 1}` });
+    overlay.append(corner);
+    draggable(corner, (point) => { gate.vertices[i] = swap(point); });
+    nudged(corner, (by) => {
+      const [first, second] = swap(by);
+      gate.vertices[i] = [gate.vertices[i][0] + first, gate.vertices[i][1] + second];
+    });
+  });
+}
+
+function ellipseHandle(gate, overlay) {
+  const swap = ([first, second]) => (isTurned(gate) ? [second, first] : [first, second]);
+  const [x, y] = swap(gate.center);
+  const middle = svg("circle", { cx: toDrawing("x", x), cy: toDrawing("y", y), r: 5, class: "corner", tabindex: 0, role: "slider", "aria-label": "middle of the ellipse" });
+  overlay.append(middle);
+  draggable(middle, (point) => { gate.center = swap([point.x, point.y]); });
+}
+
+function draggable(element, change) {
+  element.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    element.setPointerCapture(event.pointerId);
+    let before = fromEvent(event);
+    let moved = false;
+    const move = (motion) => {
+      const point = fromEvent(motion);
+      change(point, before);
+      before = point;
+      moved = true;
+      redrawLive(); // the handles stay while the mouse holds one; what is drawn follows
+      recount();
+    };
+    const stop = () => {
+      element.removeEventListener("pointermove", move);
+      if (!moved) return;
+      drawHandles();
+      act(settle);
+    };
+    element.addEventListener("pointermove", move);
+    element.addEventListener("pointerup", stop, { once: true });
+    element.addEventListener("pointercancel", stop, { once: true });
+  });
+}
+
+// A border moves by the arrow keys too: a hundredth of the plot, a thousandth with Shift; Enter keeps the draft.
+function nudged(element, change) {
+  const ways = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowDown: ["y", -1], ArrowUp: ["y", 1] };
+  element.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") act(settle);
+    const way = ways[event.key];
+    if (!way) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [low, high] = desk.moving.plot.frame[way[0]].range;
+    change({ x: 0, y: 0, [way[0]]: way[1] * (high - low) * (event.shiftKey ? 0.001 : 0.01) });
+    const label = element.getAttribute("aria-label");
+    drawHandles();
+    desk.moving.overlay.querySelector(`[aria-label="${CSS.escape(label)}"]`).focus();
+    recount();
+  });
+}
+
+function redrawLive() {
+  const { gate, overlay } = desk.moving;
+  const lines = [...overlay.querySelectorAll(".live")];
+  if (gate.kind === "polygon") lines.forEach((line) => line.setAttribute("points", pointList(drawnCorners(gate))));
+  bordersOf(gate).forEach((border, i) => fill(lines[i], lineAt(border), []));
+}
+
+// One question at a time; what is dragged meanwhile is asked next, what lies between is not.
+function recount() {
+  const { moving, open } = desk;
+  moving.waiting = structuredClone(moving.gate);
+  if (moving.busy) return;
+  moving.busy = true;
+  act(async () => {
+    try {
+      while (moving.waiting) {
+        const gate = moving.waiting;
+        moving.waiting = null;
+        const answer = await ask("move", { sample: open.sample_id, population: desk.population, gate });
+        if (desk.moving !== moving) return;
+        moving.counts = answer.counts;
+        showMoved();
+      }
+    } finally { moving.busy = false; }
+  });
+}
+
+// Where it was let go it becomes a draft, counted as a run would count it.
+async function settle() {
+  const { moving, open } = desk;
+  if (!moving) return;
+  await ask("draft", { sample: open.sample_id, population: desk.population, gate: moving.gate });
+  await refresh();
+  await openSample(open.sample_id);
+  say("Kept as a draft: Z takes it back, C commits it.", true);
+}
+
+function showMoved() {
+  const { open, moving } = desk;
+  const drafted = open.drafts.length ? Object.assign({}, ...open.drafts.map(({ after }) => after)) : null;
+  const counts = (moving && moving.counts) || drafted || {};
+  const size = (name) => (name === "root" ? open.events : open.counts[name]);
+  const part = ([count, of]) => (of ? percentOf((100 * count) / of) : "none");
+  const rows = Object.values(open.gates).filter(({ population }) => isNumber(open.counts[population])).map((gate) => {
+    const was = [open.counts[gate.population], size(gate.parent)];
+    const now = counts[gate.population];
+    const same = !now || (now[0] === was[0] && now[1] === was[1]);
+    return el("tr", { "data-population": gate.population }, el("td", {}, gate.label), el("td", {}, whole(was[0])), el("td", {}, part(was)),
+      el("td", { class: "changed" }, same ? "" : whole(now[0])), el("td", { class: "changed" }, same ? "" : part(now)));
+  });
+  const head = ["Population", "Events", "% of parent", "moved: events", "% of parent"].map((name) => el("th", {}, name));
+  byId("moved").replaceChildren(el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)));
+}

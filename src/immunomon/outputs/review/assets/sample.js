@@ -1,0 +1,116 @@
+// One sample: the gate under review large, its tree of plots, the same gate at the subject's other visits and in the batch.
+
+async function openSample(sampleId) {
+  const sample = await ask("sample", { sample: sampleId });
+  desk.open = sample;
+  desk.moving = null;
+  PAGE.ticks = sample.ticks;
+  const at = shown().findIndex((entry) => entry.sample_id === sampleId);
+  if (at >= 0) desk.chosen = at;
+  showSample();
+}
+
+const entryOf = (sampleId) => desk.entries.find((entry) => entry.sample_id === sampleId)
+  || { sample_id: sampleId, reasons: [], review: null };
+const labelOf = (population) => panelOf(desk.panel).populations.find(({ id }) => id === population).label;
+
+function showSample() {
+  choices();
+  hideTip();
+  const { open } = desk;
+  const entry = entryOf(open.sample_id);
+  const plot = open.plots.find(({ populations }) => (populations || []).includes(desk.population));
+  const drawn = plot && !plot.problem;
+  const big = el("div", { class: "big" });
+  const left = el("section", { class: "panel", "aria-label": "the gate under review" },
+    el("h2", {}, `${nameOf(entry)}: ${labelOf(desk.population)}`),
+    drawn ? big : el("p", { class: "quiet" }, plot ? plot.problem : unplacedWords(open.gates[desk.population])),
+    el("div", { class: "buttons" }, verdictButtons(entry)),
+    el("div", { id: "moved" }));
+  const right = el("div", {}, el("section", { class: "panel" }, reasonsOf(entry), placedWords()), stepsOf(), besideOf(entry));
+  byId("main").replaceChildren(el("div", { class: "sample" }, left, right));
+  if (drawn) drawBig(big, plot);
+  showMoved();
+  byId("main").focus();
+  window.scrollTo(0, 0);
+}
+
+function step(by) {
+  const list = shown();
+  if (list.length) act(() => openSample(list[(desk.chosen + by + list.length) % list.length].sample_id));
+}
+
+function verdictButtons(entry) {
+  return [
+    el("button", { onclick: () => showGallery() }, "Gallery (Esc)"),
+    el("button", { onclick: () => step(-1) }, "Previous (K)"),
+    el("button", { onclick: () => step(1) }, "Next (J)"),
+    el("button", { class: "good", onclick: () => act(() => judge("approved")) }, "Approve (A)"),
+    el("button", { class: "warn", onclick: () => askNote("query") }, "Query (Q)"),
+    el("button", { class: "bad", onclick: () => askNote("rejected") }, "Reject (X)"),
+    entry.review ? el("button", { onclick: () => act(() => judge("withdrawn")) }, "Withdraw the verdict") : null,
+  ];
+}
+
+function reasonsOf(entry) {
+  const parts = [el("h2", {}, "Why look at it")];
+  parts.push(entry.reasons.length ? el("ul", { class: "why" }, entry.reasons.map((reason) => el("li", {}, reason)))
+    : el("p", { class: "facts" }, "Nothing speaks against this gate."));
+  const { review } = entry;
+  if (review) {
+    const changed = review.verdict === "approved" && !review.holds ? "; the sample has changed since then" : "";
+    const when = review.utc.slice(0, 16).replace("T", " ");
+    parts.push(el("p", { class: "facts" }, `${review.verdict} by ${review.by}, ${when} UTC${review.note ? `: ${review.note}` : ""}${changed}`));
+  }
+  return parts;
+}
+
+function unplacedWords(gate) {
+  if (!gate) return "There is no gate of this name in the sample.";
+  return gate.failure || "This gate has no borders on a plot: it combines other populations.";
+}
+
+function placedWords() {
+  const gate = desk.open.gates[desk.population];
+  if (!gate) return [];
+  const words = [`Placed by ${gate.placed_by}${gate.source ? ` (${gate.source})` : ""}, method ${gate.method}.`, ...(gate.note ? [gate.note] : [])];
+  return words.map((text) => el("p", { class: "facts" }, text));
+}
+
+function stepsOf() {
+  const steps = desk.open.plots.filter((plot) => !plot.problem).map((plot) => {
+    const canvas = el("canvas", { width: THUMB, height: THUMB });
+    drawThumbnail(canvas, plot);
+    const name = plot.gates.map(({ label }) => label).join(", ");
+    const chosen = plot.populations.includes(desk.population) ? " chosen" : "";
+    return el("button", { class: `card${chosen}`, onclick: () => act(() => choose(plot.populations[0])), tip: [name, `of ${plot.parent_label}`] },
+      canvas, el("span", { class: "wide" }, name.length > 34 ? `${name.slice(0, 32)} ...` : name));
+  });
+  return el("section", {}, el("h3", {}, "All gates of this sample"), el("div", { class: "steps" }, steps));
+}
+
+function besideOf(entry) {
+  const others = desk.entries.filter((other) => other.sample_id !== entry.sample_id);
+  const row = (title, list) => (list.length ? [el("h3", {}, title), el("div", { class: "beside" }, list.slice(0, 12).map(card))] : []);
+  return el("section", {},
+    row(`${labelOf(desk.population)} at the subject's other visits`, others.filter(({ subject }) => subject === entry.subject)),
+    row("In others of the batch", others.filter(({ batch, subject }) => batch === entry.batch && subject !== entry.subject)));
+}
+
+async function judge(verdict, note = "") {
+  const { sample_id: sampleId, seen } = desk.open;
+  const list = shown();
+  const next = list[list.findIndex((entry) => entry.sample_id === sampleId) + 1];
+  showProgress(await ask("judge", { seen: { [sampleId]: seen }, verdict, note }));
+  desk.entries = await ask("gallery", { panel: desk.panel, population: desk.population });
+  await openSample(verdict === "approved" && next ? next.sample_id : sampleId);
+  say(`${nameOf(entryOf(sampleId))}: ${verdict}`, true);
+}
+
+function askNote(verdict) {
+  const text = el("textarea", { "aria-label": "note" });
+  const send = () => act(async () => { closeDialog(); await judge(verdict, text.value); });
+  dialog(el("h2", {}, verdict === "query" ? "What is somebody to answer?" : "What is wrong with this sample?"), text,
+    el("div", { class: "buttons" }, el("button", { class: "main", onclick: send }, "Enter it"), el("button", { onclick: closeDialog }, "Cancel")));
+  text.focus();
+}

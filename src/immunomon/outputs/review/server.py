@@ -1,0 +1,206 @@
+"""The desk as a page on this computer alone: one address, one token, no other host, no network."""
+
+from __future__ import annotations
+
+import secrets
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunomon.errors import ImmunomonError
+from immunomon.outputs.report.page import safe_json
+from immunomon.outputs.review.desk import Desk
+from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+__all__ = ["desk_app", "serve"]
+
+_ASSETS = Path(__file__).parent / "assets"
+_DRAWING = Path(__file__).parent.parent / "report" / "assets"  # the report draws gates with the same
+_SCRIPTS = (
+    *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
+    *(_ASSETS / name for name in ("page.js", "gallery.js", "sample.js", "moving.js", "start.js")),
+)
+_MOST_BYTES = 200_000  # of a request: a gate with some thousand corners
+_COOKIE = "immunomon-review"
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def serve(desk: Desk, *, port: int = 0, open_browser: bool = True, say: Callable[[str], object] = print) -> None:
+    """Serve a desk on 127.0.0.1 until it is stopped; port 0 takes a free one.
+
+    Raises ImmunomonError without Starlette and uvicorn, OSError if the port is taken.
+    """
+    import socket
+
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise ImmunomonError(_MISSING) from error
+    token = secrets.token_urlsafe(24)
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        say(f"{address}/?token={token}")
+        if open_browser:
+            webbrowser.open(f"{address}/?token={token}")
+        app = desk_app(desk, token=token, origin=address)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            desk.close()
+
+
+_MISSING = "the review desk needs Starlette and uvicorn: pip install 'immunomon[review]'"
+
+
+def desk_app(desk: Desk, *, token: str, origin: str) -> Starlette:
+    """Return the desk's application; every request must come to its own host, with the token, from its own page.
+
+    origin: the address that it is served at, such as http://127.0.0.1:8765.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+    except ImportError as error:
+        raise ImmunomonError(_MISSING) from error
+    guard = _Guard(token, origin)
+    routes = [
+        Route("/", guard.page),
+        Route("/desk.js", guard.asset(_script(), "text/javascript")),
+        Route("/desk.css", guard.asset((_ASSETS / "desk.css").read_text(encoding="utf-8"), "text/css")),
+    ]
+    for name, answer in _answers(desk).items():
+        routes.append(Route(f"/api/{name}", guard.answer(answer), methods=["POST"]))
+    return Starlette(routes=routes)
+
+
+def _script() -> str:
+    """Return the page's scripts as one: they share a scope, in this order."""
+    page = safe_json({"density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK}, "ticks": []})
+    parts = [f"const PAGE = {page};", *(path.read_text(encoding="utf-8") for path in _SCRIPTS)]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+
+
+def _answers(desk: Desk) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    """Return what the page may ask for: name -> from its arguments to plain data."""
+    return {
+        "overview": lambda _: desk.overview(),
+        "progress": lambda _: desk.progress(),
+        "gallery": lambda asked: desk.gallery(asked["panel"], asked["population"]),
+        "sample": lambda asked: desk.sample(asked["sample"]),
+        "move": lambda asked: desk.move(asked["sample"], asked["population"], asked["gate"]),
+        "draft": lambda asked: desk.draft(
+            asked["sample"], asked["population"], asked["gate"], asked.get("others") or ()
+        ),
+        "undo": lambda _: desk.undo(),
+        "pending": lambda _: desk.pending(),
+        "commit": lambda asked: desk.commit(asked["reason"]),
+        "judge": lambda asked: desk.judge(asked["seen"], asked["verdict"], asked.get("note", "")),
+    }
+
+
+class _Guard:
+    """Who may ask: the page that was opened with the token, and nobody else on this computer or in this browser."""
+
+    def __init__(self, token: str, origin: str) -> None:
+        self._token, self._origin = token, origin
+        self._host = origin.partition("://")[2]
+
+    def page(self, request: Request) -> Response:
+        """Answer the first request: the token in the address becomes a cookie, and leaves the address."""
+        from starlette.responses import HTMLResponse, RedirectResponse
+
+        refused = self._wrong_host(request)
+        if refused is not None:
+            return refused
+        if "token" in request.query_params:
+            if not secrets.compare_digest(request.query_params["token"], self._token):
+                return self._refusal("this address has another token; open the one that immunomon review printed")
+            response: Response = RedirectResponse("/", status_code=303, headers=_HEADERS)
+            response.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict", path="/")
+            return response
+        refused = self._wrong_token(request)
+        text = (_ASSETS / "desk.html").read_text(encoding="utf-8")
+        return HTMLResponse(text, headers=_HEADERS) if refused is None else refused
+
+    def asset(self, text: str, media_type: str) -> Callable[[Request], Response]:
+        """Return the answer that is a file of the page."""
+
+        def answer(request: Request) -> Response:
+            from starlette.responses import Response
+
+            refused = self._wrong_host(request) or self._wrong_token(request)
+            return refused or Response(text, media_type=media_type, headers=_HEADERS)
+
+        return answer
+
+    def answer(self, ask: Callable[[dict[str, Any]], Any]) -> Callable[[Request], Any]:
+        """Return the answer to a question of the page; what is wrong with the question is said to whoever asked."""
+
+        async def answer(request: Request) -> Response:
+            from starlette.concurrency import run_in_threadpool
+            from starlette.responses import JSONResponse, Response
+
+            refused = self._wrong_host(request) or self._wrong_token(request) or self._wrong_origin(request)
+            if refused is not None:
+                return refused
+            try:
+                asked = await _asked(request)
+                text = safe_json(await run_in_threadpool(ask, asked))
+            except ImmunomonError as error:
+                return JSONResponse({"error": str(error)}, status_code=409, headers=_HEADERS)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                problem = f"not understood: {type(error).__name__}: {error}"
+                return JSONResponse({"error": problem}, status_code=400, headers=_HEADERS)
+            return Response(text, media_type="application/json", headers=_HEADERS)
+
+        return answer
+
+    def _refusal(self, why: str) -> Response:
+        from starlette.responses import PlainTextResponse
+
+        return PlainTextResponse(f"Refused: {why}\n", status_code=403, headers=_HEADERS)
+
+    def _wrong_host(self, request: Request) -> Response | None:
+        # A name that somebody else's server resolves to this computer must not open the desk.
+        host = request.headers.get("host", "")
+        return None if host == self._host else self._refusal(f"the desk is at {self._origin} alone")
+
+    def _wrong_token(self, request: Request) -> Response | None:
+        given = request.cookies.get(_COOKIE, "")
+        if secrets.compare_digest(given.encode(), self._token.encode()):
+            return None
+        return self._refusal("open the address that immunomon review printed, with its token")
+
+    def _wrong_origin(self, request: Request) -> Response | None:
+        if request.headers.get("origin") == self._origin:
+            return None
+        return self._refusal("only the desk's own page may ask")
+
+
+async def _asked(request: Request) -> dict[str, Any]:
+    import json
+
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BYTES:
+            raise ImmunomonError(f"a question of more than {_MOST_BYTES} bytes")
+    asked = json.loads(body or b"{}")
+    if not isinstance(asked, dict):
+        raise TypeError("not an object")
+    return asked

@@ -1,0 +1,124 @@
+"""What a reviewer sees is the run's; what they decide is counted as the run will count it, and lost by nothing."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from immunomon.errors import ImmunomonError, UnknownName
+from immunomon.outputs.review import open_desk
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.opened import open_run
+
+SAMPLE = "fcs__treg__S01_W4_treg"
+
+
+def cd4_gate(desk, shift=0.0):
+    gate = dict(desk.sample(SAMPLE)["gates"]["cd4"]["gate"])
+    return {**gate, "low": gate["low"] + shift}
+
+
+def test_the_gallery_shows_what_the_tables_say(desk):
+    entries = {entry["sample_id"]: entry for entry in desk.gallery("treg", "treg")}
+    table = desk.run.table("populations")
+    rows = table[(table["population"] == "treg") & (table["role"].isin(["sample", "bridge"]))]
+    assert set(entries) == set(rows["sample_id"])
+    for row in rows.itertuples():
+        entry = entries[row.sample_id]
+        assert (entry["count"], entry["percent"]) == (row.count, row.percent_of_parent)
+        assert entry["plot"]["gates"]
+
+
+def test_what_needs_a_person_weighs_more_and_says_why(desk):
+    entries = desk.gallery("treg", "treg_activated")
+    reported = desk.run.table("populations").query("population == 'treg_activated'").set_index("sample_id")
+    for entry in entries:
+        withheld = reported.loc[entry["sample_id"], "reportable"] == False  # noqa: E712 - nullable
+        assert bool(entry["reasons"]) == (entry["need"] > 0)
+        assert not withheld or any("not reportable" in reason for reason in entry["reasons"])
+
+
+def test_names_that_are_not_there_are_refused(desk):
+    with pytest.raises(UnknownName, match="no panel 'tregs'"):
+        desk.gallery("tregs", "treg")
+    with pytest.raises(UnknownName, match="no population 'tregs'"):
+        desk.gallery("treg", "tregs")
+    with pytest.raises(UnknownName, match="no gated sample"):
+        desk.sample("../../study")
+
+
+def test_a_gate_that_stays_counts_what_the_run_counted(desk):
+    shown = desk.sample(SAMPLE)
+    for population in ("singlets", "live", "t_cells", "cd4", "treg", "treg_memory"):
+        gate = shown["gates"][population]["gate"]
+        answer = desk.move(SAMPLE, population, gate)
+        # Rounding to six digits may carry an event over a border, not more.
+        assert abs(answer["counts"][population][0] - shown["counts"][population]) <= 1, population
+
+
+def test_a_dragged_gate_counts_itself_and_all_below(desk):
+    answer = desk.move(SAMPLE, "cd4", cd4_gate(desk, 0.3))
+    assert set(answer["counts"]) == {"cd4", "treg", "treg_memory", "treg_activated"}
+    assert answer["counts"]["cd4"][0] < desk.sample(SAMPLE)["counts"]["cd4"]
+    assert answer["counts"]["treg"][1] == answer["counts"]["cd4"][0]
+
+
+def test_a_draft_outlives_the_desk_and_is_taken_back(desk, own_run):
+    desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.25))
+    desk.close()
+    again = open_desk(own_run, reviewer="A. Nurse")
+    assert [draft["population"] for draft in again.pending()] == ["cd4"]
+    assert again.progress()["drafts"] == 1
+    assert again.undo() == [SAMPLE]
+    assert again.pending() == []
+    again.close()
+
+
+def test_one_reviewer_has_one_desk(desk, own_run):
+    with pytest.raises(ImmunomonError, match=r"'A\. Nurse' reviews this run already"):
+        open_desk(own_run, reviewer="A. Nurse")
+    open_desk(own_run, reviewer="B. Nurse").close()
+
+
+def test_a_commit_is_what_the_draft_said_and_is_in_the_trail(desk, own_run):
+    [changed] = desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.3))
+    with pytest.raises(ImmunomonError, match="needs a reason"):
+        desk.commit("  ")
+    desk.judge({SAMPLE: desk.sample(SAMPLE)["seen"]}, "approved")
+    assert desk.progress()["approved"] == 1
+    assert desk.commit("the border stood in the peak") == {"decisions": 1, "failed": []}
+    counts = json.loads((own_run / "samples" / f"{SAMPLE}.json").read_text(encoding="utf-8"))["measured"]["counts"]
+    assert {name: count for name, (count, _) in changed["after"].items()} == {
+        name: counts[name] for name in changed["after"]
+    }
+    decided = [entry for entry in AuditTrail(own_run).entries() if entry["action"] == "override"]
+    assert [(entry["by"], entry["reason"]) for entry in decided] == [("A. Nurse", "the border stood in the peak")]
+    assert AuditTrail(own_run).problems() == []
+    assert (desk.pending(), desk.progress()["approved"]) == ([], 0)  # what was approved is another now
+    entry = next(entry for entry in desk.gallery("treg", "cd4") if entry["sample_id"] == SAMPLE)
+    assert (entry["moved"], entry["review"]["holds"]) == (True, False)
+
+
+def test_a_draft_on_a_sample_that_changed_since_is_not_committed(desk, own_run):
+    desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.3))
+    desk.drafts.add([replace(draft, seen="another") for draft in desk.drafts.all])
+    with pytest.raises(ImmunomonError, match="changed since their gates were moved"):
+        desk.commit("late")
+    assert len(desk.pending()) == 1
+    assert desk.pending()[0]["outdated"]
+    assert not (own_run.parent / "overrides.yaml").exists()
+
+
+def test_a_study_that_changed_since_the_run_is_said(desk, own_run):
+    study = own_run.parent / "study.yaml"
+    study.write_text(study.read_text(encoding="utf-8").replace("min_parent_events: 100", "min_parent_events: 90"))
+    with pytest.raises(ImmunomonError, match="bring it up to date first"):
+        desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.3))
+
+
+def test_a_move_for_several_samples_is_one_step(desk):
+    others = [sample for sample in open_run(desk.run.folder).gated if sample != SAMPLE and "W4" in sample]
+    changed = desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.3), others)
+    assert {row["sample"] for row in changed} == {SAMPLE, *others}
+    assert set(desk.undo()) == {SAMPLE, *others}
+    assert desk.pending() == []

@@ -1,0 +1,106 @@
+"""The page in a browser: a person's gestures end as drafts and verdicts of the desk, and nothing goes wrong unsaid."""
+
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+
+from immunomon.outputs.review.server import desk_app
+
+SAMPLE = "fcs__treg__S01_W4_treg"
+TOKEN = "a-token-of-one-run"
+
+
+@pytest.fixture
+def address(desk):
+    """Where the desk is served, by a server of its own."""
+    import uvicorn
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        app = desk_app(desk, token=TOKEN, origin=address)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        yield address
+        server.should_exit = True
+        thread.join(timeout=30)
+
+
+@pytest.fixture
+def page(address):
+    """The page, open at the gate of CD4 T cells; a test fails if a script of it did."""
+    browser_path = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+    if browser_path is None:
+        pytest.skip("no chromium on PATH: the page's scripts are not tried")
+    playwright = pytest.importorskip("playwright.sync_api")
+    faults: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(120_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.goto(f"{address}/?token={TOKEN}")
+        page.wait_for_selector(".gallery .card")
+        page.locator("#choices select").nth(1).select_option("cd4")
+        page.wait_for_selector('.gallery[data-population="cd4"] .card')
+        yield page
+        browser.close()
+    assert faults == []
+
+
+def opened(page):
+    page.locator(f'.card[data-sample="{SAMPLE}"]').first.click()
+    page.wait_for_selector(".big svg .hand", state="attached")
+
+
+def until(condition, seconds=120.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.1)
+
+
+def test_a_border_is_dragged_kept_and_taken_back(page, desk):
+    opened(page)
+    before = desk.sample(SAMPLE)["counts"]["cd4"]
+    hand = page.locator(".big .hand").first.bounding_box()
+    x, y = hand["x"] + hand["width"] / 2, hand["y"] + hand["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 120, y, steps=6)
+    cell = page.locator('#moved tr[data-population="cd4"] .changed').first
+    until(lambda: cell.inner_text().strip() not in ("", str(before)))  # it counts while the mouse holds the border
+    page.mouse.up()
+    until(lambda: len(desk.pending()) == 1)
+    assert desk.pending()[0]["after"]["cd4"][0] < before
+    page.wait_for_selector("#pending:not([hidden])")
+    page.keyboard.press("z")
+    until(lambda: desk.pending() == [])
+
+
+def test_keys_approve_query_and_go_on(page, desk):
+    opened(page)
+    page.keyboard.press("q")
+    page.fill("dialog textarea", "<b>clotted?</b>")
+    page.click("dialog button.main")
+    until(lambda: desk.progress()["queries"] == 1)
+    page.wait_for_selector("text=<b>clotted?</b>")  # as text, never as markup
+    page.keyboard.press("a")
+    until(lambda: desk.progress()["approved"] == 1)
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".gallery .card")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open] kbd")
+
+
+def test_a_refusal_is_shown_to_whoever_asked(page):
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('gone')); }")
+    page.locator(f'.card[data-sample="{SAMPLE}"]').first.click()
+    page.wait_for_selector("#message:not([hidden])")
+    assert "immunomon review" in page.inner_text("#message")

@@ -1,0 +1,59 @@
+"""A verdict on a sample is an entry of the trail, and holds for what was seen, not for what came after."""
+
+import pytest
+
+from immunomon.errors import ImmunomonError, UnknownName
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.verdicts import digest_seen, record_verdicts, reviews_of_run
+
+SAMPLE = "fcs__treg__S01_W4_treg"
+
+
+def seen(run):
+    return {SAMPLE: digest_seen(run, SAMPLE)}
+
+
+def test_a_second_reviewer_is_the_second_name(own_run):
+    for name in ("A. Nurse", "B. Nurse", "A. Nurse"):
+        record_verdicts(own_run, [SAMPLE], "approved", by=name, seen=seen(own_run))
+    review = reviews_of_run(own_run)[SAMPLE]
+    assert (review.is_approved, review.approved_by) == (True, ("A. Nurse", "B. Nurse"))
+    assert AuditTrail(own_run).problems() == []
+
+
+def test_a_query_is_open_until_somebody_answers(own_run):
+    record_verdicts(own_run, [SAMPLE], "query", by="A. Nurse", note="is this clotted?", seen=seen(own_run))
+    assert reviews_of_run(own_run)[SAMPLE].is_open
+    record_verdicts(own_run, [SAMPLE], "approved", by="B. Nurse", note="no", seen=seen(own_run))
+    review = reviews_of_run(own_run)[SAMPLE]
+    assert (review.is_open, review.approved_by) == (False, ("B. Nurse",))
+
+
+def test_a_verdict_is_withdrawn(own_run):
+    record_verdicts(own_run, [SAMPLE], "approved", by="A. Nurse", seen=seen(own_run))
+    record_verdicts(own_run, [SAMPLE], "withdrawn", by="A. Nurse", seen=seen(own_run))
+    assert reviews_of_run(own_run) == {}
+    assert [entry["verdict"] for entry in AuditTrail(own_run).entries()[-2:]] == ["approved", "withdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "by", "note", "error", "words"),
+    [
+        ("fine", "A. Nurse", "", UnknownName, "no verdict 'fine'"),
+        ("approved", " ", "", ImmunomonError, "name of who gives it"),
+        ("query", "A. Nurse", "", ImmunomonError, "needs a note"),
+        ("rejected", "A. Nurse", " ", ImmunomonError, "needs a note"),
+    ],
+)
+def test_a_verdict_that_says_too_little_is_refused(own_run, verdict, by, note, error, words):
+    before = AuditTrail(own_run).entries()
+    with pytest.raises(error, match=words):
+        record_verdicts(own_run, [SAMPLE], verdict, by=by, note=note, seen=seen(own_run))
+    assert AuditTrail(own_run).entries() == before
+
+
+def test_what_was_not_seen_as_it_is_cannot_be_approved(own_run):
+    with pytest.raises(ImmunomonError, match=f"{SAMPLE} changed since it was looked at"):
+        record_verdicts(own_run, [SAMPLE], "approved", by="A. Nurse", seen={SAMPLE: "0" * 64})
+    with pytest.raises(ImmunomonError, match="changed since"):
+        record_verdicts(own_run, ["nobody"], "approved", by="A. Nurse", seen={})
