@@ -52,7 +52,7 @@ def make_file(path: Path) -> None:
     noise = np.random.default_rng(1).normal(50, 150, (len(events), len(empty)))
     spill = np.eye(len(DETECTORS) + len(empty))
     spill[: len(DETECTORS), : len(DETECTORS)] = SPILLOVER
-    words = keywords(tube, float(events[-1, -1])) | {"$SPILLOVER": spillover_keyword(spill, (*DETECTORS, *empty))}
+    words = keywords(tube, float(events[-1, -1]), 1) | {"$SPILLOVER": spillover_keyword(spill, (*DETECTORS, *empty))}
     for number, name in enumerate(empty, start=len(CHANNELS) + 1):
         words |= {f"$P{number}N": name, f"$P{number}R": "262144", f"$P{number}E": "0,0"}
     path.write_bytes(fcs_bytes(np.hstack([events, noise]).astype(np.float32), words))

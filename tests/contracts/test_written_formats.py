@@ -28,6 +28,7 @@ FORMATS = {
     "immunomon.robustness/1",
     "immunomon.run/1",
     "immunomon.simulation/1",
+    "immunomon.stamps/1",
     "immunomon.statistics/1",
     "immunomon.status/1",
     "immunomon.strategy/1",

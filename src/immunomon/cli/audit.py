@@ -6,22 +6,21 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Connection, select
 
 from immunomon.cli.app import ByOption, ReasonOption, RunArgument, StudyOption, app
 from immunomon.errors import ImmunomonError, counted
 from immunomon.files import read_input
-from immunomon.outputs.database.connection import database_url, reading, shown
-from immunomon.outputs.database.schema import seals
-from immunomon.outputs.database.verifying import verify
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.audit_folder import inspect_folder
 from immunomon.runs.audit_inputs import Inspected, inspect_inputs
 from immunomon.runs.folder import no_run
 from immunomon.runs.lock import Reason, lock_run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 __all__ = ["audit", "audit_database", "audit_run", "lock", "said_head", "say_noted"]
 
@@ -35,6 +34,9 @@ def audit_database(source: str, *, entries: bool, head: str | None = None) -> in
 
     head: one that was printed earlier and written down elsewhere; the chain of seals must still hold it.
     """
+    from immunomon.outputs.database.connection import database_url, reading, shown
+    from immunomon.outputs.database.verifying import verify
+
     url = database_url(source, "audit of")
     with reading(url) as connection:
         verified = verify(connection, shown(url))
@@ -55,6 +57,10 @@ def audit_database(source: str, *, entries: bool, head: str | None = None) -> in
 
 
 def _listed(connection: Connection) -> Iterator[str]:
+    from sqlalchemy import select
+
+    from immunomon.outputs.database.schema import seals
+
     query = select(seals.c.number, seals.c.sealed_at_utc, seals.c.study, seals.c.run_id, seals.c.hash)
     for row in connection.execute(query.order_by(seals.c.number)):
         subject = "entries of the audit trail" if row.run_id is None else f"export {row.run_id}"
@@ -64,6 +70,10 @@ def _listed(connection: Connection) -> Iterator[str]:
 def _seal_problem(connection: Connection, head: str | None) -> Iterator[str]:
     if head is None:
         return
+    from sqlalchemy import select
+
+    from immunomon.outputs.database.schema import seals
+
     number, _, digest = head.strip().rpartition(":")
     numbers = [row.number for row in connection.execute(select(seals.c.number).where(seals.c.hash == digest))]
     if not numbers or (number and number != str(numbers[0])):

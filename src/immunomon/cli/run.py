@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from immunomon.checks.paths import check_paths
 from immunomon.cli.app import Jobs, app
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
-from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.lock import Reason
-from immunomon.runs.run import run_study
+from immunomon.runs.run import RunSummary, run_study
 from immunomon.runs.workers import Limits
 
 __all__ = ["run"]
@@ -32,6 +29,9 @@ def run(
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why a locked run is changed; needs --by.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="Who changes a locked run; needs --reason.")] = None,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Read every file, even if its size and time of change are the last run's.")
+    ] = False,
     jobs: Jobs = None,
     log: Annotated[Path | None, typer.Option("--log", help="Add a line of JSON to this file for each event.")] = None,
     timeout: Annotated[
@@ -48,13 +48,25 @@ def run(
     why = Reason(reason, by) if reason is not None and by is not None else None
     limits = Limits(timeout, retries) if timeout is not None or retries else None
     with stages() as progress:
-        summary = run_study(study, out, jobs=jobs, progress=progress, why=why, log=log, limits=limits)
+        summary = run_study(
+            study,
+            out,
+            jobs=jobs,
+            progress=progress,
+            why=why,
+            log=log,
+            limits=limits,
+            rehash=rehash,
+            remarks=lambda: _problems(study),
+        )
     console = Console()
     if not (summary.gated or summary.kept or summary.controls or summary.failed):
         console.print(
             f"{study}: the sample list names no files yet; add them, one row for each FCS file.", markup=False
         )
         return 1
+    if summary.unchanged_since:
+        console.print(_unchanged(summary), highlight=False, soft_wrap=True)
     console.print(
         f"Files: {summary.gated} gated, {summary.kept} kept from before, {counted(summary.controls, 'control')}, "
         f"{len(summary.failed)} failed.",
@@ -70,20 +82,35 @@ def run(
         console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
     for line in summary.doubts:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    _say_problems(console, study, summary.warnings)
+    for line in summary.remarks:
+        if line.endswith(tuple(summary.warnings)):  # said already
+            continue
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
 
 
-def _say_problems(console: Console, study: Path, shown: Sequence[str]) -> None:
-    """Say what a check of the study finds: a run does what it can, but not in silence. shown: what was said already."""
+def _unchanged(summary: RunSummary) -> str:
+    """Return the sentence that nothing was to be done, and how that is known."""
+    files = summary.kept + summary.controls + len(summary.failed)
+    if summary.files_read >= files:
+        how = "every file was read"
+    elif summary.files_read:
+        how = f"{counted(summary.files_read, 'file')} read, the others known by size and time; --rehash reads all"
+    else:
+        how = "known by size and time of change; --rehash reads every byte"
+    return f"Nothing has changed since the run of {summary.unchanged_since} ({how}); nothing was written."
+
+
+def _problems(study: Path) -> list[str]:
+    """Return what a check of the study finds: a run does what it can, but not in silence."""
+    from immunomon.checks.paths import check_paths
+    from immunomon.cytometry.gates import GATE_METHODS
+
     report = check_paths([study], methods=GATE_METHODS)
-    warnings = [line for line in report.warnings if not line.endswith(tuple(shown))]
-    for line in warnings[:_SHOWN]:
-        console.print(f"  warning {line}", highlight=False, markup=False, soft_wrap=True)
-    problems = report.problems
-    for problem in problems[:_SHOWN]:
-        console.print(f"  problem {problem}", highlight=False, markup=False, soft_wrap=True)
-    if len(problems) > _SHOWN:
-        console.print(f"  and {len(problems) - _SHOWN} more: immunomon check {study}", highlight=False, markup=False)
+    lines = [f"warning {line}" for line in report.warnings[:_SHOWN]]
+    lines += [f"problem {problem}" for problem in report.problems[:_SHOWN]]
+    if len(report.problems) > _SHOWN:
+        lines.append(f"and {len(report.problems) - _SHOWN} more: immunomon check {study}")
+    return lines

@@ -16,10 +16,10 @@ from typing import Any
 import immunomon
 from immunomon.errors import ImmunomonError, counted
 from immunomon.files import file_digest, is_temporary, naming, read_input, write_whole
-from immunomon.runs.journal import PROGRESS
+from immunomon.runs.journal import PROGRESS, STAMPS
 from immunomon.runs.provenance import code_digest
 
-__all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "user_name"]
+__all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "result_names", "user_name"]
 
 _GENESIS = "0" * 64
 _FORMAT = "immunomon.audit/2"
@@ -28,8 +28,7 @@ _OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "
 _ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
-_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", PROGRESS)  # the trail's and the program's
-# The names in a run folder that belong to the run alone.
+_OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", STAMPS, PROGRESS)
 SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
 
 
@@ -42,11 +41,12 @@ def user_name() -> str:
 
 
 def contents_of(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> dict[str, str]:
-    """Return the digest of every file that a run's numbers stand in, by its path in the run folder."""
-    return {name: file_digest(root / name) for name in _names(root, patterns)}
+    """Return the digests of what ``result_names`` names."""
+    return {name: file_digest(root / name) for name in result_names(root, patterns)}
 
 
-def _names(root: Path, patterns: Sequence[str]) -> list[str]:
+def result_names(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> list[str]:
+    """Return the files that a run's numbers stand in, by their paths in the run folder."""
     files = sorted(path for pattern in patterns for path in root.glob(pattern) if not is_temporary(path))
     return [path.relative_to(root).as_posix() for path in files]
 
@@ -197,7 +197,7 @@ class AuditTrail:
 
     def names(self) -> frozenset[str]:
         """Return the files in the run folder that ``problems`` looks at, by their paths there."""
-        return frozenset(_names(self.root, (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES))) | set(_OWN)
+        return frozenset(result_names(self.root, (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES))) | set(_OWN)
 
     def problems(self) -> list[str]:
         """Return everything that does not fit: broken links, changed entries, changed, missing and added files."""

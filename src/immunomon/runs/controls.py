@@ -62,7 +62,10 @@ class ControlShelf:
         readers: Mapping[str, Reader],
         digests: Mapping[str, str | None] | None = None,
     ) -> None:
-        self._controls, self._folder, self._readers = tuple(controls), folder, readers
+        self._folder, self._readers = folder, readers
+        self._controls: dict[tuple[str, str], list[Sample]] = {}
+        for control in controls:
+            self._controls.setdefault((control.panel, str(control.role)), []).append(control)
         self._digests = digests or {}
         self.changed: dict[str, str] = {}
         self._kept: OrderedDict[tuple[str, tuple[str, ...]], EventTable] = OrderedDict()
@@ -83,10 +86,9 @@ class ControlShelf:
         """
         fitting = [
             control
-            for control in self._controls
-            if control.panel in (sample.tube, sample.panel)
-            and str(control.role) == role
-            and nearness(sample, control) == near
+            for panel in dict.fromkeys((sample.tube, sample.panel))
+            for control in self._controls.get((panel, role), ())
+            if nearness(sample, control) == near
         ]
         fitting.sort(key=lambda control: (control.subject != sample.subject, _apart(sample, control), control.id))
         return fitting[:_NEAREST] if near == "study" else fitting

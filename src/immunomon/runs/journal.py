@@ -18,10 +18,12 @@ import immunomon
 from immunomon.errors import RunLocked
 from immunomon.files import naming, write_whole
 
-__all__ = ["PROGRESS", "Journal", "Outcome", "Progress", "now_utc"]
+__all__ = ["PROGRESS", "STAMPS", "Journal", "Outcome", "Progress", "now_utc"]
 
 # In the run folder while a run is going; one that was killed leaves it.
 PROGRESS = "progress.json"
+# And for as long as the folder is there: when which file was read last.
+STAMPS = ".stamps.json"
 _EVERY_SECONDS = 1.0
 _MOST_FAILURES = 1000  # named in the file of progress; the log has all
 # Without O_NONBLOCK, opening a named pipe that nobody reads never returns.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
@@ -30,9 +30,9 @@ from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import digests_of_what_is_read
 
-T = TypeVar("T")
-
 __all__ = ["Plan", "Task", "make_plan", "shown_input", "shown_inputs"]
+
+Digest = Callable[[Path, str], str]
 
 
 @dataclass(frozen=True)
@@ -106,20 +106,28 @@ class Plan:
         )
 
 
-def make_plan(study_path: Path, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Plan:
+def make_plan(
+    study_path: Path,
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    digest: Digest | None = None,
+) -> Plan:
     """Return what is to be done for a study: its folder or its ``study.yaml``.
 
-    progress: called with files digested and all files. Raises BadSpec with every problem of the YAML and CSV files; a
-    missing or unreadable FCS file is not one of them: it will be in the tables as failed.
+    progress: called with files digested and all files. digest: how a file is digested, given its name in the sample
+    list; default: by reading it. Raises BadSpec with every problem of the YAML and CSV files; a missing or unreadable
+    FCS file is not one of them: it will be in the tables as failed.
     """
     study_file = study_path / "study.yaml" if study_path.is_dir() else study_path
     with digests_of_what_is_read() as texts:
         study, samples, panels, strategies, compensation = _texts(study_file)
     folder = (study.folder / study.samples_file).parent
-    digests = _digests(study, samples, jobs, progress)
+    digests = _digests(study, samples, jobs, progress, digest or (lambda path, _: file_digest(path)))
+    ways = {name: digest_of(panels[name], strategies[name], compensation, study.quality) for name in strategies}
     tasks = tuple(
-        _task(sample, folder / sample.file, digest, study=study, panels=panels, strategies=strategies, how=compensation)
-        for sample, digest in zip(samples, digests, strict=True)
+        _task(sample, folder / sample.file, sha256, study=study, way=ways.get(sample.panel))
+        for sample, sha256 in zip(samples, digests, strict=True)
     )
     inputs = shown_inputs(texts, study.folder)
     tasks = _with_controls(tasks, strategies)
@@ -143,17 +151,14 @@ def _with_controls(tasks: tuple[Task, ...], strategies: Mapping[str, GatingStrat
     for task in tasks:
         if task.sample.role.is_control:
             tubes.setdefault(task.sample.panel, []).append((task.sample.id, task.sha256, task.sample.reading))
+    # Many samples look at the same tubes: their digest is made once.
+    of_tubes = cache(lambda *names: digest_of(*(tube for name in names for tube in tubes.get(name, []))))
     return tuple(
-        replace(task, key=digest_of(task.key, _controls_of(task.sample, tubes)))
+        replace(task, key=digest_of(task.key, of_tubes(*dict.fromkeys((task.sample.tube, task.sample.panel)))))
         if task.strategy and task.sample.panel in looks
         else task
         for task in tasks
     )
-
-
-def _controls_of(sample: Sample, tubes: Mapping[str, list[T]]) -> list[T]:
-    """Return the control tubes of a sample's panel, and those that its own strategy gates."""
-    return [tube for panel in dict.fromkeys((sample.tube, sample.panel)) for tube in tubes.get(panel, [])]
 
 
 def _looks_at_controls(population: Population) -> bool:
@@ -183,7 +188,11 @@ def _compensation(study: Study, panels: Iterable[Panel]) -> Compensation:
 
 
 def _digests(
-    study: Study, samples: Sequence[Sample], jobs: int, progress: Callable[[int, int], None] | None
+    study: Study,
+    samples: Sequence[Sample],
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+    digest_file: Digest,
 ) -> list[tuple[str | None, str | None]]:
     def digest(sample: Sample) -> tuple[str | None, str | None]:
         path = (study.folder / study.samples_file).parent / sample.file
@@ -192,7 +201,7 @@ def _digests(
             path_of_sample(study, sample.file)
             if lack := lack_of_memory(path.stat().st_size):  # to read it all would take long, and be of no use
                 return None, f"{path}: {lack}; {MORE_MEMORY}"
-            return file_digest(path), None
+            return digest_file(path, sample.file.as_posix()), None
         except LeavesStudy as error:
             return None, str(error)
         except FileNotFoundError:
@@ -214,18 +223,9 @@ def _digests(
     return [digests[sample.file] for sample in samples]
 
 
-def _task(
-    sample: Sample,
-    path: Path,
-    digest: tuple[str | None, str | None],
-    *,
-    study: Study,
-    panels: Mapping[str, Panel],
-    strategies: Mapping[str, GatingStrategy],
-    how: Compensation,
-) -> Task:
+def _task(sample: Sample, path: Path, digest: tuple[str | None, str | None], *, study: Study, way: str | None) -> Task:
+    """Return what to do with a file; way: the digest of all that files of its panel are gated with."""
     sha256, problem = digest
     strategy = study.strategy_of(sample.panel) if sample.role.is_gated else None
-    parts = (panels[sample.panel], strategies[sample.panel], how, study.quality) if strategy else ()
-    key = digest_of(code_digest(), sha256, sample.reading, *parts)
+    key = digest_of(code_digest(), sha256, sample.reading, *([way] if strategy else []))
     return Task(sample, path, sha256, problem, strategy, key)

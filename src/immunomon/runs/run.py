@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from immunomon.runs.accounting import (
     set_aside_changed,
     set_aside_left_over,
 )
-from immunomon.runs.audit import user_name
+from immunomon.runs.audit import AuditTrail, user_name
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
@@ -46,36 +46,14 @@ from immunomon.runs.settling import (
     settled_tasks,
     without_folder,
 )
+from immunomon.runs.summary import RunSummary, as_it_stands
+from immunomon.runs.unchanged import Memory, asked_of
 from immunomon.runs.workers import Limits
 from immunomon.study.model.quality import Quality
 from immunomon.study.model.uses import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
 
 __all__ = ["RunSummary", "default_jobs", "overridden_plan", "run_study", "settled_plan"]
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """How a run ended: how many files were gated now, kept from before, kept as controls, and failed.
-
-    changed: samples whose kept results were not as the last run sealed them, and were made anew. doubts: what the
-    values rest on, in numbers, a line each. warnings: where declared scales do not fit the files, and which populations
-    are left out because a panel lacks their markers.
-    """
-
-    folder: Path
-    gated: int
-    kept: int
-    controls: int
-    failed: tuple[tuple[str, str], ...]
-    changed: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether no file failed."""
-        return not self.failed
 
 
 def run_study(
@@ -87,35 +65,54 @@ def run_study(
     why: Reason | None = None,
     log: Path | None = None,
     limits: Limits | None = None,
+    rehash: bool = False,
+    remarks: Callable[[], Sequence[str]] | None = None,
 ) -> RunSummary:
     """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
 
     progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
-    for what reason. log: a file that gets a line of JSON for each event of the run. limits: how long a file
-    may take, and how often one that failed is tried again; each is then done by a process that can be ended.
-    A file that was done before, from
-    the same bytes, panel, strategy, matrix and code, is not done again; a run that was stopped goes on where it was. A
-    file that fails has no value, and no say in gates that it would share. Raises BadSpec for problems in the study's
-    YAML and CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would
-    change.
+    for what reason. log: a file that gets a line of JSON for each event of the run. limits: how long a file may take,
+    and how often one that failed is tried again; each is then done by a process that can be ended. rehash: read every
+    file, be its size and time of change those of the last run. remarks: lines to be said of the study, asked for once
+    as long as nothing changes.
+
+    A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done again; a run that
+    was stopped goes on where it was. A file that fails has no value, and no say in gates that it would share. Where
+    nothing has changed since a finished run, nothing is written. Raises BadSpec for problems in the study's YAML and
+    CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would change.
     """
     journal = Journal(progress, log)
     crew = Crew(jobs or default_jobs(), journal, limits)
+    root = out if out is not None else (study if study.is_dir() else study.parent) / "run"
     with journal.begun(study=str(study), jobs=crew.workers):
-        return _run_study(study, out, crew, why)
+        summary = _run_study(study, Memory.of(root, rehash=rehash), crew, why, remarks or tuple)
+        counts = {"gated": summary.gated, "kept": summary.kept, "controls": summary.controls}
+        journal.note("finished", **counts, failed=dict(summary.failed))
+        return summary
 
 
-def _run_study(study: Path, out: Path | None, crew: Crew, why: Reason | None) -> RunSummary:
-    journal, started = crew.journal, now_utc()
-    plan = make_plan(study, jobs=crew.workers, progress=lambda done, total: journal.report("reading", done, total, 0))
-    folder = RunFolder(out if out is not None else plan.study.folder / "run")
+def _run_study(
+    study: Path, memory: Memory, crew: Crew, why: Reason | None, remarks: Callable[[], Sequence[str]]
+) -> RunSummary:
+    journal, started, folder = crew.journal, now_utc(), RunFolder(memory.root)
+    plan = make_plan(
+        study,
+        jobs=crew.workers,
+        progress=lambda done, total: journal.report("reading", done, total, 0),
+        digest=memory.inputs.digest,
+    )
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     kept_in = journal.kept_in(folder.root, study=plan.study.name, files=len(plan.tasks))
     with folder.locked(), kept_in, crew.at_work(folder.root):
         plan = replace(overridden_plan(plan), own_keys=own_keys)
+        asked = asked_of(plan, digests_beside(plan.study.folder))
+        if memory.stands(asked):
+            return as_it_stands(memory, asked)
+        AuditTrail(folder.root).mend()
         if why is None:
             refuse_before_looking(folder, plan)
         remove_leftovers(folder.root.rglob(".*.tmp"))
+        known_problems = {task.sample.id for task in plan.tasks if task.problem}
         changed = set_aside_changed(folder)
         plan = with_scales(plan, folder, crew)
         plan, settled = settled_plan(plan, folder, crew)
@@ -123,9 +120,10 @@ def _run_study(study: Path, out: Path | None, crew: Crew, why: Reason | None) ->
             account.refuse_if_locked(has_reason=why is not None)
             account.made_anew(changed)
             summary = _run(plan, settled, folder, crew, started)
-        counts = {"gated": summary.gated, "kept": summary.kept, "controls": summary.controls}
-        journal.note("finished", **counts, failed=dict(summary.failed))
-        return replace(summary, changed=changed)
+        summary = replace(summary, changed=changed, remarks=tuple(remarks()))
+        # What failed while it was gated may have lacked memory, or been written to: it is tried again.
+        memory.keep(asked if {name for name, _ in summary.failed} <= known_problems else None, summary)
+        return summary
 
 
 def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, started: str) -> RunSummary:

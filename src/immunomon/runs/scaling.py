@@ -53,8 +53,10 @@ def with_scales(plan: Plan, folder: RunFolder, crew: Crew) -> Plan:
     for task in gated:
         shown.setdefault(task.sample.panel, []).append(_kept(plan, folder, task) or ())
     books = {panel: pool_noise(files) | dict(frozen.get(panel, {})) for panel, files in shown.items()}
+    keys = {panel: digest_of(_key(book)) for panel, book in books.items()}
+    looked_at = {task.sample.id for task in gated}
     tasks = tuple(
-        replace(task, key=digest_of(task.key, _key(books[task.sample.panel]))) if task in gated else task
+        replace(task, key=digest_of(task.key, keys[task.sample.panel])) if task.sample.id in looked_at else task
         for task in plan.tasks
     )
     look_keys = {task.sample.id: task.key for task in tasks}
