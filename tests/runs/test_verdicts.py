@@ -4,7 +4,10 @@ import pytest
 
 from immunomon.errors import ImmunomonError, UnknownName
 from immunomon.runs.audit import AuditTrail
-from immunomon.runs.verdicts import digest_seen, record_verdicts, reviews_of_run
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.lock import Reason, lock_run, locked_digest
+from immunomon.runs.opened import open_run
+from immunomon.runs.verdicts import digest_seen, record_verdicts, review_progress, reviews_of_run
 
 SAMPLE = "fcs__treg__S01_W4_treg"
 
@@ -57,3 +60,20 @@ def test_what_was_not_seen_as_it_is_cannot_be_approved(own_run):
         record_verdicts(own_run, [SAMPLE], "approved", by="A. Nurse", seen={SAMPLE: "0" * 64})
     with pytest.raises(ImmunomonError, match="changed since"):
         record_verdicts(own_run, ["nobody"], "approved", by="A. Nurse", seen={})
+
+
+def test_a_run_is_locked_as_approved_only_once_every_sample_is(own_run):
+    gated = open_run(own_run).gated
+    digests = {sample: digest_seen(own_run, sample) for sample in gated}
+    record_verdicts(own_run, gated[1:], "approved", by="A. Nurse", seen=digests)
+    record_verdicts(own_run, gated[:1], "query", by="A. Nurse", note="clotted?", seen=digests)
+    expected = {"samples": len(gated), "approved": len(gated) - 1, "queries": 1, "rejected": 0}
+    assert review_progress(own_run, gated) == expected
+    with pytest.raises(
+        ImmunomonError, match=rf"{len(gated) - 1} of {len(gated)} samples are approved, 1 query is open"
+    ):
+        lock_run(own_run, Reason("data cut", "A. Nurse"), approved=True)
+    assert locked_digest(RunFolder(own_run)) is None
+    record_verdicts(own_run, gated[:1], "approved", by="A. Nurse", seen=digests)
+    lock_run(own_run, Reason("data cut", "A. Nurse"), approved=True)
+    assert locked_digest(RunFolder(own_run))

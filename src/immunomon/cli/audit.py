@@ -192,9 +192,16 @@ def _head_problem(trail: AuditTrail, head: str | None) -> Iterator[str]:
 
 
 @app.command()
-def lock(run: RunArgument, reason: ReasonOption, by: ByOption) -> int:
+def lock(
+    run: RunArgument,
+    reason: ReasonOption,
+    by: ByOption,
+    approved: Annotated[
+        bool, typer.Option("--approved", help="Only if every sample was approved at the review desk.")
+    ] = False,
+) -> int:
     """Freeze a run: its strategies, overrides and gates; a later change needs a reason and lists what moved."""
-    digest = lock_run(run, Reason(reason, by))
+    digest = lock_run(run, Reason(reason, by), approved=approved)
     typer.echo(f"Locked. Everything its tables depend on: {digest}")
     typer.echo("A later change needs: immunomon run STUDY --reason ... --by ...; it lists every value that moved.")
     typer.echo(f"Audit trail: {said_head(run)}")

@@ -12,6 +12,7 @@ from immunomon.errors import ImmunomonError, RunLocked, counted
 from immunomon.files import file_digest, write_whole
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder, read_record, table_csv
+from immunomon.runs.verdicts import review_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +41,12 @@ def locked_digest(folder: RunFolder) -> str | None:
     return None if data is None else str(data.get("digest"))
 
 
-def lock_run(root: Path, why: Reason) -> str:
+def lock_run(root: Path, why: Reason, *, approved: bool = False) -> str:
     """Freeze a finished run; return the digest of everything that its tables depend on.
 
-    Raises BadRun if the folder holds no finished run, ImmunomonError if a file in it does not fit its audit trail, or
-    if it is locked already.
+    approved: only if every gated sample was approved as it is, and no query is open. Raises BadRun if the folder holds
+    no finished run, ImmunomonError if a file in it does not fit its audit trail, if it is locked already, or if not all
+    is approved that was to be.
     """
     folder, trail = RunFolder(root), AuditTrail(root)
     manifest, _ = read_record(root)
@@ -57,6 +59,8 @@ def lock_run(root: Path, why: Reason) -> str:
         problems = trail.problems()
         if problems:
             raise ImmunomonError(f"{problems[0]}; {counted(len(problems), 'problem')} in all: immunomon audit {root}")
+        if approved:
+            _refuse_unapproved(root, manifest)
         _write(folder, str(manifest["digest"]), why, manifest.get("scales", {}))
         details = {"digest": manifest["digest"], "inputs": manifest["inputs"]}
         try:
@@ -65,6 +69,16 @@ def lock_run(root: Path, why: Reason) -> str:
             lock.unlink(missing_ok=True)  # who is told that it failed must not find it locked
             raise
     return str(manifest["digest"])
+
+
+def _refuse_unapproved(root: Path, manifest: Mapping[str, Any]) -> None:
+    gated = [str(file["sample_id"]) for file in manifest["files"] if file["status"] == "gated"]
+    progress = review_progress(root, gated)
+    if progress["approved"] < progress["samples"]:
+        raise ImmunomonError(
+            f"{root}: {progress['approved']} of {progress['samples']} samples are approved, "
+            f"{counted(progress['queries'], 'query is', 'queries are')} open; go on with: immunomon review {root}"
+        )
 
 
 def _write(folder: RunFolder, digest: str, why: Reason, scales: Mapping[str, Any]) -> None:

@@ -12,7 +12,15 @@ from immunomon.files import file_digest
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 
-__all__ = ["VERDICTS", "SampleReview", "Verdict", "digest_seen", "record_verdicts", "reviews_of_run"]
+__all__ = [
+    "VERDICTS",
+    "SampleReview",
+    "Verdict",
+    "digest_seen",
+    "record_verdicts",
+    "review_progress",
+    "reviews_of_run",
+]
 
 Verdict = Literal["approved", "query", "rejected", "withdrawn"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -68,6 +76,21 @@ def reviews_of_run(root: Path) -> dict[str, SampleReview]:
             review = (entry["verdict"], entry["by"], entry["utc"], entry.get("reason", ""))
             reviews[sample] = SampleReview(sample, *review, str(seen), holds, names)
     return {sample: review for sample, review in reviews.items() if review.verdict != "withdrawn"}
+
+
+def review_progress(root: Path, gated: Iterable[str]) -> dict[str, int]:
+    """Return how many of a run's gated samples there are, are approved as they are, have an open query, are rejected.
+
+    Raises ImmunomonError for a broken audit trail.
+    """
+    reviews, names = reviews_of_run(root), list(gated)
+    known = [reviews[name] for name in names if name in reviews]
+    return {
+        "samples": len(names),
+        "approved": sum(review.is_approved for review in known),
+        "queries": sum(review.is_open for review in known),
+        "rejected": sum(review.verdict == "rejected" for review in known),
+    }
 
 
 def record_verdicts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -30,7 +30,7 @@ from immunomon.runs.opened import Run, open_run
 from immunomon.runs.overriding import record_decisions
 from immunomon.runs.previewing import Preview, open_preview
 from immunomon.runs.run import run_study
-from immunomon.runs.verdicts import Verdict, digest_seen, record_verdicts, reviews_of_run
+from immunomon.runs.verdicts import Verdict, digest_seen, record_verdicts, review_progress, reviews_of_run
 from immunomon.study.model.strategy import ROOT
 
 __all__ = ["Desk", "open_desk"]
@@ -48,7 +48,7 @@ class Desk:
     def __init__(self, run: Run, reviewer: str) -> None:
         self.reviewer = reviewer
         self._root, self._study = run.folder, run.study_file.parent
-        self._run, self._lock = run, RLock()
+        self._run, self._made, self._lock = run, _stamp(run.folder), RLock()
         self.drafts = Drafts(self._root, reviewer)
         self._samples: OrderedDict[str, OpenSample] = OrderedDict()
         self._preview: Preview | None = None
@@ -69,9 +69,9 @@ class Desk:
     def run(self) -> Run:
         """The run as it is now: made again by a commit, or by somebody else."""
         with self._lock:
-            now = open_run(self._root, self._study)
-            if now.record_sha256 != self._run.record_sha256:
-                self._run, self._preview = now, None
+            stamp = _stamp(self._root)
+            if stamp != self._made:
+                self._run, self._made, self._preview = open_run(self._root, self._study), stamp, None
                 self._samples.clear()
             return self._run
 
@@ -84,15 +84,7 @@ class Desk:
 
     def progress(self) -> dict[str, int]:
         """Return how many gated samples there are, are approved, have an open query, are rejected, have drafts."""
-        run, reviews = self.run, reviews_of_run(self._root)
-        known = [reviews[sample] for sample in run.gated if sample in reviews]
-        return {
-            "samples": len(run.gated),
-            "approved": sum(review.is_approved for review in known),
-            "queries": sum(review.is_open for review in known),
-            "rejected": sum(review.verdict == "rejected" for review in known),
-            "drafts": len(self.drafts.all),
-        }
+        return {**review_progress(self._root, self.run.gated), "drafts": len(self.drafts.all)}
 
     def gallery(self, panel: str, population: str) -> list[dict[str, Any]]:
         """Return one gate over all samples of a panel; raises UnknownName for a panel or population that is none."""
@@ -206,16 +198,8 @@ class Desk:
     def pending(self) -> list[dict[str, Any]]:
         """Return the drafts with what each changes, and whether its sample has changed since."""
         return [
-            {
-                "sample": d.sample,
-                "population": d.population,
-                "gate": d.gate,
-                "before": d.before,
-                "after": d.after,
-                "step": d.step,
-            }
-            | {"outdated": digest_seen(self._root, d.sample) != d.seen}
-            for d in self.drafts.all
+            {**asdict(draft), "outdated": digest_seen(self._root, draft.sample) != draft.seen}
+            for draft in self.drafts.all
         ]
 
     def commit(self, reason: str) -> dict[str, Any]:
@@ -291,6 +275,12 @@ def open_desk(run: Path, *, study: Path | None = None, reviewer: str = "") -> De
     Raises BadRun if the folder holds no finished run, ImmunomonError if its study is not at hand.
     """
     return Desk(open_run(run, study), reviewer.strip() or user_name())
+
+
+def _stamp(root: Path) -> tuple[int, int, int]:
+    """Return what changes when a run is made again: its record is written anew, last of all."""
+    record = (root / "run.json").stat()
+    return record.st_ino, record.st_mtime_ns, record.st_size
 
 
 def _scales(stored: Mapping[str, Any]) -> dict[str, AnyScale]:
