@@ -38,7 +38,10 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 1,
     panel: Annotated[
         list[str] | None,
-        typer.Option("--panel", help="Only these panels; repeat it. thelper-ics is simulated only if it is named."),
+        typer.Option(
+            "--panel",
+            help="Only these panels; repeat it. thelper-ics, treg10 and blood20 are simulated only if they are named.",
+        ),
     ] = None,
     condition: Annotated[
         str,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.assurance.simulate.instrument import CHANNELS, ORDINARY, Instrument, detect
+from immunomon.assurance.simulate.instrument import EIGHT_COLOURS, ORDINARY, Instrument, Optics, detect
 from immunomon.assurance.simulate.suspension import Suspension
 
 __all__ = ["ANOMALY_KINDS", "TIMESTEP", "Disturbance", "acquire", "draw_disturbance"]
@@ -71,15 +71,16 @@ def acquire(
     *,
     rng: np.random.Generator,
     instrument: Instrument = ORDINARY,
+    optics: Optics = EIGHT_COLOURS,
 ) -> Floats32:
-    """Return the events as the FCS file holds them, (events, channels), in the order of ``CHANNELS``.
+    """Return the events as the FCS file holds them, (events, channels), in the order of the optics' channels.
 
     staining: (fluorochromes,) factors on the marker signal; 0 where a fluorochrome was left out of the tube.
     """
     events = cells.kind.size
     gain = disturbance.gains(events)[:, None]
-    observed = detect(cells.fluorescence * (staining * gain), cells.own_light * gain, rng, instrument)
-    out = np.empty((events, len(CHANNELS)), dtype=np.float32)
+    observed = detect(cells.fluorescence * (staining * gain), cells.own_light * gain, rng, instrument, optics=optics)
+    out = np.empty((events, len(optics.channels)), dtype=np.float32)
     # A clog bends the stream, which scatter feels less than fluorescence.
     out[:, :3] = cells.scatter * np.where(cells.margin[:, None], np.float32(1), np.sqrt(gain))
     out[:, :3] *= np.float32(instrument.units) * np.array(

@@ -259,6 +259,10 @@ KINDS: dict[str, CellKind] = {
         CellKind("th17", {**_HELPER, **_CCR6}),
         CellKind("th17_1", {**_HELPER, **_CXCR3, **_CCR6}),
         CellKind("th_dn", _HELPER),
+        # Helper subsets among memory cells, for tubes that show both.
+        CellKind("memory_th1", {**_CD4_MEMORY, **_CXCR3}, fsc=(92_000, 0.047)),
+        CellKind("memory_th17", {**_CD4_MEMORY, **_CCR6}, fsc=(92_000, 0.047)),
+        CellKind("memory_th17_1", {**_CD4_MEMORY, **_CXCR3, **_CCR6}, fsc=(92_000, 0.047)),
         CellKind("cd8", _CD8),
         CellKind("other_t", _OTHER_T),
         CellKind("b_naive", _B_NAIVE, fsc=(86_000, 0.045)),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 __all__ = [
     "CHANNELS",
     "DETECTORS",
+    "EIGHT_COLOURS",
     "FLUOROCHROMES",
     "ORDINARY",
     "SCATTER",
@@ -20,6 +21,7 @@ __all__ = [
     "TOP_OF_RANGE",
     "VOLTAGES",
     "Instrument",
+    "Optics",
     "autofluorescence",
     "detect",
 ]
@@ -52,6 +54,34 @@ SPILLOVER: NDArray[np.float64] = np.array(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Optics:
+    """The dyes of a tube and the detectors that see them: what an instrument of other lasers has in place of ours.
+
+    spillover: (fluorochromes, detectors), diagonal 1; photoelectron, noise, own_light: (detectors,), the intensity that
+    one photo-electron makes, the electronic noise, and a resting lymphocyte's own light; trend: (fluorochromes,) log10
+    change of the stain a year; voltages: by channel.
+    """
+
+    fluorochromes: tuple[str, ...]
+    spillover: NDArray[np.float64]
+    photoelectron: Floats32
+    noise: Floats32
+    own_light: Floats32
+    trend: NDArray[np.float64]
+    voltages: dict[str, int]
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """The detectors, each named after the fluorochrome that it is for."""
+        return tuple(f"{name}-A" for name in self.fluorochromes)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All channels of a file: scatter, detectors, time."""
+        return (*SCATTER, *self.detectors, "Time")
+
+
 @dataclass(frozen=True)
 class Instrument:
     """A cytometer and how it was set; everything below is relative to one with the 262144 scale, well set.
@@ -80,7 +110,7 @@ class Instrument:
         """What it writes for one unit of the 262144 scale."""
         return self.top_of_range / TOP_OF_RANGE
 
-    def voltage(self, channel: str) -> int:
+    def voltage(self, channel: str, optics: Optics | None = None) -> int:
         """Return the voltage that makes the channel's gain: a photomultiplier's grows with about its seventh power.
 
         >>> Instrument().voltage("PE-A"), Instrument(detector_gain=0.4).voltage("PE-A")
@@ -88,14 +118,15 @@ class Instrument:
         """
         gains = {"FSC-A": self.forward_gain, "FSC-H": self.forward_gain, "SSC-A": self.side_gain}
         factor = float(gains.get(channel, self.detector_gain) ** (1 / 7))
-        return round(VOLTAGES[channel] * factor)
+        return round((optics or EIGHT_COLOURS).voltages[channel] * factor)
 
-    def matrix_of_file(self, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    def matrix_of_file(self, rng: np.random.Generator, optics: Optics | None = None) -> NDArray[np.float64] | None:
         """Return the matrix that a file of it holds, (fluorochromes, detectors); None if it holds none."""
         if self.unmixed or not self.writes_matrix:
             return None
-        errors = 1 + self.matrix_error * rng.standard_normal(SPILLOVER.shape)
-        return np.where(np.eye(len(SPILLOVER), dtype=np.bool_), SPILLOVER, SPILLOVER * errors)
+        true = (optics or EIGHT_COLOURS).spillover
+        errors = 1 + self.matrix_error * rng.standard_normal(true.shape)
+        return np.where(np.eye(len(true), dtype=np.bool_), true, true * errors)
 
 
 ORDINARY = Instrument()
@@ -108,17 +139,29 @@ ELECTRONIC_NOISE: Floats32 = np.array([22, 22, 34, 38, 30, 44, 36, 36], dtype=np
 _LYMPHOCYTE_LIGHT: Floats32 = np.array([105, 75, 55, 32, 38, 34, 125, 160], dtype=np.float32)
 
 
-def autofluorescence(brightness: float) -> Floats32:
+# log10 change a year; the tandems fade, and the cytometer's lasers do a little.
+_TREND = np.array((0.0, 0.02, -0.03, -0.13, -0.01, -0.10, 0.03, -0.02))
+EIGHT_COLOURS = Optics(
+    FLUOROCHROMES, SPILLOVER, UNITS_PER_PHOTOELECTRON, ELECTRONIC_NOISE, _LYMPHOCYTE_LIGHT, _TREND, VOLTAGES
+)
+
+
+def autofluorescence(brightness: float, optics: Optics = EIGHT_COLOURS) -> Floats32:
     """Return a cell's own light in each detector, (detectors,), as a multiple of a resting lymphocyte's.
 
     >>> autofluorescence(2.0)[:2].tolist()
     [210.0, 150.0]
     """
-    return _LYMPHOCYTE_LIGHT * np.float32(brightness)
+    return optics.own_light * np.float32(brightness)
 
 
 def detect(
-    fluorescence: Floats32, own_light: Floats32, rng: np.random.Generator, instrument: Instrument = ORDINARY
+    fluorescence: Floats32,
+    own_light: Floats32,
+    rng: np.random.Generator,
+    instrument: Instrument = ORDINARY,
+    *,
+    optics: Optics = EIGHT_COLOURS,
 ) -> Floats32:
     """Return what the detectors report of the light that the cells send.
 
@@ -134,13 +177,13 @@ def detect(
     >>> bool(spread[1] > 3 * spread[0])
     True
     """
-    light = fluorescence @ SPILLOVER.astype(np.float32)
+    light = fluorescence @ optics.spillover.astype(np.float32)
     light += own_light * np.float32(instrument.own_light)
     noise = np.maximum(light, np.float32(0))
-    noise *= UNITS_PER_PHOTOELECTRON / np.float32(instrument.photons)
-    noise += (ELECTRONIC_NOISE * np.float32(instrument.electronic_noise / instrument.detector_gain)) ** 2
+    noise *= optics.photoelectron / np.float32(instrument.photons)
+    noise += (optics.noise * np.float32(instrument.electronic_noise / instrument.detector_gain)) ** 2
     np.sqrt(noise, out=noise)
     noise *= rng.standard_normal(light.shape, dtype=np.float32)
     light += noise
     light *= np.float32(instrument.detector_gain * instrument.units)
-    return light @ np.linalg.inv(SPILLOVER).astype(np.float32) if instrument.unmixed else light
+    return light @ np.linalg.inv(optics.spillover).astype(np.float32) if instrument.unmixed else light

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from immunomon.assurance.simulate.instrument import DETECTORS, FLUOROCHROMES
+import numpy as np
+
+from immunomon.assurance.simulate.instrument import EIGHT_COLOURS, VOLTAGES, Optics
 from immunomon.errors import UnknownName, nearest
 
-__all__ = ["EXTRA_LAYOUTS", "LAYOUTS", "Layout", "layout_named"]
+__all__ = ["EXTRA_LAYOUTS", "LAYOUTS", "Layout", "layout_named", "optics_of"]
 
 
 @dataclass(frozen=True)
 class Layout:
     """A tube: its markers in the order of the detectors, those with an FMO control, and how long it is run.
 
-    run_length: multiplies the number of events asked for; B tubes are run longer for their rare subsets.
+    run_length: multiplies the number of events asked for; B tubes are run longer for their rare subsets. strategies:
+    the gating strategies that look at it, default that of its name; optics: its dyes.
 
     >>> LAYOUTS["treg"].marker_on("PE")
     'CD25'
@@ -27,14 +30,22 @@ class Layout:
     markers: tuple[str, ...]
     fmo: tuple[str, ...]
     run_length: float
+    strategies: tuple[str, ...] = ()
+    optics: Optics = EIGHT_COLOURS
 
     def __post_init__(self) -> None:
-        if len(self.markers) != len(DETECTORS):
-            raise ValueError(f"tube {self.name} has {len(self.markers)} markers for {len(DETECTORS)} detectors")
+        if len(self.markers) != len(self.optics.detectors):
+            number = len(self.optics.detectors)
+            raise ValueError(f"tube {self.name} has {len(self.markers)} markers for {number} detectors")
 
     def marker_on(self, fluorochrome: str) -> str:
         """Return the marker that a fluorochrome stains in this tube."""
-        return self.markers[FLUOROCHROMES.index(fluorochrome)]
+        return self.markers[self.optics.fluorochromes.index(fluorochrome)]
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether its panel is one of those that come with the product; others are written into the trial."""
+        return self.optics is EIGHT_COLOURS
 
 
 def _tube(name: str, markers: str, fmo: str, run_length: float) -> Layout:
@@ -52,9 +63,78 @@ LAYOUTS: dict[str, Layout] = {
     )
 }
 
-# Simulated only where it is asked for: helper T cells by cytokines, each tube with its unstimulated twin.
+# Dyes of a five-laser instrument, by laser, each list in the order of emission.
+_LASERS: dict[str, tuple[str, ...]] = {
+    "ultraviolet": ("BUV395", "BUV496", "BUV563", "BUV661", "BUV737"),
+    "violet": ("BV421", "BV480", "BV605", "BV650", "BV711", "BV786"),
+    "blue": ("AF488", "PerCP-eF710"),
+    "yellow": ("PE", "PE-CF594", "PE-Cy5", "PE-Cy7"),
+    "red": ("AF647", "AF700", "APC-Fire810"),
+}
+_NEXT, _AFTER_NEXT, _OTHER_LASER = 0.12, 0.02, 0.002
+
+
+def optics_of(dyes: tuple[str, ...]) -> Optics:
+    """Return the optics of a tube with some of the five-laser instrument's dyes, in this order.
+
+    A dye spills most into the next detector of its laser, less into the one before and the one after the next, and next
+    to nothing into other lasers' detectors.
+
+    >>> optics_of(("BV421", "BV480", "AF647")).spillover[0].tolist()
+    [1.0, 0.12, 0.002]
+    """
+    place = {dye: (laser, number) for laser, names in _LASERS.items() for number, dye in enumerate(names)}
+    spillover = np.eye(len(dyes))
+    for row, (laser, number) in enumerate(place[dye] for dye in dyes):
+        for column, (other, seen) in enumerate(place[dye] for dye in dyes):
+            near = {1: _NEXT, -1: _AFTER_NEXT, 2: _AFTER_NEXT}.get(seen - number, _OTHER_LASER)
+            if row != column:
+                spillover[row, column] = near if laser == other else _OTHER_LASER
+    number = len(dyes)
+    red = np.array(
+        [place[dye][1] for dye in dyes], dtype=np.float32
+    )  # the redder, the fewer photons, the less own light
+    voltages = {**VOLTAGES, **{f"{dye}-A": 450 + 20 * place[dye][1] for dye in dyes}}
+    return Optics(
+        dyes,
+        spillover,
+        photoelectron=8 + 3 * red,
+        noise=np.full(number, 34, dtype=np.float32),
+        own_light=np.float32(120) / (1 + red),
+        trend=np.zeros(number),
+        voltages=voltages,
+    )
+
+
+def _wide(name: str, stains: str, run_length: float, strategies: tuple[str, ...]) -> Layout:
+    """Return a tube of the five-laser instrument; stains: DYE:MARKER ..."""
+    pairs = [stain.split(":") for stain in stains.split()]
+    dyes, markers = (tuple(names) for names in zip(*pairs, strict=True))
+    return Layout(name, markers, (), run_length, strategies, optics_of(dyes))
+
+
+# Simulated only where it is asked for: helper T cells by cytokines, each tube with its unstimulated twin; regulatory T
+# cells among ten colours; and one tube of twenty colours that three strategies look at.
 EXTRA_LAYOUTS: dict[str, Layout] = {
-    tube.name: tube for tube in (_tube("thelper-ics", "viability IL-17A CD4 IFN-g IL-4 CD8 CD3 CD45RA", "", 1.0),)
+    tube.name: tube
+    for tube in (
+        _tube("thelper-ics", "viability IL-17A CD4 IFN-g IL-4 CD8 CD3 CD45RA", "", 1.0),
+        _wide(
+            "treg10",
+            "BUV395:viability BV421:CD25 BV480:CD8 BV605:CD127 BV711:CD38 AF488:CD4 PE:CCR4 PE-Cy7:CD45RO "
+            "AF647:CD3 APC-Fire810:HLA-DR",
+            1.0,
+            ("treg",),
+        ),
+        _wide(
+            "blood20",
+            "BUV395:viability BUV496:CD8 BUV563:CD56 BUV661:CD38 BUV737:CD3 BV421:CD25 BV480:IgD BV605:CD127 "
+            "BV650:CXCR3 BV711:CD20 BV786:CD24 AF488:CD4 PerCP-eF710:CCR6 PE:CCR4 PE-CF594:CD19 PE-Cy5:CD16 "
+            "PE-Cy7:CD45RO AF647:CD27 AF700:CD14 APC-Fire810:HLA-DR",
+            2.2,
+            ("treg", "thelper", "bcell"),
+        ),
+    )
 }
 
 

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 
 from immunomon.assurance.simulate.biology import Frequencies, healthy_donor, visit_frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
-from immunomon.assurance.simulate.instrument import FLUOROCHROMES
 from immunomon.assurance.simulate.layouts import Layout
 from immunomon.assurance.simulate.protocol import DOSE_GROUPS, DoseGroup, Patient, Visit
 from immunomon.assurance.simulate.seeding import generator
@@ -61,9 +60,13 @@ def all_tubes(plan: Plan) -> list[Tube]:
 
 
 def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
-    roles = [f"single-stain:{name}" for name in FLUOROCHROMES] + ["unstained"]
     donor, batch = healthy_donor(BRIDGE_DONOR), Batch("COMP", plan.opened, 0)
-    for number, (layout, role) in enumerate((layout, role) for layout in plan.layouts for role in roles):
+    roles = (
+        (layout, role)
+        for layout in plan.layouts
+        for role in (*(f"single-stain:{name}" for name in layout.optics.fluorochromes), "unstained")
+    )
+    for number, (layout, role) in enumerate(roles):
         yield Tube(
             layout,
             role,

@@ -30,6 +30,11 @@ class TruthPopulation:
     kinds: tuple[str, ...]
 
 
+# What tubes of other markers than the shipped panels' can tell apart.
+_SEEN: dict[str, tuple[str, ...]] = {"treg10": ("treg",), "blood20": ("treg", "thelper", "bcell")}
+_MEMORY_HELPERS = tuple(f"memory_{name}" for name in ("th1", "th17", "th17_1"))
+
+
 def _truth(kinds_by_population: dict[str, tuple[str, ...]]) -> tuple[TruthPopulation, ...]:
     return tuple(TruthPopulation(name, PARENTS[name], kinds) for name, kinds in kinds_by_population.items())
 
@@ -87,7 +92,22 @@ def truth_populations(panel: str) -> tuple[TruthPopulation, ...]:
     >>> [population.id for population in truth_populations("nk")][:2]
     ['nk', 'nk_bright']
     """
-    return _TRUTH[panel]
+    if panel not in _SEEN:
+        return _TRUTH[panel]
+    declared = {population.id: population for seen in reversed(_SEEN[panel]) for population in _TRUTH[seen]}
+    if len(_SEEN[panel]) > 1:
+        cd4 = (*_TCONV, *_TREG, *_MEMORY_HELPERS)
+        declared |= {
+            "t_cells": TruthPopulation("t_cells", "lymphocytes", (*cd4, "cd8", "other_t")),
+            "cd4": TruthPopulation("cd4", "t_cells", cd4),
+            "th_dn": TruthPopulation("th_dn", "cd4", (*_TCONV, *_TREG)),
+            **{
+                name.removeprefix("memory_"): TruthPopulation(name.removeprefix("memory_"), "cd4", (name,))
+                for name in _MEMORY_HELPERS
+            },
+        }
+    above = [declared.pop(name) for name in ("t_cells", "cd4") if name in declared]
+    return (*above, *declared.values())
 
 
 def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
@@ -105,8 +125,9 @@ def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
     else:
         out = {"cd8": t * f["cd8"], "other_t": t * (1 - f["cd4"] - f["cd8"])}
         out |= _cd4_mixture(panel, t * f["cd4"], f)
-    out |= _b_mixture(b, f) if panel == "bcell" else {"b_naive": b}
-    out |= {name: nk * f[name] for name in _NK} if panel == "nk" else {"nk_dim": nk}
+    seen = _SEEN.get(panel, (panel,))
+    out |= _b_mixture(b, f) if "bcell" in seen else {"b_naive": b}
+    out |= {name: nk * f[name] for name in _NK} if "nk" in seen else {"nk_dim": nk}
     out["nk_cd56neg_cd16pos"] = f["nk_cd56neg_cd16pos"]
     out["other_lymphocyte"] = 1 - t - b - nk - f["nk_cd56neg_cd16pos"]
     if NOVEL in f:
@@ -117,14 +138,17 @@ def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
 def _cd4_mixture(panel: str, cd4: float, f: Frequencies) -> dict[str, float]:
     if panel == "thelper":
         return {name: cd4 * f[name] for name in _HELPERS}
-    if panel != "treg":
+    seen = _SEEN.get(panel, (panel,))
+    if "treg" not in seen:
         return {"tconv_memory": cd4}
     treg, memory, activated = cd4 * f["treg"], f["treg_memory"], f["treg_activated"]
     # HLA-DR is commoner on memory cells; the two shares together keep the drawn one.
     in_memory = min(1.3 * activated, activated / memory)
     in_resting = (activated - memory * in_memory) / (1 - memory)
-    tconv = cd4 - treg
+    helpers = {f"memory_{name}": cd4 * f[name] for name in _HELPERS[:-1]} if "thelper" in seen else {}
+    tconv = cd4 - treg - sum(helpers.values())
     return {
+        **helpers,
         "treg_memory": treg * memory * (1 - in_memory),
         "treg_memory_dr": treg * memory * in_memory,
         "treg_resting": treg * (1 - memory) * (1 - in_resting),

@@ -9,6 +9,7 @@ from datetime import date
 
 from immunomon.assurance.simulate.biology import Frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION
+from immunomon.assurance.simulate.layouts import Layout
 from immunomon.assurance.simulate.plan import Plan
 from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, Scenario, date_of_study_day
 from immunomon.assurance.simulate.tables import Row
@@ -20,6 +21,7 @@ __all__ = [
     "Outcome",
     "bridge_frequency_rows",
     "frequency_rows",
+    "panel_yaml",
     "quality_rows",
     "sample_rows",
     "study_yaml",
@@ -96,7 +98,7 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         "\n# window_days: the first and last study day that still count as the visit",
         *("visits:", *_visits(plan)),
         "\n# The panels in use, and the gating strategy of each.",
-        *("panels:", *(f"  - {{panel: {layout.name}, strategy: {layout.name}}}" for layout in plan.layouts)),
+        *("panels:", *(f"  - {{panel: {layout.name}, strategy: {_strategies(layout)}}}" for layout in plan.layouts)),
         closing + (_RARE if "bcell" in {layout.name for layout in plan.layouts} else ""),
         _SCHEDULE.format(
             weeks=", ".join(f"W{week}" for week in range(1, 29)),
@@ -104,6 +106,30 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         ),
     ]
     return "\n".join(sections)
+
+
+def _strategies(layout: Layout) -> str:
+    names = layout.strategies or (layout.name,)
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+
+
+def panel_yaml(layout: Layout) -> str:
+    """Return the panel of a tube that is none of the shipped ones."""
+    kinds = {"viability": "viability", "HLA-DR": "state", "CD38": "state"}
+    stains = zip(layout.markers, layout.optics.detectors, layout.optics.fluorochromes, strict=True)
+    lines = [
+        "schema: immunomon.panel/1",
+        f"name: {layout.name}",
+        f"label: {len(layout.markers)} colours (simulated)",
+        "scatter: [FSC-A, FSC-H, SSC-A]",
+        "time: Time",
+        "markers:",
+        *(
+            f"  - {{marker: {marker}, detector: {detector}, fluorochrome: {dye}, kind: {kinds.get(marker, 'type')}}}"
+            for marker, detector, dye in stains
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _subject(patient: Patient) -> str:

@@ -176,7 +176,7 @@ def suspend(
     scatter = _scatter(kinds, kind=kind, size=size, dead=dead, rng=rng, spread=appearance.scatter_spread)
     _join(np.flatnonzero(doublet), fluorescence, light, scatter=scatter, rng=rng)
     _push_off_scale(scatter, np.flatnonzero(margin), rng)
-    own_light = light[:, None] * autofluorescence(1.0)
+    own_light = light[:, None] * autofluorescence(1.0, layout.optics)
     return Suspension(kinds, kind, fluorescence, own_light, scatter, dead, doublet, margin)
 
 

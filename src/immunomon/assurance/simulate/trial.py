@@ -21,6 +21,7 @@ from immunomon.assurance.simulate.study_files import (
     Outcome,
     bridge_frequency_rows,
     frequency_rows,
+    panel_yaml,
     quality_rows,
     sample_rows,
     study_yaml,
@@ -73,7 +74,8 @@ def simulate_trial(
     if not plan.patients or not plan.visits or not plan.layouts:
         raise ValueError("at least one patient, one visit and one panel are needed")
     tubes = all_tubes(plan)
-    study = {"study.yaml": study_yaml(plan, scenario).encode(), **_tables(plan, tubes, scenario)}
+    panel_files = {f"panels/{tube.name}.yaml": panel_yaml(tube).encode() for tube in layouts if not tube.is_shipped}
+    study = {"study.yaml": study_yaml(plan, scenario).encode(), **panel_files, **_tables(plan, tubes, scenario)}
     about: dict[str, object] = {"scenario": scenario.value, "events": events, "seed": seed}
     if condition is not ORDINARY_CONDITION:
         about["condition"] = condition.name

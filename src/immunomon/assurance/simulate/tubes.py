@@ -13,12 +13,10 @@ from immunomon.assurance.simulate.biology import Frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.assurance.simulate.fcs import spillover_keyword
 from immunomon.assurance.simulate.instrument import (
-    CHANNELS,
-    DETECTORS,
-    FLUOROCHROMES,
+    EIGHT_COLOURS,
     ORDINARY,
-    VOLTAGES,
     Instrument,
+    Optics,
     autofluorescence,
 )
 from immunomon.assurance.simulate.layouts import Layout
@@ -45,35 +43,38 @@ _BRIGHTNESS = 24_000.0
 
 
 def bead_run(
-    fluorochrome: str, events: int, rng: np.random.Generator, instrument: Instrument = ORDINARY
+    fluorochrome: str,
+    events: int,
+    rng: np.random.Generator,
+    instrument: Instrument = ORDINARY,
+    *,
+    optics: Optics = EIGHT_COLOURS,
 ) -> NDArray[np.float32]:
     """Return a single-stain control, (events, channels).
 
     >>> run = bead_run("PE", 400, np.random.default_rng(1))
-    >>> bool(0.3 < (run[:, 3 + FLUOROCHROMES.index("PE")] > 5000).mean() < 0.7)
+    >>> bool(0.3 < (run[:, 4] > 5000).mean() < 0.7)
     True
     """
     bright = rng.random(events) < 0.5
     z = rng.standard_normal((4, events), dtype=np.float32)
-    fluorescence = np.zeros((events, len(FLUOROCHROMES)), dtype=np.float32)
+    fluorescence = np.zeros((events, len(optics.fluorochromes)), dtype=np.float32)
     stained = _BRIGHTNESS * np.exp(0.09 * z[0])
-    fluorescence[:, FLUOROCHROMES.index(fluorochrome)] = np.where(bright, stained, np.float32(0))
+    fluorescence[:, optics.fluorochromes.index(fluorochrome)] = np.where(bright, stained, np.float32(0))
     area = 62_000 * np.exp(0.06 * z[1])
     scatter = np.stack([area, 0.84 * area * (1 + 0.025 * z[2]), 47_000 * np.exp(0.08 * z[3])], axis=1)
     none = np.zeros(events, dtype=np.bool_)
-    own_light = np.tile(autofluorescence(0.3), (events, 1))
+    own_light = np.tile(autofluorescence(0.3, optics), (events, 1))
     kind = bright.astype(np.intp)
     beads = Suspension(("dark", "bright"), kind, fluorescence, own_light, scatter, none, none, none)
-    stained_alike = np.ones(len(FLUOROCHROMES), dtype=np.float32)
-    return acquire(beads, stained_alike, Disturbance(), rng=rng, instrument=instrument)
+    stained_alike = np.ones(len(optics.fluorochromes), dtype=np.float32)
+    return acquire(beads, stained_alike, Disturbance(), rng=rng, instrument=instrument, optics=optics)
 
 
 # How strongly a batch is stained: reagents and hands differ from day to day, and tandem dyes fade over months.
 
 _BATCH_SPREAD = 0.05  # log10 SD between batches
 _DONOR_SPREAD = 0.02  # log10 SD between people, the same at each of a person's visits
-# log10 change a year; the tandems fade, and the cytometer's lasers do a little.
-_TREND = dict(zip(FLUOROCHROMES, (0.0, 0.02, -0.03, -0.13, -0.01, -0.10, 0.03, -0.02), strict=True))
 
 
 def batch_staining(layout: Layout, batch: str, day: float, *, seed: int) -> NDArray[np.float32]:
@@ -83,8 +84,8 @@ def batch_staining(layout: Layout, batch: str, day: float, *, seed: int) -> NDAr
     >>> batch_staining(LAYOUTS["treg"], "A-W2", 20.0, seed=1).shape
     (8,)
     """
-    z = generator(seed, "batch staining", layout.name, batch).standard_normal(len(FLUOROCHROMES))
-    trend = np.array([_TREND[name] for name in FLUOROCHROMES]) * day / 365
+    z = generator(seed, "batch staining", layout.name, batch).standard_normal(len(layout.markers))
+    trend = layout.optics.trend * day / 365
     return np.power(10.0, _BATCH_SPREAD * z + trend).astype(np.float32)
 
 
@@ -158,7 +159,8 @@ def run_tube(tube: Tube, seed: int, *, disturbance: Disturbance | None = None) -
     role, _, reagent = tube.role.partition(":")
     condition = tube.condition
     if role == "single-stain":
-        return Run(bead_run(reagent, tube.events, rng, condition.instrument), {}, None)
+        beads = bead_run(reagent, tube.events, rng, condition.instrument, optics=tube.layout.optics)
+        return Run(beads, {}, None)
     # Aliquots of one person's cells, of one visit, hold the same mixture in every tube of the panel.
     contents = draw_yield(generator(seed, "yield", tube.batch.name, tube.donor, tube.layout.name))
     contents = replace(contents, **condition.contents)
@@ -172,9 +174,10 @@ def run_tube(tube: Tube, seed: int, *, disturbance: Disturbance | None = None) -
     )
     staining = batch_staining(tube.layout, tube.batch.name, tube.batch.trial_day, seed=seed)
     staining *= donor_staining(tube.layout, tube.donor, seed=seed) * _stained(tube.layout, role, reagent)
-    staining *= np.array([condition.stains.get(dye, 1.0) for dye in FLUOROCHROMES], dtype=np.float32)
+    staining *= np.array([condition.stains.get(dye, 1.0) for dye in tube.layout.optics.fluorochromes], dtype=np.float32)
     wrong = _disturbance(tube, role, rng) if disturbance is None else disturbance
-    events = acquire(cells, staining, wrong, rng=rng, instrument=condition.instrument)
+    optics = tube.layout.optics
+    events = acquire(cells, staining, wrong, rng=rng, instrument=condition.instrument, optics=optics)
     truth = truth_of(cells, tube.layout.name, wrong) if tube.has_truth else None
     return Run(events, {**contents.expected(), **tube.frequencies}, truth)
 
@@ -197,11 +200,11 @@ def _stained(layout: Layout, role: str, reagent: str) -> NDArray[np.float32]:
 
 def keywords(tube: Tube, last_tick: float, seed: int) -> dict[str, str]:
     """Return the FCS keywords of a tube, but for those that describe the file's structure."""
-    instrument = tube.condition.instrument
-    matrix = instrument.matrix_of_file(generator(seed, "matrix"))
+    instrument, optics = tube.condition.instrument, tube.layout.optics
+    matrix = instrument.matrix_of_file(generator(seed, "matrix"), optics)
     begin = datetime.combine(tube.batch.run_date, time(9)) + timedelta(minutes=_MINUTES_A_TUBE * tube.place_in_batch)
     end = begin + timedelta(seconds=last_tick * TIMESTEP)
-    markers = dict(zip(DETECTORS, tube.layout.markers, strict=True))
+    markers = dict(zip(optics.detectors, tube.layout.markers, strict=True))
     visit = tube.visit.label if tube.visit else tube.role
     out = {
         "$BTIM": begin.strftime("%H:%M:%S"),
@@ -210,17 +213,17 @@ def keywords(tube: Tube, last_tick: float, seed: int) -> dict[str, str]:
         "$DATE": f"{begin.day:02d}-{_MONTHS[begin.month - 1]}-{begin.year}",
         "$ETIM": end.strftime("%H:%M:%S"),
         "$FIL": f"{tube.stem}.fcs",
-        **({} if matrix is None else {"$SPILLOVER": spillover_keyword(matrix, DETECTORS)}),
+        **({} if matrix is None else {"$SPILLOVER": spillover_keyword(matrix, optics.detectors)}),
         "$SRC": tube.donor,
         "$TIMESTEP": str(TIMESTEP),
         "TUBE NAME": f"{tube.layout.name} {tube.donor} {visit}",
     }
-    for n, channel in enumerate(CHANNELS, start=1):
+    for n, channel in enumerate(optics.channels, start=1):
         out |= {f"$P{n}N": channel, f"$P{n}E": "0,0", f"$P{n}R": f"{instrument.top_of_range:.0f}"}
         if channel in markers:
             out[f"$P{n}S"] = markers[channel]
-        if channel in VOLTAGES:
-            out[f"$P{n}V"] = str(instrument.voltage(channel))
+        if channel in optics.voltages:
+            out[f"$P{n}V"] = str(instrument.voltage(channel, optics))
     return out
 
 
