@@ -5,8 +5,9 @@
 A simulated trial of one panel is run undisturbed. Then ``immunomon run --timeout --retries`` on the same study is
 disturbed, again and again, each time after a random number of steps and in a random way: the run is stopped by Ctrl-C,
 SIGTERM or SIGKILL; a worker is killed or made to hang; an FCS file vanishes, grows, is cut or becomes a named pipe, and
-is put back before the next start. At last it runs to its end. Exit 1 unless nothing is lost, nothing doubled, every
-table the same in bytes, no process and no half-written file left, and the memory of the parent flat.
+is put back before the next start. Half of the runs that go on after that are stopped by SIGTERM later. At last the run
+goes to its end. Exit 1 unless nothing is lost, nothing doubled, every table the same in bytes, no process and no
+half-written file left, and the memory of the parent flat.
 """
 
 from __future__ import annotations
@@ -154,6 +155,10 @@ def soaked(
             while going.process.poll() is None and going.look() < at:
                 time.sleep(0.05)
             spoilt = disturb(going, fault, files, rng)
+            stops_at = going.look() + rng.randint(1, len(files)) if rng.random() < 0.5 else None
+            while going.process.poll() is None and (stops_at is None or going.look() < stops_at):
+                time.sleep(0.05)
+            going.process.send_signal(signal.SIGTERM)  # which one that has ended does not hear
             going.process.wait()
             endings[f"{fault}: exit {going.process.returncode}"] += 1
         put_back(spoilt)

@@ -76,7 +76,8 @@ class Journal:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"utc": now, "event": event, **facts}, ensure_ascii=False, default=str) + "\n"
         with self._lock, naming(self._log), os.fdopen(os.open(self._log, _APPEND, 0o666), "ab") as file:
-            os.set_blocking(file.fileno(), True)
+            if hasattr(os, "O_NONBLOCK"):
+                os.set_blocking(file.fileno(), True)
             file.write(line.encode("utf-8"))
 
     def report(self, stage: str, *counts: int) -> None:
