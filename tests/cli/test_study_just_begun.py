@@ -116,3 +116,23 @@ def test_shares_of_nobody_are_said_to_be_none(whole, tmp_path):
     result = CliRunner().invoke(app, ["assess", str(study), "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert "response (CR or R): none evaluable." in result.output
+
+
+def test_a_run_whose_only_sample_was_dropped_says_so(whole, tmp_path):
+    study = Path(shutil.copytree(whole, tmp_path / "trial"))
+    keep(study / "samples.csv", lambda row: "S01_D-1_" in row)
+    words = [
+        "--sample",
+        "fcs__treg__S01_D-1_treg",
+        "--action",
+        "drop-sample",
+        "--by",
+        "A. Person",
+        "--reason",
+        "clotted",
+    ]
+    with untraced():
+        assert CliRunner().invoke(app, ["run", str(study)]).exit_code == 0
+        result = CliRunner().invoke(app, ["override", str(study / "run"), *words])
+    assert result.exit_code == 0, result.output
+    assert "Files: 0 gated, 0 kept from before, 0 controls, 0 failed, 1 dropped." in result.output

@@ -60,7 +60,7 @@ def run(
             remarks=lambda: _problems(study),
         )
     console = Console()
-    if not (summary.gated or summary.kept or summary.controls or summary.failed):
+    if not (summary.gated or summary.kept or summary.controls or summary.failed or summary.dropped):
         console.print(
             f"{study}: the sample list names no files yet; add them, one row for each FCS file.", markup=False
         )
@@ -69,7 +69,7 @@ def run(
         console.print(_unchanged(summary), highlight=False, soft_wrap=True)
     console.print(
         f"Files: {summary.gated} gated, {summary.kept} kept from before, {counted(summary.controls, 'control')}, "
-        f"{len(summary.failed)} failed.",
+        f"{len(summary.failed)} failed" + (f", {summary.dropped} dropped." if summary.dropped else "."),
         highlight=False,
     )
     for sample_id, reason in summary.failed:

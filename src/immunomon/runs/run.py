@@ -150,7 +150,8 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
     folder.write_json(folder.manifest, manifest, indent=1)
     doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
     warnings = (*manifest["warnings"], *_about_left_out(plan))
-    return RunSummary(folder.root, gated, kept, controls, failed, doubts=doubts, warnings=warnings)
+    dropped = sum(result.status == "dropped" for result in results)
+    return RunSummary(folder.root, gated, kept, controls, failed, doubts=doubts, warnings=warnings, dropped=dropped)
 
 
 def _about_left_out(plan: Plan) -> tuple[str, ...]:

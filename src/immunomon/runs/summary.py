@@ -19,7 +19,7 @@ class RunSummary:
     values rest on, in numbers, a line each. warnings: where declared scales do not fit the files, and which populations
     are left out because a panel lacks their markers. remarks: what else was asked to be said of the study.
     unchanged_since: when the run ended that is as it would be now, so that nothing was written; None if there was
-    something to do. files_read: how many FCS files were read to know that.
+    something to do. files_read: how many FCS files were read to know that. dropped: samples that a person left out.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class RunSummary:
     remarks: tuple[str, ...] = ()
     unchanged_since: str | None = None
     files_read: int = 0
+    dropped: int = 0
 
     @property
     def complete(self) -> bool:
@@ -54,6 +55,7 @@ def as_it_stands(memory: Memory, asked: str) -> RunSummary:
         remarks=memory.said("remarks"),
         unchanged_since=record["finished_utc"],
         files_read=memory.inputs.read,
+        dropped=sum(file["status"] == "dropped" for file in record["files"]),
     )
     memory.keep(asked, summary)
     return summary
