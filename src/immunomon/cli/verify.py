@@ -43,7 +43,7 @@ def _print(verdict: SampleVerdict) -> None:
     word = "equal    " if verdict.equal else "DIFFERENT"
     edges = f", {verdict.on_edges} on polygon edges" if verdict.on_edges else ""
     typer.echo(
-        f"{word}  {verdict.sample_id}: {counted(verdict.events, 'event')}{edges}, "
+        f"{word}  {verdict.sample_id}: {counted(verdict.events or 0, 'event')}{edges}, "
         f"{counted(comparison.counts, 'count')}, {counted(comparison.medians, 'median')}, "
         f"reader {verdict.reader}, gates from {verdict.gates_from}"
     )
