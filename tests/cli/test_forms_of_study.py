@@ -92,3 +92,11 @@ def test_donors_are_told_apart_and_are_nowhere_subjects(form, command, monkeypat
         named = connection.execute(text("SELECT count(*) FROM populations WHERE subject IN ('D1', 'D2')")).scalar()
     assert [tuple(row) for row in donors if row[0]] == [("D1", 3, 0), ("D2", 3, 0)]
     assert named == 0
+
+
+def test_clusters_are_compared_with_a_baseline_or_with_nothing(form, command, monkeypatch):
+    monkeypatch.chdir(form("no baseline"))
+    status, out, err = command("cluster", "run")
+    assert status == 0, err
+    assert "No changes: the study has no baseline, or no visit after it." in out
+    assert pd.read_parquet("run/clusters/treg/exploratory.parquet").empty

@@ -82,6 +82,8 @@ def cluster_cells(
 
 def _changes(clustering: Clustering) -> list[str]:
     ranked = clustering.tables["exploratory"]
+    if ranked.empty:
+        return ["No changes: the study has no baseline, or no visit after it."]
     listed = ranked[ranked["listed"]]
     if listed.empty:
         return ["Exploratory changes: none left its own range (false discovery rate 0.05)."]

@@ -142,7 +142,7 @@ def counted_of(tally: Tally, names: Sequence[str], state: Sequence[str]) -> Coun
 def series_of(source: Source, tallies: Sequence[Tally]) -> Series:
     """Return counts, totals and medians of patients' samples by subject and visit; of two samples neither counts."""
     subjects = sorted({tally.gathered.sample.subject for tally in tallies if tally.gathered.sample.subject})
-    # Changes are counted from the first; a study without a baseline names its visits in order, and counts none.
+    # Changes are counted from the first.
     visits = [visit.label for visit in sorted(source.study.visits, key=lambda visit: not visit.baseline)]
     clusters = tallies[0].counts.size
     counts = np.full((len(subjects), len(visits), clusters), np.nan)

@@ -23,7 +23,7 @@ from immunomon.maps.clusters.naming import Border, Overlap, borders_of, overlap_
 from immunomon.maps.clusters.ranking import counted_of, rank, series_of
 from immunomon.maps.clusters.samples import Source, source_of
 from immunomon.maps.clusters.workers import workers
-from immunomon.maps.model.tables import METACLUSTERS
+from immunomon.maps.model.tables import EXPLORATORY, METACLUSTERS
 from immunomon.runs.folder import RunFolder, write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run
@@ -129,7 +129,9 @@ def _tables(
     tables |= tables_of(
         counted, labels, within=source.within, study=source.study, strategy=source.strategy, panel=source.panel
     )
-    tables["exploratory"] = rank(series_of(source, patients), labels)
+    # Changes are counted from the baseline, and from nothing in its place.
+    has_changes = source.study.baseline is not None and len(source.study.visits) > 1
+    tables["exploratory"] = rank(series_of(source, patients), labels) if has_changes else EXPLORATORY.frame([])
     return tables
 
 
