@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.formats.fcs import read_fcs
+from immunomon.cytometry.specs import strategy as specs
 from immunomon.errors import BadSpec, ChangedFile
 from immunomon.runs import overriding, plan, run, scaling, settling
 from immunomon.runs import settling as gating
@@ -140,11 +141,11 @@ def percents_by_digest(folder):
 
 COMPENSATED = "compensation: {source: file}"
 TEXTS = {
-    "study.yaml": "load_study",
-    "samples.csv": "load_samples",
-    "panels/treg.yaml": "load_panel",
-    "gating/treg.yaml": "load_strategy",
-    "matrix.csv": "read_matrix_csv",
+    "study.yaml": (plan, "load_study"),
+    "samples.csv": (plan, "load_samples"),
+    "panels/treg.yaml": (specs, "load_panel"),
+    "gating/treg.yaml": (specs, "load_strategy"),
+    "matrix.csv": (plan, "read_matrix_csv"),
 }
 
 
@@ -159,7 +160,7 @@ def test_a_text_rewritten_right_after_it_was_read_is_recorded_as_it_was_read(own
     study = study.replace(COMPENSATED, "compensation: {source: matrix, path: matrix.csv}")
     (own_trial / "study.yaml").write_text(study, encoding="utf-8")
     digest = hashlib.sha256((own_trial / name).read_bytes()).hexdigest()
-    work = getattr(plan, TEXTS[name])
+    work = getattr(*TEXTS[name])
 
     def rewriting(path, *arguments, **more):
         made = work(path, *arguments, **more)
@@ -167,7 +168,7 @@ def test_a_text_rewritten_right_after_it_was_read_is_recorded_as_it_was_read(own
             path.write_bytes(path.read_bytes() + b"\n\n")
         return made
 
-    monkeypatch.setattr(plan, TEXTS[name], rewriting)
+    monkeypatch.setattr(*TEXTS[name], rewriting)
     made = plan.make_plan(own_trial)
     assert made.inputs[name] == digest
     assert hashlib.sha256((own_trial / name).read_bytes()).hexdigest() != digest

@@ -42,7 +42,7 @@ def _leaves(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return ends[:leaf], pairs[:leaf]
 
 
-@njit(inline="always")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sum(values: Floats, size: int) -> float:
     """Return the sum of at most 128 values, as NumPy adds them."""
     if size < 8:
