@@ -60,7 +60,7 @@ class Remembered:
         return digest
 
 
-class Said(Protocol):
+class _Said(Protocol):
     """What a run ended with, as far as it is remembered."""
 
     @property
@@ -108,7 +108,7 @@ class Memory:
         except (ImmunomonError, OSError, ValueError):
             return False  # a run says what is wrong
 
-    def keep(self, asked: str | None, summary: Said) -> None:
+    def keep(self, asked: str | None, summary: _Said) -> None:
         """Write down what is to be remembered, and what was said; asked: None if the run may come out otherwise."""
         said = {"doubts": list(summary.doubts), "remarks": list(summary.remarks)}
         gated = summary.gated + summary.kept
