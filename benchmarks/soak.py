@@ -175,11 +175,11 @@ def to_the_end(study: Path, run: Path, *, jobs: int, seconds: float) -> Going:
 
 
 def growth_mb(going: Going) -> float:
-    """Return by how much the parent grew from the first quarter of its steps to the last, for 1,000 steps."""
+    """Return by how much the parent grew from the first quarter of its steps to the last, for 1,000 steps or all."""
     steps = going.rss_mb[-1][0] if going.rss_mb else 0
     early = [mb for done, mb in going.rss_mb if 0 < done <= steps / 4]
     late = [mb for done, mb in going.rss_mb if done >= 3 * steps / 4 and done < steps]
-    return (max(late) - max(early)) / (steps / 1000) if early and late else 0.0
+    return (max(late) - max(early)) / max(1.0, steps / 1000) if early and late else 0.0
 
 
 def compared(clean: Path, run: Path, going: Going) -> dict[str, object]:
