@@ -210,8 +210,8 @@ def _all_workers(log: Path) -> list[int]:
 def soak(folder: Path, study: Path, faults: int, *, jobs: int, seconds: float, seed: int) -> dict[str, object]:
     """Soak a study and return what there is to say of it; ``is_right`` says whether all is as it should be."""
     rng = random.Random(seed)
-    kinds = [FAULTS[number % len(FAULTS)] for number in range(faults)]
-    rng.shuffle(kinds)
+    order = rng.sample(FAULTS, len(FAULTS))
+    kinds = [order[number % len(order)] for number in range(faults)]
     begun = time.monotonic()
     clean = to_the_end(study, folder / "clean", jobs=jobs, seconds=seconds)
     clean_seconds = time.monotonic() - begun

@@ -22,6 +22,6 @@ def test_nothing_is_lost_or_doubled_through_faults(tmp_path_factory, tmp_path):
     spec.loader.exec_module(soak)
     kept = shared_run(tmp_path_factory, events=1500).parent
     study = Path(shutil.copytree(kept, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
-    outcome = soak.soak(tmp_path, study, 3, jobs=2, seconds=30.0, seed=4)
+    outcome = soak.soak(tmp_path, study, 3, jobs=2, seconds=300.0, seed=3)  # SIGKILL, a worker killed, a file spoilt
     assert outcome["is_right"], outcome
     assert sum(outcome["endings"].values()) == 3
