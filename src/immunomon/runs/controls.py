@@ -73,7 +73,8 @@ class ControlShelf:
 
     def __reduce__(self) -> tuple[type[ControlShelf], tuple[object, ...]]:
         """Go to another process without the tubes in memory."""
-        return ControlShelf, (self._controls, self._folder, self._readers, self._digests)
+        controls = tuple(control for tubes in self._controls.values() for control in tubes)
+        return ControlShelf, (controls, self._folder, self._readers, self._digests)
 
     def of(self, sample: Sample) -> ControlsOf:
         """Return what makes a sample's controls once its scales are known."""
