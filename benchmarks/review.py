@@ -8,37 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import socket
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from playwright.sync_api import Page, sync_playwright
 
-from immunomon.outputs.review import Desk, open_desk
-from immunomon.outputs.review.server import desk_app
-
-TOKEN = "a-token-of-one-run"
-
-
-@contextmanager
-def served(desk: Desk) -> Iterator[str]:
-    """Serve a desk; yield its address with the token."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = desk_app(desk, token=TOKEN, origin=address)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        yield f"{address}/?token={TOKEN}"
-        server.should_exit = True
-        thread.join()
+from immunomon.outputs.review import open_desk, served
 
 
 def milliseconds(seconds: list[float]) -> dict[str, float]:

@@ -1,32 +1,20 @@
 """The page in a browser: a person's gestures end as drafts and verdicts of the desk, and nothing goes wrong unsaid."""
 
 import shutil
-import socket
-import threading
 import time
 
 import pytest
 
-from immunomon.outputs.review.server import desk_app
+from immunomon.outputs.review import served
 
 SAMPLE = "fcs__treg__S01_W4_treg"
-TOKEN = "a-token-of-one-run"
 
 
 @pytest.fixture
 def address(desk):
-    """Where the desk is served, by a server of its own."""
-    import uvicorn
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = desk_app(desk, token=TOKEN, origin=address)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
+    """Where the desk is served, with the token."""
+    with served(desk) as address:
         yield address
-        server.should_exit = True
-        thread.join(timeout=30)
 
 
 @pytest.fixture
@@ -45,7 +33,7 @@ def page(address):
         page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.goto(f"{address}/?token={TOKEN}")
+        page.goto(address)
         page.wait_for_selector(".gallery .card")
         page.locator("#choices select").nth(1).select_option("cd4")
         page.wait_for_selector('.gallery[data-population="cd4"] .card')

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import socket
+import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +17,12 @@ from immunomon.outputs.review.desk import Desk
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["desk_app", "serve"]
+__all__ = ["desk_app", "serve", "served"]
 
 _ASSETS = Path(__file__).parent / "assets"
 _DRAWING = Path(__file__).parent.parent / "report" / "assets"  # the report draws gates with the same
@@ -44,24 +48,42 @@ def serve(desk: Desk, *, port: int = 0, open_browser: bool = True, say: Callable
 
     Raises ImmunomonError without Starlette and uvicorn, OSError if the port is taken.
     """
-    import socket
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        address, server = _server(desk, listener)
+        say(address)
+        if open_browser:
+            webbrowser.open(address)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            desk.close()
 
+
+@contextmanager
+def served(desk: Desk) -> Iterator[str]:
+    """Serve a desk from a thread for as long as it takes; yield its address with the token."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address, server = _server(desk, listener)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield address
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _server(desk: Desk, listener: socket.socket) -> tuple[str, uvicorn.Server]:
+    """Return the address with its token, and the server that is to run on a socket."""
     try:
         import uvicorn
     except ImportError as error:
         raise ImmunomonError(_MISSING) from error
     token = secrets.token_urlsafe(24)
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        say(f"{address}/?token={token}")
-        if open_browser:
-            webbrowser.open(f"{address}/?token={token}")
-        app = desk_app(desk, token=token, origin=address)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        finally:
-            desk.close()
+    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = desk_app(desk, token=token, origin=origin)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    return f"{origin}/?token={token}", uvicorn.Server(config)
 
 
 _MISSING = "the review desk needs Starlette and uvicorn: pip install 'immunomon[review]'"
