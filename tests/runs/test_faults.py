@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.program import bound_by_permissions, immunomon, stopped, with_memory, with_room
+from support.program import alone, bound_by_permissions, immunomon, stopped, with_memory, with_room
 from support.small_run import shared_run
 
 from immunomon.cytometry.formats.fcs import read_fcs
@@ -176,7 +176,7 @@ def large_fcs(path: Path, like: Path, events: int) -> None:
 def test_a_file_that_needs_more_memory_than_there_is_fails_and_the_others_go_on(study, undisturbed, events, says):
     large = study / "fcs" / "treg" / "S01_W4_treg.fcs"
     large_fcs(large, undisturbed / "fcs" / "treg" / "S01_W4_treg.fcs", events)
-    ended = immunomon("run", study, "--jobs", 1, limit=with_memory(2_500_000_000))
+    ended = alone("run", study, "--jobs", 1, limit=with_memory(2_500_000_000))
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr, ended.stderr
     samples = samples_of(study)
@@ -297,7 +297,11 @@ def test_a_folder_that_may_not_be_written_is_said(study, undisturbed):
         folder.chmod(0o555)
     try:
         (study / "samples.csv").chmod(0o444)
-        for words in (["run", study], ["report", run], ["deliver", run, "--as", "csv", "--out", study / "new"]):
+        for words in (
+            ["run", study, "--out", study / "again"],
+            ["report", run],
+            ["deliver", run, "--as", "csv", "--out", study / "new"],
+        ):
             ended = immunomon(*words, limit=bound_by_permissions)
             assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
             assert re.search(r"trial/\S*: Permission denied", ended.stderr), ended.stderr

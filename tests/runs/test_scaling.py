@@ -17,6 +17,8 @@ from immunomon.cytometry.steps.measure_noise import pool_noise
 from immunomon.runs.declared_scales import scale_warnings_of_study
 from immunomon.runs.files import gate_files
 from immunomon.runs.folder import RunFolder
+from immunomon.runs.jobs import Crew
+from immunomon.runs.journal import Journal
 from immunomon.runs.lock import Reason, lock_run
 from immunomon.runs.placed import placed_in_run
 from immunomon.runs.plan import make_plan
@@ -33,7 +35,7 @@ def planned(study):
 
 
 def scaled(plan, folder):
-    return with_scales(plan, RunFolder(folder), workers=1, progress=lambda *_: None)
+    return with_scales(plan, RunFolder(folder), Crew(1, Journal()))
 
 
 def treg():

@@ -39,6 +39,20 @@ def immunomon(
         return _ended(words, process, outputs)
 
 
+def alone(*words: object, limit: Limit) -> subprocess.CompletedProcess[str]:
+    """Run the program from its very start, with the memory that it alone takes; limit: as ``immunomon`` has it."""
+    command = [sys.executable, "-m", "immunomon.cli.main", *map(str, words)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=LONGEST_SECONDS,
+        check=False,
+        preexec_fn=limit,
+    )
+
+
 def stopped(words: list[object], number: signal.Signals, at: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
     """Start the program, send it a signal as soon as something is so, and wait for its end."""
     with _started(words) as (process, outputs):

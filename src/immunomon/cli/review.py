@@ -21,7 +21,7 @@ def review(
     ] = "",
     study: StudyOption = None,
 ) -> int:
-    """Look at every gate of a run in the browser, move those that are wrong, approve samples. Serves this computer."""
+    """Look at every gate in the browser, move those that are wrong, approve samples; on this computer alone."""
     from immunomon.outputs.review import open_desk, serve
 
     desk = open_desk(run, study=study, reviewer=reviewer)

@@ -279,7 +279,7 @@ def test_a_record_without_baseline_is_refused():
 def test_what_two_strategies_give_of_one_tube_is_tested_once_and_the_plan_finds_its_strategies():
     quantities = (("treg", "cd4"), ("t_cells", "lymphocytes")), (("th1", "cd4"), ("t_cells", "lymphocytes"))
     wanted = [
-        (f"blood20@{strategy}", population, denominator, 0.3, 0.0)
+        (f"blood20~{strategy}", population, denominator, 0.3, 0.0)
         for strategy, of in zip(("treg", "thelper"), quantities, strict=True)
         for population, denominator in of
     ]
