@@ -99,4 +99,4 @@ def test_clusters_are_compared_with_a_baseline_or_with_nothing(form, command, mo
     status, out, err = command("cluster", "run")
     assert status == 0, err
     assert "No changes: the study has no baseline, or no visit after it." in out
-    assert pd.read_parquet("run/clusters/treg/exploratory.parquet").empty
+    assert pd.read_parquet("run/clusters/treg/tables/exploratory.parquet").empty
