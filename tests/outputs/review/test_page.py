@@ -67,7 +67,9 @@ def test_a_border_is_dragged_kept_and_taken_back(page, desk):
     page.mouse.up()
     until(lambda: len(desk.pending()) == 1)
     assert desk.pending()[0]["after"]["cd4"][0] < before
-    page.wait_for_selector("#pending:not([hidden])")
+    page.click("text=Same gate in the subject's other visits")
+    until(lambda: {draft["sample"] for draft in desk.pending()} == {SAMPLE, SAMPLE.replace("W4", "D-1")})
+    page.wait_for_selector("text=The same gate is a draft in 1 more")
     page.keyboard.press("z")
     until(lambda: desk.pending() == [])
 

@@ -193,6 +193,28 @@ async function settle() {
   say("Kept as a draft: Z takes it back, C commits it.", true);
 }
 
+// The same borders, in intensities, in other samples: each is gated anew and is a draft of its own.
+function spreadButtons() {
+  const { open, moving } = desk;
+  if (!moving || !open.drafts.some(({ population }) => population === desk.population)) return [];
+  const entry = entryOf(open.sample_id);
+  const others = desk.entries.filter((other) => other.sample_id !== open.sample_id);
+  const groups = [
+    ["the subject's other visits", others.filter(({ subject }) => subject && subject === entry.subject)],
+    ["the batch", others.filter(({ batch }) => batch === entry.batch)],
+  ];
+  return groups.filter(([, list]) => list.length).map(([words, list]) => el("button", {
+    onclick: () => act(async () => {
+      say(`Gating ${list.length} more ...`, true);
+      const asked = { sample: open.sample_id, population: desk.population, gate: moving.gate };
+      await ask("draft", { ...asked, others: list.map(({ sample_id: sampleId }) => sampleId) });
+      await refresh();
+      await openSample(open.sample_id);
+      say(`The same gate is a draft in ${list.length} more; C shows what each changes, Z takes all back.`, true);
+    }),
+  }, `Same gate in ${words} (${list.length})`));
+}
+
 function showMoved() {
   const { open, moving } = desk;
   const drafted = open.drafts.length ? Object.assign({}, ...open.drafts.map(({ after }) => after)) : null;
@@ -207,5 +229,5 @@ function showMoved() {
       el("td", { class: "changed" }, same ? "" : whole(now[0])), el("td", { class: "changed" }, same ? "" : part(now)));
   });
   const head = ["Population", "Events", "% of parent", "moved: events", "% of parent"].map((name) => el("th", {}, name));
-  byId("moved").replaceChildren(el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)));
+  byId("moved").replaceChildren(el("div", { class: "buttons" }, spreadButtons()), el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)));
 }
