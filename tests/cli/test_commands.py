@@ -150,7 +150,7 @@ def test_a_new_study_folder_can_be_checked(tmp_path, command):
     assert command("check", tmp_path / "new")[0] == 0
     status, out, _ = command("run", tmp_path / "new")
     assert status == 1
-    assert "names no files yet" in out.replace("\n", " ")
+    assert "names no files yet" in " ".join(out.split())
     status, _, err = command("init", tmp_path / "new")
     assert status == 1
     assert "nothing was written" in err
