@@ -186,12 +186,11 @@ def decisions_of(
 def refuse_before_looking(folder: RunFolder, plan: Plan) -> None:
     """Raise RunLocked if a locked run's samples, or the decisions on them, are not those that it was locked with.
 
-    It is asked before a file is looked at, so that a run that is refused leaves the run folder as it was, but for the
-    beginning of an entry that a stopped program left in its trail.
+    It is asked before a file is looked at, so that a run that is refused leaves the run folder as it was.
     """
-    AuditTrail(folder.root).mend()
     locked = locked_digest(folder)
-    if refuse_if_locked(folder, locked or "", None) or locked is None:
+    refuse_if_locked(folder, locked or "", None)  # for a lock that was changed or is gone
+    if locked is None:
         return
     files = (folder.read_json(folder.manifest) or {}).get("files", [])
     own_keys = {file["sample_id"]: file.get("own_key", file["key"]) for file in files}

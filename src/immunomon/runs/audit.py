@@ -209,6 +209,14 @@ class AuditTrail:
             return [f"{self.path}: there is no audit trail; a run writes one"]
         return [*self._broken(entries), *self._cut(entries), *self._unsealed(entries), *self._unwritten(entries)]
 
+    def problem_of(self, name: str) -> str | None:
+        """Return what does not fit of a file that a single entry wrote, such as ``lock.json``; None if nothing.
+
+        Only such files are looked at. Raises ImmunomonError for a line of the trail that is no entry.
+        """
+        problems = self._unwritten(self.entries())
+        return next((problem for problem in problems if problem.startswith(f"{self.root / name}:")), None)
+
     def after(self, head: str) -> int:
         """Return how many entries came after a head that was written down: ``number:hash``, or the hash alone.
 

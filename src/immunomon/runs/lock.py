@@ -98,8 +98,7 @@ def _is_in(trail: AuditTrail) -> bool:
 def _wrong_lock(folder: RunFolder) -> str | None:
     """Return what is wrong with the lock of a run that its trail says was locked; its loss must not unlock the run."""
     trail = AuditTrail(folder.root)
-    problems = trail.problems() if _is_in(trail) else []
-    return next((problem for problem in problems if problem.startswith(f"{_lock_file(folder)}:")), None)
+    return trail.problem_of(_lock_file(folder).name) if _is_in(trail) else None
 
 
 def refuse_if_locked(folder: RunFolder, digest: str, why: Reason | None) -> bool:

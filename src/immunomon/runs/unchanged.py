@@ -102,7 +102,7 @@ class Memory:
         try:
             trail = AuditTrail(self.root)
             sealed = trail.sealed()
-            if not sealed or set(result_names(self.root)) != sealed.keys() or not _is_lock_as_written(trail):
+            if not sealed or set(result_names(self.root)) != sealed.keys() or trail.problem_of("lock.json"):
                 return False
             return all(self.results.digest(self.root / name, name) == digest for name, digest in sealed.items())
         except (ImmunomonError, OSError, ValueError):
@@ -137,13 +137,6 @@ def _entries(data: object) -> dict[str, tuple[Stamp, str]]:
 
 def _is_entry(entry: object) -> bool:
     return isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], list) and isinstance(entry[1], str)
-
-
-def _is_lock_as_written(trail: AuditTrail) -> bool:
-    """Say whether a run that was locked has the lock that its trail sealed, and one that was not has none."""
-    sealed = [entry["wrote"]["lock.json"] for entry in trail.entries() if "lock.json" in (entry.get("wrote") or {})]
-    lock = trail.root / "lock.json"
-    return file_digest(lock) == sealed[-1] if sealed else not os.path.lexists(lock)
 
 
 def asked_of(plan: Plan, beside: Mapping[str, str]) -> str:
