@@ -45,6 +45,15 @@ class Outcome:
     quality: str | None = None
     lasting: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def spoiled(cls, sample_id: str, problem: str, others: Mapping[str, str] | None = None) -> Outcome:
+        """Return that a step failed for a reason that holds in every later step too; others: control tubes' problems.
+
+        >>> Outcome.spoiled("S01", "a.fcs: it was changed").lasting
+        {'S01': 'a.fcs: it was changed'}
+        """
+        return cls(problem, lasting={sample_id: problem, **(others or {})})
+
 
 def now_utc() -> str:
     """Return the time to the second, as records have it.

@@ -51,6 +51,11 @@ class Task:
     dropped: str | None = None
 
     @property
+    def memory_problem(self) -> str:
+        """What is said of a file that there is not enough memory for."""
+        return f"{self.path}: there is not enough memory to gate it; {MORE_MEMORY}"
+
+    @property
     def reading(self) -> Reading:
         """How the file is read: as a person decided, and with the bytes that were digested, no others."""
         return replace(self.sample.reading, sha256=self.sha256)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.placed import PlacedStrategy
@@ -79,10 +78,9 @@ def _look(plan: Plan, folder: RunFolder, task: Task) -> Outcome:
     try:
         noise = noise_of_task(plan, task)
     except ChangedFile as error:
-        return Outcome(str(error), lasting={task.sample.id: str(error)})
+        return Outcome.spoiled(task.sample.id, str(error))
     except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
-        message = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
-        return Outcome(message, lasting={task.sample.id: message})
+        return Outcome.spoiled(task.sample.id, task.memory_problem)
     if noise is None:
         return Outcome(f"{task.path}: it cannot be read")
     data = {"key": plan.own_keys[task.sample.id], "channels": [channel.to_dict() for channel in noise]}

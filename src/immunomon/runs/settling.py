@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import MarkerNoise, NoisyScales
 from immunomon.cytometry.model.scales import AnyScale, scale_from_dict, scale_to_dict
@@ -101,10 +100,9 @@ def look_first(task: Task, *, plan: Plan, folder: RunFolder, shelf: ControlShelf
             read=plan.at_hand.read,
         )
     except ChangedFile as error:
-        return Outcome(str(error), lasting={task.sample.id: str(error), **shelf.changed})
+        return Outcome.spoiled(task.sample.id, str(error), shelf.changed)
     except MemoryError:  # were it passed over here, the sample might be gated otherwise than with more memory
-        message = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
-        return Outcome(message, lasting={task.sample.id: message, **shelf.changed})
+        return Outcome.spoiled(task.sample.id, task.memory_problem, shelf.changed)
     except ImmunomonError as error:  # the second look says why
         return Outcome(str(error), lasting=dict(shelf.changed))
     _keep(kept_look, look)
@@ -244,8 +242,7 @@ class Bench:
         except ImmunomonError as error:
             data |= {"status": "failed", "reason": without_folder(str(error), task)}
         except MemoryError:
-            message = f"{task.path}: there is not enough memory to gate it; {MORE_MEMORY}"
-            data |= {"status": "failed", "reason": without_folder(message, task)}
+            data |= {"status": "failed", "reason": without_folder(task.memory_problem, task)}
         except Exception as error:  # a fault of ours must not cost the other files
             message = f"{task.path}: unexpected {type(error).__name__}: {error}"
             data |= {"status": "failed", "reason": without_folder(message, task)}

@@ -70,7 +70,8 @@ class Worker:
             if not wait([self._pipe, self._process.sentinel], timeout=seconds):
                 self._again()
                 message = f"{task.path}: it took longer than {seconds:g} s"
-                return _lost(task, f"{message}; see what holds it up, or give it more time with --timeout")
+                remedy = "see what holds it up, or give it more time with --timeout"
+                return Outcome.spoiled(task.sample.id, f"{message}; {remedy}")
             ended = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()
@@ -78,7 +79,8 @@ class Worker:
             self._again()
             name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
             remedy = "it may have needed more memory than there is: use fewer --jobs, or start the run again"
-            return _lost(task, f"{task.path}: the process that worked on it was ended ({name}); {remedy}")
+            message = f"{task.path}: the process that worked on it was ended ({name})"
+            return Outcome.spoiled(task.sample.id, f"{message}; {remedy}")
         if isinstance(ended, BaseException):
             raise ended
         return ended  # type: ignore[no-any-return]
@@ -101,10 +103,6 @@ class Worker:
             self._is_closed = True
             self._process.kill()
             self._process.join()
-
-
-def _lost(task: Task, problem: str) -> Outcome:
-    return Outcome(problem, lasting={task.sample.id: problem})
 
 
 # The other side: the process.
