@@ -70,6 +70,16 @@ def _sum(values: Floats, size: int) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _folded(sums: Floats, top: int, pairs: int) -> int:
+    """Add the last two sums of each row to one, so many times; return how many there are then. sums: (rows, 64)."""
+    for _ in range(pairs):
+        top -= 1
+        for i in range(sums.shape[0]):
+            sums[i, top - 1] += sums[i, top]
+    return top
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _middle_residual(
     ratio: Floats, inverse: Floats, slope: float, intercept: float, guess: tuple[float, float], room: Floats
 ) -> float:
@@ -132,10 +142,7 @@ def _weighed(
         sums[2, top] = _sum(times_ratio, length)
         top += 1
         begin += length
-        for _ in range(pairs[leaf]):
-            top -= 1
-            for i in range(3):
-                sums[i, top - 1] += sums[i, top]
+        top = _folded(sums, top, pairs[leaf])
     return sums[0, 0], sums[1, 0], sums[2, 0]
 
 
@@ -165,10 +172,7 @@ def _moments(
         sums[1, top] = _sum(products, length)
         top += 1
         begin += length
-        for _ in range(pairs[leaf]):
-            top -= 1
-            for i in range(2):
-                sums[i, top - 1] += sums[i, top]
+        top = _folded(sums, top, pairs[leaf])
     return sums[0, 0], sums[1, 0]
 
 
