@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.made_once import made_once
-from support.small_run import small_trial
+from support.small_run import shared_run, small_trial
 from support.untraced import untraced
 
 from immunomon.runs.run import run_study
@@ -71,3 +71,15 @@ def finished_apart(apart, tmp_path_factory) -> Path:
     """The run of the trial whose files have no say in one another's gates. Not to be changed."""
     with untraced():
         return made_once(tmp_path_factory, "run-of-apart", lambda out: run_of(apart, out))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Path:
+    """A study of one panel with its run inside. Not to be changed."""
+    return shared_run(tmp_path_factory, events=1500).parent
+
+
+@pytest.fixture
+def study(undisturbed, tmp_path) -> Path:
+    """A copy of the study, without its run, that a test may spoil."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))

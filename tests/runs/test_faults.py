@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.program import alone, bound_by_permissions, immunomon, stopped, with_memory, with_room
-from support.small_run import shared_run
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import write_fcs
@@ -24,18 +23,6 @@ pytestmark = [
     pytest.mark.no_cover,
     pytest.mark.skipif(os.name == "nt", reason="named pipes, limits and signals are POSIX systems'"),
 ]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    """A study of one panel with its run inside. Not to be changed."""
-    return shared_run(tmp_path_factory, events=1500).parent
-
-
-@pytest.fixture
-def study(undisturbed, tmp_path) -> Path:
-    """A copy of the study, without its run, that a test may spoil."""
-    return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
 
 
 SAMPLE = "fcs__treg__S01_W4_treg"

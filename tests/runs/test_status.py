@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from support.program import immunomon, stopped
-from support.small_run import shared_run
 from support.untraced import untraced
 from typer.testing import CliRunner
 
@@ -16,18 +15,6 @@ from immunomon.cli.main import app
 from immunomon.runs.journal import PROGRESS
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    """A study of one panel with its run inside. Not to be changed."""
-    return shared_run(tmp_path_factory, events=1500).parent
-
-
-@pytest.fixture
-def study(undisturbed, tmp_path) -> Path:
-    """A copy of the study, without its run, that a test may spoil."""
-    return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
 from support.program import immunomon, stopped
-from support.small_run import shared_run
 
 from immunomon.runs.folder import RunFolder
 
@@ -17,18 +15,6 @@ pytestmark = [
     pytest.mark.no_cover,
     pytest.mark.skipif(os.name == "nt", reason="signals are POSIX systems'"),
 ]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    """A study of one panel with its run inside. Not to be changed."""
-    return shared_run(tmp_path_factory, events=1500).parent
-
-
-@pytest.fixture
-def study(undisturbed, tmp_path) -> Path:
-    """A copy of the study, without its run, that a test may spoil."""
-    return Path(shutil.copytree(undisturbed, tmp_path / "trial", ignore=shutil.ignore_patterns("run")))
 
 
 def events_of(log: Path) -> list[dict]:
