@@ -16,7 +16,8 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from immunomon.outputs.review import open_desk, served
+from immunomon.outputs.review import open_desk
+from immunomon.outputs.review.server import served
 
 
 def milliseconds(seconds: list[float]) -> dict[str, float]:

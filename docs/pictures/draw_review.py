@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from immunomon.outputs.review import open_desk, served
+from immunomon.outputs.review import open_desk
+from immunomon.outputs.review.server import served
 
 HERE = Path(__file__).parent
 

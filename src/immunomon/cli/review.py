@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import RunArgument, StudyOption, app
+from immunomon.errors import ImmunomonError
 
 __all__ = ["review"]
 
@@ -22,8 +23,12 @@ def review(
     study: StudyOption = None,
 ) -> int:
     """Look at every gate in the browser, move those that are wrong, approve samples; on this computer alone."""
-    from immunomon.outputs.review import open_desk, serve
+    from immunomon.outputs.review import open_desk
 
+    try:
+        from immunomon.outputs.review.server import serve
+    except ImportError as error:
+        raise ImmunomonError("the review desk needs more; install it with: pip install 'immunomon[review]'") from error
     desk = open_desk(run, study=study, reviewer=reviewer)
     progress = desk.progress()
     typer.echo(

@@ -18,6 +18,7 @@ from immunomon.runs.plan import make_plan
 from immunomon.runs.run import overridden_plan, settled_plan
 from immunomon.runs.scaling import with_scales
 from immunomon.runs.settling import Bench, control_shelf
+from immunomon.runs.unchanged import Memory
 from immunomon.study.model.strategy import GateDeclaration
 
 __all__ = ["Preview", "open_preview"]
@@ -57,7 +58,8 @@ def open_preview(study: Path, run: Path) -> Preview:
     Raises ImmunomonError if the study's files or decisions are no longer those that the run was made from: a preview
     would mix that change with the moved gate.
     """
-    folder, plan = RunFolder(run), make_plan(study, jobs=default_jobs())
+    folder = RunFolder(run)
+    plan = make_plan(study, jobs=default_jobs(), digest=Memory.of(run).inputs.digest)
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     record = folder.read_json(folder.manifest) or {}
     before = {file["sample_id"]: file.get("own_key") for file in record.get("files", ())}

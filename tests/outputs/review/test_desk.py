@@ -74,6 +74,33 @@ def test_a_draft_outlives_the_desk_and_is_taken_back(desk, own_run):
     again.close()
 
 
+def test_a_gate_moved_twice_goes_back_one_move_at_a_time(desk):
+    first, second = cd4_gate(desk, 0.25), cd4_gate(desk, 0.3)
+    desk.draft(SAMPLE, "cd4", first)
+    counted = desk.pending()[0]["after"]["cd4"]
+    desk.draft(SAMPLE, "cd4", second)
+    assert len(desk.pending()) == 1
+    assert desk.pending()[0]["after"]["cd4"] != counted
+    assert desk.undo() == [SAMPLE]
+    assert [draft["after"]["cd4"] for draft in desk.pending()] == [counted]
+    assert desk.undo() == [SAMPLE]
+    assert desk.pending() == []
+
+
+def test_a_dragged_gate_is_counted_within_the_drafts_above_it(desk):
+    treg = desk.sample(SAMPLE)["gates"]["treg"]["gate"]
+    desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.3))
+    among = desk.pending()[0]["after"]["cd4"][0]
+    assert desk.move(SAMPLE, "treg", treg)["counts"]["treg"][1] == among
+
+
+def test_a_gate_for_samples_that_do_not_have_it_is_refused(desk):
+    desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.1))
+    with pytest.raises(UnknownName, match="no gated sample 'another'"):
+        desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.3), ["another"])
+    assert len(desk.pending()) == 1
+
+
 def test_one_reviewer_has_one_desk(desk, own_run):
     with pytest.raises(ImmunomonError, match=r"'A\. Nurse' reviews this run already"):
         open_desk(own_run, reviewer="A. Nurse")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from immunomon.outputs.review import served
+from immunomon.outputs.review.server import served
 
 SAMPLE = "fcs__treg__S01_W4_treg"
 
@@ -70,6 +70,9 @@ def test_a_border_is_dragged_kept_and_taken_back(page, desk):
     page.click("text=Same gate in the subject's other visits")
     until(lambda: {draft["sample"] for draft in desk.pending()} == {SAMPLE, SAMPLE.replace("W4", "D-1")})
     page.wait_for_selector("text=The same gate is a draft in 1 more")
+    page.keyboard.press("z")
+    until(lambda: {draft["sample"] for draft in desk.pending()} == {SAMPLE})
+    page.wait_for_selector(f"text=Taken back: {SAMPLE}")
     page.keyboard.press("z")
     until(lambda: desk.pending() == [])
 

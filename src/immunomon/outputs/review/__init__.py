@@ -1,6 +1,5 @@
 """The review desk: every gate of a run looked at by a person, moved where it is wrong, and approved."""
 
 from immunomon.outputs.review.desk import Desk, open_desk
-from immunomon.outputs.review.server import serve, served
 
-__all__ = ["Desk", "open_desk", "serve", "served"]
+__all__ = ["Desk", "open_desk"]

@@ -10,10 +10,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
-from immunomon.cytometry.model.geometry import gate_from_dict, gate_to_dict
+from immunomon.cytometry.model.geometry import Gate, gate_from_dict, gate_to_dict
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.errors import ImmunomonError, UnknownName, nearest
@@ -21,7 +20,7 @@ from immunomon.outputs.report.page import TickSets, page_sample
 from immunomon.outputs.review.drafts import Draft, Drafts
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.outputs.review.moving import declared, moved_together, placed
-from immunomon.outputs.review.recount import OpenSample
+from immunomon.outputs.review.recount import OpenSample, open_sample
 from immunomon.runs.audit import user_name
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
@@ -78,7 +77,8 @@ class Desk:
     def overview(self) -> dict[str, Any]:
         """Return the study's name, its panels with their populations, the visits, and how far the review is."""
         run = self.run
-        panels = [{"name": panel, "populations": population_tree(run, panel)} for panel in run.panels]
+        populations = run.table("populations")
+        panels = [{"name": panel, "populations": population_tree(populations, panel)} for panel in run.panels]
         head = {"study": run.name, "title": run.study.get("title", ""), "reviewer": self.reviewer}
         return {**head, "panels": panels, "visits": list(run.visits), "progress": self.progress()}
 
@@ -91,7 +91,8 @@ class Desk:
         run = self.run
         if panel not in run.panels:
             raise UnknownName(f"no panel '{panel}'; {nearest(panel, run.panels)}")
-        names = [entry["id"] for entry in population_tree(run, panel)]
+        populations = run.table("populations")
+        names = [entry["id"] for entry in population_tree(populations, panel)]
         if population not in names:
             raise UnknownName(f"panel {panel}: no population '{population}'; {nearest(population, names)}")
         ticks, reviews = TickSets(), reviews_of_run(self._root)
@@ -102,7 +103,11 @@ class Desk:
                 "drafted": entry["sample_id"] in drafted,
                 "plot": self._thumbnail(entry["sample_id"], population, ticks),
             }
-            for entry in entries_of(run, panel, population, reviews=reviews)
+            for entry in entries_of(
+                populations[(populations["panel"] == panel) & (populations["population"] == population)],
+                run.table("samples"),
+                reviews,
+            )
         ]
 
     def _thumbnail(self, sample: str, population: str, ticks: TickSets) -> dict[str, Any] | None:
@@ -141,24 +146,27 @@ class Desk:
         gate: as ``gate_to_dict`` writes it, on the display scale. The gate that comes back has its borders rounded as a
         decision would have them: what is counted is what would be decided.
         """
-        moved = self._moved(sample, population, gate)
-        scales = _scales(self._stored(sample))
-        shapes = {name: placed(decision, scales) for name, decision in moved.items()}
-        counts = self._open(sample).recount(shapes)
+        opened = self._open(sample)
+        decisions = self._decided(sample, opened, population, gate)
+        shapes = {name: placed(decision, opened.scales) for name, decision in decisions.items()}
+        counts = opened.recount({**self._shapes(sample, opened.scales), **shapes})
         drawn = {name: gate_to_dict(shape) for name, shape in shapes.items()}
         return {"gates": drawn, "counts": {name: [count.count, count.parent_count] for name, count in counts.items()}}
 
-    def _moved(self, sample: str, population: str, gate: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def _decided(
+        self, sample: str, opened: OpenSample, population: str, gate: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
         """Return the decisions that one drag makes: population id -> gate in intensities."""
-        stored = self._stored(sample)
-        scales = _scales(stored)
-        drafted = {draft.population: placed(draft.gate, scales) for draft in self.drafts.of(sample)}
-        populations = placed_from_run(stored["gates"], None).populations
-        now = [replace(p, gate=drafted.get(p.id, p.gate)) for p in populations]
+        drafted = self._shapes(sample, opened.scales)
+        now = [replace(p, gate=drafted.get(p.id, p.gate)) for p in opened.tree.populations]
         if population not in {p.id for p in now}:
             raise UnknownName(f"{sample}: no population '{population}'")
         together = moved_together(population, gate_from_dict(dict(gate)), now)
-        return {name: declared(shape, scales) for name, shape in together.items()}
+        return {name: declared(shape, opened.scales) for name, shape in together.items()}
+
+    def _shapes(self, sample: str, scales: Mapping[str, AnyScale]) -> dict[str, Gate]:
+        """Return where a sample's drafts put gates, on the display scale."""
+        return {draft.population: placed(draft.gate, scales) for draft in self.drafts.of(sample)}
 
     def draft(
         self, sample: str, population: str, gate: Mapping[str, Any], others: Sequence[str] = ()
@@ -169,7 +177,7 @@ class Desk:
         has changed since the run.
         """
         with self._lock:
-            gates = self._moved(sample, population, gate)
+            gates = self._decided(sample, self._open(sample), population, gate)
             step = self.drafts.next_step()
             drafts = [draft for name in dict.fromkeys((sample, *others)) for draft in self._drafted(name, gates, step)]
             self.drafts.add(drafts)
@@ -180,10 +188,12 @@ class Desk:
 
     def _drafted(self, sample: str, gates: Mapping[str, dict[str, Any]], step: int) -> list[Draft]:
         stored = self._stored(sample)
+        parents = {gate["population"]: gate["parent"] for gate in stored["gates"]["populations"]}
+        if unknown := sorted(gates.keys() - parents.keys()):
+            raise UnknownName(f"{sample}: no population '{unknown[0]}'; {nearest(unknown[0], parents)}")
         earlier = {draft.population: draft.gate for draft in self.drafts.of(sample)}
         measured = self._previewed().measure(sample, {**earlier, **gates})
         before, after = stored["measured"], measured.to_dict()
-        parents = {gate["population"]: gate["parent"] for gate in stored["gates"]["populations"]}
         was, becomes = (_pairs(data, parents) for data in (before, after))
         changed = [name for name in becomes if becomes[name] != was.get(name)]
         seen = digest_seen(self._root, sample)
@@ -223,7 +233,7 @@ class Desk:
             entries = [{**d.entry, "reason": reason.strip(), "by": self.reviewer, "when": now} for d in drafts]
             record_decisions(self._study, entries)
             summary = run_study(self._study, self._root, why=Reason(reason.strip(), self.reviewer))
-            self.drafts.drop(drafts)
+            self.drafts.clear()
             return {"decisions": len(entries), "failed": [list(failed) for failed in summary.failed]}
 
     def judge(self, seen: Mapping[str, str], verdict: Verdict, note: str = "") -> dict[str, int]:
@@ -259,14 +269,7 @@ class Desk:
     def _read(self, sample: str) -> OpenSample:
         plan = self._previewed().bench.plan
         task = next(task for task in plan.tasks if task.sample.id == sample)
-        gated = read_gated(RunFolder(self._root), plan, task)
-        scales = _scales(self._stored(sample))
-        columns = {
-            axis: scale.apply(np.asarray(gated.compensated.column(axis), dtype=np.float64))
-            for axis, scale in scales.items()
-            if gated.compensated.has(axis)
-        }
-        return OpenSample(columns, gated.tree)
+        return open_sample(read_gated(RunFolder(self._root), plan, task), _scales(self._stored(sample)))
 
 
 def open_desk(run: Path, *, study: Path | None = None, reviewer: str = "") -> Desk:

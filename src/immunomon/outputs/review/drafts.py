@@ -41,7 +41,10 @@ class Draft:
 
 
 class Drafts:
-    """The drafts of one reviewer of a run, in ``review/drafts-NAME.json`` in the run folder; each change is written."""
+    """The drafts of one reviewer of a run, in ``review/drafts-NAME.json`` in the run folder; each change is written.
+
+    A gate that is moved again stands where it was moved last; what it was before is kept for whoever takes that back.
+    """
 
     def __init__(self, root: Path, reviewer: str) -> None:
         name = re.sub(r"[^A-Za-z0-9]+", "-", reviewer).strip("-").casefold() or "reviewer"
@@ -63,33 +66,32 @@ class Drafts:
 
     @property
     def all(self) -> tuple[Draft, ...]:
-        """The drafts, oldest first."""
-        return self._drafts
+        """The drafts that stand, oldest first: of each gate the last."""
+        standing = {(draft.sample, draft.population): draft for draft in self._drafts}
+        return tuple(draft for draft in self._drafts if standing[draft.sample, draft.population] is draft)
 
     def of(self, sample: str) -> tuple[Draft, ...]:
-        """Return a sample's drafts."""
-        return tuple(draft for draft in self._drafts if draft.sample == sample)
+        """Return a sample's drafts that stand."""
+        return tuple(draft for draft in self.all if draft.sample == sample)
 
     def add(self, drafts: Sequence[Draft]) -> None:
-        """Add the drafts of one drag, each in place of one of the same gate."""
-        targets = {(draft.sample, draft.population) for draft in drafts}
-        kept = [draft for draft in self._drafts if (draft.sample, draft.population) not in targets]
-        self._write((*kept, *drafts))
+        """Add the drafts of one drag."""
+        self._write((*self._drafts, *drafts))
 
     def next_step(self) -> int:
         """Return the number of the next drag."""
         return max((draft.step for draft in self._drafts), default=0) + 1
 
     def undo(self) -> tuple[Draft, ...]:
-        """Take back the last drag; return its drafts, none if there is none."""
+        """Take back the last drag; return its drafts, none if there is none. What stood before it stands again."""
         last = max((draft.step for draft in self._drafts), default=0)
         gone = tuple(draft for draft in self._drafts if draft.step == last)
         self._write(tuple(draft for draft in self._drafts if draft.step != last))
         return gone
 
-    def drop(self, gone: Sequence[Draft]) -> None:
-        """Take drafts out: they were committed, or given up."""
-        self._write(tuple(draft for draft in self._drafts if draft not in gone))
+    def clear(self) -> None:
+        """Take all out: they were committed."""
+        self._write(())
 
     def _write(self, drafts: tuple[Draft, ...]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

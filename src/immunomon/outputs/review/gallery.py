@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.runs.opened import Run
 from immunomon.runs.verdicts import SampleReview
 from immunomon.study.model.trust import DOUBTS
 
@@ -58,10 +57,12 @@ def _reasons(population: Mapping[str, Any], sample: Mapping[str, Any]) -> Iterat
         yield _WITHHELD, f"not reportable: {population.get('reason')}"
 
 
-def population_tree(run: Run, panel: str) -> list[dict[str, Any]]:
-    """Return a panel's populations in the order of its strategy: id, label, and how deep each lies."""
-    rows = run.table("populations")
-    rows = rows[rows["panel"] == panel].drop_duplicates("population")
+def population_tree(populations: pd.DataFrame, panel: str) -> list[dict[str, Any]]:
+    """Return a panel's populations in the order of its strategy: id, label, and how deep each lies.
+
+    populations: the run's table.
+    """
+    rows = populations[populations["panel"] == panel].drop_duplicates("population")
     return [
         {"id": row.population, "label": row.label, "depth": str(row.path).count("/") - 1}
         for row in rows.itertuples(index=False)
@@ -69,13 +70,15 @@ def population_tree(run: Run, panel: str) -> list[dict[str, Any]]:
 
 
 def entries_of(
-    run: Run, panel: str, population: str, *, reviews: Mapping[str, SampleReview]
+    populations: pd.DataFrame, samples: pd.DataFrame, reviews: Mapping[str, SampleReview]
 ) -> Iterator[dict[str, Any]]:
-    """Yield what the gallery shows of a population in each gated sample of a panel, beside its plot."""
-    populations, samples = run.table("populations"), run.table("samples").set_index("sample_id")
-    chosen = populations[(populations["panel"] == panel) & (populations["population"] == population)]
-    for row in _plain(chosen):
-        sample = {name: _known(value) for name, value in samples.loc[row["sample_id"]].items()}
+    """Yield what the gallery shows of a population in each gated sample, beside its plot.
+
+    populations: the rows of one population of one panel; samples: the run's table.
+    """
+    sample_of = {row["sample_id"]: row for row in _plain(samples)}
+    for row in _plain(populations):
+        sample = sample_of[row["sample_id"]]
         if sample["status"] != "gated":
             continue
         need = need_of(row, sample)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Boolean, Gate
+from immunomon.cytometry.model.scales import AnyScale
+from immunomon.runs.gated import Gated
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import ROOT
 
-__all__ = ["Counted", "OpenSample"]
+__all__ = ["Counted", "OpenSample", "open_sample"]
 
 Mask = NDArray[np.bool_]
 
@@ -37,6 +39,7 @@ class OpenSample:
     """A sample's coordinates on the display scale, axis by axis, with the memberships of its placed gates."""
 
     columns: Mapping[str, NDArray[np.float64]]
+    scales: Mapping[str, AnyScale]
     tree: GateTree
 
     def recount(self, moved: Mapping[str, Gate]) -> dict[str, Counted]:
@@ -72,6 +75,16 @@ class OpenSample:
         result = np.zeros(parent.size, dtype=np.bool_)
         result[rows] = gate.contains(EventTable.adopt(inside, tuple(map(Channel, names)), Scale.DISPLAY))
         return result
+
+
+def open_sample(gated: Gated, scales: Mapping[str, AnyScale]) -> OpenSample:
+    """Return a gated file with its coordinates; scales: of the axes of its gates, those that it has are used."""
+    columns = {
+        axis: scale.apply(np.asarray(gated.compensated.column(axis), dtype=np.float64))
+        for axis, scale in scales.items()
+        if gated.compensated.has(axis)
+    }
+    return OpenSample(columns, scales, gated.tree)
 
 
 def _rests(gate: Gate | None, memberships: Mapping[str, Mask | None]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import threading
@@ -9,18 +10,19 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from immunomon.errors import ImmunomonError
 from immunomon.outputs.report.page import safe_json
 from immunomon.outputs.review.desk import Desk
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
-
-if TYPE_CHECKING:
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 __all__ = ["desk_app", "serve", "served"]
 
@@ -46,7 +48,7 @@ _HEADERS = {
 def serve(desk: Desk, *, port: int = 0, open_browser: bool = True, say: Callable[[str], object] = print) -> None:
     """Serve a desk on 127.0.0.1 until it is stopped; port 0 takes a free one.
 
-    Raises ImmunomonError without Starlette and uvicorn, OSError if the port is taken.
+    Raises OSError if the port is taken.
     """
     with socket.create_server(("127.0.0.1", port)) as listener:
         address, server = _server(desk, listener)
@@ -75,10 +77,6 @@ def served(desk: Desk) -> Iterator[str]:
 
 def _server(desk: Desk, listener: socket.socket) -> tuple[str, uvicorn.Server]:
     """Return the address with its token, and the server that is to run on a socket."""
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise ImmunomonError(_MISSING) from error
     token = secrets.token_urlsafe(24)
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = desk_app(desk, token=token, origin=origin)
@@ -86,19 +84,11 @@ def _server(desk: Desk, listener: socket.socket) -> tuple[str, uvicorn.Server]:
     return f"{origin}/?token={token}", uvicorn.Server(config)
 
 
-_MISSING = "the review desk needs Starlette and uvicorn: pip install 'immunomon[review]'"
-
-
 def desk_app(desk: Desk, *, token: str, origin: str) -> Starlette:
     """Return the desk's application; every request must come to its own host, with the token, from its own page.
 
     origin: the address that it is served at, such as http://127.0.0.1:8765.
     """
-    try:
-        from starlette.applications import Starlette
-        from starlette.routing import Route
-    except ImportError as error:
-        raise ImmunomonError(_MISSING) from error
     guard = _Guard(token, origin)
     routes = [
         Route("/", guard.page),
@@ -144,8 +134,6 @@ class _Guard:
 
     def page(self, request: Request) -> Response:
         """Answer the first request: the token in the address becomes a cookie, and leaves the address."""
-        from starlette.responses import HTMLResponse, RedirectResponse
-
         refused = self._wrong_host(request)
         if refused is not None:
             return refused
@@ -163,8 +151,6 @@ class _Guard:
         """Return the answer that is a file of the page."""
 
         def answer(request: Request) -> Response:
-            from starlette.responses import Response
-
             refused = self._wrong_host(request) or self._wrong_token(request)
             return refused or Response(text, media_type=media_type, headers=_HEADERS)
 
@@ -174,8 +160,6 @@ class _Guard:
         """Return the answer to a question of the page; what is wrong with the question is said to whoever asked."""
 
         async def answer(request: Request) -> Response:
-            from starlette.concurrency import run_in_threadpool
-            from starlette.responses import JSONResponse, Response
 
             refused = self._wrong_host(request) or self._wrong_token(request) or self._wrong_origin(request)
             if refused is not None:
@@ -193,8 +177,6 @@ class _Guard:
         return answer
 
     def _refusal(self, why: str) -> Response:
-        from starlette.responses import PlainTextResponse
-
         return PlainTextResponse(f"Refused: {why}\n", status_code=403, headers=_HEADERS)
 
     def _wrong_host(self, request: Request) -> Response | None:
@@ -215,8 +197,6 @@ class _Guard:
 
 
 async def _asked(request: Request) -> dict[str, Any]:
-    import json
-
     body = b""
     async for part in request.stream():
         body += part

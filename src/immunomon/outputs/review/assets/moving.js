@@ -210,15 +210,15 @@ function spreadButtons() {
       await ask("draft", { ...asked, others: list.map(({ sample_id: sampleId }) => sampleId) });
       await refresh();
       await openSample(open.sample_id);
-      say(`The same gate is a draft in ${list.length} more; C shows what each changes, Z takes all back.`, true);
+      say(`The same gate is a draft in ${list.length} more; C shows what each changes, Z takes them back.`, true);
     }),
   }, `Same gate in ${words} (${list.length})`));
 }
 
 function showMoved() {
   const { open, moving } = desk;
-  const drafted = open.drafts.length ? Object.assign({}, ...open.drafts.map(({ after }) => after)) : null;
-  const counts = (moving && moving.counts) || drafted || {};
+  const drafted = open.drafts.length ? open.drafts[open.drafts.length - 1].after : {}; // the last one's numbers hold all
+  const counts = (moving && moving.counts) || drafted;
   const size = (name) => (name === "root" ? open.events : open.counts[name]);
   const part = ([count, of]) => (of ? percentOf((100 * count) / of) : "none");
   const rows = Object.values(open.gates).filter(({ population }) => isNumber(open.counts[population])).map((gate) => {
