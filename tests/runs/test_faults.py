@@ -1,5 +1,6 @@
 """What goes wrong around a run, each with the real program in a process of its own."""
 
+import marshal
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import signal
 import socket
 import sys
 from functools import partial
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from support.program import alone, bound_by_permissions, immunomon, stopped, wit
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import write_fcs
+from immunomon.outputs.database import migrating
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 
@@ -346,3 +349,11 @@ def test_a_link_in_place_of_a_folder_of_the_run_is_refused(study, tmp_path):
     assert ended.returncode == 1
     assert "it is a link out of the run folder" in ended.stderr
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_process_without_room_leaves_no_module_cut_short(undisturbed, tmp_path):
+    compiled = Path(cache_from_source(str(Path(migrating.__file__).parent / "migrations" / "env.py")))
+    compiled.unlink(missing_ok=True)
+    immunomon("export", undisturbed / "run", "--to", f"sqlite:///{tmp_path / 'a.sqlite'}", limit=with_room(1000))
+    if compiled.exists():  # another test has written it meanwhile
+        marshal.loads(compiled.read_bytes()[16:])

@@ -70,8 +70,18 @@ def with_memory(most: int) -> Limit:
 
 
 def with_room(largest: int) -> Limit:
-    """Let no file be larger than so many bytes, as on a disk that is nearly full."""
-    return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest))
+    """Let no file be larger than so many bytes, as on a disk that is nearly full.
+
+    No bytecode is kept by such a process: Python 3.11 and 3.12 do not look how much of it was written, and every
+    later process would find a module cut short (https://github.com/python/cpython/issues/126606).
+    """
+    return partial(_limit_room, largest)
+
+
+def _limit_room(largest: int) -> None:
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # for the processes that it starts
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
 
 def bound_by_permissions() -> None:
