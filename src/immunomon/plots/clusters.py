@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.plots.figures import scale_bar
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["cluster_heatmap", "cluster_tree", "spanning_tree"]
 
 _ROUNDS = 300
-Floats = NDArray[np.float64]
 
 
 def cluster_heatmap(

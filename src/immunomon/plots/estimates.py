@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.plots.colours import dose_group_colours
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def _missing(cell: object) -> bool:
 # Immune change and platelets side by side: by response, within patients, and with a visit's lag.
 
 _RESPONDED, _OTHERS = "#008a64", "#6b6b6b"
-Floats = NDArray[np.float64]
 
 
 def apart(ax: Axes, table: pd.DataFrame) -> Axes:

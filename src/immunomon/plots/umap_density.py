@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32
 from immunomon.plots.figures import as_plane, scale_bar
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class Densities:
     """
 
     extent: tuple[float, float, float, float]
-    sums: Mapping[tuple[str, str], NDArray[np.float32]]
+    sums: Mapping[tuple[str, str], Floats32]
     patients: Mapping[tuple[str, str], int]
 
-    def of(self, visit: str, dose_group: str | None = None) -> NDArray[np.float32]:
+    def of(self, visit: str, dose_group: str | None = None) -> Floats32:
         """Return the mean density of a visit's patients, per mille of the cells a bin; raises ValueError for nobody."""
         keys = [key for key in self.sums if key[0] == visit and dose_group in (None, key[1])]
         if not keys:
@@ -56,7 +56,7 @@ def densities_of(atlas: pd.DataFrame, *, bins: int = BINS) -> Densities:
     from scipy.ndimage import gaussian_filter
 
     extent = _extent(atlas)
-    sums: dict[tuple[str, str], NDArray[np.float32]] = {}
+    sums: dict[tuple[str, str], Floats32] = {}
     patients: dict[tuple[str, str], int] = {}
     for (visit, group, _), own in atlas.groupby(["visit", "dose_group", "subject"], sort=False, observed=True):
         counts, _, _ = np.histogram2d(

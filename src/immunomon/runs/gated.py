@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
@@ -28,8 +28,6 @@ from immunomon.study.model.fcs import Reading
 from immunomon.study.model.strategy import GatingStrategy
 
 __all__ = ["Gated", "gate_again", "read_gated"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

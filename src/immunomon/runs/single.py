@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.outliers import LEVELS
@@ -159,11 +159,11 @@ def _judged(raw: EventTable, limits: QualityLimits) -> Judged:
     return check_quality(raw, limits)
 
 
-def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> NDArray[np.bool_] | None:
+def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> Mask | None:
     return ~judged.flagged if judged is not None and quality is not None and quality.exclude_flagged else None
 
 
-def _kept(unflagged: NDArray[np.bool_] | None, ungateable: Ungateable) -> NDArray[np.bool_] | None:
+def _kept(unflagged: Mask | None, ungateable: Ungateable) -> Mask | None:
     if unflagged is None or ungateable.numbers is None:
         return ungateable.numbers if unflagged is None else unflagged
     return unflagged & ungateable.numbers
@@ -261,7 +261,7 @@ def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, ev
     return Estimate(placed.id, *about, ground, placed.doubts, placed.origins, reach)
 
 
-def _reach(axes: Sequence[str], mask: NDArray[np.bool_] | None, events: EventTable) -> dict[str, list[float]]:
+def _reach(axes: Sequence[str], mask: Mask | None, events: EventTable) -> dict[str, list[float]]:
     """Return how far the events that a gate divides reach on its fluorescence axes; of too few events nothing."""
     rows = np.flatnonzero(mask) if mask is not None else np.zeros(0, dtype=np.int64)
     if rows.size < _FEWEST_FOR_REACH:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32, Mask
 from immunomon.assurance.simulate.instrument import EIGHT_COLOURS, ORDINARY, Instrument, Optics, detect
 from immunomon.assurance.simulate.suspension import Suspension
 
 __all__ = ["ANOMALY_KINDS", "TIMESTEP", "Disturbance", "acquire", "draw_disturbance"]
 
-Floats32 = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 ANOMALY_KINDS: tuple[str, ...] = ("none", "clog", "step", "drift")
 TIMESTEP = 0.01  # seconds a tick

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Floats32
 
 __all__ = ["fcs_bytes", "spillover_keyword"]
 
@@ -15,7 +16,7 @@ _DATA_START = 8192
 _LARGEST_OFFSET = 99_999_999  # what the header's eight characters hold
 
 
-def spillover_keyword(spillover: NDArray[np.float64], detectors: tuple[str, ...]) -> str:
+def spillover_keyword(spillover: Floats, detectors: tuple[str, ...]) -> str:
     """Return a matrix as FCS 3.1 writes it: the number of detectors, their names, the rows.
 
     >>> spillover_keyword(np.array([[1.0, 0.1], [0.0, 1.0]]), ("A", "B"))
@@ -25,7 +26,7 @@ def spillover_keyword(spillover: NDArray[np.float64], detectors: tuple[str, ...]
     return ",".join([str(len(detectors)), *detectors, *values])
 
 
-def fcs_bytes(events: NDArray[np.float32], keywords: Mapping[str, str]) -> bytes:
+def fcs_bytes(events: Floats32, keywords: Mapping[str, str]) -> bytes:
     """Return an FCS 3.1 file: list mode, little-endian, 32-bit float.
 
     events: (events, channels); keywords must name every channel ($PnN) and must not be empty.

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Floats32
 
 __all__ = [
     "CHANNELS",
@@ -26,7 +27,6 @@ __all__ = [
     "detect",
 ]
 
-Floats32 = NDArray[np.float32]
 
 FLUOROCHROMES: tuple[str, ...] = ("FITC", "PE", "PerCP-Cy5-5", "PE-Cy7", "APC", "APC-H7", "V450", "V500")
 DETECTORS: tuple[str, ...] = tuple(f"{name}-A" for name in FLUOROCHROMES)
@@ -40,7 +40,7 @@ VOLTAGES: dict[str, int] = {
 }
 
 # Row = fluorochrome, column = detector, diagonal 1: what a person would read off a matrix of this set.
-SPILLOVER: NDArray[np.float64] = np.array(
+SPILLOVER: Floats = np.array(
     [
         [1.0, 0.165, 0.028, 0.004, 0.0009, 0.0004, 0.0003, 0.012],
         [0.011, 1.0, 0.135, 0.018, 0.0011, 0.0004, 0.0002, 0.0021],
@@ -64,11 +64,11 @@ class Optics:
     """
 
     fluorochromes: tuple[str, ...]
-    spillover: NDArray[np.float64]
+    spillover: Floats
     photoelectron: Floats32
     noise: Floats32
     own_light: Floats32
-    trend: NDArray[np.float64]
+    trend: Floats
     voltages: dict[str, int]
 
     @property
@@ -120,7 +120,7 @@ class Instrument:
         factor = float(gains.get(channel, self.detector_gain) ** (1 / 7))
         return round((optics or EIGHT_COLOURS).voltages[channel] * factor)
 
-    def matrix_of_file(self, rng: np.random.Generator, optics: Optics | None = None) -> NDArray[np.float64] | None:
+    def matrix_of_file(self, rng: np.random.Generator, optics: Optics | None = None) -> Floats | None:
         """Return the matrix that a file of it holds, (fluorochromes, detectors); None if it holds none."""
         if self.unmixed or not self.writes_matrix:
             return None

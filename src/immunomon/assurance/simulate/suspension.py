@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32, Mask
 from immunomon.assurance.simulate.appearance import AS_DESCRIBED, Appearance
 from immunomon.assurance.simulate.biology import Frequencies
 from immunomon.assurance.simulate.cells import KINDS
@@ -16,8 +17,6 @@ from immunomon.assurance.simulate.populations import lymphocyte_mixture
 
 __all__ = ["Suspension", "Yield", "draw_yield", "suspend"]
 
-Floats32 = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 _STAINED_DEBRIS = 0.25  # share of debris that takes up the viability dye
 _HEIGHT_OF_AREA = 0.84

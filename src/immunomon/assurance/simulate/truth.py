@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.assurance.simulate.acquisition import ANOMALY_KINDS, Disturbance
 from immunomon.assurance.simulate.appearance import NOT_LYMPHOCYTES
 from immunomon.assurance.simulate.biology import NOVEL
@@ -16,8 +16,6 @@ from immunomon.assurance.simulate.populations import ROOT_PARENTS, TruthPopulati
 from immunomon.assurance.simulate.suspension import Suspension
 
 __all__ = ["Truth", "truth_of"]
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

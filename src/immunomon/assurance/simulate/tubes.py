@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32
 from immunomon.assurance.simulate.acquisition import TIMESTEP, Disturbance, acquire, draw_disturbance
 from immunomon.assurance.simulate.biology import Frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
@@ -49,7 +49,7 @@ def bead_run(
     instrument: Instrument = ORDINARY,
     *,
     optics: Optics = EIGHT_COLOURS,
-) -> NDArray[np.float32]:
+) -> Floats32:
     """Return a single-stain control, (events, channels).
 
     >>> run = bead_run("PE", 400, np.random.default_rng(1))
@@ -77,7 +77,7 @@ _BATCH_SPREAD = 0.05  # log10 SD between batches
 _DONOR_SPREAD = 0.02  # log10 SD between people, the same at each of a person's visits
 
 
-def batch_staining(layout: Layout, batch: str, day: float, *, seed: int) -> NDArray[np.float32]:
+def batch_staining(layout: Layout, batch: str, day: float, *, seed: int) -> Floats32:
     """Return a batch's factors on the signal of each fluorochrome, (fluorochromes,); day counts from the trial's start.
 
     >>> from immunomon.assurance.simulate.layouts import LAYOUTS
@@ -89,7 +89,7 @@ def batch_staining(layout: Layout, batch: str, day: float, *, seed: int) -> NDAr
     return np.power(10.0, _BATCH_SPREAD * z + trend).astype(np.float32)
 
 
-def donor_staining(layout: Layout, donor: str, *, seed: int) -> NDArray[np.float32]:
+def donor_staining(layout: Layout, donor: str, *, seed: int) -> Floats32:
     """Return a person's factors on the signal of each marker of a tube, (fluorochromes,)."""
     z = [float(generator(seed, "donor staining", donor, marker).standard_normal()) for marker in layout.markers]
     return np.power(10.0, _DONOR_SPREAD * np.array(z)).astype(np.float32)
@@ -145,7 +145,7 @@ class Tube:
 class Run:
     """A tube after acquisition: events, what the preparation was expected to hold, and the truth if it is kept."""
 
-    events: NDArray[np.float32]
+    events: Floats32
     expected: Frequencies
     truth: Truth | None
 
@@ -190,7 +190,7 @@ def _disturbance(tube: Tube, role: str, rng: np.random.Generator) -> Disturbance
     return tube.condition.disturbance or drawn
 
 
-def _stained(layout: Layout, role: str, reagent: str) -> NDArray[np.float32]:
+def _stained(layout: Layout, role: str, reagent: str) -> Floats32:
     """Return 1 for every fluorochrome in the tube and 0 for those left out."""
     if role == "unstained":
         return np.zeros(len(layout.markers), dtype=np.float32)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.assurance.validation.targets import Target, target_of
 from immunomon.assurance.validation.trials import Trial
 from immunomon.cytometry.formats.memberships import read_memberships
@@ -22,7 +22,6 @@ from immunomon.runs.plan import Plan, Task, make_plan
 __all__ = ["Agreement", "EventScores", "agreements", "event_scores", "f1", "frequencies_beside_truth"]
 
 _KEY = ["file", "panel", "population"]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

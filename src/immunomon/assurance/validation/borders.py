@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Interval, Polygon, Rectangle
 from immunomon.runs.gated import Gated
@@ -15,8 +16,6 @@ from immunomon.study.model.strategy import ROOT
 
 __all__ = ["Placed", "best_corner_f1", "best_f1", "best_threshold_f1", "places"]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _FEWEST = 20  # true cells on either side, without which their middles say nothing
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.agreement import f1
 from immunomon.assurance.validation.borders import best_f1, places
@@ -35,7 +35,6 @@ from immunomon.study.specs.catalog import shipped_strategies
 __all__ = ["SCENARIOS", "Measured", "measure_trial", "section"]
 
 SCENARIOS = (Scenario.MECHANISM, Scenario.NULL, Scenario.RESPONDERS)
-Mask = NDArray[np.bool_]
 _MARK = "measured_with.json"
 _MEASURING = (
     "assurance/simulate",

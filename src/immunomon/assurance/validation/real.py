@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.assurance.validation.agreement import f1
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.memberships import read_memberships
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 REFERENCES = Path(__file__).parent / "references"
-Masks = dict[str, NDArray[np.bool_]]
+Masks = dict[str, Mask]
 
 LYOPLATE_FILES = ("001", "002")
 _LIVE = "/boundary/Monocytes/Live"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.assurance.simulate.biology import visit_frequencies
 from immunomon.assurance.simulate.protocol import VISITS, Patient, Scenario, draw_patients
 from immunomon.assurance.validation.assessments import concentrations_of, platelets_of
@@ -23,7 +23,6 @@ from immunomon.trial.mechanism.within import correlation, patients_interval
 
 __all__ = ["Search", "searched"]
 
-Floats = NDArray[np.float64]
 _AT = 2  # week 4
 
 
@@ -49,7 +48,7 @@ class _Trial:
     log_odds: Floats
     built: Floats
     platelets: Floats
-    responder: NDArray[np.bool_]
+    responder: Mask
     after: Floats
     dose: Floats
     exposure: Floats
@@ -90,7 +89,7 @@ def _columns(ends: dict[str, Floats]) -> list[tuple[str, Floats]]:
     return [(name, np.moveaxis(values, -1, 0)) for name, values in ends.items()]
 
 
-def _rate(hits: NDArray[np.bool_], known: Floats) -> Rate:
+def _rate(hits: Mask, known: Floats) -> Rate:
     values = np.where(np.isfinite(known), hits, np.nan).reshape(len(hits), -1)
     return rate_over_trials(values[np.isfinite(values).any(axis=1)])
 

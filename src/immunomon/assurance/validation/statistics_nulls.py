@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
 from immunomon.trial.kernels.intervals import counting_variance
@@ -33,7 +33,6 @@ __all__ = [
     "trend_rates",
 ]
 
-Floats = NDArray[np.float64]
 ALPHA = 0.05
 PATIENTS = (3, 6, 9, 15)
 _PERCENT = np.geomspace(0.8, 20.0, 12)

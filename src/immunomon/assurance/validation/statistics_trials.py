@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from immunomon.arrays import Floats
 from immunomon.assurance.simulate.biology import PARENTS, TRAITS, visit_frequencies
 from immunomon.assurance.simulate.protocol import Patient, Scenario, draw_patients
 from immunomon.assurance.validation.statistics_nulls import ALPHA, Rate, rate_over_trials
@@ -20,7 +20,6 @@ from immunomon.trial.kernels.trend import jonckheere_terpstra
 
 __all__ = ["PRIMARY", "SCENARIOS", "Recovery", "measured_log_odds", "place_of", "recovered"]
 
-Floats = NDArray[np.float64]
 SCENARIOS = (Scenario.MECHANISM, Scenario.RESPONDERS, Scenario.NULL)
 # The default plan's primary populations at week 4, and the dose trend of the first.
 PRIMARY = ("treg", "th1", "th17", "b_cells", "nk")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.assurance.validation.effects import Effect, effects
 from immunomon.assurance.validation.targets import ACTED_ON, PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Trial
@@ -25,7 +25,6 @@ from immunomon.study.model.study import RoleKind
 
 __all__ = ["SETTINGS", "Alarms", "PairFound", "alarms", "effects_after", "held_out_tubes", "pairs_found"]
 
-Floats = NDArray[np.float64]
 SETTINGS = Normalisation(
     (
         PanelNormalisation("treg", ("cd4",), ("CD25", "CD127", "CCR4", "CD45RO", "HLA-DR")),
@@ -104,8 +103,8 @@ def _z(values: Floats, establish: int | None) -> Floats:
     return (values - mean) / sd
 
 
-def _any(broken: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    rejected: NDArray[np.bool_] = np.any([broken[name] for name in _REJECTING], axis=0)
+def _any(broken: Mapping[str, Mask]) -> Mask:
+    rejected: Mask = np.any([broken[name] for name in _REJECTING], axis=0)
     return rejected
 
 

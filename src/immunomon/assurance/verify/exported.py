@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 from flowkit import Dimension, GatingStrategy, gates, parse_gating_xml, transforms
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.formats.gatingml_source import GATING, OURS
 from immunomon.cytometry.formats.gatingml_writing import write_gatingml
 from immunomon.cytometry.model.placed import UNCOMPENSATED, placed_from_run
@@ -21,8 +21,6 @@ from immunomon.errors import BadSpillover, ExportFailed, ImmunomonError, Unknown
 
 __all__ = ["ExportedGates", "masks_of_run", "on_edges", "on_scale"]
 
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Plain = Mapping[str, Any]
 
 
@@ -254,7 +252,7 @@ def on_scale(transform: Any, values: Floats) -> Floats:  # noqa: ANN401 - FlowKi
 _NEAR = 1e-12
 
 
-def on_edges(x: Floats, y: Floats, vertices: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
+def on_edges(x: Floats, y: Floats, vertices: Sequence[Sequence[float]]) -> Mask:
     """Return which events lie exactly on the closed line through a polygon's corners.
 
     x, y: (events,). Result: (events,).

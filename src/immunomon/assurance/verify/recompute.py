@@ -19,6 +19,7 @@ from fcsparser.api import FCSParser, ParserFeatureNotImplementedError, fromfile
 from flowutils.compensate import get_spill
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.assurance.verify.exported import ExportedGates, masks_of_run
 from immunomon.errors import BadFcs, BadSpillover, ExportFailed, UnknownChannel, UnknownName, nearest
 from immunomon.files import NotARegularFile, open_input
@@ -40,8 +41,6 @@ FLOWIO = "flowio"
 GATING_ML = "exported Gating-ML"
 RUN = "the run's own gates"
 
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Plain = Mapping[str, Any]
 
 

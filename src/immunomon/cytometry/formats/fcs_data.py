@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.formats.fcs_decode import Source, stored_blocks
 from immunomon.cytometry.formats.fcs_header import DataSet, OpenFile, Span, whole_number
 from immunomon.cytometry.formats.fcs_layout import Layout, padded
@@ -288,7 +288,7 @@ def _must_be_plausible(source: Source) -> None:
         raise BadFcs(source.path, problem, ODD_FILE)
 
 
-def _odd_floats(source: Source) -> NDArray[np.float64]:
+def _odd_floats(source: Source) -> Floats:
     """Return the sizes of floats that no instrument gives, none if they are not more than a quarter."""
     floats = [column for column, channel in enumerate(source.layout.formats) if channel.kind in "FD"]
     if not floats:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32
 from immunomon.cytometry.formats.fcs_header import OpenFile
 from immunomon.cytometry.formats.fcs_layout import ChannelFormat, Layout
 from immunomon.cytometry.formats.fcs_text import ODD_FILE
@@ -65,7 +66,7 @@ def decode(source: Source) -> tuple[Floats, dict[int, float]]:
     return values, {}
 
 
-def _read_floats(source: Source) -> NDArray[np.float32]:
+def _read_floats(source: Source) -> Floats32:
     values = np.empty((source.count, len(source.layout.formats)), dtype=np.float32)
     source.file.stream.seek(source.begin)
     got = source.file.stream.readinto(values.data.cast("B"))  # type: ignore[attr-defined]  # typeshed's BinaryIO lacks it
@@ -225,7 +226,7 @@ def _free_text(source: Source) -> Iterator[Block]:
         values_left -= events * channels
 
 
-def _parsed(words: list[bytes], rest: bytes, source: Source) -> NDArray[np.float64]:
+def _parsed(words: list[bytes], rest: bytes, source: Source) -> Floats:
     longest = max(map(len, [*words, rest]), default=0)
     if longest > _LONGEST_NUMBER:
         raise BadFcs(source.path, f"DATA, text from byte {source.begin}: a number of {longest} digits", ODD_FILE)

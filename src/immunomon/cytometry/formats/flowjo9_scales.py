@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.formats.flowjo_axes import AxisScale, SampleMatrix
 from immunomon.cytometry.formats.flowjo_source import WorkspaceSource, attribute
 from immunomon.cytometry.formats.xmltree import XmlElement
@@ -26,7 +26,6 @@ _BEYOND = 1.05  # gates may be drawn a little over an axis' end
 _WIDE = 262144.0
 _MOST_DECADES = 20.0
 _SCATTER_IN_STEPS = ("FSC-A", "FSC-H", "SSC-A", "SSC-H")
-Floats = NDArray[np.float64]
 
 
 class DisplayTables:

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.errors import ImmunomonError
 from immunomon.files import open_input, write_whole
 
 __all__ = ["read_memberships", "write_memberships"]
 
 
-def write_memberships(path: Path, masks: Mapping[str, NDArray[np.bool_]], count: int) -> None:
+def write_memberships(path: Path, masks: Mapping[str, Mask], count: int) -> None:
     """Write memberships: ``names``, ``masks`` (one row a population, packed by numpy.packbits) and ``n``.
 
     masks: name -> (events,); count: the number of events. The same memberships give the same bytes.
@@ -28,7 +28,7 @@ def write_memberships(path: Path, masks: Mapping[str, NDArray[np.bool_]], count:
     write_whole(path, buffer.getvalue())
 
 
-def read_memberships(path: Path) -> dict[str, NDArray[np.bool_]]:
+def read_memberships(path: Path) -> dict[str, Mask]:
     """Return memberships by name, each (events,); raises ImmunomonError if the file holds none."""
     try:
         with open_input(path) as file, np.load(file, allow_pickle=False) as data:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.gates.cloud_choice import Chosen, Scatter, choose, doubts_of
 from immunomon.cytometry.gates.evidence import Evidence
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
@@ -22,7 +22,6 @@ from immunomon.errors import GateNotPlaced
 
 __all__ = ["Cloud"]
 
-Floats = NDArray[np.float64]
 _BINS = 96
 _CORNERS = 48
 _ANGLES = 2 * np.pi * (np.arange(_CORNERS) + 0.5) / _CORNERS
@@ -98,9 +97,7 @@ class Cloud(TwoAxes, OneRegion):
         around, above = (np.sqrt(-2 * np.log(1 - mass)) for mass in (self.mass, self.mass_above))
         return np.asarray(around + (above - around) * np.maximum(np.cos(_ANGLES - _ABOVE), 0.0) ** 2)
 
-    def _logarithms(
-        self, parent: EventTable, scales: Mapping[str, DisplayScale]
-    ) -> tuple[Floats, Floats, NDArray[np.int64] | None]:
+    def _logarithms(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> tuple[Floats, Floats, Ints | None]:
         """Return the logarithms of positive intensities on both axes, and the rows they stand in; None: all of them."""
         x, y = (scales[axis].inverse(np.asarray(parent.column(axis), dtype=np.float64)) for axis in (self.x, self.y))
         usable = (x > 0) & (y > 0) & (x < np.inf) & (y < np.inf)
@@ -141,7 +138,7 @@ class Cloud(TwoAxes, OneRegion):
         return {"inside": Polygon(self.x, self.y, tuple(zip(*(axis.tolist() for axis in shown), strict=True)))}
 
 
-def _some(x: Floats, y: Floats) -> NDArray[np.int64]:
+def _some(x: Floats, y: Floats) -> Ints:
     """Return the rows of at most so many events, chosen by their own values: whatever order they come in."""
     every = -(-x.size // _LOOKED_AT)
     if every <= 1:

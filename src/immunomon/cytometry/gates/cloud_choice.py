@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.gates.evidence import Evidence, Flags
 from immunomon.cytometry.kernels.grid import Grid, peaks_of, smoothed
 from immunomon.cytometry.kernels.mixture import Clouds, fit_clouds, inside_star
@@ -18,8 +18,6 @@ from immunomon.study.model.trust import Doubt
 
 __all__ = ["Chosen", "Scatter", "choose", "doubts_of"]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _BANDWIDTH = 2.0  # cells of the grid
 _SPREAD = 0.04  # of an axis: how wide a cloud is taken to be to begin with
 # What makes a cloud compact, a kind of cell and no debris: its weight, its width in log forward scatter, and how large

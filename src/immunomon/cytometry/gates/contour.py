@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.kernels.grid import smoothed
 from immunomon.cytometry.kernels.membership import in_polygon
@@ -65,9 +65,7 @@ class Contour(TwoAxes, OneRegion):
         held = points[in_polygon(points[:, 0], points[:, 1], border)]
         return self._placed(border, held, scales)
 
-    def _placed(
-        self, border: NDArray[np.float64], held: NDArray[np.float64], scales: Mapping[str, DisplayScale]
-    ) -> Placement:
+    def _placed(self, border: Floats, held: Floats, scales: Mapping[str, DisplayScale]) -> Placement:
         if held.shape[0] < 2:
             raise GateNotPlaced(f"{self.x} x {self.y}: the densest region holds no events")
         center = held.mean(axis=0)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.cytometry.kernels.density import Mode, modes_of, profile_of
@@ -84,9 +84,7 @@ class Control(ThresholdGate):
         for near in _NEAREST_FIRST[: _NEAREST_FIRST.index(self.near) + 1]:
             yield from controls.tubes(self.roles[0], near)
 
-    def _from(
-        self, tube: ControlTube, values: NDArray[np.float64], parent: EventTable, scale: DisplayScale
-    ) -> Threshold:
+    def _from(self, tube: ControlTube, values: Floats, parent: EventTable, scale: DisplayScale) -> Threshold:
         position, error = float(np.quantile(values, self.quantile)) + self.lift, quantile_error(values, self.quantile)
         source = f"{self.roles[0]}, {tube.name}, same {tube.near}"
         # The control's positives are background, of which the sample has as much: part of what lies above the border.
@@ -98,7 +96,7 @@ class Control(ThresholdGate):
         error = float(np.hypot(error, shift_error))
         return Threshold(position + shift, error, facts, f"{source}, aligned", placed_by="control")
 
-    def _shift(self, control: NDArray[np.float64], parent: EventTable, scale: DisplayScale) -> tuple[float, float]:
+    def _shift(self, control: Floats, parent: EventTable, scale: DisplayScale) -> tuple[float, float]:
         """Return how far the sample's negative peak lies above the control's, and the error of that."""
         reach = reach_of(parent, self.axis, scale)
         sample = within(parent, self.axis, scale)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.density import Which, find_valley
 from immunomon.cytometry.gates.negatives import Ground, ground_on, refuse_constant, remarks_on
 from immunomon.cytometry.gates.registry import GATE_METHODS, Alone, TwoAxes
@@ -123,8 +123,8 @@ class Diagonal(TwoAxes, Alone):
 
     def _beyond_the_bulk(
         self,
-        along: NDArray[np.float64],
-        values: tuple[NDArray[np.float64], NDArray[np.float64]],
+        along: Floats,
+        values: tuple[Floats, Floats],
         grounds: Mapping[str, Ground | None],
     ) -> tuple[float, float] | None:
         """Return the offset above the bulk of the events and its standard error; None where the stains do not bear it.
@@ -151,7 +151,7 @@ class Diagonal(TwoAxes, Alone):
     def _bandwidth(self) -> float:
         return self.bandwidth * float(np.hypot(1.0, self.slope))
 
-    def _fallback(self, along: NDArray[np.float64]) -> float:
+    def _fallback(self, along: Floats) -> float:
         if not isinstance(self.fallback_offset, AbovePeak):
             return float(self.fallback_offset or 0.0)
         finite = along[np.isfinite(along)]
@@ -179,9 +179,7 @@ def _noise(grounds: Mapping[str, Ground | None]) -> dict[str, float]:
     return {axis: border for axis, border in borders.items() if border is not None}
 
 
-def _parts(
-    offset: float, along: NDArray[np.float64], values: Mapping[str, NDArray[np.float64]], noise: Mapping[str, float]
-) -> bool:
+def _parts(offset: float, along: Floats, values: Mapping[str, Floats], noise: Mapping[str, float]) -> bool:
     """Say whether either side of a split has most of its events beyond the noise of the negatives on either axis."""
     if len(noise) < len(values):
         return True  # where the noise of an axis is not known, it cannot explain the split
@@ -191,7 +189,7 @@ def _parts(
 
 
 def _remarks(
-    parent: EventTable, offset: float, along: NDArray[np.float64], grounds: Mapping[str, Ground | None]
+    parent: EventTable, offset: float, along: Floats, grounds: Mapping[str, Ground | None]
 ) -> tuple[Doubt, ...]:
     """Return the axes whose noise is not known and might explain the split, however it is bounded."""
     unknown = [

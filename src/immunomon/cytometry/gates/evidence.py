@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.density import modes_of, profile_of, valley_between
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.scales import DisplayScale
@@ -16,8 +16,6 @@ from immunomon.study.model.channels import ChannelKind
 
 __all__ = ["Evidence", "Flags"]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _LEAST = 50  # events on either side of a border that a marker can be trusted with
 _LEAST_SHARE = 0.003
 _APART = 1.5  # robust standard deviations between the middles of negative and positive events

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE
 from immunomon.cytometry.kernels.grid import peaks_of, smoothed
@@ -93,7 +93,7 @@ class Mixture(TwoAxes, OneRegion):
         named = dict(zip(self.coordinates, errors.tolist(), strict=True))
         return Placement({"inside": shape}, facts, source=f"mixture of {len(peaks)}", errors=named)
 
-    def _points(self, parent: EventTable) -> NDArray[np.float64]:
+    def _points(self, parent: EventTable) -> Floats:
         points = self.points_of(parent)
         tops = points.max(axis=0, initial=-np.inf)
         points = points[(points < tops).all(axis=1)]  # not the events at the margin
@@ -120,7 +120,7 @@ class Mixture(TwoAxes, OneRegion):
         corners = np.exp(corners) if self.log else corners
         return {"inside": Polygon(self.x, self.y, tuple((float(x), float(y)) for x, y in corners))}
 
-    def _around(self, covariance: NDArray[np.float64], size: float) -> NDArray[np.float64]:
+    def _around(self, covariance: Floats, size: float) -> Floats:
         """Return the corners of the gate about the cloud's center; size: 1 as declared."""
         if self.outline:
             return np.asarray(size * np.array(self.outline) * np.sqrt(np.diag(covariance)), dtype=np.float64)
@@ -135,10 +135,10 @@ class Mixture(TwoAxes, OneRegion):
 def _impurity(
     shape: Ellipse | Polygon,
     parent: EventTable,
-    cells: NDArray[np.float64],
+    cells: Floats,
     *,
-    counts: NDArray[np.float64],
-    share: NDArray[np.float64],
+    counts: Floats,
+    share: Floats,
 ) -> float:
     """Return how much of what the gate holds belongs to other clouds, by the mixture itself."""
     channels = tuple(parent.channels[parent.index(axis)] for axis in shape.axes)

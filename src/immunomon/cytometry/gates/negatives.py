@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.density import Mode, Profile, valley_between
 from immunomon.cytometry.kernels.noise import (
     Negatives,
@@ -70,7 +71,7 @@ class Ground:
     limit: float | None
     typical: float
     spread: float
-    values: NDArray[np.float64]
+    values: Floats
     bound: float | None = None
 
     def parts(self, position: float) -> bool:

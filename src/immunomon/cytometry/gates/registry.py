@@ -7,10 +7,10 @@ from functools import cache, lru_cache
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.grid import Grid, grid_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Controls, GateMethod, Placement, WithControls
@@ -21,7 +21,6 @@ from immunomon.study.model.strategy import GateDeclaration
 
 __all__ = ["GATE_METHODS", "Alone", "NestedGate", "OneRegion", "TwoAxes", "fit_nested", "gate_method", "roles_of"]
 
-Floats = NDArray[np.float64]
 GATE_METHODS: Registry[type[GateMethod]] = Registry("gate method", group="immunomon.gate_methods")
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.registry import GATE_METHODS, OneRegion
 from immunomon.cytometry.kernels.density import Profile, modes_of, profile_of, valley_between
 from immunomon.cytometry.kernels.regression import line_errors, robust_line
@@ -31,8 +31,6 @@ _MAD_TO_SD = 1.4826
 _BANDWIDTH, _LOOKED_AT = 0.3, 10.0  # robust standard deviations
 _RISE = 4.0  # standard errors by which the density must rise again
 _MANY = 0.1  # of the events: a robust line through singlets is not drawn to fewer doublets
-
-Floats = NDArray[np.float64]
 
 
 @GATE_METHODS.register("singlet")

@@ -8,8 +8,8 @@ from statistics import NormalDist
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.negatives import Intensity, beyond_noise, ground_on, remarks_on
 from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.threshold import SEED, Threshold, ThresholdGate, reach_of, within
@@ -88,7 +88,7 @@ class Tail(ThresholdGate):
             position, tail.error, facts, source, doubts=remarks_on(ground, parent, self.axis, position=position)
         )
 
-    def _shares_beyond(self, values: NDArray[np.float64], tail: TailFound) -> dict[str, float]:
+    def _shares_beyond(self, values: Floats, tail: TailFound) -> dict[str, float]:
         """Return which share of the peak, and of the cells beyond the threshold, lies on the other side of it.
 
         The peak ends as its clean side does. Cells beyond it that run into it make no peak of their own to be measured:

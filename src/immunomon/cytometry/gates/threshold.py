@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates.negatives import Ground, Intensity, refuse_constant, to_display
 from immunomon.cytometry.gates.registry import Alone
 from immunomon.cytometry.model.events import EventTable
@@ -94,7 +94,7 @@ def within(
     low: Intensity | None = None,
     high: Intensity | None = None,
     ground: Ground | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the finite values of an axis between two places, (events,), on the display scale.
 
     ground: the negatives, for places that are relative to them; raises GateNotPlaced where these are not known.

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Ints, Mask
 
 __all__ = [
     "MOST_BINS",
@@ -24,11 +25,9 @@ __all__ = [
 
 # Where a series of several channels changes its level: exact partition into stretches of one level each.
 
-Floats = NDArray[np.float64]
-
 
 @njit(cache=True, nogil=True)
-def _partition(sums: Floats, penalty: float, shortest: int) -> NDArray[np.int64]:
+def _partition(sums: Floats, penalty: float, shortest: int) -> Ints:
     bins, channels = sums.shape[0] - 1, sums.shape[1]
     best = np.full(bins + 1, np.inf)
     best[0] = -penalty
@@ -48,7 +47,7 @@ def _partition(sums: Floats, penalty: float, shortest: int) -> NDArray[np.int64]
     return came_from
 
 
-def level_changes(series: Floats, penalty: float, *, shortest: int = 2) -> NDArray[np.int64]:
+def level_changes(series: Floats, penalty: float, *, shortest: int = 2) -> Ints:
     """Return the edges of the stretches that a series falls into, first 0 and last its length.
 
     series: (bins, channels), each channel with noise of variance 1 and none shared between channels; penalty: what a
@@ -120,8 +119,6 @@ def whitened(series: Floats, noise: Floats) -> Floats:
         out[:, live] = series[:, live] / scale[live] @ turned
     return out
 
-
-Ints = NDArray[np.int64]
 
 MOST_BINS = 400
 _EVENTS_IN_BIN = 50
@@ -222,12 +219,12 @@ def stray_stretches(series: Floats, tolerance: float, *, floor: float = 0.0) -> 
     return stretches
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _runs(flags: Mask) -> list[tuple[int, int]]:
     changes = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(start), int(stop)) for start, stop in zip(changes[::2], changes[1::2], strict=True)]
 
 
-def _with_slides(off: Floats, noise: Floats, stretch: Stretch, stray: NDArray[np.bool_]) -> Stretch:
+def _with_slides(off: Floats, noise: Floats, stretch: Stretch, stray: Mask) -> Stretch:
     """Return the stretch from where it begins to slide away until it has slid back, if that fits better than jumps."""
     variances = np.diag(noise)
     weights = np.divide(stretch.shift, variances, out=np.zeros_like(variances), where=variances > 0)

@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints, Mask
+
 __all__ = [
     "FEW",
     "SAMPLE",
@@ -21,7 +23,6 @@ __all__ = [
     "window",
 ]
 
-Floats = NDArray[np.float64]
 SAMPLE = 512  # values that say where a median about lies
 FEW = 4096  # of fewer values a median is selected without a first look
 
@@ -101,7 +102,7 @@ def median(values: Floats) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _median_of_rows(values: Floats, rows: NDArray[np.int64], room: Floats) -> float:
+def _median_of_rows(values: Floats, rows: Ints, room: Floats) -> float:
     size = rows.size
     if size > FEW:
         for i in range(SAMPLE):
@@ -123,7 +124,7 @@ def _median_of_rows(values: Floats, rows: NDArray[np.int64], room: Floats) -> fl
     return middle(room, held, held // 2, held % 2 == 0) if held else np.nan
 
 
-def median_of_rows(values: Floats, rows: NDArray[np.int64]) -> float:
+def median_of_rows(values: Floats, rows: Ints) -> float:
     """Return the median of the finite ones among some values; not-a-number if there are none.
 
     values: (events,); rows: which of them.
@@ -140,9 +141,9 @@ _TILE = 512  # events: their sums stay in the processor's cache
 @njit(cache=True, nogil=True, error_model="numpy")
 def _weighted_sums(
     values: NDArray[np.floating],
-    columns: NDArray[np.int64],
+    columns: Ints,
     weights: Floats,
-    rows: NDArray[np.int64],
+    rows: Ints,
     sums: Floats,
 ) -> None:
     for begin in range(0, sums.size, _TILE):
@@ -157,9 +158,7 @@ def _weighted_sums(
                     part[i] += np.float64(values[begin + i, column]) * weight
 
 
-def weighted_sums(
-    values: NDArray[np.floating], columns: NDArray[np.int64], weights: Floats, rows: NDArray[np.int64] | None
-) -> Floats:
+def weighted_sums(values: NDArray[np.floating], columns: Ints, weights: Floats, rows: Ints | None) -> Floats:
     """Return the weighted sum of some columns, for all events or for some, as ``spillover.weighted`` does.
 
     values: (events, channels); weights: one a column; rows: which events.
@@ -178,7 +177,7 @@ def halley_step(
     rising: Floats,
     falling: Floats,
     target: Floats,
-    going: NDArray[np.bool_],
+    going: Mask,
     scale: tuple[float, float, float, float, float],
     last_step: float,
 ) -> bool:
@@ -204,7 +203,7 @@ def halley_step(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def numbers_and_tops(values: NDArray[np.floating]) -> tuple[NDArray[np.bool_], Floats, NDArray[np.int64]]:
+def numbers_and_tops(values: NDArray[np.floating]) -> tuple[Mask, Floats, Ints]:
     """Return of each column whether it holds finite numbers only, the largest of these, and how often that is there.
 
     values: (events, channels). The largest of none is minus infinity.

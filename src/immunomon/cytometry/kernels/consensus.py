@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints, Mask
 from immunomon.cytometry.kernels.crossed import Crossed
 
 __all__ = ["Between", "Border", "Consensus", "agree_between", "consensus"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Used = NDArray[np.bool_]
 
 _ROUNDS = 200  # of expectation-maximisation
@@ -32,7 +31,7 @@ class Consensus:
     values: Floats
     errors: Floats
     own_weight: Floats
-    outlier: NDArray[np.bool_]
+    outlier: Mask
     spread: tuple[float, float, float]
 
 
@@ -75,7 +74,7 @@ def consensus(values: Floats, errors: Floats, subjects: Ints, batches: Ints, *, 
     return Consensus(drawn, error, np.clip(weight, 0.0, 1.0), known & ~used, (spread[0], spread[1], spread[2]))
 
 
-def _far_out(values: Floats, errors: Floats, known: NDArray[np.bool_], beyond: float) -> NDArray[np.bool_]:
+def _far_out(values: Floats, errors: Floats, known: Mask, beyond: float) -> Mask:
     """Return which estimates to leave out of the first look, lest they widen what counts as usual."""
     if int(known.sum()) < _FEWEST:
         return np.zeros(values.size, dtype=np.bool_)
@@ -247,7 +246,7 @@ def agree_between(estimates: Between, subjects: Ints, batches: Ints) -> Border |
     return Border(Consensus(values, errors, weight, outlier, agreed.spread), low, high, share)
 
 
-def _common(shares: Floats, errors: Floats, used: NDArray[np.bool_], spread: float) -> tuple[float, float]:
+def _common(shares: Floats, errors: Floats, used: Mask, spread: float) -> tuple[float, float]:
     """Return the mean share, weighed by errors and spread, and how far one sample's may be from it."""
     used = used & np.isfinite(shares + errors)
     weights = 1.0 / (errors[used] ** 2 + spread**2 + 1e-12)

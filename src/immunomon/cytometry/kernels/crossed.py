@@ -10,12 +10,11 @@ from types import ModuleType
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Ints
 
 __all__ = ["Crossed", "LevelInverse"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _FEW_LEVELS = 96  # up to here the inverse as a full matrix is made sooner than compiled code is loaded
 _CROWDED = 200  # neighbours; levels that have more are joined to nearly all others that are left

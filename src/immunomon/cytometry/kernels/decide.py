@@ -11,9 +11,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints, Mask
+
 __all__ = ["decide_cells", "decide_ellipse", "decide_interval"]
 
-Mask = NDArray[np.bool_]
 Events = NDArray[np.int64]
 Rough = tuple[NDArray[np.floating], float]
 _TILE = 1024
@@ -68,7 +69,7 @@ def _interval(
     return count
 
 
-def decide_ellipse(parent: Mask, x: Rough, y: Rough, shape: NDArray[np.float64]) -> tuple[Mask, Events]:
+def decide_ellipse(parent: Mask, x: Rough, y: Rough, shape: Floats) -> tuple[Mask, Events]:
     """Return which of the parent's events lie in an ellipse, and which must be asked exactly.
 
     shape: center x and y, then the inverse covariance's xx, xy and yy, then the squared distance. A shift by the bounds
@@ -100,7 +101,7 @@ def _ellipse(
     parent: Mask,
     x: NDArray[np.floating],
     y: NDArray[np.floating],
-    shape: NDArray[np.float64],
+    shape: Floats,
     low: float,
     high: float,
     inside: Mask,
@@ -130,7 +131,7 @@ def _ellipse(
 
 def decide_cells(
     parent: Mask, x: Rough, y: Rough, x_range: tuple[float, float], y_range: tuple[float, float], bins: int
-) -> tuple[NDArray[np.int64], Events]:
+) -> tuple[Ints, Events]:
     """Return how many of the parent's events lie in each cell of a grid, and which must be asked exactly.
 
     The counts, (bins, bins), rows along y, are those of ``histogram2d`` without the events that must be asked.
@@ -167,7 +168,7 @@ def _cells(
     bounds: tuple[float, float],
     lows: tuple[float, float],
     steps: tuple[float, float],
-    counts: NDArray[np.int64],
+    counts: Ints,
     doubtful: Events,
 ) -> int:
     bins, asked = counts.shape[0], 0

@@ -6,9 +6,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
+
 __all__ = ["decide_polygon"]
 
-Mask = NDArray[np.bool_]
 Events = NDArray[np.int64]
 Rough = tuple[NDArray[np.floating], float]
 _TILE = 1024
@@ -20,7 +21,7 @@ _OUTSIDE, _INSIDE, _AT_EDGE = 0, 1, 2
 _MARGIN = 1e-9  # of the polygon's extent: beyond what rounding may move a point to another cell
 
 
-def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: NDArray[np.float64]) -> tuple[Mask, Events]:
+def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: Floats) -> tuple[Mask, Events]:
     """Return which of the parent's events lie inside a polygon (even-odd rule), and which must be asked exactly.
 
     If no edge comes as near to a point as the bounds, the exact point lies on the same side of every edge that it could
@@ -47,9 +48,9 @@ def _polygon(
     parent: Mask,
     x: NDArray[np.floating],
     y: NDArray[np.floating],
-    bounds: NDArray[np.float64],
-    box: NDArray[np.float64],
-    corners: NDArray[np.float64],
+    bounds: Floats,
+    box: Floats,
+    corners: Floats,
     table: NDArray[np.uint8],
     inside: Mask,
     doubtful: Events,
@@ -119,9 +120,7 @@ def _state(table: NDArray[np.uint8], column: float, row: float) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _cell_table(
-    corners: NDArray[np.float64], bounds: NDArray[np.float64], box: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def _cell_table(corners: Floats, bounds: Floats, box: Floats) -> NDArray[np.uint8]:
     """Return of each cell whether its points, and all within the bounds of them, lie inside, outside, or at an edge."""
     left, bottom, right, top = box[0], box[1], box[2], box[3]
     width, height = (right - left) / _CELLS, (top - bottom) / _CELLS
@@ -155,7 +154,7 @@ def _cell_table(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _parity(corners: NDArray[np.float64], x: float, y: float) -> int:
+def _parity(corners: Floats, x: float, y: float) -> int:
     """Return whether a point that lies at no edge is inside, by the even-odd rule."""
     odd = False
     ax, ay = corners[-1, 0], corners[-1, 1]

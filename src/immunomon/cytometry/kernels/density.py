@@ -9,6 +9,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
+
 __all__ = [
     "Mode",
     "Profile",
@@ -19,8 +21,6 @@ __all__ = [
     "summit_of",
     "valley_between",
 ]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def modes_of(profile: Profile, min_persistence: float = 4.0) -> list[Mode]:
     return sorted(modes, key=lambda mode: mode.index)
 
 
-def _merge_peaks(height: Floats, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+def _merge_peaks(height: Floats, order: Ints) -> tuple[Ints, Floats]:
     """Return every peak and how far one descends from it to reach a higher one; the highest peak comes first.
 
     order: places from the highest to the lowest, of equal ones the left first. Only at peaks and at the lowest places

@@ -6,11 +6,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints, Mask
+
 __all__ = ["at_ends", "binned_ranks"]
 
 
 @njit(cache=True, nogil=True)
-def _highest(values: NDArray[np.floating], out: NDArray[np.float64]) -> None:
+def _highest(values: NDArray[np.floating], out: Floats) -> None:
     for event in range(values.shape[0]):
         for channel in range(values.shape[1]):
             if values[event, channel] > out[channel]:
@@ -20,9 +22,9 @@ def _highest(values: NDArray[np.floating], out: NDArray[np.float64]) -> None:
 @njit(cache=True, nogil=True)
 def _count(
     values: NDArray[np.floating],
-    ends: tuple[NDArray[np.float64], NDArray[np.float64]],
-    any_end: NDArray[np.bool_],
-    counts: NDArray[np.int64],
+    ends: tuple[Floats, Floats],
+    any_end: Mask,
+    counts: Ints,
 ) -> None:
     bottoms, tops = ends
     for event in range(values.shape[0]):
@@ -33,9 +35,7 @@ def _count(
                 counts[channel] += 1
 
 
-def at_ends(
-    values: NDArray[np.floating], bottoms: NDArray[np.float64], tops: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def at_ends(values: NDArray[np.floating], bottoms: Floats, tops: Floats) -> tuple[Mask, Ints]:
     """Return which events are at an end in any channel, (events,), and how many in each, (channels,).
 
     values: (events, channels); bottoms, tops: (channels,), infinite where there is none. A value at an end is one at
@@ -68,7 +68,7 @@ def _key(bits: np.uint32) -> np.uint32:
 
 
 @njit(cache=True, nogil=True)
-def _ranks(bits: NDArray[np.uint32], every: int) -> NDArray[np.float32]:
+def _ranks(bits: NDArray[np.uint32], every: int) -> Floats32:
     table = np.zeros((bits.shape[1], _CODES), dtype=np.float32)
     for event in range(0, bits.shape[0], every):
         for channel in range(bits.shape[1]):
@@ -85,9 +85,7 @@ def _ranks(bits: NDArray[np.uint32], every: int) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True)
-def _means(
-    bits: NDArray[np.uint32], edges: NDArray[np.int64], table: NDArray[np.float32], out: NDArray[np.float64]
-) -> None:
+def _means(bits: NDArray[np.uint32], edges: Ints, table: Floats32, out: Floats) -> None:
     for stretch in range(edges.size - 1):
         for event in range(edges[stretch], edges[stretch + 1]):
             for channel in range(bits.shape[1]):
@@ -96,7 +94,7 @@ def _means(
             out[stretch, channel] /= max(edges[stretch + 1] - edges[stretch], 1)
 
 
-def binned_ranks(values: NDArray[np.floating], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+def binned_ranks(values: NDArray[np.floating], edges: Ints) -> Floats:
     """Return the mean rank, from 0 to 1, that each channel's values have in each bin of events.
 
     values: (events, channels); edges: (bins + 1,) first events of the bins and the end, not falling; result: (bins,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Ints
 
 __all__ = ["entries_of_inverse", "factorise", "solve"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # starts, rows: the rows below the diagonal of each column, rising; pivots: the diagonal; lower: the entries of rows.
 

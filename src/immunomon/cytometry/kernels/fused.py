@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.cytometry.kernels.tables import SHIFT, Table
 
 __all__ = ["Plan", "locate"]
@@ -35,19 +36,19 @@ class Plan:
     weights: (axes, detectors) of the inverse matrix; tables: one an axis, None to keep the intensity.
     """
 
-    direct: NDArray[np.int64]
-    sources: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    direct: Ints
+    sources: Ints
+    weights: Floats
     tables: Sequence[Table | None]
 
     @cached_property
-    def _terms(self) -> NDArray[np.float64]:
+    def _terms(self) -> Floats:
         terms = np.zeros((len(self.tables), _TERMS * -(-self.sources.size // _TERMS)))
         terms[:, : self.sources.size] = self.weights  # terms of nothing at the end change no sum
         return terms
 
     @cached_property
-    def _pieces(self) -> NDArray[np.float64]:
+    def _pieces(self) -> Floats:
         """All tables' pieces: each where it begins and how far it climbs, two float32 in the room of a float64."""
         pieces = [np.zeros((1, 2), dtype=np.float32)]
         for table in self._distinct:
@@ -69,7 +70,7 @@ class Plan:
         return np.array(rows, dtype=np.uint32).reshape(-1, 3)
 
     @cached_property
-    def _shifts(self) -> NDArray[np.float32]:
+    def _shifts(self) -> Floats32:
         rows = [(table.offset, table.twice_zero) if table is not None else (0.0, 0.0) for table in self.tables]
         return np.array(rows, dtype=np.float32).reshape(-1, 2)
 
@@ -79,9 +80,9 @@ def locate(
     plan: Plan,
     *,
     axes: Sequence[int] | None = None,
-    rows: NDArray[np.int64] | None = None,
+    rows: Ints | None = None,
     pool: Executor | None = None,
-) -> NDArray[np.float32]:
+) -> Floats32:
     """Return fast coordinates, (axes, events), float32; not-a-number where a table has none.
 
     raw: (events, channels). axes: which of the plan's, default all; rows: which events, default all; pool: workers that
@@ -112,9 +113,7 @@ def locate(
 
 
 @njit(inline="always")
-def _take(
-    block: NDArray[np.float32], raw: NDArray[np.float32], rows: NDArray[np.int64], column: int, out: NDArray[np.float64]
-) -> None:
+def _take(block: Floats32, raw: Floats32, rows: Ints, column: int, out: Floats) -> None:
     if rows.size:
         for e in range(rows.size):
             out[e] = raw[rows[e], column]
@@ -125,17 +124,17 @@ def _take(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _locate(
-    raw: NDArray[np.float32],
-    rows: NDArray[np.int64],
+    raw: Floats32,
+    rows: Ints,
     begin: int,
     end: int,
-    direct: NDArray[np.int64],
-    sources: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    pieces: NDArray[np.float64],
+    direct: Ints,
+    sources: Ints,
+    weights: Floats,
+    pieces: Floats,
     places: NDArray[np.uint32],
-    shifts: NDArray[np.float32],
-    out: NDArray[np.float32],
+    shifts: Floats32,
+    out: Floats32,
 ) -> None:
     detectors = sources.size
     detected = np.zeros((weights.shape[1], _TILE), dtype=np.float64)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.density import gaussian_kernel
 from immunomon.cytometry.kernels.histogram import histogram2d
 
 __all__ = ["Grid", "grid_of", "peaks_of", "smoothed"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Ints, Mask
+
 __all__ = ["Range", "histogram1d", "histogram2d", "histogram2d_u8", "levels_u8"]
 
 Range = tuple[float, float]
 _PIECE = 16_384  # values: what is between stays in the processor's cache
 
 
-def _bins_of(values: NDArray[np.floating], limits: Range, bins: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def _bins_of(values: NDArray[np.floating], limits: Range, bins: int) -> tuple[NDArray[np.intp], Mask]:
     """Return each value's bin, and which values are numbers: the others lie nowhere."""
     per_unit = _bins_per_unit(limits, bins)
     places = (np.asarray(values, dtype=np.float64) - float(limits[0])) * per_unit
@@ -26,7 +28,7 @@ def _bins_per_unit(limits: Range, bins: int) -> float:
     return bins / (high - low)
 
 
-def histogram1d(values: NDArray[np.floating], limits: Range, bins: int = 128) -> NDArray[np.int64]:
+def histogram1d(values: NDArray[np.floating], limits: Range, bins: int = 128) -> Ints:
     """Count values in equal bins; what lies outside the limits is counted in the border bins.
 
     values: (events,); limits: low and high end. Result: (bins,). Not-a-number is left out. Raises ValueError if the
@@ -44,7 +46,7 @@ def histogram1d(values: NDArray[np.floating], limits: Range, bins: int = 128) ->
 
 def histogram2d(
     x: NDArray[np.floating], y: NDArray[np.floating], x_range: Range, y_range: Range, bins: int = 64
-) -> NDArray[np.int64]:
+) -> Ints:
     """Count points in a square grid; what lies outside the ranges is counted in the border bins.
 
     x, y: (events,). Result: (bins, bins), rows along y and columns along x, both from low to high. A point with a
@@ -62,7 +64,7 @@ def histogram2d(
     return counts.reshape(bins, bins)
 
 
-def levels_u8(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+def levels_u8(counts: Ints) -> NDArray[np.uint8]:
     """Return counts as 256 levels for a colour map: 0 where there is nothing, 255 at the fullest bin.
 
     The level grows with the logarithm of the count, so that a rare population is seen beside a large one.

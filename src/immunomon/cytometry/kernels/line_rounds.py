@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.compiled import FEW, SAMPLE, median, middle, window
 
 __all__ = ["line_rounds"]
 
-Floats = NDArray[np.float64]
 _LEAF = 128  # values that NumPy adds in eight running sums, not in halves
 _CUT, _MAD_TO_SD = 4.685, 1.4826  # as in ``regression.robust_line``
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _leaves(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _leaves(size: int) -> tuple[Ints, Ints]:
     """Return where each leaf of NumPy's tree of additions ends, and how many sums are added in pairs after it."""
     ends, pairs = np.empty(size // 32 + 2, dtype=np.int64), np.zeros(size // 32 + 2, dtype=np.int64)
     lengths, closing = np.empty(128, dtype=np.int64), np.empty(128, dtype=np.int64)
@@ -117,7 +116,7 @@ def _weighed(
     ratio: Floats,
     inverse: Floats,
     line: tuple[float, float, float],
-    tree: tuple[NDArray[np.int64], NDArray[np.int64]],
+    tree: tuple[Ints, Ints],
     weight: Floats,
 ) -> tuple[float, float, float]:
     """Return the sums of the weights, and of weight times inverse and ratio; the weights are kept."""
@@ -151,7 +150,7 @@ def _moments(
     ratio: Floats,
     inverse: Floats,
     means: tuple[float, float],
-    tree: tuple[NDArray[np.int64], NDArray[np.int64]],
+    tree: tuple[Ints, Ints],
     weight: Floats,
 ) -> tuple[float, float]:
     """Return the weighted sum of squares of the inverse about its mean, and of its products with the ratio."""

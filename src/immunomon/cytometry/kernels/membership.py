@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
+
 __all__ = ["in_ellipsoid", "in_interval", "in_polygon"]
 
-Mask = NDArray[np.bool_]
 _CELLS = 1 << 16  # points times corners: what is between stays in the processor's cache
 
 
@@ -23,9 +24,7 @@ def in_interval(values: NDArray[np.floating], low: float, high: float) -> Mask:
     return above if high == np.inf else above & (values < high)
 
 
-def in_ellipsoid(
-    points: NDArray[np.floating], center: NDArray[np.float64], covariance: NDArray[np.float64], distance_square: float
-) -> Mask:
+def in_ellipsoid(points: NDArray[np.floating], center: Floats, covariance: Floats, distance_square: float) -> Mask:
     """Return which points have a squared Mahalanobis distance of at most ``distance_square``.
 
     points: (events, axes); center: (axes,); covariance: (axes, axes). Raises numpy.linalg.LinAlgError if the covariance
@@ -45,7 +44,7 @@ def in_ellipsoid(
     return np.asarray(square <= distance_square)
 
 
-def in_polygon(x: NDArray[np.floating], y: NDArray[np.floating], vertices: NDArray[np.float64]) -> Mask:
+def in_polygon(x: NDArray[np.floating], y: NDArray[np.floating], vertices: Floats) -> Mask:
     """Return which points lie inside or on a closed polygon, by the even-odd rule.
 
     x, y: (events,); vertices: (corners, 2). Result: (events,). Points that are not numbers lie outside.
@@ -66,7 +65,7 @@ def in_polygon(x: NDArray[np.floating], y: NDArray[np.floating], vertices: NDArr
     return inside
 
 
-def _in_or_on(px: NDArray[np.float64], py: NDArray[np.float64], corners: NDArray[np.float64]) -> Mask:
+def _in_or_on(px: Floats, py: Floats, corners: Floats) -> Mask:
     """Return whether points, (points,), lie in or on a polygon: all edges at once, (corners, points)."""
     before = np.concatenate([corners[-1:], corners[:-1]])
     (ax, ay), (bx, by) = before.T[:, :, None], corners.T[:, :, None]

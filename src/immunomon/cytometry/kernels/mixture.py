@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Mask
 
 __all__ = [
     "Clouds",
@@ -18,7 +19,6 @@ __all__ = [
     "radii_of",
 ]
 
-Floats = NDArray[np.float64]
 # Degrees of freedom of every cloud: heavy enough tails for outliers (Lo, Brinkman & Gottardo 2008 fix 4 as well).
 FREEDOM = 4.0
 # How much further robust weights carry a center than the one step that is looked at: the share of information that
@@ -252,7 +252,7 @@ def _step(clouds: Clouds, features: Floats, counted: Floats, total: float) -> Cl
     return Clouds(held / total, centers, covariances, max(1 - float(held.sum()) / total, 1e-6), clouds.level)
 
 
-def radii_of(clouds: Clouds, first: int, chosen: NDArray[np.bool_], directions: Floats, reach: Floats) -> Floats:
+def radii_of(clouds: Clouds, first: int, chosen: Mask, directions: Floats, reach: Floats) -> Floats:
     """Return how far the region about a cloud's center reaches in each direction, in its own standard deviations.
 
     The region holds the points that rather belong to the chosen clouds than to others (summed share of a half or more)
@@ -280,7 +280,7 @@ def radii_of(clouds: Clouds, first: int, chosen: NDArray[np.bool_], directions: 
     return np.asarray(steps[end - 1] + (steps[end] - steps[end - 1]) * before / (before - after))
 
 
-def inside_star(points: Floats, center: Floats, covariance: Floats, radii: Floats) -> NDArray[np.bool_]:
+def inside_star(points: Floats, center: Floats, covariance: Floats, radii: Floats) -> Mask:
     """Return which points lie no farther from a center than the radii say, in the cloud's own standard deviations.
 
     points: (points, 2); radii: (rays,), at evenly spaced angles of which the first is half a step beyond 0.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.density import modes_of, profile_of
 
 __all__ = ["Negatives", "mirrored_excess", "negatives_of", "noise_limit", "pooled_spread"]
 
-Floats = NDArray[np.float64]
 
 _DENSEST = 0.1  # share of the events that the shortest interval holds
 _ROUNDS = 6

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Ints, Mask
 
 __all__ = ["LEVELS", "RULES", "Reach", "Rule", "broken_rules", "control_limits", "reach_beside", "standing_alone"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _ENOUGH = 10  # values: of fewer, one that stands alone widens what counts as usual
 _NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 
@@ -36,7 +35,7 @@ def standing_alone(
     errors: Floats,
     groups: Ints,
     rule: Rule,
-) -> tuple[NDArray[np.bool_], Floats]:
+) -> tuple[Mask, Floats]:
     """Return which values stand alone in their group, and how far each lies from the median of its group's others.
 
     values, errors: (n,), log-odds with their standard errors; not a number where there is none. groups: (n,) labels.
@@ -95,8 +94,8 @@ class Reach:
     short, raised: how far the file's upper quantile lies below, its lower ones above, the median of the others'.
     """
 
-    is_weak: NDArray[np.bool_]
-    is_shifted: NDArray[np.bool_]
+    is_weak: Mask
+    is_shifted: Mask
     short: Floats
     raised: Floats
 
@@ -135,8 +134,6 @@ def reach_beside(quantiles: Floats) -> Reach:
 
 # In the order of the paper; the first is a warning, the others reject.
 RULES: tuple[str, ...] = ("1_2s", "1_3s", "2_2s", "R_4s", "4_1s", "10_x")
-
-Mask = NDArray[np.bool_]
 
 
 def control_limits(values: Floats, *, establish: int | None = None) -> tuple[Floats, Floats]:

@@ -7,9 +7,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["counting_error", "difference_interval", "fisher_greater", "log_odds", "logit_interval", "wilson"]
+from immunomon.arrays import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["counting_error", "difference_interval", "fisher_greater", "log_odds", "logit_interval", "wilson"]
 
 
 def _checked(count: ArrayLike, total: ArrayLike) -> tuple[Floats, Floats]:

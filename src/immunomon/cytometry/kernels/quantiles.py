@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
+
 __all__ = [
     "QuantileMap",
     "apply_map",
@@ -19,7 +21,6 @@ __all__ = [
     "rank_agreement",
 ]
 
-Floats = NDArray[np.float64]
 
 # So many cells at least between two quantiles: closer ones would be matched noise to noise.
 CELLS_A_LEVEL = 10

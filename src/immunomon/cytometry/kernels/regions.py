@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
+
 __all__ = [
     "clip_to_box",
     "cluster_map",
@@ -15,9 +17,6 @@ __all__ = [
     "outline_of",
     "thinned",
 ]
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 def level_of_mass(density: Floats, mass: float) -> float:

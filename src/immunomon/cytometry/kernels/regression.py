@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
 __all__ = ["Lines", "line_errors", "robust_line", "robust_lines"]
 
-Floats = NDArray[np.float64]
 _TUKEY = 4.685  # 95 % efficiency for normal noise; beyond it an event has no say
 _ROUNDS = 40
 _ROUNDS_OF_NOISE = 6

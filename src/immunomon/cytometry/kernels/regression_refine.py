@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.regression import Lines, robust_lines
 from immunomon.cytometry.kernels.unmixing import weighted_unmixing
 
 __all__ = ["Refined", "refine_spillover", "slopes_into"]
 
-Floats = NDArray[np.float64]
 _SHAPING_ROUNDS = 4  # in which a spectrum takes up light that no fluorochrome explains; then only slopes are levelled
 
 

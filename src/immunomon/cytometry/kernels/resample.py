@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.density import Mode, Profile, gaussian_kernel
 
 __all__ = ["REPLICATES", "peak_error", "quantile_error", "redrawn", "valley_error"]
 
-Floats = NDArray[np.float64]
 REPLICATES = 100
 # Bins of a fifth of the bandwidth are fine enough for an error, and fewer bins are faster.
 _BINS_PER_BANDWIDTH = 5

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
 __all__ = [
@@ -27,8 +28,6 @@ __all__ = [
     "widest_peak",
 ]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _MAX_STEPS = 40
 # Halley's steps shrink with the third power: after one of this size, what is left is below float64's last bit.
 _LAST_STEP = 2e-6

@@ -14,9 +14,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
+
 __all__ = ["STEPS", "biex", "biex_inverse", "biex_table", "hyperlog", "hyperlog_inverse", "log", "log_inverse"]
 
-Floats = NDArray[np.float64]
 _MAX_STEPS = 60
 _PIECE = 8192  # values: what is between stays in the processor's cache
 

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Ints
+
 __all__ = ["finite_median", "is_compiled_at_hand", "median_of"]
 
 _MANY = 500  # of fewer values a median takes NumPy no longer
@@ -36,7 +38,7 @@ def median_of(values: NDArray[np.floating]) -> float:
     return float(np.median(values))
 
 
-def finite_median(values: NDArray[np.floating], rows: NDArray[np.int64]) -> float | None:
+def finite_median(values: NDArray[np.floating], rows: Ints) -> float | None:
     """Return the median of the finite ones among some values, None if there are none.
 
     values: (events,); rows: which of them.

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.regression import robust_lines
 
 __all__ = ["OwnLight", "Stain", "find_stain", "foreign_events", "own_light", "spreading_matrix", "spreading_row"]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _MAD = 1.4826
 _UPPER = 0.98  # the quantile by which stained and unstained cells are compared
 
@@ -152,9 +151,7 @@ def foreign_events(
 # How much each stain widens the others: spillover-spreading coefficients.
 
 
-def spreading_row(
-    signal: NDArray[np.floating], positive: NDArray[np.bool_], stain: int, least: int = 20
-) -> NDArray[np.float64]:
+def spreading_row(signal: NDArray[np.floating], positive: Mask, stain: int, least: int = 20) -> Floats:
     """Return how much a stain spreads each compensated signal, in units of the square root of intensity.
 
     signal: compensated, (events, fluorochromes), of one single-stained tube. Result: (fluorochromes,); 0 for the stain

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.errors import SingularSpillover
 
 __all__ = ["inverse_of", "mix", "unmix", "weighted"]
 
-Floats = NDArray[np.float64]
 # Beyond this condition number a float32 measurement keeps no digit of the true signal.
 _WORST_CONDITION = 1e6
 _PIECE = 4096  # events: their terms stay in the processor's cache
@@ -60,7 +60,7 @@ def weighted(
     columns: Sequence[int],
     weights: Floats,
     *,
-    rows: NDArray[np.int64] | None = None,
+    rows: Ints | None = None,
 ) -> Floats:
     """Return the weighted sum of some columns, for all events or for some.
 
@@ -80,9 +80,7 @@ def weighted(
     return _weighted(values, places, weights, rows)
 
 
-def _weighted(
-    values: NDArray[np.floating], places: NDArray[np.int64], weights: Floats, rows: NDArray[np.int64] | None
-) -> Floats:
+def _weighted(values: NDArray[np.floating], places: Ints, weights: Floats, rows: Ints | None) -> Floats:
     """Return what ``compiled.weighted_sums`` returns, without compiled code."""
     count = values.shape[0] if rows is None else rows.size
     total = np.zeros(count)

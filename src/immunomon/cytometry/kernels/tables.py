@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32
+
 __all__ = ["PIECES_PER_OCTAVE", "SHIFT", "Table", "interpolate", "tabulate"]
 
 _BITS = 7
@@ -33,13 +35,13 @@ class Table:
     """
 
     offset: float
-    nodes: NDArray[np.float32]
+    nodes: Floats32
     first: int
     twice_zero: float
     bound: float
 
 
-def tabulate(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], top: float) -> Table:
+def tabulate(function: Callable[[Floats], Floats], top: float) -> Table:
     """Return the table of a scale up to eight times its top.
 
     function: increasing, odd around zero, concave above it. The bound needs nothing else: between two nodes a concave
@@ -76,7 +78,7 @@ def tabulate(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], top
     return Table(offset, exact[:-1].astype(np.float32), first, 2.0 * float(exact[0]), bound)
 
 
-def _offset_of(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], top: float) -> float:
+def _offset_of(function: Callable[[Floats], Floats], top: float) -> float:
     """Return a power of two near the end of the linear region: only speed and size depend on the choice."""
     step = 1e-9 * top
     zero, near, below, last = function(np.array([0.0, step, top / math.e, top])).tolist()
@@ -84,7 +86,7 @@ def _offset_of(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], t
     return float(2.0 ** round(math.log2(min(max(knee, top * 2.0**-40), top))))
 
 
-def interpolate(values: NDArray[np.floating], table: Table) -> NDArray[np.float32]:
+def interpolate(values: NDArray[np.floating], table: Table) -> Floats32:
     """Return fast coordinates; not-a-number where the table has none. The compiled kernel does exactly this.
 
     values: any shape, intensities.

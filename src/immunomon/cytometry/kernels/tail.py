@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.density import Mode, Profile, valley_between
 from immunomon.cytometry.kernels.resample import REPLICATES, peak_error, redrawn
 
 __all__ = ["TailFound", "tail_of"]
 
-Floats = NDArray[np.float64]
 # Of a normal curve's one side, so much lies within one standard deviation of the peak.
 _ONE_SD = 0.682689
 
@@ -59,7 +58,7 @@ def tail_of(
     return TailFound(float(mode.position + spreads * spread), float(np.std(ends)), mode.position, float(spread))
 
 
-def _left_spreads(counts: Floats, last: NDArray[np.int64] | None = None) -> Floats:
+def _left_spreads(counts: Floats, last: Ints | None = None) -> Floats:
     """Return how far left of its last bin each row holds 68 % of its events, in bins."""
     last = np.full(counts.shape[0], counts.shape[1] - 1) if last is None else last
     summed = np.cumsum(counts, axis=1)

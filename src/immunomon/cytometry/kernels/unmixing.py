@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.errors import SingularSpillover
 
@@ -14,7 +15,6 @@ __all__ = ["completed", "own_places", "unmixing_weights", "weighted_unmixing"]
 
 # Weights that turn what the detectors saw into the fluorochromes' signals, when there may be more detectors.
 
-Floats = NDArray[np.float64]
 _WORST_CONDITION = 1e6
 
 
@@ -61,7 +61,7 @@ def weighted_unmixing(spectrum: NDArray[np.floating], detector_weights: NDArray[
     return np.asarray(unmixing_weights(matrix * root) * root[:, None])
 
 
-def own_places(spectrum: NDArray[np.floating]) -> NDArray[np.int64]:
+def own_places(spectrum: NDArray[np.floating]) -> Ints:
     """Return a detector for each fluorochrome, none twice, so that their light in their own detectors is largest.
 
     spectrum: (fluorochromes, detectors). A fluorochrome gets its peak unless another one needs it more. Raises

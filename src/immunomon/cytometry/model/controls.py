@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "ResidualPair",
 ]
 
-Floats = NDArray[np.float64]
 AUTOFLUORESCENCE = "Autofluorescence"
 """The row of a spectrum matrix that holds the cells' own light."""
 
@@ -76,7 +75,7 @@ class GoodControl:
     label: ControlLabel
     events: Floats
     peak: int
-    positives: NDArray[np.bool_]
+    positives: Mask
     brightness: float
     separation: float
     gated: int

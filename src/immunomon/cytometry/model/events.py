@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Ints, Mask
 from immunomon.errors import AmbiguousChannel, UnknownChannel, nearest
 from immunomon.study.model.channels import Channel, folded
 
@@ -115,7 +116,7 @@ class EventTable:
         """Return a channel's values for a first look, and how far from the exact ones they may be: here not at all."""
         return self.column(name), 0.0
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> EventTable:
+    def take(self, rows: Ints | Mask) -> EventTable:
         """Return some of the events, by their rows or by a mask."""
         return EventTable.adopt(np.asfortranarray(self.values[rows]), self.channels, self.scale, self.source)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.cytometry.model.geometry import Gate, gate_to_dict
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
 from immunomon.study.model.strategy import ROOT
@@ -90,10 +90,10 @@ class GateTree:
     count: int
     axes: Mapping[str, PlacedAxis]
     populations: tuple[PlacedPopulation, ...]
-    memberships: Mapping[str, NDArray[np.bool_]]
-    among: NDArray[np.bool_] | None = None
+    memberships: Mapping[str, Mask]
+    among: Mask | None = None
 
-    def mask(self, population: str) -> NDArray[np.bool_] | None:
+    def mask(self, population: str) -> Mask | None:
         """Return which events are in a population (``root``: all not left out), or None if it was not placed."""
         if population == ROOT:
             return np.ones(self.count, dtype=np.bool_) if self.among is None else self.among
@@ -119,12 +119,12 @@ class GateTree:
         return plain if self.among is None else {**plain, "excluded": _ranges(~self.among)}
 
 
-def _ranges(mask: NDArray[np.bool_]) -> list[list[int]]:
+def _ranges(mask: Mask) -> list[list[int]]:
     changes = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [list(pair) for pair in changes.reshape(-1, 2).tolist()]
 
 
-def kept_events(excluded: Sequence[Sequence[int]], events: int) -> NDArray[np.bool_] | None:
+def kept_events(excluded: Sequence[Sequence[int]], events: int) -> Mask | None:
     """Return which events belong to root where ranges of them were left out; None if none was.
 
     >>> kept_events([[1, 3]], 4).tolist()

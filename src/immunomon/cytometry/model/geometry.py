@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.cytometry.kernels import membership
 from immunomon.cytometry.model.events import EventTable
 from immunomon.errors import UnknownName, nearest
@@ -32,7 +32,6 @@ __all__ = [
     "span_along",
 ]
 
-Mask = NDArray[np.bool_]
 INF = float("inf")
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask, Rows
 from immunomon.cytometry.kernels.spillover import weighted
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.study.model.channels import Channel
 
 __all__ = ["CompensatedTable", "DisplayTable", "FastColumns", "LazyTable", "Recipe"]
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 Column = NDArray[np.floating]
 Fast = NDArray[np.float32]
 Places = Sequence[int]
@@ -75,7 +74,7 @@ class LazyTable(EventTable):
             return known[column] if rows is None else known[column][rows]
         return np.asarray(self.__dict__["_compute"](column, rows))
 
-    def take(self, rows: Rows | NDArray[np.bool_]) -> EventTable:
+    def take(self, rows: Rows | Mask) -> EventTable:
         """Return some of the events; their columns, too, are computed when asked."""
         chosen: list[Rows] = []
 

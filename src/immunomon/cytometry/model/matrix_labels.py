@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.model.channel_names import ChannelNames, as_written, bare_label
 from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.errors import BadSpillover, nearest
@@ -17,7 +17,6 @@ from immunomon.study.model.channels import Channel, about_compensated, compensat
 
 __all__ = ["MatrixTable", "fitted_to", "lacking_in"]
 
-Floats = NDArray[np.float64]
 _OFF_ONE = 0.01  # how far a diagonal may be from 1 (or, in percent, from 100) by rounding
 _MOST, _LEAST = 3.0, -0.1  # what no detector receives of another's light: such values are percents, or an inverse
 _INVERSE = -0.005  # an estimate has a few slightly negative values; an inverse has hardly any others

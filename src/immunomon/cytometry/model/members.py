@@ -8,14 +8,13 @@ from concurrent.futures import Executor
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Mask, Rows
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Ellipsoid, Gate, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.lazy import DisplayTable
 
 __all__ = ["members"]
 
-Mask = NDArray[np.bool_]
-Rows = NDArray[np.int64]
 Shape = Interval | Rectangle | Polygon | Ellipse | Ellipsoid
 Columns = Mapping[str, tuple[NDArray[np.floating], float]]
 

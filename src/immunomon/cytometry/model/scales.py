@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels import scales as kernels
 from immunomon.cytometry.kernels import scales_log
 from immunomon.errors import UnknownName, nearest
@@ -28,8 +29,6 @@ __all__ = [
     "scale_from_dict",
     "scale_to_dict",
 ]
-
-Floats = NDArray[np.float64]
 
 
 class DisplayScale(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.unmixing import completed, own_places, weighted_unmixing
 from immunomon.errors import BadSpillover
 
@@ -59,7 +59,7 @@ class SpilloverMatrix:
         return cls(tuple(record["detectors"]), tuple(map(tuple, record["values"]))) if record else None
 
     @property
-    def array(self) -> NDArray[np.float64]:
+    def array(self) -> Floats:
         """The values as an array, (detectors, detectors)."""
         return np.array(self.values, dtype=np.float64)
 
@@ -116,7 +116,7 @@ class SpectrumMatrix:
             raise BadSpillover("the spectrum matrix has a detector weight that is not a positive number")
 
     @property
-    def weights(self) -> NDArray[np.float64]:
+    def weights(self) -> Floats:
         """What the detectors' values are multiplied with, (detectors, fluorochromes).
 
         Raises SingularSpillover if the fluorochromes cannot be told apart.

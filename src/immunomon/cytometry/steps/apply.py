@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.spillover import weighted
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, kept_events
@@ -18,9 +18,6 @@ from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import ROOT
 
 __all__ = ["apply_gates"]
-
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 def apply_gates(events: EventTable, placed: PlacedStrategy, spillover: SpilloverMatrix | None) -> GateTree:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.proportions import counting_error, log_odds
 from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES, Table
 from immunomon.cytometry.model.ratios import RATIOS, RatioQuantity, RatioTerm
@@ -21,7 +21,6 @@ from immunomon.study.model.visits import study_day
 
 __all__ = ["compare"]
 
-Floats = NDArray[np.float64]
 _SLOT = ["subject", "visit", "panel"]
 _QUANTITY = ["panel", "quantity", "population", "denominator"]
 _VALUE = [

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.lazy import CompensatedTable, Recipe
@@ -46,7 +46,7 @@ def compensate(events: EventTable, spillover: SpilloverMatrix | None, names: Ite
     return CompensatedTable(events, Recipe(direct, tuple(sources), weights), channels)
 
 
-def _inverse(events: EventTable, spillover: SpilloverMatrix) -> NDArray[np.float64]:
+def _inverse(events: EventTable, spillover: SpilloverMatrix) -> Floats:
     try:
         return inverse_of(spillover.array)
     except SingularSpillover as error:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.views import Border, View, standing_alone, standing_apart
 from immunomon.cytometry.kernels.consensus import Between, Consensus, agree_between, consensus
@@ -211,12 +212,12 @@ def _labels(names: Iterable[Hashable]) -> Labels:
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 
 
-def _values(estimates: Estimates, name: str) -> NDArray[np.float64]:
+def _values(estimates: Estimates, name: str) -> Floats:
     # A fact without an error was not estimated from the data (a fallback): it is no evidence of where the gate lies.
     return np.array([estimate.facts[name] if name in estimate.errors else np.nan for estimate in estimates.values()])
 
 
-def _errors(estimates: Estimates, name: str) -> NDArray[np.float64]:
+def _errors(estimates: Estimates, name: str) -> Floats:
     return np.array([estimate.errors.get(name, np.nan) for estimate in estimates.values()])
 
 

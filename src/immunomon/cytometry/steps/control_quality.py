@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.regions import cluster_map, in_cluster
 from immunomon.cytometry.kernels.single_stain import OwnLight, Stain, find_stain, foreign_events, own_light
 from immunomon.cytometry.model.controls import ControlLabel, Fault, GoodControl, RefusedControl
@@ -15,8 +15,6 @@ from immunomon.cytometry.model.events import EventTable
 
 __all__ = ["ControlLimits", "gated_cells", "judge_control", "own_negatives", "scatter_of"]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _FEWEST_CELLS, _MOST_NEGATIVES = 20, 1000
 _MOST_EVENTS = 10_000  # of a control; more make the lines no better than the stain is
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.regression_refine import Refined, refine_spillover, slopes_into
 from immunomon.cytometry.kernels.single_stain import own_light, spreading_matrix, spreading_row
 from immunomon.cytometry.kernels.unmixing import weighted_unmixing
@@ -21,7 +22,6 @@ from immunomon.errors import BadSpillover, SingularSpillover
 
 __all__ = ["estimate_spillover", "refuse_shared_peaks"]
 
-Floats = NDArray[np.float64]
 _ALIKE = 0.99  # the cosine above which two spectra of unstained cells are one
 _DISAGREE = 0.02  # two controls of one fluorochrome that differ by more are worth a word: tandem dyes decay
 

@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Mask
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
@@ -33,7 +33,6 @@ from immunomon.study.model.trust import Doubt, PlacedBy, least_sure
 
 __all__ = ["axes_of", "gate"]
 
-Mask = NDArray[np.bool_]
 Scales = Mapping[str, AnyScale]
 
 

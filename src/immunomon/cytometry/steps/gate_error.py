@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.threshold import RECTANGLE
 from immunomon.cytometry.kernels.proportions import log_odds
@@ -21,7 +22,6 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy
 
 __all__ = ["GateErrors", "estimate_gate_errors"]
 
-Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 Scales = Mapping[str, AnyScale]
 Errors = dict[str, dict[str, float]]
@@ -112,7 +112,7 @@ def estimate_gate_errors(tree: GateTree, events: EventTable, strategy: GatingStr
     return GateErrors(gate_errors, border_errors)
 
 
-def _root(shares: Sequence[float] | NDArray[np.float64]) -> float:
+def _root(shares: Sequence[float] | Floats) -> float:
     return float(np.sqrt(np.sum(np.square(shares))))
 
 

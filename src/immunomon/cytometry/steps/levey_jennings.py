@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.outliers import RULES, broken_rules, control_limits
 from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.study.model.steadiness import Steadiness
 
 __all__ = ["chart_levey_jennings", "decades"]
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _SERIES = ["panel", "donor", "population", "quantity", "marker"]
 _ASKED = ("reportable", "reason", "collection_date", "value")
@@ -25,7 +23,7 @@ _COFACTOR = 150.0
 _NO_SPREAD = 1e-12
 
 
-def decades(intensity: NDArray[np.float64]) -> NDArray[np.float64]:
+def decades(intensity: Floats) -> Floats:
     """Return intensities on a scale that is even for dim cells and counts decades for bright ones.
 
     ``asinh(intensity / 150) / ln 10``: a change of a bright population by 0.1 is a factor of 1.26.

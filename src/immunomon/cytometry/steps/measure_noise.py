@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Ints
 from immunomon.cytometry.kernels.noise import negatives_of, pooled_spread
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook
@@ -23,7 +24,7 @@ _MIDDLE_STEP = 0.5  # spreads
 _LEAST_SHARE = 0.25  # of the files must show noise below 0, or it is chance
 
 
-def evenly(events: int, at_most: int = EVENTS) -> NDArray[np.int64]:
+def evenly(events: int, at_most: int = EVENTS) -> Ints:
     """Return places evenly over a file, all if there are few: the same ones for the same file.
 
     >>> evenly(5, at_most=2).tolist()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.quantiles import (
     QuantileMap,
     apply_map,
@@ -21,7 +21,6 @@ from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisa
 
 __all__ = ["BridgeCells", "Judged", "Learned", "learn_normalisation"]
 
-Floats = NDArray[np.float64]
 Pair = tuple[str, str]
 # A map adds the noise of its own learning to every sample: it must be worth it.
 LEAST_FALL = 0.1

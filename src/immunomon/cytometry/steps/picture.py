@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Ints, Mask
 from immunomon.cytometry.kernels.histogram import Range, histogram2d, levels_u8
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, PlacedPopulation
@@ -74,9 +74,7 @@ def _plot(
     }
 
 
-def _counted(
-    events: EventTable, inside: NDArray[np.bool_], axes: tuple[str, str], ranges: tuple[Range, Range]
-) -> NDArray[np.int64]:
+def _counted(events: EventTable, inside: Mask, axes: tuple[str, str], ranges: tuple[Range, Range]) -> Ints:
     """Return the events in each cell: by fast coordinates where they decide, else by exact ones."""
     if not isinstance(events, DisplayTable):
         return histogram2d(events.column(axes[0])[inside], events.column(axes[1])[inside], *ranges, bins=_BINS)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints, Mask
 from immunomon.cytometry.kernels.acquisition import Stretch, event_bins, rates, stray_stretches, time_bins
 from immunomon.cytometry.kernels.event_quality import at_ends, binned_ranks
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -26,8 +26,6 @@ from immunomon.study.model.quality import (
 
 __all__ = ["check_quality"]
 
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 _FEWEST_TICKS = 20  # fewer different times than this show no flow rate
 _FEWEST_EVENTS = 2000  # fewer events than this show no change: their bins would be too few
@@ -154,7 +152,7 @@ def _rate(clock: _Clock, limits: QualityLimits) -> _Found:
     return _Found((check,), named, Course(rate_edges=shown, rates=means[0]))
 
 
-def _flag_rate(stray: Stretch, edges: NDArray[np.int64]) -> Flagged:
+def _flag_rate(stray: Stretch, edges: Ints) -> Flagged:
     start, stop = int(edges[stray.start]), int(edges[stray.stop])
     factor = float(np.exp(abs(stray.shift[0])))
     kind = "clog: flow rate falls" if stray.shift[0] < 0 else "surge: flow rate rises"
@@ -195,7 +193,7 @@ def _measured(events: EventTable) -> list[int]:
     return measured[:_MOST_CHANNELS]
 
 
-def _flag_signal(stray: Stretch, edges: NDArray[np.int64], names: Sequence[str], limits: QualityLimits) -> Flagged:
+def _flag_signal(stray: Stretch, edges: Ints, names: Sequence[str], limits: QualityLimits) -> Flagged:
     start, stop = int(edges[stray.start]), int(edges[stray.stop])
     hit = [name for name, shift in zip(names, stray.shift, strict=True) if abs(shift) > limits.signal_shift]
     where = ", ".join(hit[:3]) + (f" and {len(hit) - 3} more" if len(hit) > 3 else "")
@@ -249,7 +247,7 @@ def _all_stray(strays: Mask, stretches: Sequence[Flagged], limits: QualityLimits
     return Check("course", None, verdict, percent, limits.warn_percent, number, reason)
 
 
-def _thinned(edges: NDArray[np.int64], series: Floats) -> tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]:
+def _thinned(edges: Ints, series: Floats) -> tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]:
     """Return at most so many bins as a picture shows: their edges, and each channel's means."""
     bins = len(series)
     kept = np.unique(np.linspace(0, bins, min(bins, _SHOWN) + 1).round().astype(np.int64))

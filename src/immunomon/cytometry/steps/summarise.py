@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.model.populations import CHANGES, SUMMARY
 from immunomon.study.model.study import NO_GROUP, Study
 
@@ -19,7 +20,6 @@ MEASURES = ("value", "change", "percent_change", "log_odds_change")
 _HAS_VALUE = ("ok", "missing baseline", "baseline not reportable")
 _KEY = list(SUMMARY.key)
 _PLACE = [name for name in _KEY if name != "measure"]
-Floats = NDArray[np.float64]
 
 
 def summarise(changes: pd.DataFrame, study: Study, confidence: float = 0.95) -> pd.DataFrame:

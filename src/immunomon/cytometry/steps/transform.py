@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.cytometry.kernels.scales import asinh_decades, logicle_width
 from immunomon.cytometry.kernels.tables import Table, tabulate
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -100,7 +100,7 @@ def transform(events: EventTable, scales: Mapping[str, AnyScale], *, fast: bool 
     applied = list(scales.values())
     channels = tuple(replace(events.channels[column]) for column in places)
 
-    def exact(column: int, rows: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    def exact(column: int, rows: Ints | None) -> Floats:
         if isinstance(events, LazyTable):
             return applied[column].apply(events.cells(places[column], rows))
         values = events.values[:, places[column]]
@@ -134,7 +134,7 @@ def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyS
         tables,
     )
 
-    def compute(axes: Sequence[int], rows: NDArray[np.int64] | None, pool: Executor | None) -> NDArray[np.float32]:
+    def compute(axes: Sequence[int], rows: Ints | None, pool: Executor | None) -> Floats32:
         needed = (*recipe.sources, *(int(plan.direct[axis]) for axis in axes))
         return locate(raw.stored(needed), plan, axes=axes, rows=rows, pool=pool)
 

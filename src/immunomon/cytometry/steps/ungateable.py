@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints, Mask
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
@@ -16,7 +16,6 @@ from immunomon.study.model.trust import Doubt
 
 __all__ = ["Ungateable", "find_ungateable", "saturated"]
 
-Mask = NDArray[np.bool_]
 # A population of which so large a part lies at the very top of a channel: what lies above cannot be told apart.
 _MUCH_AT_TOP = 0.1
 _FEWEST_AT_TOP = 20
@@ -68,9 +67,7 @@ def find_ungateable(raw: EventTable, compensated: EventTable, axes: Sequence[str
     return Ungateable(good, dead, () if good is None else (_not_numbers(raw, lost, good),), not bad)
 
 
-def _looked_through(
-    raw: EventTable, columns: Iterable[int]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]] | None:
+def _looked_through(raw: EventTable, columns: Iterable[int]) -> tuple[Mask, Floats, Ints] | None:
     """Return what ``numbers_and_tops`` says of all columns in one pass; None where compiled code is not at hand."""
     values = raw.stored(columns)
     if not is_compiled_at_hand(raw.count) or values.dtype not in (np.float32, np.float64):

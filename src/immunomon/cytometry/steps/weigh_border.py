@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.density import modes_of, profile_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
@@ -20,8 +20,6 @@ from immunomon.study.model.trust import Doubt
 
 __all__ = ["weigh_borders"]
 
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Masks = Mapping[str, Mask]
 # A share of the parent that changes by no more than this part of itself does not depend on a border.
 _HARDLY = 0.1

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import immunomon
+from immunomon.arrays import Floats32, Rows
 from immunomon.cytometry.model.scales import scale_to_dict
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.maps.anndata.cells import LAYERS
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ANNOTATED_FORMAT", "AtlasCells", "SampleRow", "atlas_of", "colours_of", "describe", "variables"]
 
-Rows = NDArray[np.int64]
 _KNOWN = {"sample_id", "subject", "visit", "dose_group", "event", "population", "label", "umap1", "umap2"}
 
 
@@ -48,7 +48,7 @@ class AtlasCells:
         own = self.cells.get(sample_id)
         return np.empty(0, dtype=np.int64) if own is None else own["event"].to_numpy(dtype=np.int64)
 
-    def of(self, sample_id: str, rows: Rows) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
+    def of(self, sample_id: str, rows: Rows) -> tuple[Floats32, dict[str, NDArray[Any]]]:
         """Return positions, (events, 2), not-a-number for events that are not in the atlas, and the other columns."""
         positions = np.full((rows.size, 2), np.nan, dtype=np.float32)
         missing = {column.name: -1 if column.words is not None else np.nan for column in self.columns}

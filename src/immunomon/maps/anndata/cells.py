@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32, Rows
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
@@ -25,8 +26,6 @@ __all__ = ["LAYERS", "OpenSample", "open_sample"]
 
 LAYERS = ("raw", "compensated")
 BLOCK = 65_536
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +59,13 @@ class OpenSample:
             }
             yield rows, Block(matrices, obs)
 
-    def _beside(self, name: str, rows: Rows) -> NDArray[np.float32]:
+    def _beside(self, name: str, rows: Rows) -> Floats32:
         if not self.raw.has(name):
             return np.full(rows.size, np.nan, dtype=np.float32)
         return np.asarray(self.raw.column(name)[rows], dtype=np.float32)
 
 
-def _stacked(columns: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
+def _stacked(columns: Sequence[NDArray[np.floating]]) -> Floats32:
     block = np.empty((len(columns[0]), len(columns)), dtype=np.float32)
     for index, values in enumerate(columns):
         block[:, index] = values

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32
 from immunomon.errors import ImmunomonError
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ class Layout:
 class Block:
     """Some cells: X and layers, (cells, variables); columns of ``obs``, (cells,): codes or numbers; ``obsm``."""
 
-    matrices: Mapping[str, NDArray[np.float32]]
+    matrices: Mapping[str, Floats32]
     obs: Mapping[str, NDArray[Any]]
-    obsm: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    obsm: Mapping[str, Floats32] = field(default_factory=dict)
 
 
 class CellsFile:

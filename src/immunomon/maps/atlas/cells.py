@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
@@ -35,7 +35,7 @@ __all__ = [
 CELL_COLUMNS = ("sample_id", "subject", "visit", "dose_group", "event", "population", "label", "metacluster", "weight")
 PLACE_COLUMNS = ("fitted", "out_of_reference", "cluster", "umap1", "umap2")
 
-Choice = Callable[[str, NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float64]]]
+Choice = Callable[[str, Ints, Ints], tuple[Ints, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +67,7 @@ class Reader:
         as_dicts = {name: scale_to_dict(scale) for name, scale in scales.items()}
         return pd.concat([table[list(CELL_COLUMNS)], values], axis=1), as_dicts
 
-    def _finite(
-        self, rows: NDArray[np.int64], compensated: EventTable, scales: Mapping[str, AnyScale]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _finite(self, rows: Ints, compensated: EventTable, scales: Mapping[str, AnyScale]) -> tuple[Ints, Floats32]:
         """Return the rows whose display values are all finite, and these, (markers, rows)."""
         shown = transform(compensated, scales)
         values = np.array([shown.column(name)[rows] for name in self.markers], dtype=np.float32)
@@ -77,9 +75,7 @@ class Reader:
         fine = np.isfinite(values).all(axis=0)
         return rows[fine], values[:, fine]
 
-    def _described(
-        self, job: Job, tree: GateTree, events: NDArray[np.int64], numbers: NDArray[np.int64]
-    ) -> pd.DataFrame:
+    def _described(self, job: Job, tree: GateTree, events: Ints, numbers: Ints) -> pd.DataFrame:
         sample, names = job.sample, (ROOT, *(gated.id for gated in tree.populations))
         labels = population_labels(self.source.strategy)
         population = [names[code] for code in deepest(tree, events, names)]
@@ -91,7 +87,7 @@ class Reader:
         return table.assign(metacluster=metacluster_names(numbers), **whose)
 
 
-def metacluster_names(numbers: NDArray[np.int64]) -> pd.Series[str]:
+def metacluster_names(numbers: Ints) -> pd.Series[str]:
     """Return the names of metaclusters by number, missing for 0.
 
     >>> metacluster_names(np.array([2, 0])).tolist()
@@ -107,7 +103,7 @@ def own_rng(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, own])
 
 
-def pick(available: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def pick(available: int, count: int, rng: np.random.Generator) -> Ints:
     """Return up to ``count`` places among so many, ascending, by chance.
 
     >>> pick(2, 5, np.random.default_rng(1))

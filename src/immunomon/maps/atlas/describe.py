@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.membership import in_polygon
 from immunomon.plots.umap_density import DIFFERENCE_STOPS, Densities
 
@@ -138,7 +138,7 @@ def difference_plot(title: str, known: Densities, ranges: Sequence[Model]) -> tu
 
 _NO_MARKERS = {"umap1", "umap2", "weight", "score", "out_of_reference"}
 WHOSE = ("subject", "visit", "dose_group")
-Region = Sequence[tuple[float, float]] | NDArray[np.bool_]
+Region = Sequence[tuple[float, float]] | Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ def marker_columns(atlas: pd.DataFrame) -> list[str]:
     return [str(name) for name in atlas.columns if atlas[name].dtype == np.float32 and str(name) not in _NO_MARKERS]
 
 
-def _inside(atlas: pd.DataFrame, region: Region) -> NDArray[np.bool_]:
+def _inside(atlas: pd.DataFrame, region: Region) -> Mask:
     vertices = np.asarray(region)
     if vertices.dtype == np.bool_:
         if vertices.shape != (len(atlas),):
@@ -210,7 +210,7 @@ def _inside(atlas: pd.DataFrame, region: Region) -> NDArray[np.bool_]:
     return in_polygon(places[:, 0], places[:, 1], vertices.astype(np.float64))
 
 
-def _phenotype(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
+def _phenotype(atlas: pd.DataFrame, inside: Mask) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
@@ -223,16 +223,14 @@ def _phenotype(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
     return table.loc[order].reset_index(drop=True)
 
 
-def _weights(atlas: pd.DataFrame) -> NDArray[np.float64]:
+def _weights(atlas: pd.DataFrame) -> Floats:
     """Return how many cells each stands for: an atlas holds more rare cells than their share."""
     if "weight" not in atlas.columns:
         return np.ones(len(atlas))
     return atlas["weight"].to_numpy(dtype=np.float64)
 
 
-def _counts(
-    words: pd.Series[Any], inside: NDArray[np.bool_], weights: NDArray[np.float64], *, own: str
-) -> pd.DataFrame:
+def _counts(words: pd.Series[Any], inside: Mask, weights: Floats, *, own: str) -> pd.DataFrame:
     import pandas as pd
 
     named = words.astype(object).where(words.notna(), "unknown").astype(str)
@@ -252,7 +250,7 @@ def _counts(
     return kept.sort_values(["cells", "name"], ascending=[False, True], kind="stable").reset_index(drop=True)
 
 
-def _whose(atlas: pd.DataFrame, inside: NDArray[np.bool_]) -> pd.DataFrame:
+def _whose(atlas: pd.DataFrame, inside: Mask) -> pd.DataFrame:
     import pandas as pd
 
     parts = [

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.errors import UnknownName, nearest
 from immunomon.maps.atlas.cells import Reader, own_rng, pick
 from immunomon.maps.atlas.layout import scale_of
@@ -63,14 +63,13 @@ def shares(available: Mapping[Key, int], total: int) -> dict[Key, int]:
 
 # Thinning: fewer cells of those that are many, so that rare ones are kept, and a weight that makes up for it.
 
-Floats = NDArray[np.float64]
 
 _POOL = 20_000  # cells among which densities are counted
 _USUAL = 50  # cells of the pool that lie within the radius of a cell of median density
 _PROBES = 2_000
 
 
-def rates_by_group(groups: NDArray[np.int64]) -> Floats:
+def rates_by_group(groups: Ints) -> Floats:
     """Return a rate for each cell: one over the square root of its group's size (power allocation, Bankier 1988).
 
     A group of 1 % then gives about a tenth as many cells as the whole would, not a hundredth.
@@ -82,7 +81,7 @@ def rates_by_group(groups: NDArray[np.int64]) -> Floats:
     return np.asarray(1 / np.sqrt(sizes[index]), dtype=np.float64)
 
 
-def rates_by_density(values: NDArray[np.float32], *, seed: int, threads: int = 1) -> Floats:
+def rates_by_density(values: Floats32, *, seed: int, threads: int = 1) -> Floats:
     """Return a rate for each cell: one over the square root of how many cells lie around it.
 
     values: (cells, markers), scaled. Counted among 20,000 cells at most, in a ball that holds 50 of them around a cell
@@ -114,7 +113,7 @@ def chances(rates: Floats, count: int) -> Floats:
         sure |= more
 
 
-def thin(rates: Floats, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
+def thin(rates: Floats, count: int, rng: np.random.Generator) -> tuple[Ints, Floats]:
     """Return which cells are taken, ascending, and how many cells each stands for; the weights add up to all cells.
 
     rates: (cells,), positive. Systematic sampling from a random start: exactly as many as wanted, spread evenly over
@@ -200,15 +199,11 @@ def draw(
     return (cells if reader.clusters else _thinned(cells, requests, used, seed=seed, threads=workers)), scales
 
 
-def _by_metacluster(
-    count: int, seed: int, sample: str, rows: NDArray[np.int64], numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _by_metacluster(count: int, seed: int, sample: str, rows: Ints, numbers: Ints) -> tuple[Ints, Floats]:
     return thin(rates_by_group(numbers), min(count, rows.size), own_rng(seed, sample))
 
 
-def _candidates(
-    count: int, seed: int, sample: str, rows: NDArray[np.int64], _numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _candidates(count: int, seed: int, sample: str, rows: Ints, _numbers: Ints) -> tuple[Ints, Floats]:
     taken = pick(rows.size, _CANDIDATES * count, own_rng(seed, sample))
     return taken, np.full(taken.size, rows.size / max(taken.size, 1))
 

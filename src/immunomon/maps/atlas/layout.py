@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.maps.kernels.neighbours import index_of, nearest
 
 __all__ = ["Layout", "lay_out", "scale_of", "trust"]
@@ -34,11 +35,11 @@ class Layout:
     cell's 15 neighbours in the plane, how far they are neighbours in the markers, too: 0 to 1.
     """
 
-    scaled: NDArray[np.float32]
-    positions: NDArray[np.float32]
-    clusters: NDArray[np.int64]
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    scaled: Floats32
+    positions: Floats32
+    clusters: Ints
+    centre: Floats
+    scale: Floats
     trustworthiness: float
 
 
@@ -60,7 +61,7 @@ def lay_out(values: NDArray[np.floating], *, seed: int, threads: int = 1) -> Lay
     return Layout(scaled, positions, clusters, centre, scale, trusted)
 
 
-def scale_of(values: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def scale_of(values: NDArray[np.floating]) -> tuple[Floats, Floats]:
     """Return each marker's median, and its 1st to 99th percentile's distance or NARROWEST if that is more.
 
     values: (cells, markers), display scale.
@@ -71,7 +72,7 @@ def scale_of(values: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray
     return middle, np.maximum(high - low, NARROWEST)
 
 
-def _umap(scaled: NDArray[np.float32], seed: int, threads: int) -> NDArray[np.float32]:
+def _umap(scaled: Floats32, seed: int, threads: int) -> Floats32:
     from umap import UMAP
 
     known = nearest(index_of(scaled), scaled, NEIGHBOURS, threads=threads)
@@ -87,7 +88,7 @@ def _umap(scaled: NDArray[np.float32], seed: int, threads: int) -> NDArray[np.fl
     return np.asarray(reducer.fit_transform(scaled), dtype=np.float32)
 
 
-def _clusters(scaled: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
+def _clusters(scaled: Floats, seed: int) -> Ints:
     from sklearn.cluster import KMeans
 
     labels = KMeans(min(CLUSTERS, len(scaled)), n_init=5, random_state=seed).fit_predict(scaled)

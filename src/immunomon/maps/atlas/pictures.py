@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32
 from immunomon.plots.colours import dose_group_colours
 from immunomon.plots.figures import as_plane, png_of
 from immunomon.plots.umap import atlas_plot
@@ -87,7 +88,7 @@ Counts = NDArray[np.float64]
 
 def projection_picture(
     folder: Path,
-    reference: NDArray[np.float32],
+    reference: Floats32,
     table: pd.DataFrame,
     *,
     record: Mapping[str, Any],
@@ -121,7 +122,7 @@ def projection_picture(
     return png_of(figure)
 
 
-def _densities(folder: Path, table: pd.DataFrame, edges: list[NDArray[np.float64]]) -> dict[str, Counts]:
+def _densities(folder: Path, table: pd.DataFrame, edges: list[Floats]) -> dict[str, Counts]:
     import pandas as pd
 
     densities: dict[str, Counts] = {}
@@ -133,7 +134,7 @@ def _densities(folder: Path, table: pd.DataFrame, edges: list[NDArray[np.float64
     return densities
 
 
-def _counts(x: NDArray[np.float32], y: NDArray[np.float32], edges: list[NDArray[np.float64]]) -> Counts:
+def _counts(x: Floats32, y: Floats32, edges: list[Floats]) -> Counts:
     return np.histogram2d(x, y, bins=(edges[0], edges[1]))[0]
 
 

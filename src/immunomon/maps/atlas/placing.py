@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints, Mask
 from immunomon.maps.atlas.layout import NEIGHBOURS
 from immunomon.maps.atlas.reference import Reference
 from immunomon.maps.kernels.neighbours import NeighbourIndex, index_of, nearest
@@ -28,8 +29,6 @@ __all__ = [
 PERCENTILE = 99.0
 _LEAST = np.float32(1e-4)  # cells that are all alike have no distance to measure by
 
-Floats = NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Yardstick:
@@ -41,9 +40,9 @@ class Yardstick:
 
     index: NeighbourIndex
     by_sample: bool
-    spacing: Floats
+    spacing: Floats32
 
-    def scores(self, points: Floats, groups: NDArray[np.int32] | None = None, *, threads: int = 1) -> Floats:
+    def scores(self, points: Floats32, groups: NDArray[np.int32] | None = None, *, threads: int = 1) -> Floats32:
         """Return each point's out-of-reference score, (points,): its distance to the 15th neighbour over theirs.
 
         points: (points, markers), scaled; groups: (points,), the sample of each, -1 for those not in the atlas. The
@@ -53,12 +52,12 @@ class Yardstick:
         left_out = groups if self.by_sample else None
         return self.scores_of(*nearest(self.index, points, NEIGHBOURS, groups=left_out, threads=threads))
 
-    def scores_of(self, rows: NDArray[np.int32], apart: Floats) -> Floats:
+    def scores_of(self, rows: NDArray[np.int32], apart: Floats32) -> Floats32:
         """Return the scores of points whose nearest references are known, (points, 15), and how far they are."""
         return _over(np.maximum(apart[:, -1], _LEAST), self.spacing[rows])
 
 
-def yardstick_of(references: Floats, groups: NDArray[np.int32], *, threads: int = 1) -> tuple[Yardstick, Floats]:
+def yardstick_of(references: Floats32, groups: NDArray[np.int32], *, threads: int = 1) -> tuple[Yardstick, Floats32]:
     """Return what to measure by, and the references' own scores, (references,).
 
     references: (references, markers), scaled, more than 15; groups: (references,), from 0. Where one sample has nearly
@@ -72,7 +71,7 @@ def yardstick_of(references: Floats, groups: NDArray[np.int32], *, threads: int 
     return Yardstick(index, by_sample, spacing), _over(spacing, spacing[rows])
 
 
-def yardstick_from(references: Floats, groups: NDArray[np.int32], spacing: Floats) -> Yardstick:
+def yardstick_from(references: Floats32, groups: NDArray[np.int32], spacing: Floats32) -> Yardstick:
     """Return the yardstick of an atlas whose spacing is known."""
     return Yardstick(index_of(references, groups), _by_sample(groups), spacing)
 
@@ -81,11 +80,11 @@ def _by_sample(groups: NDArray[np.int32]) -> bool:
     return bool(len(groups) - np.bincount(groups).max() >= NEIGHBOURS)
 
 
-def _over(far: Floats, spacing: Floats) -> Floats:
+def _over(far: Floats32, spacing: Floats32) -> Floats32:
     return np.asarray(far / np.median(spacing, axis=1), dtype=np.float32)
 
 
-def weighted_percentile(values: Floats, weights: NDArray[np.float64], percentile: float) -> float:
+def weighted_percentile(values: Floats32, weights: Floats, percentile: float) -> float:
     """Return the value below which so many percent of the weight lie.
 
     >>> weighted_percentile(np.array([1, 2, 3], np.float32), np.array([1.0, 1.0, 98.0]), 50.0)
@@ -107,10 +106,10 @@ class Placed:
     fitted: (cells,), whether the atlas was fitted on the cell, which then is where it was.
     """
 
-    positions: NDArray[np.float32]
-    score: NDArray[np.float32]
-    cluster: NDArray[np.int64]
-    fitted: NDArray[np.bool_]
+    positions: Floats32
+    score: Floats32
+    cluster: Ints
+    fitted: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +117,8 @@ class Placer:
     """An atlas made ready to take cells: with what a cell is measured by."""
 
     reference: Reference
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    centre: Floats
+    scale: Floats
     yardstick: Yardstick
 
     def place(
@@ -127,7 +126,7 @@ class Placer:
         values: NDArray[np.floating],
         *,
         sample: int = -1,
-        events: NDArray[np.int64] | None = None,
+        events: Ints | None = None,
         threads: int = 1,
     ) -> Placed:
         """Return where cells lie; the same cell lies at the same place whatever the others and the threads.
@@ -153,7 +152,7 @@ class Placer:
 
     def _place(
         self, values: NDArray[np.floating], sample: int, threads: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    ) -> tuple[Floats32, Floats32, NDArray[np.int32]]:
         scaled = ((values - self.centre) / self.scale).astype(np.float32)
         rows, apart = nearest(self.yardstick.index, scaled, NEIGHBOURS, threads=threads)
         positions = place_among(rows, apart, self.reference.positions)

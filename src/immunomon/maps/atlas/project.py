@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.proportions import wilson
 from immunomon.errors import BadAtlas, UnknownName
 from immunomon.files import file_digest, temporary_beside, write_whole
@@ -269,9 +269,7 @@ def _project(
     }
 
 
-def _by_chance(
-    count: int, seed: int, sample: str, rows: NDArray[np.int64], _numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _by_chance(count: int, seed: int, sample: str, rows: Ints, _numbers: Ints) -> tuple[Ints, Floats]:
     taken = pick(rows.size, count, own_rng(seed, sample))
     return taken, np.full(taken.size, rows.size / max(taken.size, 1))
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.errors import BadAtlas
 from immunomon.files import write_whole
 from immunomon.runs.provenance import digest_of
@@ -36,14 +37,14 @@ class Reference:
     samples; score: out-of-reference. digest: of the record and every array.
     """
 
-    scaled: NDArray[np.float32]
-    positions: NDArray[np.float32]
-    weights: NDArray[np.float64]
+    scaled: Floats32
+    positions: Floats32
+    weights: Floats
     cluster: NDArray[np.int16]
     sample: NDArray[np.int32]
-    event: NDArray[np.int64]
-    spacing: NDArray[np.float32]
-    score: NDArray[np.float32]
+    event: Ints
+    spacing: Floats32
+    score: Floats32
     record: Mapping[str, Any]
 
     @property

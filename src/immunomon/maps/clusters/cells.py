@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints, Mask
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
@@ -71,24 +72,24 @@ class Gathered:
     stem: Path
     events: int
     cells: int
-    histograms: NDArray[np.int64]
+    histograms: Ints
     thresholds: Mapping[str, float]
     populations: tuple[str, ...]
     lymphocytes: int | None = None
 
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> Ints:
         """Return the cells' places in the file, (cells,)."""
         return self._read("rows").astype(np.int64)
 
-    def display(self) -> NDArray[np.float32]:
+    def display(self) -> Floats32:
         """Return the markers on the display scale, (cells, markers)."""
         return np.asarray(self._read("display"), dtype=np.float32)
 
-    def intensity(self) -> NDArray[np.float32]:
+    def intensity(self) -> Floats32:
         """Return compensated intensities of the state markers, (cells, state markers)."""
         return np.asarray(self._read("state"), dtype=np.float32)
 
-    def memberships(self) -> NDArray[np.bool_]:
+    def memberships(self) -> Mask:
         """Return which cells are in which of the populations, (populations, cells)."""
         packed = self._read("masks")
         return np.unpackbits(packed, axis=1)[:, : self.cells].astype(np.bool_)
@@ -175,7 +176,7 @@ def read_gated(job: Job, panel: Panel, markers: Sequence[str]) -> tuple[GateTree
     return apply_gates(events, job.placed, None), compensate(events, job.spillover, names=list(markers))
 
 
-def rows_within(tree: GateTree, within: str) -> NDArray[np.int64]:
+def rows_within(tree: GateTree, within: str) -> Ints:
     """Return the places of a population's events in the file, ascending; none where it was not placed."""
     mask = tree.mask(within)
     return np.empty(0, dtype=np.int64) if mask is None else np.flatnonzero(mask).astype(np.int64)
@@ -196,7 +197,7 @@ def _thresholds(placed: PlacedStrategy, markers: Sequence[str]) -> dict[str, flo
     return thresholds
 
 
-def ranges_of(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
+def ranges_of(histograms: Ints) -> Floats:
     """Return each marker's range: its 1st to 99th percentile, (markers,), at least NARROWEST.
 
     histograms: (markers, BINS), summed over the samples, so that their order does not count.

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.files import write_whole
 from immunomon.maps.clusters.cells import HIGHEST, LOWEST, Gathered
 from immunomon.maps.clusters.mapping import TrainedMap
@@ -32,18 +33,18 @@ class Tally:
     """
 
     gathered: Gathered
-    counts: NDArray[np.int64]
-    quartiles: NDArray[np.float64]
-    histograms: NDArray[np.int64]
-    shared: Mapping[str, NDArray[np.int64]]
-    gated: NDArray[np.int64]
+    counts: Ints
+    quartiles: Floats
+    histograms: Ints
+    shared: Mapping[str, Ints]
+    gated: Ints
     sizes: Mapping[str, int]
 
 
 def tally_all(
     gathered: Sequence[Gathered],
     trained: TrainedMap,
-    ranges: NDArray[np.float64],
+    ranges: Floats,
     *,
     below: Sequence[str],
     folder: Path,
@@ -57,9 +58,7 @@ def tally_all(
     return list(pool.map(lambda sample_cells: _tally(sample_cells, trained, ranges, below, folder), gathered))
 
 
-def _tally(
-    gathered: Gathered, trained: TrainedMap, ranges: NDArray[np.float64], below: Sequence[str], folder: Path
-) -> Tally:
+def _tally(gathered: Gathered, trained: TrainedMap, ranges: Floats, below: Sequence[str], folder: Path) -> Tally:
     display = gathered.display()
     node = sum_by_node((display / ranges).astype(np.float32), trained.codes)[1]
     cluster = trained.metaclusters[node]
@@ -90,7 +89,7 @@ def _tally(
     )
 
 
-def _histograms(display: NDArray[np.float32], cluster: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _histograms(display: Floats32, cluster: Ints, count: int) -> Ints:
     bins = ((display - LOWEST) * (BINS / (HIGHEST - LOWEST))).astype(np.int64).clip(0, BINS - 1)
     histograms = [
         np.bincount(cluster * BINS + column, minlength=count * BINS).reshape(count, BINS) for column in bins.T
@@ -98,7 +97,7 @@ def _histograms(display: NDArray[np.float32], cluster: NDArray[np.int64], count:
     return np.stack(histograms, axis=1)
 
 
-def _write(path: Path, gathered: Gathered, *, cluster: NDArray[np.int64], node: NDArray[np.int16]) -> None:
+def _write(path: Path, gathered: Gathered, *, cluster: Ints, node: NDArray[np.int16]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.errors import ImmunomonError
 from immunomon.maps.clusters.workers import workers
 from immunomon.maps.kernels.metaclusters import average_linkage, consensus, distances_between, groups_apart
@@ -24,7 +25,7 @@ __all__ = ["APART", "MapSettings", "TrainedMap", "cluster_events", "communities"
 _RESOLUTION = float(np.exp(-1.0))
 
 
-def communities(distances: NDArray[np.float64], *, reach: float, seed: int) -> NDArray[np.int64]:
+def communities(distances: Floats, *, reach: float, seed: int) -> Ints:
     """Return the community of each node, (nodes,), numbered from 0 by their first node.
 
     distances: (nodes, nodes); reach: the distance at which nodes still belong together. The graph's weights are
@@ -97,10 +98,10 @@ class TrainedMap:
     """
 
     codes: Events
-    metaclusters: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    metaclusters: Ints
+    counts: Ints
     error: float
-    steadiness: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    steadiness: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
     def count(self) -> int:
@@ -161,7 +162,7 @@ def _sums_and_nodes(codes: Events, keep_nodes: bool, part: Part) -> tuple[Sums, 
     return sums, nodes if keep_nodes else nodes[:0]
 
 
-def metaclusters_of(codes: Events, settings: MapSettings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def metaclusters_of(codes: Events, settings: MapSettings) -> tuple[Ints, Floats]:
     """Return the metacluster of each node, from 0, and how steady each is.
 
     The number of metaclusters, where none is given, is that of the groups of nodes that lie farther than APART from
@@ -179,9 +180,7 @@ def metaclusters_of(codes: Events, settings: MapSettings) -> tuple[NDArray[np.in
     return group, np.array(steadiness)
 
 
-def _by_size(
-    group: NDArray[np.int64], steadiness: NDArray[np.float64], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _by_size(group: Ints, steadiness: Floats, counts: Ints) -> tuple[Ints, Floats]:
     """Number metaclusters by how many events they have, the largest first."""
     order = np.argsort(-np.bincount(group, weights=counts), kind="stable")
     rank = np.empty_like(order)
@@ -189,7 +188,7 @@ def _by_size(
     return np.asarray(rank[group], dtype=np.int64), steadiness[order]
 
 
-def cluster_events(events: Events, settings: MapSettings = MapSettings()) -> tuple[NDArray[np.int64], TrainedMap]:
+def cluster_events(events: Events, settings: MapSettings = MapSettings()) -> tuple[Ints, TrainedMap]:
     """Return the metacluster of each event of one array, from 0 by size, and the map.
 
     events: (events, markers), scaled and finite.

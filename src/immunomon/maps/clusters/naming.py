@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints, Mask
 from immunomon.cytometry.kernels.density import modes_of, profile_of, valley_between
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.maps.clusters.cells import HIGHEST, LOWEST
@@ -19,8 +20,6 @@ _MOST_VALUES = 50_000
 _BANDWIDTH = 0.02
 _HI, _LO = 90.0, 10.0
 _COVERED = 0.5
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ class Border:
         return self.marker + ("hi" if value > max(self.high, self.threshold) else "+")
 
 
-def borders_of(
-    markers: Sequence[str], histograms: NDArray[np.int64], gated: Sequence[Mapping[str, float]]
-) -> list[Border]:
+def borders_of(markers: Sequence[str], histograms: Ints, gated: Sequence[Mapping[str, float]]) -> list[Border]:
     """Return each marker's border: the median of the gates' over the samples, else the valley of all cells together.
 
     histograms: (markers, bins) of display values, all samples; gated: for each sample marker -> threshold. ``hi`` is
@@ -69,7 +66,7 @@ def borders_of(
     return out
 
 
-def _valley(counts: NDArray[np.int64], edges: Floats) -> float | None:
+def _valley(counts: Ints, edges: Floats) -> float | None:
     """Return where the two clearest modes of a histogram part, or None for one mode."""
     total = int(counts.sum())
     if total == 0:
@@ -131,7 +128,7 @@ def overlap_of(shared: Mapping[str, int], sizes: Mapping[str, int], *, cells: in
 # Deepest: which population farthest down the gating tree holds a cell, and what such cells are called.
 
 
-def deepest(tree: GateTree, rows: NDArray[np.int64], populations: Sequence[str]) -> NDArray[np.int32]:
+def deepest(tree: GateTree, rows: Ints, populations: Sequence[str]) -> NDArray[np.int32]:
     """Return for each event which population farthest down the tree holds it; of equals, the one declared first.
 
     rows: places in the file, (events,). populations: ``root`` first, then ids; the result is places in them.
@@ -140,7 +137,7 @@ def deepest(tree: GateTree, rows: NDArray[np.int64], populations: Sequence[str])
     deepest_index = np.full(rows.size, index[ROOT], dtype=np.int32)
     depth = np.zeros(rows.size, dtype=np.int32)
     for population in tree.populations:
-        mask: NDArray[np.bool_] | None = tree.memberships.get(population.id)
+        mask: Mask | None = tree.memberships.get(population.id)
         if mask is None:
             continue
         level = population.path.count("/")

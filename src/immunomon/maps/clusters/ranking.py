@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.maps.clusters.abundance import MEDIAN_INTENSITY, Counted
@@ -29,7 +29,6 @@ _FEWEST_CELLS = 20.0  # a median of fewer cells says nothing of a state
 _DIVIDED = 0.2  # of the display scale, nearly a decade: an interquartile range above it spans two kinds of cells
 # The standard error of a median of normal values, and their quartile range, in standard deviations.
 _OF_MEDIAN, _OF_QUARTILES = 1.2533, 1.349
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class Series:
     totals: Floats
     medians: Mapping[str, Floats]
     widths: Mapping[str, Floats]
-    batches: NDArray[np.int64]
+    batches: Ints
 
 
 def rank(series: Series, labels: Mapping[str, str]) -> pd.DataFrame:

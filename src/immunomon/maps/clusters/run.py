@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32
 from immunomon.files import write_whole
 from immunomon.maps.clusters.abundance import tables_of
 from immunomon.maps.clusters.cells import HIGHEST, LOWEST, Gathered, gather, ranges_of
@@ -105,7 +105,7 @@ def cluster_run(
     return _write(folder, tables, record, trained)
 
 
-def _part(gathered: Gathered, ranges: NDArray[np.float64]) -> Callable[[], NDArray[np.float32]]:
+def _part(gathered: Gathered, ranges: Floats) -> Callable[[], Floats32]:
     return lambda: (gathered.display() / ranges).astype(np.float32)
 
 
@@ -189,7 +189,7 @@ def _record(
     settings: MapSettings,
     *,
     trained: TrainedMap,
-    ranges: NDArray[np.float64],
+    ranges: Floats,
     borders: Sequence[Border],
     tallies: Sequence[Tally],
 ) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
+
 __all__ = ["average_linkage", "consensus", "cut", "distances_between", "groups_apart"]
 
-Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
 

@@ -16,13 +16,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32, Ints
 from immunomon.maps.kernels.som import settle, sum_by_node
 
 __all__ = ["NeighbourIndex", "count_within", "index_of", "nearest"]
 
-Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
-_Blocks = tuple[Floats, Floats, Floats, Rows, Rows]
+_Blocks = tuple[Floats32, Floats32, Floats32, Rows, Rows]
 
 _BLOCK = 32  # references that are compared together
 _TRIP = 4  # markers that are compared together
@@ -43,17 +43,17 @@ class NeighbourIndex:
     far: (blocks,), how near and far from the landmark a block's references are.
     """
 
-    landmarks: Floats
+    landmarks: Floats32
     order: Rows
-    starts: NDArray[np.int64]
-    blocks: Floats
+    starts: Ints
+    blocks: Floats32
     rows: Rows
     groups: Rows
-    near: Floats
-    far: Floats
+    near: Floats32
+    far: Floats32
 
 
-def index_of(references: Floats, groups: Rows | None = None) -> NeighbourIndex:
+def index_of(references: Floats32, groups: Rows | None = None) -> NeighbourIndex:
     """Return references put in order to be asked for neighbours.
 
     references: (references, markers), finite, at least one; groups: (references,), from 0, such as their samples: a
@@ -87,13 +87,13 @@ def index_of(references: Floats, groups: Rows | None = None) -> NeighbourIndex:
     )
 
 
-def _filled(points: Floats) -> Floats:
+def _filled(points: Floats32) -> Floats32:
     """Return points with markers of zeros up to the next multiple of a trip."""
     ready = np.asarray(points, dtype=np.float32)
     return np.ascontiguousarray(np.pad(ready, ((0, 0), (0, -ready.shape[1] % _TRIP))))
 
 
-def _landmarks(points: Floats) -> tuple[Floats, NDArray[np.int16]]:
+def _landmarks(points: Floats32) -> tuple[Floats32, NDArray[np.int16]]:
     """Return landmarks, about the square root of the references, in the middle of their own, and whose each one is."""
     count = int(np.clip(np.sqrt(len(points)), 1, _MOST_LANDMARKS))
     codes = points[np.linspace(0, len(points) - 1, count).astype(np.int64)]
@@ -103,8 +103,8 @@ def _landmarks(points: Floats) -> tuple[Floats, NDArray[np.int16]]:
 
 
 def nearest(
-    index: NeighbourIndex, points: Floats, count: int, *, groups: Rows | None = None, threads: int = 1
-) -> tuple[Rows, Floats]:
+    index: NeighbourIndex, points: Floats32, count: int, *, groups: Rows | None = None, threads: int = 1
+) -> tuple[Rows, Floats32]:
     """Return each point's nearest references, (points, count) rows, and how far they are, nearest first.
 
     points: (points, markers), finite; groups: (points,), the group whose references do not count, -1 for none. Releases
@@ -129,7 +129,7 @@ def nearest(
     return rows, np.sqrt(squares)
 
 
-def count_within(index: NeighbourIndex, points: Floats, radius: float, *, threads: int = 1) -> NDArray[np.int64]:
+def count_within(index: NeighbourIndex, points: Floats32, radius: float, *, threads: int = 1) -> Ints:
     """Return how many references lie within a radius of each point, (points,).
 
     >>> line = np.arange(5, dtype=np.float32)[:, None]
@@ -158,11 +158,11 @@ def _in_pieces(work: Callable[[int], None], count: int, threads: int) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _search(
-    points: Floats,
+    points: Floats32,
     left_out: Rows,
     rows: Rows,
-    squares: Floats,
-    lists: tuple[Floats, Rows, NDArray[np.int64]],
+    squares: Floats32,
+    lists: tuple[Floats32, Rows, Ints],
     of_blocks: _Blocks,
 ) -> None:
     landmarks, order, starts = lists
@@ -198,11 +198,11 @@ def _search(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _count(
-    points: Floats,
+    points: Floats32,
     radius: np.float32,
-    lists: tuple[Floats, Rows, NDArray[np.int64]],
+    lists: tuple[Floats32, Rows, Ints],
     of_blocks: _Blocks,
-    counts: NDArray[np.int64],
+    counts: Ints,
 ) -> None:
     landmarks, _, starts = lists
     near, far, blocks, _, _ = of_blocks
@@ -224,7 +224,7 @@ def _count(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")
-def _measure(point: Floats, block: Floats, out: Floats) -> None:
+def _measure(point: Floats32, block: Floats32, out: Floats32) -> None:
     """Write a point's squared distances from others, (markers, others), four markers a trip: fewer trips to memory."""
     for e in range(out.size):
         out[e] = np.float32(0)
@@ -237,7 +237,7 @@ def _measure(point: Floats, block: Floats, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _insert(rows: Rows, squares: Floats, row: int, square: float) -> None:
+def _insert(rows: Rows, squares: Floats32, row: int, square: float) -> None:
     """Put a reference in its place among the nearest, if it has one: by distance, then by row."""
     position = rows.size
     while position > 0 and (

@@ -8,14 +8,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats32
+
 __all__ = ["place_among"]
 
-Floats = NDArray[np.float32]
 
 _APART = np.float32(3.0)  # neighbours farther from the middle one than so many times the usual lie on another island
 
 
-def place_among(rows: NDArray[np.int32], apart: Floats, positions: Floats) -> Floats:
+def place_among(rows: NDArray[np.int32], apart: Floats32, positions: Floats32) -> Floats32:
     """Return a place for each point, (points, 2): the weighted middle of its nearest neighbours that lie together.
 
     rows, apart: (points, neighbours), nearest first, and their distances; positions: (references, 2). A neighbour's
@@ -33,7 +34,7 @@ def place_among(rows: NDArray[np.int32], apart: Floats, positions: Floats) -> Fl
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _place(rows: NDArray[np.int32], apart: Floats, positions: Floats, out: Floats) -> None:
+def _place(rows: NDArray[np.int32], apart: Floats32, positions: Floats32, out: Floats32) -> None:
     count = rows.shape[1]
     weight, far = np.empty(count, dtype=np.float32), np.empty(count, dtype=np.float32)
     for q in range(rows.shape[0]):
@@ -52,7 +53,7 @@ def _place(rows: NDArray[np.int32], apart: Floats, positions: Floats, out: Float
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh(apart: Floats, weight: Floats) -> None:
+def _weigh(apart: Floats32, weight: Floats32) -> None:
     usual = np.float32(0)
     for j in range(apart.size):
         usual += (apart[j] - apart[0]) / np.float32(apart.size)
@@ -61,7 +62,7 @@ def _weigh(apart: Floats, weight: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _middle(rows: NDArray[np.int32], weight: Floats, positions: Floats, far: Floats) -> int:
+def _middle(rows: NDArray[np.int32], weight: Floats32, positions: Floats32, far: Floats32) -> int:
     """Return which neighbour lies nearest to all others, by weight."""
     for j in range(rows.size):
         far[j] = np.float32(0)
@@ -71,7 +72,7 @@ def _middle(rows: NDArray[np.int32], weight: Floats, positions: Floats, far: Flo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weighted_median(far: Floats, weight: Floats) -> Any:  # noqa: ANN401 - float32
+def _weighted_median(far: Floats32, weight: Floats32) -> Any:  # noqa: ANN401 - float32
     order = np.argsort(far, kind="mergesort")
     half, sum_so_far = weight.sum() / np.float32(2), np.float32(0)
     for j in order:
@@ -82,6 +83,6 @@ def _weighted_median(far: Floats, weight: Floats) -> Any:  # noqa: ANN401 - floa
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _between(positions: Floats, first: int, second: int) -> Any:  # noqa: ANN401
+def _between(positions: Floats32, first: int, second: int) -> Any:  # noqa: ANN401
     x, y = positions[first, 0] - positions[second, 0], positions[first, 1] - positions[second, 1]
     return np.sqrt(x * x + y * y)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Ints, Mask
 
 __all__ = ["FEWEST_STEPS", "Screened", "fluctuation", "screen", "stabilised"]
 
-Floats = NDArray[np.float64]
 # The median of a squared standard normal deviate, and how much a variance from a median knows, in shares of what one
 # from a mean of squares knows (Rousseeuw & Croux 1993).
 _MEDIAN_OF_SQUARE = 0.45493642311957283
@@ -66,7 +66,7 @@ def fluctuation(values: Floats, known: Floats, level: Floats) -> Floats:
     return np.asarray(np.maximum(own, np.maximum(together, np.median(together))[None, :]), dtype=np.float64)
 
 
-def _last_before(there: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _last_before(there: Mask) -> Ints:
     """Return for each visit the last one before it that has a value, or the visit itself where there is none."""
     index = np.arange(there.shape[1])[None, :, None]
     last = np.maximum.accumulate(np.where(there, index, -1), axis=1)
@@ -94,10 +94,10 @@ class Screened:
     changes: Floats
     scores: Floats
     p: Floats
-    subjects: NDArray[np.int64]
+    subjects: Ints
 
 
-def screen(values: Floats, known: Floats, level: Floats, batches: NDArray[np.int64]) -> Screened:
+def screen(values: Floats, known: Floats, level: Floats, batches: Ints) -> Screened:
     """Return how far each cluster has moved from each subject's first visit, beyond its own fluctuation.
 
     values, known, level: as for ``fluctuation``; batches: (subjects, visits), which were stained together. The score is

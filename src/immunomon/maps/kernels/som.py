@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Floats32, Ints
+
 __all__ = ["Sums", "grid_start", "nearest_nodes", "radii", "settle", "sum_by_node", "sum_parts"]
 
 _ONE = np.float32(65536.0)
@@ -30,9 +32,9 @@ class Sums:
     counts: (nodes,); totals: (nodes, markers), multiples of 2^-16; squares: (nodes,) sums of squared distances.
     """
 
-    counts: NDArray[np.int64]
-    totals: NDArray[np.float64]
-    squares: NDArray[np.float64]
+    counts: Ints
+    totals: Floats
+    squares: Floats
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.counts + other.counts, self.totals + other.totals, self.squares + other.squares)
@@ -46,7 +48,7 @@ def sum_parts(parts: Iterable[Sums]) -> Sums:
     return whole
 
 
-def sum_by_node(events: NDArray[np.float32], codes: Codes) -> tuple[Sums, NDArray[np.int16]]:
+def sum_by_node(events: Floats32, codes: Codes) -> tuple[Sums, NDArray[np.int16]]:
     """Return the sums of a batch of events, and each event's nearest node, (events,).
 
     events: (events, markers), finite; codes: (nodes, markers). Releases the GIL. Of nodes equally near the first is
@@ -67,7 +69,7 @@ def sum_by_node(events: NDArray[np.float32], codes: Codes) -> tuple[Sums, NDArra
     return Sums(counts, totals, squares), node
 
 
-def grid_start(events: NDArray[np.float32], rows: int, columns: int) -> tuple[Codes, NDArray[np.float64]]:
+def grid_start(events: Floats32, rows: int, columns: int) -> tuple[Codes, Floats]:
     """Return the nodes of a grid laid into the plane of largest variance, and their squared distances on the grid.
 
     events: (events, markers); nodes: (rows x columns, markers); squared distances: (nodes, nodes). Kohonen 2001, 3.7.
@@ -91,7 +93,7 @@ def grid_start(events: NDArray[np.float32], rows: int, columns: int) -> tuple[Co
     return codes.astype(np.float32), apart
 
 
-def radii(rows: int, columns: int, epochs: int) -> NDArray[np.float64]:
+def radii(rows: int, columns: int, epochs: int) -> Floats:
     """Return the neighbourhood's radius in each epoch: from half of the grid's side down to half a node.
 
     >>> radii(10, 10, 3).round(2).tolist()
@@ -100,7 +102,7 @@ def radii(rows: int, columns: int, epochs: int) -> NDArray[np.float64]:
     return np.geomspace(max(rows, columns) / 2, 0.5, epochs)
 
 
-def settle(sums: Sums, codes: Codes, influence: NDArray[np.float64] | None = None) -> Codes:
+def settle(sums: Sums, codes: Codes, influence: Floats | None = None) -> Codes:
     """Return the nodes moved to the mean of their events, or of those that a neighbourhood brings to them.
 
     influence: (nodes, nodes), 1 on the diagonal; None: each node for itself. A node without events stays.
@@ -118,12 +120,12 @@ def settle(sums: Sums, codes: Codes, influence: NDArray[np.float64] | None = Non
     return moved
 
 
-def nearest_nodes(events: NDArray[np.float32], codes: Codes) -> NDArray[np.int16]:
+def nearest_nodes(events: Floats32, codes: Codes) -> NDArray[np.int16]:
     """Return each event's nearest node, (events,); events: (events, markers); codes: (nodes, markers)."""
     return sum_by_node(events, codes)[1]
 
 
-def _filled(codes: Codes) -> tuple[Codes, NDArray[np.float32]]:
+def _filled(codes: Codes) -> tuple[Codes, Floats32]:
     """Return the nodes filled up to an even number of them and four markers a time, and half their squared lengths."""
     nodes, markers = codes.shape
     filled = np.zeros((-(-nodes // 2) * 2, -(-markers // 4) * 4), dtype=np.float32)
@@ -138,13 +140,13 @@ _FAST = {"contract", "nnan", "ninf", "nsz"}  # not "reassoc": sums are added in 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _sum(
-    events: NDArray[np.float32],
+    events: Floats32,
     codes: Codes,
-    half: NDArray[np.float32],
+    half: Floats32,
     node: NDArray[np.int16],
-    counts: NDArray[np.int64],
-    totals: NDArray[np.float64],
-    squares: NDArray[np.float64],
+    counts: Ints,
+    totals: Floats,
+    squares: Floats,
 ) -> None:
     count, markers = events.shape
     x = np.zeros((codes.shape[1], _TILE), dtype=np.float32)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Boolean, Gate
@@ -17,8 +17,6 @@ from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import ROOT
 
 __all__ = ["Counted", "OpenSample", "open_sample"]
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Counted:
 class OpenSample:
     """A sample's coordinates on the display scale, axis by axis, with the memberships of its placed gates."""
 
-    columns: Mapping[str, NDArray[np.float64]]
+    columns: Mapping[str, Floats]
     scales: Mapping[str, AnyScale]
     tree: GateTree
 

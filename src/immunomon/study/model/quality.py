@@ -8,12 +8,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from immunomon.arrays import Mask
 
 __all__ = ["NO_COURSE", "Check", "Course", "Flagged", "Judged", "Quality", "QualityLimits", "Verdict", "worst"]
-
-Mask = NDArray[np.bool_]
 
 
 class Verdict(StrEnum):

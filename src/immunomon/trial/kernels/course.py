@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from immunomon.arrays import Floats
 
 __all__ = ["Episode", "area_under", "confirmed_episodes", "rate_of_change", "spline_basis", "time_beyond"]
 
-Floats = NDArray[np.float64]
 _WEEK_DAYS = 7.0
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from immunomon.arrays import Floats
 
 __all__ = ["HodgesLehmann", "hodges_lehmann", "signed_rank_counts"]
 
@@ -66,7 +68,7 @@ def hodges_lehmann(changes: ArrayLike, confidence: float = 0.95) -> HodgesLehman
     return HodgesLehmann(estimate, float(walsh[depth - 1]), float(walsh[-depth]), reached)
 
 
-def _pairwise_means(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pairwise_means(x: Floats) -> Floats:
     first, second = np.triu_indices(x.size)
     return np.asarray((x[first] + x[second]) / 2, dtype=np.float64)
 

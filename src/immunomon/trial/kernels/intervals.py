@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.proportions import log_odds
 
 __all__ = [
@@ -18,8 +19,6 @@ __all__ = [
     "jackknife_interval",
     "reference_change",
 ]
-
-Floats = NDArray[np.float64]
 
 
 def counting_variance(count: ArrayLike, total: ArrayLike) -> Floats:
@@ -77,7 +76,7 @@ def clopper_pearson(count: int, total: int, confidence: float = 0.95) -> tuple[f
 # How far an estimate hangs on single patients: what it is without each of them, and the interval that this gives.
 
 
-def jackknife_interval(estimate: float, without: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+def jackknife_interval(estimate: float, without: Floats, confidence: float = 0.95) -> tuple[float, float]:
     """Return the jackknife interval of an estimate, with patients as the replicates.
 
     without: (patients,) the estimate without each patient; not-a-number with fewer than three of them, or if one of

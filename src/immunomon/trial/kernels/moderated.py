@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from immunomon.arrays import Floats
 
 __all__ = ["Moderated", "PriorVariance", "fit_prior", "moderated_t", "trigamma_inverse"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

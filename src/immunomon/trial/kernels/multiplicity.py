@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immunomon.arrays import Floats
 from immunomon.trial.kernels.signflip import sign_arrangements
 
 __all__ = ["benjamini_hochberg", "max_t"]
-
-Floats = NDArray[np.float64]
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:

@@ -9,11 +9,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from immunomon.arrays import Floats
 
 __all__ = ["LastSlope", "PowerModel", "area_to_last", "last_slope", "power_model", "proportional_bounds", "with_limits"]
 
-Floats = NDArray[np.float64]
 _AS_GOOD = 1e-4  # a slope over more points is preferred if its adjusted R2 is smaller by no more
 
 _NOTHING = 1e-12  # of the value before it: as good as 0, to which no logarithm falls

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats
 
 __all__ = ["PathSteps", "path_steps"]
 
-Floats = NDArray[np.float64]
 _DRAWS = 5_000
 _FEWEST = 4
 

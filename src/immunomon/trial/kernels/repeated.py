@@ -7,11 +7,11 @@ from itertools import permutations
 from math import factorial
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Ints
 
 __all__ = ["RepeatedCorrelation", "Swapped", "lag_pairs", "repeated_correlation", "swapped_courses", "swapped_lags"]
 
-Floats = NDArray[np.float64]
 _MOST = 50_000  # arrangements that are counted one by one
 _SAMPLED = 20_000
 
@@ -142,7 +142,7 @@ def swapped_lags(x: Floats, y: Floats, rng: np.random.Generator) -> Swapped:
     return _placed_among(np.abs(leads) - np.abs(follows), exact=exact)
 
 
-def _orders(n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+def _orders(n: int, rng: np.random.Generator) -> tuple[Ints, bool]:
     """Return arrangements of n courses, (arrangements, n), the own one first; and whether they are all there are."""
     if factorial(n) <= _MOST:
         return np.array(list(permutations(range(n)))), True
@@ -150,7 +150,7 @@ def _orders(n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
     return np.vstack([np.arange(n), drawn]), False
 
 
-def _swapped_r(x: Floats, y: Floats, orders: NDArray[np.int64]) -> Floats:
+def _swapped_r(x: Floats, y: Floats, orders: Ints) -> Floats:
     """Return the correlation of each arrangement, (arrangements,); x, y: (n * n, visits), each with each."""
     n = orders.shape[1]
     pairs = _sums(x, y)[:3]
@@ -169,7 +169,7 @@ def _placed_among(figures: Floats, *, exact: bool) -> Swapped:
     return Swapped(float(figures.mean()), float(np.mean(away >= away[0] - 1e-12)), floor, exact)
 
 
-def _sums(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats, NDArray[np.int64]]:
+def _sums(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats, Ints]:
     """Return each patient's sums of squares and products around the own means, 0 with a single point, and points."""
     known = np.isfinite(x) & np.isfinite(y)
     counts = known.sum(axis=1)

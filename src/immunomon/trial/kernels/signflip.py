@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from immunomon.arrays import Floats
 
 __all__ = ["MOST_EXACT", "SignFlip", "sign_arrangements", "sign_flip", "sign_flip_floor"]
 
@@ -61,7 +63,7 @@ def sign_flip(changes: ArrayLike, rng: np.random.Generator | None = None) -> Sig
     return SignFlip(p, floor, sums.size, exact)
 
 
-def sign_arrangements(n: int, rng: np.random.Generator | None = None) -> NDArray[np.float64]:
+def sign_arrangements(n: int, rng: np.random.Generator | None = None) -> Floats:
     """Return signs, one arrangement a row, the observed one first; their mirror images are left out.
 
     Result: (arrangements, n) of 1 and -1. Up to 18 patients all ``2 ** (n - 1)``, beyond
@@ -82,14 +84,14 @@ def sign_arrangements(n: int, rng: np.random.Generator | None = None) -> NDArray
     return np.asarray(drawn, dtype=np.float64)
 
 
-def _all_sums(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _all_sums(x: Floats) -> Floats:
     sums = np.zeros(1)
     for change in x:
         sums = np.concatenate([sums + change, sums - change])
     return sums
 
 
-def _random_sums(x: NDArray[np.float64], rng: np.random.Generator | None) -> NDArray[np.float64]:
+def _random_sums(x: Floats, rng: np.random.Generator | None) -> Floats:
     if rng is None:
         raise ValueError(f"more than {MOST_EXACT} patients need an rng")
     parts = [(1.0 - 2.0 * rng.integers(0, 2, size=(_RANDOM // 10, x.size))) @ x for _ in range(10)]

@@ -11,9 +11,10 @@ from math import comb, factorial, prod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immunomon.arrays import Floats, Ints
+
 __all__ = ["MOST_VISITS", "Trend", "arrangements", "jonckheere_terpstra", "jonckheere_terpstra_statistic", "page_trend"]
 
-Floats = NDArray[np.float64]
 _MOST_STATES = 20_000
 _RANDOM = 20_000
 
@@ -176,7 +177,7 @@ def page_trend(values: ArrayLike) -> Trend:
     return Trend(observed / 2, expected, min(1.0, rising), min(1.0, falling), floor, True)
 
 
-def _doubled_ranks(row: Floats) -> NDArray[np.int64]:
+def _doubled_ranks(row: Floats) -> Ints:
     below = (row[None, :] < row[:, None]).sum(axis=1)
     equal = (row[None, :] == row[:, None]).sum(axis=1)
     return np.asarray(2 * below + equal + 1, dtype=np.int64)

@@ -7,11 +7,11 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
+
+from immunomon.arrays import Floats, Mask
 
 __all__ = ["Difference", "difference_of_means", "welch_interval"]
 
-Floats = NDArray[np.float64]
 _MOST = 50_000  # divisions that are counted one by one
 _SAMPLED = 20_000
 
@@ -84,7 +84,7 @@ def welch_interval(first: Floats, second: Floats, confidence: float = 0.95) -> t
     return middle - half, middle + half
 
 
-def _divisions(n: int, total: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], bool]:
+def _divisions(n: int, total: int, rng: np.random.Generator) -> tuple[Mask, bool]:
     """Return who is in the first group, (divisions, patients), the division at hand first, and if these are all."""
     ways = comb(total, n)
     exact = ways <= _MOST
@@ -97,7 +97,7 @@ def _divisions(n: int, total: int, rng: np.random.Generator) -> tuple[NDArray[np
     return inside, exact
 
 
-def _permuted(x: Floats, inside: NDArray[np.bool_], n: int, *, exact: bool) -> tuple[float, float]:
+def _permuted(x: Floats, inside: Mask, n: int, *, exact: bool) -> tuple[float, float]:
     """Return how many divisions are as far from the middle as the one at hand, and the least share there can be."""
     away = np.abs(inside @ x - n * x.mean())
     # With groups of equal size each division has a mirror image that is as far away.
@@ -105,7 +105,7 @@ def _permuted(x: Floats, inside: NDArray[np.bool_], n: int, *, exact: bool) -> t
     return float(np.mean(away >= away[0] - 1e-9 * (np.abs(x).sum() + 1e-300))), least / len(inside)
 
 
-def _exact_ends(x: Floats, inside: NDArray[np.bool_], n: int, *, confidence: float) -> tuple[float, float, float]:
+def _exact_ends(x: Floats, inside: Mask, n: int, *, confidence: float) -> tuple[float, float, float]:
     """Return the ends of the interval of shifts that are not rejected, and its confidence."""
     regrouped = inside[1:]
     left, come = ~regrouped[:, :n], regrouped[:, n:]  # who leaves the first group for whom

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.trial.kernels.path import path_steps
 from immunomon.trial.kernels.student import mean_change
 from immunomon.trial.kernels.two_groups import welch_interval
@@ -38,8 +38,6 @@ __all__ = ["ALL_VISITS", "NEEDED", "Mechanism", "leave_one_out", "mechanism"]
 
 # Every headline without each patient: how far it hangs on one of them, and on whom.
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Found = tuple[float, float, float]  # estimate, and the ends of its interval
 ALL_VISITS = "all visits"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.model.ratios import RATIOS
 from immunomon.trial.kernels.course import area_under
 from immunomon.trial.kernels.signflip import sign_flip
@@ -23,7 +23,6 @@ from immunomon.trial.statistics.rows import members, no_p, whole_day
 
 __all__ = ["NAME", "WHOLE", "Balance", "balance", "balance_of", "reference_folds", "with_rows_of"]
 
-Floats = NDArray[np.float64]
 NAME = "th17_treg"
 WHOLE = "whole"
 _RATIO = next(ratio for ratio in RATIOS if ratio.population == NAME)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.trial.kernels.path import path_steps
 from immunomon.trial.kernels.two_groups import difference_of_means
 from immunomon.trial.mechanism.joined import AFTER_DAYS, Joined, head
@@ -19,7 +19,6 @@ from immunomon.trial.statistics.rows import as_json, no_p
 
 __all__ = ["PATHS", "along", "by_response", "path"]
 
-Floats = NDArray[np.float64]
 PATHS = {
     "with exposure": ("dose", "exposure", "immune change", "platelets"),
     "without exposure": ("dose", "immune change", "platelets"),
@@ -43,7 +42,7 @@ def path(joined: Joined, rng: np.random.Generator) -> pd.DataFrame:
     return contracted(rows, PATH, joined.measured.plan.digest)
 
 
-def along(joined: Joined, name: str, series: Series, *, visit: str) -> tuple[Floats, NDArray[np.bool_]]:
+def along(joined: Joined, name: str, series: Series, *, visit: str) -> tuple[Floats, Mask]:
     """Return what stands on a path, (patients with all of it, stations), and who they are, (subjects,)."""
     stations = {
         "dose": joined.dose,

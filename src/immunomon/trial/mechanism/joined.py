@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.trial.mechanism.balance import Balance, balance_of, with_rows_of
 from immunomon.trial.model.analysis import AnalysisPlan
 from immunomon.trial.statistics.facts import Facts
@@ -30,7 +30,6 @@ __all__ = [
     "primary_series",
 ]
 
-Floats = NDArray[np.float64]
 
 EXPLORATORY = "exploratory"
 """The role of every row: no plan declares an analysis of mechanism."""

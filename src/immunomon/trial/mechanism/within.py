@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.trial.kernels.intervals import jackknife_interval
 from immunomon.trial.kernels.multiplicity import benjamini_hochberg
 from immunomon.trial.kernels.repeated import lag_pairs, repeated_correlation, swapped_courses, swapped_lags
@@ -35,7 +35,6 @@ __all__ = [
     "within_patients",
 ]
 
-Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
 LAG_NAMES = ("same visit", "immune change first", "platelets first", "difference")
 _FEW = "not estimable: too few patients with two or more visits that have both"
@@ -98,7 +97,7 @@ def lag_difference(pair: Pair) -> float:
     return abs(correlation(pairs["immune change first"])) - abs(correlation(pairs["platelets first"]))
 
 
-def contributors(pair: Pair, *, lag: bool = False) -> NDArray[np.bool_]:
+def contributors(pair: Pair, *, lag: bool = False) -> Mask:
     """Return who has two or more points, (patients,): of the same visit, or of pairs of visits one after another."""
     x, y = lagged(*pair)["immune change first"] if lag else pair
     return np.asarray((np.isfinite(x) & np.isfinite(y)).sum(axis=1) > 1)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
 from immunomon.trial.kernels.moderated import Moderated, moderated_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
@@ -27,7 +28,6 @@ __all__ = ["Analysis", "analyse", "estimates", "missing"]
 
 # Each dose group and all together: values, mean, median, intervals and tests, and what the missing could change.
 
-Floats = NDArray[np.float64]
 _COURSE_MEASURES = ("rate_per_week", "mean_height")
 
 

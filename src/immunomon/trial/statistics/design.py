@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.trial.kernels.course import spline_basis
 from immunomon.trial.model.analysis import VisitsOverTime
 from immunomon.trial.statistics.measured import Measured, Series
 
 __all__ = ["DOSE", "Design", "VisitBasis", "design_of", "used", "visit_basis"]
 
-Floats = NDArray[np.float64]
 DOSE = "dose_doubling"
 _KNOTS = 3  # beside the baseline; so many values make a course that rises and falls
 
@@ -49,7 +49,7 @@ class Design:
     smooth: bool
 
 
-def used(series: Series) -> NDArray[np.bool_]:
+def used(series: Series) -> Mask:
     """Return which values a model over time uses, (subjects, visits): those of patients who have two or more."""
     known = np.isfinite(series.scaled)
     return np.asarray(known & (known.sum(axis=1) > 1)[:, None])

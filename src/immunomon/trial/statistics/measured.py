@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.model.populations import CHANGES
 from immunomon.trial.model.analysis import AnalysisPlan, Composition, Endpoint, NotReportable, Scale
 from immunomon.trial.statistics.facts import Facts
@@ -16,7 +17,6 @@ from immunomon.trial.statistics.scales import Figures, on_scale
 
 __all__ = ["Measured", "Series", "measure"]
 
-Floats = NDArray[np.float64]
 # The value of a visit counts although there is nothing to compare it with.
 _ADDED = {"gate_error": "Float64", "is_parent": "boolean"}
 _OWN_VALUE = ("ok", "missing baseline", "baseline not reportable")
@@ -172,12 +172,12 @@ def _figures(rows: pd.DataFrame, quantity: str, facts: Facts) -> Figures:
     return Figures(grids[0], grids[1], grids[2], quantity)
 
 
-def _usable(rows: pd.DataFrame, facts: Facts, statuses: tuple[str, ...]) -> NDArray[np.bool_]:
+def _usable(rows: pd.DataFrame, facts: Facts, statuses: tuple[str, ...]) -> Mask:
     inside = rows.assign(usable=rows["status"].isin(statuses))
     return np.asarray(_grid(inside, "usable", facts) == 1.0, dtype=np.bool_)
 
 
-def _reasons(rows: pd.DataFrame, facts: Facts, usable: NDArray[np.bool_]) -> NDArray[np.object_]:
+def _reasons(rows: pd.DataFrame, facts: Facts, usable: Mask) -> NDArray[np.object_]:
     reasons = {(str(s), str(v)): str(r) for s, v, r in zip(rows["subject"], rows["visit"], rows["reason"], strict=True)}
     words = [[reasons.get((s, v), f"no sample of {s} at {v}") for v in facts.labels] for s in facts.group_of]
     out = np.array(words, dtype=object).reshape(usable.shape)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.trial.kernels.intervals import fit_beta_binomial
 from immunomon.trial.kernels.signflip import sign_flip_floor
 from immunomon.trial.model.analysis import Scale
@@ -20,7 +21,6 @@ from immunomon.trial.statistics.rows import no_p
 
 __all__ = ["over_time", "over_time_words", "term_row"]
 
-Floats = NDArray[np.float64]
 _FEW_FREEDOM = (
     "Wald interval without small-sample degrees of freedom: too narrow with few patients; a check, no verdict"
 )

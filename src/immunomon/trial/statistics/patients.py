@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.trial.kernels.course import area_under, rate_of_change, time_beyond
 from immunomon.trial.kernels.intervals import reference_change
 from immunomon.trial.model.analysis import Scale, Window
@@ -19,7 +19,6 @@ from immunomon.trial.statistics.rows import about, whole_day
 
 __all__ = ["courses", "error_parts", "patient_changes", "reference_of"]
 
-Floats = NDArray[np.float64]
 _NO_DAY = "no study day is known: the visit has no planned day, or the subject no infusion date"
 
 

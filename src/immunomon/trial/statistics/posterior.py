@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunomon.arrays import Floats, Ints
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.statistics.design import used, visit_basis
 from immunomon.trial.statistics.measured import Measured, Series
 
 __all__ = ["Layout", "Posterior", "compiled_model", "layout_of", "model_of", "sampled"]
-
-Floats = NDArray[np.float64]
-Whole = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +26,11 @@ class Layout:
     share in the mean of those who have values; terms: visits, then doses against the lowest; patient: (values,).
     """
 
-    count: Whole
-    total: Whole
+    count: Ints
+    total: Ints
     basis: Floats
     contrasts: Floats
-    level: Whole
+    level: Ints
     levels: int
     weight: Floats
     after: Floats

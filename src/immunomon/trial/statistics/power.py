@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.trial.kernels.moderated import PriorVariance, fit_prior
 from immunomon.trial.kernels.signflip import sign_arrangements, sign_flip_floor
 from immunomon.trial.kernels.student import detectable_change
@@ -17,7 +17,6 @@ from immunomon.trial.statistics.measured import Measured, Series
 
 __all__ = ["PATIENTS", "detectable", "sign_flip_power"]
 
-Floats = NDArray[np.float64]
 PATIENTS = (3, 6, 9, 12, 15, 18)
 _TRIALS = 4000
 _NO_VARIANCE = "no variance to reckon with, it needs two patients of one dose group"

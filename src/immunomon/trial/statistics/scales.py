@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.kernels.intervals import counting_variance
 from immunomon.trial.model.analysis import Scale
 
 __all__ = ["SCALES", "Figures", "on_scale"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from immunomon.arrays import Floats
 from immunomon.study.model.uses import tube_of
 from immunomon.trial.kernels.multiplicity import benjamini_hochberg, max_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
@@ -22,7 +22,6 @@ from immunomon.trial.statistics.rows import about, members, no_p
 __all__ = ["REPEATED", "families", "given_again", "trends"]
 
 REPEATED = "also measured with panel"
-Floats = NDArray[np.float64]
 Test = tuple[str, str, Floats]  # endpoint, visit, changes (subjects,)
 
 
