@@ -255,15 +255,14 @@ def account_of_doubts(frequencies: pd.DataFrame, doubts: pd.DataFrame) -> tuple[
     >>> frequencies = pd.DataFrame({**columns, "rests_on": [None, "t: weak_stain(CD3)"]})
     >>> doubts = pd.DataFrame({"code": ["weak_stain"], "population": ["t"], "sample_id": ["a"]})
     >>> print(account_of_doubts(frequencies, doubts)[0])
-    1 of 2 values rests on a doubtful gate; 1 is withheld for it (table doubts):
+    1 of 2 values rests on a doubtful gate: 1 is withheld for it (table doubts):
     """
     resting = frequencies[frequencies["rests_on"].notna()]
     lines: list[str] = []
     if len(resting):
-        withheld = int(frequencies["reason"].fillna("").str.startswith("in doubt: ").sum())
         lines.append(
-            f"{len(resting)} of {counted(len(frequencies), 'value')} {_rest(len(resting))} on a doubtful gate; "
-            f"{withheld} {'is' if withheld == 1 else 'are'} withheld for it (table doubts):"
+            f"{len(resting)} of {counted(len(frequencies), 'value')} {_rest(len(resting))} on a doubtful gate: "
+            f"{_what_became_of(resting)} (table doubts):"
         )
     codes = Counter(code for text in resting["rests_on"] for code in set(_codes(str(text))))
     for code, count in codes.most_common():
@@ -277,6 +276,22 @@ def account_of_doubts(frequencies: pd.DataFrame, doubts: pd.DataFrame) -> tuple[
         lines.append("Remarks, which withhold nothing (table doubts):")
         lines += [f"  {number:,} {code}: {DOUBTS[code].meaning}." for code, number in remarks.most_common()]
     return tuple(lines)
+
+
+def _what_became_of(resting: pd.DataFrame) -> str:
+    """Return how many values in doubt are withheld for it, for another reason first, or reported: they add up."""
+    reasons = resting["reason"].fillna("")
+    withheld = int(reasons.str.startswith("in doubt: ").sum())
+    reported = int(resting["reportable"].fillna(False).astype(bool).sum())
+    otherwise = len(resting) - withheld - reported
+    parts = [f"{withheld} {_are(withheld)} withheld for it"]
+    parts += [f"{otherwise} for another reason first, such as too few events"] if otherwise else []
+    parts += [f"{reported} {_are(reported)} reported, as the study accepts the doubt"] if reported else []
+    return ", ".join(parts)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _codes(rests_on: str) -> list[str]:

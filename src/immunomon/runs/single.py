@@ -140,6 +140,7 @@ def analyse(
         gate_errors=estimated.gate_errors,
         border_errors=estimated.border_errors,
         doubts={**about_file, **measured.doubts},
+        fingerprint=ready.raw.fingerprint(),
     )
     plots = tuple(picture(tree, ready.display)) if with_plots else ()
     return Analysis(ready.header, ready.spillover, tree, measured, plots, ready.compensated, judged)

@@ -34,7 +34,7 @@ USUAL = {
 def result(panel, subject="S01", visit="W4", role="sample", **counts):
     sample = Sample(Path(f"{panel}.fcs"), f"{subject}_{visit}_{panel}", panel, Role.parse(role), subject, visit)
     measured = Measured(20_000, {"lymphocytes": 10_000, **USUAL[panel], **counts}, {}, {})
-    return SampleResult(sample, "gated", "ab" * 32, panel, None, measured)
+    return SampleResult(sample, "gated", f"content of {sample.id}", panel, None, measured)
 
 
 def doubts(results, strategies=STRATEGIES, **limits):
@@ -88,6 +88,43 @@ def test_what_the_strategy_does_not_expect_is_remarked_on_and_no_number_is_chang
     assert [doubt.code for doubt in said] == codes
     assert found[0].measured.counts == before.measured.counts
     assert all(doubt.detail == "10 %; 15 to 90 % of t_cells are expected (our blood donors)" for doubt in said)
+
+
+@pytest.mark.parametrize(("cd4", "is_withheld"), [(450, True), (1500, False), (4500, False)])
+def test_what_cannot_be_in_a_patient_is_withheld_with_all_regions_of_its_gate(cd4, is_withheld):
+    expecting = {"t": replace(STRATEGIES["t"], expected={"cd4": Expectation(25, 90, "blood donors", (10, 95))})}
+    codes = doubts([result("t", cd4=cd4, cd8=6900 - cd4)], expecting)
+    assert ("implausible" in codes.get(("S01_W4_t", "cd4"), ())) == is_withheld
+    assert codes.get(("S01_W4_t", "cd8"), []) == (["implausible"] if is_withheld else [])  # of the same gate
+
+
+def test_chance_in_few_events_is_not_implausible_and_a_person_who_moved_the_gate_has_answered():
+    expecting = {"t": replace(STRATEGIES["t"], expected={"cd4": Expectation(25, 90, "", (10, 95))})}
+    few = {"lymphocytes": 150, "t_cells": 110, "cd4": 9, "cd8": 101}
+    assert doubts([result("t", **few)], expecting)["S01_W4_t", "cd4"] == ["unexpected"]
+    odd = result("t", cd4=450, cd8=6450)
+    odd = replace(odd, measured=replace(odd.measured, sources={"cd4": "moved by A. Analyst"}))
+    assert doubts([odd], expecting) == {("S01_W4_t", "cd4"): ["unexpected"]}
+
+
+def of_tube(original, **measured):
+    return replace(original, measured=replace(original.measured, **measured))
+
+
+def test_one_tube_under_two_visits_is_doubted_whatever_its_header_says():
+    first, second = result("nk", visit="D-1"), result("nk", visit="W4")
+    assert doubts([first, second]) == {}
+    both = {("S01_D-1_nk", "root"): ["same_tube"], ("S01_W4_nk", "root"): ["same_tube"]}
+    assert doubts([first, replace(second, sha256=first.sha256)]) == both
+    assert doubts([of_tube(first, fingerprint="f"), of_tube(second, fingerprint="f")]) == both
+    assert doubts([of_tube(first, fingerprint="f"), of_tube(second, fingerprint="g")]) == {}
+
+
+def test_one_tube_of_one_blood_may_be_listed_for_several_panels():
+    first, again = (replace(result(panel), sha256="the same") for panel in ("b", "nk"))
+    assert doubts([first, again]) == {}
+    other = replace(result("nk", subject="S02"), sha256="the same")
+    assert ("S02_W4_nk", "root") in doubts([first, again, other])
 
 
 def test_few_events_and_tubes_that_are_no_samples_are_no_evidence():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from immunomon.arrays import Ints, Mask
 from immunomon.errors import AmbiguousChannel, UnknownChannel, nearest
-from immunomon.study.model.channels import Channel, folded
+from immunomon.study.model.channels import Channel, ChannelKind, folded
 
 __all__ = ["EventTable", "RawTable", "Scale"]
+
+_TELLING = 1000  # events whose scatter tells one tube from all others
 
 
 class Scale(StrEnum):
@@ -115,6 +118,20 @@ class EventTable:
     def rough(self, name: str) -> tuple[NDArray[np.floating], float]:
         """Return a channel's values for a first look, and how far from the exact ones they may be: here not at all."""
         return self.column(name), 0.0
+
+    def fingerprint(self) -> str:
+        """Return a digest of the first events' scatter, empty where too few differ to tell one tube from another.
+
+        A file that was cut short, compensated or given another header keeps it; no two acquisitions have it in common.
+
+        >>> EventTable(np.zeros((2000, 1)), (Channel("FSC-A"),)).fingerprint()
+        ''
+        """
+        columns = [index for index, channel in enumerate(self.channels) if channel.kind is ChannelKind.SCATTER]
+        first = np.asarray(self.stored(columns)[:_TELLING, columns], dtype=np.float32)
+        if not columns or np.unique(first, axis=0).shape[0] < _TELLING // 2:
+            return ""
+        return hashlib.sha256(np.ascontiguousarray(first).tobytes()).hexdigest()
 
     def take(self, rows: Ints | Mask) -> EventTable:
         """Return some of the events, by their rows or by a mask."""

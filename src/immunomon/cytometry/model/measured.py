@@ -23,7 +23,8 @@ class Measured:
     to lie. sources, notes: population id -> what set its gate, and what was done instead.
     outliers: populations whose own estimate of the gate was out of line with the other samples' and not followed.
     doubts: population id -> what speaks against its gate; of ``root``, against the file. placed_by: population id ->
-    what set the least sure coordinate of its gate.
+    what set the least sure coordinate of its gate. fingerprint: of the events as they were acquired, by which the same
+    tube is known under another name; empty if they tell too little.
     """
 
     events: int
@@ -39,6 +40,7 @@ class Measured:
     outliers: tuple[str, ...] = ()
     doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
     placed_by: Mapping[str, PlacedBy] = field(default_factory=dict)
+    fingerprint: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements as plain data."""
@@ -56,6 +58,7 @@ class Measured:
             "outliers": list(self.outliers),
             "doubts": {population: [doubt.to_dict() for doubt in doubts] for population, doubts in self.doubts.items()},
             "placed_by": dict(self.placed_by),
+            "fingerprint": self.fingerprint,
         }
 
     @classmethod

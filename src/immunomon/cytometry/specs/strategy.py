@@ -73,6 +73,9 @@ class ExpectationSpec(SpecModel):
     """What a population is expected to be; outside it the value is shown to a person, never changed."""
 
     percent_of_parent: tuple[Percent, Percent] = Field(description="The least and the most that is expected.")
+    possible: tuple[Percent, Percent] = Field(
+        (0.0, 100.0), description="The least and the most that can be true; a value outside is withheld."
+    )
     source: Text | None = Field(None, description="Who says so: a reference, or whose experience it is.")
 
 

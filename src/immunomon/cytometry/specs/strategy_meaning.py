@@ -135,7 +135,7 @@ def strategy_of(
     denominators = {name: tuple(names) for name, names in spec.report.items()}
     tree = tuple(by_id[name] for name in order)
     expected = {
-        name: Expectation(*expectation.percent_of_parent, expectation.source or "")
+        name: Expectation(*expectation.percent_of_parent, expectation.source or "", expectation.possible)
         for name, expectation in spec.expect.items()
     }
     whole = GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
@@ -241,6 +241,10 @@ def _check_expected(expected: Mapping[str, ExpectationSpec], known_ids: Sequence
             findings.unknown(("expect", name), "population", name=name, known=known_ids)
         if low >= high:
             findings.add(("expect", name), f"from {low:g} to {high:g} % is no range", "write the smaller percent first")
+        least, most = expectation.possible
+        if low < least or most < high:
+            message = f"{low:g} to {high:g} % is expected, but only {least:g} to {most:g} % is possible"
+            findings.add(("expect", name), message, "let 'possible' hold 'percent_of_parent'")
 
 
 def _check_report(

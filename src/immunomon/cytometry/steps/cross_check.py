@@ -10,8 +10,8 @@ import numpy as np
 
 from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.outliers import Rule, standing_alone
-from immunomon.cytometry.kernels.proportions import counting_error, log_odds
-from immunomon.cytometry.model.measured import Measured, SampleResult
+from immunomon.cytometry.kernels.proportions import counting_error, log_odds, wilson
+from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.settled import MOVED_BY
 from immunomon.cytometry.model.weighed import resting_on
 from immunomon.study.model.reportability import Reportability
@@ -38,6 +38,7 @@ class _Value:
     """A population's events, and its parent's, in one tube.
 
     is_suspect: whether it rests on a doubtful gate or one that a person moved: no evidence against what does not.
+    is_moved: whether a person put its own gate, or one that it is made of, where it is.
     """
 
     sample: Sample
@@ -46,6 +47,7 @@ class _Value:
     count: int
     total: int
     is_suspect: bool
+    is_moved: bool
 
 
 def cross_check(
@@ -54,7 +56,8 @@ def cross_check(
     """Return the results with what speaks against their values when they are held against each other.
 
     A value far outside its subject's other visits (three or more are needed), a population that one tube of a visit
-    measures otherwise than the others, parts that do not make up the whole, values outside what the strategy expects.
+    measures otherwise than the others, parts that do not make up the whole, values outside what the strategy expects or
+    says is possible, one tube under several names.
     No number is changed. limits: how few events of a parent are no evidence, and what parts must add up to.
     """
     values = list(_values(results, strategies, limits))
@@ -62,6 +65,7 @@ def cross_check(
         *_visits(values),
         *_of_whole_tube(values, [*_tubes(values), *_wholes(values, results, limits)]),
         *_unexpected(values, results, strategies),
+        *_same_tubes(results),
     ]
     by_sample = _grouped(remarks, lambda remark: remark[0])
     return [_with(result, by_sample.get(result.sample.id, [])) for result in results]
@@ -88,13 +92,13 @@ def _values(
             count = measured.counts.get(population.id)
             total = measured.events if population.parent == ROOT else measured.counts.get(population.parent)
             if count is not None and total is not None and total >= limits.min_parent_events:
-                is_suspect = _is_suspect(measured, population.id, gates_under(strategy, population.id))
-                yield _Value(result.sample, population.id, population.parent, count, total, is_suspect)
-
-
-def _is_suspect(measured: Measured, population: str, gates: Sequence[str]) -> bool:
-    is_moved = any(measured.sources.get(gate, "").startswith(MOVED_BY) for gate in gates)
-    return is_moved or any(resting_on(measured, population, gates))
+                gates = gates_under(strategy, population.id)
+                moved = {gate for gate in gates if measured.sources.get(gate, "").startswith(MOVED_BY)}
+                is_suspect = bool(moved) or any(resting_on(measured, population.id, gates))
+                of_whom = (result.sample, population.id, population.parent)
+                yield _Value(
+                    *of_whom, count, total, is_suspect, bool(moved - set(gates_under(strategy, population.parent)))
+                )
 
 
 def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
@@ -199,10 +203,52 @@ def _unexpected(
     for value in values:
         expectation = expected[value.sample.id].get(value.population)
         percent = 100.0 * value.count / value.total
-        if expectation is not None and not expectation.low <= percent <= expectation.high:
-            source = f" ({expectation.source})" if expectation.source else ""
-            expected_range = f"{expectation.low:g} to {expectation.high:g} % of {value.parent} are expected{source}"
-            yield value.sample.id, value.population, Doubt("unexpected", "", f"{percent:.3g} %; {expected_range}")
+        if expectation is None or expectation.low <= percent <= expectation.high:
+            continue
+        source = f" ({expectation.source})" if expectation.source else ""
+        expected_range = f"{expectation.low:g} to {expectation.high:g} % of {value.parent} are expected{source}"
+        yield value.sample.id, value.population, Doubt("unexpected", "", f"{percent:.3g} %; {expected_range}")
+        if _is_impossible(value, expectation.possible) and not value.is_moved:
+            least, most = expectation.possible
+            detail = f"{percent:.3g} % of {value.parent}; {least:g} to {most:g} % are possible"
+            # Where one region of a gate cannot be so, its other regions are not to be trusted either.
+            for name in _of_one_gate(strategies[value.sample.panel], value.population):
+                yield value.sample.id, name, Doubt("implausible", "", f"{value.population}: {detail}")
+
+
+def _is_impossible(value: _Value, possible: tuple[float, float]) -> bool:
+    """Say whether a share lies outside a range by more than counting error."""
+    ends = wilson(np.array([value.count], dtype=np.float64), np.array([value.total], dtype=np.float64))
+    low, high = (100.0 * float(end[0]) for end in ends)
+    return high < possible[0] or low > possible[1]
+
+
+def _of_one_gate(strategy: GatingStrategy, population: str) -> list[str]:
+    gate = strategy.gate_id(population)
+    return [other.id for other in strategy if strategy.gate_id(other.id) == gate]
+
+
+def _same_tubes(results: Iterable[SampleResult]) -> Iterator[Remark]:
+    """Name what is listed as two bloods, but is one: the same file, or the same acquisition in another file.
+
+    A tube that several strategies or panels look at is one blood.
+    """
+    gated = [result for result in results if result.measured is not None]
+    for group in _grouped(gated, _events_of).values():
+        for result in group:
+            others = [other.sample for other in group if _blood(other.sample) != _blood(result.sample)]
+            if others:
+                detail = ", ".join(sorted({f"{sample.file.as_posix()} ({sample.id})" for sample in others}))
+                yield result.sample.id, ROOT, Doubt("same_tube", "", f"it has the events of {detail}")
+
+
+def _blood(sample: Sample) -> Hashable:
+    return sample.subject, sample.visit, sample.role, sample.batch if not sample.subject else ""
+
+
+def _events_of(result: SampleResult) -> Hashable:
+    fingerprint = result.measured.fingerprint if result.measured is not None else ""
+    return fingerprint or (result.sha256 or result.sample.tube_id, result.sample.data_set)
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, list[T]]:

@@ -70,11 +70,15 @@ class Population:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a population is expected to be, in percent of its parent, and who says so; outside it a person must look."""
+    """What a population is expected to be, in percent of its parent, and who says so; outside it a person must look.
+
+    possible: what it can be in a living patient; a value outside is withheld until a person has moved the gate.
+    """
 
     low: float
     high: float
     source: str = ""
+    possible: tuple[float, float] = (0.0, 100.0)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ _KINDS = (
     DoubtKind(
         "cloud_unconfirmed",
         "no marker of the panel could tell which cloud the lymphocytes are",
-        "look at the scatter plot",
+        "look at the scatter plot in immunomon review; move the gate there, and say why",
     ),
     DoubtKind(
         "not_compensated",
@@ -137,19 +137,30 @@ _KINDS = (
     DoubtKind(
         "unexpected",
         "the value lies outside what the strategy expects of this population",
-        "look at the plot and confirm it",
+        "look at the plot in immunomon review; approve the sample if the gate is right, and move the gate if not",
         withholds=False,
+    ),
+    DoubtKind(
+        "implausible",
+        "the value lies outside what the strategy says is possible in a patient",
+        "look at the gate in immunomon review: are two stains exchanged, or is one missing? Move it, or leave the "
+        "sample out, and say why",
+    ),
+    DoubtKind(
+        "same_tube",
+        "the file holds the events of another sample of the study: one tube under two names",
+        "find out whose the tube is, put the right file in the other's place, and run again",
     ),
     DoubtKind(
         "hardly_moved",
         "the border of this gate above it is in doubt, but the value hardly depends on where that lies",
-        "look at the plot of that gate",
+        "look at the plot of that gate in immunomon review",
         withholds=False,
     ),
     DoubtKind(
         "noise_not_judged",
         "the negatives' noise cannot be measured in this file, and nothing shows that the border lies beyond it",
-        "look at the plot",
+        "look at the plot in immunomon review",
         withholds=False,
     ),
 )
