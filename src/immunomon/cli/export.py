@@ -15,7 +15,7 @@ from immunomon.cli.progress import stages
 from immunomon.maps.anndata.export import export_cells
 from immunomon.outputs.database.database import ExportStatement, ExportSummary, export_run
 from immunomon.outputs.database.secrets import without_passwords
-from immunomon.runs.audit import user_name
+from immunomon.runs.provenance import user_name
 
 __all__ = ["export", "export_anndata", "export_database"]
 

@@ -14,10 +14,11 @@ import pandas as pd
 
 from immunomon.errors import ImmunomonError, counted
 from immunomon.files import file_digest, is_temporary
-from immunomon.runs.audit import AuditTrail, user_name
+from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.lock import Reason, locked_digest, locked_error, refuse_if_locked, relock
 from immunomon.runs.plan import Plan
+from immunomon.runs.provenance import user_name
 from immunomon.study.model.overrides import Override
 from immunomon.study.model.trust import DOUBTS
 

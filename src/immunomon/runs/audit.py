@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import getpass
 import hashlib
 import json
 import os
@@ -17,9 +16,9 @@ import immunomon
 from immunomon.errors import ImmunomonError, counted
 from immunomon.files import file_digest, is_temporary, naming, read_input, write_whole
 from immunomon.runs.journal import PROGRESS, STAMPS
-from immunomon.runs.provenance import code_digest
+from immunomon.runs.provenance import code_digest, user_name
 
-__all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "result_names", "user_name"]
+__all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "result_names"]
 
 _GENESIS = "0" * 64
 _FORMAT = "immunomon.audit/2"
@@ -30,14 +29,6 @@ _ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
 _OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", STAMPS, PROGRESS)
 SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
-
-
-def user_name() -> str:
-    """Return the name that this computer knows its user by; ``unknown`` if it knows none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"
 
 
 def contents_of(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> dict[str, str]:

@@ -22,8 +22,9 @@ from immunomon.cytometry.model.run_tables import (
 )
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.files import read_input
-from immunomon.runs.audit import AuditTrail, user_name
+from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
+from immunomon.runs.provenance import user_name
 from immunomon.study.model.visits import Visit, in_order
 from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.study import load_study

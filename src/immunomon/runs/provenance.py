@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import platform
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 import immunomon
 
-__all__ = ["code_digest", "digest_of", "environment", "source_digest"]
+__all__ = ["code_digest", "digest_of", "environment", "source_digest", "user_name"]
 
 # What a result depends on: the code from the file to the counts.
 _CODE = (
@@ -101,3 +102,11 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "libraries": libraries,
     }
+
+
+def user_name() -> str:
+    """Return the name that this computer knows its user by; ``unknown`` if it knows none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"

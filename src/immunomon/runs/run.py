@@ -25,7 +25,7 @@ from immunomon.runs.accounting import (
     set_aside_changed,
     set_aside_left_over,
 )
-from immunomon.runs.audit import AuditTrail, user_name
+from immunomon.runs.audit import AuditTrail
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.declared_scales import scale_warnings
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
@@ -34,7 +34,7 @@ from immunomon.runs.journal import Journal, Progress, now_utc
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import accepted, moved_gates, overridden, read_overrides
 from immunomon.runs.plan import Plan, Task, make_plan, shown_inputs
-from immunomon.runs.provenance import environment
+from immunomon.runs.provenance import environment, user_name
 from immunomon.runs.scaling import scales_record, with_scales
 from immunomon.runs.settling import (
     Bench,

@@ -21,13 +21,13 @@ from immunomon.outputs.review.drafts import Draft, Drafts
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.outputs.review.moving import declared, moved_together, placed
 from immunomon.outputs.review.recount import OpenSample, open_sample
-from immunomon.runs.audit import user_name
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
 from immunomon.runs.lock import Reason
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.overriding import record_decisions
 from immunomon.runs.previewing import Preview, open_preview
+from immunomon.runs.provenance import user_name
 from immunomon.runs.run import run_study
 from immunomon.runs.verdicts import Verdict, digest_seen, record_verdicts, review_progress, reviews_of_run
 from immunomon.study.model.strategy import ROOT
