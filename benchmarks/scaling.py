@@ -1,6 +1,6 @@
 """What a file of a study costs as studies grow, in processes of their own: gated anew, and when nothing has changed.
 
-    python benchmarks/scaling.py [--json FILE] [--files 200 2000 20000] [--events 1000] [--workers 1 2]
+    python benchmarks/scaling.py [--json FILE] [--files 200 2000 20000] [--events 1000] [--workers 1 2] [--cluster 4]
 
 Studies of small files of one panel (``treg``): three patients to a cohort, seven visits, a batch and a bridge for each
 visit of a cohort. Each file has cells of its own, drawn from simulated tubes. Every study is run with each number of
@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -106,9 +108,28 @@ def make_study(folder: Path, files: int, events: int) -> None:
         path.write_bytes(fcs_bytes(drawn, words | {"$FIL": path.name, "$DATE": row["collection_date"]}))
 
 
-def seconds_of_run(study: Path, out: Path, workers: int) -> tuple[float, float]:
+@contextmanager
+def cluster_of(workers: int, folder: Path) -> Iterator[str]:
+    """Yield the address of a Dask cluster of so many processes of one thread on this machine."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    address, here = f"tcp://127.0.0.1:{port}", ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
+    of_workers = ("--nworkers", str(workers), "--nthreads", "1", "--local-directory", str(folder))
+    commands = (("dask_scheduler", "--port", port, *here), ("dask_worker", address, *here, *of_workers))
+    with ExitStack() as processes:
+        for module, *words in commands:
+            command = [sys.executable, "-m", f"distributed.cli.{module}", *words]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            processes.callback(process.wait)
+            processes.callback(process.terminate)
+        time.sleep(SETTLED_SECONDS)
+        yield address
+
+
+def seconds_of_run(study: Path, out: Path, *words: str) -> tuple[float, float]:
     """Return how long the whole command takes, by the clock and of the processor; raises CalledProcessError."""
-    command = [sys.executable, "-c", RUN, "run", str(study), "--out", str(out), "--jobs", str(workers)]
+    command = [sys.executable, "-c", RUN, "run", str(study), "--out", str(out), *words]
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -116,35 +137,46 @@ def seconds_of_run(study: Path, out: Path, workers: int) -> tuple[float, float]:
     return time.perf_counter() - begin, cpu
 
 
-def measured(folder: Path, files: int, events: int, workers: list[int]) -> list[dict[str, float]]:
-    """Return the costs of one study with each number of workers."""
+def measured(
+    folder: Path, files: int, events: int, workers: list[int], cluster: tuple[int, str] | None
+) -> list[dict[str, float]]:
+    """Return the costs of one study with each number of workers; cluster: its number of workers, and its address."""
     study = folder / f"study-{files}"
     make_study(study, files, events)
-    rows = []
-    for count in workers:
-        out = folder / f"run-{files}-{count}"
-        gated = seconds_of_run(study, out, count)
+    rows: list[dict[str, float]] = []
+    ways = [({"workers": count}, ("--jobs", str(count))) for count in workers]
+    ways += [({"workers": cluster[0], "cluster": 1}, ("--scheduler", cluster[1]))] if cluster else []
+    for number, (way, words) in enumerate(ways):
+        out = folder / f"run-{files}-{number}"
+        gated = seconds_of_run(study, out, *words)
         time.sleep(SETTLED_SECONDS)  # files as young as their record are read again
-        seconds_of_run(study, out, count)
-        nothing = seconds_of_run(study, out, count)
-        rows.append({"files": files, "workers": count})
+        seconds_of_run(study, out, *words)
+        nothing = seconds_of_run(study, out, *words)
+        rows.append({"files": files, **way})
         for name, (clock, cpu) in {"ms_a_file": gated, "nothing_to_do_ms": nothing}.items():
             rows[-1] |= {name: 1e3 * clock / files, f"cpu_{name}": 1e3 * cpu / files}
-        print(f"{files:>7,} {count:>7}" + "".join(f"{rows[-1][name]:>22.2f}" for name in COSTS), flush=True)
+        print(
+            f"{files:>7,} {way['workers']:>5}{'*' if 'cluster' in way else ' ':2}"
+            + "".join(f"{rows[-1][name]:>22.2f}" for name in COSTS),
+            flush=True,
+        )
     return rows
 
 
 def summary(rows: list[dict[str, float]]) -> dict[str, float]:
     """Return growth and speedup: the costs of the most files by those of the fewest, of one worker by those of two."""
     few, many = min(row["files"] for row in rows), max(row["files"] for row in rows)
-    by_size = {(row["files"], row["workers"]): row for row in rows}
-    workers = min(row["workers"] for row in rows)
+    by_size = {(row["files"], row["workers"]): row for row in rows if "cluster" not in row}
+    workers = min(count for _, count in by_size)
     least, most = by_size[few, workers], by_size[many, workers]
     found = {f"{kind}growth": most[f"{kind}ms_a_file"] / least[f"{kind}ms_a_file"] for kind in ("", "cpu_")}
     if (many, 1) in by_size and (many, 2) in by_size:
         found["speedup"] = by_size[many, 1]["ms_a_file"] / by_size[many, 2]["ms_a_file"]
     for name in COSTS:
-        found[name] = max(row[name] for row in rows if row["files"] == many)
+        found[name] = max(row[name] for key, row in by_size.items() if key[0] == many)
+    for row in rows:
+        if "cluster" in row and row["files"] == many:
+            found["cluster_ms_a_file"] = row["ms_a_file"]
     found["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return found
 
@@ -156,13 +188,18 @@ def main() -> int:
     parser.add_argument("--files", type=int, nargs="+", default=[200, 2_000, 20_000])
     parser.add_argument("--events", type=int, default=1_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--cluster", type=int, default=4, help="workers of a Dask cluster; 0: no cluster")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         make_study(folder / "warm", 28, options.events)
-        seconds_of_run(folder / "warm", folder / "warm-run", 1)
-        print("  files workers" + "".join(f"{name:>22}" for name in COSTS))
-        rows = [row for files in options.files for row in measured(folder, files, options.events, options.workers)]
+        seconds_of_run(folder / "warm", folder / "warm-run", "--jobs", "1")
+        cluster = None
+        if options.cluster:
+            cluster = options.cluster, stack.enter_context(cluster_of(options.cluster, folder / "dask"))
+        print("  files workers" + "".join(f"{name:>22}" for name in COSTS) + "   (* of a cluster)")
+        sizes = options.files
+        rows = [row for files in sizes for row in measured(folder, files, options.events, options.workers, cluster)]
     found = {**summary(rows), "runs": rows}
     for key, value in list(found.items())[:-1]:
         print(f"{key}: {value:.3g}")

@@ -41,11 +41,20 @@ def run(
     retries: Annotated[
         int, typer.Option("--retries", min=0, max=100, help="How often a file that failed is tried again.")
     ] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            help="A Dask cluster that does the work, such as tcp://192.0.2.1:8786; it sees the study under this path.",
+        ),
+    ] = None,
 ) -> int:
     """Gate every file of a study and write its tables; what is done already is not done again."""
     if (reason is None) != (by is None):
         raise ImmunomonError("--reason and --by belong together: why a locked run is changed, and who says so")
     why = Reason(reason, by) if reason is not None and by is not None else None
+    if scheduler and timeout is not None:
+        raise ImmunomonError("--timeout is for processes of this machine; a cluster's own settings limit its workers")
     limits = Limits(timeout, retries) if timeout is not None or retries else None
     with stages() as progress:
         summary = run_study(
@@ -56,6 +65,7 @@ def run(
             why=why,
             log=log,
             limits=limits,
+            scheduler=scheduler,
             rehash=rehash,
             remarks=lambda: _problems(study),
         )

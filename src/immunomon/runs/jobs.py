@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from immunomon.files import remove_leftovers
+from immunomon.files import file_digest, remove_leftovers
 from immunomon.runs.journal import Journal, Outcome
-from immunomon.runs.workers import Limits, Worker
+from immunomon.runs.workers import Limits, Work, Worker
 
 if TYPE_CHECKING:
+    from immunomon.runs.dask_backend import DaskBackend
     from immunomon.runs.plan import Task
 
 __all__ = ["Crew", "default_jobs", "threads_each"]
@@ -41,29 +43,117 @@ def threads_each(files: int, jobs: int) -> int:
     return max(1, jobs // max(1, files))
 
 
-class Crew:
-    """Who works on a run's files: how many at once, within which limits, and who hears of each.
+class Backend(Protocol):
+    """Who does a step of one file at a time: threads of this process, processes, or a cluster."""
 
-    limits: None: threads of this process do the work; else processes, each of which can be ended.
-    """
+    @property
+    def at_once(self) -> int:
+        """How many files are worked on at once."""
+        ...
 
-    def __init__(self, workers: int, journal: Journal, limits: Limits | None = None) -> None:
-        self.workers, self.journal, self.limits = workers, journal, limits
+    def do(self, work: Work, task: Task) -> Outcome:
+        """Do a step of a file and return how it ended; raises what the step raised."""
+        ...
+
+    def close(self) -> None:
+        """End what is being done; nothing more will be asked for."""
+        ...
+
+
+@dataclass(frozen=True)
+class Threads:
+    """The threads of this process do the work."""
+
+    at_once: int
+
+    def do(self, work: Work, task: Task) -> Outcome:
+        """Do a step of a file."""
+        return work(task)
+
+    def close(self) -> None:
+        """Have nothing to end: a thread ends with its file."""
+
+
+class Processes:
+    """Processes that can be ended do the work, each in its turn."""
+
+    def __init__(self, at_once: int, journal: Journal, seconds: float | None) -> None:
+        self.at_once, self._journal, self._seconds = at_once, journal, seconds
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._all: list[Worker] = []
 
+    def do(self, work: Work, task: Task) -> Outcome:
+        """Do a step of a file; that it took too long, or that the process was ended, is how it ended."""
+        worker = self._worker()
+        try:
+            return worker.do(work, task, self._seconds)
+        finally:
+            self._idle.put(worker)
+
+    def _worker(self) -> Worker:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            worker = Worker(lambda process: self._journal.note("worker", process=process))
+            self._all.append(worker)
+            return worker
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        for worker in self._all:
+            worker.close()
+
+
+class Crew:
+    """Who works on a run's files: how many at once, within which limits, and who hears of each.
+
+    workers: how many files are worked on at once; None: one a processor, or a thread of the cluster. limits: None:
+    threads of this process do the work; else processes, each of which can be ended. scheduler: the address of a Dask
+    cluster that does it instead. Raises ImmunomonError if there is no cluster there.
+    """
+
+    def __init__(
+        self, workers: int | None, journal: Journal, limits: Limits | None = None, scheduler: str | None = None
+    ) -> None:
+        self.journal, self._retries = journal, limits.retries if limits else 0
+        self._cluster: DaskBackend | None = None
+        self._backend: Backend
+        if scheduler is not None:
+            from immunomon.runs.dask_backend import DaskBackend
+
+            self._backend = self._cluster = DaskBackend(scheduler, journal, workers)
+        elif limits:
+            self._backend = Processes(workers or default_jobs(), journal, limits.seconds)
+        else:
+            self._backend = Threads(workers or default_jobs())
+
+    @property
+    def workers(self) -> int:
+        """How many files are worked on at once."""
+        return self._backend.at_once
+
+    def digest(self, path: Path) -> str:
+        """Return a file's SHA-256, read by whom will work on it; raises OSError if it cannot be read."""
+        return self._cluster.digest(path) if self._cluster else file_digest(path)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._backend.close()
+
     @contextmanager
     def at_work(self, folder: Path) -> Iterator[None]:
-        """Have the processes for as long as it takes; what those that were ended have left half-written goes."""
+        """Let the work be done into a run folder; what those that were ended have left half-written goes."""
         try:
-            yield
+            with self._cluster.in_folder(folder) if self._cluster else nullcontext():
+                yield
         finally:
-            for worker in self._all:
-                worker.close()
-            if self._all:
+            self._backend.close()
+            if not isinstance(self._backend, Threads):
                 remove_leftovers(folder.rglob(".*.tmp"))
 
-    def each(self, stage: str, tasks: Sequence[Task], work: Callable[[Task], Outcome]) -> dict[str, str]:
+    def each(self, stage: str, tasks: Sequence[Task], work: Work) -> dict[str, str]:
         """Do a step of each file, several at once; return what is wrong with files from then on: sample id -> problem.
 
         Never more than two files a worker are in flight: memory stays bounded however long the list is.
@@ -73,8 +163,9 @@ class Crew:
         self.journal.report(stage, 0, len(tasks), 0)
         waiting = iter(tasks)
         step = partial(self._timed, stage, work)
-        with ThreadPoolExecutor(max_workers=self.workers) as pool:
-            running = {pool.submit(step, task) for task in islice(waiting, 2 * self.workers)}
+        at_once = self._backend.at_once
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+            running = {pool.submit(step, task) for task in islice(waiting, 2 * at_once)}
             try:
                 while running:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -86,34 +177,21 @@ class Crew:
                     running |= {pool.submit(step, task) for task in islice(waiting, len(finished))}
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for worker in self._all:  # or their threads would wait for what they are doing
-                    worker.close()
+                self._backend.close()  # or the threads would wait for what is being done
                 raise
         return problems
 
-    def _timed(self, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
+    def _timed(self, stage: str, work: Work, task: Task) -> Outcome:
         begun = time.monotonic()
-        ended = work(task) if self.limits is None else self._within(self.limits, stage, work, task)
+        ended = self._tried(stage, work, task)
         self.journal.file(stage, task.sample.id, ended, seconds=time.monotonic() - begun)
         return ended
 
-    def _within(self, limits: Limits, stage: str, work: Callable[[Task], Outcome], task: Task) -> Outcome:
-        """Do a step of a file in a process; one that failed is tried again as often as the limits say."""
-        worker = self._worker()
-        try:
-            for number in range(1, limits.retries + 2):
-                ended = worker.do(work, task, limits.seconds)
-                if not ended.problem or task.problem or number > limits.retries:
-                    break
-                self.journal.note("retry", stage=stage, sample_id=task.sample.id, number=number, reason=ended.problem)
-        finally:
-            self._idle.put(worker)
-        return ended
-
-    def _worker(self) -> Worker:
-        try:
-            return self._idle.get_nowait()
-        except Empty:
-            worker = Worker(lambda process: self.journal.note("worker", process=process))
-            self._all.append(worker)
-            return worker
+    def _tried(self, stage: str, work: Work, task: Task) -> Outcome:
+        """Do a step of a file; one that failed is tried again as often as the limits say."""
+        for number in range(1, self._retries + 1):
+            ended = self._backend.do(work, task)
+            if not ended.problem or task.problem:
+                return ended
+            self.journal.note("retry", stage=stage, sample_id=task.sample.id, number=number, reason=ended.problem)
+        return self._backend.do(work, task)

@@ -65,6 +65,7 @@ def run_study(
     why: Reason | None = None,
     log: Path | None = None,
     limits: Limits | None = None,
+    scheduler: str | None = None,
     rehash: bool = False,
     remarks: Callable[[], Sequence[str]] | None = None,
 ) -> RunSummary:
@@ -72,20 +73,26 @@ def run_study(
 
     progress: called with the stage, files done, all files, and files failed so far. why: who changes a locked run, and
     for what reason. log: a file that gets a line of JSON for each event of the run. limits: how long a file may take,
-    and how often one that failed is tried again; each is then done by a process that can be ended. rehash: read every
-    file, be its size and time of change those of the last run. remarks: lines to be said of the study, asked for once
-    as long as nothing changes.
+    and how often one that failed is tried again; each is then done by a process that can be ended. scheduler: the
+    address of a Dask cluster that does the work, and sees the study and the run folder under the same paths. rehash:
+    read every file, be its size and time of change those of the last run. remarks: lines to be said of the study, asked
+    for once as long as nothing changes.
 
     A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done again; a run that
     was stopped goes on where it was. A file that fails has no value, and no say in gates that it would share. Where
     nothing has changed since a finished run, nothing is written. Raises BadSpec for problems in the study's YAML and
-    CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would change.
+    CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would change,
+    ImmunomonError if there is no cluster at the scheduler's address, or none that can do the work.
     """
     journal = Journal(progress, log)
-    crew = Crew(jobs or default_jobs(), journal, limits)
     root = out if out is not None else (study if study.is_dir() else study.parent) / "run"
-    with journal.begun(study=str(study), jobs=crew.workers):
-        summary = _run_study(study, Memory.of(root, rehash=rehash), crew, why, remarks or tuple)
+    if scheduler is not None:
+        study, root = study.resolve(), root.resolve()  # as the cluster's workers know them
+    who = {"scheduler": scheduler} if scheduler else {"jobs": jobs or default_jobs()}
+    with journal.begun(study=str(study), **who), Crew(jobs, journal, limits, scheduler) as crew:
+        memory = Memory.of(root, rehash=rehash)
+        memory.inputs.read_digest = crew.digest
+        summary = _run_study(study, memory, crew, why, remarks or tuple)
         counts = {"gated": summary.gated, "kept": summary.kept, "controls": summary.controls}
         journal.note("finished", **counts, failed=dict(summary.failed))
         return summary

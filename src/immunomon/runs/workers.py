@@ -17,7 +17,7 @@ from immunomon.runs.journal import Outcome
 if TYPE_CHECKING:
     from immunomon.runs.plan import Task
 
-__all__ = ["Limits", "Worker"]
+__all__ = ["Limits", "Work", "Worker"]
 
 Work = Callable[["Task"], Outcome]
 # Not a fork of this process, which has threads; where there is one, of a process that has imported what it takes.

@@ -6,9 +6,9 @@ import pytest
 from maps.clusters.conftest import SMALL
 
 from immunomon.errors import ImmunomonError
-from immunomon.maps.clusters import workers as module
 from immunomon.maps.clusters.run import cluster_run
 from immunomon.maps.clusters.workers import workers
+from immunomon.runs import dask_backend
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def scheduler():
     with (
         dask.config.set(patient),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as cluster,
     ):
         yield cluster.scheduler_address
@@ -46,7 +46,7 @@ def test_results_come_back_in_order_and_errors_as_they_were(scheduler):
 
 def test_an_address_at_which_no_cluster_is_is_said_with_the_remedy(monkeypatch):
     pytest.importorskip("distributed", reason="Dask is not installed")
-    monkeypatch.setattr(module, "_PATIENCE", 1)
+    monkeypatch.setattr(dask_backend, "_ANSWERS_WITHIN_SECONDS", 1)
     with (
         pytest.raises(ImmunomonError, match=r"--scheduler tcp://127\.0\.0\.1:9: no Dask scheduler answers there"),
         workers(1, "tcp://127.0.0.1:9"),

@@ -1,0 +1,178 @@
+"""A Dask cluster of real processes does what threads do, byte for byte, and what it loses is done again."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from support.program import immunomon
+
+from immunomon.errors import ImmunomonError
+from immunomon.runs import dask_backend
+from immunomon.runs.journal import Journal
+from immunomon.runs.run import run_study
+
+pytest.importorskip("distributed", reason="Dask is not installed")
+pytestmark = [pytest.mark.no_cover, pytest.mark.skipif(os.name == "nt", reason="signals are POSIX systems'")]
+PATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "120s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "120s"}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def started(module: str, *words: object):
+    """Yield a process of Dask that is ended, with those that it has started, when it is no longer needed."""
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, words)]
+    process = subprocess.Popen(
+        command, env={**os.environ, **PATIENT}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def scheduler(port: int):
+    return started("dask_scheduler", "--host", "127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0")
+
+
+def workers(port: int, count: int, folder: Path):
+    where = ("--local-directory", folder, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
+    return started("dask_worker", f"tcp://127.0.0.1:{port}", "--nworkers", count, "--nthreads", 1, *where)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Return the address of a cluster of four workers."""
+    port = free_port()
+    with scheduler(port), workers(port, 4, tmp_path_factory.mktemp("dask")):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+def contents_of(run: Path) -> dict[str, bytes]:
+    """Return what a run says: its tables, results, gates and estimates."""
+    kinds = ("tables/*", "samples/*.json", "gates/*.json", "estimates/*", "noise/*.json")
+    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(kind)}
+
+
+def test_jobs_and_a_cluster_give_the_same_bytes(study, undisturbed, cluster, tmp_path):
+    expected = contents_of(undisturbed / "run")
+    assert len(expected) > 50
+    for jobs in (1, 4):
+        run_study(study, tmp_path / f"jobs-{jobs}", jobs=jobs)
+        assert contents_of(tmp_path / f"jobs-{jobs}") == expected
+    ended = immunomon("run", study, "--out", tmp_path / "cluster", "--scheduler", cluster)
+    assert ended.returncode == 0, ended.stderr
+    assert contents_of(tmp_path / "cluster") == expected
+    assert not list((tmp_path / "cluster").glob(".*.tmp"))
+
+
+def test_what_a_worker_refuses_is_the_runs_own_message(study, undisturbed, cluster, tmp_path):
+    (study / "fcs" / "treg" / "S01_W4_treg.fcs").write_bytes(b"FCS3.1 and no more")
+    ended = immunomon("run", study, "--out", tmp_path / "run", "--scheduler", cluster)
+    here = immunomon("run", study, "--out", tmp_path / "here")
+    assert (ended.returncode, here.returncode) == (1, 1)
+    assert contents_of(tmp_path / "run") == contents_of(tmp_path / "here")
+
+
+def lines_of(log: Path) -> list[dict]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+class Disturbed(Journal):
+    """A journal that does something the first time that a step of a file has ended in a stage."""
+
+    def __init__(self, stage: str, disturb) -> None:
+        super().__init__()
+        self.stage, self.disturb, self.events = stage, disturb, []
+
+    def note(self, event: str, **facts) -> None:
+        self.events.append(event)
+        if event == "file" and facts["stage"] == self.stage and self.disturb:
+            disturb, self.disturb = self.disturb, None
+            disturb()
+
+
+@pytest.mark.parametrize("stage", ["looking", "gating"])
+def test_a_worker_that_is_killed_costs_nothing(study, undisturbed, tmp_path, monkeypatch, stage):
+    port = free_port()
+    with scheduler(port), workers(port, 2, tmp_path / "a") as first, ExitStack() as more:
+
+        def disturb() -> None:
+            more.enter_context(workers(port, 2, tmp_path / "b"))
+            os.killpg(first.pid, signal.SIGKILL)
+
+        journal = Disturbed(stage, disturb)
+        monkeypatch.setattr("immunomon.runs.run.Journal", lambda *_: journal)
+        summary = run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
+    assert (summary.complete, journal.disturb) == (True, None)
+    assert contents_of(tmp_path / "run") == contents_of(undisturbed / "run")
+
+
+def test_a_scheduler_that_is_started_again_costs_nothing(study, undisturbed, tmp_path, monkeypatch):
+    port = free_port()
+    with ExitStack() as later, scheduler(port) as first, workers(port, 2, tmp_path / "a") as of_first:
+
+        def disturb() -> None:
+            for process in (first, of_first):
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            time.sleep(1)
+            later.enter_context(scheduler(port))
+            later.enter_context(workers(port, 2, tmp_path / "b"))
+
+        journal = Disturbed("gating", disturb)
+        monkeypatch.setattr("immunomon.runs.run.Journal", lambda *_: journal)
+        summary = run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
+    assert (summary.complete, journal.disturb) == (True, None)
+    assert "cluster lost" in journal.events
+    assert contents_of(tmp_path / "run") == contents_of(undisturbed / "run")
+
+
+def test_a_scheduler_that_stays_away_ends_the_run_and_what_is_gated_is_kept(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_backend, "_RETURNS_WITHIN_SECONDS", 1)
+    monkeypatch.setattr(dask_backend, "_ANSWERS_WITHIN_SECONDS", 10)
+    port = free_port()
+    with scheduler(port) as first, workers(port, 2, tmp_path / "a"):
+        journal = Disturbed("gating", lambda: os.killpg(first.pid, signal.SIGKILL))
+        monkeypatch.setattr("immunomon.runs.run.Journal", lambda *_: journal)
+        with pytest.raises(ImmunomonError, match=r"no Dask scheduler answers there.*what is gated is kept"):
+            run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
+    monkeypatch.undo()
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+    assert run_study(study, tmp_path / "run").kept > 0
+
+
+def test_a_cluster_without_workers_is_said(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_backend, "_ANSWERS_WITHIN_SECONDS", 10)
+    port = free_port()
+    with scheduler(port), pytest.raises(ImmunomonError, match="the cluster has no worker; start some with"):
+        run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
+
+
+def test_a_worker_that_does_not_see_the_run_folder_or_has_another_code_is_said(study, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_backend, "code_digest", lambda: "of another version")
+    with pytest.raises(ImmunomonError, match="another version of immunomon; install the one that starts the run"):
+        run_study(study, tmp_path / "run", scheduler=cluster)
+    monkeypatch.undo()
+    backend = dask_backend.DaskBackend(cluster, Journal())
+    try:
+        with backend.in_folder(tmp_path):
+            shutil.move(next(tmp_path.glob(".*.tmp")), tmp_path / "elsewhere")
+            with pytest.raises(ImmunomonError, match=r"does not see the run folder .*; mount it there"):
+                backend.digest(study / "study.yaml")
+    finally:
+        backend.close()
