@@ -147,6 +147,7 @@ def distance_square_of(mass: float) -> float:
 # Clouds of points as a mixture of normal distributions on a level background, and the region that is mostly theirs.
 
 _STILL = 5e-5  # of the points' extent: clouds that move by less have been found
+_NARROWEST = 1e-5  # of the squared extent: no cloud is narrower than a cell of the grid
 _STEPS = 160  # places looked at along each ray
 
 
@@ -211,45 +212,22 @@ def fit_clouds(points: Floats, counts: Floats, starts: Floats, spreads: Floats, 
     >>> found.centers.round(1).tolist(), bool(0.85 < found.weights[0] < 0.95)
     ([[3.0, 2.0]], True)
     """
-    middle, total = points.mean(axis=0), float(counts.sum())
-    extent = np.maximum(np.ptp(points, axis=0), 1e-12)
-    scaled = (points - middle) / extent  # a level background over a square of side 1 has density 1
-    features = _features(scaled)
-    counted = features * counts[:, None]
-    clouds = starts.shape[0]
-    fitted = Clouds(
-        np.full(clouds, 0.95 / clouds), (starts - middle) / extent, spreads / np.outer(extent, extent), 0.05, 1.0
-    )
-    for _ in range(iterations):
-        before, fitted = fitted, _step(fitted, features, counted, total)
-        if float(np.abs(fitted.centers - before.centers).max()) < _STILL:
-            break
-    return Clouds(
-        fitted.weights,
-        middle + fitted.centers * extent,
-        fitted.covariances * np.outer(extent, extent),
-        fitted.background,
-        1.0 / float(np.prod(extent)),
-    )
+    from immunomon.cytometry.kernels.mixture_rounds import cloud_rounds  # compiled code, which takes a second to load
 
-
-def _step(clouds: Clouds, features: Floats, counted: Floats, total: float) -> Clouds:
-    """Return the clouds after one expectation and one maximisation; counted: the features times the counts."""
-    heights = clouds.weights / (2 * np.pi * np.sqrt(np.linalg.det(clouds.covariances)))
-    exponents = np.asarray(features @ (-0.5 * _quadratic(clouds.centers, clouds.covariances)), dtype=np.float64)
-    np.minimum(exponents, 0.0, out=exponents)
-    density = np.exp(exponents, out=exponents)
-    density *= heights
-    density /= density.sum(axis=1, keepdims=True) + clouds.background * clouds.level
-    sums = density.T @ counted
-    held = np.maximum(sums[:, 0], 1e-9)
-    centers = sums[:, 1:3] / held[:, None]
-    covariances = np.empty_like(clouds.covariances)
-    for feature, (row, column) in enumerate(((0, 0), (0, 1), (1, 1))):
-        about = sums[:, 3 + feature] / held - centers[:, row] * centers[:, column]
-        covariances[:, row, column] = covariances[:, column, row] = about
-    covariances += np.diag([1e-5, 1e-5])  # no cloud is narrower than a cell of the grid
-    return Clouds(held / total, centers, covariances, max(1 - float(held.sum()) / total, 1e-6), clouds.level)
+    middle, extent = points.mean(axis=0), np.maximum(np.ptp(points, axis=0), 1e-12)
+    clouds, squares = starts.shape[0], np.outer(extent, extent)
+    fitted = np.full(clouds, 0.95 / clouds), (starts - middle) / extent, spreads / squares
+    background = cloud_rounds(
+        (points - middle) / extent,  # a level background over a square of side 1 has density 1
+        counts,
+        fitted,
+        background=0.05,
+        narrowest=_NARROWEST,
+        still=_STILL,
+        iterations=iterations,
+    )
+    weights, centers, covariances = fitted
+    return Clouds(weights, middle + centers * extent, covariances * squares, background, 1.0 / float(np.prod(extent)))
 
 
 def radii_of(clouds: Clouds, first: int, chosen: Mask, directions: Floats, reach: Floats) -> Floats:
