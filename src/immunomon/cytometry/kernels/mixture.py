@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from immunomon.arrays import Floats, Mask
+from immunomon.cytometry.kernels.mixture_rounds import rounds_of
 
 __all__ = [
     "Clouds",
@@ -212,20 +213,11 @@ def fit_clouds(points: Floats, counts: Floats, starts: Floats, spreads: Floats, 
     >>> found.centers.round(1).tolist(), bool(0.85 < found.weights[0] < 0.95)
     ([[3.0, 2.0]], True)
     """
-    from immunomon.cytometry.kernels.mixture_rounds import cloud_rounds  # compiled code, which takes a second to load
-
     middle, extent = points.mean(axis=0), np.maximum(np.ptp(points, axis=0), 1e-12)
     clouds, squares = starts.shape[0], np.outer(extent, extent)
     fitted = np.full(clouds, 0.95 / clouds), (starts - middle) / extent, spreads / squares
-    background = cloud_rounds(
-        (points - middle) / extent,  # a level background over a square of side 1 has density 1
-        counts,
-        fitted,
-        background=0.05,
-        narrowest=_NARROWEST,
-        still=_STILL,
-        iterations=iterations,
-    )
+    scaled = (points - middle) / extent  # a level background over a square of side 1 has density 1
+    background = rounds_of(scaled, counts, fitted, limits=(_NARROWEST, _STILL, iterations))
     weights, centers, covariances = fitted
     return Clouds(weights, middle + centers * extent, covariances * squares, background, 1.0 / float(np.prod(extent)))
 
