@@ -12,6 +12,7 @@ from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.compensate import compensate
+from immunomon.cytometry.steps.doubt_borders import look_logarithmic
 from immunomon.cytometry.steps.gate import axes_of
 from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
 from immunomon.cytometry.steps.transform import resolve_scales, transform
@@ -135,7 +136,8 @@ def prepare(
     scales = resolve_scales(strategy, axes, compensated, book)
     ungateable = find_ungateable(events, compensated, axes)
     stained = [*axes, *_markers(events, panel)] if panel else axes
-    doubts = (*ungateable.doubts, *_doubts_of_matrix(header, events, spillover, stained, compensation))
+    of_matrix = _doubts_of_matrix(header, events, spillover, stained, compensation)
+    doubts = (*ungateable.doubts, *of_matrix, *look_logarithmic(events))
     ungateable = replace(ungateable, doubts=doubts)
     # Fast coordinates mix all detectors at once: what is no number in one would reach the others.
     display = transform(compensated, scales, fast=fast and ungateable.is_all_numbers)

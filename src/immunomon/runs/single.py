@@ -20,6 +20,7 @@ from immunomon.cytometry.model.noise import NoiseBook, NoisyScales
 from immunomon.cytometry.model.settled import Estimate, Settled
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
+from immunomon.cytometry.steps.doubt_borders import doubt_borders
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.gate_error import estimate_gate_errors
 from immunomon.cytometry.steps.picture import picture
@@ -171,10 +172,16 @@ def _kept(unflagged: Mask | None, ungateable: Ungateable) -> Mask | None:
 
 
 def _gated(tree: GateTree, ready: Prepared, strategy: GatingStrategy) -> GateTree:
-    """Return the tree with what lies at a channel's top, and with what hardly depends on doubtful borders."""
-    at_top, unmoved = saturated(tree, ready.raw), weigh_borders(tree, ready.display, strategy, scales=ready.scales)
-    doubted = (replace(p, doubts=(*p.doubts, *at_top.get(p.id, ()), *unmoved.get(p.id, ()))) for p in tree.populations)
-    return replace(tree, populations=tuple(doubted)) if at_top or unmoved else tree
+    """Return the tree with what its gates show once they are placed: events at the top, doubtful and idle borders."""
+    looks = (
+        saturated(tree, ready.raw),
+        weigh_borders(tree, ready.display, strategy, scales=ready.scales),
+        doubt_borders(tree, ready.compensated),
+    )
+    doubted = (
+        replace(p, doubts=(*p.doubts, *(d for look in looks for d in look.get(p.id, ())))) for p in tree.populations
+    )
+    return replace(tree, populations=tuple(doubted)) if any(looks) else tree
 
 
 def gate_file(

@@ -76,7 +76,17 @@ def test_parts_that_do_not_add_up_are_remarked_on_in_every_tube_that_gave_one():
 
 
 def test_cd4_and_cd8_cells_are_held_against_t_cells():
-    assert doubts([result("t", cd8=300)]) == {("S01_W4_t", "t_cells"): ["lineages_incomplete"]}
+    assert doubts([result("t", cd8=1300)]) == {("S01_W4_t", "t_cells"): ["lineages_incomplete"]}
+
+
+def test_parts_that_cannot_make_up_the_whole_are_withheld():
+    lost = doubts([result("t", cd4=2700)])  # 40 % of the CD4 cells did not take the stain
+    assert lost["S01_W4_t", "cd4"] == lost["S01_W4_t", "cd8"] == ["implausible"]
+    assert "implausible" not in lost["S01_W4_t", "t_cells"]
+    lost = doubts(
+        [result("t", t_cells=4200, cd4=2700, cd8=1380), result("b", t_cells=4200), result("nk", t_cells=4200)]
+    )
+    assert {name for (_, name), codes in lost.items() if "implausible" in codes} == {"t_cells", "b_cells", "nk"}
 
 
 @pytest.mark.parametrize(("cd4", "codes"), [(4500, []), (700, ["unexpected"])])

@@ -8,7 +8,7 @@ from immunomon.cytometry.gates.registry import gate_method
 from immunomon.errors import UnknownChannel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 
-__all__ = ["carried", "gates_under"]
+__all__ = ["carried", "gates_under", "sharing_an_axis"]
 
 
 def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
@@ -34,6 +34,22 @@ def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
         waiting += [population.parent, *gate_method(population.gate).references]
         waiting += [population.gate.place_on] if population.gate.place_on else []
     return (ROOT, *(name for name in strategy.ids if name in met))
+
+
+def sharing_an_axis(strategy: GatingStrategy, population: str) -> tuple[str, ...]:
+    """Return a population and all others with a gate on one of its markers; if it is made of others, on one of theirs.
+
+    >>> from immunomon.study.model.strategy import GateDeclaration, Population
+    >>> gate = GateDeclaration("interval", {"axis": "CD3"})
+    >>> tree = (Population("t", "T", "root", gate, "inside"), Population("non_t", "Not T", "root", gate, "outside"))
+    >>> sharing_an_axis(GatingStrategy("s", "S", 1, None, tree), "t")
+    ('t', 'non_t')
+    """
+    method = gate_method(strategy.population(population).gate)
+    own = [method, *(gate_method(strategy.population(name).gate) for name in method.references)]
+    axes = {axis for made_of in own for axis in made_of.axes}
+    shares = (p.id for p in strategy if p.id == population or axes & set(gate_method(p.gate).axes))
+    return tuple(shares)
 
 
 def carried(strategy: GatingStrategy, has: Callable[[str], bool], whose: str) -> GatingStrategy:

@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from immunomon.arrays import Floats
 
-__all__ = ["counting_error", "difference_interval", "fisher_greater", "log_odds", "logit_interval", "wilson"]
+__all__ = [
+    "counting_error",
+    "difference_interval",
+    "fisher_greater",
+    "largest_difference",
+    "log_odds",
+    "logit_interval",
+    "wilson",
+]
 
 
 def _checked(count: ArrayLike, total: ArrayLike) -> tuple[Floats, Floats]:
@@ -17,6 +25,19 @@ def _checked(count: ArrayLike, total: ArrayLike) -> tuple[Floats, Floats]:
     if np.any(counts < 0) or np.any(counts > totals):
         raise ValueError("a count lies between 0 and its total")
     return counts, totals
+
+
+def largest_difference(first: Floats, second: Floats) -> float:
+    """Return the largest difference between the shares of two samples that lie below any value (Kolmogorov, Smirnov).
+
+    first, second: (events,), finite, any unit: a scale that keeps their order changes nothing. 0: alike; 1: apart.
+
+    >>> largest_difference(np.array([1.0, 2.0, 3.0]), np.array([2.5, 3.5, 4.5])).__round__(3)
+    0.667
+    """
+    values = np.concatenate([first, second])
+    shares = [np.searchsorted(np.sort(sample), values, side="right") / sample.size for sample in (first, second)]
+    return float(np.max(np.abs(shares[0] - shares[1])))
 
 
 def wilson(count: ArrayLike, total: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:

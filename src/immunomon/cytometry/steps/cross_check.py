@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from immunomon.cytometry.gates.under import gates_under
+from immunomon.cytometry.gates.under import gates_under, sharing_an_axis
 from immunomon.cytometry.kernels.outliers import Rule, standing_alone
 from immunomon.cytometry.kernels.proportions import counting_error, log_odds, wilson
 from immunomon.cytometry.model.measured import SampleResult
@@ -31,6 +31,9 @@ _BETWEEN_VISITS = Rule(others=2, least=1.1, floor=0.15, usual=0.3)
 _BETWEEN_TUBES = Rule(others=1, least=0.7, floor=0.1, usual=0.12)
 # Populations that make up another, each by any of these names.
 _PARTS = {"lymphocytes": ("t_cells", "b_cells", "nk"), "t_cells": ("cd4", "cd8")}
+# What they add up to at least and at most, in percent: no gate on scatter lets in so many other cells, and T cells with
+# neither CD4 nor CD8, most of them gamma-delta, are seldom more than a tenth of all T cells.
+_POSSIBLE = {"lymphocytes": (70.0, 125.0), "t_cells": (80.0, 115.0)}
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,10 @@ def _wholes(values: Sequence[_Value], results: Sequence[SampleResult], limits: R
             detail = f"{' + '.join(parts)} are {total:.0f} % of {whole}"
             for sample in dict.fromkeys(name for by_sample in shares.values() for name in by_sample):
                 yield sample, whole, Doubt("lineages_incomplete", "", detail)
+            least, most = _POSSIBLE[whole]
+            if not least <= total <= most:
+                for part, by_sample in shares.items():
+                    yield from ((sample, part, Doubt("implausible", "", detail)) for sample in by_sample)
 
 
 def _shares(
@@ -211,8 +218,8 @@ def _unexpected(
         if _is_impossible(value, expectation.possible) and not value.is_moved:
             least, most = expectation.possible
             detail = f"{percent:.3g} % of {value.parent}; {least:g} to {most:g} % are possible"
-            # Where one region of a gate cannot be so, its other regions are not to be trusted either.
-            for name in _of_one_gate(strategies[value.sample.panel], value.population):
+            # Where one population cannot be so, nothing that its markers part is to be trusted.
+            for name in sharing_an_axis(strategies[value.sample.panel], value.population):
                 yield value.sample.id, name, Doubt("implausible", "", f"{value.population}: {detail}")
 
 
@@ -221,11 +228,6 @@ def _is_impossible(value: _Value, possible: tuple[float, float]) -> bool:
     ends = wilson(np.array([value.count], dtype=np.float64), np.array([value.total], dtype=np.float64))
     low, high = (100.0 * float(end[0]) for end in ends)
     return high < possible[0] or low > possible[1]
-
-
-def _of_one_gate(strategy: GatingStrategy, population: str) -> list[str]:
-    gate = strategy.gate_id(population)
-    return [other.id for other in strategy if strategy.gate_id(other.id) == gate]
 
 
 def _same_tubes(results: Iterable[SampleResult]) -> Iterator[Remark]:

@@ -147,6 +147,24 @@ _KINDS = (
         "sample out, and say why",
     ),
     DoubtKind(
+        "parts_alike",
+        "cells on either side of the border are alike in every other channel, as no two populations are: it may part "
+        "stained cells from unstained ones",
+        "look at the gate in immunomon review; stain again, or move the gate and say why",
+    ),
+    DoubtKind(
+        "overcompensated",
+        "cells that are bright in another channel lie far below 0 in this one: the spillover matrix is another "
+        "file's, or the file was compensated before",
+        "give the file's own matrix, or declare that none is needed",
+    ),
+    DoubtKind(
+        "looks_logarithmic",
+        "nothing lies below 0 and no channel reaches far above its middle: the numbers may be logarithms, and the "
+        "keyword $PnE does not say so",
+        "export the file again with linear values",
+    ),
+    DoubtKind(
         "same_tube",
         "the file holds the events of another sample of the study: one tube under two names",
         "find out whose the tube is, put the right file in the other's place, and run again",

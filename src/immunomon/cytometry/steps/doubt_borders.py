@@ -1,0 +1,165 @@
+"""Doubt borders: what a placed gate parts that is no population, and channels that the matrix does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from immunomon.arrays import Floats, Ints, Mask
+from immunomon.cytometry.kernels.noise import negatives_of
+from immunomon.cytometry.kernels.proportions import largest_difference
+from immunomon.cytometry.model.events import EventTable, RawTable
+from immunomon.cytometry.model.gatetree import GateTree
+from immunomon.cytometry.model.geometry import Interval, Rectangle
+from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.trust import Doubt
+
+__all__ = ["doubt_borders", "look_logarithmic"]
+
+_COMPARED = 2000  # events on either side of a border
+_FEWEST = 250
+_OTHERS = 3  # fluorescence channels beside the gate's, or too little is known of the cells
+# Two populations differ by 0.25 or more in some channel; chance adds to what is left between two halves of one.
+_ALIKE, _CHANCE = 0.08, 0.6
+
+_BRIGHT = 0.97  # quantile of a channel above which its cells are bright
+_BRIGHT_SPREADS, _FEWEST_BRIGHT = 20.0, 100
+# Bright cells lie so far below 0 in another channel: in spreads of its noise, and in parts of their own brightness.
+_BELOW_SPREADS, _BELOW_PART = 3.0, 0.02
+
+_CHANNELS, _REACH = 4, 15.0  # how far above its median the brightest of so many linear channels reaches at least
+
+
+def doubt_borders(tree: GateTree, compensated: EventTable) -> dict[str, tuple[Doubt, ...]]:
+    """Return the populations whose gate parts cells that are alike, or lies on a channel that the matrix spoils.
+
+    tree: placed on the events; compensated: the same events with all markers. What is wrong with one gate is wrong with
+    its markers: every gate on one of them is doubted.
+    """
+    doubts: dict[str, tuple[Doubt, ...]] = {}
+    wrong = [*_alike(tree, compensated), *_overcompensated(compensated)]
+    for axes, doubt in wrong:
+        for population in tree.populations:
+            if population.gate is not None and population.placed_by != "person" and axes & set(population.gate.axes):
+                doubts[population.id] = (*doubts.get(population.id, ()), doubt)
+    return doubts
+
+
+def _alike(tree: GateTree, events: EventTable) -> Iterator[tuple[set[str], Doubt]]:
+    """Yield the axes of borders that part cells which are alike in every other channel."""
+    for name, axes, sides in _borders(tree):
+        others = _others(axes, events)
+        rows = [np.flatnonzero(side) for side in sides]
+        if not others or min(side.size for side in rows) < _FEWEST:
+            continue
+        first, second = (events.take(_evenly(side)) for side in rows)
+        limit = _ALIKE + _CHANCE * float(np.sqrt(1 / first.count + 1 / second.count))
+        largest = max(_differences(first, second, others), default=1.0)
+        if largest < limit:
+            detail = f"{name}: at most {largest:.2f} between the sides in {len(others)} other channels"
+            yield axes, Doubt("parts_alike", "", detail)
+
+
+def _borders(tree: GateTree) -> Iterator[tuple[str, set[str], tuple[Mask, Mask]]]:
+    """Yield borders with their axes and the events on either side: of quadrants those of each axis, over the other."""
+    quadrants: dict[tuple[str, str], list[tuple[Interval, Mask]]] = {}
+    for population in tree.populations:
+        inside, parent, gate = tree.mask(population.id), tree.mask(population.parent), population.gate
+        if inside is None or parent is None or gate is None or population.placed_by == "person":
+            continue
+        if isinstance(gate, Rectangle):
+            for side in gate.sides:
+                quadrants.setdefault((population.parent, side.axis), []).append((side, inside))
+        elif gate.axes:
+            yield population.id, set(gate.axes), (inside, parent & ~inside)
+    for (parent_id, axis), regions in quadrants.items():
+        above = [mask for side, mask in regions if side.low > -np.inf and side.high == np.inf]
+        below = [mask for side, mask in regions if side.low == -np.inf and side.high < np.inf]
+        if above and below:
+            yield f"{axis} of {parent_id}", {axis}, (np.logical_or.reduce(above), np.logical_or.reduce(below))
+
+
+def _others(axes: set[str], events: EventTable) -> list[str]:
+    """Return the channels besides those of a border on stains alone; none where too few are left."""
+    if len(_stained(axes, events)) < len(axes):
+        return []
+    columns = {events.index(axis) for axis in axes}
+    others = [c for index, c in enumerate(events.channels) if index not in columns and c.kind is not ChannelKind.TIME]
+    stained = [channel for channel in others if channel.kind is ChannelKind.FLUORESCENCE]
+    return [channel.detector for channel in others] if len(stained) >= _OTHERS else []
+
+
+def _stained(axes: Iterable[str], events: EventTable) -> set[str]:
+    kinds = {axis: events.channels[events.index(axis)].kind for axis in axes if events.has(axis)}
+    return {axis for axis, kind in kinds.items() if kind is ChannelKind.FLUORESCENCE}
+
+
+def _evenly(rows: Ints) -> Ints:
+    return rows[np.linspace(0, rows.size - 1, min(rows.size, _COMPARED)).astype(np.int64)]
+
+
+def _differences(first: EventTable, second: EventTable, names: Sequence[str]) -> Iterator[float]:
+    for name in names:
+        sides = [np.asarray(events.column(name), dtype=np.float64) for events in (first, second)]
+        sides = [values[np.isfinite(values)] for values in sides]
+        if all(values.size for values in sides):
+            yield largest_difference(*sides)
+
+
+def _overcompensated(events: EventTable) -> Iterator[tuple[set[str], Doubt]]:
+    """Yield channels in which the cells that are bright in another one lie far below 0, as no stain can make them."""
+    values = _stains(events)
+    noise = {name: found.spread for name, column in values.items() if (found := negatives_of(column)) is not None}
+    for source, column in values.items():
+        spread = noise.get(source, 0.0)
+        limit = max(float(np.quantile(column, _BRIGHT)), _BRIGHT_SPREADS * spread)
+        bright = np.flatnonzero(column > limit) if spread else np.zeros(0, dtype=np.int64)
+        if bright.size < _FEWEST_BRIGHT:
+            continue
+        brightness = float(np.median(column[bright]))
+        for name in (name for name in values if name != source):
+            upper = float(np.quantile(values[name][bright], 0.75))
+            if upper < -max(_BELOW_SPREADS * noise.get(name, 0.0), _BELOW_PART * brightness):
+                part = (
+                    f"three quarters of the cells bright in {source} lie below {100 * upper / brightness:.0f} % of it"
+                )
+                yield {name}, Doubt("overcompensated", name, part)
+
+
+def _stains(events: EventTable) -> dict[str, Floats]:
+    """Return the values of some events in each fluorescence channel, by name; of few events nothing."""
+    rows = np.linspace(0, events.count - 1, min(events.count, 5 * _COMPARED)).astype(np.int64)
+    stained = [channel for channel in events.channels if channel.kind is ChannelKind.FLUORESCENCE]
+    if rows.size < _FEWEST_BRIGHT or not stained:
+        return {}
+    # Of raw events a column at a time is at hand; others are computed for the rows that are asked for.
+    sampled = None if isinstance(events, RawTable) else events.take(rows)
+    columns = [events.column(c.detector)[rows] if sampled is None else sampled.column(c.detector) for c in stained]
+    table = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
+    table = table[np.isfinite(table).all(axis=1)]
+    return {c.name: table[:, index] for index, c in enumerate(stained)} if len(table) >= _FEWEST_BRIGHT else {}
+
+
+def look_logarithmic(raw: EventTable) -> tuple[Doubt, ...]:
+    """Return a doubt about a file whose numbers look like logarithms: none below 0, none far above the middle.
+
+    raw: as read, after what the file's keywords say of amplifiers. Of few channels or events nothing is said.
+
+    >>> from immunomon.study.model.channels import Channel
+    >>> channels = tuple(Channel(f"{name}-A") for name in ("FITC", "PE", "APC", "V450"))
+    >>> linear = np.random.default_rng(1).lognormal(6.0, 2.0, (1000, 4))
+    >>> look_logarithmic(EventTable(linear, channels))
+    ()
+    >>> print(look_logarithmic(EventTable(np.log10(1 + linear), channels))[0])
+    looks_logarithmic
+    """
+    values: Mapping[str, Floats] = _stains(raw)
+    if len(values) < _CHANNELS or any(float(column.min()) < 0 for column in values.values()):
+        return ()
+    # Files cut off at 0 are about linear values all the same: what lies there says nothing.
+    positive = [column[column > 0] for column in values.values() if np.count_nonzero(column > 0) >= _FEWEST_BRIGHT]
+    reach = [float(np.quantile(column, 0.999) / np.median(column)) for column in positive]
+    if len(reach) < _CHANNELS or max(reach) >= _REACH:
+        return ()
+    return (Doubt("looks_logarithmic", "", f"at most {max(reach):.1f} times the median in {len(reach)} channels"),)
