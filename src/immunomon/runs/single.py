@@ -176,7 +176,7 @@ def _gated(tree: GateTree, ready: Prepared, strategy: GatingStrategy) -> GateTre
     looks = (
         saturated(tree, ready.raw),
         weigh_borders(tree, ready.display, strategy, scales=ready.scales),
-        doubt_borders(tree, ready.compensated),
+        doubt_borders(tree, ready.compensated, strategy),
     )
     doubted = (
         replace(p, doubts=(*p.doubts, *(d for look in looks for d in look.get(p.id, ())))) for p in tree.populations

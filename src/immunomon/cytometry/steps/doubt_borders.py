@@ -13,12 +13,14 @@ from immunomon.cytometry.model.events import EventTable, RawTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Interval, Rectangle
 from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.trust import Doubt
 
 __all__ = ["doubt_borders", "look_logarithmic"]
 
 _COMPARED = 2000  # events on either side of a border
 _FEWEST = 250
+_KINDS, _SHARE = 2, 0.15  # of cells besides the parent; least share of each above a border that is none of biology
 _OTHERS = 3  # fluorescence channels beside the gate's, or too little is known of the cells
 # Two populations differ by 0.25 or more in some channel; chance adds to what is left between two halves of one.
 _ALIKE, _CHANCE = 0.08, 0.6
@@ -31,14 +33,16 @@ _BELOW_SPREADS, _BELOW_PART = 3.0, 0.02
 _CHANNELS, _REACH = 4, 15.0  # how far above its median the brightest of so many linear channels reaches at least
 
 
-def doubt_borders(tree: GateTree, compensated: EventTable) -> dict[str, tuple[Doubt, ...]]:
-    """Return the populations whose gate parts cells that are alike, or lies on a channel that the matrix spoils.
+def doubt_borders(tree: GateTree, compensated: EventTable, strategy: GatingStrategy) -> dict[str, tuple[Doubt, ...]]:
+    """Return the populations whose gate parts stained cells from unstained ones, or that the matrix spoils.
 
-    tree: placed on the events; compensated: the same events with all markers. What is wrong with one gate is wrong with
-    its markers: every gate on one of them is doubted.
+    tree: placed on the events, of the strategy; compensated: the same events with all markers. Cells on either side of
+    such a border are alike in all other channels. So may be subsets that nothing else in the tube tells apart; but what
+    takes up no stain is found among all kinds of cells, and leaves shares that no patient has: one of the two must be
+    seen. What is wrong with one gate is wrong with its markers: every gate on one of them is doubted.
     """
     doubts: dict[str, tuple[Doubt, ...]] = {}
-    wrong = [*_alike(tree, compensated), *_overcompensated(compensated)]
+    wrong = [*_alike(tree, compensated, strategy), *_overcompensated(compensated)]
     for axes, doubt in wrong:
         for population in tree.populations:
             if population.gate is not None and population.placed_by != "person" and axes & set(population.gate.axes):
@@ -46,9 +50,9 @@ def doubt_borders(tree: GateTree, compensated: EventTable) -> dict[str, tuple[Do
     return doubts
 
 
-def _alike(tree: GateTree, events: EventTable) -> Iterator[tuple[set[str], Doubt]]:
-    """Yield the axes of borders that part cells which are alike in every other channel."""
-    for name, axes, sides in _borders(tree):
+def _alike(tree: GateTree, events: EventTable, strategy: GatingStrategy) -> Iterator[tuple[set[str], Doubt]]:
+    """Yield the axes of borders that part cells which are alike in every other channel, with what speaks for it."""
+    for name, parent, axes, sides in _borders(tree):
         others = _others(axes, events)
         rows = [np.flatnonzero(side) for side in sides]
         if not others or min(side.size for side in rows) < _FEWEST:
@@ -56,13 +60,49 @@ def _alike(tree: GateTree, events: EventTable) -> Iterator[tuple[set[str], Doubt
         first, second = (events.take(_evenly(side)) for side in rows)
         limit = _ALIKE + _CHANCE * float(np.sqrt(1 / first.count + 1 / second.count))
         largest = max(_differences(first, second, others), default=1.0)
-        if largest < limit:
-            detail = f"{name}: at most {largest:.2f} between the sides in {len(others)} other channels"
+        besides = _in_all_cells(tree, parent, axes, rows, events) or _unexpected(tree, axes, strategy)
+        if largest < limit and besides:
+            detail = f"{name}: at most {largest:.2f} between the sides in {len(others)} other channels, and {besides}"
             yield axes, Doubt("parts_alike", "", detail)
 
 
-def _borders(tree: GateTree) -> Iterator[tuple[str, set[str], tuple[Mask, Mask]]]:
-    """Yield borders with their axes and the events on either side: of quadrants those of each axis, over the other."""
+def _in_all_cells(tree: GateTree, parent: str, axes: set[str], rows: Sequence[Ints], events: EventTable) -> str:
+    """Say how much of every other kind of cell lies above a border of one axis, if it is much of each of them."""
+    parents = {population.id: population.parent for population in tree.populations}
+    groups: list[Ints] = []
+    while parent in parents and len(axes) == 1:
+        inside, whole = tree.mask(parent), tree.mask(parents[parent])
+        if inside is not None and whole is not None and parents[parent] != ROOT:
+            groups.append(np.flatnonzero(whole & ~inside))
+        parent = parents[parent]
+    groups = [group for group in groups if group.size >= _FEWEST]
+    if len(groups) < _KINDS:
+        return ""
+    of_sides, of_groups = (
+        [np.asarray(events.take(_evenly(side)).column(*axes), dtype=np.float64) for side in sides]
+        for sides in (rows, groups)
+    )
+    border = min(float(np.max(values)) for values in of_sides)  # of the lower side
+    shares = [float(np.mean(values > border)) for values in of_groups]
+    return f"{100 * min(shares):.0f} % or more of each other kind of cell lie above it" if min(shares) > _SHARE else ""
+
+
+def _unexpected(tree: GateTree, axes: set[str], strategy: GatingStrategy) -> str:
+    """Say which population of some axes is outside of what the strategy expects."""
+    for population in tree.populations:
+        expectation, gate = strategy.expected.get(population.id), population.gate
+        count, total = tree.size(population.id), tree.size(population.parent)
+        if expectation is None or gate is None or not axes & set(gate.axes) or not count or not total:
+            continue
+        percent = 100.0 * count / total
+        if not expectation.low <= percent <= expectation.high:
+            expected = f"{expectation.low:g} to {expectation.high:g} % are expected"
+            return f"{population.id} is {percent:.3g} % of {population.parent}, {expected}"
+    return ""
+
+
+def _borders(tree: GateTree) -> Iterator[tuple[str, str, set[str], tuple[Mask, Mask]]]:
+    """Yield borders with their parent, axes and events on either side: of quadrants each axis, over the other."""
     quadrants: dict[tuple[str, str], list[tuple[Interval, Mask]]] = {}
     for population in tree.populations:
         inside, parent, gate = tree.mask(population.id), tree.mask(population.parent), population.gate
@@ -72,12 +112,17 @@ def _borders(tree: GateTree) -> Iterator[tuple[str, set[str], tuple[Mask, Mask]]
             for side in gate.sides:
                 quadrants.setdefault((population.parent, side.axis), []).append((side, inside))
         elif gate.axes:
-            yield population.id, set(gate.axes), (inside, parent & ~inside)
+            yield population.id, population.parent, set(gate.axes), (inside, parent & ~inside)
     for (parent_id, axis), regions in quadrants.items():
         above = [mask for side, mask in regions if side.low > -np.inf and side.high == np.inf]
         below = [mask for side, mask in regions if side.low == -np.inf and side.high < np.inf]
         if above and below:
-            yield f"{axis} of {parent_id}", {axis}, (np.logical_or.reduce(above), np.logical_or.reduce(below))
+            yield (
+                f"{axis} of {parent_id}",
+                parent_id,
+                {axis},
+                (np.logical_or.reduce(above), np.logical_or.reduce(below)),
+            )
 
 
 def _others(axes: set[str], events: EventTable) -> list[str]:
