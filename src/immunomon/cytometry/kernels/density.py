@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Ints
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
 __all__ = [
     "Mode",
@@ -68,14 +69,25 @@ def profile_of(values: NDArray[np.floating], bandwidth: float, bins: int = 1024)
         raise ValueError("a profile needs at least one value and a positive bandwidth")
     low, high = float(values.min()) - 4 * bandwidth, float(values.max()) + 4 * bandwidth
     bins = int(min(8192, max(bins, 8 * (high - low) / bandwidth)))
-    counts, edges = np.histogram(values, bins=bins, range=(low, high))
+    raw, edges = _counted(values, low, high, bins)
     width = (high - low) / bins
-    raw = counts.astype(np.float64)
     kernel = gaussian_kernel(bandwidth / width, longest=bins)
     smooth = np.convolve(raw, kernel, mode="same")
     # Var(sqrt(smoothed)) is a quarter of the kernel's squared norm for Poisson counts.
     noise = 0.5 * np.sqrt(float((kernel**2).sum()))
     return Profile(edges[:-1] + width / 2, smooth, np.sqrt(np.maximum(smooth, 0.0)) / noise, raw, bandwidth)
+
+
+def _counted(values: NDArray[np.floating], low: float, high: float, bins: int) -> tuple[Floats, Floats]:
+    """Return the counts in equal bins and the bins' edges, by compiled code where it is loaded; raises ValueError."""
+    if values.dtype == np.float64 and is_compiled_at_hand() and low + (high - low) / bins > low and high < np.inf:
+        from immunomon.cytometry.kernels.density_compiled import bin_counts
+
+        raw, edges = bin_counts(np.ascontiguousarray(values), low, high, bins)
+        if (edges[1:] > edges[:-1]).all():
+            return raw, edges
+    counts, edges = np.histogram(values, bins=bins, range=(low, high))
+    return counts.astype(np.float64), edges
 
 
 def gaussian_kernel(bandwidth: float, longest: int = 8192) -> Floats:
@@ -101,13 +113,20 @@ def modes_of(profile: Profile, min_persistence: float = 4.0) -> list[Mode]:
     [0.2, 0.7]
     """
     height = np.ascontiguousarray(profile.height)
-    order = np.argsort(-height, kind="stable")
-    peaks, drops = _merge_peaks(height, order)
+    peaks, drops = _merged_peaks(height)
     keep = drops >= min_persistence
     keep[0] = True
     peaks_and_drops = zip(peaks[keep].tolist(), drops[keep].tolist(), strict=True)
     modes = [Mode(float(profile.centers[peak]), peak, float(height[peak]), drop) for peak, drop in peaks_and_drops]
     return sorted(modes, key=lambda mode: mode.index)
+
+
+def _merged_peaks(height: Floats) -> tuple[Ints, Floats]:
+    if is_compiled_at_hand():
+        from immunomon.cytometry.kernels.density_compiled import merged_peaks
+
+        return merged_peaks(height)
+    return _merge_peaks(height, np.argsort(-height, kind="stable"))
 
 
 def _merge_peaks(height: Floats, order: Ints) -> tuple[Ints, Floats]:

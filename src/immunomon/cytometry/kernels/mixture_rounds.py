@@ -34,7 +34,7 @@ def rounds_of(
     """
     x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
     held = np.ascontiguousarray(counts, dtype=np.float64)
-    if is_compiled_at_hand(held.size):
+    if is_compiled_at_hand():
         from immunomon.cytometry.kernels.mixture_compiled import cloud_rounds
 
         return cloud_rounds(x, y, held, clouds, limits=limits)

@@ -14,8 +14,10 @@ __all__ = ["finite_median", "is_compiled_at_hand", "median_of"]
 _MANY = 500  # of fewer values a median takes NumPy no longer
 
 
-def is_compiled_at_hand(values: int) -> bool:
+def is_compiled_at_hand(values: int = _MANY) -> bool:
     """Say whether so many values are worth compiled code, and it is loaded: that takes longer than a few files do.
+
+    values: by default enough for any compiled code.
 
     >>> is_compiled_at_hand(10)
     False
