@@ -16,6 +16,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from io import BufferedReader
 from pathlib import Path
+from typing import cast
+
+from immunomon.remote import RemotePath, fetched
 
 __all__ = [
     "InputChanged",
@@ -75,6 +78,10 @@ def open_input(path: Path) -> Iterator[BufferedReader]:
         ...
     immunomon.files.NotARegularFile: [Errno 22] not a regular file but a folder: '.'
     """
+    if isinstance(path, RemotePath):
+        with fetched(path) as copy:
+            yield cast(BufferedReader, copy)
+        return
     try:
         refuse_irregular(path)  # before opening: to open a device may set it going
         descriptor = os.open(path, _FLAGS)
@@ -123,7 +130,7 @@ def is_there(path: Path) -> bool:
     >>> is_there(Path("no-such-overrides.yaml"))
     False
     """
-    return os.path.lexists(path)
+    return path.exists() if isinstance(path, RemotePath) else os.path.lexists(path)
 
 
 def refuse_irregular(path: Path) -> None:

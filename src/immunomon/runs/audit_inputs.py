@@ -10,6 +10,7 @@ from typing import Any
 
 from immunomon.errors import counted
 from immunomon.files import file_digest, is_there
+from immunomon.remote import as_path
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.provenance import code_digest
@@ -152,7 +153,9 @@ def _problems(files: Iterable[_Recorded]) -> tuple[str, ...]:
 def _fcs_files(record: Mapping[str, Any], folder: Path, folders: DataFolders) -> Iterator[_Recorded]:
     samples_folder = (folder / str(record.get("samples_file") or "samples.csv")).parent
     for file in record.get("files", ()):
-        yield _Recorded(samples_folder / str(file["file"]), file.get("sha256"), "run.json", _RUN_AGAIN, folders)
+        yield _Recorded(
+            samples_folder / as_path(str(file["file"])), file.get("sha256"), "run.json", _RUN_AGAIN, folders
+        )
 
 
 def _texts(record: Mapping[str, Any], folder: Path, folders: DataFolders) -> Iterator[_Recorded]:

@@ -22,6 +22,7 @@ from immunomon.cytometry.model.run_tables import (
 )
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.files import read_input
+from immunomon.remote import as_path
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
 from immunomon.runs.provenance import user_name
@@ -194,7 +195,7 @@ class Run:
         files = {file["sample_id"]: file["file"] for file in self.record["files"]}
         if sample_id not in files:
             raise UnknownName(f"{self.folder}: no sample '{sample_id}'; {nearest(sample_id, files)}")
-        return path_of_sample(load_study(self.study_file), Path(str(files[sample_id])))
+        return path_of_sample(load_study(self.study_file), as_path(str(files[sample_id])))
 
     @property
     def study_file(self) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from immunomon.errors import BadSpec, LeavesStudy
+from immunomon.remote import as_path
 from immunomon.study.specs.data_folders import path_of_sample
-from immunomon.study.specs.samples import read_samples
+from immunomon.study.specs.samples import load_samples, read_samples
 from immunomon.study.specs.study import load_study
 
 STUDY = """\
@@ -110,7 +111,24 @@ def test_specs_and_tables_that_are_links_stay_inside_too(tmp_path, name):
         load_study(study)
 
 
-@pytest.mark.parametrize("file", ["s3://bucket/a.fcs", "https://example.org/a.fcs", "file:///etc/passwd"])
-def test_an_address_is_no_file(tmp_path, file):
+@pytest.mark.parametrize(
+    "file", ["file:///etc/passwd", "ftp://lab/a.fcs", "s3://key:secret@lab/a.fcs", "s3://lab/../a.fcs"]
+)
+def test_what_is_no_address_that_can_be_read_is_said(tmp_path, file):
     (said,) = said_of_rows(study_in(tmp_path, file))
-    assert "is an address, not a file; fetch the file into the study's folder" in said
+    assert "is no address that can be read; write s3://, gs://, https://, ssh:// without user, password" in said
+
+
+def test_an_address_must_lie_under_one_that_the_study_allows(tmp_path):
+    study = study_in(tmp_path, "s3://lab/trial/a.fcs")
+    (said,) = said_of_rows(study)
+    assert "leads out of the study's folder; put it into the study, or allow its folder in study.yaml" in said
+    assert said.endswith("data_folders: [s3://lab/trial]")
+    allowed = "data_folders: [s3://lab/trial]\n"
+    (study / "study.yaml").write_text((study / "study.yaml").read_text(encoding="utf-8") + allowed, encoding="utf-8")
+    loaded = load_study(study)
+    (sample,) = load_samples(study / "samples.csv", loaded)
+    assert (str(sample.file), sample.id) == ("s3://lab/trial/a.fcs", "lab__trial__a")
+    assert str(path_of_sample(loaded, sample.file)) == "s3://lab/trial/a.fcs"
+    with pytest.raises(LeavesStudy):
+        path_of_sample(loaded, as_path("s3://lab/trial-of-others/a.fcs"))

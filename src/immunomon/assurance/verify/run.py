@@ -18,6 +18,7 @@ from immunomon.assurance.verify.compare import TOLERANCE, Comparison, compare_sa
 from immunomon.assurance.verify.recompute import matrix_in_file, recompute
 from immunomon.errors import ImmunomonError
 from immunomon.files import read_input, write_whole
+from immunomon.remote import as_path, fetched_copy
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.study import load_study
 
@@ -141,7 +142,7 @@ def verify_run(
     chosen = _spread(gated, samples)
     folder, folders = _folder_of_files(run if study is None else study, is_run=study is None)
     fcs_names = [files[name]["file"] for name in chosen["sample_id"]]
-    if not any((folder / file).is_file() for file in fcs_names):
+    if not any((folder / as_path(file)).is_file() for file in fcs_names):
         remedy = f"looked for {fcs_names[0]}; name the study's folder with --study"
         raise ImmunomonError(f"{folder}: none of the run's FCS files is there ({remedy})")
     own_matrix = manifest.get("parameters", {}).get("compensation") == "file"
@@ -150,7 +151,7 @@ def verify_run(
         rows = {table: frame[frame["sample_id"] == name] for table, frame in tables.items()}
         verdict = _verdict(
             run,
-            folders.inside(folder / files[name]["file"], files[name]["file"]),
+            folders.inside(folder / as_path(files[name]["file"]), files[name]["file"]),
             files[name],
             panel=panel,
             rows=rows,
@@ -216,14 +217,15 @@ def _verdict(
 ) -> SampleVerdict:
     name = str(entry["sample_id"])
     try:
-        _check_bytes(path, entry["sha256"])
         kept = json.loads(read_input(run / "samples" / f"{name}.json"))
         gates = run / "gates" / f"{name}.json"
         if json.loads(read_input(gates)) != kept["gates"]:
             raise ImmunomonError(f"{gates}: these are not the gates that the run placed; run the study again")
         spillover = kept["spillover"]
-        matrix = matrix_in_file(path, spillover) if own_matrix else "declared by the study"
-        recomputed = recompute(path, kept["gates"], spillover)
+        with fetched_copy(path) as copy:
+            _check_bytes(copy, path, entry["sha256"])
+            matrix = matrix_in_file(copy, spillover) if own_matrix else "declared by the study"
+            recomputed = recompute(copy, kept["gates"], spillover)
         comparison = compare_sample(recomputed, rows)
     except (ImmunomonError, OSError, ValueError, KeyError) as error:
         return SampleVerdict(name, panel, None, None, None, 0, "", _said(error), None)
@@ -246,9 +248,9 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, ImmunomonError) else f"{type(error).__name__}: {error}"
 
 
-def _check_bytes(path: Path, sha256: str) -> None:
-    if not path.is_file():
+def _check_bytes(copy: Path, path: Path, sha256: str) -> None:
+    if not copy.is_file():
         raise ImmunomonError(f"{path}: there is no such file; name the study's folder with --study")
-    with path.open("rb") as file:
+    with copy.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise ImmunomonError(f"{path}: its bytes are not those of the run; run the study again")

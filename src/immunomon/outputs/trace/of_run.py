@@ -18,6 +18,7 @@ from immunomon.errors import BadSpec, ExportFailed, ImmunomonError, LeavesStudy,
 from immunomon.files import file_digest
 from immunomon.outputs.database.verifying import Verified, verify
 from immunomon.outputs.trace.trace import Record
+from immunomon.remote import as_path
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.opened import open_run
@@ -90,7 +91,7 @@ class RunRecords:
         if self._listed is None:
             return "not looked at: the study is not here (--study)"
         try:
-            same = file_digest(path_of_sample(self._listed, Path(str(sample["file"])))) == sample["sha256"]
+            same = file_digest(path_of_sample(self._listed, as_path(str(sample["file"])))) == sample["sha256"]
         except LeavesStudy:
             return "not looked at: it lies outside of the folders that the study allows"
         except OSError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from immunomon.errors import LeavesStudy
 from immunomon.findings import shown
+from immunomon.remote import RemotePath
 from immunomon.study.model.study import Study
 
 __all__ = ["DataFolders", "data_folders", "path_of_sample"]
@@ -34,7 +35,7 @@ class DataFolders:
 
     @cached_property
     def _real_folders(self) -> tuple[Path, ...]:
-        return tuple(Path(os.path.realpath(self.study_folder / folder)) for folder in (Path(), *self.allowed))
+        return tuple(_real(self.study_folder / folder) for folder in (Path(), *self.allowed))
 
     def fault(self, path: Path, written: str, *, is_folder: bool = False) -> tuple[str, str] | None:
         """Return what is wrong with a path that leads, links followed, out of the folders, and the remedy; else None.
@@ -42,13 +43,14 @@ class DataFolders:
         written: the path as the list has it. is_folder: whether it is a folder that is looked at, not a file.
         """
         try:
-            real = Path(os.path.realpath(path))
+            real = _real(path)
         except (OSError, ValueError):
             return f"{shown(written)} is no path", "correct it"
         if any(real.is_relative_to(folder) for folder in self._real_folders):
             return None
         folder = real if is_folder else real.parent
-        through = f", to {real}" if ".." not in Path(written).parts else ""
+        is_elsewhere = ".." in Path(written).parts or isinstance(real, RemotePath)
+        through = "" if is_elsewhere else f", to {real}"
         message = f"{shown(written)} leads out of the study's folder{through}"
         return message, f"put it into the study, or allow its folder in study.yaml: {self._line(folder)}"
 
@@ -61,6 +63,8 @@ class DataFolders:
 
     def _line(self, folder: Path) -> str:
         """Return the line of ``study.yaml`` that allows a folder besides those that are allowed already."""
+        if isinstance(folder, RemotePath):
+            return f"data_folders: [{', '.join([*map(Path.as_posix, self.allowed), folder.as_posix()])}]"
         try:
             relative = os.path.relpath(folder, self._real_folders[0])
         except ValueError:  # another drive
@@ -78,6 +82,10 @@ class DataFolders:
                 fault = self.fault(path, written) if is_linked and path.suffix.casefold() in _SPECS else None
                 if fault is not None:
                     yield fault
+
+
+def _real(path: Path) -> Path:
+    return path if isinstance(path, RemotePath) else Path(os.path.realpath(path))
 
 
 def data_folders(study: Study) -> DataFolders:

@@ -12,6 +12,7 @@ from typing import TypeVar, cast, get_args
 from immunomon.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv, read_csv_table
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.findings import Findings, shown
+from immunomon.remote import PROTOCOLS, as_path, is_address
 from immunomon.study.model.fcs import DataOffset
 from immunomon.study.model.study import Role, RoleKind, Sample, Study
 from immunomon.study.specs.data_folders import DataFolders, data_folders
@@ -125,10 +126,11 @@ def rows_in_doubt(path: Path, problems: Iterable[Problem]) -> tuple[frozenset[st
 def sample_id_of(file: str) -> str:
     """Return the sample id of an FCS file: its path relative to the sample list, without suffix, folders joined.
 
-    >>> sample_id_of("S01/W2/treg.fcs")
-    'S01__W2__treg'
+    >>> sample_id_of("S01/W2/treg.fcs"), sample_id_of("s3://lab/S01/treg.fcs")
+    ('S01__W2__treg', 'lab__S01__treg')
     """
-    return "__".join(PurePosixPath(file.replace("\\", "/")).with_suffix("").parts)
+    path = file.partition("://")[2] if is_address(file) else file.replace("\\", "/")
+    return "__".join(PurePosixPath(path).with_suffix("").parts).replace(":", "_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +199,7 @@ def _sample(row: _Row) -> Sample | None:
     if not file or role is None:
         return None
     return Sample(
-        file=Path(file),
+        file=as_path(file),
         id=sample_id_of(file),
         panel=row.cells["panel"],
         role=role,
@@ -217,8 +219,12 @@ def _sample(row: _Row) -> Sample | None:
 
 def _file(text: str) -> str:
     path = text.replace("\\", "/")
+    if is_address(text):
+        return text
     if _URL.match(path):
-        raise BadCell(f"{shown(text)} is an address, not a file", "fetch the file into the study's folder, and name it")
+        known = ", ".join(f"{protocol}://" for protocol in PROTOCOLS)
+        remedy = f"write {known} without user, password and query, or fetch the file into the study's folder"
+        raise BadCell(f"{shown(text)} is no address that can be read", remedy)
     if PureWindowsPath(path).drive or path.startswith("/"):
         remedy = "write it relative to the sample list, so that the study can be moved"
         raise BadCell(f"{shown(text)} is a path of one computer", remedy)

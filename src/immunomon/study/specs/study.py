@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from immunomon.errors import BadSpec
+from immunomon.remote import as_path
 from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.study import NO_GROUP, Cohort, CompensationSource, Donor, DoseGroup, Study, Subject
@@ -173,8 +174,8 @@ class StudySpec(SpecModel):
     data_folders: list[Text] = Field(
         [],
         max_length=100,
-        description="Folders outside of the study's that its files may lie in, relative to it: [../fcs]. "
-        "No path and no link may lead anywhere else.",
+        description="Folders outside of the study's that its files may lie in, relative to it, or addresses that files "
+        "may be fetched from: [../fcs, s3://lab/trial]. No path and no link may lead anywhere else.",
     )
     reportability: ReportabilitySpec = Field(ReportabilitySpec(), description="When a frequency may be reported.")
     quality: QualitySpec = Field(QualitySpec(), description="When a file's acquisition is remarked on, or fails.")
@@ -262,7 +263,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         ),
         samples_file=Path(spec.samples),
         folder=folder,
-        data_folders=tuple(map(Path, spec.data_folders)),
+        data_folders=tuple(map(as_path, spec.data_folders)),
     )
 
 
