@@ -13,6 +13,7 @@ from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.progress import WORDS
 from immunomon.errors import counted
 from immunomon.runs.status import Going, RunStatus, read_status
+from immunomon.runs.verdicts import progress_words
 
 __all__ = ["status"]
 
@@ -64,6 +65,11 @@ def _state(now: RunStatus) -> Iterator[str]:
         yield f"{now.folder}: {earlier}finished {_time(now.finished_utc)}; files: {files}" + (
             f"; {counted(now.events, 'event')}" if now.events is not None else ""
         )
+    if now.review.get("samples"):
+        remedy = (
+            "" if now.review["approved"] == now.review["samples"] else f"; go on with: immunomon review {now.folder}"
+        )
+        yield f"  review: {progress_words(now.review)}{remedy}"
     if now.locked_utc:
         yield f"  locked {_time(now.locked_utc)}; a change needs --reason and --by"
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from immunomon.errors import BadRun
+from immunomon.errors import BadRun, ImmunomonError
 from immunomon.files import is_running
 from immunomon.runs.audit_inputs import changed_inputs
 from immunomon.runs.derived import Derived, made_of_run
 from immunomon.runs.folder import RunFolder, no_run, read_record
 from immunomon.runs.journal import PROGRESS
+from immunomon.runs.verdicts import review_progress
 
 __all__ = ["Going", "RunStatus", "read_status"]
 
@@ -61,7 +62,8 @@ class RunStatus:
 
     going: how far it is, or was when it was stopped. stopped: by what; empty: it was killed. files: how many there are
     of each status in the finished run that is there; failures: sample id -> reason. changed: what the run was made from
-    that is another now. derived: what was made of it.
+    that is another now. derived: what was made of it. review: how many samples persons approved, queried, rejected;
+    empty if the trail cannot be read.
     """
 
     folder: Path
@@ -76,6 +78,7 @@ class RunStatus:
     command: str = ""
     changed: tuple[str, ...] = ()
     derived: tuple[Derived, ...] = ()
+    review: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stale(self) -> tuple[Derived, ...]:
@@ -174,7 +177,15 @@ def _with_record(status: RunStatus, study: Path | None) -> RunStatus:
         failures=status.failures if status.going is not None else failures,
         changed=changed,
         derived=derived,
+        review=_review(status.folder, [str(f.get("sample_id")) for f in files if f.get("status") == "gated"]),
     )
+
+
+def _review(root: Path, gated: Sequence[str]) -> dict[str, int]:
+    try:
+        return review_progress(root, gated)
+    except (ImmunomonError, OSError, ValueError, KeyError, TypeError):
+        return {}  # immunomon audit says what is wrong with the trail
 
 
 def _changed(status: RunStatus, record: Mapping[str, Any], study: Path | None) -> Iterator[str]:

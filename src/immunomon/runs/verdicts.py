@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.errors import ImmunomonError, UnknownName, counted, nearest
 from immunomon.files import file_digest
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
@@ -17,6 +17,7 @@ __all__ = [
     "SampleReview",
     "Verdict",
     "digest_seen",
+    "progress_words",
     "record_verdicts",
     "review_progress",
     "reviews_of_run",
@@ -51,6 +52,11 @@ class SampleReview:
     def is_approved(self) -> bool:
         """Whether the sample as it is now was approved."""
         return self.verdict == "approved" and self.holds
+
+    @property
+    def state(self) -> str:
+        """The last word as it stands now: approved, changed since approval, query or rejected."""
+        return "changed since approval" if self.verdict == "approved" and not self.holds else self.verdict
 
     @property
     def is_open(self) -> bool:
@@ -93,12 +99,31 @@ def review_progress(root: Path, gated: Iterable[str]) -> dict[str, int]:
     }
 
 
+def progress_words(progress: Mapping[str, int]) -> str:
+    """Return how far a review is, in words.
+
+    >>> progress_words({"samples": 252, "approved": 212, "queries": 3, "rejected": 0})
+    '212 of 252 approved, 3 queries open'
+    """
+    rejected = f", {progress['rejected']:,} rejected" if progress["rejected"] else ""
+    queries = counted(progress["queries"], "query", "queries")
+    return f"{progress['approved']:,} of {progress['samples']:,} approved, {queries} open{rejected}"
+
+
 def record_verdicts(
-    root: Path, samples: Iterable[str], verdict: Verdict, *, by: str, note: str = "", seen: Mapping[str, str]
+    root: Path,
+    samples: Iterable[str],
+    verdict: Verdict,
+    *,
+    by: str,
+    note: str = "",
+    seen: Mapping[str, str],
+    blind_seed: int | None = None,
 ) -> None:
     """Enter one verdict on samples into the audit trail.
 
-    seen: sample id -> digest of its result (``samples/ID.json``) as it was looked at. Raises UnknownName for a verdict
+    seen: sample id -> digest of its result (``samples/ID.json``) as it was looked at. blind_seed: of the codes and
+    the order, if who looked did not know whose samples these are. Raises UnknownName for a verdict
     that there is none of, ImmunomonError if nobody is named, a query or a rejection has no note, or a sample has
     changed since it was looked at.
     """
@@ -114,9 +139,9 @@ def record_verdicts(
         if changed:
             raise ImmunomonError(f"{root}: {_listed(changed)} changed since it was looked at; look at it again")
         trail = AuditTrail(root)
-        trail.append(
-            _ACTION, by=by.strip(), reason=note.strip(), verdict=verdict, samples={name: seen[name] for name in names}
-        )
+        about: dict[str, Any] = {"verdict": verdict, "samples": {name: seen[name] for name in names}}
+        blind = {} if blind_seed is None else {"blind_seed": blind_seed}
+        trail.append(_ACTION, by=by.strip(), reason=note.strip(), **about, **blind)
 
 
 def digest_seen(root: Path, sample: str) -> str:

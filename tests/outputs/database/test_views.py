@@ -52,7 +52,13 @@ def test_the_wide_view_gets_the_columns_of_a_second_study(make_run, database, as
     export_run(other, database)
     assert len(asked.rows("SELECT * FROM v_wide")) == 12
     definitions = asked.rows("SELECT name FROM immunomon_views ORDER BY name")
-    assert [row["name"] for row in definitions] == ["v_not_reportable", "v_subset_frequencies", "v_versions", "v_wide"]
+    assert [row["name"] for row in definitions] == [
+        "v_not_reportable",
+        "v_review",
+        "v_subset_frequencies",
+        "v_versions",
+        "v_wide",
+    ]
 
 
 def test_columns_are_named_after_what_they_hold_and_after_the_panel_only_where_it_matters():

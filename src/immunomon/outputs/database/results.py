@@ -196,8 +196,25 @@ assessments = of_study(
     refers("subjects", ["subject"], of="assessments"),
     CheckConstraint("record <> ''", name="ck_assessments_record"),
 )
+_STATES = ("approved", "changed since approval", "query", "rejected")
+reviews = of_study(
+    "reviews",
+    ["sample_id"],
+    [
+        Column("sample_id", Text, nullable=False),
+        Column("panel", Text, nullable=False),
+        Column("state", Text, nullable=False, comment="the last verdict of a person as it stands now"),
+        Column("by_whom", Text, nullable=False, comment="who gave it"),
+        Column("given_utc", Text, nullable=False, comment="when, ISO 8601, UTC"),
+        Column("note", Text, nullable=False, comment="what they said; of a query, what somebody is to answer"),
+        Column("approved_by", JSON_TYPE, nullable=False, comment="all who approved the sample as it is, in order"),
+        Column("seen_sha256", Text, nullable=False, comment="SHA-256 of the sample's result that they looked at"),
+    ],
+    refers("samples", ["sample_id"], of="reviews"),
+    CheckConstraint(f"state IN ({', '.join(map(repr, _STATES))})", name="ck_reviews_state"),
+)
 RECORDS = (statistics, assessments)
 RESULTS = (
     *(samples, populations, placed_gates, frequencies, medians, changes, summary),
-    *(quality, steadiness, responses, doubts, statistics, assessments),
+    *(quality, steadiness, responses, doubts, statistics, assessments, reviews),
 )

@@ -17,12 +17,14 @@ from immunomon.csvfile import BadCell, CsvFile, read_csv_table
 from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, ExportFailed
 from immunomon.files import is_there, read_input
+from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import read_held
 from immunomon.runs.opened import Run
+from immunomon.runs.verdicts import reviews_of_run
 from immunomon.trial.model.tables import ASSESSMENT_TABLES, MECHANISM_TABLES, STATISTICS_TABLES
 
-__all__ = ["Records", "as_json", "read_assessments", "read_statistics", "read_trail"]
+__all__ = ["Records", "as_json", "read_assessments", "read_reviews", "read_statistics", "read_trail"]
 
 Row = Mapping[str, Any]
 _MOST_BYTES = 50_000_000
@@ -147,6 +149,34 @@ def _stale(run: Run, raw: Mapping[str, str]) -> tuple[tuple[str, ...], Mapping[s
         f"{path} was made from another state of the run or the study's files; write it anew with: immunomon assess"
     )
     return (() if same else (f"{problem} {run.folder}",)), files
+
+
+def read_reviews(run: Run, samples: pd.DataFrame) -> Records:
+    """Return the last verdict of a person on each gated sample that there is one on.
+
+    samples: the run's table. Raises ImmunomonError for a broken audit trail.
+    """
+    panels = dict(zip(samples["sample_id"], samples["panel"], strict=True))
+    rows = [
+        {
+            "sample_id": review.sample,
+            "panel": panels[review.sample],
+            "state": review.state,
+            "by_whom": without_passwords(review.by),
+            "given_utc": review.utc,
+            "note": without_passwords(review.note),
+            "approved_by": as_json(list(review.approved_by)),
+            "seen_sha256": review.seen,
+        }
+        for review in reviews_of_run(run.folder).values()
+        if review.sample in panels
+    ]
+    text = as_json(rows)
+    return Records(pd.DataFrame(rows, dtype=object), {"reviews": _digest(text)} if rows else {})
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def read_trail(run: Run) -> tuple[Mapping[str, Any], ...]:

@@ -15,7 +15,14 @@ import pandas as pd
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, TRUST_COLUMNS, Table
 from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES, STEADINESS
 from immunomon.errors import ExportFailed
-from immunomon.outputs.database.run_beside import Records, as_json, read_assessments, read_statistics, read_trail
+from immunomon.outputs.database.run_beside import (
+    Records,
+    as_json,
+    read_assessments,
+    read_reviews,
+    read_statistics,
+    read_trail,
+)
 from immunomon.runs.folder import AGAIN
 from immunomon.runs.opened import Run, open_run
 
@@ -120,7 +127,8 @@ def read_run(folder: Path, study: Path | None = None) -> RunTables:
     if len(gates.frame):
         tables["placed_gates"] = gates.frame
     beside: dict[str, Records] = {"statistics": read_statistics(run), "assessments": read_assessments(run)}
-    tables |= {name: records.frame for name, records in beside.items()}
+    beside["reviews"] = read_reviews(run, tables["samples"])
+    tables |= {name: records.frame for name, records in beside.items() if len(records.frame.columns)}
     for records in (gates, *beside.values()):
         everything.update("".join(f"{name} {digest}\n" for name, digest in sorted(records.digests.items())).encode())
     notes = (*gates.notes, *(note for records in beside.values() for note in records.notes))

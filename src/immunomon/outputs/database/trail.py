@@ -105,7 +105,9 @@ def why(before: Row[Any] | None, run: RunTables, reason: str) -> str:
             reasons += [f"{entry['reason']} ({entry['by']})"] if entry["reason"] else []
             break
     different = list(_different(before, run)) if before else []
-    rest = "" if reasons or different else "a later run gives other values"
+    is_same = before is not None and before.run_digest == run.digest
+    later = "what lies beside the same run is another now" if is_same else "a later run gives other values"
+    rest = "" if reasons or different else later
     return "; ".join([*reasons, *different, *([rest] if rest else [])])
 
 

@@ -41,6 +41,16 @@ SELECT {_CHANGES}, c.quantity, c.unit,
        c.sample_id, c.baseline_sample_id, c.run_id
 FROM changes c
 WHERE c.status <> 'ok'""",
+    "v_review": """
+SELECT s.study, s.panel, count(*) AS samples,
+       sum(CASE WHEN v.state = 'approved' THEN 1 ELSE 0 END) AS approved,
+       sum(CASE WHEN v.state = 'query' THEN 1 ELSE 0 END) AS queries_open,
+       sum(CASE WHEN v.state = 'rejected' THEN 1 ELSE 0 END) AS rejected,
+       sum(CASE WHEN v.state = 'changed since approval' THEN 1 ELSE 0 END) AS changed_since_approval
+FROM samples s
+LEFT JOIN reviews v ON v.study = s.study AND v.sample_id = s.sample_id
+WHERE s.status = 'gated'
+GROUP BY s.study, s.panel""",
     "v_versions": f"""
 SELECT {_CHANGES}, c.quantity, c.unit, c.value, c.baseline, c.change, c.status, c.reason, c.sample_id,
        c.run_id, r.exported_at_utc AS valid_from, NULL AS valid_to, NULL AS ended_by_run_id, NULL AS why

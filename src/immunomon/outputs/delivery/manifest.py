@@ -9,6 +9,7 @@ import io
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,9 +21,10 @@ from immunomon.errors import DeliveryFailed
 from immunomon.files import file_digest, library_writing, whole_file, write_whole
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset, Value
-from immunomon.outputs.delivery.source import Headers
+from immunomon.outputs.delivery.source import Headers, RunSource
 from immunomon.outputs.delivery.terminology import CP_TERMINOLOGY_DATE
 from immunomon.outputs.delivery.xpt import extra
+from immunomon.runs.verdicts import reviews_of_run
 from immunomon.study.model.identifiers import scrubbed_text
 
 __all__ = ["csv_text", "manifest_of", "neutralised", "write_csv", "write_text", "write_workbook"]
@@ -159,6 +161,7 @@ def manifest_of(
             "inputs": record.get("inputs"),
         },
         "audit": {"entries": len(source.audit), "last_hash": source.audit[-1].get("hash") if source.audit else None},
+        "review": _review(source, headers),
         "study": {"name": content.trial.name, "title": content.trial.title, "sha256": _digest(source.study)},
         "limits": (record.get("parameters") or {}).get("reportability"),
         "cp_map": {
@@ -187,6 +190,21 @@ def manifest_of(
         },
         "not_of_subjects": sum(1 for row in content.samples.values() if not row["subject"]),
         "samples": {scrubbed_text(name, headers.removed): dict(digests) for name, digests in content.links.items()},
+    }
+
+
+def _review(source: RunSource, headers: Headers) -> dict[str, Any]:
+    """Return how far persons have looked at the samples, by panel, and the samples that nobody approved as they are."""
+    reviews, panels = reviews_of_run(source.folder), {row["sample_id"]: row["panel"] for row in source.samples.values()}
+    states = {name: reviews[name].state if name in reviews else "not reviewed" for name in source.gated}
+    by_panel = {panel: Counter(states[name] for name in states if panels[name] == panel) for panel in source.panels}
+    return {
+        "samples": len(states),
+        "states": dict(sorted(Counter(states.values()).items())),
+        "panels": {panel: dict(sorted(counts.items())) for panel, counts in by_panel.items()},
+        "not_approved": {
+            scrubbed_text(name, headers.removed): state for name, state in states.items() if state != "approved"
+        },
     }
 
 

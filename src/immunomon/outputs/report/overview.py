@@ -9,10 +9,21 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.errors import counted
+from immunomon.errors import ImmunomonError, counted
 from immunomon.outputs.report.run_folder import ReportedRun
+from immunomon.runs.verdicts import progress_words, review_progress, reviews_of_run
 
-__all__ = ["Cell", "Overview", "SubjectRow", "caveats", "made_by", "provenance", "study_overview"]
+__all__ = [
+    "Cell",
+    "Overview",
+    "SubjectRow",
+    "caveats",
+    "made_by",
+    "provenance",
+    "reviews_shown",
+    "study_overview",
+    "verdict_of",
+]
 
 SYMBOLS = {"gated": "●", "failed": "✕", "missing": "·", "doubled": "⁑"}
 
@@ -55,6 +66,49 @@ class Overview:
     subjects: tuple[SubjectRow, ...]
     counts: Mapping[str, int]
     other_tubes: tuple[OtherTubes, ...]
+
+
+def verdict_of(run: ReportedRun, overview: Overview) -> list[tuple[str, str]]:
+    """Return what became of the files, and how far persons have looked at them: a word for the style, what to say."""
+    gated, failed, controls, missing = (
+        overview.counts.get(name, 0) for name in ("gated", "failed", "control", "missing")
+    )
+    return [
+        ("gated", f"{gated} of {overview.counts['files']} files gated"),
+        ("failed" if failed else "none", f"{failed} failed"),
+        ("control", f"{controls} control{'s' if controls != 1 else ''} kept, not gated"),
+        ("missing", f"{missing} planned sample{'s' if missing != 1 else ''} without a file"),
+        _review(run),
+    ]
+
+
+def _review(run: ReportedRun) -> tuple[str, str]:
+    try:
+        progress = review_progress(run.folder, _gated(run))
+    except ImmunomonError:
+        return "failed", "the audit trail is broken: no review is shown"
+    is_whole = progress["approved"] == progress["samples"] and not progress["queries"]
+    looked_at = any(progress[name] for name in ("approved", "queries", "rejected"))
+    words = progress_words(progress) if looked_at else "no sample approved by a person yet"
+    return "gated" if is_whole else "missing", words
+
+
+def reviews_shown(run: ReportedRun) -> dict[str, dict[str, str]]:
+    """Return the last verdict on each sample of a run that there is one on: its state, and who said what when."""
+    try:
+        reviews = reviews_of_run(run.folder)
+    except ImmunomonError:
+        return {}
+    return {
+        name: {"state": review.state, "by": review.by, "utc": review.utc, "note": review.note}
+        for name, review in reviews.items()
+        if name in _gated(run)
+    }
+
+
+def _gated(run: ReportedRun) -> list[str]:
+    samples = run.tables["samples"]
+    return [str(name) for name in samples.loc[(samples["status"] == "gated").fillna(False), "sample_id"]]
 
 
 def study_overview(run: ReportedRun) -> Overview:

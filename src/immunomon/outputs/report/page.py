@@ -22,7 +22,15 @@ from immunomon.errors import UnknownName
 from immunomon.files import file_digest, write_whole
 from immunomon.outputs.report.acquisition import page_acquisition, read_acquisitions, read_doubts
 from immunomon.outputs.report.compared import read_compared
-from immunomon.outputs.report.overview import Overview, caveats, made_by, provenance, study_overview
+from immunomon.outputs.report.overview import (
+    Overview,
+    caveats,
+    made_by,
+    provenance,
+    reviews_shown,
+    study_overview,
+    verdict_of,
+)
 from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
@@ -241,7 +249,7 @@ def _render(run: ReportedRun) -> str:
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
         acquisitions=read_acquisitions(run.tables["samples"]),
         caveats=caveats(set(run.tables["populations"]["population"].dropna()), tested, run.record.get("left_out")),
-        verdict=_verdict(overview),
+        verdict=verdict_of(run, overview),
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -269,19 +277,6 @@ def _dose_groups(run: ReportedRun) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(overview: Overview) -> list[tuple[str, str]]:
-    """Return what became of the files: a word for the style, and what to say."""
-    gated, failed, controls, missing = (
-        overview.counts.get(name, 0) for name in ("gated", "failed", "control", "missing")
-    )
-    return [
-        ("gated", f"{gated} of {overview.counts['files']} files gated"),
-        ("failed" if failed else "none", f"{failed} failed"),
-        ("control", f"{controls} control{'s' if controls != 1 else ''} kept, not gated"),
-        ("missing", f"{missing} planned sample{'s' if missing != 1 else ''} without a file"),
-    ]
-
-
 def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[str, Any]:
     return {
         "study": {"name": run.study.get("name", ""), "visits": overview.visits},
@@ -290,5 +285,6 @@ def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[st
         "all": {"light": dose_group_colours([])["all"].light, "dark": dose_group_colours([])["all"].dark},
         "density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK},
         "ticks": ticks.sets,
+        "reviews": reviews_shown(run),
         "tables": [pack_table(run.tables[name], TABLES[name]) for name in _TABLES_SHOWN],
     }

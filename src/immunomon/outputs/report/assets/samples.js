@@ -89,6 +89,12 @@ function sampleView(row) {
   const view = el("div", { "data-shown": row.sample_id },
     el("h3", { class: "sampletitle" }, sampleTitle(row), " ", el("span", { class: `badge ${row.status}` }, row.status)),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))));
+  if (servedByDesk() && row.status === "gated") {
+    const address = `/#${new URLSearchParams({ panel: row.panel, sample: row.sample_id })}`;
+    view.append(el("p", {}, el("a", { href: address }, "Look at its gates in the review desk")));
+  }
+  const review = (PAGE.reviews || {})[row.sample_id];
+  if (review) view.append(el("p", { class: review.state === "approved" ? "dim" : "notice" }, reviewWords(review)));
   if (row.reason) view.append(el("p", { class: "notice" }, row.reason));
   if (row.status !== "gated") return view;
   const stored = storedOf(row.sample_id);
@@ -102,6 +108,12 @@ function sampleView(row) {
   view.append(el("div", { class: "sample" }, plotGrid(row.sample_id, stored, highlight), populationTable(row, stored.placed, highlight)));
   return view;
 }
+
+// The desk serves the report beside itself; a file that is opened alone has no desk to lead to.
+const servedByDesk = () => /^https?:$/.test(window.location.protocol) && window.location.pathname === "/report";
+
+const reviewWords = ({ state, by, utc, note }) =>
+  `Review: ${state}, ${by}, ${utc.slice(0, 16).replace("T", " ")} UTC${note ? `: ${note}` : ""}`;
 
 function plotGrid(sampleId, stored, highlight) {
   const hidden = new Set(populationsOf(sampleId).rows.filter((row) => row.reportable === false).map((row) => row.population));
