@@ -1,15 +1,21 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from immunomon.cli.override import Asked, record_override
+from immunomon.cytometry.model.geometry import gate_from_dict
+from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import BadSpec, ImmunomonError, RunLocked
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.lock import Reason, lock_run
+from immunomon.runs.moved_borders import declared
+from immunomon.runs.previewing import moved_everywhere, preview_decisions
 from immunomon.runs.run import run_study
 
+SAMPLE, OTHER = "fcs__treg__S01_W4_treg", "fcs__treg__S02_W4_treg"
 WHO = "    reason: the valley is in the shoulder\n    by: A. Analyst\n    when: 2026-01-31T14:05:00Z\n"
 MOVED = (
     "  - action: move-gate\n    sample: fcs__treg__S01_W4_treg\n    population: cd4\n"
@@ -228,7 +234,66 @@ def test_a_line_that_a_stopped_program_left_unfinished_is_no_entry(study):
 
 
 def test_whoever_names_the_study_for_an_override_is_told_of_its_run_folder(own_trial):
-    asked = Asked("drop-sample", "fcs__treg__S02_W4_treg", "A. Analyst", "clotted")
+    asked = Asked("drop-sample", [OTHER], "A. Analyst", "clotted")
     with pytest.raises(ImmunomonError, match=r"this is the study's folder; name the run folder instead, such as .*run"):
         record_override(own_trial, asked, study=None, run_now=False, jobs=None)
     assert not (own_trial / "overrides.yaml").exists()
+
+
+CONSENSUS_MOVED = MOVED.replace("    reason", "    in_consensus: true\n    reason", 1)
+
+
+def test_a_moved_border_is_heard_by_the_others_only_if_the_person_wants_it(study, finished_one_panel):
+    before = finished_one_panel
+    stored = RunFolder(study / "run").read_sample(SAMPLE)
+    gate = next(gate["gate"] for gate in stored["gates"]["populations"] if gate["population"] == "cd4")
+    scales = {axis: scale_from_dict(how["scale"]) for axis, how in stored["gates"]["axes"].items()}
+    nearby = declared(gate_from_dict({**gate, "low": gate["low"] + 0.02}), scales)["low"]  # near enough to be followed
+    decide(study, CONSENSUS_MOVED.replace("9000", str(nearby)))
+    assert run_study(study, jobs=2).gated > 1
+    assert "heard among the other samples" in rows(study / "run", "cd4", "fcs__treg__S01_W4_treg")["gate_note"]
+    gates = [
+        json.loads((run / "gates" / f"{OTHER}.json").read_text(encoding="utf-8")) for run in (before, study / "run")
+    ]
+    [was], [now] = ([gate["facts"] for gate in of["populations"] if gate["population"] == "cd4"] for of in gates)
+    assert now != was
+
+
+def test_a_border_that_nobody_shares_cannot_be_heard(study):
+    polygon = "{method: polygon, x: CD4, y: CD3, vertices: [[9000, 0], [90000, 0], [90000, 90000]]}"
+    decide(study, CONSENSUS_MOVED.replace("{method: interval, axis: CD4, low: 9000}", polygon))
+    with pytest.raises(BadSpec, match=r"overrides\[0\]\.in_consensus: other samples have no say in this gate"):
+        run_study(study, jobs=2)
+
+
+def test_a_preview_is_what_the_run_writes_and_writes_nothing(study):
+    gate = "{method: interval, axis: CD4, low: 9000}"
+    request = Asked("move-gate", [SAMPLE], "A. Analyst", "the valley is in the shoulder", "cd4", gate)
+    files = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+    moved = preview_decisions(study, study / "run", request.entries(), jobs=2)
+    assert {path: path.read_bytes() for path in study.rglob("*") if path.is_file()} == files
+    before = shutil.copytree(study / "run", study.parent / "before")
+    assert record_override(study / "run", request, study=None, run_now=True, jobs=2) == 0
+    written = moved_everywhere(RunFolder(before), RunFolder(study / "run"))
+    assert moved.equals(written)
+    assert {"frequencies", "changes", "medians"} <= set(moved["table"])
+    cd4 = moved[(moved["about"] == f"{SAMPLE} cd4 lymphocytes") & (moved["value"] == "count")]
+    assert list(cd4["after"]) == [rows(study / "run", "cd4", SAMPLE)["count"]]
+
+
+def test_a_decision_is_taken_back_with_who_and_why(study):
+    tables = {path.name: path.read_bytes() for path in (study / "run" / "tables").iterdir()}
+    drop = Asked("drop-sample", [SAMPLE, OTHER], "A. Analyst", "clotted")
+    undo = replace(drop, by="B. Analyst", reason="they were not", undo=True)
+    with pytest.raises(ImmunomonError, match=f"no decision 'drop-sample {SAMPLE}'; there is none on this sample"):
+        record_override(study / "run", undo, study=None, run_now=True, jobs=2)
+    assert record_override(study / "run", drop, study=None, run_now=True, jobs=2) == 0
+    with pytest.raises(ImmunomonError, match="leave out --no-run"):
+        record_override(study / "run", undo, study=None, run_now=False, jobs=2)
+    assert record_override(study / "run", undo, study=None, run_now=True, jobs=2) == 0
+    assert {path.name: path.read_bytes() for path in (study / "run" / "tables").iterdir()} == tables
+    entries = [entry for entry in AuditTrail(study / "run").entries() if entry["action"].startswith("override")]
+    assert [(entry["action"], entry["by"], entry["reason"]) for entry in entries] == [
+        *[("override", "A. Analyst", "clotted")] * 2,
+        *[("override withdrawn", "B. Analyst", "they were not")] * 2,
+    ]

@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
-from immunomon.errors import ImmunomonError
-from immunomon.runs.overriding import record_decisions
+from immunomon.errors import ImmunomonError, counted
+from immunomon.runs.overriding import check_overrides, record_decisions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Asked", "override", "record_override"]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for on the command line."""
+    """What was asked for on the command line, for each of the samples."""
 
     action: str
-    sample: str
+    samples: Sequence[str]
     by: str
     reason: str
     population: str | None = None
     gate: str | None = None
     keep: str | None = None
     check: str | None = None
+    in_consensus: bool = False
+    undo: bool = False
 
-    def entry(self) -> dict[str, Any]:
-        """Return the entry for the file of overrides; raises ImmunomonError for a gate that is no mapping."""
+    def targets(self) -> list[dict[str, Any]]:
+        """Return what the decisions are about, as it stands in the file of overrides."""
+        about = {name: getattr(self, name) for name in ("population", "check") if getattr(self, name)}
+        return [{"action": self.action, "sample": sample, **about} for sample in dict.fromkeys(self.samples)]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the entries for the file of overrides; raises ImmunomonError for a gate that is no mapping."""
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        about = {name: getattr(self, name) for name in ("population", "keep", "check") if getattr(self, name)}
         gate = {} if self.gate is None else {"gate": _gate(self.gate)}
+        keep = {"keep": self.keep} if self.keep else {}
+        say = {"in_consensus": True} if self.in_consensus else {}
         attribution = {"reason": self.reason, "by": self.by, "when": now}
-        return {"action": self.action, "sample": self.sample, **about, **gate, **attribution}
+        return [{**target, **keep, **gate, **say, **attribution} for target in self.targets()]
 
 
 def _gate(text: str) -> dict[str, Any]:
@@ -56,7 +68,9 @@ Action = Literal["move-gate", "drop-sample", "accept-warning"]
 @app.command()
 def override(
     run: RunArgument,
-    sample: Annotated[str, typer.Option("--sample", help="The sample's id, as in the tables.")],
+    samples: Annotated[
+        list[str], typer.Option("--sample", help="The sample's id, as in the tables; several times for several.")
+    ],
     reason: ReasonOption,
     by: ByOption,
     population: Annotated[
@@ -64,34 +78,41 @@ def override(
     ] = None,
     gate: Annotated[
         str | None,
-        typer.Option("--gate", help="Where to, as in a strategy: '{method: interval, axis: CD4, low: 1800}'."),
+        typer.Option("--gate", help="Where to, as `trace` prints it: '{method: interval, axis: CD4, low: 1800}'."),
     ] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Which region of that gate, if it has several.")] = None,
     action: Annotated[Action, typer.Option("--action", help="What is done.", **one_of(Action))] = "move-gate",
     check: Annotated[
         str | None, typer.Option("--check", help="accept-warning: which quality check; default: all.")
     ] = None,
+    in_consensus: Annotated[
+        bool, typer.Option("--in-consensus", help="The moved border has a say in where the other samples' lie.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show every value that would move; nothing is written.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the decision back; the audit trail keeps both.")] = False,
     study: StudyOption = None,
     run_now: Annotated[bool, typer.Option("--run/--no-run", help="Bring the run up to date at once.")] = True,
     jobs: Jobs = None,
 ) -> int:
-    """Move one gate, drop one sample or accept one warning, with who and why; only what it touches is done again."""
-    request = Asked(action, sample, by, reason, population, gate, keep, check)
-    return record_override(run, request, study=study, run_now=run_now, jobs=jobs)
+    """Move a gate, drop samples or accept a warning, with who and why; only what it touches is done again."""
+    asked = Asked(action, samples, by, reason, population, gate, keep, check, in_consensus, undo)
+    if preview:
+        return _show_preview(run, asked, study=study, jobs=jobs)
+    return record_override(run, asked, study=study, run_now=run_now, jobs=jobs)
 
 
 def record_override(run: Path, request: Asked, *, study: Path | None, run_now: bool, jobs: int | None) -> int:
-    """Add the decision to the study's overrides, in place of one on the same target; return 0, or the run's status.
+    """Add decisions to the study's overrides, each in place of one on the same target; return 0, or the run's status.
 
     Nothing is written if the file would have a problem then.
-    Raises ImmunomonError for a study's folder in place of a run's.
+    Raises ImmunomonError for a study's folder in place of a run's, and for a decision to take back that there is not.
     """
-    if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
-        raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
-    folder = study or run.resolve().parent
-    if not (folder / "study.yaml").is_file():
-        raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
-    path = record_decisions(folder, [request.entry()])
+    folder = _study_folder(run, study)
+    if request.undo and not run_now:
+        raise ImmunomonError("--undo: the run enters into the audit trail who took it back and why; leave out --no-run")
+    path = record_decisions(folder, _entries(request), withdrawn=_withdrawn(folder, request))
     typer.echo(f"Written: {path}")
     if not run_now:
         typer.echo(f"Bring the run up to date with: immunomon run {folder} --out {run}")
@@ -99,3 +120,56 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
     from immunomon.cli.run import run as run_command
 
     return run_command(folder, run, jobs=jobs, reason=request.reason, by=request.by)
+
+
+def _study_folder(run: Path, study: Path | None) -> Path:
+    if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
+        raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
+    folder = study or run.resolve().parent
+    if not (folder / "study.yaml").is_file():
+        raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")
+    return folder
+
+
+def _entries(request: Asked) -> list[dict[str, Any]]:
+    return [] if request.undo else request.entries()
+
+
+def _withdrawn(folder: Path, request: Asked) -> list[dict[str, Any]]:
+    """Return the decisions that are taken back; raises ImmunomonError if one is not there."""
+    if not request.undo:
+        return []
+    standing = [decision.target for decision in check_overrides(folder)]
+    for target in request.targets():
+        name = " ".join(str(value) for value in target.values())
+        if name not in standing:
+            of_sample = [known for known in standing if f" {target['sample']}" in known]
+            known = f"there is: {'; '.join(of_sample)}" if of_sample else "there is none on this sample"
+            raise ImmunomonError(f"--undo: there is no decision '{name}'; {known}")
+    return request.targets()
+
+
+def _show_preview(run: Path, request: Asked, *, study: Path | None, jobs: int | None) -> int:
+    from immunomon.runs.previewing import preview_decisions
+
+    folder = _study_folder(run, study)
+    moved = preview_decisions(folder, run, _entries(request), withdrawn=_withdrawn(folder, request), jobs=jobs)
+    for line in _lines(moved):
+        typer.echo(line)
+    typer.echo(f"{counted(len(moved), 'value')} would move; nothing was written.")
+    return 0
+
+
+def _lines(moved: pd.DataFrame) -> Iterator[str]:
+    rows = [[str(row["table"]), str(row["about"]), str(row["value"]), *_sides(row)] for _, row in moved.iterrows()]
+    if not rows:
+        return
+    head = list(map(str, moved.columns))
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _sides(row: Mapping[Any, Any]) -> list[str]:
+    values = (row["before"], row["after"])
+    return ["none" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]

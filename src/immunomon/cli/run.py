@@ -98,6 +98,9 @@ def run(
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
+    if summary.gated or summary.kept:
+        look = f"Look at the gates, move and approve them: immunomon review {summary.folder}"
+        console.print(look, highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
 
 

@@ -166,6 +166,8 @@ def _gate(gate: Plain) -> Iterator[str]:
     for side in gate["in_units"]:
         ends = ", ".join(f"{end} {side[end]:.6g}" for end in ("low", "high") if end in side)
         yield f"           {side['axis']} in units of the cytometer, compensated: {ends}"
+    if gate["as_override"] is not None:
+        yield f"           as an override: {json.dumps(gate['as_override'])}"
     weight = "" if gate.get("own_weight") is None else f"; weight of its own estimate {gate['own_weight']:.3g}"
     errors = ", ".join(f"{name} +- {value:.3g}" for name, value in gate["errors"].items() if value is not None)
     yield f"           placed by {gate['method']}, {gate['source']}{weight}{'; ' + errors if errors else ''}"

@@ -152,11 +152,12 @@ def _seen(folder: RunFolder, override: Override) -> dict[str, Any]:
 
 
 def decisions_of(
-    overrides: Sequence[Override], before: Mapping[str, Mapping[str, Any]], *, was: State, now: State
+    overrides: Sequence[Override], before: Mapping[str, Mapping[str, Any]], why: Reason, *, was: State, now: State
 ) -> Iterator[dict[str, Any]]:
     """Yield an entry of the trail for each decision that is new, changed or withdrawn.
 
-    before: what stood in the trail; was, now: the state of each target before and after this run.
+    before: what stood in the trail; why: of the run, which is why a decision is gone. was, now: the state of each
+    target before and after this run.
     """
     for override in overrides:
         plain = dict(override.to_dict())
@@ -174,11 +175,10 @@ def decisions_of(
     standing = {override.target for override in overrides}
     for target, decision in before.items():
         if target not in standing:
-            reason = "it is no longer in the file of overrides"
             yield {
                 "action": "override withdrawn",
-                "by": user_name(),
-                "reason": reason,
+                "by": why.by if why.text else user_name(),
+                "reason": why.text or "it is no longer in the file of overrides",
                 "target": target,
                 "decision_before": decision,
             }
@@ -230,7 +230,7 @@ class Accounted:
         if kind is not None:
             return
         now = state_of(self._folder, self._plan.overrides)
-        for entry in decisions_of(self._plan.overrides, self._before, was=self._was, now=now):
+        for entry in decisions_of(self._plan.overrides, self._before, self._why, was=self._was, now=now):
             self._trail.append(entry.pop("action"), by=entry.pop("by"), reason=entry.pop("reason"), **entry)
         if self._frequencies is not None:
             after = self._folder.read_table("frequencies")

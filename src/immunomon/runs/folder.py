@@ -159,8 +159,9 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; the system lets go of it when the process ends, however it ends.
+        """Hold the folder for this thread; the system lets go of it when the process ends, however it ends.
 
+        Who holds it already goes on: a step that decides and then runs holds it from its first look to the end.
         Raises RunFolderInUse if another process holds it, NotARunFolder if it holds something else than a run, a link
         out of it, or what is neither file nor folder.
         """
@@ -171,7 +172,7 @@ class RunFolder:
             raise NotARunFolder(f"{self.root}: the folder holds other things than a run; give a new folder with --out")
         self.root.mkdir(parents=True, exist_ok=True)
         self._refuse_odd()
-        lock = FileLock(lock_file, timeout=0)
+        lock = FileLock(lock_file.resolve(), timeout=0, is_singleton=True)
         try:
             with lock:
                 yield

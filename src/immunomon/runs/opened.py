@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,26 +27,17 @@ from immunomon.remote import as_path
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import AGAIN, RunFolder, read_held, read_record
 from immunomon.runs.provenance import user_name
-from immunomon.study.model.visits import Visit, in_order
+from immunomon.study.model.visits import visit_labels
 from immunomon.study.specs.data_folders import path_of_sample
 from immunomon.study.specs.study import load_study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run", "note_in_trail", "open_run", "visit_labels"]
+__all__ = ["Run", "note_in_trail", "open_run"]
 
 _NORMALISED = tuple(table.name for table in (NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
 _MORE_TABLES = (DOUBTS.name, QUALITY.name, RESPONSES.name, STEADINESS.name, *_NORMALISED)
-
-
-def visit_labels(study: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the labels of the visits in the study section of a record, by their planned days, else as listed.
-
-    >>> visit_labels({"visits": [{"label": "V1", "planned_day": None}, {"label": "A", "planned_day": None}]})
-    ('V1', 'A')
-    """
-    return tuple(visit.label for visit in in_order(Visit(v["label"], v["planned_day"]) for v in study["visits"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +177,13 @@ class Run:
         if stored is None:
             raise ImmunomonError(f"{self.folder}: the result of '{sample_id}' cannot be read; run the study again")
         return tuple(stored["plots"])
+
+    def review(self, panel: str, population: str = "") -> Any:  # noqa: ANN401 - of a wing above, by name only
+        """Return a panel's gates over all samples as a gallery that a notebook shows; nothing is decided in it.
+
+        population: the gate that is shown first. Raises UnknownName. To decide: ``immunomon review RUN``.
+        """
+        return import_module("immunomon.outputs.review.notebook").shown_gallery(self, panel, population)
 
     def fcs_file(self, sample_id: str) -> Path:
         """Return the path of a sample's FCS file.

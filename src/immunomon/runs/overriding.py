@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -34,30 +35,43 @@ __all__ = [
     "overridden",
     "read_overrides",
     "record_decisions",
+    "with_decisions",
 ]
 
 OVERRIDES_FILE = "overrides.yaml"
+_WAIT_SECONDS = 60.0  # reading and writing the file takes one
 
 
 def read_overrides(
-    study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy]
+    study: Study, samples: Sequence[Sample], strategies: Mapping[str, GatingStrategy], *, file: Path | None = None
 ) -> tuple[Override, ...]:
     """Return the decisions in a study's file of overrides, none if there is no such file.
 
-    Raises BadSpec with every problem found.
+    file: another one in its place. Raises BadSpec with every problem found.
     """
-    path = Path(study.folder) / OVERRIDES_FILE
+    path = file or Path(study.folder) / OVERRIDES_FILE
     if not is_there(path):
         return ()
     gated = {s.id: strategies.get(s.panel) if s.role.is_gated else None for s in samples}
     return load_overrides(path, methods=GATE_METHODS, samples=gated)
 
 
-def check_overrides(folder: Path) -> None:
-    """Read a study's file of overrides and all that it refers to; raises BadSpec for problems."""
+def with_decisions(
+    folder: Path, entries: Sequence[Mapping[str, Any]], withdrawn: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    """Return a study's file of overrides as it would be with decisions added and taken out; nothing is written."""
+    path = folder / OVERRIDES_FILE
+    return _with_entries(read_input(path) if is_there(path) else None, entries, path, withdrawn)
+
+
+def check_overrides(folder: Path) -> tuple[Override, ...]:
+    """Return the decisions in a study's file of overrides, held against all that it refers to.
+
+    Raises BadSpec for problems.
+    """
     study = load_study(folder)
     samples = load_samples(study.folder / study.samples_file, study)
-    read_overrides(study, samples, load_in_use(study, methods=GATE_METHODS)[1])
+    return read_overrides(study, samples, load_in_use(study, methods=GATE_METHODS)[1])
 
 
 def record_decisions(
@@ -66,9 +80,20 @@ def record_decisions(
     """Add decisions to a study's file of overrides, each in place of one on the same target; return the file.
 
     entries: as they stand in the file. withdrawn: decisions that are taken out; only what names their target counts.
-    Nothing is written if the file would have a problem then. Raises BadSpec, ImmunomonError.
+    Nothing is written if the file would have a problem then. Whoever decides at the same time waits, so that no
+    decision is lost under another. Raises BadSpec, ImmunomonError.
     """
     path = folder / OVERRIDES_FILE
+    try:
+        with FileLock(folder / f".{OVERRIDES_FILE}.lock", timeout=_WAIT_SECONDS):
+            return _recorded(folder, path, entries, withdrawn)
+    except Timeout as error:
+        raise ImmunomonError(f"{path}: another program is deciding on this study; try again") from error
+
+
+def _recorded(
+    folder: Path, path: Path, entries: Sequence[Mapping[str, Any]], withdrawn: Sequence[Mapping[str, Any]]
+) -> Path:
     before = read_input(path) if is_there(path) else None
     write_whole(path, _with_entries(before, entries, path, withdrawn))
     try:
@@ -131,7 +156,7 @@ def moved_gates(plan: Plan) -> dict[str, dict[str, Settled]]:
         if override.action == "move-gate":
             settled = Settled(
                 source=f"{MOVED_BY}{override.by}",
-                note=f"moved {override.said}",
+                note=f"moved {override.said}{'; heard among the other samples' if override.in_consensus else ''}",
                 instead=override.gate,
                 keep=override.keep,
                 placed_by={"": "person"},

@@ -1,27 +1,53 @@
-"""One sample of a finished run gated as a run would gate it with a person's gates, and nothing written."""
+"""What decisions would change in a finished run: one sample gated anew, or all of the run; nothing of it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.model.measured import Measured
 from immunomon.cytometry.model.settled import Settled
 from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.files import is_temporary
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import Crew, default_jobs
-from immunomon.runs.journal import Journal
+from immunomon.runs.journal import STAMPS, Journal
+from immunomon.runs.lock import Reason
+from immunomon.runs.overriding import OVERRIDES_FILE, with_decisions
 from immunomon.runs.plan import make_plan
-from immunomon.runs.run import overridden_plan, settled_plan
+from immunomon.runs.run import overridden_plan, run_study, settled_plan
 from immunomon.runs.scaling import with_scales
 from immunomon.runs.settling import Bench, control_shelf
 from immunomon.runs.unchanged import Memory
 from immunomon.study.model.strategy import GateDeclaration
 
-__all__ = ["Preview", "open_preview"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MOVED_COLUMNS", "Preview", "moved_everywhere", "open_preview", "preview_decisions"]
+
+# What a run goes on from, and what its values are held against: linked into a folder beside it, which is thrown away.
+_GONE_ON_FROM = ("run.json", "lock.json", STAMPS)
+_LINKED = ("samples", "gates", "estimates", "noise", "tables")
+# The tables whose values a decision can move: what a row is about, and its values.
+_VALUES: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "samples": (("sample_id",), ("status", "quality")),
+    "frequencies": (("sample_id", "population", "denominator"), ("percent", "count", "reportable")),
+    "populations": (("sample_id", "population"), ("cells_per_ul",)),
+    "medians": (("sample_id", "population", "marker"), ("median_intensity",)),
+    "changes": (
+        ("panel", "subject", "visit", "quantity", "population", "denominator"),
+        ("value", "change", "status"),
+    ),
+    "summary": (("panel", "dose_group", "visit", "quantity", "population", "denominator", "measure"), ("n", "mean")),
+}
+MOVED_COLUMNS = ("table", "about", "value", "before", "after")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,3 +100,71 @@ def open_preview(study: Path, run: Path) -> Preview:
     if plan.digest != record.get("digest"):
         raise ImmunomonError(again)
     return Preview(Bench(plan, folder, control_shelf(plan), settled))
+
+
+def preview_decisions(
+    study: Path,
+    run: Path,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    withdrawn: Sequence[Mapping[str, Any]] = (),
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """Return every value of a run that decisions would move: table, what it is about, which value, before, after.
+
+    entries, withdrawn: as ``record_decisions`` takes them. The study is run with them into a folder beside the run,
+    which is thrown away: what is shown is what a run would write. Raises BadSpec for a decision that cannot be carried
+    out.
+    """
+    with TemporaryDirectory(prefix=".preview-", dir=run.resolve().parent) as place:
+        shadow, overrides = Path(place) / "run", Path(place) / OVERRIDES_FILE
+        overrides.write_bytes(with_decisions(study, entries, withdrawn))
+        _link(run, shadow)
+        run_study(study, shadow, jobs=jobs, why=Reason("preview", "preview"), overrides=overrides)
+        return moved_everywhere(RunFolder(run), RunFolder(shadow))
+
+
+def _link(run: Path, shadow: Path) -> None:
+    shadow.mkdir()
+    for name in _GONE_ON_FROM:
+        if (run / name).is_file():
+            shutil.copyfile(run / name, shadow / name)
+    for folder in _LINKED:
+        (shadow / folder).mkdir()
+        for path in (run / folder).iterdir() if (run / folder).is_dir() else ():
+            if path.is_file() and not is_temporary(path):
+                _linked(path, shadow / folder / path.name)
+
+
+def _linked(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)  # a run writes its files anew, and never into one that is there
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def moved_everywhere(before: RunFolder, after: RunFolder) -> pd.DataFrame:
+    """Return every value that differs between two run folders of one study, with the columns MOVED_COLUMNS."""
+    import pandas as pd
+
+    rows = [row for table in _VALUES for row in _moved(table, before.read_table(table), after.read_table(table))]
+    return pd.DataFrame(rows, columns=list(MOVED_COLUMNS), dtype=object)
+
+
+def _moved(table: str, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    key, values = _VALUES[table]
+    known = [name for name in values if name in before and name in after]
+    sides = [frame[[*key, *known]].drop_duplicates(list(key)) for frame in (before, after)]
+    paired = sides[0].merge(sides[1], on=list(key), how="outer", suffixes=("_before", "_after"))
+    for name in known:
+        old, new = paired[f"{name}_before"], paired[f"{name}_after"]
+        same = (old == new).fillna(False).astype(bool) | (old.isna() & new.isna())
+        for _, row in paired[~same].iterrows():
+            about = " ".join(str(row[part]) for part in key if not _is_missing(row[part]))
+            yield (table, about, name, *(None if _is_missing(v) else v for v in (row[old.name], row[new.name])))
+
+
+def _is_missing(value: Any) -> bool:  # noqa: ANN401 - a cell
+    import pandas as pd
+
+    return bool(pd.isna(value))

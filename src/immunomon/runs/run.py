@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ def run_study(
     scheduler: str | None = None,
     rehash: bool = False,
     remarks: Callable[[], Sequence[str]] | None = None,
+    overrides: Path | None = None,
 ) -> RunSummary:
     """Gate every file of a study and write its tables into a run folder (default: ``run`` in the study's folder).
 
@@ -76,7 +77,7 @@ def run_study(
     and how often one that failed is tried again; each is then done by a process that can be ended. scheduler: the
     address of a Dask cluster that does the work, and sees the study and the run folder under the same paths. rehash:
     read every file, be its size and time of change those of the last run. remarks: lines to be said of the study, asked
-    for once as long as nothing changes.
+    for once as long as nothing changes. overrides: a file of decisions in place of the study's own.
 
     A file that was done before, from the same bytes, panel, strategy, matrix and code, is not done again; a run that
     was stopped goes on where it was. A file that fails has no value, and no say in gates that it would share. Where
@@ -92,15 +93,23 @@ def run_study(
     with journal.begun(study=str(study), **who), Crew(jobs, journal, limits, scheduler) as crew:
         memory = Memory.of(root, rehash=rehash)
         memory.inputs.read_digest = crew.digest
-        summary = _run_study(study, memory, crew, why, remarks or tuple)
+        summary = _run_study(study, memory, crew, _Asked(why, remarks or tuple, overrides))
         counts = {"gated": summary.gated, "kept": summary.kept, "controls": summary.controls}
         journal.note("finished", **counts, failed=dict(summary.failed))
         return summary
 
 
-def _run_study(
-    study: Path, memory: Memory, crew: Crew, why: Reason | None, remarks: Callable[[], Sequence[str]]
-) -> RunSummary:
+@dataclass(frozen=True)
+class _Asked:
+    """What whoever runs a study says of it: why it changes if it is locked, remarks, and another file of decisions."""
+
+    why: Reason | None
+    remarks: Callable[[], Sequence[str]]
+    overrides: Path | None
+
+
+def _run_study(study: Path, memory: Memory, crew: Crew, statement: _Asked) -> RunSummary:
+    why = statement.why
     journal, started, folder = crew.journal, now_utc(), RunFolder(memory.root)
     plan = make_plan(
         study,
@@ -111,7 +120,7 @@ def _run_study(
     own_keys = {task.sample.id: task.key for task in plan.tasks}
     kept_in = journal.kept_in(folder.root, study=plan.study.name, files=len(plan.tasks))
     with folder.locked(), kept_in, crew.at_work(folder.root):
-        plan = replace(overridden_plan(plan), own_keys=own_keys)
+        plan = replace(overridden_plan(plan, statement.overrides), own_keys=own_keys)
         asked = asked_of(plan, digests_beside(plan.study.folder))
         if memory.stands(asked):
             return as_it_stands(memory, asked)
@@ -127,7 +136,7 @@ def _run_study(
             account.refuse_if_locked(has_reason=why is not None)
             account.made_anew(changed)
             summary = _run(plan, settled, folder, crew, started)
-        summary = replace(summary, changed=changed, remarks=tuple(remarks()))
+        summary = replace(summary, changed=changed, remarks=tuple(statement.remarks()))
         # What failed while it was gated may have lacked memory, or been written to: it is tried again.
         memory.keep(asked if {name for name, _ in summary.failed} <= known_problems else None, summary)
         return summary
@@ -166,10 +175,10 @@ def _about_left_out(plan: Plan) -> tuple[str, ...]:
     return tuple(line for of_panel in lines for line in of_panel)
 
 
-def overridden_plan(plan: Plan) -> Plan:
-    """Return the plan with what persons decided on single samples."""
+def overridden_plan(plan: Plan, file: Path | None = None) -> Plan:
+    """Return the plan with persons' decisions on single samples; file: of decisions, if not the study's own."""
     with digests_of_what_is_read() as texts:
-        overrides = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies)
+        overrides = read_overrides(plan.study, [task.sample for task in plan.tasks], plan.strategies, file=file)
     read = shown_inputs(texts, plan.study.folder)
     return replace(plan, overrides=overrides, tasks=overridden(plan.tasks, overrides), inputs={**plan.inputs, **read})
 

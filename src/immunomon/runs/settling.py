@@ -21,6 +21,7 @@ from immunomon.files import write_whole
 from immunomon.runs.controls import ControlShelf
 from immunomon.runs.folder import RUN_FORMAT, RunFolder
 from immunomon.runs.journal import Outcome
+from immunomon.runs.moved_borders import with_moved_borders
 from immunomon.runs.plan import Plan, Task
 from immunomon.runs.provenance import digest_of
 from immunomon.runs.single import Analysis, FirstLook, analyse, first_look, read_compensated
@@ -147,7 +148,7 @@ def settled_tasks(plan: Plan, folder: RunFolder) -> tuple[tuple[Task, ...], dict
     settled: dict[str, dict[str, Settled]] = {}
     for panel, strategy in plan.strategies.items():
         tasks = [task for task in plan.tasks if task.sample.panel == panel and needs_first_look(plan, task)]
-        settled |= _settled(strategy, tasks, plan.study, folder)
+        settled |= _settled(strategy, tasks, plan, folder)
     keyed = tuple(
         replace(
             task,
@@ -161,7 +162,7 @@ def settled_tasks(plan: Plan, folder: RunFolder) -> tuple[tuple[Task, ...], dict
 
 
 def _settled(
-    strategy: GatingStrategy, tasks: Sequence[Task], study: Study, folder: RunFolder
+    strategy: GatingStrategy, tasks: Sequence[Task], plan: Plan, folder: RunFolder
 ) -> dict[str, dict[str, Settled]]:
     estimates: dict[str, tuple[Estimate, ...]] = {}
     scales: dict[str, Mapping[str, AnyScale]] = {}
@@ -174,8 +175,9 @@ def _settled(
                 {axis: scale_from_dict(scale) for axis, scale in data["scales"].items()},
                 {axis: MarkerNoise.from_dict(noise) for axis, noise in data["noise"].items()},
             )
-    belongings = {task.sample.id: belonging_of(task.sample, study) for task in tasks}
-    return reach_consensus(strategy, estimates, belongings=belongings, scales=scales)
+    belongings = {task.sample.id: belonging_of(task.sample, plan.study) for task in tasks}
+    heard = with_moved_borders(strategy, estimates, plan.overrides, scales=scales)
+    return reach_consensus(strategy, heard, belongings=belongings, scales=scales)
 
 
 def _estimates(data: Mapping[str, Any], kept_look: _Place) -> tuple[Estimate, ...]:

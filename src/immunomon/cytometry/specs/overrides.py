@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from immunomon.cytometry.model.placement import Movable, axis_of
 from immunomon.cytometry.specs.gatecall import GateCall, Methods, check_gate, declaration_of
 from immunomon.findings import DataPath, Findings
 from immunomon.shape import SpecModel, Text, shape
@@ -33,6 +35,9 @@ class OverrideSpec(SpecModel):
     gate: GateCall | None = Field(None, description="move-gate: where it is put, by a method that declares borders.")
     keep: Text | None = Field(None, description="move-gate: which region of that gate; if it has more than one.")
     check: Text | None = Field(None, description="accept-warning: which quality check; all of them if left out.")
+    in_consensus: bool = Field(
+        False, description="move-gate: whether the moved border has a say in where the other samples' borders lie."
+    )
     reason: Text = Field(description="Why.")
     by: Text = Field(description="Who decided.")
     when: AwareDatetime = Field(description="When, with the time zone: 2026-01-31T14:05:00Z.")
@@ -81,8 +86,8 @@ def _override(
     if spec.sample not in samples:
         findings.unknown((*path_inside, "sample"), "sample in the sample list", name=spec.sample, known=list(samples))
         return None
-    for name in ("population", "gate", "keep"):
-        if spec.action != "move-gate" and getattr(spec, name) is not None:
+    for name in ("population", "gate", "keep", "in_consensus"):
+        if spec.action != "move-gate" and getattr(spec, name):
             findings.add(
                 (*path_inside, name), f"'{spec.action}' moves no gate", "remove it, or write 'action: move-gate'"
             )
@@ -120,7 +125,23 @@ def _moved(
     if keep is None:
         return None
     gate = declaration_of(spec.gate)
-    return Override(plain.action, plain.sample, plain.by, plain.when, plain.reason, spec.population, gate, keep)
+    if spec.in_consensus and not _can_be_heard(spec, methods, strategy):
+        problem = "other samples have no say in this gate, or it has not one border an axis as moved"
+        findings.add((*path_inside, "in_consensus"), problem, "leave it out: the decision is about this sample alone")
+    return replace(plain, population=spec.population, gate=gate, keep=keep, in_consensus=spec.in_consensus)
+
+
+def _can_be_heard(spec: OverrideSpec, methods: Methods, strategy: GatingStrategy) -> bool:
+    """Say whether a moved gate has the one border that samples agree on, on an axis of the gate that they share."""
+    assert spec.population is not None
+    assert spec.gate is not None
+    shared = strategy.population(spec.population).gate
+    method = check_gate({"method": shared.method, **shared.arguments}, (), methods=methods, findings=Findings(""))
+    if not shared.consensus or method is None or not isinstance(method, Movable):
+        return False
+    sides = spec.gate.get("sides") or ([spec.gate] if spec.gate["method"] == "interval" else [])
+    single = {side.get("axis") for side in sides if (side.get("low") is None) != (side.get("high") is None)}
+    return any(axis_of(method, name) in single for name in method.coordinates)
 
 
 def _region(

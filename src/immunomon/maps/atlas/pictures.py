@@ -13,7 +13,7 @@ from immunomon.arrays import Floats, Floats32
 from immunomon.plots.colours import dose_group_colours
 from immunomon.plots.figures import as_plane, png_of
 from immunomon.plots.umap import atlas_plot
-from immunomon.runs.opened import visit_labels
+from immunomon.study.model.visits import visit_labels
 
 if TYPE_CHECKING:
     import pandas as pd

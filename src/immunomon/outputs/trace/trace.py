@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
+from immunomon.cytometry.model.geometry import gate_from_dict
 from immunomon.cytometry.model.scales import scale_from_dict
 from immunomon.errors import ImmunomonError, nearest
+from immunomon.runs.moved_borders import declared
 from immunomon.study.model.uses import tube_of
 
 __all__ = ["Asked", "Record", "Records", "trace"]
@@ -209,7 +211,8 @@ def _gates(placed: Record, populations: Sequence[str], rows: Mapping[str, Record
             axes = {axis: how for axis, how in placed["axes"].items() if axis in used}
             row = rows.get(name, {})
             counts = {"count": row.get("count"), "parent_count": row.get("parent_count")}
-            yield {**item, "axes": axes, "in_units": list(_in_units(item["gate"], axes)), **counts}
+            written = {"in_units": list(_in_units(item["gate"], axes)), "as_override": _as_override(item["gate"], axes)}
+            yield {**item, "axes": axes, **written, **counts}
 
 
 def _words(value: object) -> Iterator[str]:
@@ -231,6 +234,17 @@ def _in_units(gate: Record | None, axes: Mapping[str, Record]) -> Iterator[dict[
         ends = {end: side[end] for end in ("low", "high") if side[end] is not None}
         if scale is not None:
             yield {"axis": side["axis"], **{end: float(scale.inverse(value)) for end, value in ends.items()}}
+
+
+def _as_override(gate: Record | None, axes: Mapping[str, Record]) -> dict[str, Any] | None:
+    """Return a gate as ``immunomon override --gate`` takes it; None for one without borders of its own."""
+    if gate is None:
+        return None
+    try:
+        scales = {axis: scale_from_dict(dict(how["scale"])) for axis, how in axes.items()}
+        return declared(gate_from_dict(dict(gate)), scales)
+    except (ImmunomonError, KeyError):
+        return None
 
 
 def _worked_out(row: Record) -> dict[str, Any]:

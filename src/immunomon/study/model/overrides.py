@@ -19,7 +19,8 @@ class Override:
     """One decision of a person on one sample.
 
     when: UTC. population, gate, keep: for ``move-gate``, whose gate is put where, and which of its regions the
-    population is. check: for ``accept-warning``, the quality check that is accepted; all of them if empty.
+    population is; in_consensus: whether the moved border has a say in where the other samples' lie. check: for
+    ``accept-warning``, the quality check that is accepted; all of them if empty.
     """
 
     action: Action
@@ -31,6 +32,7 @@ class Override:
     gate: GateDeclaration | None = field(default=None, hash=False)
     keep: str = ""
     check: str = ""
+    in_consensus: bool = False
 
     @property
     def target(self) -> str:
@@ -51,12 +53,14 @@ class Override:
         """Return the decision as plain data, as it stands in a file of overrides."""
         gate = {} if self.gate is None else {"gate": {"method": self.gate.method, **self.gate.arguments}}
         about = {name: getattr(self, name) for name in ("population", "keep", "check") if getattr(self, name)}
+        say = {"in_consensus": True} if self.in_consensus else {}
         when = self.when.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return {
             "action": self.action,
             "sample": self.sample,
             **about,
             **gate,
+            **say,
             "reason": self.reason,
             "by": self.by,
             "when": when,

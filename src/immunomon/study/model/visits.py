@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Visit", "in_order", "study_day"]
+__all__ = ["Visit", "in_order", "study_day", "visit_labels"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,15 @@ def in_order(visits: Iterable[Visit]) -> tuple[Visit, ...]:
     listed = tuple(visits)
     days = {visit.label: visit.planned_day for visit in listed if visit.planned_day is not None}
     return tuple(sorted(listed, key=lambda visit: days[visit.label])) if len(days) == len(listed) else listed
+
+
+def visit_labels(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the labels of the visits in the study section of a record, by their planned days, else as listed.
+
+    >>> visit_labels({"visits": [{"label": "V1", "planned_day": None}, {"label": "A", "planned_day": None}]})
+    ('V1', 'A')
+    """
+    return tuple(visit.label for visit in in_order(Visit(v["label"], v["planned_day"]) for v in study["visits"]))
 
 
 def study_day(date: datetime.date, first_infusion: datetime.date) -> int:
