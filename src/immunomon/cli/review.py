@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import RunArgument, StudyOption, app
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
+from immunomon.runs.verdicts import progress_words
 
 __all__ = ["review"]
 
@@ -20,6 +21,13 @@ def review(
     reviewer: Annotated[
         str, typer.Option("--as", help="The name that you decide under; default: this computer's user.")
     ] = "",
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Hide dose, visit, subject, files and sample ids; a random order.")
+    ] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Of the codes and the order of --blind; default: drawn once, kept."),
+    ] = None,
     study: StudyOption = None,
 ) -> int:
     """Look at every gate in the browser, move those that are wrong, approve samples; on this computer alone."""
@@ -29,11 +37,13 @@ def review(
         from immunomon.outputs.review.server import serve
     except ImportError as error:
         raise ImmunomonError("the review desk needs more; install it with: pip install 'immunomon[review]'") from error
-    desk = open_desk(run, study=study, reviewer=reviewer)
+    desk = open_desk(run, study=study, reviewer=reviewer, blind=blind, seed=seed)
     progress = desk.progress()
-    typer.echo(
-        f"{progress['samples']} samples, {progress['approved']} approved, {progress['queries']} queries open, "
-        f"{progress['drafts']} drafts of {desk.reviewer}. Stop it with Ctrl-C; drafts are kept."
-    )
+    if desk.remark:
+        typer.echo(desk.remark)
+    if desk.blind is not None:
+        typer.echo(f"Blind: codes and order of seed {desk.blind.seed}, which the audit trail names.")
+    drafts = f"{counted(progress['drafts'], 'draft')} of {desk.reviewer}"
+    typer.echo(f"{progress_words(progress)}; {drafts}. Stop it with Ctrl-C; drafts are kept.")
     serve(desk, port=port, open_browser=open_browser, say=typer.echo)
     return 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from immunomon.errors import ImmunomonError, counted
+from immunomon.errors import ImmunomonError
 from immunomon.files import file_digest, is_temporary
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
@@ -20,14 +18,12 @@ from immunomon.runs.lock import Reason, locked_digest, locked_error, refuse_if_l
 from immunomon.runs.plan import Plan
 from immunomon.runs.provenance import user_name
 from immunomon.study.model.overrides import Override
-from immunomon.study.model.trust import DOUBTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "Accounted",
-    "account_of_doubts",
     "decisions_of",
     "recorded",
     "refuse_before_looking",
@@ -238,71 +234,3 @@ class Accounted:
             self._trail.append("changed after lock", by=self._why.by, reason=self._why.text, **relocked)
         anew = {"made_anew": list(self._made_anew)} if self._made_anew else {}
         self._trail.seal(by=self._why.by, reason=self._why.text, digest=self._plan.digest, **anew)
-
-
-# What a run's values rest on, in numbers: the account with which a run ends.
-
-_NAMED = 3  # gates, or samples, that a line names
-
-
-def account_of_doubts(frequencies: pd.DataFrame, doubts: pd.DataFrame) -> tuple[str, ...]:
-    """Return how many values rest on which doubts, a line each, most first, and how many remarks there are.
-
-    Each line says what its code means and what to do, for somebody who has never met it.
-
-    frequencies, doubts: tables of those contracts. Nothing is said of a run without doubts.
-
-    >>> columns = {"sample_id": ["a", "a"], "reportable": [True, False], "reason": [None, "in doubt: t: ..."]}
-    >>> frequencies = pd.DataFrame({**columns, "rests_on": [None, "t: weak_stain(CD3)"]})
-    >>> doubts = pd.DataFrame({"code": ["weak_stain"], "population": ["t"], "sample_id": ["a"]})
-    >>> print(account_of_doubts(frequencies, doubts)[0])
-    1 of 2 values rests on a doubtful gate: 1 is withheld for it (table doubts):
-    """
-    resting = frequencies[frequencies["rests_on"].notna()]
-    lines: list[str] = []
-    if len(resting):
-        lines.append(
-            f"{len(resting)} of {counted(len(frequencies), 'value')} {_rest(len(resting))} on a doubtful gate: "
-            f"{_what_became_of(resting)} (table doubts):"
-        )
-    codes = Counter(code for text in resting["rests_on"] for code in set(_codes(str(text))))
-    for code, count in codes.most_common():
-        of_code = doubts[doubts["code"] == code]
-        gates = [str(name) for name in of_code["population"].value_counts().index]
-        samples = counted(of_code["sample_id"].nunique(), "sample")
-        lines.append(f"  {counted(count, 'value')} {_rest(count)} on {code} ({_some(gates)}; {samples}):")
-        lines.append(f"    {DOUBTS[code].meaning}. What to do: {DOUBTS[code].remedy}.")
-    remarks = Counter(str(code) for code in doubts["code"] if not DOUBTS[str(code)].withholds)
-    if remarks:
-        lines.append("Remarks, which withhold nothing (table doubts):")
-        lines += [f"  {number:,} {code}: {DOUBTS[code].meaning}." for code, number in remarks.most_common()]
-    return tuple(lines)
-
-
-def _what_became_of(resting: pd.DataFrame) -> str:
-    """Return how many values in doubt are withheld for it, for another reason first, or reported: they add up."""
-    reasons = resting["reason"].fillna("")
-    withheld = int(reasons.str.startswith("in doubt: ").sum())
-    reported = int(resting["reportable"].fillna(False).astype(bool).sum())
-    otherwise = len(resting) - withheld - reported
-    parts = [f"{withheld} {_are(withheld)} withheld for it"]
-    parts += [f"{otherwise} for another reason first, such as too few events"] if otherwise else []
-    parts += [f"{reported} {_are(reported)} reported, as the study accepts the doubt"] if reported else []
-    return ", ".join(parts)
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _codes(rests_on: str) -> list[str]:
-    return re.findall(r": (\w+)", rests_on)
-
-
-def _rest(count: int) -> str:
-    return "rests" if count == 1 else "rest"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

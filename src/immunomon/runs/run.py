@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import file_digest, remove_leftovers
 from immunomon.runs.accounting import (
     Accounted,
-    account_of_doubts,
     refuse_before_looking,
     set_aside_changed,
     set_aside_left_over,
@@ -46,7 +45,7 @@ from immunomon.runs.settling import (
     settled_tasks,
     without_folder,
 )
-from immunomon.runs.summary import RunSummary, as_it_stands
+from immunomon.runs.summary import RunSummary, account_of_doubts, as_it_stands, study_section
 from immunomon.runs.unchanged import Memory, asked_of
 from immunomon.runs.workers import Limits
 from immunomon.study.model.quality import Quality
@@ -258,7 +257,7 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
             "reportability": asdict(plan.study.reportability),
             "quality": asdict(plan.study.quality),
         },
-        "study": dict(_study(plan)),
+        "study": dict(study_section(plan.study)),
         "samples_file": plan.study.samples_file.as_posix(),
         "inputs": dict(plan.inputs),
         "beside": digests_beside(plan.study.folder),
@@ -287,21 +286,3 @@ def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str
             for task, result in zip(plan.tasks, results, strict=True)
         ],
     }
-
-
-def _study(plan: Plan) -> Iterator[tuple[str, Any]]:
-    study = plan.study
-    yield "name", study.name
-    yield "title", study.title
-    yield "site", study.site
-    yield "country", study.country
-    yield "dose_groups", [asdict(group) for group in study.dose_groups]
-    yield "cohorts", [asdict(cohort) for cohort in study.cohorts]
-    for_json = [asdict(subject) for subject in study.subjects]
-    for subject in for_json:
-        subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
-    yield "subjects", for_json
-    yield "visits", [asdict(visit) for visit in study.visits]
-    if study.donors:
-        yield "donors", [asdict(donor) for donor in study.donors]
-    yield "panels", [asdict(use) for use in study.panels]

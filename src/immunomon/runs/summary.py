@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from immunomon.errors import counted
 from immunomon.runs.folder import read_record
 from immunomon.runs.unchanged import Memory
+from immunomon.study.model.study import Study
+from immunomon.study.model.trust import DOUBTS
 
-__all__ = ["RunSummary", "as_it_stands"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunSummary", "account_of_doubts", "as_it_stands", "study_section"]
 
 
 @dataclass(frozen=True)
@@ -59,3 +69,89 @@ def as_it_stands(memory: Memory, asked: str) -> RunSummary:
     )
     memory.keep(asked, summary)
     return summary
+
+
+def study_section(study: Study) -> Iterator[tuple[str, Any]]:
+    """Yield what a run's record says of its study, name by name."""
+    yield "name", study.name
+    yield "title", study.title
+    yield "site", study.site
+    yield "country", study.country
+    yield "dose_groups", [asdict(group) for group in study.dose_groups]
+    yield "cohorts", [asdict(cohort) for cohort in study.cohorts]
+    for_json = [asdict(subject) for subject in study.subjects]
+    for subject in for_json:
+        subject["infusion_dates"] = [date.isoformat() for date in subject["infusion_dates"]]
+    yield "subjects", for_json
+    yield "visits", [asdict(visit) for visit in study.visits]
+    if study.donors:
+        yield "donors", [asdict(donor) for donor in study.donors]
+    yield "panels", [asdict(use) for use in study.panels]
+
+
+# What a run's values rest on, in numbers: the account with which a run ends.
+
+_NAMED = 3  # gates, or samples, that a line names
+
+
+def account_of_doubts(frequencies: pd.DataFrame, doubts: pd.DataFrame) -> tuple[str, ...]:
+    """Return how many values rest on which doubts, a line each, most first, and how many remarks there are.
+
+    Each line says what its code means and what to do, for somebody who has never met it.
+
+    frequencies, doubts: tables of those contracts. Nothing is said of a run without doubts.
+
+    >>> columns = {"sample_id": ["a", "a"], "reportable": [True, False], "reason": [None, "in doubt: t: ..."]}
+    >>> frequencies = pd.DataFrame({**columns, "rests_on": [None, "t: weak_stain(CD3)"]})
+    >>> doubts = pd.DataFrame({"code": ["weak_stain"], "population": ["t"], "sample_id": ["a"]})
+    >>> print(account_of_doubts(frequencies, doubts)[0])
+    1 of 2 values rests on a doubtful gate: 1 is withheld for it (table doubts):
+    """
+    resting = frequencies[frequencies["rests_on"].notna()]
+    lines: list[str] = []
+    if len(resting):
+        lines.append(
+            f"{len(resting)} of {counted(len(frequencies), 'value')} {_rest(len(resting))} on a doubtful gate: "
+            f"{_what_became_of(resting)} (table doubts):"
+        )
+    codes = Counter(code for text in resting["rests_on"] for code in set(_codes(str(text))))
+    for code, count in codes.most_common():
+        of_code = doubts[doubts["code"] == code]
+        gates = [str(name) for name in of_code["population"].value_counts().index]
+        samples = counted(of_code["sample_id"].nunique(), "sample")
+        lines.append(f"  {counted(count, 'value')} {_rest(count)} on {code} ({_some(gates)}; {samples}):")
+        lines.append(f"    {DOUBTS[code].meaning}. What to do: {DOUBTS[code].remedy}.")
+    remarks = Counter(str(code) for code in doubts["code"] if not DOUBTS[str(code)].withholds)
+    if remarks:
+        lines.append("Remarks, which withhold nothing (table doubts):")
+        lines += [f"  {number:,} {code}: {DOUBTS[code].meaning}." for code, number in remarks.most_common()]
+    return tuple(lines)
+
+
+def _what_became_of(resting: pd.DataFrame) -> str:
+    """Return how many values in doubt are withheld for it, for another reason first, or reported: they add up."""
+    reasons = resting["reason"].fillna("")
+    withheld = int(reasons.str.startswith("in doubt: ").sum())
+    reported = int(resting["reportable"].fillna(False).astype(bool).sum())
+    otherwise = len(resting) - withheld - reported
+    parts = [f"{withheld} {_are(withheld)} withheld for it"]
+    parts += [f"{otherwise} for another reason first, such as too few events"] if otherwise else []
+    parts += [f"{reported} {_are(reported)} reported, as the study accepts the doubt"] if reported else []
+    return ", ".join(parts)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _codes(rests_on: str) -> list[str]:
+    return re.findall(r": (\w+)", rests_on)
+
+
+def _rest(count: int) -> str:
+    return "rests" if count == 1 else "rest"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -9,6 +9,7 @@ from immunomon.errors import ImmunomonError, UnknownName
 from immunomon.outputs.review import open_desk
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.opened import open_run
+from immunomon.runs.overriding import check_overrides
 
 SAMPLE = "fcs__treg__S01_W4_treg"
 
@@ -113,7 +114,7 @@ def test_a_commit_is_what_the_draft_said_and_is_in_the_trail(desk, own_run):
         desk.commit("  ")
     desk.judge({SAMPLE: desk.sample(SAMPLE)["seen"]}, "approved")
     assert desk.progress()["approved"] == 1
-    assert desk.commit("the border stood in the peak") == {"decisions": 1, "failed": []}
+    assert desk.commit("the border stood in the peak") == {"decisions": 1, "failed": ()}
     counts = json.loads((own_run / "samples" / f"{SAMPLE}.json").read_text(encoding="utf-8"))["measured"]["counts"]
     assert {name: count for name, (count, _) in changed["after"].items()} == {
         name: counts[name] for name in changed["after"]
@@ -149,3 +150,70 @@ def test_a_move_for_several_samples_is_one_step(desk):
     assert {row["sample"] for row in changed} == {SAMPLE, *others}
     assert set(desk.undo()) == {SAMPLE, *others}
     assert desk.pending() == []
+
+
+def test_a_sample_is_dropped_as_a_draft_and_then_as_a_decision(desk, own_run):
+    desk.decide([SAMPLE], "drop-sample")
+    assert [(draft["action"], draft["sample"]) for draft in desk.pending()] == [("drop-sample", SAMPLE)]
+    assert desk.undo() == [SAMPLE]
+    desk.decide([SAMPLE], "drop-sample")
+    moved = {(row["table"], row["about"], row["value"]): row for row in desk.effects()}
+    assert moved["samples", SAMPLE, "status"]["after"] == "dropped"
+    assert not (own_run.parent / "overrides.yaml").exists()
+    assert desk.commit("clotted")["decisions"] == 1
+    assert SAMPLE not in desk.run.gated
+
+
+def test_a_warning_that_there_is_none_of_is_not_accepted(desk):
+    with pytest.raises(ImmunomonError, match="did not fail: there is nothing to accept"):
+        desk.decide([SAMPLE], "accept-warning")
+    assert desk.pending() == []
+
+
+def test_a_moved_border_is_heard_by_the_others_if_the_person_says_so(desk, own_run):
+    desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.02))
+    assert {row["about"].split()[0] for row in desk.effects() if row["table"] == "medians"} <= {SAMPLE}
+    desk.hear(SAMPLE, "cd4", wanted=True)
+    assert [draft["in_consensus"] for draft in desk.pending()] == [True]
+    other = own_run / "gates" / f"{SAMPLE.replace('S01', 'S02')}.json"
+    before = other.read_bytes()
+    desk.commit("a little low")
+    [decision] = check_overrides(own_run.parent)
+    assert decision.in_consensus
+    assert other.read_bytes() != before
+
+
+def test_a_gate_is_seen_closely_with_other_events_over_it(desk):
+    stored = desk.sample(SAMPLE)
+    whole = desk.closer(SAMPLE, "treg", {"dots": True, "over": "treg_memory"})
+    assert len(whole["dots"]) <= stored["counts"]["cd4"]
+    assert whole["over"]["events"] == stored["counts"]["treg_memory"]
+    (low, high) = whole["plot"]["frame"]["x"]["range"]
+    near = desk.closer(SAMPLE, "treg", {"dots": True, "ranges": {"x": [low, (low + high) / 2]}})
+    assert 0 < len(near["dots"]) < len(whole["dots"])
+    assert near["plot"]["frame"]["x"]["range"] == [low, (low + high) / 2]
+    with pytest.raises(ImmunomonError, match="cannot be shown"):
+        desk.closer(SAMPLE, "treg", {"ranges": {"x": [1, 0]}})
+    with pytest.raises(UnknownName, match="no population 'tregs'"):
+        desk.closer(SAMPLE, "treg", {"over": "tregs"})
+
+
+def test_the_tube_without_the_antibody_is_laid_over_the_gate(desk):
+    roles = desk.run.table("samples")["role"]
+    control = desk.closer(SAMPLE, "treg", {"control": True})["control"]
+    if any(role.startswith("fmo:") for role in roles):
+        assert control["tube"]
+        assert control["dots"]
+    else:
+        assert control == {"tube": "", "marker": "", "near": "", "dots": []}
+
+
+def test_where_a_gate_lay_before_it_was_moved_is_shown(desk):
+    before = desk.sample(SAMPLE)["gates"]["cd4"]["gate"]["low"]
+    desk.draft(SAMPLE, "cd4", cd4_gate(desk, 0.2))
+    desk.commit("the border stood in the peak")
+    plot = next(plot for plot in desk.sample(SAMPLE)["plots"] if "cd4" in plot["populations"])
+    ghost = next(ghost for ghost in desk.ghosts(SAMPLE, "cd4") if ghost["name"] == "before A. Nurse moved it")
+    (low, high) = next(axis["range"] for axis in plot["frame"].values() if axis["axis"] == "CD4")
+    places = {round(value, 3) for line in ghost["lines"] for point in line for value in point}
+    assert round((before - low) / (high - low), 3) in places

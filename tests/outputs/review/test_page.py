@@ -6,6 +6,7 @@ import time
 import pytest
 
 from immunomon.outputs.review.server import served
+from immunomon.runs.audit import AuditTrail
 
 SAMPLE = "fcs__treg__S01_W4_treg"
 
@@ -39,7 +40,7 @@ def page(address):
         page.wait_for_selector('.gallery[data-population="cd4"] .card')
         yield page
         browser.close()
-    assert faults == []
+    assert [fault for fault in faults if "ERR_FAILED" not in fault] == []  # what a test cut off on the way
 
 
 def opened(page):
@@ -95,5 +96,38 @@ def test_keys_approve_query_and_go_on(page, desk):
 def test_a_refusal_is_shown_to_whoever_asked(page):
     page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('gone')); }")
     page.locator(f'.card[data-sample="{SAMPLE}"]').first.click()
-    page.wait_for_selector("#message:not([hidden])")
-    assert "immunomon review" in page.inner_text("#message")
+    page.wait_for_selector("text=No connection to the desk; trying again")
+    page.wait_for_selector("text=is immunomon review still running?")
+
+
+def test_an_answer_that_is_lost_on_the_way_is_asked_for_again_and_done_once(page, desk):
+    opened(page)
+    left = {"draft": 1, "judge": 1, "undo": 1}
+
+    def lose_once(route):
+        name = route.request.url.rpartition("/")[2]
+        if left.get(name):
+            left[name] -= 1
+            route.fetch()  # it reaches the desk, and the answer does not come back
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/*", lose_once)
+    hand = page.locator(".big .hand").first
+    hand.focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".big .hand").first.press("Enter")
+    page.wait_for_selector("text=Kept as a draft")
+    assert len(desk.drafts.all) == 1
+    page.keyboard.press("q")
+    page.fill("dialog textarea", "clotted?")
+    page.click("dialog button.main")
+    until(lambda: desk.progress()["queries"] == 1)
+    page.wait_for_selector("dialog", state="hidden")
+    page.keyboard.press("z")
+    page.wait_for_selector("text=Taken back")
+    assert desk.pending() == []
+    assert left == {"draft": 0, "judge": 0, "undo": 0}
+    verdicts = [entry for entry in AuditTrail(desk.run.folder).entries() if entry["action"] == "review"]
+    assert len(verdicts) == 1

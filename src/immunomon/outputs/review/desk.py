@@ -2,77 +2,64 @@
 
 from __future__ import annotations
 
-import datetime
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from immunomon.cytometry.model.geometry import Gate, gate_from_dict, gate_to_dict
-from immunomon.cytometry.model.placed import placed_from_run
-from immunomon.cytometry.model.scales import AnyScale
+from immunomon.cytometry.model.geometry import gate_to_dict
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.outputs.report.page import TickSets, page_sample
-from immunomon.outputs.review.drafts import Draft, Drafts
+from immunomon.outputs.review.at_run import scales_of
+from immunomon.outputs.review.blind import blind_of, kept_seed
+from immunomon.outputs.review.closeup import CloseUp, close_up, ghosts_of
+from immunomon.outputs.review.committing import commit_drafts, finish_commit
+from immunomon.outputs.review.drafting import Drafting
+from immunomon.outputs.review.drafts import Draft, Drafts, drafts_path
 from immunomon.outputs.review.gallery import entries_of, population_tree
-from immunomon.outputs.review.moving import declared, moved_together, placed
-from immunomon.outputs.review.recount import OpenSample, open_sample
-from immunomon.runs.folder import RunFolder
-from immunomon.runs.gated import read_gated
-from immunomon.runs.lock import Reason
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.moved_borders import placed
 from immunomon.runs.opened import Run, open_run
-from immunomon.runs.overriding import record_decisions
-from immunomon.runs.previewing import Preview, open_preview
 from immunomon.runs.provenance import user_name
-from immunomon.runs.run import run_study
 from immunomon.runs.verdicts import Verdict, digest_seen, record_verdicts, review_progress, reviews_of_run
-from immunomon.study.model.strategy import ROOT
 
 __all__ = ["Desk", "open_desk"]
 
-_OPEN_SAMPLES = 3  # of up to some hundred MB each
 
+class Desk(Drafting):
+    """One reviewer at one run.
 
-class Desk:
-    """One reviewer at one run. Every method may be called from any thread; what decides waits its turn.
-
-    reviewer: the name that drafts, verdicts and moved gates stand under. Raises ImmunomonError if another desk of the
+    reviewer: the name that drafts, verdicts and moved gates stand under. blind: whether whose a sample is stays hidden
+    from them, in the order of a seed that is drawn once. Raises ImmunomonError if another desk of the
     same reviewer is open on the run.
     """
 
-    def __init__(self, run: Run, reviewer: str) -> None:
+    def __init__(self, run: Run, reviewer: str, *, blind: bool = False, seed: int | None = None) -> None:
+        super().__init__(run)
         self.reviewer = reviewer
-        self._root, self._study = run.folder, run.study_file.parent
-        self._run, self._made, self._lock = run, _stamp(run.folder), RLock()
-        self.drafts = Drafts(self._root, reviewer)
-        self._samples: OrderedDict[str, OpenSample] = OrderedDict()
-        self._preview: Preview | None = None
-        self.drafts.path.parent.mkdir(parents=True, exist_ok=True)
-        self._seat = FileLock(self.drafts.path.with_suffix(".lock"))
+        drafts_file = drafts_path(self.root, reviewer)
+        drafts_file.parent.mkdir(parents=True, exist_ok=True)
+        self._seat = FileLock(drafts_file.with_suffix(".lock"))
         try:
             self._seat.acquire(timeout=0)
         except Timeout:
             raise ImmunomonError(
-                f"{self._root}: '{reviewer}' reviews this run already; close that desk, or --as another name"
+                f"{self.root}: '{reviewer}' reviews this run already; close that desk, or --as another name"
             ) from None
+        try:
+            self.drafts = Drafts(self.root, reviewer)  # only now is nobody else writing them
+            self.remark = finish_commit(self.root, self.study, self.drafts)
+            seed_file = drafts_file.with_name(drafts_file.name.replace("drafts-", "blind-", 1))
+            self.blind = blind_of(self.run, kept_seed(seed_file, seed)) if blind else None
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let another desk of the same reviewer be opened."""
         self._seat.release()
-
-    @property
-    def run(self) -> Run:
-        """The run as it is now: made again by a commit, or by somebody else."""
-        with self._lock:
-            stamp = _stamp(self._root)
-            if stamp != self._made:
-                self._run, self._made, self._preview = open_run(self._root, self._study), stamp, None
-                self._samples.clear()
-            return self._run
 
     def overview(self) -> dict[str, Any]:
         """Return the study's name, its panels with their populations, the visits, and how far the review is."""
@@ -80,11 +67,12 @@ class Desk:
         populations = run.table("populations")
         panels = [{"name": panel, "populations": population_tree(populations, panel)} for panel in run.panels]
         head = {"study": run.name, "title": run.study.get("title", ""), "reviewer": self.reviewer}
-        return {**head, "panels": panels, "visits": list(run.visits), "progress": self.progress()}
+        state = {"progress": self.progress(), "remark": self.remark, "blind": self.blind is not None}
+        return {**head, "panels": panels, "visits": list(run.visits), **state}
 
     def progress(self) -> dict[str, int]:
         """Return how many gated samples there are, are approved, have an open query, are rejected, have drafts."""
-        return {**review_progress(self._root, self.run.gated), "drafts": len(self.drafts.all)}
+        return {**review_progress(self.root, self.run.gated), "drafts": len(self.drafts.all)}
 
     def gallery(self, panel: str, population: str) -> list[dict[str, Any]]:
         """Return one gate over all samples of a panel; raises UnknownName for a panel or population that is none."""
@@ -95,12 +83,13 @@ class Desk:
         names = [entry["id"] for entry in population_tree(populations, panel)]
         if population not in names:
             raise UnknownName(f"panel {panel}: no population '{population}'; {nearest(population, names)}")
-        ticks, reviews = TickSets(), reviews_of_run(self._root)
+        ticks, reviews, sealed = TickSets(), reviews_of_run(self.root), AuditTrail(self.root).sealed()
         drafted = {draft.sample for draft in self.drafts.all}
         return [
             {
                 **entry,
                 "drafted": entry["sample_id"] in drafted,
+                "seen": sealed.get(f"samples/{entry['sample_id']}.json", ""),
                 "plot": self._thumbnail(entry["sample_id"], population, ticks),
             }
             for entry in entries_of(
@@ -111,23 +100,22 @@ class Desk:
         ]
 
     def _thumbnail(self, sample: str, population: str, ticks: TickSets) -> dict[str, Any] | None:
-        stored = self._stored(sample)
+        stored = self.stored(sample)
         plots = [plot for plot in stored.get("plots", ()) if population in plot.get("populations", ())]
         drawn = page_sample({"plots": plots}, ticks)["plots"]
         return drawn[0] if drawn else None
 
     def sample(self, sample: str) -> dict[str, Any]:
         """Return one sample with all its plots, its placed gates on the display scale, its drafts and its review."""
-        stored, ticks = self._stored(sample), TickSets()
+        stored, ticks = self.stored(sample), TickSets()
         page = page_sample(stored, ticks)
         for plot, whole in zip(page["plots"], stored["plots"], strict=True):
-            axes = {name: {"axis": whole[name]["axis"], "range": whole[name]["range"]} for name in ("x", "y")}
-            plot |= {"frame": axes, "populations": whole["populations"]}
+            plot |= {"frame": _frame(whole), "populations": whole.get("populations") or []}
         gates = stored["gates"]["populations"]
         return {
             **page,
             "sample_id": sample,
-            "seen": digest_seen(self._root, sample),
+            "seen": digest_seen(self.root, sample),
             "ticks": ticks.sets,
             "gates": {gate["population"]: gate for gate in gates},
             "counts": stored["measured"]["counts"],
@@ -137,161 +125,58 @@ class Desk:
         }
 
     def _drawn(self, draft: Draft, stored: Mapping[str, Any]) -> dict[str, Any]:
-        scales = _scales(stored)
-        return {"population": draft.population, "gate": gate_to_dict(placed(draft.gate, scales)), "after": draft.after}
+        gate = gate_to_dict(placed(draft.gate, scales_of(stored))) if draft.gate else None
+        names = ("population", "after", "action", "check", "in_consensus")
+        return {**{name: getattr(draft, name) for name in names}, "gate": gate}
 
-    def move(self, sample: str, population: str, gate: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a dragged gate would count now, with the gates below it where they are; nothing is kept.
+    def closer(self, sample: str, population: str, view: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plot of a gate as a reviewer looks at it: zoomed, as dots, with other events over it."""
+        answer, ticks = close_up(self, sample, population, view=CloseUp(**view)), TickSets()
+        (page,) = page_sample({"plots": [answer["plot"]]}, ticks)["plots"]
+        names = answer["plot"]["populations"]
+        return {**answer, "plot": {**page, "frame": _frame(answer["plot"]), "populations": names}, "ticks": ticks.sets}
 
-        gate: as ``gate_to_dict`` writes it, on the display scale. The gate that comes back has its borders rounded as a
-        decision would have them: what is counted is what would be decided.
-        """
-        opened = self._open(sample)
-        decisions = self._decided(sample, opened, population, gate)
-        shapes = {name: placed(decision, opened.scales) for name, decision in decisions.items()}
-        counts = opened.recount({**self._shapes(sample, opened.scales), **shapes})
-        drawn = {name: gate_to_dict(shape) for name, shape in shapes.items()}
-        return {"gates": drawn, "counts": {name: [count.count, count.parent_count] for name, count in counts.items()}}
+    def ghosts(self, sample: str, population: str) -> list[dict[str, Any]]:
+        """Return where a gate lay before it was moved, and where the sample's own events alone put it."""
+        return ghosts_of(self, sample, population)
 
-    def _decided(
-        self, sample: str, opened: OpenSample, population: str, gate: Mapping[str, Any]
-    ) -> dict[str, dict[str, Any]]:
-        """Return the decisions that one drag makes: population id -> gate in intensities."""
-        drafted = self._shapes(sample, opened.scales)
-        now = [replace(p, gate=drafted.get(p.id, p.gate)) for p in opened.tree.populations]
-        if population not in {p.id for p in now}:
-            raise UnknownName(f"{sample}: no population '{population}'")
-        together = moved_together(population, gate_from_dict(dict(gate)), now)
-        return {name: declared(shape, opened.scales) for name, shape in together.items()}
-
-    def _shapes(self, sample: str, scales: Mapping[str, AnyScale]) -> dict[str, Gate]:
-        """Return where a sample's drafts put gates, on the display scale."""
-        return {draft.population: placed(draft.gate, scales) for draft in self.drafts.of(sample)}
-
-    def draft(
-        self, sample: str, population: str, gate: Mapping[str, Any], others: Sequence[str] = ()
-    ) -> list[dict[str, Any]]:
-        """Keep a dragged gate as a draft, for other samples too; return what it changes, gated anew as a run would.
-
-        others: samples of the same panel that get the same borders, in intensities. Raises ImmunomonError if the study
-        has changed since the run.
-        """
+    def discard(self, samples: Sequence[str]) -> dict[str, int]:
+        """Take back all drafts of some samples; return how far the review is."""
         with self._lock:
-            gates = self._decided(sample, self._open(sample), population, gate)
-            step = self.drafts.next_step()
-            drafts = [draft for name in dict.fromkeys((sample, *others)) for draft in self._drafted(name, gates, step)]
-            self.drafts.add(drafts)
-            return [
-                {"sample": draft.sample, "before": draft.before, "after": draft.after}
-                for draft in drafts[:: len(gates)]
-            ]
-
-    def _drafted(self, sample: str, gates: Mapping[str, dict[str, Any]], step: int) -> list[Draft]:
-        stored = self._stored(sample)
-        parents = {gate["population"]: gate["parent"] for gate in stored["gates"]["populations"]}
-        if unknown := sorted(gates.keys() - parents.keys()):
-            raise UnknownName(f"{sample}: no population '{unknown[0]}'; {nearest(unknown[0], parents)}")
-        earlier = {draft.population: draft.gate for draft in self.drafts.of(sample)}
-        measured = self._previewed().measure(sample, {**earlier, **gates})
-        before, after = stored["measured"], measured.to_dict()
-        was, becomes = (_pairs(data, parents) for data in (before, after))
-        changed = [name for name in becomes if becomes[name] != was.get(name)]
-        seen = digest_seen(self._root, sample)
-        difference = ({name: was[name] for name in changed if name in was}, {name: becomes[name] for name in changed})
-        return [Draft(sample, population, gate, seen, step, *difference) for population, gate in gates.items()]
-
-    def undo(self) -> list[str]:
-        """Take back the last drag; return the samples that it was in."""
-        with self._lock:
-            return list(dict.fromkeys(draft.sample for draft in self.drafts.undo()))
-
-    def pending(self) -> list[dict[str, Any]]:
-        """Return the drafts with what each changes, and whether its sample has changed since."""
-        return [
-            {**asdict(draft), "outdated": digest_seen(self._root, draft.sample) != draft.seen}
-            for draft in self.drafts.all
-        ]
+            self.drafts.discard(samples)
+            return self.progress()
 
     def commit(self, reason: str) -> dict[str, Any]:
         """Write all drafts as decisions with who and why, and bring the run up to date; return how it ended.
 
-        Raises ImmunomonError without a reason, without drafts, or if a sample changed since a gate was moved on it:
-        then nothing is written and all drafts stay.
+        Raises as ``commit_drafts`` does: then nothing is written and all drafts stay.
         """
         with self._lock:
-            drafts = self.drafts.all
-            if not reason.strip():
-                raise ImmunomonError("a moved gate needs a reason")
-            if not drafts:
-                raise ImmunomonError("there are no drafts to commit")
-            outdated = sorted({d.sample for d in drafts if digest_seen(self._root, d.sample) != d.seen})
-            if outdated:
-                raise ImmunomonError(
-                    f"changed since their gates were moved: {', '.join(outdated)}; undo and look again"
-                )
-            now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            entries = [{**d.entry, "reason": reason.strip(), "by": self.reviewer, "when": now} for d in drafts]
-            record_decisions(self._study, entries)
-            summary = run_study(self._study, self._root, why=Reason(reason.strip(), self.reviewer))
-            self.drafts.clear()
-            return {"decisions": len(entries), "failed": [list(failed) for failed in summary.failed]}
+            words = reason.strip() and f"{reason.strip()}{self._blind_words}"
+            return asdict(commit_drafts(self.root, self.study, self.drafts, reviewer=self.reviewer, reason=words))
+
+    @property
+    def _blind_words(self) -> str:
+        return "" if self.blind is None else f" (decided blind, seed {self.blind.seed})"
 
     def judge(self, seen: Mapping[str, str], verdict: Verdict, note: str = "") -> dict[str, int]:
         """Enter a verdict into the trail; return how far the review is. seen: sample -> digest of what was seen."""
         with self._lock:
-            record_verdicts(self._root, seen, verdict, by=self.reviewer, note=note, seen=seen)
+            blind_seed = None if self.blind is None else self.blind.seed
+            record_verdicts(self.root, seen, verdict, by=self.reviewer, note=note, seen=seen, blind_seed=blind_seed)
             return self.progress()
 
-    def _stored(self, sample: str) -> dict[str, Any]:
-        run = self.run
-        if sample not in run.gated:
-            raise UnknownName(f"no gated sample '{sample}'; {nearest(sample, run.gated)}")
-        stored = run.result(sample)
-        if stored is None:
-            raise ImmunomonError(f"the result of '{sample}' cannot be read; run the study again")
-        return stored
 
-    def _previewed(self) -> Preview:
-        with self._lock:
-            if self._preview is None:
-                self._preview = open_preview(self._study, self._root)
-            return self._preview
-
-    def _open(self, sample: str) -> OpenSample:
-        with self._lock:
-            if sample not in self._samples:
-                self._samples[sample] = self._read(sample)
-                while len(self._samples) > _OPEN_SAMPLES:
-                    self._samples.popitem(last=False)
-            self._samples.move_to_end(sample)
-            return self._samples[sample]
-
-    def _read(self, sample: str) -> OpenSample:
-        plan = self._previewed().bench.plan
-        task = next(task for task in plan.tasks if task.sample.id == sample)
-        return open_sample(read_gated(RunFolder(self._root), plan, task), _scales(self._stored(sample)))
+def _frame(plot: Mapping[str, Any]) -> dict[str, Any]:
+    axes = {name: plot.get(name) or {} for name in ("x", "y")}
+    return {name: {"axis": axis.get("axis", ""), "range": axis.get("range", [0.0, 1.0])} for name, axis in axes.items()}
 
 
-def open_desk(run: Path, *, study: Path | None = None, reviewer: str = "") -> Desk:
-    """Return a desk at a finished run; reviewer: default, this computer's user.
+def open_desk(
+    run: Path, *, study: Path | None = None, reviewer: str = "", blind: bool = False, seed: int | None = None
+) -> Desk:
+    """Return a desk at a finished run; reviewer: default, this computer's user; blind, seed: as of ``Desk``.
 
     Raises BadRun if the folder holds no finished run, ImmunomonError if its study is not at hand.
     """
-    return Desk(open_run(run, study), reviewer.strip() or user_name())
-
-
-def _stamp(root: Path) -> tuple[int, int, int]:
-    """Return what changes when a run is made again: its record is written anew, last of all."""
-    record = (root / "run.json").stat()
-    return record.st_ino, record.st_mtime_ns, record.st_size
-
-
-def _scales(stored: Mapping[str, Any]) -> dict[str, AnyScale]:
-    return {name: axis.scale for name, axis in placed_from_run(stored["gates"], None).axes.items()}
-
-
-def _pairs(measured: Mapping[str, Any], parents: Mapping[str, str]) -> dict[str, list[int]]:
-    """Return the counts of each population and of its parent."""
-    counts = {**measured["counts"], ROOT: measured["events"]}
-    known = ((name, counts[name], counts.get(parent)) for name, parent in parents.items() if name in counts)
-    return {name: [own, of] for name, own, of in known if own is not None and of is not None}
+    return Desk(open_run(run, study), reviewer.strip() or user_name(), blind=blind, seed=seed)

@@ -1,8 +1,9 @@
-"""Drafts: gates that a person has moved and not committed, kept on the disk so that a stopped desk loses none."""
+"""Drafts: what a person has decided and not committed, kept on the disk so that a stopped desk loses none."""
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,18 +13,21 @@ from typing import Any
 
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
+from immunomon.study.model.overrides import Action
 
-__all__ = ["Draft", "Drafts"]
+__all__ = ["Draft", "Drafts", "drafts_path"]
 
 _FORMAT = "immunomon.drafts/1"
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One moved gate of one sample: as an override will have it, and what it changes.
+    """One decision on one sample that is not committed: as an override will have it, and what it changes.
 
-    gate: in intensities; seen: digest of the sample's result that it was moved on; step: drafts of one drag share it.
-    before, after: population -> count, parent's count, of every population that the move changes.
+    population, gate: for ``move-gate``, in intensities; in_consensus: whether the other samples hear of it. check: for
+    ``accept-warning``. seen: digest of the sample's result that it was decided on; step: the same for all drafts of one
+    gesture.
+    before, after: population -> count, parent's count, of every population that a move changes.
     """
 
     sample: str
@@ -33,22 +37,48 @@ class Draft:
     step: int
     before: Mapping[str, Sequence[int]] = field(default_factory=dict)
     after: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    action: Action = "move-gate"
+    check: str = ""
+    in_consensus: bool = False
+
+    @property
+    def target(self) -> str:
+        """What it is about, as an override names it.
+
+        >>> Draft("S01_W4", "", {}, "ab12", 1, action="drop-sample").target
+        'drop-sample S01_W4'
+        """
+        return " ".join(filter(None, (self.action, self.sample, self.population, self.check)))
 
     @property
     def entry(self) -> dict[str, Any]:
         """The draft as an override, without who and why."""
-        return {"action": "move-gate", "sample": self.sample, "population": self.population, "gate": dict(self.gate)}
+        about = {name: getattr(self, name) for name in ("population", "check", "in_consensus") if getattr(self, name)}
+        return {"action": self.action, "sample": self.sample, **about} | (
+            {"gate": dict(self.gate)} if self.gate else {}
+        )
+
+
+def drafts_path(root: Path, reviewer: str) -> Path:
+    """Return where a reviewer's drafts on a run are kept: no two names share a file, be they written in any letters.
+
+    >>> drafts_path(Path("run"), "A. Nurse").as_posix()
+    'run/review/drafts-a-nurse-4f2c53.json'
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "-", reviewer).strip("-").casefold() or "reviewer"
+    digest = hashlib.sha256(reviewer.encode("utf-8")).hexdigest()[:6]
+    return root / "review" / f"drafts-{name}-{digest}.json"
 
 
 class Drafts:
-    """The drafts of one reviewer of a run, in ``review/drafts-NAME.json`` in the run folder; each change is written.
+    """The drafts of one reviewer of a run, in ``review/`` in the run folder; each change is written.
 
     A gate that is moved again stands where it was moved last; what it was before is kept for whoever takes that back.
     """
 
     def __init__(self, root: Path, reviewer: str) -> None:
-        name = re.sub(r"[^A-Za-z0-9]+", "-", reviewer).strip("-").casefold() or "reviewer"
-        self.path = root / "review" / f"drafts-{name}.json"
+        self.path = drafts_path(root, reviewer)
+        self.committing: Mapping[str, str] = {}
         self._drafts = self._read()
 
     def _read(self) -> tuple[Draft, ...]:
@@ -58,6 +88,7 @@ class Drafts:
             data = json.loads(self.path.read_text(encoding="utf-8"))
             if data["format"] != _FORMAT:
                 raise ValueError(f"its format is {data['format']}")
+            self.committing = dict(data.get("committing") or {})
             return tuple(Draft(**draft) for draft in data["drafts"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ImmunomonError(
@@ -66,9 +97,9 @@ class Drafts:
 
     @property
     def all(self) -> tuple[Draft, ...]:
-        """The drafts that stand, oldest first: of each gate the last."""
-        standing = {(draft.sample, draft.population): draft for draft in self._drafts}
-        return tuple(draft for draft in self._drafts if standing[draft.sample, draft.population] is draft)
+        """The drafts that stand, oldest first: on each target the last."""
+        standing = {draft.target: draft for draft in self._drafts}
+        return tuple(draft for draft in self._drafts if standing[draft.target] is draft)
 
     def of(self, sample: str) -> tuple[Draft, ...]:
         """Return a sample's drafts that stand."""
@@ -89,12 +120,23 @@ class Drafts:
         self._write(tuple(draft for draft in self._drafts if draft.step != last))
         return gone
 
+    def discard(self, samples: Sequence[str]) -> None:
+        """Take back all drafts of some samples."""
+        self._write(tuple(draft for draft in self._drafts if draft.sample not in samples))
+
+    def begin_commit(self, attribution: Mapping[str, str]) -> None:
+        """Keep that a commit has begun, by whom, when and why, so that one that is stopped is known; none: it ended."""
+        self.committing = dict(attribution)
+        self._write(self._drafts)
+
     def clear(self) -> None:
         """Take all out: they were committed."""
+        self.committing = {}
         self._write(())
 
     def _write(self, drafts: tuple[Draft, ...]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        data = {"format": _FORMAT, "written_utc": now, "drafts": [asdict(draft) for draft in drafts]}
+        data: dict[str, Any] = {"format": _FORMAT, "written_utc": now, "committing": dict(self.committing)}
+        data |= {"drafts": [asdict(draft) for draft in drafts]}
         write_whole(self.path, json.dumps(data, indent=1) + "\n")
         self._drafts = drafts

@@ -1,87 +1,18 @@
-"""A gate that a person drags: from the plot to a decision in intensities, and the gates that go with it."""
+"""A gate that a person drags, and the gates that go with it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
-
-from immunomon.cytometry.gates import gate_method
-from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import PlacedPopulation
-from immunomon.cytometry.model.geometry import Ellipse, Gate, Interval, Polygon, Rectangle
+from immunomon.cytometry.model.geometry import Gate, Interval, Rectangle
 from immunomon.cytometry.model.scales import AnyScale
-from immunomon.errors import ImmunomonError
-from immunomon.study.model.channels import Channel
-from immunomon.study.model.strategy import GateDeclaration
 
-__all__ = ["declared", "moved_together", "placed"]
+__all__ = ["moved_together"]
 
 Scales = Mapping[str, AnyScale]
-_DIGITS = 6  # of an intensity: finer than a pixel, and readable in a file of overrides
-
-
-def declared(gate: Gate, scales: Scales) -> dict[str, Any]:
-    """Return a gate as a decision that an override can hold: its method with borders in intensities.
-
-    gate: on the display scale. An ellipse stays in display coordinates, as its method has it. Raises ImmunomonError for
-    a gate that has no borders of its own to move.
-
-    >>> from immunomon.cytometry.model.scales import Linear
-    >>> declared(Interval("CD4", low=0.5), {"CD4": Linear(t=100.0)})
-    {'method': 'interval', 'axis': 'CD4', 'low': 50.0}
-    """
-    match gate:
-        case Interval():
-            return {"method": "interval", **_side(gate, scales)}
-        case Rectangle():
-            return {"method": "rectangle", "sides": [_side(side, scales) for side in gate.sides]}
-        case Polygon():
-            corners = [
-                [_intensity(x, scales[gate.x]), _intensity(y, scales[gate.y])]
-                for x, y in (_bounded(vertex) for vertex in gate.vertices)
-            ]
-            return {"method": "polygon", "x": gate.x, "y": gate.y, "vertices": corners}
-        case Ellipse():
-            covariance = [list(map(float, row)) for row in gate.covariance]
-            shape = {"center": [float(value) for value in gate.center], "covariance": covariance}
-            return {"method": "ellipse", "x": gate.x, "y": gate.y, **shape, "distance_square": gate.distance_square}
-    raise ImmunomonError(f"a gate of the kind '{gate.kind}' has no borders to move")
-
-
-def _side(side: Interval, scales: Scales) -> dict[str, Any]:
-    ends = {"low": side.low, "high": side.high}
-    return {"axis": side.axis} | {
-        name: _intensity(end, scales[side.axis]) for name, end in ends.items() if math.isfinite(end)
-    }
-
-
-def _bounded(vertex: tuple[float, float]) -> tuple[float, float]:
-    if not all(map(math.isfinite, vertex)):
-        raise ImmunomonError("a polygon with a corner at infinity cannot be moved")
-    return vertex
-
-
-def _intensity(coordinate: float, scale: AnyScale) -> float:
-    value = float(scale.inverse(np.array([coordinate]))[0])
-    return float(f"{value:.{_DIGITS}g}")
-
-
-def placed(decision: Mapping[str, Any], scales: Scales) -> Gate:
-    """Return the gate on the display scale that a decision will be in a run, placed by the method that it names.
-
-    >>> from immunomon.cytometry.model.scales import Linear
-    >>> placed({"method": "interval", "axis": "CD4", "low": 50.0}, {"CD4": Linear(t=100.0)})
-    Interval(axis='CD4', low=0.5, high=inf)
-    """
-    arguments = {name: value for name, value in decision.items() if name != "method"}
-    method = gate_method(GateDeclaration(str(decision["method"]), arguments))
-    nothing = EventTable(np.empty((0, len(method.axes))), tuple(Channel(axis) for axis in method.axes), Scale.DISPLAY)
-    (gate,) = method.fit(nothing, scales).regions.values()
-    return gate
 
 
 def moved_together(population: str, gate: Gate, populations: Sequence[PlacedPopulation]) -> dict[str, Gate]:

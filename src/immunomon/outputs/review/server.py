@@ -7,7 +7,9 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from starlette.routing import Route
 
 from immunomon.errors import ImmunomonError
 from immunomon.outputs.report.page import safe_json
+from immunomon.outputs.review.blind import Answer, blinded
 from immunomon.outputs.review.desk import Desk
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
 
@@ -30,9 +33,11 @@ _ASSETS = Path(__file__).parent / "assets"
 _DRAWING = Path(__file__).parent.parent / "report" / "assets"  # the report draws gates with the same
 _SCRIPTS = (
     *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
-    *(_ASSETS / name for name in ("page.js", "gallery.js", "sample.js", "moving.js", "start.js")),
+    *(_ASSETS / name for name in ("page.js", "gallery.js", "sample.js", "closer.js", "moving.js", "start.js")),
 )
 _MOST_BYTES = 200_000  # of a request: a gate with some thousand corners
+_MOST_ANSWERS = 200  # that are kept for whoever asks again
+_CHANGING = frozenset({"draft", "decide", "hear", "undo", "discard", "commit", "judge"})
 _COOKIE = "immunomon-review"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -93,9 +98,11 @@ def desk_app(desk: Desk, *, token: str, origin: str) -> Starlette:
     routes = [
         Route("/", guard.page),
         Route("/desk.js", guard.asset(_script(), "text/javascript")),
+        Route("/report", guard.report(desk)),
         Route("/desk.css", guard.asset((_ASSETS / "desk.css").read_text(encoding="utf-8"), "text/css")),
     ]
-    for name, answer in _answers(desk).items():
+    answers = _asked_once(_answers(desk))
+    for name, answer in (answers if desk.blind is None else blinded(answers, desk.blind)).items():
         routes.append(Route(f"/api/{name}", guard.answer(answer), methods=["POST"]))
     return Starlette(routes=routes)
 
@@ -107,7 +114,16 @@ def _script() -> str:
     return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 
 
-def _answers(desk: Desk) -> dict[str, Callable[[dict[str, Any]], Any]]:
+def _asked_once(answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    once = _Once()
+
+    def wrapped(answer: Answer) -> Answer:
+        return lambda asked: once(str(asked.get("request") or ""), lambda: answer(asked))
+
+    return {name: wrapped(answer) if name in _CHANGING else answer for name, answer in answers.items()}
+
+
+def _answers(desk: Desk) -> dict[str, Answer]:
     """Return what the page may ask for: name -> from its arguments to plain data."""
     return {
         "overview": lambda _: desk.overview(),
@@ -118,11 +134,39 @@ def _answers(desk: Desk) -> dict[str, Callable[[dict[str, Any]], Any]]:
         "draft": lambda asked: desk.draft(
             asked["sample"], asked["population"], asked["gate"], asked.get("others") or ()
         ),
+        "closer": lambda asked: desk.closer(asked["sample"], asked["population"], asked.get("view") or {}),
+        "ghosts": lambda asked: desk.ghosts(asked["sample"], asked["population"]),
+        "decide": lambda asked: desk.decide(asked["samples"], asked["action"], asked.get("check", "")),
+        "hear": lambda asked: desk.hear(asked["sample"], asked["population"], wanted=bool(asked["wanted"])),
+        "effects": lambda _: desk.effects(),
         "undo": lambda _: desk.undo(),
+        "discard": lambda asked: desk.discard(asked["samples"]),
         "pending": lambda _: desk.pending(),
         "commit": lambda asked: desk.commit(asked["reason"]),
         "judge": lambda asked: desk.judge(asked["seen"], asked["verdict"], asked.get("note", "")),
     }
+
+
+class _Once:
+    """What changes something is done once, though a page that lost the connection asks again: by its request's id."""
+
+    def __init__(self) -> None:
+        self._lock, self._answers = threading.Lock(), OrderedDict[str, Future[Any]]()
+
+    def __call__(self, request: str, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work returns
+        with self._lock:
+            future = self._answers.get(request)
+            is_new = future is None or not request
+            if future is None or is_new:
+                future = self._answers[request] = Future()
+                while len(self._answers) > _MOST_ANSWERS:
+                    self._answers.popitem(last=False)
+        if is_new:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
 
 
 class _Guard:
@@ -146,6 +190,25 @@ class _Guard:
         refused = self._wrong_token(request)
         text = (_ASSETS / "desk.html").read_text(encoding="utf-8")
         return HTMLResponse(text, headers=_HEADERS) if refused is None else refused
+
+    def report(self, desk: Desk) -> Callable[[Request], Response]:
+        """Return the answer that is the run's report: its pages then link to the desk. A blind reviewer has none."""
+
+        def answer(request: Request) -> Response:
+            refused = self._wrong_host(request) or self._wrong_token(request)
+            if refused is not None:
+                return refused
+            path = desk.root / "report.html"
+            if desk.blind is not None:
+                return self._refusal("the report says whose the samples are, and this review is blind")
+            if not path.is_file():
+                remedy = f"write it with: immunomon report {desk.root}\n"
+                return PlainTextResponse(f"There is no report of this run yet; {remedy}", 404, headers=_HEADERS)
+            # The page brings its own policy, by which only its own script runs.
+            kept = {name: value for name, value in _HEADERS.items() if name != "Content-Security-Policy"}
+            return HTMLResponse(path.read_text(encoding="utf-8"), headers=kept)
+
+        return answer
 
     def asset(self, text: str, media_type: str) -> Callable[[Request], Response]:
         """Return the answer that is a file of the page."""

@@ -3,7 +3,7 @@
 const THUMB = 144;
 const percentOf = (value) => (value === null || value === undefined ? "no value" : `${number(value)} %`);
 // A bridge tube is nobody's: it goes by its role and batch.
-const nameOf = (entry) => (entry.subject ? [entry.subject, entry.visit] : [entry.role, entry.batch]).filter(Boolean).join(" ") || entry.sample_id;
+const nameOf = (entry) => (desk.overview.blind ? entry.sample_id : entry.subject ? [entry.subject, entry.visit] : [entry.role, entry.batch]).filter(Boolean).join(" ") || entry.sample_id;
 
 function shown() {
   const places = new Map(desk.overview.visits.map((visit, i) => [visit, i]));
@@ -15,6 +15,7 @@ function shown() {
     subject,
     visit: (a, b) => visit(a) - visit(b) || text(a.subject, b.subject),
     batch: (a, b) => text(a.batch, b.batch) || subject(a, b),
+    code: () => 0, // as the desk gives them
     percent: (a, b) => (b.percent ?? -1) - (a.percent ?? -1),
   };
   const filters = {
@@ -49,9 +50,9 @@ function showGallery() {
     byId("main").replaceChildren(el("p", { class: "quiet" }, "No sample is of this kind. Show all samples to see the others."));
     return;
   }
-  desk.chosen = Math.min(desk.chosen, list.length - 1);
+  desk.chosen = Math.min(desk.chosen, list.length - 1); // -1: none, as where nobody chooses
   const gallery = el("div", { class: "gallery", "data-population": desk.population }, list.map((entry) => card(entry)));
-  byId("main").replaceChildren(gallery);
+  byId("main").replaceChildren(gallery, selectionBar());
   markChosen();
 }
 
@@ -61,8 +62,8 @@ function card(entry) {
   const numbers = `${percentOf(entry.percent)}, ${whole(entry.count)} of ${whole(entry.parent_count)}`;
   const note = entry.review && entry.review.note ? [`${entry.review.by}: ${entry.review.note}`] : [];
   return el("button", {
-    class: "card", tip: [nameOf(entry), numbers, ...entry.reasons, ...note], "data-sample": entry.sample_id,
-    onclick: () => act(() => openSample(entry.sample_id)),
+    class: desk.selected.has(entry.sample_id) ? "card selected" : "card", "aria-pressed": desk.selected.has(entry.sample_id) ? "true" : null, tip: [nameOf(entry), numbers, ...entry.reasons, ...note], "data-sample": entry.sample_id,
+    onclick: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry.sample_id, event.shiftKey) : act(() => openSample(entry.sample_id))),
     "aria-label": `${nameOf(entry)}, ${numbers}${entry.reasons.length ? `; ${entry.reasons[0]}` : ""}`,
   }, canvas, el("b", {}, nameOf(entry)), el("span", {}, percentOf(entry.percent)), el("div", { class: "marks" }, marksOf(entry)));
 }
@@ -120,4 +121,40 @@ function markChosen() {
 function rowLength() {
   const all = cards();
   return Math.max(1, all.filter((element) => element.offsetTop === all[0].offsetTop).length);
+}
+
+// Samples are selected with Space or Ctrl-click, and all between with Shift-click: what is decided then is of all of them.
+function pick(sampleId, between = false) {
+  const list = shown().map((entry) => entry.sample_id);
+  const at = list.indexOf(sampleId);
+  const range = between ? list.slice(Math.min(at, desk.chosen), Math.max(at, desk.chosen) + 1) : [sampleId];
+  const add = between || !desk.selected.has(sampleId);
+  range.forEach((name) => (add ? desk.selected.add(name) : desk.selected.delete(name)));
+  desk.chosen = at;
+  cards().forEach((element) => {
+    const isSelected = desk.selected.has(element.dataset.sample);
+    element.classList.toggle("selected", isSelected);
+    if (isSelected) element.setAttribute("aria-pressed", "true"); else element.removeAttribute("aria-pressed");
+  });
+  document.querySelector(".selection").replaceWith(selectionBar());
+  markChosen();
+}
+
+function selectionBar() {
+  const count = desk.selected.size;
+  const clear = () => { desk.selected.clear(); showGallery(); };
+  return el("div", { class: "selection buttons", hidden: !count, role: "group", "aria-label": "the selection" }, el("b", {}, `${count} selected`),
+    el("button", { class: "good", onclick: () => act(() => judge("approved")) }, "Approve (A)"),
+    el("button", { class: "warn", onclick: () => askNote("query") }, "Query (Q)"),
+    el("button", { class: "bad", onclick: () => askNote("rejected") }, "Reject (X)"),
+    el("button", { class: "bad", onclick: () => act(() => decide("drop-sample")) }, "Drop"),
+    el("button", { onclick: clear }, "Clear"));
+}
+
+// Whom a decision is of: the open sample, else the selection, else the chosen card.
+function targets() {
+  if (desk.open) return [desk.open.sample_id];
+  if (desk.selected.size) return [...desk.selected];
+  const entry = shown()[desk.chosen];
+  return entry ? [entry.sample_id] : [];
 }

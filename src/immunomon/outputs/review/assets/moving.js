@@ -2,20 +2,23 @@
 
 const isNumber = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
-function drawBig(box, plot) {
+function drawBig(box, plot, answer = {}) {
   const { open } = desk;
-  const drafted = open.drafts.find(({ population }) => population === desk.population);
+  const drafted = open.drafts.find(({ population, gate }) => gate && population === desk.population);
+  const held = desk.moving; // a gate that was moved and not let go yet stays where it is while the view changes
   const root = gatingPlot(plot, () => {});
   root.querySelectorAll("g.gate").forEach((group) => {
     if (group.dataset.population !== desk.population) group.classList.add("other");
   });
+  layOver(root, plot, answer);
   const overlay = svg("g");
   root.append(overlay);
   box.replaceChildren(root);
+  root.addEventListener("wheel", (event) => { event.preventDefault(); zoom(event.deltaY < 0 ? 0.8 : 1.25, fromEvent(event)); }, { passive: false });
   const placed = open.gates[desk.population];
-  const gate = drafted ? drafted.gate : placed && placed.gate;
+  const gate = held ? held.gate : drafted ? drafted.gate : placed && placed.gate;
+  desk.moving = { plot, root, overlay, gate: structuredClone(gate), busy: false, waiting: null, counts: held ? held.counts : null };
   if (!gate) return;
-  desk.moving = { plot, root, overlay, gate: structuredClone(gate), busy: false, waiting: null, counts: null };
   drawHandles();
 }
 
@@ -63,6 +66,7 @@ const pointList = (corners) => corners.map((corner) => corner.map((value) => val
 function drawHandles() {
   const { gate, overlay } = desk.moving;
   overlay.replaceChildren();
+  if (!gate) return;
   if (gate.kind === "polygon") cornerHandles(gate, overlay);
   else if (gate.kind === "ellipse") ellipseHandle(gate, overlay);
   else bordersOf(gate).forEach((border) => borderHandle(border, overlay));
@@ -130,7 +134,7 @@ function draggable(element, change) {
       element.removeEventListener("pointermove", move);
       if (!moved) return;
       drawHandles();
-      act(settle);
+      act(settle, settle);
     };
     element.addEventListener("pointermove", move);
     element.addEventListener("pointerup", stop, { once: true });
@@ -142,7 +146,7 @@ function draggable(element, change) {
 function nudged(element, change) {
   const ways = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowDown: ["y", -1], ArrowUp: ["y", 1] };
   element.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") act(settle);
+    if (event.key === "Enter") act(settle, settle);
     const way = ways[event.key];
     if (!way) return;
     event.preventDefault();
@@ -196,12 +200,13 @@ async function settle() {
 // The same borders, in intensities, in other samples: each is gated anew and is a draft of its own.
 function spreadButtons() {
   const { open, moving } = desk;
-  if (!moving || !open.drafts.some(({ population }) => population === desk.population)) return [];
+  if (!moving || !moving.gate || !open.drafts.some(({ population }) => population === desk.population)) return [];
   const entry = entryOf(open.sample_id);
   const others = desk.entries.filter((other) => other.sample_id !== open.sample_id);
   const groups = [
     ["the subject's other visits", others.filter(({ subject }) => subject && subject === entry.subject)],
-    ["the batch", others.filter(({ batch }) => batch === entry.batch)],
+    ["the batch", others.filter(({ batch }) => batch && batch === entry.batch)],
+    ["the selection", others.filter(({ sample_id: sampleId }) => desk.selected.has(sampleId))],
   ];
   return groups.filter(([, list]) => list.length).map(([words, list]) => el("button", {
     onclick: () => act(async () => {
@@ -217,7 +222,8 @@ function spreadButtons() {
 
 function showMoved() {
   const { open, moving } = desk;
-  const drafted = open.drafts.length ? open.drafts[open.drafts.length - 1].after : {}; // the last one's numbers hold all
+  const moves = open.drafts.filter(({ gate }) => gate);
+  const drafted = moves.length ? moves[moves.length - 1].after : {}; // the last one's numbers hold all
   const counts = (moving && moving.counts) || drafted;
   const size = (name) => (name === "root" ? open.events : open.counts[name]);
   const part = ([count, of]) => (of ? percentOf((100 * count) / of) : "none");
@@ -229,5 +235,20 @@ function showMoved() {
       el("td", { class: "changed" }, same ? "" : whole(now[0])), el("td", { class: "changed" }, same ? "" : part(now)));
   });
   const head = ["Population", "Events", "% of parent", "moved: events", "% of parent"].map((name) => el("th", {}, name));
-  byId("moved").replaceChildren(el("div", { class: "buttons" }, spreadButtons()), el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)));
+  byId("moved").replaceChildren(el("div", { class: "buttons" }, spreadButtons()), ...hearChoice(), el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)));
+}
+
+// A moved border is of its sample alone, unless the person wants the other samples that share the gate to hear of it.
+function hearChoice() {
+  const { open } = desk;
+  const draft = open.drafts.find(({ population, gate }) => gate && population === desk.population);
+  const isShared = desk.entries.some(({ source }) => String(source || "").startsWith("consensus"));
+  if (!draft || !isShared) return [];
+  const hear = (wanted) => act(async () => {
+    await ask("hear", { sample: open.sample_id, population: desk.population, wanted });
+    await openSample(open.sample_id);
+    say(wanted ? "The moved border has a say in where the other samples' lie." : "The moved border is of this sample alone.", true);
+  });
+  const box = el("input", { type: "checkbox", checked: draft.in_consensus, onchange: (event) => hear(event.target.checked) });
+  return [el("label", { class: "hear" }, box, " The other samples hear of it: the moved border takes the place of this sample's own estimate in their consensus")];
 }

@@ -6,15 +6,16 @@ const byId = (id) => document.getElementById(id);
 
 const desk = {
   overview: null, panel: "", population: "", sort: "need", filter: "all", entries: [], chosen: 0, open: null, moving: null,
+  selected: new Set(), view: { ranges: null, dots: false, over: "", control: false },
 };
 
+const CHANGING = new Set(["draft", "decide", "hear", "undo", "discard", "commit", "judge"]);
+const PAUSES = [300, 700, 1500, 3000]; // milliseconds before each next attempt
+
+// What changes something has an id: when the answer is lost on the way it is asked for again, and done once.
 async function ask(name, asked = {}) {
-  let response;
-  try {
-    response = await fetch(`/api/${name}`, { method: "POST", body: JSON.stringify(asked), credentials: "same-origin" });
-  } catch {
-    throw new Error("The desk does not answer: is immunomon review still running? What was committed and drafted is kept.");
-  }
+  const body = JSON.stringify(CHANGING.has(name) ? { ...asked, request: requestId() } : asked);
+  const response = await answered(`/api/${name}`, body);
   const text = await response.text();
   let answer;
   try { answer = JSON.parse(text); } catch { throw new Error(text.trim() || `no answer to ${name}`); }
@@ -22,20 +23,40 @@ async function ask(name, asked = {}) {
   return answer;
 }
 
+const requestId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
+
+async function answered(address, body) {
+  for (const pause of [...PAUSES, null]) {
+    try {
+      const response = await fetch(address, { method: "POST", body, credentials: "same-origin" });
+      if (pause !== PAUSES[0]) say("");
+      return response;
+    } catch {
+      if (pause === null) break;
+      say("No connection to the desk; trying again ...");
+      await new Promise((resolve) => { window.setTimeout(resolve, pause); });
+    }
+  }
+  throw new Error("The desk does not answer: is immunomon review still running? What was committed and drafted is kept.");
+}
+
 let messageTimer = 0;
 
-function say(text, good = false) {
+// again: what to offer where something failed. A dialog lies above the page: it shows what is said while it is open.
+function say(text, good = false, again = null) {
   const box = byId("message");
   window.clearTimeout(messageTimer);
-  box.textContent = text;
+  box.replaceChildren(text);
+  if (again) box.append(" ", el("button", { onclick: () => { say(""); act(again, again); } }, "Try again"));
   box.className = good ? "good" : "";
   box.hidden = !text;
+  (byId("dialog").open ? byId("dialog") : document.body).append(box);
   if (good && text) messageTimer = window.setTimeout(() => { box.hidden = true; }, 5000);
 }
 
 // Runs what a person asked for; what goes wrong is said where they look.
-async function act(action) {
-  try { await action(); } catch (error) { say(error.message); }
+async function act(action, again = null) {
+  try { await action(); } catch (error) { say(error.message, false, again); }
 }
 
 function showProgress(progress) {
@@ -43,20 +64,22 @@ function showProgress(progress) {
   const parts = [`${approved} of ${samples} approved`, `${queries} ${queries === 1 ? "query" : "queries"} open`];
   if (rejected) parts.push(`${rejected} rejected`);
   byId("progress").textContent = parts.join(", ");
-  byId("pending").textContent = `Commit ${drafts} moved ${drafts === 1 ? "gate" : "gates"} (C)`;
+  byId("pending").textContent = `Commit ${drafts} ${drafts === 1 ? "draft" : "drafts"} (C)`;
   byId("pending").hidden = !drafts;
 }
 
 function dialog(...content) {
   const box = byId("dialog");
+  document.body.append(byId("message"));
   box.replaceChildren(...content.filter(Boolean));
   if (!box.open) box.showModal();
 }
 
-const closeDialog = () => byId("dialog").close();
+const closeDialog = () => { document.body.append(byId("message")); byId("dialog").close(); };
 const panelOf = (name) => desk.overview.panels.find((panel) => panel.name === name);
 
 const ORDERS = [["need", "needs a person"], ["subject", "subject, visit"], ["visit", "visit, subject"], ["batch", "batch"], ["percent", "percent"]];
+const BLIND_ORDERS = [["code", "random"], ["need", "needs a person"], ["batch", "batch"], ["percent", "percent"]];
 const FILTERS = [["all", "all samples"], ["needs", "needing a person"], ["open", "not approved"], ["moved", "moved or drafted"], ["query", "queries"]];
 
 function choices() {
@@ -65,13 +88,14 @@ function choices() {
   byId("choices").replaceChildren(
     select("Panel", desk.overview.panels.map(({ name }) => [name, name]), desk.panel, (value) => act(() => choosePanel(value))),
     select("Gate", gates, desk.population, (value) => act(() => choose(value))),
-    select("Order", ORDERS, desk.sort, reorder("sort")),
+    select("Order", desk.overview.blind ? BLIND_ORDERS : ORDERS, desk.sort, reorder("sort")),
     select("Show", FILTERS, desk.filter, reorder("filter")),
   );
 }
 
 async function choosePanel(panel) {
   desk.panel = panel;
+  desk.selected.clear();
   const { populations } = panelOf(panel);
   await choose(populations.some(({ id }) => id === desk.population) ? desk.population : populations[0].id);
 }
@@ -79,6 +103,7 @@ async function choosePanel(panel) {
 async function choose(population) {
   const sample = desk.open && desk.open.sample_id;
   desk.population = population;
+  desk.view.ranges = null;
   await refresh();
   if (sample && desk.entries.some((entry) => entry.sample_id === sample)) { await openSample(sample); return; }
   desk.chosen = 0;

@@ -2,6 +2,7 @@
 
 async function openSample(sampleId) {
   const sample = await ask("sample", { sample: sampleId });
+  if (!desk.open || desk.open.sample_id !== sampleId) desk.view.ranges = null;
   desk.open = sample;
   desk.moving = null;
   PAGE.ticks = sample.ticks;
@@ -19,17 +20,22 @@ function showSample() {
   hideTip();
   const { open } = desk;
   const entry = entryOf(open.sample_id);
-  const plot = open.plots.find(({ populations }) => (populations || []).includes(desk.population));
+  const plot = plotUnderReview();
   const drawn = plot && !plot.problem;
   const big = el("div", { class: "big" });
   const left = el("section", { class: "panel", "aria-label": "the gate under review" },
     el("h2", {}, `${nameOf(entry)}: ${labelOf(desk.population)}`),
-    drawn ? big : el("p", { class: "quiet" }, plot ? plot.problem : unplacedWords(open.gates[desk.population])),
+    drawn ? [viewBar(), big, el("p", { id: "seen", class: "facts" })]
+      : el("p", { class: "quiet" }, plot ? plot.problem : unplacedWords(open.gates[desk.population])),
     el("div", { class: "buttons" }, verdictButtons(entry)),
     el("div", { id: "moved" }));
   const right = el("div", {}, el("section", { class: "panel" }, reasonsOf(entry), placedWords()), stepsOf(), besideOf(entry));
   byId("main").replaceChildren(el("div", { class: "sample" }, left, right));
-  if (drawn) drawBig(big, plot);
+  if (drawn) {
+    drawBig(big, plot, {});
+    if (!isWhole()) act(() => look({}));
+    askGhosts(entry);
+  }
   showMoved();
   byId("main").focus();
   window.scrollTo(0, 0);
@@ -48,8 +54,25 @@ function verdictButtons(entry) {
     el("button", { class: "good", onclick: () => act(() => judge("approved")) }, "Approve (A)"),
     el("button", { class: "warn", onclick: () => askNote("query") }, "Query (Q)"),
     el("button", { class: "bad", onclick: () => askNote("rejected") }, "Reject (X)"),
+    ...decisionButtons(),
     entry.review ? el("button", { onclick: () => act(() => judge("withdrawn")) }, "Withdraw the verdict") : null,
   ];
+}
+
+// What goes beyond a verdict: the sample out of the tables, or a failed acquisition accepted; drafts until the commit.
+function decisionButtons() {
+  const { open } = desk;
+  const made = (action) => open.drafts.some((draft) => draft.action === action);
+  const button = (action, words) => el("button", { class: "bad", disabled: made(action), onclick: () => act(() => decide(action)) }, made(action) ? `${words}: a draft` : words);
+  return [button("drop-sample", "Drop the sample"), open.quality === "fail" ? button("accept-warning", "Accept the warning") : null];
+}
+
+async function decide(action) {
+  const samples = targets();
+  await ask("decide", { samples, action });
+  await showAgain();
+  const words = action === "drop-sample" ? "dropped" : "accepted";
+  say(`${samples.length === 1 ? "It is" : `${samples.length} are`} ${words} with the next commit: Z takes it back, C commits.`, true);
 }
 
 function reasonsOf(entry) {
@@ -74,6 +97,7 @@ function placedWords() {
   const gate = desk.open.gates[desk.population];
   if (!gate) return [];
   const words = [`Placed by ${gate.placed_by}${gate.source ? ` (${gate.source})` : ""}, method ${gate.method}.`, ...(gate.note ? [gate.note] : [])];
+  if (gate.placed_by === "person" && !String(gate.note).includes("heard among the other samples")) words.push("The other samples do not hear of it.");
   return words.map((text) => el("p", { class: "facts" }, text));
 }
 
@@ -93,24 +117,31 @@ function besideOf(entry) {
   const others = desk.entries.filter((other) => other.sample_id !== entry.sample_id);
   const row = (title, list) => (list.length ? [el("h3", {}, title), el("div", { class: "beside" }, list.slice(0, 12).map(card))] : []);
   return el("section", {},
-    row(`${labelOf(desk.population)} at the subject's other visits`, others.filter(({ subject }) => subject === entry.subject)),
-    row("In others of the batch", others.filter(({ batch, subject }) => batch === entry.batch && subject !== entry.subject)));
+    row(`${labelOf(desk.population)} at the subject's other visits`, others.filter(({ subject }) => subject && subject === entry.subject)),
+    row("In others of the batch", others.filter(({ batch, subject }) => batch && batch === entry.batch && !(subject && subject === entry.subject))));
 }
 
 async function judge(verdict, note = "") {
-  const { sample_id: sampleId, seen } = desk.open;
+  const samples = targets();
+  if (!samples.length) return;
+  const seen = Object.fromEntries(samples.map((name) => [name, desk.open ? desk.open.seen : entryOf(name).seen]));
   const list = shown();
-  const next = list[list.findIndex((entry) => entry.sample_id === sampleId) + 1];
-  showProgress(await ask("judge", { seen: { [sampleId]: seen }, verdict, note }));
+  const next = list[list.findIndex((entry) => entry.sample_id === samples[0]) + 1];
+  showProgress(await ask("judge", { seen, verdict, note }));
   desk.entries = await ask("gallery", { panel: desk.panel, population: desk.population });
-  await openSample(verdict === "approved" && next ? next.sample_id : sampleId);
-  say(`${nameOf(entryOf(sampleId))}: ${verdict}`, true);
+  if (desk.open) await openSample(verdict === "approved" && next ? next.sample_id : samples[0]);
+  else {
+    if (!desk.selected.size && verdict === "approved") desk.chosen += 1;
+    desk.selected.clear();
+    showGallery();
+  }
+  say(`${samples.length === 1 ? nameOf(entryOf(samples[0])) : `${samples.length} samples`}: ${verdict}`, true);
 }
 
 function askNote(verdict) {
   const text = el("textarea", { "aria-label": "note" });
-  const send = () => act(async () => { closeDialog(); await judge(verdict, text.value); });
-  dialog(el("h2", {}, verdict === "query" ? "What is somebody to answer?" : "What is wrong with this sample?"), text,
+  const send = () => act(async () => { await judge(verdict, text.value); closeDialog(); });
+  dialog(el("h2", {}, verdict === "query" ? "What is somebody to answer?" : "What is wrong?"), text,
     el("div", { class: "buttons" }, el("button", { class: "main", onclick: send }, "Enter it"), el("button", { onclick: closeDialog }, "Cancel")));
   text.focus();
 }

@@ -1,0 +1,101 @@
+"""The run that a desk is at: opened anew when it was made again, with the events of the samples that are looked at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from immunomon.cytometry.model.geometry import Gate
+from immunomon.cytometry.model.placed import placed_from_run
+from immunomon.cytometry.model.scales import AnyScale
+from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.outputs.review.drafts import Drafts
+from immunomon.outputs.review.recount import OpenSample, open_sample
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.gated import read_gated
+from immunomon.runs.moved_borders import placed
+from immunomon.runs.opened import Run, open_run
+from immunomon.runs.plan import Task
+from immunomon.runs.previewing import Preview, open_preview
+
+__all__ = ["AtRun", "scales_of"]
+
+_OPEN_SAMPLES = 3  # of up to some hundred MB each
+
+
+class AtRun:
+    """A run and one reviewer's drafts on it; every method may be called from any thread."""
+
+    drafts: Drafts
+
+    def __init__(self, run: Run) -> None:
+        self.root, self.study = run.folder, run.study_file.parent
+        self._run, self._made, self._lock = run, self._stamp(), RLock()
+        self._samples: OrderedDict[str, OpenSample] = OrderedDict()
+        self._preview: Preview | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run as it is now: made again by a commit, or by somebody else."""
+        with self._lock:
+            stamp = self._stamp()
+            if stamp != self._made:
+                self._run, self._made, self._preview = open_run(self.root, self.study), stamp, None
+                self._samples.clear()
+            return self._run
+
+    def _stamp(self) -> tuple[int, int, int]:
+        """Return what changes when a run is made again: its record is written anew, last of all."""
+        record = (self.root / "run.json").stat()
+        return record.st_ino, record.st_mtime_ns, record.st_size
+
+    def stored(self, sample: str) -> dict[str, Any]:
+        """Return all that the run stored of a sample; raises UnknownName for one that it did not gate."""
+        run = self.run
+        if sample not in run.gated:
+            raise UnknownName(f"no gated sample '{sample}'; {nearest(sample, run.gated)}")
+        stored = run.result(sample)
+        if stored is None:
+            raise ImmunomonError(f"the result of '{sample}' cannot be read; run the study again")
+        return stored
+
+    def previewed(self) -> Preview:
+        """Return the run ready to be gated anew; raises ImmunomonError if its study has changed since."""
+        with self._lock:
+            if self._preview is None:
+                self._preview = open_preview(self.study, self.root)
+            return self._preview
+
+    def estimates(self, sample: str) -> list[dict[str, Any]]:
+        """Return where the sample's own events put the gates that samples share; none if there are no such gates."""
+        data = RunFolder(self.root).read_json(self.root / "estimates" / f"{Path(sample).name}.json") or {}
+        return list(data.get("estimates") or ())
+
+    def task(self, sample: str) -> Task:
+        """Return how a run gates a sample."""
+        return next(task for task in self.previewed().bench.plan.tasks if task.sample.id == sample)
+
+    def opened(self, sample: str) -> OpenSample:
+        """Return a sample with its events in memory."""
+        with self._lock:
+            stored = self.stored(sample)  # of the run as it is now: what was read of an earlier one is gone then
+            if sample not in self._samples:
+                gated = read_gated(RunFolder(self.root), self.previewed().bench.plan, self.task(sample))
+                self._samples[sample] = open_sample(gated, scales_of(stored))
+                while len(self._samples) > _OPEN_SAMPLES:
+                    self._samples.popitem(last=False)
+            self._samples.move_to_end(sample)
+            return self._samples[sample]
+
+    def drafted_gates(self, sample: str, scales: Mapping[str, AnyScale]) -> dict[str, Gate]:
+        """Return where a sample's drafts put gates, on the display scale."""
+        moved = (draft for draft in self.drafts.of(sample) if draft.action == "move-gate")
+        return {draft.population: placed(draft.gate, scales) for draft in moved}
+
+
+def scales_of(stored: Mapping[str, Any]) -> dict[str, AnyScale]:
+    """Return the display scales of a stored result's gates by axis."""
+    return {name: axis.scale for name, axis in placed_from_run(stored["gates"], None).axes.items()}

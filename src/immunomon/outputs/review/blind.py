@@ -1,0 +1,167 @@
+"""A review without knowing whose sample it is: codes and a random order, from a seed that the audit trail names."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from immunomon.errors import ImmunomonError
+from immunomon.files import write_whole
+from immunomon.runs.opened import Run
+
+__all__ = ["Answer", "Blind", "blind_of", "blinded", "kept_seed"]
+
+Answer = Callable[[dict[str, Any]], Any]
+_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ23456789"  # none that are taken for another
+_LENGTH = 5
+_FORMAT = "immunomon.blind/1"
+# What says whose a sample is, and what stands for the other words that would.
+_HIDDEN = frozenset({"subject", "visit", "role", "title"})
+# What no name of a person or visit can be in: it says what a gate is, and is read by the page.
+_OF_GATES = frozenset(
+    {"bins", "kind", "axis", "detector", "population", "populations", "parent", "panel", "id", "path", "method"}
+    | {"verdict", "seen", "label", "parent_label", "table", "value", "action", "name"}
+)
+# Tables whose rows are about visits and doses.
+_TELLING = frozenset({"changes", "summary"})
+
+
+@dataclass(frozen=True)
+class Blind:
+    """Codes for samples and batches, in a random order; the same from the same seed and names.
+
+    words: other names that must not be seen, each with what stands for it.
+
+    >>> blind = Blind(7, ("S01_W4", "S02_W4"), ("day 1",), {"S01": "a subject"})
+    >>> blind.sample(blind.code("S01_W4")), blind.text("S01_W4, of S01").partition(", ")[2]
+    ('S01_W4', 'of a subject')
+    """
+
+    seed: int
+    samples: tuple[str, ...]
+    batches: tuple[str, ...]
+    words: Mapping[str, str]
+
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """Sample id -> code, in the random order."""
+        chance = random.Random(self.seed)
+        names = sorted(self.samples)
+        chance.shuffle(names)
+        codes: dict[str, str] = {}
+        while len(codes) < len(names):
+            code = "".join(chance.choice(_LETTERS) for _ in range(_LENGTH))
+            if code not in codes.values():
+                codes[names[len(codes)]] = code
+        return codes
+
+    @cached_property
+    def _samples(self) -> dict[str, str]:
+        return {code: name for name, code in self.codes.items()}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {code: place for place, code in enumerate(self._samples)}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        names = sorted(self._known, key=len, reverse=True)
+        return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, names))})(?![A-Za-z0-9])")
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        batches = sorted(self.batches)
+        random.Random(self.seed + 1).shuffle(batches)
+        numbered = {batch: f"batch {number}" for number, batch in enumerate(batches, start=1)}
+        known = {**self.words, **numbered, **self.codes}
+        return {name: shown for name, shown in known.items() if name}
+
+    def code(self, sample: str) -> str:
+        """Return the code of a sample."""
+        return self.codes[sample]
+
+    def sample(self, code: str) -> str:
+        """Return the sample of a code; what is no code stays: the desk says that there is no such sample."""
+        return self._samples.get(code, "" if code in self.codes else code)
+
+    def text(self, text: str) -> str:
+        """Return a text with codes and common words in place of names."""
+        return self._pattern.sub(lambda match: self._known[match[0]], text) if self._known else text
+
+    def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a question of the page with samples in place of codes."""
+        result = dict(asked)
+        for name in ("sample", "samples", "others"):
+            if name in result:
+                value = result[name]
+                result[name] = self.sample(value) if isinstance(value, str) else [self.sample(v) for v in value or ()]
+        if isinstance(result.get("seen"), Mapping):
+            result["seen"] = {self.sample(code): digest for code, digest in result["seen"].items()}
+        return result
+
+    def shown(self, answer: Any, key: str = "") -> Any:  # noqa: ANN401 - plain data
+        """Return an answer of the desk without what says whose a sample is, samples in the random order."""
+        if isinstance(answer, dict):
+            return {name: None if name in _HIDDEN else self.shown(value, name) for name, value in answer.items()}
+        if isinstance(answer, list | tuple):
+            rows = [row for row in answer if not (isinstance(row, dict) and row.get("table") in _TELLING)]
+            return sorted((self.shown(row, key) for row in rows), key=self._place)
+        return self.text(answer) if isinstance(answer, str) and key not in _OF_GATES else answer
+
+    def _place(self, row: Any) -> int:  # noqa: ANN401
+        return self._places.get(row.get("sample_id", ""), -1) if isinstance(row, dict) else -1
+
+
+def blind_of(run: Run, seed: int) -> Blind:
+    """Return what hides a run's subjects, visits, doses, files, batches and sample ids."""
+    samples = run.table("samples")
+    study = run.study
+    words = {
+        **dict.fromkeys((str(group["name"]) for group in study.get("dose_groups") or ()), "a dose"),
+        **dict.fromkeys(_names(samples["visit"]), "a visit"),
+        **dict.fromkeys(_names(samples["subject"]), "a subject"),
+        **dict.fromkeys((Path(name).stem for name in _names(samples["file"])), "a file"),
+        **dict.fromkeys(_names(samples["file"]), "a file"),
+    }
+    return Blind(seed, _names(samples["sample_id"]), _names(samples["batch"]), words)
+
+
+def _names(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(value) for value in values if isinstance(value, str) and value))
+
+
+def blinded(answers: Mapping[str, Answer], blind: Blind) -> dict[str, Answer]:
+    """Return a desk's answers to a reviewer who must not know whose samples they see."""
+
+    def wrapped(answer: Answer) -> Answer:
+        def blind_answer(asked: dict[str, Any]) -> Any:  # noqa: ANN401
+            try:
+                return blind.shown(answer(blind.asked(asked)))
+            except ImmunomonError as error:
+                raise ImmunomonError(blind.text(str(error))) from None
+
+        return blind_answer
+
+    return {name: wrapped(answer) for name, answer in answers.items()}
+
+
+def kept_seed(path: Path, seed: int | None) -> int:
+    """Return the seed of a reviewer's blind review: the one asked for, else the one kept, else a new one; and keep it.
+
+    Raises ImmunomonError for a file that holds none.
+    """
+    if seed is None and path.is_file():
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["seed"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ImmunomonError(f"{path}: holds no seed ({error}); move it aside, or give --seed") from error
+    drawn = secrets.randbelow(2**31) if seed is None else seed
+    write_whole(path, json.dumps({"format": _FORMAT, "seed": drawn}) + "\n")
+    return drawn
