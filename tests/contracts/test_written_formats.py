@@ -12,6 +12,7 @@ FORMATS = {
     "immunomon.assessments/1",
     "immunomon.atlas/2",
     "immunomon.audit/2",
+    "immunomon.blind/1",
     "immunomon.clusters/1",
     "immunomon.compensation/1",
     "immunomon.cp-map/1",

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from immunomon.outputs.report.page import write_report
 from immunomon.outputs.review.server import served
 from immunomon.runs.audit import AuditTrail
 
@@ -73,7 +74,7 @@ def test_a_border_is_dragged_kept_and_taken_back(page, desk):
     page.wait_for_selector("text=The same gate is a draft in 1 more")
     page.keyboard.press("z")
     until(lambda: {draft["sample"] for draft in desk.pending()} == {SAMPLE})
-    page.wait_for_selector(f"text=Taken back: {SAMPLE}")
+    page.wait_for_selector("text=Taken back: S01 W4")
     page.keyboard.press("z")
     until(lambda: desk.pending() == [])
 
@@ -131,3 +132,70 @@ def test_an_answer_that_is_lost_on_the_way_is_asked_for_again_and_done_once(page
     assert left == {"draft": 0, "judge": 0, "undo": 0}
     verdicts = [entry for entry in AuditTrail(desk.run.folder).entries() if entry["action"] == "review"]
     assert len(verdicts) == 1
+
+
+def test_a_gate_is_looked_at_closely(page):
+    opened(page)
+    page.locator(".views select").select_option("treg")
+    page.wait_for_selector("#seen:has-text('Orange: Treg')")
+    page.keyboard.press("Escape")
+    opened(page)  # what is laid over stays from sample to sample
+    page.wait_for_selector("#seen:has-text('Orange: Treg')")
+    before = page.locator(".big .hand").first.bounding_box()
+    page.locator(".big svg").first.hover(position={"x": 200, "y": 200})
+    page.mouse.wheel(0, -300)
+    until(lambda: abs(page.locator(".big .hand").first.bounding_box()["x"] - before["x"]) > 3)
+    page.click("button:has-text('Whole')")
+    until(lambda: abs(page.locator(".big .hand").first.bounding_box()["x"] - before["x"]) < 1)
+    page.click("button:has-text('FMO')")
+    page.wait_for_selector("#seen:has-text('FMO tube')")
+
+
+def test_a_selection_is_approved_at_once(page, desk):
+    page.locator(".gallery .card").first.focus()
+    for key in (" ", "ArrowRight", " "):
+        page.keyboard.press(key)
+    page.wait_for_selector("text=2 selected")
+    page.keyboard.press("a")
+    until(lambda: desk.progress()["approved"] == 2)
+    page.wait_for_selector(".selection", state="hidden")
+
+
+def test_a_sample_is_dropped_and_that_is_taken_back(page, desk):
+    opened(page)
+    page.click("text=Drop the sample")
+    until(lambda: [draft["action"] for draft in desk.pending()] == ["drop-sample"])
+    page.wait_for_selector("button:has-text('Drop the sample: a draft')")
+    page.keyboard.press("r")
+    page.wait_for_selector("dialog td:has-text('dropped')")
+    page.click("dialog summary")
+    page.wait_for_selector("dialog details .facts:has-text('values move')")
+    page.keyboard.press("Escape")
+    page.keyboard.press("z")
+    until(lambda: desk.pending() == [])
+
+
+def test_a_person_chooses_whether_the_others_hear_of_a_moved_border(page, desk):
+    opened(page)
+    page.locator(".big .hand").first.press("ArrowRight")
+    page.locator(".big .hand").first.press("Enter")
+    page.locator(".hear input").check()
+    until(lambda: [draft["in_consensus"] for draft in desk.pending()] == [True])
+    page.wait_for_selector(".hear input:checked")
+
+
+def test_the_report_leads_to_the_desk(page, desk, address):
+    write_report(desk.run.folder)
+    page.goto(f"{address.partition('?')[0]}report#tab=samples&sample={SAMPLE}")
+    page.click("text=Look at its gates in the review desk")
+    page.wait_for_selector(".sample h2:has-text('S01 W4')")
+
+
+def test_a_notebook_shows_the_gallery_and_decides_nothing(page, desk):
+    page.goto("about:blank")
+    page.set_content(desk.run.review("treg", "cd4")._repr_html_())
+    frame = page.frame_locator("iframe")
+    frame.locator(".gallery[data-population='cd4'] .card").first.wait_for()
+    assert frame.locator(".card").count() == len(desk.gallery("treg", "cd4"))
+    frame.locator("#choices select").nth(1).select_option("treg")
+    frame.locator(".gallery[data-population='treg'] .card").first.wait_for()
