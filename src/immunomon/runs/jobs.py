@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from immunomon.runs.dask_backend import DaskBackend
     from immunomon.runs.plan import Task
 
-__all__ = ["Crew", "default_jobs", "threads_each"]
+__all__ = ["Backend", "Crew", "Processes", "Threads", "default_jobs", "threads_each"]
 
 
 def default_jobs() -> int:
