@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -161,7 +161,10 @@ def _show_preview(run: Path, request: Asked, *, study: Path | None, jobs: int | 
 
 
 def _lines(moved: pd.DataFrame) -> Iterator[str]:
-    rows = [[str(row["table"]), str(row["about"]), str(row["value"]), *_sides(row)] for _, row in moved.iterrows()]
+    rows = [
+        [str(row["table"]), str(row["about"]), str(row["value"]), *_sides(row["before"], row["after"])]
+        for _, row in moved.iterrows()
+    ]
     if not rows:
         return
     head = list(map(str, moved.columns))
@@ -170,6 +173,5 @@ def _lines(moved: pd.DataFrame) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _sides(row: Mapping[Any, Any]) -> list[str]:
-    values = (row["before"], row["after"])
+def _sides(*values: Any) -> list[str]:  # noqa: ANN401 - cells
     return ["none" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]

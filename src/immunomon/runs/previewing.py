@@ -161,7 +161,12 @@ def _moved(table: str, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tu
         same = (old == new).fillna(False).astype(bool) | (old.isna() & new.isna())
         for _, row in paired[~same].iterrows():
             about = " ".join(str(row[part]) for part in key if not _is_missing(row[part]))
-            yield (table, about, name, *(None if _is_missing(v) else v for v in (row[old.name], row[new.name])))
+            yield (
+                table,
+                about,
+                name,
+                *(None if _is_missing(v) else v for v in (row[f"{name}_before"], row[f"{name}_after"])),
+            )
 
 
 def _is_missing(value: Any) -> bool:  # noqa: ANN401 - a cell

@@ -140,7 +140,7 @@ def record_verdicts(
             raise ImmunomonError(f"{root}: {_listed(changed)} changed since it was looked at; look at it again")
         trail = AuditTrail(root)
         about: dict[str, Any] = {"verdict": verdict, "samples": {name: seen[name] for name in names}}
-        blind = {} if blind_seed is None else {"blind_seed": blind_seed}
+        blind: dict[str, Any] = {} if blind_seed is None else {"blind_seed": blind_seed}
         trail.append(_ACTION, by=by.strip(), reason=note.strip(), **about, **blind)
 
 

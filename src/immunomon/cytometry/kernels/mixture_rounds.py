@@ -7,7 +7,7 @@ import numpy as np
 from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
-__all__ = ["BACKGROUND", "LN2_HIGH", "LN2_LOW", "LOG2_E", "LOWEST", "ONE", "ROUND", "TILE", "rounds_of"]
+__all__ = ["BACKGROUND", "LN2_HIGH", "LN2_LOW", "LOG2_E", "LOWEST", "ONE", "ROUND", "TILE", "exponentials", "rounds_of"]
 
 BACKGROUND = 0.05  # its weight to begin with
 TILE = 256  # cells: what is between stays in the processor's cache

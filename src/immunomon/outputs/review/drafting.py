@@ -134,8 +134,8 @@ class Drafting(AtRun):
         """Return every value of the run that the drafts would move, as a run would write it; nothing is written."""
         attribution = {"reason": "preview", "by": "preview", "when": "2000-01-01T00:00:00Z"}
         entries = [{**draft.entry, **attribution} for draft in self.drafts.all]
-        rows: list[dict[str, Any]] = preview_decisions(self.study, self.root, entries).to_dict("records")
-        return [{name: _plain(value) for name, value in row.items()} for row in rows]
+        rows = preview_decisions(self.study, self.root, entries).to_dict("records")
+        return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
