@@ -128,3 +128,27 @@ def test_logarithms_without_a_keyword_are_doubted_and_linear_values_cut_off_at_0
     assert look_logarithmic(replace(cut_off, scale=Scale.RAW)) == ()
     logarithms = np.maximum(np.log10(np.maximum(linear.values, 1.0) / 26.0) / 4 * 1023, 0.0)
     assert [doubt.code for doubt in look_logarithmic(EventTable(logarithms, CHANNELS))] == ["looks_logarithmic"]
+
+
+@pytest.mark.parametrize(("share", "is_doubted"), [(0.0, False), (0.02, False), (0.08, True)])
+def test_cells_of_two_lineages_are_doublets_or_exchanged_stains(rng, share, is_doubted):
+    kinds = rng.choice(3, 6000, p=[0.7, 0.2, 0.1])
+    both = rng.random(6000) < share
+    bright, dim = rng.lognormal(9.0, 0.2, 6000), rng.normal(0.0, 50.0, 6000)
+    columns = [
+        rng.lognormal(6.0, 0.5, 6000),
+        np.where(both | (kinds == 0), bright, dim),
+        np.where(both | (kinds == 1), bright, dim),
+    ]
+    channels = (Channel("FSC-A"), Channel("V450-A", "CD3"), Channel("PE-A", "CD19"))
+    events = EventTable(np.column_stack(columns), channels, Scale.COMPENSATED)
+    t, b = columns[1] > 1000.0, columns[2] > 1000.0
+    populations = (
+        placed("lymphocytes", "root", None),
+        placed("t_cells", "lymphocytes", Interval("CD3", low=0.5)),
+        placed("non_t", "lymphocytes", Interval("CD3", high=0.5)),
+        placed("b_cells", "non_t", Interval("CD19", low=0.5)),
+    )
+    masks = {"lymphocytes": np.ones(6000, dtype=bool), "t_cells": t, "non_t": ~t, "b_cells": ~t & b}
+    found = codes(doubt_borders(GateTree("s", 6000, {}, populations, masks), events, STRATEGY))
+    assert found == ({"lymphocytes": ["two_lineages"]} if is_doubted else {})

@@ -159,6 +159,11 @@ _KINDS = (
         "give the file's own matrix, or declare that none is needed",
     ),
     DoubtKind(
+        "two_lineages",
+        "many cells have two markers that no cell has together: doublets among the singlets, or exchanged stains",
+        "look at both markers in one plot; gate singlets more narrowly, or correct the panel",
+    ),
+    DoubtKind(
         "looks_logarithmic",
         "nothing lies below 0 and no channel reaches far above its middle: the numbers may be logarithms, and the "
         "keyword $PnE does not say so",
