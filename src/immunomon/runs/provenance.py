@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,15 +43,21 @@ def digest_of(*parts: object) -> str:
     return hashlib.sha256(repr([_canonical(part) for part in parts]).encode()).hexdigest()
 
 
-def _canonical(part: object) -> Any:  # noqa: ANN401
+def _canonical(part: object, *, inside: bool = False) -> Any:  # noqa: ANN401
+    """Return a value that equal data have in common; inside: of a dataclass, where others go without their names."""
+    if part is None or isinstance(part, str | bytes | int | float):
+        return part
     if is_dataclass(part) and not isinstance(part, type):
-        return type(part).__name__, _canonical(asdict(part))
+        values = {field.name: getattr(part, field.name) for field in fields(part)}
+        plain = _canonical(values, inside=True)
+        return plain if inside else (type(part).__name__, plain)
+    inside = inside and isinstance(part, dict | list | tuple)
     if isinstance(part, Mapping):
-        return sorted((str(key), repr(_canonical(value))) for key, value in part.items())
+        return sorted((str(key), repr(_canonical(value, inside=inside))) for key, value in part.items())
     if isinstance(part, Path):
         return part.as_posix()
-    if isinstance(part, Iterable) and not isinstance(part, str | bytes):
-        return [_canonical(item) for item in part]
+    if isinstance(part, Iterable):
+        return [_canonical(item, inside=inside) for item in part]
     return part
 
 

@@ -250,7 +250,7 @@ class Bench:
             data |= {"status": "failed", "reason": without_folder(message, task)}
         else:
             data |= {"status": "gated", "reason": None, **_keep_result(analysis)}
-            self.folder.write_json(self.folder.gates_file(task.sample.id), analysis.tree.gates_to_dict(), indent=1)
+            self.folder.write_json(self.folder.gates_file(task.sample.id), data["gates"], indent=1)
         self.folder.write_json(self.folder.sample_file(task.sample.id), data)
         if data["status"] == "failed":
             return Outcome(str(data["reason"]), lasting=dict(self.shelf.changed))

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from immunomon.cytometry.formats.fcs_header import whole_number
 from immunomon.cytometry.kernels.spillover import inverse_of
@@ -142,9 +143,7 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
         if not (text := header.keyword(keyword)).strip("0,; "):
             continue
         try:
-            matrix = parse_spillover(text, header.channels, keyword)
-            inverse_of(matrix.array)
-            _refuse_twice(matrix, keyword)
+            return _usable(text, header.channels, keyword)
         except SingularSpillover as error:
             raise SingularSpillover(
                 f"{header.path}: keyword {keyword}: {error}; give a matrix as CSV instead"
@@ -152,8 +151,15 @@ def spillover_of(header: FcsHeader) -> SpilloverMatrix | None:
         except BadSpillover as error:
             remedy = "" if "as CSV instead" in str(error) else "; give a matrix as CSV instead"
             raise BadSpillover(f"{header.path}: {error}{remedy}") from error
-        return matrix
     return None
+
+
+@lru_cache(maxsize=16)  # each look at a file asks for its matrix, and many files have one and the same
+def _usable(text: str, channels: tuple[Channel, ...], keyword: str) -> SpilloverMatrix:
+    matrix = parse_spillover(text, channels, keyword)
+    inverse_of(matrix.array)
+    _refuse_twice(matrix, keyword)
+    return matrix
 
 
 def differing_matrices(header: FcsHeader) -> str:
@@ -164,16 +170,17 @@ def differing_matrices(header: FcsHeader) -> str:
     >>> differing_matrices(FcsHeader(Path("a.fcs"), "3.1", words, (Channel("A"), Channel("B")), 0))
     '$SPILLOVER and SPILL hold different spillover matrices: $SPILLOVER is used; to use another, give it as CSV'
     """
+    texts = {keyword: text for keyword in _KEYWORDS if (text := header.keyword(keyword)).strip("0,; ")}
+    if len(set(texts.values())) < 2:
+        return ""
     matrices: dict[str, dict[tuple[str, str], float]] = {}
-    for keyword in _KEYWORDS:
+    for keyword, text in texts.items():
         try:
-            text = header.keyword(keyword)
-            matrix = parse_spillover(text, header.channels, keyword) if text.strip("0,; ") else None
+            matrix = parse_spillover(text, header.channels, keyword)
         except BadSpillover:
             continue  # said where it is the one in use
-        if matrix is not None:
-            pairs = itertools.product(matrix.detectors, matrix.detectors)
-            matrices[keyword] = dict(zip(pairs, matrix.array.ravel().tolist(), strict=True))
+        pairs = itertools.product(matrix.detectors, matrix.detectors)
+        matrices[keyword] = dict(zip(pairs, matrix.array.ravel().tolist(), strict=True))
     used = next(iter(matrices), "")
     names = " and ".join((used, *(name for name, values in matrices.items() if not _alike(values, matrices[used]))))
     problem = f"{names} hold different spillover matrices: {used} is used; to use another, give it as CSV"

@@ -72,7 +72,7 @@ def as_written(label: str) -> str:
     >>> as_written(" PE\N{NO-BREAK SPACE}A ")
     'PE A'
     """
-    return " ".join(unicodedata.normalize("NFC", label).split())
+    return " ".join((label if label.isascii() else unicodedata.normalize("NFC", label)).split())
 
 
 def bare_label(label: str) -> str:

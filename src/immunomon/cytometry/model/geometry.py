@@ -7,7 +7,7 @@ event; polygons and ellipses hold their edge.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -241,15 +241,17 @@ def gate_to_dict(gate: Gate) -> dict[str, Any]:
     >>> gate_to_dict(Interval("CD3", low=0.5))
     {'kind': 'interval', 'axis': 'CD3', 'low': 0.5, 'high': None}
     """
+    return {"kind": gate.kind, **_plain(gate)}
 
-    def finite(value: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [finite(item) for item in value]
-        return None if isinstance(value, float) and np.isinf(value) else value
 
-    return {"kind": gate.kind, **finite(asdict(gate))}
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, float):
+        return None if math.isinf(value) else value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
 
 
 def gate_from_dict(data: dict[str, Any]) -> Gate:

@@ -28,6 +28,8 @@ def folded(name: str) -> str:
     >>> folded("Prüfung-A") == folded("PRU\N{COMBINING DIAERESIS}FUNG-A")
     True
     """
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
