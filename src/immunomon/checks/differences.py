@@ -12,8 +12,9 @@ from immunomon.checks.tube import Tube
 from immunomon.errors import Problem, counted
 from immunomon.findings import shown
 from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.marker_names import plain
 from immunomon.study.model.overrides import AcceptedDifference
-from immunomon.study.model.panel import Panel, plain
+from immunomon.study.model.panel import Panel
 from immunomon.study.model.study import RoleKind
 
 __all__ = ["Differences", "check_against_others"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from immunomon.cytometry.formats.fcs import read_header
 from immunomon.cytometry.formats.memberships import write_memberships
+from immunomon.cytometry.gates.registry import gate_method
 from immunomon.cytometry.gates.under import carried
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
@@ -21,7 +22,9 @@ from immunomon.errors import ImmunomonError
 from immunomon.runs.jobs import threads_each
 from immunomon.runs.placed import apply_to_file
 from immunomon.runs.single import FROM_FILE, Compensation, gate_file, noise_of_file
+from immunomon.study.model.channels import Channel
 from immunomon.study.model.fcs import AS_JUDGED, Reading
+from immunomon.study.model.marker_names import known_marker, read_label
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.trust import joined
@@ -120,14 +123,25 @@ def gate_files(
 def carried_by_file(
     file: Path, strategy: GatingStrategy, *, panel: Panel | None = None, reading: Reading = AS_JUDGED
 ) -> GatingStrategy:
-    """Return what of a strategy a file has the channels for, under the panel's names or its own.
+    """Return what of a strategy a file has the channels for, with the axes under the panel's names or its own.
 
     Raises UnknownChannel if that is nothing of what the strategy is for, BadFcs for a file that cannot be read.
     """
     header = read_header(file, data_set=reading.data_set, data_offset=reading.data_offset)
     channels = panel.label_file(panel.known_in(header)) if panel else header.channels
     events = EventTable(np.empty((0, len(channels))), channels, source=str(file))
-    return carried(strategy, events.has, f"{file}: {_whose(panel)}")
+    axes = {axis for population in strategy for axis in gate_method(population.gate).axes} | set(strategy.scales)
+    names = {axis: name for axis in axes if not events.has(axis) and (name := _own_name(axis, channels, panel))}
+    return carried(strategy.with_axes(names), events.has, f"{file}: {_whose(panel)}")
+
+
+def _own_name(axis: str, channels: Sequence[Channel], panel: Panel | None) -> str:
+    """Return by which name a file's channels have an axis; '' for none, or where two labels may be meant."""
+    if panel and (name := panel.own_name(axis)):
+        return name
+    marker = known_marker(axis)
+    labelled = [channel.marker for channel in channels if marker and read_label(channel.marker).marker == marker]
+    return labelled[0] if len(labelled) == 1 else ""
 
 
 def _whose(panel: Panel | None) -> str:

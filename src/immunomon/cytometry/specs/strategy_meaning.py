@@ -74,13 +74,17 @@ _PARAMETERS = {"logicle": "twma", "asinh": "tma", "linear": "ta", "identity": ""
 
 @dataclass
 class _Gates:
-    """The gates of a strategy as they are met: which were checked, and which of the shared ones are used."""
+    """The gates of a strategy as they are met: which were checked, and which of the shared ones are used.
+
+    spelled: the panel's names of axes that the strategy calls otherwise.
+    """
 
     methods: Methods
     findings: Findings
     shared: Mapping[str, Mapping[str, object]]
     panel: Panel | None
     lacking: dict[str, list[str]] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
     checked: dict[DataPath, GateMethod | None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
@@ -88,8 +92,6 @@ class _Gates:
         if path not in self.checked:
             method = check_gate(call, path, methods=self.methods, findings=self.findings)
             self.checked[path] = method
-            for axis in dict.fromkeys(method.axes if method else ()):
-                _check_spelling(axis, path, self.panel, self.findings)
         return self.checked[path]
 
     def of(self, population: PopulationSpec, path_inside: DataPath) -> tuple[GateMethod | None, GateDeclaration | None]:
@@ -104,7 +106,9 @@ class _Gates:
             path, call = ("gates", call), dict(self.shared[call])
         method = self.check(call, path)
         if method and self.panel:
-            self.lacking[population.id] = [axis for axis in dict.fromkeys(method.axes) if not self.panel.has(axis)]
+            own = {axis: self.panel.own_name(axis) for axis in method.axes}
+            self.lacking[population.id] = [axis for axis, name in own.items() if not name]
+            self.spelled |= {axis: name for axis, name in own.items() if name not in ("", axis)}
         return method, declaration_of(call) if method else None
 
 
@@ -139,7 +143,8 @@ def strategy_of(
         for name, expectation in spec.expect.items()
     }
     whole = GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
-    return _carried(whole, references, gates)
+    carried = _carried(whole, references, gates)
+    return carried.with_axes(gates.spelled) if carried else None
 
 
 def _carried(whole: GatingStrategy, references: Mapping[str, Sequence[str]], gates: _Gates) -> GatingStrategy | None:
@@ -198,18 +203,11 @@ def _keep(spec: PopulationSpec, method: GateMethod, path: DataPath, findings: Fi
     return spec.keep if spec.keep is not None else regions[0]
 
 
-def _check_spelling(axis: str, path: DataPath, panel: Panel | None, findings: Findings) -> None:
-    if panel is None or panel.has(axis):
-        return
-    spelled = next((marker.name for marker in panel.markers if marker.answers_to(axis)), None)
-    if spelled is not None:
-        findings.add(path, f"{shown(axis)} is another spelling of {shown(spelled)}", f"write {shown(spelled)}")
-
-
 def _scale(spec: ScaleSpec, axis: str, gates: _Gates, findings: Findings) -> ScaleDeclaration:
     path = ("scales", axis)
     if axis not in _KINDS_OF_AXES:
-        _check_spelling(axis, path, gates.panel, findings)
+        if gates.panel and (own := gates.panel.own_name(axis)) not in ("", axis):
+            gates.spelled[axis] = own
         if gates.panel and not gates.panel.has(axis) and not any(axis in axes for axes in gates.lacking.values()):
             known = (*gates.panel.names, *gates.panel.detectors)
             findings.unknown(path, f"channel of panel '{gates.panel.name}'", name=axis, known=known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,10 +9,12 @@ from itertools import combinations
 
 from immunomon.errors import UnknownChannel, nearest
 from immunomon.study.model.channels import Channel, kind_of
-from immunomon.study.model.fcs import FcsHeader, unmangled
+from immunomon.study.model.fcs import FcsHeader
+from immunomon.study.model.fluorochromes import fluorochrome_key
+from immunomon.study.model.marker_names import known_marker, plain, read_label
 from immunomon.study.model.panel_channels import MatchedChannels, match_channels, missing_remedy
 
-__all__ = ["Marker", "MarkerKind", "Panel", "plain"]
+__all__ = ["Marker", "MarkerKind", "Panel"]
 
 
 class MarkerKind(StrEnum):
@@ -37,36 +38,38 @@ class Marker:
     aliases: tuple[str, ...] = ()
 
     def answers_to(self, name: str) -> bool:
-        """Say whether a name is this marker's, whatever its case, spaces, hyphens and underscores.
+        """Say whether a name is this marker's, or another spelling of it that is listed, or that the table knows.
 
-        >>> Marker("HLA-DR", "V500-A", "V500", aliases=("HLADR",)).answers_to("hla dr")
-        True
+        Case, spaces, hyphens and underscores do not matter.
+
+        >>> Marker("HLA-DR", "V500-A", "V500").answers_to("hla dr"), Marker("CXCR3", "PE-A", "PE").answers_to("CD183")
+        (True, True)
         """
-        return plain(name) in {plain(known) for known in (self.name, *self.aliases)}
+        names = (self.name, *self.aliases)
+        if plain(name) in {plain(known) for known in names}:
+            return True
+        return known_marker(name) in {known_marker(known) for known in names} - {""}
 
     def may_be_on(self, channel: Channel) -> bool:
-        """Say whether a file's channel can carry this marker: by name or alias, alone or with its dye, or unnamed.
+        """Say whether a file's channel can carry this marker: by a name of it, with its dye or clone, or unnamed.
+
+        A label that says no more than the marker's own dye or detector leaves it unnamed.
 
         >>> cd25 = Marker("CD25", "PE-A", "PE")
-        >>> [cd25.may_be_on(Channel("PE-A", name)) for name in ("", "CD25 PE", "CD56")]
-        [True, True, False]
+        >>> [cd25.may_be_on(Channel("PE-A", name)) for name in ("", "CD25 PE", "anti-IL2RA (M-A251)", "PE", "CD56")]
+        [True, True, True, True, False]
         """
         if not channel.marker or self.answers_to(channel.marker):
             return True
         marker = plain(channel.marker)
         dyes = (plain(self.fluorochrome), plain(self.detector))
         names = [plain(name) for name in (self.name, *self.aliases)]
-        return any(marker in (name + dye, dye + name) for name in names for dye in dyes)
-
-
-def plain(name: str) -> str:
-    """Return a marker name without case, spaces, hyphens and underscores, however its letters were stored.
-
-    >>> plain("HLA-DR "), plain("TCR-Î³Î´") == plain("TCR γδ")
-    ('hladr', True)
-    """
-    letters = unicodedata.normalize("NFKC", unmangled(name)).casefold()
-    return "".join(letter for letter in letters if letter not in " -_")
+        if marker in dyes or any(marker in (name + dye, dye + name) for name in names for dye in dyes):
+            return True
+        label = read_label(channel.marker, (self.name, *self.aliases))
+        if not label.markers:
+            return not label.unknown and fluorochrome_key(label.fluorochrome) == fluorochrome_key(self.fluorochrome)
+        return self.answers_to(label.marker) if label.marker else False
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Panel:
         >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),)).marker("cd25").detector
         'PE-A'
         """
-        for marker in self.markers:
+        for marker in (*(m for m in self.markers if m.name == name), *self.markers):
             if marker.answers_to(name):
                 return marker
         remedy = nearest(name, [marker.name for marker in self.markers])
@@ -111,7 +114,17 @@ class Panel:
         >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),), scatter=("FSC-A",)).has("cd25")
         True
         """
-        return axis.casefold() in {name.casefold() for name in (*self.names, *self.detectors)}
+        return bool(self.own_name(axis))
+
+    def own_name(self, axis: str) -> str:
+        """Return this panel's name of an axis, whichever of its names a strategy has; '' for one that it has not.
+
+        >>> Panel("p", "P", (Marker("CD183", "PE-A", "PE"),)).own_name("CXCR3")
+        'CD183'
+        """
+        if axis.casefold() in {name.casefold() for name in (*self.names, *self.detectors)}:
+            return axis
+        return next((marker.name for marker in self.markers if marker.answers_to(axis)), "")
 
     def label_channels(self, channels: Sequence[Channel]) -> tuple[Channel, ...]:
         """Return a file's channels with the panel's marker names on them, matched by detector.
@@ -214,7 +227,19 @@ class Panel:
         ]
         if wrong:
             swapped = self.swapped(carried)
-            remedy = "name the right panel, or add the spelling to the panel's aliases"
+            remedy = f"name the right panel, or list the spellings in it: {self.aliases_for(carried)}"
             if swapped:
                 remedy = f"{swapped}: correct the panel, or the names in the file"
-            raise UnknownChannel(f"it is no tube of panel {self.name}: {', '.join(wrong[:4])}; {remedy}")
+            raise UnknownChannel(f"it is no tube of panel {self.name}: {', '.join(wrong)}; {remedy}")
+
+    def aliases_for(self, carried: Mapping[str, Channel]) -> str:
+        """Return, as lines of this panel would say it, all spellings by which a file's labels would fit it.
+
+        >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),)).aliases_for({"PE-A": Channel("PE-A", "Tac-1")})
+        'CD25: aliases: ["Tac-1"]'
+        """
+        return ", ".join(
+            f'{marker.name}: aliases: ["{carried[marker.detector].marker[:60]}"]'
+            for marker in self.markers
+            if marker.detector in carried and not marker.may_be_on(carried[marker.detector])
+        )

@@ -210,6 +210,23 @@ class GatingStrategy:
             left_out=tuple(LeftOut(p.id, p.label, missing[p.id]) for p in self if p.id in missing),
         )
 
+    def with_axes(self, names: Mapping[str, str]) -> GatingStrategy:
+        """Return the strategy with axes under other names: those by which a panel or a file has them.
+
+        >>> gate = GateDeclaration("interval", {"axis": "CXCR3", "low": 1.0})
+        >>> tree = (Population("a", "A", "root", gate, "inside"),)
+        >>> GatingStrategy("s", "S", 1, None, tree).with_axes({"CXCR3": "CD183"}).populations[0].gate.arguments
+        {'axis': 'CD183', 'low': 1.0}
+        """
+        if not names:
+            return self
+        populations = tuple(
+            replace(population, gate=replace(population.gate, arguments=_renamed(population.gate.arguments, names)))
+            for population in self
+        )
+        scales = {names.get(axis, axis): scale for axis, scale in self.scales.items()}
+        return replace(self, populations=populations, scales=scales)
+
     def about_left_out(self, whose: str) -> tuple[str, ...]:
         """Return what is left out, and for want of which markers, a sentence each; whose: what lacks them.
 
@@ -224,3 +241,13 @@ class GatingStrategy:
             f"{whose} has no {' and no '.join(lacking)}: strategy '{self.name}' leaves out {', '.join(left)}"
             for lacking, left in names.items()
         )
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever a gate's arguments hold
+    if isinstance(value, str):
+        return names.get(value, value)
+    if isinstance(value, Mapping):
+        return {key: item if key == "method" else _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_renamed(item, names) for item in value)
+    return value

@@ -11,7 +11,8 @@ from pydantic import Field
 from immunomon.errors import nearest
 from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import Name, Shaped, SpecModel, Text, shape
-from immunomon.study.model.panel import Marker, MarkerKind, Panel, plain
+from immunomon.study.model.marker_names import known_marker, plain
+from immunomon.study.model.panel import Marker, MarkerKind, Panel
 from immunomon.yamlfile import read_yaml
 
 __all__ = ["MarkerSpec", "PanelSpec", "load_panel"]
@@ -76,6 +77,7 @@ def _check_meaning(shaped: Shaped[PanelSpec], findings: Findings) -> None:
     detectors: dict[str, DataPath] = {}
     fluorochromes: dict[str, DataPath] = {}
     spellings: dict[str, str] = {}
+    known_markers: dict[str, str] = {}
     for path, marker in shaped.items("markers"):
         for key, first_paths in (("detector", detectors), ("fluorochrome", fluorochromes)):
             value = getattr(marker, key)
@@ -83,13 +85,19 @@ def _check_meaning(shaped: Shaped[PanelSpec], findings: Findings) -> None:
                 first = f"markers[{first_paths[value][1]}]"
                 findings.add((*path, key), f"{key} {shown(value)} is used twice, first by {first}", "correct one")
             first_paths.setdefault(value, path)
-        for spelling in dict.fromkeys(plain(name) for name in (marker.marker, *marker.aliases)):
+        names = (marker.marker, *marker.aliases)
+        for spelling in dict.fromkeys([plain(name) for name in names]):
             if spelling in spellings:
                 message = (
                     f"{shown(marker.marker)} and {shown(spellings[spelling])} share the spelling {shown(spelling)}"
                 )
                 findings.add((*path, "marker"), message, "give each marker spellings of its own")
             spellings.setdefault(spelling, marker.marker)
+        known = known_marker(marker.marker)
+        if known and (first_name := known_markers.get(known, marker.marker)) != marker.marker:
+            message = f"{shown(marker.marker)} and {shown(first_name)} are two names of one marker"
+            findings.add((*path, "marker"), message, "name the clone or the target of each: CD8 (SK1), CD8 (RPA-T8)")
+        known_markers.setdefault(known, marker.marker)
     for path, channel in (*shaped.items("scatter"), *((("time",), t) for t in (shaped.spec.time,) if t)):
         if channel in detectors:
             findings.add(path, f"{shown(channel)} is a marker's detector, too", "remove it from one of them")
