@@ -20,12 +20,13 @@ from immunomon.errors import nearest
 from immunomon.findings import DataPath, shown
 from immunomon.yamlfile import YamlFile
 
-__all__ = ["MACHINE_NAME", "IsoDate", "Name", "Shaped", "SpecModel", "Text", "complaint", "place_in", "shape"]
+__all__ = ["BLANK", "MACHINE_NAME", "IsoDate", "Name", "Shaped", "SpecModel", "Text", "complaint", "place_in", "shape"]
 
 M = TypeVar("M", bound=BaseModel)
 _MOST_ERRORS = 250
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
+BLANK = "?"  # what stands for a value that was left to a person to fill in
 MACHINE_NAME = r"^[a-z][a-z0-9_]{0,59}$"
 _PRINTED = r"^[^\x00-\x1f\x7f]*$"
 
@@ -76,10 +77,16 @@ def shape(file: YamlFile, model: type[M]) -> Shaped[M] | None:
     if not isinstance(data, dict):
         file.findings.add((), f"should be a mapping of keys to values, not {shown(data)}", "see docs/file-formats.md")
         return None
+    blanks = [_blank_at(place) for place in _blanks(data)]
+    errors: list[ErrorDetails] = []
     try:
-        return Shaped(model.model_validate(data), places=_places(data, {}))
+        spec = model.model_validate(data)
+        if not blanks:
+            return Shaped(spec, places=_places(data, {}))
     except ValidationError as error:
-        errors = error.errors(include_url=False)
+        left_blank = {blank["loc"] for blank in blanks}
+        errors = [one for one in error.errors(include_url=False) if place_in(data, one) not in left_blank]
+    errors += blanks
     for one in errors[:_MOST_ERRORS]:
         where = place_in(data, one)
         file.findings.add(where, *complaint(one, model, file.texts.get(where)))
@@ -93,6 +100,19 @@ def shape(file: YamlFile, model: type[M]) -> Shaped[M] | None:
     except ValidationError:
         return None
     return Shaped(spec, frozenset(dropped), _places({key: data[key] for key in kept if key in data}, gone))
+
+
+def _blanks(data: Any, path: DataPath = ()) -> Iterator[DataPath]:  # noqa: ANN401 - whatever the file holds
+    """Yield where a value is left to a person."""
+    if data == BLANK:
+        yield path
+    elif isinstance(data, dict | list):
+        for step, item in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _blanks(item, (*path, step))
+
+
+def _blank_at(place: DataPath) -> ErrorDetails:
+    return {"type": "left_blank", "loc": place, "msg": "", "input": BLANK}
 
 
 def _places(data: Mapping[str, Any], gone: Mapping[str, set[Any]]) -> dict[str, list[int]]:
@@ -152,6 +172,8 @@ def complaint(error: ErrorDetails, model: type | None = None, text: str | None =
     """
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     as_written = shown(value) if text is None else text
+    if kind == "left_blank":
+        return "is left blank ('?')", "fill it in; the comment there says what is known"
     if kind in {"missing", "missing_argument"}:
         last = error["loc"][-1]
         return "is missing", "write one more item" if isinstance(last, int) else f"add '{last}: ...'"

@@ -35,6 +35,7 @@ __all__ = [
 COMMANDS: dict[str, dict[str, str]] = {
     "Study": {
         "init": "Make a new study folder to edit: study.yaml, samples.csv and what to do next.",
+        "propose-panel": "Propose a panel from an FCS file's header, with what is a guess or left blank.",
         "check": "Read everything and print every problem at once, with file, line, place and remedy.",
         "simulate": "Make a synthetic trial: real FCS files, with the truth beside them.",
     },

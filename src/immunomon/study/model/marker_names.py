@@ -207,7 +207,7 @@ def read_label(text: str, own: Iterable[str] = ()) -> Label:
 
 def _read(text: str, table: Mapping[str, tuple[str, ...]]) -> Label:
     whole = table.get(plain(text))
-    if whole:
+    if whole and _letters(text) not in _DYES_OF_DEAD_CELLS:
         return Label(whole)
     bare = _SIGNAL.sub("", _COMPENSATED.sub("", text.strip()).strip("<> "))
     outside, inside = re.sub(r"\([^()]*\)?", " ", bare), re.findall(r"\(([^()]*)", bare)
@@ -263,6 +263,7 @@ def _spans(text: str, table: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[
         position += max(1, length)
     if not groups and of_dead_cells:
         groups.append(of_dead_cells[0][0])
+        dyes.insert(0, of_dead_cells[0][1])
     elif groups:
         dyes += [dye for _, dye in of_dead_cells]
     # Beside the name of a marker or a dye a word with a digit is a clone; standing alone it is nothing known.
@@ -289,4 +290,6 @@ def _longest(words: Sequence[_Word], table: Mapping[str, tuple[str, ...]]) -> tu
 def _dye(words: Sequence[_Word]) -> str:
     known = {fluorochrome_key(name): name for name in KNOWN_FLUOROCHROMES}
     key = fluorochrome_key("".join(word.text for word in words).replace(".", ""))
+    if alexa := re.fullmatch(r"alexafluor(\d{3})", key):
+        return f"Alexa Fluor {alexa[1]}"
     return known.get(key, "-".join(word.original for word in words))

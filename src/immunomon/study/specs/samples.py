@@ -13,6 +13,7 @@ from immunomon.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv, rea
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.findings import Findings, shown
 from immunomon.remote import PROTOCOLS, as_path, is_address
+from immunomon.shape import BLANK
 from immunomon.study.model.fcs import DataOffset
 from immunomon.study.model.study import Role, RoleKind, Sample, Study
 from immunomon.study.specs.data_folders import DataFolders, data_folders
@@ -148,14 +149,18 @@ class _Row:
     def read(self, column: str, reader: Callable[[str], T], default: T) -> T:
         """Return what a cell says; the default if it is blank or cannot be read, which is noted."""
         try:
-            return reader(self.cells[column]) if self.cells[column] else default
+            return reader(self.cells[column]) if self.cells[column] and not self.is_left_blank(column) else default
         except BadCell as error:
             self.complain(column, error.what, error.remedy)
             return default
 
+    def is_left_blank(self, column: str) -> bool:
+        """Say whether a cell is, or is about, something that was left to a person to fill in."""
+        return self.cells[column].rpartition(":")[2].strip() == BLANK
+
     def unknown(self, column: str, noun: str, known: Sequence[str], *, in_order: bool = False) -> None:
         name = self.cells[column]
-        if name and name not in known:
+        if name and name not in known and not self.is_left_blank(column):
             remedy = "" if self.findings.is_full else nearest(name[:80], known, in_order=in_order)
             self.complain(column, f"no {noun} named {shown(name)}", remedy)
 
@@ -184,6 +189,8 @@ def _check_header(table: CsvTable, findings: Findings) -> None:
 
 
 def _sample(row: _Row) -> Sample | None:
+    for column in filter(row.is_left_blank, COLUMNS):
+        row.complain(column, f"is left blank ('{row.cells[column]}')", f"fill it in: {COLUMNS[column]}")
     for column in ("file", "panel", "role"):
         if not row.cells[column]:
             row.complain(column, "is blank", f"write the {COLUMNS[column]}")
@@ -207,10 +214,7 @@ def _sample(row: _Row) -> Sample | None:
         visit=row.cells["visit"],
         batch=row.cells["batch"],
         collection_date=date,
-        lymphocytes_per_ul=numbers["lymphocytes_per_ul"],
-        beads_counted=numbers["beads_counted"],
-        beads_added=numbers["beads_added"],
-        sample_volume_ul=numbers["sample_volume_ul"],
+        **numbers,
         data_set=row.read("data_set", _data_set, None),
         data_offset=row.read("data_offset", _data_offset, None),
         line=row.line,
@@ -269,19 +273,17 @@ def _number(text: str, *, row: _Row, column: str) -> float | None:
 
 
 def _check_beads(row: _Row) -> None:
-    filled_columns = [column for column in _BEADS if row.cells[column]]
-    if filled_columns and len(filled_columns) < len(_BEADS):
-        blank = ", ".join(column for column in _BEADS if column not in filled_columns)
-        row.complain(
-            filled_columns[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank"
-        )
+    filled = [column for column in _BEADS if row.cells[column]]
+    if filled and len(filled) < len(_BEADS):
+        blank = ", ".join(column for column in _BEADS if column not in filled)
+        row.complain(filled[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank")
 
 
 def _check_names(row: _Row, study: Study) -> None:
     subjects, is_bridge = [subject.id for subject in study.subjects], row.cells["role"].strip() == RoleKind.BRIDGE.value
     if study.donors and is_bridge:
         row.unknown("subject", "donor", [donor.id for donor in study.donors])
-    elif is_bridge and row.cells["subject"] and row.cells["subject"] not in subjects:
+    elif is_bridge and row.cells["subject"] not in ("", BLANK) and row.cells["subject"] not in subjects:
         remedy = "list the donor under 'donors' in study.yaml (schema: immunomon.study/2), or leave it blank"
         row.complain("subject", f"no subject named {shown(row.cells['subject'])}", remedy)
     else:
@@ -291,8 +293,7 @@ def _check_names(row: _Row, study: Study) -> None:
 
 
 def _leaves(row: _Row, folder: Path, folders: DataFolders | None) -> bool:
-    fault = folders.fault(folder, row.cells["file"], is_folder=True) if folders else None
-    if fault is not None:
+    if fault := folders.fault(folder, row.cells["file"], is_folder=True) if folders else None:
         row.complain("file", *fault)
     return fault is not None
 
