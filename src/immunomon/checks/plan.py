@@ -16,7 +16,7 @@ from immunomon.findings import shown
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.model.study import Sample, Study
+from immunomon.study.model.study import Sample, Study, tubes_of
 from immunomon.study.model.visits import Visit
 from immunomon.trial.model.planned import (
     INFUSIONS,
@@ -95,7 +95,7 @@ def check_decisions(
         return (), (path,)
     gated = {sample.id: strategies.get(sample.panel) if sample.role.is_gated else None for sample in samples}
     try:
-        load_overrides(path, methods=methods, samples=gated)
+        load_overrides(path, methods=methods, samples=gated, tubes=tubes_of(samples))
     except BadSpec as error:
         return error.problems, (path,)
     return (), (path,)

@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Run": {
         "run": "Gate every file of a study and write its tables; what is done already is not done again.",
+        "import": "Make a run of counts that were gated elsewhere: tidy CSV, a FlowJo table, a workspace's counts.",
         "status": "Say how a run stands: files, rate, time left, failures, what is stale and what renews it.",
         "review": "Look at every gate in the browser, move those that are wrong, approve samples.",
         "override": "Move one gate, drop one sample or accept one warning, with who and why.",
@@ -89,7 +90,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "Measure the gates against simulated truth and write what was found.",
     },
 }
-_MODULES = {"lock": "audit"}
+_MODULES = {"lock": "audit", "import": "import_table"}
 
 
 class Commands(TyperGroup):

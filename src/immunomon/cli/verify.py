@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from immunomon.assurance.verify.imported import ImportedVerdict, imported_record, verify_imported
 from immunomon.assurance.verify.run import SampleVerdict, verify_run
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.errors import counted
@@ -20,6 +21,9 @@ def verify(
     study: StudyOption = None,
 ) -> int:
     """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
+    imported = imported_record(run)
+    if imported is not None:
+        return _say_imported(verify_imported(run, imported, study))
     verification = verify_run(run, samples=sample, study=study, progress=_print)
     compared = [verdict.comparison for verdict in verification.samples if verdict.comparison]
     sums = {name: sum(getattr(c, f"{name}s") for c in compared) for name in ("count", "percent", "median")}
@@ -33,6 +37,18 @@ def verify(
     )
     typer.echo(f"Written: {run / 'verification.json'}")
     return 0 if verification.equal else 1
+
+
+def _say_imported(verdict: ImportedVerdict) -> int:
+    for difference in verdict.differences:
+        typer.echo(f"DIFFERENT  {difference}")
+    checked = (
+        f"{counted(verdict.percents, 'percent')} with intervals, and {counted(verdict.counts, 'count')} of the tables"
+    )
+    typer.echo(f"Worked out a second time: {checked}; {counted(len(verdict.differences), 'difference')}.")
+    for line in verdict.unchecked:
+        typer.echo(f"Not to be checked: {line}.")
+    return 1 if verdict.differences else 0
 
 
 def _print(verdict: SampleVerdict) -> None:

@@ -152,7 +152,8 @@ def _problems(files: Iterable[_Recorded]) -> tuple[str, ...]:
 
 def _fcs_files(record: Mapping[str, Any], folder: Path, folders: DataFolders) -> Iterator[_Recorded]:
     samples_folder = (folder / str(record.get("samples_file") or "samples.csv")).parent
-    for file in record.get("files", ()):
+    imported = bool(record.get("imported"))  # of tables, which are among the texts where they lie in the study
+    for file in () if imported else record.get("files", ()):
         yield _Recorded(
             samples_folder / as_path(str(file["file"])), file.get("sha256"), "run.json", _RUN_AGAIN, folders
         )

@@ -144,6 +144,11 @@ class RunFolder:
             raise ImmunomonError(f"{self.root}: there is no table '{name}'; finish the run with: immunomon run")
         return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
+    def refuse_imported(self) -> None:
+        """Raise NotARunFolder if what the folder holds was gated elsewhere: a run would take its place unseen."""
+        if (self.read_json(self.manifest) or {}).get("imported"):
+            raise NotARunFolder(f"{self.root}: it holds values that were imported; give another folder with --out")
+
     def _refuse_odd(self) -> None:
         """Raise NotARunFolder for what is neither file nor folder, or a link out: nobody may read or write there."""
         inside = self.root.resolve()

@@ -23,7 +23,7 @@ from immunomon.runs.provenance import digest_of
 from immunomon.study.model.overrides import Override
 from immunomon.study.model.quality import Check, Quality, Verdict
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.model.study import Sample, Study
+from immunomon.study.model.study import Sample, Study, tubes_of
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 
@@ -53,7 +53,7 @@ def read_overrides(
     if not is_there(path):
         return ()
     gated = {s.id: strategies.get(s.panel) if s.role.is_gated else None for s in samples}
-    return load_overrides(path, methods=GATE_METHODS, samples=gated)
+    return load_overrides(path, methods=GATE_METHODS, samples=gated, tubes=tubes_of(samples))
 
 
 def with_decisions(

@@ -52,7 +52,7 @@ from immunomon.study.model.quality import Quality
 from immunomon.study.model.uses import tube_of
 from immunomon.yamlfile import digests_of_what_is_read
 
-__all__ = ["RunSummary", "default_jobs", "overridden_plan", "run_study", "settled_plan"]
+__all__ = ["RunSummary", "default_jobs", "manifest_of", "overridden_plan", "run_study", "settled_plan", "write_tables"]
 
 
 def run_study(
@@ -110,6 +110,7 @@ class _Asked:
 def _run_study(study: Path, memory: Memory, crew: Crew, statement: _Asked) -> RunSummary:
     why = statement.why
     journal, started, folder = crew.journal, now_utc(), RunFolder(memory.root)
+    folder.refuse_imported()
     plan = make_plan(
         study,
         jobs=crew.workers,
@@ -154,14 +155,14 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
             bench.gate(task)
     results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
-    digests = _write_tables(plan, results, _qualities(plan, results, folder), folder, crew.journal)
+    digests = write_tables(plan, results, _qualities(plan, results, folder), folder, crew.journal)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
     spoiled = {name for name, _ in failed}
     anew = {task.sample.tube_id for task in todo}
     gated = len({task.sample.tube_id for task in todo if task.sample.id not in spoiled})
     kept = len({task.sample.tube_id for task in gated_tasks} - anew)
     controls = sum(1 for result in results if result.status == "control")
-    manifest = {**_manifest(plan, results, started), "tables": digests}
+    manifest = {**manifest_of(plan, results, started), "tables": digests}
     folder.write_json(folder.manifest, manifest, indent=1)
     doubts = account_of_doubts(folder.read_table("frequencies"), folder.read_table(DOUBTS.name))
     warnings = (*manifest["warnings"], *_about_left_out(plan))
@@ -224,8 +225,8 @@ def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> di
     }
 
 
-def _write_tables(
-    plan: Plan, results: list[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, journal: Journal
+def write_tables(
+    plan: Plan, results: Sequence[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, journal: Journal
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
     names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
@@ -244,7 +245,8 @@ def _write_tables(
     return {name: file_digest(folder.table_file(name, ".parquet")) for name in names}
 
 
-def _manifest(plan: Plan, results: list[SampleResult], started: str) -> dict[str, Any]:
+def manifest_of(plan: Plan, results: Sequence[SampleResult], started: str) -> dict[str, Any]:
+    """Return the record of a run, all but the digests of its tables; results: in the order of the plan's tasks."""
     return {
         "format": RUN_FORMAT,
         "digest": plan.digest,

@@ -8,7 +8,10 @@ from immunomon.cytometry.gates.registry import gate_method
 from immunomon.errors import UnknownChannel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 
-__all__ = ["carried", "gates_under", "sharing_an_axis"]
+__all__ = ["IMPORTED", "carried", "gates_under", "sharing_an_axis"]
+
+# The method of populations that were gated elsewhere: no gate is known of them, only their counts.
+IMPORTED = "imported"
 
 
 def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
@@ -31,7 +34,8 @@ def gates_under(strategy: GatingStrategy, *populations: str) -> tuple[str, ...]:
             continue
         met.add(name)
         population = strategy.population(name)
-        waiting += [population.parent, *gate_method(population.gate).references]
+        is_known = population.gate.method != IMPORTED
+        waiting += [population.parent, *(gate_method(population.gate).references if is_known else ())]
         waiting += [population.gate.place_on] if population.gate.place_on else []
     return (ROOT, *(name for name in strategy.ids if name in met))
 

@@ -16,8 +16,9 @@ __all__ = ["Measured", "SampleResult"]
 class Measured:
     """Counts and medians of one file.
 
-    counts: population id -> events, None if its gate was not placed. medians: population id -> marker -> median of the
-    compensated intensity, None if the population is empty. methods, failures: population id -> how it was gated, or
+    events: of the whole file; None where counts were imported that do not say. counts: population id -> events, None
+    if its gate was not placed. medians: population id -> marker -> median of the compensated intensity, None if the
+    population is empty. methods, failures: population id -> how it was gated, or
     why it was not. detectors: marker -> detector. gate_errors: population id -> denominator -> standard error of the
     log-odds from where the gates lie; border_errors: the same from how finely it can be told where their borders ought
     to lie. sources, notes: population id -> what set its gate, and what was done instead.
@@ -27,7 +28,7 @@ class Measured:
     tube is known under another name; empty if they tell too little.
     """
 
-    events: int
+    events: int | None
     counts: Mapping[str, int | None]
     medians: Mapping[str, Mapping[str, float | None]]
     methods: Mapping[str, str]

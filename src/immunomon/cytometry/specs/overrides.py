@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -52,11 +52,14 @@ class OverridesSpec(SpecModel):
     overrides: list[OverrideSpec] = Field([], max_length=100_000, description="The decisions.")
 
 
-def load_overrides(path: Path, *, methods: Methods, samples: Strategies) -> tuple[Override, ...]:
+def load_overrides(
+    path: Path, *, methods: Methods, samples: Strategies, tubes: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Override, ...]:
     """Read a file of overrides.
 
     methods: the registered gate methods by name; samples: which there are, each with the strategy it is gated with.
-    Raises BadSpec with every problem found.
+    tubes: of tubes that several strategies look at, the ids of their samples: what is decided on a tube without its
+    gates is decided on each of these. Raises BadSpec with every problem found.
 
     >>> load_overrides(Path("none/overrides.yaml"), methods={}, samples={})
     Traceback (most recent call last):
@@ -68,16 +71,34 @@ def load_overrides(path: Path, *, methods: Methods, samples: Strategies) -> tupl
     overrides: list[Override] = []
     targets: dict[str, int] = {}
     for path_inside, spec in shaped.items("overrides") if shaped else ():
-        override = _override(spec, path_inside, methods, samples, file.findings)
-        if override is None:
-            continue
-        if override.target in targets:
-            problem = f"the same decision is taken in overrides[{targets[override.target]}] already: {override.target}"
-            file.findings.add(path_inside, problem, "leave one of both; the audit trail keeps what was before")
-        targets.setdefault(override.target, int(str(path_inside[-1])))
-        overrides.append(override)
+        for override in _of_tube(spec, path_inside, methods, samples, tubes or {}, file.findings):
+            if override.target in targets:
+                first = f"overrides[{targets[override.target]}]"
+                problem = f"the same decision is taken in {first} already: {override.target}"
+                file.findings.add(path_inside, problem, "leave one of both; the audit trail keeps what was before")
+            targets.setdefault(override.target, int(str(path_inside[-1])))
+            overrides.append(override)
     file.findings.raise_any()
     return tuple(overrides)
+
+
+def _of_tube(
+    spec: OverrideSpec,
+    path_inside: DataPath,
+    methods: Methods,
+    samples: Strategies,
+    tubes: Mapping[str, Sequence[str]],
+    findings: Findings,
+) -> list[Override]:
+    """Return what a decision means: one override, or one for each strategy that looks at the tube it names."""
+    seen = [] if spec.sample in samples else tubes.get(spec.sample, ())
+    if seen and spec.action == "move-gate":
+        problem = f"several strategies look at '{spec.sample}', and a gate belongs to one of them"
+        findings.add((*path_inside, "sample"), problem, f"name one of {', '.join(seen)}")
+        return []
+    named = [spec.model_copy(update={"sample": name}) for name in seen] or [spec]
+    overrides = [_override(one, path_inside, methods, samples, findings) for one in named]
+    return [override for override in overrides if override is not None]
 
 
 def _override(

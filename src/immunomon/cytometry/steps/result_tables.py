@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from immunomon.cytometry.gates.under import gates_under
+from immunomon.cytometry.gates.under import IMPORTED, gates_under
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
@@ -144,7 +144,8 @@ def _why_not(result: SampleResult, population: str, denominator: str, limits: Re
         return f"sample {result.status}: {result.reason}"
     for name in (population, denominator):
         if name in result.measured.failures:
-            return f"{name} not placed: {result.measured.failures[name]}"
+            is_imported = result.measured.methods.get(name, IMPORTED) == IMPORTED
+            return f"{name}{'' if is_imported else ' not placed'}: {result.measured.failures[name]}"
     return verdict(_count(result, population), _count(result, denominator), limits.of(population))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "Sample",
     "Study",
     "Subject",
+    "tubes_of",
 ]
 
 
@@ -183,6 +184,20 @@ class Sample:
     def reading(self) -> Reading:
         """How the file is read, as far as a person decided it; which bytes it must have is not in a sample list."""
         return Reading(self.data_set, self.data_offset)
+
+
+def tubes_of(samples: Iterable[Sample]) -> dict[str, tuple[str, ...]]:
+    """Return the ids of the samples of each tube that several strategies look at, by the tube's own id.
+
+    >>> tube = Sample(Path("a.fcs"), "a", "blood20", Role.parse("sample"))
+    >>> tubes_of([tube.seen_by(PanelUse(f"blood20~{name}", name)) for name in ("treg", "nk")])
+    {'a': ('a~treg', 'a~nk')}
+    """
+    tubes: dict[str, tuple[str, ...]] = {}
+    for sample in samples:
+        if sample.tube_id != sample.id:
+            tubes[sample.tube_id] = (*tubes.get(sample.tube_id, ()), sample.id)
+    return tubes
 
 
 @dataclass(frozen=True)

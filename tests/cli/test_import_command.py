@@ -1,0 +1,92 @@
+"""A run written out and imported again: the same numbers, and every command that looks at a run looks at this one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.small_run import shared_run
+
+_OF_TESTS = {"endpoint", "measure", "at", "n", "mean", "median", "sd", "p", "statistic", "tests", "visit"}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Path:
+    """A simulated study with its run; not to be changed."""
+    return shared_run(tmp_path_factory, events=1500).parent
+
+
+def tidy_of(run: Path, path: Path) -> Path:
+    """Write the demo run's counts as another laboratory would send them: one row a sample and population."""
+    table = pd.read_parquet(run / "tables" / "populations.parquet")
+    columns = ["sample_id", "subject", "visit", "panel", "role", "population", "count", "parent", "parent_count"]
+    table[[*columns, "percent_of_parent", "reportable", "reason"]].round(4).to_csv(path, index=False)
+    return path
+
+
+def test_a_run_written_out_and_imported_again_gives_equal_values_changes_and_tests(demo, tmp_path, command):
+    trial = Path(shutil.copytree(demo, tmp_path / "trial"))
+    tidy = tidy_of(trial / "run", trial / "counts.csv")
+    status, out, err = command("import", tidy, "--study", trial, "--out", trial / "again")
+    assert status == 0, out + err
+    assert "no gates, no pictures and no gate errors" in out
+    keys = ["subject", "visit", "panel", "quantity", "population", "denominator"]
+    exact = [
+        "count",
+        "denominator_count",
+        "value",
+        "baseline",
+        "change",
+        "percent_change",
+        "log_odds_change",
+        "counting_se",
+        "status",
+    ]
+    own, again = (
+        pd.read_parquet(trial / name / "tables/changes.parquet").sort_values(keys) for name in ("run", "again")
+    )
+    pd.testing.assert_frame_equal(own[keys + exact].reset_index(drop=True), again[keys + exact].reset_index(drop=True))
+    keys = ["sample_id", "population", "denominator"]
+    ends = ["percent", "percent_low", "percent_high", "reportable"]
+    own, again = (pd.read_parquet(trial / n / "tables/frequencies.parquet").sort_values(keys) for n in ("run", "again"))
+    pd.testing.assert_frame_equal(own[keys + ends].reset_index(drop=True), again[keys + ends].reset_index(drop=True))
+    assert again["gate_se"].isna().all()
+    for run in ("run", "again"):
+        status, out, err = command("compare", trial / run)
+        assert status == 0, out + err
+    for name in ("estimates", "families", "trends"):
+        own, again = (pd.read_parquet(trial / run / "statistics" / f"{name}.parquet") for run in ("run", "again"))
+        tests = [column for column in own if column in _OF_TESTS or column.startswith(("p_", "t_", "hl_"))]
+        assert len(own)
+        pd.testing.assert_frame_equal(own[tests], again[tests])
+    # What rests on gate errors is missing, not invented.
+    changes = pd.read_parquet(trial / "again" / "statistics" / "patient_changes.parquet")
+    assert changes["se_counting"].notna().any()
+    assert changes["se_gate"].isna().all()
+
+
+def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, command, monkeypatch):
+    trial = Path(shutil.copytree(demo, tmp_path / "trial"))
+    tidy_of(trial / "run", trial / "counts.csv")
+    monkeypatch.chdir(trial)
+    assert command("import", "counts.csv", "--study", ".", "--out", "old", "--by", "A. Analyst")[0] == 0
+    for words in ("audit old", "verify old", "report old", "status old", "export old --to sqlite:///old.sqlite"):
+        status, out, err = command(*words.split())
+        assert status == 0, (words, out + err)
+        if words.startswith("verify"):
+            assert "Not to be checked: gates and events" in out
+    for kind in ("csv", "sdtm"):
+        status, out, err = command("deliver", "old", "--as", kind, "--out", tmp_path / kind)
+        assert status == 0, (kind, out + err)
+    page = (trial / "old" / "report.html").read_text(encoding="utf-8")
+    assert "counts.csv" in page
+    words = ("--subject", "S01", "--visit", "W4", "--population", "treg")
+    status, out, err = command("trace", "old", *words)
+    assert status == 0, out + err
+    assert "File       counts.csv" in out
+    assert "has these bytes still" in out
+    assert "Matrix     not known: gated elsewhere" in out
+    status, out, err = command("run", ".", "--out", "old")
+    assert (status, "it holds values that were imported" in err) == (1, True), out + err
