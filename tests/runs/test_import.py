@@ -48,7 +48,7 @@ def imported(study: Path, text: str, *, out: Path | None = None, why: Reason | N
     path.write_text(text, encoding="utf-8")
     declared = load_study(study)
     rows, _, digest = read_tidy(path, declared)
-    return import_rows(declared, rows, [Source(path, digest, "tidy CSV")], out or study / "run", why=why)
+    return import_rows(declared, rows, out or study / "run", sources=[Source(path, digest, "tidy CSV")], why=why)
 
 
 def test_who_imported_which_bytes_is_in_the_record_and_the_trail(study):

@@ -37,7 +37,7 @@ def import_table(
         rows = [row for of_table, _, _ in read for row in of_table]
         sources = [Source(path, digest, "tidy CSV") for path, (_, _, digest) in zip(tables, read, strict=True)]
         why = Reason(reason or "", by or user_name())
-        summary = import_rows(declared, rows, sources, out, why=why, texts=texts)
+        summary = import_rows(declared, rows, out, sources=sources, why=why, texts=texts)
     for note in (*(note for _, notes, _ in read for note in notes), *summary.notes):
         typer.echo(f"note: {note}")
     if summary.unchanged:

@@ -206,11 +206,11 @@ def _rounding(text: str, percent: float) -> float:
 def check_rows(rows: Sequence[ImportedRow]) -> None:
     """Hold the rows against each other; raises BadSpec for doubled, missing and contradicting ones, with their lines.
 
-    >>> row = ImportedRow("a", "S1", "V1", "p", Role(RoleKind.SAMPLE), "cd4", "root", 5, 9, "t.csv", 2)
-    >>> check_rows([row, row])
+    >>> of_row = ("a", "S1", "V1", "p", Role(RoleKind.SAMPLE), "cd4", "root", 5, 9, "t.csv")
+    >>> check_rows([ImportedRow(*of_row, line=2), ImportedRow(*of_row, line=3)])
     Traceback (most recent call last):
         ...
-    immunomon.errors.BadSpec: t.csv line 2: population: 'cd4' of sample 'a' is given twice, first on line 2 ...
+    immunomon.errors.BadSpec: t.csv line 3: population: 'cd4' of sample 'a' is given twice, first on line 2 ...
     """
     if not rows:
         raise BadSpec([Problem("the table", None, "", "there are no rows", "write one for each sample and population")])

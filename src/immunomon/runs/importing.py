@@ -61,9 +61,9 @@ class ImportSummary:
 def import_rows(
     study: Study,
     rows: Sequence[ImportedRow],
-    sources: Sequence[Source],
     out: Path,
     *,
+    sources: Sequence[Source],
     why: Reason | None = None,
     texts: Mapping[Path, str] | None = None,
 ) -> ImportSummary:
@@ -94,7 +94,7 @@ def import_rows(
             old = _kept_aside(folder) if before is not None else None
             results = cross_check(_results(plan, rows), plan.strategies, study.reportability)
             _keep(folder, plan, results)
-            digests = write_tables(plan, results, {}, folder, journal)
+            digests = write_tables(plan, results, folder, qualities={}, journal=journal)
             manifest = {**manifest_of(plan, results, started), "tables": digests, **_record(plan, sources, reason)}
             folder.write_json(folder.manifest, manifest, indent=1)
             moved = moved_values(old, folder.read_table("frequencies")) if old is not None else None

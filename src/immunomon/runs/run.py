@@ -155,7 +155,7 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
             bench.gate(task)
     results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
-    digests = write_tables(plan, results, _qualities(plan, results, folder), folder, crew.journal)
+    digests = write_tables(plan, results, folder, qualities=_qualities(plan, results, folder), journal=crew.journal)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
     spoiled = {name for name, _ in failed}
     anew = {task.sample.tube_id for task in todo}
@@ -226,7 +226,12 @@ def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> di
 
 
 def write_tables(
-    plan: Plan, results: Sequence[SampleResult], qualities: Mapping[str, Quality], folder: RunFolder, journal: Journal
+    plan: Plan,
+    results: Sequence[SampleResult],
+    folder: RunFolder,
+    *,
+    qualities: Mapping[str, Quality],
+    journal: Journal,
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
     names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
