@@ -41,11 +41,11 @@ from immunomon.files import is_there
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.model.study import Sample, Study
+from immunomon.study.model.study import Sample, Study, seen_by_strategies
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.samples import read_samples, rows_in_doubt, seen_by_strategies
+from immunomon.study.specs.samples import read_samples, rows_in_doubt
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import read_yaml
 

@@ -28,8 +28,8 @@ from immunomon.runs.run import manifest_of, write_tables
 from immunomon.runs.single import Compensation
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
-from immunomon.study.model.study import Sample, Study
-from immunomon.study.specs.samples import read_samples, sample_id_of, seen_by_strategies
+from immunomon.study.model.study import Sample, Study, seen_by_strategies
+from immunomon.study.specs.samples import read_samples, sample_id_of
 
 __all__ = ["ImportSummary", "Source", "import_rows"]
 

@@ -49,6 +49,8 @@ def sharing_an_axis(strategy: GatingStrategy, population: str) -> tuple[str, ...
     >>> sharing_an_axis(GatingStrategy("s", "S", 1, None, tree), "t")
     ('t', 'non_t')
     """
+    if strategy.population(population).gate.method == IMPORTED:
+        return (population,)  # no axis is known
     method = gate_method(strategy.population(population).gate)
     own = [method, *(gate_method(strategy.population(name).gate) for name in method.references)]
     axes = {axis for made_of in own for axis in made_of.axes}

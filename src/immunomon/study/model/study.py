@@ -31,6 +31,7 @@ __all__ = [
     "Sample",
     "Study",
     "Subject",
+    "seen_by_strategies",
     "tubes_of",
 ]
 
@@ -269,3 +270,9 @@ class Study:
             if use.panel == panel:
                 return use.strategy
         raise UnknownName(f"no panel '{panel}' in use; {nearest(panel, [use.panel for use in self.panels])}")
+
+
+def seen_by_strategies(samples: Iterable[Sample], study: Study) -> tuple[Sample, ...]:
+    """Return a sample for each strategy that looks at a tube's cells; control tubes belong to all of them, once."""
+    uses = ((sample, study.uses_of(sample.panel) if sample.role.is_gated else ()) for sample in samples)
+    return tuple(seen for sample, of in uses for seen in (map(sample.seen_by, of) if of else (sample,)))

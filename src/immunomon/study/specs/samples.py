@@ -15,7 +15,7 @@ from immunomon.findings import Findings, shown
 from immunomon.remote import PROTOCOLS, as_path, is_address
 from immunomon.shape import BLANK
 from immunomon.study.model.fcs import DataOffset
-from immunomon.study.model.study import Role, RoleKind, Sample, Study
+from immunomon.study.model.study import Role, RoleKind, Sample, Study, seen_by_strategies
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "read_samples",
     "rows_in_doubt",
     "sample_id_of",
-    "seen_by_strategies",
 ]
 
 T = TypeVar("T")
@@ -70,12 +69,6 @@ def load_samples(path: Path, study: Study | None = None) -> tuple[Sample, ...]:
     if problems:
         raise BadSpec(problems)
     return samples if study is None else seen_by_strategies(samples, study)
-
-
-def seen_by_strategies(samples: Iterable[Sample], study: Study) -> tuple[Sample, ...]:
-    """Return a sample for each strategy that looks at a tube's cells; control tubes belong to all of them, once."""
-    uses = ((sample, study.uses_of(sample.panel) if sample.role.is_gated else ()) for sample in samples)
-    return tuple(seen for sample, of in uses for seen in (map(sample.seen_by, of) if of else (sample,)))
 
 
 def read_samples(path: Path, study: Study | None = None) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
@@ -191,18 +184,16 @@ def _check_header(table: CsvTable, findings: Findings) -> None:
 def _sample(row: _Row) -> Sample | None:
     for column in filter(row.is_left_blank, COLUMNS):
         row.complain(column, f"is left blank ('{row.cells[column]}')", f"fill it in: {COLUMNS[column]}")
-    for column in ("file", "panel", "role"):
-        if not row.cells[column]:
-            row.complain(column, "is blank", f"write the {COLUMNS[column]}")
+    for column in (name for name in ("file", "panel", "role") if not row.cells[name]):
+        row.complain(column, "is blank", f"write the {COLUMNS[column]}")
     file = row.read("file", _file, "")
     role = row.read("role", _role, None)
     numbers = {column: row.read(column, partial(_number, row=row, column=column), None) for column in _NUMBERS}
     date = row.read("collection_date", date_in, None)
     _check_beads(row)
-    if role is not None and role.kind is RoleKind.SAMPLE:
-        for column in ("subject", "visit"):
-            if not row.cells[column]:
-                row.complain(column, f"is blank, but a sample belongs to a {column}", f"write the {column}")
+    for column in ("subject", "visit") if role and role.kind is RoleKind.SAMPLE else ():
+        if not row.cells[column]:
+            row.complain(column, f"is blank, but a sample belongs to a {column}", f"write the {column}")
     if not file or role is None:
         return None
     return Sample(
@@ -255,10 +246,9 @@ def _data_set(text: str) -> int | None:
 
 
 def _data_offset(text: str) -> DataOffset | None:
-    for offset in get_args(DataOffset):
-        if text.casefold() == offset:
-            return cast(DataOffset, offset)
-    raise BadCell(f"{shown(text)} is neither header nor text", "write one of these, or leave it blank")
+    if text.casefold() not in get_args(DataOffset):
+        raise BadCell(f"{shown(text)} is neither header nor text", "write one of these, or leave it blank")
+    return cast(DataOffset, text.casefold())
 
 
 def _number(text: str, *, row: _Row, column: str) -> float | None:
@@ -273,10 +263,11 @@ def _number(text: str, *, row: _Row, column: str) -> float | None:
 
 
 def _check_beads(row: _Row) -> None:
-    filled = [column for column in _BEADS if row.cells[column]]
-    if filled and len(filled) < len(_BEADS):
-        blank = ", ".join(column for column in _BEADS if column not in filled)
-        row.complain(filled[0], f"counting by beads needs {blank} as well", "fill all three or leave all three blank")
+    filled, blank = ([c for c in _BEADS if bool(row.cells[c]) is given] for given in (True, False))
+    if filled and blank:
+        row.complain(
+            filled[0], f"counting by beads needs {', '.join(blank)} as well", "fill all three or leave all three blank"
+        )
 
 
 def _check_names(row: _Row, study: Study) -> None:
