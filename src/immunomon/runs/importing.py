@@ -92,7 +92,7 @@ def import_rows(
         with Accounted(folder, plan, reason) as account:
             account.refuse_if_locked(has_reason=bool(reason.text))
             old = _kept_aside(folder) if before is not None else None
-            results = cross_check(_results(plan, rows), plan.strategies, study.reportability)
+            results = _checked(plan, rows)
             _keep(folder, plan, results)
             digests = write_tables(plan, results, folder, qualities={}, journal=journal)
             manifest = {**manifest_of(plan, results, started), "tables": digests, **_record(plan, sources, reason)}
@@ -193,6 +193,13 @@ def _key(rows: Sequence[ImportedRow]) -> str:
         for row in rows
     }
     return digest_of("imported", rows[0].sample, numbers)
+
+
+def _checked(plan: Plan, rows: Sequence[ImportedRow]) -> list[SampleResult]:
+    """Return the samples' results held against each other, without their digest: all have the table's."""
+    apart = [replace(result, sha256=None) for result in _results(plan, rows)]
+    checked = cross_check(apart, plan.strategies, plan.study.reportability)
+    return [replace(result, sha256=task.sha256) for result, task in zip(checked, plan.tasks, strict=True)]
 
 
 def _results(plan: Plan, rows: Sequence[ImportedRow]) -> list[SampleResult]:

@@ -59,7 +59,7 @@ def test_usual_spellings_are_known(spelling, marker):
         ("Zombie NIR", "viability", ""), ("L/D", "viability", ""), ("Comp-BV421-A :: CD183", "CXCR3", "BV421"),
         ("LIVE DEAD Near IR", "viability", ""), ("CD4 SK3 BV785", "CD4", "BV785"), ("CD3(110:114)Dd", "CD3", ""),
         ("IL-7Rα (CD127)", "CD127", ""), ("CD21;FITC;530/30@488/B", "CD21", "FITC"), ("CD22-PC5", "CD22", "PE-Cy5"),
-        ("TCRγδ PE-Cy7", "TCRgd", "PE-Cy7"), ("CD3 7-AAD", "CD3", "7-AAD"), ("7-AAD", "viability", ""),
+        ("TCRγδ PE-Cy7", "TCRgd", "PE-Cy7"), ("CD3 7-AAD", "CD3", "7-AAD"), ("7-AAD", "viability", "7-AAD"),
         ("CD8 B PE", "CD8b", "PE"), ("Fixable Viability Dye eFluor 506", "viability", "eFluor 506"),
     ],
 )  # fmt: skip
