@@ -117,6 +117,14 @@ def test_chance_in_few_events_is_not_implausible_and_a_person_who_moved_the_gate
     assert doubts([odd], expecting) == {("S01_W4_t", "cd4"): ["unexpected"]}
 
 
+def test_an_unexpected_value_by_a_border_that_may_lie_in_the_noise_is_withheld():
+    expecting = {"t": replace(STRATEGIES["t"], expected={"cd4": Expectation(25, 60)})}
+    high = result("t")  # 64 %
+    assert doubts([high], expecting) == {("S01_W4_t", "cd4"): ["unexpected"]}
+    unjudged = of_tube(high, doubts={"cd4": (Doubt("noise_not_judged", "CD4"),)})
+    assert doubts([unjudged], expecting)["S01_W4_t", "cd4"] == ["noise_not_judged", "unexpected", "implausible"]
+
+
 def of_tube(original, **measured):
     return replace(original, measured=replace(original.measured, **measured))
 

@@ -41,7 +41,8 @@ class _Value:
     """A population's events, and its parent's, in one tube.
 
     is_suspect: whether it rests on a doubtful gate or one that a person moved: no evidence against what does not.
-    is_moved: whether a person put its own gate, or one that it is made of, where it is.
+    is_moved: whether a person put its own gate, or one that it is made of, where it is. is_unjudged: whether the noise
+    at its own gate could not be judged.
     """
 
     sample: Sample
@@ -51,6 +52,7 @@ class _Value:
     total: int
     is_suspect: bool
     is_moved: bool
+    is_unjudged: bool
 
 
 def cross_check(
@@ -98,10 +100,10 @@ def _values(
                 gates = gates_under(strategy, population.id)
                 moved = {gate for gate in gates if measured.sources.get(gate, "").startswith(MOVED_BY)}
                 is_suspect = bool(moved) or any(resting_on(measured, population.id, gates))
+                is_moved = bool(moved - set(gates_under(strategy, population.parent)))
+                is_unjudged = any(d.code == "noise_not_judged" for d in measured.doubts.get(population.id, ()))
                 of_whom = (result.sample, population.id, population.parent)
-                yield _Value(
-                    *of_whom, count, total, is_suspect, bool(moved - set(gates_under(strategy, population.parent)))
-                )
+                yield _Value(*of_whom, count, total, is_suspect, is_moved, is_unjudged)
 
 
 def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
@@ -215,9 +217,13 @@ def _unexpected(
         source = f" ({expectation.source})" if expectation.source else ""
         expected_range = f"{expectation.low:g} to {expectation.high:g} % of {value.parent} are expected{source}"
         yield value.sample.id, value.population, Doubt("unexpected", "", f"{percent:.3g} %; {expected_range}")
-        if _is_impossible(value, expectation.possible) and not value.is_moved:
+        # An unexpected value by a border that may lie in the noise has two things against it.
+        is_unjudged = value.is_unjudged and _is_impossible(value, (expectation.low, expectation.high))
+        if (is_unjudged or _is_impossible(value, expectation.possible)) and not value.is_moved:
             least, most = expectation.possible
             detail = f"{percent:.3g} % of {value.parent}; {least:g} to {most:g} % are possible"
+            if is_unjudged:
+                detail = f"{percent:.3g} %; {expected_range}, and whether the border lies beyond the noise is not known"
             # Where one population cannot be so, nothing that its markers part is to be trusted.
             for name in sharing_an_axis(strategies[value.sample.panel], value.population):
                 yield value.sample.id, name, Doubt("implausible", "", f"{value.population}: {detail}")
