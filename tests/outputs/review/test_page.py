@@ -134,6 +134,11 @@ def test_an_answer_that_is_lost_on_the_way_is_asked_for_again_and_done_once(page
     assert len(verdicts) == 1
 
 
+def border(page):
+    """Where the border under review is drawn."""
+    return float(page.locator(".big .hand").first.get_attribute("x1"))
+
+
 def test_a_gate_is_looked_at_closely(page):
     opened(page)
     page.locator(".views select").select_option("treg")
@@ -141,12 +146,12 @@ def test_a_gate_is_looked_at_closely(page):
     page.keyboard.press("Escape")
     opened(page)  # what is laid over stays from sample to sample
     page.wait_for_selector("#seen:has-text('Orange: Treg')")
-    before = page.locator(".big .hand").first.bounding_box()
+    before = border(page)
     page.locator(".big svg").first.hover(position={"x": 200, "y": 200})
     page.mouse.wheel(0, -300)
-    until(lambda: abs(page.locator(".big .hand").first.bounding_box()["x"] - before["x"]) > 3)
+    until(lambda: abs(border(page) - before) > 3)
     page.click("button:has-text('Whole')")
-    until(lambda: abs(page.locator(".big .hand").first.bounding_box()["x"] - before["x"]) < 1)
+    until(lambda: abs(border(page) - before) < 1)
     page.click("button:has-text('FMO')")
     page.wait_for_selector("#seen:has-text('FMO tube')")
 
@@ -199,3 +204,27 @@ def test_a_notebook_shows_the_gallery_and_decides_nothing(page, desk):
     assert frame.locator(".card").count() == len(desk.gallery("treg", "cd4"))
     frame.locator("#choices select").nth(1).select_option("treg")
     frame.locator(".gallery[data-population='treg'] .card").first.wait_for()
+
+
+def test_a_slanted_border_is_turned_about_its_other_end(page, desk):
+    page.locator("#choices select").nth(1).select_option("treg")
+    page.wait_for_selector('.gallery[data-population="treg"] .card')
+    page.locator(f'.card[data-sample="{SAMPLE}"]').first.click()
+    page.wait_for_selector(".big svg .corner", state="attached")
+    before = desk.sample(SAMPLE)["gates"]["treg"]["gate"]
+    place = page.locator(".big .corner").last.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y + 10, steps=4)
+    page.mouse.up()
+    until(lambda: [draft["population"] for draft in desk.pending()] == ["treg"])
+    after = desk.sample(SAMPLE)["drafts"][0]["gate"]
+    slopes = [slope(gate["vertices"]) for gate in (before, after)]
+    assert abs(slopes[0] - slopes[1]) > 0.01
+
+
+def slope(corners):
+    """The slope of the edge that is neither upright nor level."""
+    pairs = zip(corners, [*corners[1:], corners[0]], strict=True)
+    return next((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs if a[0] != b[0] and abs(b[1] - a[1]) > 1e-9)

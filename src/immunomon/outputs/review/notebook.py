@@ -19,7 +19,7 @@ __all__ = ["ShownGallery", "shown_gallery"]
 _ASSETS = Path(__file__).parent / "assets"
 _DRAWING = Path(__file__).parent.parent / "report" / "assets"
 _SCRIPTS = (
-    *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js")),
+    *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
     *(_ASSETS / name for name in ("page.js", "gallery.js", "notebook.js")),
 )
 _HEIGHT = 640

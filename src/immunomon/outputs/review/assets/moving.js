@@ -96,6 +96,7 @@ function cornerHandles(gate, overlay) {
     const by = swap({ x: point.x - before.x, y: point.y - before.y });
     gate.vertices = gate.vertices.map(([x, y]) => [x + by[0], y + by[1]]);
   });
+  edgeHandles(corners, swap, overlay);
   corners.forEach(([x, y], i) => {
     if (x < PLOT.left - 1 || x > PLOT.left + PLOT.w + 1 || y < PLOT.top - 1 || y > PLOT.top + PLOT.h + 1) return;
     const corner = svg("circle", { cx: x, cy: y, r: 4, class: "corner", tabindex: 0, role: "slider", "aria-label": `corner ${i + 1}` });
@@ -106,6 +107,49 @@ function cornerHandles(gate, overlay) {
       gate.vertices[i] = [gate.vertices[i][0] + first, gate.vertices[i][1] + second];
     });
   });
+}
+
+// An edge whose corners lie beyond the plot, as those of a slanted border do, turns about the one end when the other moves.
+function edgeHandles(corners, swap, overlay) {
+  corners.forEach((from, i) => {
+    const next = (i + 1) % corners.length;
+    const to = corners[next];
+    const part = visiblePart(from, to);
+    if (!part) return;
+    const at = (place) => [0, 1].map((axis) => from[axis] + (to[axis] - from[axis]) * place);
+    part.forEach((place, end) => {
+      if (place === end) return; // there is a corner in sight
+      const [x, y] = at(place);
+      const handle = svg("circle", { cx: x, cy: y, r: 5, class: "corner", tabindex: 0, role: "slider", "aria-label": `end ${end + 1} of edge ${i + 1}` });
+      overlay.append(handle);
+      const turn = (held) => {
+        const ends = end ? [at(part[0]), held] : [held, at(part[1])];
+        const along = (where) => [0, 1].map((axis) => ends[0][axis] + (ends[1][axis] - ends[0][axis]) * (where - part[0]) / (part[1] - part[0]));
+        [[i, 0], [next, 1]].forEach(([corner, where]) => { desk.moving.gate.vertices[corner] = swap(fromDrawing(along(where))); });
+      };
+      draggable(handle, (point) => turn([toDrawing("x", point.x), toDrawing("y", point.y)]));
+      nudged(handle, (by) => turn([toDrawing("x", fromDrawing([x, y]).x + by.x), toDrawing("y", fromDrawing([x, y]).y + by.y)]));
+    });
+  });
+}
+
+function fromDrawing([x, y]) {
+  const parts = { x: (x - PLOT.left) / PLOT.w, y: 1 - (y - PLOT.top) / PLOT.h };
+  return Object.fromEntries(["x", "y"].map((name) => {
+    const [low, high] = desk.moving.plot.frame[name].range;
+    return [name, low + parts[name] * (high - low)];
+  }));
+}
+
+// From where to where of its length an edge is on the plot (Liang and Barsky); nothing of one that is not.
+function visiblePart([x1, y1], [x2, y2]) {
+  let [from, to] = [0, 1];
+  for (const [step, room] of [[x1 - x2, x1 - PLOT.left], [x2 - x1, PLOT.left + PLOT.w - x1], [y1 - y2, y1 - PLOT.top], [y2 - y1, PLOT.top + PLOT.h - y1]]) {
+    if (step === 0 && room < 0) return null;
+    if (step < 0) from = Math.max(from, room / step);
+    if (step > 0) to = Math.min(to, room / step);
+  }
+  return to - from > 0.001 ? [from, to] : null;
 }
 
 function ellipseHandle(gate, overlay) {

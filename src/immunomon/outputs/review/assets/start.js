@@ -37,16 +37,22 @@ async function showPending() {
   // The drafts of a sample add up: the last one's numbers hold them all.
   const last = new Map(drafts.map((draft) => [`${draft.action} ${draft.sample}`, draft]));
   const text = el("textarea", { "aria-label": "reason", placeholder: "Why: it stands beside every value that moves" });
-  const head = el("tr", {}, ["Sample", "Population", "before", "after"].map((name) => el("th", {}, name)));
+  const head = el("tr", {}, ["Sample", "Population", "before", "after"].map((name, i) => el("th", { class: i < 2 ? "words" : null }, name)));
   dialog(el("h2", {}, `Commit ${drafts.length} ${drafts.length === 1 ? "draft" : "drafts"}`),
     ...outdatedWords(drafts),
     el("div", { class: "scroll" }, el("table", { class: "numbers" }, el("thead", {}, head), el("tbody", {}, [...last.values()].flatMap(pendingRows)))),
     el("details", { open: false, ontoggle: (event) => act(() => showEffects(event.currentTarget)) }, el("summary", {}, "Every value of the run that moves"), el("div", { class: "scroll" })),
-    text,
+    reasonChoice(text), text,
     el("div", { class: "buttons" }, el("button", { class: "main", onclick: () => act(() => commit(text.value)) }, "Commit"),
       el("button", { onclick: closeDialog }, "Not yet")));
   text.focus();
 }
+
+const REASONS = ["the border stood in a peak", "the valley is elsewhere", "the stain is weak", "debris or doublets were let in", "cells of the population were cut off", "the FMO tube says otherwise", "clotted, or too few events"];
+
+// A reason from the list begins the text, which may go on in one's own words.
+const reasonChoice = (text) => select("Reason", [["", "in your own words"], ...REASONS.map((reason) => [reason, reason])], "",
+  (reason) => { text.value = reason; text.focus(); });
 
 const MOST_ROWS = 1000;
 const cellText = (value) => (value === null ? "none" : typeof value === "number" && !Number.isInteger(value) ? number(value, 4) : String(value));
@@ -57,7 +63,7 @@ async function showEffects(details) {
   if (!details.open || box.childElementCount) return;
   box.replaceChildren(el("p", { class: "facts" }, "Running the study with the drafts, beside the run ..."));
   const rows = await ask("effects");
-  const head = el("tr", {}, ["Table", "Of what", "Value", "before", "after"].map((name) => el("th", {}, name)));
+  const head = el("tr", {}, ["Table", "Of what", "Value", "before", "after"].map((name, i) => el("th", { class: i < 3 ? "words" : null }, name)));
   const body = rows.slice(0, MOST_ROWS).map((row) => el("tr", {}, el("td", {}, row.table), el("td", { class: "words" }, row.about), el("td", { class: "words" }, row.value.replaceAll("_", " ")),
     el("td", {}, cellText(row.before)), el("td", { class: "changed" }, cellText(row.after))));
   const more = rows.length > MOST_ROWS ? ` The first ${MOST_ROWS} are shown.` : "";
