@@ -35,8 +35,9 @@ def largest_difference(first: Floats, second: Floats) -> float:
     >>> largest_difference(np.array([1.0, 2.0, 3.0]), np.array([2.5, 3.5, 4.5])).__round__(3)
     0.667
     """
-    values = np.concatenate([first, second])
-    shares = [np.searchsorted(np.sort(sample), values, side="right") / sample.size for sample in (first, second)]
+    ascending = [np.sort(first), np.sort(second)]
+    values = np.sort(np.concatenate(ascending))  # places of sorted values are found faster
+    shares = [np.searchsorted(sample, values, side="right") / sample.size for sample in ascending]
     return float(np.max(np.abs(shares[0] - shares[1])))
 
 

@@ -127,9 +127,10 @@ def _alike(tree: GateTree, events: EventTable, strategy: GatingStrategy) -> Iter
             continue
         first, second = (events.take(_evenly(side)) for side in rows)
         limit = _ALIKE + _CHANCE * float(np.sqrt(1 / first.count + 1 / second.count))
-        largest = max(_differences(first, second, others), default=1.0)
-        besides = _in_all_cells(tree, parent, axes, rows, events) or _unexpected(tree, axes, strategy)
-        if largest < limit and besides:
+        largest = _largest(first, second, others, limit)
+        if largest >= limit:
+            continue
+        if besides := _in_all_cells(tree, parent, axes, rows, events) or _unexpected(tree, axes, strategy):
             detail = f"{name}: at most {largest:.2f} between the sides in {len(others)} other channels, and {besides}"
             yield axes, Doubt("parts_alike", "", detail)
 
@@ -212,12 +213,17 @@ def _evenly(rows: Ints) -> Ints:
     return rows[np.linspace(0, rows.size - 1, min(rows.size, _COMPARED)).astype(np.int64)]
 
 
-def _differences(first: EventTable, second: EventTable, names: Sequence[str]) -> Iterator[float]:
+def _largest(first: EventTable, second: EventTable, names: Sequence[str], limit: float) -> float:
+    """Return by how much two samples differ in the channel that they differ most in, or in the first beyond a limit."""
+    largest = 0.0
     for name in names:
         sides = [np.asarray(events.column(name), dtype=np.float64) for events in (first, second)]
         sides = [values[np.isfinite(values)] for values in sides]
         if all(values.size for values in sides):
-            yield largest_difference(*sides)
+            largest = max(largest, largest_difference(*sides))
+        if largest >= limit:
+            break
+    return largest
 
 
 def _overcompensated(events: EventTable) -> Iterator[tuple[set[str], Doubt]]:
