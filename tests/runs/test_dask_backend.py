@@ -1,6 +1,5 @@
 """A Dask cluster of real processes does what threads do, byte for byte, and what it loses is done again."""
 
-import json
 import os
 import shutil
 import signal
@@ -45,8 +44,20 @@ def started(module: str, *words: object):
         process.wait()
 
 
+@contextmanager
 def scheduler(port: int):
-    return started("dask_scheduler", "--host", "127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0")
+    """Yield the process of a scheduler that listens."""
+    with started(
+        "dask_scheduler", "--host", "127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0"
+    ) as process:
+        while process.poll() is None and not is_listening(port):
+            time.sleep(0.05)
+        yield process
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 def workers(port: int, count: int, folder: Path):
@@ -88,66 +99,53 @@ def test_what_a_worker_refuses_is_the_runs_own_message(study, undisturbed, clust
     assert contents_of(tmp_path / "run") == contents_of(tmp_path / "here")
 
 
-def lines_of(log: Path) -> list[dict]:
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-
-
 class Disturbed(Journal):
     """A journal that does something the first time that a step of a file has ended in a stage."""
 
-    def __init__(self, stage: str, disturb) -> None:
+    def __init__(self, **disturbances) -> None:
         super().__init__()
-        self.stage, self.disturb, self.events = stage, disturb, []
+        self.disturbances, self.events = disturbances, []
 
     def note(self, event: str, **facts) -> None:
         self.events.append(event)
-        if event == "file" and facts["stage"] == self.stage and self.disturb:
-            disturb, self.disturb = self.disturb, None
-            disturb()
+        if event == "file" and facts["stage"] in self.disturbances:
+            self.disturbances.pop(facts["stage"])()
 
 
-@pytest.mark.parametrize("stage", ["looking", "gating"])
-def test_a_worker_that_is_killed_costs_nothing(study, undisturbed, tmp_path, monkeypatch, stage):
-    port = free_port()
-    with scheduler(port), workers(port, 2, tmp_path / "a") as first, ExitStack() as more:
-
-        def disturb() -> None:
-            more.enter_context(workers(port, 2, tmp_path / "b"))
-            os.killpg(first.pid, signal.SIGKILL)
-
-        journal = Disturbed(stage, disturb)
-        monkeypatch.setattr("immunomon.runs.run.Journal", lambda *_: journal)
-        summary = run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
-    assert (summary.complete, journal.disturb) == (True, None)
-    assert contents_of(tmp_path / "run") == contents_of(undisturbed / "run")
+def killed(*processes: subprocess.Popen) -> None:
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def test_a_scheduler_that_is_started_again_costs_nothing(study, undisturbed, tmp_path, monkeypatch):
+def test_workers_and_a_scheduler_that_are_killed_cost_nothing(study, undisturbed, tmp_path, monkeypatch):
     port = free_port()
     with ExitStack() as later, scheduler(port) as first, workers(port, 2, tmp_path / "a") as of_first:
+        others = []
 
-        def disturb() -> None:
-            for process in (first, of_first):
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            time.sleep(1)
+        def kill_workers() -> None:
+            others.append(later.enter_context(workers(port, 2, tmp_path / "b")))
+            killed(of_first)
+
+        def restart_scheduler() -> None:
+            killed(first, *others)
             later.enter_context(scheduler(port))
-            later.enter_context(workers(port, 2, tmp_path / "b"))
+            later.enter_context(workers(port, 2, tmp_path / "c"))
 
-        journal = Disturbed("gating", disturb)
+        journal = Disturbed(looking=kill_workers, gating=restart_scheduler)
         monkeypatch.setattr("immunomon.runs.run.Journal", lambda *_: journal)
         summary = run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
-    assert (summary.complete, journal.disturb) == (True, None)
+    assert (summary.complete, journal.disturbances) == (True, {})
     assert "cluster lost" in journal.events
     assert contents_of(tmp_path / "run") == contents_of(undisturbed / "run")
 
 
 def test_a_scheduler_that_stays_away_ends_the_run_and_what_is_gated_is_kept(study, tmp_path, monkeypatch):
     monkeypatch.setattr(dask_backend, "_RETURNS_WITHIN_SECONDS", 1)
-    monkeypatch.setattr(dask_backend, "_ANSWERS_WITHIN_SECONDS", 10)
+    monkeypatch.setattr(dask_backend, "_ANSWERS_WITHIN_SECONDS", 5)
     port = free_port()
     with scheduler(port) as first, workers(port, 2, tmp_path / "a"):
-        journal = Disturbed("gating", lambda: os.killpg(first.pid, signal.SIGKILL))
+        journal = Disturbed(gating=lambda: killed(first))
         monkeypatch.setattr("immunomon.runs.run.Journal", lambda *_: journal)
         with pytest.raises(ImmunomonError, match=r"no Dask scheduler answers there.*what is gated is kept"):
             run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")
@@ -157,7 +155,7 @@ def test_a_scheduler_that_stays_away_ends_the_run_and_what_is_gated_is_kept(stud
 
 
 def test_a_cluster_without_workers_is_said(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(dask_backend, "_ANSWERS_WITHIN_SECONDS", 10)
+    monkeypatch.setattr(dask_backend, "_WORKERS_WITHIN_SECONDS", 1)
     port = free_port()
     with scheduler(port), pytest.raises(ImmunomonError, match="the cluster has no worker; start some with"):
         run_study(study, tmp_path / "run", scheduler=f"tcp://127.0.0.1:{port}")

@@ -13,6 +13,9 @@ from itertools import count
 import pytest
 from support.program import alone
 
+from immunomon.assurance.verify.run import verify_run
+from immunomon.checks.paths import check_paths
+from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.remote import as_path, fetched, fetched_copy
 from immunomon.runs.audit_inputs import inspect_inputs
 
@@ -130,7 +133,7 @@ def test_a_study_in_a_store_gives_the_tables_of_one_on_a_disk(stored, store, und
             for run in (stored / "run", undisturbed / "run")
         )
         assert sorted(ours.splitlines()) == sorted(theirs.splitlines())
-    assert program("verify", stored / "run", "--sample", 2).returncode == 0
+    assert verify_run(stored / "run", samples=2).equal
     assert not inspect_inputs(stored / "run").problems
     name = next(iter(store.find("lab/trial")))
     store.pipe(name, store.cat(name) + b"more")
@@ -141,9 +144,8 @@ def test_a_study_in_a_store_gives_the_tables_of_one_on_a_disk(stored, store, und
 def test_what_is_not_there_is_said_with_its_address(stored, store):
     name = next(iter(store.find("lab/trial")))
     store.rm(name)
-    ended = program("check", stored)
-    assert ended.returncode == 1
-    assert f"there is no file 's3://{name}'" in " ".join((ended.stdout + ended.stderr).split())
+    (problem,) = check_paths([stored], methods=GATE_METHODS).problems
+    assert problem.what == f"there is no file 's3://{name}'"
 
 
 def test_what_holds_an_address_is_fetched_whole(store):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DaskBackend", "connected"]
 
 _ANSWERS_WITHIN_SECONDS = 20.0  # or there is no scheduler at the address
+_WORKERS_WITHIN_SECONDS = 20.0  # or there are none
 _RETURNS_WITHIN_SECONDS = 300.0  # a scheduler or the last worker that went away, until the run gives up
 _TRIES = 6  # of a file, if the cluster loses it again and again
 Result = TypeVar("Result")
@@ -92,7 +93,7 @@ class DaskBackend:
         self._sent: dict[int, tuple[Any, Any]] = {}
         self._client = connected(scheduler)
         try:
-            threads = self._threads(_ANSWERS_WITHIN_SECONDS)
+            threads = self._threads(_WORKERS_WITHIN_SECONDS)
         except BaseException:
             self.close()
             raise
@@ -141,12 +142,13 @@ class DaskBackend:
         from distributed.client import FutureCancelledError
 
         for _ in range(_TRIES):
-            client, sent = self._at_hand(work)
+            client = self._client
             try:
+                client, sent = self._at_hand(work)
                 future = client.submit(_on_worker, self._terms, sent, subject, pure=False)
                 result: Result = future.result()
             except (FutureCancelledError, OSError, RuntimeError) as error:
-                of_cluster = isinstance(error, FutureCancelledError) or client.status != "running"
+                of_cluster = isinstance(error, FutureCancelledError | TimeoutError) or client.status != "running"
                 if self._is_closed or not of_cluster:
                     raise
                 self._wait_for_return(client, error)
