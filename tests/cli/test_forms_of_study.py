@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,7 @@ from support.forms import FORMS, study_of_form
 from support.made_once import made_once
 from support.small_run import small_trial
 
+from immunomon.outputs.review import open_desk
 from immunomon.runs.run import run_study
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "study-forms.md"
@@ -100,3 +103,22 @@ def test_clusters_are_compared_with_a_baseline_or_with_nothing(form, command, mo
     assert status == 0, err
     assert "No changes: the study has no baseline, or no visit after it." in out
     assert pd.read_parquet("run/clusters/treg/tables/exploratory.parquet").empty
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_cells_are_laid_out_exported_looked_at_and_decided_on_in_every_form(name, form, command, monkeypatch, tmp_path):
+    study = Path(shutil.copytree(form(name), tmp_path / "study"))
+    monkeypatch.chdir(study)
+    steps = ("embed run --cells 300", "project run --cells 400", "export run --as anndata", "status run")
+    for words in steps:
+        status, out, err = command(*words.split())
+        assert status == 0, (words, out + err)
+    with closing(open_desk(study / "run")) as desk:
+        sample = str(desk.gallery("treg", "treg")[0]["sample_id"])
+        assert desk.sample(sample)["gates"]
+    dropped = ("--sample", sample, "--action", "drop-sample", "--reason", "clotted", "--by", "A. Analyst")
+    status, out, err = command("override", "run", *dropped)
+    assert status == 0, out + err
+    status, out, err = command("lock", "run", "--reason", "done", "--by", "A. Analyst")
+    assert status == 0, out + err
+    assert command("audit", "run")[0] == 0

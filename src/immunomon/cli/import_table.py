@@ -8,11 +8,19 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import app
-from immunomon.errors import ImmunomonError, counted
-from immunomon.runs.audit import user_name
-from immunomon.runs.imported_rows import read_tidy
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.errors import BadSpec, ImmunomonError, counted
+from immunomon.files import write_whole
+from immunomon.runs.import_map import load_import_map, mapped_rows, proposed_map
+from immunomon.runs.imported_forms import ForeignTable, read_foreign
+from immunomon.runs.imported_rows import ImportedRow, read_tidy
 from immunomon.runs.importing import Source, import_rows
 from immunomon.runs.lock import Reason
+from immunomon.runs.provenance import user_name
+from immunomon.study.model.study import Study
+from immunomon.study.specs.catalog import find_strategy
+from immunomon.study.specs.samples import read_samples
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import digests_of_what_is_read
 
@@ -21,9 +29,15 @@ __all__ = ["import_table"]
 
 @app.command("import")
 def import_table(
-    tables: Annotated[list[Path], typer.Argument(help="Tidy CSV: subject, visit, population, count, parent ...")],
+    tables: Annotated[
+        list[Path], typer.Argument(help="Tidy CSV, FlowJo's table as CSV or XLSX, or a workspace with its counts.")
+    ],
     study: Annotated[Path, typer.Option("--study", help="The study's folder: who, when, which panels.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run folder.")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="From the table's names to the study's (YAML); proposed there if there is none."),
+    ] = None,
     panel: Annotated[str | None, typer.Option("--panel", "-p", help="The panel of rows that name none.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why values imported before are replaced.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="Who imports; default: this computer's user.")] = None,
@@ -33,12 +47,23 @@ def import_table(
         raise ImmunomonError("--reason needs --by: who says so")
     with digests_of_what_is_read() as texts:
         declared = load_study(study)
-        read = [read_tidy(path, declared, panel) for path in tables]
-        rows = [row for of_table, _, _ in read for row in of_table]
-        sources = [Source(path, digest, "tidy CSV") for path, (_, _, digest) in zip(tables, read, strict=True)]
+        rows: list[ImportedRow] = []
+        sources: list[Source] = []
+        notes: list[str] = []
+        for path in tables:
+            foreign = read_foreign(path)
+            if foreign is None:
+                of_table, remarks, digest = read_tidy(path, declared, panel)
+                source = Source(path, digest, "tidy CSV")
+            elif map_file is not None and map_file.exists():
+                of_table, remarks = mapped_rows(foreign, load_import_map(map_file), declared), list(foreign.notes)
+                source = Source(path, foreign.sha256, foreign.form)
+            else:
+                return _propose(foreign, declared, map_file, panel)
+            rows, sources, notes = [*rows, *of_table], [*sources, source], [*notes, *remarks]
         why = Reason(reason or "", by or user_name())
         summary = import_rows(declared, rows, out, sources=sources, why=why, texts=texts)
-    for note in (*(note for _, notes, _ in read for note in notes), *summary.notes):
+    for note in (*notes, *summary.notes):
         typer.echo(f"note: {note}")
     if summary.unchanged:
         typer.echo(f"{out}: nothing has changed; nothing was written")
@@ -48,3 +73,26 @@ def import_table(
         "They were gated elsewhere: there are no gates, no pictures and no gate errors."
     )
     return 0
+
+
+def _propose(foreign: ForeignTable, study: Study, map_file: Path | None, panel: str | None) -> int:
+    """Write a map for a table that has none, to be looked at; return 1, as nothing is imported yet."""
+    if map_file is None:
+        remedy = "name a map with --map MAP.yaml; if there is no such file, one is proposed there"
+        raise ImmunomonError(f"{foreign.path}: a {foreign.form} has names of its own; {remedy}")
+    uses = {use.panel: use.strategy for use in study.panels}
+    if (panel is None and len(uses) > 1) or panel not in (None, *uses):
+        raise ImmunomonError(f"{foreign.path}: say which panel it is of: --panel {' or '.join(uses)}")
+    name = panel or next(iter(uses))
+    try:
+        strategy = load_strategy(find_strategy(uses[name], study.folder), methods=GATE_METHODS)
+    except BadSpec:
+        strategy = None
+    list_file = study.folder / study.samples_file
+    try:
+        listed = read_samples(list_file, study)[0] if list_file.is_file() else ()
+    except BadSpec:
+        listed = ()
+    write_whole(map_file, proposed_map(foreign, name, strategy=strategy, listed=listed))
+    typer.echo(f"Proposed: {map_file}. Look at each line, fill in what is left blank ('?'), and import again.")
+    return 1
