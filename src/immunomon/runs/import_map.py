@@ -21,9 +21,9 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import Role, RoleKind, Sample, Study
 from immunomon.yamlfile import read_yaml
 
-__all__ = ["ImportMap", "load_import_map", "mapped_rows", "proposed_map"]
+__all__ = ["ImportMap", "ImportMapSpec", "SampleOfMap", "load_import_map", "mapped_rows", "proposed_map"]
 
-SKIP = "skip"
+_SKIP = "skip"
 
 
 class SampleOfMap(SpecModel):
@@ -108,7 +108,7 @@ def _whose(
     sample: ForeignSample, map_of: ImportMap, study: Study, problems: list[Problem]
 ) -> tuple[str, str, Role] | None:
     listed = map_of.spec.samples.get(sample.name)
-    if listed == SKIP:
+    if listed == _SKIP:
         return None
     fields: Mapping[str, str] = {}
     if isinstance(listed, SampleOfMap):
@@ -135,7 +135,7 @@ def _rows_of(
     sample: ForeignSample, table: ForeignTable, map_of: ImportMap, whose: tuple[str, str, Role], problems: list[Problem]
 ) -> Iterator[ImportedRow]:
     subject, visit, role = whose
-    names = {path: name for path, name in map_of.spec.populations.items() if name != SKIP and path in table.paths}
+    names = {path: name for path, name in map_of.spec.populations.items() if name != _SKIP and path in table.paths}
     counts = _counts(sample, list(table.paths))
     for path, name in names.items():
         parent = parent_of(path, list(names))
@@ -178,7 +178,7 @@ def proposed_map(table: ForeignTable, panel: str, *, strategy: GatingStrategy | 
     """
     by_file = {sample.file.stem.casefold(): sample for sample in listed if sample.subject and sample.visit}
     lines = [
-        f"# Proposed for {table.path.name}: look at each line; {SKIP} leaves out. See docs/import.md.",
+        f"# Proposed for {table.path.name}: look at each line; {_SKIP} leaves out. See docs/import.md.",
         "schema: immunomon.import-map/1",
         f"panel: {yaml_text(panel)}",
         "# pattern: '{subject}_{visit}_{panel}.fcs'   how samples are named; then they need not be listed",
