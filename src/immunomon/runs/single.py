@@ -13,6 +13,7 @@ from immunomon.arrays import Mask
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.outliers import LEVELS
+from immunomon.cytometry.kernels.selection import quantiles_at
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.measured import Measured
@@ -276,4 +277,4 @@ def _reach(axes: Sequence[str], mask: Mask | None, events: EventTable) -> dict[s
         return {}
     sampled = events.take(rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)])
     stained = [axis for axis in axes if events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE]
-    return {axis: np.quantile(sampled.column(axis), LEVELS).tolist() for axis in stained}
+    return {axis: quantiles_at(sampled.column(axis), LEVELS) for axis in stained}

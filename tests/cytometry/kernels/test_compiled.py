@@ -57,16 +57,32 @@ def test_a_line_is_the_one_that_numpy_finds(events, spoiled, monkeypatch):
     area, height = pulses(events, events)
     height[:3] *= spoiled
     lines = [regression.robust_line(area, height)]
-    monkeypatch.setattr(regression, "is_compiled_at_hand", lambda _: False)
+    monkeypatch.setattr(regression, "is_compiled_at_hand", lambda: False)
     with np.errstate(over="ignore"):
         lines.append(regression.robust_line(area, height))
     assert lines[0] == lines[1] == line_rounds(height / area, 1.0 / area, 30)
     assert lines[0][2] > 0
 
 
-def test_few_values_are_not_worth_compiled_code():
-    assert selection.is_compiled_at_hand(100_000)
-    assert not selection.is_compiled_at_hand(100)
+def test_compiled_code_is_at_hand_once_it_is_loaded(monkeypatch):
+    assert selection.is_compiled_at_hand()
+    monkeypatch.delitem(selection.sys.modules, "numba")
+    assert not selection.is_compiled_at_hand()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 101, 4096, 5000, 20_001])
+@pytest.mark.parametrize("spoiled", [(), (np.nan,), (np.inf, -np.inf), (0.0, -0.0)])
+def test_quantiles_are_numpys(size, spoiled):
+    values = values_of(size, size)
+    values[: min(len(spoiled), size)] = spoiled[:size]
+    levels = [0.0, 0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995, 0.999, 1.0]
+    with np.errstate(invalid="ignore"):
+        numpys = np.quantile(values, levels)
+        assert np.array(selection.quantiles_at(values, levels)).tobytes() == numpys.tobytes()
+        single = values.astype(np.float32)
+        numpys = np.float64([np.quantile(single, 0.3), *np.quantile(single, levels)])
+        ours = np.float64([selection.quantile_of(single, 0.3), *selection.quantiles_at(single, levels)])
+    assert ours.tobytes() == numpys.tobytes()
 
 
 @pytest.mark.parametrize("spoiled", [(), (np.nan,), (np.nan, np.inf, -np.inf)])
@@ -99,7 +115,7 @@ def test_logicle_coordinates_are_numpys(scale, monkeypatch):
     values = np.where(rng.random(20_001) < 0.5, rng.normal(50.0, 200.0, 20_001), rng.lognormal(9.0, 2.0, 20_001))
     values[:5] = np.nan, np.inf, -np.inf, 0.0, -0.0
     ours = scales.logicle(values, *scale)
-    monkeypatch.setattr(scales, "is_compiled_at_hand", lambda _: False)
+    monkeypatch.setattr(scales, "is_compiled_at_hand", lambda: False)
     assert ours.tobytes() == scales.logicle(values, *scale).tobytes()
 
 

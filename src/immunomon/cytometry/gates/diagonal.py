@@ -16,6 +16,7 @@ from immunomon.cytometry.gates.negatives import Ground, ground_on, refuse_consta
 from immunomon.cytometry.gates.registry import GATE_METHODS, Alone, TwoAxes
 from immunomon.cytometry.gates.threshold import RECTANGLE, SEED
 from immunomon.cytometry.kernels.density import modes_of, profile_of
+from immunomon.cytometry.kernels.selection import median_of
 from immunomon.cytometry.kernels.tail import tail_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Polygon
@@ -135,8 +136,8 @@ class Diagonal(TwoAxes, Alone):
         along, x, y = (column[np.isfinite(along)] for column in (along, *values))
         if self.spreads is None or along.size < self.min_events:
             return None
-        middle = float(np.median(along))
-        spread = _MAD_TO_SD * float(np.median(np.abs(along - middle)))
+        middle = median_of(along)
+        spread = _MAD_TO_SD * median_of(np.abs(along - middle))
         offset = middle + self.spreads * spread
         above = along > offset
         noise = _noise(grounds)

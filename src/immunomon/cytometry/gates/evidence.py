@@ -10,6 +10,7 @@ import numpy as np
 
 from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.density import modes_of, profile_of, valley_between
+from immunomon.cytometry.kernels.selection import median_of, quantile_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.study.model.channels import ChannelKind
@@ -73,9 +74,9 @@ class Flags:
 def _cofactor(values: Floats, top: float) -> float:
     """Return where a marker's scale turns from linear to logarithmic: by the range, the brightest and the noise."""
     finite = values[np.isfinite(values)]
-    brightest = float(np.quantile(finite, 0.999)) if finite.size else 0.0
+    brightest = quantile_of(finite, 0.999) if finite.size else 0.0
     below = finite[finite < 0]
-    noise = 1.4826 * float(np.median(-below)) if below.size > 0.01 * finite.size else 0.0
+    noise = 1.4826 * median_of(-below) if below.size > 0.01 * finite.size else 0.0
     return max(min(top / 1750, brightest / 20), _NOISE * noise, 1e-9 * top)
 
 
@@ -90,7 +91,7 @@ def _border(values: Floats) -> float | None:
         below, above = values[values < border], values[values >= border]
         if min(below.size, above.size) < _LEAST or above.size < _LEAST_SHARE * values.size:
             continue
-        middles = float(np.median(below)), float(np.median(above))
+        middles = median_of(below), median_of(above)
         spread = max(_spread(below, middles[0]), _spread(above, middles[1]))
         if middles[1] - middles[0] >= _APART * spread:
             return border
@@ -98,7 +99,7 @@ def _border(values: Floats) -> float | None:
 
 
 def _spread(values: Floats, middle: float) -> float:
-    return 1.4826 * float(np.median(np.abs(values - middle)))
+    return 1.4826 * median_of(np.abs(values - middle))
 
 
 def _beads(events: EventTable, scales: Mapping[str, DisplayScale], first: Sequence[str]) -> Mask:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.density import gaussian_kernel
 from immunomon.cytometry.kernels.histogram import histogram2d
+from immunomon.cytometry.kernels.selection import quantiles_at
 
 __all__ = ["Grid", "grid_of", "peaks_of", "smoothed"]
 
@@ -52,7 +53,7 @@ def grid_of(
     """
     limits = []
     for values in reach or (x, y):
-        low, high = (float(end) for end in np.quantile(values, (margin, 1 - margin)))
+        low, high = quantiles_at(values, (margin, 1 - margin))
         if not low < high:
             raise ValueError("the points have no extent on one of the axes")
         limits.append((low, high))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.density import modes_of, profile_of
+from immunomon.cytometry.kernels.selection import quantile_of
 
 __all__ = ["Negatives", "mirrored_excess", "negatives_of", "noise_limit", "pooled_spread"]
 
@@ -67,7 +68,7 @@ def negatives_of(values: NDArray[np.floating]) -> Negatives | None:
 def _negatives(values: Floats) -> Negatives:
     negative = values[: int(np.searchsorted(values, 0.0))]
     enough = negative.size >= max(_FEWEST_NEGATIVE, _LEAST_NEGATIVE * values.size)
-    low = -float(np.quantile(negative, _QUANTILE)) if enough else 0.0
+    low = -quantile_of(negative, _QUANTILE) if enough else 0.0
     width = max(1, int(_DENSEST * values.size))
     start = int(np.argmin(values[width:] - values[:-width]))
     middle = _median(values[start : start + width + 1])

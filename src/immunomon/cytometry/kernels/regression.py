@@ -162,7 +162,7 @@ def robust_line(x: NDArray[np.floating], y: NDArray[np.floating], iterations: in
         raise ValueError("a robust line needs at least 10 points with different, positive x")
     # Dividing by x turns y = a + b x into y / x = b + a (1 / x), with residuals of one size.
     ratio, inverse = (np.asarray(values, dtype=np.float64) for values in (y / x, 1.0 / x))
-    if is_compiled_at_hand(ratio.size) and np.isfinite(ratio).all() and np.isfinite(inverse).all():
+    if is_compiled_at_hand() and np.isfinite(ratio).all() and np.isfinite(inverse).all():
         from immunomon.cytometry.kernels.line_rounds import line_rounds
 
         return line_rounds(ratio, inverse, iterations)

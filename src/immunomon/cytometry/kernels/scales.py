@@ -75,7 +75,7 @@ def _solve_logicle(x: Floats, alpha: float, b: float, gamma: float, d: float, f:
     target = np.abs(x)
     y = np.maximum(x1, np.log(np.maximum((target - f) / alpha, _TINY)) / b)
     going = np.isfinite(x)
-    step_all = _steps_by_numpy if not is_compiled_at_hand(x.size) else _steps_compiled
+    step_all = _steps_by_numpy if not is_compiled_at_hand() else _steps_compiled
     step_all(y, target, going, alpha, b, gamma, d, f)
     return np.where(np.isfinite(x), np.where(x >= 0, y, 2.0 * x1 - y), x)
 

@@ -1,28 +1,23 @@
-"""Medians by selection, and whether compiled code is at hand to find them."""
+"""Medians and quantiles by selection, and whether compiled code is at hand to find them."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.arrays import Ints
+from immunomon.arrays import Floats, Ints
 
-__all__ = ["finite_median", "is_compiled_at_hand", "median_of"]
+__all__ = ["finite_median", "is_compiled_at_hand", "median_of", "quantile_of", "quantiles_at"]
 
-_MANY = 500  # of fewer values a median takes NumPy no longer
+_SORTED = 4096  # values: up to here they are sorted sooner than selected
 
 
-def is_compiled_at_hand(values: int = _MANY) -> bool:
-    """Say whether so many values are worth compiled code, and it is loaded: that takes longer than a few files do.
-
-    values: by default enough for any compiled code.
-
-    >>> is_compiled_at_hand(10)
-    False
-    """
-    return values >= _MANY and "numba" in sys.modules
+def is_compiled_at_hand() -> bool:
+    """Say whether compiled code is loaded: that takes longer than a few files do."""
+    return "numba" in sys.modules
 
 
 def median_of(values: NDArray[np.floating]) -> float:
@@ -31,10 +26,10 @@ def median_of(values: NDArray[np.floating]) -> float:
     >>> median_of(np.array([3.0, 1.0, 2.0, 10.0]))
     2.5
     """
-    if values.dtype == np.float64 and is_compiled_at_hand(values.size) and np.isfinite(values.sum()):
+    if values.dtype == np.float64 and values.size and is_compiled_at_hand() and np.isfinite(values.sum()):
         from immunomon.cytometry.kernels.compiled import median
 
-        found = median(np.asarray(values, dtype=np.float64))
+        found = median(np.ascontiguousarray(values))
         if found != 0.0:  # of 0 and -0 NumPy may choose the other
             return found
     return float(np.median(values))
@@ -48,7 +43,7 @@ def finite_median(values: NDArray[np.floating], rows: Ints) -> float | None:
     >>> finite_median(np.array([3.0, np.nan, 2.0, 10.0]), np.array([0, 1, 2]))
     2.5
     """
-    if values.dtype == np.float64 and is_compiled_at_hand(rows.size):
+    if values.dtype == np.float64 and is_compiled_at_hand():
         from immunomon.cytometry.kernels.compiled import median_of_rows
 
         found = median_of_rows(np.asarray(values, dtype=np.float64), rows)
@@ -60,3 +55,49 @@ def finite_median(values: NDArray[np.floating], rows: Ints) -> float | None:
     if not is_all_numbers:
         chosen = chosen[np.isfinite(chosen)]
     return median_of(chosen) if chosen.size else None
+
+
+def quantile_of(values: NDArray[np.floating], level: float) -> float:
+    """Return a quantile of values, (events,), to the last bit that of ``numpy.quantile``.
+
+    >>> quantile_of(np.array([3.0, 1.0, 2.0]), 0.25)
+    1.5
+    """
+    found = _quantiles(values, (level,))
+    return float(np.quantile(values, level)) if found is None else found[0]
+
+
+def quantiles_at(values: NDArray[np.floating], levels: Sequence[float]) -> list[float]:
+    """Return some quantiles of values, (events,), to the last bit those of ``numpy.quantile``; levels: from 0 to 1.
+
+    >>> quantiles_at(np.array([3.0, 1.0, 2.0]), [0.0, 0.75])
+    [1.0, 2.5]
+    """
+    found = _quantiles(values, levels)
+    return [float(value) for value in np.quantile(values, levels)] if found is None else found
+
+
+def _quantiles(values: NDArray[np.floating], levels: Sequence[float]) -> list[float] | None:
+    """Return the quantiles as ``numpy.quantile`` makes them; None where it may choose otherwise."""
+    if values.dtype != np.float64 or not values.size:
+        return None
+    ranks = [(values.size - 1) * float(level) for level in levels]
+    lower = [min(int(rank), values.size - 1) for rank in ranks]
+    ordered = _ordered(values, lower)
+    found = [_between(ordered, low, rank - low) for rank, low in zip(ranks, lower, strict=True)]
+    is_plain = ordered[-1] == ordered[-1] and all(value != 0.0 for value in found)  # no NaN, and neither 0 nor -0
+    return found if is_plain else None
+
+
+def _ordered(values: NDArray[np.floating], ranks: Sequence[int]) -> Floats:
+    """Return the values in such an order that those of the ranks, the ones after them, and the last are in place."""
+    if values.size <= _SORTED:
+        return np.sort(values)
+    last = values.size - 1
+    return np.partition(values, sorted({*ranks, *(min(rank + 1, last) for rank in ranks), last}))
+
+
+def _between(ordered: Floats, rank: int, share: float) -> float:
+    lower, upper = float(ordered[rank]), float(ordered[min(rank + 1, ordered.size - 1)])
+    way = upper - lower
+    return upper - way * (1 - share) if share >= 0.5 else lower + way * share

@@ -71,9 +71,8 @@ def weighted(
     >>> weighted(np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1], np.array([1.0, 10.0]), rows=np.array([1]))
     array([43.])
     """
-    count = values.shape[0] if rows is None else rows.size
     places = np.asarray(columns, dtype=np.int64)
-    if is_compiled_at_hand(count) and values.dtype in (np.float32, np.float64):
+    if is_compiled_at_hand() and values.dtype in (np.float32, np.float64):
         from immunomon.cytometry.kernels.compiled import weighted_sums
 
         return weighted_sums(values, places, weights, rows)

@@ -9,6 +9,7 @@ import numpy as np
 from immunomon.arrays import Floats, Ints, Mask
 from immunomon.cytometry.kernels.noise import negatives_of
 from immunomon.cytometry.kernels.proportions import largest_difference
+from immunomon.cytometry.kernels.selection import median_of, quantile_of
 from immunomon.cytometry.model.events import EventTable, RawTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Interval, Rectangle
@@ -232,13 +233,13 @@ def _overcompensated(events: EventTable) -> Iterator[tuple[set[str], Doubt]]:
     noise = {name: found.spread for name, column in values.items() if (found := negatives_of(column)) is not None}
     for source, column in values.items():
         spread = noise.get(source, 0.0)
-        limit = max(float(np.quantile(column, _BRIGHT)), _BRIGHT_SPREADS * spread)
+        limit = max(quantile_of(column, _BRIGHT), _BRIGHT_SPREADS * spread)
         bright = np.flatnonzero(column > limit) if spread else np.zeros(0, dtype=np.int64)
         if bright.size < _FEWEST_BRIGHT:
             continue
-        brightness = float(np.median(column[bright]))
+        brightness = median_of(column[bright])
         for name in (name for name in values if name != source):
-            upper = float(np.quantile(values[name][bright], 0.75))
+            upper = quantile_of(values[name][bright], 0.75)
             if upper < -max(_BELOW_SPREADS * noise.get(name, 0.0), _BELOW_PART * brightness):
                 part = (
                     f"three quarters of the cells bright in {source} lie below {100 * upper / brightness:.0f} % of it"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from immunomon.arrays import Ints
 from immunomon.cytometry.kernels.noise import negatives_of, pooled_spread
+from immunomon.cytometry.kernels.selection import quantiles_at
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook
 from immunomon.study.model.channels import Channel, ChannelKind
@@ -56,7 +57,7 @@ def _channel(channel: Channel, values: NDArray[np.floating]) -> ChannelNoise:
     finite = np.asarray(values, dtype=np.float64)[np.isfinite(values)]
     if not finite.size:
         return ChannelNoise(channel.name, channel.range, 0.0, 0.0, 0.0, 0.0, 0.0)
-    bright, top = (float(value) for value in np.quantile(finite, [0.995, 0.999]))
+    bright, top = quantiles_at(finite, [0.995, 0.999])
     constant = finite.size > 1 and bool(finite.min() == finite.max())
     negatives = None if constant else negatives_of(finite)
     middle, spread, low = (negatives.middle, negatives.spread, negatives.low) if negatives else (0.0, 0.0, 0.0)

@@ -70,7 +70,7 @@ def find_ungateable(raw: EventTable, compensated: EventTable, axes: Sequence[str
 def _looked_through(raw: EventTable, columns: Iterable[int]) -> tuple[Mask, Floats, Ints] | None:
     """Return what ``numbers_and_tops`` says of all columns in one pass; None where compiled code is not at hand."""
     values = raw.stored(columns)
-    if not is_compiled_at_hand(raw.count) or values.dtype not in (np.float32, np.float64):
+    if not is_compiled_at_hand() or values.dtype not in (np.float32, np.float64):
         return None
     from immunomon.cytometry.kernels.compiled import numbers_and_tops
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.density import modes_of, profile_of
+from immunomon.cytometry.kernels.selection import quantile_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Interval
@@ -77,7 +78,7 @@ def _is_taken_up(values: Floats, axis: str, events: EventTable, scales: Mapping[
     is_dye = events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE
     if not is_dye or pooled is None or not pooled.spread or values.size < _FEWEST:
         return False
-    dimmest = float(scales[axis].inverse(np.array([np.quantile(values, _DIMMEST)]))[0])
+    dimmest = float(scales[axis].inverse(np.array([quantile_of(values, _DIMMEST)]))[0])
     peak = max(modes_of(profile_of(values, _BANDWIDTH)), key=lambda mode: mode.height).position
     uneven = abs(np.count_nonzero(values >= peak) - np.count_nonzero(values < peak)) / values.size
     return bool(dimmest > _NOISE * pooled.spread and uneven <= _UNEVEN)
