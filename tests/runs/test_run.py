@@ -152,6 +152,22 @@ def test_one_bad_file_costs_that_file_alone(spoiled, finished_apart):
     assert "failed" in set(changes["status"])
 
 
+@pytest.mark.parametrize("header", [(b"", b""), (b"$CYT", b"$CYQ")])
+def test_one_tube_under_two_visits_is_no_change_of_nothing(apart, tmp_path, header):
+    study = Path(shutil.copytree(apart, tmp_path / "trial"))
+    content = (study / "fcs/treg/S01_D-1_treg.fcs").read_bytes()
+    assert header[0] in content
+    (study / "fcs/treg/S01_W4_treg.fcs").write_bytes(content.replace(*header, 1))
+    assert run_study(study, jobs=2).complete
+    frequencies = RunFolder(study / "run").read_table("frequencies")
+    doubled = frequencies["sample_id"].str.contains("S01_D-1_treg|S01_W4_treg")
+    assert not frequencies.loc[doubled, "reportable"].any()
+    assert frequencies.loc[~doubled, "reportable"].any()
+    assert frequencies.loc[doubled, "rests_on"].str.contains("root: same_tube").all()
+    changes = RunFolder(study / "run").read_table("changes").query("subject == 'S01'")
+    assert "ok" not in set(changes["status"])
+
+
 @pytest.mark.no_cover
 def test_mended_files_are_the_only_ones_done_again(spoiled, apart, finished_apart, tmp_path):
     study = Path(shutil.copytree(spoiled, tmp_path / "trial"))

@@ -64,6 +64,11 @@ def test_what_is_expected_is_a_range_or_one_with_its_source(write):
     [
         ("{cd44: [15, 90]}", "line 18: expect.cd44: no population named 'cd44'; did you mean 'cd4'?"),
         ("{cd4: [90, 15]}", "line 18: expect.cd4: from 90 to 15 % is no range; write the smaller percent first"),
+        (
+            "{cd4: {percent_of_parent: [15, 90], possible: [20, 95]}}",
+            "line 18: expect.cd4: 15 to 90 % is expected, but only 20 to 95 % is possible; "
+            "let 'possible' hold 'percent_of_parent'",
+        ),
         ("{cd4: [15, 900]}", "line 18: expect.cd4"),
     ],
 )
