@@ -69,19 +69,19 @@ def reviewed(page: Page, most: int = 250) -> tuple[float, int]:
     for panel in panels:
         page.keyboard.press("Escape")
         page.wait_for_selector(".gallery .card")
+        page.evaluate("document.querySelector('.gallery').remove()")
         page.locator("#choices select").first.select_option(panel)
-        page.wait_for_function("(name) => document.querySelector('#choices select').value === name", arg=panel)
         page.wait_for_selector(".gallery .card")
         cards = page.locator(".gallery .card").count()
         page.locator(".gallery .card").first.click()
         for _ in range(min(cards, most - done)):
             page.wait_for_selector("#moved table", state="attached")
-            if done % 20 == 0 and page.locator(".big .hand").count():
-                page.locator(".big .hand").first.press("ArrowRight")
-                page.locator(".big .hand").first.press("Enter")
+            if done % 20 == 0 and page.locator(".big .hand:not(.whole)").count():
+                page.locator(".big .hand:not(.whole)").first.press("ArrowRight")
+                page.locator(".big .hand:not(.whole)").first.press("Enter")
                 page.wait_for_selector("#pending:not([hidden])")
                 page.locator("main").press("z")
-                page.wait_for_selector("#pending", state="hidden")
+                page.wait_for_selector("#message:has-text('Taken back')")
             page.evaluate("document.querySelector('#moved')?.remove()")
             page.locator("main").press("a")
             done += 1

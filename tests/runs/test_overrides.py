@@ -3,7 +3,9 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
+from immunomon.cli.main import app
 from immunomon.cli.override import Asked, record_override
 from immunomon.cytometry.model.geometry import gate_from_dict
 from immunomon.cytometry.model.scales import scale_from_dict
@@ -279,6 +281,17 @@ def test_a_preview_is_what_the_run_writes_and_writes_nothing(study):
     assert {"frequencies", "changes", "medians"} <= set(moved["table"])
     cd4 = moved[(moved["about"] == f"{SAMPLE} cd4 lymphocytes") & (moved["value"] == "count")]
     assert list(cd4["after"]) == [rows(study / "run", "cd4", SAMPLE)["count"]]
+
+
+def test_the_command_shows_what_would_move_for_several_samples(study):
+    about = ["--population", "cd4", "--gate", "{method: interval, axis: CD4, low: 9000}", "--reason", "r", "--by", "b"]
+    asked = ["override", str(study / "run"), "--sample", SAMPLE, "--sample", OTHER, *about, "--preview"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[-1].endswith("values would move; nothing was written.")
+    assert {line.split()[1] for line in lines if line.startswith("frequencies")} == {SAMPLE, OTHER}
+    assert not (study / "overrides.yaml").exists()
 
 
 def test_a_decision_is_taken_back_with_who_and_why(study):

@@ -32,6 +32,19 @@ def test_a_query_is_open_until_somebody_answers(own_run):
     assert (review.is_open, review.approved_by) == (False, ("B. Nurse",))
 
 
+def test_an_approval_does_not_outlive_a_decision_on_the_sample(own_run):
+    """An accepted warning leaves the sample's result as it was, and makes its values reportable."""
+    record_verdicts(own_run, [SAMPLE], "approved", by="A. Nurse", seen=seen(own_run))
+    decision = {"action": "accept-warning", "sample": SAMPLE, "reason": "seen", "by": "B. Nurse"}
+    AuditTrail(own_run).append(
+        "override", by="B. Nurse", reason="seen", target=f"accept-warning {SAMPLE}", decision=decision
+    )
+    assert not reviews_of_run(own_run)[SAMPLE].is_approved
+    assert reviews_of_run(own_run)[SAMPLE].state == "changed since approval"
+    record_verdicts(own_run, [SAMPLE], "approved", by="B. Nurse", seen=seen(own_run))
+    assert reviews_of_run(own_run)[SAMPLE].approved_by == ("B. Nurse",)
+
+
 def test_a_verdict_is_withdrawn(own_run):
     record_verdicts(own_run, [SAMPLE], "approved", by="A. Nurse", seen=seen(own_run))
     record_verdicts(own_run, [SAMPLE], "withdrawn", by="A. Nurse", seen=seen(own_run))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -32,8 +32,8 @@ _ACTION = "review"
 class SampleReview:
     """The last word on a sample: the verdict, who gave it and when, their note, and the digest of what they saw.
 
-    holds: whether the sample is still as it was seen; what changed since then has to be looked at again. approved_by:
-    all who approved it as it is, in order: a second reviewer is the second name.
+    holds: whether the sample is still as it was seen, and nobody decided on it since; else it is looked at again.
+    approved_by: all who approved it as it is, in order: a second reviewer is the second name.
 
     >>> SampleReview("S01_W4", "approved", "A. Nurse", "2026-01-02T10:00:00+00:00", "", "ab12", True).is_approved
     True
@@ -72,12 +72,17 @@ def reviews_of_run(root: Path) -> dict[str, SampleReview]:
     folder, sealed = RunFolder(root), AuditTrail(root).sealed()
     reviews: dict[str, SampleReview] = {}
     for entry in AuditTrail(root).entries():
+        if str(entry.get("action")).startswith("override"):
+            # A decision on it is looked at anew, though it may leave the sample's own result as it was.
+            decided = str((entry.get("decision") or entry.get("decision_before") or {}).get("sample"))
+            if decided in reviews:
+                reviews[decided] = replace(reviews[decided], holds=False)
         if entry.get("action") != _ACTION or entry.get("verdict") not in VERDICTS:
             continue
         for sample, seen in dict(entry.get("samples") or {}).items():
             holds = sealed.get(_name_of(folder, sample)) == seen
             before = reviews.get(sample)
-            names = () if before is None or before.seen != seen else before.approved_by
+            names = () if before is None or before.seen != seen or not before.holds else before.approved_by
             names = tuple(dict.fromkeys((*names, str(entry["by"])))) if entry["verdict"] == "approved" else ()
             review = (entry["verdict"], entry["by"], entry["utc"], entry.get("reason", ""))
             reviews[sample] = SampleReview(sample, *review, str(seen), holds, names)

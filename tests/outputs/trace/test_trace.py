@@ -61,6 +61,7 @@ def test_a_number_leads_back_to_file_panel_matrix_scales_gates_decision_counts_a
     moved = number["gates"][-2]
     assert moved["source"] == "moved by A. Analyst"
     assert moved["in_units"] == [{"axis": "CD4", "low": pytest.approx(1500)}]
+    assert moved["as_override"] == {"method": "interval", "axis": "CD4", "low": pytest.approx(1500)}
     assert number["gates"][-1]["axes"].keys() == {"CD25", "CD127"}
     assert [one["decision"]["population"] for one in number["decisions"]] == ["cd4"]
     row = number["frequency"]

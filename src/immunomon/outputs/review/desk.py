@@ -71,11 +71,18 @@ class Desk(Drafting):
         return {**head, "panels": panels, "visits": list(run.visits), **state}
 
     def progress(self) -> dict[str, int]:
-        """Return how many gated samples there are, are approved, have an open query, are rejected, have drafts."""
-        return {**review_progress(self.root, self.run.gated), "drafts": len(self.drafts.all)}
+        """Return how many gated samples there are, are approved, have an open query, are rejected, have drafts.
 
-    def gallery(self, panel: str, population: str) -> list[dict[str, Any]]:
-        """Return one gate over all samples of a panel; raises UnknownName for a panel or population that is none."""
+        made: another number once the run was made again.
+        """
+        progress = review_progress(self.root, self.run.gated)
+        return {**progress, "drafts": len(self.drafts.all), "made": self._made[1]}
+
+    def gallery(self, panel: str, population: str, *, plots: bool = True) -> list[dict[str, Any]]:
+        """Return one gate over all samples of a panel; raises UnknownName for a panel or population that is none.
+
+        plots: whether each comes with its picture.
+        """
         run = self.run
         if panel not in run.panels:
             raise UnknownName(f"no panel '{panel}'; {nearest(panel, run.panels)}")
@@ -90,7 +97,7 @@ class Desk(Drafting):
                 **entry,
                 "drafted": entry["sample_id"] in drafted,
                 "seen": sealed.get(f"samples/{entry['sample_id']}.json", ""),
-                "plot": self._thumbnail(entry["sample_id"], population, ticks),
+                "plot": self._thumbnail(entry["sample_id"], population, ticks) if plots else None,
             }
             for entry in entries_of(
                 populations[(populations["panel"] == panel) & (populations["population"] == population)],

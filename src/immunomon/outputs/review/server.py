@@ -128,7 +128,9 @@ def _answers(desk: Desk) -> dict[str, Answer]:
     return {
         "overview": lambda _: desk.overview(),
         "progress": lambda _: desk.progress(),
-        "gallery": lambda asked: desk.gallery(asked["panel"], asked["population"]),
+        "gallery": lambda asked: desk.gallery(
+            asked["panel"], asked["population"], plots=bool(asked.get("plots", True))
+        ),
         "sample": lambda asked: desk.sample(asked["sample"]),
         "move": lambda asked: desk.move(asked["sample"], asked["population"], asked["gate"]),
         "draft": lambda asked: desk.draft(

@@ -42,6 +42,7 @@ function marksOf(entry) {
 }
 
 function showGallery() {
+  desk.turn += 1;
   desk.open = null;
   desk.moving = null;
   choices();

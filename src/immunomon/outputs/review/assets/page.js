@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 
 const desk = {
   overview: null, panel: "", population: "", sort: "need", filter: "all", entries: [], chosen: 0, open: null, moving: null,
-  selected: new Set(), view: { ranges: null, dots: false, over: "", control: false },
+  selected: new Set(), turn: 0, view: { ranges: null, dots: false, over: "", control: false },
 };
 
 const CHANGING = new Set(["draft", "decide", "hear", "undo", "discard", "commit", "judge"]);
@@ -101,16 +101,24 @@ async function choosePanel(panel) {
 }
 
 async function choose(population) {
-  const sample = desk.open && desk.open.sample_id;
   desk.population = population;
   desk.view.ranges = null;
-  await refresh();
+  await refresh(true);
+  if (desk.population !== population) return; // another was chosen meanwhile
+  const sample = desk.open && desk.open.sample_id;
   if (sample && desk.entries.some((entry) => entry.sample_id === sample)) { await openSample(sample); return; }
   desk.chosen = 0;
   showGallery();
 }
 
-async function refresh() {
-  desk.entries = await ask("gallery", { panel: desk.panel, population: desk.population });
-  showProgress(await ask("progress"));
+// Pictures are asked for once: a verdict or a draft changes the marks, only another run the pictures.
+async function refresh(anew = false) {
+  const progress = await ask("progress");
+  const isSame = !anew && progress.made === desk.made; // another desk may have had the run made again
+  desk.made = progress.made;
+  const known = new Map(!isSame ? [] : desk.entries.map(({ sample_id: sampleId, plot }) => [sampleId, plot]));
+  const asked = { panel: desk.panel, population: desk.population };
+  const entries = await ask("gallery", { ...asked, plots: !known.size });
+  desk.entries = known.size ? entries.map((entry) => ({ ...entry, plot: known.get(entry.sample_id) })) : entries;
+  showProgress(progress);
 }

@@ -1,7 +1,9 @@
 // One sample: the gate under review large, its tree of plots, the same gate at the subject's other visits and in the batch.
 
 async function openSample(sampleId) {
+  const turn = (desk.turn += 1);
   const sample = await ask("sample", { sample: sampleId });
+  if (turn !== desk.turn) return; // they went on meanwhile: what comes late must not take the page back
   if (!desk.open || desk.open.sample_id !== sampleId) desk.view.ranges = null;
   desk.open = sample;
   desk.moving = null;
@@ -127,8 +129,8 @@ async function judge(verdict, note = "") {
   const seen = Object.fromEntries(samples.map((name) => [name, desk.open ? desk.open.seen : entryOf(name).seen]));
   const list = shown();
   const next = list[list.findIndex((entry) => entry.sample_id === samples[0]) + 1];
-  showProgress(await ask("judge", { seen, verdict, note }));
-  desk.entries = await ask("gallery", { panel: desk.panel, population: desk.population });
+  await ask("judge", { seen, verdict, note });
+  await refresh();
   if (desk.open) await openSample(verdict === "approved" && next ? next.sample_id : samples[0]);
   else {
     if (!desk.selected.size && verdict === "approved") desk.chosen += 1;

@@ -11,9 +11,9 @@ function showKeys() {
   dialog(el("h2", {}, "Keys"), el("table", { class: "numbers" }, rows), el("div", { class: "buttons" }, el("button", { class: "main", onclick: closeDialog }, "Close")));
 }
 
-async function showAgain() {
+async function showAgain(anew = false) {
   const open = desk.open && desk.open.sample_id;
-  await refresh();
+  await refresh(anew);
   if (open) await openSample(open);
   else showGallery();
 }
@@ -83,7 +83,7 @@ async function commit(reason) {
   say("Bringing the run up to date ...", true);
   const { decisions, failed } = await ask("commit", { reason });
   closeDialog();
-  await showAgain();
+  await showAgain(true);
   const written = `${decisions} ${decisions === 1 ? "decision" : "decisions"} written; the run is up to date`;
   if (failed.length) say(`${written}, but these files failed: ${failed.map((pair) => pair.join(": ")).join("; ")}`);
   else say(`${written}.`, true);
