@@ -13,7 +13,7 @@ from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.kernels.histogram import Range, histogram2d, levels_u8
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Boolean, gate_from_dict, gate_to_dict
-from immunomon.cytometry.model.placement import Movable
+from immunomon.cytometry.model.placement import Movable, Nearness
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.outputs.review.at_run import AtRun, scales_of
 from immunomon.outputs.review.recount import OpenSample
@@ -27,7 +27,7 @@ __all__ = ["CloseUp", "close_up", "ghosts_of"]
 _BINS = 144  # along each axis: twice those of a stored plot
 _MOST_DOTS = 20_000  # of the parent; more would not be told apart
 _MOST_OVER = 4_000  # laid over it
-_NEAR = ("run", "batch", "study")
+_NEAR: tuple[Nearness, ...] = ("run", "batch", "study")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _control(
     tubes = at.previewed().bench.shelf.of(task.sample)(opened.scales)
     for marker in reversed(axes):
         for near in _NEAR:
-            for tube in tubes.tubes(f"fmo:{marker}", near):  # type: ignore[arg-type]
+            for tube in tubes.tubes(f"fmo:{marker}", near):
                 inside = _gated_alike(tube.events, opened, parent)
                 columns = (tube.events.column(axes[0])[inside], tube.events.column(axes[1])[inside])
                 dots = _dots((np.asarray(columns[0]), np.asarray(columns[1])), ranges, _MOST_OVER)
