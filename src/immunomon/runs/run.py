@@ -153,9 +153,10 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
     for task in plan.tasks:
         if task.strategy and task.sample.id in problems:  # whose process was ended, and kept no result
             bench.gate(task)
-    results = cross_check([_result(task, folder) for task in plan.tasks], plan.strategies, plan.study.reportability)
+    results, qualities = _results(plan, folder)
+    results = cross_check(results, plan.strategies, plan.study.reportability)
     set_aside_left_over(folder, plan, [result.sample.id for result in results if result.status == "gated"])
-    digests = write_tables(plan, results, folder, qualities=_qualities(plan, results, folder), journal=crew.journal)
+    digests = write_tables(plan, results, folder, qualities=qualities, journal=crew.journal)
     failed = tuple((r.sample.id, r.reason or "") for r in results if r.status == "failed")
     spoiled = {name for name, _ in failed}
     anew = {task.sample.tube_id for task in todo}
@@ -196,7 +197,20 @@ def settled_plan(plan: Plan, folder: RunFolder, crew: Crew) -> tuple[Plan, Settl
     return replace(plan, tasks=tasks), {name: {**settled.get(name, {}), **moved.get(name, {})} for name in names}
 
 
-def _result(task: Task, folder: RunFolder) -> SampleResult:
+def _results(plan: Plan, folder: RunFolder) -> tuple[list[SampleResult], dict[str, Quality]]:
+    """Return how the work on each file ended, and of each gated one, by sample, the quality of its acquisition."""
+    results: list[SampleResult] = []
+    qualities: dict[str, Quality] = {}
+    for task in plan.tasks:
+        name = task.sample.id
+        data = folder.read_sample(name, task.key) if task.strategy is not None and not task.dropped else None
+        results.append(_result(task, data))
+        if data and results[-1].status == "gated" and data.get("quality"):
+            qualities[name] = accepted(Quality.from_dict(data["quality"]), plan.overrides, name)
+    return results, qualities
+
+
+def _result(task: Task, data: Mapping[str, Any] | None) -> SampleResult:
     sample = task.sample
     if task.strategy is None:
         status = "failed" if task.problem else "control"
@@ -204,25 +218,12 @@ def _result(task: Task, folder: RunFolder) -> SampleResult:
         return SampleResult(sample, status, task.sha256, reason=problem)
     if task.dropped:
         return SampleResult(sample, "dropped", task.sha256, task.strategy, task.dropped)
-    data = folder.read_sample(sample.id, task.key)
     if data is None or data["status"] != "gated":
         reason = "its result is missing" if data is None else data["reason"]
         return SampleResult(sample, "failed", task.sha256, task.strategy, reason)
     measured = Measured.from_dict(data["measured"])
     events = (data.get("quality") or {}).get("events", measured.events)  # of the file; some may have been left out
     return SampleResult(sample, "gated", task.sha256, task.strategy, None, measured, events)
-
-
-def _qualities(plan: Plan, results: list[SampleResult], folder: RunFolder) -> dict[str, Quality]:
-    """Return the quality of every gated sample's acquisition, by sample."""
-    keys = {task.sample.id: task.key for task in plan.tasks}
-    gated = [result.sample.id for result in results if result.status == "gated"]
-    stored = {name: folder.read_sample(name, keys[name]) for name in gated}
-    return {
-        name: accepted(Quality.from_dict(data["quality"]), plan.overrides, name)
-        for name, data in stored.items()
-        if data and data.get("quality")
-    }
 
 
 def write_tables(

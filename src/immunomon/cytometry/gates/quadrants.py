@@ -14,7 +14,14 @@ from immunomon.cytometry.gates.negatives import Intensity
 from immunomon.cytometry.gates.registry import GATE_METHODS, Alone, NestedGate, TwoAxes, fit_nested, roles_of
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Interval, Rectangle
-from immunomon.cytometry.model.placement import Anchored, Controls, GateMethod, Overlapping, Placement, Resolved
+from immunomon.cytometry.model.placement import (
+    Anchored,
+    Controls,
+    GateMethod,
+    Placement,
+    is_overlapping,
+    is_resolved,
+)
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.errors import GateNotPlaced
 from immunomon.study.model.trust import PlacedBy
@@ -90,7 +97,7 @@ class QuadrantsGate(TwoAxes, Alone):
     @property
     def crossings(self) -> dict[str, tuple[str, str]]:
         """For each threshold in a valley, the facts of what lies on its other side of either peak at most."""
-        return self._pairs(lambda method: method.crossings if isinstance(method, Overlapping) else {})
+        return self._pairs(lambda method: method.crossings if is_overlapping(method) else {})
 
     def _pairs(self, of: Callable[[object], Mapping[str, tuple[str, str]]]) -> dict[str, tuple[str, str]]:
         """Return pairs of facts that the methods of the thresholds name, under the names that they have here."""
@@ -108,7 +115,7 @@ class QuadrantsGate(TwoAxes, Alone):
         resolution: dict[str, float] = {}
         for name in self.coordinates:
             method: object = self._by("x" if name[0] == "x" else "y")
-            if isinstance(method, Resolved) and "threshold" in method.resolution:
+            if is_resolved(method) and "threshold" in method.resolution:
                 resolution[name] = method.resolution["threshold"]
         return resolution
 

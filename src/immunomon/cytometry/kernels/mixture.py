@@ -181,8 +181,12 @@ class Clouds:
         >>> clouds.shares(np.array([[0.0, 0.0], [9.0, 0.0]])).round(2).ravel().tolist()
         [0.99, 0.0]
         """
+        return self.shares_at(self.distances(points))
+
+    def shares_at(self, distances: Floats) -> Floats:
+        """Return the probability that points at these ``distances`` belong to each cloud, (points, clouds)."""
         heights = self.weights / (2 * np.pi * np.sqrt(np.linalg.det(self.covariances)))
-        density = heights * np.exp(-0.5 * self.distances(points))
+        density = heights * np.exp(-0.5 * distances)
         return np.asarray(density / (density.sum(axis=1, keepdims=True) + self.background * self.level))
 
 
@@ -239,8 +243,9 @@ def radii_of(clouds: Clouds, first: int, chosen: Mask, directions: Floats, reach
     steps = np.linspace(0, farthest, _STEPS)
     points = (clouds.centers[first] + steps[:, None, None] * (directions @ shape.T)).reshape(-1, 2)
     # Both conditions as one number that falls through 0 at the border.
-    share = clouds.shares(points)[:, chosen].sum(axis=1) - 0.5
-    near = 1 - clouds.distances(points)[:, chosen].min(axis=1) / np.tile(reach**2, steps.size)
+    distances = clouds.distances(points)
+    share = clouds.shares_at(distances)[:, chosen].sum(axis=1) - 0.5
+    near = 1 - distances[:, chosen].min(axis=1) / np.tile(reach**2, steps.size)
     inside = np.minimum(share, near).reshape(steps.size, -1)
     inside[0] = np.maximum(inside[0], 1e-9)
     outside = inside < 0

@@ -19,10 +19,10 @@ from immunomon.cytometry.model.placement import (
     Controls,
     ControlTube,
     GateMethod,
-    Movable,
     Nearness,
     Placement,
     WithControls,
+    is_movable,
     origins_of,
 )
 from immunomon.cytometry.model.scales import AnyScale
@@ -179,7 +179,7 @@ class _Placer:
             only = {population.keep: declared.regions[decided.keep]}
             return Placement(only, {}, decided.note, decided.source, {}, decided.doubts, decided.placed_by)
         method = gate_method(population.gate)
-        if not isinstance(method, Movable):
+        if not is_movable(method):
             return GateNotPlaced(f"a gate of method {population.gate.method} cannot be moved")
         regions = method.at(decided.facts, self.scales)
         about = (decided.note, decided.source, decided.errors, decided.doubts, decided.placed_by)

@@ -16,7 +16,7 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Gate
 from immunomon.cytometry.model.members import members
-from immunomon.cytometry.model.placement import Movable, Overlapping, Resolved
+from immunomon.cytometry.model.placement import Movable, is_movable, is_overlapping, is_resolved
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 
@@ -25,6 +25,7 @@ __all__ = ["GateErrors", "estimate_gate_errors"]
 Counts = NDArray[np.int64]
 Scales = Mapping[str, AnyScale]
 Errors = dict[str, dict[str, float]]
+_AT_ONCE = 30_000  # events: up to here a moved gate is asked once for all of them, and not first for its parent's
 _LEAST_CROSSING = 1e-4  # share of a peak beyond its border: less moves no population that has enough events to report
 
 
@@ -136,7 +137,7 @@ def _borders(
     for placed in tree.populations:
         declared = strategy.population(placed.id)
         method: object = gate_method(declared.gate)
-        if placed.id not in tree.memberships or not isinstance(method, Movable):
+        if placed.id not in tree.memberships or not is_movable(method):
             continue
         for move in moves(placed, method):
             down, up = (
@@ -153,7 +154,7 @@ def _steps(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
     """Yield each uncertain coordinate moved by its standard error or its resolution, whichever is larger."""
     if not placed.errors:
         return
-    resolution = method.resolution if isinstance(method, Resolved) else {}
+    resolution = method.resolution if is_resolved(method) else {}
     for name in dict.fromkeys((*method.coordinates, *resolution)):
         own, border = placed.errors.get(name, 0.0), resolution.get(name, 0.0)
         step = max(own, border)
@@ -164,7 +165,7 @@ def _steps(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
 
 def _crossings(placed: PlacedPopulation, method: Movable) -> Iterator[_Move]:
     """Yield each coordinate between overlapping peaks moved beyond all events, so that one side holds them all."""
-    for name, facts in (method.crossings if isinstance(method, Overlapping) else {}).items():
+    for name, facts in (method.crossings if is_overlapping(method) else {}).items():
         from_low, from_high = (placed.facts.get(fact, 0.0) for fact in facts)
         if name in placed.facts and max(from_low, from_high) >= _LEAST_CROSSING:
             yield _Move(name, -np.inf, np.inf, (from_low, from_high))
@@ -175,7 +176,9 @@ def _counted_again(
 ) -> dict[str, Counts]:
     """Return population -> events in it with each border moved down, and up: (borders, 2)."""
     counts = {name: np.full((len(borders), 2), size, dtype=np.int64) for name, size in sizes.items()}
-    changing = _changing(tree, events, borders)
+    everywhere = np.ones(tree.count, dtype=np.bool_)
+    at_once = [_moved(border, events, everywhere) for border in borders] if tree.count <= _AT_ONCE else []
+    changing = _changing(tree, events, borders, at_once)
     rows = np.flatnonzero(changing)
     if not rows.size:
         return counts
@@ -186,24 +189,41 @@ def _counted_again(
         if placed.id in tree.memberships and placed.gate is not None and not isinstance(placed.gate, Boolean)
     }
     for index, border in enumerate(borders):
+        both = at_once[index] if at_once else _moved(border, events, changing)
         for way in (0, 1):
-            moved = {name: members(gates[way], events, changing)[rows] for name, gates in border.gates.items()}
+            moved = {name: masks[way][rows] for name, masks in both.items()}
             for name, mask in _with_moved(tree, held, inside, moved).items():
                 counts[name][index, way] += np.count_nonzero(mask) - np.count_nonzero(held[name])
     return counts
 
 
-def _changing(tree: GateTree, events: EventTable, borders: Sequence[_Border]) -> Mask:
-    """Return which events any move brings into a population or out of it: no others need be looked at again."""
+def _moved(border: _Border, events: EventTable, among: Mask) -> dict[str, tuple[Mask, Mask]]:
+    """Return population -> which of some events are inside its gate moved down, and up."""
+    return {
+        name: (members(down, events, among), members(up, events, among)) for name, (down, up) in border.gates.items()
+    }
+
+
+def _changing(
+    tree: GateTree,
+    events: EventTable,
+    borders: Sequence[_Border],
+    at_once: Sequence[Mapping[str, tuple[Mask, Mask]]],
+) -> Mask:
+    """Return which events any move brings into a population or out of it: no others need be looked at again.
+
+    at_once: of each border, where the moved gates are known for all events, which they hold.
+    """
     changing = np.zeros(tree.count, dtype=np.bool_)
     parents = {placed.id: placed.parent for placed in tree.populations}
-    for border in borders:
+    for index, border in enumerate(borders):
         for name, gates in border.gates.items():
             mask, parent = tree.mask(name), tree.mask(parents[name])
             assert mask is not None
             assert parent is not None
-            for gate in gates:
-                changing |= members(gate, events, parent) ^ mask
+            for way, gate in enumerate(gates):
+                held = at_once[index][name][way] & parent if at_once else members(gate, events, parent)
+                changing |= held ^ mask
     return changing
 
 

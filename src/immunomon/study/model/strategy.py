@@ -51,6 +51,11 @@ class GateDeclaration:
     fit: Fit = "sample"
     consensus: bool = False
 
+    def __hash__(self) -> int:
+        """Return what equal declarations have in common; with the texts among the arguments, such as the axes."""
+        texts = frozenset(item for item in self.arguments.items() if isinstance(item[1], str))
+        return hash((self.method, texts, self.place_on, self.fit, self.consensus))
+
     @property
     def is_shared(self) -> bool:
         """Whether other samples have a say in where the gate lies."""
