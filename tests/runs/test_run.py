@@ -15,6 +15,7 @@ from immunomon.cytometry.model.populations import TABLES
 from immunomon.errors import BadSpec, NotARunFolder, RunFolderInUse
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.run import RunSummary, run_study
+from immunomon.runs.summary import account_of_doubts
 
 CUT = Path("fcs") / "treg" / "S01_W4_treg.fcs"
 TAKEN = Path("fcs") / "treg" / "S02_D-1_treg.fcs"
@@ -150,6 +151,18 @@ def test_one_bad_file_costs_that_file_alone(spoiled, finished_apart):
     pd.testing.assert_frame_equal(good, whole[~whole["sample_id"].isin(reasons)].reset_index(drop=True))
     changes = RunFolder(spoiled / "run").read_table("changes")
     assert "failed" in set(changes["status"])
+
+
+def test_the_account_of_a_run_adds_up():
+    reasons = ["in doubt: t: ...", "below LLOQ: 30 events, 50 are needed", None, None]
+    on = ["t: weak_stain(CD3)"] * 3 + [None]
+    frequencies = pd.DataFrame({"rests_on": on, "reason": reasons, "reportable": [False, False, True, True]})
+    doubts = pd.DataFrame({"code": ["weak_stain"], "population": ["t"], "sample_id": ["a"]})
+    assert account_of_doubts(frequencies, doubts)[0] == (
+        "3 of 4 values rest on a doubtful gate: 1 is withheld for it, "
+        "1 for another reason first, such as too few events, "
+        "1 is reported, as the study accepts the doubt (table doubts):"
+    )
 
 
 @pytest.mark.parametrize("header", [(b"", b""), (b"$CYT", b"$CYQ")])
