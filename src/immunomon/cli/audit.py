@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ from immunomon.runs.audit_folder import inspect_folder
 from immunomon.runs.audit_inputs import Inspected, inspect_inputs
 from immunomon.runs.folder import no_run
 from immunomon.runs.lock import Reason, lock_run
+from immunomon.runs.trail_review import record_review, review_trail
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -109,6 +110,11 @@ def audit(
     ] = None,
     study: StudyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Of a run folder: as JSON.")] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Of a run folder: what is new since the last review, and what is unusual.")
+    ] = False,
+    by: Annotated[str, typer.Option("--by", help="With --review: enter into the trail that this person did.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="With --by: what was made of it.")] = "",
 ) -> int:
     """Verify a run's trail, its files and what it was made from, or every row of a database. Exit 1 if any changed."""
     file = Path(source)
@@ -116,8 +122,35 @@ def audit(
         source = f"sqlite:///{file}"
     if "://" in source:
         return audit_database(source, entries=entries, head=head)
-
+    if review:
+        return _review(Path(source), by=by, reason=reason)
     return audit_run(Path(source), entries=entries, head=head, study=study, as_json=as_json)
+
+
+def _review(run: Path, *, by: str, reason: str) -> int:
+    found = review_trail(run)
+    last = found.reviewed
+    since = "never" if last is None else f"{last['utc']} by {last['by']} (entry {last['number']})"
+    typer.echo(f"Last reviewed: {since}. Since then {counted(len(found.entries), 'entry', 'entries')}:")
+    for entry in found.entries:
+        typer.echo(f"  {_line(entry)}")
+    for unusual in found.unusual:
+        numbers = ", ".join(map(str, unusual.entries[:8])) + (" ..." if len(unusual.entries) > 8 else "")
+        typer.echo(f"  UNUSUAL (entry {numbers}): {unusual.what}")
+    if not found.unusual:
+        typer.echo("Nothing unusual: no decision after results were seen or after the lock, none without a reason.")
+    if not by:
+        typer.echo("To enter that it was reviewed, add --by NAME" + (" --reason TEXT" if found.unusual else ""))
+        return 0
+    record_review(run, found, by=by, note=reason)
+    typer.echo(f"Reviewed by {by}. Audit trail: {said_head(run)}")
+    return 0
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    about = entry.get("target") or entry.get("digest") or ""
+    why = f": {entry['reason']}" if entry.get("reason") else ""
+    return f"{entry['number']:>5}  {entry['utc']}  {entry['by']}  {entry['action']}  {about}{why}"
 
 
 def _is_sqlite(file: Path) -> bool:
@@ -149,9 +182,7 @@ def audit_run(
         return 1 if inspected.problems else 0
     if entries:
         for entry in [] if inspected.problems and not trail.path.is_file() else trail.entries():
-            about = entry.get("target") or entry.get("digest") or ""
-            why = f": {entry['reason']}" if entry.get("reason") else ""
-            typer.echo(f"{entry['number']:>5}  {entry['utc']}  {entry['by']}  {entry['action']}  {about}{why}")
+            typer.echo(_line(entry))
     for problem in inspected.problems:
         typer.echo(problem)
     _say("Looked at", inspected.looked_at)

@@ -1,0 +1,138 @@
+"""The audit trail as people review it: what was entered since the last review, and what of it is unusual.
+
+A trail that nobody reads protects nobody: the EMA's guideline on computerised systems (2023) and ICH E6(R3) ask for its
+review by plan and risk. What is unusual here is what a reviewer asks about first; it is no accusation.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from immunomon.errors import ImmunomonError, counted
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.folder import RunFolder
+
+__all__ = ["REVIEWED", "TrailReview", "Unusual", "record_review", "review_trail"]
+
+REVIEWED = "trail reviewed"
+_DECISIONS = {"override", "override withdrawn"}
+_SHOWN = {"deliver", "export"}  # by these results leave the run: who decides later has seen them
+_FEWEST, _SHARE = 5, 0.1  # decisions of one person on so many samples, and on such a share of them, are many
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Unusual:
+    """Something that a reviewer should ask about: of which entries, by their numbers, and what it is."""
+
+    entries: tuple[int, ...]
+    what: str
+
+
+@dataclass(frozen=True)
+class TrailReview:
+    """A review of a trail: who reviewed it last and when, the entries since then, and what is unusual about them.
+
+    reviewed: the entry of the last review, None if there was none.
+    """
+
+    reviewed: Entry | None
+    entries: tuple[Entry, ...]
+    unusual: tuple[Unusual, ...]
+
+
+def review_trail(run: Path) -> TrailReview:
+    """Return what was entered into a run's trail since its last review, and what is unusual about it.
+
+    Raises ImmunomonError if the trail, or what it seals, was changed: that comes before any review.
+    """
+    trail = AuditTrail(run)
+    problems = trail.problems()
+    if problems:
+        more = f"; {counted(len(problems), 'problem')} in all" if len(problems) > 1 else ""
+        raise ImmunomonError(f"{problems[0]}{more}: see immunomon audit {run}, then review")
+    entries = [{**entry, "number": int(entry["number"])} for entry in trail.entries()]
+    last = next((entry for entry in reversed(entries) if entry["action"] == REVIEWED), None)
+    since = 0 if last is None else int(last["number"])
+    new = tuple(entry for entry in entries if entry["number"] > since)
+    found = [unusual for unusual in _unusual(run, entries) if max(unusual.entries) > since]
+    return TrailReview(last, new, tuple(found))
+
+
+def _unusual(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
+    shown = _results_seen(run, entries)
+    locked = next((entry["number"] for entry in entries if entry["action"] == "lock"), None)
+    code = ""
+    for entry in entries:
+        number, by = entry["number"], entry["by"]
+        is_decision = entry["action"] in _DECISIONS
+        if is_decision and shown is not None and entry["utc"] > shown[0]:
+            about = f"{entry.get('target') or entry['action']}, by {by}"
+            yield Unusual((number,), f"decided after results had been seen ({shown[1]}): {about}")
+        if entry["action"] == "changed after lock" or (is_decision and locked is not None and number > locked):
+            yield Unusual((number,), f"changed after the run was locked (entry {locked}), by {by}")
+        if is_decision and not str(entry["reason"]).strip():
+            yield Unusual((number,), f"a decision without a reason, by {by}")
+        if entry.get("made_anew"):
+            samples = ", ".join(map(str, entry["made_anew"][:5]))
+            yield Unusual((number,), f"results that had been changed by hand were made anew: {samples}")
+        if entry["action"] == "run":
+            if code and entry["code_digest"] != code:
+                yield Unusual((number,), f"run with other software than before ({entry['software']})")
+            code = str(entry["code_digest"])
+    yield from _many(run, entries)
+
+
+def _results_seen(run: Path, entries: Sequence[Entry]) -> tuple[str, str] | None:
+    """Return when results first left the run or were analysed, and by what; None if they did not yet."""
+    seen = [(str(entry["utc"]), f"{entry['action']}, entry {entry['number']}") for entry in entries
+            if entry["action"] in _SHOWN]  # fmt: skip
+    for name in ("statistics/analysis.json", "mechanism/mechanism.json", "assessments/assessments.json"):
+        path = run / name
+        if path.is_file():
+            made = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).isoformat(timespec="seconds")
+            seen.append((made, f"{name}, by the date of the file"))
+    return min(seen, default=None)
+
+
+def _many(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
+    samples_by: dict[str, dict[str, int]] = defaultdict(dict)
+    for entry in entries:
+        decision = entry.get("decision")
+        if entry["action"] == "override" and isinstance(decision, dict):
+            samples_by[str(entry["by"])].setdefault(str(decision.get("sample")), entry["number"])
+    whole = len((RunFolder(run).read_json(run / "run.json") or {}).get("files", ()))
+    for by, samples in samples_by.items():
+        if len(samples) >= max(_FEWEST, _SHARE * whole):
+            numbers = tuple(sorted(samples.values()))
+            yield Unusual(numbers, f"one person decided on {len(samples)} of {counted(whole, 'sample')}: {by}")
+
+
+def record_review(run: Path, review: TrailReview, *, by: str, note: str = "") -> str:
+    """Enter into the trail that it was reviewed, to which entry and by whom; return the entry's hash.
+
+    Raises ImmunomonError if nobody is named, if something unusual is left without a word, or if there are entries that
+    the review did not see.
+    """
+    if not by.strip():
+        raise ImmunomonError("a review needs the name of who made it: --by")
+    if review.unusual and not note.strip():
+        said = counted(len(review.unusual), "unusual thing is", "unusual things are")
+        raise ImmunomonError(f"{said} listed: say what you made of it with --reason")
+    folder = RunFolder(run)
+    with folder.locked():
+        trail = AuditTrail(run)
+        head = trail.head()
+        seen = max((int(entry["number"]) for entry in review.entries), default=0)
+        if head is None or (review.entries and head.entries != seen):
+            raise ImmunomonError(f"{trail.path}: entries were added meanwhile; review them, too")
+        first = review.entries[0]["number"] if review.entries else head.entries
+        reviewed = {"first": first, "last": head.entries, "head": str(head)}
+        unusual = [{"entries": list(item.entries), "what": item.what} for item in review.unusual]
+        return trail.append(REVIEWED, by=by.strip(), reason=note.strip(), reviewed=reviewed, unusual=unusual)
