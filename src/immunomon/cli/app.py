@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "steadiness": (
             "Say which bridge samples break Westgard's rules, and by what: populations and markers over time."
         ),
+        "precision": "Say how much repeats of a specimen differ: within a run, between runs, days and operators.",
         "normalise": "Bring batches together by their bridge samples, as the study declares.",
         "embed": "Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture.",
         "project": "Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it.",

@@ -1,0 +1,70 @@
+"""Precision: repeats of a specimen, population by population, in coefficients of variation."""
+
+import math
+
+import pytest
+
+from immunomon.cli.precision import read_repeats
+from immunomon.errors import BadSpec
+from immunomon.trial.statistics.precision import Repeat, precision_of
+
+KEY = {"panel": "treg", "quantity": "percent", "population": "treg", "denominator": "cd4"}
+
+
+def rows(values):
+    return [{"sample_id": name, "value": value, **KEY} for name, value in values.items()]
+
+
+def test_repeats_within_one_run_give_their_coefficient_of_variation():
+    repeats = [Repeat(name, "P1") for name in "abc"]
+    (result,), without = precision_of(repeats, rows({"a": 9.0, "b": 10.0, "c": 11.0}))
+    assert (result.repeatability, result.within_laboratory) == (pytest.approx(10), pytest.approx(10))
+    assert (result.specimens, result.repeats, result.degrees, result.between) == (1, 3, 2, {})
+    # Two degrees of freedom: chi-square 0.1026 at 5 %.
+    assert result.repeatability_upper == pytest.approx(10 * math.sqrt(2 / 0.10259), rel=1e-4)
+    assert without == []
+
+
+def test_specimens_of_different_levels_are_pooled_in_percent_of_their_means():
+    repeats = [Repeat(name, name[0]) for name in ("a1", "a2", "b1", "b2")]
+    (result,), _ = precision_of(repeats, rows({"a1": 9.0, "a2": 11.0, "b1": 0.9, "b2": 1.1}))
+    assert result.repeatability == pytest.approx(10 * math.sqrt(2))
+    assert (result.mean_low, result.mean_high) == (pytest.approx(1), pytest.approx(10))
+
+
+def test_days_and_runs_are_told_apart_and_operators_nested_where_they_work():
+    repeats, values = [], {}
+    for day, shift in (("d1", -20), ("d2", 20), ("d3", 0)):
+        for run in ("r1", "r2"):
+            for number in range(2):
+                name = f"{day}{run}{number}"
+                repeats.append(Repeat(name, "P1", "anna", day, f"{day}{run}"))
+                values[name] = 100 + shift + (2 if number else -2)
+    (result,), _ = precision_of(repeats, rows(values))
+    assert list(result.between) == ["day", "run"]
+    assert result.repeatability == pytest.approx(math.sqrt(8))
+    assert result.between["run"] == 0
+    assert result.between["day"] == pytest.approx(math.sqrt(400), rel=0.01)
+
+
+def test_what_may_not_be_reported_is_left_out_and_counted():
+    repeats = [Repeat(name, "P1") for name in "abc"]
+    (result,), _ = precision_of(repeats, rows({"a": 9.0, "b": None, "c": 11.0}))
+    assert (result.repeats, result.left_out) == (2, 1)
+    found, without = precision_of(repeats, rows({"a": 9.0, "b": None, "c": None}))
+    assert found == []
+    assert without == ["treg: percent treg of cd4: no specimen has two repeats with a value"]
+
+
+def test_a_list_of_repeats_that_is_wrong_is_said_line_by_line(tmp_path):
+    path = tmp_path / "repeats.csv"
+    path.write_text("sample_id,specimen,colour\na,P1,x\na,P1,x\nz,P1,x\nb,,x\n", encoding="utf-8")
+    with pytest.raises(BadSpec) as caught:
+        read_repeats(path, ["a", "b"])
+    said = [str(problem).partition("csv ")[2] for problem in caught.value.problems]
+    assert [one.split(";")[0] for one in said] == [
+        "line 1: header: no column named 'colour'",
+        "line 3: sample_id: 'a' is there twice",
+        "line 4: sample_id: 'z' is no sample of the run",
+        "line 5: specimen: is blank",
+    ]
