@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from immunomon.checks.conduct import conduct_notes, conduct_problems
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.overrides import load_overrides
 from immunomon.errors import BadSpec, Problem, nearest
@@ -148,6 +149,7 @@ def _cell_types(of_panel: PanelNormalisation, strategy: GatingStrategy) -> Itera
 # What is wrong with the study's files of other assessments: platelets, concentrations, antibodies, viruses, events.
 
 _WITHIN_DAYS = 7
+SCHEDULED = ("platelets", "msc_concentration", "antibodies", "viruses")
 _MOST_NAMED = 12
 _WEEK = re.compile(r"W(\d{1,3})")
 
@@ -163,7 +165,7 @@ def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ..
         if row.get("visit") not in scheduled.get(name, ())
         for problem in _check_visit(row, study, files.paths[name])
     )
-    return (*files.problems, *of_visits), tuple(files.paths.values())
+    return (*files.problems, *of_visits, *conduct_problems(study, files)), tuple(files.paths.values())
 
 
 def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator[str]:
@@ -188,10 +190,11 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
                 message = f"{len(named)} of {len(due)} planned are {status}"
                 yield f"{where}: {message}: {', '.join(named[:_MOST_NAMED])}{more}"
     scheduled = {schedule.assessment for schedule in study.assessments.schedule}
-    unplanned = [name for name in files.tables if name not in scheduled and name != "adverse_events"]
+    unplanned = [name for name in SCHEDULED if name in files.tables and name not in scheduled]
     if unplanned:
         names = ", ".join(f"{name}.csv" for name in unplanned)
         yield f"{names}: study.yaml declares no schedule (assessments: schedule:), so what is missing cannot be told"
+    yield from conduct_notes(study, files)
 
 
 def _named(row: PlannedAssessment) -> str:

@@ -162,6 +162,7 @@ def _input(table: InputTable) -> str:
 
 def _fits(column: InputColumn) -> str:
     kinds = {"truth": "true or false", "day": "study day, no 0", "whole": "whole number", "date": "year-month-day"}
+    kinds["time"] = "hours:minutes"
     words = ", ".join(column.kind) if isinstance(column.kind, tuple) else kinds.get(column.kind, column.kind)
     return words + ("; needed" if column.needed else "; the column may be left out" if column.optional else "")
 

@@ -47,6 +47,15 @@ def simulate(
         str,
         typer.Option("--condition", help="Another instrument, a failed stain, a hard sample: see --list-conditions."),
     ] = "ordinary",
+    expansion: Annotated[
+        int,
+        typer.Option(
+            "--expansion",
+            min=0,
+            max=100,
+            help="So many patients expand the highest dose, after a toxicity; visits are late and missed.",
+        ),
+    ] = 0,
     _list_conditions: Annotated[
         bool,
         typer.Option(
@@ -64,6 +73,7 @@ def simulate(
         seed=seed,
         panels=panel or None,
         condition=condition_named(condition),
+        expansion=expansion,
         jobs=jobs or default_jobs(),
         overwrite=overwrite,
     )
@@ -78,6 +88,7 @@ def simulate_study(
     jobs: int,
     panels: Sequence[str] | None = None,
     condition: Condition = ORDINARY_CONDITION,
+    expansion: int = 0,
     overwrite: bool = False,
 ) -> int:
     """Write a synthetic trial into a folder, with a progress bar, and say where it is; return 0.
@@ -110,6 +121,7 @@ def simulate_study(
             jobs=jobs,
             panels=panels,
             condition=condition,
+            expansion=expansion,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     console.print(

@@ -41,6 +41,8 @@ def cells(column):
         values = st.booleans()
     elif column.kind == "date":
         values = st.dates(datetime.date(2024, 1, 1), datetime.date(2027, 1, 1)).map(datetime.date.isoformat)
+    elif column.kind == "time":
+        values = st.times().map(lambda clock: clock.strftime("%H:%M"))
     elif column.kind == "day":
         values = st.integers(-400, 400).filter(bool)
     elif column.kind == "whole":

@@ -26,6 +26,7 @@ def test_rows_are_values_blanks_are_none_and_a_day_comes_from_its_date(tmp_path)
     assert first == {
         "line": 2, "subject": "S01", "visit": "W4", "study_day": 29, "date": "2025-02-10",
         "platelets_1e9_per_l": 35.5, "bleeding": False, "rescue_therapy": True,
+        "bleeding_grade": None,
     }  # fmt: skip
     assert (second["visit"], second["platelets_1e9_per_l"], second["bleeding"]) == (None, None, None)
 
@@ -148,7 +149,8 @@ def test_each_file_has_its_own_rules(tmp_path, name, row, said):
 
 def test_a_column_that_is_not_known_is_not_passed_over(tmp_path):
     said = problems(tmp_path, "platelets", f"{PLATELETS},unit\nS01,W4,29,,9,,,G/L\n")
-    assert said == [f"platelets.csv line 1: header: no column named 'unit'; known are: {', '.join(sorted(NAMES))}"]
+    known = ", ".join(sorted((*NAMES, "bleeding_grade")))
+    assert said == [f"platelets.csv line 1: header: no column named 'unit'; known are: {known}"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from immunomon.assurance.simulate.protocol import DOSE_GROUPS, Patient, date_of_study_day
+from immunomon.assurance.simulate.conduct import clock, infusion_times
+from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, date_of_study_day
 from immunomon.assurance.simulate.seeding import generator
 from immunomon.assurance.simulate.tables import Row
 
@@ -41,19 +42,23 @@ def platelet_rows(patient: Patient, seed: int) -> list[Row]:
     rows = []
     for week in (0, *_WEEKS):
         day = -1 if week == 0 else 7 * week + 1 + int(rng.integers(-1, 2))
+        label = f"W{week}" if week else "D-1"
         rise = peak / (1 + math.exp(-1.8 * (week - onset))) * math.exp(-max(week - 8, 0) / lasts) if week else 0.0
         count = max(1, round((baseline + rise) * math.exp(0.14 * float(rng.standard_normal()))))
         bleeding = count < 30 and bool(rng.random() < (0.25 if count < 10 else 0.08))
         rescue = count < 30 and bool(rng.random() < (0.12 if bleeding else 0.03)) and week > 0
+        if not patient.is_followed(day, label):
+            continue
         rows.append(
             {
                 "subject": patient.id,
-                "visit": f"W{week}" if week else "D-1",
+                "visit": label,
                 "study_day": str(day),
                 "date": date_of_study_day(patient.first_infusion, day).isoformat(),
                 "platelets_1e9_per_l": str(count),
                 "bleeding": str(bleeding).lower(),
                 "rescue_therapy": str(rescue).lower(),
+                "bleeding_grade": str(1 + int(count < 10) if bleeding else 0),
             }
         )
     return rows
@@ -89,11 +94,14 @@ def msc_rows(patient: Patient, seed: int) -> list[Row]:
 
 
 def antibody_rows(patient: Patient, seed: int) -> list[Row]:
-    """Return antibody to hUC-MSC 30 min before the first infusion and 48 h after the last."""
+    """Return antibody to hUC-MSC 30 min before the first infusion and 48 h after the last; none in an expansion."""
+    if patient.expansion:
+        return []
     rng = generator(seed, "antibodies", patient.id)
     induced = bool(rng.random() < 0.05)
     rows = []
-    for point, day in (("pre-first-infusion", 1), ("48h-post-last-infusion", 24)):
+    last = INFUSION_DAYS[patient.infusions - 1]
+    for point, day in (("pre-first-infusion", 1), ("48h-post-last-infusion", last + 2)):
         positive = induced and day > 1
         rows.append(
             {
@@ -121,13 +129,20 @@ def virus_rows(patient: Patient) -> list[Row]:
         }
         for visit, day in (("screening", -14), ("W4", 29), ("W16", 113))
         for virus in _VIRUSES
+        if patient.is_followed(day, visit)
     ]
 
 
 ADVERSE_EVENT_COLUMNS: tuple[str, ...] = (
     *("subject", "term", "system_organ_class", "grade", "start_day", "end_day"),
-    *("serious", "related", "dose_limiting"),
+    *("serious", "related", "dose_limiting", "reported_term", "start_time", "end_time", "action_taken", "outcome"),
 )
+_REPORTED = {
+    "Pyrexia": "fever",
+    "Chills": "shivering",
+    "Epistaxis": "nose bleed",
+    "Upper respiratory tract infection": "a cold",
+}
 
 # term, system organ class, chance in a patient, whether it comes with infusions, grades
 _EVENTS: tuple[tuple[str, str, float, bool, tuple[int, int]], ...] = (
@@ -143,8 +158,18 @@ _EVENTS: tuple[tuple[str, str, float, bool, tuple[int, int]], ...] = (
 
 
 def adverse_event_rows(patients: tuple[Patient, ...], seed: int) -> list[Row]:
-    """Return the adverse events of all patients; none of them is dose-limiting."""
-    return [row for patient in patients for row in _events_of(patient, seed)]
+    """Return the adverse events of all patients, and the dose-limiting toxicity of one who has it."""
+    return [row for patient in patients for row in (*_toxicity(patient), *_events_of(patient, seed))]
+
+
+def _toxicity(patient: Patient) -> list[Row]:
+    day = patient.toxicity_day
+    if day is None:
+        return []
+    organ_class = "Respiratory, thoracic and mediastinal disorders"
+    row = _event_row(patient, "Pulmonary embolism", organ_class, (3, day, day + 20), related=True)
+    more = {"dose_limiting": "true", "reported_term": "clot in the right lung", "action_taken": "drug withdrawn"}
+    return [row | more]
 
 
 def _events_of(patient: Patient, seed: int) -> list[Row]:
@@ -155,10 +180,19 @@ def _events_of(patient: Patient, seed: int) -> list[Row]:
         happens = rng.random() < chance * (1 + 0.15 * dose)
         grade, late = int(rng.integers(low, high + 1)), int(rng.integers(5, 190))
         start, lasts = (7 * int(rng.integers(0, 4)) + 1 if with_infusion else late), int(rng.integers(0, 8))
-        if happens:
+        if happens and patient.is_followed(start):
             related = with_infusion and bool(rng.random() < 0.7)
-            rows.append(_event_row(patient, term, organ_class, (grade, start, start + lasts), related=related))
+            row = _event_row(patient, term, organ_class, (grade, start, start + lasts), related=related)
+            rows.append(row | {"start_time": _onset(patient, start, seed, term) if with_infusion else ""})
     return rows
+
+
+def _onset(patient: Patient, day: int, seed: int, term: str) -> str:
+    """Return the time of day at which an event of an infusion's day began: within the infusion, or hours after it."""
+    rng = generator(seed, "onset", patient.id, term)
+    number = INFUSION_DAYS.index(day) + 1 if day in INFUSION_DAYS else 1
+    start, end = infusion_times(patient, number, seed)
+    return clock(int(rng.integers(start, end)) if rng.random() < 0.4 else end + int(rng.integers(10, 600)))
 
 
 def _event_row(
@@ -175,4 +209,9 @@ def _event_row(
         "serious": str(grade >= 3).lower(),
         "related": str(related).lower(),
         "dose_limiting": "false",
+        "reported_term": _REPORTED.get(term, term.lower()),
+        "start_time": "",
+        "end_time": "",
+        "action_taken": "dose not changed",
+        "outcome": "recovered/resolved",
     }

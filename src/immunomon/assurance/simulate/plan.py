@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from immunomon.assurance.simulate.biology import Frequencies, healthy_donor, visit_frequencies
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
 from immunomon.assurance.simulate.layouts import Layout
-from immunomon.assurance.simulate.protocol import DOSE_GROUPS, DoseGroup, Patient, Visit
+from immunomon.assurance.simulate.protocol import Patient, Visit
 from immunomon.assurance.simulate.seeding import generator
 from immunomon.assurance.simulate.stimulation import STIMULATED, cytokine_frequencies, with_cytokines
 from immunomon.assurance.simulate.tubes import BRIDGE_DONOR, Batch, Tube
@@ -53,10 +53,14 @@ def all_tubes(plan: Plan) -> list[Tube]:
     ['S01_W4_thelper', 'A-W4_bridge_thelper', 'A-W4_fmo-CXCR3_thelper', 'A-W4_fmo-CCR6_thelper']
     """
     tubes = [replace(tube, condition=plan.condition) for tube in _compensation_tubes(plan)] if plan.controls else []
-    for group in [group for group in DOSE_GROUPS if any(patient.group == group for patient in plan.patients)]:
+    for wave in dict.fromkeys(_wave(patient) for patient in plan.patients):
         for visit in plan.visits:
-            tubes += _batch_tubes(plan, group, visit)
+            tubes += _batch_tubes(plan, wave, visit)
     return tubes
+
+
+def _wave(patient: Patient) -> str:
+    return patient.wave or patient.group.name
 
 
 def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
@@ -79,11 +83,14 @@ def _compensation_tubes(plan: Plan) -> Iterator[Tube]:
         )
 
 
-def _batch_tubes(plan: Plan, group: DoseGroup, visit: Visit) -> list[Tube]:
-    """A dose group at a visit is stained and run as one batch, the day after its last patient came."""
-    members = [patient for patient in plan.patients if patient.group == group]
+def _batch_tubes(plan: Plan, wave: str, visit: Visit) -> list[Tube]:
+    """Those entered together are stained and run as one batch a visit, the day after the last of them came."""
+    entered = [patient for patient in plan.patients if _wave(patient) == wave]
+    members = [patient for patient in entered if patient.comes_to(visit, plan.seed)]
+    if not members:
+        return []
     run_date = max(patient.collection_date(visit, plan.seed) for patient in members) + timedelta(days=1)
-    batch = Batch(f"{group.name}-{visit.label}", run_date, (run_date - plan.opened).days)
+    batch = Batch(f"{wave}-{visit.label}", run_date, (run_date - plan.opened).days)
     tubes = [tube for patient in members for tube in _patient_tubes(plan, patient, visit, batch=batch)]
     if plan.controls:
         tubes += _control_tubes(plan, batch)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -125,7 +125,13 @@ def date_of_study_day(first_infusion: date, study_day: int) -> date:
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """A patient: dose group, history, whether the platelets respond, and the cells before treatment."""
+    """A patient: dose group, history, whether the platelets respond, and the cells before treatment.
+
+    infusions: how many were given; leaves: the study day and why, of one who leaves the trial before its end;
+    toxicity_day: of a dose-limiting toxicity; missed: visits that were not kept; late: days after a visit's window;
+    wave: who was entered together, and whose tubes are run together (default: the dose group); cohort: its name in the
+    study file, default the dose group's.
+    """
 
     id: str
     group: DoseGroup
@@ -134,13 +140,31 @@ class Patient:
     flags: dict[str, bool]
     responder: bool
     donor: Donor
+    infusions: int = len(INFUSION_DAYS)
+    leaves: tuple[int, str] | None = None
+    toxicity_day: int | None = None
+    missed: frozenset[str] = frozenset()
+    late: Mapping[str, int] = field(default_factory=dict)
+    wave: str = ""
+    cohort: str = ""
+    expansion: bool = False
+
+    def is_followed(self, day: int, label: str = "") -> bool:
+        """Say whether anything was done on a study day: the patient had not left, and came to that visit."""
+        return label not in self.missed and (self.leaves is None or day <= self.leaves[0])
+
+    def comes_to(self, visit: Visit, seed: int) -> bool:
+        """Say whether the patient came to a visit."""
+        return self.is_followed(self.study_day(visit, seed), visit.label)
 
     def study_day(self, visit: Visit, seed: int) -> int:
-        """Return the study day on which the patient came: mostly the planned one, always within the window."""
+        """Return the study day on which the patient came: mostly the planned one, within the window unless late."""
         rng = generator(seed, "visit day", self.id, visit.label)
         shift = round(float(rng.normal(0, 1.2)))
         day = visit.planned_day + shift
         low, high = visit.window
+        if visit.label in self.late:
+            return high + self.late[visit.label]
         return int(np.clip(day, low, high))
 
     def collection_date(self, visit: Visit, seed: int) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -72,6 +72,49 @@ assessments:
       within_days: 7
       tests: [HBV, HCV, HIV, syphilis]
 """
+_PROTOCOL = """
+# What the protocol says of the trial, for deliveries in CDISC's formats (TS, TI). Of the simulated one: made up.
+protocol:
+  version: "1.0"
+  summary:
+    - {parameter: TPHASE, value: PHASE I TRIAL}
+    - {parameter: STYPE, value: INTERVENTIONAL}
+    - {parameter: TTYPE, value: SAFETY}
+    - {parameter: TTYPE, value: EFFICACY}
+    - {parameter: TINDTP, value: TREATMENT}
+    - {parameter: INDIC, value: Refractory immune thrombocytopenia}
+    - {parameter: TDIGRP, value: Refractory immune thrombocytopenia}
+    - {parameter: REGID, null_flavor: NA}
+    - {parameter: SPONSOR, value: Simulated sponsor}
+    - {parameter: OBJPRIM, value: To find the dose of hUC-MSC that is tolerated}
+    - {parameter: OBJSEC, value: To describe the response of the platelets and the change of immune cells}
+    - {parameter: OUTMSPRI, value: Dose-limiting toxicity to study day 28}
+    - {parameter: TRT, value: hUC-MSC}
+    - {parameter: PCLAS, value: Mesenchymal stem cells}
+    - {parameter: ADDON, value: Y}
+    - {parameter: INTTYPE, value: BIOLOGIC}
+    - {parameter: INTMODEL, value: SEQUENTIAL}
+    - {parameter: RANDOM, value: N}
+    - {parameter: TBLIND, value: OPEN LABEL}
+    - {parameter: TCNTRL, value: NONE}
+    - {parameter: ADAPT, value: Y}
+    - {parameter: AGEMIN, value: P18Y}
+    - {parameter: AGEMAX, value: P65Y}
+    - {parameter: SEXPOP, value: BOTH}
+    - {parameter: HLTSUBJI, value: N}
+    - {parameter: LENGTH, value: P28W}
+    - {parameter: STOPRULE, value: Two or more dose-limiting toxicities at a dose}
+    - {parameter: SENDTC, null_flavor: NI}
+    - {parameter: DCUTDTC, null_flavor: NI}
+    - {parameter: DCUTDESC, null_flavor: NI}
+  criteria:
+    - {id: INCL01, category: inclusion, text: Immune thrombocytopenia that did not respond to two lines of therapy}
+    - {id: INCL02, category: inclusion, text: "Platelets below 30 x 10^9/L"}
+    - {id: INCL03, category: inclusion, text: Aged 18 to 65 years}
+    - {id: EXCL01, category: exclusion, text: "Infection with HIV, HBV, HCV or syphilis"}
+    - {id: EXCL02, category: exclusion, text: Pregnancy or breast feeding}
+"""
+_NO_EXPANSION = "\n# An expansion would be: {name: expansion, dose_group: C, planned_subjects: 6, expansion: true}"
 _RARE = "  populations: {plasmablasts: {lloq_events: 20}}   # rare: a counting CV of 22 % will do\n"
 
 
@@ -81,17 +124,14 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         f"  - {{name: {g.name}, cells_per_kg: {g.cells_per_kg / 1e6:.1f}e6, infusion_days: {list(INFUSION_DAYS)}}}"
         for g in DOSE_GROUPS
     ]
-    sizes = {g.name: sum(patient.group == g for patient in plan.patients) for g in DOSE_GROUPS}
-    cohorts = [
-        f"  - {{name: {name}, dose_group: {name}, planned_subjects: {size}}}" for name, size in sizes.items() if size
-    ]
+    cohorts = _cohorts(plan.patients)
     option = "" if plan.condition is ORDINARY_CONDITION else f" --condition {plan.condition.name}"
     closing = _CLOSING.replace("SOURCE", "none" if plan.condition.instrument.unmixed else "file")
     sections = [
         _OPENING.format(scenario=scenario.value, events=plan.events, seed=plan.seed, condition=option).rstrip(),
         "\n# One infusion a week for four weeks; study days count from the first infusion = Day 1, there is no Day 0.",
         *("dose_groups:", *groups),
-        "\n# An expansion would be: {name: expansion, dose_group: C, planned_subjects: 6, expansion: true}",
+        *([] if any(patient.expansion for patient in plan.patients) else [_NO_EXPANSION]),
         *("cohorts:", *cohorts),
         "\nsubjects:",
         *(_subject(patient) for patient in plan.patients),
@@ -103,9 +143,20 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         _SCHEDULE.format(
             weeks=", ".join(f"W{week}" for week in range(1, 29)),
             days=", ".join(str(7 * week + 1) for week in range(1, 29)),
-        ),
+        ).rstrip(),
+        _PROTOCOL,
     ]
     return "\n".join(sections)
+
+
+def _cohorts(patients: Sequence[Patient]) -> list[str]:
+    lines = []
+    for name in dict.fromkeys(patient.cohort or patient.group.name for patient in patients):
+        members = [patient for patient in patients if (patient.cohort or patient.group.name) == name]
+        expansion = ", expansion: true" if members[0].expansion else ""
+        of = f"name: {name}, dose_group: {members[0].group.name}, planned_subjects: {len(members)}"
+        lines.append(f"  - {{{of}{expansion}}}")
+    return lines
 
 
 def _strategies(layout: Layout) -> str:
@@ -133,13 +184,14 @@ def panel_yaml(layout: Layout) -> str:
 
 
 def _subject(patient: Patient) -> str:
-    infusions = ", ".join(date_of_study_day(patient.first_infusion, day).isoformat() for day in INFUSION_DAYS)
+    days = INFUSION_DAYS[: patient.infusions]
+    infusions = ", ".join(date_of_study_day(patient.first_infusion, day).isoformat() for day in days)
     flags = ", ".join(f"{name}: {str(value).lower()}" for name, value in patient.flags.items())
     return "\n".join(
         (
             f"  - id: {patient.id}",
             f"    dose_group: {patient.group.name}",
-            f"    cohort: {patient.group.name}",
+            f"    cohort: {patient.cohort or patient.group.name}",
             f"    sex: {patient.sex}",
             f"    infusion_dates: [{infusions}]",
             f"    flags: {{{flags}}}",

@@ -9,9 +9,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from immunomon.assurance.simulate import assessments
+from immunomon.assurance.simulate import assessments, conduct
 from immunomon.assurance.simulate.claim import MANIFEST, claim_folder
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, Condition
+from immunomon.assurance.simulate.expansion import ANALYSIS_PANELS, ANALYSIS_PLAN, with_expansion
 from immunomon.assurance.simulate.fcs import fcs_bytes
 from immunomon.assurance.simulate.layouts import LAYOUTS, layout_named
 from immunomon.assurance.simulate.plan import Plan, all_tubes
@@ -48,12 +49,14 @@ def simulate_trial(
     condition: Condition = ORDINARY_CONDITION,
     subjects: int | None = None,
     controls: bool = True,
+    expansion: int = 0,
 ) -> Path:
     """Write a simulated trial and return its folder; the same arguments give the same bytes, whatever ``jobs``.
 
     events: in a patient's file, before a panel's own run length; jobs: threads, 0 for one a processor; progress is
     called with the number of files done and of all; condition: what is otherwise than ordinary; subjects: only the
-    first so many patients; controls: whether tubes besides the patients' are made. Raises FolderNotEmpty unless the
+    first so many patients; controls: whether tubes besides the patients' are made; expansion: how many patients expand
+    the highest dose, of a trial in which not all goes as planned (``with_expansion``). Raises FolderNotEmpty unless the
     folder is new, empty, or an earlier simulated trial, whose files are replaced; UnknownName for a visit or panel that
     does not exist; ValueError if nothing is left to simulate.
 
@@ -66,9 +69,9 @@ def simulate_trial(
     if events < 1 or subjects_per_group < 1:
         raise ValueError(f"at least one event and one subject a group are needed; got {events=} {subjects_per_group=}")
     layouts = tuple(layout_named(name) for name in dict.fromkeys(LAYOUTS if panels is None else panels))
+    drawn = with_expansion(draw_patients(scenario, subjects_per_group, seed=seed), expansion, scenario, seed=seed)
     patients = tuple(
-        replace(patient, donor=patient.donor.with_percents(condition.percents))
-        for patient in draw_patients(scenario, subjects_per_group, seed=seed)[:subjects]
+        replace(patient, donor=patient.donor.with_percents(condition.percents)) for patient in drawn[:subjects]
     )
     plan = Plan(patients, visits_named(visits), layouts, events, seed, condition, controls)
     if not plan.patients or not plan.visits or not plan.layouts:
@@ -76,7 +79,11 @@ def simulate_trial(
     tubes = all_tubes(plan)
     panel_files = {f"panels/{tube.name}.yaml": panel_yaml(tube).encode() for tube in layouts if not tube.is_shipped}
     study = {"study.yaml": study_yaml(plan, scenario).encode(), **panel_files, **_tables(plan, tubes, scenario)}
+    if expansion and {layout.name for layout in layouts} >= ANALYSIS_PANELS and visits is None:
+        study["analysis.yaml"] = ANALYSIS_PLAN.encode()
     about: dict[str, object] = {"scenario": scenario.value, "events": events, "seed": seed}
+    if expansion:
+        about["expansion"] = expansion
     if condition is not ORDINARY_CONDITION:
         about["condition"] = condition.name
     claim_folder(folder, about, [*study, *_TRUTH_TABLES, *(name for tube in tubes for name in _files_of(tube))])
@@ -103,9 +110,13 @@ def is_simulated(folder: Path) -> bool:
 def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, bytes]:
     patients, seed = plan.patients, plan.seed
     factors = {patient.id: scenario.factor(responder=patient.responder) for patient in patients}
+    platelets = [row for patient in patients for row in assessments.platelet_rows(patient, seed)]
     tables = {
         "samples.csv": sample_rows(tubes, seed),
-        "platelets.csv": [row for patient in patients for row in assessments.platelet_rows(patient, seed)],
+        "platelets.csv": platelets,
+        "demographics.csv": conduct.demographic_rows(patients, seed),
+        "infusions.csv": conduct.infusion_rows(patients, seed),
+        "disposition.csv": conduct.disposition_rows(patients),
         "antibodies.csv": [row for patient in patients for row in assessments.antibody_rows(patient, seed)],
         "viruses.csv": [row for patient in patients for row in assessments.virus_rows(patient)],
         "truth/subjects.csv": subject_rows(patients, factors),
@@ -115,6 +126,7 @@ def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, byte
     msc = [row for patient in patients for row in assessments.msc_rows(patient, seed)]
     adverse = assessments.adverse_event_rows(patients, seed)
     return out | {
+        "medications.csv": csv_bytes(conduct.medication_rows(patients, platelets), conduct.MEDICATION_COLUMNS),
         "msc_concentration.csv": csv_bytes(msc, assessments.MSC_COLUMNS),
         "adverse_events.csv": csv_bytes(adverse, assessments.ADVERSE_EVENT_COLUMNS),
     }

@@ -14,6 +14,7 @@ from immunomon.study.model.fcs import DataOffset, Reading
 from immunomon.study.model.fluorochromes import names_unstained
 from immunomon.study.model.identifiers import Identifiers
 from immunomon.study.model.overrides import AcceptedDifference
+from immunomon.study.model.protocol import Protocol
 from immunomon.study.model.quality import QualityLimits
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.steadiness import Normalisation, Steadiness
@@ -228,6 +229,7 @@ class Study:
     identifiers: Identifiers = field(default_factory=Identifiers)
     donors: tuple[Donor, ...] = ()
     assessments: AssessmentRules = field(default_factory=AssessmentRules)
+    protocol: Protocol | None = None
     accepted: tuple[AcceptedDifference, ...] = ()
     site: str | None = None
     country: str | None = None

@@ -17,6 +17,7 @@ from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
+from immunomon.study.specs.protocol import ProtocolSpec
 from immunomon.study.specs.reportability import ReportabilitySpec
 from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
 from immunomon.study.specs.study_meaning import check_study
@@ -192,6 +193,9 @@ class StudySpec(SpecModel):
     assessments: AssessmentsSpec = Field(
         AssessmentsSpec(), description="Definitions of the other assessments: platelet response, escalation ..."
     )
+    protocol: ProtocolSpec | None = Field(
+        None, description="What the protocol says of the trial, for deliveries in CDISC's formats."
+    )
 
 
 def load_study(path: Path) -> Study:
@@ -257,6 +261,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         normalisation=spec.normalisation.model() if spec.normalisation else None,
         identifiers=spec.identifiers.model(),
         assessments=spec.assessments.model(),
+        protocol=spec.protocol.model() if spec.protocol else None,
         accepted=tuple(
             AcceptedDifference(a.difference, a.reason, a.panel or "", a.batch or "", a.sample or "")
             for a in spec.accept

@@ -87,14 +87,14 @@ def _tables(
 ) -> tuple[dict[str, pd.DataFrame], Events]:
     """Return the tables of these people, all but the candidates, and their adverse events."""
     rules = study.assessments
-    responses, platelet_rows = _platelets(people, files.get("platelets", ()), study)
+    responses, platelet_rows = _platelets(people, files, study)
     sampled = analysed(people, files.get("msc_concentration", ()), rules.kinetics)
     kinetics = {subject: parameters_of(samples, rules.kinetics) for subject, samples in sampled.items()}
     beside = _beside(people, responses, kinetics)
     antibodies = antibody_rows(people, files.get("antibodies", ()), rules.antibodies, beside=beside)
     viruses = virus_tests(people, files.get("viruses", ()), rules.viruses)
     conversions = list(conversion_rows(people, viruses))
-    events = emergent(people, files.get("adverse_events", ()), rules)
+    events = emergent(people, files.get("adverse_events", ()), rules, files.get("infusions", ()))
     counted: list[Row] = []
     counted += response_incidence(people, responses) if "platelets" in files else []
     counted += antibody_incidence(people, antibodies) if "antibodies" in files else []
@@ -116,9 +116,9 @@ def _tables(
     return {name: contracted(content, ASSESSMENT_TABLES[name]) for name, content in rows.items()}, events
 
 
-def _platelets(people: People, rows: Rows, study: Study) -> tuple[dict[str, Row], list[Row]]:
+def _platelets(people: People, files: Mapping[str, Rows], study: Study) -> tuple[dict[str, Row], list[Row]]:
     rules = study.assessments.platelets
-    by_subject = courses(rows, rules)
+    by_subject = courses(files.get("platelets", ()), rules, files.get("medications", ()))
     ordered = {subject: by_subject[subject] for subject in people.persons if subject in by_subject}
     visits = [row for subject, course in ordered.items() for row in visit_rows(people, subject, course)]
     return {subject: response_row(people, subject, course, rules=rules) for subject, course in ordered.items()}, visits
@@ -157,7 +157,6 @@ def _facts(
 ) -> dict[str, Any]:
     samples = files.get("msc_concentration", ())
     left_out = sorted({row["subject"] for row in samples} - set(_analysed_ids(people, study)))
-    day_one = [row["subject"] for row in files.get("adverse_events", ()) if row["start_day"] == 1]
     return {
         "study": study.name,
         "present": [name for name in ASSESSMENT_INPUTS if name in files],
@@ -175,7 +174,8 @@ def _facts(
             "others": len(events.not_emergent),
             "undated": events.undated,
             "unsaid": events.unsaid,
-            "on_day_1": len(day_one),
+            "on_day_1": sum(e["start_day"] == 1 and e["onset"] == "unknown" for e in events.emergent),
+            "untimed": events.untimed if "infusions" in files else None,
             "undated_toxicities": sum(e["limiting"] and e["start_day"] is None for e in events.emergent),
         },
     }

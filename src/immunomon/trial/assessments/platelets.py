@@ -34,7 +34,8 @@ class Course:
     """One subject's counts in order, and what they are.
 
     rows: as in the file, with ``level`` (CR, R, NR, NE, baseline) and ``after_rescue``. after: the places of evaluable
-    counts after the first infusion; responses, complete: confirmed episodes, as places in ``after``.
+    counts after the first infusion; responses, complete: confirmed episodes, as places in ``after``; rescues: study
+    days of rescue therapy.
     """
 
     rows: tuple[Row, ...]
@@ -42,6 +43,7 @@ class Course:
     after: tuple[int, ...]
     responses: tuple[Episode, ...]
     complete: tuple[Episode, ...]
+    rescues: tuple[int, ...] = ()
 
     @property
     def days(self) -> list[int]:
@@ -54,18 +56,26 @@ class Course:
         return [str(self.rows[index]["level"]) for index in self.after]
 
 
-def courses(rows: Iterable[Mapping[str, Any]], rules: PlateletRules) -> dict[str, Course]:
-    """Return the course of every subject with counts."""
+def courses(
+    rows: Iterable[Mapping[str, Any]], rules: PlateletRules, medications: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Course]:
+    """Return the course of every subject with counts; medications: rows of ``medications.csv``, for rescue."""
     by_subject: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_subject[row["subject"]].append(row)
-    return {subject: course_of(counts, rules) for subject, counts in by_subject.items()}
+    rescues: dict[str, list[int]] = defaultdict(list)
+    for course in medications:
+        if course["purpose"] == "rescue" and course["start_day"] is not None:
+            last = course["start_day"] if course["end_day"] is None else course["end_day"]
+            rescues[course["subject"]] += [day for day in range(course["start_day"], last + 1) if day]
+    return {subject: course_of(counts, rules, rescues[subject]) for subject, counts in by_subject.items()}
 
 
-def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules) -> Course:
+def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules, rescue_days: Iterable[int] = ()) -> Course:
     """Return the course of one subject; counts without a study day are left out.
 
-    A count on Day 1 is taken to be from before the infusion.
+    rescue_days: study days of rescue therapy beside those on which a count says so. A count on Day 1 is taken to be
+    from before the infusion.
     """
     dated = sorted((dict(row) for row in rows if row["study_day"] is not None), key=lambda row: row["study_day"])
     before = [row["platelets_1e9_per_l"] for row in dated if row["study_day"] <= 1]
@@ -75,7 +85,7 @@ def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules) -> Course
         if counts
         else None
     )
-    rescues = [row["study_day"] for row in dated if row["rescue_therapy"]]
+    rescues = sorted({*rescue_days, *(row["study_day"] for row in dated if row["rescue_therapy"])})
     for row in dated:
         row["after_rescue"] = any(0 <= row["study_day"] - day <= rules.rescue_days for day in rescues)
         row["level"] = "baseline" if row["study_day"] <= 1 else _level(row, baseline, rules)
@@ -85,7 +95,7 @@ def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules) -> Course
     apart = {"confirm_days": rules.confirm_response_days, "loss_days": rules.confirm_loss_days}
     responses = confirmed_episodes(days, [level in GOOD for level in levels], **apart)
     complete = confirmed_episodes(days, [level == "CR" for level in levels], **apart)
-    return Course(tuple(dated), baseline, after, responses, complete)
+    return Course(tuple(dated), baseline, after, responses, complete, tuple(rescues))
 
 
 def _level(row: Row, baseline: float | None, rules: PlateletRules) -> str:
@@ -159,7 +169,7 @@ def response_row(people: People, subject: str, course: Course, *, rules: Platele
     """Return the row of ``platelet_response``."""
     days, levels = course.days, course.levels
     best, reason = _best(course, rules)
-    rescues = [row["study_day"] for row in course.rows if row["rescue_therapy"] and row["study_day"] >= 1]
+    rescues = [day for day in course.rescues if day >= 1]
     observed = days[-1] - 1 if days else None
     spent = sum(_end(episode, days) - days[episode.start] for episode in course.responses)
     durable, window = _durable(course, rules, rescues)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from immunomon.study.model.endpoints import AssessmentRules, EscalationRules
+from immunomon.trial.assessments.infusions import infusions_by_day, onset_of
 from immunomon.trial.assessments.people import People, Person
 from immunomon.trial.assessments.tabulate import Row, incidence
 
@@ -32,9 +33,14 @@ class Events:
 
     @property
     def unsaid(self) -> dict[str, int]:
-        """How many treatment-emergent events do not say whether they are serious, related, limiting, or how bad."""
+        """How many treatment-emergent events do not say if they are serious, related, limiting, or how bad."""
         names = ("serious", "related", "dose_limiting", "grade")
         return {name: sum(event[name] is None for event in self.emergent) for name in names}
+
+    @property
+    def untimed(self) -> int:
+        """How many events of an infusion's day do not say whether they began during it, for want of a time."""
+        return sum(event["onset"] == "unknown" for event in self.emergent)
 
     @property
     def toxicities(self) -> dict[str, int]:
@@ -52,14 +58,16 @@ class Events:
         return first_day
 
 
-def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> Events:
+def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules, infusions: Iterable[Event] = ()) -> Events:
     """Return the events parted: on or after Day 1 and within the declared days, and others.
 
+    infusions: rows of ``infusions.csv``, by which an event of an infusion's day says if it began during it (``onset``).
     An event whose first day is not recorded counts as treatment-emergent, so that none is overlooked; one of a subject
-    who was not treated does not.
+    who was not treated, or that began on Day 1 before the infusion, does not.
     """
     first, last = rules.escalation.window_days
     window = rules.adverse_events.days_after_last_infusion
+    given = infusions_by_day(infusions, {person.id: person.infusions for person in people.persons.values()})
     during: list[Event] = []
     not_emergent: list[Event] = []
     undated = 0
@@ -69,16 +77,27 @@ def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules) -> E
             not_emergent.append(row)
             continue
         undated += day is None
+        onset = _onset(people[row["subject"]], row, given)
         in_window = day is None or (day >= 1 and (window is None or day <= end + window))
+        in_window &= (day, onset) != (1, "before")
         limiting = bool(row["dose_limiting"]) and (day is None or first <= day <= last)
         event = {
             **row,
             "system_organ_class": row["system_organ_class"] or _NO_CLASS,
             "limiting": limiting,
             "at_infusion": day is not None and people[row["subject"]].is_at_infusion(day),
+            "onset": onset,
         }
         (during if in_window else not_emergent).append(event)
     return Events(tuple(during), tuple(not_emergent), undated)
+
+
+def _onset(person: Person, event: Event, given: Mapping[tuple[str, str], Event]) -> str:
+    day = event["start_day"]
+    date = None if day is None else person.date_of(day)
+    if date is None or date not in person.infusions:
+        return ""
+    return onset_of(event, given.get((person.id, date.isoformat())))
 
 
 def worst_rows(people: People, events: Events) -> Iterator[Row]:
@@ -114,11 +133,17 @@ _MEASURES: Mapping[str, Callable[[Event], bool]] = {
     "dose-limiting": lambda event: bool(event["limiting"]),
     "at infusion": lambda event: bool(event["at_infusion"]),
 }
+# Only where times were recorded: otherwise nobody would be said to have had an event during an infusion.
+_BY_TIME: Mapping[str, Callable[[Event], bool]] = {
+    "during infusion": lambda event: event["onset"] == "during",
+    "after infusion, on its day": lambda event: event["onset"] == "after",
+}
 
 
 def adverse_event_incidence(people: People, events: Events) -> Iterator[Row]:
     """Yield in how many treated subjects: of each kind, each system organ class, and each term."""
-    for measure, is_counted in _MEASURES.items():
+    timed = any(event["onset"] in {"before", "during", "after"} for event in events.emergent)
+    for measure, is_counted in {**_MEASURES, **(_BY_TIME if timed else {})}.items():
         yield from _rows(people, {"measure": measure}, [event for event in events.emergent if is_counted(event)])
     by_class: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     for event in events.emergent:

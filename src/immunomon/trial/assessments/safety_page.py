@@ -22,6 +22,8 @@ _KINDS = {
     "grade >= 3": "grade 3 or higher",
     "dose-limiting": "dose-limiting toxicity",
     "at infusion": "begun on an infusion's day or the day after",
+    "during infusion": "begun during an infusion",
+    "after infusion, on its day": "begun after an infusion, on its day",
 }
 _SAYS = {
     "escalate": "escalate",
@@ -135,6 +137,11 @@ def _events(tables: Tables, facts: Mapping[str, Any], rules: AssessmentRules) ->
         paragraphs.append(
             f"{events['on_day_1']} began on Day 1; the data do not say whether before or after the infusion, and they "
             "count as treatment-emergent."
+        )
+    if events["untimed"]:
+        paragraphs.append(
+            f"{events['untimed']} of the events on an infusion's day cannot be told apart into during and after it: "
+            "their time, or the infusion's, was not recorded."
         )
     unsaid = [f"{number} without '{name.replace('_', '-')}'" for name, number in events["unsaid"].items() if number]
     if unsaid:

@@ -12,7 +12,8 @@ class InputColumn:
     """A column: its name, what a cell holds, what it means, and whether it may be blank.
 
     optional: whether a file may lack the column; its values are then None.
-    kind: ``text``, ``number``, ``whole``, ``day`` (a study day: no 0), ``date`` (ISO), ``truth``, or the words allowed.
+    kind: ``text``, ``number``, ``whole``, ``day`` (a study day: no 0), ``date`` (ISO), ``time`` (hours and minutes),
+    ``truth``, or the words allowed.
     low, high: limits of a number.
     """
 
@@ -51,6 +52,23 @@ _WHEN = (
     InputColumn("date", "date", "date, year-month-day"),
 )
 _RESULTS = ("positive", "negative", "indeterminate")
+_RACES = (
+    *("american indian or alaska native", "asian", "black or african american", "multiple"),
+    *("native hawaiian or other pacific islander", "not reported", "other", "unknown", "white"),
+)
+_ETHNICITIES = ("hispanic or latino", "not hispanic or latino", "not reported", "unknown")
+_ENDS = (
+    *("completed", "adverse event", "death", "lack of efficacy", "lost to follow-up", "other", "physician decision"),
+    *("protocol deviation", "screen failure", "study terminated by sponsor", "withdrawal by subject"),
+)
+_ACTIONS = (
+    *("dose increased", "dose not changed", "dose rate reduced", "dose reduced", "drug interrupted", "drug withdrawn"),
+    *("not applicable", "unknown"),
+)
+_OUTCOMES = (
+    *("fatal", "not recovered/not resolved", "recovered/resolved", "recovered/resolved with sequelae"),
+    *("recovering/resolving", "unknown"),
+)
 
 _TABLES = (
     InputTable(
@@ -64,6 +82,7 @@ _TABLES = (
             InputColumn("platelets_1e9_per_l", "number", "platelets, 10^9/L; blank if not counted", low=0),
             InputColumn("bleeding", "truth", "whether there was bleeding; blank if not recorded"),
             InputColumn("rescue_therapy", "truth", "whether rescue therapy was given"),
+            InputColumn("bleeding_grade", "whole", "WHO grade of the bleeding, 0 to 4", low=0, high=4, optional=True),
         ),
     ),
     InputTable(
@@ -120,6 +139,74 @@ _TABLES = (
             InputColumn(
                 "reported_term", "text", "the reporter's own words (AETERM); blank: as the term", optional=True
             ),
+            InputColumn("start_time", "time", "time of day at which it began, such as 09:30", optional=True),
+            InputColumn("end_time", "time", "time of day at which it ended", optional=True),
+            InputColumn("action_taken", _ACTIONS, "what was done with the treatment (AEACN)", optional=True),
+            InputColumn("outcome", _OUTCOMES, "what became of it (AEOUT)", optional=True),
+        ),
+    ),
+    InputTable(
+        "demographics",
+        "one subject",
+        ("subject",),
+        (
+            _SUBJECT,
+            InputColumn("consent_date", "date", "date of informed consent, year-month-day"),
+            InputColumn("age_years", "whole", "age at consent, completed years", low=0, high=120),
+            InputColumn("race", _RACES, "race, in CDISC's terms"),
+            InputColumn("ethnicity", _ETHNICITIES, "ethnicity, in CDISC's terms", optional=True),
+        ),
+    ),
+    InputTable(
+        "infusions",
+        "one infusion of the cells",
+        ("subject", "infusion"),
+        (
+            _SUBJECT,
+            InputColumn("infusion", "whole", "number of the subject's infusion, from 1", True, 1, 1000),
+            InputColumn("date", "date", "date, year-month-day; as in study.yaml"),
+            InputColumn("start_time", "time", "time of day at which it began, such as 09:30"),
+            InputColumn("end_time", "time", "time of day at which it ended"),
+            InputColumn("dose_1e6_per_kg", "number", "dose given, 10^6 cells per kg", low=0, high=1e5),
+            InputColumn("cells_1e6", "number", "cells given, 10^6", low=0, high=1e7, optional=True),
+            InputColumn("weight_kg", "number", "body weight that the dose is for, kg", low=1, high=400),
+            InputColumn("lot", "text", "lot of the cells"),
+            InputColumn("viability_percent", "number", "viable cells of the lot when given, %", low=0, high=100),
+            InputColumn("interrupted", "truth", "whether the infusion was interrupted"),
+            InputColumn("reason", "text", "why it was interrupted, or less was given", optional=True),
+        ),
+    ),
+    InputTable(
+        "medications",
+        "one course of other medication",
+        (),
+        (
+            _SUBJECT,
+            InputColumn("medication", "text", "the medication, in the reporter's words", needed=True),
+            InputColumn(
+                "purpose", ("itp therapy", "rescue", "premedication", "other"), "what it was given for", needed=True
+            ),
+            InputColumn(
+                "start_day", "day", "study day on which it began; blank if before the trial", low=-9999, high=9999
+            ),
+            InputColumn("end_day", "day", "study day on which it ended; blank if it goes on", low=-9999, high=9999),
+            InputColumn("standard_name", "text", "name in a dictionary of drugs", optional=True),
+            InputColumn("dose", "number", "dose each time", low=0, optional=True),
+            InputColumn("dose_unit", "text", "unit of the dose, such as mg", optional=True),
+            InputColumn("route", "text", "route, in CDISC's terms: ORAL, INTRAVENOUS", optional=True),
+            InputColumn("indication", "text", "what it was given against, in the reporter's words", optional=True),
+        ),
+    ),
+    InputTable(
+        "disposition",
+        "how a subject's treatment or trial ended",
+        ("subject", "of"),
+        (
+            _SUBJECT,
+            InputColumn("of", ("study", "treatment"), "what ended: study or treatment", needed=True),
+            InputColumn("event", _ENDS, "completed, or why not", needed=True),
+            *_WHEN,
+            InputColumn("reason", "text", "in the reporter's words; blank: as the event", optional=True),
         ),
     ),
 )

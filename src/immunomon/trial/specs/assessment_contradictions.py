@@ -151,10 +151,45 @@ def _deaths(rows: Sequence[Row]) -> Iterator[Contradiction]:
             yield row["line"], "serious", "false, but grade 5 is death, which is serious", "correct one of them"
 
 
+def _times_of_events(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        start, end = row.get("start_time"), row.get("end_time")
+        on_one_day = row["start_day"] is not None and row["start_day"] == row["end_day"]
+        if start and end and on_one_day and end < start:
+            yield row["line"], "end_time", f"{end} is before {start} on the same day", "correct one of them"
+
+
+def _grades_of_bleeding(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        grade, bleeding = row.get("bleeding_grade"), row["bleeding"]
+        if grade is not None and bleeding is not None and bleeding != (grade > 0):
+            message = f"grade {grade}, but bleeding is {str(bleeding).lower()}"
+            yield row["line"], "bleeding_grade", message, "correct one of them"
+
+
+def _infusion_times(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        start, end = row["start_time"], row["end_time"]
+        if start and end and end <= start:
+            message = f"the infusion ends at {end}, and starts at {start}"
+            yield row["line"], "end_time", message, "correct one of them"
+
+
+def _doses(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    """A dose per kg, the cells and the weight are three figures of which two give the third, within rounding."""
+    for row in rows:
+        dose, cells, weight = row["dose_1e6_per_kg"], row.get("cells_1e6"), row["weight_kg"]
+        if None in (dose, cells, weight) or abs(cells / weight - dose) <= 0.05 * max(dose, cells / weight):
+            continue
+        message = f"{dose:g}, but {cells:g} x 10^6 cells for {weight:g} kg are {cells / weight:.3g}"
+        yield row["line"], "dose_1e6_per_kg", message, "correct the dose, the cells or the weight"
+
+
 _RULES: Mapping[str, tuple[Callable[[Sequence[Row]], Iterator[Contradiction]], ...]] = {
     "msc_concentration": (_cells_per_litre, _limits, _concentrations_at_one_time, _times_out_of_order),
     "antibodies": (_titres, _tests_on_one_day),
-    "platelets": (_platelets_per_ul, _counts_on_one_day),
+    "platelets": (_platelets_per_ul, _counts_on_one_day, _grades_of_bleeding),
     "viruses": (_viruses_on_one_day,),
-    "adverse_events": (_deaths,),
+    "adverse_events": (_deaths, _times_of_events),
+    "infusions": (_infusion_times, _doses),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ _MOST_BYTES = 20_000_000
 _MOST_ROWS = 100_000  # of 18 patients there are hundreds
 _MOST_LETTERS = 1000
 _WANTED = {"number": "a number", "whole": "a whole number", "day": "a study day", "date": "year-month-day"}
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(:[0-5]\d)?")
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class _Reading:
         if "date" not in row or row["date"] is None or not first:
             return
         day = study_day(datetime.date.fromisoformat(row["date"]), datetime.date.fromisoformat(first))
+        if "study_day" not in row:
+            return
         if row["study_day"] is None:
             row["study_day"] = day
         elif row["study_day"] != day:
@@ -176,6 +180,10 @@ def _value(column: InputColumn, text: str, source: CsvFile) -> object:
         return _truth(text)
     if column.kind == "date":
         return date_in(text).isoformat()
+    if column.kind == "time":
+        if (clock := _TIME.fullmatch(text)) is None:
+            raise ValueError("hours and minutes are wanted, such as 09:30")
+        return f"{int(clock[1]):02}:{clock[2]}"
     return _number(column, text, source)
 
 
