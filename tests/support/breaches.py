@@ -81,9 +81,11 @@ _FILES = [
     ),
     Breach("FL003", table("DM", file="sdtm/demographics.xpt"), "sdtm/demographics.xpt"),
     Breach("FL004", table("MB", rows=()), "MB"),
-    Breach("FL005", removed("SV"), "CP"),
+    Breach("FL005", removed("SV"), "CP", also="FL008"),
     Breach("FL006", table("MB", name="QX", file="sdtm/qx.xpt"), "QX", also="SD015"),
     Breach("FL007", removed("ADSL"), "ADCP"),
+    Breach("FL008", removed("TS"), "TS"),
+    Breach("FL009", removed("TI"), "TI"),
 ]
 _MANIFEST = [
     Breach("MF001", manifest(format="something/1"), "manifest.json", kind="all"),
@@ -219,7 +221,7 @@ _KEYS = [
     Breach("SD023", edit("MB", MBTEST="Another Virus"), "MB"),
     Breach("SD024", edit("ADCP", SUBJID="S98"), "ADCP", also="AD004"),
     Breach("SP001", edit("SUPPAE", IDVARVAL="99"), "SUPPAE"),
-    Breach("SP002", edit("SUPPAE", every=True, QNAM="AETERM"), "SUPPAE", also=""),
+    Breach("SP002", edit("SUPPAE", every=True, where=_is("QNAM", "DLT"), QNAM="AETERM"), "SUPPAE", also=""),
     Breach("BE001", edit("CP", where=_has_result, CPREFID="S99.W4"), "CP"),
 ]
 _TIMING = [
@@ -235,6 +237,18 @@ _TIMING = [
     Breach("TV001", edit("TV", where=_is("VISIT", "W4"), VISITDY=500.0), "TV", also="SD035"),
     Breach("SV001", edit("SV", SVOCCUR="N"), "SV"),
     Breach("SV002", drop("SV", _is("VISIT", "W4")), "CP"),
+]
+_DESIGN = [
+    Breach("TS001", edit("TS", where=_is("TSPARMCD", "SSTDTC"), TSVAL="in spring"), "TS"),
+    Breach("TS002", drop("TS", _is("TSPARMCD", "TBLIND")), "TS"),
+    Breach("TS003", edit("TS", where=_is("TSPARMCD", "TBLIND"), TSVAL=None), "TS"),
+    Breach("TS004", edit("TS", where=_is("TSPARMCD", "TBLIND"), TSPARM="Trial Title"), "TS"),
+    Breach("TA001", edit("TA", where=_is("EPOCH", "FOLLOW-UP"), TAETORD=7.0), "TA"),
+    Breach("TA002", edit("TA", every=True, ARM="Another"), "DM"),
+    Breach("TE001", edit("TE", where=_is("ETCD", "FU"), ELEMENT="Screening"), "TE", also="TA001"),
+    Breach("TI001", edit("TI", IECAT="BOTH"), "TI"),
+    Breach("SE001", edit("SE", where=_is("ETCD", "FU"), SESTDTC="2020-01-01", SESTDY=None), "SE", also="SD031 SD036"),
+    Breach("RR001", edit("RELREC", where=_is("RDOMAIN", "CP"), IDVAR="CPNONE"), "RELREC"),
 ]
 _RESULTS = [
     Breach("SD040", _cp(CPSTAT="NOT DONE", CPREASND="clotted"), "CP"),
@@ -346,9 +360,14 @@ _DOMAINS = [
     Breach("DM001", add("DM", SEX="F"), "DM", also="SD022"),
     Breach("DM002", edit("DM", ACTARMCD=None), "DM"),
     Breach("DM003", edit("DM", COUNTRY="China"), "DM"),
+    Breach("DM004", edit("DM", RFICDTC="2030-01-01"), "DM"),
+    Breach("EX004", edit("SUPPEX", QNAM="DOSEPLN", QLABEL="Planned", QVAL="Y"), "SUPPEX"),
+    Breach("DS001", drop("DS", _is("DSSCAT", "STUDY PARTICIPATION")), "DS"),
+    Breach("CM001", edit("CM", where=lambda o: not o.has("CMSTDTC"), CMSTRF=None), "CM"),
+    Breach("VS001", edit("VS", every=True, VSSTRESU="LB", VSORRESU="LB"), "VS"),
     Breach("EX001", edit("EX", EXDOSE=-1.0), "EX"),
     Breach("EX002", edit("EX", EXSTDTC="2024-12-01", EXENDTC="2024-12-01"), "DM", also="SD031 SD036 SV002"),
-    Breach("EX003", drop("EX", lambda _: True), "DM", also="FL004"),
+    Breach("EX003", drop("EX", lambda _: True), "DM", also="FL004 SP001"),
     Breach("AE001", edit("AE", AETOXGR=None), "AE"),
     Breach("AE002", edit("AE", AESER=None), "AE"),
     Breach("AE003", edit("AE", AETOXGR="4", AESER="N"), "AE"),
@@ -371,7 +390,9 @@ _DOMAINS = [
     ),
     Breach("PC001", edit("PC", where=_below, PCSTRESC="<20", PCORRES="<20"), "PC"),
     Breach("PC002", edit("PC", PCRFTDTC=None), "PC"),
-    Breach("PP001", edit("PP", where=_is("PPTESTCD", "CMAX"), PPSTRESN=1.0, PPSTRESC="1", PPORRES="1"), "PP"),
+    Breach(
+        "PP001", edit("PP", where=_is("PPTESTCD", "CMAX"), PPSTRESN=1.0, PPSTRESC="1", PPORRES="1"), "PP", also="AD018"
+    ),
     Breach("PP002", edit("PP", PPRFTDTC=None), "PP"),
     Breach("IS001", edit("IS", ISSTRESC="PERHAPS", ISORRES="PERHAPS"), "IS"),
     Breach(
@@ -506,6 +527,19 @@ _PEOPLE = [
     ),
 ]
 BREACHES: tuple[Breach, ...] = (
-    *(*_FILES, *_MANIFEST, *_FORMATS, *_DEFINE, *_VARIABLES, *_VALUES, *_KEYS, *_TIMING, *_RESULTS, *_CELLS, *_MARKERS),
+    *(
+        *_FILES,
+        *_MANIFEST,
+        *_FORMATS,
+        *_DEFINE,
+        *_VARIABLES,
+        *_VALUES,
+        *_KEYS,
+        *_TIMING,
+        *_DESIGN,
+        *_RESULTS,
+        *_CELLS,
+        *_MARKERS,
+    ),
     *(*_DOMAINS, *_ANALYSIS, *_PEOPLE),
 )

@@ -26,7 +26,8 @@ def of_one_patient(received, subject):
     def fewer(table):
         if not table.has("USUBJID"):
             return table
-        rows = tuple(row for row, who in zip(table.rows, table.texts("USUBJID"), strict=True) if who == subject)
+        # Related datasets are of no subject.
+        rows = tuple(row for row, who in zip(table.rows, table.texts("USUBJID"), strict=True) if who in {subject, ""})
         about = {**table.about, "records": len(rows)} if "records" in table.about else table.about
         return tight(replace(table, rows=rows, about=about))
 

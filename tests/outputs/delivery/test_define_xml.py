@@ -101,7 +101,10 @@ def test_the_same_data_give_the_same_bytes(sdtm):
     assert define_xml(sdtm.datasets, about) == define_xml(sdtm.datasets, about)
 
 
-OWN = {"AEREL", "ARM", "ARMCD", "CPCAT", "PARTY", "PCTEST", "PCTESTCD", "TOXGR", "VISIT", "VISITNUM"}
+OWN = {
+    *("AEREL", "ARM", "ARMCD", "CMCAT", "CPCAT", "DSSCAT", "ELEMENT", "ETCD", "IETESTCD", "NULLFLAVOR", "PARTY"),
+    *("PCTEST", "PCTESTCD", "TOXGR", "VISIT", "VISITNUM"),
+}
 
 
 def test_the_lists_of_cdisc_carry_their_codes_and_only_the_studys_own_are_non_standard(described):

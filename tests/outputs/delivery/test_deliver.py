@@ -202,7 +202,7 @@ def test_the_command_says_what_was_delivered_and_what_is_absent(run, tmp_path):
     assert said.exit_code == 0, said.output
     assert "PP" in said.output
     assert "absent: the run folder has no assessments/kinetics.csv" in said.output
-    assert "DM.AGE" in said.output
+    assert "DM.DTHDTC" in said.output
 
 
 def test_a_delivery_names_the_entries_of_the_audit_trail_and_is_one_itself(run, tmp_path):

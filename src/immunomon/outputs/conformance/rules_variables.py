@@ -141,7 +141,7 @@ def _plain(table: Table, _: Received) -> Iterator[Issue]:
     for name, number, text in _texts(table):
         if text != text.strip():
             yield Issue(table.name, f"{name} has blanks at an end: '{text[:40]}'", str(number))
-        elif text.casefold() in _PLACEHOLDERS and not name.endswith("FL"):
+        elif text.casefold() in _PLACEHOLDERS and not (name.endswith("FL") or name in {"TSVAL", "TSVALNF"}):
             yield Issue(table.name, f"{name} is '{text}', which stands for nothing", str(number))
 
 
@@ -204,7 +204,7 @@ def _sequence(table: Table, _: Received) -> Iterator[Issue]:
     name = table.own("SEQ")
     if not table.prefix or not table.has(name):
         return
-    for (whose, number), records in table.grouped(("USUBJID", name)):
+    for (whose, number), records in table.grouped(("TSPARMCD" if table.name == "TS" else "USUBJID", name)):
         value = records[0].number_in(name)
         if value is None or value < 1 or not value.is_integer():
             yield Issue.at(table.name, records[0], f"{name} is '{number[:20]}'")
@@ -215,7 +215,8 @@ def _sequence(table: Table, _: Received) -> Iterator[Issue]:
 @CHECKS.register("SD021")
 def _in_dm(table: Table, received: Received) -> Iterator[Issue]:
     for (subject,), records in table.grouped(("USUBJID",)):
-        if subject not in received.subjects:
+        # RELREC relates whole datasets by records without a subject.
+        if subject not in received.subjects and (subject or table.name != "RELREC"):
             yield Issue.at(
                 table.name, records[0], f"USUBJID '{subject[:60]}' is not in DM ({counted(len(records), 'record')})"
             )

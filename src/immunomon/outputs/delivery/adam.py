@@ -1,4 +1,4 @@
-"""ADaM: subjects (ADSL), cell phenotypes (ADCP) and laboratory (ADLB), each value traceable to its SDTM record."""
+"""ADaM: subjects (ADSL), cell phenotypes (ADCP), laboratory (ADLB) and others, each value traceable to SDTM."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from immunomon.outputs.delivery.bds import BdsRow, analysed, sas_date
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.cp import CpRecord
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
+from immunomon.outputs.delivery.efficacy import efficacy, responses_of, with_response
 from immunomon.outputs.delivery.frames import filled
+from immunomon.outputs.delivery.occurrences import (
+    adverse_event_analysis,
+    concentration_analysis,
+    parameter_analysis,
+)
 from immunomon.outputs.delivery.sdtm import Sdtm
+from immunomon.outputs.delivery.special import demographics_of
 from immunomon.outputs.delivery.trial import Person, Trial
 
 __all__ = ["adam_datasets", "subject_level"]
@@ -22,16 +29,27 @@ _CATEGORIES = {"percent": "PERCENT", "cells_per_ul": "ABSOLUTE COUNT", "median_i
 
 
 def adam_datasets(content: Content, sdtm: Sdtm) -> tuple[Dataset, ...]:
-    """Return ADSL, ADCP and ADLB; a dataset without records is left out."""
+    """Return ADSL, ADCP, ADLB, ADEFF, ADAE, ADPC and ADPP; a dataset without records is left out.
+
+    Response is worked out by the study's own definitions, and is left out where its file is not at hand.
+    """
     trial = content.trial
     subjects = subject_level(trial)
     change = trial.sponsor.reference_change
     limits = _reference_change(change.assay_cv_percent, change.person_cv_percent)
     cells = [*_cell_rows(trial, sdtm.cp), *_ratio_rows(content, sdtm.cp)]
+    rules = content.rules
+    responses = responses_of(sdtm, rules.platelets) if rules else None
+    laboratory = analysed(_numbered(_laboratory_rows(trial, sdtm)), subjects, None)
+    days_after = rules.adverse_events.days_after_last_infusion if rules else None
     made = [
         subjects,
         filled("ADCP", analysed(_numbered(cells), subjects, limits)),
-        filled("ADLB", analysed(_numbered(_laboratory_rows(trial, sdtm)), subjects, None)),
+        filled("ADLB", with_response(laboratory, responses) if responses else laboratory),
+        filled("ADEFF", efficacy(responses, subjects) if responses else []),
+        filled("ADAE", adverse_event_analysis(sdtm, subjects, days_after) if rules else []),
+        filled("ADPC", concentration_analysis(sdtm, subjects)),
+        filled("ADPP", parameter_analysis(sdtm, subjects)),
     ]
     return tuple(dataset for dataset in made if len(dataset))
 
@@ -76,6 +94,7 @@ def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str
         "SUBJID": person.id,
         "SITEID": trial.sponsor.site,
         "SEX": person.sex,
+        **{name: value for name, value in demographics_of(person.about).items() if name != "ETHNIC"},
         "ARM": arm,
         "ACTARM": arm if actual else None,
         "TRT01P": arm,

@@ -49,7 +49,7 @@ def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mappi
     assessments = read_assessment_files(study.folder, firsts)
     if assessments.problems:
         return []
-    trial = trial_of(_record(study), assessments, cp_map.spec.sponsor)
+    trial = trial_of(_record(study), assessments, cp_map.spec.sponsor, study.protocol)
     lacking = [*_unmapped(cp_map, study, samples, strategies), *assays_without_codes(trial, assessments)]
     if lacking:
         return lacking

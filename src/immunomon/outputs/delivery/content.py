@@ -8,25 +8,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from immunomon.errors import BadSpec
 from immunomon.outputs.delivery.assessments import Assessments, read_assessments
 from immunomon.outputs.delivery.mapping import CpMap, load_cp_map
 from immunomon.outputs.delivery.measured import Measurement, measurements
 from immunomon.outputs.delivery.source import RunSource, read_source, records_of
 from immunomon.outputs.delivery.trial import Trial, trial_of
+from immunomon.study.model.endpoints import AssessmentRules
+from immunomon.study.model.study import Study
 from immunomon.study.model.uses import uses_in
+from immunomon.study.specs.study import load_study
 
 __all__ = ["Content", "read_content"]
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """A run with its trial, its measurements, the other assessments, and the map to CDISC's tests."""
+    """A run with its trial, its measurements, the other assessments, and the map to CDISC's tests.
+
+    rules: the study's definitions of response and the rest; None if its file is not at hand.
+    """
 
     source: RunSource
     trial: Trial
     assessments: Assessments
     cp_map: CpMap
     measurements: tuple[Measurement, ...] = field(repr=False)
+    rules: AssessmentRules | None = None
 
     @functools.cached_property
     def samples(self) -> dict[str, dict[str, Any]]:
@@ -69,5 +77,15 @@ def read_content(run: Path, study: Path | None = None) -> Content:
     subjects = [str(subject["id"]) for subject in source.study["subjects"]]
     assessments = read_assessments(source.study_folder, subjects)
     medians = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
-    trial = trial_of(source.study, assessments, cp_map.spec.sponsor)
-    return Content(source, trial, assessments, cp_map, tuple(measurements(source, medians)))
+    declared = _declared(source.study_folder)
+    trial = trial_of(source.study, assessments, cp_map.spec.sponsor, declared.protocol if declared else None)
+    rules = declared.assessments if declared else None
+    return Content(source, trial, assessments, cp_map, tuple(measurements(source, medians)), rules)
+
+
+def _declared(folder: Path | None) -> Study | None:
+    """Return the study as its file declares it now; None if it is not at hand, which the manifest says elsewhere."""
+    try:
+        return None if folder is None else load_study(folder)
+    except BadSpec:
+        return None

@@ -11,14 +11,15 @@ from immunomon.errors import DeliveryFailed, UnknownName, nearest
 __all__ = ["Dataset", "Value", "Variable", "VariableType", "dataset_of"]
 
 Value = str | int | float | None
-VariableType = Literal["text", "integer", "float", "date"]
+VariableType = Literal["text", "integer", "float", "date", "datetime"]
 
 
 @dataclass(frozen=True)
 class Variable:
     """One variable: name, label, type, and what Define-XML says of it.
 
-    type: ``text``, ``integer``, ``float``, or ``date`` (ISO 8601 text, complete or partial). length: of the longest
+    type: ``text``, ``integer``, ``float``, or ``date`` or ``datetime`` (ISO 8601 text, complete
+    or partial). length: of the longest
     value in characters, 8 for numbers. core: ``Req``, ``Exp``, ``Perm`` or blank. codelist: the name of the list that
     its values are from, or blank. origin and source: as in Define-XML 2.1. method: how it was derived, in words.
     display: a format for numbers, such as ``DATE9.``.

@@ -18,7 +18,10 @@ from immunomon.outputs.delivery.xpt import extra
 
 __all__ = ["dataset_json", "dataset_json_schema", "read_dataset_json", "schema_errors", "write_dataset_json"]
 
-_TYPES: Mapping[VariableType, str] = {"text": "string", "integer": "integer", "float": "double", "date": "date"}
+# Dataset-JSON's datetime is one to the second; moments to the minute are text.
+_TYPES: Mapping[VariableType, str] = {
+    **{"text": "string", "integer": "integer", "float": "double", "date": "date", "datetime": "string"}
+}
 _BACK: Mapping[str, VariableType] = {
     **dict.fromkeys(("string", "URI", "boolean", "time", "datetime"), "text"),
     **{"integer": "integer", "double": "float", "float": "float", "decimal": "float", "date": "date"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
 from immunomon.outputs.delivery.terminology import cp_terms, published_lists
+from immunomon.study.model.protocol import summary_parameters
 
 __all__ = ["CodeList", "CodedValue", "ValueItem", "code_lists", "significant_digits", "value_items"]
 
@@ -83,6 +84,8 @@ def _coded(dataset: Dataset, variable: Variable) -> Iterable[CodedValue]:
     known = {
         "CPTESTCD": lambda: {term.code: term.nci for term in cp_terms().values()},
         "CPTEST": lambda: {term.name: term.nci for term in cp_terms().values()},
+        "TSPARMCD": lambda: {code: parameter.nci for code, parameter in summary_parameters().items()},
+        "TSPARM": lambda: {parameter.name: parameter.nci for parameter in summary_parameters().values()},
     }
     published = published_lists().get(variable.codelist)
     terms = known[variable.codelist]() if variable.codelist in known else published.terms if published else {}
@@ -117,6 +120,7 @@ _VALUE_LEVEL: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "LB": ("LBSTRESN", ("LBTESTCD",), "LBTEST"),
     "ADCP": ("AVAL", ("PARAMCD",), "PARAM"),
     "ADLB": ("AVAL", ("PARAMCD",), "PARAM"),
+    "ADEFF": ("AVAL", ("PARAMCD",), "PARAM"),
 }
 
 
@@ -162,6 +166,8 @@ def _method(dataset: str, record: Mapping[str, Value]) -> str:
         return _SUPPLEMENTARY.get(str(record["QNAM"]), "")
     if dataset == "LB":
         return ""
+    if dataset == "ADEFF":
+        return _EFFICACY[str(record["PARAMCD"])]
     category = str(record["PARCAT1"])
     source = f"{record['SRCDOM']}.{record['SRCVAR']}"
     return _ANALYSIS.get(category, f"{source} of the record with sequence number SRCSEQ.")
@@ -169,6 +175,7 @@ def _method(dataset: str, record: Mapping[str, Value]) -> str:
 
 _SUPPLEMENTARY = {
     "COHORT": "The cohort that the study file names; cohorts of one dose group share its arm.",
+    "DOSEPLN": "Y where the dose given was not recorded: EXDOSE is then the planned dose of the arm.",
     "EVTCNT": "Events inside the population's gates.",
     "DENCNT": "Events inside the gates of the denominator.",
     "RESWHY": "Why the result is not reported: below a limit of events, or what speaks against the gates it rests on.",
@@ -180,6 +187,23 @@ _SUPPLEMENTARY = {
 _ANALYSIS = {
     "LOG-ODDS": "ln((n + 0.5) / (N - n + 0.5)), n being SUPPCP EVTCNT and N DENCNT of the record with number SRCSEQ.",
     "RATIO": "The percent in CP of the record with number SRCSEQ over that of the record with number SRCSEQD.",
+}
+
+
+_LEVELS = (
+    "the confirmation rules of study.yaml (assessments: platelets) applied to LB PLAT, SUPPLB BLEED, RESCUE and CM"
+)
+_EFFICACY = {
+    "BOR": f"2 CR, 1 R, 0 NR: {_LEVELS}.",
+    "RESP": "1 if BOR is CR or R, 0 if NR.",
+    "CRESP": "1 if BOR is CR, 0 if R or NR.",
+    "TTR": "Days from TRTSDT to the first count of the first confirmed response; censored at the last evaluable count.",
+    "DOR": "Days from that count to the first of those that confirm its loss; censored at the last evaluable count.",
+    "TTCR": "Days from TRTSDT to the first count of the first confirmed CR; censored at the last evaluable count.",
+    "DOCR": "Days from that count to the first of those that confirm its loss; censored at the last evaluable count.",
+    "LOSS": "1 if the first confirmed response was lost, 0 if not until the last evaluable count.",
+    "CLOSS": "1 if the first confirmed CR was lost, 0 if not until the last evaluable count.",
+    "DURABLE": "1 if the share of counts in the window of study.yaml that are CR or R is reached, 0 if not.",
 }
 
 

@@ -24,7 +24,6 @@ __all__ = ["About", "define_xml", "write_define"]
 ODM = "http://www.cdisc.org/ns/odm/v1.3"
 DEF = "http://www.cdisc.org/ns/def/v2.1"
 XLINK = "http://www.w3.org/1999/xlink"
-_DATA_TYPES = {"text": "text", "integer": "integer", "float": "float", "date": "date"}
 
 
 @dataclass(frozen=True)
@@ -207,10 +206,10 @@ def _item(version: ET.Element, dataset: Dataset, about: tuple[Variable, set[str]
         _odm("ItemDef"),
         OID=f"IT.{dataset.name}.{variable.name}",
         Name=variable.name,
-        DataType=_DATA_TYPES[variable.type],
+        DataType=_data_type(dataset, variable),
         SASFieldName=variable.name,
     )
-    if variable.type != "date":
+    if variable.type not in {"date", "datetime"}:
         item.set("Length", str(variable.length))
     if variable.type == "float":
         item.set("SignificantDigits", str(significant_digits(dataset.column(variable.name))))
@@ -227,6 +226,13 @@ def _item(version: ET.Element, dataset: Dataset, about: tuple[Variable, set[str]
             _text(origin, variable.method)
     if values and variable.name == values[0].variable:
         _add(item, _def("ValueListRef"), ValueListOID=f"VL.{dataset.name}.{variable.name}")
+
+
+def _data_type(dataset: Dataset, variable: Variable) -> str:
+    """Return Define-XML's word for a variable's type: hours and minutes without seconds are a partial time."""
+    if variable.type != "datetime":
+        return variable.type
+    return "partialDatetime" if any(len(str(value or "")) > 10 for value in dataset.column(variable.name)) else "date"
 
 
 def _value_item(version: ET.Element, item: ValueItem, number: int) -> None:

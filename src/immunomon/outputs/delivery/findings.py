@@ -31,6 +31,7 @@ def laboratory(trial: Trial, assessments: Assessments, samples: Iterable[Mapping
             **_count("PLAT", "Platelets", row["platelets_1e9_per_l"], "not recorded"),
             **timing(trial, row, "LB"),
             "+BLEED": _YES[row["bleeding"]],
+            "+BLEEDGR": None if row.get("bleeding_grade") is None else str(row["bleeding_grade"]),
             "+RESCUE": _YES[row["rescue_therapy"]],
         }
         for row in assessments.rows("platelets")

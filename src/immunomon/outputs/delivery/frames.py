@@ -34,7 +34,7 @@ def _variable(row: Mapping[str, str]) -> Variable:
         origin=row["origin"],
         source=row["source"],
         method=row["method"],
-        display="DATE9." if row["name"] in {"TRTSDT", "TRTEDT", "ADT"} else "",
+        display="DATE9." if row["name"] in {"TRTSDT", "TRTEDT", "ADT", "ASTDT", "AENDT"} else "",
     )
 
 
@@ -72,8 +72,9 @@ def frame(name: str) -> Dataset:
 def filled(name: str, records: Sequence[Record], extra: Sequence[Variable] = ()) -> Dataset:
     """Return a dataset with its rows, sorted by its order (its keys, where it has none) and numbered by subject.
 
-    extra: variables of the study's own, put at the end. Names that begin with ``+`` are supplemental qualifiers and are
-    left out here. Permissible variables without any value are left out, but CP keeps all of its 62 variables.
+    The summary of a trial is numbered by parameter. extra: variables of the study's own, put at the end. Names that
+    begin with ``+`` are supplemental qualifiers and are left out here. Permissible variables without any value are left
+    out, but CP keeps all of its 62 variables.
     """
     empty = replace(frame(name), variables=(*frame(name).variables, *extra))
     plain = [{key: value for key, value in record.items() if key[0] != "+"} for record in _ordered(name, records)]
@@ -128,7 +129,7 @@ def _numbered(records: Sequence[Record], sequence: str) -> list[Record]:
     counted: dict[Value, int] = {}
     numbered: list[Record] = []
     for record in records:
-        whose = record["USUBJID"]
+        whose = record.get("USUBJID") or record.get("TSPARMCD")
         counted[whose] = counted.get(whose, 0) + 1
         numbered.append({**record, sequence: counted[whose]})
     return numbered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,18 @@ from typing import Any
 from immunomon.errors import DeliveryFailed
 from immunomon.files import is_there
 from immunomon.outputs.delivery.assessments import Assessments
+from immunomon.outputs.delivery.conduct import dispositions, exposures, medications, moment, weights
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.cp import CpRecord, cell_phenotypes, cp_records, number_text, sequenced, supplementary
 from immunomon.outputs.delivery.dataset import Dataset, Value
+from immunomon.outputs.delivery.design import (
+    criteria,
+    related_records,
+    subject_elements,
+    trial_arms,
+    trial_elements,
+    trial_summary,
+)
 from immunomon.outputs.delivery.findings import (
     concentrations,
     immunogenicity,
@@ -24,8 +34,9 @@ from immunomon.outputs.delivery.findings import (
 from immunomon.outputs.delivery.frames import filled, supplemented
 from immunomon.outputs.delivery.measured import quantities
 from immunomon.outputs.delivery.source import records_of
-from immunomon.outputs.delivery.special import base, demographics, exposures, subject_visits, trial_visits
+from immunomon.outputs.delivery.special import base, demographics, subject_visits, trial_visits
 from immunomon.outputs.delivery.trial import Trial
+from immunomon.trial.assessments.infusions import infusions_by_day, onset_of
 from immunomon.yamlfile import read_text
 
 __all__ = ["Sdtm", "adverse_events", "biospecimens", "sdtm_datasets", "specimen_findings", "study_domains"]
@@ -42,6 +53,8 @@ def adverse_events(trial: Trial, assessments: Assessments) -> list[Record]:
     Where the words were not recorded, AETERM is the coded term.
     """
     records: list[Record] = []
+    dates = {person.id: tuple(map(datetime.date.fromisoformat, person.infusions)) for person in trial.persons}
+    given = infusions_by_day(assessments.rows("infusions"), dates)
     for row in assessments.rows("adverse_events"):
         person = trial.person(row["subject"])
         start, end = person.date(row["start_day"]), person.date(row["end_day"])
@@ -53,17 +66,29 @@ def adverse_events(trial: Trial, assessments: Assessments) -> list[Record]:
                 "AEBODSYS": row["system_organ_class"],
                 "AESOC": row["system_organ_class"],
                 "AESER": _YES[row["serious"]],
+                "AEACN": _upper(row.get("action_taken")),
                 "AEREL": {True: "RELATED", False: "NOT RELATED", None: None}[row["related"]],
+                "AEOUT": _upper(row.get("outcome")),
                 "AETOXGR": None if row["grade"] is None else str(row["grade"]),
                 "EPOCH": person.epoch(start),
-                "AESTDTC": start,
-                "AEENDTC": end,
+                "AESTDTC": moment(start, row.get("start_time")),
+                "AEENDTC": moment(end, row.get("end_time")),
                 "AESTDY": row["start_day"],
                 "AEENDY": row["end_day"],
                 "+DLT": _YES[row["dose_limiting"]],
+                "+INFONSET": _onset(row, given.get((person.id, start or ""))) if start in person.infusions else None,
             }
         )
     return records
+
+
+def _onset(event: Mapping[str, Any], infusion: Mapping[str, Any] | None) -> str | None:
+    onset = onset_of(event, infusion)
+    return None if onset == "unknown" else onset.upper()
+
+
+def _upper(word: object) -> str | None:
+    return str(word).upper() if word else None
 
 
 def biospecimens(trial: Trial, samples: Iterable[Mapping[str, Any]]) -> list[Record]:
@@ -125,6 +150,15 @@ def specimen_findings(
 
 
 _WHY_ABSENT = {
+    "CM": "the study has no medications.csv, or it is empty",
+    "DS": "the study has no disposition.csv and no dates of consent in demographics.csv",
+    "RELREC": "no other dataset names blood that BE holds",
+    "SE": "no infusions are planned or were given, so the elements of the trial are not known",
+    "SUPPEX": "no infusion has more than EX holds",
+    "TA": "no infusions are planned or were given, so the elements of the arms are not known",
+    "TE": "no infusions are planned or were given, so the elements of the arms are not known",
+    "TI": "study.yaml states no criteria of inclusion and exclusion (protocol: criteria)",
+    "VS": "the study has no infusions.csv with weights",
     "AE": "the study has no adverse_events.csv, or it is empty",
     "BE": "the run has no samples of subjects",
     "BS": "no tube's percent of viable cells may be reported",
@@ -177,9 +211,20 @@ def sdtm_datasets(content: Content) -> Sdtm:
     made["SV"] = filled(
         "SV", subject_visits(trial, [value for value in made.values() if value.name not in {"TV", "DM"}])
     )
+    made["RELREC"] = filled("RELREC", related_records(trial, made.values()))
     present = tuple(made[name] for name in sorted(made) if len(made[name]))
     absent = {name: _WHY_ABSENT.get(name, "it is empty") for name in sorted(made) if not len(made[name])}
     return Sdtm(present, tuple(found_of), absent)
+
+
+_INFUSION = {
+    "DOSEPLN": "Dose Is the Planned One",
+    "CELLS": "Cells Given (10^6)",
+    "VIAB": "Viable Cells (%)",
+    "INTRPT": "Infusion Interrupted",
+    "INTRSN": "Reason of Interruption or Other Dose",
+}
+_COUNT = {"BLEED": "Bleeding", "BLEEDGR": "Bleeding Grade (WHO)", "RESCUE": "Rescue Therapy"}
 
 
 def study_domains(trial: Trial, tables: Assessments, samples: Sequence[Mapping[str, Any]]) -> dict[str, Dataset]:
@@ -188,20 +233,31 @@ def study_domains(trial: Trial, tables: Assessments, samples: Sequence[Mapping[s
     samples: rows of the table of samples.
     """
     events, people, kinetics = adverse_events(trial, tables), demographics(trial), concentrations(trial, tables)
-    counts = laboratory(trial, tables, samples)
+    counts, infused = laboratory(trial, tables, samples), exposures(trial, tables)
     return {
+        "TS": filled("TS", trial_summary(trial)),
+        "TA": filled("TA", trial_arms(trial)),
+        "TE": filled("TE", trial_elements(trial)),
+        "TI": filled("TI", criteria(trial)),
+        "SE": filled("SE", subject_elements(trial)),
+        "DS": filled("DS", dispositions(trial, tables)),
+        "CM": filled("CM", medications(trial, tables)),
+        "VS": filled("VS", weights(trial, tables)),
         "TV": filled("TV", trial_visits(trial)),
         "DM": filled("DM", people),
-        "EX": filled("EX", exposures(trial)),
+        "EX": filled("EX", infused),
         "AE": filled("AE", events),
         "BE": filled("BE", biospecimens(trial, samples)),
         "IS": filled("IS", immunogenicity(trial, tables)),
         "LB": filled("LB", counts),
         "MB": filled("MB", microbiology(trial, tables)),
         "PC": filled("PC", kinetics),
-        "SUPPAE": supplemented("AE", events, {"DLT": "Dose-Limiting Toxicity"}),
+        "SUPPAE": supplemented(
+            "AE", events, {"DLT": "Dose-Limiting Toxicity", "INFONSET": "Onset Beside the Infusion of the Day"}
+        ),
         "SUPPDM": supplemented("DM", people, {"COHORT": "Cohort"}, "Protocol"),
-        "SUPPLB": supplemented("LB", counts, {"BLEED": "Bleeding", "RESCUE": "Rescue Therapy"}),
+        "SUPPEX": supplemented("EX", infused, _INFUSION),
+        "SUPPLB": supplemented("LB", counts, _COUNT),
         "SUPPPC": supplemented("PC", kinetics, {"ACTHOURS": "Actual Hours from First Infusion"}),
     }
 

@@ -1,4 +1,4 @@
-"""SDTM's tables of the trial and its subjects: planned visits (TV), demographics (DM), infusions (EX), visits (SV)."""
+"""SDTM's tables of the trial and its subjects: planned visits (TV), demographics (DM), visits (SV)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from immunomon.outputs.delivery.dataset import Dataset, Value
 from immunomon.outputs.delivery.trial import PlannedVisit, Trial
 
-__all__ = ["base", "demographics", "exposures", "flagged_last", "subject_visits", "timing", "trial_visits"]
+__all__ = ["base", "demographics", "demographics_of", "flagged_last", "subject_visits", "timing", "trial_visits"]
 
 Record = dict[str, Value]
 
@@ -59,8 +59,13 @@ def demographics(trial: Trial) -> list[Record]:
                 "RFENDTC": last,
                 "RFXSTDTC": person.first,
                 "RFXENDTC": last,
+                "RFICDTC": person.consent,
+                "RFPENDTC": person.participation_end,
+                "DTHDTC": person.death,
+                "DTHFL": "Y" if person.died else None,
                 "SITEID": trial.sponsor.site,
                 "SEX": person.sex,
+                **demographics_of(person.about),
                 "ARMCD": code,
                 "ARM": arm,
                 "ACTARMCD": code if actual else None,
@@ -73,30 +78,15 @@ def demographics(trial: Trial) -> list[Record]:
     return records
 
 
-def exposures(trial: Trial) -> list[Record]:
-    """Return EX: one record an infusion, with the dose of the subject's group."""
-    labels = {visit.infusion: visit.label for visit in trial.visits if visit.infusion}
-    return [
-        {
-            "STUDYID": trial.name,
-            "DOMAIN": "EX",
-            "USUBJID": trial.usubjid(person.id),
-            "EXTRT": trial.sponsor.treatment,
-            "EXDOSE": trial.dose(person),
-            "EXDOSU": None if trial.dose(person) is None else "10^6 CELLS/kg",
-            "EXDOSFRM": trial.sponsor.dose_form,
-            "EXDOSFRQ": "ONCE",
-            "EXROUTE": trial.sponsor.route,
-            **trial.when(labels.get(number)),
-            "EPOCH": "TREATMENT",
-            "EXSTDTC": date,
-            "EXENDTC": date,
-            "EXSTDY": person.day(date),
-            "EXENDY": person.day(date),
-        }
-        for person in trial.persons
-        for number, date in enumerate(person.infusions, start=1)
-    ]
+def demographics_of(about: Mapping[str, Any]) -> Record:
+    """Return age, race and ethnicity as recorded; age is that at informed consent."""
+    age, race, ethnicity = (about.get(name) for name in ("age_years", "race", "ethnicity"))
+    return {
+        "AGE": age,
+        "AGEU": None if age is None else "YEARS",
+        "RACE": race.upper() if race else None,
+        "ETHNIC": ethnicity.upper() if ethnicity else None,
+    }
 
 
 def subject_visits(trial: Trial, datasets: Iterable[Dataset]) -> list[Record]:
@@ -111,7 +101,7 @@ def subject_visits(trial: Trial, datasets: Iterable[Dataset]) -> list[Record]:
             key = (str(record["USUBJID"]), str(label))
             date = record.get(f"{dataset.name}DTC") or record.get("EXSTDTC")
             if date:
-                dates.setdefault(key, set()).add(str(date))
+                dates.setdefault(key, set()).add(str(date)[:10])
             else:
                 missed.add(key)
     by_id = {trial.usubjid(person.id): person for person in trial.persons}

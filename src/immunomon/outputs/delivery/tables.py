@@ -154,6 +154,10 @@ def assessment_tables(content: Content) -> list[Dataset]:
         "antibodies": ("subject", "timepoint"),
         "viruses": ("subject", "visit", "virus"),
         "adverse_events": ("subject", "term", "start_day"),
+        "demographics": ("subject",),
+        "infusions": ("subject", "infusion"),
+        "medications": ("subject", "medication", "start_day"),
+        "disposition": ("subject", "of"),
     }
     for name, rows in content.assessments.tables.items():
         if not rows:

@@ -11,6 +11,7 @@ from typing import Any
 
 from immunomon.outputs.cp_map import SponsorSpec
 from immunomon.outputs.delivery.assessments import Assessments
+from immunomon.study.model.protocol import Protocol
 from immunomon.study.model.study import NO_GROUP
 from immunomon.study.model.visits import study_day
 
@@ -21,7 +22,11 @@ _WEEK = re.compile(r"W(\d{1,3})")
 
 @dataclass(frozen=True)
 class Person:
-    """A subject: pseudonym, dose group if the study has any, and the days of infusions."""
+    """A subject: pseudonym, dose group if the study has any, and the days of infusions.
+
+    consent: the date of informed consent; participation_end, death: dates from ``disposition.csv``; died: whether it
+    says so; about: the row of ``demographics.csv``.
+    """
 
     id: str
     dose_group: str | None
@@ -30,6 +35,11 @@ class Person:
     infusions: tuple[str, ...] = ()
     flags: Mapping[str, bool] = field(default_factory=dict)
     expansion: bool = False
+    consent: str | None = None
+    participation_end: str | None = None
+    died: bool = False
+    death: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def first(self) -> str | None:
@@ -86,6 +96,8 @@ class Trial:
     persons: tuple[Person, ...]
     visits: tuple[PlannedVisit, ...]
     sponsor: SponsorSpec
+    protocol: Protocol = field(default_factory=Protocol)
+    planned_subjects: tuple[int, ...] = ()
 
     @cached_property
     def _by_id(self) -> dict[str, Person]:
@@ -167,7 +179,9 @@ class Trial:
         return next(((assay.testcd, assay.test) for assay in self.sponsor.assays if assay.name == name), None)
 
 
-def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: SponsorSpec) -> Trial:
+def trial_of(
+    study: Mapping[str, Any], assessments: Assessments, sponsor: SponsorSpec, protocol: Protocol | None = None
+) -> Trial:
     """Return the trial of a run's study, its plan completed by infusions and by visits of other assessments.
 
     A visit that only an assessment names has a planned day if its label is that of a week (W6: day 43); its place in
@@ -175,14 +189,17 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
     """
     expansions = {cohort["name"] for cohort in study.get("cohorts") or () if cohort.get("expansion")}
     persons = tuple(
-        Person(
-            id=str(subject["id"]),
-            dose_group=None if subject["dose_group"] == NO_GROUP else str(subject["dose_group"]),
-            cohort=str(subject.get("cohort") or ""),
-            expansion=subject.get("cohort") in expansions,
-            sex=str(subject.get("sex") or "U"),
-            infusions=tuple(sorted(subject.get("infusion_dates") or ())),
-            flags=dict(subject.get("flags") or {}),
+        _as_recorded(
+            Person(
+                id=str(subject["id"]),
+                dose_group=None if subject["dose_group"] == NO_GROUP else str(subject["dose_group"]),
+                cohort=str(subject.get("cohort") or ""),
+                expansion=subject.get("cohort") in expansions,
+                sex=str(subject.get("sex") or "U"),
+                infusions=tuple(sorted(subject.get("infusion_dates") or ())),
+                flags=dict(subject.get("flags") or {}),
+            ),
+            assessments,
         )
         for subject in study["subjects"]
     )
@@ -193,6 +210,24 @@ def trial_of(study: Mapping[str, Any], assessments: Assessments, sponsor: Sponso
         persons=persons,
         visits=_plan(study, assessments),
         sponsor=_with_location(sponsor, study),
+        protocol=protocol or Protocol(),
+        planned_subjects=tuple(int(cohort.get("planned_subjects") or 0) for cohort in study.get("cohorts") or ()),
+    )
+
+
+def _as_recorded(person: Person, assessments: Assessments) -> Person:
+    """Return a subject with consent, demographics and the end of participation, as far as they were recorded."""
+    about = next((row for row in assessments.rows("demographics") if row["subject"] == person.id), {})
+    ends = [row for row in assessments.rows("disposition") if row["subject"] == person.id]
+    dates = {str(row["of"]): row["date"] or person.date(row["study_day"]) for row in ends}
+    deaths = [row["date"] or person.date(row["study_day"]) for row in ends if row["event"] == "death"]
+    return replace(
+        person,
+        consent=about.get("consent_date"),
+        participation_end=dates.get("study"),
+        died=bool(deaths),
+        death=next(iter(deaths), None),
+        about=about,
     )
 
 
