@@ -25,6 +25,7 @@ from immunomon.trial.model.planned import (
     NOT_DONE,
     NOT_DUE,
     OUTSIDE,
+    SCHEDULED,
     PlannedAssessment,
     planned_assessments,
 )
@@ -149,7 +150,6 @@ def _cell_types(of_panel: PanelNormalisation, strategy: GatingStrategy) -> Itera
 # What is wrong with the study's files of other assessments: platelets, concentrations, antibodies, viruses, events.
 
 _WITHIN_DAYS = 7
-SCHEDULED = ("platelets", "msc_concentration", "antibodies", "viruses")
 _MOST_NAMED = 12
 _WEEK = re.compile(r"W(\d{1,3})")
 

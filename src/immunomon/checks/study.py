@@ -27,6 +27,7 @@ from immunomon.checks.tube import (
     matrix_notes,
     pulse_notes,
     read_headers,
+    specimen_notes,
 )
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.formats.spillover import spillover_of
@@ -102,8 +103,7 @@ class StudyCheck:
         self.problems += check_collection_dates(study, samples, samples_file)
         tubes = self._read(samples, samples_file, data_folders(study), says_outside=True)
         self.problems += check_file_dates(study, tubes)
-        self.notes += identifier_notes(study, tubes)
-        self.notes += schedule_notes(study)
+        self.notes += [*identifier_notes(study, tubes), *specimen_notes(study, tubes), *schedule_notes(study)]
         self._check_channels(study, tubes, panels)
         self.problems += _check_compensation(study, tubes, self.file, panels.values())
         self.notes += _uncompensated(study, tubes, panels)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
+from immunomon.cytometry.formats.fcs_header import fcs_date
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
-from immunomon.errors import BadFcs, Problem
+from immunomon.errors import BadFcs, Problem, counted
 from immunomon.files import open_input
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.identifiers import scrubbed_text
-from immunomon.study.model.study import Sample, Study
+from immunomon.study.model.study import RoleKind, Sample, Study
 
 __all__ = [
     "Progress",
@@ -28,9 +29,11 @@ __all__ = [
     "matrix_notes",
     "pulse_notes",
     "read_headers",
+    "specimen_notes",
 ]
 
 Progress = Callable[[int, int], None]
+_MOST_NAMED = 12
 _WORKERS = 8  # mostly waiting for the disk or a network drive
 _LOOKED_AT = 6  # files whose events are read: how a cytometer names its parameters does not change with every file
 
@@ -185,6 +188,29 @@ def _parted(group: Iterable[Path], key: Callable[[Path], Hashable]) -> list[tupl
 
 
 _RENAME = "sample ids, workspaces and .h5ad files repeat file names, so rename the file to a pseudonym"
+
+
+def specimen_notes(study: Study, tubes: Sequence[Tube]) -> list[str]:
+    """Return specimens that were older when measured than the study allows, and how many have no age.
+
+    An age is the days from ``collection_date`` to the file's date; nothing is said where the study sets no limit.
+    """
+    limit = study.most_specimen_age_days
+    if limit is None:
+        return []
+    old, unknown = [], 0
+    for tube in (tube for tube in tubes if tube.sample.role.kind is RoleKind.SAMPLE):
+        measured, collected = fcs_date(tube.header.keyword("$DATE")), tube.sample.collection_date
+        if measured is None or collected is None:
+            unknown += 1
+        elif (age := (measured - collected).days) > limit:
+            old.append(f"{tube.path.name} ({counted(age, 'day')})")
+    of = f"the study allows {counted(limit, 'day')} from collection to measurement (specimens: most_age_days)"
+    more = f" and {len(old) - _MOST_NAMED} more" if len(old) > _MOST_NAMED else ""
+    notes = [f"{counted(len(old), 'specimen')} older: {', '.join(old[:_MOST_NAMED])}{more}; {of}"] if old else []
+    if unknown:
+        notes.append(f"{counted(unknown, 'specimen')} without an age, as a date is missing; {of}")
+    return notes
 
 
 def identifier_notes(study: Study, tubes: Iterable[Tube]) -> list[str]:

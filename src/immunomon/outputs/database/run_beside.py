@@ -36,6 +36,10 @@ _RAW: Mapping[str, tuple[str, ...]] = {
     "antibodies": ("subject", "timepoint"),
     "viruses": ("subject", "visit", "virus"),
     "adverse_events": ("subject", "term", "start_day"),
+    "demographics": ("subject",),
+    "infusions": ("subject", "infusion"),
+    "medications": ("subject", "medication", "start_day"),
+    "disposition": ("subject", "of"),
 }
 _COLUMNS = ("record", "subject", "visit", "content")
 

@@ -230,6 +230,7 @@ class Study:
     donors: tuple[Donor, ...] = ()
     assessments: AssessmentRules = field(default_factory=AssessmentRules)
     protocol: Protocol | None = None
+    most_specimen_age_days: int | None = None
     accepted: tuple[AcceptedDifference, ...] = ()
     site: str | None = None
     country: str | None = None

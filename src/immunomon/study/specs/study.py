@@ -30,6 +30,7 @@ __all__ = [
     "DonorSpec",
     "DoseGroupSpec",
     "PanelUseSpec",
+    "SpecimensSpec",
     "StudySpec",
     "SubjectSpec",
     "VisitSpec",
@@ -144,6 +145,14 @@ class AcceptSpec(SpecModel):
     reason: Text = Field(description="Why it does no harm: set daily with calibration beads.")
 
 
+class SpecimensSpec(SpecModel):
+    """What the validation of the assay says of the blood."""
+
+    most_age_days: int | None = Field(
+        None, ge=0, le=10_000, description="Days from collection to measurement that the assay allows; 0: the same day."
+    )
+
+
 class StudySpec(SpecModel):
     """A study: dose groups, cohorts, subjects, visits, the panels in use, and the limits of what is reported."""
 
@@ -193,6 +202,7 @@ class StudySpec(SpecModel):
     assessments: AssessmentsSpec = Field(
         AssessmentsSpec(), description="Definitions of the other assessments: platelet response, escalation ..."
     )
+    specimens: SpecimensSpec = Field(SpecimensSpec(), description="How old the blood may be when it is measured.")
     protocol: ProtocolSpec | None = Field(
         None, description="What the protocol says of the trial, for deliveries in CDISC's formats."
     )
@@ -261,6 +271,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         normalisation=spec.normalisation.model() if spec.normalisation else None,
         identifiers=spec.identifiers.model(),
         assessments=spec.assessments.model(),
+        most_specimen_age_days=spec.specimens.most_age_days,
         protocol=spec.protocol.model() if spec.protocol else None,
         accepted=tuple(
             AcceptedDifference(a.difference, a.reason, a.panel or "", a.batch or "", a.sample or "")

@@ -12,7 +12,7 @@ from immunomon.study.model.endpoints import AssessmentRules
 from immunomon.trial.assessments.efficacy_page import efficacy_page
 from immunomon.trial.assessments.page_parts import Page, Section, page_parts, plain, records, sheet
 from immunomon.trial.assessments.safety_page import alarms, safety_page
-from immunomon.trial.model.planned import DONE, INFUSIONS, MISSING, NOT_DONE, NOT_DUE, OUTSIDE
+from immunomon.trial.model.planned import DONE, INFUSIONS, MISSING, NOT_DONE, NOT_DUE, OUTSIDE, SCHEDULED
 
 __all__ = ["alarms", "markdown", "pages", "schedule_page"]
 
@@ -58,7 +58,7 @@ def _sentences(names: list[str], lacking: list[dict[str, Any]], facts: Mapping[s
         f"As study.yaml plans it (schedule in assessments, infusion_days of the dose groups), until "
         f"{facts['last_date'] or 'the data begin'}, the last date in the data. Windows are days around the planned one."
     )
-    unknown = [name for name in facts["present"] if name not in names and name != "adverse_events"]
+    unknown = [name for name in SCHEDULED if name in facts["present"] and name not in names]
     if unknown:
         yield f"No schedule is declared for {', '.join(unknown)}: what is missing of it cannot be told."
     absent = [name for name in names if name not in facts["present"] and name != INFUSIONS]

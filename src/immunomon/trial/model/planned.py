@@ -11,11 +11,16 @@ from immunomon.study.model.endpoints import AssessmentSchedule
 from immunomon.study.model.study import Study, Subject
 from immunomon.study.model.visits import study_day
 
-__all__ = ["DONE", "INFUSIONS", "MISSING", "NOT_DONE", "NOT_DUE", "OUTSIDE", "PlannedAssessment", "planned_assessments"]
+__all__ = [
+    *("DONE", "INFUSIONS", "MISSING", "NOT_DONE", "NOT_DUE", "OUTSIDE", "SCHEDULED"),
+    *("PlannedAssessment", "planned_assessments"),
+]
 
 DONE, OUTSIDE, MISSING = "done", "outside the window", "missing"
 NOT_DONE, NOT_DUE = "not done", "not due yet"
 INFUSIONS = "infusions"
+# The files of which a study may declare a schedule; the others are kept as things happen.
+SCHEDULED = ("platelets", "msc_concentration", "antibodies", "viruses")
 _INFUSION_WINDOW_DAYS = 3  # half of a week between infusions; one that was given later is said to be outside
 Row = Mapping[str, Any]
 
