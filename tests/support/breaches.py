@@ -106,6 +106,8 @@ _MANIFEST = [
     ),
     Breach("MF007", manifest(absent=lambda _: {"DM": "nobody came"}), "manifest.json", kind="all"),
     Breach("MF008", manifest(samples=lambda ones: dict(list(ones.items())[1:])), kind="all"),
+    Breach("MF009", manifest(transfer=["test"]), "manifest.json", kind="all"),
+    Breach("MF010", manifest(transfer=["blinded"]), "sdtm/ae.xpt", kind="all"),
 ]
 _FORMATS = [
     Breach(

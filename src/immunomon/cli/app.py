@@ -76,6 +76,8 @@ COMMANDS: dict[str, dict[str, str]] = {
             "Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."
         ),
         "check-delivery": "Hold a delivery against the rules of docs/delivery-rules.md.",
+        "specify-transfer": "Write a data transfer specification from a study: files, columns, units, codes.",
+        "reconcile": "Compare the samples with a sponsor's list of subjects and visits, and open queries.",
     },
     "Files": {
         "info": "Show an FCS file's header, channels, matrix, number of events and repairs, or what a workspace holds.",

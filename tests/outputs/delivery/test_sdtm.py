@@ -48,7 +48,8 @@ def test_sequence_numbers_are_unique_and_subjects_and_visits_are_known(sdtm):
     visits = set(zip(*(sdtm.dataset("TV").column(name) for name in ("VISITNUM", "VISIT")), strict=True))
     for dataset in sdtm.datasets:
         if f"{dataset.name}SEQ" in dataset.names:
-            numbers = list(zip(dataset.column("USUBJID"), dataset.column(f"{dataset.name}SEQ"), strict=True))
+            of = "TSPARMCD" if dataset.name == "TS" else "USUBJID"
+            numbers = list(zip(dataset.column(of), dataset.column(f"{dataset.name}SEQ"), strict=True))
             assert len(set(numbers)) == len(numbers)
         if "USUBJID" in dataset.names:
             assert set(dataset.column("USUBJID")) <= subjects | ({None} if dataset.name == "RELREC" else set())

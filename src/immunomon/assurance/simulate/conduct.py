@@ -23,7 +23,7 @@ MEDICATION_COLUMNS: tuple[str, ...] = (
     *("subject", "medication", "purpose", "start_day", "end_day", "standard_name", "dose", "dose_unit", "route"),
     "indication",
 )
-_LAST_DAY = 197
+_LAST_DAY = 208  # after the window of the last visit
 
 
 def demographic_rows(patients: Iterable[Patient], seed: int) -> list[Row]:
@@ -132,11 +132,10 @@ def disposition_rows(patients: Iterable[Patient]) -> list[Row]:
     for patient in patients:
         last = INFUSION_DAYS[patient.infusions - 1]
         left, why = patient.leaves or (_LAST_DAY, "completed")
-        stopped = patient.infusions < len(INFUSION_DAYS)
-        rows += [
-            _end(patient, "treatment", (last, why if stopped else "completed")),
-            _end(patient, "study", (left, why)),
-        ]
+        stopped = "adverse event" if patient.toxicity_day else why
+        is_whole = patient.infusions == len(INFUSION_DAYS)
+        rows.append(_end(patient, "treatment", (last, "completed" if is_whole else stopped)))
+        rows.append(_end(patient, "study", (left, why)))
     return rows
 
 

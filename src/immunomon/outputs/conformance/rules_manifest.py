@@ -135,3 +135,29 @@ def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]
     for tube, digests in known.items():
         if not isinstance(digests, dict) or not _SHA256.fullmatch(str(digests.get("fcs"))):
             yield Issue(MANIFEST, f"sample '{str(tube)[:60]}' has no SHA-256 of its FCS file")
+
+
+_TELLING = ("dose_group", "planned_day", "study_day", "collection_date", "baseline", "change", "gate_picture")
+
+
+def _transfer(manifest: Mapping[str, Any]) -> list[str]:
+    kinds = manifest.get("transfer")
+    return [str(kind) for kind in kinds] if isinstance(kinds, list) else []
+
+
+@CHECKS.register("MF009")
+def _no_test(manifest: Mapping[str, Any], _: Received) -> Iterator[Issue]:
+    if "test" in _transfer(manifest):
+        yield Issue(MANIFEST, "this is a test transfer")
+
+
+@CHECKS.register("MF010")
+def _blinded(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
+    if "blinded" not in _transfer(manifest):
+        return
+    if manifest.get("samples"):
+        yield Issue(MANIFEST, "names the samples of a blinded transfer")
+    for table in received.tables:
+        telling = [name for name in _TELLING if table.has(name)]
+        if telling or table.name != "subset_frequencies":
+            yield Issue(table.file, f"lies in a blinded transfer{f' and has {telling[0]}' if telling else ''}")

@@ -40,6 +40,7 @@ _RAW: Mapping[str, tuple[str, ...]] = {
     "infusions": ("subject", "infusion"),
     "medications": ("subject", "medication", "start_day"),
     "disposition": ("subject", "of"),
+    "queries": ("query",),
 }
 _COLUMNS = ("record", "subject", "visit", "content")
 

@@ -49,7 +49,8 @@ class Dataset:
 
     order: the variables that rows are sorted by, where these are not the keys: observations in the order of time.
     A missing value is None, never an empty text. structure: what one row is; kind: CDISC's class of it, such as
-    ``FINDINGS``; standard: the implementation guide it follows, blank for tables of our own.
+    ``FINDINGS``; standard: the implementation guide it follows, blank for tables of our own;
+    comment: what a reviewer should know of it.
 
     >>> cp = Dataset("CP", "Cell Phenotype Findings", (Variable("CPSEQ", "Sequence Number", "integer"),), ((1,), (2,)))
     >>> len(cp), cp.column("CPSEQ"), next(cp.records())
@@ -65,6 +66,7 @@ class Dataset:
     kind: str = ""
     standard: str = ""
     order: tuple[str, ...] = ()
+    comment: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)

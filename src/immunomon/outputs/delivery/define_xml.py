@@ -92,6 +92,9 @@ def _describe(version: ET.Element, datasets: Sequence[Dataset], about: About) ->
         _code_list(version, code_list)
     for dataset in datasets:
         _methods(version, dataset, items[dataset.name])
+    for dataset in datasets:
+        if dataset.comment:
+            _text(_add(version, _def("CommentDef"), OID=f"COM.{dataset.name}"), dataset.comment)
 
 
 def _odm(name: str) -> str:
@@ -165,6 +168,8 @@ def _item_group(version: ET.Element, dataset: Dataset, file: str) -> None:
         group.set("Domain", dataset.name.removeprefix("SUPP"))
     group.set(_def("Structure"), dataset.structure)
     group.set(_def("ArchiveLocationID"), f"LF.{dataset.name}")
+    if dataset.comment:
+        group.set(_def("CommentOID"), f"COM.{dataset.name}")
     if dataset.standard:
         group.set(_def("StandardOID"), f"STD.{dataset.standard.partition(' ')[0]}")
     _text(group, dataset.label)

@@ -14,6 +14,7 @@ from immunomon.errors import DeliveryFailed, UnknownName, nearest
 from immunomon.files import file_digest, remove_leftovers, temporary_beside
 from immunomon.outputs.conformance.check import Report, check_delivery
 from immunomon.outputs.delivery.adam import adam_datasets
+from immunomon.outputs.delivery.blinding import Transfer, blinded, key_for
 from immunomon.outputs.delivery.content import Content, read_content
 from immunomon.outputs.delivery.dataset import Dataset
 from immunomon.outputs.delivery.dataset_json import write_dataset_json
@@ -36,7 +37,7 @@ from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manife
 from immunomon.outputs.delivery.redcap import redcap_tables
 from immunomon.outputs.delivery.sdtm import Sdtm, sdtm_datasets
 from immunomon.outputs.delivery.source import Headers, read_headers_of
-from immunomon.outputs.delivery.tables import immport_table, links_table, people_tables
+from immunomon.outputs.delivery.tables import frequency_table, immport_table, links_table, people_tables
 from immunomon.outputs.delivery.xpt import write_xpt
 from immunomon.runs.opened import note_in_trail
 from immunomon.study.model.identifiers import scrubbed_text
@@ -86,6 +87,7 @@ class _Writing:
     folder: Path
     made: str
     datasets: list[tuple[Dataset, str]] = field(default_factory=list)
+    key: Path | None = None
     absent: dict[str, str] = field(default_factory=dict)
     neutralised: dict[str, int] = field(default_factory=dict)
 
@@ -127,7 +129,12 @@ class _Writing:
 
 
 def _csv(work: _Writing) -> None:
-    work.csv(people_tables(work.content))
+    if work.key is None:
+        work.csv(people_tables(work.content))
+        return
+    table = frequency_table(work.content)
+    work.csv([blinded(table, key_for(work.key, table))])
+    work.absent["links"] = work.absent["other assessments"] = "the transfer is blinded"
 
 
 def _excel(work: _Writing) -> None:
@@ -190,17 +197,27 @@ FORMATS: Mapping[str, Callable[[_Writing], None]] = {
 
 
 def deliver_run(
-    run: Path, out: Path, *, kind: str, study: Path | None = None, previous: Path | None = None
+    run: Path,
+    out: Path,
+    *,
+    kind: str,
+    study: Path | None = None,
+    previous: Path | None = None,
+    test: bool = False,
+    key: Path | None = None,
 ) -> Delivered:
     """Deliver a run in one of the FORMATS, into a new folder.
 
     study: its folder, by default the one above the run. previous: the folder of the delivery before, of the same format
     or another one with the same datasets; the differences are written and returned. The same run gives the same bytes.
-    It is checked as a receiver would, and entered into the run's audit trail. Raises BadRun, DeliveryFailed or BadSpec,
+    test: whether it is marked as a test transfer. key: the file of codes of a blinded one, which must not lie in it. It
+    is checked as a receiver would, and entered into the run's audit trail. Raises BadRun, DeliveryFailed or BadSpec,
     and then there is no new folder.
     """
     if kind not in FORMATS:
         raise UnknownName(f"no format named '{kind}'; {nearest(kind, FORMATS)}")
+    if key is not None and (kind != "csv" or out.resolve() in key.resolve().parents):
+        raise DeliveryFailed(f"{key}: a blinded transfer is of --as csv, and its key lies outside of its folder")
     out = out if out.name not in {"", ".."} else out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
         raise DeliveryFailed(f"{out}: holds other things than a delivery; name a new folder")
@@ -210,13 +227,14 @@ def deliver_run(
     remove_leftovers(out.parent.glob(f".{glob.escape(out.name)}.*.tmp"))
     try:
         unfinished.mkdir(parents=True)
-        made = _deliver(content, (unfinished, out, kind), before)
+        made = _deliver(content, (unfinished, out, kind), before, Transfer(key, test=test))
     except OSError as error:  # the file is named by its place in the delivery
         name = str(error.filename or out).replace(str(unfinished), str(out))
         raise OSError(error.errno, error.strerror, name) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return made if made.unchanged else replace(made, unnoted=_note(run, made, kind))
+    words = ", ".join([kind, *(["a test"] if test else []), *(["blinded"] if key else [])])
+    return made if made.unchanged else replace(made, unnoted=_note(run, made, words))
 
 
 def _note(run: Path, made: Delivered, kind: str) -> str:
@@ -228,12 +246,14 @@ def _deliver(
     content: Content,
     places: tuple[Path, Path, str],
     before: tuple[Mapping[str, Dataset], Mapping[str, Any]] | None,
+    transfer: Transfer,
 ) -> Delivered:
     unfinished, out, kind = places
     made = str(content.source.record.get("finished_utc") or "1970-01-01T00:00:00+00:00")
-    work = _Writing(content, read_headers_of(content.source), unfinished, made)
+    work = _Writing(content, read_headers_of(content.source), unfinished, made, key=transfer.key)
     FORMATS[kind](work)
     manifest = manifest_of(content, work.headers, (kind, work.datasets, work.absent))
+    transfer.mark(manifest, unfinished)
     if work.neutralised:
         manifest["neutralised"] = {"note": _NEUTRALISED, "cells": work.neutralised}
     changes = None

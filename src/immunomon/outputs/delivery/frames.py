@@ -55,6 +55,7 @@ def frames() -> Mapping[str, Dataset]:
             structure=row["structure"],
             kind=row["kind"],
             standard=row["standard"],
+            comment=row["comment"],
         )
         for row in _rows("datasets.csv")
     }
@@ -85,7 +86,9 @@ def filled(name: str, records: Sequence[Record], extra: Sequence[Variable] = ())
         variable for variable in whole.variables if variable.core not in _MAY_GO or _has_values(whole, variable.name)
     )
     indices = [whole.index_of(variable.name) for variable in kept]
-    return replace(whole, variables=kept, rows=tuple(tuple(row[index] for index in indices) for row in whole.rows))
+    names = {variable.name for variable in kept}
+    rows = tuple(tuple(row[index] for index in indices) for row in whole.rows)
+    return replace(whole, variables=kept, rows=rows, keys=tuple(key for key in whole.keys if key in names))
 
 
 def _has_values(dataset: Dataset, name: str) -> bool:

@@ -10,7 +10,14 @@ from immunomon.outputs.delivery.cp import gate_picture
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
 from immunomon.outputs.delivery.measured import Measurement
 
-__all__ = ["assessment_tables", "frequency_table", "immport_table", "links_table", "people_tables"]
+__all__ = [
+    "assessment_tables",
+    "frequency_table",
+    "frequency_variables",
+    "immport_table",
+    "links_table",
+    "people_tables",
+]
 
 _KEYS = ("subject", "visit", "panel", "quantity", "population", "denominator", "marker", "sample_id")
 _FREQUENCIES: tuple[tuple[str, VariableType, str], ...] = (
@@ -48,10 +55,14 @@ _FREQUENCIES: tuple[tuple[str, VariableType, str], ...] = (
 )
 
 
+def frequency_variables() -> tuple[Variable, ...]:
+    """Return the columns of the table of frequencies."""
+    return tuple(Variable(name, label, kind) for name, kind, label in _FREQUENCIES)
+
+
 def frequency_table(content: Content) -> Dataset:
     """Return every reported number, and every one that is not with its reason; medians of the map's markers only."""
-    variables = tuple(Variable(name, label, kind) for name, kind, label in _FREQUENCIES)
-    empty = Dataset("subset_frequencies", "Subset frequencies", variables, (), _KEYS, "One row per number")
+    empty = Dataset("subset_frequencies", "Subset frequencies", frequency_variables(), (), _KEYS, "One row per number")
     quantities = content.cp_map.tests
     rows = [
         _row(content, measurement)
@@ -158,6 +169,7 @@ def assessment_tables(content: Content) -> list[Dataset]:
         "infusions": ("subject", "infusion"),
         "medications": ("subject", "medication", "start_day"),
         "disposition": ("subject", "of"),
+        "queries": ("query",),
     }
     for name, rows in content.assessments.tables.items():
         if not rows:

@@ -160,6 +160,7 @@ def _facts(
     return {
         "study": study.name,
         "present": [name for name in ASSESSMENT_INPUTS if name in files],
+        "queries": [dict(row) for row in files.get("queries", ())],
         "last_date": None if last_date is None else last_date.isoformat(),
         "treated": len(people.treated),
         "undated": {

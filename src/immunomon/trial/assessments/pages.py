@@ -23,7 +23,22 @@ _KINDS = (DONE, OUTSIDE, NOT_DONE, MISSING, NOT_DUE)
 
 def schedule_page(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> Page:
     """Return the page; what the study declares no schedule of is said to be unknown."""
-    return Page("schedule", "Planned and done", (_planned(tables, facts), _denominators(tables)))
+    sections = (_planned(tables, facts), _denominators(tables), *_queries(facts))
+    return Page("schedule", "Planned and done", sections)
+
+
+def _queries(facts: Mapping[str, Any]) -> Iterator[Section]:
+    """Yield the section of the queries between laboratory and sponsor, the open ones first; none without any."""
+    queries = sorted(facts.get("queries", ()), key=lambda query: query["answer"] is not None)
+    if not queries:
+        return
+    still_open = sum(query["answer"] is None for query in queries)
+    body = (
+        tuple(query[name] or "-" for name in ("query", "subject", "visit", "question", "opened", "opened_by", "answer"))
+        for query in queries
+    )
+    table = sheet("Queries", ("query", "subject", "visit", "question", "opened", "by", "answer"), body)
+    yield Section("Queries", (f"{still_open} of {len(queries)} queries are open (queries.csv).",), (table,))
 
 
 def _planned(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> Section:

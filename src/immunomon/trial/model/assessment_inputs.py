@@ -209,5 +209,22 @@ _TABLES = (
             InputColumn("reason", "text", "in the reporter's words; blank: as the event", optional=True),
         ),
     ),
+    InputTable(
+        "queries",
+        "one query between laboratory and sponsor",
+        ("query",),
+        (
+            InputColumn("query", "text", "its number, such as Q001", needed=True),
+            InputColumn("subject", "text", "subject id as in study.yaml; blank if it is of none"),
+            InputColumn("visit", "text", "visit label; blank if it is of none"),
+            InputColumn("about", "text", "the file, column or sample that is asked about", needed=True),
+            InputColumn("question", "text", "what is asked", needed=True),
+            InputColumn("opened", "date", "date of the question, year-month-day", needed=True),
+            InputColumn("opened_by", "text", "who asks", needed=True),
+            InputColumn("answer", "text", "what was answered; blank while the query is open"),
+            InputColumn("answered", "date", "date of the answer"),
+            InputColumn("answered_by", "text", "who answered"),
+        ),
+    ),
 )
 ASSESSMENT_INPUTS = {table.name: table for table in _TABLES}

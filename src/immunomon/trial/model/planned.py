@@ -12,8 +12,15 @@ from immunomon.study.model.study import Study, Subject
 from immunomon.study.model.visits import study_day
 
 __all__ = [
-    *("DONE", "INFUSIONS", "MISSING", "NOT_DONE", "NOT_DUE", "OUTSIDE", "SCHEDULED"),
-    *("PlannedAssessment", "planned_assessments"),
+    "DONE",
+    "INFUSIONS",
+    "MISSING",
+    "NOT_DONE",
+    "NOT_DUE",
+    "OUTSIDE",
+    "SCHEDULED",
+    "PlannedAssessment",
+    "planned_assessments",
 ]
 
 DONE, OUTSIDE, MISSING = "done", "outside the window", "missing"

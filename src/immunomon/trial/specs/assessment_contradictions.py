@@ -185,6 +185,16 @@ def _doses(rows: Sequence[Row]) -> Iterator[Contradiction]:
         yield row["line"], "dose_1e6_per_kg", message, "correct the dose, the cells or the weight"
 
 
+def _answers(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    for row in rows:
+        given = [row[name] is not None for name in ("answer", "answered", "answered_by")]
+        if any(given) and not all(given):
+            yield row["line"], "answer", "an answer needs words, a date and a name", "complete it, or leave all blank"
+        elif row["answered"] and row["answered"] < row["opened"]:
+            message = f"{row['answered']} is before the question of {row['opened']}"
+            yield row["line"], "answered", message, "correct one of them"
+
+
 _RULES: Mapping[str, tuple[Callable[[Sequence[Row]], Iterator[Contradiction]], ...]] = {
     "msc_concentration": (_cells_per_litre, _limits, _concentrations_at_one_time, _times_out_of_order),
     "antibodies": (_titres, _tests_on_one_day),
@@ -192,4 +202,5 @@ _RULES: Mapping[str, tuple[Callable[[Sequence[Row]], Iterator[Contradiction]], .
     "viruses": (_viruses_on_one_day,),
     "adverse_events": (_deaths, _times_of_events),
     "infusions": (_infusion_times, _doses),
+    "queries": (_answers,),
 }

@@ -139,7 +139,7 @@ class _Reading:
     def meaning(self, row: dict[str, Any], line: int) -> None:
         """Note what a row says that cannot be: an unknown subject, days out of line, a row given twice."""
         subject = row["subject"]
-        if subject not in self.first_infusions:
+        if subject is not None and subject not in self.first_infusions:
             remedy = nearest(subject[:80], self.first_infusions)
             self.complain(line, "subject", f"the study has no subject {shown(subject)}", remedy)
         self.days(row, line)

@@ -1,0 +1,121 @@
+"""A laboratory's samples against a sponsor's list of subjects and visits: missing, extra, of another date."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from immunomon.csvfile import BadCell, date_in, read_csv_table
+from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.study.model.study import RoleKind, Sample, Study
+
+__all__ = ["Difference", "ListedVisit", "read_subject_visits", "reconciled"]
+
+_COLUMNS = ("subject", "visit", "date")
+_MOST_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class ListedVisit:
+    """A visit of a subject on the sponsor's list; date: None if the list does not say it."""
+
+    subject: str
+    visit: str
+    date: datetime.date | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference: ``missing`` (listed, no sample), ``extra`` (a sample, not listed), ``panel`` or ``date``."""
+
+    kind: str
+    subject: str
+    visit: str
+    what: str
+
+    @property
+    def question(self) -> str:
+        """The question that it asks of sponsor or laboratory, always in the same words."""
+        return f"{self.subject} {self.visit}, {self.kind}: {self.what}"
+
+
+def read_subject_visits(path: Path) -> list[ListedVisit]:
+    """Read a sponsor's list: CSV with ``subject``, ``visit`` and, if it has it, ``date``.
+
+    Other columns are not looked at. Raises BadSpec with every problem.
+    """
+    written = read_csv_table(path, _MOST_BYTES)
+    problems = list(written.problems)
+    missing = [name for name in _COLUMNS[:2] if name not in written.columns]
+    if missing:
+        named = ", ".join(filter(None, written.columns))[:200]
+        message = f"has no column {', '.join(missing)} (it has: {named})"
+        raise BadSpec([*problems, Problem(str(path), written.header_line, "", message, "name the columns so")])
+    visits: dict[tuple[str, str], ListedVisit] = {}
+    for line, cells in written.rows:
+        subject, visit = cells.get("subject", ""), cells.get("visit", "")
+        if not subject or not visit:
+            problems.append(Problem(str(path), line, "", "names no subject or no visit", "complete the row"))
+            continue
+        try:
+            date = date_in(cells["date"]) if cells.get("date") else None
+        except BadCell as error:
+            problems.append(Problem(str(path), line, "date", error.what, error.remedy))
+            continue
+        if (subject, visit) in visits:
+            problems.append(Problem(str(path), line, "visit", f"{subject} has {visit} twice", "keep one of the rows"))
+        visits[subject, visit] = ListedVisit(subject, visit, date)
+    if problems:
+        raise BadSpec(problems)
+    return list(visits.values())
+
+
+def reconciled(study: Study, samples: Sequence[Sample], listed: Sequence[ListedVisit]) -> list[Difference]:
+    """Return how a study's samples differ from a sponsor's list, by subject and visit, in the order of the list.
+
+    A subject or visit of the list that the study does not know is said with the nearest name.
+    """
+    tubes: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.role.kind is RoleKind.SAMPLE and sample.subject:
+            tubes[sample.subject, sample.visit].append(sample)
+    differences = [difference for visit in listed for difference in _of_listed(study, visit, tubes)]
+    known = {(visit.subject, visit.visit) for visit in listed}
+    for (subject, visit_label), mine in tubes.items():
+        if (subject, visit_label) not in known:
+            what = f"{len(mine)} tubes were measured, and the list has no such visit"
+            differences.append(Difference("extra", subject, visit_label, what))
+    return differences
+
+
+def _of_listed(
+    study: Study, visit: ListedVisit, tubes: Mapping[tuple[str, str], Sequence[Sample]]
+) -> Iterator[Difference]:
+    mine = tubes.get((visit.subject, visit.visit), ())
+    if not mine:
+        yield Difference("missing", visit.subject, visit.visit, f"no tube was measured{_hint(study, visit)}")
+        return
+    panels = dict.fromkeys(use.tube for use in study.panels)
+    absent = [panel for panel in panels if panel not in {sample.tube for sample in mine}]
+    if absent:
+        yield Difference("panel", visit.subject, visit.visit, f"no tube of panel {', '.join(absent)} was measured")
+    dates = sorted({sample.collection_date for sample in mine if sample.collection_date})
+    if visit.date is None:
+        return
+    if not dates:
+        yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples have no date")
+    elif dates != [visit.date]:
+        said = ", ".join(map(str, dates))
+        yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples {said}")
+
+
+def _hint(study: Study, visit: ListedVisit) -> str:
+    subjects, labels = [subject.id for subject in study.subjects], [planned.label for planned in study.visits]
+    if visit.subject not in subjects:
+        return f" (the study has no subject '{visit.subject[:60]}'; {nearest(visit.subject[:60], subjects)})"
+    if visit.visit not in labels:
+        return f" (the study has no visit '{visit.visit[:60]}'; {nearest(visit.visit[:60], labels, in_order=True)})"
+    return ""

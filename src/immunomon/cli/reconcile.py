@@ -1,0 +1,103 @@
+"""``immunomon reconcile``: the study's samples against a sponsor's list, and the queries that come of it."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from immunomon.checks.reconcile import Difference, read_subject_visits, reconciled
+from immunomon.cli.app import app
+from immunomon.csvfile import cell_of_text
+from immunomon.errors import BadSpec, ImmunomonError, counted
+from immunomon.files import read_input, write_whole
+from immunomon.study.specs.samples import load_samples
+from immunomon.study.specs.study import load_study
+from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
+from immunomon.trial.specs.assessment_tables import assessment_file, read_assessment_files
+
+__all__ = ["open_queries", "reconcile"]
+
+_KINDS = ("missing", "panel", "date", "extra")
+
+
+@app.command()
+def reconcile(
+    study: Annotated[Path, typer.Argument(help="The study's folder.")],
+    beside: Annotated[Path, typer.Option("--with", help="The sponsor's list: CSV with subject, visit and date.")],
+    open_by: Annotated[
+        str, typer.Option("--open-queries", help="Open a query for each difference in queries.csv, in this name.")
+    ] = "",
+) -> int:
+    """Compare the samples with a sponsor's list of subjects and visits; exit status 1 if they differ."""
+    declared = load_study(study)
+    samples = load_samples(declared.folder / declared.samples_file, declared)
+    listed = read_subject_visits(beside)
+    differences = reconciled(declared, samples, listed)
+    for difference in differences:
+        typer.echo(f"{difference.kind:<8} {difference.subject} {difference.visit}: {difference.what}")
+    counts = ", ".join(f"{sum(one.kind == kind for one in differences)} {kind}" for kind in _KINDS)
+    typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.")
+    if open_by and differences:
+        opened = open_queries(declared.folder, differences, by=open_by, on=datetime.datetime.now(datetime.UTC).date())
+        typer.echo(f"queries.csv: {counted(opened, 'query', 'queries')} opened; {len(differences) - opened} were open.")
+    return 1 if differences else 0
+
+
+def open_queries(folder: Path, differences: Sequence[Difference], *, by: str, on: datetime.date) -> int:
+    """Add a query for each difference that none asks about yet to a study's ``queries.csv``; return how many.
+
+    What stands in the file stays as it is. Raises BadSpec if it has a problem, ImmunomonError if nobody is named.
+    """
+    if not by.strip():
+        raise ImmunomonError("a query needs the name of who opens it")
+    files = read_assessment_files(folder, _anybody(folder))
+    rows = files.rows("queries")
+    problems = [problem for problem in files.problems if Path(problem.file).name == "queries.csv"]
+    if problems:
+        raise BadSpec(problems)
+    asked, known = {row["question"] for row in rows}, _anybody(folder)
+    new = [difference for difference in differences if difference.question not in asked]
+    if new:
+        queries = [_query(one, len(rows) + number, by, on) for number, one in enumerate(new, 1)]
+        # A subject that the study does not know is named in the question alone.
+        _append(
+            folder, [{**query, "subject": query["subject"] if query["subject"] in known else ""} for query in queries]
+        )
+    return len(new)
+
+
+def _anybody(folder: Path) -> dict[str, str | None]:
+    study = load_study(folder)
+    return {person.id: min(map(str, person.infusion_dates), default=None) for person in study.subjects}
+
+
+def _query(difference: Difference, number: int, by: str, on: datetime.date) -> Mapping[str, Any]:
+    return {
+        "query": f"Q{number:03d}",
+        "subject": difference.subject,
+        "visit": difference.visit,
+        "about": "samples.csv",
+        "question": difference.question,
+        "opened": on.isoformat(),
+        "opened_by": by.strip(),
+    }
+
+
+def _append(folder: Path, queries: Sequence[Mapping[str, Any]]) -> None:
+    path = assessment_file(folder, "queries") or folder / "queries.csv"
+    before = read_input(path).decode("utf-8-sig") if path.is_file() else ""
+    head = before.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    names = next(csv.reader(io.StringIO(head), delimiter=separator), None) or list(ASSESSMENT_INPUTS["queries"].names)
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
+    if not before:
+        writer.writerow(names)
+    writer.writerows([cell_of_text(str(query.get(name, ""))) for name in names] for query in queries)
+    write_whole(path, before + ("" if before.endswith("\n") or not before else "\n") + text.getvalue())

@@ -1,0 +1,89 @@
+"""Test transfers say that they are tests; blinded ones tell neither dose, visit nor day; the specification."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.errors import DeliveryFailed
+from immunomon.outputs.conformance.check import check_delivery
+from immunomon.outputs.delivery.deliver import deliver_run
+from immunomon.outputs.delivery.specification import transfer_specification
+from immunomon.study.specs.catalog import find_strategy
+from immunomon.study.specs.samples import load_samples
+from immunomon.study.specs.study import load_study
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_test_transfer_says_so_in_manifest_file_and_check(run, tmp_path):
+    made = deliver_run(run, tmp_path / "out", kind="csv", test=True)
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["transfer"] == ["test"]
+    assert "not data to be analysed" in (tmp_path / "out" / "TEST-TRANSFER.txt").read_text(encoding="utf-8")
+    assert [(one.rule, one.severity) for one in made.checked.breaches] == [("MF009", "warning")]
+    assert made.broken == ()
+
+
+def test_a_blinded_transfer_tells_neither_dose_nor_visit_nor_day_and_keeps_its_values(run, tmp_path):
+    key = tmp_path / "key.csv"
+    deliver_run(run, tmp_path / "plain", kind="csv")
+    made = deliver_run(run, tmp_path / "out", kind="csv", key=key)
+    assert made.checked.breaches == ()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["manifest.json", "subset_frequencies.csv"]
+    text = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir())
+    for telling in ("D-1", "W4", "2025-", "cells/kg", "dose_group", "study_day"):
+        assert telling not in text.replace('"finished_utc": "2025-', ""), telling
+    codes = {(row["what"], row["code"]): row["name"] for row in rows(key)}
+    names = ("panel", "quantity", "population", "denominator", "marker")
+
+    def values(name, visit_of):
+        return {
+            (row["subject"], visit_of(row["visit"]), *(row[column] for column in names)): row["value"]
+            for row in rows(tmp_path / name / "subset_frequencies.csv")
+        }
+
+    unblinded = values("out", lambda code: codes["visit", code])
+    plain = values("plain", lambda visit: visit)
+    assert unblinded == plain
+
+
+def test_a_later_transfer_with_the_same_key_has_the_same_codes_and_another_key_has_not(run, tmp_path):
+    for name, key in (("a", "key.csv"), ("b", "key.csv"), ("c", "other.csv")):
+        deliver_run(run, tmp_path / name, kind="csv", key=tmp_path / key)
+    table = "subset_frequencies.csv"
+    assert (tmp_path / "a" / table).read_bytes() == (tmp_path / "b" / table).read_bytes()
+    assert (tmp_path / "key.csv").read_bytes() != (tmp_path / "other.csv").read_bytes()
+
+
+def test_a_key_in_the_transfer_or_another_format_is_refused(run, tmp_path):
+    with pytest.raises(DeliveryFailed, match="its key lies outside"):
+        deliver_run(run, tmp_path / "out", kind="csv", key=tmp_path / "out" / "key.csv")
+    with pytest.raises(DeliveryFailed, match="is of --as csv"):
+        deliver_run(run, tmp_path / "out", kind="sdtm", key=tmp_path / "key.csv")
+    (tmp_path / "key.csv").write_text("what,name\n", encoding="utf-8")
+    with pytest.raises(DeliveryFailed, match="is no key of a blinded transfer"):
+        deliver_run(run, tmp_path / "out", kind="csv", key=tmp_path / "key.csv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_specification_names_every_column_that_a_delivery_has(run, delivered, received):
+    study = load_study(run.parent)
+    samples = load_samples(run.parent / "samples.csv", study)
+    strategy = load_strategy(find_strategy("treg", run.parent), methods=GATE_METHODS)
+    text = transfer_specification(study, samples, {"treg": [population.id for population in strategy]})
+    for row in rows(delivered("csv") / "subset_frequencies.csv")[:1]:
+        assert all(f"`{name}`" in text for name in row)
+    for dataset in received("adam").values():
+        if dataset.name == "links":
+            continue
+        assert f"### {dataset.name.casefold()}: {dataset.label}" in text
+        assert all(f"| {name} | " in text for name in dataset.names if dataset.name != "ADSL")
+    assert "[names]" in text
+    assert check_delivery(delivered("csv")).breaches == ()
