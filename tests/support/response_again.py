@@ -15,7 +15,8 @@ def response_again(laboratory, supplement, medication=()):
     rescue = {}
     for row in medication:
         if row["CMCAT"] == "RESCUE" and row["CMSTDY"] is not None:
-            rescue.setdefault(row["USUBJID"], set()).add(row["CMSTDY"])
+            last = row["CMENDY"] if row["CMENDY"] is not None else row["CMSTDY"]
+            rescue.setdefault(row["USUBJID"], set()).update(range(row["CMSTDY"], last + 1))
     counts = {}
     for row in laboratory:
         if row["LBTESTCD"] != "PLAT" or row["LBDY"] is None:

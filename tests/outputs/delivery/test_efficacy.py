@@ -127,3 +127,18 @@ def test_adpc_has_no_number_below_quantification(adam):
     below = [one for one in records(adam, "ADPC") if str(one["AVALC"]).startswith("<")]
     assert below
     assert {one["AVAL"] for one in below} == {None}
+
+
+def test_a_rescue_of_several_days_counts_from_its_first_to_its_last_as_in_assess(content):
+    def lb(number, day, count):
+        row = {"USUBJID": "S-1", "LBSEQ": number, "LBTESTCD": "PLAT", "LBSTRESN": float(count), "LBDY": day}
+        return row | {"LBDTC": "2025-01-01", "VISIT": f"W{number}"}
+
+    counts = [lb(1, -1, 10), lb(2, 40, 60), lb(3, 50, 60), lb(4, 60, 60)]
+    quiet = [{"USUBJID": "S-1", "IDVARVAL": str(n), "QNAM": "BLEED", "QVAL": "N"} for n in range(1, 5)]
+    course = {"USUBJID": "S-1", "CMCAT": "RESCUE", "CMSTDY": 8, "CMENDY": 14}
+    variables = (Variable("USUBJID", ""), Variable("CMCAT", ""), Variable("CMSTDY", "", "integer"))
+    given = dataset_of(Dataset("CM", "", (*variables, Variable("CMENDY", "", "integer")), ()), [course])
+    responses = responses_of(Sdtm((table("LB", counts), table("SUPPLB", quiet), given), (), {}), PlateletRules())
+    # Day 40 is within 28 days of day 14, though not of day 8.
+    assert [row["level"] for row in responses.courses["S-1"].rows] == ["baseline", "NR", "R", "R"]

@@ -12,7 +12,7 @@ from immunomon.outputs.delivery.sdtm import Sdtm
 from immunomon.study.model.endpoints import PlateletRules
 from immunomon.study.model.study import NO_GROUP
 from immunomon.trial.assessments.people import People, Person
-from immunomon.trial.assessments.platelets import Course, course_of, response_row, visit_rows
+from immunomon.trial.assessments.platelets import Course, course_of, days_of, response_row, visit_rows
 
 __all__ = ["Responses", "efficacy", "responses_of", "with_response"]
 
@@ -63,8 +63,9 @@ def responses_of(sdtm: Sdtm, rules: PlateletRules) -> Responses:
 def _rescue_days(medication: Dataset | None) -> dict[str, list[int]]:
     days: dict[str, list[int]] = {}
     for record in medication.records() if medication else ():
-        if record.get("CMCAT") == "RESCUE" and record.get("CMSTDY") is not None:
-            days.setdefault(str(record["USUBJID"]), []).append(int(str(record["CMSTDY"])))
+        start, end = (None if record.get(name) is None else int(str(record[name])) for name in ("CMSTDY", "CMENDY"))
+        if record.get("CMCAT") == "RESCUE" and start is not None:
+            days.setdefault(str(record["USUBJID"]), []).extend(days_of(start, end))
     return days
 
 
@@ -77,7 +78,7 @@ def with_response(records: Iterable[Record], responses: Responses) -> list[Recor
     }
     flagged = []
     for record in records:
-        state = states.get((record["USUBJID"], record["SRCSEQ"])) if record["PARAMCD"] == "PLAT" else None
+        state = states.get((str(record["USUBJID"]), record["SRCSEQ"])) if record["PARAMCD"] == "PLAT" else None
         flagged.append({**record, **(_flags(state) if state else {})})
     return flagged
 

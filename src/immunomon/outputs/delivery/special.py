@@ -153,11 +153,12 @@ def base(trial: Trial, domain: str, subject: str) -> dict[str, Any]:
 
 
 def timing(trial: Trial, row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return visit, epoch, date and day of a finding that names its visit and date."""
+    """Return visit, epoch, date and day of a finding; where only its study day was recorded, the date of that day."""
     person = trial.person(str(row["subject"]))
+    date = row.get("date") or person.date(row.get("study_day"))
     return {
         **trial.when(row.get("visit")),
-        "EPOCH": person.epoch(row.get("date")),
-        f"{prefix}DTC": row.get("date"),
-        f"{prefix}DY": person.day(row.get("date")),
+        "EPOCH": person.epoch(date),
+        f"{prefix}DTC": date,
+        f"{prefix}DY": person.day(date),
     }

@@ -17,7 +17,7 @@ from immunomon.trial.assessments.people import People
 from immunomon.trial.assessments.tabulate import Row, incidence
 from immunomon.trial.kernels.course import Episode, confirmed_episodes
 
-__all__ = ["Course", "course_of", "courses", "response_incidence", "response_row", "visit_rows"]
+__all__ = ["Course", "course_of", "courses", "days_of", "response_incidence", "response_row", "visit_rows"]
 
 GOOD = {"CR", "R"}
 _OF_COMPLETE = {
@@ -66,9 +66,17 @@ def courses(
     rescues: dict[str, list[int]] = defaultdict(list)
     for course in medications:
         if course["purpose"] == "rescue" and course["start_day"] is not None:
-            last = course["start_day"] if course["end_day"] is None else course["end_day"]
-            rescues[course["subject"]] += [day for day in range(course["start_day"], last + 1) if day]
+            rescues[course["subject"]] += days_of(course["start_day"], course["end_day"])
     return {subject: course_of(counts, rules, rescues[subject]) for subject, counts in by_subject.items()}
+
+
+def days_of(start_day: int, end_day: int | None) -> list[int]:
+    """Return the study days of a course of medication; of one whose last day is not known, the first.
+
+    >>> days_of(-1, 2), days_of(9, None)
+    ([-1, 1, 2], [9])
+    """
+    return [day for day in range(start_day, (start_day if end_day is None else end_day) + 1) if day]
 
 
 def course_of(rows: Sequence[Mapping[str, Any]], rules: PlateletRules, rescue_days: Iterable[int] = ()) -> Course:

@@ -93,8 +93,12 @@ def _precision(key: tuple[str, ...], measured: Sequence[tuple[Repeat, float | No
     except ValueError:
         return "no run has two repeats: what differs within a run cannot be told"
     within, freedom = float(components[-1]), int(degrees[-1])
+    panel, quantity, population, denominator = key
     return Precision(
-        *key,
+        panel,
+        quantity,
+        population,
+        denominator,
         specimens=len(means),
         repeats=len(usable),
         left_out=len(measured) - len(usable),
