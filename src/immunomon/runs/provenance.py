@@ -95,19 +95,21 @@ def environment() -> dict[str, Any]:
     >>> environment()["software"]["name"]
     'immunomon'
     """
-    libraries = {}
-    for name in _LIBRARIES:
-        try:
-            libraries[name] = version(name)
-        except PackageNotFoundError:  # a library that is vendored or left out
-            libraries[name] = "not installed"
     software = {"name": "immunomon", "version": immunomon.__version__, "code_digest": code_digest()}
     return {
         "software": software,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": libraries,
+        "libraries": {name: _version(name) for name in _LIBRARIES},
     }
+
+
+@cache  # of what is loaded: none changes while the program runs
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # a library that is vendored or left out
+        return "not installed"
 
 
 def user_name() -> str:

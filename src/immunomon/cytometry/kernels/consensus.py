@@ -146,12 +146,16 @@ def _variances(values: Floats, errors: Floats, used: Used, crossed: Crossed) -> 
         unknown = system.level_variances + (system.prior * system.level_ones) ** 2 / system.ones.sum()
         for factor, levels in enumerate(present):
             if variances[factor] > 0:
-                variances[factor] = max(float(np.mean(effects[levels] ** 2 + unknown[levels])), _SMALLEST)
+                variances[factor] = max(_mean(effects[levels] ** 2 + unknown[levels]), _SMALLEST)
         of_samples = (before[2] * residual) ** 2 + before[2] - before[2] ** 2 * system.projected_diagonal
-        variances[2] = max(float(np.mean(of_samples[used])), _SMALLEST)
-        if np.all(np.abs(variances - before) <= 1e-4 * before + _SMALLEST):
+        variances[2] = max(_mean(of_samples[used]), _SMALLEST)
+        if (np.abs(variances - before) <= 1e-4 * before + _SMALLEST).all():
             break
     return variances
+
+
+def _mean(values: Floats) -> float:
+    return float(np.add.reduce(values) / values.size)  # as ``numpy.mean``, and sooner for few values
 
 
 def _left_out(values: Floats, errors: Floats, used: Used, crossed: Crossed, variances: Floats) -> tuple[Floats, Floats]:

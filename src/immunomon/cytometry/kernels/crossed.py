@@ -79,9 +79,10 @@ class _FullInverse:
     """The inverse as a full matrix, for few levels."""
 
     def __init__(self, crossed: Crossed, diagonal: Floats, cross: Floats) -> None:
-        matrix = np.diag(diagonal)
-        np.add.at(matrix, (crossed.first, crossed.second), cross)
-        np.add.at(matrix, (crossed.second, crossed.first), cross)
+        crossings = np.bincount(crossed.first * crossed.count + crossed.second, cross, crossed.count**2)
+        upper = crossings.reshape(crossed.count, crossed.count)
+        matrix = upper + upper.T
+        matrix.flat[:: crossed.count + 1] = diagonal
         self._matrix: Floats = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
         self.diagonal: Floats = self._matrix.diagonal().copy()
         self.cross: Floats = self._matrix[crossed.first, crossed.second]
