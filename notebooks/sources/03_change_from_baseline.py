@@ -30,7 +30,9 @@ usable = percents[percents["status"] == "ok"]
 if population not in set(usable["population"]):  # another study, another population
     first = usable.iloc[0]
     population, denominator = first["population"], first["denominator"]
-population, denominator
+# Without a baseline, or with one visit, a study has values and no changes.
+measures = ["value", "log_odds_change"] if usable["log_odds_change"].notna().any() else ["value"]
+population, denominator, measures
 
 # %% [markdown]
 # ## Every patient's line
@@ -40,9 +42,9 @@ population, denominator
 # compared.
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
-immunomon.trajectories(axes[0], changes, population, denominator=denominator)
-immunomon.trajectories(axes[1], changes, population, denominator=denominator, measure="log_odds_change");
+figure, axes = plt.subplots(1, len(measures), figsize=(13, 4.5), layout="constrained", squeeze=False)
+for ax, measure in zip(axes[0], measures):
+    immunomon.trajectories(ax, changes, population, denominator=denominator, measure=measure)
 
 # %% [markdown]
 # ## How far each patient has gone
@@ -50,8 +52,9 @@ immunomon.trajectories(axes[1], changes, population, denominator=denominator, me
 # A spider plot: everybody starts at zero, the name stands at the end of the line.
 
 # %%
-figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
-immunomon.spider(ax, changes, population, denominator=denominator);
+if "log_odds_change" in measures:
+    figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    immunomon.spider(ax, changes, population, denominator=denominator)
 
 # %% [markdown]
 # ## The table behind it
@@ -84,7 +87,7 @@ summary[
     (summary["population"] == population)
     & (summary["denominator"] == denominator)
     & (summary["quantity"] == "percent")
-    & (summary["measure"] == "log_odds_change")
+    & (summary["measure"] == measures[-1])
     & (summary["n"] > 0)
 ][["dose_group", "visit", "n", "mean", "low", "high"]].round(2).reset_index(drop=True)
 

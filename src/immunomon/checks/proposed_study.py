@@ -149,7 +149,8 @@ class _Writer:
             by_tube[row["subject"], row["panel"]].append(row)
         if all(len(own) == 1 for own in by_tube.values()):
             visit = "once" if len(bare) == sum(row["role"] == "sample" for row in rows) else BLANK
-            return [{**row, "visit": visit} if any(row is one for one in bare) else row for row in rows]
+            without = set(map(id, bare))
+            return [{**row, "visit": visit} if id(row) in without else row for row in rows]
         visits = {}
         for own in by_tube.values():
             dates = sorted({row["batch"] for row in own})

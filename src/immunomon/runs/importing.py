@@ -131,6 +131,7 @@ def _samples(study: Study, rows: Sequence[ImportedRow]) -> dict[tuple[str, str],
     for sample in listed:
         slots.setdefault((sample.panel, sample.subject, sample.visit, str(sample.role)), []).append(sample)
     samples: dict[tuple[str, str], Sample] = {}
+    taken: set[str] = set()
     for row in rows:
         key = (row.panel, row.sample)
         if key in samples:
@@ -139,11 +140,11 @@ def _samples(study: Study, rows: Sequence[ImportedRow]) -> dict[tuple[str, str],
         known = by_id.get(row.sample) or (fitting[0] if len(fitting) == 1 else None)
         file = _shown(study, Path(row.file))
         name = row.sample if row.sample in by_id or not known else known.id
-        taken = {sample.id for sample in samples.values()}
         bare = name if name in by_id else sample_id_of(re.sub(r'[<>:"|?*\x00-\x1f/\\]', "_", name) + ".")
         if bare in taken:
             what = f"sample {shown(row.sample)} would have the id {shown(bare)}, as another one"
             raise BadSpec([Problem(row.file, row.line, "sample", what, "name the samples apart")])
+        taken.add(bare)
         own = Sample(file, bare, row.panel, row.role, row.subject, row.visit)
         samples[key] = replace(known, file=file, id=bare, subject=row.subject, visit=row.visit) if known else own
     return samples
