@@ -112,7 +112,8 @@ def _beads(events: EventTable, scales: Mapping[str, DisplayScale], first: Sequen
     nothing, bright = np.zeros(events.count, dtype=np.bool_), np.ones(events.count, dtype=np.bool_)
     for name in names:
         values = scales[name].inverse(np.asarray(events.column(name), dtype=np.float64))
-        bright &= values >= _BEAD * np.nanquantile(values, 0.999)
+        known = values[~np.isnan(values)]
+        bright &= values >= _BEAD * quantile_of(known, 0.999) if known.size else nothing
         if np.count_nonzero(bright) < _LEAST:
             return nothing
     return bright if len(names) >= 3 else nothing
