@@ -43,12 +43,12 @@ def test_each_spelling_is_one_marker_but_for_those_known_to_be_two():
         ("CD183", "CXCR3"), ("CD194", "CCR4"), ("CD196", "CCR6"), ("CD197", "CCR7"), ("IL7R", "CD127"),
         ("CD8a", "CD8"), ("HLADR", "HLA-DR"), ("IL-2Rα", "CD25"), ("IFN-γ", "IFN-g"), ("TNF-alpha", "TNF-a"),
         ("TCR γδ", "TCRgd"), ("TCR-Î³Î´", "TCRgd"), ("Integrin ß7", "Integrin b7"), ("CD279", "PD-1"),
-        ("Vα7.2", "Va7.2"),
+        ("Vα7.2", "Va7.2"), ("Zombie NIR", "viability"),
     ],
 )  # fmt: skip
 def test_usual_spellings_are_known(spelling, marker):
     assert known_marker(spelling) == marker
-    assert plain(spelling) in {plain(name) for name in marker_names(marker)}
+    assert marker == "viability" or plain(spelling) in {plain(name) for name in marker_names(marker)}
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,9 @@ def test_a_panel_takes_labels_by_any_spelling_and_refuses_other_markers():
     assert not panel.marker("CD183").may_be_on(Channel("PE-A", "CD183 isotype"))
     assert not panel.marker("CD8").may_be_on(Channel("FITC-A", "CD8b"))
     assert not panel.marker("CD8").may_be_on(Channel("FITC-A", "APC"))
+
+
+def test_a_panel_that_names_the_dye_of_dead_cells_carries_a_strategy_that_asks_for_viability():
+    panel = Panel("p", "P", (Marker("Zombie NIR", "R780-A", "Zombie NIR"), Marker("CD3", "V450-A", "V450")))
+    assert panel.own_name("viability") == "Zombie NIR"
+    assert panel.own_name("CD4") == ""

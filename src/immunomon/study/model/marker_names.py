@@ -87,7 +87,15 @@ def known_marker(name: str) -> str:
     ('CXCR3', 'CD127', 'CD8', '', '')
     """
     names = _by_spelling().get(plain(name), ())
+    if not names and _is_dye_of_dead_cells(name):
+        return VIABILITY
     return names[0] if len(names) == 1 else ""
+
+
+@cache
+def _is_dye_of_dead_cells(name: str) -> bool:
+    label = read_label(name)  # such dyes come in all colours: Zombie NIR, Live/Dead Aqua
+    return label.markers == (VIABILITY,) and not label.unknown
 
 
 def marker_names(name: str) -> tuple[str, ...]:
@@ -104,7 +112,7 @@ def usual_kind(name: str) -> str:
     """Return what a marker is usually for: type, state, viability or dump; type for one that the table has not.
 
     >>> usual_kind("Ki67"), usual_kind("Zombie NIR"), usual_kind("CD4")
-    ('state', 'type', 'type')
+    ('state', 'viability', 'type')
     """
     known = known_marker(name)
     return next((row.kind for row in _table() if row.marker == known), "type")
@@ -143,6 +151,7 @@ _COLOURS = frozenset(
 )
 _PREFIX = re.compile(r"^(?:anti|hum|hu|h|mu|m|a)(?=(?:cd|ccr|cxcr|cx3cr|il|hla|tcr|ifn|tnf|ig|foxp)[a-z]*\d*)")
 _MOST_WORDS = 6
+_OF_DEAD_CELLS = re.compile(r"(?:zombie|live[ /]?dead|ghost|fvs)", re.IGNORECASE)
 _DYES = re.compile(
     r"^(?:buv|bv|bb|rb|ry|rr|bybg|byg|sb|sn|su|sv|nb|vio|cf|cfluor[a-z]?|spark[a-z]*|realblue|realyellow|qd|qdot|q|at|"
     r"dylight|novafluor[a-z]*|kiravia[a-z]*|efluor|ef|atto|alexafluor|superbright|starbright[a-z]*|kro|krome[a-z]*)\d{3}$"
@@ -163,13 +172,8 @@ def _dyes() -> frozenset[str]:
         "APC-A700",
         "A647",
     )
-    names = [name for name in (*KNOWN_FLUOROCHROMES, *more) if not _is_viability(name)]
+    names = [name for name in (*KNOWN_FLUOROCHROMES, *more) if not _OF_DEAD_CELLS.match(name)]
     return frozenset(fluorochrome_key(name) for name in names) | {"pecy55", "percpcy55", "rpe", "kro", "a488", "a700"}
-
-
-def _is_viability(name: str) -> bool:
-    dye = re.sub(r"[^a-z]", "", name.casefold())
-    return dye.startswith(("zombie", "livedead", "ghost", "fvs"))
 
 
 @dataclass(frozen=True)
