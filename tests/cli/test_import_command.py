@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from support.small_run import shared_run
 
+from immunomon.errors import BadRun
+from immunomon.outputs.review import open_desk
+
 _OF_TESTS = {"endpoint", "measure", "at", "n", "mean", "median", "sd", "p", "statistic", "tests", "visit"}
 
 
@@ -82,6 +85,13 @@ def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, comman
         assert status == 0, (kind, out + err)
     page = (trial / "old" / "report.html").read_text(encoding="utf-8")
     assert "counts.csv" in page
+    status, out, err = command(
+        "override", "old", "--sample", "a", "--action", "drop-sample", "--reason", "x", "--by", "y"
+    )
+    assert (status, "correct the table, and import it again" in err) == (1, True), out + err
+    assert not (trial / "overrides.yaml").exists()
+    with pytest.raises(BadRun, match="there are no gates to review"):
+        open_desk(trial / "old")
     words = ("--subject", "S01", "--visit", "W4", "--population", "treg")
     status, out, err = command("trace", "old", *words)
     assert status == 0, out + err

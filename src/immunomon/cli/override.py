@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
 from immunomon.errors import ImmunomonError, counted
+from immunomon.runs.folder import RunFolder
 from immunomon.runs.overriding import check_overrides, record_decisions
 
 if TYPE_CHECKING:
@@ -125,6 +126,9 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
 def _study_folder(run: Path, study: Path | None) -> Path:
     if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
         raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
+    if (RunFolder(run).read_json(run / "run.json") or {}).get("imported"):
+        remedy = "correct the table, and import it again with --reason and --by"
+        raise ImmunomonError(f"{run}: its values were imported, and there are no gates to move; {remedy}")
     folder = study or run.resolve().parent
     if not (folder / "study.yaml").is_file():
         raise ImmunomonError(f"{folder}: there is no study.yaml; say where the study is with --study")

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from immunomon.cytometry.model.geometry import gate_to_dict
-from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.outputs.report.page import TickSets, page_sample
 from immunomon.outputs.review.at_run import scales_of
 from immunomon.outputs.review.blind import blind_of, kept_seed
@@ -184,6 +184,9 @@ def open_desk(
 ) -> Desk:
     """Return a desk at a finished run; reviewer: default, this computer's user; blind, seed: as of ``Desk``.
 
-    Raises BadRun if the folder holds no finished run, ImmunomonError if its study is not at hand.
+    Raises BadRun if the folder holds no finished run or an imported one, ImmunomonError if its study is not at hand.
     """
-    return Desk(open_run(run, study), reviewer.strip() or user_name(), blind=blind, seed=seed)
+    opened = open_run(run, study)
+    if opened.record.get("imported"):
+        raise BadRun(f"{run}: its values were imported: they were gated elsewhere, and there are no gates to review")
+    return Desk(opened, reviewer.strip() or user_name(), blind=blind, seed=seed)
