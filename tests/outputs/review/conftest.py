@@ -19,8 +19,14 @@ def own_run(run, tmp_path) -> Path:
 
 
 @pytest.fixture
-def desk(own_run):
+def blind():
+    """Whether the reviewer must not know whose the samples are."""
+    return False
+
+
+@pytest.fixture
+def desk(own_run, blind):
     """A desk of one reviewer at a run of one's own."""
-    desk = open_desk(own_run, reviewer="A. Nurse")
+    desk = open_desk(own_run, reviewer="A. Nurse", blind=blind)
     yield desk
     desk.close()

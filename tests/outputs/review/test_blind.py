@@ -59,6 +59,19 @@ def test_no_answer_says_whose_a_sample_is(blind_desk, ask):
     assert ask("effects").json(), "what the draft moves is shown"
 
 
+def test_what_a_gate_is_stays_what_it_is(blind_desk, ask):
+    """A dose is called A here, and so ends the name of many a detector."""
+    assert "A" in {group["name"] for group in blind_desk.run.study["dose_groups"]}
+    entry = ask("gallery", panel="treg", population="cd4").json()[0]
+    plain = json.loads(json.dumps(blind_desk.sample(blind_desk.blind.sample(entry["sample_id"]))))
+    shown = ask("sample", sample=entry["sample_id"]).json()
+    for name, gate in plain["gates"].items():
+        kept = {key: shown["gates"][name][key] for key in ("gate", "method", "parent", "label", "facts")}
+        assert kept == {key: gate[key] for key in kept}
+    assert [plot["frame"] for plot in shown["plots"]] == [plot["frame"] for plot in plain["plots"]]
+    assert ask("overview").json()["reviewer"] == "A. Nurse"
+
+
 def test_the_order_is_that_of_the_seed_and_no_other(blind_desk, ask, own_run):
     codes = [entry["sample_id"] for entry in ask("gallery", panel="treg", population="cd4").json()]
     order = [blind_desk.blind.sample(code) for code in codes]

@@ -206,6 +206,21 @@ def test_a_notebook_shows_the_gallery_and_decides_nothing(page, desk):
     frame.locator(".gallery[data-population='treg'] .card").first.wait_for()
 
 
+@pytest.mark.parametrize("blind", [True])
+def test_a_blind_page_shows_codes_in_place_of_names(page, desk):
+    codes = [card.get_attribute("data-sample") for card in page.locator(".gallery .card").all()]
+    assert codes == [code for name, code in desk.blind.codes.items() if name in desk.run.gated]
+    page.locator(".gallery .card").first.click()
+    page.wait_for_selector(".big svg .hand", state="attached")
+    page.click("button:has-text('FMO')")
+    page.wait_for_selector("#seen:has-text('FMO tube')")
+    text = page.inner_text("body")
+    assert codes[0] in text
+    assert not [name for name in (*desk.run.gated, "S01", "W4", "D-1") if name in text]
+    page.keyboard.press("a")
+    until(lambda: desk.progress()["approved"] == 1)
+
+
 def test_a_slanted_border_is_turned_about_its_other_end(page, desk):
     page.locator("#choices select").nth(1).select_option("treg")
     page.wait_for_selector('.gallery[data-population="treg"] .card')

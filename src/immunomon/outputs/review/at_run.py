@@ -81,8 +81,9 @@ class AtRun:
     def opened(self, sample: str) -> OpenSample:
         """Return a sample with its events in memory."""
         with self._lock:
-            stored = self.stored(sample)  # of the run as it is now: what was read of an earlier one is gone then
-            if sample not in self._samples:
+            is_gated = sample in self.run.gated  # of the run as it is now: what was read of an earlier one is gone then
+            if not is_gated or sample not in self._samples:
+                stored = self.stored(sample)
                 gated = read_gated(RunFolder(self.root), self.previewed().bench.plan, self.task(sample))
                 self._samples[sample] = open_sample(gated, scales_of(stored))
                 while len(self._samples) > _OPEN_SAMPLES:

@@ -23,12 +23,14 @@ _LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ23456789"  # none that are taken for another
 _LENGTH = 5
 _FORMAT = "immunomon.blind/1"
 # What says whose a sample is, and what stands for the other words that would.
-_HIDDEN = frozenset({"subject", "visit", "role", "title"})
-# What no name of a person or visit can be in: it says what a gate is, and is read by the page.
-_OF_GATES = frozenset(
-    {"bins", "kind", "axis", "detector", "population", "populations", "parent", "panel", "id", "path", "method"}
-    | {"verdict", "seen", "label", "parent_label", "table", "value", "action", "name"}
+_HIDDEN = frozenset({"subject", "visit", "visits", "role", "title"})
+# Where persons and the program write prose. Elsewhere stand names of axes, markers and methods, which must stay what
+# they are though a dose or a visit be called alike: there, only samples have other names.
+_PROSE = frozenset(
+    {"", "about", "batch", "comment", "detail", "failed", "failure", "note", "problem", "reason", "reasons", "remark"}
+    | {"sentence", "source"}
 )
+_SHORTEST = 2  # letters of a word that is hidden in prose: a dose that is called A would be seen in every sentence
 # Tables whose rows are about visits and doses.
 _TELLING = frozenset({"changes", "summary"})
 
@@ -72,8 +74,11 @@ class Blind:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        names = sorted(self._known, key=len, reverse=True)
-        return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, names))})(?![A-Za-z0-9])")
+        return _any_of(self._known)
+
+    @cached_property
+    def _id_pattern(self) -> re.Pattern[str]:
+        return _any_of(self.codes)
 
     @cached_property
     def _known(self) -> dict[str, str]:
@@ -81,7 +86,7 @@ class Blind:
         random.Random(self.seed + 1).shuffle(batches)
         numbered = {batch: f"batch {number}" for number, batch in enumerate(batches, start=1)}
         known = {**self.words, **numbered, **self.codes}
-        return {name: shown for name, shown in known.items() if name}
+        return {name: shown for name, shown in known.items() if len(name) >= _SHORTEST}
 
     def code(self, sample: str) -> str:
         """Return the code of a sample."""
@@ -93,7 +98,7 @@ class Blind:
 
     def text(self, text: str) -> str:
         """Return a text with codes and common words in place of names."""
-        return self._pattern.sub(lambda match: self._known[match[0]], text) if self._known else text
+        return self._pattern.sub(lambda match: self._known[match[0]], text)
 
     def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return a question of the page with samples in place of codes."""
@@ -109,14 +114,33 @@ class Blind:
     def shown(self, answer: Any, key: str = "") -> Any:  # noqa: ANN401 - plain data
         """Return an answer of the desk without what says whose a sample is, samples in the random order."""
         if isinstance(answer, dict):
-            return {name: None if name in _HIDDEN else self.shown(value, name) for name, value in answer.items()}
+            return {
+                self._coded(name): _nothing(value) if name in _HIDDEN else self.shown(value, name)
+                for name, value in answer.items()
+            }
         if isinstance(answer, list | tuple):
             rows = [row for row in answer if not (isinstance(row, dict) and row.get("table") in _TELLING)]
             return sorted((self.shown(row, key) for row in rows), key=self._place)
-        return self.text(answer) if isinstance(answer, str) and key not in _OF_GATES else answer
+        if not isinstance(answer, str):
+            return answer
+        return self.text(answer) if key in _PROSE else self._coded(answer)
+
+    def _coded(self, text: str) -> str:
+        return self._id_pattern.sub(lambda match: self.codes[match[0]], text)
 
     def _place(self, row: Any) -> int:  # noqa: ANN401
         return self._places.get(row.get("sample_id", ""), -1) if isinstance(row, dict) else -1
+
+
+def _nothing(value: Any) -> Any:  # noqa: ANN401 - plain data
+    return [] if isinstance(value, list) else None
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Return what matches each of some names as a whole, the longest first; nothing if there are none."""
+    longest_first = sorted(names, key=len, reverse=True)
+    words = "|".join(map(re.escape, longest_first)) or r"(?!)"
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])")
 
 
 def blind_of(run: Run, seed: int) -> Blind:

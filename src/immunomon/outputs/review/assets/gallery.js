@@ -3,7 +3,7 @@
 const THUMB = 144;
 const percentOf = (value) => (value === null || value === undefined ? "no value" : `${number(value)} %`);
 // A bridge tube is nobody's: it goes by its role and batch.
-const nameOf = (entry) => (desk.overview.blind ? entry.sample_id : entry.subject ? [entry.subject, entry.visit] : [entry.role, entry.batch]).filter(Boolean).join(" ") || entry.sample_id;
+const nameOf = (entry) => (desk.overview.blind ? [entry.sample_id] : entry.subject ? [entry.subject, entry.visit] : [entry.role, entry.batch]).filter(Boolean).join(" ") || entry.sample_id;
 
 function shown() {
   const places = new Map(desk.overview.visits.map((visit, i) => [visit, i]));
