@@ -155,8 +155,9 @@ def _no_test(manifest: Mapping[str, Any], _: Received) -> Iterator[Issue]:
 def _blinded(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     if "blinded" not in _transfer(manifest):
         return
-    if manifest.get("samples"):
-        yield Issue(MANIFEST, "names the samples of a blinded transfer")
+    for name in ("samples", "review", "assessments"):
+        if manifest.get(name):
+            yield Issue(MANIFEST, f"has '{name}', which names samples or files of a blinded transfer")
     for table in received.tables:
         telling = [name for name in _TELLING if table.has(name)]
         if telling or table.name != "subset_frequencies":

@@ -23,6 +23,14 @@ _TELLING = frozenset(
         *("log_odds_change", "change_status", "change_reason", "gate_picture", "baseline_rests_on"),
     }
 )
+# Entries of a manifest that name no sample, visit or day; whatever is added to manifests later is left out until it is
+# listed here.
+_SILENT = frozenset(
+    {
+        *("format", "kind", "software", "run", "study", "limits", "cp_map", "datasets", "absent", "blanks", "transfer"),
+        *("left_out", "identifiers", "neutralised", "files", "previous"),
+    }
+)
 _CODED = {"visit": "V", "sample_id": "B"}
 
 
@@ -40,8 +48,9 @@ class Transfer:
             manifest["transfer"] = kinds
         if self.test:
             write_whole(folder / "TEST-TRANSFER.txt", "A test transfer: not data to be analysed.\n")
-        if self.key:  # sample ids and file names tell the visit
-            manifest["samples"] = {}
+        if self.key:  # sample ids and file names tell the visit: only what is known to tell nothing stays
+            for name in set(manifest) - _SILENT:
+                manifest[name] = type(manifest[name])()
 
 
 @dataclass(frozen=True, eq=False)
