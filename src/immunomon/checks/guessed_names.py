@@ -98,7 +98,7 @@ def _of_control(
     visits = {fields["visit"] for fields in read.values() if "visit" in fields}
     panels = {fields["panel"] for fields in read.values() if "panel" in fields}
     words = _words_of(name.rest)
-    fields = {}
+    fields: dict[str, str] = {}
     for key, values in (("subject", known), ("visit", visits), ("panel", panels)):
         own = [word for word in words if word in values]
         fields |= {key: own[0]} if len(own) == 1 else {}

@@ -151,7 +151,7 @@ class _Writer:
             visit = "once" if len(bare) == sum(row["role"] == "sample" for row in rows) else BLANK
             without = set(map(id, bare))
             return [{**row, "visit": visit} if id(row) in without else row for row in rows]
-        visits = {}
+        visits: dict[int, str] = {}
         for own in by_tube.values():
             dates = sorted({row["batch"] for row in own})
             sure = len(dates) == len(own) and all(dates)

@@ -59,8 +59,8 @@ def read_repeats(path: Path, known: list[str]) -> list[Repeat]:
         raise BadSpec([*problems, problem])
     for name in filter(None, written.columns):
         if name not in columns:
-            problem = f"no column named '{name[:60]}'"
-            problems.append(Problem(str(path), written.header_line, "header", problem, nearest(name[:80], columns)))
+            what = f"no column named '{name[:60]}'"
+            problems.append(Problem(str(path), written.header_line, "header", what, nearest(name[:80], columns)))
     repeats: dict[str, Repeat] = {}
     for line, cells in written.rows:
         sample = cells.get("sample_id", "")

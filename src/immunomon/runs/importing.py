@@ -98,7 +98,7 @@ def import_rows(
             manifest = {**manifest_of(plan, results, started), "tables": digests, **_record(plan, sources, reason)}
             folder.write_json(folder.manifest, manifest, indent=1)
             moved = moved_values(old, folder.read_table("frequencies")) if old is not None else None
-            details = {} if moved is None else {"moved_values": len(moved)}
+            details: dict[str, Any] = {} if moved is None else {"moved_values": len(moved)}
             tables = [{"file": source.path.name, "sha256": source.sha256} for source in sources]
             AuditTrail(out).append("import", by=reason.by, reason=reason.text, tables=tables, **details)
     return ImportSummary(out, len(samples), len(rows), tuple(notes))
@@ -252,7 +252,7 @@ def _keep(folder: RunFolder, plan: Plan, results: Sequence[SampleResult]) -> Non
     set_aside_left_over(folder, plan, [])
     for task, result in zip(plan.tasks, results, strict=True):
         assert result.measured is not None
-        kept = {"key": task.key, "sha256": task.sha256, "status": IMPORTED, "reason": None}
+        kept: dict[str, Any] = {"key": task.key, "sha256": task.sha256, "status": IMPORTED, "reason": None}
         kept |= {"spillover": {"note": f"not known: {_NOTE}, but counts of {task.sample.file.as_posix()}"}}
         folder.write_json(
             folder.sample_file(task.sample.id), {**kept, "measured": result.measured.to_dict(), "plots": []}

@@ -17,18 +17,16 @@ from immunomon.assurance.simulate.fcs import fcs_bytes
 from immunomon.assurance.simulate.layouts import LAYOUTS, layout_named
 from immunomon.assurance.simulate.plan import Plan, all_tubes
 from immunomon.assurance.simulate.protocol import Scenario, draw_patients, visits_named
-from immunomon.assurance.simulate.study_files import (
+from immunomon.assurance.simulate.study_files import panel_yaml, sample_rows, study_yaml
+from immunomon.assurance.simulate.tables import Row, csv_bytes
+from immunomon.assurance.simulate.truth_tables import (
     BRIDGE_COLUMNS,
     Outcome,
     bridge_frequency_rows,
     frequency_rows,
-    panel_yaml,
     quality_rows,
-    sample_rows,
-    study_yaml,
     subject_rows,
 )
-from immunomon.assurance.simulate.tables import Row, csv_bytes
 from immunomon.assurance.simulate.tubes import Tube, keywords, run_tube
 from immunomon.files import write_whole
 

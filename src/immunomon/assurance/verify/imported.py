@@ -109,10 +109,10 @@ def _stated(path: Path, table: Mapping[str, Any]) -> tuple[list[dict[str, str]] 
 def _held(rows: list[dict[str, str]], populations: pd.DataFrame) -> tuple[int, list[str]]:
     """Return how many counts of a table stand in a run as the table has them, and which do not."""
     by_slot: dict[tuple[str, ...], list[Any]] = {}
-    for row in populations.to_dict("records"):
-        for name in (row["population"], row["label"]):
-            slot = (str(row["subject"] or ""), str(row["visit"] or ""), str(name))
-            by_slot.setdefault(slot, []).append((row["panel"], row["count"]))
+    for known_row in populations.to_dict("records"):
+        for name in (known_row["population"], known_row["label"]):
+            slot = (str(known_row["subject"] or ""), str(known_row["visit"] or ""), str(name))
+            by_slot.setdefault(slot, []).append((known_row["panel"], known_row["count"]))
     held, differing = 0, []
     for row in rows:
         text = row.get("count", "")

@@ -166,7 +166,7 @@ def _value(code: str, row: Mapping[str, Any], course: Course) -> Record | None:
     if code in {"LOSS", "CLOSS"}:
         return {**_answer(lost is not None), **_source(course, lost or last)}
     event = "loss" if lost is not None else "no loss until the last count"
-    duration = {"AVAL": float(row[f"{kind}duration_days"]), "AVALU": "DAYS", "CNSR": int(lost is None)}
+    duration: Record = {"AVAL": float(row[f"{kind}duration_days"]), "AVALU": "DAYS", "CNSR": int(lost is None)}
     return {**duration, "EVNTDESC": event, **_source(course, lost or last)}
 
 
@@ -175,7 +175,7 @@ def _time_to(day: int | None, last: int | None, course: Course) -> Record | None
     if reached is None:
         return None
     event = "response" if day is not None else "no response until the last count"
-    waited = {"AVAL": float(reached - 1), "AVALU": "DAYS", "CNSR": int(day is None)}
+    waited: Record = {"AVAL": float(reached - 1), "AVALU": "DAYS", "CNSR": int(day is None)}
     return {**waited, "EVNTDESC": event, **_source(course, reached)}
 
 
