@@ -19,6 +19,7 @@ FORMATS = {
     "immunomon.delivery-check/1",
     "immunomon.delivery/1",
     "immunomon.drafts/1",
+    "immunomon.import-map/1",
     "immunomon.mechanism-pages/1",
     "immunomon.mechanism/1",
     "immunomon.normalisation/1",

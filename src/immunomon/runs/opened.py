@@ -179,10 +179,7 @@ class Run:
         return tuple(stored["plots"])
 
     def review(self, panel: str, population: str = "") -> Any:  # noqa: ANN401 - of a wing above, by name only
-        """Return a panel's gates over all samples as a gallery that a notebook shows; nothing is decided in it.
-
-        population: the gate that is shown first. Raises UnknownName. To decide: ``immunomon review RUN``.
-        """
+        """Return a panel's gates over all samples, as ``immunomon review`` shows them, for a notebook to look at."""
         return import_module("immunomon.outputs.review.notebook").shown_gallery(self, panel, population)
 
     def fcs_file(self, sample_id: str) -> Path:

@@ -68,9 +68,7 @@ def emergent(people: People, rows: Iterable[Event], rules: AssessmentRules, infu
     first, last = rules.escalation.window_days
     window = rules.adverse_events.days_after_last_infusion
     given = infusions_by_day(infusions, {person.id: person.infusions for person in people.persons.values()})
-    during: list[Event] = []
-    not_emergent: list[Event] = []
-    undated = 0
+    during, not_emergent, undated = list[Event](), list[Event](), 0
     for row in rows:
         day, end = row["start_day"], people[row["subject"]].last_infusion_day
         if end is None:
