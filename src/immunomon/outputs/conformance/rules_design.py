@@ -10,8 +10,8 @@ from immunomon.outputs.conformance.cells import date_of, is_iso_date
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.table import Table
 
-# What a reviewer opens first, beside DM; and what a trial with arms has besides.
-_ALWAYS, _WITH_ARMS = ("TS", "TV", "SV"), ("TA", "TE", "SE")
+# What a reviewer opens first, beside DM; and what a trial that treats has besides.
+_ALWAYS, _OF_TREATMENT = ("TS", "TV", "SV"), ("TA", "TE", "SE")
 _LOOKED_FOR = ("CM", "DS", "TI", "VS")
 # Parameters that reviewers expect of every trial.
 _ASKED = (
@@ -23,8 +23,8 @@ _ASKED = (
 
 @CHECKS.register("FL008")
 def _submission(table: Table, received: Received) -> Iterator[Issue]:
-    has_arms = any(record.has("ARMCD") for record in table.records)
-    for name in (*_ALWAYS, *(_WITH_ARMS if has_arms else ())):
+    is_treated = received.table("EX") is not None and any(record.has("ARMCD") for record in table.records)
+    for name in (*_ALWAYS, *(_OF_TREATMENT if is_treated else ())):
         if received.table(name) is None:
             yield Issue(name, f"is required and absent{_why(name, received)}")
 
