@@ -131,6 +131,8 @@ def value_items(dataset: Dataset) -> list[ValueItem]:
     if dataset.name not in _VALUE_LEVEL:
         return []
     variable, where, label = _VALUE_LEVEL[dataset.name]
+    if variable not in dataset.names:  # no record has a value
+        return []
     return _items(dataset, variable, (where, label))
 
 

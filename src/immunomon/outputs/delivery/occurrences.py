@@ -39,11 +39,11 @@ def adverse_event_analysis(sdtm: Sdtm, subjects: Dataset, days_after: int | None
     """
     events, about = sdtm.dataset("AE"), _subjects(subjects)
     said = _qualifiers(sdtm.dataset("SUPPAE"))
-    ends = {str(record["USUBJID"]): record["TRTEDT"] for record in subjects.records()}
+    ends = {str(record["USUBJID"]): record.get("TRTEDT") for record in subjects.records()}
     records: list[Record] = []
     for event in events.records() if events else ():
         whose = str(event["USUBJID"])
-        start, end = (None if event[name] is None else str(event[name])[:10] for name in ("AESTDTC", "AEENDTC"))
+        start, end = (None if event.get(name) is None else str(event[name])[:10] for name in ("AESTDTC", "AEENDTC"))
         onset = said.get((whose, str(event["AESEQ"]), "INFONSET"))
         grade = event.get("AETOXGR")
         record: Record = {
@@ -52,9 +52,9 @@ def adverse_event_analysis(sdtm: Sdtm, subjects: Dataset, days_after: int | None
             "TRTA": about[whose]["TRT01A"],
             "AETOXGRN": None if grade is None else int(grade),
             "ASTDT": sas_date(start),
-            "ASTDY": event["AESTDY"],
+            "ASTDY": event.get("AESTDY"),
             "AENDT": sas_date(end),
-            "AENDY": event["AEENDY"],
+            "AENDY": event.get("AEENDY"),
             "DLTFL": said.get((whose, str(event["AESEQ"]), "DLT")),
             "INFONSET": onset,
         }
@@ -109,7 +109,7 @@ def concentration_analysis(sdtm: Sdtm, subjects: Dataset) -> list[Record]:
                 "ATPTN": sample["PCTPTNUM"],
                 "ARELTM": None if actual is None else float(actual),
                 "ADT": sas_date(None if sample["PCDTC"] is None else str(sample["PCDTC"])[:10]),
-                "ADY": sample["PCDY"],
+                "ADY": sample.get("PCDY"),
                 "SRCDOM": "PC",
                 "SRCVAR": "PCSTRESN",
                 "SRCSEQ": sample["PCSEQ"],
