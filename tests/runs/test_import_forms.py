@@ -159,3 +159,46 @@ def test_counts_that_a_workspace_stores_are_read_without_fcs_files(real_data, tm
     sample = next(sample for sample in table.samples if len(sample.counts) > 3)
     assert all(isinstance(count, int) for count in sample.counts.values())
     assert any("/" in path for path in table.paths)
+
+
+@pytest.mark.parametrize(
+    ("head", "values", "told"),
+    [
+        ("L | Freq. of Parent", "-5", "is no percent of a parent"),
+        ("L | Freq. of Parent", "1e300", "is no percent of a parent"),
+        ("L | Count", "1e400", "is no number of events"),
+        ("L | Count", "50.000", "may be 50000 or 50"),
+        ("L | Count,/L|#Cells", "5,4", "is given twice, first as 'L | Count'"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_with_their_line(tmp_path, head, values, told):
+    path = tmp_path / "t.csv"
+    path.write_text(f",Count,{head}\nS1_V1,100000,{values}\n", encoding="utf-8")
+    with pytest.raises(BadSpec, match=told):
+        read_foreign(path)
+
+
+def test_a_percent_that_contradicts_the_count_beside_it_is_refused_and_a_rounded_one_is_not(study, tmp_path):
+    path, map_path = tmp_path / "t.csv", tmp_path / "m.yaml"
+    text = 'schema: immunomon.import-map/1\npanel: treg\npattern: "{subject}_{visit}"\npopulations: {L: lymphocytes}\n'
+    map_path.write_text(text, encoding="utf-8")
+    for percent, fits in (("50.1", True), ("90", False)):
+        path.write_text(f",Count,L | Count,L | Freq. of Parent\nS1_V1,1000,501,{percent}\n", encoding="utf-8")
+        if fits:
+            assert mapped_rows(read_foreign(path), load_import_map(map_path), study)[0].count == 501
+            continue
+        with pytest.raises(BadSpec, match="90 % of the parent, but 501 of 1000 are"):
+            mapped_rows(read_foreign(path), load_import_map(map_path), study)
+
+
+def test_cells_that_a_sheet_shows_as_percents_are_percents_and_small_percents_are_told(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["", "Count", "L | Freq. of Parent"])
+    book.active.append(["S1_V1", 1000, 0.25])
+    book.save(tmp_path / "fraction.xlsx")
+    assert any("if fractions are meant" in note for note in read_foreign(tmp_path / "fraction.xlsx").notes)
+    book.active["C2"].number_format = "0.0%"
+    book.save(tmp_path / "percent.xlsx")
+    table = read_foreign(tmp_path / "percent.xlsx")
+    assert table.samples[0].percents == {"L": 25.0}
+    assert table.notes == ()

@@ -15,6 +15,7 @@ from immunomon.checks.proposed_panel import yaml_text
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.findings import shown
 from immunomon.runs.imported_forms import ForeignSample, ForeignTable, parent_of
+from immunomon.runs.imported_numbers import rounding_of
 from immunomon.runs.imported_rows import ImportedRow
 from immunomon.shape import BLANK, Name, SpecModel, Text, shape
 from immunomon.study.model.strategy import ROOT, GatingStrategy
@@ -137,6 +138,7 @@ def _rows_of(
     subject, visit, role = whose
     names = {path: name for path, name in map_of.spec.populations.items() if name != _SKIP and path in table.paths}
     counts = _counts(sample, list(table.paths))
+    problems += _contradictions(sample, str(table.path))
     for path, name in names.items():
         parent = parent_of(path, list(names))
         count, parent_count = counts.get(path), counts.get("" if parent == ROOT else parent)
@@ -159,6 +161,15 @@ def _counts(sample: ForeignSample, paths: Sequence[str]) -> dict[str, int]:
         if path not in counts and path in sample.percents and above in counts:
             counts[path] = round(sample.percents[path] * counts[above] / 100)
     return counts
+
+
+def _contradictions(sample: ForeignSample, file: str) -> Iterator[Problem]:
+    """Yield percents that contradict the counts beside them by more than rounding."""
+    for path, percent in sample.percents.items():
+        count, above = sample.counts.get(path), sample.counts.get(path.rpartition("/")[0])
+        if count is not None and above and abs(100 * count / above - percent) > rounding_of(f"{percent:.15g}", percent):
+            what = f"{percent:g} % of the parent, but {count} of {above} are {100 * count / above:.4g} %"
+            yield Problem(file, sample.line, path, what, "correct the percent or the counts")
 
 
 # What is proposed for a table that nobody mapped yet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import file_digest
 from immunomon.findings import shown
+from immunomon.runs.imported_numbers import doubts_of_percents, events_of
 from immunomon.study.model.marker_names import read_label
 from immunomon.study.model.strategy import ROOT
 
@@ -86,11 +87,7 @@ def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
         raise BadSpec([Problem(str(path), 1, "header", what, "export the table with its paths and statistics")])
     problems = list(source.problems)
     columns = [_column(cell) for cell in source.rows[0].cells]
-    doubled = [cell for cell in source.rows[0].cells[1:] if cell and source.rows[0].cells.count(cell) > 1]
-    problems += [
-        Problem(str(path), source.rows[0].line, "header", f"column {shown(cell)} is given twice", "keep one of them")
-        for cell in dict.fromkeys(doubled)
-    ]
+    problems += _doubled(path, source.rows[0], columns)
     samples: dict[str, ForeignSample] = {}
     summaries = []
     for row in source.rows[1:]:
@@ -109,11 +106,25 @@ def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
     ]
     notes = [f"{path}: statistics that are not read: {', '.join(map(shown, unread[:10]))}"] if unread else []
     notes += [f"{path}: rows of summaries are not read: {', '.join(filter(None, summaries))}"] if any(summaries) else []
+    percents = [percent for sample in samples.values() for percent in sample.percents.values()]
+    notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
     paths = dict.fromkeys(column[0] for column in columns if column and column[1] != "median" and column[0])
     return ForeignTable(path, form, source.digest, tuple(samples.values()), tuple(paths), tuple(notes))
 
 
 _Column = tuple[str, str, str]  # path, statistic, marker
+
+
+def _doubled(path: Path, header: CsvRow, columns: Sequence[_Column | None]) -> Iterator[Problem]:
+    """Yield columns that are of the same population, statistic and marker as one before, however they are spelled."""
+    first: dict[object, str] = {}
+    for cell, column in zip(header.cells[1:], columns[1:], strict=True):
+        if not cell:
+            continue
+        if (other := first.get(column or cell)) is not None:
+            what = f"column {shown(cell)} is given twice, first as {shown(other)}"
+            yield Problem(str(path), header.line, "header", what, "keep one of them")
+        first.setdefault(column or cell, cell)
 
 
 def _column(cell: str) -> _Column | None:
@@ -141,16 +152,16 @@ def _sample(
         if column is None or not text or text.casefold() in {"n/a", "nan", "-", "•"}:
             continue
         try:
-            number = source.number(text)
+            number: float = events_of(source, text) if column[1] == "count" else source.number(text)
         except BadCell as error:
             problems.append(Problem(str(path), row.line, column[0], error.what, error.remedy))
             continue
         if column[1] == "count":
-            if number < 0 or number != int(number):
-                what = f"{shown(text)} is no number of events"
-                problems.append(Problem(str(path), row.line, column[0], what, "export counts"))
             counts[column[0]] = int(number)
         elif column[1] == "percent":
+            if not 0 <= number <= 100:
+                what = f"{shown(text)} is no percent of a parent"
+                problems.append(Problem(str(path), row.line, column[0], what, "correct it"))
             percents[column[0]] = number
         else:
             medians.setdefault(column[0], {})[column[2]] = number
@@ -189,9 +200,14 @@ def _sheet(path: Path) -> tuple[CsvRow, ...]:
             archive.refuse("", "it has no sheet", "save it as CSV")
         shared = [name for name in archive.names(".xml") if name == "xl/sharedStrings.xml"]
         texts = _texts(parse_xml(archive.read(shared[0], _LARGEST_SHEET), path)) if shared else []
+        styles = [name for name in archive.names(".xml") if name == "xl/styles.xml"]
+        percents = _percent_styles(parse_xml(archive.read(styles[0], _LARGEST_SHEET), path)) if styles else set()
         root = parse_xml(archive.read(sheets[0], _LARGEST_SHEET), path)
     data = root.first("sheetData")
-    rows = [_row(element, number, texts) for number, element in enumerate(data.all("row") if data else (), start=1)]
+    rows = [
+        _row(element, number, texts, percents)
+        for number, element in enumerate(data.all("row") if data else (), start=1)
+    ]
     width = max((len(row.cells) for row in rows), default=0)
     if width * len(rows) > _MOST_CELLS:
         raise BadSpec([Problem(str(path), None, "", f"more than {_MOST_CELLS:,} cells", "save the table as CSV")])
@@ -211,13 +227,13 @@ def _all_text(element: XmlElement) -> Iterator[str]:
             yield from _all_text(child)
 
 
-def _row(element: XmlElement, number: int, texts: Sequence[str]) -> CsvRow:
+def _row(element: XmlElement, number: int, texts: Sequence[str], percents: Container[str]) -> CsvRow:
     cells: dict[int, str] = {}
     for position, cell in enumerate(element.all("c")):
         place = _PLACE.fullmatch(cell.get("r") or "")
         column = _index(place[1]) if place else position
         if column < 5_000:
-            cells[column] = _value(cell, texts).strip()
+            cells[column] = _value(cell, texts, percents).strip()
     line = element.get("r") or ""
     width = max(cells, default=-1) + 1
     return CsvRow(int(line) if line.isdigit() else number, tuple(cells.get(column, "") for column in range(width)))
@@ -230,19 +246,28 @@ def _index(letters: str) -> int:
     return index - 1
 
 
-def _value(cell: XmlElement, texts: Sequence[str]) -> str:
+def _percent_styles(root: XmlElement) -> set[str]:
+    """Return the numbers of the cell styles that show a fraction as a percent."""
+    formats = root.first("numFmts")
+    codes = {fmt.get("numFmtId"): fmt.get("formatCode") or "" for fmt in (formats.all("numFmt") if formats else ())}
+    styles = root.first("cellXfs")
+    ids = [style.get("numFmtId") for style in (styles.all("xf") if styles else ())]
+    return {str(number) for number, name in enumerate(ids) if name in {"9", "10"} or "%" in codes.get(name, "")}
+
+
+def _value(cell: XmlElement, texts: Sequence[str], percents: Container[str]) -> str:
     if cell.get("t") == "inlineStr":
         return "".join(_all_text(cell))
     value = cell.first("v")
     text = (value.text or "") if value else ""
     if cell.get("t") == "s":
         return texts[int(text)] if text.isdigit() and int(text) < len(texts) else ""
-    return _plain_number(text)
+    return _plain_number(text, 100 if cell.get("s") in percents else 1)
 
 
-def _plain_number(text: str) -> str:
+def _plain_number(text: str, times: int) -> str:
     # Excel writes 0.00012 as 1.2E-4, and 12.3 as 12.300000000000001.
-    return f"{float(text):.15g}" if re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d{1,3})?", text) else text
+    return f"{times * float(text):.15g}" if re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d{1,3})?", text) else text
 
 
 def parent_of(path: str, listed: Sequence[str]) -> str:

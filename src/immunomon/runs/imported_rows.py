@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from immunomon.csvfile import BadCell, CsvFile, read_csv_table, text_of_cell
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.findings import Findings, shown
+from immunomon.runs.imported_numbers import doubts_of_percents, events_of, rounding_of
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import Role, RoleKind, Study
 from immunomon.study.model.uses import panels_meant
@@ -25,7 +25,6 @@ _OPTIONAL = (
 _YES, _NO = {"true", "1", "yes"}, {"false", "0", "no"}
 # Limits of counts are the study's own: what they withhold is judged anew.
 _JUDGED_ANEW = ("below LOD", "below LLOQ", "too few parent events")
-_LARGEST = 10**12
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,8 @@ def read_tidy(path: Path, study: Study, panel: str | None = None) -> tuple[list[
     known = {*_NEEDED, *_OPTIONAL, *medians}
     others = [name for name in table.columns if name not in known]
     notes = [f"{path}: columns that are not read: {', '.join(map(shown, others[:20]))}"] if others else []
+    percents = [percent for row in rows if (percent := row.number("percent_of_parent")) is not None]
+    notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
     return [row for row in read if row is not None], notes, table.source.digest
 
 
@@ -106,7 +107,7 @@ class _Row:
         subject, visit = self.text("subject"), self.text("visit")
         sample = self.text("sample") or self.text("sample_id") or "_".join(filter(None, (used, subject, visit)))
         parent = self.text("parent") or ROOT
-        values = {marker: value for column, marker in medians.items() if (value := self._number(column)) is not None}
+        values = {marker: value for column, marker in medians.items() if (value := self.number(column)) is not None}
         population = self.text("population")
         place = (str(self.path), self.line)
         of_row = (sample, subject, visit, used, role, population, parent, count, parent_count, *place)
@@ -158,7 +159,7 @@ class _Row:
             elif not name and is_sample:
                 self.complain(column, f"is blank, but a sample belongs to a {column}", f"write the {column}")
 
-    def _number(self, column: str) -> float | None:
+    def number(self, column: str) -> float | None:
         try:
             return self.source.number(self.cells[column]) if self.cells.get(column) else None
         except BadCell as error:
@@ -166,17 +167,15 @@ class _Row:
             return None
 
     def _whole(self, column: str) -> int | None:
-        number = self._number(column)
-        if number is None:
+        try:
+            return events_of(self.source, self.cells[column]) if self.cells.get(column) else None
+        except BadCell as error:
+            self.complain(column, error.what, error.remedy)
             return None
-        if number < 0 or number != int(number) or number > _LARGEST:
-            self.complain(column, f"{shown(self.cells[column])} is no number of events", "write a whole number")
-            return None
-        return int(number)
 
     def _with_percent(self, count: int | None, parent_count: int | None) -> int | None:
         """Return the count, from the percent where there is none; a percent that contradicts it is a problem."""
-        percent = self._number("percent_of_parent")
+        percent = self.number("percent_of_parent")
         if percent is None:
             return count
         column = "percent_of_parent"
@@ -191,16 +190,10 @@ class _Row:
         if count is None:
             return round(percent * parent_count / 100)
         own = 100 * count / parent_count if parent_count else 0.0
-        if parent_count and abs(own - percent) > _rounding(self.cells[column], percent):
+        if parent_count and abs(own - percent) > rounding_of(self.cells[column], percent):
             what = f"{percent:g} %, but {count} of {parent_count} are {own:.4g} %"
             self.complain(column, what, "correct the percent or the counts")
         return count
-
-
-def _rounding(text: str, percent: float) -> float:
-    """Return by how much a percent may differ for it was rounded: half of its last digit, or of its third."""
-    decimals = len(re.split(r"[.,]", text)[1].partition("e")[0]) if re.search(r"[.,]", text) else 0
-    return max(0.501 * 10.0**-decimals if decimals else 0.501, 1e-9 * percent)
 
 
 def check_rows(rows: Sequence[ImportedRow]) -> None:

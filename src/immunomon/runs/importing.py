@@ -223,10 +223,7 @@ def _measured(rows: Sequence[ImportedRow], strategy: GatingStrategy, panel: Pane
             counts.setdefault(by_label[row.parent], row.parent_count)
     counts |= {by_label[row.population]: row.count for row in rows if row.count is not None}
     events = next((row.parent_count for row in rows if row.parent == ROOT and row.parent_count is not None), None)
-    medians = {
-        by_label[row.population]: {_marker(marker, panel): value for marker, value in row.medians.items()}
-        for row in rows
-    }
+    medians = {by_label[row.population]: _by_marker(row, panel) for row in rows}
     markers = dict.fromkeys(marker for values in medians.values() for marker in values)
     name = Path(rows[0].file).name
     failures = {population: _NOT_GIVEN for population in strategy.ids if population not in counts}
@@ -243,8 +240,16 @@ def _measured(rows: Sequence[ImportedRow], strategy: GatingStrategy, panel: Pane
     )
 
 
-def _marker(name: str, panel: Panel) -> str:
-    return next((marker.name for marker in panel.markers if marker.answers_to(name)), name)
+def _by_marker(row: ImportedRow, panel: Panel) -> dict[str, float]:
+    """Return a row's medians by the panel's names of markers; raises BadSpec where two are of one marker."""
+    medians: dict[str, float] = {}
+    for name, value in row.medians.items():
+        marker = next((marker.name for marker in panel.markers if marker.answers_to(name)), name)
+        if marker in medians:
+            what = f"two columns give the median of {shown(marker)}, {shown(name)} among them"
+            raise BadSpec([Problem(row.file, row.line, "median", what, "keep one of them")])
+        medians[marker] = value
+    return medians
 
 
 def _keep(folder: RunFolder, plan: Plan, results: Sequence[SampleResult]) -> None:

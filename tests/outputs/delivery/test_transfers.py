@@ -11,6 +11,8 @@ from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import DeliveryFailed
 from immunomon.outputs.conformance.check import check_delivery
+from immunomon.outputs.delivery.blinding import BlindingKey, blinded
+from immunomon.outputs.delivery.dataset import Dataset, Variable
 from immunomon.outputs.delivery.deliver import deliver_run
 from immunomon.outputs.delivery.specification import transfer_specification
 from immunomon.study.specs.catalog import find_strategy
@@ -71,6 +73,34 @@ def test_a_key_in_the_transfer_or_another_format_is_refused(run, tmp_path):
     with pytest.raises(DeliveryFailed, match="is no key of a blinded transfer"):
         deliver_run(run, tmp_path / "out", kind="csv", key=tmp_path / "key.csv")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_blinded_transfer_is_compared_with_none_that_is_not_nor_the_other_way_round(run, tmp_path):
+    key = tmp_path / "key.csv"
+    deliver_run(run, tmp_path / "plain", kind="csv")
+    deliver_run(run, tmp_path / "blind", kind="csv", key=key)
+    for previous, own in (("plain", key), ("blind", None)):
+        with pytest.raises(DeliveryFailed, match="would tell what is blinded"):
+            deliver_run(run, tmp_path / "next", kind="csv", key=own, previous=tmp_path / previous)
+    assert not (tmp_path / "next").exists()
+    made = deliver_run(run, tmp_path / "next", kind="csv", key=key, previous=tmp_path / "blind")
+    assert made.differences == []
+
+
+def test_words_of_people_do_not_leave_in_the_reasons_of_a_blinded_transfer():
+    variables = tuple(Variable(name, name, "text") for name in ("visit", "sample_id", "status", "reason"))
+    reasons = (
+        "withheld where it was gated: dose C, drawn 2025-03-01 before W4",
+        "below LOD: 2 events, 20 are needed",
+        "",
+    )
+    rows = tuple(("W4", f"s{number}", "not reportable", reason) for number, reason in enumerate(reasons))
+    table = Dataset("t", "t", variables, rows, ("sample_id",), "")
+    codes = {"visit": {"W4": "V1"}, "sample_id": {f"s{number}": f"B{number}" for number in range(3)}}
+    kept = blinded(table, BlindingKey(codes)).column("reason")
+    assert list(kept[1:]) == list(reasons[1:])
+    assert kept[0].startswith("not reportable")
+    assert "W4" not in kept[0]
 
 
 def test_the_specification_names_every_column_that_a_delivery_has(run, delivered, received):

@@ -119,3 +119,14 @@ def test_a_panel_that_names_the_dye_of_dead_cells_carries_a_strategy_that_asks_f
     panel = Panel("p", "P", (Marker("Zombie NIR", "R780-A", "Zombie NIR"), Marker("CD3", "V450-A", "V450")))
     assert panel.own_name("viability") == "Zombie NIR"
     assert panel.own_name("CD4") == ""
+
+
+@pytest.mark.parametrize("text", ["CD3_1", "CD3.1", "CD3 8", "CD4-5", "CD16_1", "CD19-5"])
+def test_a_number_apart_from_a_name_makes_no_other_marker_of_it(text):
+    assert read_label(text).marker == ""
+    assert read_label(text.replace(".", "_")).markers in {("CD3",), ("CD4",), ("CD16",), ("CD19",)}
+
+
+@pytest.mark.parametrize("text", ["IgG1 kappa FITC", "mouse IgG1, kappa", "mIgG2a kappa PE"])
+def test_an_isotype_control_is_not_its_light_chain(text):
+    assert read_label(text).marker == ""

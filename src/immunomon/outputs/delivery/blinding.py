@@ -32,6 +32,9 @@ _SILENT = frozenset(
     }
 )
 _CODED = {"visit": "V", "sample_id": "B"}
+# Reasons that are numbers alone; others may be words of people, or name a sample or a visit.
+_SILENT_REASONS = ("below LOD", "below LLOQ", "too few parent events")
+_KEPT_BACK = "not reportable; the reason is kept by the holder of the key"
 
 
 @dataclass(frozen=True)
@@ -121,4 +124,6 @@ def blinded(dataset: Dataset, key: BlindingKey) -> Dataset:
 
 
 def _coded(key: BlindingKey, name: str, value: Value) -> Value:
+    if name == "reason" and value and not str(value).startswith(_SILENT_REASONS):
+        return _KEPT_BACK
     return key.codes[name].get(str(value)) if name in key.codes and value is not None else value

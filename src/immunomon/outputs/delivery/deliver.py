@@ -222,6 +222,9 @@ def deliver_run(
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
         raise DeliveryFailed(f"{out}: holds other things than a delivery; name a new folder")
     before = None if previous is None else (read_delivery(previous), read_manifest(previous))
+    if before is not None and ("blinded" in (before[1].get("transfer") or ())) != (key is not None):
+        what = "a blinded transfer is compared with a blinded one alone, and another with none that is"
+        raise DeliveryFailed(f"{previous}: {what}: the differences would tell what is blinded")
     content = read_content(run, study)
     unfinished = temporary_beside(out)
     remove_leftovers(out.parent.glob(f".{glob.escape(out.name)}.*.tmp"))

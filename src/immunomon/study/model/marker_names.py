@@ -141,7 +141,7 @@ _SIGNAL = re.compile(r"[-_ ](?:area|height|width|[ahw])$", re.IGNORECASE)
 _FILTER = re.compile(r"^\d{3}/\d{2,3}(?:@.*)?$")
 _ELEMENTS = "Y|Rh|Pd|Ag|Cd|In|Sn|Te|I|Xe|Cs|Ba|La|Ce|Pr|Nd|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Os|Ir|Pt|Pb|Bi"
 _METAL = re.compile(rf"^(?:(?:{_ELEMENTS})\d{{2,3}}|\d{{2,3}}(?:{_ELEMENTS})|\d{{2,3}}:\d{{2,3}})(?:D[id])?$")
-_CLONE = re.compile(r"^(?!(?:cd|il|ccr|cxcr|hla|tcr|p?stat)-?\d)(?=.*\d)[\w.-]{2,12}$", re.IGNORECASE)
+_CLONE = re.compile(r"^(?!m?ig[adegm]\d)(?!(?:cd|il|ccr|cxcr|hla|tcr|p?stat)-?\d)(?=.*\d)[\w.-]{2,12}$", re.IGNORECASE)
 _NOISE = frozenset(
     "anti human hum hu mouse mus ms rat h m comp fjcomp clone ab mab surface intra intracellular ic dd di yg".split()  # noqa: SIM905
 )
@@ -150,6 +150,7 @@ _COLOURS = frozenset(
     "aqua nir near ir infrared far red blue violet uv green yellow orange fixable dye stain amine".split()  # noqa: SIM905
 )
 _PREFIX = re.compile(r"^(?:anti|hum|hu|h|mu|m|a)(?=(?:cd|ccr|cxcr|cx3cr|il|hla|tcr|ifn|tnf|ig|foxp)[a-z]*\d*)")
+_NUMBERED = re.compile(r"cd\d+[ _.-]+\d+ *$", re.IGNORECASE)  # CD3_1 is no CD31
 _MOST_WORDS = 6
 _OF_DEAD_CELLS = re.compile(r"(?:zombie|live[ /]?dead|ghost|fvs)", re.IGNORECASE)
 _DYES = re.compile(
@@ -178,7 +179,7 @@ def _dyes() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class _Word:
-    """Letters and digits of a label, and the number of the token, between blanks and the like, that they stand in."""
+    """Letters and digits of a label, and the number of the token, between blanks, that they stand in."""
 
     text: str
     token: int
@@ -204,13 +205,12 @@ def read_label(text: str, own: Iterable[str] = ()) -> Label:
     table = {**_by_spelling(), **extra}
     channel, parted, named = unmangled(text)[:200].partition("::")
     label = _read(named if parted and named.strip() else channel, table)
-    if parted and named.strip() and not label.fluorochrome:
-        return Label(label.markers, _read(channel, table).fluorochrome, label.unknown, label.both)
-    return label
+    dye = label.fluorochrome or (_read(channel, table).fluorochrome if parted and named.strip() else "")
+    return Label(label.markers, dye, label.unknown, label.both)
 
 
 def _read(text: str, table: Mapping[str, tuple[str, ...]]) -> Label:
-    whole = table.get(plain(text))
+    whole = () if _NUMBERED.search(text) else table.get(plain(text))
     if whole and _letters(text) not in _DYES_OF_DEAD_CELLS:
         return Label(whole)
     bare = _SIGNAL.sub("", _COMPENSATED.sub("", text.strip()).strip("<> "))
@@ -282,7 +282,8 @@ def _longest(words: Sequence[_Word], table: Mapping[str, tuple[str, ...]]) -> tu
     for length in range(len(words), 0, -1):
         part = [word.text for word in words[:length]]
         joined = "".join(part).replace(".", "")
-        if not any(first[-1:].isdigit() and second[:1].isdigit() for first, second in pairwise(part)):
+        apart = any(first[-1:].isdigit() and second[:1].isdigit() for first, second in pairwise(part))
+        if not apart and not _NUMBERED.search("".join(part)):
             for name in (joined, _PREFIX.sub("", joined)):
                 if name in table:
                     return length, table[name], _dye(words[:length]) if name in _DYES_OF_DEAD_CELLS else ""
