@@ -100,3 +100,14 @@ def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, comman
     assert "Matrix     not known: gated elsewhere" in out
     status, out, err = command("run", ".", "--out", "old")
     assert (status, "it holds values that were imported" in err) == (1, True), out + err
+
+
+def test_samples_of_a_map_that_no_table_has_are_named(tmp_path, command):
+    study = "schema: immunomon.study/2\nname: OLD\nsubjects: [{id: S1}]\nvisits: [{label: V1, baseline: true}]\n"
+    (tmp_path / "study.yaml").write_text(f"{study}panels: [{{panel: treg, strategy: treg}}]\n", encoding="utf-8")
+    (tmp_path / "t.csv").write_text(",L | Count,Count\nS1_V1,500,1000\n", encoding="utf-8")
+    text = 'schema: immunomon.import-map/1\npanel: treg\npattern: "{subject}_{visit}"\nsamples: {S1_V1.fcs: skip}\n'
+    (tmp_path / "m.yaml").write_text(f"{text}populations: {{L: lymphocytes}}\n", encoding="utf-8")
+    table, out = tmp_path / "t.csv", tmp_path / "old"
+    status, out, err = command("import", table, "--study", tmp_path, "--out", out, "--map", tmp_path / "m.yaml")
+    assert (status, "samples that no table has" in out, "S1_V1.fcs" in out) == (0, True, True), out + err

@@ -50,17 +50,25 @@ def import_table(
         rows: list[ImportedRow] = []
         sources: list[Source] = []
         notes: list[str] = []
+        seen, listed = set[str](), dict[str, object]()
         for path in tables:
             foreign = read_foreign(path)
             if foreign is None:
                 of_table, remarks, digest = read_tidy(path, declared, panel)
                 source = Source(path, digest, "tidy CSV")
             elif map_file is not None and map_file.exists():
-                of_table, remarks = mapped_rows(foreign, load_import_map(map_file), declared), list(foreign.notes)
+                in_use = load_import_map(map_file)
+                of_table, remarks = mapped_rows(foreign, in_use, declared), list(foreign.notes)
+                seen |= {sample.name for sample in foreign.samples}
+                listed = dict(in_use.spec.samples)
                 source = Source(path, foreign.sha256, foreign.form)
             else:
                 return _propose(foreign, declared, map_file, panel)
             rows, sources, notes = [*rows, *of_table], [*sources, source], [*notes, *remarks]
+        if unused := [name for name in listed if name not in seen]:
+            notes.append(
+                f"{map_file}: samples that no table has, so nothing is done for them: {', '.join(unused[:20])}"
+            )
         why = Reason(reason or "", by or user_name())
         summary = import_rows(declared, rows, out, sources=sources, why=why, texts=texts)
     for note in (*notes, *summary.notes):
