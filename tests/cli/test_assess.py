@@ -31,7 +31,7 @@ FILES = {
               for who, counts in {"S01": (10, 50, 60), "S02": (10, 12, 11), "S04": (9, 120, 130)}.items()
               for day, count in zip((-1, 15, 29), counts, strict=True)),
     "viruses": "subject,visit,study_day,date,virus,result\nS01,screening,-7,,HBV,negative\nS01,W4,29,,HBV,positive\n",
-    "adverse_events": ",".join(ADVERSE_EVENT_COLUMNS) + "\nS02,Chills | <i>,General,3,2,3,true,true,true\n",
+    "adverse_events": ",".join(ADVERSE_EVENT_COLUMNS) + "\nS02,Chills | <i>,General,3,2,3,true,true,true,,,,,\n",
     "antibodies": "subject,timepoint,study_day,date,titre,result\nS01,pre,1,,0,negative\nS01,post,24,,80,positive\n",
     "msc_concentration": "subject,planned_time_h,actual_time_h,concentration_cells_per_ml,below_quantification,lloq\n"
     + "".join(f"{who},{hours},,{'' if value is None else value},{str(value is None).lower()},10\n"

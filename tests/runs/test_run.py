@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,8 +223,10 @@ def test_reportability_limits_change_tables_and_gate_nothing(own_trial, own_run)
 
 
 def test_two_runs_cannot_write_one_folder(trial, tmp_path):
-    with RunFolder(tmp_path / "run").locked(), pytest.raises(RunFolderInUse, match="another immunomon run is writing"):
-        run_study(trial, tmp_path / "run")
+    with ThreadPoolExecutor(1) as other, RunFolder(tmp_path / "run").locked():
+        attempt = other.submit(run_study, trial, tmp_path / "run")  # whoever holds the folder may enter it again
+        with pytest.raises(RunFolderInUse, match="another immunomon run is writing"):
+            attempt.result()
 
 
 def test_a_folder_that_holds_other_things_is_not_written_into(trial, tmp_path):

@@ -44,7 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "import": "Make a run of counts that were gated elsewhere: tidy CSV, a FlowJo table, a workspace's counts.",
         "status": "Say how a run stands: files, rate, time left, failures, what is stale and what renews it.",
         "review": "Look at every gate in the browser, move those that are wrong, approve samples.",
-        "override": "Move one gate, drop one sample or accept one warning, with who and why.",
+        "override": "Move a gate, drop samples or accept a warning, with who and why.",
         "lock": "Freeze a run: a later change needs a reason and lists what moved.",
         "report": "Write one self-contained HTML page of a run: study, gating plots, trajectories, tables.",
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def _with_entries(
     kept = [
         decision for decision in document["overrides"] if not (isinstance(decision, dict) and _target(decision) in gone)
     ]
-    document["overrides"] = [*kept, *map(dict, entries)]
+    document["overrides"] = [*kept, *(deepcopy(dict(entry)) for entry in entries)]  # no aliases where a gate is shared
     text = io.StringIO()
     yaml.dump(document, text)
     return text.getvalue().encode("utf-8")

@@ -101,6 +101,7 @@ def account_of_doubts(frequencies: pd.DataFrame, doubts: pd.DataFrame) -> tuple[
 
     frequencies, doubts: tables of those contracts. Nothing is said of a run without doubts.
 
+    >>> import pandas as pd
     >>> columns = {"sample_id": ["a", "a"], "reportable": [True, False], "reason": [None, "in doubt: t: ..."]}
     >>> frequencies = pd.DataFrame({**columns, "rests_on": [None, "t: weak_stain(CD3)"]})
     >>> doubts = pd.DataFrame({"code": ["weak_stain"], "population": ["t"], "sample_id": ["a"]})

@@ -40,13 +40,13 @@ class Remembered:
     """Digests of files by their names in a record, each with the stamp that its file had before it was read.
 
     kept: name -> stamp and digest, as remembered from before. now: what is to be remembered. read: how many were read.
-    read_digest: who reads a file that is not known.
+    read_digest: who reads a file that is not known; None: this process.
     """
 
     kept: Mapping[str, tuple[Stamp, str]]
     now: dict[str, tuple[Stamp, str]] = field(default_factory=dict)
     read: int = 0
-    read_digest: Callable[[Path], str] = file_digest
+    read_digest: Callable[[Path], str] | None = None
 
     def digest(self, path: Path, name: str) -> str:
         """Return a file's SHA-256, from memory if its stamp is the one it had; raises OSError if it cannot be read."""
@@ -55,7 +55,7 @@ class Remembered:
         if known is not None and known[0] == stamp:
             self.now[name] = known
             return known[1]
-        digest = self.read_digest(path)
+        digest = (self.read_digest or file_digest)(path)
         self.read += 1
         if max(stamp[1:3]) < began - _SETTLED_NS:
             self.now[name] = (stamp, digest)

@@ -82,8 +82,8 @@ class EventTable:
     def _places(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
         for index, channel in enumerate(self.channels):
-            for name in {channel.detector, channel.marker, *channel.aliases} - {""}:
-                places.setdefault(folded(name), []).append(index)
+            for name in {folded(name) for name in (channel.detector, channel.marker, *channel.aliases) if name}:
+                places.setdefault(name, []).append(index)
         return places
 
     def index(self, name: str) -> int:

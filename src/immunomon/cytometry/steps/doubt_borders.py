@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from immunomon.cytometry.kernels.selection import median_of, quantile_of
 from immunomon.cytometry.model.events import EventTable, RawTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Interval, Rectangle
-from immunomon.study.model.channels import ChannelKind
+from immunomon.study.model.channels import ChannelKind, folded
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.trust import Doubt
 
@@ -251,11 +252,16 @@ def _stains(events: EventTable) -> dict[str, Floats]:
     """Return the values of some events in each fluorescence channel, by name; of few events nothing."""
     rows = np.linspace(0, events.count - 1, min(events.count, 5 * _COMPARED)).astype(np.int64)
     stained = [channel for channel in events.channels if channel.kind is ChannelKind.FLUORESCENCE]
+    times = Counter(
+        folded(channel.detector) for channel in events.channels
+    )  # a detector that is there twice cannot be named
+    stained = [channel for channel in stained if times[folded(channel.detector)] == 1]
+    names = [channel.detector for channel in stained]
     if rows.size < _FEWEST_BRIGHT or not stained:
         return {}
     # Of raw events a column at a time is at hand; others are computed for the rows that are asked for.
     sampled = None if isinstance(events, RawTable) else events.take(rows)
-    columns = [events.column(c.detector)[rows] if sampled is None else sampled.column(c.detector) for c in stained]
+    columns = [events.column(name)[rows] if sampled is None else sampled.column(name) for name in names]
     table = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
     table = table[np.isfinite(table).all(axis=1)]
     return {c.name: table[:, index] for index, c in enumerate(stained)} if len(table) >= _FEWEST_BRIGHT else {}

@@ -144,7 +144,7 @@ def _why_not(result: SampleResult, population: str, denominator: str, limits: Re
         return f"sample {result.status}: {result.reason}"
     for name in (population, denominator):
         if name in result.measured.failures:
-            is_imported = result.measured.methods.get(name, IMPORTED) == IMPORTED
+            is_imported = result.measured.methods.get(name) == IMPORTED
             return f"{name}{'' if is_imported else ' not placed'}: {result.measured.failures[name]}"
     return verdict(_count(result, population), _count(result, denominator), limits.of(population))
 
