@@ -34,7 +34,7 @@ RIGHT = {
 }
 
 
-_TOO_HIGH = "gate: {method: interval, axis: CD4, low: 10000}"
+_TOO_LOW = "gate: {method: interval, axis: CXCR3, low: 200}"
 
 
 def value(**changes):
@@ -167,17 +167,17 @@ def test_a_file_that_failed_is_wrong_and_said(trial):
 
 
 def test_a_gate_that_is_deliberately_wrong_is_found_to_be_wrong_and_silent(trial):
-    """CD4 is drawn in the middle of its positives, by a declared border that no note speaks of."""
+    """Th1 is drawn into its negatives, by a declared border that no note speaks of."""
     declared = Path(shipped_strategies()["thelper"]).read_text(encoding="utf-8")
-    wrong = re.sub(r"(id: cd4\n.*?)gate: lineage\n    keep: x\+ y-", r"\1" + _TOO_HIGH, declared, flags=re.DOTALL)
+    wrong = re.sub(r"(id: th1\n.*?)gate: helper\n    keep: x\+ y-", r"\1" + _TOO_LOW, declared, flags=re.DOTALL)
     assert wrong != declared
     wrong = wrong.partition("\nexpect:")[0] + "\n"  # what is expected of it would say so
     (trial.folder / "gating").mkdir()
     (trial.folder / "gating" / "thelper.yaml").write_text(wrong, encoding="utf-8")
     again = make_trial(Scenario.MECHANISM, trial.folder, design=DESIGN, jobs=1, progress=lambda *_: None)
     values = values_of(again, jobs=1).set_index("population")
-    assert values.loc["cd4", "wrong"].all()
-    assert values.loc["cd4", "silent"].all()
+    assert values.loc["th1", "wrong"].all()
+    assert values.loc["th1", "silent"].all()
     assert not values.loc["t_cells", "wrong"].any()
 
 
