@@ -44,8 +44,8 @@ def doubts_of_percents(percents: Iterable[float]) -> tuple[str, ...]:
 def rounding_of(text: str, percent: float) -> float:
     """Return by how much a percent may differ for it was rounded: half of its last digit.
 
-    >>> rounding_of("12.5", 12.5), rounding_of("12", 12.0)
-    (0.0501, 0.501)
+    >>> [round(rounding_of(text, float(text)), 6) for text in ("12.5", "12")]
+    [0.0501, 0.501]
     """
     decimals = len(re.split(r"[.,]", text)[1].partition("e")[0]) if re.search(r"[.,]", text) else 0
     return max(0.501 * 10.0**-decimals if decimals else 0.501, 1e-9 * percent)

@@ -7,6 +7,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -112,12 +113,14 @@ def _serve(pipe: Connection) -> None:
     """Do what comes through the pipe, a step and then files, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, ConnectionError):  # the parent has ended, or wants no more
+        _work_on(pipe)
+
+
+def _work_on(pipe: Connection) -> None:
     work: Work = _nothing
     while True:
-        try:
-            received = pipe.recv()
-        except EOFError:
-            return
+        received = pipe.recv()
         if callable(received):
             work = received
             pipe.send(None)
