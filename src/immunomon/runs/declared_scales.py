@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from immunomon.cytometry.kernels.scales import logicle_width, widest_peak
+from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.noise import MarkerNoise, NoiseBook
 from immunomon.cytometry.model.scales import AnyScale, Logicle
 from immunomon.cytometry.steps.gate import axes_of
-from immunomon.cytometry.steps.measure_noise import evenly, pool_noise
+from immunomon.cytometry.steps.measure_noise import pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales, undeclared
 from immunomon.runs.plan import Plan, make_plan
 from immunomon.runs.scaling import noise_of_task

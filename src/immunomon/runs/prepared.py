@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
+from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook, NoisyScales
@@ -14,7 +15,7 @@ from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.doubt_borders import look_logarithmic
 from immunomon.cytometry.steps.gate import axes_of
-from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise
+from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, measure_noise
 from immunomon.cytometry.steps.transform import resolve_scales, transform
 from immunomon.cytometry.steps.ungateable import Ungateable, find_ungateable
 from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel
@@ -193,7 +194,7 @@ def noise_of_file(
 ) -> tuple[ChannelNoise, ...]:
     """Return what one file shows of the noise of its axes and markers; raises what ``analyse`` raises."""
     header, raw = _known(read(path, reading), panel)
-    sampled = raw.take(evenly(raw.count)) if raw.count > EVENTS else raw
+    sampled = raw.take(evenly(raw.count, EVENTS)) if raw.count > EVENTS else raw
     compensated = _compensated(path, header, sampled, strategy, panel, compensation)[2]
     return measure_noise(compensated, [channel.name for channel in compensated.channels])
 

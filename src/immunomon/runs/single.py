@@ -13,7 +13,7 @@ from immunomon.arrays import Mask
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.under import gates_under
 from immunomon.cytometry.kernels.outliers import LEVELS
-from immunomon.cytometry.kernels.selection import quantiles_at
+from immunomon.cytometry.kernels.selection import evenly, quantiles_at
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.measured import Measured
@@ -260,7 +260,7 @@ def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, ev
     if declared.gate.fit != "sample" and mask is not None:
         rows = np.flatnonzero(mask)
         # Evenly over the file, so that what drifts in time is in it as it is in the whole.
-        sampled = rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)] if rows.size else rows
+        sampled = rows[evenly(rows.size, _GROUND)]
         axes = gate_method(declared.gate).axes
         channels = tuple(events.channels[events.index(axis)] for axis in axes)
         values = np.column_stack([events.column(axis)[sampled] for axis in axes])
@@ -275,6 +275,6 @@ def _reach(axes: Sequence[str], mask: Mask | None, events: EventTable) -> dict[s
     rows = np.flatnonzero(mask) if mask is not None else np.zeros(0, dtype=np.int64)
     if rows.size < _FEWEST_FOR_REACH:
         return {}
-    sampled = events.take(rows[np.linspace(0, rows.size - 1, min(rows.size, _GROUND)).astype(np.int64)])
+    sampled = events.take(rows[evenly(rows.size, _GROUND)])
     stained = [axis for axis in axes if events.channels[events.index(axis)].kind is ChannelKind.FLUORESCENCE]
     return {axis: quantiles_at(sampled.column(axis), LEVELS) for axis in stained}

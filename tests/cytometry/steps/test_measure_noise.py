@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, evenly, measure_noise, pool_noise
+from immunomon.cytometry.steps.measure_noise import EVENTS, book_of, measure_noise, pool_noise
 from immunomon.cytometry.steps.transform import resolve_scales
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import GatingStrategy
@@ -74,11 +75,11 @@ def test_odd_channels_stop_nothing():
 
 
 def test_of_large_files_some_events_are_taken_evenly():
-    places = evenly(200_000)
+    places = evenly(200_000, EVENTS)
     assert places.size == EVENTS
     assert (places[0], places[-1]) == (0, 199_999)
     assert np.ptp(np.diff(places)) <= 1
-    assert evenly(0).size == 0
+    assert evenly(0, EVENTS).size == 0
 
 
 def test_no_files_have_nothing_in_common():

@@ -19,6 +19,7 @@ from immunomon.cytometry.kernels.noise import (
     noise_limit,
     pooled_spread,
 )
+from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.noise import noise_on
 from immunomon.cytometry.model.scales import DisplayScale
@@ -106,7 +107,7 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
         return None
     values = np.asarray(parent.column(axis), dtype=np.float64)
     values = values[np.isfinite(values)]
-    sampled = values[np.linspace(0, max(values.size - 1, 0), min(values.size, _LOOKED_AT)).astype(np.int64)]
+    sampled = values[evenly(values.size, _LOOKED_AT)]
     shown = scales[axis].inverse(sampled)
     own, pooled = negatives_of(shown), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0

@@ -1,4 +1,4 @@
-"""Medians and quantiles by selection, and whether compiled code is at hand to find them."""
+"""Medians and quantiles by selection, whether compiled code is at hand to find them, and rows taken evenly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Ints
 
-__all__ = ["finite_median", "is_compiled_at_hand", "median_of", "quantile_of", "quantiles_at"]
+__all__ = ["evenly", "finite_median", "is_compiled_at_hand", "median_of", "quantile_of", "quantiles_at"]
 
 _SORTED = 4096  # values: up to here they are sorted sooner than selected
 
@@ -18,6 +18,15 @@ _SORTED = 4096  # values: up to here they are sorted sooner than selected
 def is_compiled_at_hand() -> bool:
     """Say whether compiled code is loaded: that takes longer than a few files do."""
     return "numba" in sys.modules
+
+
+def evenly(events: int, at_most: int) -> Ints:
+    """Return places evenly over a file, all if there are few: the same ones for the same file.
+
+    >>> evenly(5, at_most=2).tolist()
+    [0, 4]
+    """
+    return np.linspace(0, max(events - 1, 0), min(events, at_most)).astype(np.int64)
 
 
 def median_of(values: NDArray[np.floating]) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from immunomon.cytometry.kernels.quantiles import rank_agreement
+from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable
 from immunomon.study.model.channels import ChannelKind, kind_of
 
@@ -44,7 +45,7 @@ def _pulses(events: EventTable) -> list[dict[str, int]]:
 
 
 def _about(pulse: Mapping[str, int], events: EventTable) -> str:
-    rows = np.linspace(0, events.count - 1, min(events.count, _MOST)).astype(np.int64)
+    rows = evenly(events.count, _MOST)
     values = np.column_stack([events.values[rows, pulse[letter]].astype(np.float64) for letter in "AHW"])
     ranges = np.array([events.channels[pulse[letter]].range for letter in "AH"])
     kept = np.isfinite(values).all(axis=1) & (values[:, 0] > _LOW * ranges[0])

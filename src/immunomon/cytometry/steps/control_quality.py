@@ -9,6 +9,7 @@ import numpy as np
 
 from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.regions import cluster_map, in_cluster
+from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.kernels.single_stain import OwnLight, Stain, find_stain, foreign_events, own_light
 from immunomon.cytometry.model.controls import ControlLabel, Fault, GoodControl, RefusedControl
 from immunomon.cytometry.model.events import EventTable
@@ -91,7 +92,7 @@ def own_negatives(events: EventTable, detectors: Sequence[str], known: EventTabl
         rows = rows[~stain.positive]
     if rows.size < max(50, 0.05 * events.count):
         rows = rows[:0]
-    chosen = rows[np.linspace(0, rows.size - 1, min(rows.size, _MOST_NEGATIVES)).astype(np.int64)]
+    chosen = rows[evenly(rows.size, _MOST_NEGATIVES)]
     return EventTable(events.values[chosen], events.channels, source=events.source)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
 from immunomon.arrays import Floats, Ints, Mask
 from immunomon.cytometry.kernels.noise import negatives_of
 from immunomon.cytometry.kernels.proportions import largest_difference
-from immunomon.cytometry.kernels.selection import median_of, quantile_of
+from immunomon.cytometry.kernels.selection import evenly, median_of, quantile_of
 from immunomon.cytometry.model.events import EventTable, RawTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Interval, Rectangle
@@ -27,14 +28,15 @@ _OTHERS = 3  # fluorescence channels beside the gate's, or too little is known o
 # Two populations differ by 0.25 or more in some channel; chance adds to what is left between two halves of one.
 _ALIKE, _CHANCE = 0.08, 0.6
 
-# Markers that no cell has together, and the share that a few
-# doublets, or T cells with CD4 and CD8 (1 to 3 % in most people), may come to of the cells that the first one parts.
+# Markers that no cell has together, and the share that a few doublets, or T cells with CD4 and CD8 (1 to 3 % in most
+# people), may come to of the cells that the first one parts.
 _EXCLUSIVE = (("CD3", "CD19", 0.03), ("CD4", "CD8", 0.06))
 
 _BRIGHT = 0.97  # quantile of a channel above which its cells are bright
 _BRIGHT_SPREADS, _FEWEST_BRIGHT = 20.0, 100
 # Bright cells lie so far below 0 in another channel: in spreads of its noise, and in parts of their own brightness.
 _BELOW_SPREADS, _BELOW_PART = 3.0, 0.02
+_MOST_BELOW = 0.75  # of the bright cells
 
 _CHANNELS, _REACH = 4, 15.0  # how far above its median the brightest of so many linear channels reaches at least
 
@@ -212,7 +214,7 @@ def _stained(axes: Iterable[str], events: EventTable) -> set[str]:
 
 
 def _evenly(rows: Ints) -> Ints:
-    return rows[np.linspace(0, rows.size - 1, min(rows.size, _COMPARED)).astype(np.int64)]
+    return rows[evenly(rows.size, _COMPARED)]
 
 
 def _largest(first: EventTable, second: EventTable, names: Sequence[str], limit: float) -> float:
@@ -231,30 +233,45 @@ def _largest(first: EventTable, second: EventTable, names: Sequence[str], limit:
 def _overcompensated(events: EventTable) -> Iterator[tuple[set[str], Doubt]]:
     """Yield channels in which the cells that are bright in another one lie far below 0, as no stain can make them."""
     values = _stains(events)
-    noise = {name: found.spread for name, column in values.items() if (found := negatives_of(column)) is not None}
+
+    @cache  # it takes longest, and few channels have to be asked
+    def spread_of(name: str) -> float:
+        negatives = negatives_of(values[name])
+        return negatives.spread if negatives is not None else 0.0
+
     for source, column in values.items():
-        spread = noise.get(source, 0.0)
-        limit = max(quantile_of(column, _BRIGHT), _BRIGHT_SPREADS * spread)
-        bright = np.flatnonzero(column > limit) if spread else np.zeros(0, dtype=np.int64)
+        brightest = quantile_of(column, _BRIGHT)
+        suspects = _often_below(values, source, brightest)
+        if not suspects or not spread_of(source):
+            continue
+        bright = np.flatnonzero(column > max(brightest, _BRIGHT_SPREADS * spread_of(source)))
         if bright.size < _FEWEST_BRIGHT:
             continue
         brightness = median_of(column[bright])
-        for name in (name for name in values if name != source):
-            upper = quantile_of(values[name][bright], 0.75)
-            if upper < -max(_BELOW_SPREADS * noise.get(name, 0.0), _BELOW_PART * brightness):
-                part = (
-                    f"three quarters of the cells bright in {source} lie below {100 * upper / brightness:.0f} % of it"
-                )
-                yield {name}, Doubt("overcompensated", name, part)
+        for name in suspects:
+            upper = quantile_of(values[name][bright], _MOST_BELOW)
+            if upper < -max(_BELOW_SPREADS * spread_of(name), _BELOW_PART * brightness):
+                percent = 100 * upper / brightness
+                detail = f"three quarters of the cells bright in {source} lie below {percent:.0f} % of it"
+                yield {name}, Doubt("overcompensated", name, detail)
+
+
+def _often_below(values: Mapping[str, Floats], source: str, brightest: float) -> list[str]:
+    """Return the channels in which enough of a source's brightest cells lie far enough below 0, whatever their noise.
+
+    brightest: the quantile of the source above which all bright cells lie. No other channel can be overcompensated.
+    """
+    rows, limit = np.flatnonzero(values[source] > brightest), -_BELOW_PART * max(brightest, 0.0)
+    others = ((name, column[rows]) for name, column in values.items() if name != source)
+    return [name for name, column in others if np.count_nonzero(column < limit) >= _MOST_BELOW * _FEWEST_BRIGHT]
 
 
 def _stains(events: EventTable) -> dict[str, Floats]:
     """Return the values of some events in each fluorescence channel, by name; of few events nothing."""
-    rows = np.linspace(0, events.count - 1, min(events.count, 5 * _COMPARED)).astype(np.int64)
+    rows = evenly(events.count, 5 * _COMPARED)
     stained = [channel for channel in events.channels if channel.kind is ChannelKind.FLUORESCENCE]
-    times = Counter(
-        folded(channel.detector) for channel in events.channels
-    )  # a detector that is there twice cannot be named
+    # A detector that is there twice cannot be named.
+    times = Counter(folded(channel.detector) for channel in events.channels)
     stained = [channel for channel in stained if times[folded(channel.detector)] == 1]
     names = [channel.detector for channel in stained]
     if rows.size < _FEWEST_BRIGHT or not stained:
@@ -280,12 +297,12 @@ def look_logarithmic(raw: EventTable) -> tuple[Doubt, ...]:
     >>> print(look_logarithmic(EventTable(np.log10(1 + linear), channels))[0])
     looks_logarithmic
     """
-    values: Mapping[str, Floats] = _stains(raw)
+    values = _stains(raw)
     if len(values) < _CHANNELS or any(float(column.min()) < 0 for column in values.values()):
         return ()
     # Files cut off at 0 are about linear values all the same: what lies there says nothing.
     positive = [column[column > 0] for column in values.values() if np.count_nonzero(column > 0) >= _FEWEST_BRIGHT]
-    reach = [float(np.quantile(column, 0.999) / np.median(column)) for column in positive]
+    reach = [quantile_of(column, 0.999) / median_of(column) for column in positive]
     if len(reach) < _CHANNELS or max(reach) >= _REACH:
         return ()
     return (Doubt("looks_logarithmic", "", f"at most {max(reach):.1f} times the median in {len(reach)} channels"),)

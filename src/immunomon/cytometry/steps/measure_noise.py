@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.arrays import Ints
 from immunomon.cytometry.kernels.noise import negatives_of, pooled_spread
-from immunomon.cytometry.kernels.selection import quantiles_at
+from immunomon.cytometry.kernels.selection import evenly, quantiles_at
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.noise import ChannelNoise, MarkerNoise, NoiseBook
 from immunomon.study.model.channels import Channel, ChannelKind
 
-__all__ = ["EVENTS", "book_of", "evenly", "measure_noise", "pool_noise"]
+__all__ = ["EVENTS", "book_of", "measure_noise", "pool_noise"]
 
 EVENTS = 10_000  # of a file that are looked at
 # More than one event in a thousand so far above $PnR: the keyword is not the range.
@@ -23,15 +22,6 @@ _BEYOND = 2.0
 _DECADES, _EMPTY = 4.5, 100.0
 _MIDDLE_STEP = 0.5  # spreads
 _LEAST_SHARE = 0.25  # of the files must show noise below 0, or it is chance
-
-
-def evenly(events: int, at_most: int = EVENTS) -> Ints:
-    """Return places evenly over a file, all if there are few: the same ones for the same file.
-
-    >>> evenly(5, at_most=2).tolist()
-    [0, 4]
-    """
-    return np.linspace(0, max(events - 1, 0), min(events, at_most)).astype(np.int64)
 
 
 def measure_noise(events: EventTable, names: Iterable[str]) -> tuple[ChannelNoise, ...]:
@@ -48,7 +38,7 @@ def measure_noise(events: EventTable, names: Iterable[str]) -> tuple[ChannelNois
     present = [name for name in names if events.has(name)]
     channels = {name: events.channels[events.index(name)] for name in present}
     fluorescence = {name: channel for name, channel in channels.items() if channel.kind is ChannelKind.FLUORESCENCE}
-    sampled = events.take(evenly(events.count)) if events.count > EVENTS else events
+    sampled = events.take(evenly(events.count, EVENTS)) if events.count > EVENTS else events
     noise_of_channels = [_channel(channel, np.asarray(sampled.column(name))) for name, channel in fluorescence.items()]
     return tuple(dict.fromkeys(noise_of_channels))
 
