@@ -125,6 +125,14 @@ def test_a_panel_that_names_the_dye_of_dead_cells_carries_a_strategy_that_asks_f
 def test_a_number_apart_from_a_name_makes_no_other_marker_of_it(text):
     assert read_label(text).marker == ""
     assert read_label(text.replace(".", "_")).markers in {("CD3",), ("CD4",), ("CD16",), ("CD19",)}
+    joined = "".join(letter for letter in text if letter.isalnum())
+    assert not Marker(joined, "PE-A", "PE").answers_to(text)
+    assert not Marker(joined, "PE-A", "PE").may_be_on(Channel("PE-A", text))
+
+
+@pytest.mark.parametrize("text", ["4-1BB", "41BB", "4-1BB PE", "CD137 (4-1BB)", "4_1BB"])
+def test_a_name_whose_own_numbers_stand_apart_is_known_however_it_is_written(text):
+    assert read_label(text).marker == "CD137"
 
 
 @pytest.mark.parametrize("text", ["IgG1 kappa FITC", "mouse IgG1, kappa", "mIgG2a kappa PE"])

@@ -14,7 +14,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 from immunomon.study.model.fcs import unmangled
@@ -26,20 +25,22 @@ VIABILITY, DUMP = "viability", "dump"
 _GREEK = str.maketrans("αβγδεζηθικλμπσςτυφχωß", "abgdezetiklmpsstufcob")
 _GREEK_WORDS = re.compile(r"(?<=[a-z0-9])(alpha|beta|gamma|delta|epsilon|zeta|kappa|lambda)")
 _TRADE_MARKS = re.compile("[™®©]")
+_SEPARATORS = re.compile("[ _-]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[ _-]+(?=\d)")  # CD3_8 is no CD38
 
 
 def plain(name: str) -> str:
     """Return a marker name without case, spaces, hyphens and underscores, however its letters were stored.
 
-    Greek letters are written as the Latin ones that stand for them, whether they are letters or words.
+    Numbers stay apart. Greek letters are written as the Latin ones that stand for them, whether letters or words.
 
     >>> plain("HLA-DR "), plain("TCR-Î³Î´") == plain("TCR γδ") == plain("TCR gd")
     ('hladr', True)
-    >>> plain("IFN-γ"), plain("IFN-gamma")
-    ('ifng', 'ifng')
+    >>> plain("IFN-γ"), plain("IFN-gamma"), plain("CD3_8")
+    ('ifng', 'ifng', 'cd3 8')
     """
     letters = unicodedata.normalize("NFKC", _TRADE_MARKS.sub("", unmangled(name))).replace("ß", "b").casefold()
-    bare = "".join(letter for letter in letters if letter not in " -_").translate(_GREEK)
+    bare = " ".join(_SEPARATORS.sub("", part) for part in _BETWEEN_DIGITS.split(letters)).translate(_GREEK)
     return _GREEK_WORDS.sub(lambda word: word[1][0], bare)
 
 
@@ -150,7 +151,7 @@ _COLOURS = frozenset(
     "aqua nir near ir infrared far red blue violet uv green yellow orange fixable dye stain amine".split()  # noqa: SIM905
 )
 _PREFIX = re.compile(r"^(?:anti|hum|hu|h|mu|m|a)(?=(?:cd|ccr|cxcr|cx3cr|il|hla|tcr|ifn|tnf|ig|foxp)[a-z]*\d*)")
-_NUMBERED = re.compile(r"cd\d+[ _.-]+\d+ *$", re.IGNORECASE)  # CD3_1 is no CD31
+_NO_DECIMAL_POINT = re.compile(r"(?<!\d)\.|\.(?!\d)")  # IL.17A is IL-17A, CD3.1 is no CD31
 _MOST_WORDS = 6
 _OF_DEAD_CELLS = re.compile(r"(?:zombie|live[ /]?dead|ghost|fvs)", re.IGNORECASE)
 _DYES = re.compile(
@@ -210,7 +211,7 @@ def read_label(text: str, own: Iterable[str] = ()) -> Label:
 
 
 def _read(text: str, table: Mapping[str, tuple[str, ...]]) -> Label:
-    whole = () if _NUMBERED.search(text) else table.get(plain(text))
+    whole = table.get(plain(text))
     if whole and _letters(text) not in _DYES_OF_DEAD_CELLS:
         return Label(whole)
     bare = _SIGNAL.sub("", _COMPENSATED.sub("", text.strip()).strip("<> "))
@@ -281,13 +282,11 @@ def _longest(words: Sequence[_Word], table: Mapping[str, tuple[str, ...]]) -> tu
     """Return how many of the first words are a name, and the markers or the dye that it means; 1 for noise."""
     for length in range(len(words), 0, -1):
         part = [word.text for word in words[:length]]
-        joined = "".join(part).replace(".", "")
-        apart = any(first[-1:].isdigit() and second[:1].isdigit() for first, second in pairwise(part))
-        if not apart and not _NUMBERED.search("".join(part)):
-            for name in (joined, _PREFIX.sub("", joined)):
-                if name in table:
-                    return length, table[name], _dye(words[:length]) if name in _DYES_OF_DEAD_CELLS else ""
-        if (key := fluorochrome_key(joined)) in _dyes() or _DYES.match(key):
+        spelled = _NO_DECIMAL_POINT.sub("", plain(" ".join(part)))
+        for name in (spelled, _PREFIX.sub("", spelled)):
+            if name in table:
+                return length, table[name], _dye(words[:length]) if name in _DYES_OF_DEAD_CELLS else ""
+        if (key := fluorochrome_key("".join(part).replace(".", ""))) in _dyes() or _DYES.match(key):
             return length, (), _dye(words[:length])
     return (1 if words[0].text in _NOISE else 0), (), ""
 

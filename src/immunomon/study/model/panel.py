@@ -40,7 +40,7 @@ class Marker:
     def answers_to(self, name: str) -> bool:
         """Say whether a name is this marker's, or another spelling of it that is listed, or that the table knows.
 
-        Case, spaces, hyphens and underscores do not matter.
+        Case, spaces, hyphens and underscores do not matter, but between two numbers: CD3-8 is not CD38.
 
         >>> Marker("HLA-DR", "V500-A", "V500").answers_to("hla dr"), Marker("CXCR3", "PE-A", "PE").answers_to("CD183")
         (True, True)
@@ -61,12 +61,11 @@ class Marker:
         """
         if not channel.marker or self.answers_to(channel.marker):
             return True
-        marker = plain(channel.marker)
-        dyes = (plain(self.fluorochrome), plain(self.detector))
-        names = [plain(name) for name in (self.name, *self.aliases)]
-        if marker in dyes or any(marker in (name + dye, dye + name) for name in names for dye in dyes):
+        marker, dyes, names = plain(channel.marker), (self.fluorochrome, self.detector), (self.name, *self.aliases)
+        labels = (*dyes, *(f"{a} {b}" for name in names for dye in dyes for a, b in ((name, dye), (dye, name))))
+        if marker in map(plain, labels):
             return True
-        label = read_label(channel.marker, (self.name, *self.aliases))
+        label = read_label(channel.marker, names)
         if not label.markers:
             return not label.unknown and fluorochrome_key(label.fluorochrome) == fluorochrome_key(self.fluorochrome)
         return self.answers_to(label.marker) if label.marker else False
