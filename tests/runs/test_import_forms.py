@@ -168,6 +168,7 @@ def test_counts_that_a_workspace_stores_are_read_without_fcs_files(real_data, tm
         ("L | Freq. of Parent", "1e300", "is no percent of a parent"),
         ("L | Count", "1e400", "is no number of events"),
         ("L | Count", "50.000", "may be 50000 or 50"),
+        ("L | Median (PE-A)", "1e400", "line 2: L: '1e400' is too large"),
         ("L | Count,/L|#Cells", "5,4", "is given twice, first as 'L | Count'"),
     ],
 )
@@ -202,3 +203,26 @@ def test_cells_that_a_sheet_shows_as_percents_are_percents_and_small_percents_ar
     table = read_foreign(tmp_path / "percent.xlsx")
     assert table.samples[0].percents == {"L": 25.0}
     assert table.notes == ()
+
+
+def test_the_first_tab_is_read_in_whatever_order_sheets_were_made_and_further_ones_are_named(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "old"
+    book.active.append(["", "Count", "L | Count"])
+    book.active.append(["S1_V1", 9, 1])
+    for title, count in (("new", 7), ("hidden", 8)):
+        sheet = book.create_sheet(title, 0)
+        sheet.append(["", "Count", "L | Count"])
+        sheet.append(["S1_V1", 9, count])
+    book["hidden"].sheet_state = "hidden"
+    book.active = book["new"]
+    book.save(tmp_path / "t.xlsx")
+    table = read_foreign(tmp_path / "t.xlsx")
+    assert table.samples[0].counts == {"": 9, "L": 7}
+    assert any("sheet 'new' is read, and not 'old', 'hidden'" in note for note in table.notes)
+
+
+def test_a_population_with_medians_alone_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",Count,L | Count,M | Median (PE-A)\nS1_V1,9,5,200\n", encoding="utf-8")
+    assert any("without a count or percent are not read: 'M'" in note for note in read_foreign(path).notes)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.csvfile import BadCell, CsvFile, CsvRow, read_csv
 from immunomon.cytometry.formats.workspaces import read_workspace
-from immunomon.cytometry.formats.xmltree import XmlElement, parse_xml
-from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import file_digest
 from immunomon.findings import shown
-from immunomon.runs.imported_numbers import doubts_of_percents, events_of
+from immunomon.runs.imported_numbers import doubts_of_percents, events_of, number_of
+from immunomon.runs.imported_sheets import read_first_sheet
 from immunomon.study.model.marker_names import read_label
 from immunomon.study.model.strategy import ROOT
 
 __all__ = ["ForeignSample", "ForeignTable", "parent_of", "read_foreign"]
 
 _LARGEST = 200_000_000
-_LARGEST_SHEET = 100_000_000
 _STATISTIC = re.compile(r"\s*\|\s*")
 _COUNT = re.compile(r"(count|#\s*cells|events)$", re.IGNORECASE)
 _OF_PARENT = re.compile(r"freq(?:uency)?\.?\s*of\s*parent.*|%\s*of\s*parent|% ?parent", re.IGNORECASE)
@@ -73,7 +71,9 @@ def read_foreign(path: Path) -> ForeignTable | None:
     if ending in _WORKSPACES:
         return _of_workspace(path)
     if ending == ".xlsx":
-        return _of_rows(path, "FlowJo table (XLSX)", CsvFile(str(path), _sheet(path), ",", file_digest(path)))
+        rows, notes = read_first_sheet(path)
+        table = _of_rows(path, "FlowJo table (XLSX)", CsvFile(str(path), rows, ",", file_digest(path)))
+        return replace(table, notes=(*notes, *table.notes))
     source = read_csv(path, _LARGEST)
     head = source.rows[0].cells if source.rows else ()
     if not any(_STATISTIC.search(cell) for cell in head):
@@ -109,6 +109,10 @@ def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
     percents = [percent for sample in samples.values() for percent in sample.percents.values()]
     notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
     paths = dict.fromkeys(column[0] for column in columns if column and column[1] != "median" and column[0])
+    bare = dict.fromkeys(column[0] for column in columns if column and column[0] not in paths and column[1] == "median")
+    if bare:
+        listed = ", ".join(shown(path_of_median, 200) for path_of_median in list(bare)[:10])
+        notes.append(f"{path}: medians of populations without a count or percent are not read: {listed}")
     return ForeignTable(path, form, source.digest, tuple(samples.values()), tuple(paths), tuple(notes))
 
 
@@ -152,7 +156,7 @@ def _sample(
         if column is None or not text or text.casefold() in {"n/a", "nan", "-", "•"}:
             continue
         try:
-            number: float = events_of(source, text) if column[1] == "count" else source.number(text)
+            number: float = events_of(source, text) if column[1] == "count" else number_of(source, text)
         except BadCell as error:
             problems.append(Problem(str(path), row.line, column[0], error.what, error.remedy))
             continue
@@ -181,93 +185,6 @@ def _of_workspace(path: Path) -> ForeignTable:
         samples.append(ForeignSample(sample.name, number, counts))
     form = f"counts stored by {workspace.program}"
     return ForeignTable(path, form, file_digest(path), tuple(samples), tuple(paths), tuple(workspace.remarks))
-
-
-# The first sheet of an XLSX file: cells as text, by their places.
-
-_SHEET = re.compile(r"xl/worksheets/sheet\d+\.xml")
-_PLACE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
-_MOST_CELLS = 5_000_000
-
-
-def _sheet(path: Path) -> tuple[CsvRow, ...]:
-    """Return the rows of the first sheet of an XLSX file; raises BadSpec for one that cannot be read."""
-    with ZipSource(path) as archive:
-        sheets = sorted(
-            (name for name in archive.names(".xml") if _SHEET.fullmatch(name)), key=lambda name: (len(name), name)
-        )
-        if not sheets:
-            archive.refuse("", "it has no sheet", "save it as CSV")
-        shared = [name for name in archive.names(".xml") if name == "xl/sharedStrings.xml"]
-        texts = _texts(parse_xml(archive.read(shared[0], _LARGEST_SHEET), path)) if shared else []
-        styles = [name for name in archive.names(".xml") if name == "xl/styles.xml"]
-        percents = _percent_styles(parse_xml(archive.read(styles[0], _LARGEST_SHEET), path)) if styles else set()
-        root = parse_xml(archive.read(sheets[0], _LARGEST_SHEET), path)
-    data = root.first("sheetData")
-    rows = [
-        _row(element, number, texts, percents)
-        for number, element in enumerate(data.all("row") if data else (), start=1)
-    ]
-    width = max((len(row.cells) for row in rows), default=0)
-    if width * len(rows) > _MOST_CELLS:
-        raise BadSpec([Problem(str(path), None, "", f"more than {_MOST_CELLS:,} cells", "save the table as CSV")])
-    filled = [CsvRow(row.line, (*row.cells, *[""] * (width - len(row.cells)))) for row in rows]
-    return tuple(row for row in filled if any(row.cells))
-
-
-def _texts(root: XmlElement) -> list[str]:
-    return ["".join(_all_text(item)) for item in root.all("si")]
-
-
-def _all_text(element: XmlElement) -> Iterator[str]:
-    if element.name == "t":
-        yield element.text or ""
-    for child in element.children:
-        if child.name != "rPh":
-            yield from _all_text(child)
-
-
-def _row(element: XmlElement, number: int, texts: Sequence[str], percents: Container[str]) -> CsvRow:
-    cells: dict[int, str] = {}
-    for position, cell in enumerate(element.all("c")):
-        place = _PLACE.fullmatch(cell.get("r") or "")
-        column = _index(place[1]) if place else position
-        if column < 5_000:
-            cells[column] = _value(cell, texts, percents).strip()
-    line = element.get("r") or ""
-    width = max(cells, default=-1) + 1
-    return CsvRow(int(line) if line.isdigit() else number, tuple(cells.get(column, "") for column in range(width)))
-
-
-def _index(letters: str) -> int:
-    index = 0
-    for letter in letters:
-        index = 26 * index + ord(letter) - ord("A") + 1
-    return index - 1
-
-
-def _percent_styles(root: XmlElement) -> set[str]:
-    """Return the numbers of the cell styles that show a fraction as a percent."""
-    formats = root.first("numFmts")
-    codes = {fmt.get("numFmtId"): fmt.get("formatCode") or "" for fmt in (formats.all("numFmt") if formats else ())}
-    styles = root.first("cellXfs")
-    ids = [style.get("numFmtId") for style in (styles.all("xf") if styles else ())]
-    return {str(number) for number, name in enumerate(ids) if name in {"9", "10"} or "%" in codes.get(name, "")}
-
-
-def _value(cell: XmlElement, texts: Sequence[str], percents: Container[str]) -> str:
-    if cell.get("t") == "inlineStr":
-        return "".join(_all_text(cell))
-    value = cell.first("v")
-    text = (value.text or "") if value else ""
-    if cell.get("t") == "s":
-        return texts[int(text)] if text.isdigit() and int(text) < len(texts) else ""
-    return _plain_number(text, 100 if cell.get("s") in percents else 1)
-
-
-def _plain_number(text: str, times: int) -> str:
-    # Excel writes 0.00012 as 1.2E-4, and 12.3 as 12.300000000000001.
-    return f"{times * float(text):.15g}" if re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d{1,3})?", text) else text
 
 
 def parent_of(path: str, listed: Sequence[str]) -> str:

@@ -1,14 +1,15 @@
-"""Numbers of imported tables: events, which are whole, and percents, which are rounded and may be fractions."""
+"""Numbers of imported tables: events, which are whole, percents, rounded or perhaps fractions, and medians."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
 from immunomon.csvfile import BadCell, CsvFile
 from immunomon.findings import shown
 
-__all__ = ["doubts_of_percents", "events_of", "rounding_of"]
+__all__ = ["doubts_of_percents", "events_of", "number_of", "rounding_of"]
 
 _MOST_EVENTS = 10**12
 _MAY_BE_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}([.,])[0-9]{3}")
@@ -29,6 +30,20 @@ def events_of(source: CsvFile, text: str) -> int:
         digits = text.replace(grouped[1], "")
         raise BadCell(f"{shown(text)} may be {digits} or {number:.0f}", "write it without separators")
     return int(number)
+
+
+def number_of(source: CsvFile, text: str) -> float:
+    """Return a cell's number; raises BadCell for one that is none, or so large that nothing measures it.
+
+    >>> number_of(CsvFile("a.csv", (), ",", ""), "1e400")
+    Traceback (most recent call last):
+        ...
+    immunomon.csvfile.BadCell: '1e400' is too large for a measured number; correct it
+    """
+    number = source.number(text)
+    if math.isinf(number):
+        raise BadCell(f"{shown(text)} is too large for a measured number", "correct it")
+    return number
 
 
 def doubts_of_percents(percents: Iterable[float]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from immunomon.csvfile import BadCell, CsvFile, read_csv_table, text_of_cell
 from immunomon.errors import BadSpec, Problem, UnknownName, nearest
 from immunomon.findings import Findings, shown
-from immunomon.runs.imported_numbers import doubts_of_percents, events_of, rounding_of
+from immunomon.runs.imported_numbers import doubts_of_percents, events_of, number_of, rounding_of
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import Role, RoleKind, Study
 from immunomon.study.model.uses import panels_meant
@@ -32,8 +32,7 @@ class ImportedRow:
     """A population of a sample as a table has it; count: None if the table leaves it blank.
 
     sample: whose row it is, by which rows are put together. withheld: why it was not to be reported where it was gated,
-    '' if it was. medians: marker -> median intensity. file, line: where it
-    stands.
+    '' if it was. medians: marker -> median intensity. file, line: where it stands.
     """
 
     sample: str
@@ -161,7 +160,7 @@ class _Row:
 
     def number(self, column: str) -> float | None:
         try:
-            return self.source.number(self.cells[column]) if self.cells.get(column) else None
+            return number_of(self.source, self.cells[column]) if self.cells.get(column) else None
         except BadCell as error:
             self.complain(column, error.what, error.remedy)
             return None
