@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from immunomon.study.model.fcs import unmangled
@@ -25,10 +25,12 @@ VIABILITY, DUMP = "viability", "dump"
 _GREEK = str.maketrans("αβγδεζηθικλμπσςτυφχωß", "abgdezetiklmpsstufcob")
 _GREEK_WORDS = re.compile(r"(?<=[a-z0-9])(alpha|beta|gamma|delta|epsilon|zeta|kappa|lambda)")
 _TRADE_MARKS = re.compile("[™®©]")
+_MOST_KEPT = 10_000  # the files of a study have the same few names
 _SEPARATORS = re.compile("[ _-]+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[ _-]+(?=\d)")  # CD3_8 is no CD38
 
 
+@lru_cache(_MOST_KEPT)
 def plain(name: str) -> str:
     """Return a marker name without case, spaces, hyphens and underscores, however its letters were stored.
 
@@ -93,7 +95,6 @@ def known_marker(name: str) -> str:
     return names[0] if len(names) == 1 else ""
 
 
-@cache
 def _is_dye_of_dead_cells(name: str) -> bool:
     label = read_label(name)  # such dyes come in all colours: Zombie NIR, Live/Dead Aqua
     return label.markers == (VIABILITY,) and not label.unknown
@@ -202,6 +203,11 @@ def read_label(text: str, own: Iterable[str] = ()) -> Label:
     >>> read_label("Granzyme FITC").markers, read_label("Syto 41").unknown
     (('Granzyme A', 'Granzyme B', 'Granzyme K'), ('Syto 41',))
     """
+    return _label(text, tuple(own))
+
+
+@lru_cache(_MOST_KEPT)
+def _label(text: str, own: tuple[str, ...]) -> Label:
     extra = {key: (name,) for name in own for key in (plain(name), _letters(name))}
     table = {**_by_spelling(), **extra}
     channel, parted, named = unmangled(text)[:200].partition("::")
