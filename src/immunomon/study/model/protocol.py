@@ -29,6 +29,8 @@ class SummaryParameter:
 def summary_parameters() -> Mapping[str, SummaryParameter]:
     """Return the parameters of CDISC's trial summary that are known here, by code, in the order of deliveries.
 
+    Their NCI codes were written down from memory, and not held against CDISC's published terminology.
+
     >>> summary_parameters()["SSTDTC"].name
     'Study Start Date'
     """
