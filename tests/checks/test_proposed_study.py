@@ -198,3 +198,27 @@ def test_events_are_not_read(tmp_path, monkeypatch):
     make(tmp_path / "fcs", MIXED, lambda number, width: np.full((5, width), float(number + 1)))
     monkeypatch.setattr("immunomon.cytometry.formats.fcs.decode", lambda *_: pytest.fail("events were read"))
     assert proposed(tmp_path / "s", tmp_path / "fcs", MIXED.pattern)
+
+
+def test_subjects_that_are_guessed_say_from_what(tmp_path):
+    for folder in "xy":
+        write_fcs(tmp_path / "fcs" / folder / "treg_V1.fcs", some_values(seed=ord(folder)))
+    lines = propose_study(tmp_path / "s", tmp_path / "fcs", methods=GATE_METHODS).contents["study.yaml"].splitlines()
+    assert [line.strip() for line in lines if "{id:" in line] == [
+        "- {id: x}  # guess: the name of a folder",
+        '- {id: "y"}  # guess: the name of a folder',
+    ]
+    named = Pattern.parse("{subject}/{}.fcs")
+    text = propose_study(tmp_path / "s", tmp_path / "fcs", methods=GATE_METHODS, pattern=named).contents["study.yaml"]
+    assert "guess: the name of a folder" not in text
+
+
+def test_a_table_that_says_two_markers_of_a_channel_is_not_used(tmp_path):
+    files = tmp_path / "fcs"
+    write_fcs(
+        files / "S1_V1.fcs", some_values(seed=1), ("FSC-A", "FSC-H", "SSC-A", "FITC-A", "PE-A", "Time"), ("",) * 6
+    )
+    (files / "panel.csv").write_text("channel,marker\nFITC-A,CD3\nPE-A,CD4\nPE-A,CD8\n", encoding="utf-8")
+    result = propose_study(tmp_path / "s", files, methods=GATE_METHODS, pattern=Pattern.parse("{subject}_{visit}"))
+    assert any("it says two markers of PE-A; it is not used" in note for note in result.notes)
+    assert "CD3" not in result.contents["panels/panel.yaml"]

@@ -84,14 +84,14 @@ def read_fcs_folder(folder: Path, *, pattern: Pattern | None = None, progress: P
     read = read_headers(usable, progress)
     notes += _many("", [f"{header}" for header in read.values() if isinstance(header, Problem)], "not read: ")
     headers = {relative[path]: header for path, header in read.items() if isinstance(header, FcsHeader)}
-    found = FcsFolder(folder, headers, [read_name(name) for name in headers], notes)
+    fcs_files = FcsFolder(folder, headers, [read_name(name) for name in headers], notes)
     if not headers:
-        found.refused = f"{folder}: no FCS file there can be read"
-        return found
-    _sort_into_kinds(found)
-    _read_marker_tables(found)
-    found.refused = _name_fields(found, pattern)
-    return found
+        fcs_files.refused = f"{folder}: no FCS file there can be read"
+        return fcs_files
+    _sort_into_kinds(fcs_files)
+    _read_marker_tables(fcs_files)
+    fcs_files.refused = _name_fields(fcs_files, pattern)
+    return fcs_files
 
 
 def _is_usable(name: str) -> bool:
@@ -108,46 +108,48 @@ def _many(what: str, names: Sequence[str], before: str = "") -> list[str]:
     return listed[:_MOST_SHOWN] + more
 
 
-def _sort_into_kinds(found: FcsFolder) -> None:
+def _sort_into_kinds(fcs_files: FcsFolder) -> None:
     """Say of which kind each file is: fully stained tubes by their channels, controls by the tubes most like them."""
     kinds: dict[frozenset[tuple[str, str]], str] = {}
-    signatures = {name.file: kind_of_file(found.headers[name.file]) for name in found.names}
-    persons = [name.file for name in found.names if not name.is_control] or list(signatures)
+    signatures = {name.file: kind_of_file(fcs_files.headers[name.file]) for name in fcs_files.names}
+    persons = [name.file for name in fcs_files.names if not name.is_control] or list(signatures)
     for file in persons:
-        found.kinds[file] = kinds.setdefault(signatures[file], f"kind {len(kinds) + 1}")
+        fcs_files.kinds[file] = kinds.setdefault(signatures[file], f"kind {len(kinds) + 1}")
     detectors = {
-        kind: {channel.detector for channel in found.headers[file].channels}
-        for file, kind in reversed(found.kinds.items())
+        kind: {channel.detector for channel in fcs_files.headers[file].channels}
+        for file, kind in reversed(fcs_files.kinds.items())
     }
-    for file in (file for file in signatures if file not in found.kinds):
-        own = {channel.detector for channel in found.headers[file].channels}
+    for file in (file for file in signatures if file not in fcs_files.kinds):
+        own = {channel.detector for channel in fcs_files.headers[file].channels}
         likeness = {
             kind: (len(signatures[file] & signature), -len(own ^ detectors[kind])) for signature, kind in kinds.items()
         }
         best = [kind for kind, alike in likeness.items() if alike == max(likeness.values())]
-        found.kinds[file] = best[0] if len(best) == 1 else ""
+        fcs_files.kinds[file] = best[0] if len(best) == 1 else ""
 
 
-def _name_fields(found: FcsFolder, pattern: Pattern | None) -> str:
+def _name_fields(fcs_files: FcsFolder, pattern: Pattern | None) -> str:
     """Read the names' fields; return why that cannot be done, with the names that do not fit."""
     if pattern is None:
-        found.names, why = guessed_names(found.names, found.kinds)
+        fcs_files.names, why = guessed_names(fcs_files.names, fcs_files.kinds)
         if not why:
             return ""
-        examples = "\n".join(f"  {shown(name.file, 120)[1:-1]}" for name in found.names[:5])
+        examples = "\n".join(f"  {shown(name.file, 120)[1:-1]}" for name in fcs_files.names[:5])
         return (
             f"{why}; say how the files are named, such as --pattern '{{subject}}_{{visit}}_{{panel}}.fcs' "
             f"({{}} for what does not matter); the first names are\n{examples}"
         )
-    fitting, odd = patterned_names(found.names, pattern)
+    fitting, odd = patterned_names(fcs_files.names, pattern)
     listed = [f"  {shown(name.file, 120)[1:-1]}: {name.why}" for name in odd[:_MOST_SHOWN]]
     more = [f"  and {len(odd) - _MOST_SHOWN} more"] if len(odd) > _MOST_SHOWN else []
-    about = f"{counted(len(odd), 'name')} of {len(found.names)} not read by the pattern {pattern.text}, and not listed:"
+    about = (
+        f"{counted(len(odd), 'name')} of {len(fcs_files.names)} not read by the pattern {pattern.text}, and not listed:"
+    )
     if not any(not name.is_control for name in fitting):
         return "\n".join([about, *listed, *more])
     if odd:
-        found.notes.append("\n".join([about, *listed, *more]))
-    found.names = fitting
+        fcs_files.notes.append("\n".join([about, *listed, *more]))
+    fcs_files.names = fitting
     return ""
 
 
@@ -157,10 +159,10 @@ _FEWEST_CHANNELS = 2
 _LARGEST_TABLE = 1_000_000
 
 
-def _read_marker_tables(found: FcsFolder) -> None:
+def _read_marker_tables(fcs_files: FcsFolder) -> None:
     """Read which marker each detector carries from tables beside the files, where their labels are blank."""
-    detectors = {channel.detector for header in found.headers.values() for channel in header.channels}
-    for path in sorted(found.folder.glob("*.csv"))[:_MOST_SHOWN]:
+    detectors = {channel.detector for header in fcs_files.headers.values() for channel in header.channels}
+    for path in sorted(fcs_files.folder.glob("*.csv"))[:_MOST_SHOWN]:
         try:
             table = read_csv_table(path, _LARGEST_TABLE)
         except BadSpec:
@@ -169,11 +171,17 @@ def _read_marker_tables(found: FcsFolder) -> None:
         markers = [name for name in table.columns if name in _OF_MARKERS]
         if len(channels) != 1 or len(markers) != 1:
             continue
-        own = {row[channels[0]]: row[markers[0]] for _, row in table.rows if row[channels[0]] in detectors}
-        named = {channel: marker for channel, marker in own.items() if marker not in ("", "NA")}
-        clash = [channel for channel, marker in named.items() if found.markers.get(channel, marker) != marker]
-        if clash:
-            found.notes.append(f"{path}: it says another marker of {clash[0]} than another table there; it is not used")
+        pairs = [(row[channels[0]], row[markers[0]]) for _, row in table.rows]
+        pairs = [pair for pair in pairs if pair[0] in detectors and pair[1] not in ("", "NA")]
+        named = dict(pairs)
+        if twice := [channel for channel, marker in pairs if named[channel] != marker]:
+            fcs_files.notes.append(f"{path}: it says two markers of {twice[0]}; it is not used")
+        elif clash := [
+            channel for channel, marker in named.items() if fcs_files.markers.get(channel, marker) != marker
+        ]:
+            fcs_files.notes.append(
+                f"{path}: it says another marker of {clash[0]} than another table there; it is not used"
+            )
         elif len(named) >= _FEWEST_CHANNELS:
-            found.markers |= named
-            found.notes.append(f"{path}: which markers the channels carry is read from it")
+            fcs_files.markers |= named
+            fcs_files.notes.append(f"{path}: which markers the channels carry is read from it")

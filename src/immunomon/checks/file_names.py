@@ -37,9 +37,10 @@ class BadPattern(ValueError):
 
 @dataclass(frozen=True)
 class FileName:
-    """What a file's name says; role: as in a sample list, with ``?`` for what it does not say; guesses: of what kind.
+    """What a file's name says; role: as in a sample list, with ``?`` for what it does not say.
 
-    rest: the name without what says the role; why: the reason why it does not fit, if it does not.
+    rest: the name without what says the role; why: the reason why it does not fit, if it does not. guess: what the
+    subject was taken from, '' if a pattern says it.
     """
 
     file: str
@@ -47,6 +48,7 @@ class FileName:
     role: str = "sample"
     fields: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+    guess: str = ""
 
     def get(self, name: str) -> str:
         """Return a field's text, or ''."""

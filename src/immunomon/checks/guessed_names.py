@@ -84,10 +84,16 @@ def guessed_names(names: Sequence[FileName], panels: Mapping[str, str]) -> tuple
     if odd:
         return list(names), f"it is not clear which part of {shown(odd[0].file)} is the subject"
     named = [
-        replace(name, fields={"subject": subjects[name.file][0], **read[name.file]}) if name.file in read else name
+        _of_person(name, {"subject": subjects[name.file][0], **read[name.file]}) if name.file in read else name
         for name in names
     ]
     return [_of_control(name, read, subjects) if name.is_control else name for name in named], ""
+
+
+def _of_person(name: FileName, fields: Mapping[str, str]) -> FileName:
+    own_words = {PurePosixPath(name.rest).name, *_words_of(PurePosixPath(name.rest).name)}
+    guess = "a word of the files' names" if fields["subject"] in own_words else "the name of a folder"
+    return replace(name, fields=fields, guess=guess)
 
 
 def _of_control(

@@ -62,10 +62,10 @@ def propose_study(
     >>> propose_study(Path("new"), Path("none"), methods={}).refused
     'none: there are no FCS files (.fcs, .lmd)'
     """
-    found = read_fcs_folder(fcs_folder, pattern=pattern, progress=progress)
-    if found.refused:
-        return ProposedStudy(notes=tuple(found.notes), refused=found.refused)
-    return _Writer(folder, found, methods).study()
+    fcs_files = read_fcs_folder(fcs_folder, pattern=pattern, progress=progress)
+    if fcs_files.refused:
+        return ProposedStudy(notes=tuple(fcs_files.notes), refused=fcs_files.refused)
+    return _Writer(folder, fcs_files, methods).study()
 
 
 @dataclass
@@ -73,26 +73,26 @@ class _Writer:
     """The texts of a proposed study, file by file; names: panel's name by kind of files."""
 
     folder: Path
-    found: FcsFolder
+    fcs_files: FcsFolder
     methods: Methods
     blanks: int = 0
 
     def study(self) -> ProposedStudy:
         names = self._panel_names()
         panels = {kind: self._panel(kind, name) for kind, name in names.items()}
-        rows = [self._row(name, names, panels) for name in self.found.names]
+        rows = [self._row(name, names, panels) for name in self.fcs_files.names]
         rows = self._with_visits(rows)
         contents = {f"panels/{panel.name}.yaml": panel.text() for panel in panels.values()}
         self.blanks += sum(panel.blanks for panel in panels.values())
         contents["samples.csv"] = self._samples(rows)
         contents["study.yaml"] = "\n".join(self._study_lines(rows, panels)) + "\n"
-        return ProposedStudy(contents, tuple(self.found.notes), "", self.blanks, len(rows))
+        return ProposedStudy(contents, tuple(self.fcs_files.notes), "", self.blanks, len(rows))
 
     def _panel_names(self) -> dict[str, str]:
         """Return a name for each kind of files: what their names call it, else the shipped panel, else a number."""
         said: dict[str, Counter[str]] = defaultdict(Counter)
-        for name in self.found.names:
-            kind = self.found.kinds[name.file]
+        for name in self.fcs_files.names:
+            kind = self.fcs_files.kinds[name.file]
             if kind and not name.is_control:
                 said[kind][_file_name(name.get("panel"))] += 1
         names: dict[str, str] = {}
@@ -105,19 +105,23 @@ class _Writer:
                 note = (
                     f"{counted(counts.total(), 'file')} of {shown(word)} have other channels or markers than the rest"
                 )
-                self.found.notes.append(f"{note}: they are panel {shown(unique)}; is it the same tube?")
+                self.fcs_files.notes.append(f"{note}: they are panel {shown(unique)}; is it the same tube?")
             names[kind] = unique
         return names
 
     def _panel(self, kind: str, name: str) -> ProposedPanel:
-        files = [item.file for item in self.found.names if self.found.kinds[item.file] == kind and not item.is_control]
+        files = [
+            item.file
+            for item in self.fcs_files.names
+            if self.fcs_files.kinds[item.file] == kind and not item.is_control
+        ]
         fmo = [
             item.role[4:]
-            for item in self.found.names
-            if self.found.kinds[item.file] == kind and item.role[:4] == "fmo:"
+            for item in self.fcs_files.names
+            if self.fcs_files.kinds[item.file] == kind and item.role[:4] == "fmo:"
         ]
-        headers = [self.found.headers[file] for file in files]
-        panel = propose_panel(headers, name, markers=self.found.markers)
+        headers = [self.fcs_files.headers[file] for file in files]
+        panel = propose_panel(headers, name, markers=self.fcs_files.markers)
         marked = tuple(
             replace(marker, fmo=any(_is_about(about, marker.marker, marker.fluorochrome) for about in fmo))
             for marker in panel.markers
@@ -125,8 +129,8 @@ class _Writer:
         return replace(panel, markers=marked)
 
     def _row(self, name: FileName, names: Mapping[str, str], panels: Mapping[str, ProposedPanel]) -> dict[str, str]:
-        kind = self.found.kinds[name.file]
-        date = fcs_date(self.found.headers[name.file].keyword("$DATE"))
+        kind = self.fcs_files.kinds[name.file]
+        date = fcs_date(self.fcs_files.headers[name.file].keyword("$DATE"))
         role = _role(name.role, panels.get(kind))
         gated = role in ("sample", "unstimulated")
         return {
@@ -156,7 +160,7 @@ class _Writer:
             dates = sorted({row["batch"] for row in own})
             sure = len(dates) == len(own) and all(dates)
             visits |= {id(row): f"V{dates.index(row['batch']) + 1}" if sure else BLANK for row in own}
-        self.found.notes.append("the names tell no visits: they are counted by date where a subject's dates differ")
+        self.fcs_files.notes.append("the names tell no visits: they are counted by date where a subject's dates differ")
         return [{**row, "visit": visits.get(id(row), row["visit"])} for row in rows]
 
     def _samples(self, rows: Sequence[Mapping[str, str]]) -> str:
@@ -178,7 +182,7 @@ class _Writer:
         return buffer.getvalue()
 
     def _path_of_files(self) -> str:
-        relative = os.path.relpath(self.found.folder.resolve(), self.folder.resolve())
+        relative = os.path.relpath(self.fcs_files.folder.resolve(), self.folder.resolve())
         return "" if relative == "." else f"{Path(relative).as_posix()}/"
 
     def _study_lines(self, rows: Sequence[Mapping[str, str]], panels: Mapping[str, ProposedPanel]) -> Iterator[str]:
@@ -190,9 +194,10 @@ class _Writer:
         yield "# dose_groups: [{name: A, cells_per_kg: 1.0e6, infusion_days: [1]}]   doses or arms, if there are any"
         yield "# Ids are pseudonyms, never names. You may add: dose_group, sex: F, infusion_dates: [2025-01-13]"
         yield "subjects:"
+        guesses = {name.get("subject"): name.guess for name in self.fcs_files.names if name.guess}
         donors = {row["subject"] for row in rows if row["role"] == "bridge"} - {"", BLANK}
         for subject in dict.fromkeys(row["subject"] for row in rows if row["subject"] not in {"", BLANK, *donors}):
-            yield f"  - {{id: {yaml_text(subject)}}}"
+            yield f"  - {{id: {yaml_text(subject)}}}{f'  # guess: {guesses[subject]}' if guesses.get(subject) else ''}"
         if donors:
             yield "donors:  # guess: of the tubes whose names say bridge"
             yield from (f"  - {{id: {yaml_text(donor)}}}" for donor in sorted(donors))
@@ -244,7 +249,7 @@ class _Writer:
 
     def _other_lines(self, rows: Sequence[Mapping[str, str]], panels: Mapping[str, ProposedPanel]) -> Iterator[str]:
         gated = [row["file"] for row in rows if row["role"] in ("sample", "unstimulated", "bridge")]
-        with_matrix = sum(_has_matrix(self.found.headers[file]) for file in gated)
+        with_matrix = sum(_has_matrix(self.fcs_files.headers[file]) for file in gated)
         if panels and all(panel.is_compensated for panel in panels.values()):
             yield "compensation: {source: none}  # guess: the channels' names say that they are compensated"
         elif with_matrix:
