@@ -80,6 +80,7 @@ def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, comman
         assert status == 0, (words, out + err)
         if words.startswith("verify"):
             assert "Not to be checked: gates and events" in out
+            assert "no count stands there" not in out
     for kind in ("csv", "sdtm"):
         status, out, err = command("deliver", "old", "--as", kind, "--out", tmp_path / kind)
         assert status == 0, (kind, out + err)
@@ -111,3 +112,12 @@ def test_samples_of_a_map_that_no_table_has_are_named(tmp_path, command):
     table, out = tmp_path / "t.csv", tmp_path / "old"
     status, out, err = command("import", table, "--study", tmp_path, "--out", out, "--map", tmp_path / "m.yaml")
     assert (status, "samples that no table has" in out, "S1_V1.fcs" in out) == (0, True, True), out + err
+
+
+def test_verify_says_of_how_many_rows_it_read_no_count(demo, tmp_path, command):
+    trial = Path(shutil.copytree(demo, tmp_path / "trial"))
+    text = tidy_of(trial / "run", trial / "counts.csv").read_text(encoding="utf-8").replace(",", "\t")
+    (trial / "counts.csv").write_text("# exported by hand\n" + text, encoding="utf-8")
+    assert command("import", trial / "counts.csv", "--study", trial, "--out", trial / "old", "--by", "A")[0] == 0
+    _, out, err = command("verify", trial / "old")
+    assert "of counts.csv: no count stands there in digits alone" in out, out + err

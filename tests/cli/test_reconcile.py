@@ -92,3 +92,11 @@ def test_an_answer_without_a_date_is_a_problem(folder, write):
     )
     files = read_assessment_files(folder, {"S01": None})
     assert "an answer needs words, a date and a name" in str(files.problems[0])
+
+
+def test_a_tube_that_two_strategies_look_at_is_one_tube(folder, write):
+    text = STUDY.replace("strategy: treg}", "strategy: [treg, thelper]}")
+    (folder / "study.yaml").write_text(text, encoding="utf-8")
+    (folder / "samples.csv").write_text(SAMPLES.partition("b.fcs")[0], encoding="utf-8")
+    said = run(folder, "--with", write("subject,visit\nS02,D-1\n", "list.csv"))
+    assert "extra    S01 D-1: 1 tube was measured, and the list has no such visit" in said.output

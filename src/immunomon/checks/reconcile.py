@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunomon.csvfile import BadCell, date_in, read_csv_table
-from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.errors import BadSpec, Problem, counted, nearest
 from immunomon.study.model.study import RoleKind, Sample, Study
 
 __all__ = ["Difference", "ListedVisit", "read_subject_visits", "reconciled"]
@@ -86,7 +86,9 @@ def reconciled(study: Study, samples: Sequence[Sample], listed: Sequence[ListedV
     known = {(visit.subject, visit.visit) for visit in listed}
     for (subject, visit_label), mine in tubes.items():
         if (subject, visit_label) not in known:
-            what = f"{len(mine)} tubes were measured, and the list has no such visit"
+            number = len({sample.tube_id for sample in mine})  # several strategies may look at one tube
+            measured = f"{counted(number, 'tube')} {'was' if number == 1 else 'were'} measured"
+            what = f"{measured}, and the list has no such visit"
             differences.append(Difference("extra", subject, visit_label, what))
     return differences
 
@@ -108,8 +110,8 @@ def _of_listed(
     if not dates:
         yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples have no date")
     elif dates != [visit.date]:
-        said = ", ".join(map(str, dates))
-        yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples {said}")
+        listed = ", ".join(map(str, dates))
+        yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples {listed}")
 
 
 def _hint(study: Study, visit: ListedVisit) -> str:

@@ -50,22 +50,21 @@ def import_table(
         rows: list[ImportedRow] = []
         sources: list[Source] = []
         notes: list[str] = []
-        seen, listed = set[str](), dict[str, object]()
+        in_use = load_import_map(map_file) if map_file is not None and map_file.exists() else None
+        of_tables = set[str]()
         for path in tables:
             foreign = read_foreign(path)
             if foreign is None:
                 of_table, remarks, digest = read_tidy(path, declared, panel)
                 source = Source(path, digest, "tidy CSV")
-            elif map_file is not None and map_file.exists():
-                in_use = load_import_map(map_file)
+            elif in_use is not None:
                 of_table, remarks = mapped_rows(foreign, in_use, declared), list(foreign.notes)
-                seen |= {sample.name for sample in foreign.samples}
-                listed = dict(in_use.spec.samples)
+                of_tables |= {sample.name for sample in foreign.samples}
                 source = Source(path, foreign.sha256, foreign.form)
             else:
                 return _propose(foreign, declared, map_file, panel)
             rows, sources, notes = [*rows, *of_table], [*sources, source], [*notes, *remarks]
-        if unused := [name for name in listed if name not in seen]:
+        if in_use and of_tables and (unused := [name for name in in_use.spec.samples if name not in of_tables]):
             notes.append(
                 f"{map_file}: samples that no table has, so nothing is done for them: {', '.join(unused[:20])}"
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
 from immunomon.files import read_input
 
 __all__ = ["ImportedVerdict", "imported_record", "verify_imported"]
@@ -56,6 +56,8 @@ def verify_imported(run: Path, record: Mapping[str, Any], study: Path | None = N
             continue
         held, differing = _held(own, populations)
         counts += held
+        if left := len(own) - held - len(differing):
+            unchecked.append(f"{counted(left, 'row')} of {table['file']}: no count stands there in digits alone")
         differences += [f"{table['file']}: {line}" for line in differing]
     return ImportedVerdict(len(populations) + len(frequencies), counts, tuple(differences), tuple(unchecked))
 
