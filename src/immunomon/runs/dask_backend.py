@@ -90,7 +90,7 @@ class DaskBackend:
         self._address, self._journal, self._lock = scheduler, journal, Lock()
         self._is_closed = False
         self._terms = _Terms(None, code_digest())
-        self._sent: dict[int, tuple[Any, Any]] = {}
+        self._sent: tuple[Any, Any] | None = None  # the work of now, and what the cluster knows it by
         self._client = connected(scheduler)
         try:
             threads = self._threads(_WORKERS_WITHIN_SECONDS)
@@ -128,7 +128,7 @@ class DaskBackend:
         from distributed import KilledWorker
 
         try:
-            return self._asked(work, task)
+            return self._done(work, task)
         except KilledWorker:
             message = f"{task.path}: each process of the cluster that worked on it was ended"
             remedy = "it may have needed more memory than the workers have: give them more, or start the run again"
@@ -136,9 +136,10 @@ class DaskBackend:
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256 of a file, as a worker reads it; raises what reading it raises."""
-        return self._asked(file_digest, path.resolve())
+        return self._done(file_digest, path.resolve())
 
-    def _asked(self, work: Callable[[Any], Result], subject: object) -> Result:
+    def _done(self, work: Callable[[Any], Result], subject: object) -> Result:
+        """Return what some work on the cluster has led to; raises what it raised. What is lost is done again."""
         from distributed.client import FutureCancelledError
 
         for _ in range(_TRIES):
@@ -162,9 +163,9 @@ class DaskBackend:
     def _at_hand(self, work: Callable[[Any], Any]) -> tuple[Any, Any]:
         """Return the client, and the work as the cluster knows it: it is sent once, not with each file."""
         with self._lock:
-            if id(work) not in self._sent:
-                self._sent = {id(work): (work, self._client.scatter(work, broadcast=True, hash=False))}
-            return self._client, self._sent[id(work)][1]
+            if self._sent is None or self._sent[0] is not work:
+                self._sent = work, self._client.scatter(work, broadcast=True, hash=False)
+            return self._client, self._sent[1]
 
     def _wait_for_return(self, client: Any, why: BaseException) -> None:  # noqa: ANN401
         """Forget what the cluster knew, and find it again; the first to come does it for all."""
@@ -174,7 +175,7 @@ class DaskBackend:
             self._journal.note("cluster lost", scheduler=self._address, reason=f"{type(why).__name__}: {why}")
             with suppress(Exception):  # whatever closing a client of a dead scheduler raises
                 client.close(timeout=1)
-            self._sent = {}
+            self._sent = None
             deadline = time.monotonic() + _RETURNS_WITHIN_SECONDS
             while True:
                 try:

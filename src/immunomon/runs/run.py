@@ -88,18 +88,18 @@ def run_study(
     root = out if out is not None else (study if study.is_dir() else study.parent) / "run"
     if scheduler is not None:
         study, root = study.resolve(), root.resolve()  # as the cluster's workers know them
-    who = {"scheduler": scheduler} if scheduler else {"jobs": jobs or default_jobs()}
-    with journal.begun(study=str(study), **who), Crew(jobs, journal, limits, scheduler) as crew:
+    workers = {"scheduler": scheduler} if scheduler else {"jobs": jobs or default_jobs()}
+    with journal.begun(study=str(study), **workers), Crew(jobs, journal, limits, scheduler) as crew:
         memory = Memory.of(root, rehash=rehash)
         memory.inputs.read_digest = crew.digest
-        summary = _run_study(study, memory, crew, _Asked(why, remarks or tuple, overrides))
+        summary = _run_study(study, memory, crew, _Statement(why, remarks or tuple, overrides))
         counts = {"gated": summary.gated, "kept": summary.kept, "controls": summary.controls}
         journal.note("finished", **counts, failed=dict(summary.failed))
         return summary
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Statement:
     """What whoever runs a study says of it: why it changes if it is locked, remarks, and another file of decisions."""
 
     why: Reason | None
@@ -107,7 +107,7 @@ class _Asked:
     overrides: Path | None
 
 
-def _run_study(study: Path, memory: Memory, crew: Crew, statement: _Asked) -> RunSummary:
+def _run_study(study: Path, memory: Memory, crew: Crew, statement: _Statement) -> RunSummary:
     why = statement.why
     journal, started, folder = crew.journal, now_utc(), RunFolder(memory.root)
     folder.refuse_imported()

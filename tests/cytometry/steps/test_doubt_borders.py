@@ -121,6 +121,20 @@ def test_bright_cells_far_below_0_elsewhere_are_the_work_of_a_wrong_matrix(rng, 
     assert found == ({"hla_dr": ["overcompensated"]} if is_doubted else {})
 
 
+@pytest.mark.parametrize("axis", ["V500-A", "hla-dr"])
+def test_a_spoiled_channel_is_doubted_whatever_the_strategy_calls_it(rng, axis):
+    events = cells(rng)
+    values = events.values.copy()
+    bright = rng.random(events.count) < 0.1
+    values[:, 1] = np.where(bright, rng.lognormal(10.5, 0.3, events.count), rng.normal(0.0, 80.0, events.count))
+    values[:, 5] = rng.normal(0.0, 60.0, events.count) - 0.1 * np.where(bright, values[:, 1], 0.0)
+    spoiled = EventTable(values, CHANNELS, Scale.COMPENSATED)
+    named = placed("hla_dr", "live", Interval(axis, low=0.9))
+    tree = split(spoiled, 4000.0)
+    tree = replace(tree, populations=tuple(named if p.id == "hla_dr" else p for p in tree.populations))
+    assert codes(doubt_borders(tree, spoiled, STRATEGY)) == {"hla_dr": ["overcompensated"]}
+
+
 @pytest.mark.parametrize("floor", [0.0, 3.0])
 def test_logarithms_without_a_keyword_are_doubted_and_linear_values_cut_off_at_0_are_not(rng, floor):
     linear = cells(rng)

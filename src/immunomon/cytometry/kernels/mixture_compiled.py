@@ -1,4 +1,7 @@
-"""The rounds of ``mixture_rounds``, compiled: the same to the last bit, for all cells one tile after the other."""
+"""The rounds of ``mixture_rounds``, compiled: the same to the last bit, for all cells one tile after the other.
+
+Apart from them because few files are fitted without the compiler, which takes longer to load than they do.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
+from typing import Literal, Protocol, TypeGuard, runtime_checkable
 
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Gate
@@ -127,30 +127,26 @@ class Overlapping(Movable, Protocol):
         ...
 
 
-def _has_all(method: object, names: tuple[str, ...]) -> bool:
-    kind: Any = type(method)
-    return _has(kind, names)
-
-
 @cache
-def _has(kind: type, names: tuple[str, ...]) -> bool:
+def _has(kind: type, *names: str) -> bool:
+    """Say whether a class has members of all these names; a field without a default is no attribute of its class."""
     fields = (*getattr(kind, "__dataclass_fields__", ()), *getattr(kind, "model_fields", ()))
     return {*names} <= {*dir(kind), *fields}
 
 
 def is_movable(method: object) -> TypeGuard[Movable]:
     """Say, sooner than ``isinstance``, whether a gate method is ``Movable``: by its class."""
-    return _has_all(method, ("coordinates", "at"))
+    return _has(type(method), "coordinates", "at")
 
 
 def is_resolved(method: object) -> TypeGuard[Resolved]:
     """Say, sooner than ``isinstance``, whether a gate method is ``Resolved``: by its class."""
-    return is_movable(method) and _has_all(method, ("resolution",))
+    return is_movable(method) and _has(type(method), "resolution")
 
 
 def is_overlapping(method: object) -> TypeGuard[Overlapping]:
     """Say, sooner than ``isinstance``, whether a gate method is ``Overlapping``: by its class."""
-    return is_movable(method) and _has_all(method, ("crossings",))
+    return is_movable(method) and _has(type(method), "crossings")
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,13 +91,13 @@ def _of_tube(
     findings: Findings,
 ) -> list[Override]:
     """Return what a decision means: one override, or one for each strategy that looks at the tube it names."""
-    seen = [] if spec.sample in samples else tubes.get(spec.sample, ())
-    if seen and spec.action == "move-gate":
+    ids = [] if spec.sample in samples else tubes.get(spec.sample, ())
+    if ids and spec.action == "move-gate":
         problem = f"several strategies look at '{spec.sample}', and a gate belongs to one of them"
-        findings.add((*path_inside, "sample"), problem, f"name one of {', '.join(seen)}")
+        findings.add((*path_inside, "sample"), problem, f"name one of {', '.join(ids)}")
         return []
-    named = [spec.model_copy(update={"sample": name}) for name in seen] or [spec]
-    overrides = [_override(one, path_inside, methods, samples, findings) for one in named]
+    named = [spec.model_copy(update={"sample": name}) for name in ids] or [spec]
+    overrides = [_override(decision, path_inside, methods, samples, findings) for decision in named]
     return [override for override in overrides if override is not None]
 
 

@@ -88,19 +88,23 @@ def _with(result: SampleResult, remarks: Sequence[Remark]) -> SampleResult:
 def _values(
     results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy], limits: Reportability
 ) -> Iterator[_Value]:
+    under = {
+        panel: {name: gates_under(strategy, name) for name in (ROOT, *strategy.ids)}
+        for panel, strategy in strategies.items()
+    }
     for result in results:
         measured = result.measured
         if measured is None or result.strategy is None or result.sample.role.kind is not RoleKind.SAMPLE:
             continue
-        strategy = strategies[result.sample.panel]
-        for population in strategy:
+        gates_of = under[result.sample.panel]
+        for population in strategies[result.sample.panel]:
             count = measured.counts.get(population.id)
             total = measured.events if population.parent == ROOT else measured.counts.get(population.parent)
             if count is not None and total is not None and total >= limits.min_parent_events:
-                gates = gates_under(strategy, population.id)
+                gates = gates_of[population.id]
                 moved = {gate for gate in gates if measured.sources.get(gate, "").startswith(MOVED_BY)}
                 is_suspect = bool(moved) or any(resting_on(measured, population.id, gates))
-                is_moved = bool(moved - set(gates_under(strategy, population.parent)))
+                is_moved = bool(moved.difference(gates_of[population.parent]))
                 is_unjudged = any(d.code == "noise_not_judged" for d in measured.doubts.get(population.id, ()))
                 of_whom = (result.sample, population.id, population.parent)
                 yield _Value(*of_whom, count, total, is_suspect, is_moved, is_unjudged)

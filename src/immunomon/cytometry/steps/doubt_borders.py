@@ -51,13 +51,19 @@ def doubt_borders(tree: GateTree, compensated: EventTable, strategy: GatingStrat
     """
     doubts: dict[str, tuple[Doubt, ...]] = {}
     wrong = [*_alike(tree, compensated, strategy), *_overcompensated(compensated)]
-    for axes, doubt in wrong:
+    for names, doubt in wrong:
         for population in tree.populations:
-            if population.gate is not None and population.placed_by != "person" and axes & set(population.gate.axes):
+            gate = population.gate
+            if gate is not None and population.placed_by != "person" and names & _names(gate.axes, compensated):
                 doubts[population.id] = (*doubts.get(population.id, ()), doubt)
     for name, doubt in _of_two_lineages(tree, compensated):
         doubts[name] = (*doubts.get(name, ()), doubt)
     return doubts
+
+
+def _names(axes: Iterable[str], events: EventTable) -> set[str]:
+    """Return the names of the channels that axes lie on: a strategy may call them by detector, or in other letters."""
+    return {events.channels[events.index(axis)].name for axis in axes if events.has(axis)}
 
 
 def _of_two_lineages(tree: GateTree, events: EventTable) -> Iterator[tuple[str, Doubt]]:
@@ -123,7 +129,7 @@ def _lower_end(tree: GateTree, axis: str, events: EventTable) -> float | None:
 
 
 def _alike(tree: GateTree, events: EventTable, strategy: GatingStrategy) -> Iterator[tuple[set[str], Doubt]]:
-    """Yield the axes of borders that part cells which are alike in every other channel, with what speaks for it."""
+    """Yield the channels of borders that part cells which are alike in every other one, with what speaks for it."""
     for name, parent, axes, sides in _borders(tree):
         others = _others(axes, events)
         rows = [np.flatnonzero(side) for side in sides]
@@ -136,7 +142,7 @@ def _alike(tree: GateTree, events: EventTable, strategy: GatingStrategy) -> Iter
             continue
         if besides := _in_all_cells(tree, parent, axes, rows, events) or _unexpected(tree, axes, strategy):
             detail = f"{name}: at most {largest:.2f} between the sides in {len(others)} other channels, and {besides}"
-            yield axes, Doubt("parts_alike", "", detail)
+            yield _names(axes, events), Doubt("parts_alike", "", detail)
 
 
 def _in_all_cells(tree: GateTree, parent: str, axes: set[str], rows: Sequence[Ints], events: EventTable) -> str:
