@@ -91,6 +91,16 @@ def test_entries_that_came_after_the_list_was_read_are_not_reviewed_with_it(run)
         record_review(run, review, by="Q")
 
 
+def test_an_entry_after_a_list_that_was_empty_is_not_reviewed_with_it(run):
+    record_review(run, review_trail(run), by="Q")
+    review = review_trail(run)
+    assert review.entries == ()
+    override(run, "s1", reason="")
+    with pytest.raises(ImmunomonError, match="added meanwhile"):
+        record_review(run, review, by="Q")
+    assert [entry["action"] for entry in review_trail(run).entries] == ["override"]
+
+
 def test_a_trail_that_was_changed_is_refused(run):
     path = run / "audit.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace('"by": "A"', '"by": "B"'), encoding="utf-8")

@@ -46,6 +46,11 @@ class TrailReview:
     entries: tuple[Entry, ...]
     unusual: tuple[Unusual, ...]
 
+    @property
+    def last_seen(self) -> int:
+        """The number of the last entry that this review or the one before it saw; 0 if there was none."""
+        return max((int(entry["number"]) for entry in (self.reviewed, *self.entries) if entry is not None), default=0)
+
 
 def review_trail(run: Path) -> TrailReview:
     """Return what was entered into a run's trail since its last review, and what is unusual about it.
@@ -61,20 +66,20 @@ def review_trail(run: Path) -> TrailReview:
     last = next((entry for entry in reversed(entries) if entry["action"] == REVIEWED), None)
     since = 0 if last is None else int(last["number"])
     new = tuple(entry for entry in entries if entry["number"] > since)
-    found = [unusual for unusual in _unusual(run, entries) if max(unusual.entries) > since]
-    return TrailReview(last, new, tuple(found))
+    unusual = [item for item in _unusual(run, entries) if max(item.entries) > since]
+    return TrailReview(last, new, tuple(unusual))
 
 
 def _unusual(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
-    shown = _results_seen(run, entries)
+    first_seen = _results_seen(run, entries)
     locked = next((entry["number"] for entry in entries if entry["action"] == "lock"), None)
     code = ""
     for entry in entries:
         number, by = entry["number"], entry["by"]
         is_decision = entry["action"] in _DECISIONS
-        if is_decision and shown is not None and entry["utc"] > shown[0]:
+        if is_decision and first_seen is not None and entry["utc"] > first_seen[0]:
             about = f"{entry.get('target') or entry['action']}, by {by}"
-            yield Unusual((number,), f"decided after results had been seen ({shown[1]}): {about}")
+            yield Unusual((number,), f"decided after results had been seen ({first_seen[1]}): {about}")
         if entry["action"] == "changed after lock" or (is_decision and locked is not None and number > locked):
             yield Unusual((number,), f"changed after the run was locked (entry {locked}), by {by}")
         if is_decision and not str(entry["reason"]).strip():
@@ -91,14 +96,17 @@ def _unusual(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
 
 def _results_seen(run: Path, entries: Sequence[Entry]) -> tuple[str, str] | None:
     """Return when results first left the run or were analysed, and by what; None if they did not yet."""
-    seen = [(str(entry["utc"]), f"{entry['action']}, entry {entry['number']}") for entry in entries
-            if entry["action"] in _SHOWN]  # fmt: skip
+    times = [
+        (str(entry["utc"]), f"{entry['action']}, entry {entry['number']}")
+        for entry in entries
+        if entry["action"] in _SHOWN
+    ]
     for name in ("statistics/analysis.json", "mechanism/mechanism.json", "assessments/assessments.json"):
         path = run / name
         if path.is_file():
             made = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).isoformat(timespec="seconds")
-            seen.append((made, f"{name}, by the date of the file"))
-    return min(seen, default=None)
+            times.append((made, f"{name}, by the date of the file"))
+    return min(times, default=None)
 
 
 def _many(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
@@ -107,11 +115,11 @@ def _many(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
         decision = entry.get("decision")
         if entry["action"] == "override" and isinstance(decision, dict):
             samples_by[str(entry["by"])].setdefault(str(decision.get("sample")), entry["number"])
-    whole = len((RunFolder(run).read_json(run / "run.json") or {}).get("files", ()))
+    sample_count = len((RunFolder(run).read_json(run / "run.json") or {}).get("files", ()))
     for by, samples in samples_by.items():
-        if len(samples) >= max(_FEWEST, _SHARE * whole):
+        if len(samples) >= max(_FEWEST, _SHARE * sample_count):
             numbers = tuple(sorted(samples.values()))
-            yield Unusual(numbers, f"one person decided on {len(samples)} of {counted(whole, 'sample')}: {by}")
+            yield Unusual(numbers, f"one person decided on {len(samples)} of {counted(sample_count, 'sample')}: {by}")
 
 
 def record_review(run: Path, review: TrailReview, *, by: str, note: str = "") -> str:
@@ -123,14 +131,13 @@ def record_review(run: Path, review: TrailReview, *, by: str, note: str = "") ->
     if not by.strip():
         raise ImmunomonError("a review needs the name of who made it: --by")
     if review.unusual and not note.strip():
-        said = counted(len(review.unusual), "unusual thing is", "unusual things are")
-        raise ImmunomonError(f"{said} listed: say what you made of it with --reason")
+        number_listed = counted(len(review.unusual), "unusual thing is", "unusual things are")
+        raise ImmunomonError(f"{number_listed} listed: say what you made of it with --reason")
     folder = RunFolder(run)
     with folder.locked():
         trail = AuditTrail(run)
         head = trail.head()
-        seen = max((int(entry["number"]) for entry in review.entries), default=0)
-        if head is None or (review.entries and head.entries != seen):
+        if head is None or head.entries != review.last_seen:
             raise ImmunomonError(f"{trail.path}: entries were added meanwhile; review them, too")
         first = review.entries[0]["number"] if review.entries else head.entries
         reviewed = {"first": first, "last": head.entries, "head": str(head)}
