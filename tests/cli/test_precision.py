@@ -47,6 +47,13 @@ def test_days_and_runs_are_told_apart_and_operators_nested_where_they_work():
     assert result.between["day"] == pytest.approx(math.sqrt(400), rel=0.01)
 
 
+def test_repeats_each_of_a_run_of_their_own_say_nothing_of_what_differs_within_a_run():
+    repeats = [Repeat(name, "P1", day=f"d{name}") for name in "abc"]
+    found, without = precision_of(repeats, rows({"a": 9.0, "b": 10.0, "c": 11.0}))
+    assert found == []
+    assert without == ["treg: percent treg of cd4: no run has two repeats: what differs within a run cannot be told"]
+
+
 def test_what_may_not_be_reported_is_left_out_and_counted():
     repeats = [Repeat(name, "P1") for name in "abc"]
     (result,), _ = precision_of(repeats, rows({"a": 9.0, "b": None, "c": 11.0}))

@@ -87,11 +87,10 @@ def _precision(key: tuple[str, ...], measured: Sequence[tuple[Repeat, float | No
     means = np.bincount(specimens, weights=numbers) / np.bincount(specimens)
     if (means <= 0).any():
         return "a specimen's mean is 0: a coefficient of variation has no meaning"
-    factors = tuple(_estimable(kept))
-    try:
-        components, degrees = nested_components(100 * numbers / means[specimens], [specimens, *_levels(kept, factors)])
-    except ValueError:
+    if len({(repeat.specimen, *(getattr(repeat, name) for name in FACTORS)) for repeat in kept}) == len(kept):
         return "no run has two repeats: what differs within a run cannot be told"
+    factors = tuple(_estimable(kept))
+    components, degrees = nested_components(100 * numbers / means[specimens], [specimens, *_levels(kept, factors)])
     within, freedom = float(components[-1]), int(degrees[-1])
     panel, quantity, population, denominator = key
     return Precision(
