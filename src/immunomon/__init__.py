@@ -1,9 +1,9 @@
 """immunomon: flow cytometry and immune monitoring over time.
 
 What notebooks and scripts need is at hand here, and imported when it is first asked for: run_study, open_run,
-embed_run, project_run, explore_atlas, describe_region, export_cells, gate_files, analyse, read_panel, read_strategy;
-plots: gating_plot, gating_tree, trajectories, spider, forest, atlas_plot, umap_panels, density_difference,
-cluster_heatmap, cluster_tree.
+shown_gallery, embed_run, project_run, explore_atlas, describe_region, export_cells, gate_files, analyse, read_panel,
+read_strategy; plots: gating_plot, gating_tree, trajectories, spider, forest, atlas_plot, umap_panels,
+density_difference, cluster_heatmap, cluster_tree.
 
 >>> import immunomon
 >>> immunomon.__version__.count(".")
@@ -37,6 +37,7 @@ _OFFERED = {
     "read_panel": "immunomon.runs.named",
     "read_strategy": "immunomon.runs.named",
     "run_study": "immunomon.runs.run",
+    "shown_gallery": "immunomon.outputs.review.notebook",
     "spider": "immunomon.plots.trajectories",
     "trajectories": "immunomon.plots.trajectories",
     "umap_panels": "immunomon.plots.umap",

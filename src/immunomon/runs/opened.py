@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import immunomon
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
 from immunomon.cytometry.model.run_tables import (
     JUDGEMENT,
@@ -180,7 +180,7 @@ class Run:
 
     def review(self, panel: str, population: str = "") -> Any:  # noqa: ANN401 - of a wing above, by name only
         """Return a panel's gates over all samples, as ``immunomon review`` shows them, for a notebook to look at."""
-        return import_module("immunomon.outputs.review.notebook").shown_gallery(self, panel, population)
+        return immunomon.shown_gallery(self, panel, population)
 
     def fcs_file(self, sample_id: str) -> Path:
         """Return the path of a sample's FCS file.
