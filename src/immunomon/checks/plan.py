@@ -156,7 +156,7 @@ _WEEK = re.compile(r"W(\d{1,3})")
 
 def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's files of other assessments, and the files that were read."""
-    files = read_assessment_files(study.folder, _first_infusions(study))
+    files = read_assessment_files(study.folder, study.first_infusions)
     scheduled = {schedule.assessment: schedule.visits for schedule in study.assessments.schedule}
     of_visits = (
         problem
@@ -174,7 +174,7 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
     Files that cannot be read are problems elsewhere; what a study declares no schedule of is not looked for, and said.
     today: the day of the check (UTC); what is planned later is not due.
     """
-    files = read_assessment_files(study.folder, _first_infusions(study))
+    files = read_assessment_files(study.folder, study.first_infusions)
     now = today or datetime.datetime.now(datetime.UTC).date()
     planned = list(planned_assessments(study, files.tables, now))
     for assessment in dict.fromkeys(row.assessment for row in planned):
@@ -200,10 +200,6 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
 def _named(row: PlannedAssessment) -> str:
     when = f" (day {row.planned_day})" if row.planned.startswith(("W", "infusion")) else ""
     return " ".join(part for part in (row.subject, row.test, f"{row.planned}{when}") if part)
-
-
-def _first_infusions(study: Study) -> dict[str, str | None]:
-    return {person.id: min(days).isoformat() if (days := person.infusion_dates) else None for person in study.subjects}
 
 
 def _check_visit(row: Mapping[str, Any], study: Study, path: Path) -> Iterator[Problem]:

@@ -41,7 +41,7 @@ def assess(
     """Say who responded, what was adverse, and what the escalation rule says: tables and one page."""
     with digests_of_what_is_read() as texts:
         run, declared, folder = _opened(path, study, out)
-        files = load_assessments(declared.folder, _first_infusions(declared))
+        files = load_assessments(declared.folder, declared.first_infusions)
         plan = _plan(declared)
     if not files.tables:
         raise ImmunomonError(
@@ -78,13 +78,6 @@ def _opened(path: Path, study: Path | None, out: Path | None) -> tuple[Run | Non
         message = f"{path}: there is no finished run here to write into"
         raise ImmunomonError(f"{message}; make one with: immunomon run {path}, or name a folder with --out")
     return None, declared, out
-
-
-def _first_infusions(study: Study) -> dict[str, str | None]:
-    return {
-        subject.id: min(subject.infusion_dates).isoformat() if subject.infusion_dates else None
-        for subject in study.subjects
-    }
 
 
 def _plan(study: Study) -> AnalysisPlan | None:

@@ -43,10 +43,7 @@ def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mappi
         cp_map = load_cp_map(study.folder, study.panels)
     except BadSpec as error:
         return [str(problem) for problem in error.problems]
-    firsts = {
-        subject.id: min(days).isoformat() if (days := subject.infusion_dates) else None for subject in study.subjects
-    }
-    assessments = read_assessment_files(study.folder, firsts)
+    assessments = read_assessment_files(study.folder, study.first_infusions)
     if assessments.problems:
         return []
     trial = trial_of(_record(study), assessments, cp_map.spec.sponsor, study.protocol)

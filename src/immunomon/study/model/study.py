@@ -259,6 +259,11 @@ class Study:
         """The visit that changes are counted from; None in a study that counts none."""
         return next((visit for visit in self.visits if visit.baseline), None)
 
+    @property
+    def first_infusions(self) -> dict[str, str | None]:
+        """The ISO date of each subject's first infusion, by id; None before it."""
+        return {person.id: min(map(str, person.infusion_dates), default=None) for person in self.subjects}
+
     def uses_of(self, tube: str) -> tuple[PanelUse, ...]:
         """Return what a panel's tubes are in use for: a use for each strategy that looks at them."""
         return tuple(use for use in self.panels if use.tube == tube)
