@@ -53,6 +53,18 @@ def test_what_is_missing_extra_or_of_another_date_is_named(folder, write):
     ]
 
 
+def test_a_list_that_names_panels_plans_these_alone(folder, write):
+    listed = (
+        "subject,visit,date,panels\nS01,D-1,2025-01-12,\nS01,W4,2025-02-10,treg\nS02,D-1,2025-01-12,treg; nkt; treg\n"
+    )
+    output = run(folder, "--with", write(listed, "list.csv")).output
+    assert output.splitlines() == [
+        "panel    S02 D-1: no tube of panel nkt was measured (the study has no panel 'nkt'; did you mean 'nk'?)",
+        "panel    S02 D-1: a tube of panel nk was measured, which the list does not plan",
+        "3 visits on the list; 0 missing, 2 panel, 0 date, 0 extra.",
+    ]
+
+
 def test_a_list_that_agrees_is_said_to(folder, write):
     agreeing = "subject,visit,date\nS01,D-1,2025-01-12\nS02,D-1,\n"
     rows = [line for line in SAMPLES.splitlines() if not line.startswith("c.fcs")]
@@ -76,6 +88,19 @@ def test_each_difference_becomes_one_query_once_and_answers_stay(folder, write):
     assert [row["query"] for row in rows] == ["Q001", "Q002", "Q003", "Q004", "Q005"]
     assert [row["answer"] for row in rows] == ["came late", None, None, None, None]
     assert [row["subject"] for row in rows] == ["S01", "S01", "S02", None, "S02"]
+
+
+def test_a_new_query_has_a_number_that_none_has(folder, write):
+    (folder / "queries.csv").write_text(
+        "query,subject,visit,about,question,opened,opened_by,answer,answered,answered_by\n"
+        "Q002,S01,W4,samples.csv,why?,2025-03-01,Lab,,,\nown-7,S01,W4,samples.csv,when?,2025-03-01,Lab,,,\n",
+        encoding="utf-8",
+    )
+    run(folder, "--with", write(LIST, "list.csv"), "--open-queries", "Lab")
+    files = read_assessment_files(folder, dict.fromkeys(("S01", "S02")))
+    assert files.problems == ()
+    numbers = [row["query"] for row in files.rows("queries")]
+    assert numbers == ["Q002", "own-7", "Q003", "Q004", "Q005", "Q006", "Q007"]
 
 
 def test_a_list_without_the_columns_is_refused_with_those_that_it_has(folder, write):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,22 @@ from immunomon.study.model.study import RoleKind, Sample, Study
 
 __all__ = ["Difference", "ListedVisit", "read_subject_visits", "reconciled"]
 
-_COLUMNS = ("subject", "visit", "date")
+_COLUMNS = ("subject", "visit", "date", "panels")
 _MOST_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
 class ListedVisit:
-    """A visit of a subject on the sponsor's list; date: None if the list does not say it."""
+    """A visit of a subject on the sponsor's list.
+
+    date: None if the list does not say it; panels: those that are planned there, none if the list does not say it: then
+    all of the study's are.
+    """
 
     subject: str
     visit: str
     date: datetime.date | None
+    panels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Difference:
 
 
 def read_subject_visits(path: Path) -> list[ListedVisit]:
-    """Read a sponsor's list: CSV with ``subject``, ``visit`` and, if it has it, ``date``.
+    """Read a sponsor's list: CSV with ``subject``, ``visit``, and ``date`` and ``panels`` (``treg; nk``) if it has them.
 
     Other columns are not looked at. Raises BadSpec with every problem.
     """
@@ -67,7 +72,8 @@ def read_subject_visits(path: Path) -> list[ListedVisit]:
             continue
         if (subject, visit) in visits:
             problems.append(Problem(str(path), line, "visit", f"{subject} has {visit} twice", "keep one of the rows"))
-        visits[subject, visit] = ListedVisit(subject, visit, date)
+        panels = tuple(dict.fromkeys(filter(None, map(str.strip, cells.get("panels", "").split(";")))))
+        visits[subject, visit] = ListedVisit(subject, visit, date, panels)
     if problems:
         raise BadSpec(problems)
     return list(visits.values())
@@ -100,18 +106,29 @@ def _of_listed(
     if not mine:
         yield Difference("missing", visit.subject, visit.visit, f"no tube was measured{_hint(study, visit)}")
         return
-    panels = dict.fromkeys(use.tube for use in study.panels)
-    absent = [panel for panel in panels if panel not in {sample.tube for sample in mine}]
-    if absent:
-        yield Difference("panel", visit.subject, visit.visit, f"no tube of panel {', '.join(absent)} was measured")
+    yield from _of_panels(study, visit, dict.fromkeys(sample.tube for sample in mine))
     dates = sorted({sample.collection_date for sample in mine if sample.collection_date})
     if visit.date is None:
         return
     if not dates:
         yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples have no date")
     elif dates != [visit.date]:
-        listed = ", ".join(map(str, dates))
-        yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples {listed}")
+        measured = ", ".join(map(str, dates))
+        yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples {measured}")
+
+
+def _of_panels(study: Study, visit: ListedVisit, measured: Collection[str]) -> Iterator[Difference]:
+    """Yield the panels without a tube, and tubes of panels that the list does not plan for the visit."""
+    in_use = list(dict.fromkeys(use.tube for use in study.panels))
+    planned = visit.panels or in_use
+    if absent := [panel for panel in planned if panel not in measured]:
+        unknown = next((panel[:60] for panel in absent if panel not in in_use), None)
+        hint = f" (the study has no panel '{unknown}'; {nearest(unknown, in_use)})" if unknown else ""
+        message = f"no tube of panel {', '.join(absent)} was measured{hint}"
+        yield Difference("panel", visit.subject, visit.visit, message)
+    if unplanned := [panel for panel in measured if panel not in planned]:
+        message = f"a tube of panel {', '.join(unplanned)} was measured, which the list does not plan"
+        yield Difference("panel", visit.subject, visit.visit, message)
 
 
 def _hint(study: Study, visit: ListedVisit) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ _KINDS = ("missing", "panel", "date", "extra")
 @app.command()
 def reconcile(
     study: Annotated[Path, typer.Argument(help="The study's folder.")],
-    beside: Annotated[Path, typer.Option("--with", help="The sponsor's list: CSV with subject, visit and date.")],
+    beside: Annotated[Path, typer.Option("--with", help="The sponsor's list: CSV with subject, visit, date, panels.")],
     open_by: Annotated[
         str, typer.Option("--open-queries", help="Open a query for each difference in queries.csv, in this name.")
     ] = "",
@@ -41,7 +42,7 @@ def reconcile(
     differences = reconciled(declared, samples, listed)
     for difference in differences:
         typer.echo(f"{difference.kind:<8} {difference.subject} {difference.visit}: {difference.what}")
-    counts = ", ".join(f"{sum(one.kind == kind for one in differences)} {kind}" for kind in _KINDS)
+    counts = ", ".join(f"{sum(difference.kind == kind for difference in differences)} {kind}" for kind in _KINDS)
     typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.")
     if open_by and differences:
         opened = open_queries(declared.folder, differences, by=open_by, on=datetime.datetime.now(datetime.UTC).date())
@@ -56,25 +57,22 @@ def open_queries(folder: Path, differences: Sequence[Difference], *, by: str, on
     """
     if not by.strip():
         raise ImmunomonError("a query needs the name of who opens it")
-    files = read_assessment_files(folder, _anybody(folder))
+    subjects = load_study(folder).first_infusions
+    files = read_assessment_files(folder, subjects)
     rows = files.rows("queries")
     problems = [problem for problem in files.problems if Path(problem.file).name == "queries.csv"]
     if problems:
         raise BadSpec(problems)
-    asked, known = {row["question"] for row in rows}, _anybody(folder)
-    new = [difference for difference in differences if difference.question not in asked]
+    questions = {row["question"] for row in rows}
+    new = [difference for difference in differences if difference.question not in questions]
     if new:
-        queries = [_query(one, len(rows) + number, by, on) for number, one in enumerate(new, 1)]
+        numbers = [int(row["query"][1:]) for row in rows if re.fullmatch(r"Q[0-9]{1,9}", row["query"])]
+        queries = [
+            _query(difference, number, by, on) for number, difference in enumerate(new, max(numbers, default=0) + 1)
+        ]
         # A subject that the study does not know is named in the question alone.
-        _append(
-            folder, [{**query, "subject": query["subject"] if query["subject"] in known else ""} for query in queries]
-        )
+        _append(folder, [query if query["subject"] in subjects else {**query, "subject": ""} for query in queries])
     return len(new)
-
-
-def _anybody(folder: Path) -> dict[str, str | None]:
-    study = load_study(folder)
-    return {person.id: min(map(str, person.infusion_dates), default=None) for person in study.subjects}
 
 
 def _query(difference: Difference, number: int, by: str, on: datetime.date) -> Mapping[str, Any]:
