@@ -48,7 +48,7 @@ class Difference:
 
 
 def read_subject_visits(path: Path) -> list[ListedVisit]:
-    """Read a sponsor's list: CSV with ``subject``, ``visit``, and ``date`` and ``panels`` (``treg; nk``) if it has them.
+    """Read a sponsor's list: CSV with ``subject``, ``visit``, ``date`` and ``panels`` (``treg; nk``) if it has them.
 
     Other columns are not looked at. Raises BadSpec with every problem.
     """
