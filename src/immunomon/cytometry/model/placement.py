@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.geometry import Gate
@@ -127,8 +127,13 @@ class Overlapping(Movable, Protocol):
         ...
 
 
+def _has(method: object, *names: str) -> bool:
+    kind: Any = type(method)
+    return _class_has(kind, *names)
+
+
 @cache
-def _has(kind: type, *names: str) -> bool:
+def _class_has(kind: type, *names: str) -> bool:
     """Say whether a class has members of all these names; a field without a default is no attribute of its class."""
     fields = (*getattr(kind, "__dataclass_fields__", ()), *getattr(kind, "model_fields", ()))
     return {*names} <= {*dir(kind), *fields}
@@ -136,17 +141,17 @@ def _has(kind: type, *names: str) -> bool:
 
 def is_movable(method: object) -> TypeGuard[Movable]:
     """Say, sooner than ``isinstance``, whether a gate method is ``Movable``: by its class."""
-    return _has(type(method), "coordinates", "at")
+    return _has(method, "coordinates", "at")
 
 
 def is_resolved(method: object) -> TypeGuard[Resolved]:
     """Say, sooner than ``isinstance``, whether a gate method is ``Resolved``: by its class."""
-    return is_movable(method) and _has(type(method), "resolution")
+    return is_movable(method) and _has(method, "resolution")
 
 
 def is_overlapping(method: object) -> TypeGuard[Overlapping]:
     """Say, sooner than ``isinstance``, whether a gate method is ``Overlapping``: by its class."""
-    return is_movable(method) and _has(type(method), "crossings")
+    return is_movable(method) and _has(method, "crossings")
 
 
 @dataclass(frozen=True, eq=False)
