@@ -30,15 +30,21 @@ def deliver(
     test: Annotated[bool, typer.Option("--test", help="Mark it as a test transfer.")] = False,
     key: Annotated[
         Path | None,
-        typer.Option("--blinded", help="No dose, no dates, visits and samples under codes; this file keeps the key."),
+        typer.Option(
+            "--blinded",
+            help="No dose and no dates; subjects, visits, panels and samples under codes, kept in this file.",
+        ),
     ] = None,
 ) -> int:
     """Deliver a run as files with a manifest: tables, SDTM, ADaM, Dataset-JSON, REDCap, ImmPort, MIFlowCyt."""
+    codes_known = key is not None and key.is_file()
     made = deliver_run(run, out, kind=kind, study=study, previous=previous, test=test, key=key)
     outcome = "already holds this delivery; nothing was changed" if made.unchanged else f"{kind}, with a manifest"
     typer.echo(f"{made.folder}: {outcome}")
     if key is not None:
         typer.echo(f"Blinded. The key is in {key}: keep it apart, and never send it with the transfer.")
+    if codes_known:
+        typer.echo("Its codes are those of the transfers before: who has both sees which samples came later.")
     width = max(map(len, made.records), default=0)
     for name, records in made.records.items():
         typer.echo(f"  {name:<{width}} {records:>9,} {'record' if records == 1 else 'records'}")

@@ -137,7 +137,15 @@ def _samples(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]
             yield Issue(MANIFEST, f"sample '{str(tube)[:60]}' has no SHA-256 of its FCS file")
 
 
-_TELLING = ("dose_group", "planned_day", "study_day", "collection_date", "baseline", "change", "gate_picture")
+# What a blinded table may hold, and what codes look like there.
+_SILENT = frozenset(
+    {
+        *("study", "subject", "visit", "panel", "role", "quantity", "population", "label", "denominator"),
+        *("denominator_label", "marker", "value", "unit", "status", "reason", "count", "denominator_count"),
+        *("sample_id", "rests_on"),
+    }
+)
+_CODES = {"subject": r"P\d+", "visit": r"V\d+", "panel": r"L\d+", "sample_id": r"B\d+"}
 
 
 def _transfer(manifest: Mapping[str, Any]) -> list[str]:
@@ -155,10 +163,18 @@ def _no_test(manifest: Mapping[str, Any], _: Received) -> Iterator[Issue]:
 def _blinded(manifest: Mapping[str, Any], received: Received) -> Iterator[Issue]:
     if "blinded" not in _transfer(manifest):
         return
-    for name in ("samples", "review", "assessments"):
+    for name in ("samples", "review", "assessments", "audit", "identifiers"):
         if manifest.get(name):
             yield Issue(MANIFEST, f"has '{name}', which names samples or files of a blinded transfer")
-    for table in received.tables:
-        telling = [name for name in _TELLING if table.has(name)]
+    for name in ("run", "study", "cp_map"):
+        part = manifest.get(name)
+        if digests := sorted(set(part) - {"version", "name", "terminology"}) if isinstance(part, dict) else []:
+            yield Issue(MANIFEST, f"has '{name}: {digests[0]}', which files that are known can be held against")
+    for table in (table for table in received.tables if table.name != "differences"):
+        telling = sorted(set(table.names) - _SILENT)
         if telling or table.name != "subset_frequencies":
             yield Issue(table.file, f"lies in a blinded transfer{f' and has {telling[0]}' if telling else ''}")
+        for name, code in _CODES.items():
+            values = table.distinct(name) if table.has(name) else ()
+            if plain := sorted(str(value) for value in values if not re.fullmatch(code, str(value), re.ASCII)):
+                yield Issue(table.file, f"{name} '{plain[0][:40]}' is no code of a blinded transfer")

@@ -216,8 +216,11 @@ def deliver_run(
     """
     if kind not in FORMATS:
         raise UnknownName(f"no format named '{kind}'; {nearest(kind, FORMATS)}")
-    if key is not None and (kind != "csv" or out.resolve() in key.resolve().parents):
-        raise DeliveryFailed(f"{key}: a blinded transfer is of --as csv, and its key lies outside of its folder")
+    if key is not None and kind != "csv":
+        why = "arms, days and visits are what the other formats are made of"
+        raise DeliveryFailed(f"{key}: a blinded transfer is of --as csv; {kind} cannot be blinded: {why}")
+    if key is not None and out.resolve() in key.resolve().parents:
+        raise DeliveryFailed(f"{key}: the key of a blinded transfer lies outside of its folder; name another file")
     out = out if out.name not in {"", ".."} else out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MANIFEST).is_file():
         raise DeliveryFailed(f"{out}: holds other things than a delivery; name a new folder")

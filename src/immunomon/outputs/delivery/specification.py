@@ -45,8 +45,8 @@ _CHECKS = """## How a transfer is checked
 - `immunomon deliver --previous FOLDER` lists what is new, changed and withdrawn since the transfer before.
 - Samples are held against the sponsor's list of subjects and visits by `immunomon reconcile`; what differs becomes a
   query in `queries.csv`.
-- A blinded transfer has no dose and no dates, and codes in place of visits and samples; its key is kept apart by
-  [name]."""
+- A blinded transfer has no dose and no dates, and codes in place of subjects, visits, panels and samples; its key is
+  kept apart by [name]."""
 
 
 def _plain(text: str) -> str:
