@@ -44,13 +44,14 @@ def test_no_answer_says_whose_a_sample_is(blind_desk, ask):
         gallery,
         ask("overview"),
         ask("sample", sample=code),
+        ask("foresee", sample=code, population="cd4", gate=moved),
         ask("draft", sample=code, population="cd4", gate=moved),
         ask("pending"),
         ask("effects"),
         ask("closer", sample=code, population="cd4", view={"control": True, "over": "treg"}),
         ask("sample", sample="no such"),
     ]
-    assert [answer.status_code for answer in answers] == [200] * 7 + [409]
+    assert [answer.status_code for answer in answers] == [200] * 8 + [409]
     for answer in answers:
         for row in answer.json() if isinstance(answer.json(), list) else [answer.json()]:
             row.pop("plot", None)

@@ -1,8 +1,10 @@
 """What a reviewer sees is the run's; what they decide is counted as the run will count it, and lost by nothing."""
 
 import json
+import math
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from immunomon.errors import ImmunomonError, UnknownName
@@ -114,17 +116,53 @@ def test_a_commit_is_what_the_draft_said_and_is_in_the_trail(desk, own_run):
         desk.commit("  ")
     desk.judge({SAMPLE: desk.sample(SAMPLE)["seen"]}, "approved")
     assert desk.progress()["approved"] == 1
+    foreseen = desk.foresee(SAMPLE)
     assert desk.commit("the border stood in the peak") == {"decisions": 1, "failed": ()}
     counts = json.loads((own_run / "samples" / f"{SAMPLE}.json").read_text(encoding="utf-8"))["measured"]["counts"]
     assert {name: count for name, (count, _) in changed["after"].items()} == {
         name: counts[name] for name in changed["after"]
     }
+    assert_foreseen(desk, foreseen)
     decided = [entry for entry in AuditTrail(own_run).entries() if entry["action"] == "override"]
     assert [(entry["by"], entry["reason"]) for entry in decided] == [("A. Nurse", "the border stood in the peak")]
     assert AuditTrail(own_run).problems() == []
     assert (desk.pending(), desk.progress()["approved"]) == ([], 0)  # what was approved is another now
     entry = next(entry for entry in desk.gallery("treg", "cd4") if entry["sample_id"] == SAMPLE)
     assert (entry["moved"], entry["review"]["holds"]) == (True, False)
+
+
+def assert_foreseen(desk, foreseen):
+    """What was said of the drafts is what the run after them says."""
+    rows = desk.run.table("populations").query("sample_id == @SAMPLE").set_index("population")
+    assert {"cd4", "treg"} <= foreseen["reportable"].keys()
+    for name, verdict in foreseen["reportable"].items():
+        assert verdict["after"] == (None if rows.loc[name, "reportable"] else rows.loc[name, "reason"])
+    key = ["visit", "quantity", "population", "denominator"]
+    changes = desk.run.table("changes").query("subject == 'S01'").fillna({"denominator": ""}).set_index(key)
+    assert {row["population"] for row in foreseen["changes"]} >= {"cd4", "treg"}
+    for row in foreseen["changes"]:
+        after = changes.loc[tuple(row[name] or "" for name in key)]
+        names = ("value", "change", "status")
+        assert [row[name] for name in names] == [None if pd.isna(after[name]) else after[name] for name in names]
+
+
+def test_a_gate_that_leaves_too_few_cells_is_said_not_to_be_reportable_while_it_is_dragged(desk):
+    moved = desk.foresee(SAMPLE, "cd4", cd4_gate(desk, 0.3))
+    assert moved["reportable"]["cd4"]["before"] is None
+    assert "LOD" in moved["reportable"]["cd4"]["after"] or "LLOQ" in moved["reportable"]["cd4"]["after"]
+    [change] = [row for row in moved["changes"] if row["population"] == "cd4" and row["denominator"] == "t_cells"]
+    assert (change["status_before"], change["status"], change["is_own"]) == ("ok", "not reportable", True)
+
+
+def test_the_gallery_knows_how_far_a_gate_lies_from_its_own_estimate(desk, own_run):
+    stored = desk.stored(SAMPLE)["gates"]["populations"]
+    gate = next(gate for gate in stored if gate["population"] == "cd4")
+    own = next(estimate for estimate in desk.estimates(SAMPLE) if estimate["gate"] == "cd4")
+    error = math.hypot(gate["errors"]["threshold"], own["errors"]["threshold"])
+    far = abs(gate["facts"]["threshold"] - own["facts"]["threshold"]) / error
+    entry = next(entry for entry in desk.gallery("treg", "cd4", plots=False) if entry["sample_id"] == SAMPLE)
+    assert entry["distance"] == pytest.approx(far, abs=0.01)
+    assert all(entry["distance"] is None for entry in desk.gallery("treg", "singlets", plots=False))
 
 
 def test_a_draft_on_a_sample_that_changed_since_is_not_committed(desk, own_run):

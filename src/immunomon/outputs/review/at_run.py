@@ -6,13 +6,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from immunomon.cytometry.model.geometry import Gate
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.scales import AnyScale
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.outputs.review.drafts import Drafts
+from immunomon.outputs.review.gallery import distances_of
 from immunomon.outputs.review.recount import OpenSample, open_sample
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
@@ -21,7 +22,10 @@ from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import Task
 from immunomon.runs.previewing import Preview, open_preview
 
-__all__ = ["AtRun", "scales_of"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AtRun", "sample_distances", "scales_of"]
 
 _OPEN_SAMPLES = 3  # of up to some hundred MB each
 
@@ -35,6 +39,9 @@ class AtRun:
         self.root, self.study = run.folder, run.study_file.parent
         self._run, self._made, self._lock = run, self._stamp(), RLock()
         self._samples: OrderedDict[str, OpenSample] = OrderedDict()
+        self._tables: dict[str, pd.DataFrame] = {}
+        self._distances: dict[str, dict[str, dict[str, float]]] = {}
+        self._gated: frozenset[str] = frozenset()
         self._preview: Preview | None = None
 
     @property
@@ -45,6 +52,9 @@ class AtRun:
             if stamp != self._made:
                 self._run, self._made, self._preview = open_run(self.root, self.study), stamp, None
                 self._samples.clear()
+                self._tables.clear()
+                self._distances.clear()
+                self._gated = frozenset()
             return self._run
 
     def _stamp(self) -> tuple[int, int, int]:
@@ -52,10 +62,27 @@ class AtRun:
         record = (self.root / "run.json").stat()
         return record.st_ino, record.st_mtime_ns, record.st_size
 
+    @property
+    def gated(self) -> frozenset[str]:
+        """The samples that the run, as it is now, gated."""
+        with self._lock:
+            run = self.run
+            if not self._gated:
+                self._gated = frozenset(run.gated)
+            return self._gated
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table of the run as it is now, read once; not to be changed."""
+        with self._lock:
+            run = self.run
+            if name not in self._tables:
+                self._tables[name] = run.table(name)
+            return self._tables[name]
+
     def stored(self, sample: str) -> dict[str, Any]:
         """Return all that the run stored of a sample; raises UnknownName for one that it did not gate."""
         run = self.run
-        if sample not in run.gated:
+        if sample not in self.gated:
             raise UnknownName(f"no gated sample '{sample}'; {nearest(sample, run.gated)}")
         stored = run.result(sample)
         if stored is None:
@@ -71,8 +98,18 @@ class AtRun:
 
     def estimates(self, sample: str) -> list[dict[str, Any]]:
         """Return where the sample's own events put the gates that samples share; none if there are no such gates."""
-        data = RunFolder(self.root).read_json(self.root / "estimates" / f"{Path(sample).name}.json") or {}
-        return list(data.get("estimates") or ())
+        return stored_estimates(self.run, sample)
+
+    def distances(self, panel: str, population: str) -> dict[str, float]:
+        """Return by sample how far its own estimate of a gate lies from the consensus, in standard errors."""
+        with self._lock:
+            run = self.run
+            if panel not in self._distances:
+                samples = self.table("samples")
+                names = samples.loc[samples["panel"] == panel, "sample_id"]
+                self._distances[panel] = {name: sample_distances(run, name) for name in names if name in self.gated}
+            of_panel = self._distances[panel].items()
+            return {name: distances[population] for name, distances in of_panel if population in distances}
 
     def task(self, sample: str) -> Task:
         """Return how a run gates a sample."""
@@ -81,7 +118,7 @@ class AtRun:
     def opened(self, sample: str) -> OpenSample:
         """Return a sample with its events in memory."""
         with self._lock:
-            is_gated = sample in self.run.gated  # of the run as it is now: what was read of an earlier one is gone then
+            is_gated = sample in self.gated  # of the run as it is now: what was read of an earlier one is gone then
             if not is_gated or sample not in self._samples:
                 stored = self.stored(sample)
                 gated = read_gated(RunFolder(self.root), self.previewed().bench.plan, self.task(sample))
@@ -95,6 +132,19 @@ class AtRun:
         """Return where a sample's drafts put gates, on the display scale."""
         moved = (draft for draft in self.drafts.of(sample) if draft.action == "move-gate")
         return {draft.population: placed(draft.gate, scales) for draft in moved}
+
+
+def stored_estimates(run: Run, sample: str) -> list[dict[str, Any]]:
+    """Return where a sample's own events put the gates that samples share; none if there are no such gates."""
+    data = RunFolder(run.folder).read_json(run.folder / "estimates" / f"{Path(sample).name}.json") or {}
+    return list(data.get("estimates") or ())
+
+
+def sample_distances(run: Run, sample: str) -> dict[str, float]:
+    """Return how far each shared gate of a sample lies from where its own events put it, see ``distances_of``."""
+    estimates = stored_estimates(run, sample)
+    gates = RunFolder(run.folder).read_json(run.folder / "gates" / f"{Path(sample).name}.json") if estimates else None
+    return distances_of((gates or {}).get("populations") or (), estimates)
 
 
 def scales_of(stored: Mapping[str, Any]) -> dict[str, AnyScale]:

@@ -64,7 +64,7 @@ class Desk(Drafting):
     def overview(self) -> dict[str, Any]:
         """Return the study's name, its panels with their populations, the visits, and how far the review is."""
         run = self.run
-        populations = run.table("populations")
+        populations = self.table("populations")
         panels = [{"name": panel, "populations": population_tree(populations, panel)} for panel in run.panels]
         head = {"study": run.name, "title": run.study.get("title", ""), "reviewer": self.reviewer}
         state = {"progress": self.progress(), "remark": self.remark, "blind": self.blind is not None}
@@ -86,7 +86,7 @@ class Desk(Drafting):
         run = self.run
         if panel not in run.panels:
             raise UnknownName(f"no panel '{panel}'; {nearest(panel, run.panels)}")
-        populations = run.table("populations")
+        populations = self.table("populations")
         names = [entry["id"] for entry in population_tree(populations, panel)]
         if population not in names:
             raise UnknownName(f"panel {panel}: no population '{population}'; {nearest(population, names)}")
@@ -101,8 +101,9 @@ class Desk(Drafting):
             }
             for entry in entries_of(
                 populations[(populations["panel"] == panel) & (populations["population"] == population)],
-                run.table("samples"),
+                self.table("samples"),
                 reviews,
+                self.distances(panel, population),
             )
         ]
 
@@ -135,6 +136,11 @@ class Desk(Drafting):
         gate = gate_to_dict(placed(draft.gate, scales_of(stored))) if draft.gate else None
         names = ("population", "after", "action", "check", "in_consensus")
         return {**{name: getattr(draft, name) for name in names}, "gate": gate}
+
+    def foresee(self, sample: str, population: str = "", gate: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what follows from moved gates, see ``Drafting.foresee``; a blind reviewer sees no baseline."""
+        answer = super().foresee(sample, population, gate)
+        return answer if self.blind is None else {**answer, "changes": []}
 
     def closer(self, sample: str, population: str, view: Mapping[str, Any]) -> dict[str, Any]:
         """Return the plot of a gate as a reviewer looks at it: zoomed, as dots, with other events over it."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from immunomon.cytometry.model.geometry import gate_from_dict, gate_to_dict
+from immunomon.cytometry.model.geometry import Gate, gate_from_dict, gate_to_dict
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.outputs.review.at_run import AtRun
 from immunomon.outputs.review.drafts import Draft
+from immunomon.outputs.review.foreseeing import as_counted, foreseen
 from immunomon.outputs.review.moving import moved_together
 from immunomon.outputs.review.recount import OpenSample
 from immunomon.runs.moved_borders import declared, placed
@@ -31,11 +32,34 @@ class Drafting(AtRun):
         decision would have them: what is counted is what would be decided.
         """
         opened = self.opened(sample)
-        decisions = self._decided(sample, opened, population, gate)
-        shapes = {name: placed(decision, opened.scales) for name, decision in decisions.items()}
+        shapes = self._dragged(sample, opened, population, gate)
         counts = opened.recount({**self.drafted_gates(sample, opened.scales), **shapes})
         drawn = {name: gate_to_dict(shape) for name, shape in shapes.items()}
         return {"gates": drawn, "counts": {name: [count.count, count.parent_count] for name, count in counts.items()}}
+
+    def foresee(self, sample: str, population: str = "", gate: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what becomes reportable or not, and how changes from baseline move.
+
+        gate: while it is dragged, counted with the gates below it where they are; without one the sample is gated anew
+        with its drafts, as a run would.
+        """
+        if gate is not None:
+            opened = self.opened(sample)
+            dragged = self._dragged(sample, opened, population, gate)
+            shapes = {**self.drafted_gates(sample, opened.scales), **dragged}
+            counts = opened.recount(shapes)
+            return foreseen(self, sample, as_counted(self.stored(sample), counts, shapes), tuple(counts))
+        moves = [draft for draft in self.drafts.of(sample) if draft.action == "move-gate"]
+        touched = {name for draft in moves for name in draft.after}
+        if not touched:
+            return {"reportable": {}, "changes": [], "unchecked": []}
+        measured = self.previewed().measure(sample, {draft.population: draft.gate for draft in moves})
+        return foreseen(self, sample, measured, sorted(touched))
+
+    def _dragged(self, sample: str, opened: OpenSample, population: str, gate: Mapping[str, Any]) -> dict[str, Gate]:
+        """Return the gates that one drag moves, on the display scale, their borders rounded as decisions have them."""
+        decisions = self._decided(sample, opened, population, gate)
+        return {name: placed(decision, opened.scales) for name, decision in decisions.items()}
 
     def _decided(
         self, sample: str, opened: OpenSample, population: str, gate: Mapping[str, Any]

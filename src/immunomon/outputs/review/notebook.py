@@ -9,6 +9,7 @@ from typing import Any
 
 from immunomon.errors import UnknownName, nearest
 from immunomon.outputs.report.page import TickSets, page_sample, safe_json
+from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
 from immunomon.runs.opened import Run
@@ -84,10 +85,11 @@ def _galleries(
             for name in plot.get("populations") or ():
                 numbers[sample, name] = len(plots)
             plots.append(page_sample({"plots": [plot]}, ticks)["plots"][0])
-    galleries = {}
+    galleries, distances = {}, {sample: sample_distances(run, sample) for sample in run.gated}
     for name in populations:
         of_gate = rows[(rows["panel"] == panel) & (rows["population"] == name)]
-        entries = entries_of(of_gate, samples, reviews)
+        far = {sample: of_sample[name] for sample, of_sample in distances.items() if name in of_sample}
+        entries = entries_of(of_gate, samples, reviews, far)
         galleries[name] = [{**entry, "plot": numbers.get((entry["sample_id"], name))} for entry in entries]
     return galleries, plots
 

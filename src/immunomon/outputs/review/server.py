@@ -33,7 +33,10 @@ _ASSETS = Path(__file__).parent / "assets"
 _DRAWING = Path(__file__).parent.parent / "report" / "assets"  # the report draws gates with the same
 _SCRIPTS = (
     *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
-    *(_ASSETS / name for name in ("page.js", "gallery.js", "sample.js", "closer.js", "moving.js", "start.js")),
+    *(
+        _ASSETS / name
+        for name in ("page.js", "gallery.js", "sample.js", "closer.js", "moving.js", "effects.js", "start.js")
+    ),
 )
 _MOST_BYTES = 200_000  # of a request: a gate with some thousand corners
 _MOST_ANSWERS = 200  # that are kept for whoever asks again
@@ -133,6 +136,7 @@ def _answers(desk: Desk) -> dict[str, Answer]:
         ),
         "sample": lambda asked: desk.sample(asked["sample"]),
         "move": lambda asked: desk.move(asked["sample"], asked["population"], asked["gate"]),
+        "foresee": lambda asked: desk.foresee(asked["sample"], asked.get("population", ""), asked.get("gate")),
         "draft": lambda asked: desk.draft(
             asked["sample"], asked["population"], asked["gate"], asked.get("others") or ()
         ),

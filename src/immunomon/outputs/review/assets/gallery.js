@@ -10,8 +10,11 @@ function shown() {
   const visit = (entry) => places.get(entry.visit) ?? places.size;
   const text = (a, b) => String(a).localeCompare(String(b), "en", { numeric: true });
   const subject = (a, b) => text(a.subject, b.subject) || visit(a) - visit(b);
+  const need = (a, b) => b.need - a.need || (b.distance ?? 0) - (a.distance ?? 0) || subject(a, b);
   const orders = {
-    need: (a, b) => b.need - a.need || subject(a, b),
+    need,
+    ...Object.fromEntries(KINDS.map(([kind]) => [kind, (a, b) => b.kinds.includes(kind) - a.kinds.includes(kind) || need(a, b)])),
+    distance: (a, b) => (b.distance ?? -1) - (a.distance ?? -1) || need(a, b),
     subject,
     visit: (a, b) => visit(a) - visit(b) || text(a.subject, b.subject),
     batch: (a, b) => text(a.batch, b.batch) || subject(a, b),
@@ -61,9 +64,10 @@ function card(entry) {
   const canvas = el("canvas", { width: THUMB, height: THUMB });
   drawThumbnail(canvas, entry.plot);
   const numbers = `${percentOf(entry.percent)}, ${whole(entry.count)} of ${whole(entry.parent_count)}`;
+  const far = isNumber(entry.distance) ? [`${number(entry.distance, 2)} standard errors from the consensus`] : [];
   const note = entry.review && entry.review.note ? [`${entry.review.by}: ${entry.review.note}`] : [];
   return el("button", {
-    class: desk.selected.has(entry.sample_id) ? "card selected" : "card", "aria-pressed": desk.selected.has(entry.sample_id) ? "true" : null, tip: [nameOf(entry), numbers, ...entry.reasons, ...note], "data-sample": entry.sample_id,
+    class: desk.selected.has(entry.sample_id) ? "card selected" : "card", "aria-pressed": desk.selected.has(entry.sample_id) ? "true" : null, tip: [nameOf(entry), numbers, ...far, ...entry.reasons, ...note], "data-sample": entry.sample_id,
     onclick: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry.sample_id, event.shiftKey) : act(() => openSample(entry.sample_id))),
     "aria-label": `${nameOf(entry)}, ${numbers}${entry.reasons.length ? `; ${entry.reasons[0]}` : ""}`,
   }, canvas, el("b", {}, nameOf(entry)), el("span", {}, percentOf(entry.percent)), el("div", { class: "marks" }, marksOf(entry)));

@@ -1,7 +1,5 @@
 // Moving a gate: borders, corners or the whole of it are dragged; the numbers follow while the mouse moves.
 
-const isNumber = (value) => value !== null && value !== undefined && Number.isFinite(value);
-
 function drawBig(box, plot, answer = {}) {
   const { open } = desk;
   const drafted = open.drafts.find(({ population, gate }) => gate && population === desk.population);
@@ -17,7 +15,7 @@ function drawBig(box, plot, answer = {}) {
   root.addEventListener("wheel", (event) => { event.preventDefault(); zoom(event.deltaY < 0 ? 0.8 : 1.25, fromEvent(event)); }, { passive: false });
   const placed = open.gates[desk.population];
   const gate = held ? held.gate : drafted ? drafted.gate : placed && placed.gate;
-  desk.moving = { plot, root, overlay, gate: structuredClone(gate), busy: false, waiting: null, counts: held ? held.counts : null };
+  desk.moving = { plot, root, overlay, gate: structuredClone(gate), busy: false, waiting: null, counts: held ? held.counts : null, foreseen: held ? held.foreseen : null };
   if (!gate) return;
   drawHandles();
 }
@@ -225,8 +223,10 @@ function recount() {
         const answer = await ask("move", { sample: open.sample_id, population: desk.population, gate });
         if (desk.moving !== moving) return;
         moving.counts = answer.counts;
+        moving.foreseen = null; // of where the gate was
         showMoved();
       }
+      foreseeSoon(moving);
     } finally { moving.busy = false; }
   });
 }
@@ -239,60 +239,4 @@ async function settle() {
   await refresh();
   await openSample(open.sample_id);
   say("Kept as a draft: Z takes it back, C commits it.", true);
-}
-
-// The same borders, in intensities, in other samples: each is gated anew and is a draft of its own.
-function spreadButtons() {
-  const { open, moving } = desk;
-  if (!moving || !moving.gate || !open.drafts.some(({ population }) => population === desk.population)) return [];
-  const entry = entryOf(open.sample_id);
-  const others = desk.entries.filter((other) => other.sample_id !== open.sample_id);
-  const groups = [
-    ["the subject's other visits", others.filter(({ subject }) => subject && subject === entry.subject)],
-    ["the batch", others.filter(({ batch }) => batch && batch === entry.batch)],
-    ["the selection", others.filter(({ sample_id: sampleId }) => desk.selected.has(sampleId))],
-  ];
-  return groups.filter(([, list]) => list.length).map(([words, list]) => el("button", {
-    onclick: () => act(async () => {
-      say(`Gating ${list.length} more ...`, true);
-      const asked = { sample: open.sample_id, population: desk.population, gate: moving.gate };
-      await ask("draft", { ...asked, others: list.map(({ sample_id: sampleId }) => sampleId) });
-      await refresh();
-      await openSample(open.sample_id);
-      say(`The same gate is a draft in ${list.length} more; C shows what each changes, Z takes them back.`, true);
-    }),
-  }, `Same gate in ${words} (${list.length})`));
-}
-
-function showMoved() {
-  const { open, moving } = desk;
-  const moves = open.drafts.filter(({ gate }) => gate);
-  const drafted = moves.length ? moves[moves.length - 1].after : {}; // the last one's numbers hold all
-  const counts = (moving && moving.counts) || drafted;
-  const size = (name) => (name === "root" ? open.events : open.counts[name]);
-  const part = ([count, of]) => (of ? percentOf((100 * count) / of) : "none");
-  const rows = Object.values(open.gates).filter(({ population }) => isNumber(open.counts[population])).map((gate) => {
-    const was = [open.counts[gate.population], size(gate.parent)];
-    const now = counts[gate.population];
-    const same = !now || (now[0] === was[0] && now[1] === was[1]);
-    return el("tr", { "data-population": gate.population }, el("td", {}, gate.label), el("td", {}, whole(was[0])), el("td", {}, part(was)),
-      el("td", { class: "changed" }, same ? "" : whole(now[0])), el("td", { class: "changed" }, same ? "" : part(now)));
-  });
-  const head = ["Population", "Events", "% of parent", "moved: events", "% of parent"].map((name) => el("th", {}, name));
-  byId("moved").replaceChildren(el("div", { class: "buttons" }, spreadButtons()), ...hearChoice(), el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)));
-}
-
-// A moved border is of its sample alone, unless the person wants the other samples that share the gate to hear of it.
-function hearChoice() {
-  const { open } = desk;
-  const draft = open.drafts.find(({ population, gate }) => gate && population === desk.population);
-  const isShared = desk.entries.some(({ source }) => String(source || "").startsWith("consensus"));
-  if (!draft || !isShared) return [];
-  const hear = (wanted) => act(async () => {
-    await ask("hear", { sample: open.sample_id, population: desk.population, wanted });
-    await openSample(open.sample_id);
-    say(wanted ? "The moved border has a say in where the other samples' lie." : "The moved border is of this sample alone.", true);
-  });
-  const box = el("input", { type: "checkbox", checked: draft.in_consensus, onchange: (event) => hear(event.target.checked) });
-  return [el("label", { class: "hear" }, box, " The other samples hear of it: the moved border takes the place of this sample's own estimate in their consensus")];
 }

@@ -2,6 +2,7 @@
 
 const darkPage = window.matchMedia("(prefers-color-scheme: dark)");
 const shade = () => (darkPage.matches ? "dark" : "light");
+const isNumber = (value) => value !== null && value !== undefined && Number.isFinite(value);
 const byId = (id) => document.getElementById(id);
 
 const desk = {
@@ -78,8 +79,11 @@ function dialog(...content) {
 const closeDialog = () => { document.body.append(byId("message")); byId("dialog").close(); };
 const panelOf = (name) => desk.overview.panels.find((panel) => panel.name === name);
 
-const ORDERS = [["need", "needs a person"], ["subject", "subject, visit"], ["visit", "visit, subject"], ["batch", "batch"], ["percent", "percent"]];
-const BLIND_ORDERS = [["code", "random"], ["need", "needs a person"], ["batch", "batch"], ["percent", "percent"]];
+// Those of one kind come first, then what else needs a person.
+const KINDS = [["doubt", "doubts"], ["distance", "distance from the consensus"], ["outlier", "out of line, not followed"], ["fallback", "fallbacks"], ["implausible", "implausible"], ["quality", "acquisition quality"]];
+const NEEDS = [["need", "needs a person"], { label: "by one reason", options: KINDS }];
+const ORDERS = [...NEEDS, ["subject", "subject, visit"], ["visit", "visit, subject"], ["batch", "batch"], ["percent", "percent"]];
+const BLIND_ORDERS = [["code", "random"], ...NEEDS, ["batch", "batch"], ["percent", "percent"]];
 const FILTERS = [["all", "all samples"], ["needs", "needing a person"], ["open", "not approved"], ["moved", "moved or drafted"], ["query", "queries"]];
 
 function choices() {

@@ -29,9 +29,9 @@ function showSample() {
     el("h2", {}, `${nameOf(entry)}: ${labelOf(desk.population)}`),
     drawn ? [viewBar(), big, el("p", { id: "seen", class: "facts" })]
       : el("p", { class: "quiet" }, plot ? plot.problem : unplacedWords(open.gates[desk.population])),
-    el("div", { class: "buttons" }, verdictButtons(entry)),
-    el("div", { id: "moved" }));
-  const right = el("div", {}, el("section", { class: "panel" }, reasonsOf(entry), placedWords()), stepsOf(), besideOf(entry));
+    el("div", { class: "buttons" }, verdictButtons(entry)));
+  const right = el("div", { class: "about" }, el("section", { class: "panel", "aria-label": "why, and the numbers" }, reasonsOf(entry), placedWords(), el("div", { id: "moved" })),
+    el("div", {}, stepsOf(), besideOf(entry)));
   byId("main").replaceChildren(el("div", { class: "sample" }, left, right));
   if (drawn) {
     drawBig(big, plot, {});
@@ -39,6 +39,7 @@ function showSample() {
     askGhosts(entry);
   }
   showMoved();
+  act(foreseeDrafts);
   byId("main").focus();
   window.scrollTo(0, 0);
 }
