@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ALL_TOGETHER", "DENSITY_STOPS", "DENSITY_STOPS_DARK", "Colour", "dose_group_colours", "word_colours"]
+__all__ = [
+    "ALL_TOGETHER",
+    "DENSITY_STOPS",
+    "DENSITY_STOPS_DARK",
+    "Colour",
+    "dose_group_colours",
+    "page_colours",
+    "with_sisters",
+    "word_colours",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,12 @@ _CYCLE = (
     Colour("#7a6a00", "#d8c840"),
 )
 
+INK, FAINT, PAPER = Colour("#000000", "#e4e9f0"), Colour("#8a94a3", "#8a94a3"), Colour("#ffffff", "#161b22")
+GOOD, BAD, NEUTRAL = Colour("#1d6f4e", "#6fd0a2"), Colour("#a32626", "#f49090"), Colour("#b9c2cd", "#4a5563")
+"""Of pictures: lines and text, what stands back, the page; response, what is adverse, and neither."""
+
+_ON_PAGES = (*_CYCLE, ALL_TOGETHER, INK, PAPER, GOOD, BAD, NEUTRAL)
+
 DENSITY_STOPS = ("#c3d4e6", "#7fb2d6", "#3d84bd", "#3a4fa3", "#5b2a86", "#a3246c", "#e2563b", "#f6b52c")
 """From few events to many, on white; what is empty has no colour."""
 
@@ -49,6 +64,22 @@ def dose_group_colours(names: Iterable[str]) -> dict[str, Colour]:
     """
     colours = {name: _CYCLE[number % len(_CYCLE)] for number, name in enumerate(names)}
     return {**colours, "all": ALL_TOGETHER}
+
+
+def with_sisters(style: str) -> str:
+    """Return a style of a drawing whose colours have sisters, as CSS variables that ``page_colours`` declares.
+
+    >>> with_sisters("fill: #0072b2; stroke: #123456")
+    'fill: var(--p0072b2, #0072b2); stroke: #123456'
+    """
+    for colour in _ON_PAGES:
+        style = style.replace(f": {colour.light}", f": var(--p{colour.light[1:]}, {colour.light})")
+    return style
+
+
+def page_colours() -> str:
+    """Return the declarations of the sisters of colours, for the style sheet of a dark page."""
+    return " ".join(f"--p{colour.light[1:]}: {colour.dark};" for colour in _ON_PAGES)
 
 
 def word_colours(column: str, words: Sequence[str], *, grey: str | None = None) -> dict[str, str]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunomon.arrays import Floats
-from immunomon.plots.colours import dose_group_colours
+from immunomon.plots.colours import FAINT, INK, dose_group_colours
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["apart", "forest", "intervals", "together"]
+__all__ = ["apart", "arrows", "arrows_height", "forest", "intervals", "together"]
 
 _AXIS = {
     "log-odds": "change in log-odds",
@@ -68,6 +68,104 @@ def _missing(cell: object) -> bool:
     import pandas as pd
 
     return bool(pd.isna(cell))  # type: ignore[call-overload]
+
+
+# The primary endpoints at a glance: one arrow a patient, from no change to the own one, and the estimate under them.
+
+_HEAD, _ARROW, _FOOT = 17.0, 5.0, 15.0  # points that a line of text, an arrow and an estimate take
+
+
+def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()) -> Axes:
+    """Draw every patient's change as an arrow in the colour of the dose group, and mean and interval under them.
+
+    estimates: rows of the ESTIMATES table, dose groups and ``all``; each endpoint and visit by itself; dose_groups: in
+    the study's order. Changes are ratios, of odds for a percentage. An interval that leaves the picture ends in a
+    triangle. Raises ValueError for no rows.
+
+    >>> import matplotlib.figure, pandas as pd
+    >>> row = {"endpoint": "treg", "label": "Treg", "quantity": "percent", "denominator": "cd4", "at": "W4", "n": 2,
+    ...        "mean": 0.3, "t_low": -0.1, "t_high": 0.7, "subjects": '{"S1": 0.2, "S2": 0.4}'}
+    >>> rows = pd.DataFrame([row | {"dose_group": group} for group in ("A", "all")])
+    >>> arrows(matplotlib.figure.Figure().subplots(), rows).texts[0].get_text()
+    'Treg, % of cd4, at W4: x1.35 (0.90 to 2.01), n = 2'
+    """
+    endpoints = [rows for _, rows in estimates.groupby(["endpoint", "at"], sort=False)]
+    if not endpoints:
+        raise ValueError("there is no endpoint to draw")
+    groups = dose_groups or [str(group) for group in dict.fromkeys(estimates["dose_group"]) if group != "all"]
+    palette = dose_group_colours(groups)
+    changes = [_changes_of(rows, groups) for rows in endpoints]
+    reach = 1.15 * max((abs(change) for patients in changes for change, _ in patients), default=0.7) or 0.7
+    top = 0.0
+    for rows, patients in zip(endpoints, changes, strict=True):
+        whole = rows[rows["dose_group"] == "all"].iloc[0]
+        ax.text(-reach, top - 0.75 * _HEAD, _sentence(whole), va="baseline", ha="left")
+        top -= _HEAD
+        ax.plot([0.0, 0.0], [top, top - _ARROW * len(patients) - 0.8 * _FOOT], "-", lw=0.8, color=FAINT.light, zorder=0)
+        for change, group in patients:
+            style = {"arrowstyle": "-|>", "color": palette[group].light, "lw": 1.5, "mutation_scale": 6, "shrinkA": 0}
+            ax.annotate("", (change, top - 3), xytext=(0.0, top - 3), arrowprops={**style, "shrinkB": 0})
+            top -= _ARROW
+        top -= 0.5 * _FOOT
+        _estimate(ax, whole, top, reach)
+        top -= 0.5 * _FOOT
+    ax.set(xlim=(-reach, reach), ylim=(top, 0.0), yticks=[])
+    _ratio_axis(ax, reach)
+    return ax
+
+
+def arrows_height(estimates: pd.DataFrame) -> float:
+    """Return how many points high the axes of ``arrows`` are to be."""
+    whole = estimates[estimates["dose_group"] == "all"]
+    return float((_HEAD + _FOOT) * len(whole) + _ARROW * whole["n"].fillna(0).sum())
+
+
+def _changes_of(rows: pd.DataFrame, groups: Sequence[str]) -> list[tuple[float, str]]:
+    """Return every patient's change and dose group, in the order of the groups and, in each, of the changes."""
+    patients = [
+        (float(change), str(row["dose_group"]))
+        for row in rows.to_dict("records")
+        if row["dose_group"] != "all" and not _missing(row["subjects"])
+        for change in json.loads(str(row["subjects"])).values()
+    ]
+    return sorted(patients, key=lambda patient: (groups.index(patient[1]), patient[0]))
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    of = "" if _missing(row["denominator"]) else f" of {row['denominator']}"
+    unit = {"percent": f", %{of}", "cells_per_ul": ", cells/µL"}.get(str(row["quantity"]), f", {row['quantity']}{of}")
+    name = f"{row['label']}{unit}, at {row['at']}"
+    if _missing(row["mean"]):
+        return f"{name}: nobody has a value at both visits"
+    ends = "" if _missing(row["t_low"]) else f" ({np.exp(row['t_low']):.2f} to {np.exp(row['t_high']):.2f})"
+    return f"{name}: x{np.exp(row['mean']):.2f}{ends}, n = {row['n']}"
+
+
+def _estimate(ax: Axes, row: Mapping[Any, Any], height: float, reach: float) -> None:
+    if _missing(row["mean"]):
+        return
+    if not _missing(row["t_low"]):
+        low, high = float(row["t_low"]), float(row["t_high"])
+        ends = [max(low, -0.98 * reach), min(high, 0.98 * reach)]
+        ax.plot(ends, [height, height], "-", lw=1.8, color=INK.light, zorder=3)
+        for marker, end, is_cut in (("<", ends[0], low < ends[0]), (">", ends[1], high > ends[1])):
+            if is_cut:
+                ax.plot([end], [height], marker, ms=5, color=INK.light, zorder=3)
+    ax.plot([float(row["mean"])], [height], "s", ms=6, color=INK.light, zorder=4)
+
+
+def _ratio_axis(ax: Axes, reach: float) -> None:
+    """Mark a logarithmic axis with the ratios that a reader knows."""
+    steps = (1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 30, 100, 1e3, 1e4, 1e6)
+    shown = [step for step in steps if np.log(step) < 0.97 * reach][-3:]
+    ratios = [*(1 / step for step in reversed(shown)), 1.0, *shown]
+    ax.set_xticks(
+        [float(np.log(ratio)) for ratio in ratios],
+        [f"x{ratio:.2g}" if ratio < 1 else f"x{ratio:g}" for ratio in ratios],
+    )
+    for side in ("top", "left", "right"):
+        ax.spines[side].set_visible(False)
+    ax.set_xlabel("ratio to baseline (of odds, for a percentage)")
 
 
 # Immune change and platelets side by side: by response, within patients, and with a visit's lag.

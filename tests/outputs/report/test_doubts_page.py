@@ -7,7 +7,7 @@ import pandas as pd
 from immunomon.cytometry.model.populations import DOUBTS as CONTRACT
 from immunomon.cytometry.model.populations import FREQUENCIES
 from immunomon.outputs.report.acquisition import read_doubts
-from immunomon.outputs.report.page import _placed_gate
+from immunomon.outputs.report.packed import _placed_gate
 from immunomon.study.model.trust import DOUBTS, Doubt
 
 

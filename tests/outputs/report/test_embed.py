@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunomon.cytometry.model.populations import SAMPLES, Column, Table
+from immunomon.cytometry.model.populations import DOUBTS, SAMPLES, Column, Table
 from immunomon.errors import BadSpec
 from immunomon.outputs.report.overview import study_overview
-from immunomon.outputs.report.page import pack_table, safe_json
+from immunomon.outputs.report.packed import pack_table, safe_json
 from immunomon.outputs.report.run_folder import ReportedRun, read_run
 
 TABLE = Table(
@@ -92,7 +92,9 @@ def test_two_files_of_one_visit_are_marked_and_subjects_come_in_the_order_of_the
         "subjects": [{"id": "S1", "dose_group": "high"}, {"id": "S2", "dose_group": "low"}],
     }
     overview = study_overview(
-        ReportedRun(tmp_path, {"study": study}, tables={"samples": samples, "populations": empty})
+        ReportedRun(
+            tmp_path, {"study": study}, tables={"samples": samples, "populations": empty, "doubts": DOUBTS.frame()}
+        )
     )
     assert [row.id for row in overview.subjects] == ["S2", "S1"]
     assert [row.cells[0][0].status for row in overview.subjects] == ["gated", "doubled"]

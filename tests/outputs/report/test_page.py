@@ -7,7 +7,6 @@ import importlib.util
 import json
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -141,57 +140,3 @@ def test_the_size_of_a_page_stays_small_for_each_sample(page):
 def test_the_command_says_where_the_page_is(run, tmp_path, capsys):
     assert report(run, tmp_path / "page.html") == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
-
-
-def browse(page, state, tmp_path):
-    """Open a page in headless Chromium and return its document and its console."""
-    browser = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if browser is None:
-        pytest.skip("no chromium on PATH: the page's scripts are not tried")
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    switches += ["--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--v=0"]
-    command = [
-        browser,
-        *switches,
-        f"--user-data-dir={tmp_path}",
-        "--virtual-time-budget=3000",
-        "--dump-dom",
-        f"{page.as_uri()}#{state}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=90, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
-SECTIONS = {
-    "tab=overview": 'class="cell gated"',
-    "tab=samples&sample=S01__W2__thelper": "<image",
-    "tab=trajectories&population=treg&measure=log_odds_change": 'class="chart"',
-    "tab=tables&table=frequencies&sort=-percent&q=treg": "page 1 of",
-}
-
-
-@pytest.mark.parametrize(("state", "sign"), SECTIONS.items())
-def test_every_section_opens_without_a_script_error(run, page, tmp_path, state, sign):
-    document, console = browse(run / "report.html", state, tmp_path)
-    assert 'data-ready="yes"' in document
-    assert sign in document
-    assert "data-error" not in document.split(">", 2)[1]
-    assert console == []
-
-
-def test_names_full_of_markup_run_nothing_in_a_browser(nasty_page, tmp_path):
-    document, console = browse(nasty_page, "tab=trajectories&population=treg", tmp_path)
-    root = document[: document.index("<head>")]
-    assert 'data-ready="yes"' in root
-    assert "data-broken" not in root
-    assert console == []
-
-
-def test_a_table_shows_the_reason_in_place_of_a_figure_that_may_not_be_reported(run, page, tmp_path):
-    document, _ = browse(run / "report.html", "tab=tables&table=frequencies&q=S01+W2+th17_1", tmp_path)
-    row = document.split('<tr class="hiddenvalue">')[1].split("</tr>")[0]
-    assert "n.r." in row
-    assert "below LLOQ: 30 events" in row

@@ -21,11 +21,12 @@ __all__ = [
     "made_by",
     "provenance",
     "reviews_shown",
+    "samples_doubted",
     "study_overview",
     "verdict_of",
 ]
 
-SYMBOLS = {"gated": "●", "failed": "✕", "missing": "·", "doubled": "⁑"}
+SYMBOLS = {"gated": "●", "approved": "✓", "doubtful": "?", "failed": "✕", "missing": "·", "doubled": "⁑"}
 
 
 OtherTubes = tuple[str, tuple[tuple[str, str, int, int], ...]]
@@ -116,13 +117,12 @@ def study_overview(run: ReportedRun) -> Overview:
     samples = run.tables["samples"]
     people = samples[(samples["role"] == "sample").fillna(False) & samples["subject"].notna()]
     visits, panels = _visits(run, people), tuple(sorted(people["panel"].dropna().unique()))
-    populations = run.tables["populations"]
-    hidden = Counter(populations.loc[~populations["reportable"].fillna(True), "sample_id"])
+    marks = _marks(run)
     tubes = dict(iter(people.groupby(["subject", "visit", "panel"])))
     rows = []
     for subject in _subjects(run, people):
         cells = tuple(
-            tuple(_cell(tubes.get((subject["id"], visit["label"], panel)), hidden, panel) for panel in panels)
+            tuple(_cell(tubes.get((subject["id"], visit["label"], panel)), marks, panel) for panel in panels)
             for visit in visits
         )
         rows.append(SubjectRow(subject["id"], str(subject.get("dose_group", "")), _about(subject), cells))
@@ -154,7 +154,29 @@ def _about(subject: Mapping[str, Any]) -> str:
     return ", ".join([part for part in (sex, *flag_names) if part])
 
 
-def _cell(rows: pd.DataFrame | None, hidden: Mapping[str, int], panel: str) -> Cell:
+@dataclass(frozen=True)
+class _Marks:
+    """What samples are marked with: populations not reportable, doubts that withhold values, and those approved."""
+
+    hidden: Mapping[str, int]
+    doubted: Mapping[str, Sequence[str]]
+    approved: Collection[str]
+
+
+def _marks(run: ReportedRun) -> _Marks:
+    populations = run.tables["populations"]
+    hidden = Counter(populations.loc[~populations["reportable"].fillna(True), "sample_id"])
+    approved = {name for name, review in reviews_shown(run).items() if review["state"] == "approved"}
+    return _Marks(hidden, samples_doubted(run.tables["doubts"]), approved)
+
+
+def samples_doubted(doubts: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the codes of the doubts that withhold values of each sample that has any: sample id -> codes."""
+    withheld = doubts[doubts["withholds"].fillna(False).to_numpy(dtype=bool)]
+    return {str(name): sorted(set(own["code"])) for name, own in withheld.groupby("sample_id")}
+
+
+def _cell(rows: pd.DataFrame | None, marks: _Marks, panel: str) -> Cell:
     if rows is None:
         return Cell("missing", f"{panel}: no file")
     first = rows.iloc[0]
@@ -163,11 +185,16 @@ def _cell(rows: pd.DataFrame | None, hidden: Mapping[str, int], panel: str) -> C
         return Cell("doubled", f"{panel}: {len(rows)} files: {', '.join(rows['sample_id'])}", sample_id)
     if first["status"] in ("failed", "dropped"):
         return Cell("failed", f"{panel}: {first['status']}: {_text(first['reason'])}", sample_id)
-    if first["status"] == "gated" and hidden.get(sample_id):
-        return Cell(
-            "partly", f"{panel}: gated; {hidden[sample_id]} population(s) not reportable", sample_id, hidden[sample_id]
-        )
-    return Cell("gated", f"{panel}: {_text(first['status'])}, {_text(first['events'])} events", sample_id)
+    hidden, doubts = marks.hidden.get(sample_id, 0), marks.doubted.get(sample_id, ())
+    said = f"{panel}: gated; {hidden} population(s) not reportable"
+    if doubts:
+        named = ", ".join(code.replace("_", " ") for code in doubts)
+        return Cell("doubtful", f"{said}; doubt: {named}", sample_id)
+    if first["status"] == "gated" and hidden and sample_id not in marks.approved:
+        return Cell("partly", said, sample_id, hidden)
+    is_approved = sample_id in marks.approved
+    words = f"{panel}: {_text(first['status'])}, {_text(first['events'])} events"
+    return Cell("approved" if is_approved else "gated", f"{words}, approved" if is_approved else words, sample_id)
 
 
 def _text(value: object) -> str:

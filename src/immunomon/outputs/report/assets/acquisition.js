@@ -1,6 +1,6 @@
 // How one sample's acquisition went: flow rate above, each channel's mean rank below, flagged stretches shaded.
 
-const RUN = { width: 620, left: 44, right: 110, rate: [8, 62], signal: [74, 190], height: 214, named: 5 };
+const RUN = { width: 820, left: 44, right: 110, rate: [8, 62], signal: [74, 190], height: 214, named: 5 };
 
 function acquisitionView(found) {
   if (!found) return null;
@@ -12,6 +12,7 @@ function acquisitionView(found) {
 }
 
 function acquisitionPicture(found) {
+  RUN.width = Math.min(820, document.getElementById("samples").clientWidth || 820); // drawn in pixels: text keeps its size
   const x = (event) => RUN.left + (event / Math.max(1, found.events)) * (RUN.width - RUN.left - RUN.right);
   const root = svg("svg", { viewBox: `0 0 ${RUN.width} ${RUN.height}`, class: "chart run", role: "img",
     "aria-label": `Flow rate and signals over the acquisition; ${found.stretches.length} stretches flagged` });

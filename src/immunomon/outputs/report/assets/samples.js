@@ -1,6 +1,9 @@
 // Samples and gates: find a sample, see its plots along the tree, with the figures beside.
 
-const FILTERS = [["panel", "Panel"], ["subject", "Subject"], ["visit", "Visit"], ["role", "Role"], ["status", "Status"]];
+const FILTERS = [
+  ["panel", "Panel"], ["subject", "Subject"], ["visit", "Visit"], ["role", "Role"], ["status", "Status"],
+  ["quality", "Acquisition"], ["doubt", "Doubt"], ["review", "Review"],
+];
 const SEARCHED = ["sample_id", "subject", "visit", "panel", "role", "batch", "file"];
 
 const visitPlaces = new Map(PAGE.study.visits.map((visit, i) => [visit.label, i]));
@@ -12,12 +15,18 @@ const byPlan = (a, b) =>
   placeIn(visitPlaces, a.visit) - placeIn(visitPlaces, b.visit) ||
   String(a.panel).localeCompare(String(b.panel)) || String(a.sample_id).localeCompare(String(b.sample_id));
 
+const reviewState = (row) => (row.status === "gated" ? (PAGE.reviews[row.sample_id] || { state: "not looked at" }).state : null);
+
+// What a filter looks at: a column of the sample's row, its doubts, or the last word of a review.
+const FILTERED = { doubt: (row) => PAGE.doubts[row.sample_id] || [], review: (row) => [reviewState(row)] };
+const filterValues = (row, key) => (FILTERED[key] ? FILTERED[key](row) : [row[key]]);
+
 const sampleRows = () => [...table("samples").rows].sort(byPlan);
 
 function matchingSamples(state) {
   const words = (state.find || "").toLowerCase().split(/\s+/).filter(Boolean);
   return sampleRows().filter((row) => {
-    if (FILTERS.some(([key]) => state[key] && row[key] !== state[key])) return false;
+    if (FILTERS.some(([key]) => state[key] && !filterValues(row, key).includes(state[key]))) return false;
     const text = SEARCHED.map((key) => row[key] || "").join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   });
@@ -50,9 +59,9 @@ const nothingMatches = () => el("p", { class: "notice" }, "No sample matches the
 
 function picker(state, all, matching, chosen) {
   const fields = FILTERS.map(([key, label]) => {
-    const known = unique(all.map((row) => row[key]));
-    if (known.length < 2) return null;
-    const options = [["", "all"], ...known.map((name) => [name, name])];
+    const known = unique(all.flatMap((row) => filterValues(row, key)));
+    if (known.length < (FILTERED[key] ? 1 : 2) && !state[key]) return null;
+    const options = [["", "all"], ...known.map((name) => [name, name.replaceAll("_", " ")])];
     return select(label, options, state[key] || "", (value) => setState({ [key]: value, sample: "" }));
   });
   const search = el("input", {
@@ -93,7 +102,7 @@ function sampleView(row) {
     const address = `/#${new URLSearchParams({ panel: row.panel, sample: row.sample_id })}`;
     view.append(el("p", {}, el("a", { href: address }, "Look at its gates in the review desk")));
   }
-  const review = (PAGE.reviews || {})[row.sample_id];
+  const review = PAGE.reviews[row.sample_id];
   if (review) view.append(el("p", { class: review.state === "approved" ? "dim" : "notice" }, reviewWords(review)));
   if (row.reason) view.append(el("p", { class: "notice" }, row.reason));
   if (row.status !== "gated") return view;

@@ -35,8 +35,9 @@ document.addEventListener("click", (event) => {
   if (!link) return;
   event.preventDefault();
   const wanted = Object.fromEntries(new URLSearchParams(link.getAttribute("href").slice(1)));
-  const filters = wanted.sample || wanted.role ? Object.fromEntries([...FILTERS.map(([key]) => [key, ""]), ["find", ""]]) : {};
-  window.history.pushState(null, "", linkTo({ ...readState(), ...filters, ...(wanted.role ? { sample: "" } : {}), ...wanted }));
+  const choosesSamples = wanted.tab === "samples" && Object.keys(wanted).length > 1;
+  const filters = choosesSamples ? Object.fromEntries([...FILTERS.map(([key]) => key), "find", "sample"].map((key) => [key, ""])) : {};
+  window.history.pushState(null, "", linkTo({ ...readState(), ...filters, ...wanted }));
   showState();
   if (wanted.sample || link.classList.contains("skip")) document.querySelector("main").scrollIntoView();
 });
@@ -51,7 +52,7 @@ window.addEventListener("popstate", showState);
 let resizing = 0;
 window.addEventListener("resize", () => {
   clearTimeout(resizing);
-  resizing = setTimeout(() => { if (readState().tab === "trajectories") showState(); }, 150);
+  resizing = setTimeout(() => { if (["trajectories", "samples"].includes(readState().tab)) showState(); }, 150);
 });
 darkPage.addEventListener("change", refresh);
 refresh();

@@ -17,15 +17,6 @@ function setState(changes) {
 
 const sections = new Map();
 
-// The caveats stand open where a reader begins and as one line elsewhere, until the reader decides.
-const caveats = document.getElementById("caveats");
-let caveatsDecided = false;
-caveats.querySelector("summary").addEventListener("click", () => { caveatsDecided = true; });
-
-function foldCaveats(tab) {
-  if (!caveatsDecided) caveats.open = tab === "overview";
-}
-
 function section(name, render) {
   sections.set(name, render);
 }
@@ -40,7 +31,6 @@ function showState() {
     link.tabIndex = chosen ? 0 : -1;
     document.getElementById(link.getAttribute("aria-controls")).hidden = !chosen;
   }
-  foldCaveats(tab);
   const render = sections.get(tab);
   if (render) render(state);
 }

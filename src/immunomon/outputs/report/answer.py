@@ -1,0 +1,191 @@
+"""The first screen of the report: what the study found so far, and what needs a person."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+from markupsafe import Markup
+
+from immunomon.cytometry.model.populations import Table
+from immunomon.cytometry.model.run_tables import STEADINESS
+from immunomon.errors import BadSpec, ImmunomonError, Problem, counted
+from immunomon.outputs.report.overview import Overview
+from immunomon.outputs.report.run_folder import ReportedRun
+from immunomon.runs.folder import RunFolder, read_held
+from immunomon.runs.verdicts import reviews_of_run
+from immunomon.study.model.trust import DOUBTS
+from immunomon.trial.assessments.page_parts import records, share
+from immunomon.trial.model.planned import MISSING, OUTSIDE
+from immunomon.trial.model.tables import ESTIMATES, INCIDENCE, PLANNED
+
+__all__ = ["Answer", "Figure", "Need", "held_table", "needs_of", "primary_changes", "read_answer"]
+
+# What is told of the assessments first: topic, measure, what it is called.
+_TOLD = (
+    ("platelets", "response (CR or R)", "Platelet response (CR or R)"),
+    ("platelets", "complete response (CR)", "Complete response"),
+    ("platelets", "durable response", "Durable response"),
+    ("adverse events", "dose-limiting", "Dose-limiting toxicity"),
+    ("adverse events", "serious", "Serious adverse event"),
+)
+# Doubts that say a value, not a border, stands out.
+_OUTLIERS = ("visit_outlier", "tubes_disagree", "implausible")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the study: what it is, how many of how many, with the interval, and by dose group."""
+
+    name: str
+    value: str
+    interval: str
+    groups: str
+    who: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that waits for a person: how many, of what, what to do, a link, and whether it is urgent."""
+
+    count: int
+    what: str
+    remedy: str
+    link: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first screen: numbers of the study, the picture of the primary endpoints, what is not known yet, needs."""
+
+    figures: tuple[Figure, ...]
+    picture: Markup | None
+    unknown: tuple[str, ...]
+    needs: tuple[Need, ...]
+
+
+def held_table(run: ReportedRun, table: Table, folder: str, record: str) -> pd.DataFrame | None:
+    """Return a table that another command wrote into a folder of the run, held against its record; None if not there.
+
+    Raises BadRun if the table was changed since, BadSpec if it cannot be read.
+    """
+    path = run.folder / folder / f"{table.name}.parquet"
+    if not path.is_file():
+        return None
+    command = {"statistics": "compare", "assessments": "assess"}.get(folder, folder)
+    remedy = f"make it again: immunomon {command} {run.folder}"
+    written = (RunFolder(run.folder).read_json(path.parent / record) or {}).get("files") or {}
+    data = read_held(path, written.get(path.name), record=record, remedy=remedy)
+    try:
+        return table.shaped(pd.read_parquet(io.BytesIO(data)))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadSpec([Problem(str(path), None, "", f"cannot be read ({error})", remedy)]) from error
+
+
+def primary_changes(run: ReportedRun) -> pd.DataFrame | None:
+    """Return the estimates of the primary endpoints' changes, None if the run was not compared."""
+    estimates = held_table(run, ESTIMATES, "statistics", "analysis.json")
+    if estimates is None:
+        return None
+    return estimates[(estimates["role"] == "primary") & (estimates["measure"] == "change")]
+
+
+def read_answer(run: ReportedRun, picture: Markup | None, needs: tuple[Need, ...]) -> Answer:
+    """Return what stands on the first screen; what no command has worked out yet is named with that command."""
+    incidence = held_table(run, INCIDENCE, "assessments", "assessments.json")
+    unknown = []
+    if picture is None:
+        known = (run.folder / "statistics" / "summary.md").is_file()
+        unknown.append(
+            "No primary endpoint has a value."
+            if known
+            else f"Changes from baseline were not compared yet: immunomon compare {run.folder.name}"
+        )
+    if incidence is None:
+        unknown.append(f"Responses and adverse events were not assessed yet: immunomon assess {run.folder.name}")
+    figures = () if incidence is None else tuple(_figures(records(incidence)))
+    return Answer(figures, picture, tuple(unknown), needs)
+
+
+def _figures(rows: list[dict[str, Any]]) -> Iterator[Figure]:
+    for topic, measure, name in _TOLD:
+        own = [row for row in rows if row["topic"] == topic and row["measure"] == measure and not row["cohort"]]
+        whole = next((row for row in own if row["dose_group"] == "all"), None)
+        if whole is None:
+            continue
+        value, _, interval = share(whole).partition(" (")
+        groups = ", ".join(
+            f"{row['dose_group']} {row['subjects_with']}/{row['n']}" for row in own if row["dose_group"] != "all"
+        )
+        page = "efficacy" if topic == "platelets" else "safety"
+        yield Figure(name, value, interval.removesuffix(")"), groups, whole["who"] or "nobody", page)
+
+
+def needs_of(run: ReportedRun, overview: Overview) -> Iterator[Need]:
+    """Yield what waits for a person, the most urgent first; what there is none of is left out."""
+    for need in (*_files(run, overview), *_doubted(run), *_reviewed(run), *_beside(run)):
+        if need.count:
+            yield need
+
+
+def _samples(**chosen: str) -> str:
+    return "#" + urlencode({"tab": "samples", **chosen})
+
+
+def _files(run: ReportedRun, overview: Overview) -> Iterator[Need]:
+    counts, quality = overview.counts, run.tables["samples"]["quality"]
+    failed = counts.get("failed", 0)
+    yield Need(failed, "files failed", "read why, export or acquire again", _samples(status="failed"), urgent=True)
+    yield Need(counts.get("dropped", 0), "files were left out by a person", "", _samples(status="dropped"))
+    yield Need(counts.get("missing", 0), "planned samples have no file", "find the file, or say why", "#tab=overview")
+    for word in ("fail", "warn"):
+        number = int((quality == word).sum())
+        yield Need(number, f"acquisitions: {word}", "look at rate and signals", _samples(quality=word), word == "fail")
+
+
+def _doubted(run: ReportedRun) -> Iterator[Need]:
+    doubts = run.tables["doubts"]
+    withheld = doubts[doubts["withholds"].fillna(False).to_numpy(dtype=bool)]
+    samples = {str(code): own["sample_id"].nunique() for code, own in withheld.groupby("code")}
+    order = sorted(samples, key=lambda code: (code not in _OUTLIERS, -samples[code], code))
+    for code in order:
+        kind = DOUBTS.get(code)
+        words = counted(samples[code], "sample").partition(" ")[2]
+        what = f"{words} with {code.replace('_', ' ')}"
+        yield Need(samples[code], what, kind.meaning if kind else "", _samples(doubt=code), code in _OUTLIERS)
+
+
+def _reviewed(run: ReportedRun) -> Iterator[Need]:
+    samples = run.tables["samples"]
+    gated = {str(name) for name in samples.loc[(samples["status"] == "gated").fillna(False), "sample_id"]}
+    try:
+        reviews = {name: review for name, review in reviews_of_run(run.folder).items() if name in gated}
+    except ImmunomonError:
+        yield Need(1, "audit trail is broken", "see what: immunomon audit", "#tab=provenance", urgent=True)
+        return
+    states = Counter("open query" if review.is_open else review.state for review in reviews.values())
+    yield Need(states["open query"], "open queries", "answer them", _samples(review="query"), urgent=True)
+    yield Need(states["changed since approval"], "samples changed since they were approved", "look again",
+               _samples(review="changed since approval"), urgent=True)  # fmt: skip
+    approved = sum(review.is_approved for review in reviews.values())
+    yield Need(len(gated) - approved - states["open query"] - states["changed since approval"] - states["rejected"],
+               "samples nobody has looked at", "immunomon review", _samples(review="not looked at"))  # fmt: skip
+
+
+def _beside(run: ReportedRun) -> Iterator[Need]:
+    planned = held_table(run, PLANNED, "assessments", "assessments.json")
+    if planned is not None:
+        missing = int((planned["status"] == MISSING).sum())
+        outside = int((planned["status"] == OUTSIDE).sum())
+        yield Need(missing, "planned assessments are missing", "find them, or say why", "#tab=schedule")
+        yield Need(outside, "assessments outside their window", "", "#tab=schedule")
+    if run.has_table(STEADINESS.name):
+        out = int((run.table(STEADINESS.name)["verdict"] == "out of control").sum())
+        yield Need(out, "values of bridge samples out of control", "some are by chance", "#tab=steadiness")

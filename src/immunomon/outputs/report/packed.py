@@ -1,0 +1,162 @@
+"""The data inside a page: samples' gates and plots, and tables column by column, as JSON that no text breaks out of."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from immunomon.cytometry.model.populations import Table
+from immunomon.cytometry.model.scales import scale_from_dict
+from immunomon.errors import UnknownName
+from immunomon.outputs.report.acquisition import page_acquisition
+from immunomon.plots.gating import frame_of, unpack_density
+from immunomon.plots.outline import Frame, outline
+from immunomon.plots.ticks import axis_ticks
+from immunomon.study.model.trust import doubts_from
+
+__all__ = ["TickSets", "pack_table", "page_sample", "safe_json"]
+
+
+class TickSets:
+    """The tick sets of a page, each kept once: many plots share an axis."""
+
+    def __init__(self) -> None:
+        self._indices: dict[tuple[object, ...], int] = {}
+        self.sets: list[list[list[float | str]]] = []
+
+    def index_of(self, axis: Mapping[str, Any]) -> int:
+        """Return the number of the axis's tick set, which is made when it is new.
+
+        >>> sets = TickSets()
+        >>> axis = {"range": [0.0, 1.0], "scale": {"kind": "logicle"}}
+        >>> sets.index_of(axis), sets.index_of(axis), len(sets.sets)
+        (0, 0, 1)
+        """
+        low, high = (float(end) for end in axis["range"])
+        scale = axis.get("scale") or {"kind": "identity"}
+        key = (low, high, *sorted(scale.items()))
+        if key not in self._indices:
+            self._indices[key] = len(self.sets)
+            ticks = axis_ticks(scale_from_dict(dict(scale)), low, high)
+            self.sets.append([[round((tick.coordinate - low) / (high - low), 4), tick.label] for tick in ticks])
+        return self._indices[key]
+
+
+def page_sample(stored: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
+    """Return the plots of one sample for the page, how its gates were placed, and how its acquisition went.
+
+    stored: ``samples/<sample_id>.json``. Outlines are in fractions of the plot, (0, 0) bottom left. A damaged plot is
+    named, not drawn.
+    """
+    plots = [_plot_or_problem(plot, ticks) for plot in stored.get("plots") or ()]
+    gates = stored.get("gates")
+    placed = gates.get("populations") if isinstance(gates, dict) else None
+    acquisition = page_acquisition(stored)
+    return {"plots": plots, "placed": {str(gate["population"]): _placed_gate(gate) for gate in placed or ()}} | (
+        {} if acquisition is None else {"acquisition": acquisition}
+    )
+
+
+def _placed_gate(stored: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {str(name): float(f"{value:.4g}") for name, value in (stored.get("facts") or {}).items()}
+    notes = [str(stored[key]) for key in ("note", "failure") if stored.get(key)]
+    # A doubt says in a sentence what the note only hints at; a run of before has none.
+    doubts = [doubt.sentence for doubt in doubts_from(stored.get("doubts") or ())]
+    return {"facts": facts, "note": "; ".join([*notes, *doubts])}
+
+
+def _plot_or_problem(plot: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
+    title = {"parent": str(plot.get("parent", "")), "parent_label": str(plot.get("parent_label", ""))}
+    try:
+        return {**title, **_page_plot(plot, ticks)}
+    except (KeyError, TypeError, ValueError, ArithmeticError, zlib.error, UnknownName) as error:
+        return {**title, "problem": f"this plot cannot be drawn: {error}"}
+
+
+def _page_plot(plot: Mapping[str, Any], ticks: TickSets) -> dict[str, Any]:
+    levels = unpack_density(plot)
+    rows, columns = levels.shape if levels.ndim == 2 else (1, levels.shape[0])
+    frame, x, y = frame_of(plot), plot["x"], plot.get("y")
+    return {
+        "x": {"label": str(x.get("label") or x["axis"]), "ticks": ticks.index_of(x)},
+        "y": None if y is None else {"label": str(y.get("label") or y["axis"]), "ticks": ticks.index_of(y)},
+        "bins": plot["bins"],
+        "shape": [int(rows), int(columns)],
+        "events": plot.get("events"),
+        "gates": [_page_gate(gate, frame) for gate in plot.get("gates") or ()],
+    }
+
+
+def _page_gate(gate: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
+    drawn = outline(gate["gate"], frame) if gate.get("gate") else None
+    return {
+        "population": str(gate["population"]),
+        "label": str(gate.get("label") or gate["population"]),
+        "count": gate.get("count"),
+        "percent": gate.get("percent_of_parent"),
+        "ring": None if drawn is None else _fractions(drawn.ring, frame),
+        "lines": [] if drawn is None else [_fractions(line, frame) for line in drawn.lines],
+    }
+
+
+def _fractions(points: Sequence[tuple[float, float]], frame: Frame) -> list[list[float]]:
+    (left, right), (bottom, top) = frame.x_range, frame.y_range
+    return [[round((x - left) / (right - left), 4), round((y - bottom) / (top - bottom), 4)] for x, y in points]
+
+
+# Data inside a page: plain JSON that no text from a file can break out of, and tables column by column.
+
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def safe_json(data: Any) -> Markup:  # noqa: ANN401
+    r"""Return data as JSON that is safe inside a ``<script>`` element; what is not a number becomes null.
+
+    >>> print(safe_json({"marker": "</script>", "value": float("nan")}))
+    {"marker":"\u003c/script\u003e","value":null}
+    """
+    text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for letter, escape in _UNSAFE.items():
+        text = text.replace(letter, escape)
+    return Markup(text)
+
+
+def _finite(data: Any) -> Any:  # noqa: ANN401
+    if isinstance(data, dict):
+        return {str(key): _finite(item) for key, item in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(item) for item in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def pack_table(frame: pd.DataFrame, table: Table) -> dict[str, Any]:
+    """Return a table column by column; text as places in a list of its words, which keeps the page small.
+
+    A column is ``{"name", "kind", "meaning"}`` with ``values`` (numbers, 0/1 or null) or ``words`` and ``at``
+    (-1 where missing).
+
+    >>> from immunomon.cytometry.model.populations import Column
+    >>> table = Table("t", "one", ("a",), (Column("a", "string", "a letter"), Column("n", "Int64", "a number")))
+    >>> packed = pack_table(pd.DataFrame({"a": ["y", "x", "y"], "n": [1, 2, 3]}).astype(table.dtypes), table)
+    >>> packed["columns"][0]["words"], packed["columns"][0]["at"], packed["columns"][1]["values"]
+    (['x', 'y'], [1, 0, 1], [1, 2, 3])
+    """
+    columns = []
+    for column in table.columns:
+        described = {"name": column.name, "kind": column.dtype, "meaning": column.meaning}
+        columns.append({**described, **_packed(frame[column.name], column.dtype)})
+    return {"name": table.name, "row": table.row, "rows": len(frame), "columns": columns}
+
+
+def _packed(column: pd.Series[Any], dtype: str) -> dict[str, Any]:
+    if dtype == "string":
+        words = pd.Categorical(column)
+        return {"words": [str(word) for word in words.categories], "at": [int(code) for code in words.codes]}
+    plain = {"boolean": int, "Int64": int, "Float64": float}[dtype]
+    return {"values": [None if pd.isna(value) else plain(value) for value in column]}
