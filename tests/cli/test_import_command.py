@@ -117,7 +117,8 @@ def test_samples_of_a_map_that_no_table_has_are_named(tmp_path, command):
 def test_verify_says_of_how_many_rows_it_read_no_count(demo, tmp_path, command):
     trial = Path(shutil.copytree(demo, tmp_path / "trial"))
     text = tidy_of(trial / "run", trial / "counts.csv").read_text(encoding="utf-8").replace(",", "\t")
-    (trial / "counts.csv").write_text("# exported by hand\n" + text, encoding="utf-8")
-    assert command("import", trial / "counts.csv", "--study", trial, "--out", trial / "old", "--by", "A")[0] == 0
+    (trial / "counts.csv").write_text("sep=\t\n" + text, encoding="utf-8")
+    status, out, err = command("import", trial / "counts.csv", "--study", trial, "--out", trial / "old", "--by", "A")
+    assert status == 0, out + err
     _, out, err = command("verify", trial / "old")
     assert "of counts.csv: no count stands there in digits alone" in out, out + err
