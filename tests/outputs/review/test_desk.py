@@ -200,6 +200,17 @@ def test_a_sample_is_dropped_as_a_draft_and_then_as_a_decision(desk, own_run):
     assert not (own_run.parent / "overrides.yaml").exists()
     assert desk.commit("clotted")["decisions"] == 1
     assert SAMPLE not in desk.run.gated
+    [decision] = desk.decisions()
+    assert "A. Nurse" in decision["reason"]
+    with pytest.raises(ImmunomonError, match="needs a reason"):
+        desk.withdraw(decision["target"], decision["seen"], " ")
+    with pytest.raises(ImmunomonError, match="look at the list again"):
+        desk.withdraw(decision["target"], "of another", "not clotted")
+    assert desk.withdraw(decision["target"], decision["seen"], "not clotted") == {"failed": ()}
+    assert SAMPLE in desk.run.gated
+    assert desk.decisions() == []
+    [entry] = [entry for entry in AuditTrail(own_run).entries() if entry["action"] == "override withdrawn"]
+    assert (entry["by"], entry["reason"]) == ("A. Nurse", "not clotted")
 
 
 def test_a_warning_that_there_is_none_of_is_not_accepted(desk):

@@ -19,28 +19,35 @@ def address(desk):
         yield address
 
 
-@pytest.fixture
-def page(address):
-    """The page, open at the gate of CD4 T cells; a test fails if a script of it did."""
+@pytest.fixture(scope="module")
+def browser():
+    """A browser for all tests of the page."""
     browser_path = next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
     if browser_path is None:
         pytest.skip("no chromium on PATH: the page's scripts are not tried")
     playwright = pytest.importorskip("playwright.sync_api")
-    faults: list[str] = []
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(120_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.goto(address)
-        page.wait_for_selector(".gallery .card")
-        page.locator("#choices select").nth(1).select_option("cd4")
-        page.wait_for_selector('.gallery[data-population="cd4"] .card')
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(address, browser):
+    """The page, open at the gate of CD4 T cells; a test fails if a script of it did."""
+    faults: list[str] = []
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(120_000)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(address)
+    page.wait_for_selector(".gallery .card")
+    page.locator("#choices select").nth(1).select_option("cd4")
+    page.wait_for_selector('.gallery[data-population="cd4"] .card')
+    yield page
+    page.close()
     assert [fault for fault in faults if "ERR_FAILED" not in fault] == []  # what a test cut off on the way
 
 
@@ -69,9 +76,11 @@ def test_a_border_is_dragged_kept_and_taken_back(page, desk):
     page.mouse.up()
     until(lambda: len(desk.pending()) == 1)
     assert desk.pending()[0]["after"]["cd4"][0] < before
+    page.wait_for_selector('#moved tr[data-population="cd4"] td:has-text("no longer")')  # what may be reported
     page.click("text=Same gate in the subject's other visits")
     until(lambda: {draft["sample"] for draft in desk.pending()} == {SAMPLE, SAMPLE.replace("W4", "D-1")})
-    page.wait_for_selector("text=The same gate is a draft in 1 more")
+    page.wait_for_selector("dialog td:has-text('S01 D-1')")  # what it changes there, before it is kept
+    page.click("dialog button:has-text('Keep the drafts')")
     page.keyboard.press("z")
     until(lambda: {draft["sample"] for draft in desk.pending()} == {SAMPLE})
     page.wait_for_selector("text=Taken back: S01 W4")
@@ -243,3 +252,32 @@ def slope(corners):
     """The slope of the edge that is neither upright nor level."""
     pairs = zip(corners, [*corners[1:], corners[0]], strict=True)
     return next((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs if a[0] != b[0] and abs(b[1] - a[1]) > 1e-9)
+
+
+def dragged_handle(page, handle, by):
+    place = handle.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by[0], y + by[1], steps=4)
+    page.mouse.up()
+
+
+def test_the_cross_of_quadrants_and_the_axis_of_an_ellipse_are_dragged(page, desk):
+    shape = {"center": [9e4, 3e4], "covariance": [[9e8, 1e8], [1e8, 1e8]], "distance_square": 1.0}
+    desk.draft(SAMPLE, "lymphocytes", {"kind": "ellipse", "x": "FSC-A", "y": "SSC-A", **shape})
+    page.locator("#choices select").nth(1).select_option("treg_memory")
+    page.wait_for_selector('.gallery[data-population="treg_memory"] .card')
+    opened(page)
+    before = desk.sample(SAMPLE)["gates"]["treg_memory"]["gate"]["sides"]
+    dragged_handle(page, page.locator(".big .corner"), (-20, 30))
+    until(lambda: len(desk.pending()) == 2)
+    after = [draft["gate"]["sides"] for draft in desk.sample(SAMPLE)["drafts"] if draft["population"] == "treg_memory"]
+    assert all(now["low"] < was["low"] for now, was in zip(after[0], before, strict=True))
+    page.wait_for_selector("text=Kept as a draft")
+    page.locator("#choices select").nth(1).select_option("lymphocytes")
+    page.wait_for_selector(".sample h2:has-text('Lymphocytes')")
+    dragged_handle(page, page.locator("[aria-label='end of the short axis']"), (0, -30))
+    until(lambda: desk.drafts.all[-1].gate.get("covariance", shape["covariance"]) != shape["covariance"])
+    (a, b), (_, c) = desk.drafts.all[-1].gate["covariance"]
+    assert a * c - b * b > 9e8 * 1e8 - 1e16  # larger: one half axis is longer, the other as it was

@@ -33,6 +33,14 @@ def test_the_page_opens_with_its_token_which_leaves_the_address(client):
     assert "samesite=strict" in cookie
 
 
+def test_the_token_opens_one_browser(client, page):
+    assert page.get(f"/?token={TOKEN}").status_code == 200  # it has the cookie
+    with TestClient(client.app, base_url=ORIGIN) as another:
+        answer = another.get(f"/?token={TOKEN}")
+        assert (answer.status_code, "another browser" in answer.text) == (403, True)
+        assert another.post("/api/progress", json={}, headers={"origin": ORIGIN}).status_code == 403
+
+
 @pytest.mark.parametrize("path", ["/", "/desk.js", "/desk.css", "/?token=wrong"])
 def test_without_the_token_nothing_is_shown(client, path):
     answer = client.get(path)

@@ -107,6 +107,9 @@ class Blind:
             if name in result:
                 value = result[name]
                 result[name] = self.sample(value) if isinstance(value, str) else [self.sample(v) for v in value or ()]
+        for name in ("target", "withdrawn"):
+            if isinstance(result.get(name), Mapping):
+                result[name] = self.asked(result[name])
         if isinstance(result.get("seen"), Mapping):
             result["seen"] = {self.sample(code): digest for code, digest in result["seen"].items()}
         return result

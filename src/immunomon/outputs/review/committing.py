@@ -12,10 +12,12 @@ from immunomon.outputs.review.drafts import Draft, Drafts
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import check_overrides, record_decisions
+from immunomon.runs.provenance import digest_of
 from immunomon.runs.run import run_study
 from immunomon.runs.verdicts import digest_seen
+from immunomon.study.model.overrides import Override
 
-__all__ = ["Committed", "commit_drafts", "finish_commit"]
+__all__ = ["Committed", "commit_drafts", "fingerprint", "finish_commit", "withdraw_decision"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,29 @@ def _run(root: Path, study: Path, drafts: Drafts, why: Reason) -> Committed:
     committed = Committed(len(drafts.all), tuple((name, problem) for name, problem in summary.failed))
     drafts.clear()
     return committed
+
+
+def withdraw_decision(
+    root: Path, study: Path, target: Mapping[str, str], *, seen: str, why: Reason
+) -> tuple[tuple[str, str], ...]:
+    """Take a decision back, and bring the run up to date; return the files that failed in it. The trail keeps both.
+
+    target: action, sample and what else names it; seen: its ``fingerprint`` when it was looked at. Raises
+    ImmunomonError without a reason, or if there is no such decision: somebody else may have changed it meanwhile.
+    """
+    if not why.text.strip():
+        raise ImmunomonError("what is taken back needs a reason, too")
+    with RunFolder(root).locked():
+        name = " ".join(value for value in target.values() if value)
+        if (name, seen) not in {(decision.target, fingerprint(decision)) for decision in check_overrides(study)}:
+            raise ImmunomonError(f"there is no decision '{name}' as it was shown; look at the list again")
+        record_decisions(study, [], withdrawn=[target])
+        return run_study(study, root, why=why).failed
+
+
+def fingerprint(decision: Override) -> str:
+    """Return by what a decision is known to be the one that was looked at."""
+    return digest_of(decision.to_dict())[:16]
 
 
 def finish_commit(root: Path, study: Path, drafts: Drafts) -> str:

@@ -15,11 +15,12 @@ from immunomon.outputs.report.page import TickSets, page_sample
 from immunomon.outputs.review.at_run import scales_of
 from immunomon.outputs.review.blind import blind_of, kept_seed
 from immunomon.outputs.review.closeup import CloseUp, close_up, ghosts_of
-from immunomon.outputs.review.committing import commit_drafts, finish_commit
+from immunomon.outputs.review.committing import commit_drafts, finish_commit, withdraw_decision
 from immunomon.outputs.review.drafting import Drafting
 from immunomon.outputs.review.drafts import Draft, Drafts, drafts_path
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.runs.audit import AuditTrail
+from immunomon.runs.lock import Reason
 from immunomon.runs.moved_borders import placed
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.provenance import user_name
@@ -167,6 +168,15 @@ class Desk(Drafting):
         with self._lock:
             words = reason.strip() and f"{reason.strip()}{self._blind_words}"
             return asdict(commit_drafts(self.root, self.study, self.drafts, reviewer=self.reviewer, reason=words))
+
+    def withdraw(self, target: Mapping[str, str], seen: str, reason: str) -> dict[str, Any]:
+        """Take a decision back and bring the run up to date; raises as ``withdraw_decision`` does.
+
+        target, seen: as ``decisions`` gave them.
+        """
+        with self._lock:
+            why = Reason(reason.strip() and f"{reason.strip()}{self._blind_words}", self.reviewer)
+            return {"failed": withdraw_decision(self.root, self.study, target, seen=seen, why=why)}
 
     @property
     def _blind_words(self) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 from immunomon.cytometry.model.geometry import Gate, gate_from_dict, gate_to_dict
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.outputs.review.at_run import AtRun
+from immunomon.outputs.review.committing import fingerprint
 from immunomon.outputs.review.drafts import Draft
 from immunomon.outputs.review.foreseeing import as_counted, foreseen
 from immunomon.outputs.review.moving import moved_together
 from immunomon.outputs.review.recount import OpenSample
 from immunomon.runs.moved_borders import declared, placed
+from immunomon.runs.overriding import check_overrides
 from immunomon.runs.previewing import preview_decisions
 from immunomon.runs.verdicts import digest_seen
 from immunomon.study.model.overrides import Action
@@ -154,12 +156,29 @@ class Drafting(AtRun):
             for draft in self.drafts.all
         ]
 
-    def effects(self) -> list[dict[str, Any]]:
-        """Return every value of the run that the drafts would move, as a run would write it; nothing is written."""
+    def effects(self, withdrawn: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """Return every value of the run that the drafts would move, as a run would write it; nothing is written.
+
+        withdrawn: a decision that would be taken back, in place of the drafts.
+        """
         attribution = {"reason": "preview", "by": "preview", "when": "2000-01-01T00:00:00Z"}
-        entries = [{**draft.entry, **attribution} for draft in self.drafts.all]
-        rows = preview_decisions(self.study, self.root, entries).to_dict("records")
+        entries = [] if withdrawn else [{**draft.entry, **attribution} for draft in self.drafts.all]
+        gone = [withdrawn] if withdrawn else []
+        rows = preview_decisions(self.study, self.root, entries, withdrawn=gone).to_dict("records")
         return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return the decisions that stand, the last first: what names each, its words, and its fingerprint."""
+        standing = sorted(check_overrides(self.study), key=lambda decision: decision.when, reverse=True)
+        names = ("action", "sample", "population", "check")
+        return [
+            {
+                "target": {name: getattr(decision, name) for name in names if getattr(decision, name)},
+                "reason": decision.said,
+                "seen": fingerprint(decision),
+            }
+            for decision in standing
+        ]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell

@@ -97,7 +97,8 @@ def _galleries(
 def _page(data: dict[str, Any]) -> str:
     script = "\n".join(path.read_text(encoding="utf-8") for path in _SCRIPTS)
     page = (_ASSETS / "desk.html").read_text(encoding="utf-8")
-    style = f"<style>{(_ASSETS / 'desk.css').read_text(encoding='utf-8')} #help, #report {{ display: none; }}</style>"
+    hidden = "#help, #report, #decisions { display: none; }"
+    style = f"<style>{(_ASSETS / 'desk.css').read_text(encoding='utf-8')} {hidden}</style>"
     code = f'<script>"use strict";\n(() => {{\nconst PAGE = {safe_json(data)};\n{script}}})();</script>'
     return page.replace('<link rel="stylesheet" href="/desk.css">', style).replace(
         '<script src="/desk.js"></script>', code

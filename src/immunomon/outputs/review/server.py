@@ -34,13 +34,13 @@ _DRAWING = Path(__file__).parent.parent / "report" / "assets"  # the report draw
 _SCRIPTS = (
     *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
     *(
-        _ASSETS / name
-        for name in ("page.js", "gallery.js", "sample.js", "closer.js", "moving.js", "effects.js", "start.js")
+        _ASSETS / f"{name}.js"
+        for name in ("page", "gallery", "sample", "closer", "handles", "moving", "effects", "deciding", "start")
     ),
 )
 _MOST_BYTES = 200_000  # of a request: a gate with some thousand corners
 _MOST_ANSWERS = 200  # that are kept for whoever asks again
-_CHANGING = frozenset({"draft", "decide", "hear", "undo", "discard", "commit", "judge"})
+_CHANGING = frozenset({"draft", "decide", "hear", "undo", "discard", "commit", "judge", "withdraw"})
 _COOKIE = "immunomon-review"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -144,7 +144,9 @@ def _answers(desk: Desk) -> dict[str, Answer]:
         "ghosts": lambda asked: desk.ghosts(asked["sample"], asked["population"]),
         "decide": lambda asked: desk.decide(asked["samples"], asked["action"], asked.get("check", "")),
         "hear": lambda asked: desk.hear(asked["sample"], asked["population"], wanted=bool(asked["wanted"])),
-        "effects": lambda _: desk.effects(),
+        "effects": lambda asked: desk.effects(asked.get("withdrawn")),
+        "decisions": lambda _: desk.decisions(),
+        "withdraw": lambda asked: desk.withdraw(asked["target"], asked["seen"], asked["reason"]),
         "undo": lambda _: desk.undo(),
         "discard": lambda asked: desk.discard(asked["samples"]),
         "pending": lambda _: desk.pending(),
@@ -181,6 +183,8 @@ class _Guard:
     def __init__(self, token: str, origin: str) -> None:
         self._token, self._origin = token, origin
         self._host = origin.partition("://")[2]
+        self._ticket = secrets.token_urlsafe(24)  # of the one browser that came with the token
+        self._lock, self._is_used = threading.Lock(), False
 
     def page(self, request: Request) -> Response:
         """Answer the first request: the token in the address becomes a cookie, and leaves the address."""
@@ -188,14 +192,26 @@ class _Guard:
         if refused is not None:
             return refused
         if "token" in request.query_params:
-            if not secrets.compare_digest(request.query_params["token"], self._token):
+            if not secrets.compare_digest(request.query_params["token"].encode(), self._token.encode()):
                 return self._refusal("this address has another token; open the one that immunomon review printed")
-            response: Response = RedirectResponse("/", status_code=303, headers=_HEADERS)
-            response.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict", path="/")
-            return response
+            return self._admitted(request)
         refused = self._wrong_token(request)
         text = (_ASSETS / "desk.html").read_text(encoding="utf-8")
         return HTMLResponse(text, headers=_HEADERS) if refused is None else refused
+
+    def _admitted(self, request: Request) -> Response:
+        # An address is read by others: in a history, a list of processes, over a shoulder. It opens one browser.
+        response: Response = RedirectResponse("/", status_code=303, headers=_HEADERS)
+        if self._wrong_token(request) is None:
+            return response
+        with self._lock:
+            if self._is_used:
+                return self._refusal(
+                    "another browser was opened with this token; for this one, stop immunomon review and start it again"
+                )
+            self._is_used = True
+        response.set_cookie(_COOKIE, self._ticket, httponly=True, samesite="strict", path="/")
+        return response
 
     def report(self, desk: Desk) -> Callable[[Request], Response]:
         """Return the answer that is the run's report: its pages then link to the desk. A blind reviewer has none."""
@@ -255,7 +271,7 @@ class _Guard:
 
     def _wrong_token(self, request: Request) -> Response | None:
         given = request.cookies.get(_COOKIE, "")
-        if secrets.compare_digest(given.encode(), self._token.encode()):
+        if secrets.compare_digest(given.encode(), self._ticket.encode()):
             return None
         return self._refusal("open the address that immunomon review printed, with its token")
 

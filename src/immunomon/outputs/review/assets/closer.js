@@ -108,7 +108,7 @@ function dotsPicture(dots, colour, size) {
 // Where the gate lay otherwise is asked for only where it did: it costs a look at the file's first estimates.
 function askGhosts(entry) {
   const { open, population } = desk;
-  if (!entry.moved && !entry.outlier) return;
+  if (!entry.moved && !entry.outlier && !(entry.distance >= 1)) return;
   act(async () => {
     const ghosts = await ask("ghosts", { sample: open.sample_id, population });
     if (desk.open !== open || desk.population !== population) return;

@@ -11,16 +11,22 @@ function spreadButtons() {
     ["the batch", others.filter(({ batch }) => batch && batch === entry.batch)],
     ["the selection", others.filter(({ sample_id: sampleId }) => desk.selected.has(sampleId))],
   ];
-  return groups.filter(([, list]) => list.length).map(([words, list]) => el("button", {
-    onclick: () => act(async () => {
-      say(`Gating ${list.length} more ...`, true);
-      const asked = { sample: open.sample_id, population: desk.population, gate: moving.gate };
-      await ask("draft", { ...asked, others: list.map(({ sample_id: sampleId }) => sampleId) });
-      await refresh();
-      await openSample(open.sample_id);
-      say(`The same gate is a draft in ${list.length} more; C shows what each changes, Z takes them back.`, true);
-    }),
-  }, `Same gate in ${words} (${list.length})`));
+  return groups.filter(([, list]) => list.length).map(([words, list]) => el("button", { onclick: () => act(() => spread(words, list)) }, `Same gate in ${words} (${list.length})`));
+}
+
+// Each of them is gated anew, and what that changes is shown before the drafts are kept.
+async function spread(words, list) {
+  const { open, population } = desk;
+  const { gate } = desk.moving;
+  say(`Gating ${list.length} more ...`, true);
+  const changed = await ask("draft", { sample: open.sample_id, population, gate, others: list.map(({ sample_id: sampleId }) => sampleId) });
+  await refresh();
+  await openSample(open.sample_id);
+  const rows = changed.filter(({ sample }) => sample !== open.sample_id).flatMap(movedRows);
+  dialog(el("h2", {}, `The same gate in ${words}: what it changes`),
+    el("div", { class: "scroll" }, el("table", { class: "numbers" }, movedHead(), el("tbody", {}, rows))),
+    el("div", { class: "buttons" }, el("button", { class: "main", onclick: closeDialog }, "Keep the drafts"), el("button", { onclick: () => { closeDialog(); act(undo); } }, "Take them back (Z)")));
+  say("");
 }
 
 const REST = 150; // milliseconds that the mouse rests, until what follows from the counts is asked for

@@ -10,7 +10,7 @@ const desk = {
   selected: new Set(), turn: 0, view: { ranges: null, dots: false, over: "", control: false },
 };
 
-const CHANGING = new Set(["draft", "decide", "hear", "undo", "discard", "commit", "judge"]);
+const CHANGING = new Set(["draft", "decide", "hear", "undo", "discard", "commit", "judge", "withdraw"]);
 const PAUSES = [300, 700, 1500, 3000]; // milliseconds before each next attempt
 
 // What changes something has an id: when the answer is lost on the way it is asked for again, and done once.

@@ -116,9 +116,12 @@ function stepsOf() {
   return el("section", {}, el("h3", {}, "All gates of this sample"), el("div", { class: "steps" }, steps));
 }
 
+const BESIDE = 12;
+const more = (list) => (list.length > BESIDE ? [el("p", { class: "facts" }, `The first ${BESIDE} of ${list.length}; all are in the gallery (Esc).`)] : []);
+
 function besideOf(entry) {
   const others = desk.entries.filter((other) => other.sample_id !== entry.sample_id);
-  const row = (title, list) => (list.length ? [el("h3", {}, title), el("div", { class: "beside" }, list.slice(0, 12).map(card))] : []);
+  const row = (title, list) => (list.length ? [el("h3", {}, title), el("div", { class: "beside" }, list.slice(0, BESIDE).map(card)), ...more(list)] : []);
   return el("section", {},
     row(`${labelOf(desk.population)} at the subject's other visits`, others.filter(({ subject }) => subject && subject === entry.subject)),
     row("In others of the batch", others.filter(({ batch, subject }) => batch && batch === entry.batch && !(subject && subject === entry.subject))));
