@@ -84,8 +84,8 @@ class AssaySpec(SpecModel):
     """A test outside the cytometer."""
 
     name: Name = Field(description="Its name in the study's table, such as HBV.")
-    testcd: Code = Field(description="--TESTCD.")
-    test: Annotated[str, StringConstraints(max_length=40)] = Field(description="--TEST, at most 40 letters.")
+    testcd: Code = Field(description="Short name of the test (--TESTCD).")
+    test: Annotated[str, StringConstraints(max_length=40)] = Field(description="Its name (--TEST), at most 40 letters.")
 
 
 class ReferenceChangeSpec(SpecModel):

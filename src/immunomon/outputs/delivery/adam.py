@@ -78,6 +78,7 @@ def subject_level(trial: Trial) -> Dataset:
             core="Perm",
             origin="Collected",
             source="Investigator",
+            sources=("study.subjects.flags",),
         )
         for flag, name in flags.items()
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from immunomon.outputs.cp_map import CpTestSpec
 from immunomon.outputs.delivery.dataset import Dataset, Value
-from immunomon.outputs.delivery.frames import filled
+from immunomon.outputs.delivery.frames import filled, qualifiers
 from immunomon.outputs.delivery.mapping import CpMap
 from immunomon.outputs.delivery.measured import Measurement
 from immunomon.outputs.delivery.terminology import cp_terms
@@ -209,17 +209,14 @@ def supplementary(records: Sequence[CpRecord], links: Mapping[str, Mapping[str, 
     for record in records:
         measurement = record.measurement
         known = links.get(measurement.sample_id, {})
-        qualifiers = {
-            "EVTCNT": ("Events in the Population", None if measurement.count is None else str(measurement.count)),
-            "DENCNT": (
-                "Events in the Denominator",
-                None if measurement.denominator_count is None else str(measurement.denominator_count),
-            ),
-            "RESWHY": ("Reason Result Is Not Reported", measurement.reason[:200] if measurement.qualifier else None),
-            "RESTSON": ("Doubtful Gates the Result Rests On", measurement.rests_on[:200] or None),
-            "GATEPIC": ("Picture of the Gates", gate_picture(measurement.sample_id)),
-            "GATESHA": ("SHA-256 of the Placed Gates", known.get("gates")),
-            "FCSSHA": ("SHA-256 of the FCS File", known.get("fcs")),
+        values = {
+            "EVTCNT": None if measurement.count is None else str(measurement.count),
+            "DENCNT": None if measurement.denominator_count is None else str(measurement.denominator_count),
+            "RESWHY": measurement.reason[:200] if measurement.qualifier else None,
+            "RESTSON": measurement.rests_on[:200] or None,
+            "GATEPIC": gate_picture(measurement.sample_id),
+            "GATESHA": known.get("gates"),
+            "FCSSHA": known.get("fcs"),
         }
         rows += [
             {
@@ -229,11 +226,11 @@ def supplementary(records: Sequence[CpRecord], links: Mapping[str, Mapping[str, 
                 "IDVAR": "CPSEQ",
                 "IDVARVAL": str(record.sequence),
                 "QNAM": name,
-                "QLABEL": label,
+                "QLABEL": qualifiers("SUPPCP")[name].label,
                 "QVAL": value,
-                "QORIG": "Derived",
+                "QORIG": qualifiers("SUPPCP")[name].origin,
             }
-            for name, (label, value) in qualifiers.items()
+            for name, value in values.items()
             if value
         ]
     return filled("SUPPCP", rows)

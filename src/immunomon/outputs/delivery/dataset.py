@@ -22,7 +22,8 @@ class Variable:
     or partial). length: of the longest
     value in characters, 8 for numbers. core: ``Req``, ``Exp``, ``Perm`` or blank. codelist: the name of the list that
     its values are from, or blank. origin and source: as in Define-XML 2.1. method: how it was derived, in words.
-    display: a format for numbers, such as ``DATE9.``.
+    display: a format for numbers, such as ``DATE9.``. sources: what it is made of, as ``table.column`` or
+    ``DATASET.VARIABLE``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Variable:
     source: str = ""
     method: str = ""
     display: str = ""
+    sources: tuple[str, ...] = ()
 
     @property
     def is_number(self) -> bool:

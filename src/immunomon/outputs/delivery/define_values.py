@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
+from immunomon.outputs.delivery.frames import qualifiers
 from immunomon.outputs.delivery.terminology import cp_terms, published_lists
 from immunomon.study.model.protocol import summary_parameters
 
@@ -47,7 +48,10 @@ class CodeList:
 
 @dataclass(frozen=True)
 class ValueItem:
-    """What a variable's value is in some of the records: those in which other variables have these values."""
+    """What a variable's value is in some of the records: those in which other variables have these values.
+
+    origin: type and source, as in Define-XML. sources: of a supplemental qualifier, what it is made of.
+    """
 
     dataset: str
     variable: str
@@ -57,6 +61,8 @@ class ValueItem:
     length: int
     digits: int
     method: str
+    origin: tuple[str, str] = ("", "")
+    sources: tuple[str, ...] = ()
 
 
 def code_lists(datasets: Sequence[Dataset]) -> list[CodeList]:
@@ -146,6 +152,7 @@ def _items(dataset: Dataset, variable: str, by: tuple[tuple[str, ...], str]) -> 
         records = groups[key]
         values = [record[variable] for record in records]
         number = dataset.variable(variable).is_number
+        about = qualifiers(dataset.name).get(key[0]) or dataset.variable(variable)
         items.append(
             ValueItem(
                 dataset=dataset.name,
@@ -155,19 +162,22 @@ def _items(dataset: Dataset, variable: str, by: tuple[tuple[str, ...], str]) -> 
                 type="float" if number else "text",
                 length=8 if number else max((len(str(value)) for value in values if value is not None), default=1),
                 digits=significant_digits(values),
-                method=_method(dataset.name, records[0]),
+                method=_method(dataset, variable, records[0]),
+                origin=(about.origin, about.source),
+                sources=about.sources if about is not dataset.variable(variable) else (),
             )
         )
     return items
 
 
-def _method(dataset: str, record: Mapping[str, Value]) -> str:
+def _method(whole: Dataset, variable: str, record: Mapping[str, Value]) -> str:
+    dataset = whole.name
     if dataset == "CP":
         return _cp_method(record)
-    if dataset.startswith("SUPP"):
-        return _SUPPLEMENTARY.get(str(record["QNAM"]), "")
+    if qualifier := qualifiers(dataset).get(str(record.get("QNAM"))):
+        return qualifier.method
     if dataset == "LB":
-        return ""
+        return whole.variable(variable).method
     if dataset == "ADEFF":
         return _EFFICACY[str(record["PARAMCD"])]
     category = str(record["PARCAT1"])
@@ -175,17 +185,6 @@ def _method(dataset: str, record: Mapping[str, Value]) -> str:
     return _ANALYSIS.get(category, f"{source} of the record with sequence number SRCSEQ.")
 
 
-_SUPPLEMENTARY = {
-    "COHORT": "The cohort that the study file names; cohorts of one dose group share its arm.",
-    "DOSEPLN": "Y where the dose given was not recorded: EXDOSE is then the planned dose of the arm.",
-    "EVTCNT": "Events inside the population's gates.",
-    "DENCNT": "Events inside the gates of the denominator.",
-    "RESWHY": "Why the result is not reported: below a limit of events, or what speaks against the gates it rests on.",
-    "RESTSON": "Gates on and above the population that something speaks against, as population: code of the doubt.",
-    "GATEPIC": "Where the gates are drawn, in the report of the run.",
-    "GATESHA": "SHA-256 of the file of placed gates in the run folder.",
-    "FCSSHA": "SHA-256 of the FCS file.",
-}
 _ANALYSIS = {
     "LOG-ODDS": "ln((n + 0.5) / (N - n + 0.5)), n being SUPPCP EVTCNT and N DENCNT of the record with number SRCSEQ.",
     "RATIO": "The percent in CP of the record with number SRCSEQ over that of the record with number SRCSEQD.",

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from immunomon import __version__
 from immunomon.files import write_whole
+from immunomon.outputs.delivery.annotated import source_words
 from immunomon.outputs.delivery.dataset import Dataset, Variable
 from immunomon.outputs.delivery.define_values import (
     CodeList,
@@ -227,10 +228,19 @@ def _item(version: ET.Element, dataset: Dataset, about: tuple[Variable, set[str]
         origin = _add(item, _def("Origin"), Type=variable.origin)
         if variable.source:
             origin.set("Source", variable.source)
-        if variable.origin == "Predecessor":
-            _text(origin, variable.method)
+        if described := variable.method if variable.origin == "Predecessor" else _from(variable.sources):
+            _text(origin, described)
     if values and variable.name == values[0].variable:
         _add(item, _def("ValueListRef"), ValueListOID=f"VL.{dataset.name}.{variable.name}")
+
+
+def _from(sources: Sequence[str]) -> str:
+    """Return what a variable is made of, in words: the files and datasets, each with its columns."""
+    columns: dict[str, list[str]] = {}
+    for source in sources:
+        file, column = source_words(source)
+        columns.setdefault(file, []).append(column)
+    return "; ".join(f"{file}: {', '.join(names)}" for file, names in columns.items())
 
 
 def _data_type(dataset: Dataset, variable: Variable) -> str:
@@ -252,8 +262,9 @@ def _value_item(version: ET.Element, item: ValueItem, number: int) -> None:
     if item.type == "float":
         element.set("SignificantDigits", str(item.digits))
     _text(element, item.label)
-    kind = ("Derived", "Sponsor") if item.method else ("Collected", "Investigator")
-    _add(element, _def("Origin"), Type=kind[0], Source=kind[1])
+    origin = _add(element, _def("Origin"), Type=item.origin[0], Source=item.origin[1])
+    if described := _from(item.sources):
+        _text(origin, described)
 
 
 def _code_list(version: ET.Element, code_list: CodeList) -> None:

@@ -14,6 +14,7 @@ from immunomon.errors import DeliveryFailed, UnknownName, nearest
 from immunomon.files import file_digest, remove_leftovers, temporary_beside
 from immunomon.outputs.conformance.check import Report, check_delivery
 from immunomon.outputs.delivery.adam import adam_datasets
+from immunomon.outputs.delivery.annotated import annotated_mapping, mapping_page
 from immunomon.outputs.delivery.blinding import Transfer, blinded, key_for
 from immunomon.outputs.delivery.content import Content, read_content
 from immunomon.outputs.delivery.dataset import Dataset
@@ -35,7 +36,7 @@ from immunomon.outputs.delivery.miflowcyt import (
 )
 from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
 from immunomon.outputs.delivery.redcap import redcap_tables
-from immunomon.outputs.delivery.sdtm import Sdtm, sdtm_datasets
+from immunomon.outputs.delivery.sdtm import sdtm_datasets
 from immunomon.outputs.delivery.source import Headers, read_headers_of
 from immunomon.outputs.delivery.tables import frequency_table, immport_table, links_table, people_tables
 from immunomon.outputs.delivery.xpt import write_xpt
@@ -152,29 +153,28 @@ def _immport(work: _Writing) -> None:
 
 
 def _sdtm(work: _Writing) -> None:
-    made = _tabulated(work)
-    work.cdisc("sdtm", made.datasets, ".xpt")
-    work.csv([links_table(work.content)])
+    _submitted(work, ".xpt", analysis=False)
 
 
 def _adam(work: _Writing) -> None:
-    made = _tabulated(work)
-    work.cdisc("sdtm", made.datasets, ".xpt")
-    work.cdisc("adam", adam_datasets(work.content, made), ".xpt")
-    work.csv([links_table(work.content)])
+    _submitted(work, ".xpt", analysis=True)
 
 
 def _dataset_json(work: _Writing) -> None:
-    made = _tabulated(work)
-    work.cdisc("sdtm", made.datasets, ".json")
-    work.cdisc("adam", adam_datasets(work.content, made), ".json")
-    work.csv([links_table(work.content)])
+    _submitted(work, ".json", analysis=True)
 
 
-def _tabulated(work: _Writing) -> Sdtm:
+def _submitted(work: _Writing, suffix: str, *, analysis: bool) -> None:
+    """Write SDTM, and ADaM with it, the mapping of every source column to their variables, and the links."""
     made = sdtm_datasets(work.content)
     work.absent |= made.absent
-    return made
+    work.cdisc("sdtm", made.datasets, suffix)
+    analysed = adam_datasets(work.content, made) if analysis else ()
+    if analysis:
+        work.cdisc("adam", analysed, suffix)
+    mapping = annotated_mapping([*made.datasets, *analysed])
+    work.csv([links_table(work.content), mapping])
+    write_text(work.folder / "annotated_mapping.html", mapping_page(mapping))
 
 
 def _miflowcyt(work: _Writing) -> None:

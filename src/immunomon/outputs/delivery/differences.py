@@ -12,7 +12,11 @@ from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, dataset
 __all__ = ["Difference", "differences", "differences_table", "differences_text"]
 
 _FOR_NUMBER = {"VISITNUM": "VISIT", "AVISITN": "AVISIT"}
-_NOT_VALUES = {"links", "differences"}  # they say where values come from, which is why a value changed
+_NOT_VALUES = {
+    "links",
+    "differences",
+    "annotated_mapping",
+}  # they say where values come from, which is why a value changed
 _PROVENANCE = {"GATESHA", "FCSSHA"}
 _REPEATED = ("ORRES", "ORRESU", "STRESN", "STRESU")  # in the words for people: STRESC tells it
 _VALUES = ("STRESC", "AVAL", "AVALC", "CHG", "STAT", "value", "change", "status", "percent", "cells_per_ul")

@@ -11,14 +11,15 @@ from typing import cast
 
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
 
-__all__ = ["filled", "frame", "frames", "supplemented"]
+__all__ = ["filled", "frame", "frames", "qualifiers", "supplemented", "table_rows"]
 
 Record = Mapping[str, Value]
 _MAY_GO = {"Perm", "Cond"}
 _KEPT_WHOLE = {"CP"}  # delivered with all of its variables, in the order of the guide
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def table_rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of one of the tables that datasets are described in."""
     text = (files("immunomon.outputs.delivery") / "assets" / name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
@@ -34,6 +35,7 @@ def _variable(row: Mapping[str, str]) -> Variable:
         origin=row["origin"],
         source=row["source"],
         method=row["method"],
+        sources=tuple(row["from"].split()),
         display="DATE9." if row["name"] in {"TRTSDT", "TRTEDT", "ADT", "ASTDT", "AENDT"} else "",
     )
 
@@ -42,7 +44,7 @@ def _variable(row: Mapping[str, str]) -> Variable:
 def frames() -> Mapping[str, Dataset]:
     """Return every dataset that can be delivered, without rows, by name."""
     variables: dict[str, list[Variable]] = {}
-    for row in _rows("variables.csv"):
+    for row in table_rows("variables.csv"):
         variables.setdefault(row["dataset"], []).append(_variable(row))
     return {
         row["name"]: Dataset(
@@ -57,7 +59,28 @@ def frames() -> Mapping[str, Dataset]:
             standard=row["standard"],
             comment=row["comment"],
         )
-        for row in _rows("datasets.csv")
+        for row in table_rows("datasets.csv")
+    }
+
+
+@functools.cache
+def qualifiers(name: str) -> Mapping[str, Variable]:
+    """Return the supplemental qualifiers of a dataset such as SUPPLB, by QNAM; none for any other.
+
+    >>> qualifiers("SUPPLB")["BLEEDGR"].label
+    'Bleeding Grade (WHO)'
+    """
+    return {
+        row["name"]: Variable(
+            row["name"],
+            row["label"],
+            origin=row["origin"],
+            source={"Collected": "Investigator"}.get(row["origin"], "Sponsor"),
+            method=row["method"],
+            sources=tuple(row["from"].split()),
+        )
+        for row in table_rows("qualifiers.csv")
+        if row["dataset"] == name
     }
 
 
@@ -95,20 +118,21 @@ def _has_values(dataset: Dataset, name: str) -> bool:
     return any(value is not None for value in dataset.column(name))
 
 
-def supplemented(name: str, records: Sequence[Record], labels: Mapping[str, str], origin: str = "Collected") -> Dataset:
+def supplemented(name: str, records: Sequence[Record]) -> Dataset:
     """Return the supplemental qualifiers of a dataset made of the same records.
 
-    labels: by QNAM; a record holds the value under ``+QNAM``. A domain with one record a subject has no --SEQ to name.
+    A record holds the value of a qualifier under ``+QNAM``. A domain with one record a subject has no --SEQ to name.
     """
     rows: list[Record] = []
     for record in _ordered(name, records):
-        for qualifier, label in labels.items():
+        for qualifier, about in qualifiers(f"SUPP{name}").items():
             value = record.get(f"+{qualifier}")
             if value is not None:
                 whose = {"STUDYID": record["STUDYID"], "RDOMAIN": name, "USUBJID": record["USUBJID"]}
                 number = record.get(f"{name}SEQ")
                 where = {} if number is None else {"IDVAR": f"{name}SEQ", "IDVARVAL": str(number)}
-                rows.append({**whose, **where, "QNAM": qualifier, "QLABEL": label, "QVAL": value, "QORIG": origin})
+                what = {"QNAM": qualifier, "QLABEL": about.label, "QVAL": value, "QORIG": about.origin}
+                rows.append({**whose, **where, **what})
     return filled(f"SUPP{name}", rows)
 
 

@@ -217,16 +217,6 @@ def sdtm_datasets(content: Content) -> Sdtm:
     return Sdtm(present, tuple(found_of), absent)
 
 
-_INFUSION = {
-    "DOSEPLN": "Dose Is the Planned One",
-    "CELLS": "Cells Given (10^6)",
-    "VIAB": "Viable Cells (%)",
-    "INTRPT": "Infusion Interrupted",
-    "INTRSN": "Reason of Interruption or Other Dose",
-}
-_COUNT = {"BLEED": "Bleeding", "BLEEDGR": "Bleeding Grade (WHO)", "RESCUE": "Rescue Therapy"}
-
-
 def study_domains(trial: Trial, tables: Assessments, samples: Sequence[Mapping[str, Any]]) -> dict[str, Dataset]:
     """Return the domains that are made of the study's own files alone, by name; empty ones among them.
 
@@ -252,13 +242,11 @@ def study_domains(trial: Trial, tables: Assessments, samples: Sequence[Mapping[s
         "LB": filled("LB", counts),
         "MB": filled("MB", microbiology(trial, tables)),
         "PC": filled("PC", kinetics),
-        "SUPPAE": supplemented(
-            "AE", events, {"DLT": "Dose-Limiting Toxicity", "INFONSET": "Onset Beside the Infusion of the Day"}
-        ),
-        "SUPPDM": supplemented("DM", people, {"COHORT": "Cohort"}, "Protocol"),
-        "SUPPEX": supplemented("EX", infused, _INFUSION),
-        "SUPPLB": supplemented("LB", counts, _COUNT),
-        "SUPPPC": supplemented("PC", kinetics, {"ACTHOURS": "Actual Hours from First Infusion"}),
+        "SUPPAE": supplemented("AE", events),
+        "SUPPDM": supplemented("DM", people),
+        "SUPPEX": supplemented("EX", infused),
+        "SUPPLB": supplemented("LB", counts),
+        "SUPPPC": supplemented("PC", kinetics),
     }
 
 

@@ -32,11 +32,15 @@ def transfer_specification(study: Study, samples: Sequence[Sample], populations:
         *_frequencies(study, populations),
         *_assessments(),
         *(part for prefix, title in (("", "SDTM"), ("AD", "ADaM")) for part in _standard(prefix, title)),
+        _MAPPING,
         _CHECKS,
     ]
     return "\n\n".join(parts) + "\n"
 
 
+_MAPPING = """## annotated_mapping.csv, annotated_mapping.html
+
+With SDTM and ADaM: a row a source column and variable made of it; columns that are not used, with the reason."""
 _CHECKS = """## How a transfer is checked
 
 - `manifest.json` names every file with its SHA-256 and size; `immunomon check-delivery FOLDER` holds the folder against
