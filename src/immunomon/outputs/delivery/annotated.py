@@ -154,8 +154,8 @@ _COLUMNS = {
 def annotated_mapping(datasets: Sequence[Dataset]) -> Dataset:
     """Return the mapping for a delivery of these datasets: a row a source column and variable made of it.
 
-    A source column without any has a row that says why, alone or with those of the same reason; so has a variable that no
-    source column is in.
+    A source column without any has a row that says why, alone or with those of the same reason; so has a variable that
+    no source column is in.
     """
     there = dict(_described(datasets))
     rows = list(
