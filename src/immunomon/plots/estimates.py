@@ -42,7 +42,7 @@ def forest(ax: Axes, estimates: pd.DataFrame) -> Axes:
     palette = dose_group_colours(dict.fromkeys(str(g) for g in estimates["dose_group"] if g != "all"))
     for height, (_, row) in enumerate(estimates.iterrows()):
         colour = palette[str(row["dose_group"])].light
-        values = list(json.loads(str(row["subjects"])).values())
+        values = [] if _missing(row["subjects"]) else list(json.loads(str(row["subjects"])).values())
         ax.plot(values, [height + 0.22] * len(values), "o", ms=3.2, mec="none", mfc=colour, alpha=0.55, zorder=2)
         if not int(row["n"]):
             where: Any = ("axes fraction", "data")
@@ -72,7 +72,7 @@ def _missing(cell: object) -> bool:
 
 # The primary endpoints at a glance: one arrow a patient, from no change to the own one, and the estimate under them.
 
-_HEAD, _ARROW, _FOOT = 17.0, 5.0, 15.0  # points that a line of text, an arrow and an estimate take
+_HEAD, _ARROW, _FOOT = 17.0, 3.6, 13.0  # points that a line of text, an arrow and an estimate take
 
 
 def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()) -> Axes:
@@ -103,8 +103,8 @@ def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()
         top -= _HEAD
         ax.plot([0.0, 0.0], [top, top - _ARROW * len(patients) - 0.8 * _FOOT], "-", lw=0.8, color=FAINT.light, zorder=0)
         for change, group in patients:
-            style = {"arrowstyle": "-|>", "color": palette[group].light, "lw": 1.5, "mutation_scale": 6, "shrinkA": 0}
-            ax.annotate("", (change, top - 3), xytext=(0.0, top - 3), arrowprops={**style, "shrinkB": 0})
+            style = {"arrowstyle": "-|>", "color": palette[group].light, "lw": 1.3, "mutation_scale": 5, "shrinkA": 0}
+            ax.annotate("", (change, top - 2), xytext=(0.0, top - 2), arrowprops={**style, "shrinkB": 0})
             top -= _ARROW
         top -= 0.5 * _FOOT
         _estimate(ax, whole, top, reach)

@@ -62,7 +62,7 @@ def svg_of(figure: Figure, words: str) -> str:
     # Its style sheet would hold for the whole page; ids are shared with other figures only where they mean the same.
     body = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'<g id="[a-z0-9.]+_\d+">', "<g>", body).replace("xlink:href", "href")
-    body = re.sub(r"font-family: [^;]+; ", "", body)
+    body = re.sub(r"font-family: [^;\"]+(; )?", "", body)
     body = re.sub(r"\n\s*", "\n", body)
     about = f'role="img" aria-label="{escape(words)}"'
     head = f'<svg {about} {size.group() if size else ""} stroke-linejoin="round" class="drawn">'

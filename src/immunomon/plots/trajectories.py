@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["LABELS", "chosen_rows", "light_colours", "name_groups", "platelet_course", "spider", "trajectories"]
+__all__ = [
+    "LABELS",
+    "LIMITS_OF_RESPONSE",
+    "chosen_rows",
+    "light_colours",
+    "name_groups",
+    "platelet_course",
+    "spider",
+    "trajectories",
+]
 
 LABELS = {
     "change": "change from baseline",
@@ -209,11 +218,11 @@ def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]]) -> None:
 
 # One patient's platelet counts over the study, with the limits of response and every rescue therapy.
 
-_LIMITS = (30.0, 100.0)  # of R and CR, x 10^9/L: IWG 2009
+LIMITS_OF_RESPONSE = (30.0, 100.0)  # of R and CR, x 10^9/L: IWG 2009
 _RESCUE = "#b8568c"
 
 
-def platelet_course(ax: Axes, visits: pd.DataFrame, *, limits: tuple[float, ...] = _LIMITS) -> Axes:
+def platelet_course(ax: Axes, visits: pd.DataFrame, *, limits: tuple[float, ...] = LIMITS_OF_RESPONSE) -> Axes:
     """Draw one patient's rows of the table ``platelet_visits``: filled dots are responses, crosses rescue therapies.
 
     limits: dashed lines, x 10^9/L. Raises ValueError for rows of several patients, or without a count.

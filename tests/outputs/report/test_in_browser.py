@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
+import pandas as pd
 import pytest
 from outputs.report.fake_run import fake_run
 from outputs.report.test_compared_page import compared
@@ -9,6 +13,7 @@ from outputs.report.test_told_pages import stored, visits, with_pages
 from support.browser import OVERFLOW, SMALLEST, opened_browser, opened_page
 
 from immunomon.outputs.report import write_report
+from immunomon.trial.model.tables import ADVERSE_EVENT_WORST, INCIDENCE
 
 NASTY = "</script><script>document.documentElement.dataset.broken='yes'</script><img src=x onerror=alert(1)>\"'&\u2028"
 READABLE = 9.0  # pixels
@@ -23,9 +28,39 @@ def browser():
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     """The report of a run with all that other commands make of one."""
-    run = compared(with_pages(fake_run(tmp_path_factory.mktemp("whole") / "run"), stored()))
-    visits().to_parquet(run / "assessments" / "platelet_visits.parquet")
+    run = compared(assessed(fake_run(tmp_path_factory.mktemp("whole") / "run")))
     return write_report(run)
+
+
+CONCENTRATIONS = """subject,planned_time_h,actual_time_h,concentration_cells_per_ml,below_quantification,lloq
+S01,2,2.1,90,false,10
+S02,2,1.9,30,false,10
+S01,48,47,,true,10
+"""
+
+
+def assessed(run):
+    """Put beside a run what ``immunomon assess`` makes, and the study's file of concentrations."""
+    pages = stored()
+    kinetics = {"heading": "Kinetics of the cells", "paragraphs": [], "sheets": []}
+    pages["pages"] = [{**page, "sections": [*page["sections"], kinetics]} for page in pages["pages"]]
+    folder = with_pages(run, pages) / "assessments"
+    (run.parent / "study.yaml").touch()
+    (run.parent / "msc_concentration.csv").write_text(CONCENTRATIONS, encoding="utf-8", newline="\n")
+    digest = hashlib.sha256(CONCENTRATIONS.encode()).hexdigest()
+    inputs = {"msc_concentration.csv": digest}
+    (folder / "assessments.json").write_text(json.dumps({"run_digest": "ab" * 32, "inputs": inputs}), encoding="utf-8")
+    courses = [visits(subject).assign(baseline_1e9_per_l=8.0) for subject in ("S01", "S02", "S03")]
+    pd.concat(courses).to_parquet(folder / "platelet_visits.parquet")
+    event = {"subject": "S02", "dose_group": "B", "level": "term", "term": "Pyrexia", "worst_grade": 2, "first_day": 9}
+    ADVERSE_EVENT_WORST.frame([event]).to_parquet(folder / "adverse_event_worst.parquet")
+    rows = [
+        {"topic": "platelets", "measure": "response (CR or R)", "dose_group": group, "n": n, "subjects_with": 1,
+         "low": 0.8, "high": 90.6, "who": "S01"}
+        for group, n in (("A", 1), ("all", 3))
+    ]  # fmt: skip
+    INCIDENCE.frame(rows).to_parquet(folder / "incidence.parquet")
+    return run
 
 
 def show(page, state):
@@ -74,6 +109,49 @@ def test_what_needs_a_person_leads_to_the_samples_it_counts(browser, report):
     page.wait_for_selector("#samples [data-shown]")
     assert page.locator(".stepper .field span").first.inner_text() == "Sample (1 of 18)"
     assert page.locator("#samples").get_by_text("the file ends early").first.is_visible()
+    assert faults == []
+    page.close()
+
+
+def test_the_first_screen_says_what_was_found_and_who_it_was(browser, report):
+    page, faults = opened_page(browser, report)
+    tile = page.locator(".tiles > div", has_text="Platelet response")
+    assert "1 of 3" in tile.inner_text()
+    assert tile.get_attribute("title") == "S01"
+    box = page.locator(".answer figure.picture svg").bounding_box()
+    assert box["y"] + box["height"] < 900, "the primary endpoints are on the first screen"
+    assert not page.locator("#caveats").evaluate("element => element.open")
+    assert faults == []
+    page.close()
+
+
+def test_pictures_have_every_patient_and_exposure_by_nominal_time(browser, report):
+    page, faults = opened_page(browser, report)
+    show(page, "tab=efficacy")
+    captions = page.locator("#panel-efficacy figcaption b").all_inner_texts()
+    assert captions[:3] == ["Who, when.", "Best platelet count.", "Platelets by week and dose."]
+    assert [text for text in captions if text.startswith("Concentration over time")] == [
+        "Concentration over time, linear.",
+        "Concentration over time, logarithmic.",
+    ]
+    lanes = page.locator("#panel-efficacy figure.picture svg").first.text_content()
+    assert all(subject in lanes for subject in ("S01", "S02", "S03"))
+    assert "BLQ (BLQ to BLQ), n = 1, 1 BLQ" in page.locator("#panel-efficacy table").last.inner_text()
+    show(page, "tab=safety")
+    assert "Pyrexia" in page.locator("#panel-safety figure.picture svg").text_content()
+    assert faults == []
+    page.close()
+
+
+def test_a_filter_of_a_column_keeps_rows_within_its_bounds(browser, report):
+    page, faults = opened_page(browser, report)
+    show(page, "tab=tables&table=frequencies&f.percent=90+to+100&f.label=live")
+    shown = page.locator("#tables tbody tr").count()
+    assert 0 < shown < 50
+    assert set(page.locator("#tables tbody tr td:nth-child(5)").all_inner_texts()) == {"Live"}
+    assert all(90 <= float(text) <= 100 for text in page.locator("#tables tbody tr td:nth-child(7)").all_inner_texts())
+    page.locator('[id="f.percent"]').fill("")
+    assert page.locator("#tables tbody tr").count() >= shown
     assert faults == []
     page.close()
 

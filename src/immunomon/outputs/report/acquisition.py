@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _MOST_LINES = 200
-_MOST_CHANNELS = 40
+_MOST_CHANNELS = 8
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def page_acquisition(stored: Mapping[str, Any]) -> dict[str, Any] | None:
         "edges": list(course.edges),
         "channels": channels[:_MOST_CHANNELS],
         "rate_edges": list(course.rate_edges),
-        "rates": [round(rate, 2) for rate in course.rates],
+        "rates": [float(f"{rate:.2g}") for rate in course.rates],
         "stretches": [[stretch.start, stretch.stop, stretch.check, stretch.reason] for stretch in quality.stretches],
     }
 

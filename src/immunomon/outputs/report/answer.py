@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +17,7 @@ from immunomon.cytometry.model.run_tables import STEADINESS
 from immunomon.errors import BadSpec, ImmunomonError, Problem, counted
 from immunomon.outputs.report.overview import Overview
 from immunomon.outputs.report.run_folder import ReportedRun
+from immunomon.runs.derived import Derived, made_of_run
 from immunomon.runs.folder import RunFolder, read_held
 from immunomon.runs.verdicts import reviews_of_run
 from immunomon.study.model.trust import DOUBTS
@@ -24,7 +25,17 @@ from immunomon.trial.assessments.page_parts import records, share
 from immunomon.trial.model.planned import MISSING, OUTSIDE
 from immunomon.trial.model.tables import ESTIMATES, INCIDENCE, PLANNED
 
-__all__ = ["Answer", "Figure", "Need", "held_table", "needs_of", "primary_changes", "read_answer"]
+__all__ = [
+    "Answer",
+    "Figure",
+    "Need",
+    "held_table",
+    "needs_of",
+    "primary_changes",
+    "read_answer",
+    "stale_needs",
+    "stale_parts",
+]
 
 # What is told of the assessments first: topic, measure, what it is called.
 _TOLD = (
@@ -133,6 +144,21 @@ def needs_of(run: ReportedRun, overview: Overview) -> Iterator[Need]:
     for need in (*_files(run, overview), *_doubted(run), *_reviewed(run), *_beside(run)):
         if need.count:
             yield need
+
+
+def stale_parts(run: ReportedRun) -> dict[str, Derived]:
+    """Return what other commands made of the run and is not of run, study and other results as they are now."""
+    made = made_of_run(run.folder, run.record, run.record_sha256, study=run.study_folder)
+    return {part.key: part for part in reversed(made) if part.reasons and part.key != "report"}
+
+
+def stale_needs(stale: Mapping[str, Derived]) -> Iterator[Need]:
+    """Yield what is to be made anew before it is believed."""
+    for part in stale.values():
+        command = f"immunomon {part.command.split()[1]}"
+        yield Need(
+            1, f"{part.what}: not of the run as it is now", f"{part.reasons[0]}; {command}", "#tab=overview", True
+        )
 
 
 def _samples(**chosen: str) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, Problem
-from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
+from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet
 from immunomon.runs.folder import read_held
 from immunomon.runs.opened import Run
 from immunomon.trial.model.tables import ESTIMATES, FAMILIES
@@ -23,7 +23,6 @@ from immunomon.yamlfile import read_text
 __all__ = ["read_compared"]
 
 _MOST_TEXT = 1_000_000
-_MOST_PICTURES = 12
 _TABLES = (ESTIMATES, FAMILIES)
 _PRIMARY = "Primary endpoints"
 _HEADS = ("endpoint", "at", "dose group", "patients", "mean change", "interval", "as a ratio", "p", "adjusted p")
@@ -42,14 +41,14 @@ def read_compared(run: Run) -> ToldPage | None:
         record = json.loads(read_text(folder / "analysis.json", _MOST_TEXT))
         of_now = run.record_sha256 == record["run_digest"]
         tables = {table.name: _table(folder, table, dict(record.get("files") or {}), remedy) for table in _TABLES}
-        sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), folder, tables))
+        sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), tables))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
     return ToldPage("compare", "What changed", sections, "" if of_now else "immunomon compare")
 
 
-def _sections(text: str, folder: Path, tables: Mapping[str, pd.DataFrame]) -> Iterator[ToldSection]:
-    """Yield the parts of the page of sentences; its list of primary endpoints becomes a table, with the pictures."""
+def _sections(text: str, tables: Mapping[str, pd.DataFrame]) -> Iterator[ToldSection]:
+    """Yield the parts of the page of sentences; its list of primary endpoints becomes a table."""
     for part in re.split(r"^## ", f"## How it was compared\n{text.partition(chr(10))[2]}", flags=re.MULTILINE)[1:]:
         heading, _, body = part.partition("\n")
         # The lines of single dose groups are rows of the table.
@@ -58,29 +57,12 @@ def _sections(text: str, folder: Path, tables: Mapping[str, pd.DataFrame]) -> It
         if heading == _PRIMARY:
             chosen = _primary(tables[ESTIMATES.name])
             yield ToldSection(heading, paragraphs, (_estimates(tables[FAMILIES.name], chosen),))
-            paths = _pictures(folder, chosen)
-            drawn = tuple(picture for path in paths for picture in picture_of(path, _words(path)))
-            if drawn:
-                yield ToldSection("The primary endpoints, drawn with every patient", (), (), (), drawn)
         else:
             yield ToldSection(heading, paragraphs, ())
 
 
 def _plain(line: str) -> str:
     return re.sub(r"\*\*|`", "", line.removeprefix("- "))
-
-
-def _pictures(folder: Path, chosen: pd.DataFrame) -> list[Path]:
-    """Return the forests of the visits and scales of the primary endpoints, then each endpoint's courses."""
-    forests = dict.fromkeys(f"forest_{row['scale']}_{row['at']}" for row in chosen.to_dict("records"))
-    courses = dict.fromkeys(f"trajectories_{name}" for name in chosen["endpoint"])
-    names = [re.sub(r"[^A-Za-z0-9_.+-]", "_", name) for name in (*forests, *courses)]
-    return [folder / f"{name}.png" for name in names][:_MOST_PICTURES]
-
-
-def _words(path: Path) -> str:
-    kind, _, name = path.stem.partition("_")
-    return f"{'Estimates and intervals' if kind == 'forest' else 'Each patient over time'}: {name.replace('_', ' ')}"
 
 
 def _primary(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,16 @@
-"""The data inside a page: samples' gates and plots, and tables column by column, as JSON that no text breaks out of."""
+"""The data inside a page: samples with gates and plots, and tables; small, and no text breaks out of it."""
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -20,7 +23,16 @@ from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
 from immunomon.study.model.trust import doubts_from
 
-__all__ = ["TickSets", "pack_table", "page_sample", "safe_json"]
+__all__ = [
+    "PackedSample",
+    "TickSets",
+    "in_six_digits",
+    "pack_samples",
+    "pack_table",
+    "page_sample",
+    "safe_json",
+    "squeezed",
+]
 
 
 class TickSets:
@@ -121,10 +133,14 @@ def safe_json(data: Any) -> Markup:  # noqa: ANN401
     >>> print(safe_json({"marker": "</script>", "value": float("nan")}))
     {"marker":"\u003c/script\u003e","value":null}
     """
-    text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _plain_json(data)
     for letter, escape in _UNSAFE.items():
         text = text.replace(letter, escape)
     return Markup(text)
+
+
+def _plain_json(data: Any) -> str:  # noqa: ANN401
+    return json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _finite(data: Any) -> Any:  # noqa: ANN401
@@ -133,6 +149,10 @@ def _finite(data: Any) -> Any:  # noqa: ANN401
     if isinstance(data, list | tuple):
         return [_finite(item) for item in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+# What no reader of a page reads, and what it weighs the most; the table in the run folder has it.
+_LEFT_OUT = ("subjects", "sha256")
 
 
 def pack_table(frame: pd.DataFrame, table: Table) -> dict[str, Any]:
@@ -149,6 +169,8 @@ def pack_table(frame: pd.DataFrame, table: Table) -> dict[str, Any]:
     """
     columns = []
     for column in table.columns:
+        if column.name in _LEFT_OUT:
+            continue
         described = {"name": column.name, "kind": column.dtype, "meaning": column.meaning}
         columns.append({**described, **_packed(frame[column.name], column.dtype)})
     return {"name": table.name, "row": table.row, "rows": len(frame), "columns": columns}
@@ -160,3 +182,97 @@ def _packed(column: pd.Series[Any], dtype: str) -> dict[str, Any]:
         return {"words": [str(word) for word in words.categories], "at": [int(code) for code in words.codes]}
     plain = {"boolean": int, "Int64": int, "Float64": float}[dtype]
     return {"values": [None if pd.isna(value) else plain(value) for value in column]}
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def in_six_digits(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a packed table whose decimal numbers have six digits, more than a page shows, in half the room.
+
+    >>> column = {"name": "a", "kind": "Float64", "values": [1 / 3, None]}
+    >>> in_six_digits({"columns": [column]})["columns"][0]["values"]
+    [0.333333, None]
+    """
+    columns = [
+        {**column, "values": [None if value is None else _digits(value) for value in column["values"]]}
+        if column["kind"] == "Float64"
+        else column
+        for column in table["columns"]
+    ]
+    return {**table, "columns": columns}
+
+
+# Squeezed: JSON and plots in deflate streams, which the page inflates when somebody looks.
+
+
+def squeezed(data: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return text, or data as JSON, in a zlib stream, as base64, with the size that it inflates to.
+
+    >>> data = squeezed({"a": [1, 2]})
+    >>> zlib.decompress(base64.b64decode(data["packed"])), data["size"]
+    (b'{"a":[1,2]}', 11)
+    """
+    text = (data if isinstance(data, str) else _plain_json(data)).encode()
+    return {"size": len(text), "packed": base64.b64encode(zlib.compress(text, 9)).decode()}
+
+
+@dataclass(frozen=True)
+class PackedSample:
+    """A sample's plots as base64 of a raw deflate stream: ``text`` bytes of JSON, then levels in four bits each.
+
+    size: of what it inflates to.
+    """
+
+    name: str
+    packed: str
+    size: int
+    text: int
+
+
+def pack_samples(samples: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str, Iterator[PackedSample]]:
+    """Return the dictionary that all streams begin with, as base64, and the packed samples.
+
+    samples: names and what ``page_sample`` returns. The first samples are the dictionary: what gates and plots have in
+    common is said once. A density keeps 12 of its 256 levels: a page shows fewer colours.
+    """
+    parts = [(name, *_parted(sample)) for name, sample in samples]
+    dictionary = b"".join(text for _, text, _ in parts[:: max(1, len(parts) // 4)][:4])[-32768:]
+    return base64.b64encode(dictionary).decode(), (_deflated(*part, dictionary) for part in parts)
+
+
+def _parted(sample: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    plots = [
+        {**{name: value for name, value in plot.items() if name != "bins"}, "gates": _lighter(plot.get("gates") or ())}
+        for plot in sample["plots"]
+    ]
+    levels = b"".join(_four_bits(plot["bins"]) for plot in sample["plots"] if "bins" in plot)
+    return _plain_json({**sample, "plots": plots}).encode(), levels
+
+
+def _lighter(gates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return gates in thousandths of a plot; the line of one that is its ring, closed, is left out."""
+    return [
+        {**gate, "ring": _thousandths(gate["ring"]), "percent": gate["percent"] and _digits(gate["percent"]),
+         "lines": None if gate["lines"] == [[*gate["ring"], gate["ring"][0]]] else
+         [_thousandths(line) for line in gate["lines"]]}
+        if gate["ring"] else dict(gate)
+        for gate in gates
+    ]  # fmt: skip
+
+
+def _thousandths(points: Iterable[Sequence[float]]) -> list[list[int]]:
+    return [[round(1000 * coordinate) for coordinate in point] for point in points]
+
+
+def _four_bits(bins: str) -> bytes:
+    levels = (np.frombuffer(zlib.decompress(base64.b64decode(bins)), dtype=np.uint8).astype(np.uint16) + 11) // 23
+    padded = np.append(levels, np.zeros(len(levels) % 2, dtype=np.uint16))
+    return bytes((padded[0::2] * 16 + padded[1::2]).astype(np.uint8))
+
+
+def _deflated(name: str, text: bytes, levels: bytes, dictionary: bytes) -> PackedSample:
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
+    packed = stream.compress(text + levels) + stream.flush()
+    return PackedSample(name, base64.b64encode(packed).decode(), len(text) + len(levels), len(text))

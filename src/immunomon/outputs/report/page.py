@@ -14,20 +14,28 @@ from immunomon import __version__
 from immunomon.cytometry.model.populations import TABLES
 from immunomon.files import file_digest, write_whole
 from immunomon.outputs.report.acquisition import read_acquisitions, read_doubts
-from immunomon.outputs.report.answer import needs_of, read_answer
+from immunomon.outputs.report.answer import needs_of, read_answer, stale_needs, stale_parts
 from immunomon.outputs.report.compared import read_compared
+from immunomon.outputs.report.map_pages import map_pages
 from immunomon.outputs.report.overview import (
     Overview,
     caveats,
-    made_by,
-    provenance,
     reviews_shown,
     samples_doubted,
     study_overview,
     verdict_of,
 )
-from immunomon.outputs.report.packed import TickSets, pack_table, page_sample, safe_json
-from immunomon.outputs.report.pictures import primary_picture
+from immunomon.outputs.report.packed import (
+    TickSets,
+    in_six_digits,
+    pack_samples,
+    pack_table,
+    page_sample,
+    safe_json,
+    squeezed,
+)
+from immunomon.outputs.report.pictures import primary_picture, with_pictures
+from immunomon.outputs.report.provenance import decisions, in_short, made_by, provenance
 from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
@@ -54,6 +62,10 @@ _SCRIPTS = (
     "tables.js",
     "start.js",
 )
+_MADE_BY = {  # page -> the command that makes it, as what was made of a run is known by
+    **dict.fromkeys(("safety", "efficacy", "schedule"), "assess"),
+    **{"compare": "compare", "mechanism": "mechanism", "clusters": "cluster", "atlas": "embed"},
+}
 _WITH_TESTS = {"compare", "mechanism"}  # pages on which p-values stand
 _TABLES_SHOWN = ("summary", "changes", "frequencies", "populations", "samples")
 
@@ -74,19 +86,24 @@ def _render(run: ReportedRun) -> str:
     ticks = TickSets()
     sample_ids = [str(name) for name in run.tables["samples"]["sample_id"]]
     drawn = ((name, page_sample(run.result(name) or {}, ticks)) for name in sample_ids)
-    plots = [(name, safe_json(sample)) for name, sample in drawn if sample["plots"] or sample["placed"]]
+    dictionary, plots = pack_samples((name, sample) for name, sample in drawn if sample["plots"] or sample["placed"])
     version, finished = made_by(run.record)
     made_of = str(run.record.get("digest") or "")
     compared, from_commands = read_compared(run), read_told(run.folder, made_of)
-    pages = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
+    told = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
+    pages = [*with_pictures(run, told), *map_pages(run)]
+    stale = stale_parts(run)
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
+    steady = read_steadiness(run)
+    charts = environment.get_template("steadiness_charts.html.j2").render(steady=steady) if steady else ""
     return environment.get_template("page.html.j2").render(
         name=str(run.study.get("name") or "Study without a name"),
         title=str(run.study.get("title") or ""),
         groups=_dose_groups(run),
         overview=overview,
-        answer=read_answer(run, primary_picture(run), tuple(needs_of(run, overview))),
+        answer=read_answer(run, primary_picture(run), (*stale_needs(stale), *needs_of(run, overview))),
+        stale={page: stale[key] for page, key in _MADE_BY.items() if key in stale},
         page_colours=page_colours(),
         version=version or "unknown",
         finished=finished,
@@ -96,7 +113,10 @@ def _render(run: ReportedRun) -> str:
         shown=[file_digest(run.folder / name) for name in _SHOWN if (run.folder / name).is_file()],
         report_version=__version__,
         provenance=provenance(run.record),
-        steady=read_steadiness(run),
+        in_short=in_short(run),
+        decisions=decisions(run),
+        steady=steady,
+        steady_charts=squeezed(charts),
         alarms=from_commands.alarms if from_commands else (),
         pages=pages,
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
@@ -107,7 +127,7 @@ def _render(run: ReportedRun) -> str:
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         plots=plots,
-        data=safe_json(_page_data(run, overview, ticks)),
+        data=safe_json({**_page_data(run, overview, ticks), "dictionary": dictionary}),
     )
 
 
@@ -140,5 +160,8 @@ def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[st
         "ticks": ticks.sets,
         "reviews": reviews_shown(run),
         "doubts": samples_doubted(run.tables["doubts"]),
-        "tables": [pack_table(run.tables[name], TABLES[name]) for name in _TABLES_SHOWN],
+        "tables": [
+            {"name": name, **squeezed(in_six_digits(pack_table(run.tables[name], TABLES[name])))}
+            for name in _TABLES_SHOWN
+        ],
     }

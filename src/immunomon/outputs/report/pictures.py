@@ -1,48 +1,25 @@
-"""The report's pictures: drawn by ``immunomon.plots``, set into the page as SVG."""
+"""The report's pictures: drawn by ``immunomon.plots``, set into the page as SVG, each with a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
-from immunomon.outputs.report.answer import primary_changes
+from immunomon.outputs.report.answer import held_table, primary_changes
+from immunomon.outputs.report.drawing import Source, first_section, picture, svg
+from immunomon.outputs.report.efficacy_pictures import efficacy_sections
 from immunomon.outputs.report.run_folder import ReportedRun
-from immunomon.plots.estimates import arrows, arrows_height
-from immunomon.plots.figures import drawn_for_pages, svg_of
+from immunomon.outputs.report.told import ToldPage, ToldSection
+from immunomon.plots.estimates import apart, arrows, arrows_height, forest, intervals
+from immunomon.plots.matrix import change_heatmap, events_by_grade
+from immunomon.trial.mechanism.within import LAG_NAMES
+from immunomon.trial.model.tables import BY_RESPONSE, LAGS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["primary_picture"]
-
-_WIDTH = 420.0  # points, and pixels on a page: what a telephone has
-
-
-def _dose_groups(run: ReportedRun) -> list[str]:
-    groups = run.study.get("dose_groups") or ()
-    return [str(group["name"]) for group in groups if isinstance(group, dict) and "name" in group]
-
-
-class Drawing:
-    """A picture being drawn: its axes, and then its SVG."""
-
-    def __init__(self, axes: Axes) -> None:
-        self.axes, self.svg = axes, Markup("")
-
-
-@contextmanager
-def drawing(height: float, words: str) -> Iterator[Drawing]:
-    """Give axes of a height in points to draw into; afterwards the drawing holds its SVG."""
-    from matplotlib.figure import Figure
-
-    with drawn_for_pages():
-        figure = Figure(figsize=(_WIDTH / 72, height / 72), layout="constrained")
-        drawn = Drawing(figure.subplots())
-        yield drawn
-        drawn.svg = Markup(svg_of(figure, words))
+__all__ = ["primary_picture", "with_pictures"]
 
 
 def primary_picture(run: ReportedRun) -> Markup | None:
@@ -50,10 +27,112 @@ def primary_picture(run: ReportedRun) -> Markup | None:
     estimates = primary_changes(run)
     if estimates is None or not estimates["n"].fillna(0).any():
         return None
-    known = set(estimates["dose_group"].dropna()) - {"all"}
-    groups = [*_dose_groups(run), *sorted(known - set(_dose_groups(run)))]
-    with drawing(
-        arrows_height(estimates) + 50, "Primary endpoints: every patient's change, mean and interval"
-    ) as drawn:
-        arrows(drawn.axes, estimates, dose_groups=groups)
-    return drawn.svg
+    groups = Source(run).groups(estimates["dose_group"].dropna())
+    estimates = estimates.assign(denominator=estimates["denominator"].map(_labels(run)))
+    words = "Primary endpoints: every patient's change, mean and interval"
+    return svg(lambda ax: arrows(ax, estimates, dose_groups=groups), arrows_height(estimates) + 50, words)
+
+
+def _labels(run: ReportedRun) -> Callable[[Any], Any]:
+    """Return what gives a population its label, and leaves what has none as it is."""
+    populations = run.tables["populations"].dropna(subset=["population", "label"]).drop_duplicates("population")
+    labels = dict(zip(populations["population"], populations["label"], strict=True))
+    return lambda name: name if pd.isna(name) else labels.get(name, name)
+
+
+def with_pictures(run: ReportedRun, pages: Iterable[ToldPage]) -> list[ToldPage]:
+    """Return pages with their pictures: a first section of a page, or within the section of the same heading."""
+    source = Source(run)
+    return [
+        replace(page, sections=(*_PAGES[page.name](source, page),)) if page.name in _PAGES else page for page in pages
+    ]
+
+
+# Safety, what changed, and mechanism.
+
+
+def _safety(source: Source, page: ToldPage) -> Iterator[ToldSection]:
+    terms = source.events[source.events["level"] == "term"]
+    if terms.empty:
+        yield from page.sections
+        return
+    group_of = {str(s.get("id")): str(s.get("dose_group")) for s in source.subjects}
+    own = {str(row["subject"]): str(row["dose_group"]) for row in terms.to_dict("records")}
+    known = {**{name: group_of[name] for name in source.infusions if name in group_of}, **own}
+    groups = source.groups(known.values())
+    treated = dict(sorted(known.items(), key=lambda item: (groups.index(item[1]), item[0])))
+    yield from first_section("Every patient at a glance", [picture(
+        lambda ax: events_by_grade(ax, terms, treated, dose_groups=groups), 60 + 18 * terms["term"].nunique(),
+        "Adverse events by grade and dose", "Worst grade of each patient and term, all who were treated; red frame: "
+        "dose-limiting, underlined: serious, ?: no grade was recorded.",
+    )], page)  # fmt: skip
+
+
+def _compare(source: Source, page: ToldPage) -> Iterator[ToldSection]:
+    estimates = primary_changes(source.run)
+    pictures: list[Markup] = []
+    if estimates is not None and estimates["n"].fillna(0).any():
+        order = list(dict.fromkeys(estimates["endpoint"]))
+        ordered = estimates.sort_values("endpoint", kind="stable", key=lambda names: names.map(order.index))
+        for scale, rows in ordered.groupby("scale", sort=False):
+            pictures.append(picture(
+                lambda ax, rows=rows: forest(ax, rows), 50 + 18 * len(rows), f"Primary endpoints, {scale}",
+                "By dose group and all together: mean (square) with t interval, Hodges-Lehmann (bar), a dot a patient.",
+            ))  # fmt: skip
+        pictures += _heatmap(source, str(estimates["at"].iloc[0]))
+    yield from first_section("The primary endpoints, drawn with every patient", pictures, page)
+
+
+def _heatmap(source: Source, visit: str) -> list[Markup]:
+    changes = source.run.tables["changes"]
+    rows = changes[(changes["quantity"] == "percent") & (changes["visit"] == visit)].dropna(subset=["subject"])
+    rows = rows.assign(label=rows["label"].fillna(rows["population"]))
+    rows = rows.drop_duplicates(["subject", "panel", "population"]).drop_duplicates(["subject", "label"])
+    if rows.empty or rows["log_odds_change"].isna().all():
+        return []
+    groups = source.groups(rows["dose_group"].dropna())
+    return [picture(
+        lambda ax: change_heatmap(ax, rows, visit, dose_groups=groups), 100 + 13.5 * rows["label"].nunique(),
+        f"All populations at {visit}", "Change of the odds from baseline, a column a patient; a cross: no usable "
+        "value. To look further into, not tests.",
+    )]  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _mechanism(source: Source, page: ToldPage) -> Iterator[ToldSection]:
+    spoken = {text.partition(":")[0]: _sentence(text.partition(": ")[2]) for section in page.sections
+              if section.heading == "In short" for text in section.paragraphs}  # fmt: skip
+    within = next((s.pictures for s in page.sections if s.heading == "Within the same patients, visit by visit"), ())
+    pictures: list[Markup] = []
+    split = held_table(source.run, BY_RESPONSE, "mechanism", "mechanism.json")
+    if split is not None and split["difference"].notna().any():
+        shown = split[split["difference"].notna()]
+        pictures.append(picture(lambda ax: apart(ax, shown), 70 + 30 * len(shown), "By response",
+                                 spoken.get("By response", "")))  # fmt: skip
+    lags = held_table(source.run, LAGS, "mechanism", "mechanism.json")
+    if lags is not None and lags["r"].notna().any():
+        known = lags[lags["r"].notna()].to_dict("records")
+        rows = {lag: [(str(row["label"]), *(float("nan") if pd.isna(row[name]) else float(row[name])
+                                           for name in ("r", "low", "high"))) for row in known if row["lag"] == lag]
+                for lag in LAG_NAMES[:3]}  # fmt: skip
+        height = 90 + 42 * len({row["label"] for row in known})
+        pictures.append(picture(lambda ax: intervals(ax, rows).set_xlabel("correlation within patients"), height,
+                                 "Which comes first", spoken.get("Order", "")))  # fmt: skip
+    if within:
+        caption = Markup("<figcaption><b>Within patients.</b> {}</figcaption>").format(
+            spoken.get("Within patients", "")
+        )
+        pictures.append(caption + within[0])
+    bare = replace(page, sections=tuple(replace(section, pictures=()) for section in page.sections))
+    yield from first_section("In pictures", pictures, bare)
+
+
+_PAGES: Mapping[str, Callable[[Source, ToldPage], Iterator[ToldSection]]] = {
+    "efficacy": efficacy_sections,
+    "safety": _safety,
+    "compare": _compare,
+    "mechanism": _mechanism,
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from immunomon.runs.opened import Run
 __all__ = ["Steady", "read_steadiness"]
 
 _SERIES = ["panel", "donor", "population", "quantity", "marker"]
-_WIDTH, _HEIGHT, _MARGIN = 250.0, 96.0, 8.0
+_WIDTH, _HEIGHT, _MARGIN, _LEFT, _BELOW = 280.0, 116.0, 8.0, 44.0, 20.0
 _MOST_CHARTS, _MOST_LINES = 80, 200
 _CLASSES = {"in control": "steady", "warning": "warned", "out of control": "out", "not judged": "unjudged"}
 
@@ -85,15 +85,17 @@ def _chart(series: pd.DataFrame) -> Markup:
     span = (high - low) or 1.0
 
     def y(value: float) -> str:
-        return f"{_MARGIN + (_HEIGHT - 2 * _MARGIN) * (high - value) / span:.1f}"
+        return f"{_MARGIN + (_HEIGHT - 2 * _MARGIN - _BELOW) * (high - value) / span:.1f}"
 
-    step = (_WIDTH - 2 * _MARGIN) / max(len(values) - 1, 1)
-    xs = [f"{_MARGIN + step * index:.1f}" for index in range(len(values))]
+    step = (_WIDTH - _LEFT - 2 * _MARGIN) / max(len(values) - 1, 1)
+    xs = [f"{_LEFT + _MARGIN + step * index:.1f}" for index in range(len(values))]
     lines = [
-        f'<line class="sd{n}" x1="0" x2="{_WIDTH:.0f}" y1="{y(level)}" y2="{y(level)}"/>'
+        f'<line class="sd{n}" x1="{_LEFT:.0f}" x2="{_WIDTH:.0f}" y1="{y(level)}" y2="{y(level)}"/>'
         for n in (0, 2, 3)
         for level in sorted({mean - n * sd, mean + n * sd})
     ]
+    lines += _scale(sorted({mean - 3 * sd, mean, mean + 3 * sd}), y)
+    lines += _dates(drawn["collection_date"].astype(str).tolist(), xs)
     path = " ".join(f"{x},{y(value)}" for x, value in zip(xs, values, strict=True))
     dots = [_dot(x, y(float(row["value"])), row) for x, row in zip(xs, drawn.to_dict("records"), strict=True)]
     title = escape(f"{drawn['label'].iloc[0]}: {_what(drawn.iloc[0].to_dict())}")
@@ -102,6 +104,20 @@ def _chart(series: pd.DataFrame) -> Markup:
     drawing = f'<svg {size} role="img" aria-label="{title}">{parts}</svg>'
     # Only ``title`` and the dots' words come from files, and both are escaped.
     return Markup(f'<figure class="steadiness"><figcaption>{title}</figcaption>{drawing}</figure>')
+
+
+def _scale(levels: list[float], y: Callable[[float], str]) -> Iterator[str]:
+    for level in levels:
+        place = f'x="{_LEFT - 4:.0f}" y="{float(y(level)) + 3.5:.1f}"'
+        yield f'<text class="ticklabel" text-anchor="end" {place}>{level:.3g}</text>'
+
+
+def _dates(dates: list[str], xs: list[str]) -> Iterator[str]:
+    """Yield the first and the last date; they are all that has room."""
+    for anchor, place in {"start": 0, "end": len(dates) - 1}.items():
+        if anchor == "start" or place:
+            at = f'x="{xs[place]}" y="{_HEIGHT - 5:.0f}"'
+            yield f'<text class="ticklabel" text-anchor="{anchor}" {at}>{escape(dates[place])}</text>'
 
 
 def _dot(x: str, y: str, row: dict[Any, Any]) -> str:

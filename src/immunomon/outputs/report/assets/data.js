@@ -21,7 +21,10 @@ const packedTables = new Map(PAGE.tables.map((table) => [table.name, table]));
 const unpackedTables = new Map();
 
 function table(name) {
-  if (!unpackedTables.has(name)) unpackedTables.set(name, unpackTable(packedTables.get(name)));
+  if (!unpackedTables.has(name)) {
+    const { packed, size } = packedTables.get(name);
+    unpackedTables.set(name, unpackTable(JSON.parse(textOf(inflate(bytesOf(packed), size)))));
+  }
   return unpackedTables.get(name);
 }
 
@@ -37,14 +40,31 @@ function groupBy(rows, key) {
 
 const unique = (values) => [...new Set(values)].filter((value) => value !== null && value !== undefined);
 
-// Plots are parsed when their sample is looked at: a page holds thousands.
+// Plots are unpacked when their sample is looked at: a page holds thousands.
 const plotElements = new Map(
   [...document.querySelectorAll("script.plotdata")].map((element) => [element.dataset.sample, element]),
 );
 
+let dictionary = null;
+const fractionsOf = (list) => list.map((point) => point.map((thousandths) => thousandths / 1000));
+
 function storedOf(sampleId) {
   const element = plotElements.get(sampleId);
-  return element ? JSON.parse(element.textContent) : { plots: [], placed: {} };
+  if (!element) return { plots: [], placed: {} };
+  dictionary = dictionary || bytesOf(PAGE.dictionary);
+  const { size, text } = element.dataset;
+  const bytes = inflateRaw(bytesOf(element.textContent), Number(size), 0, dictionary);
+  const stored = JSON.parse(textOf(bytes.subarray(0, Number(text))));
+  let place = Number(text);
+  for (const plot of stored.plots.filter((one) => one.shape)) {
+    plot.levels = Uint8Array.from({ length: plot.shape[0] * plot.shape[1] }, (_, i) => Math.min(255, 23 * ((bytes[place + (i >> 1)] >> (i % 2 ? 0 : 4)) & 15)));
+    place += Math.ceil(plot.levels.length / 2);
+    for (const gate of plot.gates.filter((one) => one.ring)) {
+      gate.ring = fractionsOf(gate.ring);
+      gate.lines = gate.lines ? gate.lines.map(fractionsOf) : [[...gate.ring, gate.ring[0]]];
+    }
+  }
+  return stored;
 }
 
 const darkPage = window.matchMedia("(prefers-color-scheme: dark)");

@@ -79,10 +79,14 @@ function readCodes(reader) {
 }
 
 // zlib stream -> bytes; the result has the size that is known beforehand.
-function inflate(bytes, size) {
-  const out = new Uint8Array(size);
-  const reader = new BitReader(bytes, 2);
-  let end = 0;
+const inflate = (bytes, size) => inflateRaw(bytes, size, 2, new Uint8Array(0));
+
+// A deflate stream that begins at a place and may refer to a dictionary, as if that stood before it.
+function inflateRaw(bytes, size, start, dictionary) {
+  const out = new Uint8Array(dictionary.length + size);
+  out.set(dictionary);
+  const reader = new BitReader(bytes, start);
+  let end = dictionary.length;
   let last = 0;
   while (!last) {
     last = reader.bits(1);
@@ -107,7 +111,8 @@ function inflate(bytes, size) {
       for (; length > 0; length -= 1, end += 1) out[end] = out[end - distance];
     }
   }
-  return out;
+  return out.subarray(dictionary.length);
 }
 
+const textOf = (bytes) => new TextDecoder().decode(bytes);
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

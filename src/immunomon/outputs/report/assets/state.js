@@ -21,6 +21,15 @@ function section(name, render) {
   sections.set(name, render);
 }
 
+// What only few readers look at arrives squeezed, and is put into its place when it is looked at.
+function unpackParts(panel) {
+  for (const part of panel.querySelectorAll("script.part")) {
+    const place = el("div");
+    place.innerHTML = textOf(inflate(bytesOf(part.textContent), Number(part.dataset.size))); // made by the page's own templates
+    part.replaceWith(place);
+  }
+}
+
 function showState() {
   const state = readState();
   const tab = sections.has(state.tab) || document.getElementById(`panel-${state.tab}`) ? state.tab : "overview";
@@ -31,6 +40,7 @@ function showState() {
     link.tabIndex = chosen ? 0 : -1;
     document.getElementById(link.getAttribute("aria-controls")).hidden = !chosen;
   }
+  unpackParts(document.getElementById(`panel-${tab}`));
   const render = sections.get(tab);
   if (render) render(state);
 }

@@ -1,0 +1,92 @@
+"""Clusters and atlases of a run as pages of its report; one of another state of the run is named, not shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from markupsafe import Markup
+
+from immunomon.errors import ImmunomonError
+from immunomon.files import read_input
+from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
+from immunomon.outputs.report.drawing import picture
+from immunomon.outputs.report.run_folder import ReportedRun
+from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
+from immunomon.plots.clusters import cluster_heatmap
+
+__all__ = ["map_pages"]
+
+_HEADS = ("metacluster", "phenotype", "% of cells", "samples", "population", "F1", "remark")
+
+
+def map_pages(run: ReportedRun) -> Iterator[ToldPage]:
+    """Yield a page of the clusters and one of the atlases that lie in a run's folder."""
+    clusters = tuple(_clusters(run))
+    if clusters:
+        yield ToldPage("clusters", "Clusters", clusters)
+    atlases = tuple(_atlases(run))
+    if atlases:
+        yield ToldPage("atlas", "Atlas", atlases)
+
+
+def _clusters(run: ReportedRun) -> Iterator[ToldSection]:
+    for path in sorted(run.folder.glob("clusters/*/clusters.json")):
+        panel = path.parent.name
+        again = f"immunomon cluster {run.folder.name} --panel {panel}"
+        found, why = metaclusters_of(run, panel)
+        if found is None:
+            reason = "They are of another state of the run" if why else "They cannot be read"
+            yield ToldSection(panel, (f"{reason} and are not shown; make them again: {again}",), ())
+            continue
+        rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
+        number = sum(map(int, dict(found.record.get("cells") or {}).values()))
+        sentence = (
+            f"{number:,} cells of {found.record.get('within', '')}, {len(rows)} metaclusters by "
+            f"{', '.join(map(str, found.record.get('markers') or ()))}. Exploratory: nothing is tested here."
+        )
+        sheet = ToldSheet("Metaclusters", _HEADS, tuple(_row(row) for row in rows))
+        yield ToldSection(panel, (sentence,), (sheet,), (), tuple(_heatmap(found)))
+
+
+def _row(row: dict[Any, Any]) -> tuple[str, ...]:
+    texts = [row.get(name) for name in ("metacluster", "phenotype", "percent_of_parent", "samples", "population", "f1")]
+    numbers = {2: "{:.2f}", 5: "{:.2f}"}
+    cells = ["-" if value is None else numbers.get(place, "{}").format(value) for place, value in enumerate(texts)]
+    return (*cells, str(row.get("note") or "-"))
+
+
+def _heatmap(found: Metaclusters) -> Iterator[Markup]:
+    try:
+        centres = found.centres()
+    except (OSError, ValueError, KeyError, ImmunomonError):
+        return
+    notes = {str(row["metacluster"]): str(row["population"] or "") for row in
+             found.table.astype(object).where(found.table.notna(), None).to_dict("records")}  # fmt: skip
+    yield picture(lambda ax: cluster_heatmap(ax, centres, notes=notes), 90 + 15 * len(centres), "How bright",
+                  "Each marker from its dimmest to its brightest metacluster; behind a name the population that "
+                  "overlaps it most.")  # fmt: skip
+
+
+def _atlases(run: ReportedRun) -> Iterator[ToldSection]:
+    for path in sorted(run.folder.glob("atlas/*.json")):
+        panel = path.name.removesuffix(".json")
+        if panel.endswith(".projected"):
+            continue
+        again = f"immunomon embed {run.folder.name} --panel {panel} --refit"
+        try:
+            record = json.loads(read_input(path))
+            is_of_now = record["run_digest"] in (run.record.get("digest"), run.record_sha256)
+            sentence = (
+                f"{record['cells']:,} cells of {record['within']} by {', '.join(map(str, record['markers']))}; "
+                f"trustworthiness {record['trustworthiness']['value']:.3f}. To look at: its axes mean nothing."
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            yield ToldSection(panel, (f"This atlas cannot be read; make it again: {again}",), ())
+            continue
+        if not is_of_now:
+            yield ToldSection(panel, (f"This atlas is of another state of the run and is not shown; make it again: "
+                                      f"{again}",), ())  # fmt: skip
+            continue
+        yield ToldSection(panel, (sentence,), (), (), tuple(picture_of(path.with_suffix(".png"), f"Atlas of {panel}")))
