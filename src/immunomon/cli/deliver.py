@@ -10,6 +10,7 @@ import typer
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.audit import say_noted
 from immunomon.cli.check_delivery import said_of
+from immunomon.errors import counted
 from immunomon.outputs.delivery.deliver import Delivered, deliver_run
 
 __all__ = ["deliver"]
@@ -52,6 +53,8 @@ def deliver(
         typer.echo(f"  {name:<{width}}    absent: {reason}")
     if made.blanks:
         typer.echo(f"No value at all in: {', '.join(made.blanks)}.")
+    for file, blanks in made.guides.items():
+        typer.echo(f"Draft of a reviewer's guide: {file}, with {counted(len(blanks), 'blank')} to fill in.")
     _say_differences(made)
     typer.echo(f"Checked by {said_of(made.checked)}")
     if made.broken:

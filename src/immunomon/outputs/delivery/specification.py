@@ -40,7 +40,11 @@ def transfer_specification(study: Study, samples: Sequence[Sample], populations:
 
 _MAPPING = """## annotated_mapping.csv, annotated_mapping.html
 
-With SDTM and ADaM: a row a source column and variable made of it; columns that are not used, with the reason."""
+With SDTM and ADaM: a row a source column and variable made of it; columns that are not used, with the reason.
+
+## sdtm/csdrg-draft.html, adam/adrg-draft.html
+
+Drafts of the reviewer's guides; what people have to fill in is listed at their front and in the manifest."""
 _CHECKS = """## How a transfer is checked
 
 - `manifest.json` names every file with its SHA-256 and size; `immunomon check-delivery FOLDER` holds the folder against
