@@ -20,7 +20,7 @@ from immunomon.runs.jobs import Crew, default_jobs
 from immunomon.runs.journal import STAMPS, Journal
 from immunomon.runs.lock import Reason
 from immunomon.runs.overriding import OVERRIDES_FILE, with_decisions
-from immunomon.runs.plan import make_plan
+from immunomon.runs.plan import Plan, make_plan
 from immunomon.runs.run import overridden_plan, run_study, settled_plan
 from immunomon.runs.scaling import with_scales
 from immunomon.runs.settling import Bench, control_shelf
@@ -30,7 +30,7 @@ from immunomon.study.model.strategy import GateDeclaration
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOVED_COLUMNS", "Preview", "moved_everywhere", "open_preview", "preview_decisions"]
+__all__ = ["MOVED_COLUMNS", "Preview", "moved_everywhere", "open_preview", "plan_of_run", "preview_decisions"]
 
 # What a run goes on from, and what its values are held against: linked into a folder beside it, which is thrown away.
 _GONE_ON_FROM = ("run.json", "lock.json", STAMPS)
@@ -78,28 +78,39 @@ def _settled(gate: Mapping[str, Any]) -> Settled:
     return Settled(source="moved", instead=instead, keep=keep, placed_by={"": "person"})
 
 
-def open_preview(study: Path, run: Path) -> Preview:
-    """Return a run ready to be gated anew, sample by sample.
+def plan_of_run(study: Path, run: Path) -> Plan:
+    """Return the plan that a finished run was made by, with its decisions; nothing shared by samples is settled.
 
-    Raises ImmunomonError if the study's files or decisions are no longer those that the run was made from: a preview
-    would mix that change with the moved gate.
+    Raises ImmunomonError if the study's files are no longer those that the run was made from.
     """
-    folder = RunFolder(run)
     plan = make_plan(study, jobs=default_jobs(), digest=Memory.of(run).inputs.digest)
     own_keys = {task.sample.id: task.key for task in plan.tasks}
-    record = folder.read_json(folder.manifest) or {}
-    before = {file["sample_id"]: file.get("own_key") for file in record.get("files", ())}
-    again = (
-        f"{run}: its study or the software has changed since the run; bring it up to date first: immunomon run {study}"
-    )
-    if own_keys != before:
-        raise ImmunomonError(again)
-    crew = Crew(default_jobs(), Journal())
-    plan = with_scales(replace(overridden_plan(plan), own_keys=own_keys), folder, crew)
+    if own_keys != {file["sample_id"]: file.get("own_key") for file in _record(run).get("files", ())}:
+        raise _changed(study, run)
+    return replace(overridden_plan(plan), own_keys=own_keys)
+
+
+def open_preview(study: Path, run: Path, plan: Plan | None = None) -> Preview:
+    """Return a run ready to be gated anew, sample by sample.
+
+    plan: as ``plan_of_run`` gives it, if that was made already. Raises ImmunomonError if the study's files or decisions
+    are no longer those that the run was made from: a preview would mix that change with the moved gate.
+    """
+    folder, crew = RunFolder(run), Crew(default_jobs(), Journal())
+    plan = with_scales(plan or plan_of_run(study, run), folder, crew)
     plan, settled = settled_plan(plan, folder, crew)
-    if plan.digest != record.get("digest"):
-        raise ImmunomonError(again)
+    if plan.digest != _record(run).get("digest"):
+        raise _changed(study, run)
     return Preview(Bench(plan, folder, control_shelf(plan), settled))
+
+
+def _record(run: Path) -> Mapping[str, Any]:
+    return RunFolder(run).read_json(RunFolder(run).manifest) or {}
+
+
+def _changed(study: Path, run: Path) -> ImmunomonError:
+    remedy = f"bring it up to date first: immunomon run {study}"
+    return ImmunomonError(f"{run}: its study or the software has changed since the run; {remedy}")
 
 
 def preview_decisions(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from immunomon.cytometry.model.geometry import Gate
 from immunomon.cytometry.model.placed import placed_from_run
@@ -19,14 +20,15 @@ from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
 from immunomon.runs.moved_borders import placed
 from immunomon.runs.opened import Run, open_run
-from immunomon.runs.plan import Task
-from immunomon.runs.previewing import Preview, open_preview
+from immunomon.runs.plan import Plan, Task
+from immunomon.runs.previewing import Preview, open_preview, plan_of_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["AtRun", "sample_distances", "scales_of"]
 
+T = TypeVar("T")
 _OPEN_SAMPLES = 3  # of up to some hundred MB each
 
 
@@ -42,7 +44,9 @@ class AtRun:
         self._tables: dict[str, pd.DataFrame] = {}
         self._distances: dict[str, dict[str, dict[str, float]]] = {}
         self._gated: frozenset[str] = frozenset()
-        self._preview: Preview | None = None
+        self._worker = ThreadPoolExecutor(1)  # it takes no lock: whoever waits for it may hold one
+        self._planning: Future[Plan] | None = None
+        self._previewing: Future[Preview] | None = None
 
     @property
     def run(self) -> Run:
@@ -50,7 +54,8 @@ class AtRun:
         with self._lock:
             stamp = self._stamp()
             if stamp != self._made:
-                self._run, self._made, self._preview = open_run(self.root, self.study), stamp, None
+                self._run, self._made = open_run(self.root, self.study), stamp
+                self._planning = self._previewing = None
                 self._samples.clear()
                 self._tables.clear()
                 self._distances.clear()
@@ -89,12 +94,34 @@ class AtRun:
             raise ImmunomonError(f"the result of '{sample}' cannot be read; run the study again")
         return stored
 
+    def warm(self) -> None:
+        """Begin to read what the first moved gate will need, while the reviewer looks at the gallery."""
+        with self._lock:
+            if self._planning is None or self._previewing is None:
+                run, study, root = self.run, self.study, self.root
+                self._planning = planning = self._worker.submit(plan_of_run, study, root)
+                self._previewing = self._worker.submit(lambda: open_preview(study, run.folder, planning.result()))
+
+    def planned(self) -> Plan:
+        """Return the plan of the run; raises ImmunomonError if its study has changed since."""
+        return self._awaited(lambda: self._planning)
+
     def previewed(self) -> Preview:
         """Return the run ready to be gated anew; raises ImmunomonError if its study has changed since."""
+        return self._awaited(lambda: self._previewing)
+
+    def _awaited(self, future: Callable[[], Future[T] | None]) -> T:
         with self._lock:
-            if self._preview is None:
-                self._preview = open_preview(self.study, self.root)
-            return self._preview
+            _ = self.run  # made again: what was read of it is gone
+            self.warm()
+            awaited = future()
+        assert awaited is not None, "it was begun"
+        try:
+            return awaited.result()
+        except ImmunomonError:
+            with self._lock:
+                self._planning = self._previewing = None  # it may be mended meanwhile
+            raise
 
     def estimates(self, sample: str) -> list[dict[str, Any]]:
         """Return where the sample's own events put the gates that samples share; none if there are no such gates."""
@@ -113,7 +140,7 @@ class AtRun:
 
     def task(self, sample: str) -> Task:
         """Return how a run gates a sample."""
-        return next(task for task in self.previewed().bench.plan.tasks if task.sample.id == sample)
+        return next(task for task in self.planned().tasks if task.sample.id == sample)
 
     def opened(self, sample: str) -> OpenSample:
         """Return a sample with its events in memory."""
@@ -121,7 +148,7 @@ class AtRun:
             is_gated = sample in self.gated  # of the run as it is now: what was read of an earlier one is gone then
             if not is_gated or sample not in self._samples:
                 stored = self.stored(sample)
-                gated = read_gated(RunFolder(self.root), self.previewed().bench.plan, self.task(sample))
+                gated = read_gated(RunFolder(self.root), self.planned(), self.task(sample))
                 self._samples[sample] = open_sample(gated, scales_of(stored))
                 while len(self._samples) > _OPEN_SAMPLES:
                     self._samples.popitem(last=False)

@@ -163,7 +163,7 @@ def _earlier(at: AtRun, sample: str, population: str) -> Iterator[tuple[str, Any
 
 def _own(at: AtRun, stored: Mapping[str, Any], sample: str, population: str) -> Iterator[tuple[str, Any]]:
     """Yield where the sample's own events put a gate that samples agreed on, if that is elsewhere."""
-    strategy = at.previewed().bench.plan.strategies[at.task(sample).sample.panel]
+    strategy = at.planned().strategies[at.task(sample).sample.panel]
     declared = strategy.population(population)
     estimate = next((e for e in at.estimates(sample) if e.get("gate") == strategy.gate_id(population)), None)
     method: object = gate_method(declared.gate)

@@ -60,6 +60,7 @@ class Desk(Drafting):
 
     def close(self) -> None:
         """Let another desk of the same reviewer be opened."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
         self._seat.release()
 
     def overview(self) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _with_doubts(measured: Measured, more: Collection[tuple[str, Doubt]]) -> Mea
 
 
 def _tables(at: AtRun, sample: str, stored: Mapping[str, Any], measured: Measured) -> Tables:
-    plan, task = at.previewed().bench.plan, at.task(sample)
+    plan, task = at.planned(), at.task(sample)
     quality = stored.get("quality")
     qualities = {sample: accepted(Quality.from_dict(quality), plan.overrides, sample)} if quality else {}
     result = SampleResult(task.sample, "gated", task.sha256, task.strategy, None, measured, measured.events)
@@ -103,7 +103,7 @@ def _moved_changes(at: AtRun, sample: str, tables: Tables) -> Iterator[dict[str,
     names = ("populations", "frequencies", "samples")
     others = {name: _of(at.table(name), "subject", whose.subject) for name in names}
     together = [_joined(others[name], tables[name], sample) for name in names]
-    after = compare(*together, study=at.previewed().bench.plan.study)
+    after = compare(*together, study=at.planned().study)
     paired = before.merge(after, on=_KEY, suffixes=("_before", ""))
     for row in paired.to_dict("records"):
         values = {name: _known(row[name]) for name in (*_MOVING, *(f"{name}_before" for name in _MOVING))}

@@ -131,6 +131,7 @@ def _answers(desk: Desk) -> dict[str, Answer]:
     return {
         "overview": lambda _: desk.overview(),
         "progress": lambda _: desk.progress(),
+        "ready": lambda _: desk.warm(),
         "gallery": lambda asked: desk.gallery(
             asked["panel"], asked["population"], plots=bool(asked.get("plots", True))
         ),
