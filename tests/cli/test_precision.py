@@ -1,11 +1,14 @@
 """Precision: repeats of a specimen, population by population, in coefficients of variation."""
 
 import math
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from immunomon.cli import precision as command
 from immunomon.cli.precision import read_repeats
-from immunomon.errors import BadSpec
+from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.trial.statistics.precision import Repeat, precision_of
 
 KEY = {"panel": "treg", "quantity": "percent", "population": "treg", "denominator": "cd4"}
@@ -67,7 +70,7 @@ def test_a_list_of_repeats_that_is_wrong_is_said_line_by_line(tmp_path):
     path = tmp_path / "repeats.csv"
     path.write_text("sample_id,specimen,colour\na,P1,x\na,P1,x\nz,P1,x\nb,,x\n", encoding="utf-8")
     with pytest.raises(BadSpec) as caught:
-        read_repeats(path, ["a", "b"])
+        read_repeats(path, {"a": {}, "b": {}})
     said = [str(problem).partition("csv ")[2] for problem in caught.value.problems]
     assert [one.split(";")[0] for one in said] == [
         "line 1: header: no column named 'colour'",
@@ -75,3 +78,45 @@ def test_a_list_of_repeats_that_is_wrong_is_said_line_by_line(tmp_path):
         "line 4: sample_id: 'z' is no sample of the run",
         "line 5: specimen: is blank",
     ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "what"),
+    [
+        ("a,P1,anna,\nb,P1,,\n", "line 3: operator: is blank, and is given for other repeats"),
+        ("a,P1,anna,\nb,P1,Anna,\n", "line 3: operator: 'Anna' is written 'anna' elsewhere"),
+        ("a,P1,anna,\nb,p1,anna,\n", "line 3: specimen: 'p1' is written 'P1' elsewhere"),
+        ("a,P1,anna,\nc,P1,anna,\n", "line 3: specimen: 'P1' is of subject S01 (a), and this tube of S02"),
+        ("a,P1,anna,\nd,P1,anna,\n", "line 3: specimen: 'P1' is of visit D-1 (a), and this tube of W4"),
+    ],
+)
+def test_repeats_that_are_none_of_each_other_are_refused(tmp_path, listed, what):
+    blood = [("S01", "D-1"), ("S01", "D-1"), ("S02", "D-1"), ("S01", "W4")]
+    samples = {name: {"subject": subject, "visit": visit} for name, (subject, visit) in zip("abcd", blood, strict=True)}
+    path = tmp_path / "repeats.csv"
+    path.write_text(f"sample_id,specimen,operator,day\n{listed}", encoding="utf-8")
+    with pytest.raises(BadSpec) as caught:
+        read_repeats(path, samples)
+    assert [str(problem).partition("csv ")[2].split(";")[0] for problem in caught.value.problems] == [what]
+
+
+def test_absolute_counts_have_their_precision_and_tubes_without_a_value_are_named(tmp_path, monkeypatch, capsys):
+    gated = pd.DataFrame(
+        [
+            {"sample_id": name, "panel": "treg", "population": "cd4", "reportable": True, "cells_per_ul": value}
+            for name, value in (("a", 90.0), ("b", 110.0))
+        ]
+    )
+    percents = gated.assign(denominator="lymphocytes", percent=[40.0, 40.0]).drop(columns="cells_per_ul")
+    samples = pd.DataFrame([{"sample_id": name, "subject": "S01", "visit": "D-1"} for name in "abc"])
+    tables = {"samples": samples, "frequencies": percents, "populations": gated}
+    monkeypatch.setattr(command, "open_run", lambda run: SimpleNamespace(table=tables.__getitem__))
+    path = tmp_path / "repeats.csv"
+    path.write_text("sample_id,specimen\na,P1\nb,P1\nc,P1\n", encoding="utf-8")
+    assert command.precision(tmp_path, repeats=path, most=25, out=None) == 0
+    said = capsys.readouterr().out
+    assert "treg cd4 per uL: within a run 14.1 %" in said
+    assert "treg cd4 of lymphocytes: within a run 0.0 %" in said
+    assert "Not estimated: c: no value of this tube may be reported" in said
+    with pytest.raises(ImmunomonError, match="--most-cv nan"):
+        command.precision(tmp_path, repeats=path, most=math.nan, out=None)

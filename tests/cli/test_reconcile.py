@@ -50,6 +50,7 @@ def test_what_is_missing_extra_or_of_another_date_is_named(folder, write):
         else said.output.splitlines()[3],
         "extra    S02 D-1: 2 tubes were measured, and the list has no such visit",
         "4 visits on the list; 2 missing, 1 panel, 1 date, 1 extra.",
+        "Not compared: the date of 1 visit, which the list does not say.",
     ]
 
 
@@ -70,7 +71,18 @@ def test_a_list_that_agrees_is_said_to(folder, write):
     rows = [line for line in SAMPLES.splitlines() if not line.startswith("c.fcs")]
     (folder / "samples.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     said = run(folder, "--with", write(agreeing, "list.csv"))
-    assert (said.exit_code, said.output) == (0, "2 visits on the list; 0 missing, 0 panel, 0 date, 0 extra.\n")
+    assert said.exit_code == 0
+    assert said.output.splitlines() == [
+        "2 visits on the list; 0 missing, 0 panel, 0 date, 0 extra.",
+        "Not compared: the date of 1 visit, which the list does not say.",
+    ]
+
+
+def test_a_tube_without_a_date_beside_one_that_agrees_is_said(folder, write):
+    text = SAMPLES.replace("b.fcs,S01,D-1,nk,sample,1,2025-01-12", "b.fcs,S01,D-1,nk,sample,1,")
+    (folder / "samples.csv").write_text(text, encoding="utf-8")
+    said = run(folder, "--with", write("subject,visit,date\nS01,D-1,2025-01-12\n", "list.csv"))
+    assert "date     S01 D-1: the list says 2025-01-12, 1 tube has no date" in said.output
 
 
 def test_each_difference_becomes_one_query_once_and_answers_stay(folder, write):
@@ -81,7 +93,8 @@ def test_each_difference_becomes_one_query_once_and_answers_stay(folder, write):
     path = folder / "queries.csv"
     answered = path.read_text(encoding="utf-8").replace(",Lab,,,\n", ",Lab,came late,2030-01-01,Site\n", 1)
     path.write_text(answered, encoding="utf-8")
-    assert "0 queries opened; 5 were open." in run(folder, "--with", listed, "--open-queries", "Lab").output
+    output = run(folder, "--with", listed, "--open-queries", "Lab").output
+    assert "0 queries opened; 4 were open.\n  answered, and still there: S01 W4, panel: no tube of" in output
     files = read_assessment_files(folder, dict.fromkeys(one.id for one in load_study(folder).subjects))
     assert files.problems == ()
     rows = files.rows("queries")

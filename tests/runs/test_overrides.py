@@ -283,6 +283,14 @@ def test_a_preview_is_what_the_run_writes_and_writes_nothing(study):
     assert list(cd4["after"]) == [rows(study / "run", "cd4", SAMPLE)["count"]]
 
 
+def test_a_preview_refuses_a_study_that_changed_since_the_run(study):
+    path = study / "study.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "title: another one\n", encoding="utf-8")
+    request = Asked("drop-sample", [SAMPLE], "A. Analyst", "clotted")
+    with pytest.raises(ImmunomonError, match=r"study\.yaml: it was changed .* would mix that with the decision"):
+        preview_decisions(study, study / "run", request.entries(), jobs=1)
+
+
 def test_the_command_shows_what_would_move_for_several_samples(study):
     about = ["--population", "cd4", "--gate", "{method: interval, axis: CD4, low: 9000}", "--reason", "r", "--by", "b"]
     asked = ["override", str(study / "run"), "--sample", SAMPLE, "--sample", OTHER, *about, "--preview"]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from immunomon.cli.main import app
 from immunomon.errors import ImmunomonError
 from immunomon.runs.audit import AuditTrail
-from immunomon.runs.trail_review import record_review, review_trail
+from immunomon.runs.trail_review import note_shown, record_review, review_trail
 
 
 @pytest.fixture
@@ -51,6 +51,24 @@ def test_a_decision_after_a_delivery_or_an_analysis_is_unusual_and_one_before_is
     assert what(run) == []
 
 
+def test_results_that_were_seen_are_told_from_the_trail_and_not_from_clocks_or_dates_of_files(run):
+    override(run, "s1")
+    (run / "statistics").mkdir()
+    (run / "statistics" / "analysis.json").write_text("{}", encoding="utf-8")
+    assert note_shown(run, "compare") == ""
+    os.utime(run / "statistics" / "analysis.json", (1_000_000_000, 1_000_000_000))
+    assert what(run) == []  # the file's date is older than the decision, the entry is not
+    note_shown(run, "compare")
+    assert len(AuditTrail(run).entries()) == 3  # one entry for each state of the run
+    override(run, "s2")
+    assert what(run) == ["decided after results had been seen (compare, entry 3): drop-sample s2, by A"]
+    note_shown(run, "compare")
+    AuditTrail(run).seal(by="A", reason="", digest="d1")
+    assert len(what(run)) == 1
+    AuditTrail(run).seal(by="A", reason="", digest="d2")
+    assert what(run)[1:] == ["run anew, with other results, after they had been seen (compare, entry 3)"]
+
+
 def test_changes_after_the_lock_and_decisions_without_a_reason_are_unusual(run):
     (run / "lock.json").write_text("{}", encoding="utf-8")
     AuditTrail(run).append("lock", by="A", reason="final", wrote=[run / "lock.json"])
@@ -67,7 +85,7 @@ def test_one_person_on_many_samples_is_unusual_from_the_fifth_on(run):
     assert what(run) == []
     override(run, "s4", by="B")
     assert what(run) == []
-    override(run, "s5")
+    override(run, "s5", by="a ")
     assert what(run) == ["one person decided on 5 of 10 samples: A"]
 
 

@@ -110,6 +110,10 @@ def _of_listed(
     dates = sorted({sample.collection_date for sample in mine if sample.collection_date})
     if visit.date is None:
         return
+    undated = len({sample.tube_id for sample in mine if sample.collection_date is None})
+    if dates and undated:
+        what = f"the list says {visit.date}, {counted(undated, 'tube has', 'tubes have')} no date"
+        yield Difference("date", visit.subject, visit.visit, what)
     if not dates:
         yield Difference("date", visit.subject, visit.visit, f"the list says {visit.date}, the samples have no date")
     elif dates != [visit.date]:

@@ -44,9 +44,15 @@ def reconcile(
         typer.echo(f"{difference.kind:<8} {difference.subject} {difference.visit}: {difference.what}")
     counts = ", ".join(f"{sum(difference.kind == kind for difference in differences)} {kind}" for kind in _KINDS)
     typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.")
+    if undated := sum(visit.date is None for visit in listed):
+        typer.echo(f"Not compared: the date of {counted(undated, 'visit')}, which the list does not say.")
     if open_by and differences:
         opened = open_queries(declared.folder, differences, by=open_by, on=datetime.datetime.now(datetime.UTC).date())
-        typer.echo(f"queries.csv: {counted(opened, 'query', 'queries')} opened; {len(differences) - opened} were open.")
+        answered = _answered(declared.folder, differences)
+        still_open = len(differences) - opened - len(answered)
+        typer.echo(f"queries.csv: {counted(opened, 'query', 'queries')} opened; {still_open} were open.")
+        for difference in answered:
+            typer.echo(f"  answered, and still there: {difference.question}")
     return 1 if differences else 0
 
 
@@ -73,6 +79,13 @@ def open_queries(folder: Path, differences: Sequence[Difference], *, by: str, on
         # A subject that the study does not know is named in the question alone.
         _append(folder, [query if query["subject"] in subjects else {**query, "subject": ""} for query in queries])
     return len(new)
+
+
+def _answered(folder: Path, differences: Sequence[Difference]) -> list[Difference]:
+    """Return the differences that a query asked about and somebody answered, and that are there all the same."""
+    rows = read_assessment_files(folder, load_study(folder).first_infusions).rows("queries")
+    questions = {row["question"] for row in rows if row["answer"] is not None}
+    return [difference for difference in differences if difference.question in questions]
 
 
 def _query(difference: Difference, number: int, by: str, on: datetime.date) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from immunomon.cytometry.model.measured import Measured
 from immunomon.cytometry.model.settled import Settled
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.files import is_temporary
+from immunomon.runs.audit_inputs import changed_inputs
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import Crew, default_jobs
 from immunomon.runs.journal import STAMPS, Journal
@@ -125,14 +127,28 @@ def preview_decisions(
 
     entries, withdrawn: as ``record_decisions`` takes them. The study is run with them into a folder beside the run,
     which is thrown away: what is shown is what a run would write. Raises BadSpec for a decision that cannot be carried
-    out.
+    out, ImmunomonError if the study's files or decisions are no longer those of the run: what these changed would stand
+    among what the decision moves.
     """
+    _refuse_changed(study, run)
     with TemporaryDirectory(prefix=".preview-", dir=run.resolve().parent) as place:
         shadow, overrides = Path(place) / "run", Path(place) / OVERRIDES_FILE
         overrides.write_bytes(with_decisions(study, entries, withdrawn))
         _link(run, shadow)
         run_study(study, shadow, jobs=jobs, why=Reason("preview", "preview"), overrides=overrides)
         return moved_everywhere(RunFolder(run), RunFolder(shadow))
+
+
+def _refuse_changed(study: Path, run: Path) -> None:
+    record = RunFolder(run).read_json(run / "run.json") or {}
+    try:
+        started = datetime.datetime.fromisoformat(str(record["started_utc"])).timestamp()
+        problems = changed_inputs(record, study, since=started).problems
+    except (KeyError, TypeError, ValueError, AttributeError):
+        problems = (f"{run / 'run.json'}: it does not say what the run was made from",)
+    if problems:
+        again = f"a preview would mix that with the decision; bring the run up to date first: immunomon run {study}"
+        raise ImmunomonError(f"{problems[0]}; {again}")
 
 
 def _link(run: Path, shadow: Path) -> None:

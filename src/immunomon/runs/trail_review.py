@@ -16,12 +16,20 @@ from typing import Any
 from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
+from immunomon.runs.opened import note_in_trail
 
-__all__ = ["REVIEWED", "TrailReview", "Unusual", "record_review", "review_trail"]
+__all__ = ["REVIEWED", "SHOWN", "TrailReview", "Unusual", "note_shown", "record_review", "review_trail"]
 
 REVIEWED = "trail reviewed"
 _DECISIONS = {"override", "override withdrawn"}
-_SHOWN = {"deliver", "export"}  # by these results leave the run: who decides later has seen them
+SHOWN = "results shown"  # the action of an entry that says that results were analysed or shown
+_SEEN_BY = {"deliver", "export", SHOWN}  # who decides after these knows results
+# Files of analyses by the command that writes them: where it left no entry, the date of the file is all there is.
+_MADE = {
+    "compare": "statistics/analysis.json",
+    "mechanism": "mechanism/mechanism.json",
+    "assess": "assessments/assessments.json",
+}
 _FEWEST, _SHARE = 5, 0.1  # decisions of one person on so many samples, and on such a share of them, are many
 
 Entry = Mapping[str, Any]
@@ -71,15 +79,16 @@ def review_trail(run: Path) -> TrailReview:
 
 
 def _unusual(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
-    first_seen = _results_seen(run, entries)
+    seen, files = _shown(entries), _made(run, entries)
     locked = next((entry["number"] for entry in entries if entry["action"] == "lock"), None)
-    code = ""
+    code = results = ""
     for entry in entries:
         number, by = entry["number"], entry["by"]
         is_decision = entry["action"] in _DECISIONS
-        if is_decision and first_seen is not None and entry["utc"] > first_seen[0]:
+        after = _known_by(entry, seen, files)
+        if is_decision and after:
             about = f"{entry.get('target') or entry['action']}, by {by}"
-            yield Unusual((number,), f"decided after results had been seen ({first_seen[1]}): {about}")
+            yield Unusual((number,), f"decided after results had been seen ({after}): {about}")
         if entry["action"] == "changed after lock" or (is_decision and locked is not None and number > locked):
             yield Unusual((number,), f"changed after the run was locked (entry {locked}), by {by}")
         if is_decision and not str(entry["reason"]).strip():
@@ -88,33 +97,73 @@ def _unusual(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
             samples = ", ".join(map(str, entry["made_anew"][:5]))
             yield Unusual((number,), f"results that had been changed by hand were made anew: {samples}")
         if entry["action"] == "run":
+            if after and results and entry.get("digest") != results:
+                yield Unusual((number,), f"run anew, with other results, after they had been seen ({after})")
+            results = str(entry.get("digest") or "")
             if code and entry["code_digest"] != code:
                 yield Unusual((number,), f"run with other software than before ({entry['software']})")
             code = str(entry["code_digest"])
     yield from _many(run, entries)
 
 
-def _results_seen(run: Path, entries: Sequence[Entry]) -> tuple[str, str] | None:
-    """Return when results first left the run or were analysed, and by what; None if they did not yet."""
-    times = [
-        (str(entry["utc"]), f"{entry['action']}, entry {entry['number']}")
-        for entry in entries
-        if entry["action"] in _SHOWN
+def _shown(entries: Sequence[Entry]) -> Entry | None:
+    """Return the first entry by which results left the run, were analysed or shown; None if there is none.
+
+    The order of entries counts and not their times: clocks are set back.
+    """
+    return next((entry for entry in entries if entry["action"] in _SEEN_BY), None)
+
+
+def _known_by(entry: Entry, seen: Entry | None, files: Sequence[tuple[str, datetime.datetime]]) -> str:
+    """Return what showed results before an entry was made; blank if nothing did."""
+    if seen is not None and entry["number"] > seen["number"]:
+        return f"{seen['target'] if seen['action'] == SHOWN else seen['action']}, entry {seen['number']}"
+    when = datetime.datetime.fromisoformat(str(entry["utc"]))
+    made = next((name for name, date in files if when > date), "")
+    return f"{made}, by the date of the file" if made else ""
+
+
+def _made(run: Path, entries: Sequence[Entry]) -> list[tuple[str, datetime.datetime]]:
+    """Return the files of analyses that left no entry, with their dates; the earliest first."""
+    entered = {str(entry.get("target")) for entry in entries if entry["action"] == SHOWN}
+    paths = [(name, run / name) for command, name in _MADE.items() if command not in entered]
+    dates = [
+        (name, datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC))
+        for name, path in paths
+        if path.is_file()
     ]
-    for name in ("statistics/analysis.json", "mechanism/mechanism.json", "assessments/assessments.json"):
-        path = run / name
-        if path.is_file():
-            made = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).isoformat(timespec="seconds")
-            times.append((made, f"{name}, by the date of the file"))
-    return min(times, default=None)
+    return sorted(dates, key=lambda item: item[1])
+
+
+def note_shown(run: Path, command: str) -> str:
+    """Enter into a run's trail that a command analysed or showed its results, once for each state of the run.
+
+    command: such as ``compare``. Return why it could not be entered, if it could not.
+    """
+    trail = AuditTrail(run)
+    if not trail.path.is_file():
+        return ""
+    try:
+        entries = trail.entries()
+    except (ImmunomonError, OSError) as error:
+        return f"could not be noted in {trail.path}: {error}"
+    for entry in reversed(entries):
+        if entry.get("action") == SHOWN and entry.get("target") == command:
+            return ""
+        if entry.get("action") in {"run", *_DECISIONS}:
+            break
+    return note_in_trail(run, SHOWN, target=command)
 
 
 def _many(run: Path, entries: Sequence[Entry]) -> Iterator[Unusual]:
     samples_by: dict[str, dict[str, int]] = defaultdict(dict)
+    names: dict[str, str] = {}
     for entry in entries:
-        decision = entry.get("decision")
-        if entry["action"] == "override" and isinstance(decision, dict):
-            samples_by[str(entry["by"])].setdefault(str(decision.get("sample")), entry["number"])
+        decision = entry.get("decision") or entry.get("decision_before")
+        if entry["action"] in _DECISIONS and isinstance(decision, dict):
+            person = " ".join(str(entry["by"]).split()).casefold()  # one person, however the name is typed
+            by = names.setdefault(person, str(entry["by"]))
+            samples_by[by].setdefault(str(decision.get("sample")), entry["number"])
     sample_count = len((RunFolder(run).read_json(run / "run.json") or {}).get("files", ()))
     for by, samples in samples_by.items():
         if len(samples) >= max(_FEWEST, _SHARE * sample_count):

@@ -76,7 +76,7 @@ def test_the_numbers_are_those_of_the_datasets(pages, received, content):
 def test_an_issue_is_told_and_asks_for_its_explanation(content, sdtm, tmp_path):
     breach = Breach("SD003", "error", "DM", "record 1", "SITEID is <missing>", "give it")
     report = Report(tmp_path, (breach,), ("SD003",), {}, 10, 1)
-    guide = tabulation_guide(content, sdtm.datasets, sdtm.absent, report)
+    guide = tabulation_guide(content, sdtm.datasets, absent=sdtm.absent, report=report)
     assert ("4.2 Issues Summary", "explanation of SD003 in DM") in guide.blanks
     assert "<td>record 1</td><td>SITEID is &lt;missing&gt;</td>" in guide.text()
     assert "SD003" not in analysis_guide(content, adam_datasets(content, sdtm), report).text()

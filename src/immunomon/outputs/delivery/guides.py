@@ -32,7 +32,9 @@ _ACRONYMS = {
 }
 
 
-def tabulation_guide(content: Content, datasets: Sequence[Dataset], absent: Mapping[str, str], report: Report) -> Guide:
+def tabulation_guide(
+    content: Content, datasets: Sequence[Dataset], *, absent: Mapping[str, str], report: Report
+) -> Guide:
     """Return the draft of the guide to the SDTM datasets of a delivery.
 
     absent: domains that are not there, with the reason; report: what the rules of deliveries say of the datasets.
@@ -86,7 +88,7 @@ def _protocol(guide: Guide, content: Content, number: str, title: str) -> None:
     guide.head("2.1", "Protocol Number and Title")
     version = trial.protocol.version or guide.blank("version of the protocol")
     guide.table(
-        ("", ""),
+        ("what", "value"),
         [("Protocol number", trial.name), ("Title", trial.title), ("Version", version)],
     )
     guide.ask("amendments that changed what was collected or how it is to be read")

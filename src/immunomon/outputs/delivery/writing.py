@@ -147,7 +147,9 @@ def _submitted(work: Writing, suffix: str, *, analysis: bool) -> None:
     of_data = [rule for rule in RULES.values() if not rule.number.startswith("MF")]  # the manifest is not there yet
     report = check_received(receive(work.folder), of_data)
     scrubbed = {part: list(map(work.scrub, whole)) for part, whole in (("sdtm", made.datasets), ("adam", analysed))}
-    work.guide("sdtm/csdrg-draft.html", tabulation_guide(work.content, scrubbed["sdtm"], made.absent, report))
+    work.guide(
+        "sdtm/csdrg-draft.html", tabulation_guide(work.content, scrubbed["sdtm"], absent=made.absent, report=report)
+    )
     if analysis:
         work.guide("adam/adrg-draft.html", analysis_guide(work.content, scrubbed["adam"], report))
 
