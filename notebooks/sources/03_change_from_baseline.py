@@ -10,6 +10,7 @@ import os
 import matplotlib.pyplot as plt
 
 import immunomon
+from immunomon import plots
 
 run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
 changes = run.table("changes")
@@ -55,6 +56,19 @@ for ax, measure in zip(axes[0], measures):
 if "log_odds_change" in measures:
     figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     immunomon.spider(ax, changes, population, denominator=denominator)
+
+# %% [markdown]
+# ## All populations at once
+#
+# A column a patient, a row a population: blue fell, orange rose, a cross has no usable value. To look further into; with so
+# many squares some are coloured by chance.
+
+# %%
+visit = list(run.visits)[-1]
+parents = percents[percents["visit"] == visit].drop_duplicates(["subject", "label"])
+if parents["log_odds_change"].notna().any():
+    figure, ax = plt.subplots(figsize=(7, 1.5 + 0.2 * parents["label"].nunique()), layout="constrained")
+    plots.change_heatmap(ax, parents, visit)
 
 # %% [markdown]
 # ## The table behind it

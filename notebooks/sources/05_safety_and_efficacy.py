@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import immunomon
+from immunomon import plots
 
 run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
 folder = run.folder / "assessments"
@@ -61,9 +62,37 @@ figure.supxlabel("study day")
 figure.supylabel("platelets, 10⁹/L");
 
 # %% [markdown]
+# ## Who, when
+#
+# A lane a patient: infusions, rescue therapy, and in green while in confirmed response. Beside it the best count of each,
+# but for those soon after rescue therapy, and all counts as multiples of the baseline.
+
+# %%
+study = run.record["study"]
+doses = [group["name"] for group in study["dose_groups"]]
+infusion_days = {group["name"]: group["infusion_days"] for group in study["dose_groups"]}
+group_of = {subject["id"]: subject["dose_group"] for subject in study["subjects"]}
+rescued = visits[visits["rescue_therapy"].fillna(False)]
+marks = {
+    "infusion": {subject: infusion_days[group] for subject, group in group_of.items()},
+    "rescue therapy": rescued.groupby("subject")["study_day"].apply(list).to_dict(),
+}
+figure, axes = plt.subplots(1, 3, figsize=(16, 4.5), layout="constrained")
+plots.swimmer(axes[0], visits, marks, dose_groups=doses)
+plots.platelet_waterfall(axes[1], visits, dose_groups=doses)
+plots.platelet_change(axes[2], visits, dose_groups=doses);
+
+# %% [markdown]
 # ## The cells in blood
 #
-# "Not estimable" has its reason; it is never filled with a guess.
+# Every patient's concentrations, and what is worked out of them. "Not estimable" has its reason; it is never filled with a guess.
+
+# %%
+concentrations = pd.read_csv(run.study_folder / "msc_concentration.csv").to_dict("records")
+measured = {row["subject"]: group_of[row["subject"]] for row in concentrations}
+figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
+for ax, logarithmic in zip(axes, (False, True)):
+    plots.concentration_time(ax, concentrations, measured, logarithmic=logarithmic, dose_groups=doses)
 
 # %%
 kinetics = table("kinetics")
@@ -83,6 +112,12 @@ table("proportionality")[["parameter", "n", "slope", "low", "high", "finding", "
 # %%
 events = shares[(shares["topic"] == "adverse events") & shares["system_organ_class"].isna()]
 events.pivot(index="measure", columns="dose_group", values="subjects_with")
+
+# %%
+worst = table("adverse_event_worst")
+if (worst["level"] == "term").any():
+    figure, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+    plots.events_by_grade(ax, worst, group_of, dose_groups=doses)
 
 # %%
 table("escalation")[["dose_group", "subjects", "toxicities", "evaluable", "rule_says", "followed_by", "rule_said_then"]]

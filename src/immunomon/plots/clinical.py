@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 
@@ -266,7 +266,12 @@ def _legend_above(ax: Axes) -> None:
 
 
 def _point(row: Mapping[str, Any]) -> tuple[float, float, bool]:
-    actual = row.get("actual_time_h")
-    hour, level = float(row["planned_time_h"] if actual is None else actual), row.get("concentration_cells_per_ml")
-    is_below = bool(row.get("below_quantification")) or level is None
-    return hour, float((row.get("lloq") or 0.0) if is_below else level), is_below  # type: ignore[arg-type]
+    actual, level, limit = (row.get(name) for name in ("actual_time_h", "concentration_cells_per_ml", "lloq"))
+    hour = float(actual if _is_known(actual) else row["planned_time_h"])
+    if row.get("below_quantification") is True or not _is_known(level):
+        return hour, float(limit) if _is_known(limit) else 0.0, True
+    return hour, float(level), False
+
+
+def _is_known(value: Any) -> TypeGuard[float]:  # noqa: ANN401 - a cell of a file or of a table
+    return value is not None and value == value  # not-a-number differs from itself

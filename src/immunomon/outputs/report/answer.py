@@ -45,6 +45,12 @@ _TOLD = (
     ("adverse events", "dose-limiting", "Dose-limiting toxicity"),
     ("adverse events", "serious", "Serious adverse event"),
 )
+# The folders of other commands' tables: their record, and the command.
+_RECORDS = {
+    "statistics": ("analysis.json", "compare"),
+    "assessments": ("assessments.json", "assess"),
+    "mechanism": ("mechanism.json", "mechanism"),
+}
 # Doubts that say a value, not a border, stands out.
 _OUTLIERS = ("visit_outlier", "tubes_disagree", "implausible")
 
@@ -82,7 +88,7 @@ class Answer:
     needs: tuple[Need, ...]
 
 
-def held_table(run: ReportedRun, table: Table, folder: str, record: str) -> pd.DataFrame | None:
+def held_table(run: ReportedRun, table: Table, folder: str) -> pd.DataFrame | None:
     """Return a table that another command wrote into a folder of the run, held against its record; None if not there.
 
     Raises BadRun if the table was changed since, BadSpec if it cannot be read.
@@ -90,7 +96,7 @@ def held_table(run: ReportedRun, table: Table, folder: str, record: str) -> pd.D
     path = run.folder / folder / f"{table.name}.parquet"
     if not path.is_file():
         return None
-    command = {"statistics": "compare", "assessments": "assess"}.get(folder, folder)
+    record, command = _RECORDS[folder]
     remedy = f"make it again: immunomon {command} {run.folder}"
     written = (RunFolder(run.folder).read_json(path.parent / record) or {}).get("files") or {}
     data = read_held(path, written.get(path.name), record=record, remedy=remedy)
@@ -102,7 +108,7 @@ def held_table(run: ReportedRun, table: Table, folder: str, record: str) -> pd.D
 
 def primary_changes(run: ReportedRun) -> pd.DataFrame | None:
     """Return the estimates of the primary endpoints' changes, None if the run was not compared."""
-    estimates = held_table(run, ESTIMATES, "statistics", "analysis.json")
+    estimates = held_table(run, ESTIMATES, "statistics")
     if estimates is None:
         return None
     return estimates[(estimates["role"] == "primary") & (estimates["measure"] == "change")]
@@ -110,7 +116,7 @@ def primary_changes(run: ReportedRun) -> pd.DataFrame | None:
 
 def read_answer(run: ReportedRun, picture: Markup | None, needs: tuple[Need, ...]) -> Answer:
     """Return what stands on the first screen; what no command has worked out yet is named with that command."""
-    incidence = held_table(run, INCIDENCE, "assessments", "assessments.json")
+    incidence = held_table(run, INCIDENCE, "assessments")
     unknown = []
     if picture is None:
         known = (run.folder / "statistics" / "summary.md").is_file()
@@ -173,7 +179,8 @@ def _files(run: ReportedRun, overview: Overview) -> Iterator[Need]:
     yield Need(counts.get("missing", 0), "planned samples have no file", "find the file, or say why", "#tab=overview")
     for word in ("fail", "warn"):
         number = int((quality == word).sum())
-        yield Need(number, f"acquisitions: {word}", "look at rate and signals", _samples(quality=word), word == "fail")
+        words = {"fail": "acquisitions failed", "warn": "acquisitions with a warning"}[word]
+        yield Need(number, words, "look at flow rate and signals", _samples(quality=word), word == "fail")
 
 
 def _doubted(run: ReportedRun) -> Iterator[Need]:
@@ -206,7 +213,7 @@ def _reviewed(run: ReportedRun) -> Iterator[Need]:
 
 
 def _beside(run: ReportedRun) -> Iterator[Need]:
-    planned = held_table(run, PLANNED, "assessments", "assessments.json")
+    planned = held_table(run, PLANNED, "assessments")
     if planned is not None:
         missing = int((planned["status"] == MISSING).sum())
         outside = int((planned["status"] == OUTSIDE).sum())

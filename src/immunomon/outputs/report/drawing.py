@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 Draw = Callable[["Axes"], object]
 
 
-def picture(draw: Draw, height: float, title: str, sentence: str) -> Markup:
+def picture(draw: Draw, height: float, title: str, *, sentence: str) -> Markup:
     """Return a picture of a height in points under its title and sentence."""
     caption = Markup(f"<figcaption><b>{escape(title)}.</b> {escape(sentence)}</figcaption>")
     return caption + svg(draw, height, f"{title}. {sentence}")
@@ -70,13 +70,13 @@ class Source:
     @cached_property
     def visits(self) -> pd.DataFrame:
         """The platelet counts, empty without an assessment."""
-        table = held_table(self.run, PLATELET_VISITS, "assessments", "assessments.json")
+        table = held_table(self.run, PLATELET_VISITS, "assessments")
         return PLATELET_VISITS.frame() if table is None else table
 
     @cached_property
     def events(self) -> pd.DataFrame:
         """Each subject's worst adverse events, empty without an assessment."""
-        table = held_table(self.run, ADVERSE_EVENT_WORST, "assessments", "assessments.json")
+        table = held_table(self.run, ADVERSE_EVENT_WORST, "assessments")
         return ADVERSE_EVENT_WORST.frame() if table is None else table
 
     @cached_property

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from immunomon.outputs.report.drawing import Source, first_section, picture
 from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet
 from immunomon.plots.clinical import concentration_time, platelet_change, platelet_waterfall, swimmer
+from immunomon.trial.assessments.page_parts import number
 
 __all__ = ["efficacy_sections"]
 
@@ -39,7 +40,7 @@ def _platelets(source: Source) -> Iterator[Markup]:
     groups, lanes = source.groups(visits["dose_group"]), visits["subject"].nunique()
     yield picture(
         lambda ax: swimmer(ax, visits, _marks(source, visits), dose_groups=groups), 90 + 16 * lanes, "Who, when",
-        "A lane a patient: in grey until the last count, in green while in confirmed response.",
+        sentence="A lane a patient: in grey until the last count, in green while in confirmed response.",
     )  # fmt: skip
     after = visits[(visits["study_day"] > 1) & visits["platelets_1e9_per_l"].notna()]
     usable = after[~after["after_rescue"].fillna(False).astype(bool)]
@@ -47,14 +48,14 @@ def _platelets(source: Source) -> Iterator[Markup]:
         return
     yield picture(
         lambda ax: platelet_waterfall(ax, visits, dose_groups=groups), 270, "Best platelet count",
-        "The highest count after the first infusion, but for those soon after rescue therapy; tick: baseline, lines: "
-        "30 and 100. One count is no confirmed response.",
+        sentence="The highest count after the first infusion, but for those soon after rescue therapy; tick: "
+        "baseline, lines: 30 and 100. One count is no confirmed response.",
     )  # fmt: skip
     if usable["baseline_1e9_per_l"].gt(0).any():
         yield picture(
             lambda ax: platelet_change(ax, visits, dose_groups=groups), 290, "Platelets by week and dose",
-            "Multiples of the baseline: each patient thin; geometric mean and 95 % t interval of a dose from 3 "
-            "patients on; an interval may leave the picture. Counts soon after rescue therapy are left out.",
+            sentence="Multiples of the baseline: each patient thin; geometric mean and 95 % t interval of a dose "
+            "from 3 patients on; an interval may leave the picture. Counts soon after rescue therapy are left out.",
         )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def _kinetics(source: Source) -> tuple[tuple[Markup, ...], tuple[ToldSheet, ...]
         picture(
             lambda ax, is_log=is_log: concentration_time(ax, rows, order, logarithmic=is_log, dose_groups=groups),
             270, f"Concentration over time, {'logarithmic' if is_log else 'linear'}",
-            "Every patient, at actual times." + (" Before the infusion is left out." if is_log else ""),
+            sentence="Every patient, at actual times." + (" Before the infusion is left out." if is_log else ""),
         )
         for is_log in (False, True)
     )  # fmt: skip
@@ -117,6 +118,6 @@ def _levels(values: list[float]) -> str:
     ordered = sorted(values)
     low, high, below = ordered[0], ordered[-1], sum(value == float("-inf") for value in ordered)
     middle = [ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]]
-    median = "BLQ" if middle[0] == float("-inf") else f"{sum(middle) / 2:.3g}"
-    ends = [f"{end:.3g}" if end > float("-inf") else "BLQ" for end in (low, high)]
+    median = "BLQ" if middle[0] == float("-inf") else number(sum(middle) / 2)
+    ends = [number(end) if end > float("-inf") else "BLQ" for end in (low, high)]
     return f"{median} ({ends[0]} to {ends[1]}), n = {len(ordered)}" + (f", {below} BLQ" if below else "")

@@ -65,8 +65,8 @@ def _heatmap(found: Metaclusters) -> Iterator[Markup]:
     notes = {str(row["metacluster"]): str(row["population"] or "") for row in
              found.table.astype(object).where(found.table.notna(), None).to_dict("records")}  # fmt: skip
     yield picture(lambda ax: cluster_heatmap(ax, centres, notes=notes), 90 + 15 * len(centres), "How bright",
-                  "Each marker from its dimmest to its brightest metacluster; behind a name the population that "
-                  "overlaps it most.")  # fmt: skip
+                  sentence="Each marker from its dimmest to its brightest metacluster; behind a name the population "
+                  "that overlaps it most.")  # fmt: skip
 
 
 def _atlases(run: ReportedRun) -> Iterator[ToldSection]:

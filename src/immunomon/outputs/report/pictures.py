@@ -63,7 +63,8 @@ def _safety(source: Source, page: ToldPage) -> Iterator[ToldSection]:
     treated = dict(sorted(known.items(), key=lambda item: (groups.index(item[1]), item[0])))
     yield from first_section("Every patient at a glance", [picture(
         lambda ax: events_by_grade(ax, terms, treated, dose_groups=groups), 60 + 18 * terms["term"].nunique(),
-        "Adverse events by grade and dose", "Worst grade of each patient and term, all who were treated; red frame: "
+        "Adverse events by grade and dose",
+        sentence="Worst grade of each patient and term, all who were treated; red frame: "
         "dose-limiting, underlined: serious, ?: no grade was recorded.",
     )], page)  # fmt: skip
 
@@ -77,7 +78,8 @@ def _compare(source: Source, page: ToldPage) -> Iterator[ToldSection]:
         for scale, rows in ordered.groupby("scale", sort=False):
             pictures.append(picture(
                 lambda ax, rows=rows: forest(ax, rows), 50 + 18 * len(rows), f"Primary endpoints, {scale}",
-                "By dose group and all together: mean (square) with t interval, Hodges-Lehmann (bar), a dot a patient.",
+                sentence="By dose group and all together: mean (square) with t interval, Hodges-Lehmann (bar), a dot a "
+                "patient.",
             ))  # fmt: skip
         pictures += _heatmap(source, str(estimates["at"].iloc[0]))
     yield from first_section("The primary endpoints, drawn with every patient", pictures, page)
@@ -86,6 +88,11 @@ def _compare(source: Source, page: ToldPage) -> Iterator[ToldSection]:
 def _heatmap(source: Source, visit: str) -> list[Markup]:
     changes = source.run.tables["changes"]
     rows = changes[(changes["quantity"] == "percent") & (changes["visit"] == visit)].dropna(subset=["subject"])
+    reported = {
+        (str(panel), str(name)) for panel, names in (source.run.record.get("reported") or {}).items() for name in names
+    }
+    if reported:  # gates on the way there, such as singlets, are nobody's answer
+        rows = rows[[pair in reported for pair in zip(rows["panel"], rows["population"], strict=True)]]
     rows = rows.assign(label=rows["label"].fillna(rows["population"]))
     rows = rows.drop_duplicates(["subject", "panel", "population"]).drop_duplicates(["subject", "label"])
     if rows.empty or rows["log_odds_change"].isna().all():
@@ -93,9 +100,14 @@ def _heatmap(source: Source, visit: str) -> list[Markup]:
     groups = source.groups(rows["dose_group"].dropna())
     return [picture(
         lambda ax: change_heatmap(ax, rows, visit, dose_groups=groups), 100 + 13.5 * rows["label"].nunique(),
-        f"All populations at {visit}", "Change of the odds from baseline, a column a patient; a cross: no usable "
+        f"All populations at {visit}",
+        sentence="Change of the odds from baseline, a column a patient; a cross: no usable "
         "value. To look further into, not tests.",
     )]  # fmt: skip
+
+
+def _number(cell: Any) -> float:  # noqa: ANN401 - of a table
+    return float("nan") if pd.isna(cell) else float(cell)
 
 
 def _sentence(text: str) -> str:
@@ -107,20 +119,25 @@ def _mechanism(source: Source, page: ToldPage) -> Iterator[ToldSection]:
               if section.heading == "In short" for text in section.paragraphs}  # fmt: skip
     within = next((s.pictures for s in page.sections if s.heading == "Within the same patients, visit by visit"), ())
     pictures: list[Markup] = []
-    split = held_table(source.run, BY_RESPONSE, "mechanism", "mechanism.json")
+    split = held_table(source.run, BY_RESPONSE, "mechanism")
     if split is not None and split["difference"].notna().any():
         shown = split[split["difference"].notna()]
         pictures.append(picture(lambda ax: apart(ax, shown), 70 + 30 * len(shown), "By response",
-                                 spoken.get("By response", "")))  # fmt: skip
-    lags = held_table(source.run, LAGS, "mechanism", "mechanism.json")
+                                 sentence=spoken.get("By response", "")))  # fmt: skip
+    lags = held_table(source.run, LAGS, "mechanism")
     if lags is not None and lags["r"].notna().any():
         known = lags[lags["r"].notna()].to_dict("records")
-        rows = {lag: [(str(row["label"]), *(float("nan") if pd.isna(row[name]) else float(row[name])
-                                           for name in ("r", "low", "high"))) for row in known if row["lag"] == lag]
-                for lag in LAG_NAMES[:3]}  # fmt: skip
+        rows = {
+            lag: [
+                (str(row["label"]), _number(row["r"]), _number(row["low"]), _number(row["high"]))
+                for row in known
+                if row["lag"] == lag
+            ]
+            for lag in LAG_NAMES[:3]
+        }
         height = 90 + 42 * len({row["label"] for row in known})
         pictures.append(picture(lambda ax: intervals(ax, rows).set_xlabel("correlation within patients"), height,
-                                 "Which comes first", spoken.get("Order", "")))  # fmt: skip
+                                 "Which comes first", sentence=spoken.get("Order", "")))  # fmt: skip
     if within:
         caption = Markup("<figcaption><b>Within patients.</b> {}</figcaption>").format(
             spoken.get("Within patients", "")

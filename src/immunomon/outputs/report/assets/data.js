@@ -57,14 +57,20 @@ function storedOf(sampleId) {
   const stored = JSON.parse(textOf(bytes.subarray(0, Number(text))));
   let place = Number(text);
   for (const plot of stored.plots.filter((one) => one.shape)) {
-    plot.levels = Uint8Array.from({ length: plot.shape[0] * plot.shape[1] }, (_, i) => Math.min(255, 23 * ((bytes[place + (i >> 1)] >> (i % 2 ? 0 : 4)) & 15)));
+    plot.levels = Uint8Array.from({ length: plot.shape[0] * plot.shape[1] }, (_, i) => Math.min(255, 32 * ((bytes[place + (i >> 1)] >> (i % 2 ? 0 : 4)) & 15)));
     place += Math.ceil(plot.levels.length / 2);
     for (const gate of plot.gates.filter((one) => one.ring)) {
       gate.ring = fractionsOf(gate.ring);
       gate.lines = gate.lines ? gate.lines.map(fractionsOf) : [[...gate.ring, gate.ring[0]]];
     }
   }
+  for (const name of ["edges", "rate_edges"]) if (stored.acquisition) stored.acquisition[name] = sumsOf(stored.acquisition[name]);
   return stored;
+}
+
+function sumsOf(steps) {
+  let sum = 0;
+  return steps.map((step) => (sum += step));
 }
 
 const darkPage = window.matchMedia("(prefers-color-scheme: dark)");
