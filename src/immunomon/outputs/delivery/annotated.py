@@ -23,7 +23,16 @@ from immunomon.study.specs.study import StudySpec
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.trial.model.tables import KINETICS
 
-__all__ = ["annotated_mapping", "mapping_page", "reached", "source_columns", "source_words", "sources_of", "unmapped"]
+__all__ = [
+    "annotated_mapping",
+    "mapping_page",
+    "reached",
+    "source_columns",
+    "source_words",
+    "sources_in_words",
+    "sources_of",
+    "unmapped",
+]
 
 _FILES = {"study": "study.yaml", "map": "export/cp-map.yaml", "kinetics": "assessments/kinetics.csv of the run"}
 _RUN_TABLES = {"run-samples": "samples"} | {name: name for name in ("frequencies", "populations", "medians", "changes")}
@@ -136,6 +145,19 @@ def source_words(source: str) -> tuple[str, str]:
     if table in _FILES or table in frames():
         return _FILES.get(table, table), column
     return (f"table {_RUN_TABLES[table]} of the run" if table in _RUN_TABLES else f"{table}.csv"), column
+
+
+def sources_in_words(sources: Sequence[str]) -> str:
+    """Return what a variable is made of, in words: the files and datasets, each with its columns.
+
+    >>> sources_in_words(["platelets.date", "platelets.study_day", "DM.RFSTDTC"])
+    'platelets.csv: date, study_day; DM: RFSTDTC'
+    """
+    columns: dict[str, list[str]] = {}
+    for source in sources:
+        file, column = source_words(source)
+        columns.setdefault(file, []).append(column)
+    return "; ".join(f"{file}: {', '.join(names)}" for file, names in columns.items())
 
 
 _COLUMNS = {

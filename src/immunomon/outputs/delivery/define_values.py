@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
 from immunomon.outputs.delivery.frames import qualifiers
 from immunomon.outputs.delivery.terminology import cp_terms, published_lists
 from immunomon.study.model.protocol import summary_parameters
 
-__all__ = ["CodeList", "CodedValue", "ValueItem", "code_lists", "significant_digits", "value_items"]
+__all__ = [
+    "CodeList",
+    "CodedValue",
+    "ValueItem",
+    "code_lists",
+    "data_type",
+    "has_several_lists",
+    "significant_digits",
+    "value_items",
+]
 
 # Lists that another body publishes: Define-XML names the dictionary in place of the values.
 _EXTERNAL = {"COUNTRY": "ISO 3166-1 alpha-3"}
@@ -63,6 +72,7 @@ class ValueItem:
     method: str
     origin: tuple[str, str] = ("", "")
     sources: tuple[str, ...] = ()
+    codelist: str = ""
 
 
 def code_lists(datasets: Sequence[Dataset]) -> list[CodeList]:
@@ -71,10 +81,30 @@ def code_lists(datasets: Sequence[Dataset]) -> list[CodeList]:
     types: dict[str, str] = {}
     for dataset in datasets:
         for variable in dataset.variables:
-            if variable.codelist:
-                values.setdefault(variable.codelist, set()).update(_coded(dataset, variable))
-                types[variable.codelist] = variable.type
+            for name, part in _listed(dataset, variable):
+                values.setdefault(name, set()).update(_coded(part, replace(variable, codelist=name)))
+                types[name] = variable.type
     return [_code_list(name, types[name], values[name]) for name in sorted(values) if values[name]]
+
+
+# Variables whose code list depends on another variable: by that variable's value.
+_LISTS_BY = {("DS", "DSDECOD"): ("DSCAT", {"DISPOSITION EVENT": "NCOMPLT", "PROTOCOL MILESTONE": "PROTMLST"})}
+
+
+def has_several_lists(dataset: str, variable: str) -> bool:
+    """Say whether the code list of a variable depends on another variable, so that it is given value by value."""
+    return (dataset, variable) in _LISTS_BY
+
+
+def _listed(dataset: Dataset, variable: Variable) -> Iterator[tuple[str, Dataset]]:
+    """Yield the code lists of a variable, each with the records whose values are from it."""
+    by, lists = _LISTS_BY.get((dataset.name, variable.name), ("", {}))
+    if not lists and variable.codelist:
+        yield variable.codelist, dataset
+    for value, name in lists.items():
+        rows = [row for row, kind in zip(dataset.rows, dataset.column(by), strict=True) if kind == value]
+        if rows:
+            yield name, dataset.with_rows(rows)
 
 
 def _code_list(name: str, kind: str, values: Iterable[CodedValue]) -> CodeList:
@@ -121,8 +151,16 @@ def significant_digits(values: Iterable[Value]) -> int:
     return max((len(text.partition(".")[2].partition("e")[0]) for text in texts), default=0)
 
 
+def data_type(dataset: Dataset, variable: Variable) -> str:
+    """Return Define-XML's word for a variable's type: hours and minutes without seconds are a partial time."""
+    if variable.type != "datetime":
+        return variable.type
+    return "partialDatetime" if any(len(str(value or "")) > 10 for value in dataset.column(variable.name)) else "date"
+
+
 _VALUE_LEVEL: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "CP": ("CPSTRESN", ("CPTESTCD", "CPTSTPNL", "CPSPTSTD"), "CPSPTSTD"),
+    "DS": ("DSDECOD", ("DSCAT",), "DSCAT"),
     "LB": ("LBSTRESN", ("LBTESTCD",), "LBTEST"),
     "ADCP": ("AVAL", ("PARAMCD",), "PARAM"),
     "ADLB": ("AVAL", ("PARAMCD",), "PARAM"),
@@ -165,6 +203,7 @@ def _items(dataset: Dataset, variable: str, by: tuple[tuple[str, ...], str]) -> 
                 method=_method(dataset, variable, records[0]),
                 origin=(about.origin, about.source),
                 sources=about.sources if about is not dataset.variable(variable) else (),
+                codelist=_LISTS_BY.get((dataset.name, variable), ("", {}))[1].get(key[0], ""),
             )
         )
     return items
@@ -176,7 +215,7 @@ def _method(whole: Dataset, variable: str, record: Mapping[str, Value]) -> str:
         return _cp_method(record)
     if qualifier := qualifiers(dataset).get(str(record.get("QNAM"))):
         return qualifier.method
-    if dataset == "LB":
+    if dataset in {"DS", "LB"}:
         return whole.variable(variable).method
     if dataset == "ADEFF":
         return _EFFICACY[str(record["PARAMCD"])]

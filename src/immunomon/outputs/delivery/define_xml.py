@@ -9,12 +9,14 @@ from xml.etree import ElementTree as ET
 
 from immunomon import __version__
 from immunomon.files import write_whole
-from immunomon.outputs.delivery.annotated import source_words
+from immunomon.outputs.delivery.annotated import sources_in_words
 from immunomon.outputs.delivery.dataset import Dataset, Variable
 from immunomon.outputs.delivery.define_values import (
     CodeList,
     ValueItem,
     code_lists,
+    data_type,
+    has_several_lists,
     significant_digits,
     value_items,
 )
@@ -212,7 +214,7 @@ def _item(version: ET.Element, dataset: Dataset, about: tuple[Variable, set[str]
         _odm("ItemDef"),
         OID=f"IT.{dataset.name}.{variable.name}",
         Name=variable.name,
-        DataType=_data_type(dataset, variable),
+        DataType=data_type(dataset, variable),
         SASFieldName=variable.name,
     )
     if variable.type not in {"date", "datetime"}:
@@ -222,32 +224,16 @@ def _item(version: ET.Element, dataset: Dataset, about: tuple[Variable, set[str]
     if variable.display:
         item.set(_def("DisplayFormat"), variable.display)
     _text(item, variable.label)
-    if variable.codelist in known:
+    if variable.codelist in known and not has_several_lists(dataset.name, variable.name):
         _add(item, _odm("CodeListRef"), CodeListOID=f"CL.{variable.codelist}")
     if variable.origin:
         origin = _add(item, _def("Origin"), Type=variable.origin)
         if variable.source:
             origin.set("Source", variable.source)
-        if described := variable.method if variable.origin == "Predecessor" else _from(variable.sources):
+        if described := variable.method if variable.origin == "Predecessor" else sources_in_words(variable.sources):
             _text(origin, described)
     if values and variable.name == values[0].variable:
         _add(item, _def("ValueListRef"), ValueListOID=f"VL.{dataset.name}.{variable.name}")
-
-
-def _from(sources: Sequence[str]) -> str:
-    """Return what a variable is made of, in words: the files and datasets, each with its columns."""
-    columns: dict[str, list[str]] = {}
-    for source in sources:
-        file, column = source_words(source)
-        columns.setdefault(file, []).append(column)
-    return "; ".join(f"{file}: {', '.join(names)}" for file, names in columns.items())
-
-
-def _data_type(dataset: Dataset, variable: Variable) -> str:
-    """Return Define-XML's word for a variable's type: hours and minutes without seconds are a partial time."""
-    if variable.type != "datetime":
-        return variable.type
-    return "partialDatetime" if any(len(str(value or "")) > 10 for value in dataset.column(variable.name)) else "date"
 
 
 def _value_item(version: ET.Element, item: ValueItem, number: int) -> None:
@@ -262,8 +248,10 @@ def _value_item(version: ET.Element, item: ValueItem, number: int) -> None:
     if item.type == "float":
         element.set("SignificantDigits", str(item.digits))
     _text(element, item.label)
+    if item.codelist:
+        _add(element, _odm("CodeListRef"), CodeListOID=f"CL.{item.codelist}")
     origin = _add(element, _def("Origin"), Type=item.origin[0], Source=item.origin[1])
-    if described := _from(item.sources):
+    if described := sources_in_words(item.sources):
         _text(origin, described)
 
 
