@@ -17,7 +17,16 @@ from immunomon.runs.verdicts import review_progress
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Reason", "lock_run", "locked_digest", "locked_error", "moved_values", "refuse_if_locked", "relock"]
+__all__ = [
+    "Reason",
+    "lock_run",
+    "lock_words",
+    "locked_digest",
+    "locked_error",
+    "moved_values",
+    "refuse_if_locked",
+    "relock",
+]
 
 _KEY = ["sample_id", "population", "denominator"]
 _VALUES = ["count", "denominator_count", "percent", "reportable", "reason"]
@@ -39,6 +48,12 @@ def locked_digest(folder: RunFolder) -> str | None:
     """Return the digest that a run was locked with, None if it is not locked."""
     data = folder.read_json(_lock_file(folder))
     return None if data is None else str(data.get("digest"))
+
+
+def lock_words(folder: RunFolder) -> str:
+    """Return when a run was locked and by whom, in words; empty if it is not locked."""
+    data = folder.read_json(_lock_file(folder))
+    return "" if data is None else f"locked on {str(data.get('locked_utc'))[:10]} by {data.get('by')}"
 
 
 def lock_run(root: Path, why: Reason, *, approved: bool = False) -> str:

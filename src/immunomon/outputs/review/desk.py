@@ -20,7 +20,8 @@ from immunomon.outputs.review.drafting import Drafting
 from immunomon.outputs.review.drafts import Draft, Drafts, drafts_path
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.runs.audit import AuditTrail
-from immunomon.runs.lock import Reason
+from immunomon.runs.folder import RunFolder
+from immunomon.runs.lock import Reason, lock_words
 from immunomon.runs.moved_borders import placed
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.provenance import user_name
@@ -72,13 +73,14 @@ class Desk(Drafting):
         state = {"progress": self.progress(), "remark": self.remark, "blind": self.blind is not None}
         return {**head, "panels": panels, "visits": list(run.visits), **state}
 
-    def progress(self) -> dict[str, int]:
+    def progress(self) -> dict[str, Any]:
         """Return how many gated samples there are, are approved, have an open query, are rejected, have drafts.
 
-        made: another number once the run was made again.
+        made: another number once the run was made again; locked: when and by whom, empty if it is not.
         """
         progress = review_progress(self.root, self.run.gated)
-        return {**progress, "drafts": len(self.drafts.all), "made": self._made[1]}
+        locked = lock_words(RunFolder(self.root))
+        return {**progress, "drafts": len(self.drafts.all), "made": self._made[1], "locked": locked}
 
     def gallery(self, panel: str, population: str, *, plots: bool = True) -> list[dict[str, Any]]:
         """Return one gate over all samples of a panel; raises UnknownName for a panel or population that is none.
@@ -155,7 +157,7 @@ class Desk(Drafting):
         """Return where a gate lay before it was moved, and where the sample's own events alone put it."""
         return ghosts_of(self, sample, population)
 
-    def discard(self, samples: Sequence[str]) -> dict[str, int]:
+    def discard(self, samples: Sequence[str]) -> dict[str, Any]:
         """Take back all drafts of some samples; return how far the review is."""
         with self._lock:
             self.drafts.discard(samples)
@@ -183,7 +185,7 @@ class Desk(Drafting):
     def _blind_words(self) -> str:
         return "" if self.blind is None else f" (decided blind, seed {self.blind.seed})"
 
-    def judge(self, seen: Mapping[str, str], verdict: Verdict, note: str = "") -> dict[str, int]:
+    def judge(self, seen: Mapping[str, str], verdict: Verdict, note: str = "") -> dict[str, Any]:
         """Enter a verdict into the trail; return how far the review is. seen: sample -> digest of what was seen."""
         with self._lock:
             blind_seed = None if self.blind is None else self.blind.seed

@@ -28,7 +28,7 @@ async function showPending() {
   dialog(el("h2", {}, `Commit ${drafts.length} ${drafts.length === 1 ? "draft" : "drafts"}`),
     ...outdatedWords(drafts),
     el("div", { class: "scroll" }, el("table", { class: "numbers" }, movedHead(), el("tbody", {}, [...last.values()].flatMap(pendingRows)))),
-    ...heardWords(drafts),
+    ...heardWords(drafts), ...lockedWords(),
     el("details", { open: false, ontoggle: (event) => act(() => showEffects(event.currentTarget)) }, el("summary", {}, "Every value of the run that moves"), el("div", { class: "scroll" })),
     reasonChoice(text), text,
     el("div", { class: "buttons" }, el("button", { class: "main", onclick: () => act(() => commit(text.value)) }, "Commit"),
@@ -39,6 +39,8 @@ async function showPending() {
 // What the others make of a border that they hear is known only when all of them are settled anew.
 const heardWords = (drafts) => (drafts.some((draft) => draft.in_consensus)
   ? [el("p", { class: "facts" }, "A moved border is heard by the other samples: their gates move with it, and counts here may yet differ. The list below has them as the run will have them.")] : []);
+
+const lockedWords = () => (desk.locked ? [el("p", { class: "why" }, `The run was ${desk.locked}. This changes it all the same: the trail lists every value that moves, and it is locked anew.`)] : []);
 
 const REASONS = ["the border stood in a peak", "the valley is elsewhere", "the stain is weak", "debris or doublets were let in", "cells of the population were cut off", "the FMO tube says otherwise", "clotted, or too few events"];
 
@@ -107,6 +109,6 @@ function askWithdrawal({ target, seen, reason }) {
   });
   dialog(el("h2", {}, `Take back: ${[sampleWords(target.sample), ACTIONS[target.action], populationWords(target.population)].filter(Boolean).join(", ")}`), el("p", { class: "facts" }, reason),
     el("details", { open: false, ontoggle: (event) => act(() => showEffects(event.currentTarget, { withdrawn: target })) }, el("summary", {}, "Every value of the run that moves"), el("div", { class: "scroll" })),
-    text, el("div", { class: "buttons" }, el("button", { class: "main", onclick: send }, "Take it back"), el("button", { onclick: closeDialog }, "Leave it")));
+    ...lockedWords(), text, el("div", { class: "buttons" }, el("button", { class: "main", onclick: send }, "Take it back"), el("button", { onclick: closeDialog }, "Leave it")));
   text.focus();
 }

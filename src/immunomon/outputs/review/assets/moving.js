@@ -90,6 +90,7 @@ const redrawLive = () => desk.moving.updates.forEach((update) => update());
 // One question at a time; what is dragged meanwhile is asked next, what lies between is not.
 function recount() {
   const { moving, open } = desk;
+  window.clearTimeout(restTimer);
   moving.waiting = structuredClone(moving.gate);
   if (moving.busy) return;
   moving.busy = true;

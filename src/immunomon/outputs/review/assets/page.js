@@ -61,9 +61,11 @@ async function act(action, again = null) {
 }
 
 function showProgress(progress) {
-  const { samples, approved, queries, rejected, drafts } = progress;
+  const { samples, approved, queries, rejected, drafts, locked } = progress;
+  desk.locked = locked;
   const parts = [`${approved} of ${samples} approved`, `${queries} ${queries === 1 ? "query" : "queries"} open`];
   if (rejected) parts.push(`${rejected} rejected`);
+  if (locked) parts.push(`run ${locked}`);
   byId("progress").textContent = parts.join(", ");
   byId("pending").textContent = `Commit ${drafts} ${drafts === 1 ? "draft" : "drafts"} (C)`;
   byId("pending").hidden = !drafts;
