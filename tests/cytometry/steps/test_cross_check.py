@@ -67,6 +67,13 @@ def test_a_visit_far_from_the_subjects_others_is_in_doubt_with_three_visits_or_m
     assert doubts([*results, odd]) == {("S01_W12_nk", "nk"): ["visit_outlier"]}
 
 
+@pytest.mark.parametrize(("share", "is_doubted"), [(9700, False), (8900, True)])
+def test_a_share_that_is_nearly_all_is_no_outlier_where_it_is_a_little_less(share, is_doubted):
+    shares = {"D-1": 9990, "W2": 9980, "W4": 9990, "W12": share}  # of 10,000: 3.4 and 4.8 in log-odds
+    results = [result("nk", visit=visit, t_cells=count, nk=5) for visit, count in shares.items()]
+    assert doubts(results) == ({("S01_W12_nk", "t_cells"): ["visit_outlier"]} if is_doubted else {})
+
+
 def test_parts_that_do_not_add_up_are_remarked_on_in_every_tube_that_gave_one():
     results = [result("t"), result("b", b_cells=200), result("nk", nk=400)]
     found = doubts(results)

@@ -29,6 +29,7 @@ Remark = tuple[str, str, Doubt]
 # between tubes (67 against 50 %).
 _BETWEEN_VISITS = Rule(others=2, least=1.1, floor=0.15, usual=0.3)
 _BETWEEN_TUBES = Rule(others=1, least=0.7, floor=0.1, usual=0.12)
+_MATTERS = 1.1  # times as large as at other visits: less moves neither the value much, nor any below it
 # Populations that make up another, each by any of these names.
 _PARTS = {"lymphocytes": ("t_cells", "b_cells", "nk"), "t_cells": ("cd4", "cd8")}
 # What they add up to at least and at most, in percent: no gate on scatter lets in so many other cells, and T cells with
@@ -113,8 +114,17 @@ def _values(
 def _visits(values: Sequence[_Value]) -> Iterator[Remark]:
     for group in _grouped(values, lambda value: (value.sample.panel, value.population)).values():
         for value, distance in _contradicted(group, lambda value: value.sample.subject, _BETWEEN_VISITS):
+            if _times(value, distance) < _MATTERS:
+                continue
             detail = f"{_percent(value)} of {value.parent}, log-odds {distance:+.1f} from the subject's other visits"
             yield value.sample.id, value.population, Doubt("visit_outlier", "", detail)
+
+
+def _times(value: _Value, distance: float) -> float:
+    """Return how many times as large as the others a value is, or as small: 98.9 % is nearly 99.9 %."""
+    share = (value.count + 0.5) / (value.total + 1)
+    others = share / (share + (1 - share) * np.exp(distance))
+    return float(max(share / others, others / share))
 
 
 def _tubes(values: Sequence[_Value]) -> Iterator[Remark]:
