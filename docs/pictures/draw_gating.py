@@ -16,7 +16,7 @@ from immunomon.runs.run import run_study
 
 mpl.use("agg")
 HERE = Path(__file__).parent
-PANELS = ("treg", "thelper", "thelper-ics", "bcell", "nk")
+PANELS = ("treg", "thelper", "thelper-ics", "bcell", "nk", "tbnk")
 COLUMNS = 4
 
 

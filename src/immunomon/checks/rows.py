@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -14,10 +14,18 @@ from immunomon.cytometry.formats.fcs_header import fcs_date, names_a_month
 from immunomon.errors import Problem, nearest
 from immunomon.study.model.fluorochromes import fluorochrome_key
 from immunomon.study.model.panel import Panel
+from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import RoleKind, Sample, Study, Subject
 from immunomon.study.model.visits import Visit, study_day
 
-__all__ = ["check_collection_dates", "check_counts", "check_file_dates", "check_roles", "check_visits"]
+__all__ = [
+    "check_collection_dates",
+    "check_counts",
+    "check_file_dates",
+    "check_roles",
+    "check_visits",
+    "uncounted_beads",
+]
 
 _HARDLY_ANY = 10.0
 _TOO_MANY = 200_000.0  # lymphocytes per microlitre: only a leukaemia has more
@@ -52,8 +60,33 @@ def _check_beads(sample: Sample, samples_file: Path) -> Iterator[Problem]:
         yield Problem(str(samples_file), sample.line, "beads_counted", message, "are the two exchanged? Correct them")
 
 
-def check_counts(samples: Sequence[Sample], samples_file: Path) -> Iterator[Problem]:
-    """Yield counts and volumes in another unit, counts that differ in one blood sample, more beads than were added."""
+def uncounted_beads(
+    samples: Iterable[Sample], strategies: Mapping[str, GatingStrategy], samples_file: Path
+) -> Iterator[Problem]:
+    """Yield the rows with beads that nobody counts: neither the list, nor the strategy that looks at the tube.
+
+    samples: as strategies see them; strategies: by panel in use.
+    """
+    for sample in samples:
+        strategy = strategies.get(sample.panel)
+        if strategy and not strategy.beads and sample.beads_added and not sample.beads_counted and sample.role.is_gated:
+            problem = f"beads were added, but nobody counts them: strategy '{strategy.name}' gates no beads"
+            remedy = "give beads_counted, or name the population of beads in the strategy (beads: ...)"
+            yield Problem(str(samples_file), sample.line, "beads_counted", problem, remedy)
+
+
+def check_counts(
+    samples: Sequence[Sample],
+    samples_file: Path,
+    *,
+    uses: Sequence[Sample],
+    strategies: Mapping[str, GatingStrategy],
+) -> Iterator[Problem]:
+    """Yield counts in another unit or that differ in one blood sample, and beads too many, or counted by nobody.
+
+    uses: the samples as strategies see them; strategies: by panel in use.
+    """
+    yield from uncounted_beads(uses, strategies, samples_file)
     first: dict[tuple[str, str], Sample] = {}
     for sample in samples:
         yield from _check_beads(sample, samples_file)

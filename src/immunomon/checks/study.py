@@ -81,11 +81,11 @@ class StudyCheck:
         panels, strategies = self._load_panels(study)
         self.problems += _unknown_limits(study, strategies, self.file)
         samples_file = study.folder / study.samples_file
-        samples = self._check_samples(samples_file, study)
+        uses = seen_by_strategies(samples := self._check_samples(samples_file, study), study)
         for problems, files in (
             check_assessments(study),
             check_analysis_plan(study, strategies),
-            check_decisions(study, seen_by_strategies(samples, study), strategies, methods=self.methods),
+            check_decisions(study, uses, strategies, methods=self.methods),
         ):
             self.problems += problems
             self.specs += files
@@ -98,7 +98,7 @@ class StudyCheck:
                 file=self.file,
             )
         self.problems += check_roles(samples, panels, samples_file)
-        self.problems += check_counts(samples, samples_file)
+        self.problems += check_counts(samples, samples_file, uses=uses, strategies=strategies)
         self.problems += check_visits(study, samples, samples_file, in_doubt=self._rows_in_doubt)
         self.problems += check_collection_dates(study, samples, samples_file)
         tubes = self._read(samples, samples_file, data_folders(study), says_outside=True)

@@ -40,7 +40,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--panel",
-            help="Only these panels; repeat it. thelper-ics, treg10 and blood20 are simulated only if they are named.",
+            help="Only these panels; repeat it. tbnk, thelper-ics, treg10 and blood20 are made only if they are named.",
         ),
     ] = None,
     condition: Annotated[

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from immunomon.checks.rows import uncounted_beads
 from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
 from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placement import WithControls
 from immunomon.cytometry.specs.strategy import load_in_use
-from immunomon.errors import ChangedFile, LeavesStudy
+from immunomon.errors import BadSpec, ChangedFile, LeavesStudy
 from immunomon.files import InputChanged, NotARegularFile, file_digest, refuse_irregular
 from immunomon.memory import lack_of_memory
 from immunomon.runs.at_hand import AtHand
@@ -146,6 +147,8 @@ def _texts(
     study = load_study(study_file)
     samples = load_samples(study.folder / study.samples_file, study)
     panels, strategies = load_in_use(study, methods=GATE_METHODS)
+    if problems := [*uncounted_beads(samples, strategies, study.folder / study.samples_file)]:
+        raise BadSpec(problems)
     return study, samples, panels, strategies, _compensation(study, panels.values())
 
 

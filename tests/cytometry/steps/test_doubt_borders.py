@@ -7,6 +7,7 @@ from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
 from immunomon.cytometry.model.geometry import Interval, Rectangle
 from immunomon.cytometry.steps.doubt_borders import doubt_borders, look_logarithmic
+from immunomon.cytometry.steps.doubt_lineages import doubt_lineages
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import Expectation, GatingStrategy
 
@@ -164,5 +165,13 @@ def test_cells_of_two_lineages_are_doublets_or_exchanged_stains(rng, share, is_d
         placed("b_cells", "non_t", Interval("CD19", low=0.5)),
     )
     masks = {"lymphocytes": np.ones(6000, dtype=bool), "t_cells": t, "non_t": ~t, "b_cells": ~t & b}
-    found = codes(doubt_borders(GateTree("s", 6000, {}, populations, masks), events, STRATEGY))
+    found = codes(doubt_lineages(GateTree("s", 6000, {}, populations, masks), events, STRATEGY))
     assert found == ({"lymphocytes": ["two_lineages"]} if is_doubted else {})
+    # Whoever parts all events by a stain, as some do, is told of these gates; counting beads have every marker.
+    on_root = tuple(replace(p, parent="root") if p.parent == "lymphocytes" else p for p in populations[1:])
+    beads = replace(STRATEGY, beads="beads")
+    for strategy, name in ((STRATEGY, "others"), (beads, "beads")):
+        tree = GateTree("s", 6000, {}, (*on_root, placed(name, "root", None)), masks | {name: t & b})
+        found = codes(doubt_lineages(tree, events, strategy))
+        doubted = {"t_cells", "non_t", name} if is_doubted and strategy is STRATEGY else set()
+        assert found == {population: ["two_lineages"] for population in doubted}

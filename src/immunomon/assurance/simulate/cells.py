@@ -45,18 +45,20 @@ class CellKind:
     background: Level = BACKGROUND
 
     def level(self, marker: str) -> Level:
-        """Return how much of a marker it carries.
+        """Return how much of a marker it carries; of markers on one dye, as much as of the one that it has most of.
 
         >>> KINDS["b_naive"].level("CD3") == BACKGROUND
         True
         """
-        return self.levels.get(marker, self.background)
+        parts = (marker,) if marker in self.levels else marker.split("+")
+        return max((self.levels.get(part, self.background) for part in parts), key=lambda level: level.median)
 
 
 _DUMP = "CD3/CD19/CD20"
 _LIVE = {"viability": Level(85, 0.28)}
+_LYMPHOCYTE = {**_LIVE, "CD45": Level(13_000, 0.10)}  # of which other leukocytes have less, and red cells none
 
-_T = {**_LIVE, "CD3": Level(12_000, 0.10), _DUMP: Level(8_000, 0.14), "CD27": Level(4_000, 0.2, share=0.7)}
+_T = {**_LYMPHOCYTE, "CD3": Level(12_000, 0.10), _DUMP: Level(8_000, 0.14), "CD27": Level(4_000, 0.2, share=0.7)}
 _CD4 = {
     **_T,
     "CD4": Level(9_500, 0.10),
@@ -105,7 +107,7 @@ _CD8 = {
 _OTHER_T = {**_T, "CD3": Level(17_000, 0.12), "CD127": Level(1_800, 0.25), "CD45RO": Level(4_500, 0.25, share=0.6)}
 
 _B = {
-    **_LIVE,
+    **_LYMPHOCYTE,
     "CD19": Level(6_500, 0.12),
     "CD20": Level(8_000, 0.14),
     _DUMP: Level(9_500, 0.14),
@@ -148,7 +150,7 @@ _PLASMABLAST = {
 }
 
 _NK = {
-    **_LIVE,
+    **_LYMPHOCYTE,
     "CD8": Level(1_500, 0.25, share=0.35),
     "CD38": Level(2_200, 0.25),
     "CD11c": Level(700, 0.3, share=0.6),
@@ -166,16 +168,12 @@ _NK_BRIGHT = {
 }
 _NK_DIM_CD16NEG = {**_NK, "CD56": Level(2_300, 0.2), "CD16": Level(130, 0.4)}
 _CD56NEG_CD16POS = {**_NK, "CD56": Level(55, 0.3), "CD16": Level(8_000, 0.17)}
-_OTHER_LYMPHOCYTE = {
-    **_LIVE,
-    "CD127": Level(1_500, 0.3, share=0.4),
-    "CD45RO": Level(900, 0.35),
-    "HLA-DR": Level(150, 0.3),
-}
+_ODD_LEVELS = {"CD127": Level(1_500, 0.3, share=0.4), "CD45RO": Level(900, 0.35), "HLA-DR": Level(150, 0.3)}
+_OTHER_LYMPHOCYTE = {**_LYMPHOCYTE, **_ODD_LEVELS}
 
 # Innate lymphoid cells of type 2, nearly: no lineage marker, CD127hi CD25+ CCR4+ CD45RO+.
 _NOVEL = {
-    **_LIVE,
+    **_LYMPHOCYTE,
     "CD25": Level(2_500, 0.2),
     "CD127": Level(6_500, 0.16),
     "CCR4": Level(3_200, 0.2),
@@ -185,6 +183,7 @@ _NOVEL = {
 
 _MONOCYTE = {
     "viability": Level(150, 0.28),
+    "CD45": Level(7_500, 0.12),
     "CD14": Level(14_000, 0.14),
     "CD16": Level(150, 0.3),
     "CD4": Level(1_100, 0.2),
@@ -200,6 +199,7 @@ _MONOCYTE_CD16 = {**_MONOCYTE, "CD14": Level(900, 0.25), "CD16": Level(9_000, 0.
 _MONOCYTE_SMALL = {**_MONOCYTE_CD16, "CD14": Level(350, 0.35)}
 _CDC = {
     **_LIVE,
+    "CD45": Level(6_000, 0.14),
     "CD4": Level(900, 0.25),
     "HLA-DR": Level(26_000, 0.16),
     "CD11c": Level(14_000, 0.16),
@@ -207,6 +207,7 @@ _CDC = {
 }
 _PDC = {
     **_LIVE,
+    "CD45": Level(7_000, 0.14),
     "CD4": Level(2_500, 0.2),
     "HLA-DR": Level(15_000, 0.16),
     "CD123": Level(15_000, 0.15),
@@ -214,6 +215,7 @@ _PDC = {
 }
 _BASOPHIL = {
     **_LIVE,
+    "CD45": Level(4_000, 0.14),
     "CD123": Level(13_000, 0.15),
     "CD25": Level(700, 0.3),
     "CD38": Level(2_500, 0.25),
@@ -221,14 +223,14 @@ _BASOPHIL = {
 }
 _GRANULOCYTE = {
     "viability": Level(180, 0.3),
+    "CD45": Level(2_800, 0.14),
     "CD16": Level(22_000, 0.2),
     "CD24": Level(7_000, 0.2),
     "CD11c": Level(2_500, 0.25),
 }
-
-
 _EOSINOPHIL = {
     "viability": Level(400, 0.3),
+    "CD45": Level(4_500, 0.14),
     "CD24": Level(9_000, 0.2),
     "CD11c": Level(900, 0.3),
     "CD25": Level(160, 0.3),

@@ -5,7 +5,8 @@ A table of its own, so that the simulator depends on no other part of the produc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,7 +21,9 @@ class Layout:
     """A tube: its markers in the order of the detectors, those with an FMO control, and how long it is run.
 
     run_length: multiplies the number of events asked for; B tubes are run longer for their rare subsets. strategies:
-    the gating strategies that look at it, default that of its name; optics: its dyes.
+    the gating strategies that look at it, default that of its name; optics: its dyes. is_shipped: whether its panel is
+    one of those that come with the product; others are written into the trial. contents: shares of all events that are
+    not those of blood mononuclear cells; beads_per_ul: counting beads that were added to a microlitre of blood.
 
     >>> LAYOUTS["treg"].marker_on("PE")
     'CD25'
@@ -32,6 +35,9 @@ class Layout:
     run_length: float
     strategies: tuple[str, ...] = ()
     optics: Optics = EIGHT_COLOURS
+    is_shipped: bool = True
+    contents: Mapping[str, float] = field(default_factory=dict)
+    beads_per_ul: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.markers) != len(self.optics.detectors):
@@ -41,11 +47,6 @@ class Layout:
     def marker_on(self, fluorochrome: str) -> str:
         """Return the marker that a fluorochrome stains in this tube."""
         return self.markers[self.optics.fluorochromes.index(fluorochrome)]
-
-    @property
-    def is_shipped(self) -> bool:
-        """Whether its panel is one of those that come with the product; others are written into the trial."""
-        return self.optics is EIGHT_COLOURS
 
 
 def _tube(name: str, markers: str, fmo: str, run_length: float) -> Layout:
@@ -110,14 +111,44 @@ def _wide(name: str, stains: str, run_length: float, strategies: tuple[str, ...]
     """Return a tube of the five-laser instrument; stains: DYE:MARKER ..."""
     pairs = [stain.split(":") for stain in stains.split()]
     dyes, markers = (tuple(names) for names in zip(*pairs, strict=True))
-    return Layout(name, markers, (), run_length, strategies, optics_of(dyes))
+    return Layout(name, markers, (), run_length, strategies, optics_of(dyes), is_shipped=False)
 
 
-# Simulated only where it is asked for: helper T cells by cytokines, each tube with its unstimulated twin; regulatory T
-# cells among ten colours; and one tube of twenty colours that three strategies look at.
+def _first_dyes(number: int) -> Optics:
+    """Return the optics of a tube with the first dyes of the eight."""
+    whole, rows = EIGHT_COLOURS, slice(number)
+    return replace(
+        whole,
+        fluorochromes=whole.fluorochromes[rows],
+        spillover=whole.spillover[rows, rows],
+        photoelectron=whole.photoelectron[rows],
+        noise=whole.noise[rows],
+        own_light=whole.own_light[rows],
+        trend=whole.trend[rows],
+    )
+
+
+# Lysed whole blood that was not washed: mostly granulocytes, some red cells, few dead cells, and beads to count by.
+_WHOLE_BLOOD = {
+    **{"granulocytes": 0.50, "eosinophils": 0.03, "monocytes": 0.06, "small_cd16": 0.1, "erythrocytes": 0.03},
+    **{"debris": 0.04, "dead": 0.01, "doublets": 0.015},
+}
+
+
+# Simulated only where it is asked for: the lineages counted in whole blood; helper T cells by cytokines, each tube with
+# its unstimulated twin; regulatory T cells among ten colours; and one tube of twenty colours that three strategies see.
 EXTRA_LAYOUTS: dict[str, Layout] = {
     tube.name: tube
     for tube in (
+        Layout(
+            "tbnk",
+            ("CD3", "CD16+CD56", "CD45", "CD4", "CD19", "CD8"),
+            (),
+            1.0,
+            optics=_first_dyes(6),
+            contents=_WHOLE_BLOOD,
+            beads_per_ul=1000.0,
+        ),
         _tube("thelper-ics", "viability IL-17A CD4 IFN-g IL-4 CD8 CD3 CD45RA", "", 1.0),
         _wide(
             "treg10",

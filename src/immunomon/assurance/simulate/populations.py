@@ -78,6 +78,15 @@ _TRUTH: dict[str, tuple[TruthPopulation, ...]] = {
             "nk_cd56neg_cd16pos": ("nk_cd56neg_cd16pos",),
         }
     ),
+    "tbnk": _truth(
+        {
+            "t_cells": ("tconv_memory", "cd8", "other_t"),
+            "cd4": ("tconv_memory",),
+            "cd8": ("cd8",),
+            "b_cells": ("b_naive",),
+            "nk": ("nk_dim",),
+        }
+    ),
     STIMULATED: (
         TruthPopulation("t_cells", "lymphocytes", ("ics_none", *_MAKING, "ics_cd8", "ics_cd8_ifng")),
         TruthPopulation("cd3pos_cd8neg", "t_cells", ("ics_none", *_MAKING)),
@@ -128,8 +137,10 @@ def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
     seen = _SEEN.get(panel, (panel,))
     out |= _b_mixture(b, f) if "bcell" in seen else {"b_naive": b}
     out |= {name: nk * f[name] for name in _NK} if "nk" in seen else {"nk_dim": nk}
-    out["nk_cd56neg_cd16pos"] = f["nk_cd56neg_cd16pos"]
-    out["other_lymphocyte"] = 1 - t - b - nk - f["nk_cd56neg_cd16pos"]
+    # On a tube with both on one dye they would be NK cells, and NK cells are what other tubes call so.
+    apart = 0.0 if panel == "tbnk" else f["nk_cd56neg_cd16pos"]
+    out["nk_cd56neg_cd16pos"] = apart
+    out["other_lymphocyte"] = 1 - t - b - nk - apart
     if NOVEL in f:
         return {kind: share * (1 - f[NOVEL]) for kind, share in out.items()} | {NOVEL: f[NOVEL]}
     return out

@@ -203,6 +203,9 @@ def sample_rows(tubes: list[Tube], seed: int) -> list[Row]:
     return [_sample_row(tube, seed) for tube in tubes]
 
 
+_BLOOD_UL = 50  # of blood in a tube with counting beads
+
+
 def _sample_row(tube: Tube, seed: int) -> Row:
     collected: date = tube.batch.run_date
     lymphocytes = ""
@@ -219,6 +222,6 @@ def _sample_row(tube: Tube, seed: int) -> Row:
         "collection_date": collected.isoformat(),
         "lymphocytes_per_ul": lymphocytes,
         "beads_counted": "",
-        "beads_added": "",
-        "sample_volume_ul": "",
+        "beads_added": f"{_BLOOD_UL * beads:.0f}" if (beads := tube.layout.beads_per_ul) else "",
+        "sample_volume_ul": f"{_BLOOD_UL}" if beads else "",
     }

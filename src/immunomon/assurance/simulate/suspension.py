@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,16 @@ class Yield:
         """The share that is left for lymphocytes, before some of them die or stick together."""
         usual = 1 - self.debris - self.monocytes - self.dendritic - self.basophils - self.granulocytes
         return usual - self.eosinophils - self.erythrocytes - self.beads
+
+    def with_beads(self, per_lymphocyte: float) -> Yield:
+        """Return the same with so many counting beads for each lymphocyte.
+
+        >>> contents = draw_yield(np.random.default_rng(1)).with_beads(0.5)
+        >>> round(contents.beads / contents.lymphocytes, 9)
+        0.5
+        """
+        both = replace(self, beads=0.0).lymphocytes
+        return replace(self, beads=both * per_lymphocyte / (1 + per_lymphocyte))
 
     def expected(self) -> Frequencies:
         """Return the expected fractions of parent of singlets, live and lymphocytes.
@@ -161,13 +171,14 @@ def suspend(
     debris = kind == kinds.index("debris")
     cells = 1 - contents.debris
     dead = rng.random(events) < np.where(debris, _STAINED_DEBRIS, contents.dead / cells)
-    if "bead" in kinds:  # the viability gate takes them out with the dead
-        dead |= kind == kinds.index("bead")
+    bead = kind == kinds.index("bead") if "bead" in kinds else np.zeros(events, dtype=np.bool_)
+    if not layout.beads_per_ul:  # the viability gate takes them out with the dead
+        dead |= bead
     doublet = (rng.random(events) < contents.doublets / cells) & ~debris
     margin = rng.random(events) < contents.margin
     size = rng.standard_normal(events, dtype=np.float32)
     fluorescence = _stain(layout, kinds, kind=kind, size=size, rng=rng, appearance=appearance)
-    _kill(fluorescence, dead, rng)
+    _kill(layout, fluorescence, dead, rng)
     light = np.array([KINDS[name].light for name in kinds], dtype=np.float32)[kind]
     light *= np.where(dead, np.float32(2.2), np.float32(1)) * np.exp(
         0.18 * rng.standard_normal(events, dtype=np.float32)
@@ -176,7 +187,7 @@ def suspend(
     _join(np.flatnonzero(doublet), fluorescence, light, scatter=scatter, rng=rng)
     _push_off_scale(scatter, np.flatnonzero(margin), rng)
     own_light = light[:, None] * autofluorescence(1.0, layout.optics)
-    return Suspension(kinds, kind, fluorescence, own_light, scatter, dead, doublet, margin)
+    return Suspension(kinds, kind, fluorescence, own_light, scatter, dead | bead, doublet, margin)
 
 
 def _stain(
@@ -216,12 +227,14 @@ def _logs(values: list[float]) -> Floats32:
     return np.log10(np.array(values, dtype=np.float32))
 
 
-def _kill(fluorescence: Floats32, dead: Mask, rng: np.random.Generator) -> None:
+def _kill(layout: Layout, fluorescence: Floats32, dead: Mask, rng: np.random.Generator) -> None:
     """Dead cells take up the viability dye, lose antigen, and bind antibodies that they should not."""
     places = np.flatnonzero(dead)
     fluorescence[places] *= np.float32(0.6)
     fluorescence[places] += 120 * np.exp(0.6 * rng.standard_normal((places.size, 1), dtype=np.float32))
-    fluorescence[places, 0] = 13_000 * np.exp(0.5 * rng.standard_normal(places.size, dtype=np.float32))
+    if "viability" in layout.markers:
+        column = layout.markers.index("viability")
+        fluorescence[places, column] = 13_000 * np.exp(0.5 * rng.standard_normal(places.size, dtype=np.float32))
 
 
 def _scatter(

@@ -97,6 +97,7 @@ def donor_staining(layout: Layout, donor: str, *, seed: int) -> Floats32:
 
 BRIDGE_DONOR = "BRIDGE-DONOR"
 _MINUTES_A_TUBE = 4
+_BRIDGE_LYMPHOCYTES_PER_UL = 1500
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,12 @@ class Tube:
         """The path of the per-event truth below the trial's folder."""
         return f"truth/{self.stem}.npz"
 
+    def lymphocytes_per_ul(self, seed: int) -> int:
+        """Return how many lymphocytes a microlitre of the blood holds that was put into it."""
+        if self.patient is None or self.visit is None:
+            return _BRIDGE_LYMPHOCYTES_PER_UL
+        return self.patient.lymphocytes_per_ul(self.visit, seed)
+
     @property
     def has_truth(self) -> bool:
         """Whether per-event truth is kept: for patients' samples and for the bridge."""
@@ -163,7 +170,9 @@ def run_tube(tube: Tube, seed: int, *, disturbance: Disturbance | None = None) -
         return Run(beads, {}, None)
     # Aliquots of one person's cells, of one visit, hold the same mixture in every tube of the panel.
     contents = draw_yield(generator(seed, "yield", tube.batch.name, tube.donor, tube.layout.name))
-    contents = replace(contents, **condition.contents)
+    contents = replace(contents, **{**tube.layout.contents, **condition.contents})
+    if tube.layout.beads_per_ul:
+        contents = contents.with_beads(tube.layout.beads_per_ul / tube.lymphocytes_per_ul(seed))
     cells = suspend(
         tube.layout,
         contents,

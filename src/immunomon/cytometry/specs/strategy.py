@@ -108,6 +108,11 @@ class StrategySpec(SpecModel):
         max_length=500,
         description="Which populations are reported, and of which denominators besides their parent.",
     )
+    beads: str | None = Field(
+        None,
+        description="Id of the population of counting beads: where samples.csv has beads_added and sample_volume_ul "
+        "but no beads_counted, cells a microlitre are worked out from its events.",
+    )
     expect: dict[str, Annotated[ExpectationSpec, BeforeValidator(_range)]] = Field(
         {},
         max_length=500,

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cycle_in", "parents_first", "strategy_of"]
 
-# Order in a graph of names: what has to come before what, and where that is impossible.
-
 
 def parents_first(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the names so that what each one needs comes before it, else in the order given.
@@ -131,6 +129,8 @@ def strategy_of(
     above = {population.id: population.parent for _, population in shaped.items("populations")}
     _check_report(spec.report, known_ids, above, findings)
     _check_expected(spec.expect, known_ids, findings)
+    if spec.beads not in (None, *known_ids):
+        findings.unknown(("beads",), "population", name=str(spec.beads), known=known_ids)
     _check_cycles(shaped, populations, references, findings)
     if findings.problems:
         return None
@@ -142,7 +142,8 @@ def strategy_of(
         name: Expectation(*expectation.percent_of_parent, expectation.source or "", expectation.possible)
         for name, expectation in spec.expect.items()
     }
-    whole = GatingStrategy(spec.name, spec.label, spec.version, spec.panel, tree, scales, denominators, expected)
+    named = (spec.name, spec.label, spec.version, spec.panel, tree)
+    whole = GatingStrategy(*named, scales, denominators, expected, beads=spec.beads)
     carried = _carried(whole, references, gates)
     return carried.with_axes(gates.spelled) if carried else None
 

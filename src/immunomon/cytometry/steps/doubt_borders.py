@@ -28,10 +28,6 @@ _OTHERS = 3  # fluorescence channels beside the gate's, or too little is known o
 # Two populations differ by 0.25 or more in some channel; chance adds to what is left between two halves of one.
 _ALIKE, _CHANCE = 0.08, 0.6
 
-# Markers that no cell has together, and the share that a few doublets, or T cells with CD4 and CD8 (1 to 3 % in most
-# people), may come to of the cells that the first one parts.
-_EXCLUSIVE = (("CD3", "CD19", 0.03), ("CD4", "CD8", 0.06))
-
 _BRIGHT = 0.97  # quantile of a channel above which its cells are bright
 _BRIGHT_SPREADS, _FEWEST_BRIGHT = 20.0, 100
 # Bright cells lie so far below 0 in another channel: in spreads of its noise, and in parts of their own brightness.
@@ -56,76 +52,12 @@ def doubt_borders(tree: GateTree, compensated: EventTable, strategy: GatingStrat
             gate = population.gate
             if gate is not None and population.placed_by != "person" and names & _names(gate.axes, compensated):
                 doubts[population.id] = (*doubts.get(population.id, ()), doubt)
-    for name, doubt in _of_two_lineages(tree, compensated):
-        doubts[name] = (*doubts.get(name, ()), doubt)
     return doubts
 
 
 def _names(axes: Iterable[str], events: EventTable) -> set[str]:
     """Return the names of the channels that axes lie on: a strategy may call them by detector, or in other letters."""
     return {events.channels[events.index(axis)].name for axis in axes if events.has(axis)}
-
-
-def _of_two_lineages(tree: GateTree, events: EventTable) -> Iterator[tuple[str, Doubt]]:
-    """Yield populations in which many cells have two markers that no cell has together, by the borders of both."""
-    for first, second, most in _EXCLUSIVE:
-        if not (events.has(first) and events.has(second)):
-            continue
-        names = [_parted_by(tree, marker) for marker in (first, second)]
-        borders = [_lower_end(tree, marker, events) for marker in (first, second)]
-        ground = None if names[0] is None else tree.mask(names[0])
-        if names[0] is None or ground is None or None in borders or np.count_nonzero(ground) < _FEWEST:
-            continue
-        cells = events.take(_evenly(np.flatnonzero(ground)))
-        both = [np.asarray(cells.column(m)) > b for m, b in zip((first, second), borders, strict=True)]
-        share = float(np.mean(both[0] & both[1]))
-        if share > most:
-            detail = f"{100 * share:.1f} % of {names[0]} have {first} and {second}, {100 * most:g} % are possible"
-            for name in _down_from_scatter(tree, names[0], events):
-                yield name, Doubt("two_lineages", "", detail)
-
-
-def _down_from_scatter(tree: GateTree, name: str, events: EventTable) -> list[str]:
-    """Return a population, those above it with gates on stains, and the first one by scatter, which let them in."""
-    populations = {population.id: population for population in tree.populations}
-    names = [name]
-    while (gate := populations[names[-1]].gate) is not None and _stained(gate.axes, events):
-        if populations[names[-1]].parent not in populations:
-            break
-        names.append(populations[names[-1]].parent)
-    return names
-
-
-def _regions(tree: GateTree, axis: str) -> Iterator[tuple[str, Interval, Mask]]:
-    """Yield the parent, the sides on an axis and the events of the populations that it has a border for."""
-    for population in tree.populations:
-        gate, mask = population.gate, tree.mask(population.id)
-        sides = gate.sides if isinstance(gate, Rectangle) else (gate,) if isinstance(gate, Interval) else ()
-        yield from ((population.parent, side, mask) for side in sides if side.axis == axis and mask is not None)
-
-
-def _parted_by(tree: GateTree, axis: str) -> str | None:
-    return next((parent for parent, _, _ in _regions(tree, axis)), None)
-
-
-def _has_quadrants(tree: GateTree, axis: str) -> bool:
-    return any(isinstance(p.gate, Rectangle) and axis in p.gate.axes for p in tree.populations)
-
-
-def _lower_end(tree: GateTree, axis: str, events: EventTable) -> float | None:
-    """Return where the cells above a marker's border begin, as compensated; None if it has none with cells above."""
-    for parent, side, mask in _regions(tree, axis):
-        whole = tree.mask(parent)
-        is_below = side.low == -np.inf
-        if np.isfinite(side.low) == np.isfinite(side.high):  # a drawn region's side is no border between two kinds
-            continue
-        # What is not below a threshold is above it; what is not in a region of quadrants may be anywhere.
-        if whole is None or (is_below and _has_quadrants(tree, axis)):
-            continue
-        rows = np.flatnonzero(whole & ~mask if is_below else mask)
-        if rows.size:
-            return float(np.min(np.asarray(events.take(rows).column(axis))))
-    return None
 
 
 def _alike(tree: GateTree, events: EventTable, strategy: GatingStrategy) -> Iterator[tuple[set[str], Doubt]]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from immunomon.cytometry.gates.under import IMPORTED, gates_under
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
+from immunomon.cytometry.model.absolute_counts import cells_per_ul
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.cytometry.model.weighed import verdict, weigh
@@ -19,31 +20,21 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Sample
 from immunomon.study.model.trust import merged
 
-__all__ = ["cells_per_ul", "tabulate_results"]
+__all__ = ["beads_of", "tabulate_results"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
 
 
-def cells_per_ul(sample: Sample, count: int | None, lymphocytes: int | None) -> tuple[float | None, str | None]:
-    """Return a population's absolute count and the platform it rests on.
+def beads_of(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> int | None:
+    """Return how many counting beads a strategy found in a file: 0 if that may not be reported, None if it gates none.
 
-    Dual platform: haematology lymphocytes/uL x fraction of lymphocytes. Beads: count / beads counted x beads added /
-    sample volume. Beads are preferred where both are given: one instrument, one error. Neither: nothing.
-
-    >>> from pathlib import Path
-    >>> from immunomon.study.model.study import Role
-    >>> sample = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), lymphocytes_per_ul=1500.0)
-    >>> cells_per_ul(sample, 30, 1000)
-    (45.0, 'dual-platform')
+    Other figures never take the place of beads that were not found: visits counted in two ways would be compared.
     """
-    if count is None:
-        return None, None
-    if sample.beads_counted and sample.beads_added and sample.sample_volume_ul:
-        return count / sample.beads_counted * sample.beads_added / sample.sample_volume_ul, "beads"
-    if sample.lymphocytes_per_ul is not None and lymphocytes:
-        return sample.lymphocytes_per_ul * count / lymphocytes, "dual-platform"
-    return None, None
+    if strategy.beads is None:
+        return None
+    may_be_used = _verdict(result, strategy, strategy.beads, ROOT, limits)["reportable"]
+    return (_count(result, strategy.beads) or 0) if may_be_used else 0
 
 
 def tabulate_results(
@@ -150,12 +141,12 @@ def _why_not(result: SampleResult, population: str, denominator: str, limits: Re
 
 
 def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
-    lymphocytes = _count(result, "lymphocytes")
+    lymphocytes, beads = _count(result, "lymphocytes"), beads_of(result, strategy, limits)
     for population in strategy.populations:
         count = _count(result, population.id)
         # Only lymphocytes and what lies in them: the haematology count says nothing of other cells.
         among = "lymphocytes" in (population.id, *strategy.ancestors(population.id))
-        absolute, platform = cells_per_ul(result.sample, count, lymphocytes) if among else (None, None)
+        absolute, platform = cells_per_ul(result.sample, count if among else None, lymphocytes, beads)
         yield {
             **_whose(result.sample),
             "population": population.id,

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from immunomon.cytometry.kernels.proportions import wilson
+from immunomon.cytometry.model.absolute_counts import cells_per_ul
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.compare import compare
-from immunomon.cytometry.steps.result_tables import cells_per_ul, tabulate_results
+from immunomon.cytometry.steps.result_tables import beads_of, tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
@@ -60,13 +61,14 @@ def tables_of(
     rows: dict[str, list[Row]] = {"populations": [], "frequencies": [], "medians": []}
     for sample_counts in counted:
         shares = _shares(sample_counts)
+        beads = beads_of(sample_counts.result, strategy, limits)
         for name, label in labels.items():
             own = _own(sample_counts, name, label)
             why = verdict(sample_counts.counts[name], sample_counts.cells, limits.of(name))
             judged = {"reportable": why is None, "reason": why}
             share = shares[name]
             rows["populations"].append(
-                {**own, **_as_population(sample_counts, name, within, strategy), **share.parent, **judged}
+                {**own, **_as_population(sample_counts, name, within, strategy, beads), **share.parent, **judged}
             )
             rows["frequencies"].append(
                 {
@@ -111,12 +113,11 @@ def _own(counted: Counted, name: str, label: str) -> Row:
     }
 
 
-def _as_population(counted: Counted, name: str, within: str, strategy: GatingStrategy) -> Row:
+def _as_population(counted: Counted, name: str, within: str, strategy: GatingStrategy, beads: int | None) -> Row:
     way = "" if within == ROOT else strategy.path(within)
     among = within != ROOT and "lymphocytes" in (within, *strategy.ancestors(within))
-    absolute, platform = (
-        cells_per_ul(counted.result.sample, counted.counts[name], counted.lymphocytes) if among else (None, None)
-    )
+    count = counted.counts[name] if among else None
+    absolute, platform = cells_per_ul(counted.result.sample, count, counted.lymphocytes, beads)
     return {
         "parent": within,
         "path": f"{way}/{name}",

@@ -278,7 +278,10 @@ def _absolute(sample: Record, rows: Mapping[str, Record], population: str) -> di
     absolute = {"cells_per_ul": row["cells_per_ul"], "method": row["cells_per_ul_method"], "agrees": None}
     lymphocytes, count = sample.get("lymphocytes_per_ul"), rows.get("lymphocytes", {}).get("count")
     if row["cells_per_ul_method"] != "dual-platform" or lymphocytes is None or not count:
-        return {**absolute, "formula": "count / beads counted x beads added / volume, from the sample list"}
+        return {
+            **absolute,
+            "formula": "count / beads counted x beads added / volume, as the sample list or the gate says",
+        }
     value = lymphocytes * row["count"] / count
     formula = f"{lymphocytes:g} lymphocytes/uL x {row['count']} / {count} lymphocytes = {value:.10g} cells/uL"
     return {**absolute, "formula": formula, "agrees": _alike(value, row["cells_per_ul"])}

@@ -100,7 +100,9 @@ class GatingStrategy:
     """A tree of populations, parents before children, with the scales they are gated on and what is reported.
 
     panel: the panel that it was designed for; any that has its markers carries it. expected: population id -> what it
-    is expected to be. left_out: the populations of the declared tree that the panel in use has not the markers for.
+    is expected to be. beads: the population of counting beads, by whose number cells a microlitre are worked out where
+    the sample list says how many were added. left_out: the populations of the declared tree that the panel in use has
+    not the markers for.
     """
 
     name: str
@@ -112,6 +114,7 @@ class GatingStrategy:
     denominators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     expected: Mapping[str, Expectation] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+    beads: str | None = None
 
     @cached_property
     def _by_id(self) -> dict[str, Population]:
@@ -212,6 +215,7 @@ class GatingStrategy:
             scales={axis: scale for axis, scale in self.scales.items() if axis not in absent},
             denominators={name: of for name, of in self.denominators.items() if name not in missing},
             expected={name: expectation for name, expectation in self.expected.items() if name not in missing},
+            beads=None if self.beads in missing else self.beads,
             left_out=tuple(LeftOut(p.id, p.label, missing[p.id]) for p in self if p.id in missing),
         )
 

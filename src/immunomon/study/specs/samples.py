@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, str] = {
     "batch": "batch the tube was stained and run in; may be blank",
     "collection_date": "date the blood was taken, year-month-day; may be blank",
     "lymphocytes_per_ul": "haematology lymphocytes per microlitre of blood; may be blank",
-    "beads_counted": "counting beads seen in this file; may be blank",
+    "beads_counted": "counting beads seen in this file; blank where the strategy gates them",
     "beads_added": "counting beads added to the tube; may be blank",
     "sample_volume_ul": "volume of blood in the tube in microlitres; may be blank",
     "data_set": "which data set of a file with several, counted from 1; blank or auto: the one usually meant",
@@ -46,6 +46,7 @@ COLUMNS: Mapping[str, str] = {
 OPTIONAL_COLUMNS = tuple(COLUMNS)[6:]
 _NUMBERS = OPTIONAL_COLUMNS[1:5]
 _BEADS = OPTIONAL_COLUMNS[2:5]
+_BY_GATE = ["beads_counted"]  # may be left to a strategy that gates them
 _LARGEST = 1e12
 _MAX_BYTES = 20_000_000
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -264,10 +265,9 @@ def _number(text: str, *, row: _Row, column: str) -> float | None:
 
 def _check_beads(row: _Row) -> None:
     filled, blank = ([c for c in _BEADS if bool(row.cells[c]) is given] for given in (True, False))
-    if filled and blank:
-        row.complain(
-            filled[0], f"counting by beads needs {', '.join(blank)} as well", "fill all three or leave all three blank"
-        )
+    if filled and blank not in ([], _BY_GATE):
+        remedy = "fill all three or leave all three blank"
+        row.complain(filled[0], f"counting by beads needs {', '.join(blank)} as well", remedy)
 
 
 def _check_names(row: _Row, study: Study) -> None:
