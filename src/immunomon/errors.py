@@ -24,6 +24,7 @@ __all__ = [
     "ImmunomonError",
     "LeavesStudy",
     "NotARunFolder",
+    "NotForThisStudy",
     "Problem",
     "RunFolderInUse",
     "RunLocked",
@@ -94,6 +95,10 @@ class BadSpec(ImmunomonError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NotForThisStudy(ImmunomonError):
+    """A study lacks what is asked about (a baseline, several visits, other assessments); the message says what."""
 
 
 class BadAtlas(ImmunomonError):

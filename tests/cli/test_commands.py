@@ -4,6 +4,7 @@ import io
 import json
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,9 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 import immunomon.cli
+from immunomon.api.pipeline import STEPS, Job, do_step
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.cli.app import COMMANDS
+from immunomon.cli.following import NEXT
 from immunomon.cli.main import app
+from immunomon.runs.run import run_study
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +63,65 @@ def test_an_unknown_command_is_refused_with_the_nearest():
     assert "there is no command 'gatte'; did you mean 'gate'?" in result.output
 
 
-def test_the_whole_job_from_files_to_report(trial, tmp_path, command):
+def test_the_whole_job_from_files_to_report_is_one_command_and_is_not_done_twice(trial, tmp_path, command):
     run = tmp_path / "run"
-    assert command("check", trial)[0] == 0
-    status, out, _ = command("run", trial, "--out", run, "--jobs", "2")
-    assert status == 0
-    assert "Files: 12 gated" in out.replace("\n", " ")
-    assert command("export", run)[0] == 0
+    status, out, err = command("run", trial, "--out", run, "--dry-run", "--json")
+    would = json.loads(out)
+    assert (status, len(would["to_gate"]), would["as_before"], would["is_current"]) == (0, 12, [], False)
+    assert not run.exists()
+    status, out, err = command("all", trial, "--out", run, "--jobs", "2")
+    assert status == 0, out + err
+    assert "Files: 12 gated" in out
+    assert f"Next: immunomon review {run}" in err
     assert (run / "immunomon.sqlite").stat().st_size > 0
-    assert command("report", run)[0] == 0
     assert "<html" in (run / "report.html").read_text(encoding="utf-8")[:200].lower()
+    status, out, err = command("-q", "all", trial, "--out", run, "--json")
+    assert (status, err) == (0, "")
+    states = {step["name"]: step["state"] for step in json.loads(out)["steps"]}
+    assert states == dict.fromkeys(STEPS, "current") | {"check": "done"}
+    assert command("run", trial, "--out", run, "--dry-run")[1].startswith("Nothing has changed since the run in")
+
+
+def test_a_step_that_fails_ends_all_and_the_next_time_goes_on_from_there(trial, tmp_path, command):
+    own = shutil.copytree(trial, tmp_path / "trial")
+    (own / "fcs" / "treg" / "S01_W4_treg.fcs").unlink()
+    status, out, err = command("all", own)
+    assert status == 1
+    assert "1/7 check: failed" in out
+    assert "S01_W4_treg.fcs" in out
+    assert "2/7" not in out
+    assert "Next:" not in err
+
+
+def test_a_study_without_other_assessments_skips_what_it_has_nothing_for(trial, tmp_path):
+    job = Job.of(shutil.copytree(trial, tmp_path / "trial") / "study.yaml")
+    for name in ("platelets", "viruses", "antibodies", "msc_concentration", "adverse_events"):
+        (job.study / f"{name}.csv").unlink()
+    run_study(job.study, jobs=2)
+    outcomes = [do_step(name, job) for name in ("assess", "mechanism")]
+    assert [outcome.state for outcome in outcomes] == ["skipped", "skipped"]
+    assert "there is nothing to assess: no platelets.csv" in outcomes[0].lines[0]
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for group in COMMANDS.values() for name in group)])
+def test_help_is_grouped_and_cuts_no_sentence(words):
+    shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=80).output
+    assert "..." not in shown.replace("[ARGS]...", "").replace("--reason ... --by ...", "")
+    assert "-q, --quiet" in shown
+    if not words:
+        at = [shown.index(f"\n{group}:") for group in COMMANDS]
+        assert at == sorted(at)
+
+
+def test_every_next_command_is_a_command_with_these_options():
+    for name, (words, _) in NEXT.items():
+        following_name, *rest = words.split()
+        given = CliRunner().invoke(app, [following_name, "--help"]).output
+        assert name in {known for group in COMMANDS.values() for known in group}
+        assert all(word in given for word in rest if word.startswith("--")), words
 
 
 def test_a_failed_file_makes_the_exit_status_one_and_is_named(trial, tmp_path, command):
-    import shutil
-
     own = shutil.copytree(trial, tmp_path / "trial")
     (own / "fcs" / "treg" / "S01_W4_treg.fcs").unlink()
     status, out, _ = command("run", own)
@@ -82,8 +130,6 @@ def test_a_failed_file_makes_the_exit_status_one_and_is_named(trial, tmp_path, c
 
 
 def test_problems_in_a_study_are_printed_each_with_its_line(trial, tmp_path, command):
-    import shutil
-
     own = shutil.copytree(trial, tmp_path / "trial")
     study = own / "study.yaml"
     study.write_text(study.read_text(encoding="utf-8").replace("dose_group: A", "dose_group: Z"), encoding="utf-8")
@@ -176,8 +222,6 @@ def test_simulate_does_not_replace_a_trial_unasked(trial, tmp_path, command):
 
 
 def test_a_run_says_what_a_check_finds(trial, tmp_path, command):
-    import shutil
-
     own = shutil.copytree(trial, tmp_path / "trial")
     rows = (own / "samples.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [row for row in rows if "S01_W4_treg" not in row]

@@ -1,9 +1,11 @@
 """Every public function and method of the package, walked."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import types
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,36 @@ def test_public_functions_are_documented_and_typed_and_take_few_positional_param
         # Geometry and scale kernels take their coordinates and published parameters in the order of the formula.
         most = 6 if ".kernels." in module_name else 3
         assert len(required) <= most, f"{where} takes {len(required)} positional parameters"
+
+
+PUBLIC = Path(__file__).parent / "public.txt"
+
+
+def public_signatures():
+    """Yield every name that the package offers, with its signature, and each public member of its classes."""
+    for name in sorted(immunomon.__all__):
+        offered = getattr(immunomon, name)
+        if inspect.isfunction(offered):
+            yield f"{name}{inspect.signature(offered)}"
+            continue
+        yield f"class {name}({', '.join(base.__name__ for base in offered.__bases__)})"
+        for key, member in sorted(vars(offered).items()):
+            if key.startswith("_") and key not in {"__getitem__", "__len__", "__iter__"}:
+                continue
+            kind = f"{inspect.signature(member)}" if inspect.isfunction(member) else ""
+            yield f"    {name}.{key}{kind}"
+
+
+def test_names_and_signatures_are_those_that_were_frozen():
+    """Whoever changes them on purpose copies the new lines, and says so in CHANGELOG.md."""
+    assert list(public_signatures()) == PUBLIC.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_stub_names_what_the_package_offers_from_where_it_is():
+    stub = ast.parse(Path(immunomon.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    named = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
+    assert set(named) == set(immunomon.__all__)
+    for name, (module, own) in named.items():
+        assert getattr(importlib.import_module(module), own) is getattr(immunomon, name)
+        assert own == name

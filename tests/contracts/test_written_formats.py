@@ -25,6 +25,7 @@ FORMATS = {
     "immunomon.normalisation/1",
     "immunomon.overrides/1",
     "immunomon.panel/1",
+    "immunomon.printed/1",
     "immunomon.progress/1",
     "immunomon.projection/1",
     "immunomon.robustness/1",

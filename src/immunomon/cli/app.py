@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from immunomon.cli.following import following
 from immunomon.errors import nearest
 
 __all__ = [
@@ -28,11 +30,16 @@ __all__ = [
     "SeedOption",
     "StudyOption",
     "app",
+    "is_quiet",
     "one_of",
 ]
 
 # What stands in the help, group by group; a command's module is imported when it is called.
 COMMANDS: dict[str, dict[str, str]] = {
+    "Start": {
+        "demo": "Simulate a trial and do everything with it, to its report: what the program does, in minutes.",
+        "all": "Check, run, assess, compare, mechanism, export, report: what is current is not done again.",
+    },
     "Study": {
         "init": "Make a new study folder to edit: study.yaml, samples.csv and what to do next.",
         "propose-panel": "Propose a panel from an FCS file's header, with what is a guess or left blank.",
@@ -57,6 +64,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "normalise": "Bring batches together by their bridge samples, as the study declares.",
         "embed": "Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture.",
         "project": "Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it.",
+        "explore": "Write a panel's atlas as a page to explore: colour it, compare visits, brush a region.",
         "cluster": "Cluster all cells of a panel, name the clusters, and list those that changed most. Exploratory.",
         "notebooks": (
             "Copy the notebooks out, pointed at a run: first look, atlas, change from baseline, your own strategy."
@@ -93,7 +101,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "Measure the gates against simulated truth and write what was found.",
     },
 }
-_MODULES = {"lock": "audit", "import": "import_table"}
+_MODULES = {"lock": "audit", "import": "import_table", "all": "everything", "demo": "everything"}
 
 
 class Commands(TyperGroup):
@@ -110,9 +118,7 @@ class Commands(TyperGroup):
         if cmd_name not in self.commands:
             import_module(f"immunomon.cli.{_MODULES.get(cmd_name, cmd_name.replace('-', '_'))}")
             declared = next(info for info in app.registered_commands if _name(info) == cmd_name)
-            self.commands[cmd_name] = get_command_from_info(
-                declared, pretty_exceptions_short=False, rich_markup_mode=None
-            )
+            self.commands[cmd_name] = _leading_on(_of_typer(declared), cmd_name)
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
@@ -133,6 +139,47 @@ class Commands(TyperGroup):
         ctx.exit(super().invoke(ctx) or 0)
 
 
+def _leading_on(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own type of command
+    """Return a command that takes ``-q`` itself, too, and names the next one when it did what it was asked to."""
+    command.params.append(_of_typer(CommandInfo(callback=_only_quiet)).params[0])
+    run = command.invoke
+
+    def invoke(context: Any) -> Any:  # noqa: ANN401 - the exit status, or None
+        status = run(context)
+        if not status and not is_quiet() and (next_command := following(name, context.params)):
+            typer.echo("Next: immunomon {}    ({})".format(*next_command), err=True)
+        return status
+
+    command.invoke = invoke
+    return command
+
+
+_QUIETLY = "Print results and problems only: no progress, no next step."
+_quiet = ContextVar("quiet", default=False)
+
+
+def _be_quiet(value: bool) -> None:
+    if value:
+        _quiet.set(True)
+
+
+def _only_quiet(
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help=_QUIETLY, expose_value=False, callback=_be_quiet)
+    ] = False,
+) -> None:
+    """Have the option that every command has."""
+
+
+def _of_typer(declared: CommandInfo) -> Any:  # noqa: ANN401 - typer's own type of command
+    return get_command_from_info(declared, pretty_exceptions_short=False, rich_markup_mode=None)
+
+
+def is_quiet() -> bool:
+    """Say whether the program was asked to print results and problems only (``-q``)."""
+    return _quiet.get()
+
+
 def _name(info: CommandInfo) -> str:
     return info.name or (info.callback.__name__ if info.callback else "")
 
@@ -142,7 +189,6 @@ app = typer.Typer(
     cls=Commands,
     help="Flow cytometry and immune monitoring: FCS files in, subset frequencies and their change from baseline out.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -212,9 +258,11 @@ DataOffset = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+def _program(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and stop.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=_QUIETLY)] = False,
 ) -> None:
+    _quiet.set(quiet)
     if version:
         from immunomon import __version__
 

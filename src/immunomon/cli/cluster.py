@@ -9,6 +9,7 @@ import typer
 
 from immunomon.cli.app import Jobs, PanelOption, RunArgument, StudyOption, app, one_of
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.maps.clusters.mapping import MapSettings
 from immunomon.maps.clusters.run import Clustering, cluster_run
 from immunomon.runs.jobs import default_jobs
@@ -45,6 +46,7 @@ def cluster(
         str | None,
         typer.Option("--scheduler", help="A Dask cluster that does the work, such as tcp://192.0.2.1:8786."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Cluster all cells of a panel, name the clusters, and list those that changed most. Exploratory."""
     settings = MapSettings(
@@ -55,11 +57,18 @@ def cluster(
         jobs=jobs or default_jobs(),
         scheduler=scheduler,
     )
-    return cluster_cells(run, panel=panel, within=within, settings=settings, study=study, out=out)
+    return cluster_cells(run, panel=panel, within=within, settings=settings, study=study, out=out, as_json=as_json)
 
 
 def cluster_cells(
-    run: Path, *, panel: str | None, within: str | None, settings: MapSettings, study: Path | None, out: Path | None
+    run: Path,
+    *,
+    panel: str | None,
+    within: str | None,
+    settings: MapSettings,
+    study: Path | None,
+    out: Path | None,
+    as_json: bool = False,
 ) -> int:
     """Cluster a run's cells with a progress bar, print the metaclusters and the strongest changes; return 0."""
     if settings.method == "leiden" and settings.clusters is not None:
@@ -67,6 +76,10 @@ def cluster_cells(
     with stages() as progress:
         clustering = cluster_run(run, panel, within=within, settings=settings, study=study, out=out, progress=progress)
     record = clustering.record
+    if as_json:
+        tables = {name: clustering.tables[name] for name in ("metaclusters", "exploratory")}
+        say_json("cluster", record=record, folder=clustering.folder, **tables)
+        return 0
     typer.echo(
         f"{sum(record['cells'].values())} cells of {record['within']} from {len(record['cells'])} samples of the panel "
         f"{record['panel']}, by {', '.join(record['markers'])}: {record['metaclusters']} metaclusters"

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import pandas as pd
 import typer
 
+from immunomon.api.compare import compare_run
 from immunomon.cli.app import PlanOption, RunArgument, SeedOption, app
 from immunomon.cli.progress import stages
-from immunomon.errors import ImmunomonError, nearest
-from immunomon.files import digests_of_what_is_written, is_there, write_whole
-from immunomon.runs.folder import write_json, write_table
-from immunomon.runs.opened import Run, open_run
-from immunomon.runs.plan import shown_inputs
-from immunomon.runs.provenance import environment
-from immunomon.trial.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
-from immunomon.trial.specs.analysis import load_analysis
-from immunomon.trial.statistics.analyse import Analysis, analyse
-from immunomon.trial.statistics.facts import Facts, facts_of
-from immunomon.trial.statistics.measured import Measured
-from immunomon.trial.statistics.summary import summary
-from immunomon.yamlfile import digests_of_what_is_read
+from immunomon.cli.saying import say_answer
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["absent_words", "compare", "declared_order", "plan_for", "tables_of"]
-
-_TABLES = ("changes", "frequencies", "medians")
+__all__ = ["compare"]
 
 
 @app.command()
@@ -45,172 +26,7 @@ def compare(
     seed: SeedOption = 1,
 ) -> int:
     """Say what changed, in whom and at which dose: tables, forest plots, and one page of sentences."""
-    opened = open_run(run)
-    facts = facts_of(opened.record)
-    with digests_of_what_is_read() as texts:
-        declared = plan_for(opened, plan, facts)
-    folder = out or run / "statistics"
     with stages() as progress:
-        analysis = analyse(tables_of(opened), facts, declared, seed=seed, progress=progress)
-        tables = dict(analysis.tables)
-        if bayes:
-            from immunomon.trial.statistics.bayes import bayesian
-
-            rows = bayesian(analysis.measured, seed=seed, progress=progress)
-            tables["over_time"] = pd.concat([tables["over_time"], rows], ignore_index=True)
-    with digests_of_what_is_written(folder) as written:
-        for name, table in tables.items():
-            write_table(folder, name, table)
-        _write_forests(folder, tables["estimates"], declared)
-        _write_trajectories(folder, analysis)
-        page = summary(analysis.measured, tables, study=str(opened.study["name"]), first_sample=_first_sample(opened))
-        write_whole(folder / "summary.md", page)
-    record = _record(opened, analysis, declared, seed)
-    write_json(
-        folder / "analysis.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
-    )
-    _say(analysis, declared, folder)
+        answer = compare_run(run, plan, out=out, bayes=bayes, seed=seed, progress=progress)
+    say_answer(answer)
     return 0
-
-
-def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:
-    """Return the plan named, or the study's ``analysis.yaml``, or the default one.
-
-    Raises BadSpec for a plan that cannot be read, ImmunomonError if it names a visit that the study does not have.
-    """
-    beside = [folder / "analysis.yaml" for folder in (run.study_folder, run.folder.resolve().parent) if folder]
-    path = plan or next((file for file in beside if is_there(file)), None)
-    if path is None:
-        return default_plan(facts.visits).on(facts.uses)
-    declared = load_analysis(path).on(facts.uses)
-    named = {visit for family in declared.all_families for visit in family.visits}
-    named |= {end for window in declared.windows for end in (window.first, window.last)}
-    unknown = sorted(named - set(facts.labels))
-    if unknown:
-        message = f"{path}: the study has no visit {', '.join(unknown)}; it has {', '.join(facts.labels)}"
-        raise ImmunomonError(message)
-    return declared
-
-
-def tables_of(run: Run) -> dict[str, pd.DataFrame]:
-    """Return the tables of a run that the statistics rest on."""
-    return {name: run.table(name) for name in _TABLES}
-
-
-def _first_sample(run: Run) -> str | None:
-    dates = run.table("samples")["collection_date"].dropna()
-    return str(dates.min()) if len(dates) else None
-
-
-def _write_forests(folder: Path, estimates: pd.DataFrame, plan: AnalysisPlan) -> None:
-    from matplotlib.figure import Figure
-
-    from immunomon.plots.estimates import forest
-
-    declared = {endpoint.name for endpoint in plan.all_endpoints}
-    chosen = estimates[(estimates["measure"] == "change") & estimates["endpoint"].isin(declared)]
-    for (visit, scale), rows in chosen.groupby(["at", "scale"], sort=False):
-        ordered = rows.sort_values(
-            "endpoint", kind="stable", key=lambda names: names.map(list(declared_order(plan)).index)
-        )
-        figure = Figure(figsize=(7.5, 1.2 + 0.34 * len(ordered)), layout="constrained")
-        ax = forest(figure.subplots(), ordered)
-        roles = " and ".join(dict.fromkeys(ordered["role"].astype(str)))
-        ax.set_title(
-            f"Change from baseline at {visit} ({roles})\nmean, t interval, | Hodges-Lehmann, dots: patients", size=9
-        )
-        _write_figure(folder, f"forest_{scale}_{visit}", figure, plan)
-
-
-def _write_trajectories(folder: Path, analysis: Analysis) -> None:
-    """Draw every patient's line for each endpoint of the plan, on the scale of the analysis."""
-    from matplotlib.figure import Figure
-
-    from immunomon.plots.trajectories import name_groups, trajectories
-
-    changes = analysis.tables["patient_changes"]
-    facts = analysis.measured.facts
-    days = {visit.label: visit.planned_day for visit in facts.visits}
-    for series in analysis.measured.planned:
-        rows = changes[(changes["endpoint"] == series.endpoint.name) & changes["change"].notna()]
-        if rows.empty:
-            continue
-        # Every line begins where it is measured from: at no change, on the baseline's day.
-        start = rows.drop_duplicates("subject").assign(visit=facts.baseline, change=0.0)
-        whole = pd.concat([start, rows], ignore_index=True)
-        whole = whole.sort_values("visit", kind="stable", key=lambda names: names.map(facts.labels.index))
-        data = whole.assign(planned_day=whole["visit"].map(days), status="ok")
-        figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-        endpoint = series.endpoint
-        ax = trajectories(
-            figure.subplots(),
-            data,
-            endpoint.population,
-            denominator=endpoint.denominator or None,
-            quantity=endpoint.quantity,
-            measure="change",
-        )
-        ax.set_ylabel(f"change from baseline ({endpoint.scale.value})")
-        # Beside the axes: with few patients there is no corner that no line crosses.
-        name_groups(ax, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-        _write_figure(folder, f"trajectories_{endpoint.name}", figure, analysis.measured.plan)
-
-
-def _write_figure(folder: Path, name: str, figure: Figure, plan: AnalysisPlan) -> None:
-    from immunomon.plots.figures import png_of
-
-    origin = "default plan, declared by nobody" if plan.source == "default" else f"plan {plan.name}"
-    figure.text(0.995, 0.004, f"{origin}, {plan.digest[:12]}", ha="right", va="bottom", size=6, color="0.4")
-    # Labels of visits and names of endpoints are the user's: they must not lead out of the folder.
-    path = folder / f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', name)}.png"
-    write_whole(path, png_of(figure, dpi=130))
-
-
-def declared_order(plan: AnalysisPlan) -> tuple[str, ...]:
-    """Return the names of the plan's endpoints, in its order."""
-    return tuple(endpoint.name for endpoint in plan.all_endpoints)
-
-
-def _record(run: Run, analysis: Analysis, plan: AnalysisPlan, seed: int) -> dict[str, Any]:
-    """Return what made these statistics: plan and its digest, run, seed, software."""
-    from dataclasses import asdict
-
-    return {
-        "format": "immunomon.statistics/1",
-        "plan_digest": plan.digest,
-        "plan": json.loads(json.dumps(asdict(plan), default=str)),
-        "absent": [endpoint.name for endpoint in analysis.measured.absent],
-        "run_digest": run.record_sha256,
-        "seed": seed,
-        **environment(),
-    }
-
-
-def absent_words(endpoint: Endpoint, measured: Measured) -> str:
-    """Return that an endpoint of the plan is not in a run, with the nearest population that is."""
-    populations = sorted({s.endpoint.population for s in measured.series if s.endpoint.panel == endpoint.panel})
-    quantity = f"{endpoint.quantity} of {endpoint.population}" + (
-        f" in {endpoint.denominator}" if endpoint.denominator else ""
-    )
-    text = f"NOT IN THIS RUN: {endpoint.name} ({quantity}, panel {endpoint.panel})"
-    if not populations:
-        panels = sorted({s.endpoint.panel for s in measured.series})
-        return f"{text}: the run has no panel '{endpoint.panel}'; it has {', '.join(panels) or 'none with values'}"
-    if endpoint.population not in populations:
-        return (
-            f"{text}: that panel has no population '{endpoint.population}'; {nearest(endpoint.population, populations)}"
-        )
-    if endpoint.scale is Scale.CLR:
-        return f"{text}: not every part of the composition is a child of '{endpoint.denominator}' here"
-    return f"{text}: that population has no such quantity or denominator"
-
-
-def _say(analysis: Analysis, plan: AnalysisPlan, folder: Path) -> None:
-    for endpoint in analysis.measured.absent:
-        typer.echo(absent_words(endpoint, analysis.measured))
-
-    origin = "default plan" if plan.source == "default" else plan.source
-    typer.echo(
-        f"Plan: {origin}, digest {plan.digest[:12]}; {len(analysis.measured.planned)} endpoints of it in this run."
-    )
-    typer.echo(f"Written: {folder / 'summary.md'}, and {len(analysis.tables)} tables beside it.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from immunomon.cli.app import RunArgument, StudyOption, app, one_of
 from immunomon.cli.audit import say_noted
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.maps.anndata.export import export_cells
 from immunomon.outputs.database.database import ExportStatement, ExportSummary, export_run
 from immunomon.outputs.database.secrets import without_passwords
@@ -92,6 +94,7 @@ def export(
         bool, typer.Option("--atlas-only", help="With anndata: only the cells that immunomon embed laid out.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="With anndata: replace the file.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Write frequencies and changes into a database (all or nothing, repeatable), or cells as AnnData (.h5ad)."""
     if kind == "anndata":
@@ -103,10 +106,12 @@ def export(
     options = {"--panel": panel, "--out": out, "--within": within, "--atlas-only": atlas_only, "--overwrite": overwrite}
     _refuse("database", options)
 
-    return export_database(run, to, study=study, reason=reason, by=by)
+    return export_database(run, to, study=study, reason=reason, by=by, as_json=as_json)
 
 
-def export_database(run: Path, to: str | None, *, study: Path | None = None, reason: str = "", by: str = "") -> int:
+def export_database(
+    run: Path, to: str | None, *, study: Path | None = None, reason: str = "", by: str = "", as_json: bool = False
+) -> int:
     """Write a run folder's results into a database, say what was written, and return the exit code 0.
 
     to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit
@@ -114,6 +119,9 @@ def export_database(run: Path, to: str | None, *, study: Path | None = None, rea
     """
     attribution = ExportStatement(by or user_name(), without_passwords(reason), study)
     summary = export_run(run, to, attribution)
+    if as_json:
+        say_json("export", **asdict(summary))
+        return 0
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if summary.migrated_from:
         console.print(f"{summary.database} was of an earlier version; its tables were migrated, with every row.")

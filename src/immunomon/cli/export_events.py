@@ -12,7 +12,6 @@ import typer
 
 from immunomon import __version__
 from immunomon.cli.app import DataOffset, DataSet, app
-from immunomon.cli.gate import find_gates
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -21,6 +20,7 @@ from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.errors import BadSpec, ImmunomonError, UnknownName, nearest
 from immunomon.runs.files import carried_by_file
 from immunomon.runs.folder import RunFolder
+from immunomon.runs.named import find_gates
 from immunomon.runs.placed import apply_to_file, placed_in_run
 from immunomon.runs.single import analyse
 from immunomon.study.model.fcs import AS_JUDGED, Reading

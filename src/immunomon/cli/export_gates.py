@@ -37,10 +37,10 @@ def export_gatingml(source: str, out: Path | None) -> int:
     """
     if Path(source).is_dir():
         return _run_as_gatingml(Path(source), out)
-    from immunomon.cli.gate import find_gates
     from immunomon.cytometry.formats.gatingml_writing import write_gatingml
     from immunomon.cytometry.model.placed import PlacedStrategy
     from immunomon.files import write_whole
+    from immunomon.runs.named import find_gates
     from immunomon.runs.placed import place_without_data
 
     declared, panel, path = find_gates(source)

@@ -14,24 +14,18 @@ import typer
 
 from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import json_text
 from immunomon.csvfile import cell_of_text
-from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
-from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.specs.dated import dated_lines
-from immunomon.cytometry.specs.strategy import load_strategy
-from immunomon.errors import ImmunomonError, counted
+from immunomon.errors import counted
 from immunomon.files import write_whole
 from immunomon.runs.files import COLUMNS, Row, gate_files
 from immunomon.runs.jobs import default_jobs
-from immunomon.runs.single import Compensation
+from immunomon.runs.named import find_gates, read_compensation
 from immunomon.study.model.fcs import AS_JUDGED, Reading
-from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.specs.catalog import find_panel, find_strategy
-from immunomon.study.specs.panel import load_panel
 
-__all__ = ["compensation_of", "find_gates", "gate", "gate_with_strategy"]
+__all__ = ["gate", "gate_with_strategy"]
 
 
 @app.command()
@@ -71,6 +65,7 @@ def gate(
     data_set: DataSet = None,
     data_offset: DataOffset = None,
     jobs: Jobs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The table as JSON, not CSV.")] = False,
 ) -> int:
     """Gate FCS files without a study: one row per file and population."""
     reading = Reading(data_set, data_offset)
@@ -88,9 +83,10 @@ def gate(
             sample=sample,
             compare_counts=compare_counts,
             flowjo_bins=flowjo_bins,
-            compensation=compensation_of(compensation),
+            compensation=read_compensation(compensation),
             reading=reading,
             jobs=jobs,
+            as_json=as_json,
         )
     if sample or compare_counts or flowjo_bins:
         raise typer.BadParameter("--sample, --compare-counts and --flowjo-bins need the workspace of another program")
@@ -106,6 +102,7 @@ def gate(
         compensation=compensation,
         reading=reading,
         jobs=jobs,
+        as_json=as_json,
     )
 
 
@@ -126,6 +123,7 @@ def gate_with_strategy(
     compensation: str,
     reading: Reading = AS_JUDGED,
     jobs: int | None,
+    as_json: bool = False,
 ) -> int:
     """Gate files and write or print the table; return 0 if every population of every file was placed, else 1."""
     declared, using, path = find_gates(strategy, panel)
@@ -135,14 +133,14 @@ def gate_with_strategy(
             files,
             declared,
             panel=using,
-            compensation=compensation_of(compensation, using),
+            compensation=read_compensation(compensation, using),
             reading=reading,
             memberships=memberships,
             jobs=jobs or default_jobs(),
             progress=progress,
             say_note=remarks.append,
         )
-    text = _as_csv(rows)
+    text = json_text("gate", rows=rows, failures=failures, notes=remarks) if as_json else _as_csv(rows)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -158,53 +156,6 @@ def gate_with_strategy(
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
     return 1 if failures or any(row["count"] is None for row in rows) else 0
-
-
-def find_gates(named: str, panel: str | None = None) -> tuple[GatingStrategy | PlacedStrategy, Panel | None, Path]:
-    """Return a strategy by its file or name, the panel it is used with, and its file; raises BadSpec.
-
-    panel: a file or a name; None for the one that the strategy names, if it can be found.
-    """
-    path = Path(named) if Path(named).is_file() else find_strategy(named)
-    declared = _strategy(path)
-    hint = declared.panel if isinstance(declared, GatingStrategy) else None
-    return declared, _panel(panel or hint, path, required=panel is not None), path
-
-
-def _strategy(path: Path) -> GatingStrategy | PlacedStrategy:
-    """Return a strategy of ours or the gates of another program, judged by the file's contents."""
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        from immunomon.cytometry.formats.gatingml import read_gatingml
-        from immunomon.cytometry.formats.xmltree import root_tag
-
-        if root_tag(path) is not None:
-            return read_gatingml(path)
-    return load_strategy(path, methods=GATE_METHODS)
-
-
-def _panel(name: str | None, strategy_file: Path, *, required: bool) -> Panel | None:
-    if name is None:
-        return None
-    if Path(name).is_file():
-        return load_panel(Path(name))
-    try:
-        return load_panel(find_panel(name, strategy_file.resolve().parent.parent))
-    except ImmunomonError:
-        if required:
-            raise
-        return None  # a strategy's panel is a hint here: without it the file's own channel names hold
-
-
-def compensation_of(text: str, panel: Panel | None = None) -> Compensation:
-    """Return what ``--compensation`` asks for: file, none, or the path of a matrix; raises BadSpillover.
-
-    >>> compensation_of("none").from_file
-    False
-    """
-    if text == "file":
-        return Compensation()
-    matrix = None if text == "none" else read_matrix_csv(Path(text), () if panel is None else (panel,))
-    return Compensation(from_file=False, matrix=matrix)
 
 
 def _as_csv(rows: Sequence[Row]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import json_text
 from immunomon.csvfile import cell_of_text
 from immunomon.cytometry.formats.workspaces import open_workspace
 from immunomon.errors import ImmunomonError
@@ -38,6 +39,7 @@ def gate_workspace(
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
     jobs: int | None = None,
+    as_json: bool = False,
 ) -> int:
     """Gate files with a workspace's gates and write or print the table; return 0 if all populations were gated.
 
@@ -56,7 +58,10 @@ def gate_workspace(
     )
     with stages() as progress:
         result = gated(bins=flowjo_bins, progress=progress)
-    _write(_as_csv(result.rows, COMPARED if compare_counts else COLUMNS), out)
+    columns = COMPARED if compare_counts else COLUMNS
+    rows = [{name: row.get(name) for name in columns} for row in result.rows]
+    printed = json_text("gate", rows=rows, failures=result.failures, notes=result.notes) if as_json else ""
+    _write(printed or _as_csv(rows, columns), out)
     if compare_counts and not result.program.startswith("FlowJo"):
         typer.echo(_nearness("exactly", result), err=True)
     elif compare_counts:

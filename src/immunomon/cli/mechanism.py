@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import pandas as pd
 import typer
 
+from immunomon.api.mechanism import relate_run
 from immunomon.cli.app import PlanOption, SeedOption, app
-from immunomon.cli.compare import absent_words, plan_for, tables_of
-from immunomon.errors import BadSpec, ImmunomonError, Problem
-from immunomon.files import digests_of_what_is_written, file_digest, is_there, read_input, write_whole
-from immunomon.runs.folder import read_held, write_json, write_table
-from immunomon.runs.opened import Run, open_run
-from immunomon.runs.plan import shown_inputs
-from immunomon.runs.provenance import environment
-from immunomon.study.model.study import NO_GROUP
-from immunomon.trial.mechanism.analyse import NEEDED, Mechanism
-from immunomon.trial.mechanism.analyse import mechanism as worked_out
-from immunomon.trial.mechanism.page import markdown, mechanism_page
-from immunomon.trial.mechanism.within import LAG_NAMES
-from immunomon.trial.model.analysis import AnalysisPlan
-from immunomon.trial.model.tables import ASSESSMENT_TABLES
-from immunomon.trial.statistics.facts import facts_of
-from immunomon.yamlfile import digests_of_what_is_read
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from immunomon.cli.saying import say_answer
 
 __all__ = ["mechanism"]
-
-_RECORD = "assessments.json"
 
 
 @app.command()
@@ -48,149 +22,5 @@ def mechanism(
     seed: SeedOption = 1,
 ) -> int:
     """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
-    from immunomon.plots.figures import png_of
-
-    opened = open_run(run)
-    facts = facts_of(opened.record)
-    with digests_of_what_is_read() as texts:
-        declared = plan_for(opened, plan, facts)
-    folder = out or run / "mechanism"
-    assessed, digests = _assessed(opened)
-    result = worked_out(tables_of(opened), facts, declared, assessed=assessed, seed=seed)
-    with digests_of_what_is_written(folder) as written:
-        for name, table in result.tables.items():
-            write_table(folder, name, table)
-        for name, figure in _figures(result):
-            write_whole(folder / f"{name}.png", png_of(figure))
-        page = mechanism_page(result.joined, result.tables)
-        text = markdown(page, str(opened.study["name"]), declared.digest)
-        write_whole(folder / "mechanism.md", text)
-        pages = {"format": "immunomon.mechanism-pages/1", "run_digest": opened.record.get("digest")}
-        write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
-    record = _record(opened, declared, seed, digests)
-    write_json(
-        folder / "mechanism.json", {**record, "read": shown_inputs(texts, opened.study_folder or run), "files": written}
-    )
-    measured = result.joined.measured
-    for endpoint in measured.absent:
-        if endpoint.name in declared.primary.endpoints:
-            typer.echo(absent_words(endpoint, measured))
-    responder = result.joined.responder
-    unknown = len(facts.group_of) - int(np.isfinite(responder).sum())
-    numbers = f"{int((responder == 1).sum())} with a platelet response" + (
-        f", {unknown} not evaluable" if unknown else ""
-    )
-    typer.echo(f"{len(facts.group_of)} patients, {numbers}; everything is exploratory.")
-    typer.echo(f"Written: {folder / 'mechanism.md'}, and {len(result.tables)} tables beside it.")
+    say_answer(relate_run(run, plan, out=out, seed=seed))
     return 0
-
-
-def _assessed(run: Run) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Return the tables of ``immunomon assess`` that are needed, and the digests of the bytes they were read from.
-
-    Those of other files than the study has, and those that were changed since they were written, are refused.
-    """
-    folder = run.folder / "assessments"
-    remedy = f"make it with: immunomon assess {run.folder}"
-    if not (folder / _RECORD).is_file():
-        raise ImmunomonError(f"{folder}: no platelet response is known here; {remedy}")
-    try:
-        record = json.loads(read_input(folder / _RECORD))
-        inputs, written = dict(record["inputs"]), dict(record.get("files") or {})
-        data = {name: _held(folder / f"{name}.parquet", written, remedy) for name in NEEDED}
-        tables = {name: _table(name, data[name]) for name in NEEDED}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
-    if "platelets.csv" not in inputs:
-        raise ImmunomonError(f"{folder}: the study has no platelets.csv, without which there is nothing to relate")
-    changed = [name for name, digest in inputs.items() if _differs(run, name, digest)]
-    if changed:
-        raise ImmunomonError(f"{folder}: {', '.join(changed)} changed since; {remedy}")
-    return tables, {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
-
-
-def _held(path: Path, files: Mapping[str, str], remedy: str) -> bytes:
-    return read_held(path, files.get(path.name), record=_RECORD, remedy=remedy)
-
-
-def _table(name: str, data: bytes) -> pd.DataFrame:
-    contract = ASSESSMENT_TABLES[name]
-    table = pd.read_parquet(io.BytesIO(data))
-    lacking = [column for column in contract.names if column not in table.columns]
-    if lacking:
-        raise ValueError(f"{name} has no column {', '.join(lacking)}")
-    return table.astype(contract.dtypes)
-
-
-def _differs(run: Run, name: str, digest: str) -> bool:
-    """Say whether a file of the study is another one now; one that is not at hand cannot be judged."""
-    places = [run.study_folder, run.study_folder / "assessments"] if run.study_folder else []
-    path = next((folder / name for folder in places if is_there(folder / name)), None)
-    return path is not None and file_digest(path) != digest
-
-
-def _record(run: Run, plan: AnalysisPlan, seed: int, assessments: dict[str, str]) -> dict[str, Any]:
-    """Return what made these tables: plan, run, assessments, seed, software."""
-    return {
-        "format": "immunomon.mechanism/1",
-        "plan_digest": plan.digest,
-        "run_digest": run.record_sha256,
-        "assessments": assessments,
-        "seed": seed,
-        **environment(),
-    }
-
-
-def _figures(result: Mechanism) -> Iterator[tuple[str, Figure]]:
-    from matplotlib.figure import Figure
-
-    from immunomon.plots.estimates import apart, intervals
-
-    shown = result.tables["by_response"]
-    shown = shown[shown["difference"].notna()]
-    if len(shown):
-        figure = Figure(figsize=(7.5, 1.3 + 0.55 * len(shown)), layout="constrained")
-        apart(figure.subplots(), shown)
-        yield "by_response", figure
-    if result.joined.looked_at:
-        yield "within_patients", _within(result)
-    lags = result.tables["lags"].dropna(subset=["r"])
-    if len(lags):
-        number = lags["label"].nunique()
-        figure = Figure(figsize=(7.5, 1.4 + 0.75 * number), layout="constrained")
-        ends = lags[["r", "low", "high"]].to_numpy(dtype=float, na_value=np.nan)
-        named = list(zip(lags["lag"], lags["label"], ends, strict=True))
-        rows = {lag: [(str(b), *map(float, c)) for a, b, c in named if a == lag] for lag in LAG_NAMES[:3]}
-        ax = intervals(figure.subplots(), rows)  # type: ignore[arg-type]
-        ax.set_xlabel("correlation within patients; interval over patients")
-        yield "lags", figure
-
-
-def _within(result: Mechanism) -> Figure:
-    from matplotlib.figure import Figure
-
-    from immunomon.plots.colours import dose_group_colours
-    from immunomon.plots.estimates import together
-
-    joined = result.joined
-    facts = joined.measured.facts
-    palette = dose_group_colours(facts.doses)
-    colours = [palette[group].light for group in facts.group_of.values()]
-    across = min(3, len(joined.looked_at))
-    down = -(-len(joined.looked_at) // across)
-    figure = Figure(figsize=(3.4 * across + 0.6, 2.9 * down + 0.5), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False).ravel()
-    r = dict(zip(result.tables["within_patients"]["endpoint"], result.tables["within_patients"]["r"], strict=True))
-    for ax, series in zip(axes, joined.looked_at, strict=False):
-        together(ax, series.scaled, joined.platelets, colours=colours)
-        value = r[series.endpoint.name]
-        ax.set_title(f"{series.label}, r = {'-' if pd.isna(value) else f'{value:+.2f}'}", size=10)
-        ax.set_xlabel(f"{series.endpoint.scale.value}, around the patient's mean", size=8)
-    for ax in axes[len(joined.looked_at) :]:
-        ax.set_axis_off()
-    for group in facts.doses:
-        axes[0].plot([], [], "-o", ms=3, color=palette[group].light, label=f"dose {group}")
-    if set(facts.doses) != {NO_GROUP}:
-        axes[0].legend(frameon=False, fontsize=7)
-    figure.supylabel("platelets, doublings around the patient's mean", size=9)
-    return figure

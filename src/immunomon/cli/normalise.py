@@ -10,6 +10,7 @@ import typer
 
 from immunomon.cli.app import RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.runs.normalise import normalise_run
 
 if TYPE_CHECKING:
@@ -28,10 +29,14 @@ def normalise(
     regate: Annotated[
         bool, typer.Option("--regate/--no-regate", help="Whether every file is gated again on normalised events.")
     ] = True,
+    as_json: JsonOption = False,
 ) -> int:
     """Bring batches together by their bridge samples, as the study declares: raw and normalised values, judged."""
     with stages() as progress:
         done = normalise_run(run, study, out=out, regate=regate, progress=progress)
+    if as_json:
+        say_json("normalise", folder=done.folder, rows=done.tables["normalisation_judgement"])
+        return 0
     for line in _lines(done.tables["normalisation_judgement"]):
         typer.echo(line)
     typer.echo(f"Written: {', '.join(done.tables)} in {done.folder / 'tables'}; maps in normalisation.json")

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import typer
 
+from immunomon.api.compare import absent_words, plan_for, tables_of
 from immunomon.cli.app import PlanOption, RunArgument, SeedOption, app
-from immunomon.cli.compare import absent_words, plan_for, tables_of
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.files import write_whole
 from immunomon.runs.folder import table_csv
 from immunomon.runs.opened import open_run
@@ -31,17 +32,22 @@ def power(
     target: Annotated[float, typer.Option("--power", min=0.5, max=0.99, help="The power asked for.")] = 0.8,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
     seed: SeedOption = 1,
+    as_json: JsonOption = False,
 ) -> int:
     """Say which change so many patients can detect, from the run's own variances."""
     opened = open_run(run)
     facts = facts_of(opened.record)
     measured = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
     table = detectable(measured, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
-    for absent in measured.absent:
+    if as_json:
+        absent_ones = [absent_words(absent, measured) for absent in measured.absent]
+        say_json("power", plan=measured.plan.digest, power=target, rows=table, absent=absent_ones)
+    for absent in () if as_json else measured.absent:
         typer.echo(absent_words(absent, measured))
     if out is not None:
         write_whole(out, table_csv(table))
-        typer.echo(f"Written: {out}")
+        typer.echo(f"Written: {out}", err=as_json)
+    if out is not None or as_json:
         return 0
     typer.echo(
         f"Smallest mean change found with power {target:g} at level {measured.plan.alpha:g}, as odds ratio or fold,"

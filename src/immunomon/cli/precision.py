@@ -11,6 +11,7 @@ import pandas as pd
 import typer
 
 from immunomon.cli.app import RunArgument, app
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.csvfile import read_csv_table
 from immunomon.errors import BadSpec, ImmunomonError, Problem, counted, nearest
 from immunomon.files import write_whole
@@ -34,6 +35,7 @@ def precision(
         float, typer.Option("--most-cv", min=0, help="Mark what differs by more than so many percent within the lab.")
     ] = 25,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table here; default: print it.")] = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Say how much repeats of a specimen differ: within a run, between runs, days and operators (CV in percent)."""
     if not math.isfinite(most):
@@ -44,10 +46,14 @@ def precision(
     values = [*_percents(opened.table("frequencies")), *_counts(opened.table("populations"))]
     found, without = precision_of(read, values)
     without += _unused(read, values)
+    if as_json:
+        say_json("precision", rows=[_row(result, most) for result in found], not_estimated=without)
     if out is not None:
         write_whole(out, table_csv(pd.DataFrame([_row(result, most) for result in found])))
-        typer.echo(f"Written: {out}")
-    else:
+        typer.echo(f"Written: {out}", err=as_json)
+    if as_json:
+        return 0
+    if out is None:
         _say(found, most)
     for reason in without:
         typer.echo(f"Not estimated: {reason}")

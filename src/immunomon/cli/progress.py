@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from immunomon.cli.app import is_quiet
+
 __all__ = ["WORDS", "stages"]
 
 WORDS = {
+    "simulating": "Simulating",
     "reading": "Reading files",
     "measuring": "Measuring noise",
     "looking": "Looking first",
@@ -21,7 +24,13 @@ WORDS = {
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int, int], None]]:
-    """Yield a function to call with the stage, files done, all files and files failed; it draws a bar a stage."""
+    """Yield a function to call with the stage, files done, all files and files failed; it draws a bar a stage.
+
+    Nothing is drawn if the program is to be quiet.
+    """
+    if is_quiet():
+        yield lambda *_: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

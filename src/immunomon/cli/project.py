@@ -9,6 +9,7 @@ import typer
 
 from immunomon.cli.app import PanelOption, RunArgument, StudyOption, app
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.maps.atlas.project import project_run
 
 __all__ = ["project"]
@@ -24,6 +25,7 @@ def project(
     cells: Annotated[str, typer.Option("--cells", help="Cells of all samples together, or 'all'.")] = "1000000",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the cells drawn.")] = 1,
     study: StudyOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Put cells of a run, later visits too, onto an atlas that stays; say which samples are unlike it."""
     with stages() as progress:
@@ -31,6 +33,9 @@ def project(
             run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress
         )
     record, table = projection.contents, projection.table
+    if as_json:
+        say_json("project", record=record, rows=table, file=projection.samples)
+        return 0
     typer.echo(
         f"{record['cells']} cells of {record['within']} from {len(table)} samples of the panel {record['panel']} on "
         f"the atlas of {record['atlas']['study']}"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from immunomon.cli.app import app
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.errors import ImmunomonError
 from immunomon.study.model.quality import Check, Quality, QualityLimits, Verdict
 
@@ -26,6 +27,7 @@ def quality(
     pictures: Annotated[
         Path | None, typer.Option("--pictures", help="Draw flow rate and signals over each acquisition, into here.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Judge acquisitions: clogs, surges, steps, drifts, margins, Time, too few events. Exit 1 if any fails."""
     failures: list[str] = []
@@ -33,7 +35,9 @@ def quality(
     if folders and len(paths) > 1:
         raise ImmunomonError(f"{folders[0]}: a folder among other paths; name FCS files, or one run folder")
     qualities = _of_run(folders[0]) if folders else _of_files(paths, _limits(study), failures)
-    for line in _lines(qualities, checks=checks):
+    if as_json:
+        say_json("quality", samples={name: judged.to_dict() for name, judged in qualities.items()}, failures=failures)
+    for line in () if as_json else _lines(qualities, checks=checks):
         typer.echo(line)
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
@@ -41,7 +45,7 @@ def quality(
         from immunomon.plots.quality_control import write_acquisitions
 
         for path in write_acquisitions(qualities, pictures):
-            typer.echo(f"Written: {path}")
+            typer.echo(f"Written: {path}", err=as_json)
     return 1 if failures or any(judged.verdict is Verdict.FAIL for judged in qualities.values()) else 0
 
 

@@ -14,6 +14,7 @@ import typer
 
 from immunomon.checks.reconcile import Difference, read_subject_visits, reconciled
 from immunomon.cli.app import app
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.csvfile import cell_of_text
 from immunomon.errors import BadSpec, ImmunomonError, counted
 from immunomon.files import read_input, write_whole
@@ -34,25 +35,28 @@ def reconcile(
     open_by: Annotated[
         str, typer.Option("--open-queries", help="Open a query for each difference in queries.csv, in this name.")
     ] = "",
+    as_json: JsonOption = False,
 ) -> int:
     """Compare the samples with a sponsor's list of subjects and visits; exit status 1 if they differ."""
     declared = load_study(study)
     samples = load_samples(declared.folder / declared.samples_file, declared)
     listed = read_subject_visits(beside)
     differences = reconciled(declared, samples, listed)
-    for difference in differences:
+    if as_json:
+        say_json("reconcile", visits=len(listed), differences=differences)
+    for difference in () if as_json else differences:
         typer.echo(f"{difference.kind:<8} {difference.subject} {difference.visit}: {difference.what}")
     counts = ", ".join(f"{sum(difference.kind == kind for difference in differences)} {kind}" for kind in _KINDS)
-    typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.")
+    typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.", err=as_json)
     if undated := sum(visit.date is None for visit in listed):
-        typer.echo(f"Not compared: the date of {counted(undated, 'visit')}, which the list does not say.")
+        typer.echo(f"Not compared: the date of {counted(undated, 'visit')}, which the list does not say.", err=as_json)
     if open_by and differences:
         opened = open_queries(declared.folder, differences, by=open_by, on=datetime.datetime.now(datetime.UTC).date())
         answered = _answered(declared.folder, differences)
         still_open = len(differences) - opened - len(answered)
-        typer.echo(f"queries.csv: {counted(opened, 'query', 'queries')} opened; {still_open} were open.")
+        typer.echo(f"queries.csv: {counted(opened, 'query', 'queries')} opened; {still_open} were open.", err=as_json)
         for difference in answered:
-            typer.echo(f"  answered, and still there: {difference.question}")
+            typer.echo(f"  answered, and still there: {difference.question}", err=as_json)
     return 1 if differences else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,9 @@ from rich.console import Console
 from immunomon.cli.app import Jobs, app
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
+from immunomon.cli.saying import say_json
 from immunomon.errors import ImmunomonError, counted
+from immunomon.runs.dry_run import dry_run
 from immunomon.runs.lock import Reason
 from immunomon.runs.run import RunSummary, run_study
 from immunomon.runs.workers import Limits
@@ -33,6 +36,10 @@ def run(
         bool, typer.Option("--rehash", help="Read every file, even if its size and time of change are the last run's.")
     ] = False,
     jobs: Jobs = None,
+    only_say: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; files are read, nothing is written.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: as JSON.")] = False,
     log: Annotated[Path | None, typer.Option("--log", help="Add a line of JSON to this file for each event.")] = None,
     timeout: Annotated[
         float | None,
@@ -55,6 +62,10 @@ def run(
     why = Reason(reason, by) if reason is not None and by is not None else None
     if scheduler and timeout is not None:
         raise ImmunomonError("--timeout is for processes of this machine; a cluster's own settings limit its workers")
+    if as_json and not only_say:
+        raise ImmunomonError("--json is for --dry-run; how a run stands, as JSON: immunomon status RUN --json")
+    if only_say:
+        return _dry(study, out, jobs=jobs, rehash=rehash, as_json=as_json)
     limits = Limits(timeout, retries) if timeout is not None or retries else None
     with stages() as progress:
         summary = run_study(
@@ -77,11 +88,7 @@ def run(
         return 1
     if summary.unchanged_since:
         console.print(_unchanged(summary), highlight=False, soft_wrap=True)
-    console.print(
-        f"Files: {summary.gated} gated, {summary.kept} kept from before, {counted(summary.controls, 'control')}, "
-        f"{len(summary.failed)} failed" + (f", {summary.dropped} dropped." if summary.dropped else "."),
-        highlight=False,
-    )
+    console.print(summary.files, highlight=False)
     for sample_id, reason in summary.failed:
         console.print(f"  failed {sample_id}: {reason}", highlight=False, markup=False)
     if summary.changed:
@@ -98,10 +105,21 @@ def run(
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Audit trail: {said_head(summary.folder)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"Tables are in {summary.folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
-    if summary.gated or summary.kept:
-        look = f"Look at the gates, move and approve them: immunomon review {summary.folder}"
-        console.print(look, highlight=False, markup=False, soft_wrap=True)
     return 0 if summary.complete else 1
+
+
+def _dry(study: Path, out: Path | None, *, jobs: int | None, rehash: bool, as_json: bool) -> int:
+    """Print what a run would do; return 1 if it would be refused, or if a file could not be gated."""
+    with stages() as progress:
+        would = dry_run(
+            study, out, jobs=jobs, rehash=rehash, progress=lambda done, of: progress("reading", done, of, 0)
+        )
+    if as_json:
+        say_json("run --dry-run", **asdict(would))
+    else:
+        for line in would.lines:
+            typer.echo(line)
+    return 1 if would.refused or would.failing else 0
 
 
 def _unchanged(summary: RunSummary) -> str:

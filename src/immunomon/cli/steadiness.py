@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from immunomon.cli.app import RunArgument, app
-from immunomon.errors import UnknownName, nearest
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.runs.opened import open_run
 
 if TYPE_CHECKING:
@@ -28,20 +28,21 @@ def steadiness(
         Path | None, typer.Option("--charts", help="Draw the charts, one picture a panel, into this folder.")
     ] = None,
     warnings: Annotated[bool, typer.Option("--warnings", help="List the 1_2s warnings, too.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Say which bridge samples break Westgard's rules, and by what: populations and markers over time."""
     opened = open_run(run)
-    if panel is not None and panel not in opened.panels:
-        raise UnknownName(f"{run}: no panel '{panel}' in this run; {nearest(panel, opened.panels)}")
     table = opened.table("steadiness")
-    table = table if panel is None else table[table["panel"] == panel]
-    for line in _lines(table, warnings=warnings):
+    table = table if panel is None else table[table["panel"] == opened.known_panel(panel)]
+    if as_json:
+        say_json("steadiness", rows=table)
+    for line in () if as_json else _lines(table, warnings=warnings):
         typer.echo(line)
     if charts is not None:
         from immunomon.plots.quality_control import write_charts
 
         for path in write_charts(table, charts):
-            typer.echo(f"Written: {path}")
+            typer.echo(f"Written: {path}", err=as_json)
     return 0
 
 

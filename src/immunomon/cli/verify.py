@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from immunomon.assurance.verify.imported import ImportedVerdict, imported_record, verify_imported
 from immunomon.assurance.verify.run import SampleVerdict, verify_run
 from immunomon.cli.app import RunArgument, StudyOption, app
+from immunomon.cli.saying import JsonOption, say_json
 from immunomon.errors import counted
 
 __all__ = ["verify"]
@@ -19,12 +21,19 @@ def verify(
     run: RunArgument,
     sample: Annotated[int | None, typer.Option("--sample", min=1, help="So many samples; default: all.")] = None,
     study: StudyOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Work out a run's numbers a second time by other code and compare. Exit 1 on any difference."""
     imported = imported_record(run)
     if imported is not None:
-        return _say_imported(verify_imported(run, imported, study))
-    verification = verify_run(run, samples=sample, study=study, progress=_print)
+        of_table = verify_imported(run, imported, study)
+        if as_json:
+            say_json("verify", **asdict(of_table))
+        return 1 if as_json and of_table.differences else 0 if as_json else _say_imported(of_table)
+    verification = verify_run(run, samples=sample, study=study, progress=None if as_json else _print)
+    if as_json:
+        say_json("verify", equal=verification.equal, **verification.to_dict())
+        return 0 if verification.equal else 1
     compared = [verdict.comparison for verdict in verification.samples if verdict.comparison]
     sums = {name: sum(getattr(c, f"{name}s") for c in compared) for name in ("count", "percent", "median")}
     differing = sum(not verdict.equal for verdict in verification.samples)

@@ -124,7 +124,12 @@ def chosen_rows(
     used = denominator or (known[0] if known else None)
     chosen = (rows if used is None else rows[rows["denominator"] == used]).dropna(subset=[measure])
     if chosen.empty:
-        raise ValueError(f"no value of {measure} to draw for {population} ({quantity} of {denominator or 'any'})")
+        of = changes[(changes["population"] == population) & (changes["quantity"] == quantity)]
+        withheld = "; ".join(
+            f"{count} {status}" for status, count in of["status"].value_counts().items() if status != "ok"
+        )
+        about = f" (values: {withheld})" if withheld else ""
+        raise ValueError(f"no {measure} to draw for {population} ({quantity} of {denominator or 'any'}){about}")
     return chosen
 
 

@@ -57,6 +57,7 @@ _MADE = (
     ("clusters/*/clusters.json", "cluster", "clusters of {panel}", "immunomon cluster {run} --panel {panel}"),
     ("atlas/*.json", "embed", "atlas of {panel}", "immunomon embed {run} --panel {panel} --refit"),
     ("atlas/*.projected.json", "project", "projected cells of {panel}", "immunomon project {run} --panel {panel}"),
+    ("atlas/*.html", "explore", "page of the atlas of {panel}", "immunomon explore {run} --panel {panel}"),
     (
         "anndata/*.h5ad",
         "anndata",
@@ -70,6 +71,7 @@ _MADE = (
 _RESTS_ON = {
     "mechanism": ("assess",),
     "project": ("embed",),
+    "explore": ("embed", "cluster"),
     "anndata": ("cluster", "embed"),
     "report": ("assess", "compare", "mechanism"),
 }
@@ -196,12 +198,30 @@ def _of_report(state: _State, name: str) -> Iterator[str]:
             yield f"it does not show {Path(shown).parent.name} as it is now"
 
 
+def _of_explorer(state: _State, name: str) -> Iterator[str]:
+    """Yield why a page of an atlas is not of what is there now; it ends with the digests that it was made of."""
+    panel = _panel(name)
+    try:
+        made_of = read_input(state.root / name)[-1000:].decode("utf-8", errors="replace").partition("made of ")[2]
+    except OSError:
+        yield "it cannot be read"
+        return
+    if not any(digest in made_of for digest in state.digests):
+        yield _ANOTHER
+    elif str(state.json(f"atlas/{panel}.json").get("digest")) not in made_of:
+        yield "the atlas is another now"
+    clusters = state.json(f"clusters/{panel}/clusters.json")
+    if clusters.get("run_digest") in state.digests and str(clusters.get("map_sha256")) not in made_of:
+        yield "it does not show the clusters as they are now"
+
+
 _READERS: Mapping[str, Callable[[_State, str], Iterator[str]]] = {
     "assess": _of_assess,
     "compare": _of_compare,
     "mechanism": _of_mechanism,
     "embed": _of_atlas,
     "project": _of_projection,
+    "explore": _of_explorer,
     "anndata": _of_cells,
     "report": _of_report,
 }

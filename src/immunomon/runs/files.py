@@ -23,13 +23,24 @@ from immunomon.runs.jobs import threads_each
 from immunomon.runs.placed import apply_to_file
 from immunomon.runs.single import FROM_FILE, Compensation, gate_file, noise_of_file
 from immunomon.study.model.channels import Channel
-from immunomon.study.model.fcs import AS_JUDGED, Reading
+from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.marker_names import known_marker, read_label
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.trust import joined
 
-__all__ = ["COLUMNS", "Row", "carried_by_file", "gate_files", "own_names", "own_stem"]
+__all__ = [
+    "COLUMNS",
+    "Row",
+    "carried_by",
+    "carried_by_file",
+    "carrier",
+    "gate_files",
+    "not_placed",
+    "own_names",
+    "own_stem",
+    "rows_of",
+]
 
 _TRUST = ("placed_by", "gate_note", "doubts")
 COLUMNS = ("file", "population", "parent", "path", "count", "parent_count", "percent_of_parent", *_TRUST)
@@ -81,7 +92,7 @@ def gate_files(
                 )
             else:
                 carried_strategy = carried_by_file(file, strategy, panel=panel, reading=reading)
-                left_out = carried_strategy.about_left_out(_whose(panel))
+                left_out = carried_strategy.about_left_out(carrier(panel))
                 tree = gate_file(
                     file,
                     carried_strategy,
@@ -99,7 +110,7 @@ def gate_files(
             ways = {population.id: population.path for population in tree.populations}
             paths = {ways[name]: mask for name, mask in tree.memberships.items()}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", paths, tree.count)
-        return _rows(names[file], tree), [*left_out, *remarks, *_not_placed(file, tree)]
+        return rows_of(names[file], tree), [*left_out, *remarks, *not_placed(file, tree)]
 
     names = own_names(files)
     rows: list[Row] = []
@@ -127,12 +138,17 @@ def carried_by_file(
 
     Raises UnknownChannel if that is nothing of what the strategy is for, BadFcs for a file that cannot be read.
     """
-    header = read_header(file, data_set=reading.data_set, data_offset=reading.data_offset)
+    return carried_by(read_header(file, data_set=reading.data_set, data_offset=reading.data_offset), strategy, panel)
+
+
+def carried_by(header: FcsHeader, strategy: GatingStrategy, panel: Panel | None = None) -> GatingStrategy:
+    """Return what of a strategy a file has the channels for, by its header; raises UnknownChannel as above."""
+    file = header.path
     channels = panel.label_file(panel.known_in(header)) if panel else header.channels
     events = EventTable(np.empty((0, len(channels))), channels, source=str(file))
     axes = {axis for population in strategy for axis in gate_method(population.gate).axes} | set(strategy.scales)
     names = {axis: name for axis in axes if not events.has(axis) and (name := _own_name(axis, channels, panel))}
-    return carried(strategy.with_axes(names), events.has, f"{file}: {_whose(panel)}")
+    return carried(strategy.with_axes(names), events.has, f"{file}: {carrier(panel)}")
 
 
 def _own_name(axis: str, channels: Sequence[Channel], panel: Panel | None) -> str:
@@ -144,7 +160,8 @@ def _own_name(axis: str, channels: Sequence[Channel], panel: Panel | None) -> st
     return labelled[0] if len(labelled) == 1 else ""
 
 
-def _whose(panel: Panel | None) -> str:
+def carrier(panel: Panel | None) -> str:
+    """Return who has the channels of a strategy, in words: the panel, or the file itself."""
     return f"panel '{panel.name}'" if panel else "the file"
 
 
@@ -186,7 +203,7 @@ def own_stem(file: Path, files: Sequence[Path]) -> str:
     return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
 
 
-def _not_placed(file: Path, tree: GateTree) -> Iterator[str]:
+def not_placed(file: Path, tree: GateTree) -> Iterator[str]:
     """Yield what was not placed and why; what lies below it goes without saying."""
     missing = {population.id for population in tree.populations if tree.size(population.id) is None}
     for population in tree.populations:
@@ -196,7 +213,8 @@ def _not_placed(file: Path, tree: GateTree) -> Iterator[str]:
             yield f"{file}: {population.id} was not placed: {population.failure or 'no gate is given'}{more}"
 
 
-def _rows(name: str, tree: GateTree) -> list[Row]:
+def rows_of(name: str, tree: GateTree) -> list[Row]:
+    """Return one row per population (columns: COLUMNS); name: of the file."""
     rows: list[Row] = []
     for population in tree.populations:
         count, parent_count = tree.size(population.id), tree.size(population.parent)

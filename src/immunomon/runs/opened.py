@@ -11,16 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import immunomon
+from immunomon.cytometry.model import run_tables as more
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
-from immunomon.cytometry.model.run_tables import (
-    JUDGEMENT,
-    NORMALISED_FREQUENCIES,
-    NORMALISED_MEDIANS,
-    QUALITY,
-    RESPONSES,
-    STEADINESS,
-)
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.files import read_input
 from immunomon.remote import as_path
@@ -36,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "note_in_trail", "open_run"]
 
-_NORMALISED = tuple(table.name for table in (NORMALISED_MEDIANS, NORMALISED_FREQUENCIES, JUDGEMENT))
-_MORE_TABLES = (DOUBTS.name, QUALITY.name, RESPONSES.name, STEADINESS.name, *_NORMALISED)
+_NORMALISED = tuple(table.name for table in (more.NORMALISED_MEDIANS, more.NORMALISED_FREQUENCIES, more.JUDGEMENT))
+_MORE_TABLES = (DOUBTS.name, more.QUALITY.name, more.RESPONSES.name, more.STEADINESS.name, *_NORMALISED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +77,12 @@ class Run:
     def panels(self) -> tuple[str, ...]:
         """The panels in use, in the study's order."""
         return tuple(use["panel"] for use in self.study["panels"])
+
+    def known_panel(self, panel: str | None = None) -> str:
+        """Return a panel of the study, by default its first; raises UnknownName with the nearest."""
+        if panel is not None and panel not in self.panels:
+            raise UnknownName(f"{self.folder}: no panel '{panel}' in this run; {nearest(panel, self.panels)}")
+        return panel or self.panels[0]
 
     @property
     def visits(self) -> tuple[str, ...]:
@@ -162,8 +160,8 @@ class Run:
         trail = AuditTrail(self.folder)
         sealed = trail.sealed()
         if not sealed and (trail.last_seal() or {}).get("contents"):
-            problem = "is not the list of files that the audit trail seals"
-            raise BadRun(f"{trail.contents}: {problem}; see what: immunomon audit {self.folder}; {AGAIN}")
+            problem = f"is not the list of files that the audit trail seals; see what: immunomon audit {self.folder}"
+            raise BadRun(f"{trail.contents}: {problem}; {AGAIN}")
         return sealed
 
     def plots(self, sample_id: str) -> tuple[dict[str, Any], ...]:
@@ -177,10 +175,6 @@ class Run:
         if stored is None:
             raise ImmunomonError(f"{self.folder}: the result of '{sample_id}' cannot be read; run the study again")
         return tuple(stored["plots"])
-
-    def review(self, panel: str, population: str = "") -> Any:  # noqa: ANN401 - of a wing above, by name only
-        """Return a panel's gates over all samples, as ``immunomon review`` shows them, for a notebook to look at."""
-        return immunomon.shown_gallery(self, panel, population)
 
     def fcs_file(self, sample_id: str) -> Path:
         """Return the path of a sample's FCS file.
@@ -197,9 +191,8 @@ class Run:
     def study_file(self) -> Path:
         """The ``study.yaml`` that the run was made from; raises ImmunomonError if it is not at hand."""
         if self.study_folder is None:
-            raise ImmunomonError(
-                f"{self.folder}: its study is not in the folder above it; name the study's folder (study, or --study)"
-            )
+            remedy = "name the study's folder (study, or --study)"
+            raise ImmunomonError(f"{self.folder}: its study is not in the folder above it; {remedy}")
         return self.study_folder / "study.yaml"
 
     def has_atlas(self, panel: str | None = None) -> bool:
@@ -209,16 +202,16 @@ class Run:
     def atlas(self, panel: str | None = None) -> pd.DataFrame:
         """Return the cells that ``immunomon embed`` laid out, of a panel or of the first; one row a cell.
 
-        Raises ImmunomonError if there are none yet.
+        Raises ImmunomonError if there are none yet, BadRun if they are of another state of the run.
         """
         import pandas as pd
 
+        self._refuse_stale(self.atlas_record(panel), panel, "the atlas", "embed --refit")
         return pd.read_parquet(self._present(self._atlas_file(panel, ".parquet"), panel))
 
     def atlas_record(self, panel: str | None = None) -> dict[str, Any]:
-        """Return how an atlas was made: markers, parameters, seed, trustworthiness; raises as ``atlas`` does."""
-        text = self._present(self._atlas_file(panel, ".json"), panel).read_text(encoding="utf-8")
-        record: dict[str, Any] = json.loads(text)
+        """Return how an atlas was made: markers, parameters, seed, trustworthiness; raises ImmunomonError for none."""
+        record: dict[str, Any] = json.loads(read_input(self._present(self._atlas_file(panel, ".json"), panel)))
         return record
 
     def projected(
@@ -227,34 +220,40 @@ class Run:
         """Return cells that ``immunomon project`` put onto an atlas; columns as in ``atlas``, one row a cell.
 
         samples, columns: only these; together the cells may be more than memory holds. Raises ImmunomonError if there
-        are none yet, UnknownName for a sample that is not among them.
+        are none yet, BadRun if they are of another state of the run, UnknownName for a sample that is not among them.
         """
         import pandas as pd
 
-        name = panel or self.panels[0]
+        name = self.known_panel(panel)
         record = self._atlas_file(name, ".projected.json")
         if not record.is_file():
             remedy = f"make them with: immunomon project {self.folder} --panel {name}"
             raise ImmunomonError(f"{record}: no cells of the panel '{name}' were projected; {remedy}")
-        known = list(json.loads(read_input(record))["parts"])
+        contents = json.loads(read_input(record))
+        self._refuse_stale(contents, name, "projected cells", "project")
+        known = list(contents["parts"])
         for sample in samples or ():
             if sample not in known:
                 raise UnknownName(f"{record}: no projected sample '{sample}'; {nearest(sample, known)}")
         files = [self._atlas_file(name, ".projected") / f"{sample}.parquet" for sample in samples or known]
-        names = None if columns is None else list(columns)
-        parts: list[pd.DataFrame] = [pd.read_parquet(file, columns=names) for file in files]
-        return pd.concat(parts, ignore_index=True)
+        names = list(columns) if columns is not None else None
+        return pd.concat([pd.read_parquet(file, columns=names) for file in files], ignore_index=True)
 
     def atlas_reference(self, panel: str | None = None) -> Path:
         """Return where the atlas itself is kept, which later visits are projected onto, whether it is there or not."""
         return self._atlas_file(panel, ".atlas.npz")
 
+    def _refuse_stale(self, record: Mapping[str, Any], panel: str | None, what: str, command: str) -> None:
+        if record.get("run_digest") not in (self.record.get("digest"), self.record_sha256):
+            remedy = f"renew with: immunomon {command} {self.folder} --panel {self.known_panel(panel)}"
+            raise BadRun(f"{self.folder}: {what} of '{self.known_panel(panel)}': of another state of the run; {remedy}")
+
     def _atlas_file(self, panel: str | None, suffix: str) -> Path:
-        return self.folder / "atlas" / f"{panel or self.panels[0]}{suffix}"
+        return self.folder / "atlas" / f"{self.known_panel(panel)}{suffix}"
 
     def _present(self, path: Path, panel: str | None) -> Path:
         if not path.is_file():
-            name = panel or self.panels[0]
+            name = self.known_panel(panel)
             remedy = f"make one with: immunomon embed {self.folder} --panel {name}"
             raise ImmunomonError(f"{path}: there is no atlas of the panel '{name}'; {remedy}")
         return path

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.gates.boolean import BooleanGate
@@ -31,9 +30,10 @@ from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.cytometry.steps.gate import axes_of, gate
 from immunomon.cytometry.steps.transform import resolve_scales, undeclared
 from immunomon.errors import AmbiguousChannel, BadSpec, ImmunomonError, Problem, UnknownChannel
+from immunomon.runs.at_hand import read_anew
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.opened import open_run
-from immunomon.runs.prepared import FROM_FILE, NO_MATRIX, Compensation, is_stained
+from immunomon.runs.prepared import FROM_FILE, NO_MATRIX, Compensation, Reader, is_stained
 from immunomon.study.model.channels import Channel, ChannelKind
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.panel import Panel
@@ -51,14 +51,16 @@ def apply_to_file(
     compensation: Compensation = FROM_FILE,
     reading: Reading = AS_JUDGED,
     say_note: Callable[[str], None] | None = None,
+    read: Reader = read_anew,
 ) -> GateTree:
     """Return one file read and gated with gates that are placed already, those tailored for it where there are some.
 
     panel: puts marker names on the file's detectors; compensation: the matrix for axes that ask for the file's own;
-    reading: which data set of the file, and whose offset of DATA; say_note: called with what was repaired to read it.
+    reading: which data set of the file, and whose offset of DATA; say_note: called with what was repaired to read it;
+    read: reads the file.
     Raises BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    header, raw = read_fcs(path, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256)
+    header, raw = read(path, reading)
     if say_note:
         for remark in (*header.deviations, *swapped_pulses(raw)):
             say_note(f"{path}: {remark}")

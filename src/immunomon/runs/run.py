@@ -56,8 +56,8 @@ __all__ = ["RunSummary", "default_jobs", "manifest_of", "overridden_plan", "run_
 
 
 def run_study(
-    study: Path,
-    out: Path | None = None,
+    study: str | Path,
+    out: str | Path | None = None,
     *,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -84,8 +84,8 @@ def run_study(
     CSV files, RunFolderInUse if another run is writing the folder, RunLocked if the run was locked and would change,
     ImmunomonError if there is no cluster at the scheduler's address, or none that can do the work.
     """
-    journal = Journal(progress, log)
-    root = out if out is not None else (study if study.is_dir() else study.parent) / "run"
+    journal, study = Journal(progress, log), Path(study)
+    root = Path(out) if out is not None else (study if study.is_dir() else study.parent) / "run"
     if scheduler is not None:
         study, root = study.resolve(), root.resolve()  # as the cluster's workers know them
     workers = {"scheduler": scheduler} if scheduler else {"jobs": jobs or default_jobs()}

@@ -46,6 +46,14 @@ class RunSummary:
     dropped: int = 0
 
     @property
+    def files(self) -> str:
+        """How many files went how, in a sentence."""
+        dropped = f", {self.dropped} dropped" if self.dropped else ""
+        controls = counted(self.controls, "control")
+        kept = f"{self.gated} gated, {self.kept} kept from before, {controls}"
+        return f"Files: {kept}, {len(self.failed)} failed{dropped}."
+
+    @property
     def complete(self) -> bool:
         """Whether no file failed."""
         return not self.failed

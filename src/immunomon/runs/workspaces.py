@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.memberships import write_memberships
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.model.events import EventTable
@@ -17,6 +16,7 @@ from immunomon.cytometry.model.placed import PlacedStrategy, Workspace, Workspac
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.runs.at_hand import read_anew
 from immunomon.runs.files import COLUMNS, Row, own_names, own_stem
 from immunomon.runs.fitting import Fitted, fit_to_file, in_flowjo_units
 from immunomon.runs.folder import RunFolder, read_record
@@ -26,7 +26,16 @@ from immunomon.study.model.channels import folded
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.specs.study import load_data_folders
 
-__all__ = ["COMPARED", "GatedFiles", "find_sample", "gate_with_workspace", "samples_of_run"]
+__all__ = [
+    "COMPARED",
+    "GatedAs",
+    "GatedFiles",
+    "find_sample",
+    "gate_as",
+    "gate_with_workspace",
+    "rows_as",
+    "samples_of_run",
+]
 
 COMPARED = (*COLUMNS, "reference_count", "difference_percent_of_parent")
 _TIMES = ("$DATE", "$BTIM", "$ETIM")
@@ -63,22 +72,15 @@ def gate_with_workspace(
 
     def gate_one(file: Path) -> tuple[list[Row], list[str]] | str:
         try:
-            header, events = read_fcs(
-                file, data_set=reading.data_set, data_offset=reading.data_offset, sha256=reading.sha256
-            )
-            sample_gates = _named(workspace, sample) if sample else find_sample(workspace, header)
-            if sample_gates.failure:
-                raise ImmunomonError(f"{workspace.path}: {sample_gates.failure}")
-            fitted = fit_to_file(sample_gates, header, events, compensation)
-            tree = apply_gates(events, fitted.placed, fitted.spillover)
+            read = read_anew(file, reading)
+            gated = gate_as(workspace, *read, sample=sample, compensation=compensation)
         except ImmunomonError as error:
             return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
+        tree, order = gated.tree, gated.sample.order
         if memberships is not None:
-            masks = {name: tree.memberships[name] for name in sample_gates.order if name in tree.memberships}
+            masks = {name: tree.memberships[name] for name in order if name in tree.memberships}
             write_memberships(memberships / f"{own_stem(file, files)}.npz", masks, tree.count)
-        own_matrix = fitted.spillover is not None and compensation.from_file
-        remarks = [*_notes(sample_gates, header, events, fitted), *([differing_matrices(header)] if own_matrix else [])]
-        return _rows(names[file], tree, sample_gates), [f"{file}: {remark}" for remark in remarks if remark]
+        return rows_as(names[file], gated), [f"{file}: {note}" for note in gated.notes]
 
     names = own_names(files)
     rows: list[Row] = []
@@ -95,6 +97,38 @@ def gate_with_workspace(
                 progress("gating", number, len(files), len(failures))
     remarks = tuple(f"{workspace.path}: {remark}" for remark in workspace.remarks)
     return GatedFiles(tuple(rows), tuple(failures), (*remarks, *notes), workspace.program)
+
+
+@dataclass(frozen=True, eq=False)
+class GatedAs:
+    """A file gated as a workspace gates its sample: which events are where, whose gates, fitted to it, and notes."""
+
+    tree: GateTree
+    sample: WorkspaceSample
+    fitted: Fitted
+    notes: tuple[str, ...]
+
+
+def gate_as(
+    workspace: Workspace,
+    header: FcsHeader,
+    events: EventTable,
+    *,
+    sample: str | None = None,
+    compensation: Compensation = FROM_FILE,
+) -> GatedAs:
+    """Return a file that was read, gated as a workspace gates its sample, or the one of this name.
+
+    Raises UnknownName if there is none, ImmunomonError if its gates cannot be read, BadSpillover, SingularSpillover.
+    """
+    gates = _named(workspace, sample) if sample else find_sample(workspace, header)
+    if gates.failure:
+        raise ImmunomonError(f"{workspace.path}: {gates.failure}")
+    fitted = fit_to_file(gates, header, events, compensation)
+    tree = apply_gates(events, fitted.placed, fitted.spillover)
+    own_matrix = fitted.spillover is not None and compensation.from_file
+    notes = [*_notes(gates, header, events, fitted), *([differing_matrices(header)] if own_matrix else [])]
+    return GatedAs(tree, gates, fitted, tuple(filter(None, notes)))
 
 
 def _named(workspace: Workspace, name: str) -> WorkspaceSample:
@@ -150,7 +184,9 @@ def _is_same(sample: WorkspaceSample, header: FcsHeader) -> bool:
     return agrees("$FIL") or (agrees("$BTIM") and all(agrees(k) or not theirs.get(k) for k in _TIMES))
 
 
-def _rows(file: str, tree: GateTree, sample: WorkspaceSample) -> list[Row]:
+def rows_as(file: str, gated: GatedAs) -> list[Row]:
+    """Return one row per population that the workspace reports (columns: COMPARED); file: its name."""
+    tree, sample = gated.tree, gated.sample
     by_id = {population.id: population for population in tree.populations}
     rows: list[Row] = []
     for name in sample.order:

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from immunomon.arrays import Floats, Mask
+from immunomon.arrays import Floats, Mask, Rows
 from immunomon.cytometry.kernels.spillover import weighted
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree, PlacedAxis, kept_events
 from immunomon.cytometry.model.geometry import Boolean, Gate
+from immunomon.cytometry.model.lazy import LazyTable
 from immunomon.cytometry.model.placed import OWN_MATRIX, UNCOMPENSATED, GateAxis, PlacedStrategy, Ratio
 from immunomon.cytometry.model.spillover import SpectrumMatrix, SpilloverMatrix
 from immunomon.errors import BadSpillover, SingularSpillover, UnknownName, WrongScale, nearest
 from immunomon.study.model.channels import Channel
 from immunomon.study.model.strategy import ROOT
 
-__all__ = ["apply_gates"]
+__all__ = ["apply_gates", "display_of"]
 
 
 def apply_gates(events: EventTable, placed: PlacedStrategy, spillover: SpilloverMatrix | None) -> GateTree:
@@ -54,6 +55,24 @@ def apply_gates(events: EventTable, placed: PlacedStrategy, spillover: Spillover
             memberships[population.id] = mask
     del memberships[ROOT]
     return GateTree(placed.name, events.count, axes, placed.populations, memberships, among)
+
+
+def display_of(events: EventTable, placed: PlacedStrategy, spillover: SpilloverMatrix | None) -> EventTable:
+    """Return the coordinates that gates which are placed already lie on, axis by axis, for a plot; as ``apply_gates``.
+
+    >>> raw = EventTable(np.array([[1.0], [9.0]]), (Channel("FSC-A"),))
+    >>> display_of(raw, PlacedStrategy("s", {"size": GateAxis("FSC-A")}, ()), None).column("size")
+    array([1., 9.])
+    """
+    signals = _Signals(events, placed.matrices, spillover)
+    axes = list(placed.axes.values())
+
+    def compute(column: int, rows: Rows | None) -> Floats:
+        coordinates = signals.coordinates(axes[column])
+        return coordinates if rows is None else coordinates[rows]
+
+    channels = tuple(map(Channel, placed.axes))
+    return LazyTable(channels, Scale.DISPLAY, events.source, count=events.count, compute=compute)
 
 
 def _members(shape: Gate, parent: Mask, columns: Mapping[str, Floats], memberships: Mapping[str, Mask]) -> Mask | None:

@@ -15,6 +15,7 @@ import immunomon
 from immunomon.arrays import Floats32, Rows
 from immunomon.cytometry.model.scales import scale_to_dict
 from immunomon.cytometry.model.spillover import SpilloverMatrix
+from immunomon.errors import BadRun
 from immunomon.maps.anndata.cells import LAYERS
 from immunomon.maps.anndata.writing import Column
 from immunomon.maps.clusters.found import Metaclusters
@@ -72,8 +73,9 @@ def atlas_of(run: Run, panel: str, markers: tuple[str, ...]) -> tuple[AtlasCells
     """Return a panel's atlas, or None and why there is none; nothing is said where none was asked for yet."""
     if not run.has_atlas(panel):
         return None, ""
-    record, table = run.atlas_record(panel), run.atlas(panel)
-    if record.get("run_digest") != run.record["digest"]:
+    try:
+        record, table = run.atlas_record(panel), run.atlas(panel)
+    except BadRun:
         return None, f"the atlas, which is of an earlier run (immunomon embed {run.folder} --panel {panel})"
     more = [name for name in table.columns if name not in _KNOWN and name not in markers]
     table = table.rename(columns={name: f"atlas_{name}" for name in more})

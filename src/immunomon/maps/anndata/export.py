@@ -16,7 +16,8 @@ from immunomon.maps.clusters.cells import Job
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
 from immunomon.maps.clusters.naming import population_labels
 from immunomon.maps.clusters.samples import Source, source_of
-from immunomon.runs.opened import Run, open_run
+from immunomon.runs.named import find_run
+from immunomon.runs.opened import Run
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import RoleKind
 
@@ -53,14 +54,14 @@ class _Job:
 
 
 def export_cells(
-    run: Path,
+    run: str | Path | Run,
     panel: str | None = None,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     within: str | None = None,
     atlas_only: bool = False,
     overwrite: bool = False,
-    study: Path | None = None,
+    study: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Write the cells of a panel's patient samples as AnnData, one file at a time in memory.
@@ -70,9 +71,9 @@ def export_cells(
     ImmunomonError if anndata is missing, the file is there already, there is no run, its files have changed since, or
     there is no such cell; UnknownName for a panel or population that is not there.
     """
-    opened, report = open_run(run, study), progress or (lambda *_: None)
+    opened, report = find_run(run, study), progress or (lambda *_: None)
     job, notes = _prepared(opened, panel, within, atlas_only=atlas_only)
-    path = out or opened.folder / "anndata" / f"{job.source.panel.name}.h5ad"
+    path = Path(out) if out is not None else opened.folder / "anndata" / f"{job.source.panel.name}.h5ad"
     if path.exists() and not overwrite:
         raise ImmunomonError(f"{path}: it is there already; name another file (--out) or replace it (--overwrite)")
     beside = 0 if job.atlas is None else 2
@@ -85,7 +86,9 @@ def export_cells(
             placed += events
             report("cells", number, len(job.samples), 0)
         if not file.cells:
-            raise ImmunomonError(f"{run}: there is no cell of '{job.within}' to export; see the populations table")
+            raise ImmunomonError(
+                f"{opened.folder}: there is no cell of '{job.within}' to export; see the populations table"
+            )
         file.describe(_uns(job, rows))
         cells = file.cells
     return Exported(path, job.source.panel.name, cells, len(rows), len(layout.var), placed, notes)

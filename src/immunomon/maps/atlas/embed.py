@@ -23,7 +23,8 @@ from immunomon.maps.clusters.found import metaclusters_of
 from immunomon.maps.clusters.samples import source_of
 from immunomon.runs.folder import write_json
 from immunomon.runs.jobs import default_jobs
-from immunomon.runs.opened import Run, open_run
+from immunomon.runs.named import find_run
+from immunomon.runs.opened import Run
 
 __all__ = ["ATLAS_FORMAT", "Atlas", "embed_run"]
 
@@ -43,7 +44,7 @@ class Atlas:
 
 
 def embed_run(
-    run: Path,
+    run: str | Path | Run,
     panel: str | None = None,
     *,
     within: str | None = None,
@@ -51,7 +52,7 @@ def embed_run(
     visits: Sequence[str] = (),
     seed: int = 1,
     jobs: int | None = None,
-    study: Path | None = None,
+    study: str | Path | None = None,
     refit: bool = False,
     progress: Progress | None = None,
 ) -> Atlas:
@@ -65,7 +66,7 @@ def embed_run(
     or population that is not there, BadAtlas if another atlas is there, ImmunomonError if there is no run, its study is
     not at hand, its files have changed since, or there are too few cells.
     """
-    opened, report, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
+    opened, report, workers = find_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
     source = source_of(opened, panel, within)
     clusters, _ = metaclusters_of(opened, source.panel.name)
     request = Asked(

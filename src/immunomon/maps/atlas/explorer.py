@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from immunomon.maps.atlas.pictures import CAUTION
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
 from immunomon.plots.colours import word_colours
 from immunomon.plots.umap_density import Densities, densities_of
+from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 
 if TYPE_CHECKING:
@@ -47,22 +48,26 @@ _HEIGHT = 1210
 class Explorer:
     """A page with an atlas in it: saved as one file that opens anywhere, offline, and shown by a notebook.
 
-    cells: how many are in it; document: Bokeh's.
+    cells: how many are in it; document: Bokeh's. without: what is not shown, as it is of an earlier run. made_of: the
+    digests of the run, the atlas and the clusters, by which the saved page is known to be current or not.
     """
 
     document: Document
     cells: int
     title: str
+    without: str = ""
+    made_of: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Explorer({self.title}: {self.cells:,} cells)"
+        return f"Explorer({self.title}: {self.cells:,} cells{f'; without {self.without}' if self.without else ''})"
 
     def html(self) -> str:
         """Return the whole page with BokehJS inside: nothing is fetched from anywhere."""
         from bokeh.embed import file_html
         from bokeh.resources import INLINE
 
-        return file_html(self.document, INLINE, title=self.title)
+        made_of = f"<!-- immunomon: made of {' '.join(self.made_of)} -->" if self.made_of else ""
+        return file_html(self.document, INLINE, title=self.title) + made_of
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file and return its path."""
@@ -84,19 +89,22 @@ class Explorer:
         return IFrame(self.save(path).as_posix(), width="100%", height=_HEIGHT)
 
 
-def explore_atlas(run: Run, panel: str | None = None, *, most: int = MOST_CELLS) -> Explorer:
+def explore_atlas(run: str | Path | Run, panel: str | None = None, *, most: int = MOST_CELLS) -> Explorer:
     """Return a run's atlas as a page to explore, with the metaclusters if ``immunomon cluster`` made some.
 
     panel: default the study's first. Raises what ``Run.atlas`` and ``explore_cells`` raise.
     """
-    name = panel or run.panels[0]
-    atlas, record = run.atlas(name), run.atlas_record(name)
-    groups = [group["name"] for group in run.study["dose_groups"]]
-    orders = {"visit": run.visits, "label": record["labels"], "dose_group": groups}
-    metaclusters, _ = metaclusters_of(run, name)
+    opened = find_run(run)
+    name = panel or opened.panels[0]
+    atlas, record = opened.atlas(name), opened.atlas_record(name)
+    groups = [group["name"] for group in opened.study["dose_groups"]]
+    orders = {"visit": opened.visits, "label": record["labels"], "dose_group": groups}
+    metaclusters, stale = metaclusters_of(opened, name)
     if metaclusters is not None and ("metacluster" not in atlas.columns or atlas["metacluster"].isna().all()):
-        atlas = atlas.assign(metacluster=_metaclusters(atlas, metaclusters, run.table("samples")))
-    return explore_cells(atlas, orders=orders, title=f"{run.study['name']}, {name}", most=most)
+        atlas = atlas.assign(metacluster=_metaclusters(atlas, metaclusters, opened.table("samples")))
+    page = explore_cells(atlas, orders=orders, title=f"{opened.study['name']}, {name}", most=most)
+    map_sha256 = [str(metaclusters.record["map_sha256"])] if metaclusters is not None else []
+    return replace(page, without=stale, made_of=(opened.digest, str(record["digest"]), *map_sha256))
 
 
 def _metaclusters(atlas: pd.DataFrame, metaclusters: Metaclusters, samples: pd.DataFrame) -> pd.Series[Any]:

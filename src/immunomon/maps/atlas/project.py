@@ -30,7 +30,8 @@ from immunomon.maps.clusters.samples import Source, source_of
 from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.runs.folder import table_csv, write_json
 from immunomon.runs.jobs import default_jobs
-from immunomon.runs.opened import Run, open_run
+from immunomon.runs.named import find_run
+from immunomon.runs.opened import Run
 from immunomon.study.model.panel import Panel
 
 if TYPE_CHECKING:
@@ -159,14 +160,14 @@ class Projection:
 
 
 def project_run(
-    run: Path,
+    run: str | Path | Run,
     panel: str | None = None,
     *,
-    atlas: Path | None = None,
+    atlas: str | Path | None = None,
     cells: int | None = 1_000_000,
     seed: int = 1,
     jobs: int | None = None,
-    study: Path | None = None,
+    study: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Projection:
     """Put cells of a run's patients onto an atlas and write ``atlas/<panel>.projected``: parts, .csv, .json and .png.
@@ -177,8 +178,8 @@ def project_run(
     BadAtlas, with the reason, for an atlas that is none, was changed or does not fit the run; else what ``embed_run``
     raises.
     """
-    opened, report, workers = open_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
-    path = atlas or opened.atlas_reference(panel)
+    opened, report, workers = find_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
+    path = Path(atlas) if atlas is not None else opened.atlas_reference(panel)
     placer = placer_of(load_reference(path))
     record = placer.reference.record
     source = _source(path, record, opened, panel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from immunomon.errors import ImmunomonError
 from immunomon.files import read_input
+from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 
 if TYPE_CHECKING:
@@ -73,13 +75,15 @@ def metaclusters_of(run: Run, panel: str) -> tuple[Metaclusters | None, str]:
     return Metaclusters(run, panel, record, table), ""
 
 
-def read_metaclusters(run: Run, panel: str | None = None) -> Metaclusters:
+def read_metaclusters(run: str | Path | Run, panel: str | None = None) -> Metaclusters:
     """Return the clustering of a panel, default of the first; raises ImmunomonError if this run has none."""
-    name = panel or run.panels[0]
-    metaclusters, why = metaclusters_of(run, name)
+    opened = find_run(run)
+    name = panel or opened.panels[0]
+    metaclusters, why = metaclusters_of(opened, name)
     if metaclusters is None:
+        earlier = " but of an earlier run" if why else ""
         raise ImmunomonError(
-            f"{run.folder}: there are no metaclusters of '{name}'{' but of an earlier run' if why else ''}; make them "
-            f"with: immunomon cluster {run.folder} --panel {name}"
+            f"{opened.folder}: there are no metaclusters of '{name}'{earlier}; make them "
+            f"with: immunomon cluster {opened.folder} --panel {name}"
         )
     return metaclusters

@@ -10,7 +10,7 @@ from immunomon.cytometry.model.noise import NoiseBook
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.specs.strategy import load_in_use
-from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.errors import ImmunomonError
 from immunomon.files import file_digest
 from immunomon.maps.clusters.cells import Job
 from immunomon.runs.opened import Run
@@ -52,9 +52,7 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
     panel: default the study's first; within: default lymphocytes, or what comes nearest. Raises UnknownName for a panel
     or population that is not there, ImmunomonError if a file is not the one that the run gated or there is none.
     """
-    name = panel or run.panels[0]
-    if name not in run.panels:
-        raise UnknownName(f"{run.folder}: no panel '{name}' in this run; {nearest(name, run.panels)}")
+    name = run.known_panel(panel)
     study = load_study(run.study_file)
     panels, strategies = load_in_use(study, methods=GATE_METHODS)
     # Results of a tube that several strategies look at are called by the use, not by the tube's panel.

@@ -12,6 +12,7 @@ from immunomon.outputs.report.page import TickSets, page_sample, safe_json
 from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
+from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 from immunomon.runs.verdicts import progress_words, review_progress, reviews_of_run
 
@@ -46,12 +47,13 @@ class ShownGallery:
         )
 
 
-def shown_gallery(run: Run, panel: str, population: str = "") -> ShownGallery:
+def shown_gallery(run: str | Path | Run, panel: str, population: str = "") -> ShownGallery:
     """Return the gallery of a panel's gates over all samples, those that need a person first.
 
     population: the gate that is shown first; by default the last of the strategy, which rests on all above it. Raises
     UnknownName with the nearest name.
     """
+    run = find_run(run)
     if panel not in run.panels:
         raise UnknownName(f"no panel '{panel}'; {nearest(panel, run.panels)}")
     tree = population_tree(run.table("populations"), panel)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, NotForThisStudy
 from immunomon.study.model.study import NO_GROUP
 from immunomon.study.model.uses import PanelUse, uses_in
 from immunomon.study.model.visits import Visit, in_order
@@ -111,10 +111,10 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         raise ImmunomonError(message) from None
     values = "so there is no change to speak of; tables/frequencies.csv has the values"
     if len(visits) == 1:
-        raise ImmunomonError(f"run.json: the study has one visit, {values}")
+        raise NotForThisStudy(f"run.json: the study has one visit, {values}")
     if not any(visit.baseline for visit in visits):
         remedy = "to count changes mark one in study.yaml and make the run again"
-        raise ImmunomonError(f"run.json: no visit is the baseline, {values}; {remedy}")
+        raise NotForThisStudy(f"run.json: no visit is the baseline, {values}; {remedy}")
     return Facts(
         in_order(visits),
         dict(sorted(doses.items(), key=lambda item: (math.isnan(item[1]), item[1]))),

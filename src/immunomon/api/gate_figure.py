@@ -1,0 +1,65 @@
+"""One gate in many samples, one small plot each, those that need a person first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from immunomon.errors import UnknownName, nearest
+from immunomon.outputs.review.gallery import entries_of
+from immunomon.plots.gating import gating_plot
+from immunomon.runs.opened import Run
+from immunomon.runs.verdicts import reviews_of_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Order", "gate_figure"]
+
+Order = Literal["doubt", "subject", "percent"]
+Entry = dict[str, Any]
+_SORTED_BY: dict[Order, Callable[[Entry], float] | None] = {
+    "doubt": lambda entry: -entry["need"],
+    "subject": None,
+    "percent": lambda entry: -(entry["percent"] or 0.0),
+}
+_REASON_LETTERS = 44
+
+
+def gate_figure(
+    run: Run, rows: pd.DataFrame, population: str, *, sort: Order = "doubt", most: int = 12, columns: int = 4
+) -> Figure:
+    """Return a figure with the stored plots of a population's gate; rows: its rows of the table ``populations``.
+
+    sort: ``doubt``, ``subject`` (as the study lists them) or ``percent``. Raises UnknownName for another.
+    """
+    from matplotlib import pyplot as plt
+
+    if sort not in _SORTED_BY:
+        raise UnknownName(f"no order '{sort}'; {nearest(sort, get_args(Order), in_order=True)}")
+    entries = list(entries_of(rows, run.table("samples"), reviews_of_run(run.folder)))
+    key = _SORTED_BY[sort]
+    drawn = [
+        (entry, plot)
+        for entry in (entries if key is None else sorted(entries, key=key))
+        for plot in run.plots(entry["sample_id"])
+        if population in plot["populations"]
+    ][:most]
+    across = max(1, min(columns, len(drawn)))
+    down = max(1, -(-len(drawn) // across))
+    figure = plt.figure(figsize=(2.9 * across, 2.9 * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).ravel())
+    for ax, (entry, plot) in zip(axes, drawn, strict=False):
+        gating_plot(ax, plot)
+        ax.set_title(_title(entry), fontsize="small")
+    for ax in axes[len(drawn) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def _title(entry: Entry) -> str:
+    whose = " ".join(entry[name] for name in ("subject", "visit") if isinstance(entry[name], str))
+    percent = "" if entry["percent"] is None else f", {entry['percent']:.3g} %"
+    reason = f"\n{entry['reasons'][0][:_REASON_LETTERS]}" if entry["reasons"] else ""
+    return f"{whose or entry['sample_id']}{percent}{reason}"

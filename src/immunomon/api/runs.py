@@ -1,0 +1,263 @@
+"""A study's run as a person works with it: its samples, gates to look at, answers, maps and cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from immunomon.api.answer import Answer
+from immunomon.api.assess import assess_study
+from immunomon.api.compare import Progress, compare_run
+from immunomon.api.gate_figure import Order, gate_figure
+from immunomon.api.mechanism import relate_run
+from immunomon.api.run_sample import RunSample
+from immunomon.api.samples import new_axes
+from immunomon.errors import ImmunomonError, UnknownName, nearest
+from immunomon.runs import opened
+from immunomon.runs.derived import Derived
+from immunomon.runs.lock import Reason
+from immunomon.runs.run import run_study
+from immunomon.runs.status import RunStatus, read_status
+from immunomon.runs.summary import RunSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from immunomon.maps.atlas.explorer import Explorer
+    from immunomon.outputs.database.database import ExportSummary
+    from immunomon.outputs.review.notebook import ShownGallery
+
+__all__ = ["StudyRun", "open_run", "run"]
+
+Measure = Literal["value", "change", "percent_change", "log_odds_change"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyRun(opened.Run):
+    """A finished run: ``samples``, ``sample``, ``table``, ``plot_gate``, ``trajectories``; ``assess``, ``compare``,
+    ``mechanism``; ``explore``, ``cells``, ``review``; ``report``, ``export``, ``status``.
+
+    outcome: how the files went, if it was run just now.
+    """  # noqa: D205 - what it offers takes two lines
+
+    outcome: RunSummary | None = None
+
+    def __repr__(self) -> str:
+        files: dict[str, int] = {}
+        for file in self.record["files"]:
+            files[str(file["status"])] = files.get(str(file["status"]), 0) + 1
+        shown = ", ".join(f"{number:,} {status}" for status, number in files.items())
+        return f"Run({self.name}: {', '.join(self.panels)}; files: {shown}; in {self.folder})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        counts = self.samples.groupby(["panel", "status"], sort=False).size().rename("files").reset_index()
+        table = counts.to_html(index=False, border=0)
+        return f"<b>{escape(self.name)}</b>, {escape(str(self.folder))}{table}"
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """The table of samples: one row a file, with subject, visit, panel, status, events and quality."""
+        return self.table("samples")
+
+    def sample(self, subject: str, visit: str | None = None, panel: str | None = None) -> RunSample:
+        """Return a sample by its subject, visit and panel, or by its id alone.
+
+        Raises UnknownName with the nearest name, or with all that fit where there are several.
+        """
+        table = self.samples
+        if subject in set(table["sample_id"]):
+            rows = table[table["sample_id"] == subject]
+        else:
+            rows = self._matching({"subject": subject, "visit": visit, "panel": panel})
+        if len(rows) > 1:
+            ids = ", ".join(rows["sample_id"])
+            raise UnknownName(
+                f"{self.folder}: {len(rows)} samples are of {subject}; add visit and panel, or name one: {ids}"
+            )
+        return RunSample(self, {str(name): value for name, value in rows.iloc[0].to_dict().items()})
+
+    def _matching(self, asked: dict[str, str | None]) -> pd.DataFrame:
+        rows = self.samples
+        for name, value in asked.items():
+            if value is None:
+                continue
+            known = list(dict.fromkeys(rows[name].dropna().astype(str)))
+            if value not in known:
+                among = "" if len(rows) == len(self.samples) else " among these samples"
+                raise UnknownName(f"{self.folder}: no {name} '{value}'{among}; {nearest(value, known, in_order=True)}")
+            rows = rows[rows[name] == value]
+        return rows
+
+    def panel_of(self, population: str, panel: str | None = None) -> str:
+        """Return the panel that a population is gated in; raises UnknownName if it is in none, or in several."""
+        pairs = self.table("populations")[["panel", "population"]].drop_duplicates()
+        pairs = pairs if panel is None else pairs[pairs["panel"] == self.known_panel(panel)]
+        found = list(pairs.loc[pairs["population"] == population, "panel"])
+        if not found:
+            known = list(dict.fromkeys(pairs["population"]))
+            raise UnknownName(f"{self.folder}: no population '{population}'; {nearest(population, known)}")
+        if len(found) > 1:
+            raise UnknownName(f"{self.folder}: '{population}' is in several panels; name one: {', '.join(found)}")
+        return str(found[0])
+
+    def plot_gate(
+        self, population: str, panel: str | None = None, *, sort: Order = "doubt", most: int = 12, columns: int = 4
+    ) -> Figure:
+        """Draw a population's gate in many samples, one small plot each, those that need a person first.
+
+        sort: ``doubt`` (what needs a person first), ``subject`` (as the study lists them) or ``percent`` (the largest
+        first). most: so many samples. ``review`` shows all of them as a page. Raises UnknownName.
+        """
+        rows = self.table("populations")
+        chosen = rows[(rows["panel"] == self.panel_of(population, panel)) & (rows["population"] == population)]
+        return gate_figure(self, chosen, population, sort=sort, most=most, columns=columns)
+
+    def trajectories(
+        self,
+        population: str,
+        panel: str | None = None,
+        *,
+        denominator: str | None = None,
+        quantity: str = "percent",
+        measure: Measure = "value",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw each subject's values over the study, and each dose group's mean with its interval; return the axes.
+
+        denominator: default the population's first. measure: value, change, percent_change or log_odds_change. Values
+        that may not be reported are not drawn. Raises UnknownName, ValueError if there is nothing to draw.
+        """
+        from immunomon.plots.trajectories import trajectories
+
+        changes = self.table("changes")
+        rows = changes[changes["panel"] == self.panel_of(population, panel)]
+        more = {"denominator": denominator, "quantity": quantity, "measure": measure}
+        return trajectories(ax or new_axes(6.4), rows, population, **more)
+
+    def assess(self, *, out: str | Path | None = None) -> Answer:
+        """Say who responded, what was adverse, and what the escalation rule says, as ``immunomon assess`` does."""
+        return assess_study(self, out=out)
+
+    def compare(
+        self,
+        plan: str | Path | None = None,
+        *,
+        out: str | Path | None = None,
+        bayes: bool = False,
+        seed: int = 1,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Say what changed, in whom and at which dose, as ``immunomon compare`` does."""
+        return compare_run(self, plan, out=out, bayes=bayes, seed=seed, progress=progress)
+
+    def mechanism(self, plan: str | Path | None = None, *, out: str | Path | None = None, seed: int = 1) -> Answer:
+        """Say whether the immune change goes with the platelets, as ``immunomon mechanism``; assesses if needed."""
+        status = read_status(self.folder, self.study_folder)
+        if not any(made.key == "assess" and not made.reasons for made in status.derived):
+            self.assess()
+        return relate_run(self, plan, out=out, seed=seed)
+
+    def explore(self, panel: str | None = None) -> Explorer:
+        """Return a panel's atlas as a page to explore, laid out first if there is none yet (UMAP, up to minutes).
+
+        Raises BadRun if the atlas is of an earlier state of the run, with the command that renews it.
+        """
+        from immunomon.maps.atlas.embed import embed_run
+        from immunomon.maps.atlas.explorer import explore_atlas
+
+        if not self.has_atlas(self.known_panel(panel)):
+            embed_run(self.folder, panel, study=self.study_folder)
+        return explore_atlas(self, panel)
+
+    def cells(self, panel: str | None = None, *, within: str | None = None) -> AnnData:
+        """Return the cells of a panel's samples as AnnData, for scanpy; kept in ``anndata`` in the run.
+
+        within: only those of a population, which are not kept. Raises ImmunomonError without the extra ``anndata``.
+        """
+        from tempfile import TemporaryDirectory
+
+        from immunomon.maps.anndata.export import export_cells
+
+        name = self.known_panel(panel)
+        if within is not None:
+            with TemporaryDirectory(prefix="immunomon-") as folder:
+                file = Path(folder) / f"{name}.h5ad"
+                return _cells(export_cells(self.folder, name, out=file, within=within, study=self.study_folder).path)
+        if (made := self._made("anndata", name)) is None or made.reasons:
+            export_cells(self.folder, name, overwrite=True, study=self.study_folder)
+        return _cells(self.folder / "anndata" / f"{name}.h5ad")
+
+    def _made(self, key: str, panel: str) -> Derived | None:
+        made = read_status(self.folder, self.study_folder).derived
+        return next((other for other in made if other.key == key and f" {panel}" in other.what), None)
+
+    def review(self, panel: str, population: str = "") -> ShownGallery:
+        """Return a panel's gates over all samples, as ``immunomon review`` shows them, for a notebook to look at."""
+        from immunomon.outputs.review.notebook import shown_gallery
+
+        return shown_gallery(self, panel, population)
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the report, one HTML page, and return its path."""
+        from immunomon.outputs.report import write_report
+
+        return write_report(self.folder, None if out is None else Path(out))
+
+    def export(self, to: str | None = None, *, by: str = "", reason: str = "") -> ExportSummary:
+        """Write the results into a database, as ``immunomon export`` does; to: a URL, default SQLite in the run."""
+        from immunomon.outputs.database.database import ExportStatement, export_run
+
+        return export_run(self.folder, to, ExportStatement(by, reason, self.study_folder))
+
+    def status(self) -> RunStatus:
+        """Return how the run stands, and what of it and of what was made of it is stale."""
+        return read_status(self.folder, self.study_folder)
+
+
+def _cells(path: Path) -> AnnData:
+    import anndata
+
+    return anndata.read_h5ad(path)
+
+
+def open_run(folder: str | Path, study: str | Path | None = None) -> StudyRun:
+    """Return a finished run, opened to work with.
+
+    study: the study's folder; default: the folder above the run, if there is a study in it. A study's own folder stands
+    for its run. Raises BadRun if there is no finished run.
+    """
+    path = Path(folder)
+    if (path / "study.yaml").is_file() and (path / "run" / "run.json").is_file():
+        path = path / "run"
+    plain = opened.open_run(path, study)
+    return StudyRun(plain.folder, plain.record, plain.study_folder, plain.record_sha256)
+
+
+def run(
+    study: str | Path,
+    out: str | Path | None = None,
+    *,
+    jobs: int | None = None,
+    by: str | None = None,
+    reason: str | None = None,
+    progress: Progress | None = None,
+) -> StudyRun:
+    """Gate every file of a study and return the run; what is done already is not done again.
+
+    out: the run folder; default ``run`` in the study's. by, reason: who changes a locked run, and why. progress: called
+    with the stage, files done, all files, and files failed. Which failed is in ``outcome.failed`` and in ``samples``,
+    with the reasons. Raises BadSpec for problems of the study's files, RunLocked, RunFolderInUse.
+    """
+    if (by is None) != (reason is None):
+        raise ImmunomonError("by and reason belong together: who changes a locked run, and why")
+    why = Reason(reason, by) if by is not None and reason is not None else None
+    summary = run_study(Path(study), None if out is None else Path(out), jobs=jobs, progress=progress, why=why)
+    above = Path(study).parent if Path(study).is_file() else Path(study)
+    return replace(open_run(summary.folder, above), outcome=summary)

@@ -1,0 +1,54 @@
+"""What commands print of what they did: lines, and tables as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from immunomon.api.answer import Answer
+
+__all__ = ["JsonOption", "json_text", "say_answer", "say_json"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def say_answer(answer: Answer) -> None:
+    """Print the most important of an answer, and where the whole of it is."""
+    for line in (*answer.lines, answer.written):
+        typer.echo(line)
+
+
+def say_json(command: str, **contents: object) -> None:
+    """Print what a command found as JSON: plain data, dataclasses, tables as rows; what is missing is null."""
+    typer.echo(json_text(command, **contents), nl=False)
+
+
+def json_text(command: str, **contents: object) -> str:
+    """Return what ``say_json`` prints."""
+    printed = {"format": "immunomon.printed/1", "command": command, **contents}
+    return json.dumps(_plain(printed), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - anything that is printed
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a table, without importing pandas for it
+        return [_plain(row) for row in value.to_dict("records")]
+    if hasattr(value, "item") and not hasattr(value, "__len__"):  # a NumPy scalar
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, Iterable):
+        return [_plain(item) for item in value]
+    text = str(value)
+    return None if text in ("<NA>", "NaT") else text

@@ -1,0 +1,83 @@
+"""The lines of docs/python.md, on a sample and a study, as a person types them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from support.small_run import copied_run, shared_run
+
+import immunomon as im
+from immunomon.maps.atlas.embed import embed_run
+
+PAGE = Path(__file__).parents[3] / "docs" / "python.md"
+LINES = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0].splitlines()
+
+
+@pytest.fixture(scope="module")
+def shown(compiled, tmp_path_factory) -> dict[str, object]:
+    """Run the page's lines in a folder with a file and a study; return what each left or showed."""
+    folder = tmp_path_factory.mktemp("ten-lines")
+    study = copied_run(shared_run(tmp_path_factory, events=3000), folder / "study").parent
+    declared = study / "study.yaml"
+    text = declared.read_text(encoding="utf-8").replace("lloq_events: 50", "lloq_events: 20")
+    declared.write_text(text, encoding="utf-8", newline="\n")  # so small files have too few regulatory T cells else
+    embed_run(im.run(study, jobs=2).folder, cells=300)
+    shutil.copy(next((study / "fcs" / "treg").glob("S01_W4*.fcs")), folder / "a.fcs")
+    before, names, values = Path.cwd(), {}, {}
+    plt.switch_backend("Agg")
+    os.chdir(folder)
+    try:
+        for line in filter(None, LINES):
+            if line.startswith("import") or " = " in line:
+                exec(line, names)
+            else:
+                values[line] = eval(line, names)
+    finally:
+        os.chdir(before)
+    plt.close("all")
+    return {**names, **values, "folder": folder}
+
+
+def test_a_sample_is_a_table_on_any_scale_and_shows_itself(shown):
+    sample, table = shown["sample"], shown['sample.to_dataframe(scale="display")']
+    assert list(table.columns) == list(sample.channels)
+    assert len(table) == len(sample) == 3000
+    assert table["CD25"].between(-0.5, 1.5).all()
+    assert "a.fcs: 3,000 events" in repr(sample)
+    assert "CD25 (PE-A)" in sample._repr_html_()
+    assert shown['sample.plot("CD127", "CD25")'].get_xlabel() == "CD127 (APC-A)"
+
+
+def test_counts_are_those_of_the_command(shown):
+    gated, counts = shown["gated"], shown["gated.counts"]
+    assert list(counts.columns[:4]) == ["population", "parent", "count", "parent_count"]
+    rows, failures = im.gate_files([str(shown["folder"] / "a.fcs")], "treg")
+    assert not failures
+    assert [row["count"] for row in rows] == list(counts["count"])
+    treg = gated["treg"]
+    assert len(shown['gated["treg"].events']) == treg.count == int(counts.set_index("population")["count"]["treg"])
+    assert shown['gated.plot("treg")'].get_xlabel().startswith("CD127")
+
+
+def test_both_ways_lead_to_the_same_run(shown):
+    run = shown["run"]
+    assert type(run) is im.StudyRun
+    assert set(shown["run.samples"]["panel"]) == {"treg"}
+    assert shown['run.sample("S01", "W4", "treg")'].id == "fcs__treg__S01_W4_treg"
+    assert len(shown['run.plot_gate("treg", sort="doubt")'].axes) >= 6
+    assert shown['run.trajectories("treg")'].get_title() == "Treg"
+
+
+def test_answers_have_tables_and_a_page(shown):
+    for line, table in (("run.assess()", "incidence"), ("run.compare()", "estimates"), ("run.mechanism()", "lags")):
+        answer = shown[line]
+        assert len(answer[table].columns)
+        assert answer.page.startswith("#")
+        assert "Written:" in repr(answer)
+
+
+def test_cells_and_map(shown):
+    assert "X_umap" in shown['run.cells("treg")'].obsm
+    assert repr(shown['run.explore("treg")']).startswith("Explorer(")
