@@ -146,7 +146,9 @@ def _leading_on(command: Any, name: str) -> Any:  # noqa: ANN401 - typer's own t
 
     def invoke(context: Any) -> Any:  # noqa: ANN401 - the exit status, or None
         status = run(context)
-        if not status and not is_quiet() and (next_command := following(name, context.params)):
+        if status or is_quiet() or context.params.get("as_json"):
+            return status
+        if next_command := following(name, context.params):
             typer.echo("Next: immunomon {}    ({})".format(*next_command), err=True)
         return status
 

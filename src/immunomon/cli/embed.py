@@ -45,6 +45,8 @@ def embed_cells(run: Path, *, panel: str | None, visits: str | None, **options: 
         f"{record['panel']}, by {', '.join(record['markers'])}; "
         f"trustworthiness {record['trustworthiness']['value']:.3f}"
     )
+    if atlas.without:
+        typer.echo(f"Without {atlas.without}", err=True)
     for path in (atlas.picture, atlas.table, atlas.record, atlas.reference):
         typer.echo(f"Written: {path}")
     return 0

@@ -33,6 +33,8 @@ def project(
             run, panel, atlas=atlas, cells=_number(cells), seed=seed, study=study, progress=progress
         )
     record, table = projection.contents, projection.table
+    if projection.without:
+        typer.echo(f"Without {projection.without}", err=True)
     if as_json:
         say_json("project", record=record, rows=table, file=projection.samples)
         return 0

@@ -7,8 +7,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 from support.small_run import copied_run, shared_run
+from typer.testing import CliRunner
 
 import immunomon as im
+from immunomon.cli.main import app
+from immunomon.errors import BadRun
 from immunomon.maps.atlas.embed import embed_run
 
 PAGE = Path(__file__).parents[3] / "docs" / "python.md"
@@ -81,3 +84,23 @@ def test_answers_have_tables_and_a_page(shown):
 def test_cells_and_map(shown):
     assert "X_umap" in shown['run.cells("treg")'].obsm
     assert repr(shown['run.explore("treg")']).startswith("Explorer(")
+
+
+def test_what_is_of_an_earlier_state_of_the_run_is_refused_or_said_to_be_stale(shown):
+    run = im.open_run(shown["folder"] / "study")
+    page = run.folder / "atlas" / "treg.html"
+    assert CliRunner().invoke(app, ["explore", str(run.folder)]).exit_code == 0
+    assert page.read_bytes().lstrip().startswith(b"<!DOCTYPE html>")
+    assert {made.key for made in run.status().derived if not made.reasons} >= {"embed", "explore", "anndata", "compare"}
+    record = run.folder / "atlas" / "treg.json"
+    text = record.read_text(encoding="utf-8")
+    record.write_text(text.replace(run.digest, "0" * 64), encoding="utf-8", newline="\n")
+    try:
+        for look in (run.explore, run.atlas, lambda: im.explore_atlas(str(run.folder))):
+            with pytest.raises(BadRun, match="of another state of the run; renew with: immunomon embed --refit"):
+                look()
+        stale = {made.key: made.reasons for made in run.status().stale}
+        assert "it rests on what is stale itself: atlas of treg" in stale["explore"]
+    finally:
+        record.write_text(text, encoding="utf-8", newline="\n")
+    page.unlink()

@@ -34,13 +34,17 @@ Progress = Callable[[str, int, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """What an embedding left: table (Parquet), record (JSON), picture (PNG), the atlas to carry on, the record read."""
+    """What an embedding left: table (Parquet), record (JSON), picture (PNG), the atlas to carry on, the record read.
+
+    without: what it was made without, as it is of an earlier run.
+    """
 
     table: Path
     record: Path
     picture: Path
     reference: Path
     contents: Mapping[str, Any]
+    without: str = ""
 
 
 def embed_run(
@@ -68,7 +72,7 @@ def embed_run(
     """
     opened, report, workers = find_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
     source = source_of(opened, panel, within)
-    clusters, _ = metaclusters_of(opened, source.panel.name)
+    clusters, stale = metaclusters_of(opened, source.panel.name)
     request = Asked(
         opened.record["digest"],
         source.within,
@@ -97,7 +101,7 @@ def embed_run(
     arrays = _reference(table, layout, samples, threads=workers)
     record = record_of(opened, source, request, fitted=Fitted(table, layout, arrays, tuple(samples), scales))
     report("layout", 1, 1, 0)
-    return _write(opened, _placed(table, arrays, shown), replace(arrays, record=record))
+    return replace(_write(opened, _placed(table, arrays, shown), replace(arrays, record=record)), without=stale)
 
 
 def _refuse_to_replace(path: Path, request: Asked) -> None:

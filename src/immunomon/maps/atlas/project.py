@@ -6,7 +6,7 @@ import io
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -148,7 +148,7 @@ Row = dict[str, Any]
 class Projection:
     """What a projection left: a folder of parts (Parquet, one a sample), samples (CSV), record (JSON), picture (PNG).
 
-    table: the samples, by contract; contents: of the record.
+    table: the samples, by contract; contents: of the record. without: what is not in it, as it is of an earlier run.
     """
 
     parts: Path
@@ -157,6 +157,7 @@ class Projection:
     picture: Path
     table: pd.DataFrame
     contents: Mapping[str, Any]
+    without: str = ""
 
 
 def project_run(
@@ -186,7 +187,8 @@ def project_run(
     patients = patients_jobs(source)
     requests = wanted_of(opened, patients, source.within, cells=_ALL if cells is None else cells)
     name, (shown, _) = source.panel.name, markers_of(source.panel)
-    reader = Reader(source, source.within, shown, metaclusters_of(opened, name)[0])
+    clusters, stale = metaclusters_of(opened, name)
+    reader = Reader(source, source.within, shown, clusters)
     known = places_of_samples(record, opened)
     rows: list[Row] = []
     with Parts(opened.folder / "atlas" / f"{name}.projected") as parts, ThreadPoolExecutor(workers) as pool:
@@ -212,7 +214,7 @@ def project_run(
         "parts": dict(sorted(parts.digests.items())),
         "notes": list(_NOTES),
     }
-    return _write(opened, placer, parts.folder, table, contents)
+    return replace(_write(opened, placer, parts.folder, table, contents), without=stale)
 
 
 def _source(path: Path, record: Mapping[str, Any], run: Run, panel: str | None) -> Source:
