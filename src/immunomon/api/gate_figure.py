@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -24,7 +25,7 @@ _SORTED_BY: dict[Order, Callable[[Entry], float] | None] = {
     "subject": None,
     "percent": lambda entry: -(entry["percent"] or 0.0),
 }
-_REASON_LETTERS = 44
+_REASON_LETTERS = 40
 
 
 def gate_figure(
@@ -59,7 +60,8 @@ def gate_figure(
 
 
 def _title(entry: Entry) -> str:
-    whose = " ".join(entry[name] for name in ("subject", "visit") if isinstance(entry[name], str))
+    names = ("subject", "visit") if isinstance(entry["subject"], str) else ("role", "batch")
+    whose = " ".join(entry[name] for name in names if isinstance(entry[name], str))
     percent = "" if entry["percent"] is None else f", {entry['percent']:.3g} %"
-    reason = f"\n{entry['reasons'][0][:_REASON_LETTERS]}" if entry["reasons"] else ""
-    return f"{whose or entry['sample_id']}{percent}{reason}"
+    reason = textwrap.shorten(entry["reasons"][0], _REASON_LETTERS, placeholder=" ...") if entry["reasons"] else ""
+    return f"{whose or entry['sample_id']}{percent}" + (f"\n{reason}" if reason else "")

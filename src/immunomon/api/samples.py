@@ -198,7 +198,10 @@ class Sample:
             levels = levels_u8(histogram2d(values[0], values[1], ranges[0], ranges[1], _BINS))
         plot = {"x": sides[0], "y": sides[1] if y is not None else None, "gates": [], **pack_density(levels)}
         shown = f"{self.path.name}, {counted(int(values[0].size), 'event')}"
-        return gating_plot(ax or new_axes(), {**plot, "parent_label": shown})
+        drawn = gating_plot(ax or new_axes(), {**plot, "parent_label": shown})
+        if y is None:
+            drawn.set_ylabel("events, of the fullest bin")
+        return drawn
 
     def _axis(self, name: str, values: Floats) -> dict[str, Any]:
         label, channel = self._named[self.events.index(name)]
