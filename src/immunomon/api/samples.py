@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from immunomon.arrays import Floats, Mask
+from immunomon.arrays import Mask
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.scales import AnyScale, scale_to_dict
@@ -203,7 +204,7 @@ class Sample:
             drawn.set_ylabel("events, of the fullest bin")
         return drawn
 
-    def _axis(self, name: str, values: Floats) -> dict[str, Any]:
+    def _axis(self, name: str, values: NDArray[np.floating]) -> dict[str, Any]:
         label, channel = self._named[self.events.index(name)]
         scale = self.scales[label]
         limits = (-0.05, 1.05) if scale.kind != "identity" else (0.0, channel.range)

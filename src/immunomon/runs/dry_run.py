@@ -11,7 +11,7 @@ from immunomon.runs.accounting import refuse_before_looking
 from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import default_jobs
-from immunomon.runs.plan import make_plan
+from immunomon.runs.plan import Plan, make_plan
 from immunomon.runs.run import overridden_plan
 from immunomon.runs.unchanged import Memory, asked_of
 
@@ -91,15 +91,17 @@ def dry_run(
         sum(1 for task in plan.tasks if task.dropped),
         tuple((task.sample.id, task.problem) for task in plan.tasks if task.problem),
         root.is_dir() and memory.stands(asked_of(plan, digests_beside(plan.study.folder))),
-        _refusal(folder, lambda: (folder.refuse_imported(), refuse_before_looking(folder, plan))),
+        _refusal(folder, plan),
     )
 
 
-def _refusal(folder: RunFolder, ask: Callable[[], object]) -> str:
+def _refusal(folder: RunFolder, plan: Plan) -> str:
+    """Return why a run into a folder would be refused, '' if it would not be."""
     if not folder.root.is_dir():
         return ""
     try:
-        ask()
+        folder.refuse_imported()
+        refuse_before_looking(folder, plan)
     except ImmunomonError as error:
         return str(error)
     return ""
