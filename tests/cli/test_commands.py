@@ -105,7 +105,7 @@ def test_a_study_without_other_assessments_skips_what_it_has_nothing_for(trial, 
 
 @pytest.mark.parametrize("words", [(), *((name,) for group in COMMANDS.values() for name in group)])
 def test_help_is_grouped_and_cuts_no_sentence(words):
-    shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=80).output
+    shown = CliRunner().invoke(app, [*words, "--help"]).output
     assert "..." not in shown.replace("[ARGS]...", "").replace("--reason ... --by ...", "")
     assert "-q, --quiet" in shown
     if not words:

@@ -21,7 +21,6 @@ import yaml
 
 import immunomon
 from immunomon.cli.main import app
-from immunomon.runs.opened import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -112,7 +111,13 @@ def test_every_option_that_is_mentioned_alone_belongs_to_a_command_or_benchmark_
     assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", "\n".join(alone))) <= options | {"--help"}
 
 
-KNOWN = {"immunomon": immunomon, "run": Run}
+KNOWN = {
+    "immunomon": immunomon,
+    "im": immunomon,
+    "run": immunomon.StudyRun,
+    "sample": immunomon.Sample,
+    "gated": immunomon.Gated,
+}
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,12 @@ class Commands(TyperGroup):
         """Return a command by its name, None if there is none of this name."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        if cmd_name not in self.commands:
+        led = self.__dict__.setdefault("_led", {})  # beside typer's own commands, which lack what all have in common
+        if cmd_name not in led:
             import_module(f"immunomon.cli.{_MODULES.get(cmd_name, cmd_name.replace('-', '_'))}")
             declared = next(info for info in app.registered_commands if _name(info) == cmd_name)
-            self.commands[cmd_name] = _leading_on(_of_typer(declared), cmd_name)
-        return self.commands[cmd_name]
+            led[cmd_name] = _leading_on(_of_typer(declared), cmd_name)
+        return led[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Return the command that the arguments name; an unknown one is refused with the nearest."""
