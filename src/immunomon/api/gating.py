@@ -47,6 +47,8 @@ def gate(
     workspace; default: its sample of this file. The counts are those of ``immunomon gate``. Raises BadFcs, BadSpec,
     BadSpillover, UnknownChannel, UnknownName.
     """
+    if not isinstance(sample, str | Path | Sample):
+        raise ImmunomonError("gate takes one file or sample; for several files: immunomon.gate_files, or a study")
     gates, hint, remarks = _gates_of(strategy, panel)
     if workspace_sample is not None and not isinstance(gates, Workspace):
         raise ImmunomonError("workspace_sample is for the workspace of another program")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from immunomon.api.answer import Answer
 from immunomon.api.assess import assess_study
@@ -136,6 +136,8 @@ class StudyRun(opened.Run):
         """
         from immunomon.plots.trajectories import trajectories
 
+        if measure not in get_args(Measure):
+            raise UnknownName(f"no measure '{measure}'; {nearest(measure, get_args(Measure))}")
         changes = self.table("changes")
         rows = changes[changes["panel"] == self.panel_of(population, panel)]
         more = {"denominator": denominator, "quantity": quantity, "measure": measure}

@@ -21,7 +21,7 @@ from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.compensate import compensate
 from immunomon.cytometry.steps.measure_noise import book_of
 from immunomon.cytometry.steps.transform import resolve_scales, transform
-from immunomon.errors import BadSpillover, UnknownName, counted, nearest
+from immunomon.errors import AmbiguousChannel, BadSpillover, UnknownChannel, UnknownName, counted, nearest
 from immunomon.runs.at_hand import Read, read_anew
 from immunomon.runs.named import read_compensation, read_panel
 from immunomon.runs.prepared import NO_MATRIX, Compensation, is_stained
@@ -98,8 +98,12 @@ class Sample:
         header, raw = self.own
         if panel is None:
             return Sample(header, raw, None, compensation, self.own)
-        known = panel.known_in(header)
-        return Sample(known, raw.labelled(panel.label_file(known)), panel, compensation, self.own)
+        try:
+            known = panel.known_in(header)
+            labels = panel.label_file(known)
+        except (UnknownChannel, AmbiguousChannel) as error:
+            raise type(error)(f"{header.path}: {error}") from error
+        return Sample(known, raw.labelled(labels), panel, compensation, self.own)
 
     @property
     def path(self) -> Path:

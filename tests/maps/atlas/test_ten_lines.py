@@ -104,3 +104,26 @@ def test_what_is_of_an_earlier_state_of_the_run_is_refused_or_said_to_be_stale(s
     finally:
         record.write_text(text, encoding="utf-8", newline="\n")
     page.unlink()
+
+
+def test_what_is_mistyped_is_refused_with_the_nearest(shown):
+    run, sample, gated = shown["run"], shown["sample"], shown["gated"]
+    file = shown["folder"] / "a.fcs"
+    for mistyped, sentence in (
+        (lambda: run.sample("S1"), "no subject 'S1'; did you mean 'S01'"),
+        (lambda: run.sample("S01"), "2 samples are of S01; add visit and panel"),
+        (lambda: run.plot_gate("trge"), "no population 'trge'; did you mean 'treg'"),
+        (lambda: run.plot_gate("treg", sort="doubts"), "no order 'doubts'; did you mean 'doubt'"),
+        (lambda: run.trajectories("treg", measure="chnge"), "no measure 'chnge'; did you mean 'change'"),
+        (lambda: run.compare()["estimate"], "no table named 'estimate'; did you mean 'estimates'"),
+        (lambda: sample.plot("CD28"), "no channel 'CD28'"),
+        (lambda: sample.to_dataframe("rw"), "no scale named 'rw'; did you mean 'raw'"),
+        (lambda: gated["tregs"], "no population 'tregs'; did you mean 'treg'"),
+        (lambda: im.read_fcs(file, "bcell"), r"a\.fcs: it is no tube of panel bcell"),
+        (lambda: im.gate(file, "tregg"), "no strategy named 'tregg'; did you mean 'treg'"),
+        (lambda: im.gate([file], "treg"), "for several files: immunomon.gate_files"),
+        (lambda: im.gate_files(str(file), "treg"), "takes a list of files"),
+        (lambda: im.simulate(run.folder.parent), "a trial was simulated here before"),
+    ):
+        with pytest.raises(im.ImmunomonError, match=sentence):
+            mistyped()
