@@ -107,7 +107,7 @@ def test_what_is_of_an_earlier_state_of_the_run_is_refused_or_said_to_be_stale(s
 
 
 def test_what_is_mistyped_is_refused_with_the_nearest(shown):
-    run, sample, gated = shown["run"], shown["sample"], shown["gated"]
+    run, sample, gated = im.open_run(shown["folder"] / "study"), shown["sample"], shown["gated"]
     file = shown["folder"] / "a.fcs"
     for mistyped, sentence in (
         (lambda: run.sample("S1"), "no subject 'S1'; did you mean 'S01'"),
