@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from immunomon.errors import UnknownName, nearest
+from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of
 from immunomon.plots.gating import gating_plot
 from immunomon.runs.opened import Run
@@ -39,7 +40,10 @@ def gate_figure(
 
     if sort not in _SORTED_BY:
         raise UnknownName(f"no order '{sort}'; {nearest(sort, get_args(Order), in_order=True)}")
-    entries = list(entries_of(rows, run.table("samples"), reviews_of_run(run.folder)))
+    gated = set(run.gated)
+    far = {name: sample_distances(run, name) for name in rows["sample_id"] if name in gated}
+    distances = {name: of_sample[population] for name, of_sample in far.items() if population in of_sample}
+    entries = list(entries_of(rows, run.table("samples"), reviews_of_run(run.folder), distances))
     key = _SORTED_BY[sort]
     drawn = [
         (entry, plot)
