@@ -202,7 +202,7 @@ def _means(ax: Axes, table: pd.DataFrame, colour: str, shift: float) -> None:
         if len(values) < _FEWEST:
             continue
         half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-        weeks.append(float(week) + shift)
+        weeks.append(float(str(week)) + shift)
         means.append(float(values.mean()))
         ax.plot([weeks[-1]] * 2, np.exp([means[-1] - half, means[-1] + half]), "-", lw=1.1, color=colour, zorder=3)
     ax.plot(weeks, np.exp(means), "-s", ms=3.5, lw=1.6, color=colour, zorder=4)

@@ -98,7 +98,7 @@ def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()
     reach = 1.15 * max((abs(change) for patients in changes for change, _ in patients), default=0.7) or 0.7
     top = 0.0
     for rows, patients in zip(endpoints, changes, strict=True):
-        whole = rows[rows["dose_group"] == "all"].iloc[0]
+        whole = rows[rows["dose_group"] == "all"].iloc[0].to_dict()
         ax.text(-reach, top - 0.75 * _HEAD, _sentence(whole), va="baseline", ha="left")
         top -= _HEAD
         ax.plot([0.0, 0.0], [top, top - _ARROW * len(patients) - 0.8 * _FOOT], "-", lw=0.8, color=FAINT.light, zorder=0)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunomon.plots.colours import with_sisters
 
@@ -36,9 +36,11 @@ def drawn_for_pages() -> Iterator[None]:
     """Draw what ``svg_of`` returns within this: text stays text, and a dollar sign in a name is no mathematics."""
     import matplotlib as mpl
 
-    page = {"svg.fonttype": "none", "svg.hashsalt": "immunomon", "text.parse_math": False, "font.size": 11.0}
-    text = dict.fromkeys(("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize"), 11.0)
-    with mpl.rc_context({**page, **text, "ytick.labelsize": 11.0, "legend.frameon": False}):  # type: ignore[arg-type]
+    page: dict[str, object] = {"svg.fonttype": "none", "svg.hashsalt": "immunomon", "text.parse_math": False}
+    sizes = ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size")
+    text: dict[str, object] = dict.fromkeys(sizes, 11.0)
+    settings: Any = {**page, **text, "legend.frameon": False}
+    with mpl.rc_context(settings):
         yield
 
 

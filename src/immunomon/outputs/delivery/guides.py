@@ -147,9 +147,9 @@ def _dataset(guide: Guide, dataset: Dataset, supplement: Dataset | None = None) 
     for name in (f"{dataset.name}STAT", "PARAMCD"):
         if name in dataset.names:
             label = dataset.column("PARAM") if name == "PARAMCD" else dataset.column(f"{dataset.name}TESTCD")
-            counts = Counter(zip(map(str, dataset.column(name)), map(str, label), strict=True))
-            rows = [(*key, count) for key, count in sorted(counts.items()) if key[0] != "None"]
-            guide.table((name, "of", "records"), rows)
+            named = [(str(code), str(text)) for code, text in zip(dataset.column(name), label, strict=True)]
+            met = [(*key, count) for key, count in sorted(Counter(named).items()) if key[0] != "None"]
+            guide.table((name, "of", "records"), met)
 
 
 def _conformance(guide: Guide, datasets: Sequence[Dataset], report: Report, number: str) -> None:

@@ -97,8 +97,9 @@ class Source:
         """Return the study days in a column of rows by subject; rows without one are left out."""
         days: dict[str, list[float]] = {}
         for row in rows:
-            if row.get(column) is not None and not pd.isna(row[column]):
-                days.setdefault(str(row["subject"]), []).append(float(row[column]))
+            day: Any = row.get(column)
+            if day is not None and not pd.isna(day):
+                days.setdefault(str(row["subject"]), []).append(float(day))
         return days
 
 

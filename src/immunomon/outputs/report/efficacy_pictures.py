@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -60,10 +61,10 @@ def _platelets(source: Source) -> Iterator[Markup]:
 
 
 def _marks(source: Source, visits: pd.DataFrame) -> dict[str, dict[str, list[float]]]:
-    rescued = visits[visits["rescue_therapy"].fillna(False).astype(bool)].to_dict("records")
+    rescued: list[dict[Any, Any]] = visits[visits["rescue_therapy"].fillna(False).astype(bool)].to_dict("records")
     courses = [row for row in source.files.get("medications", ()) if row.get("purpose") == "rescue"]
     rescues = [*rescued, *({**row, "study_day": row["start_day"]} for row in courses)]
-    events = source.files.get("adverse_events")
+    events: Iterable[Mapping[Any, Any]] | None = source.files.get("adverse_events")
     if events is None:
         events = [{**row, "start_day": row["first_day"]} for row in source.events.to_dict("records")
                   if row["level"] == "term"]  # fmt: skip
@@ -87,7 +88,7 @@ def _kinetics(source: Source) -> tuple[tuple[Markup, ...], tuple[ToldSheet, ...]
     order = {name: group_of[name] for name in sorted(seen, key=lambda name: (groups.index(group_of[name]), name))}
     pictures = tuple(
         picture(
-            lambda ax, is_log=is_log: concentration_time(ax, rows, order, logarithmic=is_log, dose_groups=groups),
+            partial(concentration_time, rows=rows, groups=order, logarithmic=is_log, dose_groups=groups),
             270, f"Concentration over time, {'logarithmic' if is_log else 'linear'}",
             sentence="Every patient, at actual times." + (" Before the infusion is left out." if is_log else ""),
         )

@@ -94,7 +94,12 @@ def _render(run: ReportedRun) -> str:
     pages = [*with_pictures(run, told), *map_pages(run)]
     stale = stale_parts(run)
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
-    whole = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    whole: dict[str, Any] = {
+        "autoescape": True,
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
     environment = Environment(loader=FileSystemLoader(_ASSETS), **whole)
     steady = read_steadiness(run)
     charts = environment.get_template("steadiness_charts.html.j2").render(steady=steady) if steady else ""

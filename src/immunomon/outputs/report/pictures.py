@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -77,7 +78,7 @@ def _compare(source: Source, page: ToldPage) -> Iterator[ToldSection]:
         ordered = estimates.sort_values("endpoint", kind="stable", key=lambda names: names.map(order.index))
         for scale, rows in ordered.groupby("scale", sort=False):
             pictures.append(picture(
-                lambda ax, rows=rows: forest(ax, rows), 50 + 18 * len(rows), f"Primary endpoints, {scale}",
+                partial(forest, estimates=rows), 50 + 18 * len(rows), f"Primary endpoints, {scale}",
                 sentence="By dose group and all together: mean (square) with t interval, Hodges-Lehmann (bar), a dot a "
                 "patient.",
             ))  # fmt: skip
