@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from immunomon.study.model.fcs import unmangled
 from immunomon.study.model.fluorochromes import KNOWN_FLUOROCHROMES, fluorochrome_key
@@ -46,8 +47,7 @@ def plain(name: str) -> str:
     return _GREEK_WORDS.sub(lambda word: word[1][0], bare)
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(NamedTuple):
     """A row of the table."""
 
     marker: str
@@ -58,14 +58,8 @@ class _Known:
 @cache
 def _table() -> tuple[_Known, ...]:
     rows = csv.DictReader(Path(__file__).with_name("markers.csv").read_text(encoding="utf-8").splitlines())
-    return tuple(
-        _Known(
-            row["marker"],
-            row["kind"],
-            tuple(filter(None, dict.fromkeys((row["marker"], row["gene"], *row["spellings"].split("|"))))),
-        )
-        for row in rows
-    )
+    spelled = ((row, (row["marker"], row["gene"], *row["spellings"].split("|"))) for row in rows)
+    return tuple(_Known(row["marker"], row["kind"], tuple(filter(None, dict.fromkeys(s)))) for row, s in spelled)
 
 
 @cache
