@@ -98,7 +98,7 @@ def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()
     reach = 1.15 * max((abs(change) for patients in changes for change, _ in patients), default=0.7) or 0.7
     top = 0.0
     for rows, patients in zip(endpoints, changes, strict=True):
-        whole = rows[rows["dose_group"] == "all"].iloc[0].to_dict()
+        whole = rows[rows["dose_group"] == "all"].to_dict("records")[0]
         ax.text(-reach, top - 0.75 * _HEAD, _sentence(whole), va="baseline", ha="left")
         top -= _HEAD
         ax.plot([0.0, 0.0], [top, top - _ARROW * len(patients) - 0.8 * _FOOT], "-", lw=0.8, color=FAINT.light, zorder=0)
@@ -156,12 +156,12 @@ def _estimate(ax: Axes, row: Mapping[Any, Any], height: float, reach: float) -> 
 
 def _ratio_axis(ax: Axes, reach: float) -> None:
     """Mark a logarithmic axis with the ratios that a reader knows."""
-    steps = (1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 30, 100, 1e3, 1e4, 1e6)
+    steps = (1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 30, 100, 1e3, 1e4, 1e6)
     shown = [step for step in steps if np.log(step) < 0.97 * reach][-3:]
     ratios = [*(1 / step for step in reversed(shown)), 1.0, *shown]
     ax.set_xticks(
         [float(np.log(ratio)) for ratio in ratios],
-        [f"x{ratio:.2g}" if ratio < 1 else f"x{ratio:g}" for ratio in ratios],
+        [f"x{ratio:.2g}" if ratio < 0.9 else f"x{ratio:.3g}" for ratio in ratios],
     )
     for side in ("top", "left", "right"):
         ax.spines[side].set_visible(False)

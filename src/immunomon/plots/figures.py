@@ -36,10 +36,9 @@ def drawn_for_pages() -> Iterator[None]:
     """Draw what ``svg_of`` returns within this: text stays text, and a dollar sign in a name is no mathematics."""
     import matplotlib as mpl
 
-    page: dict[str, object] = {"svg.fonttype": "none", "svg.hashsalt": "immunomon", "text.parse_math": False}
-    sizes = ("axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "font.size")
-    text: dict[str, object] = dict.fromkeys(sizes, 11.0)
-    settings: Any = {**page, **text, "legend.frameon": False}
+    sizes = ("font.size", "axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize")
+    settings: dict[Any, Any] = dict.fromkeys(sizes, 11.0)
+    settings |= {"svg.fonttype": "none", "svg.hashsalt": "immunomon", "text.parse_math": False, "legend.frameon": False}
     with mpl.rc_context(settings):
         yield
 

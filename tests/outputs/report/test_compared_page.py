@@ -104,6 +104,7 @@ def test_a_comparison_of_an_earlier_run_says_so(run):
     body = body_of(compared(run, digest="cd" * 32))
     assert "made of an earlier run" in body
     assert "Make it again with immunomon compare." in body
+    assert "comparison: not of the run as it is now" in body.split("Files: subjects")[0]
 
 
 def test_a_comparison_that_cannot_be_read_names_the_remedy(run):

@@ -63,9 +63,15 @@ def assessed(run):
     return run
 
 
+SHOWN = """state => new Promise((done) => {
+  addEventListener("hashchange", () => requestAnimationFrame(() => done()), { once: true });
+  location.hash = state;
+})"""
+
+
 def show(page, state):
-    page.evaluate(f"location.hash = {state!r}")
-    page.wait_for_timeout(60)
+    """Go to a section and wait until it is drawn; its address must be another than the one before."""
+    page.evaluate(SHOWN, state)
 
 
 @pytest.mark.parametrize("width", [1400, 800, 400])
@@ -88,8 +94,9 @@ def test_sections_show_what_their_address_names(browser, report):
     for state, sign in {
         "tab=overview": ".cell.gated",
         "tab=samples&sample=S01__W2__thelper": "svg.gating image",
+        "tab=gates&on=thelper&population=th17": "#gallery figure svg.gating image",
         "tab=trajectories&population=treg&measure=log_odds_change": "svg.chart",
-        "tab=tables&table=frequencies&sort=-percent&q=treg": "text=page 1 of",
+        "tab=tables&table=frequencies&sort=-percent&q=treg": "#tables >> text=page 1 of",
     }.items():
         show(page, state)
         assert page.locator(sign).first.is_visible(), state

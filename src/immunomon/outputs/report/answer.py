@@ -154,7 +154,11 @@ def needs_of(run: ReportedRun, overview: Overview) -> Iterator[Need]:
 
 def stale_parts(run: ReportedRun) -> dict[str, Derived]:
     """Return what other commands made of the run and is not of run, study and other results as they are now."""
-    made = made_of_run(run.folder, run.record, run.record_sha256, study=run.study_folder)
+    try:
+        made = made_of_run(run.folder, run.record, run.record_sha256, study=run.study_folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # records that somebody wrote anew
+        reasons = (f"their records cannot be read ({error})",)
+        return {"unknown": Derived("results of other commands", "unknown", "immunomon status", reasons)}
     return {part.key: part for part in reversed(made) if part.reasons and part.key != "report"}
 
 
@@ -207,6 +211,7 @@ def _reviewed(run: ReportedRun) -> Iterator[Need]:
     yield Need(states["open query"], "open queries", "answer them", _samples(review="query"), urgent=True)
     yield Need(states["changed since approval"], "samples changed since they were approved", "look again",
                _samples(review="changed since approval"), urgent=True)  # fmt: skip
+    yield Need(states["rejected"], "samples rejected by a person", "", _samples(review="rejected"))
     approved = sum(review.is_approved for review in reviews.values())
     yield Need(len(gated) - approved - states["open query"] - states["changed since approval"] - states["rejected"],
                "samples nobody has looked at", "immunomon review", _samples(review="not looked at"))  # fmt: skip

@@ -39,11 +39,14 @@ def svg(draw: Draw, height: float, words: str) -> Markup:
     """Return what a function draws into axes of a height in points as SVG; words: for those who cannot see it."""
     from matplotlib.figure import Figure
 
-    with drawn_for_pages():
-        figure = Figure(figsize=(_WIDTH / 72, height / 72), layout="constrained")
-        draw(figure.subplots())
-        # Only texts come from files, and both ``svg_of`` and the drawing escape them.
-        return Markup(svg_of(figure, words))
+    try:
+        with drawn_for_pages():
+            figure = Figure(figsize=(_WIDTH / 72, height / 72), layout="constrained")
+            draw(figure.subplots())
+            # Only texts come from files, and both ``svg_of`` and the drawing escape them.
+            return Markup(svg_of(figure, words))
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:  # one odd value costs no other page
+        return Markup('<p class="notice">This picture cannot be drawn: {}</p>').format(error)
 
 
 class Source:

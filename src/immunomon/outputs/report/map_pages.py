@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -15,6 +15,9 @@ from immunomon.outputs.report.drawing import picture
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet, picture_of
 from immunomon.plots.clusters import cluster_heatmap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["map_pages"]
 
@@ -64,9 +67,16 @@ def _heatmap(found: Metaclusters) -> Iterator[Markup]:
         return
     notes = {str(row["metacluster"]): str(row["population"] or "") for row in
              found.table.astype(object).where(found.table.notna(), None).to_dict("records")}  # fmt: skip
-    yield picture(lambda ax: cluster_heatmap(ax, centres, notes=notes), 90 + 15 * len(centres), "How bright",
-                  sentence="Each marker from its dimmest to its brightest metacluster; behind a name the population "
-                  "that overlaps it most.")  # fmt: skip
+
+    def draw(ax: Axes) -> None:
+        cluster_heatmap(ax, centres, notes=notes)
+        for axes in ax.figure.axes:
+            axes.tick_params(labelsize=11)
+
+    sentence = (
+        "Each marker from its dimmest to its brightest metacluster; behind a name the population it overlaps most."
+    )
+    yield picture(draw, 90 + 16 * len(centres), "How bright", sentence=sentence)
 
 
 def _atlases(run: ReportedRun) -> Iterator[ToldSection]:

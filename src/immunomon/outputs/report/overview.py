@@ -18,8 +18,8 @@ __all__ = [
     "Overview",
     "SubjectRow",
     "caveats",
+    "doubts_by_sample",
     "reviews_shown",
-    "samples_doubted",
     "study_overview",
     "verdict_of",
 ]
@@ -157,7 +157,7 @@ class _Marks:
     """What samples are marked with: populations not reportable, doubts that withhold values, and those approved."""
 
     hidden: Mapping[str, int]
-    doubted: Mapping[str, Sequence[str]]
+    doubted: Mapping[str, Sequence[tuple[str, str]]]
     approved: Collection[str]
 
 
@@ -165,13 +165,16 @@ def _marks(run: ReportedRun) -> _Marks:
     populations = run.tables["populations"]
     hidden = Counter(populations.loc[~populations["reportable"].fillna(True), "sample_id"])
     approved = {name for name, review in reviews_shown(run).items() if review["state"] == "approved"}
-    return _Marks(hidden, samples_doubted(run.tables["doubts"]), approved)
+    return _Marks(hidden, doubts_by_sample(run.tables["doubts"]), approved)
 
 
-def samples_doubted(doubts: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the codes of the doubts that withhold values of each sample that has any: sample id -> codes."""
+def doubts_by_sample(doubts: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """Return the doubts that withhold values: sample id -> their codes, each with the population it is about."""
     withheld = doubts[doubts["withholds"].fillna(False).to_numpy(dtype=bool)]
-    return {str(name): sorted(set(own["code"])) for name, own in withheld.groupby("sample_id")}
+    return {
+        str(name): sorted({(str(row["code"]), str(row["population"])) for row in own.to_dict("records")})
+        for name, own in withheld.groupby("sample_id")
+    }
 
 
 def _cell(rows: pd.DataFrame | None, marks: _Marks, panel: str) -> Cell:
@@ -186,7 +189,7 @@ def _cell(rows: pd.DataFrame | None, marks: _Marks, panel: str) -> Cell:
     hidden, doubts = marks.hidden.get(sample_id, 0), marks.doubted.get(sample_id, ())
     said = f"{panel}: gated; {hidden} population(s) not reportable"
     if doubts:
-        named = ", ".join(code.replace("_", " ") for code in doubts)
+        named = ", ".join(sorted({code.replace("_", " ") for code, _ in doubts}))
         return Cell("doubtful", f"{said}; doubt: {named}", sample_id)
     if first["status"] == "gated" and hidden and sample_id not in marks.approved:
         return Cell("partly", said, sample_id, hidden)

@@ -20,8 +20,8 @@ from immunomon.outputs.report.map_pages import map_pages
 from immunomon.outputs.report.overview import (
     Overview,
     caveats,
+    doubts_by_sample,
     reviews_shown,
-    samples_doubted,
     study_overview,
     verdict_of,
 )
@@ -56,6 +56,7 @@ _SCRIPTS = (
     "labels.js",
     "acquisition.js",
     "samples.js",
+    "gallery.js",
     "chart.js",
     "trajectories.js",
     "changes.js",
@@ -94,13 +95,13 @@ def _render(run: ReportedRun) -> str:
     pages = [*with_pictures(run, told), *map_pages(run)]
     stale = stale_parts(run)
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
-    whole: dict[str, Any] = {
-        "autoescape": True,
-        "undefined": StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-    }
-    environment = Environment(loader=FileSystemLoader(_ASSETS), **whole)
+    environment = Environment(
+        loader=FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     steady = read_steadiness(run)
     charts = environment.get_template("steadiness_charts.html.j2").render(steady=steady) if steady else ""
     return environment.get_template("page.html.j2").render(
@@ -165,7 +166,7 @@ def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[st
         "density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK},
         "ticks": ticks.sets,
         "reviews": reviews_shown(run),
-        "doubts": samples_doubted(run.tables["doubts"]),
+        "doubts": doubts_by_sample(run.tables["doubts"]),
         "tables": [
             {"name": name, **squeezed(in_six_digits(pack_table(run.tables[name], TABLES[name])))}
             for name in _TABLES_SHOWN

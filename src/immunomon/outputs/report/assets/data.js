@@ -73,7 +73,7 @@ function sumsOf(steps) {
   return steps.map((step) => (sum += step));
 }
 
-const darkPage = window.matchMedia("(prefers-color-scheme: dark)");
+const darkPage = window.matchMedia("screen and (prefers-color-scheme: dark)");
 const shade = () => (darkPage.matches ? "dark" : "light");
 
 function groupColour(name) {

@@ -4,6 +4,7 @@ const FILTERS = [
   ["panel", "Panel"], ["subject", "Subject"], ["visit", "Visit"], ["role", "Role"], ["status", "Status"],
   ["quality", "Acquisition"], ["doubt", "Doubt"], ["review", "Review"],
 ];
+const USUAL = ["treg", "th17", "b_cells", "nk"]; // what is shown where nothing was chosen
 const SEARCHED = ["sample_id", "subject", "visit", "panel", "role", "batch", "file"];
 
 const visitPlaces = new Map(PAGE.study.visits.map((visit, i) => [visit.label, i]));
@@ -18,7 +19,7 @@ const byPlan = (a, b) =>
 const reviewState = (row) => (row.status === "gated" ? (PAGE.reviews[row.sample_id] || { state: "not looked at" }).state : null);
 
 // What a filter looks at: a column of the sample's row, its doubts, or the last word of a review.
-const FILTERED = { doubt: (row) => PAGE.doubts[row.sample_id] || [], review: (row) => [reviewState(row)] };
+const FILTERED = { doubt: (row) => unique((PAGE.doubts[row.sample_id] || []).map(([code]) => code)), review: (row) => [reviewState(row)] };
 const filterValues = (row, key) => (FILTERED[key] ? FILTERED[key](row) : [row[key]]);
 
 const sampleRows = () => [...table("samples").rows].sort(byPlan);

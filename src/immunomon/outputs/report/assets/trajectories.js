@@ -34,7 +34,7 @@ function chooseSeries(state) {
   const fits = (one) => (!state.population || one.population === state.population) && (!state.on || one.panel === state.on);
   const fitting = all.filter(fits);
   const exact = fitting.find((one) => one.quantity === state.quantity && (one.denominator || "") === (state.denominator || ""));
-  const usual = ["treg", "th17", "b_cells", "nk"].map((name) => all.find((one) => one.population === name)).find(Boolean);
+  const usual = USUAL.map((name) => all.find((one) => one.population === name)).find(Boolean);
   return exact || (state.population ? fitting[0] : null) || usual || all[0];
 }
 
