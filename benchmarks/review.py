@@ -157,12 +157,12 @@ def galleries(page: Page, address: str, population: str) -> dict[str, float]:
     """Open the desk, then the gallery of another gate; return how long each took to stand there with its pictures."""
     clock = Clock()
     page.goto(address)
-    page.wait_for_selector(".gallery .card")
+    page.wait_for_selector(".gallery .card canvas[data-drawn]")
     first = clock.wall, clock.processor
     page.evaluate(WATCH)
     clock = Clock()
     page.locator("#choices select").nth(1).select_option(population)
-    page.wait_for_selector(f'.gallery[data-population="{population}"] .card')
+    page.wait_for_selector(f'.gallery[data-population="{population}"] .card canvas[data-drawn]')
     figures = {"first_gallery_seconds": first[0], "first_gallery_processor_seconds": first[1]}
     return {**figures, "gallery_seconds": clock.wall, "gallery_processor_seconds": clock.processor}
 

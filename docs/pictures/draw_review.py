@@ -34,6 +34,8 @@ def draft_and_look(page: Page) -> None:
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 12, y + 8, steps=4)
+    page.wait_for_selector("#moved th:has-text('may be reported')")
+    saved(page, "review-move")
     page.mouse.up()
     page.wait_for_selector("#pending:not([hidden])")
     page.keyboard.press("c")
@@ -42,7 +44,7 @@ def draft_and_look(page: Page) -> None:
 
 
 def main() -> None:
-    """Open a desk at Treg on a copy: the gallery, the sample that needs a person most, and a commit."""
+    """Open a desk at Treg on a copy: the gallery, the sample that needs a person most, a move, and a commit."""
     run = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder:
         study = Path(shutil.copytree(run.parent, Path(folder) / run.parent.name))
@@ -54,6 +56,7 @@ def draw(desk: Desk) -> None:
     with served(desk) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 760})
+        page.set_default_timeout(600_000)
         page.goto(address)
         page.wait_for_selector(".gallery .card")
         page.locator("#choices select").nth(1).select_option("treg")

@@ -85,13 +85,13 @@ def distances_of(gates: Iterable[Mapping[str, Any]], estimates: Iterable[Mapping
     >>> distances_of([{**gate, "facts": {"threshold": 0.4}, "errors": {"threshold": 0.04}}], [own])
     {'t': 2.0}
     """
-    own, leads = {str(estimate["gate"]): estimate for estimate in estimates}, dict[str, str]()
+    own, leads = {str(estimate["gate"]): estimate for estimate in estimates}, dict[object, str]()
     distances = {}
     for gate in gates:
         if not str(gate.get("source") or "").startswith("consensus"):
             continue
         # The regions of one gate, as the arms of a quadrant, have one estimate, under the first one's name.
-        lead = leads.setdefault(str(sorted(gate["facts"].items())), str(gate["population"]))
+        lead = leads.setdefault(tuple(sorted(gate["facts"].items())), str(gate["population"]))
         far = [_distance(name, gate, own[lead]) for name in gate.get("origins") or ()] if lead in own else []
         if known := [value for value in far if value is not None]:
             distances[str(gate["population"])] = round(max(known), 2)
@@ -128,7 +128,8 @@ def entries_of(
     populations: the rows of one population of one panel; samples: the run's table; distances: by sample, of its own
     estimate from the consensus.
     """
-    sample_of = {row["sample_id"]: row for row in _plain(samples)}
+    of_panel = samples[samples["sample_id"].isin(populations["sample_id"])]
+    sample_of = {row["sample_id"]: row for row in _plain(of_panel)}
     for row in _plain(populations):
         sample = sample_of[row["sample_id"]]
         if sample["status"] != "gated":
@@ -156,10 +157,7 @@ def _shown(review: SampleReview) -> dict[str, Any]:
     return {name: getattr(review, name) for name in names}
 
 
-def _plain(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for row in table.to_dict("records"):
-        yield {str(name): _known(value) for name, value in row.items()}
-
-
-def _known(value: Any) -> Any:  # noqa: ANN401 - a cell
-    return None if pd.isna(value) else value
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as plain data, None where a value is missing."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]

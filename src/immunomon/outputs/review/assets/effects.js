@@ -61,6 +61,7 @@ function showMoved() {
   const drafted = moves.length ? moves[moves.length - 1].after : {}; // the last one's numbers hold all
   const isDragged = moving && moving.counts;
   const counts = isDragged ? moving.counts : drafted;
+  relabel(counts);
   const foreseen = (isDragged ? moving.foreseen : open.foreseen) || null;
   const known = Object.values(open.gates).filter(({ population }) => isNumber(open.counts[population]));
   const moved = known.filter(({ population }) => counts[population]); // they are in sight while the mouse holds the gate
@@ -68,6 +69,20 @@ function showMoved() {
   const head = ["Population", "Events", "% of parent", "moved: events", "% of parent", "may be reported", "change from baseline"].slice(0, foreseen ? 7 : 5);
   byId("moved").replaceChildren(el("div", { class: "buttons" }, spreadButtons()), ...hearChoice(),
     el("table", { class: "numbers" }, el("thead", {}, el("tr", {}, head.map((name) => el("th", {}, name)))), el("tbody", {}, rows)), ...elsewhere(foreseen));
+}
+
+// The labels on the plot go with the numbers, and a screen reader hears the one of the gate that is moved.
+function relabel(counts) {
+  const { moving, population } = desk;
+  if (!moving || !moving.root) return;
+  moving.root.querySelectorAll("text.gatelabel").forEach((text) => {
+    const [count, of] = counts[text.dataset.population] || [];
+    if (!of) return;
+    text.lastChild.textContent = percentOf((100 * count) / of);
+    text.classList.add("relabelled");
+  });
+  const own = moving.counts && counts[population];
+  if (own) byId("spoken").textContent = `${labelOf(population)}: ${own[0]} of ${own[1]} events${own[1] ? `, ${percentOf((100 * own[0]) / own[1])}` : ""}`;
 }
 
 function movedRow(gate, now, foreseen) {

@@ -60,9 +60,18 @@ function showGallery() {
   markChosen();
 }
 
+// A picture is drawn when it comes near the window: of some hundred, those that are looked at stand there at once.
+const nearby = new IntersectionObserver((seen) => seen.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => {
+  nearby.unobserve(target);
+  drawThumbnail(target, undrawn.get(target));
+  target.dataset.drawn = "";
+}), { rootMargin: "100% 0px" });
+const undrawn = new WeakMap();
+
 function card(entry) {
   const canvas = el("canvas", { width: THUMB, height: THUMB });
-  drawThumbnail(canvas, entry.plot);
+  undrawn.set(canvas, entry.plot);
+  nearby.observe(canvas);
   const numbers = `${percentOf(entry.percent)}, ${whole(entry.count)} of ${whole(entry.parent_count)}`;
   const far = isNumber(entry.distance) ? [`${number(entry.distance, 2)} standard errors from the consensus`] : [];
   const note = entry.review && entry.review.note ? [`${entry.review.by}: ${entry.review.note}`] : [];
@@ -96,19 +105,25 @@ function drawThumbnail(canvas, plot) {
   context.globalAlpha = 1;
 }
 
+const scratch = document.createElement("canvas");
+
 function drawDensity(context, plot) {
   const [rows, columns] = plot.shape;
-  const small = el("canvas", { width: columns, height: rows });
-  const pixels = small.getContext("2d");
+  fill(scratch, { width: columns, height: rows }, []);
+  const pixels = scratch.getContext("2d", { willReadFrequently: true });
   const image = pixels.createImageData(columns, rows);
   const colours = colourTable();
   levelsOf(plot).forEach((level, i) => {
     if (!level) return;
     const place = ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns)) * 4;
-    image.data.set([...colours[level], 255], place);
+    const [red, green, blue] = colours[level];
+    image.data[place] = red;
+    image.data[place + 1] = green;
+    image.data[place + 2] = blue;
+    image.data[place + 3] = 255;
   });
   pixels.putImageData(image, 0, 0);
-  context.drawImage(small, 0, 0, THUMB, THUMB);
+  context.drawImage(scratch, 0, 0, THUMB, THUMB);
 }
 
 const cards = () => [...document.querySelectorAll(".gallery .card")];

@@ -29,7 +29,8 @@ function showSample() {
     el("h2", {}, `${nameOf(entry)}: ${labelOf(desk.population)}`),
     drawn ? [viewBar(), big, el("p", { id: "seen", class: "facts" })]
       : el("p", { class: "quiet" }, plot ? plot.problem : unplacedWords(open.gates[desk.population])),
-    el("div", { class: "buttons" }, verdictButtons(entry)));
+    el("div", { class: "buttons" }, verdictButtons(entry)),
+    el("p", { id: "spoken", class: "unseen", role: "status" }));
   const right = el("div", { class: "about" }, el("section", { class: "panel", "aria-label": "why, and the numbers" }, reasonsOf(entry), placedWords(), el("div", { id: "moved" })),
     el("div", {}, stepsOf(), besideOf(entry)));
   byId("main").replaceChildren(el("div", { class: "sample" }, left, right));
