@@ -43,7 +43,7 @@ INK, FAINT, PAPER = Colour("#000000", "#e4e9f0"), Colour("#8a94a3", "#8a94a3"), 
 GOOD, BAD, NEUTRAL = Colour("#1d6f4e", "#6fd0a2"), Colour("#a32626", "#f49090"), Colour("#b9c2cd", "#4a5563")
 """Of pictures: lines and text, what stands back, the page; response, what is adverse, and neither."""
 
-_ON_PAGES = (*_CYCLE, ALL_TOGETHER, INK, PAPER, GOOD, BAD, NEUTRAL)
+_ON_PAGES = (*_CYCLE, ALL_TOGETHER, INK, PAPER, GOOD, BAD, NEUTRAL, Colour("#6b6b6b", "#a0a9b5"))
 
 DENSITY_STOPS = ("#c3d4e6", "#7fb2d6", "#3d84bd", "#3a4fa3", "#5b2a86", "#a3246c", "#e2563b", "#f6b52c")
 """From few events to many, on white; what is empty has no colour."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["apart", "arrows", "arrows_height", "forest", "intervals", "together"]
+__all__ = ["apart", "arrows", "arrows_height", "arrows_reach", "forest", "intervals", "together"]
 
 _AXIS = {
     "log-odds": "change in log-odds",
@@ -75,11 +75,12 @@ def _missing(cell: object) -> bool:
 _HEAD, _ARROW, _FOOT = 17.0, 3.6, 13.0  # points that a line of text, an arrow and an estimate take
 
 
-def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()) -> Axes:
+def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = (), reach: float | None = None) -> Axes:
     """Draw every patient's change as an arrow in the colour of the dose group, and mean and interval under them.
 
     estimates: rows of the ESTIMATES table, dose groups and ``all``; each endpoint and visit by itself; dose_groups: in
-    the study's order. Changes are ratios, of odds for a percentage. An interval that leaves the picture ends in a
+    the study's order; reach: of the axis to either side, from ``arrows_reach`` where several pictures share it,
+    default: of these rows. Changes are ratios, of odds for a percentage. An interval that leaves the picture ends in a
     triangle. Raises ValueError for no rows.
 
     >>> import matplotlib.figure, pandas as pd
@@ -95,7 +96,7 @@ def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()
     groups = dose_groups or [str(group) for group in dict.fromkeys(estimates["dose_group"]) if group != "all"]
     palette = dose_group_colours(groups)
     changes = [_changes_of(rows, groups) for rows in endpoints]
-    reach = 1.15 * max((abs(change) for patients in changes for change, _ in patients), default=0.7) or 0.7
+    reach = reach or arrows_reach(estimates)
     top = 0.0
     for rows, patients in zip(endpoints, changes, strict=True):
         whole = rows[rows["dose_group"] == "all"].to_dict("records")[0]
@@ -112,6 +113,12 @@ def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()
     ax.set(xlim=(-reach, reach), ylim=(top, 0.0), yticks=[])
     _ratio_axis(ax, reach)
     return ax
+
+
+def arrows_reach(estimates: pd.DataFrame) -> float:
+    """Return how far the axis of ``arrows`` goes to either side: a little farther than any patient."""
+    changes = [abs(change) for change, _ in _changes_of(estimates, sorted(set(estimates["dose_group"].astype(str))))]
+    return 1.15 * max(changes, default=0.0) or 0.7
 
 
 def arrows_height(estimates: pd.DataFrame) -> float:

@@ -15,12 +15,15 @@ from immunomon.outputs.report.drawing import Source, first_section, picture, svg
 from immunomon.outputs.report.efficacy_pictures import efficacy_sections
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.outputs.report.told import ToldPage, ToldSection
-from immunomon.plots.estimates import apart, arrows, arrows_height, forest, intervals
+from immunomon.plots.estimates import apart, arrows, arrows_height, arrows_reach, forest, intervals
 from immunomon.plots.matrix import change_heatmap, events_by_grade
 from immunomon.trial.mechanism.within import LAG_NAMES
 from immunomon.trial.model.tables import BY_RESPONSE, LAGS
 
 __all__ = ["primary_picture", "with_pictures"]
+
+
+_MOST_BELOW = 2  # endpoints below one another; more stand in two columns
 
 
 def primary_picture(run: ReportedRun) -> Markup | None:
@@ -30,8 +33,12 @@ def primary_picture(run: ReportedRun) -> Markup | None:
         return None
     groups = Source(run).groups(estimates["dose_group"].dropna())
     estimates = estimates.assign(denominator=estimates["denominator"].map(_labels(run)))
+    reach, names = arrows_reach(estimates), list(dict.fromkeys(estimates["endpoint"]))
+    half = len(names) if len(names) <= _MOST_BELOW else -(-len(names) // 2)
+    parts = [estimates[estimates["endpoint"].isin(names[begin : begin + half])] for begin in range(0, len(names), half)]
     words = "Primary endpoints: every patient's change, mean and interval"
-    return svg(lambda ax: arrows(ax, estimates, dose_groups=groups), arrows_height(estimates) + 50, words)
+    draws = [(partial(arrows, estimates=part, dose_groups=groups, reach=reach), part) for part in parts]
+    return Markup("").join(svg(draw, arrows_height(part) + 50, words) for draw, part in draws)
 
 
 def _labels(run: ReportedRun) -> Callable[[Any], Any]:
