@@ -11,6 +11,7 @@ import typer
 
 from immunomon.cli.app import RunArgument, app
 from immunomon.outputs.report import write_report
+from immunomon.runs.trail_review import note_shown
 
 __all__ = ["report"]
 
@@ -25,6 +26,8 @@ def report(
 ) -> int:
     """Write one self-contained HTML page of a run: study, gating plots, trajectories, tables."""
     page = write_report(run, out)
+    if unnoted := note_shown(run, "report"):
+        typer.echo(f"The report was written, but {unnoted}", err=True)
     sys.stdout.write(f"{page}\n")
     if open_browser:
         webbrowser.open(page.resolve().as_uri())

@@ -49,6 +49,18 @@ def test_values_baselines_and_changes_are_those_worked_out_from_cp_alone(frames)
         )
 
 
+def test_the_actual_dose_is_the_mean_of_what_was_given(received, content):
+    given: dict[str, list[float]] = {}
+    for record in received("adam")["EX"].records():
+        given.setdefault(record["USUBJID"], []).append(record["EXDOSE"])
+    doses = {record["USUBJID"]: record["DOSE01A"] for record in received("adam")["ADSL"].records()}
+    assert doses == {whose: pytest.approx(sum(values) / len(values)) for whose, values in given.items()}
+    rows = [{**row, "dose_1e6_per_kg": row["infusion"] / 4} for row in content.assessments.rows("infusions")]
+    tables = replace(content.assessments, tables={**content.assessments.tables, "infusions": rows})
+    trial = trial_of(content.source.study, tables, content.cp_map.spec.sponsor)
+    assert [trial.dose_given(person) for person in trial.persons] == [0.625] * 3  # not the doses planned
+
+
 def test_log_odds_are_those_of_the_counts_beside_cp(frames):
     counts = frames["suppcp"].set_index(["USUBJID", "IDVARVAL", "QNAM"])["QVAL"]
     rows = frames["adcp"][(frames["adcp"]["PARCAT1"] == "LOG-ODDS") & frames["adcp"]["AVAL"].notna()]

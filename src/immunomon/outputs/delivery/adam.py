@@ -86,7 +86,7 @@ def subject_level(trial: Trial) -> Dataset:
 
 
 def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str, Value]:
-    arm, dose, actual = trial.arm(person), trial.dose(person), trial.is_in_arm(person)
+    arm, dose, actual = trial.arm(person), trial.dose_given(person), trial.is_in_arm(person)
     number = None if person.dose_group is None else trial.arm_number(person.dose_group)
     treated = person.first is not None
     return {
@@ -102,8 +102,8 @@ def _subject(trial: Trial, person: Person, flags: Mapping[str, str]) -> dict[str
         "TRT01PN": number,
         "TRT01A": arm if actual else None,
         "TRT01AN": number if actual else None,
-        "DOSE01A": dose if treated else None,
-        "DOSE01U": None if dose is None or not treated else "10^6 CELLS/kg",
+        "DOSE01A": dose,
+        "DOSE01U": None if dose is None else "10^6 CELLS/kg",
         "TRTSDT": sas_date(person.first),
         "TRTEDT": sas_date(person.infusions[-1] if treated else None),
         "SAFFL": ("Y" if treated else "N") if trial.gives_cells else None,

@@ -25,7 +25,7 @@ class Person:
     """A subject: pseudonym, dose group if the study has any, and the days of infusions.
 
     consent: the date of informed consent; participation_end, death: dates from ``disposition.csv``; died: whether it
-    says so; about: the row of ``demographics.csv``.
+    says so; about: the row of ``demographics.csv``; given: doses recorded as given, 10^6 cells/kg, by infusion from 1.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Person:
     died: bool = False
     death: str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def first(self) -> str | None:
@@ -128,6 +129,13 @@ class Trial:
         """Return a subject's dose in 10^6 cells/kg; None if the study states none."""
         cells = self._group(person).get("cells_per_kg")
         return None if cells is None else float(cells) / 1e6
+
+    def dose_given(self, person: Person) -> float | None:
+        """Return a subject's mean dose over its infusions, the planned one where none was recorded as given."""
+        numbers = range(1, len(person.infusions) + 1)
+        doses = [person.given.get(number, self.dose(person)) for number in numbers]
+        known = [dose for dose in doses if dose is not None]
+        return float(f"{sum(known) / len(known):.10g}") if known and len(known) == len(doses) else None
 
     def _group(self, person: Person) -> Mapping[str, Any]:
         return next((group for group in self.dose_groups if group["name"] == person.dose_group), {})
@@ -228,6 +236,11 @@ def _as_recorded(person: Person, assessments: Assessments) -> Person:
         died=bool(deaths),
         death=next(iter(deaths), None),
         about=about,
+        given={
+            int(row["infusion"]): row["dose_1e6_per_kg"]
+            for row in assessments.rows("infusions")
+            if row["subject"] == person.id and row["dose_1e6_per_kg"] is not None
+        },
     )
 
 
