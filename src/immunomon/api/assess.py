@@ -14,6 +14,7 @@ from immunomon.runs.folder import write_json, write_table
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
+from immunomon.runs.trail_review import note_shown
 from immunomon.study.model.study import Study
 from immunomon.study.specs.study import load_study
 from immunomon.trial.assessments.assess import Assessed
@@ -56,7 +57,10 @@ def assess_study(path: str | Path | Run, study: str | Path | None = None, *, out
     texts_read = shown_inputs(texts, declared.folder)
     more = {"study_sha256": texts_read.get("study.yaml"), "read": texts_read, "files": written}
     write_json(folder / "assessments.json", {**record, **more})
-    return Answer(folder, assessed.tables, page, folder / "assessments.md", tuple(_lines(assessed)))
+    unnoted = "" if run is None else note_shown(run.folder, "assess")
+    return Answer(
+        folder, assessed.tables, page, folder / "assessments.md", tuple(filter(None, (*_lines(assessed), unnoted)))
+    )
 
 
 def _opened(of: str | Path | Run, study: str | Path | None, out: Path | None) -> tuple[Run | None, Study, Path]:

@@ -18,6 +18,7 @@ from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
+from immunomon.runs.trail_review import note_shown
 from immunomon.trial.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
 from immunomon.trial.specs.analysis import load_analysis
 from immunomon.trial.statistics.analyse import Analysis, analyse
@@ -72,7 +73,10 @@ def compare_run(
     read = shown_inputs(texts, of_run.study_folder or of_run.folder)
     record = {**_record(of_run, analysis, declared, seed), "read": read, "files": written}
     write_json(folder / "analysis.json", record)
-    return Answer(folder, tables, page, folder / "summary.md", tuple(_lines(analysis, declared)))
+    unnoted = note_shown(of_run.folder, "compare")
+    return Answer(
+        folder, tables, page, folder / "summary.md", tuple(filter(None, (*_lines(analysis, declared), unnoted)))
+    )
 
 
 def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:

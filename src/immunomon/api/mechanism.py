@@ -22,6 +22,7 @@ from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
+from immunomon.runs.trail_review import note_shown
 from immunomon.study.model.study import NO_GROUP
 from immunomon.trial.mechanism.analyse import NEEDED, Mechanism
 from immunomon.trial.mechanism.analyse import mechanism as worked_out
@@ -75,7 +76,10 @@ def relate_run(
     read = shown_inputs(texts, of_run.study_folder or of_run.folder)
     record = {**_record(of_run, declared, seed, digests), "read": read, "files": written}
     write_json(folder / "mechanism.json", record)
-    return Answer(folder, result.tables, text, folder / "mechanism.md", tuple(_lines(result, declared)))
+    unnoted = note_shown(of_run.folder, "mechanism")
+    return Answer(
+        folder, result.tables, text, folder / "mechanism.md", tuple(filter(None, (*_lines(result, declared), unnoted)))
+    )
 
 
 def _lines(result: Mechanism, plan: AnalysisPlan) -> Iterator[str]:

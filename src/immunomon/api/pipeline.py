@@ -20,6 +20,7 @@ from immunomon.outputs.report import write_report
 from immunomon.runs.provenance import user_name
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
+from immunomon.runs.trail_review import note_shown
 
 __all__ = ["DEMO_STEPS", "STEPS", "Everything", "Job", "StepOutcome", "demo", "do_step", "run_all"]
 
@@ -151,7 +152,9 @@ def _export(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
 def _report(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
     if job.is_current("report"):
         return "current", (str(job.root / "report.html"),)
-    return "done", (str(write_report(job.root)),)
+    page = write_report(job.root)
+    note_shown(job.root, "report")
+    return "done", (str(page),)
 
 
 _DONE_BY: dict[str, Callable[[Job, Progress | None], tuple[State, tuple[str, ...]]]] = {

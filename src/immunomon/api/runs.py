@@ -209,8 +209,11 @@ class StudyRun(opened.Run):
     def report(self, out: str | Path | None = None) -> Path:
         """Write the report, one HTML page, and return its path."""
         from immunomon.outputs.report import write_report
+        from immunomon.runs.trail_review import note_shown
 
-        return write_report(self.folder, None if out is None else Path(out))
+        page = write_report(self.folder, None if out is None else Path(out))
+        note_shown(self.folder, "report")
+        return page
 
     def export(self, to: str | None = None, *, by: str = "", reason: str = "") -> ExportSummary:
         """Write the results into a database, as ``immunomon export`` does; to: a URL, default SQLite in the run."""

@@ -33,6 +33,11 @@ def test_every_variable_has_an_origin_that_fits_its_sources():
         assert variable.origin != "Not Available" or sources == (), name
 
 
+def test_every_dataset_but_supplements_has_a_comment_for_the_reviewer():
+    silent = [name for name, frame in frames().items() if not frame.comment and not name.startswith("SUPP")]
+    assert silent == []
+
+
 def test_every_source_column_is_mapped_or_said_to_be_unused():
     mapped = {source for dataset, variable in TARGETS for source in sources_of(dataset, variable.name)}
     assert [source for source in source_columns() if source not in mapped and not unmapped(source)[1]] == []
