@@ -31,6 +31,8 @@ LIST = "subject,visit,date\nS01,D-1,2025-01-12\nS01,W4,2025-02-11\nS02,W4,2025-0
 def folder(write):
     study = write(STUDY, "study/study.yaml")
     (study.parent / "samples.csv").write_text(SAMPLES, encoding="utf-8")
+    for name in "abcde":
+        (study.parent / f"{name}.fcs").touch()
     return study.parent
 
 
@@ -76,6 +78,12 @@ def test_a_list_that_agrees_is_said_to(folder, write):
         "2 visits on the list; 0 missing, 0 panel, 0 date, 0 extra.",
         "Not compared: the date of 1 visit, which the list does not say.",
     ]
+
+
+def test_tubes_whose_files_are_not_there_are_said(folder, write):
+    (folder / "a.fcs").unlink()
+    said = run(folder, "--with", write("subject,visit,date\nS01,D-1,2025-01-12\n", "list.csv"))
+    assert "Counted as measured, though 1 tube has no file where samples.csv says." in said.output
 
 
 def test_a_tube_without_a_date_beside_one_that_agrees_is_said(folder, write):

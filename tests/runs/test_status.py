@@ -12,9 +12,11 @@ from support.untraced import untraced
 from typer.testing import CliRunner
 
 from immunomon.cli.main import app
+from immunomon.runs.audit import AuditTrail
 from immunomon.runs.journal import PROGRESS
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
+from immunomon.runs.trail_review import SHOWN
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,12 @@ def test_nothing_is_stale_after_it_was_made(made):
     assert {derived.key for derived in status.derived} == ALL
     assert status.files["gated"] == 12
     assert not (made / "run" / PROGRESS).exists()
+
+
+def test_what_showed_results_is_in_the_trail(made):
+    entries = AuditTrail(made / "run").entries()
+    shown = [entry["target"] for entry in entries if entry["action"] == SHOWN]
+    assert shown == ["assess", "compare", "mechanism", "report"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from immunomon.cli.saying import JsonOption, say_json
 from immunomon.csvfile import cell_of_text
 from immunomon.errors import BadSpec, ImmunomonError, counted
 from immunomon.files import read_input, write_whole
+from immunomon.study.model.study import RoleKind, Sample, Study
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
@@ -48,6 +49,9 @@ def reconcile(
         typer.echo(f"{difference.kind:<8} {difference.subject} {difference.visit}: {difference.what}")
     counts = ", ".join(f"{sum(difference.kind == kind for difference in differences)} {kind}" for kind in _KINDS)
     typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.", err=as_json)
+    if absent := _without_file(declared, samples):
+        what = counted(absent, "tube has", "tubes have")
+        typer.echo(f"Counted as measured, though {what} no file where samples.csv says.")
     if undated := sum(visit.date is None for visit in listed):
         typer.echo(f"Not compared: the date of {counted(undated, 'visit')}, which the list does not say.", err=as_json)
     if open_by and differences:
@@ -58,6 +62,13 @@ def reconcile(
         for difference in answered:
             typer.echo(f"  answered, and still there: {difference.question}", err=as_json)
     return 1 if differences else 0
+
+
+def _without_file(study: Study, samples: Sequence[Sample]) -> int:
+    """Return how many of the subjects' tubes have no file on this machine; those in object stores are not asked for."""
+    folder = (study.folder / study.samples_file).parent
+    tubes = {sample.tube_id: str(sample.file) for sample in samples if sample.role.kind is RoleKind.SAMPLE}
+    return sum(":/" not in file and not (folder / file).is_file() for file in tubes.values())
 
 
 def open_queries(folder: Path, differences: Sequence[Difference], *, by: str, on: datetime.date) -> int:
