@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from immunomon.assurance.simulate.conditions import CONDITIONS, ORDINARY_CONDITION, Condition, condition_named
-from immunomon.assurance.simulate.protocol import Scenario
+from immunomon.api.simulating import simulate as simulate_trial
+from immunomon.assurance.simulate.conditions import CONDITIONS
 from immunomon.cli.app import Jobs, app, one_of
-from immunomon.runs.jobs import default_jobs
+from immunomon.cli.progress import stages
 
-__all__ = ["simulate", "simulate_study"]
+__all__ = ["simulate"]
 
 
 _Scenario = Literal["mechanism", "null", "responders", "novel"]
@@ -66,66 +65,18 @@ def simulate(
     jobs: Jobs = None,
 ) -> int:
     """Make a synthetic trial: real FCS files, with the truth beside them."""
-    return simulate_study(
-        folder,
-        Scenario(scenario),
-        events=events,
-        seed=seed,
-        panels=panel or None,
-        condition=condition_named(condition),
-        expansion=expansion,
-        jobs=jobs or default_jobs(),
-        overwrite=overwrite,
-    )
-
-
-def simulate_study(
-    folder: Path,
-    scenario: Scenario,
-    *,
-    events: int,
-    seed: int,
-    jobs: int,
-    panels: Sequence[str] | None = None,
-    condition: Condition = ORDINARY_CONDITION,
-    expansion: int = 0,
-    overwrite: bool = False,
-) -> int:
-    """Write a synthetic trial into a folder, with a progress bar, and say where it is; return 0.
-
-    Returns 1, and writes nothing, if a trial was simulated there before and is not to be overwritten.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from immunomon.assurance.simulate.trial import is_simulated, simulate_trial
-
-    console = Console(stderr=True)
-    if is_simulated(folder) and not overwrite:
-        console.print(
-            f"{folder}: a trial was simulated here before, and may have been edited since; name another folder, "
-            "or add --overwrite",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        return 1
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("Simulating FCS files", total=None)
-        simulate_trial(
+    with stages() as bar:
+        made = simulate_trial(
             folder,
-            scenario=scenario,
+            scenario,
             events=events,
             seed=seed,
-            jobs=jobs,
-            panels=panels,
+            panels=panel,
             condition=condition,
             expansion=expansion,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            jobs=jobs,
+            overwrite=overwrite,
+            progress=lambda done, of: bar("simulating", done, of, 0),
         )
-    console.print(
-        f"Synthetic trial (scenario {scenario.value}, condition {condition.name}, seed {seed}) in {folder}",
-        highlight=False,
-    )
+    typer.echo(f"Synthetic trial (scenario {scenario}, condition {condition}, seed {seed}) in {made}", err=True)
     return 0

@@ -12,6 +12,7 @@ from immunomon.runs.audit_inputs import digests_beside
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.plan import Plan, make_plan
+from immunomon.runs.provenance import code_digest
 from immunomon.runs.run import overridden_plan
 from immunomon.runs.unchanged import Memory, asked_of
 
@@ -27,6 +28,7 @@ class DryRun:
     to_gate: samples that are new, or whose bytes, panel, strategy, matrix, or the code changed. as_before: gated before
     from the same things; they are kept, unless gates or scales that they share with others move. failing: samples that
     cannot be read, with the reason. is_current: nothing would be done. refused: why the run would be refused.
+    is_of_other_code: the last run was made by another version's code, so that nothing of it is kept.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class DryRun:
     failing: tuple[tuple[str, str], ...]
     is_current: bool
     refused: str = ""
+    is_of_other_code: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -50,6 +53,7 @@ class DryRun:
         )
         shared = "Those gated before are kept, unless gates or scales that they share with others move."
         lines = [f"Into {self.folder}: {files}.", *([shared] if self.as_before and self.to_gate else [])]
+        lines += ["The code that gates is not the last run's: all is gated anew."] if self.is_of_other_code else []
         lines += [f"  to gate: {', '.join(self.to_gate[:_SHOWN])}" + _more(self.to_gate)] if self.to_gate else []
         lines += [f"  cannot be gated: {name}: {reason}" for name, reason in self.failing[:_SHOWN]]
         return (*lines, *([f"It would be refused: {self.refused}"] if self.refused else []), "Nothing was written.")
@@ -92,6 +96,7 @@ def dry_run(
         tuple((task.sample.id, task.problem) for task in plan.tasks if task.problem),
         root.is_dir() and memory.stands(asked_of(plan, digests_beside(plan.study.folder))),
         _refusal(folder, plan),
+        bool(record) and (record.get("software") or {}).get("code_digest") != code_digest(),
     )
 
 

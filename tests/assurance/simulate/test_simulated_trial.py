@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from immunomon.api.simulating import simulate
 from immunomon.assurance.simulate.claim import FolderNotEmpty
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
-from immunomon.cli.simulate import simulate_study
 from immunomon.errors import UnknownName
 
 TINY = {"events": 300, "visits": ["D-1", "W4"], "subjects_per_group": 1, "panels": ["nk", "thelper"]}
@@ -105,7 +105,7 @@ def test_a_trial_without_anything_in_it_is_refused(tmp_path, nothing):
 
 
 def test_the_command_writes_nine_patients_at_seven_visits_in_four_panels(tmp_path):
-    simulate_study(tmp_path / "trial", Scenario.RESPONDERS, events=60, seed=2, jobs=2)
+    simulate(tmp_path / "trial", "responders", events=60, seed=2, jobs=2)
     with (tmp_path / "trial" / "samples.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert all((tmp_path / "trial" / row["file"]).is_file() for row in rows)
