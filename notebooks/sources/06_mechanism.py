@@ -14,11 +14,11 @@ import pandas as pd
 import immunomon
 
 run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
-folder = run.folder / "mechanism"
+mechanism = run.answer("mechanism")  # refused if it is not of this run and these files any more
 
 
 def table(name):
-    return pd.read_parquet(folder / f"{name}.parquet")
+    return mechanism[name]
 
 
 # %% [markdown]
@@ -82,7 +82,7 @@ table("leave_one_out")[["headline", "label", "n", "estimate", "lowest", "highest
 # ## What the data cannot say
 
 # %%
-page = (folder / "mechanism.md").read_text(encoding="utf-8")
+page = mechanism.page
 print(page[page.index("### What the data cannot say") :])
 
 # %% [markdown]

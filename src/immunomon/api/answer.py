@@ -1,18 +1,32 @@
-"""What a run answers: the tables, the page of plain sentences, and where both were written."""
+"""What a run answers: the tables, the page of plain sentences, where both were written; and read again."""
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from immunomon.errors import UnknownName, nearest
+from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
+from immunomon.files import read_input
+from immunomon.runs.folder import read_held
+from immunomon.runs.opened import Run
+from immunomon.runs.status import read_status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "Asked", "read_answer"]
+
+Asked = Literal["assess", "compare", "mechanism"]
+# Command -> its folder in the run, its record, and its page.
+_WRITTEN: Mapping[str, tuple[str, str, str]] = {
+    "assess": ("assessments", "assessments.json", "assessments.md"),
+    "compare": ("statistics", "analysis.json", "summary.md"),
+    "mechanism": ("mechanism", "mechanism.json", "mechanism.md"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +57,32 @@ class Answer:
     def written(self) -> str:
         """Where the page and the tables are, in a sentence."""
         return f"Written: {self.file}, and {len(self.tables)} tables beside it."
+
+
+def read_answer(run: Run, asked: Asked) -> Answer:
+    """Return the answer that a command left in a run folder, if it is of the run and the study as they are now.
+
+    asked: assess, compare or mechanism. Raises UnknownName for another, ImmunomonError if there is none yet, BadRun if
+    it is stale or was changed, each with the command that makes it.
+    """
+    import pandas as pd
+
+    if asked not in _WRITTEN:
+        raise UnknownName(f"no answer '{asked}'; {nearest(asked, get_args(Asked))}")
+    remedy = f"make it with: immunomon {asked} {run.folder}"
+    made = next((made for made in read_status(run.folder, run.study_folder).derived if made.key == asked), None)
+    if made is None:
+        raise ImmunomonError(f"{run.folder}: there is no {asked} of this run yet; {remedy}")
+    if made.reasons:
+        raise BadRun(f"{run.folder}: its {made.what}: {'; '.join(made.reasons)}; {remedy}")
+    name, record, page = _WRITTEN[asked]
+    folder = run.folder / name
+    files = dict(json.loads(read_input(folder / record)).get("files") or {})
+    data = {
+        file.removesuffix(".parquet"): read_held(folder / file, digest, record=record, remedy=remedy)
+        for file, digest in files.items()
+        if file.endswith(".parquet")
+    }
+    tables = {table: pd.read_parquet(io.BytesIO(content)) for table, content in data.items()}
+    text = read_held(folder / page, files.get(page), record=record, remedy=remedy).decode("utf-8")
+    return Answer(folder, tables, text, folder / page)

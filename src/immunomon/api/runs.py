@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from immunomon.api.answer import Answer
+from immunomon.api.answer import Answer, Asked, read_answer
 from immunomon.api.assess import assess_study
 from immunomon.api.compare import Progress, compare_run
 from immunomon.api.gate_figure import Order, gate_figure
@@ -165,6 +165,10 @@ class StudyRun(opened.Run):
         if not any(made.key == "assess" and not made.reasons for made in status.derived):
             self.assess()
         return relate_run(self, plan, out=out, seed=seed)
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return what ``assess``, ``compare`` or ``mechanism`` left in the run; refused if it is stale."""
+        return read_answer(self, asked)
 
     def explore(self, panel: str | None = None) -> Explorer:
         """Return a panel's atlas as a page to explore, laid out first if there is none yet (UMAP, up to minutes).

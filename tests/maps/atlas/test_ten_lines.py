@@ -78,6 +78,9 @@ def test_answers_have_tables_and_a_page(shown):
         answer = shown[line]
         assert len(answer[table].columns)
         assert answer.page.startswith("#")
+        again = im.open_run(shown["folder"] / "study").answer(line.removeprefix("run.").removesuffix("()"))
+        assert again.page == answer.page
+        assert list(again[table].columns) == list(answer[table].columns)
         assert "Written:" in repr(answer)
 
 
@@ -99,6 +102,11 @@ def test_what_is_of_an_earlier_state_of_the_run_is_refused_or_said_to_be_stale(s
         for look in (run.explore, run.atlas, lambda: im.explore_atlas(str(run.folder))):
             with pytest.raises(BadRun, match="of another state of the run; renew with: immunomon embed --refit"):
                 look()
+        with (run.folder / ".." / "platelets.csv").open("a", encoding="utf-8") as file:
+            file.write("\n")
+        for asked in ("assess", "mechanism"):
+            with pytest.raises(BadRun, match=f"platelets.csv|stale itself.*immunomon {asked}"):
+                run.answer(asked)
         stale = {made.key: made.reasons for made in run.status().stale}
         assert "it rests on what is stale itself: atlas of treg" in stale["explore"]
     finally:
