@@ -17,6 +17,7 @@ from immunomon.assurance.simulate.trial import is_simulated
 from immunomon.errors import ImmunomonError, NotForThisStudy, UnknownName, counted, nearest
 from immunomon.outputs.database.database import ExportStatement, export_run
 from immunomon.outputs.report import write_report
+from immunomon.runs.opened import open_run
 from immunomon.runs.provenance import user_name
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
@@ -129,7 +130,7 @@ def _assess(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
 def _compare(job: Job, progress: Progress | None) -> tuple[State, tuple[str, ...]]:
     if job.is_current("compare"):
         return "current", ()
-    answer = compare_run(job.root, progress=progress)
+    answer = compare_run(open_run(job.root, job.study), progress=progress)
     return "done", (*answer.lines, answer.written)
 
 
@@ -138,7 +139,7 @@ def _mechanism(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
         return "current", ()
     if not (job.root / "assessments" / "assessments.json").is_file():
         return "skipped", ("the study has no other assessments to relate the immune change to",)
-    answer = relate_run(job.root)
+    answer = relate_run(open_run(job.root, job.study))
     return "done", (*answer.lines, answer.written)
 
 
