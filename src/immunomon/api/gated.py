@@ -12,6 +12,7 @@ from immunomon.api.samples import EventScale, Sample, new_axes
 from immunomon.arrays import Mask
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree, PlacedPopulation
+from immunomon.cytometry.model.placed import HELPER
 from immunomon.cytometry.steps.picture import picture
 from immunomon.errors import GateNotPlaced, UnknownName, counted, nearest
 from immunomon.study.model.channels import folded
@@ -43,7 +44,12 @@ class Gated:
     @property
     def populations(self) -> tuple[str, ...]:
         """The populations' names, parents before children."""
-        return tuple(population.id for population in self.tree.populations)
+        return tuple(population.id for population in self._shown)
+
+    @property
+    def _shown(self) -> tuple[PlacedPopulation, ...]:
+        """The populations without those that only other populations of a workspace are made of."""
+        return tuple(population for population in self.tree.populations if population.method != HELPER)
 
     @cached_property
     def counts(self) -> pd.DataFrame:
@@ -54,9 +60,7 @@ class Gated:
         import pandas as pd
 
         table = pd.DataFrame([{**row} for row in self.rows]).drop(columns="file", errors="ignore")
-        table = table[[*_FIRST, *(name for name in table.columns if name not in _FIRST)]].dropna(
-            axis="columns", how="all"
-        )
+        table = table[[*_FIRST, *(name for name in table.columns if name not in _FIRST)]]
         whole = [name for name in ("count", "parent_count", "reference_count") if name in table.columns]
         return table.astype(dict.fromkeys(whole, "Int64"))
 
@@ -65,17 +69,17 @@ class Gated:
         return GatedPopulation(self, self._placed(population))
 
     def __iter__(self) -> Iterator[GatedPopulation]:
-        return (GatedPopulation(self, population) for population in self.tree.populations)
+        return (GatedPopulation(self, population) for population in self._shown)
 
     def __len__(self) -> int:
-        return len(self.tree.populations)
+        return len(self._shown)
 
     def _placed(self, name: str) -> PlacedPopulation:
         for key in ("id", "label"):
             named = [p for p in self.tree.populations if folded(getattr(p, key)) == folded(name)]
             if len(named) == 1:
                 return named[0]
-        labels = [p.label for p in self.tree.populations]
+        labels = [p.label for p in self._shown]
         raise UnknownName(f"{self.sample.path}: no population '{name}'; {nearest(name, [*self.populations, *labels])}")
 
     def __repr__(self) -> str:
@@ -83,7 +87,7 @@ class Gated:
         return "\n".join([head, *(f"  {line}" for line in self._lines()), *(f"note: {note}" for note in self.notes)])
 
     def _lines(self) -> Iterator[str]:
-        names = ["  " * (p.path.count("/") - 1) + p.label for p in self.tree.populations]
+        names = ["  " * (p.path.count("/") - 1) + p.label for p in self._shown]
         width = max(map(len, names), default=0)
         for name, population in zip(names, self, strict=True):
             shown = "not placed" if population.count is None else f"{population.count:>9,}"
@@ -108,7 +112,7 @@ class Gated:
         """
         from immunomon.plots.gating import gating_plot
 
-        placed = self._placed(population) if population is not None else self.tree.populations[-1]
+        placed = self._placed(population) if population is not None else self._shown[-1]
         drawn = next((plot for plot in self._plots if placed.id in plot["populations"]), None)
         if drawn is None:
             why = placed.failure or f"it is made of other populations ({placed.method})"

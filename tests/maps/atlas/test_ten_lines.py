@@ -135,3 +135,20 @@ def test_what_is_mistyped_is_refused_with_the_nearest(shown):
     ):
         with pytest.raises(im.ImmunomonError, match=sentence):
             mistyped()
+
+
+def test_gates_of_other_programs_and_of_the_run_lead_to_the_same_events(shown, tmp_path):
+    run = im.open_run(shown["folder"] / "study")
+    sample = run.sample("S01", "W4", "treg")
+    for kind, out in (("flowjo", "gates.wsp"), ("gatingml", "gates")):
+        words = ["export-gates", str(run.folder), "--as", kind, "--out", str(tmp_path / out)]
+        assert CliRunner().invoke(app, words).exit_code == 0
+    gatingml = next((tmp_path / "gates").glob("*S01_W4_treg*.xml"))
+    ways = {"flowjo": tmp_path / "gates.wsp", "gatingml": gatingml}
+    expected = sample.counts.set_index("population")["count"]["treg"]
+    assert len(sample.gated["treg"].events) == expected
+    for gates in ways.values():
+        gated = im.gate(str(run.fcs_file(sample.id)), str(gates))
+        assert gated["treg"].count == expected
+        assert gated.plot("treg").get_xlabel().startswith("CD127")
+    plt.close("all")
