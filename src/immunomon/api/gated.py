@@ -51,7 +51,7 @@ class Gated:
         """The populations without those that only other populations of a workspace are made of."""
         return tuple(population for population in self.tree.populations if population.method != HELPER)
 
-    @cached_property
+    @property
     def counts(self) -> pd.DataFrame:
         """One row a population: name, parent, events in both, percent of the parent, what set the gate, doubts.
 

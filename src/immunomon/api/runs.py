@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -61,7 +60,7 @@ class StudyRun(opened.Run):
         table = counts.to_html(index=False, border=0)
         return f"<b>{escape(self.name)}</b>, {escape(str(self.folder))}{table}"
 
-    @cached_property
+    @property
     def samples(self) -> pd.DataFrame:
         """The table of samples: one row a file, with subject, visit, panel, status, events and quality."""
         return self.table("samples")
