@@ -281,3 +281,17 @@ def test_the_cross_of_quadrants_and_the_axis_of_an_ellipse_are_dragged(page, des
     until(lambda: desk.drafts.all[-1].gate.get("covariance", shape["covariance"]) != shape["covariance"])
     (a, b), (_, c) = desk.drafts.all[-1].gate["covariance"]
     assert a * c - b * b > 9e8 * 1e8 - 1e16  # larger: one half axis is longer, the other as it was
+
+
+def test_a_commit_is_made_while_the_reviewer_looks_on(page, desk):
+    gate = desk.sample(SAMPLE)["gates"]["cd4"]["gate"]
+    desk.draft(SAMPLE, "cd4", {**gate, "low": gate["low"] + 0.2})
+    page.keyboard.press("c")
+    page.click("dialog button.main")
+    page.wait_for_selector("text=A decision needs a reason")
+    page.fill("dialog textarea", "the border stood in the peak")
+    page.click("dialog button.main")
+    page.wait_for_selector("text=you may look on meanwhile")
+    opened(page)
+    page.wait_for_selector("text=1 decision written; the run is up to date.")
+    assert (desk.pending(), len(desk.decisions())) == ([], 1)

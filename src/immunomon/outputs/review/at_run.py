@@ -40,6 +40,8 @@ class AtRun:
     def __init__(self, run: Run) -> None:
         self.root, self.study = run.folder, run.study_file.parent
         self._run, self._made, self._lock = run, self._stamp(), RLock()
+        # Taken before the other one: whoever looks does not wait for a commit.
+        self._deciding = RLock()
         self._samples: OrderedDict[str, OpenSample] = OrderedDict()
         self._tables: dict[str, pd.DataFrame] = {}
         self._distances: dict[str, dict[str, dict[str, float]]] = {}

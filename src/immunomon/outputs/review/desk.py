@@ -159,7 +159,7 @@ class Desk(Drafting):
 
     def discard(self, samples: Sequence[str]) -> dict[str, Any]:
         """Take back all drafts of some samples; return how far the review is."""
-        with self._lock:
+        with self._deciding:
             self.drafts.discard(samples)
             return self.progress()
 
@@ -168,7 +168,7 @@ class Desk(Drafting):
 
         Raises as ``commit_drafts`` does: then nothing is written and all drafts stay.
         """
-        with self._lock:
+        with self._deciding:
             words = reason.strip() and f"{reason.strip()}{self._blind_words}"
             return asdict(commit_drafts(self.root, self.study, self.drafts, reviewer=self.reviewer, reason=words))
 
@@ -177,7 +177,7 @@ class Desk(Drafting):
 
         target, seen: as ``decisions`` gave them.
         """
-        with self._lock:
+        with self._deciding:
             why = Reason(reason.strip() and f"{reason.strip()}{self._blind_words}", self.reviewer)
             return {"failed": withdraw_decision(self.root, self.study, target, seen=seen, why=why)}
 
@@ -187,7 +187,7 @@ class Desk(Drafting):
 
     def judge(self, seen: Mapping[str, str], verdict: Verdict, note: str = "") -> dict[str, Any]:
         """Enter a verdict into the trail; return how far the review is. seen: sample -> digest of what was seen."""
-        with self._lock:
+        with self._deciding:
             blind_seed = None if self.blind is None else self.blind.seed
             record_verdicts(self.root, seen, verdict, by=self.reviewer, note=note, seen=seen, blind_seed=blind_seed)
             return self.progress()

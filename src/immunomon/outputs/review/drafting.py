@@ -82,7 +82,7 @@ class Drafting(AtRun):
         others: samples of the same panel that get the same borders, in intensities. Raises ImmunomonError if the study
         has changed since the run.
         """
-        with self._lock:
+        with self._deciding:
             gates = self._decided(sample, self.opened(sample), population, gate)
             step = self.drafts.next_step()
             drafts = [draft for name in dict.fromkeys((sample, *others)) for draft in self._drafted(name, gates, step)]
@@ -118,7 +118,7 @@ class Drafting(AtRun):
         """
         if action == "move-gate":
             raise ImmunomonError("a gate is moved by drawing it")
-        with self._lock:
+        with self._deciding:
             step = self.drafts.next_step()
             for sample in samples:
                 verdict = (self.stored(sample).get("quality") or {}).get("verdict")
@@ -136,7 +136,7 @@ class Drafting(AtRun):
 
         Raises UnknownName without a draft of the gate.
         """
-        with self._lock:
+        with self._deciding:
             step = next((draft.step for draft in self.drafts.of(sample) if draft.population == population), None)
             if step is None:
                 raise UnknownName(f"{sample}: no draft of '{population}'")
@@ -146,7 +146,7 @@ class Drafting(AtRun):
 
     def undo(self) -> list[str]:
         """Take back the last step; return the samples that it was in."""
-        with self._lock:
+        with self._deciding:
             return list(dict.fromkeys(draft.sample for draft in self.drafts.undo()))
 
     def pending(self) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ async function showPending() {
   if (!drafts.length) { closeDialog(); say("There is no draft to commit.", true); return; }
   // The drafts of a sample add up: the last one's numbers hold them all.
   const last = new Map(drafts.map((draft) => [`${draft.action} ${draft.sample}`, draft]));
-  const text = el("textarea", { "aria-label": "reason", placeholder: "Why: it stands beside every value that moves" });
+  const text = el("textarea", { "aria-label": "reason", placeholder: "Why: it stands beside every value that moves" }, desk.reason);
   dialog(el("h2", {}, `Commit ${drafts.length} ${drafts.length === 1 ? "draft" : "drafts"}`),
     ...outdatedWords(drafts),
     el("div", { class: "scroll" }, el("table", { class: "numbers" }, movedHead(), el("tbody", {}, [...last.values()].flatMap(pendingRows)))),
@@ -56,10 +56,14 @@ function outdatedWords(drafts) {
     el("button", { onclick: () => act(discard) }, `Take back the drafts of ${samples.length === 1 ? "it" : "them"}`)];
 }
 
+// The page stays usable meanwhile: what is looked at is the run as it was, what is decided waits.
 async function commit(reason) {
-  say("Bringing the run up to date ...", true);
-  const { decisions, failed } = await ask("commit", { reason });
+  desk.reason = reason; // it is there again if nothing was written
+  if (!reason.trim()) throw new Error("A decision needs a reason.");
   closeDialog();
+  say("Bringing the run up to date; you may look on meanwhile ...", true, null, true);
+  const { decisions, failed } = await ask("commit", { reason });
+  desk.reason = "";
   await showAgain(true);
   const written = `${decisions} ${decisions === 1 ? "decision" : "decisions"} written; the run is up to date`;
   if (failed.length) say(`${written}, but these files failed: ${failed.map((pair) => pair.join(": ")).join("; ")}`);

@@ -45,9 +45,11 @@ function draggable(element, change) {
   element.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     element.setPointerCapture(event.pointerId);
+    const { moving } = desk; // another, if the page was drawn anew meanwhile: then nothing is held any more
     let before = fromEvent(event);
     let moved = false;
     const move = (motion) => {
+      if (desk.moving !== moving) return;
       const point = fromEvent(motion);
       change(point, before);
       before = point;
@@ -57,7 +59,7 @@ function draggable(element, change) {
     };
     const stop = () => {
       element.removeEventListener("pointermove", move);
-      if (!moved) return;
+      if (!moved || desk.moving !== moving) return;
       drawHandles();
       act(settle, settle);
     };

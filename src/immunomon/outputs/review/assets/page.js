@@ -6,7 +6,7 @@ const isNumber = (value) => value !== null && value !== undefined && Number.isFi
 const byId = (id) => document.getElementById(id);
 
 const desk = {
-  overview: null, panel: "", population: "", sort: "need", filter: "all", entries: [], chosen: 0, open: null, moving: null,
+  overview: null, panel: "", population: "", sort: "need", filter: "all", entries: [], reason: "", chosen: 0, open: null, moving: null,
   selected: new Set(), turn: 0, view: { ranges: null, dots: false, over: "", control: false },
 };
 
@@ -44,7 +44,7 @@ async function answered(address, body) {
 let messageTimer = 0;
 
 // again: what to offer where something failed. A dialog lies above the page: it shows what is said while it is open.
-function say(text, good = false, again = null) {
+function say(text, good = false, again = null, stays = false) {
   const box = byId("message");
   window.clearTimeout(messageTimer);
   box.replaceChildren(text);
@@ -52,7 +52,7 @@ function say(text, good = false, again = null) {
   box.className = good ? "good" : "";
   box.hidden = !text;
   (byId("dialog").open ? byId("dialog") : document.body).append(box);
-  if (good && text) messageTimer = window.setTimeout(() => { box.hidden = true; }, 5000);
+  if (good && text && !stays) messageTimer = window.setTimeout(() => { box.hidden = true; }, 5000);
 }
 
 // Runs what a person asked for; what goes wrong is said where they look.
