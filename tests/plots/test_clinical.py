@@ -61,6 +61,30 @@ def test_lanes_follow_the_doses_of_the_study_and_nobody_is_missing(ax):
     assert [label.get_text() for label in ax.get_yticklabels()] == ["S1", "S2", "S3"]
 
 
+def test_who_was_treated_and_never_counted_keeps_a_lane_and_a_place(ax):
+    treated = {"S1": "A", "S2": "B"}
+    swimmer(ax, counts("S1"), {"infusion": {"S2": [1, 8]}}, subjects=treated)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["S1", "S2"]
+    (given,) = [line for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
+    assert list(given.get_xdata()) == [1, 8]
+    other = Figure().subplots()
+    platelet_waterfall(other, counts("S1"), subjects=treated)
+    assert [label.get_text() for label in other.get_xticklabels()] == ["S1", "S2"]
+
+
+def test_two_changes_of_one_patient_and_name_are_not_drawn_over_one_another(ax):
+    rows = {
+        "subject": "S1",
+        "dose_group": pd.NA,
+        "visit": "W4",
+        "label": "CD4",
+        "status": "ok",
+        "log_odds_change": [0.5, 0.1],
+    }
+    with pytest.raises(ValueError, match="CD4 of S1 has several changes at W4"):
+        change_heatmap(ax, pd.DataFrame(rows), "W4")
+
+
 def test_a_count_after_rescue_therapy_is_nobodys_best(ax):
     rows = pd.concat([counts("S1", rescued=(15,)), counts("S2", platelets=(10.0, 20.0, 30.0))])
     platelet_waterfall(ax, rows)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.report_page import words
 
 from immunomon.cli.main import main
 from immunomon.errors import RunLocked
@@ -52,7 +53,7 @@ def test_a_run_of_before_is_read_with_what_it_said_and_nothing_it_did_not(before
     assert cd4["percent"] == stored["percent"] == pytest.approx(100 * stored["count"] / stored["denominator_count"])
     assert not {"doubts", "rests_on", "placed_by"} & {*run.table("frequencies").columns}
     assert run.plots("fcs__treg__S01_W4_treg")
-    assert "CD4 T cells" in write_report(before / "run").read_text(encoding="utf-8")
+    assert "CD4 T cells" in words(write_report(before / "run").read_text(encoding="utf-8"), "frequencies", "label")
 
 
 def test_the_trail_and_the_seals_of_before_hold(before):

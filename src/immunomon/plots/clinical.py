@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 
-from immunomon.plots.colours import BAD, FAINT, GOOD, INK, NEUTRAL, PAPER, dose_group_colours
-from immunomon.plots.matrix import subjects_by_dose
+from immunomon.plots.colours import BAD, FAINT, GOOD, INK, NEUTRAL, PAPER
+from immunomon.plots.matrix import palette_of, subjects_by_dose
 from immunomon.plots.trajectories import LIMITS_OF_RESPONSE
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ _MARKS = {
 }
 
 
-def swimmer(ax: Axes, visits: pd.DataFrame, marks: Mapping[str, Days], *, dose_groups: Sequence[str] = ()) -> Axes:
+def swimmer(
+    ax: Axes, visits: pd.DataFrame, marks: Mapping[str, Days], *, subjects: Mapping[str, str] | None = None,
+    dose_groups: Sequence[str] = (),
+) -> Axes:  # fmt: skip
     """Draw a lane a patient over study days: observed (grey), in response (R) and complete response (CR), and marks.
 
     visits: the table ``platelet_visits``. marks: kind -> subject -> study days; kinds: infusion, rescue therapy,
-    serious event, dose-limiting, left early. dose_groups: in the study's order. Raises ValueError without a count.
+    serious event, dose-limiting, left early. subjects: subject -> dose group, all who were treated; default: those with
+    a count. dose_groups: in the study's order. Raises ValueError without a count.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": "S1", "dose_group": "A", "study_day": [1, 8, 15], "state": ["NR", "R", "CR"]}
@@ -53,10 +57,12 @@ def swimmer(ax: Axes, visits: pd.DataFrame, marks: Mapping[str, Days], *, dose_g
     dated = visits.dropna(subset=["study_day"])
     if dated.empty:
         raise ValueError("there is no count with a study day to draw")
-    lanes = subjects_by_dose(dated, dose_groups)
-    palette = dose_group_colours(dose_groups or dict.fromkeys(lanes.values()))
+    lanes = subjects or subjects_by_dose(dated, dose_groups)
+    palette = palette_of(lanes, dose_groups)
     for height, subject in enumerate(lanes):
-        _lane(ax, height, dated[dated["subject"] == subject].sort_values("study_day", kind="stable"))
+        own_rows = dated[dated["subject"] == subject].sort_values("study_day", kind="stable")
+        if len(own_rows):
+            _lane(ax, height, own_rows)
         for kind, days in marks.items():
             shape, size, face, edge = _MARKS[kind]
             own, shift = list(days.get(subject, ())), 0.34 if kind == "infusion" else 0.0
@@ -103,11 +109,14 @@ def _evaluable(visits: pd.DataFrame) -> pd.DataFrame:
     return visits[~rescued & after].dropna(subset=["platelets_1e9_per_l", "study_day"])
 
 
-def platelet_waterfall(ax: Axes, visits: pd.DataFrame, *, dose_groups: Sequence[str] = ()) -> Axes:
+def platelet_waterfall(
+    ax: Axes, visits: pd.DataFrame, *, subjects: Mapping[str, str] | None = None, dose_groups: Sequence[str] = ()
+) -> Axes:
     """Draw each patient's best count after the first infusion, from the highest down, beside the baseline (tick).
 
-    visits: the table ``platelet_visits``; counts soon after rescue therapy are left out. Lines: the limits of R and CR.
-    Raises ValueError without such a count.
+    visits: the table ``platelet_visits``; counts soon after rescue therapy are left out. subjects: subject -> dose
+    group, all who were treated, default: those with a count; who has none that counts stands last without a bar. Lines:
+    the limits of R and CR. Raises ValueError without such a count.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S2"], "dose_group": "A", "study_day": 8, "platelets_1e9_per_l": [20.0, 90.0],
@@ -120,9 +129,9 @@ def platelet_waterfall(ax: Axes, visits: pd.DataFrame, *, dose_groups: Sequence[
     if counts.empty:
         raise ValueError("there is no evaluable count after the first infusion to draw")
     best = counts.groupby("subject")["platelets_1e9_per_l"].max().sort_values(ascending=False, kind="stable")
-    lanes = subjects_by_dose(visits, dose_groups)
+    lanes = subjects or subjects_by_dose(visits, dose_groups)
     names = [*best.index, *(subject for subject in lanes if subject not in best.index)]
-    palette = dose_group_colours(dose_groups or dict.fromkeys(lanes.values()))
+    palette = palette_of(lanes, dose_groups)
     known = visits.dropna(subset=["baseline_1e9_per_l"]).groupby("subject")["baseline_1e9_per_l"].first()
     baseline = {str(subject): float(count) for subject, count in known.items()}
     lowest = 0.7 * max(min(float(best.min()), *baseline.values(), 10.0), 0.1)
@@ -171,7 +180,7 @@ def platelet_change(ax: Axes, visits: pd.DataFrame, *, dose_groups: Sequence[str
     table = counts.assign(logarithm=np.log(fold), week=((counts["study_day"].astype(float) - 1) / 7).round())
     lanes = subjects_by_dose(visits, dose_groups)
     groups = dict.fromkeys(lanes.values())
-    palette = dose_group_colours(dose_groups or groups)
+    palette = palette_of(lanes, dose_groups)
     for subject, own in table.sort_values("study_day").groupby("subject"):
         days = (own["study_day"].astype(float) - 1) / 7
         ax.plot(days, np.exp(own["logarithm"]), "-", lw=0.8, alpha=0.5, color=palette[lanes[str(subject)]].light)
@@ -228,7 +237,7 @@ def concentration_time(
     """
     if not rows:
         raise ValueError("there is no concentration to draw")
-    palette = dose_group_colours(dose_groups or dict.fromkeys(groups.values()))
+    palette = palette_of(groups, dose_groups)
     for subject in dict.fromkeys(str(row["subject"]) for row in rows):
         points = sorted(_point(row) for row in rows if row["subject"] == subject)
         shown = [(hour, level, is_below) for hour, level, is_below in points if not logarithmic or min(hour, level) > 0]

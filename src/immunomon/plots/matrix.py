@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immunomon.plots.colours import BAD, FAINT, INK, PAPER, dose_group_colours
+from immunomon.plots.colours import BAD, FAINT, INK, PAPER, Colour, dose_group_colours
+from immunomon.study.model.study import NO_GROUP
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["GRADES", "change_heatmap", "events_by_grade", "subjects_by_dose"]
+__all__ = ["GRADES", "change_heatmap", "events_by_grade", "palette_of", "subjects_by_dose"]
 
 GRADES = {1: "#f3e3b3", 2: "#f0b96a", 3: "#dd7a4b", 4: "#b8434e", 5: "#5a2a4a"}
 _UNKNOWN = "#c9ced6"  # an event without a grade
@@ -29,15 +30,25 @@ def subjects_by_dose(rows: pd.DataFrame, dose_groups: Sequence[str] = ()) -> dic
     >>> subjects_by_dose(rows, ["B", "A"])
     {'S1': 'B', 'S2': 'A', 'S3': 'A'}
     """
-    known = rows.dropna(subset=["subject", "dose_group"]).drop_duplicates("subject")
-    group_of = {str(row["subject"]): str(row["dose_group"]) for row in known.to_dict("records")}
+    known = rows.dropna(subset=["subject"]).drop_duplicates("subject")
+    groups = known["dose_group"].astype(object).where(known["dose_group"].notna(), NO_GROUP)
+    group_of = {str(subject): str(group) for subject, group in zip(known["subject"], groups, strict=True)}
     order = list(dict.fromkeys([*dose_groups, *group_of.values()]))
     return dict(sorted(group_of.items(), key=lambda item: (order.index(item[1]), item[0])))
 
 
+def palette_of(subjects: Mapping[str, str], dose_groups: Sequence[str] = ()) -> dict[str, Colour]:
+    """Return the colours of the study's dose groups, and after them of those that only subjects have.
+
+    >>> palette_of({"S1": "B"}, ["A", "B"])["B"].light
+    '#d98200'
+    """
+    return dose_group_colours(dict.fromkeys([*dose_groups, *subjects.values()]))
+
+
 def _columns(ax: Axes, subjects: Mapping[str, str], dose_groups: Sequence[str]) -> None:
     """Name the columns by patient in the colour of the dose group, with a line between the groups."""
-    palette = dose_group_colours(dose_groups or dict.fromkeys(subjects.values()))
+    palette = palette_of(subjects, dose_groups)
     ax.xaxis.tick_top()
     ax.set_xticks(range(len(subjects)), list(subjects), rotation=90)
     groups = list(subjects.values())
@@ -56,7 +67,7 @@ def change_heatmap(ax: Axes, changes: pd.DataFrame, visit: str, *, dose_groups: 
 
     changes: rows of the table of changes, one a patient and population at this visit, rows in their order; changes are
     ``log_odds_change``, colours full at a third and three times the odds of the baseline. dose_groups: in the study's
-    order. Raises ValueError if there is no row of the visit.
+    order. Raises ValueError if there is no row of the visit, or two of one patient and label.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S2"], "dose_group": "A", "visit": "W4", "label": "Treg", "status": ["ok", "missing"],
@@ -70,6 +81,10 @@ def change_heatmap(ax: Axes, changes: pd.DataFrame, visit: str, *, dose_groups: 
     rows = changes[changes["visit"] == visit]
     if rows.empty:
         raise ValueError(f"there is no change at {visit} to draw")
+    twice = rows[rows.duplicated(["subject", "label"])]
+    if len(twice):
+        who = f"{twice['label'].iloc[0]} of {twice['subject'].iloc[0]}"
+        raise ValueError(f"{who} has several changes at {visit}: choose one panel and denominator, or name them apart")
     subjects, labels = subjects_by_dose(rows, dose_groups), list(dict.fromkeys(rows["label"].astype(str)))
     values = np.full((len(labels), len(subjects)), np.nan)
     columns = {subject: column for column, subject in enumerate(subjects)}

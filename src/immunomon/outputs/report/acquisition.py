@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _MOST_LINES = 200
-_MOST_CHANNELS = 6
+_MOST_CHANNELS = 5
 
 
 @dataclass(frozen=True)

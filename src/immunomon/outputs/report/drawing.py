@@ -96,6 +96,13 @@ class Source:
             if record["inputs"].get(read.paths[name].name) == read.digests[name]
         }
 
+    def treated(self, seen: Mapping[str, str]) -> dict[str, str]:
+        """Return subject -> dose group of all who were infused or are seen in rows, by dose group and name."""
+        group_of = {str(s.get("id")): str(s.get("dose_group")) for s in self.subjects}
+        known = {**{name: group_of[name] for name in self.infusions if name in group_of}, **seen}
+        groups = self.groups(known.values())
+        return dict(sorted(known.items(), key=lambda item: (groups.index(item[1]), item[0])))
+
     def days(self, rows: Iterable[Row], column: str) -> dict[str, list[float]]:
         """Return the study days in a column of rows by subject; rows without one are left out."""
         days: dict[str, list[float]] = {}

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from immunomon.outputs.report.drawing import Source, first_section, picture
 from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet
 from immunomon.plots.clinical import concentration_time, platelet_change, platelet_waterfall, swimmer
+from immunomon.plots.matrix import subjects_by_dose
 from immunomon.trial.assessments.page_parts import number
 
 __all__ = ["efficacy_sections"]
@@ -38,9 +39,11 @@ def _platelets(source: Source) -> Iterator[Markup]:
     visits = source.visits.dropna(subset=["subject", "dose_group", "study_day"])
     if visits.empty:
         return
-    groups, lanes = source.groups(visits["dose_group"]), visits["subject"].nunique()
+    groups = source.groups(visits["dose_group"])
+    treated = source.treated(subjects_by_dose(visits))
     yield picture(
-        lambda ax: swimmer(ax, visits, _marks(source, visits), dose_groups=groups), 90 + 16 * lanes, "Who, when",
+        lambda ax: swimmer(ax, visits, _marks(source, visits), subjects=treated, dose_groups=groups),
+        90 + 16 * len(treated), "Who, when",
         sentence="A lane a patient: in grey until the last count, in green while in confirmed response.",
     )  # fmt: skip
     after = visits[(visits["study_day"] > 1) & visits["platelets_1e9_per_l"].notna()]
@@ -48,7 +51,7 @@ def _platelets(source: Source) -> Iterator[Markup]:
     if usable.empty:
         return
     yield picture(
-        lambda ax: platelet_waterfall(ax, visits, dose_groups=groups), 270, "Best platelet count",
+        lambda ax: platelet_waterfall(ax, visits, subjects=treated, dose_groups=groups), 270, "Best platelet count",
         sentence="The highest count after the first infusion, but for those soon after rescue therapy; tick: "
         "baseline, lines: 30 and 100. One count is no confirmed response.",
     )  # fmt: skip

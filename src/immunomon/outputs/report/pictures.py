@@ -16,7 +16,7 @@ from immunomon.outputs.report.efficacy_pictures import efficacy_sections
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.outputs.report.told import ToldPage, ToldSection
 from immunomon.plots.estimates import apart, arrows, arrows_height, arrows_reach, forest, intervals
-from immunomon.plots.matrix import change_heatmap, events_by_grade
+from immunomon.plots.matrix import change_heatmap, events_by_grade, subjects_by_dose
 from immunomon.trial.mechanism.within import LAG_NAMES
 from immunomon.trial.model.tables import BY_RESPONSE, LAGS
 
@@ -64,11 +64,8 @@ def _safety(source: Source, page: ToldPage) -> Iterator[ToldSection]:
     if terms.empty:
         yield from page.sections
         return
-    group_of = {str(s.get("id")): str(s.get("dose_group")) for s in source.subjects}
-    own = {str(row["subject"]): str(row["dose_group"]) for row in terms.to_dict("records")}
-    known = {**{name: group_of[name] for name in source.infusions if name in group_of}, **own}
-    groups = source.groups(known.values())
-    treated = dict(sorted(known.items(), key=lambda item: (groups.index(item[1]), item[0])))
+    treated = source.treated(subjects_by_dose(terms))
+    groups = source.groups(treated.values())
     yield from first_section("Every patient at a glance", [picture(
         lambda ax: events_by_grade(ax, terms, treated, dose_groups=groups), 60 + 18 * terms["term"].nunique(),
         "Adverse events by grade and dose",
@@ -102,7 +99,15 @@ def _heatmap(source: Source, visit: str) -> list[Markup]:
     if reported:  # gates on the way there, such as singlets, are nobody's answer
         rows = rows[[pair in reported for pair in zip(rows["panel"], rows["population"], strict=True)]]
     rows = rows.assign(label=rows["label"].fillna(rows["population"]))
-    rows = rows.drop_duplicates(["subject", "panel", "population"]).drop_duplicates(["subject", "label"])
+    rows = rows.drop_duplicates(["subject", "panel", "population"])
+    kinds = rows.drop_duplicates(["panel", "population"])
+    shared = set(
+        kinds.loc[kinds["label"].duplicated(keep=False), "label"]
+    )  # what several panels measure, each by itself
+    rows = rows.assign(label=[
+        f"{label} ({panel})" if label in shared else label
+        for label, panel in zip(rows["label"], rows["panel"], strict=True)
+    ])  # fmt: skip
     if rows.empty or rows["log_odds_change"].isna().all():
         return []
     groups = source.groups(rows["dose_group"].dropna())
@@ -110,7 +115,7 @@ def _heatmap(source: Source, visit: str) -> list[Markup]:
         lambda ax: change_heatmap(ax, rows, visit, dose_groups=groups), 100 + 13.5 * rows["label"].nunique(),
         f"All populations at {visit}",
         sentence="Change of the odds from baseline, a column a patient; a cross: no usable "
-        "value. To look further into, not tests.",
+        "value. Each of its first denominator, as in Trajectories. To look further into, not tests.",
     )]  # fmt: skip
 
 
