@@ -139,8 +139,8 @@ class StudyRun(opened.Run):
             raise UnknownName(f"no measure '{measure}'; {nearest(measure, get_args(Measure))}")
         changes = self.table("changes")
         rows = changes[changes["panel"] == self.panel_of(population, panel)]
-        more = {"denominator": denominator, "quantity": quantity, "measure": measure}
-        return trajectories(ax or new_axes(6.4), rows, population, **more)
+        drawn_on = ax or new_axes(6.4)
+        return trajectories(drawn_on, rows, population, denominator=denominator, quantity=quantity, measure=measure)
 
     def assess(self, *, out: str | Path | None = None) -> Answer:
         """Say who responded, what was adverse, and what the escalation rule says, as ``immunomon assess`` does."""
