@@ -46,6 +46,7 @@ class AtRun:
         self._tables: dict[str, pd.DataFrame] = {}
         self._distances: dict[str, dict[str, dict[str, float]]] = {}
         self._gated: frozenset[str] = frozenset()
+        self._plots: dict[str, list[dict[str, Any]]] = {}
         self._worker = ThreadPoolExecutor(1)  # it takes no lock: whoever waits for it may hold one
         self._planning: Future[Plan] | None = None
         self._previewing: Future[Preview] | None = None
@@ -61,7 +62,7 @@ class AtRun:
                 self._samples.clear()
                 self._tables.clear()
                 self._distances.clear()
-                self._gated = frozenset()
+                self._gated, self._plots = frozenset(), {}
             return self._run
 
     def _stamp(self) -> tuple[int, int, int]:
@@ -95,6 +96,13 @@ class AtRun:
         if stored is None:
             raise ImmunomonError(f"the result of '{sample}' cannot be read; run the study again")
         return stored
+
+    def plots(self, sample: str) -> list[dict[str, Any]]:
+        """Return a sample's stored plots, read once: the gallery of each gate shows one of them."""
+        _ = self.run  # made again: what was read of it is gone
+        if sample not in self._plots:
+            self._plots[sample] = list(self.stored(sample).get("plots") or ())
+        return self._plots[sample]
 
     def warm(self) -> None:
         """Begin to read what the first moved gate will need, while the reviewer looks at the gallery."""

@@ -112,8 +112,7 @@ class Desk(Drafting):
         ]
 
     def _thumbnail(self, sample: str, population: str, ticks: TickSets) -> dict[str, Any] | None:
-        stored = self.stored(sample)
-        plots = [plot for plot in stored.get("plots", ()) if population in plot.get("populations", ())]
+        plots = [plot for plot in self.plots(sample) if population in plot.get("populations", ())]
         drawn = page_sample({"plots": plots}, ticks)["plots"]
         return drawn[0] if drawn else None
 
