@@ -70,5 +70,5 @@ async function begin(panels) {
   desk.population = population ? population.id : desk.population;
   await choosePanel(panel.name);
   if (named.get("sample")) await openSample(named.get("sample"));
-  window.setTimeout(() => act(() => ask("ready")), 500); // what the first moved gate needs is read meanwhile
+  window.setTimeout(() => act(() => ask("ready")), 3000); // what the first moved gate needs is read meanwhile
 }
