@@ -44,8 +44,8 @@ def need_of(population: Mapping[str, Any], sample: Mapping[str, Any], distance: 
     (75.5, ('doubt', 'outlier', 'distance'))
     """
     ordered = sorted(_reasons(population, sample, distance), key=lambda reason: -reason[0])
-    weights, texts, kinds = zip(*ordered, strict=True) if ordered else ((), (), ())
-    return Need(sum(weights), tuple(dict.fromkeys(texts)), tuple(dict.fromkeys(kinds)))
+    texts, kinds = (tuple(dict.fromkeys(str(reason[part]) for reason in ordered)) for part in (1, 2))
+    return Need(sum(reason[0] for reason in ordered), texts, kinds)
 
 
 def _reasons(
