@@ -147,7 +147,8 @@ def _export(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
     summary = export_run(job.root, None, ExportStatement(user_name(), "", job.study))
     rows = counted(sum(summary.rows.values()), "row")
     notes = tuple(f"not exported: {note}" for note in summary.notes)
-    return ("current" if summary.outcome == "unchanged" else "done"), (f"{rows} in {summary.database}", *notes)
+    is_current = summary.outcome in ("unchanged", "noted")  # noted: new entries of the trail, no other value
+    return ("current" if is_current else "done"), (f"{rows} in {summary.database}", *notes)
 
 
 def _report(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
