@@ -119,7 +119,7 @@ def test_a_spider_starts_at_zero_and_names_every_patient_without_touching(ax):
     assert min(np.diff(places)) >= 0.03 * np.diff(ax.get_ylim())[0]
     colours = {line.get_color() for line in ax.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"}
     assert colours == {dose_group_colours("AB")[name].light for name in "AB"}
-    with pytest.raises(ValueError, match="no value"):
+    with pytest.raises(ValueError, match=r"no percent_change to draw for treg .*12 missing"):
         spider(ax, table.assign(status="missing"), "treg")
 
 

@@ -43,7 +43,7 @@ def gate_figure(
     gated = set(run.gated)
     far = {name: sample_distances(run, name) for name in rows["sample_id"] if name in gated}
     distances = {name: of_sample[population] for name, of_sample in far.items() if population in of_sample}
-    entries = list(entries_of(rows, run.table("samples"), reviews_of_run(run.folder), distances))
+    entries = list(entries_of(rows, run.table("samples"), reviews=reviews_of_run(run.folder), distances=distances))
     key = _SORTED_BY[sort]
     drawn = [
         (entry, plot)

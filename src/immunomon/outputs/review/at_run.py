@@ -135,7 +135,7 @@ class AtRun:
 
     def estimates(self, sample: str) -> list[dict[str, Any]]:
         """Return where the sample's own events put the gates that samples share; none if there are no such gates."""
-        return stored_estimates(self.run, sample)
+        return _stored_estimates(self.run, sample)
 
     def distances(self, panel: str, population: str) -> dict[str, float]:
         """Return by sample how far its own estimate of a gate lies from the consensus, in standard errors."""
@@ -171,7 +171,7 @@ class AtRun:
         return {draft.population: placed(draft.gate, scales) for draft in moved}
 
 
-def stored_estimates(run: Run, sample: str) -> list[dict[str, Any]]:
+def _stored_estimates(run: Run, sample: str) -> list[dict[str, Any]]:
     """Return where a sample's own events put the gates that samples share; none if there are no such gates."""
     data = RunFolder(run.folder).read_json(run.folder / "estimates" / f"{Path(sample).name}.json") or {}
     return list(data.get("estimates") or ())
@@ -179,7 +179,7 @@ def stored_estimates(run: Run, sample: str) -> list[dict[str, Any]]:
 
 def sample_distances(run: Run, sample: str) -> dict[str, float]:
     """Return how far each shared gate of a sample lies from where its own events put it, see ``distances_of``."""
-    estimates = stored_estimates(run, sample)
+    estimates = _stored_estimates(run, sample)
     gates = RunFolder(run.folder).read_json(run.folder / "gates" / f"{Path(sample).name}.json") if estimates else None
     return distances_of((gates or {}).get("populations") or (), estimates)
 

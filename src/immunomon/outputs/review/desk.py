@@ -106,8 +106,8 @@ class Desk(Drafting):
             for entry in entries_of(
                 populations[(populations["panel"] == panel) & (populations["population"] == population)],
                 self.table("samples"),
-                reviews,
-                self.distances(panel, population),
+                reviews=reviews,
+                distances=self.distances(panel, population),
             )
         ]
 

@@ -50,13 +50,13 @@ class Drafting(AtRun):
             dragged = self._dragged(sample, opened, population, gate)
             shapes = {**self.drafted_gates(sample, opened.scales), **dragged}
             counts = opened.recount(shapes)
-            return foreseen(self, sample, as_counted(self.stored(sample), counts, shapes), tuple(counts))
+            return foreseen(self, sample, as_counted(self.stored(sample), counts, shapes), touched=tuple(counts))
         moves = [draft for draft in self.drafts.of(sample) if draft.action == "move-gate"]
         touched = {name for draft in moves for name in draft.after}
         if not touched:
             return {"reportable": {}, "changes": [], "unchecked": []}
         measured = self.previewed().measure(sample, {draft.population: draft.gate for draft in moves})
-        return foreseen(self, sample, measured, sorted(touched))
+        return foreseen(self, sample, measured, touched=sorted(touched))
 
     def _dragged(self, sample: str, opened: OpenSample, population: str, gate: Mapping[str, Any]) -> dict[str, Gate]:
         """Return the gates that one drag moves, on the display scale, their borders rounded as decisions have them."""

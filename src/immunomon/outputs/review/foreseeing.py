@@ -39,7 +39,7 @@ def as_counted(stored: Mapping[str, Any], counts: Mapping[str, Counted], moved: 
     )
 
 
-def foreseen(at: AtRun, sample: str, measured: Measured, touched: Collection[str]) -> dict[str, Any]:
+def foreseen(at: AtRun, sample: str, measured: Measured, *, touched: Collection[str]) -> dict[str, Any]:
     """Return what values of a sample may be reported, before and after, and which changes from baseline move.
 
     measured: what the sample would have; touched: the populations whose counts may differ. The run's own steps make

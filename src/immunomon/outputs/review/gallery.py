@@ -120,6 +120,7 @@ def population_tree(populations: pd.DataFrame, panel: str) -> list[dict[str, Any
 def entries_of(
     populations: pd.DataFrame,
     samples: pd.DataFrame,
+    *,
     reviews: Mapping[str, SampleReview],
     distances: Mapping[str, float],
 ) -> Iterator[dict[str, Any]]:

@@ -91,7 +91,7 @@ def _galleries(
     for name in populations:
         of_gate = rows[(rows["panel"] == panel) & (rows["population"] == name)]
         far = {sample: of_sample[name] for sample, of_sample in distances.items() if name in of_sample}
-        entries = entries_of(of_gate, samples, reviews, far)
+        entries = entries_of(of_gate, samples, reviews=reviews, distances=far)
         galleries[name] = [{**entry, "plot": numbers.get((entry["sample_id"], name))} for entry in entries]
     return galleries, plots
 
