@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from immunomon import open_run
 from immunomon.outputs.report.page import write_report
 from immunomon.outputs.review.server import served
 from immunomon.runs.audit import AuditTrail
@@ -207,7 +208,7 @@ def test_the_report_leads_to_the_desk(page, desk, address):
 
 def test_a_notebook_shows_the_gallery_and_decides_nothing(page, desk):
     page.goto("about:blank")
-    page.set_content(desk.run.review("treg", "cd4")._repr_html_())
+    page.set_content(open_run(desk.run.folder).review("treg", "cd4")._repr_html_())
     frame = page.frame_locator("iframe")
     frame.locator(".gallery[data-population='cd4'] .card").first.wait_for()
     assert frame.locator(".card").count() == len(desk.gallery("treg", "cd4"))
