@@ -171,3 +171,8 @@ def test_the_pages_are_read_at_all():
     assert len(EXAMPLES) > 80
     assert len(MENTIONS) > 60
     assert len(SETTINGS) > 4
+
+
+def test_the_index_leads_to_every_page():
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", TEXTS["docs/index.md"]))
+    assert linked == {name.removeprefix("docs/") for name in TEXTS if name.startswith("docs/")} - {"index.md"}
