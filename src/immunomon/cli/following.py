@@ -54,6 +54,8 @@ def following(name: str, given: Mapping[str, Any]) -> tuple[str, str] | None:
     True
     """
     words, what = NEXT.get(name, ("", ""))
+    if given.get("preview"):  # nothing was done: the next is the same command without it
+        return None
     if given.get("only_say"):  # a dry run
         words, what = "run {study}", "do it"
     known = {key: _quoted(value) for key, value in _named(name, given).items() if value not in (None, [], ())}
