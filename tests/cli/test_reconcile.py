@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -54,6 +56,13 @@ def test_what_is_missing_extra_or_of_another_date_is_named(folder, write):
         "4 visits on the list; 2 missing, 1 panel, 1 date, 1 extra.",
         "Not compared: the date of 1 visit, which the list does not say.",
     ]
+
+
+def test_json_stands_alone_even_where_a_tube_has_no_file(folder, write):
+    (folder / "a.fcs").unlink()
+    done = run(folder, "--with", write(LIST, "list.csv"), "--json")
+    assert json.loads(done.stdout)["visits"] == 4
+    assert "though 1 tube has no file" in done.stderr
 
 
 def test_a_list_that_names_panels_plans_these_alone(folder, write):

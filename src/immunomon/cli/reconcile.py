@@ -51,7 +51,7 @@ def reconcile(
     typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.", err=as_json)
     if absent := _without_file(declared, samples):
         what = counted(absent, "tube has", "tubes have")
-        typer.echo(f"Counted as measured, though {what} no file where samples.csv says.")
+        typer.echo(f"Counted as measured, though {what} no file where samples.csv says.", err=as_json)
     if undated := sum(visit.date is None for visit in listed):
         typer.echo(f"Not compared: the date of {counted(undated, 'visit')}, which the list does not say.", err=as_json)
     if open_by and differences:
