@@ -38,12 +38,12 @@ def power(
     opened = open_run(run)
     facts = facts_of(opened.record)
     measured = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
+    absent = [absent_words(endpoint, measured) for endpoint in measured.absent]
     table = detectable(measured, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
     if as_json:
-        absent_ones = [absent_words(absent, measured) for absent in measured.absent]
-        say_json("power", plan=measured.plan.digest, power=target, rows=table, absent=absent_ones)
-    for absent in () if as_json else measured.absent:
-        typer.echo(absent_words(absent, measured))
+        say_json("power", plan=measured.plan.digest, power=target, rows=table, absent=absent)
+    for line in () if as_json else absent:
+        typer.echo(line)
     if out is not None:
         write_whole(out, table_csv(table))
         typer.echo(f"Written: {out}", err=as_json)

@@ -36,6 +36,7 @@ def stages() -> Iterator[Callable[[str, int, int, int], None]]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -50,12 +51,11 @@ def stages() -> Iterator[Callable[[str, int, int, int], None]]:
         TextColumn("{task.fields[failed]}", style="red"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def report(stage: str, done: int, total: int, failed: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(WORDS.get(stage, stage), total=total, failed="")
-            task = bars.task_ids[list(tasks).index(stage)]
-            bars.update(task, completed=done, total=total, failed=f"{failed} failed" if failed else "")
+            bars.update(tasks[stage], completed=done, total=total, failed=f"{failed} failed" if failed else "")
 
         yield report

@@ -29,7 +29,8 @@ def verify(
         of_table = verify_imported(run, imported, study)
         if as_json:
             say_json("verify", **asdict(of_table))
-        return 1 if as_json and of_table.differences else 0 if as_json else _say_imported(of_table)
+            return 1 if of_table.differences else 0
+        return _say_imported(of_table)
     verification = verify_run(run, samples=sample, study=study, progress=None if as_json else _print)
     if as_json:
         say_json("verify", equal=verification.equal, **verification.to_dict())
