@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from immunomon.cli.main import app
 from immunomon.runs.audit import AuditTrail
+from immunomon.runs.derived import made_of_run
 from immunomon.runs.journal import PROGRESS
 from immunomon.runs.run import run_study
-from immunomon.runs.status import read_status
+from immunomon.runs.status import RunStatus, read_status
 from immunomon.runs.trail_review import SHOWN
 
 
@@ -168,3 +169,17 @@ def test_a_file_of_progress_that_nobody_wrote_is_named(study):
     assert f"{study / 'run' / PROGRESS}: cannot be read" in str(done.exception)
     done = CliRunner().invoke(app, ["status", str(study)])
     assert "there is no run.json" in str(done.exception)
+
+
+def test_a_panel_whose_name_ends_another_is_not_taken_for_it(tmp_path):
+    for panel, digest in (("treg-2", "now"), ("treg", "before"), ("my treg", "now")):
+        for folder, file in (("clusters", f"{panel}/clusters.json"), ("atlas", f"{panel}.json")):
+            (tmp_path / folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / file).write_text(json.dumps({"run_digest": digest}), encoding="utf-8")
+    derived = made_of_run(tmp_path, {"digest": "now"}, "record", study=None)
+    status = RunStatus(tmp_path, "finished", derived=derived)
+    current = {(key, panel) for key in ("cluster", "embed") for panel in ("treg-2", "treg", "my treg")}
+    current = {made for made in current if status.is_current(*made)}
+    assert current == {(key, panel) for key in ("cluster", "embed") for panel in ("treg-2", "my treg")}
+    assert not status.is_current("embed", "nk")
+    assert status.made_by("embed", "nk") is None

@@ -20,13 +20,14 @@ __all__ = ["Derived", "made_of_run"]
 class Derived:
     """Something that was made of a run: what, the command that makes it anew, and why it should be; none: it need not.
 
-    key: the command's own name, by which others rest on it.
+    key: the command's own name, by which others rest on it. panel: that it is of, '' if it is of all.
     """
 
     what: str
     key: str
     command: str
     reasons: tuple[str, ...] = ()
+    panel: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ def made_of_run(
         for name in state.names(pattern):
             if key == "embed" and name.endswith(".projected.json"):
                 continue
-            words = {"run": root, "panel": _panel(name)}
-            reasons = (*_READERS.get(key, _of_json)(state, name), *_resting(key, _panel(name), made))
-            made.append(Derived(what.format(**words), key, command.format(**words), reasons))
+            panel = _panel(name) if "{panel}" in what else ""
+            words = {"run": root, "panel": panel}
+            reasons = (*_READERS.get(key, _of_json)(state, name), *_resting(key, panel, made))
+            made.append(Derived(what.format(**words), key, command.format(**words), reasons, panel))
     return (*made, *_left(state))
 
 
@@ -106,12 +108,7 @@ def _panel(name: str) -> str:
 
 def _resting(key: str, panel: str, made: Sequence[Derived]) -> Iterator[str]:
     for other in made:
-        per_panel = other.key in ("cluster", "embed")
-        if (
-            other.key in _RESTS_ON.get(key, ())
-            and other.reasons
-            and (not per_panel or other.what.endswith(f" {panel}"))
-        ):
+        if other.key in _RESTS_ON.get(key, ()) and other.reasons and other.panel in ("", panel):
             yield f"it rests on what is stale itself: {other.what}"
 
 

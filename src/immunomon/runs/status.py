@@ -85,6 +85,15 @@ class RunStatus:
         """What is to be made anew, in this order."""
         return tuple(made for made in self.derived if made.reasons)
 
+    def made_by(self, key: str, panel: str = "") -> Derived | None:
+        """Return what a command made of the run, or of one of its panels; None if it has not been called."""
+        return next((made for made in self.derived if made.key == key and made.panel == panel), None)
+
+    def is_current(self, key: str, panel: str = "") -> bool:
+        """Say whether what a command makes is there, and of the run, the study and the other results as they are."""
+        made = self.made_by(key, panel)
+        return made is not None and not made.reasons
+
 
 def read_status(root: Path, study: Path | None = None) -> RunStatus:
     """Return how a run stands; nothing is written, and no lock is taken.
