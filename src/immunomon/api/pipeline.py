@@ -21,6 +21,7 @@ from immunomon.runs.opened import open_run
 from immunomon.runs.provenance import user_name
 from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
+from immunomon.runs.summary import NO_FILES
 from immunomon.runs.trail_review import note_shown
 
 __all__ = ["DEMO_STEPS", "STEPS", "Everything", "Job", "StepOutcome", "demo", "do_step", "run_all"]
@@ -87,8 +88,7 @@ class Job:
 
     def is_current(self, key: str) -> bool:
         """Say whether what a command makes of the run is there, and of the run as it is now."""
-        made = [made for made in read_status(self.root, self.study).derived if made.key == key]
-        return bool(made) and not any(other.reasons for other in made)
+        return read_status(self.root, self.study).is_current(key)
 
 
 def _simulate(job: Job, progress: Progress | None) -> tuple[State, tuple[str, ...]]:
@@ -111,8 +111,8 @@ def _check(job: Job, progress: Progress | None) -> tuple[State, tuple[str, ...]]
 def _run(job: Job, progress: Progress | None) -> tuple[State, tuple[str, ...]]:
     summary = run_study(job.study, job.root, jobs=job.jobs, progress=progress)
     failed = tuple(f"failed {name}: {reason}" for name, reason in summary.failed)
-    if not (summary.gated or summary.kept or summary.controls or summary.failed or summary.dropped):
-        return "failed", (f"{job.study}: the sample list names no files yet; add them, one row for each FCS file",)
+    if summary.is_empty:
+        return "failed", (f"{job.study}: {NO_FILES}",)
     lines = (summary.files, *failed, *(f"warning {line}" for line in summary.warnings), *summary.doubts)
     if failed and not job.despite_failures:
         remedy = "correct or drop these files, or go on without them: --despite-failures"
@@ -146,7 +146,8 @@ def _mechanism(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
 def _export(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
     summary = export_run(job.root, None, ExportStatement(user_name(), "", job.study))
     rows = counted(sum(summary.rows.values()), "row")
-    notes = tuple(f"not exported: {note}" for note in summary.notes)
+    notes = [f"not exported: {note}" for note in summary.notes]
+    notes += [f"The export was written, but {summary.unnoted}"] if summary.unnoted else []
     is_current = summary.outcome in ("unchanged", "noted")  # noted: new entries of the trail, no other value
     return ("current" if is_current else "done"), (f"{rows} in {summary.database}", *notes)
 
@@ -155,8 +156,8 @@ def _report(job: Job, _: Progress | None) -> tuple[State, tuple[str, ...]]:
     if job.is_current("report"):
         return "current", (str(job.root / "report.html"),)
     page = write_report(job.root)
-    note_shown(job.root, "report")
-    return "done", (str(page),)
+    unnoted = note_shown(job.root, "report")
+    return "done", (str(page), *([f"The report was written, but {unnoted}"] if unnoted else []))
 
 
 _DONE_BY: dict[str, Callable[[Job, Progress | None], tuple[State, tuple[str, ...]]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -15,7 +16,6 @@ from immunomon.api.run_sample import RunSample
 from immunomon.api.samples import new_axes
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs import opened
-from immunomon.runs.derived import Derived
 from immunomon.runs.lock import Reason
 from immunomon.runs.run import run_study
 from immunomon.runs.status import RunStatus, read_status
@@ -98,13 +98,13 @@ class StudyRun(opened.Run):
         """Return the panel that a population is gated in; raises UnknownName if it is in none, or in several."""
         pairs = self.table("populations")[["panel", "population"]].drop_duplicates()
         pairs = pairs if panel is None else pairs[pairs["panel"] == self.known_panel(panel)]
-        found = list(pairs.loc[pairs["population"] == population, "panel"])
-        if not found:
+        panels = list(pairs.loc[pairs["population"] == population, "panel"])
+        if not panels:
             known = list(dict.fromkeys(pairs["population"]))
             raise UnknownName(f"{self.folder}: no population '{population}'; {nearest(population, known)}")
-        if len(found) > 1:
-            raise UnknownName(f"{self.folder}: '{population}' is in several panels; name one: {', '.join(found)}")
-        return str(found[0])
+        if len(panels) > 1:
+            raise UnknownName(f"{self.folder}: '{population}' is in several panels; name one: {', '.join(panels)}")
+        return str(panels[0])
 
     def plot_gate(
         self, population: str, panel: str | None = None, *, sort: Order = "doubt", most: int = 12, columns: int = 4
@@ -160,8 +160,7 @@ class StudyRun(opened.Run):
 
     def mechanism(self, plan: str | Path | None = None, *, out: str | Path | None = None, seed: int = 1) -> Answer:
         """Say whether the immune change goes with the platelets, as ``immunomon mechanism``; assesses if needed."""
-        status = read_status(self.folder, self.study_folder)
-        if not any(made.key == "assess" and not made.reasons for made in status.derived):
+        if not self.status().is_current("assess"):
             self.assess()
         return relate_run(self, plan, out=out, seed=seed)
 
@@ -195,13 +194,9 @@ class StudyRun(opened.Run):
             with TemporaryDirectory(prefix="immunomon-") as folder:
                 file = Path(folder) / f"{name}.h5ad"
                 return _cells(export_cells(self.folder, name, out=file, within=within, study=self.study_folder).path)
-        if (made := self._made("anndata", name)) is None or made.reasons:
+        if not self.status().is_current("anndata", name):
             export_cells(self.folder, name, overwrite=True, study=self.study_folder)
         return _cells(self.folder / "anndata" / f"{name}.h5ad")
-
-    def _made(self, key: str, panel: str) -> Derived | None:
-        made = read_status(self.folder, self.study_folder).derived
-        return next((other for other in made if other.key == key and f" {panel}" in other.what), None)
 
     def review(self, panel: str, population: str = "") -> ShownGallery:
         """Return a panel's gates over all samples, as ``immunomon review`` shows them, for a notebook to look at."""
@@ -210,12 +205,13 @@ class StudyRun(opened.Run):
         return shown_gallery(self, panel, population)
 
     def report(self, out: str | Path | None = None) -> Path:
-        """Write the report, one HTML page, and return its path."""
+        """Write the report, one HTML page, and return its path; warns if the run's trail could not take it up."""
         from immunomon.outputs.report import write_report
         from immunomon.runs.trail_review import note_shown
 
         page = write_report(self.folder, None if out is None else Path(out))
-        note_shown(self.folder, "report")
+        if unnoted := note_shown(self.folder, "report"):
+            warnings.warn(f"the report was written, but {unnoted}", stacklevel=2)
         return page
 
     def export(self, to: str | None = None, *, by: str = "", reason: str = "") -> ExportSummary:

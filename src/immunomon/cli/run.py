@@ -16,7 +16,8 @@ from immunomon.cli.saying import say_json
 from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.dry_run import dry_run
 from immunomon.runs.lock import Reason
-from immunomon.runs.run import RunSummary, run_study
+from immunomon.runs.run import run_study
+from immunomon.runs.summary import NO_FILES, RunSummary
 from immunomon.runs.workers import Limits
 
 __all__ = ["run"]
@@ -81,10 +82,8 @@ def run(
             remarks=lambda: _problems(study),
         )
     console = Console()
-    if not (summary.gated or summary.kept or summary.controls or summary.failed or summary.dropped):
-        console.print(
-            f"{study}: the sample list names no files yet; add them, one row for each FCS file.", markup=False
-        )
+    if summary.is_empty:
+        console.print(f"{study}: {NO_FILES}.", markup=False)
         return 1
     if summary.unchanged_since:
         console.print(_unchanged(summary), highlight=False, soft_wrap=True)

@@ -18,7 +18,10 @@ from immunomon.study.model.trust import DOUBTS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunSummary", "account_of_doubts", "as_it_stands", "study_section"]
+__all__ = ["NO_FILES", "RunSummary", "account_of_doubts", "as_it_stands", "study_section"]
+
+
+NO_FILES = "the sample list names no files yet; add them, one row for each FCS file"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class RunSummary:
     def complete(self) -> bool:
         """Whether no file failed."""
         return not self.failed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no file at all."""
+        return not (self.gated or self.kept or self.controls or self.failed or self.dropped)
 
 
 def as_it_stands(memory: Memory, asked: str) -> RunSummary:
