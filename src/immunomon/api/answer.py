@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from immunomon.errors import BadRun, ImmunomonError, UnknownName, nearest
 from immunomon.files import read_input
-from immunomon.runs.folder import read_held
+from immunomon.runs.folder import read_held, write_json
 from immunomon.runs.opened import Run
 from immunomon.runs.status import read_status
+from immunomon.runs.trail_review import note_shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Answer", "Asked", "read_answer"]
+__all__ = ["Answer", "Asked", "read_answer", "recorded_answer"]
 
 Asked = Literal["assess", "compare", "mechanism"]
 # Command -> its folder in the run, its record, and its page.
@@ -59,6 +60,26 @@ class Answer:
         return f"Written: {self.file}, and {len(self.tables)} tables beside it."
 
 
+def recorded_answer(
+    run: Run | None,
+    asked: Asked,
+    folder: Path,
+    *,
+    tables: Mapping[str, pd.DataFrame],
+    page: str,
+    record: Mapping[str, Any],
+    lines: Iterable[str],
+) -> Answer:
+    """Write the record of an answer whose tables and page are in a folder, enter it into the run's trail, return it.
+
+    run: None for a study without one. lines: the most important of it; why it could not be entered is added to them.
+    """
+    _, record_name, page_name = _WRITTEN[asked]
+    write_json(folder / record_name, record)
+    unnoted = "" if run is None else note_shown(run.folder, asked)
+    return Answer(folder, tables, page, folder / page_name, tuple(filter(None, (*lines, unnoted))))
+
+
 def read_answer(run: Run, asked: Asked) -> Answer:
     """Return the answer that a command left in a run folder, if it is of the run and the study as they are now.
 
@@ -70,7 +91,7 @@ def read_answer(run: Run, asked: Asked) -> Answer:
     if asked not in _WRITTEN:
         raise UnknownName(f"no answer '{asked}'; {nearest(asked, get_args(Asked))}")
     remedy = f"make it with: immunomon {asked} {run.folder}"
-    made = next((made for made in read_status(run.folder, run.study_folder).derived if made.key == asked), None)
+    made = read_status(run.folder, run.study_folder).made_by(asked)
     if made is None:
         raise ImmunomonError(f"{run.folder}: there is no {asked} of this run yet; {remedy}")
     if made.reasons:

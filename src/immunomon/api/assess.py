@@ -7,14 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from immunomon.api.answer import Answer
+from immunomon.api.answer import Answer, recorded_answer
 from immunomon.errors import ImmunomonError, NotForThisStudy
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.runs.folder import write_json, write_table
 from immunomon.runs.opened import Run, open_run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
-from immunomon.runs.trail_review import note_shown
 from immunomon.study.model.study import Study
 from immunomon.study.specs.study import load_study
 from immunomon.trial.assessments.assess import Assessed
@@ -53,14 +52,11 @@ def assess_study(path: str | Path | Run, study: str | Path | None = None, *, out
         page = markdown(assessed.tables, assessed.facts, declared.assessments)
         write_whole(folder / "assessments.md", page)
         write_json(folder / "pages.json", _pages(run, declared, assessed))
+    read = shown_inputs(texts, declared.folder)
     record = _record(run, declared, files, assessed=assessed, plan=plan)
-    texts_read = shown_inputs(texts, declared.folder)
-    more = {"study_sha256": texts_read.get("study.yaml"), "read": texts_read, "files": written}
-    write_json(folder / "assessments.json", {**record, **more})
-    unnoted = "" if run is None else note_shown(run.folder, "assess")
-    return Answer(
-        folder, assessed.tables, page, folder / "assessments.md", tuple(filter(None, (*_lines(assessed), unnoted)))
-    )
+    record |= {"study_sha256": read.get("study.yaml"), "read": read, "files": written}
+    lines = _lines(assessed)
+    return recorded_answer(run, "assess", folder, tables=assessed.tables, page=page, record=record, lines=lines)
 
 
 def _opened(of: str | Path | Run, study: str | Path | None, out: Path | None) -> tuple[Run | None, Study, Path]:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from immunomon.api.answer import Answer
+from immunomon.api.answer import Answer, recorded_answer
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
-from immunomon.runs.folder import write_json, write_table
+from immunomon.runs.folder import write_table
 from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
-from immunomon.runs.trail_review import note_shown
 from immunomon.trial.model.analysis import AnalysisPlan, Endpoint, Scale, default_plan
 from immunomon.trial.specs.analysis import load_analysis
 from immunomon.trial.statistics.analyse import Analysis, analyse
@@ -72,11 +71,8 @@ def compare_run(
         write_whole(folder / "summary.md", page)
     read = shown_inputs(texts, of_run.study_folder or of_run.folder)
     record = {**_record(of_run, analysis, declared, seed), "read": read, "files": written}
-    write_json(folder / "analysis.json", record)
-    unnoted = note_shown(of_run.folder, "compare")
-    return Answer(
-        folder, tables, page, folder / "summary.md", tuple(filter(None, (*_lines(analysis, declared), unnoted)))
-    )
+    lines = _lines(analysis, declared)
+    return recorded_answer(of_run, "compare", folder, tables=tables, page=page, record=record, lines=lines)
 
 
 def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from immunomon.api.answer import Answer
+from immunomon.api.answer import Answer, recorded_answer
 from immunomon.api.compare import absent_words, plan_for, tables_of
 from immunomon.errors import BadSpec, ImmunomonError, NotForThisStudy, Problem
 from immunomon.files import digests_of_what_is_written, file_digest, is_there, read_input, write_whole
@@ -22,7 +22,6 @@ from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 from immunomon.runs.plan import shown_inputs
 from immunomon.runs.provenance import environment
-from immunomon.runs.trail_review import note_shown
 from immunomon.study.model.study import NO_GROUP
 from immunomon.trial.mechanism.analyse import NEEDED, Mechanism
 from immunomon.trial.mechanism.analyse import mechanism as worked_out
@@ -75,11 +74,8 @@ def relate_run(
         write_json(folder / "pages.json", {**pages, "alarms": [], "pages": [asdict(page)]})
     read = shown_inputs(texts, of_run.study_folder or of_run.folder)
     record = {**_record(of_run, declared, seed, digests), "read": read, "files": written}
-    write_json(folder / "mechanism.json", record)
-    unnoted = note_shown(of_run.folder, "mechanism")
-    return Answer(
-        folder, result.tables, text, folder / "mechanism.md", tuple(filter(None, (*_lines(result, declared), unnoted)))
-    )
+    lines = _lines(result, declared)
+    return recorded_answer(of_run, "mechanism", folder, tables=result.tables, page=text, record=record, lines=lines)
 
 
 def _lines(result: Mechanism, plan: AnalysisPlan) -> Iterator[str]:

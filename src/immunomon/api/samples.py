@@ -142,8 +142,8 @@ class Sample:
         """The display scale of each channel, by its name: logicle, as wide as the noise of the file's negatives."""
         columns = [channel.detector for channel in self.events.channels]
         book = book_of(self.compensated, columns)
-        found = resolve_scales(GatingStrategy("", "", 1, None, ()), columns, self.compensated, book)
-        return {name: found[channel.detector] for name, channel in self._named}
+        scales = resolve_scales(GatingStrategy("", "", 1, None, ()), columns, self.compensated, book)
+        return {name: scales[channel.detector] for name, channel in self._named}
 
     @cached_property
     def display(self) -> EventTable:
