@@ -41,12 +41,21 @@ def opened_browser() -> Iterator[object]:
         browser.close()
 
 
-def opened_page(browser, path, *, width=1400, dark=False):
-    """Open a file of a page; return it, once its scripts ran, with the list that its faults come into."""
+def watched_page(browser, *, width=1400, dark=False):
+    """Return an empty page, with the list that the faults of what it opens come into."""
     faults: list[str] = []
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type in {"error", "warning"} else None)
-    page.goto(path.as_uri())
+    return page, faults
+
+
+def opened_page(browser, path, *, state="", width=1400, dark=False):
+    """Open a file of a page; return it, once its scripts ran, with the list that its faults come into.
+
+    state: what it opens at, such as ``#tab=samples``.
+    """
+    page, faults = watched_page(browser, width=width, dark=dark)
+    page.goto(path.as_uri() + state)
     page.wait_for_selector('html[data-ready="yes"]')
     return page, faults

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
+from outputs.report.fake_run import fake_run
+from support.browser import opened_browser, opened_page
 
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.populations import SAMPLES
@@ -78,30 +74,15 @@ def test_the_picture_has_the_channel_that_moved_first_and_the_flagged_stretch():
 
 
 def test_a_browser_draws_it_and_runs_nothing_that_a_file_says(tmp_path):
-    browser = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("no chromium on PATH: the page's scripts are not tried")
-    spec = importlib.util.spec_from_file_location("fake_run_too", Path(__file__).with_name("fake_run.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    fake = importlib.util.module_from_spec(spec)
-    sys.modules["fake_run_too"] = fake
-    spec.loader.exec_module(fake)
-    run = fake.fake_run(tmp_path / "run")
+    run = fake_run(tmp_path / "run")
     sample = run / "samples" / "S01__W2__thelper.json"
     data = json.loads(sample.read_text(encoding="utf-8"))
     sample.write_text(json.dumps(data | stored(NASTY)), encoding="utf-8")
-    page = write_report(run)
-    address = f"{page.as_uri()}#tab=samples&sample=S01__W2__thelper"
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--virtual-time-budget=3000"]
-    done = subprocess.run(
-        [browser, *switches, f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", address],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=90,
-        check=True,
-    )
-    assert 'class="chart run"' in done.stdout
-    assert 'class="stretch step"' in done.stdout
-    assert "data-broken" not in done.stdout[: done.stdout.index("<head>")]
+    report = write_report(run)
+    with opened_browser() as browser:
+        page, faults = opened_page(browser, report, state="#tab=samples&sample=S01__W2__thelper")
+        content = page.content()
+    assert 'class="chart run"' in content
+    assert 'class="stretch step"' in content
+    assert "data-broken" not in content[: content.index("<head>")]
+    assert faults == []

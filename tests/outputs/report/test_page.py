@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
+from outputs.report import fake_run as fake
 from support.report_page import islands, words
 
 from immunomon.cli.report import report
 from immunomon.errors import BadRun
 from immunomon.outputs.report import write_report
-
-_SPEC = importlib.util.spec_from_file_location("fake_run", Path(__file__).with_name("fake_run.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-fake = importlib.util.module_from_spec(_SPEC)
-sys.modules["fake_run"] = fake
-_SPEC.loader.exec_module(fake)
 
 NASTY = "</script><script>document.documentElement.dataset.broken='yes'</script><img src=x onerror=alert(1)>\"'&\u2028"
 

@@ -1,9 +1,9 @@
 """The page in a browser: a person's gestures end as drafts and verdicts of the desk, and nothing goes wrong unsaid."""
 
-import shutil
 import time
 
 import pytest
+from support.browser import opened_browser, watched_page
 
 from immunomon import open_run
 from immunomon.outputs.report.page import write_report
@@ -23,26 +23,15 @@ def address(desk):
 @pytest.fixture(scope="module")
 def browser():
     """A browser for all tests of the page."""
-    browser_path = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if browser_path is None:
-        pytest.skip("no chromium on PATH: the page's scripts are not tried")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+    with opened_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(address, browser):
     """The page, open at the gate of CD4 T cells; a test fails if a script of it did."""
-    faults: list[str] = []
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page, faults = watched_page(browser)
     page.set_default_timeout(120_000)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.goto(address)
     page.wait_for_selector(".gallery .card")
     page.locator("#choices select").nth(1).select_option("cd4")
