@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +42,19 @@ from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours, page_colours
 
-__all__ = ["TickSets", "page_sample", "safe_json", "write_report"]
+__all__ = ["DRAWING_SCRIPTS", "TickSets", "joined_script", "page_sample", "safe_json", "write_report"]
 
 _ASSETS = Path(__file__).parent / "assets"
 # The results of other commands that the page shows: it holds their digests, by which a later state is told from this.
 _SHOWN = ("statistics/analysis.json", "assessments/pages.json", "mechanism/pages.json")
+# Elements and gating plots: the review desk draws with these, too.
+DRAWING_SCRIPTS: tuple[Path, ...] = tuple(
+    _ASSETS / f"{name}.js" for name in ("dom", "inflate", "density", "gating", "labels")
+)
+_SECTIONS = ("acquisition", "samples", "gallery", "chart", "trajectories", "changes", "tables", "start")
 _SCRIPTS = (
-    "data.js",
-    "dom.js",
-    "state.js",
-    "inflate.js",
-    "density.js",
-    "gating.js",
-    "labels.js",
-    "acquisition.js",
-    "samples.js",
-    "gallery.js",
-    "chart.js",
-    "trajectories.js",
-    "changes.js",
-    "tables.js",
-    "start.js",
+    *(_ASSETS / "data.js", *DRAWING_SCRIPTS, _ASSETS / "state.js"),
+    *(_ASSETS / f"{name}.js" for name in _SECTIONS),
 )
 _MADE_BY = {  # page -> the command that makes it, as what was made of a run is known by
     **dict.fromkeys(("safety", "efficacy", "schedule"), "assess"),
@@ -83,7 +76,7 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
 
 
 def _render(run: ReportedRun) -> str:
-    overview, script = study_overview(run), _script()
+    overview, script = study_overview(run), joined_script(_SCRIPTS)
     ticks = TickSets()
     sample_ids = [str(name) for name in run.tables["samples"]["sample_id"]]
     drawn = ((name, page_sample(run.result(name) or {}, ticks)) for name in sample_ids)
@@ -138,9 +131,10 @@ def _render(run: ReportedRun) -> str:
     )
 
 
-def _script() -> Markup:
-    """Return the page's own scripts as one: they share a scope, in this order."""
-    parts = [(_ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+def joined_script(scripts: Iterable[Path], page: Mapping[str, Any] | None = None) -> Markup:
+    """Return a page's own scripts as one: they share a scope, in this order; page: data that they know as PAGE."""
+    data = [] if page is None else [f"const PAGE = {safe_json(page)};"]
+    parts = [*data, *(path.read_text(encoding="utf-8") for path in scripts)]
     return Markup('"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n")
 
 

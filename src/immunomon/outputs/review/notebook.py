@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.errors import UnknownName, nearest
-from immunomon.outputs.report.page import TickSets, page_sample, safe_json
+from immunomon.outputs.report.page import DRAWING_SCRIPTS, TickSets, joined_script, page_sample
 from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of, population_tree
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
@@ -19,11 +19,7 @@ from immunomon.runs.verdicts import progress_words, review_progress, reviews_of_
 __all__ = ["ShownGallery", "shown_gallery"]
 
 _ASSETS = Path(__file__).parent / "assets"
-_DRAWING = Path(__file__).parent.parent / "report" / "assets"
-_SCRIPTS = (
-    *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
-    *(_ASSETS / name for name in ("page.js", "gallery.js", "notebook.js")),
-)
+_SCRIPTS = (*DRAWING_SCRIPTS, *(_ASSETS / name for name in ("page.js", "gallery.js", "notebook.js")))
 _HEIGHT = 640
 
 
@@ -97,11 +93,10 @@ def _galleries(
 
 
 def _page(data: dict[str, Any]) -> str:
-    script = "\n".join(path.read_text(encoding="utf-8") for path in _SCRIPTS)
     page = (_ASSETS / "desk.html").read_text(encoding="utf-8")
     hidden = "#help, #report, #decisions { display: none; }"
     style = f"<style>{(_ASSETS / 'desk.css').read_text(encoding='utf-8')} {hidden}</style>"
-    code = f'<script>"use strict";\n(() => {{\nconst PAGE = {safe_json(data)};\n{script}}})();</script>'
+    code = f"<script>{joined_script(_SCRIPTS, data)}</script>"
     return page.replace('<link rel="stylesheet" href="/desk.css">', style).replace(
         '<script src="/desk.js"></script>', code
     )

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from immunomon.errors import ImmunomonError
-from immunomon.outputs.report.page import safe_json
+from immunomon.outputs.report.page import DRAWING_SCRIPTS, joined_script, safe_json
 from immunomon.outputs.review.blind import Answer, blinded
 from immunomon.outputs.review.desk import Desk
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
@@ -30,14 +30,14 @@ from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK
 __all__ = ["desk_app", "serve", "served"]
 
 _ASSETS = Path(__file__).parent / "assets"
-_DRAWING = Path(__file__).parent.parent / "report" / "assets"  # the report draws gates with the same
 _SCRIPTS = (
-    *(_DRAWING / name for name in ("dom.js", "inflate.js", "density.js", "gating.js", "labels.js")),
+    *DRAWING_SCRIPTS,
     *(
         _ASSETS / f"{name}.js"
         for name in ("page", "gallery", "sample", "closer", "handles", "moving", "effects", "deciding", "start")
     ),
 )
+_PAGE = {"density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK}, "ticks": []}
 _MOST_BYTES = 200_000  # of a request: a gate with some thousand corners
 _MOST_ANSWERS = 200  # that are kept for whoever asks again
 _CHANGING = frozenset({"draft", "decide", "hear", "undo", "discard", "commit", "judge", "withdraw"})
@@ -100,7 +100,7 @@ def desk_app(desk: Desk, *, token: str, origin: str) -> Starlette:
     guard = _Guard(token, origin)
     routes = [
         Route("/", guard.page),
-        Route("/desk.js", guard.asset(_script(), "text/javascript")),
+        Route("/desk.js", guard.asset(joined_script(_SCRIPTS, _PAGE), "text/javascript")),
         Route("/report", guard.report(desk)),
         Route("/desk.css", guard.asset((_ASSETS / "desk.css").read_text(encoding="utf-8"), "text/css")),
     ]
@@ -108,13 +108,6 @@ def desk_app(desk: Desk, *, token: str, origin: str) -> Starlette:
     for name, answer in (answers if desk.blind is None else blinded(answers, desk.blind)).items():
         routes.append(Route(f"/api/{name}", guard.answer(answer), methods=["POST"]))
     return Starlette(routes=routes)
-
-
-def _script() -> str:
-    """Return the page's scripts as one: they share a scope, in this order."""
-    page = safe_json({"density": {"light": DENSITY_STOPS, "dark": DENSITY_STOPS_DARK}, "ticks": []})
-    parts = [f"const PAGE = {page};", *(path.read_text(encoding="utf-8") for path in _SCRIPTS)]
-    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 
 
 def _asked_once(answers: Mapping[str, Answer]) -> dict[str, Answer]:

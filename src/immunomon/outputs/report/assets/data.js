@@ -73,9 +73,6 @@ function sumsOf(steps) {
   return steps.map((step) => (sum += step));
 }
 
-const darkPage = window.matchMedia("screen and (prefers-color-scheme: dark)");
-const shade = () => (darkPage.matches ? "dark" : "light");
-
 function groupColour(name) {
   const group = PAGE.groups.find((one) => String(one.name) === name);
   return (group || PAGE.all)[shade()];

@@ -16,18 +16,23 @@ function colourTable() {
   return colourTables.get(key);
 }
 
-function densityPicture(levels, rows, columns) {
-  const canvas = el("canvas", { width: columns, height: rows });
-  const context = canvas.getContext("2d");
+// Paints a density on a canvas, a pixel a bin.
+function paintDensity(canvas, levels, rows, columns) {
+  fill(canvas, { width: columns, height: rows }, []); // that clears it, too
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   const picture = context.createImageData(columns, rows);
   const colours = colourTable();
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      const level = levels[row * columns + column];
-      const place = ((rows - 1 - row) * columns + column) * 4; // the page's rows run downwards
-      if (level) picture.data.set([...colours[level], 255], place);
-    }
-  }
+  levels.forEach((level, i) => {
+    if (!level) return;
+    const pixel = ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns)) * 4; // the page's rows run downwards
+    const [red, green, blue] = colours[level];
+    picture.data[pixel] = red;
+    picture.data[pixel + 1] = green;
+    picture.data[pixel + 2] = blue;
+    picture.data[pixel + 3] = 255;
+  });
   context.putImageData(picture, 0, 0);
-  return canvas.toDataURL("image/png");
+  return canvas;
 }
+
+const densityPicture = (levels, rows, columns) => paintDensity(el("canvas"), levels, rows, columns).toDataURL("image/png");

@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+const darkPage = window.matchMedia("screen and (prefers-color-scheme: dark)");
+const shade = () => (darkPage.matches ? "dark" : "light");
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;

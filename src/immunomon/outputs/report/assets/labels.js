@@ -35,7 +35,7 @@ function bestBox(gate, size, { taken, lines, plot }) {
   let best = null;
   candidates(gate.ring, size).forEach((box, i) => {
     if (taken.some((other) => overlap(box, other))) return;
-    const crossed = lines.filter(([a, b]) => crosses(box, a, b)).length;
+    const crossed = lines.filter(([a, b]) => partWithin(box, a, b)).length;
     const cost = 3 * i + 60 * Math.min(crossed, 3) + 90 * crowd(box, plot);
     if (!best || cost < best.cost) best = { ...box, cost };
   });
@@ -44,15 +44,15 @@ function bestBox(gate, size, { taken, lines, plot }) {
 
 const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
-// Whether a line enters a box (Liang and Barsky's clipping).
-function crosses({ x, y, w, h }, [x1, y1], [x2, y2]) {
+// From where to where of its length a line is in a box (Liang and Barsky's clipping); nothing of one that passes by.
+function partWithin({ x, y, w, h }, [x1, y1], [x2, y2]) {
   let [from, to] = [0, 1];
   for (const [step, room] of [[x1 - x2, x1 - x], [x2 - x1, x + w - x1], [y1 - y2, y1 - y], [y2 - y1, y + h - y1]]) {
-    if (step === 0 && room < 0) return false;
+    if (step === 0 && room < 0) return null;
     if (step < 0) from = Math.max(from, room / step);
     if (step > 0) to = Math.min(to, room / step);
   }
-  return from < to;
+  return from < to ? [from, to] : null;
 }
 
 // How full of cells a box is, 0 to 1.

@@ -108,22 +108,7 @@ function drawThumbnail(canvas, plot) {
 const scratch = document.createElement("canvas");
 
 function drawDensity(context, plot) {
-  const [rows, columns] = plot.shape;
-  fill(scratch, { width: columns, height: rows }, []);
-  const pixels = scratch.getContext("2d", { willReadFrequently: true });
-  const image = pixels.createImageData(columns, rows);
-  const colours = colourTable();
-  levelsOf(plot).forEach((level, i) => {
-    if (!level) return;
-    const place = ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns)) * 4;
-    const [red, green, blue] = colours[level];
-    image.data[place] = red;
-    image.data[place + 1] = green;
-    image.data[place + 2] = blue;
-    image.data[place + 3] = 255;
-  });
-  pixels.putImageData(image, 0, 0);
-  context.drawImage(scratch, 0, 0, THUMB, THUMB);
+  context.drawImage(paintDensity(scratch, levelsOf(plot), ...plot.shape), 0, 0, THUMB, THUMB);
 }
 
 const cards = () => [...document.querySelectorAll(".gallery .card")];

@@ -135,23 +135,10 @@ function edgeHandles(gate, corners, swap) {
   });
 }
 
-function fromDrawing([x, y]) {
-  const parts = { x: (x - PLOT.left) / PLOT.w, y: 1 - (y - PLOT.top) / PLOT.h };
-  return Object.fromEntries(["x", "y"].map((name) => {
-    const [low, high] = desk.moving.plot.frame[name].range;
-    return [name, low + parts[name] * (high - low)];
-  }));
-}
-
-// From where to where of its length an edge is on the plot (Liang and Barsky); nothing of one that is not.
-function visiblePart([x1, y1], [x2, y2]) {
-  let [from, to] = [0, 1];
-  for (const [step, room] of [[x1 - x2, x1 - PLOT.left], [x2 - x1, PLOT.left + PLOT.w - x1], [y1 - y2, y1 - PLOT.top], [y2 - y1, PLOT.top + PLOT.h - y1]]) {
-    if (step === 0 && room < 0) return null;
-    if (step < 0) from = Math.max(from, room / step);
-    if (step > 0) to = Math.min(to, room / step);
-  }
-  return to - from > 0.001 ? [from, to] : null;
+// From where to where of its length an edge is on the plot; nothing of one that only touches it.
+function visiblePart(from, to) {
+  const part = partWithin({ x: PLOT.left, y: PLOT.top, w: PLOT.w, h: PLOT.h }, from, to);
+  return part && part[1] - part[0] > 0.001 ? part : null;
 }
 
 // The half axes of an ellipse, each as a vector, from its covariance [[a, b], [b, c]]; the longer one first.

@@ -27,15 +27,19 @@ function toDrawing(name, value) {
   return name === "x" ? PLOT.left + part * PLOT.w : PLOT.top + (1 - part) * PLOT.h;
 }
 
-function fromEvent(event) {
-  const { root, plot } = desk.moving;
-  const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(root.getScreenCTM().inverse());
-  const clamp = (value) => Math.min(1, Math.max(0, value));
-  const parts = { x: clamp((point.x - PLOT.left) / PLOT.w), y: clamp(1 - (point.y - PLOT.top) / PLOT.h) };
+function fromDrawing([x, y]) {
+  const parts = { x: (x - PLOT.left) / PLOT.w, y: 1 - (y - PLOT.top) / PLOT.h };
   return Object.fromEntries(["x", "y"].map((name) => {
-    const [low, high] = plot.frame[name].range;
+    const [low, high] = desk.moving.plot.frame[name].range;
     return [name, low + parts[name] * (high - low)];
   }));
+}
+
+// Where the mouse is, or the nearest point of the plot.
+function fromEvent(event) {
+  const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(desk.moving.root.getScreenCTM().inverse());
+  const clamp = (value, low, size) => Math.min(low + size, Math.max(low, value));
+  return fromDrawing([clamp(x, PLOT.left, PLOT.w), clamp(y, PLOT.top, PLOT.h)]);
 }
 
 const drawingAxis = (axis) => ["x", "y"].find((name) => desk.moving.plot.frame[name].axis === axis);

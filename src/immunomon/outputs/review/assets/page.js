@@ -1,7 +1,5 @@
 // What the page holds, and how it asks the desk: no answer is lost in silence.
 
-const darkPage = window.matchMedia("(prefers-color-scheme: dark)");
-const shade = () => (darkPage.matches ? "dark" : "light");
 const isNumber = (value) => value !== null && value !== undefined && Number.isFinite(value);
 const byId = (id) => document.getElementById(id);
 
