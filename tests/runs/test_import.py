@@ -62,6 +62,13 @@ def test_who_imported_which_bytes_is_in_the_record_and_the_trail(study):
     assert entry["tables"] == [{"file": "old.csv", "sha256": record["imported"]["tables"][0]["sha256"]}]
 
 
+def test_beads_of_the_sample_list_that_nobody_counted_are_refused(study):
+    head = "file,subject,visit,panel,role,batch,lymphocytes_per_ul,beads_counted,beads_added,sample_volume_ul\n"
+    (study / "samples.csv").write_text(f"{head}a.fcs,S1,V1,treg,sample,1,1500,,50000,100\n", encoding="utf-8")
+    with pytest.raises(BadSpec, match="line 2: beads_counted: beads were added, but nobody counts them"):
+        imported(study, HEAD + "".join(ROWS))
+
+
 def test_populations_of_other_names_keep_their_own_tree_and_say_so(study):
     summary = imported(study, HEAD + "".join(ROWS))
     assert summary.notes == ("panel 'treg': the populations are the table's own, not those of 'treg'",)

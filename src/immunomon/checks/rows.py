@@ -24,7 +24,7 @@ __all__ = [
     "check_file_dates",
     "check_roles",
     "check_visits",
-    "uncounted_beads",
+    "unusable_beads",
 ]
 
 _HARDLY_ANY = 10.0
@@ -60,15 +60,20 @@ def _check_beads(sample: Sample, samples_file: Path) -> Iterator[Problem]:
         yield Problem(str(samples_file), sample.line, "beads_counted", message, "are the two exchanged? Correct them")
 
 
-def uncounted_beads(
-    samples: Iterable[Sample], strategies: Mapping[str, GatingStrategy], samples_file: Path
+def unusable_beads(
+    study: Study, samples: Iterable[Sample], strategies: Mapping[str, GatingStrategy]
 ) -> Iterator[Problem]:
-    """Yield the rows with beads that nobody counts: neither the list, nor the strategy that looks at the tube.
+    """Yield the rows with beads that nobody counts, or that are counted in other events than the cells are.
 
     samples: as strategies see them; strategies: by panel in use.
     """
+    samples_file = study.folder / study.samples_file
     for sample in samples:
         strategy = strategies.get(sample.panel)
+        if strategy and sample.beads_counted and study.quality.exclude_flagged and sample.role.is_gated:
+            problem = "the beads are of the whole file, the cells are not (quality: exclude_flagged), and so too few"
+            remedy = "leave beads_counted blank and have the strategy gate the beads, or flagged events left in"
+            yield Problem(str(samples_file), sample.line, "beads_counted", problem, remedy)
         if strategy and not strategy.beads and sample.beads_added and not sample.beads_counted and sample.role.is_gated:
             problem = f"beads were added, but nobody counts them: strategy '{strategy.name}' gates no beads"
             remedy = "give beads_counted, or name the population of beads in the strategy (beads: ...)"
@@ -76,17 +81,14 @@ def uncounted_beads(
 
 
 def check_counts(
-    samples: Sequence[Sample],
-    samples_file: Path,
-    *,
-    uses: Sequence[Sample],
-    strategies: Mapping[str, GatingStrategy],
+    study: Study, samples: Sequence[Sample], *, uses: Sequence[Sample], strategies: Mapping[str, GatingStrategy]
 ) -> Iterator[Problem]:
-    """Yield counts in another unit or that differ in one blood sample, and beads too many, or counted by nobody.
+    """Yield counts in another unit or that differ in one blood sample, and beads too many, or that cannot be used.
 
     uses: the samples as strategies see them; strategies: by panel in use.
     """
-    yield from uncounted_beads(uses, strategies, samples_file)
+    samples_file = study.folder / study.samples_file
+    yield from unusable_beads(study, uses, strategies)
     first: dict[tuple[str, str], Sample] = {}
     for sample in samples:
         yield from _check_beads(sample, samples_file)

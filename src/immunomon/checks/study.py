@@ -98,7 +98,7 @@ class StudyCheck:
                 file=self.file,
             )
         self.problems += check_roles(samples, panels, samples_file)
-        self.problems += check_counts(samples, samples_file, uses=uses, strategies=strategies)
+        self.problems += check_counts(study, samples, uses=uses, strategies=strategies)
         self.problems += check_visits(study, samples, samples_file, in_doubt=self._rows_in_doubt)
         self.problems += check_collection_dates(study, samples, samples_file)
         tubes = self._read(samples, samples_file, data_folders(study), says_outside=True)

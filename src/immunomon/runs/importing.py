@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from immunomon.checks.rows import unusable_beads
 from immunomon.cytometry.gates.under import IMPORTED
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.steps.cross_check import cross_check
@@ -70,14 +71,16 @@ def import_rows(
     """Write a run of imported rows into a folder; rows that are there already are replaced with a reason, and kept.
 
     why: who imports, and the reason, which is asked for where values are replaced. texts: digests of the study's files
-    that were read, which may grow meanwhile. Raises BadSpec for rows that contradict each other, NotARunFolder for a
-    folder that holds a run of FCS files, ImmunomonError where values would be replaced without a reason, RunLocked as
-    a run does.
+    that were read, which may grow meanwhile. Raises BadSpec for rows that contradict each other or whose beads nobody
+    counts, NotARunFolder for a folder that holds a run of FCS files, ImmunomonError where values would be replaced
+    without a reason, RunLocked as a run does.
     """
     check_rows(rows)
     folder, journal, started = RunFolder(out), Journal(), now_utc()
     panels, strategies, notes = trees_of(study, rows)
     samples = _samples(study, rows)
+    if problems := [*unusable_beads(study, samples.values(), strategies)]:
+        raise BadSpec(problems)
     plan = _plan(study, rows, sources, panels, strategies, samples, texts or {})
     with folder.locked():
         before = folder.read_json(folder.manifest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from immunomon.checks.rows import uncounted_beads
+from immunomon.checks.rows import unusable_beads
 from immunomon.cytometry.formats.fcs import MORE_MEMORY
 from immunomon.cytometry.formats.matrix_csv import read_matrix_csv
 from immunomon.cytometry.gates import GATE_METHODS, gate_method
@@ -147,7 +147,7 @@ def _texts(
     study = load_study(study_file)
     samples = load_samples(study.folder / study.samples_file, study)
     panels, strategies = load_in_use(study, methods=GATE_METHODS)
-    if problems := [*uncounted_beads(samples, strategies, study.folder / study.samples_file)]:
+    if problems := [*unusable_beads(study, samples, strategies)]:
         raise BadSpec(problems)
     return study, samples, panels, strategies, _compensation(study, panels.values())
 

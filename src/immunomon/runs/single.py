@@ -120,7 +120,7 @@ def analyse(
     ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, read=read)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
-    among = _kept(_unflagged(judged, quality), ready.ungateable)
+    among = _kept(_unflagged(judged, quality, strategy), ready.ungateable)
     tree = _gated(
         gate(
             ready.display,
@@ -163,8 +163,11 @@ def _judged(raw: EventTable, limits: QualityLimits) -> Judged:
     return check_quality(raw, limits)
 
 
-def _unflagged(judged: Judged | None, quality: QualityLimits | None) -> Mask | None:
-    return ~judged.flagged if judged is not None and quality is not None and quality.exclude_flagged else None
+def _unflagged(judged: Judged | None, quality: QualityLimits | None, strategy: GatingStrategy) -> Mask | None:
+    if judged is None or quality is None or not quality.exclude_flagged:
+        return None
+    # Beads are bright to the top of the range: left out as margins, they would make the cells too many.
+    return ~(judged.strays if strategy.beads else judged.flagged)
 
 
 def _kept(unflagged: Mask | None, ungateable: Ungateable) -> Mask | None:
@@ -247,7 +250,7 @@ def first_look(
     ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, read=read)
     judged = _judged(ready.raw, quality) if quality is not None and quality.exclude_flagged else None
     at_hand = controls(ready.scales) if controls else None
-    among = _kept(_unflagged(judged, quality), ready.ungateable)
+    among = _kept(_unflagged(judged, quality, strategy), ready.ungateable)
     tree = gate(ready.display, strategy, ready.scales, controls=at_hand, among=among, dead=ready.ungateable.dead)
     placed = {population.id: population for population in tree.populations}
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,19 @@ from immunomon.assurance.simulate.layouts import EXTRA_LAYOUTS
 from immunomon.assurance.simulate.populations import lymphocyte_mixture, truth_populations
 from immunomon.assurance.simulate.trial import simulate_trial
 from immunomon.assurance.validation.agreement import f1
+from immunomon.checks.rows import unusable_beads
 from immunomon.cytometry.formats.memberships import read_memberships
+from immunomon.cytometry.model.measured import SampleResult
 from immunomon.errors import BadSpec
+from immunomon.maps.clusters.abundance import Counted, tables_of
+from immunomon.maps.clusters.samples import source_of
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
+from immunomon.runs.opened import open_run
 from immunomon.runs.plan import make_plan
 from immunomon.runs.run import run_study
+from immunomon.runs.single import analyse
+from immunomon.study.model.quality import QualityLimits
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel
 
@@ -96,6 +104,22 @@ def test_beads_that_may_not_be_reported_count_nothing_and_nothing_takes_their_pl
     assert not populations.set_index("population").loc["beads", "reportable"].any()
 
 
+def test_clusters_are_counted_by_the_beads_that_the_run_gated(trial):
+    run = open_run(trial / "run", trial)
+    source = source_of(run, "tbnk", None)
+    populations = run.table("populations").set_index(["sample_id", "population"])
+    name, beads = next(iter(source.beads.items()))
+    assert beads == populations.loc[(name, "beads"), "count"]
+    sample = next(job.sample for job in source.jobs if job.sample.id == name)
+    whole = populations.loc[(name, "lymphocytes")]
+    held = Counted(
+        SampleResult(sample, "gated"), int(whole["count"]), {"mc01": int(whole["count"])}, {"mc01": {}}, None
+    )
+    about = {"within": source.within, "study": source.study, "strategy": source.strategy, "panel": source.panel}
+    row = tables_of([held], {"mc01": "all"}, **about, beads=source.beads)["populations"].iloc[0]
+    assert (row["cells_per_ul"], row["cells_per_ul_method"]) == (whole["cells_per_ul"], "beads")
+
+
 def test_beads_that_nobody_counts_are_said(trial, tmp_path):
     study = Path(shutil.copytree(trial, tmp_path / "study", ignore=shutil.ignore_patterns("run")))
     (study / "gating").mkdir()
@@ -106,3 +130,20 @@ def test_beads_that_nobody_counts_are_said(trial, tmp_path):
     (study / "gating" / "tbnk.yaml").write_text(f"{text}beads: bead\n", encoding="utf-8")
     with pytest.raises(BadSpec, match="did you mean 'beads'"):
         make_plan(study)
+
+
+def test_beads_counted_of_the_whole_file_do_not_go_with_cells_of_a_part_of_it(trial):
+    plan = make_plan(trial)
+    samples = [replace(task.sample, beads_counted=1500.0) for task in plan.tasks]
+    assert not list(unusable_beads(plan.study, samples, plan.strategies))
+    cleaned = replace(plan.study, quality=QualityLimits(exclude_flagged=True))
+    assert "the beads are of the whole file" in str(next(unusable_beads(cleaned, samples, plan.strategies)))
+
+
+def test_beads_at_the_top_of_the_range_stay_in_where_margins_are_left_out(trial):
+    plan = make_plan(trial)
+    task, strategy, panel = plan.tasks[0], plan.strategies["tbnk"], plan.panels["tbnk"]
+    limits = QualityLimits(exclude_flagged=True)
+    analysis = analyse(task.path, strategy, panel=panel, quality=limits, with_plots=False)
+    assert analysis.judged.margins.any()
+    assert analysis.measured.events == np.count_nonzero(~analysis.judged.strays)

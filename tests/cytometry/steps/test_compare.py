@@ -57,7 +57,9 @@ class Tubes:
             percent = 100 * count / total if total else None
             self.frequencies.append(row | {"denominator": denominator, "denominator_count": total, "percent": percent})
             absolute = None if per_ul is None else per_ul * count
-            self.populations.append(row | {"parent": denominator, "cells_per_ul": absolute})
+            method = None if per_ul is None else about.get("method", "dual-platform")
+            counted = {"cells_per_ul": absolute, "cells_per_ul_method": method}
+            self.populations.append(row | {"parent": denominator, **counted})
         return self
 
     def failed(self, visit, **about):
@@ -214,7 +216,15 @@ def test_a_sample_without_an_absolute_count_says_what_is_lacking():
     changes = Tubes().tube("D-1", treg(50), per_ul=2.0).tube("W4", treg(75)).compared()
     row = at(changes, "W4", quantity="cells_per_ul")
     assert row["status"] == "not reportable"
-    assert row["reason"] == "no lymphocytes/uL and no bead figures for S01_W4_treg, so no absolute count"
+    assert row["reason"] == "no lymphocytes/uL and no usable bead figures for S01_W4_treg, so no absolute count"
+
+
+def test_counts_by_beads_are_not_compared_with_counts_by_haematology():
+    changes = Tubes().tube("D-1", treg(50), per_ul=2.0).tube("W4", treg(75), per_ul=2.0, method="beads").compared()
+    row = at(changes, "W4", quantity="cells_per_ul")
+    assert (row["status"], row["reason"]) == ("missing baseline", "by beads, at D-1 by dual-platform")
+    assert row["value"] == 150.0
+    assert row[["change", "percent_change"]].isna().all()
 
 
 def test_without_any_absolute_count_there_are_no_such_rows():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from immunomon.study.model.study import Sample
 
-__all__ = ["cells_per_ul"]
+__all__ = ["beads_agree", "cells_per_ul"]
+
+_MOST_APART = 1.25  # times: clumps, which a cytometer counts and gates on single events leave out, are fewer
 
 
 def cells_per_ul(
@@ -15,19 +17,37 @@ def cells_per_ul(
     Dual platform: haematology lymphocytes/uL x fraction of lymphocytes. Beads: count / beads counted x beads added /
     sample volume. Beads are preferred where both are given: one instrument, one error. Neither: nothing.
 
-    beads: as ``beads_of`` has them, used where the sample list does not say how many were counted; 0: nobody knows.
+    beads: as ``beads_of`` has them, used where the sample list does not say how many were counted; 0 or None: nobody
+    knows. Where beads were added, no other figure takes their place, and where list and gate disagree neither is used.
 
+    >>> from dataclasses import replace
     >>> from pathlib import Path
     >>> from immunomon.study.model.study import Role
     >>> sample = Sample(Path("a.fcs"), "a", "treg", Role.parse("sample"), lymphocytes_per_ul=1500.0)
     >>> cells_per_ul(sample, 30, 1000)
     (45.0, 'dual-platform')
+    >>> with_beads = replace(sample, beads_added=50_000.0, sample_volume_ul=100.0)
+    >>> cells_per_ul(with_beads, 30, 1000), cells_per_ul(with_beads, 30, 1000, beads=250)
+    ((None, None), (60.0, 'beads'))
     """
     if count is None:
         return None, None
-    if sample.beads_added and sample.sample_volume_ul and (sample.beads_counted or beads is not None):
-        counted = sample.beads_counted or beads
+    if sample.beads_added and sample.sample_volume_ul:
+        counted = (sample.beads_counted or beads) if beads_agree(sample, beads) else None
         return (count / counted * sample.beads_added / sample.sample_volume_ul, "beads") if counted else (None, None)
     if sample.lymphocytes_per_ul is not None and lymphocytes:
         return sample.lymphocytes_per_ul * count / lymphocytes, "dual-platform"
     return None, None
+
+
+def beads_agree(sample: Sample, beads: int | None) -> bool:
+    """Say whether the sample list and the gate count about the same number of beads, as far as both count them.
+
+    >>> from pathlib import Path
+    >>> from immunomon.study.model.study import Role
+    >>> sample = Sample(Path("a.fcs"), "a", "tbnk", Role.parse("sample"), beads_counted=1500.0)
+    >>> beads_agree(sample, 1420), beads_agree(sample, 300), beads_agree(sample, None)
+    (True, False, True)
+    """
+    listed = sample.beads_counted
+    return not (listed and beads) or max(listed / beads, beads / listed) <= _MOST_APART

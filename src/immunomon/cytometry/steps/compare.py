@@ -23,19 +23,9 @@ __all__ = ["compare"]
 
 _SLOT = ["subject", "visit", "panel"]
 _QUANTITY = ["panel", "quantity", "population", "denominator"]
-_VALUE = [
-    "label",
-    "sample_id",
-    "study_day",
-    "count",
-    "denominator_count",
-    "value",
-    "gate_se",
-    "status",
-    "reason",
-    "rests_on",
-]
-_MEASURED = ["subject", "visit", *_QUANTITY, *_VALUE]
+_VALUE = ["label", "sample_id", "study_day", "count", "denominator_count", "value", "gate_se"]
+_WHY = ["status", "reason", "rests_on", "method"]
+_MEASURED = ["subject", "visit", *_QUANTITY, *_VALUE, *_WHY]
 
 
 def compare(
@@ -51,10 +41,12 @@ def compare(
     populations, frequencies, samples: tables of those contracts; rows of tubes that are no ``sample`` are left out.
     Result: the CHANGES contract, for every subject with a sample and every visit planned, ordered by subject, panel,
     quantity and visit. A ratio is there if both its terms are. Without a baseline visit the values are there and their
-    changes missing. Raises UnknownName if a sample names a subject or visit that the study does not have.
+    changes missing; so is the change from an absolute count by haematology to one by beads. Raises UnknownName if a
+    sample names a subject or visit that the study does not have.
     """
     tubes = _samples_only(samples, SAMPLES)
-    percents = _samples_only(frequencies, FREQUENCIES).assign(quantity="percent", value=lambda rows: rows["percent"])
+    percents = _samples_only(frequencies, FREQUENCIES)
+    percents = percents.assign(quantity="percent", value=percents["percent"], method="")
     absolutes = _absolutes(_samples_only(populations, POPULATIONS))
     slots = _slots(tubes, study, sorted({*percents["panel"], *absolutes["panel"]}))
     percent = _placed(slots, percents)
@@ -76,13 +68,14 @@ def _absolutes(populations: pd.DataFrame) -> pd.DataFrame:
     counted = populations.loc[populations["cells_per_ul"].notna(), ["panel", "population"]].drop_duplicates()
     rows = populations.merge(counted, on=["panel", "population"])
     none = rows["cells_per_ul"].isna()
-    reason = "no lymphocytes/uL and no bead figures for " + rows["sample_id"] + ", so no absolute count"
+    reason = "no lymphocytes/uL and no usable bead figures for " + rows["sample_id"] + ", so no absolute count"
     return rows.assign(
         quantity="cells_per_ul",
         denominator="",
         denominator_count=pd.array([pd.NA] * len(rows), dtype="Int64"),
         value=rows["cells_per_ul"],
         gate_se=np.nan,
+        method=rows["cells_per_ul_method"],
         reason=rows["reason"].mask(none & rows["reason"].isna(), reason),
     )
 
@@ -142,7 +135,7 @@ def _placed(slots: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return a row for every slot x quantity of its panel, with the value where there is one."""
     named = values.sort_values("sample_id").drop_duplicates(_QUANTITY)[[*_QUANTITY, "label"]]
     numbers = ["count", "denominator_count", "value", "gate_se"]
-    own = ["sample_id", *_QUANTITY, *numbers, "reportable", "reason", "rests_on"]
+    own = ["sample_id", *_QUANTITY, *numbers, "reportable", "reason", "rests_on", "method"]
     rows = slots.merge(named, on="panel").merge(
         values[own].rename(columns={"reason": "own_reason"}), on=["sample_id", *_QUANTITY], how="left"
     )
@@ -209,7 +202,7 @@ def _joined(first: pd.Series[str], second: pd.Series[str]) -> pd.Series[str]:
 
 def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     key = ["subject", *_QUANTITY]
-    kept = ["value", "sample_id", "count", "denominator_count", "gate_se", "status", "reason", "rests_on"]
+    kept = ["value", "sample_id", "count", "denominator_count", "gate_se", *_WHY]
     base = measured.loc[measured["visit"] == baseline, [*key, *kept]]
     rows = measured.merge(base.rename(columns={name: f"base_{name}" for name in kept}), on=key, how="left")
     fine = rows["status"] == "ok"
@@ -217,6 +210,9 @@ def _with_change(measured: pd.DataFrame, baseline: str) -> pd.DataFrame:
     rows["reason"] = rows["reason"].mask(fine & (rows["base_status"] != "ok"), f"at {baseline}: " + rows["base_reason"])
     rows["status"] = rows["status"].mask(fine & unreported, "baseline not reportable")
     rows["status"] = rows["status"].mask(fine & ~unreported & (rows["base_status"] != "ok"), "missing baseline")
+    mixed = (rows["status"] == "ok") & (rows["method"] != rows["base_method"]).fillna(False)
+    rows["reason"] = rows["reason"].mask(mixed, "by " + rows["method"] + f", at {baseline} by " + rows["base_method"])
+    rows["status"] = rows["status"].mask(mixed, "missing baseline")
     ok = rows["status"] == "ok"
     change = rows["value"] - rows["base_value"]
     log_odds_change, counting_se, gate_se = (values.where(ok) for values in _log_odds_change(rows))

@@ -11,9 +11,11 @@ import numpy as np
 from immunomon.cytometry.gates.under import gates_under, sharing_an_axis
 from immunomon.cytometry.kernels.outliers import Rule, standing_alone
 from immunomon.cytometry.kernels.proportions import counting_error, log_odds, wilson
+from immunomon.cytometry.model.absolute_counts import beads_agree
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.settled import MOVED_BY
 from immunomon.cytometry.model.weighed import resting_on
+from immunomon.cytometry.steps.result_tables import beads_of
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import RoleKind, Sample
@@ -63,7 +65,7 @@ def cross_check(
 
     A value far outside its subject's other visits (three or more are needed), a population that one tube of a visit
     measures otherwise than the others, parts that do not make up the whole, values outside what the strategy expects or
-    says is possible, one tube under several names.
+    says is possible, one tube under several names, beads that list and gate count differently.
     No number is changed. limits: how few events of a parent are no evidence, and what parts must add up to.
     """
     values = list(_values(results, strategies, limits))
@@ -72,6 +74,7 @@ def cross_check(
         *_of_whole_tube(values, [*_tubes(values), *_wholes(values, results, limits)]),
         *_unexpected(values, results, strategies),
         *_same_tubes(results),
+        *_beads(results, strategies, limits),
     ]
     by_sample = _grouped(remarks, lambda remark: remark[0])
     return [_with(result, by_sample.get(result.sample.id, [])) for result in results]
@@ -262,6 +265,17 @@ def _same_tubes(results: Iterable[SampleResult]) -> Iterator[Remark]:
             if others:
                 detail = ", ".join(sorted({f"{sample.file.as_posix()} ({sample.id})" for sample in others}))
                 yield result.sample.id, ROOT, Doubt("same_tube", "", f"it has the events of {detail}")
+
+
+def _beads(
+    results: Iterable[SampleResult], strategies: Mapping[str, GatingStrategy], limits: Reportability
+) -> Iterator[Remark]:
+    for result in (result for result in results if result.measured is not None and result.strategy is not None):
+        strategy = strategies[result.sample.panel]
+        beads = beads_of(result, strategy, limits)
+        if strategy.beads and not beads_agree(result.sample, beads):
+            detail = f"{result.sample.beads_counted:g} in the sample list, {beads} gated"
+            yield result.sample.id, strategy.beads, Doubt("beads_disagree", "", detail)
 
 
 def _blood(sample: Sample) -> Hashable:

@@ -15,7 +15,7 @@ from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.compare import compare
-from immunomon.cytometry.steps.result_tables import beads_of, tabulate_results
+from immunomon.cytometry.steps.result_tables import tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
@@ -49,10 +49,12 @@ def tables_of(
     study: Study,
     strategy: GatingStrategy,
     panel: Panel,
+    beads: Mapping[str, int],
 ) -> dict[str, pd.DataFrame]:
     """Return ``populations``, ``frequencies``, ``medians``, ``changes`` and ``summary``, each by contract.
 
-    labels: metacluster -> phenotype; within: the population that was clustered, which is the parent and denominator.
+    labels: metacluster -> phenotype; within: the population that was clustered, which is the parent and denominator;
+    beads: sample id -> counting beads, where the run may use those that it gated.
     Percents and absolute counts are compared as gated populations are. Medians of state markers are compared in the
     same rows, as the quantity ``median_intensity`` with the marker in the place of the denominator.
     """
@@ -61,14 +63,14 @@ def tables_of(
     rows: dict[str, list[Row]] = {"populations": [], "frequencies": [], "medians": []}
     for sample_counts in counted:
         shares = _shares(sample_counts)
-        beads = beads_of(sample_counts.result, strategy, limits)
+        beads_gated = beads.get(sample_counts.result.sample.id)
         for name, label in labels.items():
             own = _own(sample_counts, name, label)
             why = verdict(sample_counts.counts[name], sample_counts.cells, limits.of(name))
             judged = {"reportable": why is None, "reason": why}
             share = shares[name]
             rows["populations"].append(
-                {**own, **_as_population(sample_counts, name, within, strategy, beads), **share.parent, **judged}
+                {**own, **_as_population(sample_counts, name, within, strategy, beads_gated), **share.parent, **judged}
             )
             rows["frequencies"].append(
                 {

@@ -127,7 +127,13 @@ def _tables(
     counted = [counted_of(tally, names, source.state) for tally in tallies]
     tables = {"metaclusters": _metaclusters(trained, patients, labels)}
     tables |= tables_of(
-        counted, labels, within=source.within, study=source.study, strategy=source.strategy, panel=source.panel
+        counted,
+        labels,
+        within=source.within,
+        study=source.study,
+        strategy=source.strategy,
+        panel=source.panel,
+        beads=source.beads,
     )
     # Changes are counted from the baseline, and from nothing in its place.
     has_changes = source.study.baseline is not None and len(source.study.visits) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Source:
     """What is clustered: the study, panel and strategy, the population within, the markers, and the samples to read.
 
     typed, state: markers that cluster, and markers that are compared. book: what the run's files of the panel show of
-    their noise, from which the markers' scales come.
+    their noise, from which the markers' scales come. beads: sample id -> counting beads that may be used, as gated.
     """
 
     study: Study
@@ -44,6 +45,7 @@ class Source:
     state: tuple[str, ...]
     jobs: tuple[Job, ...]
     book: NoiseBook = field(default_factory=dict)
+    beads: Mapping[str, int] = field(default_factory=dict)
 
 
 def source_of(run: Run, panel: str | None, within: str | None) -> Source:
@@ -75,7 +77,14 @@ def source_of(run: Run, panel: str | None, within: str | None) -> Source:
         state,
         jobs,
         books.get(name, {}),
+        _beads(run, strategy),
     )
+
+
+def _beads(run: Run, strategy: GatingStrategy) -> dict[str, int]:
+    populations = run.table("populations")
+    rows = populations[(populations["population"] == strategy.beads) & populations["reportable"]]
+    return dict(zip(rows["sample_id"], rows["count"].astype(int).tolist(), strict=True))
 
 
 def _within(strategy: GatingStrategy, named: str | None) -> str:

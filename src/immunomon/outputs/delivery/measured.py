@@ -152,7 +152,7 @@ def _absolutes(names: _Names, rows: Sequence[Row]) -> Iterator[Measurement]:
             continue
         quantity = Quantity(row["panel"], row["population"], "cells_per_ul")
         none = row["cells_per_ul"] is None and row["reportable"]
-        with_reason = {**row, "reason": "neither a lymphocyte count nor bead figures"} if none else row
+        with_reason = {**row, "reason": "neither a lymphocyte count nor usable bead figures"} if none else row
         yield _made(names, with_reason, quantity, "cells_per_ul")
 
 

@@ -135,6 +135,12 @@ _KINDS = (
         withholds=False,
     ),
     DoubtKind(
+        "beads_disagree",
+        "the sample list and the gate count different numbers of beads: there are no cells/uL by either",
+        "look at the gate of the beads; correct beads_counted, or leave it blank",
+        withholds=False,
+    ),
+    DoubtKind(
         "unexpected",
         "the value lies outside what the strategy expects of this population",
         "look at the plot in immunomon review; approve the sample if the gate is right, and move the gate if not",
