@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from immunomon.cytometry.model.measured import Measured
+from immunomon.cytometry.model.weighed import verdict, weigh
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.study import Sample
 
-__all__ = ["beads_agree", "cells_per_ul"]
+__all__ = ["beads_agree", "beads_of", "cells_per_ul"]
 
 _MOST_APART = 1.25  # times: clumps, which a cytometer counts and gates on single events leave out, are fewer
 
@@ -17,8 +22,8 @@ def cells_per_ul(
     Dual platform: haematology lymphocytes/uL x fraction of lymphocytes. Beads: count / beads counted x beads added /
     sample volume. Beads are preferred where both are given: one instrument, one error. Neither: nothing.
 
-    beads: as ``beads_of`` has them, used where the sample list does not say how many were counted; 0 or None: nobody
-    knows. Where beads were added, no other figure takes their place, and where list and gate disagree neither is used.
+    beads: as ``beads_of`` has them, used where the sample list does not say how many were counted; None: nobody knows.
+    Where beads were added, no other figure takes their place, and where list and gate disagree neither is used.
 
     >>> from dataclasses import replace
     >>> from pathlib import Path
@@ -38,6 +43,18 @@ def cells_per_ul(
     if sample.lymphocytes_per_ul is not None and lymphocytes:
         return sample.lymphocytes_per_ul * count / lymphocytes, "dual-platform"
     return None, None
+
+
+def beads_of(measured: Measured | None, population: str, limits: Reportability, *, gates: Sequence[str]) -> int | None:
+    """Return how many counting beads were gated in a file; None if that may not be reported.
+
+    population: of the beads; gates: those that it rests on (``gates_under``).
+    """
+    if measured is None or population in measured.failures:
+        return None
+    beads = measured.counts.get(population)
+    is_fine = verdict(beads, measured.events, limits.of(population)) is None
+    return beads if is_fine and weigh(measured, population, limits, gates=gates).reason is None else None
 
 
 def beads_agree(sample: Sample, beads: int | None) -> bool:

@@ -11,11 +11,10 @@ import numpy as np
 from immunomon.cytometry.gates.under import gates_under, sharing_an_axis
 from immunomon.cytometry.kernels.outliers import Rule, standing_alone
 from immunomon.cytometry.kernels.proportions import counting_error, log_odds, wilson
-from immunomon.cytometry.model.absolute_counts import beads_agree
+from immunomon.cytometry.model.absolute_counts import beads_agree, beads_of
 from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.settled import MOVED_BY
 from immunomon.cytometry.model.weighed import resting_on
-from immunomon.cytometry.steps.result_tables import beads_of
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import RoleKind, Sample
@@ -272,10 +271,12 @@ def _beads(
 ) -> Iterator[Remark]:
     for result in (result for result in results if result.measured is not None and result.strategy is not None):
         strategy = strategies[result.sample.panel]
-        beads = beads_of(result, strategy, limits)
-        if strategy.beads and not beads_agree(result.sample, beads):
+        if not (name := strategy.beads):
+            continue
+        beads = beads_of(result.measured, name, limits, gates=gates_under(strategy, name))
+        if not beads_agree(result.sample, beads):
             detail = f"{result.sample.beads_counted:g} in the sample list, {beads} gated"
-            yield result.sample.id, strategy.beads, Doubt("beads_disagree", "", detail)
+            yield result.sample.id, name, Doubt("beads_disagree", "", detail)
 
 
 def _blood(sample: Sample) -> Hashable:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from immunomon.cytometry.gates.under import IMPORTED, gates_under
 from immunomon.cytometry.kernels.proportions import logit_interval, wilson
-from immunomon.cytometry.model.absolute_counts import cells_per_ul
+from immunomon.cytometry.model.absolute_counts import beads_of, cells_per_ul
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, FREQUENCIES, MEDIANS, POPULATIONS, SAMPLES
 from immunomon.cytometry.model.weighed import verdict, weigh
@@ -20,21 +20,10 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Sample
 from immunomon.study.model.trust import merged
 
-__all__ = ["beads_of", "tabulate_results"]
+__all__ = ["tabulate_results"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
-
-
-def beads_of(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> int | None:
-    """Return how many counting beads a strategy found in a file: 0 if that may not be reported, None if it gates none.
-
-    Other figures never take the place of beads that were not found: visits counted in two ways would be compared.
-    """
-    if strategy.beads is None:
-        return None
-    may_be_used = _verdict(result, strategy, strategy.beads, ROOT, limits)["reportable"]
-    return (_count(result, strategy.beads) or 0) if may_be_used else 0
 
 
 def tabulate_results(
@@ -141,7 +130,8 @@ def _why_not(result: SampleResult, population: str, denominator: str, limits: Re
 
 
 def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Reportability) -> Iterator[Row]:
-    lymphocytes, beads = _count(result, "lymphocytes"), beads_of(result, strategy, limits)
+    lymphocytes, name = _count(result, "lymphocytes"), strategy.beads
+    beads = beads_of(result.measured, name, limits, gates=gates_under(strategy, name)) if name else None
     for population in strategy.populations:
         count = _count(result, population.id)
         # Only lymphocytes and what lies in them: the haematology count says nothing of other cells.
