@@ -17,6 +17,7 @@ __all__ = [
     "SampleReview",
     "Verdict",
     "digest_seen",
+    "progress_of",
     "progress_words",
     "record_verdicts",
     "review_progress",
@@ -94,7 +95,12 @@ def review_progress(root: Path, gated: Iterable[str]) -> dict[str, int]:
 
     Raises ImmunomonError for a broken audit trail.
     """
-    reviews, names = reviews_of_run(root), list(gated)
+    return progress_of(reviews_of_run(root), gated)
+
+
+def progress_of(reviews: Mapping[str, SampleReview], gated: Iterable[str]) -> dict[str, int]:
+    """Return how many gated samples there are, and how many of them are approved, have an open query, are rejected."""
+    names = list(gated)
     known = [reviews[name] for name in names if name in reviews]
     return {
         "samples": len(names),

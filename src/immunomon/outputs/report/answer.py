@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +11,11 @@ from urllib.parse import urlencode
 import pandas as pd
 from markupsafe import Markup
 
-from immunomon.cytometry.model.populations import Table
 from immunomon.cytometry.model.run_tables import STEADINESS
-from immunomon.errors import BadSpec, ImmunomonError, Problem, counted
+from immunomon.errors import ImmunomonError, counted
 from immunomon.outputs.report.overview import Overview
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.runs.derived import Derived, made_of_run
-from immunomon.runs.folder import RunFolder, read_held
-from immunomon.runs.verdicts import reviews_of_run
 from immunomon.study.model.trust import DOUBTS
 from immunomon.trial.assessments.page_parts import records, share
 from immunomon.trial.model.planned import MISSING, OUTSIDE
@@ -29,7 +25,6 @@ __all__ = [
     "Answer",
     "Figure",
     "Need",
-    "held_table",
     "needs_of",
     "primary_changes",
     "read_answer",
@@ -45,12 +40,6 @@ _TOLD = (
     ("adverse events", "dose-limiting", "Dose-limiting toxicity"),
     ("adverse events", "serious", "Serious adverse event"),
 )
-# The folders of other commands' tables: their record, and the command.
-_RECORDS = {
-    "statistics": ("analysis.json", "compare"),
-    "assessments": ("assessments.json", "assess"),
-    "mechanism": ("mechanism.json", "mechanism"),
-}
 # Doubts that say a value, not a border, stands out.
 _OUTLIERS = ("visit_outlier", "tubes_disagree", "implausible")
 
@@ -88,27 +77,9 @@ class Answer:
     needs: tuple[Need, ...]
 
 
-def held_table(run: ReportedRun, table: Table, folder: str) -> pd.DataFrame | None:
-    """Return a table that another command wrote into a folder of the run, held against its record; None if not there.
-
-    Raises BadRun if the table was changed since, BadSpec if it cannot be read.
-    """
-    path = run.folder / folder / f"{table.name}.parquet"
-    if not path.is_file():
-        return None
-    record, command = _RECORDS[folder]
-    remedy = f"make it again: immunomon {command} {run.folder}"
-    written = (RunFolder(run.folder).read_json(path.parent / record) or {}).get("files") or {}
-    data = read_held(path, written.get(path.name), record=record, remedy=remedy)
-    try:
-        return table.shaped(pd.read_parquet(io.BytesIO(data)))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadSpec([Problem(str(path), None, "", f"cannot be read ({error})", remedy)]) from error
-
-
 def primary_changes(run: ReportedRun) -> pd.DataFrame | None:
     """Return the estimates of the primary endpoints' changes, None if the run was not compared."""
-    estimates = held_table(run, ESTIMATES, "statistics")
+    estimates = run.held_if_there(ESTIMATES, "statistics")
     if estimates is None:
         return None
     return estimates[(estimates["role"] == "primary") & (estimates["measure"] == "change")]
@@ -116,7 +87,7 @@ def primary_changes(run: ReportedRun) -> pd.DataFrame | None:
 
 def read_answer(run: ReportedRun, picture: Markup | None, needs: tuple[Need, ...]) -> Answer:
     """Return what stands on the first screen; what no command has worked out yet is named with that command."""
-    incidence = held_table(run, INCIDENCE, "assessments")
+    incidence = run.held_if_there(INCIDENCE, "assessments")
     unknown = []
     if picture is None:
         known = (run.folder / "statistics" / "summary.md").is_file()
@@ -200,10 +171,8 @@ def _doubted(run: ReportedRun) -> Iterator[Need]:
 
 
 def _reviewed(run: ReportedRun) -> Iterator[Need]:
-    samples = run.tables["samples"]
-    gated = {str(name) for name in samples.loc[(samples["status"] == "gated").fillna(False), "sample_id"]}
     try:
-        reviews = {name: review for name, review in reviews_of_run(run.folder).items() if name in gated}
+        reviews = run.reviews
     except ImmunomonError:
         yield Need(1, "audit trail is broken", "see what: immunomon audit", "#tab=provenance", urgent=True)
         return
@@ -212,13 +181,12 @@ def _reviewed(run: ReportedRun) -> Iterator[Need]:
     yield Need(states["changed since approval"], "samples changed since they were approved", "look again",
                _samples(review="changed since approval"), urgent=True)  # fmt: skip
     yield Need(states["rejected"], "samples rejected by a person", "", _samples(review="rejected"))
-    approved = sum(review.is_approved for review in reviews.values())
-    yield Need(len(gated) - approved - states["open query"] - states["changed since approval"] - states["rejected"],
-               "samples nobody has looked at", "immunomon review", _samples(review="not looked at"))  # fmt: skip
+    untouched = len(run.gated_samples) - len(reviews)
+    yield Need(untouched, "samples nobody has looked at", "immunomon review", _samples(review="not looked at"))
 
 
 def _beside(run: ReportedRun) -> Iterator[Need]:
-    planned = held_table(run, PLANNED, "assessments")
+    planned = run.held_if_there(PLANNED, "assessments")
     if planned is not None:
         missing = int((planned["status"] == MISSING).sum())
         outside = int((planned["status"] == OUTSIDE).sum())

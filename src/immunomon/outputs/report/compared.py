@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from immunomon.cytometry.model.populations import Table
 from immunomon.errors import BadSpec, Problem
+from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.outputs.report.told import ToldPage, ToldSection, ToldSheet
-from immunomon.runs.folder import read_held
-from immunomon.runs.opened import Run
 from immunomon.trial.model.tables import ESTIMATES, FAMILIES
 from immunomon.yamlfile import read_text
 
@@ -28,7 +25,7 @@ _PRIMARY = "Primary endpoints"
 _HEADS = ("endpoint", "at", "dose group", "patients", "mean change", "interval", "as a ratio", "p", "adjusted p")
 
 
-def read_compared(run: Run) -> ToldPage | None:
+def read_compared(run: ReportedRun) -> ToldPage | None:
     """Return the page "What changed" of a run; None if ``immunomon compare`` wrote nothing into it.
 
     A comparison of another state of the run says so. Raises BadSpec if it cannot be read, BadRun for a changed table.
@@ -40,7 +37,7 @@ def read_compared(run: Run) -> ToldPage | None:
     try:
         record = json.loads(read_text(folder / "analysis.json", _MOST_TEXT))
         of_now = run.record_sha256 == record["run_digest"]
-        tables = {table.name: _table(folder, table, dict(record.get("files") or {}), remedy) for table in _TABLES}
+        tables = {table.name: _table(run, table) for table in _TABLES}
         sections = tuple(_sections(read_text(folder / "summary.md", _MOST_TEXT), tables))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadSpec([Problem(str(folder), None, "", f"cannot be read ({error})", remedy)]) from error
@@ -90,10 +87,8 @@ def _estimates(families: pd.DataFrame, chosen: pd.DataFrame) -> ToldSheet:
     return ToldSheet(caption, _HEADS, rows)
 
 
-def _table(folder: Path, contract: Table, files: Mapping[str, str], remedy: str) -> pd.DataFrame:
-    path = folder / f"{contract.name}.parquet"
-    data = read_held(path, files.get(path.name), record="analysis.json", remedy=remedy)
-    table = pd.read_parquet(io.BytesIO(data)).reindex(columns=list(contract.names))
+def _table(run: ReportedRun, contract: Table) -> pd.DataFrame:
+    table = run.held(contract, "statistics")
     return table.astype(object).where(table.notna(), None)
 
 

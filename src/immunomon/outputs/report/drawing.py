@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from immunomon.outputs.report.answer import held_table
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.outputs.report.told import ToldPage, ToldSection
 from immunomon.plots.figures import drawn_for_pages, svg_of
@@ -73,13 +72,13 @@ class Source:
     @cached_property
     def visits(self) -> pd.DataFrame:
         """The platelet counts, empty without an assessment."""
-        table = held_table(self.run, PLATELET_VISITS, "assessments")
+        table = self.run.held_if_there(PLATELET_VISITS, "assessments")
         return PLATELET_VISITS.frame() if table is None else table
 
     @cached_property
     def events(self) -> pd.DataFrame:
         """Each subject's worst adverse events, empty without an assessment."""
-        table = held_table(self.run, ADVERSE_EVENT_WORST, "assessments")
+        table = self.run.held_if_there(ADVERSE_EVENT_WORST, "assessments")
         return ADVERSE_EVENT_WORST.frame() if table is None else table
 
     @cached_property

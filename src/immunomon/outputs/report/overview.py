@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunomon.errors import ImmunomonError
 from immunomon.outputs.report.run_folder import ReportedRun
-from immunomon.runs.verdicts import progress_words, review_progress, reviews_of_run
+from immunomon.runs.verdicts import progress_of, progress_words
 
 __all__ = [
     "Cell",
@@ -83,7 +83,7 @@ def verdict_of(run: ReportedRun, overview: Overview) -> list[tuple[str, str]]:
 
 def _review(run: ReportedRun) -> tuple[str, str]:
     try:
-        progress = review_progress(run.folder, _gated(run))
+        progress = progress_of(run.reviews, run.gated_samples)
     except ImmunomonError:
         return "failed", "the audit trail is broken: no review is shown"
     is_whole = progress["approved"] == progress["samples"] and not progress["queries"]
@@ -95,19 +95,13 @@ def _review(run: ReportedRun) -> tuple[str, str]:
 def reviews_shown(run: ReportedRun) -> dict[str, dict[str, str]]:
     """Return the last verdict on each sample of a run that there is one on: its state, and who said what when."""
     try:
-        reviews = reviews_of_run(run.folder)
+        reviews = run.reviews
     except ImmunomonError:
         return {}
     return {
         name: {"state": review.state, "by": review.by, "utc": review.utc, "note": review.note}
         for name, review in reviews.items()
-        if name in _gated(run)
     }
-
-
-def _gated(run: ReportedRun) -> list[str]:
-    samples = run.tables["samples"]
-    return [str(name) for name in samples.loc[(samples["status"] == "gated").fillna(False), "sample_id"]]
 
 
 def study_overview(run: ReportedRun) -> Overview:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from immunomon.outputs.report.answer import held_table, primary_changes
+from immunomon.outputs.report.answer import primary_changes
 from immunomon.outputs.report.drawing import Source, first_section, picture, svg
 from immunomon.outputs.report.efficacy_pictures import efficacy_sections
 from immunomon.outputs.report.run_folder import ReportedRun
@@ -132,12 +132,12 @@ def _mechanism(source: Source, page: ToldPage) -> Iterator[ToldSection]:
               if section.heading == "In short" for text in section.paragraphs}  # fmt: skip
     within = next((s.pictures for s in page.sections if s.heading == "Within the same patients, visit by visit"), ())
     pictures: list[Markup] = []
-    split = held_table(source.run, BY_RESPONSE, "mechanism")
+    split = source.run.held_if_there(BY_RESPONSE, "mechanism")
     if split is not None and split["difference"].notna().any():
         shown = split[split["difference"].notna()]
         pictures.append(picture(lambda ax: apart(ax, shown), 70 + 30 * len(shown), "By response",
                                  sentence=spoken.get("By response", "")))  # fmt: skip
-    lags = held_table(source.run, LAGS, "mechanism")
+    lags = source.run.held_if_there(LAGS, "mechanism")
     if lags is not None and lags["r"].notna().any():
         known = lags[lags["r"].notna()].to_dict("records")
         rows = {

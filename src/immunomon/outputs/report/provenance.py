@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from immunomon.errors import ImmunomonError, counted
+from immunomon.errors import counted
 from immunomon.outputs.report.run_folder import ReportedRun
-from immunomon.runs.audit import AuditTrail
 
 __all__ = ["decisions", "in_short", "made_by", "provenance"]
 
@@ -19,7 +18,7 @@ def in_short(run: ReportedRun) -> tuple[tuple[str, str], ...]:
     """Return what a reader asks first: who ran what, when, with which program, on which files and definitions."""
     record = run.record
     version, finished = made_by(record)
-    trail = _trail(run)
+    trail = run.trail
     by = next((str(entry.get("by")) for entry in reversed(trail) if entry.get("action") == "run"), "")
     files = Counter(str(file.get("status")) for file in record.get("files") or () if isinstance(file, dict))
     inputs = [str(name) for name in record.get("inputs") or {}]
@@ -39,13 +38,6 @@ def in_short(run: ReportedRun) -> tuple[tuple[str, str], ...]:
     return tuple((name, text) for name, text in lines if text.strip())
 
 
-def _trail(run: ReportedRun) -> list[dict[str, Any]]:
-    try:
-        return AuditTrail(run.folder).entries()
-    except (ImmunomonError, OSError):
-        return []
-
-
 def decisions(run: ReportedRun) -> tuple[tuple[str, ...], ...]:
     """Return every entry of the trail that is a person's decision: number, when, who, what, about what, and why."""
     return tuple(
@@ -53,7 +45,7 @@ def decisions(run: ReportedRun) -> tuple[tuple[str, ...], ...]:
             *(str(entry.get("number", "")), _moment(str(entry.get("utc", ""))), str(entry.get("by", ""))),
             *(_what(entry), _about(entry), str(entry.get("reason") or "no reason was given")),
         )
-        for entry in _trail(run)
+        for entry in run.trail
         if str(entry.get("action")) in _OF_PERSONS
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,20 @@ import pandas as pd
 
 from immunomon.csvfile import text_of_cell
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
-from immunomon.errors import BadSpec, Problem
-from immunomon.runs.folder import RunFolder
+from immunomon.errors import BadSpec, ImmunomonError, Problem
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.folder import RunFolder, read_held
 from immunomon.runs.opened import Run, open_run
+from immunomon.runs.verdicts import SampleReview, reviews_of_run
 
-__all__ = ["ReportedRun", "read_run"]
+__all__ = ["ReportedRun", "held_table", "read_run"]
+
+# The folders of other commands' tables: their record, and the command.
+_RECORDS = {
+    "statistics": ("analysis.json", "compare"),
+    "assessments": ("assessments.json", "assess"),
+    "mechanism": ("mechanism.json", "mechanism"),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +40,57 @@ class ReportedRun(Run):
         """The study section of the record; empty if there is none."""
         study = self.record.get("study")
         return study if isinstance(study, dict) else {}
+
+    @cached_property
+    def gated_samples(self) -> tuple[str, ...]:
+        """The samples that were gated, as the table has them."""
+        samples = self.tables["samples"]
+        return tuple(map(str, samples.loc[(samples["status"] == "gated").fillna(False), "sample_id"]))
+
+    @cached_property
+    def reviews(self) -> Mapping[str, SampleReview]:
+        """The last word on each gated sample that anybody gave one on; raises ImmunomonError for a broken trail."""
+        gated = frozenset(self.gated_samples)
+        return {name: review for name, review in reviews_of_run(self.folder).items() if name in gated}
+
+    @cached_property
+    def _held(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+    @cached_property
+    def trail(self) -> Sequence[Mapping[str, Any]]:
+        """The entries of the audit trail; none if it cannot be read."""
+        try:
+            return AuditTrail(self.folder).entries()
+        except (ImmunomonError, OSError):
+            return ()
+
+    def held(self, table: Table, folder: str) -> pd.DataFrame:
+        """Return a table that another command wrote, as ``held_table`` does; read once, and not to be changed."""
+        key = (folder, table.name)
+        if key not in self._held:
+            self._held[key] = held_table(self.folder, table, folder)
+        return self._held[key]
+
+    def held_if_there(self, table: Table, folder: str) -> pd.DataFrame | None:
+        """Return a table that another command wrote, None if it wrote none; else as ``held``."""
+        return self.held(table, folder) if (self.folder / folder / f"{table.name}.parquet").is_file() else None
+
+
+def held_table(run: Path, table: Table, folder: str) -> pd.DataFrame:
+    """Return a table that another command wrote into a folder of a run, held against its record.
+
+    Raises BadRun if it is missing or was changed since, BadSpec if it cannot be read.
+    """
+    path = run / folder / f"{table.name}.parquet"
+    record, command = _RECORDS[folder]
+    remedy = f"make it again: immunomon {command} {run}"
+    written = (RunFolder(run).read_json(path.parent / record) or {}).get("files") or {}
+    data = read_held(path, written.get(path.name), record=record, remedy=remedy)
+    try:
+        return table.shaped(pd.read_parquet(io.BytesIO(data)))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadSpec([Problem(str(path), None, "", f"cannot be read ({error})", remedy)]) from error
 
 
 def read_run(path: Path) -> ReportedRun:

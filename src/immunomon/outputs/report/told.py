@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import read_input
-from immunomon.runs.folder import RunFolder, read_held
+from immunomon.outputs.report.run_folder import held_table
 from immunomon.trial.model.tables import PLATELET_VISITS
 
 __all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "platelet_charts", "read_told"]
@@ -215,21 +215,16 @@ def _texts(stored: Sequence[Any]) -> tuple[str, ...]:
     return tuple(str(text) for text in stored)
 
 
-def _charts(folder: Path) -> tuple[Markup, ...]:
-    path = folder / f"{PLATELET_VISITS.name}.parquet"
-    if not path.is_file():
+def _charts(run: Path) -> tuple[Markup, ...]:
+    if not (run / "assessments" / f"{PLATELET_VISITS.name}.parquet").is_file():
         return ()
-    files = (RunFolder(folder.parent).read_json(folder / "assessments.json") or {}).get("files") or {}
-    remedy = f"make it again: immunomon assess {folder.parent}"
-    data = read_held(path, files.get(path.name), record="assessments.json", remedy=remedy)
-    table = PLATELET_VISITS.shaped(pd.read_parquet(io.BytesIO(data)))
-    return tuple(platelet_charts(table))
+    return tuple(platelet_charts(held_table(run, PLATELET_VISITS, "assessments")))
 
 
 def _drawn(page: ToldPage, run: Path) -> ToldPage:
     """Return a page with the platelets' courses, or the pictures of a mechanism, in their sections."""
     if page.name == "efficacy":
-        charts = _charts(run / "assessments")
+        charts = _charts(run)
         sections = [
             replace(section, charts=charts) if section.heading == "Platelets" else section for section in page.sections
         ]
