@@ -110,7 +110,7 @@ def test_sections_show_what_their_address_names(browser, report):
 
 def test_what_needs_a_person_leads_to_the_samples_it_counts(browser, report):
     page, faults = opened_page(browser, report)
-    need = page.locator(".needs li", has_text="files failed")
+    need = page.locator(".needs li", has_text="file failed")
     assert need.locator("b").inner_text() == "1"
     need.locator("a").click()
     page.wait_for_selector("#samples [data-shown]")

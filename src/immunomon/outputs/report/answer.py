@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from immunomon.cytometry.model.run_tables import STEADINESS
-from immunomon.errors import ImmunomonError, counted
+from immunomon.errors import ImmunomonError
 from immunomon.outputs.report.overview import Overview
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.runs.derived import Derived, made_of_run
@@ -146,16 +146,26 @@ def _samples(**chosen: str) -> str:
     return "#" + urlencode({"tab": "samples", **chosen})
 
 
+def _need(words: tuple[str, str], number: int, remedy: str, link: str, *, urgent: bool = False) -> Need:
+    """Return a need in the words for one or for many."""
+    return Need(number, words[number != 1], remedy, link, urgent)
+
+
 def _files(run: ReportedRun, overview: Overview) -> Iterator[Need]:
     counts, quality = overview.counts, run.tables["samples"]["quality"]
-    failed = counts.get("failed", 0)
-    yield Need(failed, "files failed", "read why, export or acquire again", _samples(status="failed"), urgent=True)
-    yield Need(counts.get("dropped", 0), "files were left out by a person", "", _samples(status="dropped"))
-    yield Need(counts.get("missing", 0), "planned samples have no file", "find the file, or say why", "#tab=overview")
-    for word in ("fail", "warn"):
-        number = int((quality == word).sum())
-        words = {"fail": "acquisitions failed", "warn": "acquisitions with a warning"}[word]
-        yield Need(number, words, "look at flow rate and signals", _samples(quality=word), word == "fail")
+    failed, dropped, missing = (counts.get(name, 0) for name in ("failed", "dropped", "missing"))
+    words = ("file failed", "files failed")
+    yield _need(words, failed, "read why; export or acquire again", _samples(status="failed"), urgent=True)
+    words = ("file was left out by a person", "files were left out by a person")
+    yield _need(words, dropped, "", _samples(status="dropped"))
+    words = ("planned sample has no file", "planned samples have no file")
+    yield _need(words, missing, "find the file, or say why there is none", "#tab=overview")
+    for verdict, words in (
+        ("fail", ("acquisition failed", "acquisitions failed")),
+        ("warn", ("acquisition with a warning", "acquisitions with a warning")),
+    ):
+        number, link = int((quality == verdict).sum()), _samples(quality=verdict)
+        yield _need(words, number, "look at flow rate and signals over time", link, urgent=verdict == "fail")
 
 
 def _doubted(run: ReportedRun) -> Iterator[Need]:
@@ -164,10 +174,9 @@ def _doubted(run: ReportedRun) -> Iterator[Need]:
     samples = {str(code): own["sample_id"].nunique() for code, own in withheld.groupby("code")}
     order = sorted(samples, key=lambda code: (code not in _OUTLIERS, -samples[code], code))
     for code in order:
-        kind = DOUBTS.get(code)
-        words = counted(samples[code], "sample").partition(" ")[2]
-        what = f"{words} with {code.replace('_', ' ')}"
-        yield Need(samples[code], what, kind.meaning if kind else "", _samples(doubt=code), code in _OUTLIERS)
+        reason = DOUBTS[code].meaning if code in DOUBTS else code.replace("_", " ")
+        words = ("sample with values withheld", "samples with values withheld")
+        yield _need(words, samples[code], reason, _samples(doubt=code), urgent=code in _OUTLIERS)
 
 
 def _reviewed(run: ReportedRun) -> Iterator[Need]:
@@ -176,22 +185,29 @@ def _reviewed(run: ReportedRun) -> Iterator[Need]:
     except ImmunomonError:
         yield Need(1, "audit trail is broken", "see what: immunomon audit", "#tab=provenance", urgent=True)
         return
-    states = Counter("open query" if review.is_open else review.state for review in reviews.values())
-    yield Need(states["open query"], "open queries", "answer them", _samples(review="query"), urgent=True)
-    yield Need(states["changed since approval"], "samples changed since they were approved", "look again",
-               _samples(review="changed since approval"), urgent=True)  # fmt: skip
-    yield Need(states["rejected"], "samples rejected by a person", "", _samples(review="rejected"))
+    states = Counter(review.state for review in reviews.values())
+    yield _need(("open query", "open queries"), states["query"], "answer: immunomon review",
+                _samples(review="query"), urgent=True)  # fmt: skip
+    changed = "changed since approval"
+    yield _need((f"sample {changed}", f"samples {changed}"), states[changed], "look again: immunomon review",
+                _samples(review=changed), urgent=True)  # fmt: skip
+    words = ("sample rejected by a person", "samples rejected by a person")
+    yield _need(words, states["rejected"], "", _samples(review="rejected"))
+    words = ("sample nobody has looked at", "samples nobody has looked at")
     untouched = len(run.gated_samples) - len(reviews)
-    yield Need(untouched, "samples nobody has looked at", "immunomon review", _samples(review="not looked at"))
+    yield _need(words, untouched, "look: immunomon review", _samples(review="not looked at"))
 
 
 def _beside(run: ReportedRun) -> Iterator[Need]:
     planned = run.held_if_there(PLANNED, "assessments")
     if planned is not None:
-        missing = int((planned["status"] == MISSING).sum())
-        outside = int((planned["status"] == OUTSIDE).sum())
-        yield Need(missing, "planned assessments are missing", "find them, or say why", "#tab=schedule")
-        yield Need(outside, "assessments outside their window", "", "#tab=schedule")
+        missing, outside = (int((planned["status"] == status).sum()) for status in (MISSING, OUTSIDE))
+        words = ("planned assessment is missing", "planned assessments are missing")
+        yield _need(words, missing, "find the record, or say why there is none", "#tab=schedule")
+        yield _need(
+            ("assessment outside its window", "assessments outside their windows"), outside, "", "#tab=schedule"
+        )
     if run.has_table(STEADINESS.name):
         out = int((run.table(STEADINESS.name)["verdict"] == "out of control").sum())
-        yield Need(out, "values of bridge samples out of control", "some are by chance", "#tab=steadiness")
+        words = ("value of a bridge sample out of control", "values of bridge samples out of control")
+        yield _need(words, out, "some are by chance: look for what repeats", "#tab=steadiness")

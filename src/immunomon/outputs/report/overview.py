@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, counted
 from immunomon.outputs.report.run_folder import ReportedRun
 from immunomon.runs.verdicts import progress_of, progress_words
 
@@ -75,8 +75,8 @@ def verdict_of(run: ReportedRun, overview: Overview) -> list[tuple[str, str]]:
     return [
         ("gated", f"{gated} of {overview.counts['files']} files gated"),
         ("failed" if failed else "none", f"{failed} failed"),
-        ("control", f"{controls} control{'s' if controls != 1 else ''} kept, not gated"),
-        ("missing", f"{missing} planned sample{'s' if missing != 1 else ''} without a file"),
+        ("control", f"{counted(controls, 'control')} kept, not gated"),
+        ("missing", f"{counted(missing, 'planned sample')} without a file"),
         _review(run),
     ]
 
@@ -181,7 +181,7 @@ def _cell(rows: pd.DataFrame | None, marks: _Marks, panel: str) -> Cell:
     if first["status"] in ("failed", "dropped"):
         return Cell("failed", f"{panel}: {first['status']}: {_text(first['reason'])}", sample_id)
     hidden, doubts = marks.hidden.get(sample_id, 0), marks.doubted.get(sample_id, ())
-    said = f"{panel}: gated; {hidden} population(s) not reportable"
+    said = f"{panel}: gated; {counted(hidden, 'population')} not reportable"
     if doubts:
         named = ", ".join(sorted({code.replace("_", " ") for code, _ in doubts}))
         return Cell("doubtful", f"{said}; doubt: {named}", sample_id)
