@@ -21,6 +21,8 @@ from immunomon.cytometry.model.measured import SampleResult
 from immunomon.errors import BadSpec
 from immunomon.maps.clusters.abundance import Counted, tables_of
 from immunomon.maps.clusters.samples import source_of
+from immunomon.outputs.trace.of_run import RunRecords
+from immunomon.outputs.trace.trace import Asked, trace
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.gated import read_gated
 from immunomon.runs.opened import open_run
@@ -88,6 +90,26 @@ def test_absolute_counts_by_beads_are_within_3_percent_of_the_truth(trial):
             assert row["cells_per_ul_method"] == "beads"
             errors.append(row["cells_per_ul"] / (per_ul * truth[name].sum()) - 1)
     assert abs(np.mean(errors)) < 0.03
+
+
+def test_trace_works_a_count_by_beads_out_again_and_says_if_the_table_says_otherwise(trial, monkeypatch):
+    records = RunRecords(trial / "run", trial)
+    subject = next(row["subject"] for row in records.rows("samples"))
+    number = trace(records, Asked(subject, "D-1", "nk"))["numbers"][0]
+    assert number["absolute"]["agrees"] is True
+    assert "lymphocytes/uL (by beads) x" in number["absolute"]["formula"]
+    rows = records.rows
+
+    def changed(table, **equal):
+        return [
+            {**row, "cells_per_ul": 1.01 * row["cells_per_ul"]}
+            if table == "populations" and row["population"] == "nk"
+            else row
+            for row in rows(table, **equal)
+        ]
+
+    monkeypatch.setattr(records, "rows", changed)
+    assert trace(records, Asked(subject, "D-1", "nk"))["numbers"][0]["absolute"]["agrees"] is False
 
 
 def test_beads_that_may_not_be_reported_count_nothing_and_nothing_takes_their_place(trial, tmp_path):

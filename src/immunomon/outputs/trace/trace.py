@@ -276,14 +276,13 @@ def _absolute(sample: Record, rows: Mapping[str, Record], population: str) -> di
     if row is None or row["cells_per_ul"] is None:
         return None
     absolute = {"cells_per_ul": row["cells_per_ul"], "method": row["cells_per_ul_method"], "agrees": None}
-    lymphocytes, count = sample.get("lymphocytes_per_ul"), rows.get("lymphocytes", {}).get("count")
-    if row["cells_per_ul_method"] != "dual-platform" or lymphocytes is None or not count:
-        return {
-            **absolute,
-            "formula": "count / beads counted x beads added / volume, as the sample list or the gate says",
-        }
-    value = lymphocytes * row["count"] / count
-    formula = f"{lymphocytes:g} lymphocytes/uL x {row['count']} / {count} lymphocytes = {value:.10g} cells/uL"
+    by_beads, whole = row["cells_per_ul_method"] == "beads", rows.get("lymphocytes", {})
+    lymphocytes, count = whole.get("cells_per_ul") if by_beads else sample.get("lymphocytes_per_ul"), whole.get("count")
+    if lymphocytes is None or not count or (by_beads and population == "lymphocytes"):
+        formula = "count / beads counted x beads added / volume, as the sample list or the gate says"
+        return {**absolute, "formula": formula}
+    value, how = lymphocytes * row["count"] / count, " (by beads)" if by_beads else ""
+    formula = f"{lymphocytes:.10g} lymphocytes/uL{how} x {row['count']} / {count} lymphocytes = {value:.10g} cells/uL"
     return {**absolute, "formula": formula, "agrees": _alike(value, row["cells_per_ul"])}
 
 
