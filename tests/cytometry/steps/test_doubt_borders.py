@@ -175,3 +175,7 @@ def test_cells_of_two_lineages_are_doublets_or_exchanged_stains(rng, share, is_d
         found = codes(doubt_lineages(tree, events, strategy))
         doubted = {"t_cells", "non_t", name} if is_doubted and strategy is STRATEGY else set()
         assert found == {population: ["two_lineages"] for population in doubted}
+    # Beads that a gate lets in among the lymphocytes would be counted as such.
+    tree = GateTree("s", 6000, {}, (*populations, placed("beads", "root", None)), masks | {"beads": t & b})
+    found = codes(doubt_lineages(tree, events, beads))
+    assert found == ({"lymphocytes": ["cloud_contradicted"]} if share > 0.01 else {})

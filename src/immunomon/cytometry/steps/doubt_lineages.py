@@ -19,6 +19,7 @@ __all__ = ["doubt_lineages"]
 
 _COMPARED = 2000  # cells that are looked at
 _FEWEST = 250
+_MOST_BEADS = 0.01  # of the lymphocytes: more than a border lets in by chance
 
 # Markers that no cell has together, and the share that a few doublets, or T cells with CD4 and CD8 (1 to 3 % in most
 # people), may come to of the cells that the first one parts.
@@ -28,14 +29,26 @@ _EXCLUSIVE = (("CD3", "CD19", 0.03), ("CD4", "CD8", 0.06))
 def doubt_lineages(tree: GateTree, compensated: EventTable, strategy: GatingStrategy) -> dict[str, tuple[Doubt, ...]]:
     """Return the populations in which many cells have two markers that no cell has together, by the borders of both.
 
+    Lymphocytes that hold counting beads are doubted, too: what is counted of them would be wrong.
     tree: placed on the events, of the strategy; compensated: the same events with all markers. Counting beads, which
     shine in every channel, are no cells.
     """
     doubts: dict[str, tuple[Doubt, ...]] = {}
     beads = tree.mask(strategy.beads) if strategy.beads else None
+    if beads is not None:
+        doubts |= _with_beads(tree, beads)
     for name, doubt in _of_two_lineages(tree, compensated, beads):
         doubts[name] = (*doubts.get(name, ()), doubt)
     return doubts
+
+
+def _with_beads(tree: GateTree, beads: Mask) -> dict[str, tuple[Doubt, ...]]:
+    lymphocytes = tree.mask("lymphocytes")
+    if lymphocytes is None or not any(population.id == "lymphocytes" for population in tree.populations):
+        return {}
+    share = float(np.mean(beads[lymphocytes])) if lymphocytes.any() else 0.0
+    detail = f"{100 * share:.1f} % of them are counting beads"
+    return {"lymphocytes": (Doubt("cloud_contradicted", "", detail),)} if share > _MOST_BEADS else {}
 
 
 def _of_two_lineages(tree: GateTree, events: EventTable, beads: Mask | None) -> Iterator[tuple[str, Doubt]]:
