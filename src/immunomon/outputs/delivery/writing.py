@@ -76,8 +76,8 @@ class Writing:
                 self.neutralised[f"{dataset.name}.csv"] = cells
             self.datasets.append((dataset, f"{dataset.name}.csv"))
 
-    def cdisc(self, part: str, datasets: Sequence[Dataset], suffix: str) -> None:
-        """Write datasets of one standard with their Define-XML into a folder of their own."""
+    def cdisc(self, part: str, datasets: Sequence[Dataset], suffix: str) -> list[Dataset]:
+        """Write datasets of one standard with their Define-XML into a folder of their own; return them as written."""
         folder = self.folder / part
         folder.mkdir()
         study = self.content.trial
@@ -91,6 +91,7 @@ class Writing:
                 write_dataset_json(path, dataset, (study.name, self.made))
             self.datasets.append((dataset, f"{part}/{path.name}"))
         write_define(folder / "define.xml", scrubbed, About(study.name, study.title, self.made, files))
+        return scrubbed
 
     def guide(self, file: str, guide: Guide) -> None:
         """Write the draft of a reviewer's guide."""
@@ -137,21 +138,16 @@ def _submitted(work: Writing, suffix: str, *, analysis: bool) -> None:
     """Write SDTM, and ADaM with it, the mapping of every source column to their variables, and the links."""
     made = sdtm_datasets(work.content)
     work.absent |= made.absent
-    work.cdisc("sdtm", made.datasets, suffix)
-    analysed = adam_datasets(work.content, made) if analysis else ()
-    if analysis:
-        work.cdisc("adam", analysed, suffix)
-    mapping = annotated_mapping([*made.datasets, *analysed])
+    tabulated = work.cdisc("sdtm", made.datasets, suffix)
+    analysed = work.cdisc("adam", adam_datasets(work.content, made), suffix) if analysis else []
+    mapping = annotated_mapping([*tabulated, *analysed])
     work.csv([links_table(work.content), mapping])
     write_text(work.folder / "annotated_mapping.html", mapping_page(mapping))
     of_data = [rule for rule in RULES.values() if not rule.number.startswith("MF")]  # the manifest is not there yet
     report = check_received(receive(work.folder), of_data)
-    scrubbed = {part: list(map(work.scrub, whole)) for part, whole in (("sdtm", made.datasets), ("adam", analysed))}
-    work.guide(
-        "sdtm/csdrg-draft.html", tabulation_guide(work.content, scrubbed["sdtm"], absent=made.absent, report=report)
-    )
+    work.guide("sdtm/csdrg-draft.html", tabulation_guide(work.content, tabulated, absent=made.absent, report=report))
     if analysis:
-        work.guide("adam/adrg-draft.html", analysis_guide(work.content, scrubbed["adam"], report))
+        work.guide("adam/adrg-draft.html", analysis_guide(work.content, analysed, report))
 
 
 def _miflowcyt(work: Writing) -> None:
