@@ -86,6 +86,7 @@ def test_texts_of_a_study_are_no_markup():
     guide = Guide("<script>")
     guide.head("1.", "<b>")
     guide.say("<i>", guide.blank("who & when"))
-    guide.table(("<u>",), [("]</p>",)])
+    guide.table(("<u>",), [("]</p>",), ("dose [mg]",)])
     assert not re.search(r"<(script|b|i|u)>", guide.text())
     assert "<mark>[FILL IN 1: who &amp; when]</mark>" in guide.text()
+    assert guide.text().count("</mark>") == 1

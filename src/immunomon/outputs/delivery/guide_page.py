@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from immunomon.errors import counted
 
 __all__ = ["Guide"]
+
+_BLANK = re.compile(r"\[FILL IN \d+: [^\]<]*\]")
 
 
 @dataclass
@@ -48,7 +51,7 @@ class Guide:
     def text(self) -> str:
         """Return the guide as a page, its blanks marked and listed at the front."""
         listed = "".join(f"<li>{html.escape(f'{section}: {what}')}</li>" for section, what in self.blanks)
-        body = "\n".join(self.parts).replace("[FILL IN ", "<mark>[FILL IN ").replace("]</", "]</mark></")
+        body = _BLANK.sub(r"<mark>\g<0></mark>", "\n".join(self.parts))
         front = f"<h1>{html.escape(self.title)}</h1><p>DRAFT: {counted(len(self.blanks), 'blank')} to fill in.</p>"
         return f"{_HEAD}{front}\n<ol>{listed}</ol>\n{body}\n</body></html>\n"
 

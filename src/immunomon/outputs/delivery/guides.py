@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from immunomon import __version__
 from immunomon.errors import counted
-from immunomon.outputs.conformance.check import Report
+from immunomon.outputs.conformance.check import Breach, Report
 from immunomon.outputs.delivery.annotated import sources_of
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.dataset import Dataset
@@ -54,7 +54,9 @@ def tabulation_guide(
     _conformance(guide, datasets, report, "4")
     guide.head("4.3", "Additional Conformance Details")
     guide.say("Terms that the study adds to extensible code lists of CDISC:")
-    extended = [(one.name, value.value) for one in code_lists(datasets) for value in one.values if value.is_extension]
+    extended = [
+        (codes.name, term.value) for codes in code_lists(datasets) for term in codes.values if term.is_extension
+    ]
     guide.table(("code list", "term"), extended)
     guide.head("", "Appendix I: Inclusion/Exclusion Criteria")
     columns = ("IETESTCD", "IECAT", "IETEST")
@@ -161,17 +163,20 @@ def _conformance(guide: Guide, datasets: Sequence[Dataset], report: Report, numb
     )
     guide.ask("the validation software of the agency or the sponsor, its version and its rules")
     guide.head(f"{number}.2", "Issues Summary")
-    about = {dataset.name for dataset in datasets}
-    counts = Counter((one.rule, one.severity, one.where) for one in report.breaches if one.where in about)
+    counts = Counter((breach.rule, breach.severity, breach.where) for breach in _breaches(report, datasets))
     rows = [(*key, count, guide.blank(f"explanation of {key[0]} in {key[2]}")) for key, count in sorted(counts.items())]
     guide.table(("rule", "severity", "dataset", "issues", "explanation"), rows)
 
 
 def _issues(guide: Guide, report: Report, datasets: Sequence[Dataset]) -> None:
     guide.head("", "Appendix II: Conformance Issues Details")
-    about = {dataset.name for dataset in datasets}
-    rows = [(one.rule, one.where, one.record, one.message) for one in report.breaches if one.where in about]
+    rows = [(breach.rule, breach.where, breach.record, breach.message) for breach in _breaches(report, datasets)]
     guide.table(("rule", "dataset", "record", "issue"), rows)
+
+
+def _breaches(report: Report, datasets: Sequence[Dataset]) -> list[Breach]:
+    names = {dataset.name for dataset in datasets}
+    return [breach for breach in report.breaches if breach.where in names]
 
 
 def analysis_guide(content: Content, datasets: Sequence[Dataset], report: Report) -> Guide:
@@ -231,7 +236,8 @@ def _considerations(guide: Guide, there: Mapping[str, Dataset]) -> None:
     guide.head("3.", "Analysis Considerations Related to Multiple Analysis Datasets")
     guide.head("3.1", "Core Variables")
     others = [set(dataset.names) for name, dataset in there.items() if name != "ADSL"]
-    core = [variable for variable in there["ADSL"].variables if others and all(variable.name in one for one in others)]
+    shared: set[str] = set.intersection(*others) if others else set()
+    core = [variable for variable in there["ADSL"].variables if variable.name in shared]
     guide.table(("variable", "label"), [(variable.name, variable.label) for variable in core])
     guide.head("3.2", "Treatment Variables")
     differ = sum(record["TRT01P"] != record.get("TRT01A") for record in subjects)
