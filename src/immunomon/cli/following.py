@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 __all__ = ["NEXT", "following"]
 
-# Command -> the words of the next one, and what it is for; the words in braces are what the first was given.
+# Command -> the words of the next one, and what it is for; the words in braces are what the first was given, those in
+# square brackets stand only if it was.
 NEXT: dict[str, tuple[str, str]] = {
     "propose-panel": ("check {out}", "what is left blank or wrong"),
     "simulate": ("all {folder}", "check it, run it, answer, report"),
     "check": ("run {study}", "gate every file"),
-    "run": ("review {run}", "look at every gate, move and approve them; or all {study}, to the report"),
+    "run": ("review {run}", "look at every gate, move and approve them; or all {study}[ --out {out}], to the report"),
     "import": ("compare {run}", "what changed, in whom and at which dose"),
     "report": ("review {run}", "look at every gate, move and approve them"),
     "override": ("report {run}", "the page anew"),
@@ -21,10 +23,10 @@ NEXT: dict[str, tuple[str, str]] = {
     "quality": ("review {run}", "look at the gates of these samples"),
     "steadiness": ("normalise {run}", "bring batches together, if the study asks for it"),
     "normalise": ("compare {run}", "what changed, in whom and at which dose"),
-    "embed": ("explore {run} --panel {panel}", "the atlas as a page"),
-    "project": ("explore {run} --panel {panel}", "the atlas as a page"),
-    "explore": ("cluster {run} --panel {panel}", "name cells without gates, and list what changed"),
-    "cluster": ("explore {run} --panel {panel}", "the clusters on the atlas"),
+    "embed": ("explore {run}[ --panel {panel}]", "the atlas as a page"),
+    "project": ("explore {run}[ --panel {panel}]", "the atlas as a page"),
+    "explore": ("cluster {run}[ --panel {panel}]", "name cells without gates, and list what changed"),
+    "cluster": ("explore {run}[ --panel {panel}]", "the clusters on the atlas"),
     "assess": ("compare {run}", "what changed, in whom and at which dose"),
     "compare": ("report {run}", "all of it as a page; mechanism before it, if there are platelets"),
     "mechanism": ("report {run}", "all of it as a page"),
@@ -41,6 +43,7 @@ NEXT: dict[str, tuple[str, str]] = {
     "all": ("review {run}", "look at every gate, move and approve them"),
     "demo": ("review {run}", "look at every gate, move and approve them"),
 }
+_AFTER_DRY_RUN = ("run {study}[ --out {out}]", "do it")
 
 
 def following(name: str, given: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -50,46 +53,68 @@ def following(name: str, given: Mapping[str, Any]) -> tuple[str, str] | None:
 
     >>> following("simulate", {"folder": Path("demo")})
     ('all demo', 'check it, run it, answer, report')
+    >>> following("run", {"study": Path("trial"), "out": Path("second"), "only_say": True})
+    ('run trial --out second', 'do it')
     >>> following("check", {"paths": [Path("panels/treg.yaml")]}) is None
     True
     """
-    words, what = NEXT.get(name, ("", ""))
     if given.get("preview"):  # nothing was done: the next is the same command without it
         return None
-    if given.get("only_say"):  # a dry run
-        words, what = "run {study}", "do it"
-    known = {key: _quoted(value) for key, value in _named(name, given).items() if value not in (None, [], ())}
+    words, purpose = _AFTER_DRY_RUN if given.get("only_say") else NEXT.get(name, ("", ""))
+    named = dict(given)
+    if name in _NAMED:
+        key, value_of = _NAMED[name]
+        named[key] = value_of(given)
+    known = {key: _quoted(value) for key, value in named.items() if value not in (None, [], ())}
     try:
-        # A panel that was not named is the study's first for the next command, too.
-        words = words if "panel" in known else words.replace(" --panel {panel}", "")
-        return (words.format_map(known), what.format_map(known)) if words else None
+        return (_filled(words, known), _filled(purpose, known)) if words else None
     except KeyError:
         return None
 
 
-def _named(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a command was given under the names that the next one is asked by."""
-    named = dict(given)
-    paths = list(given.get("paths") or ([given["path"]] if given.get("path") else []))
-    if name == "check":
-        named["study"] = next((path for path in paths if _is_study(path)), None)
-    elif name in ("assess", "quality"):
-        is_study = len(paths) == 1 and (paths[0] / "run" / "run.json").is_file()
-        is_run = len(paths) == 1 and (paths[0] / "run.json").is_file()
-        named["run"] = paths[0] / "run" if is_study else paths[0] if is_run else None
-    elif name in ("run", "all", "demo"):
-        study = given.get("study") or given.get("folder") or Path()
-        named["run"] = given.get("out") or (study.parent if study.name == "study.yaml" else study) / "run"
-    elif name == "import":
-        named["run"] = given.get("out")
-    elif name == "trace":
-        source = str(given.get("source"))
-        named["run"] = source if "://" not in source and (Path(source) / "run.json").is_file() else None
-    return named
+def _filled(words: str, known: Mapping[str, str]) -> str:
+    """Return words with what is known in its places; raises KeyError for what is not, but between brackets.
+
+    A panel that was not named is the study's first for the next command, too.
+    """
+    kept = re.sub(r"\[([^]]*\{(\w+)\})\]", lambda option: option[1] if option[2] in known else "", words)
+    return kept.format_map(known)
 
 
-def _is_study(path: Path) -> bool:
-    return path.name == "study.yaml" or (path / "study.yaml").is_file()
+def _checked_study(given: Mapping[str, Any]) -> Path | None:
+    paths: list[Path] = given.get("paths") or []
+    return next((path for path in paths if path.name == "study.yaml" or (path / "study.yaml").is_file()), None)
+
+
+def _finished_run(given: Mapping[str, Any]) -> Path | None:
+    """Return the run that a command was given, itself or by the folder of its study."""
+    paths: list[Path] = given.get("paths") or [path for path in [given.get("path")] if path]
+    folders = (paths[0] / "run", paths[0]) if len(paths) == 1 else ()
+    return next((folder for folder in folders if (folder / "run.json").is_file()), None)
+
+
+def _run_of_study(given: Mapping[str, Any]) -> Path:
+    study: Path = given.get("study") or given.get("folder") or Path()
+    out: Path | None = given.get("out")
+    return out or (study.parent if study.name == "study.yaml" else study) / "run"
+
+
+def _traced_run(given: Mapping[str, Any]) -> str | None:
+    source = str(given.get("source"))
+    return source if "://" not in source and (Path(source) / "run.json").is_file() else None
+
+
+# Command -> what the next one is asked by, and how it is known from what the command was given.
+_NAMED: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Path | str | None]]] = {
+    "check": ("study", _checked_study),
+    "assess": ("run", _finished_run),
+    "quality": ("run", _finished_run),
+    "run": ("run", _run_of_study),
+    "all": ("run", _run_of_study),
+    "demo": ("run", _run_of_study),
+    "import": ("run", lambda given: given.get("out")),
+    "trace": ("run", _traced_run),
+}
 
 
 def _quoted(value: object) -> str:
