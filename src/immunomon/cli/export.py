@@ -33,6 +33,7 @@ def export_anndata(
     atlas_only: bool,
     overwrite: bool,
     study: Path | None,
+    as_json: bool = False,
 ) -> int:
     """Write a run's cells with a progress bar, say what was written; return 0."""
     with stages() as progress:
@@ -40,6 +41,9 @@ def export_anndata(
             run, panel, out=out, within=within, atlas_only=atlas_only, overwrite=overwrite, study=study,
             progress=progress,
         )  # fmt: skip
+    if as_json:
+        say_json("export", **asdict(done))
+        return 0
     typer.echo(
         f"{done.cells:,} cells of {done.samples} samples of the panel {done.panel}, {done.markers} markers; "
         f"{done.placed:,} with a place in the atlas"
@@ -101,7 +105,14 @@ def export(
         _refuse("anndata", {"--to": to, "--reason": reason, "--by": by})
 
         return export_anndata(
-            run, panel=panel, out=out, within=within, atlas_only=atlas_only, overwrite=overwrite, study=study
+            run,
+            panel=panel,
+            out=out,
+            within=within,
+            atlas_only=atlas_only,
+            overwrite=overwrite,
+            study=study,
+            as_json=as_json,
         )
     options = {"--panel": panel, "--out": out, "--within": within, "--atlas-only": atlas_only, "--overwrite": overwrite}
     _refuse("database", options)

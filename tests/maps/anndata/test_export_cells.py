@@ -251,6 +251,8 @@ def test_what_is_of_an_earlier_run_is_left_out_and_said(run_folder, tmp_path):
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0
         assert result.output.count("of an earlier run") == 2
+        printed = json.loads(CliRunner().invoke(app, [*words, "--overwrite", "--json"]).stdout)
+        assert (printed["cells"], len(printed["notes"])) == (9000, 2)
         with pytest.raises(ImmunomonError, match="make one with: immunomon embed"):
             export_cells(run_folder, out=tmp_path / "y.h5ad", atlas_only=True)
     finally:
