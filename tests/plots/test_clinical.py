@@ -72,6 +72,13 @@ def test_who_was_treated_and_never_counted_keeps_a_lane_and_a_place(ax):
     assert [label.get_text() for label in other.get_xticklabels()] == ["S1", "S2"]
 
 
+def test_who_has_counts_is_drawn_though_not_named_among_the_treated():
+    for draw in (lambda ax, rows, **named: swimmer(ax, rows, {}, **named), platelet_waterfall):
+        ax = draw(Figure().subplots(), pd.concat([counts("S1"), counts("S2", group="B")]), subjects={"S1": "A"})
+        labels = [*ax.get_xticklabels(), *ax.get_yticklabels()]
+        assert {"S1", "S2"} <= {label.get_text() for label in labels}
+
+
 def test_two_changes_of_one_patient_and_name_are_not_drawn_over_one_another(ax):
     rows = {
         "subject": "S1",

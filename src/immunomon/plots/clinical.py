@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 import numpy as np
 
 from immunomon.plots.colours import BAD, FAINT, GOOD, INK, NEUTRAL, PAPER
-from immunomon.plots.matrix import palette_of, subjects_by_dose
+from immunomon.plots.matrix import lanes_of, palette_of
 from immunomon.plots.trajectories import LIMITS_OF_RESPONSE
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def swimmer(
     dated = visits.dropna(subset=["study_day"])
     if dated.empty:
         raise ValueError("there is no count with a study day to draw")
-    lanes = subjects or subjects_by_dose(dated, dose_groups)
+    lanes = lanes_of(dated, subjects, dose_groups)
     palette = palette_of(lanes, dose_groups)
     for height, subject in enumerate(lanes):
         own_rows = dated[dated["subject"] == subject].sort_values("study_day", kind="stable")
@@ -129,7 +129,7 @@ def platelet_waterfall(
     if counts.empty:
         raise ValueError("there is no evaluable count after the first infusion to draw")
     best = counts.groupby("subject")["platelets_1e9_per_l"].max().sort_values(ascending=False, kind="stable")
-    lanes = subjects or subjects_by_dose(visits, dose_groups)
+    lanes = lanes_of(visits, subjects, dose_groups)
     names = [*best.index, *(subject for subject in lanes if subject not in best.index)]
     palette = palette_of(lanes, dose_groups)
     known = visits.dropna(subset=["baseline_1e9_per_l"]).groupby("subject")["baseline_1e9_per_l"].first()
@@ -178,7 +178,7 @@ def platelet_change(ax: Axes, visits: pd.DataFrame, *, dose_groups: Sequence[str
         raise ValueError("there is no evaluable count with a baseline to draw")
     fold = counts["platelets_1e9_per_l"].astype(float) / counts["baseline_1e9_per_l"].astype(float)
     table = counts.assign(logarithm=np.log(fold), week=((counts["study_day"].astype(float) - 1) / 7).round())
-    lanes = subjects_by_dose(visits, dose_groups)
+    lanes = lanes_of(visits, dose_groups=dose_groups)
     groups = dict.fromkeys(lanes.values())
     palette = palette_of(lanes, dose_groups)
     for subject, own in table.sort_values("study_day").groupby("subject"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["GRADES", "change_heatmap", "events_by_grade", "palette_of", "subjects_by_dose"]
+__all__ = ["GRADES", "change_heatmap", "events_by_grade", "lanes_of", "palette_of", "subjects_by_dose"]
 
 GRADES = {1: "#f3e3b3", 2: "#f0b96a", 3: "#dd7a4b", 4: "#b8434e", 5: "#5a2a4a"}
 _UNKNOWN = "#c9ced6"  # an event without a grade
@@ -35,6 +35,20 @@ def subjects_by_dose(rows: pd.DataFrame, dose_groups: Sequence[str] = ()) -> dic
     group_of = {str(subject): str(group) for subject, group in zip(known["subject"], groups, strict=True)}
     order = list(dict.fromkeys([*dose_groups, *group_of.values()]))
     return dict(sorted(group_of.items(), key=lambda item: (order.index(item[1]), item[0])))
+
+
+def lanes_of(
+    rows: pd.DataFrame, subjects: Mapping[str, str] | None = None, dose_groups: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return the subjects that are drawn, with their dose groups: those named, and after them all others with a row.
+
+    >>> import pandas as pd
+    >>> lanes_of(pd.DataFrame({"subject": ["S3", "S1"], "dose_group": ["B", "A"]}), {"S2": "A", "S1": "A"})
+    {'S2': 'A', 'S1': 'A', 'S3': 'B'}
+    """
+    named = dict(subjects or {})
+    others = subjects_by_dose(rows, dose_groups)
+    return named | {subject: group for subject, group in others.items() if subject not in named}
 
 
 def palette_of(subjects: Mapping[str, str], dose_groups: Sequence[str] = ()) -> dict[str, Colour]:
@@ -131,6 +145,7 @@ def events_by_grade(
     if events.empty:
         raise ValueError("there is no adverse event to draw")
     terms = list(events["term"].astype(str).value_counts(sort=True).index)
+    subjects = lanes_of(events, subjects, dose_groups)
     columns = {subject: column for column, subject in enumerate(subjects)}
     from matplotlib.patches import Rectangle
 
