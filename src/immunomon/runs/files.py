@@ -39,6 +39,7 @@ __all__ = [
     "not_placed",
     "own_names",
     "own_stem",
+    "reason_of",
     "rows_of",
 ]
 
@@ -105,7 +106,7 @@ def gate_files(
                     say_note=remarks.append,
                 )
         except ImmunomonError as error:
-            return str(error), remarks
+            return reason_of(file, error), remarks
         if memberships is not None:
             ways = {population.id: population.path for population in tree.populations}
             paths = {ways[name]: mask for name, mask in tree.memberships.items()}
@@ -201,6 +202,15 @@ def own_stem(file: Path, files: Sequence[Path]) -> str:
     """
     alone = sum(1 for path in files if path.stem == file.stem) == 1
     return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
+
+
+def reason_of(file: Path, error: ImmunomonError) -> str:
+    """Return why a file could not be gated, with the file in front.
+
+    >>> reason_of(Path("a.fcs"), ImmunomonError("the file has no detector PE-A"))
+    'a.fcs: the file has no detector PE-A'
+    """
+    return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
 
 
 def not_placed(file: Path, tree: GateTree) -> Iterator[str]:

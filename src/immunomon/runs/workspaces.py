@@ -17,7 +17,7 @@ from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.cytometry.steps.apply import apply_gates
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs.at_hand import read_anew
-from immunomon.runs.files import COLUMNS, Row, own_names, own_stem
+from immunomon.runs.files import COLUMNS, Row, own_names, own_stem, reason_of
 from immunomon.runs.fitting import Fitted, fit_to_file, in_flowjo_units
 from immunomon.runs.folder import RunFolder, read_record
 from immunomon.runs.placed import placed_in_run
@@ -75,7 +75,7 @@ def gate_with_workspace(
             read = read_anew(file, reading)
             gated = gate_as(workspace, *read, sample=sample, compensation=compensation)
         except ImmunomonError as error:
-            return str(error) if str(error).startswith(str(file)) else f"{file}: {error}"
+            return reason_of(file, error)
         tree, order = gated.tree, gated.sample.order
         if memberships is not None:
             masks = {name: tree.memberships[name] for name in order if name in tree.memberships}

@@ -117,6 +117,7 @@ def test_what_is_of_an_earlier_state_of_the_run_is_refused_or_said_to_be_stale(s
 def test_what_is_mistyped_is_refused_with_the_nearest(shown):
     run, sample, gated = im.open_run(shown["folder"] / "study"), shown["sample"], shown["gated"]
     file = shown["folder"] / "a.fcs"
+    assert im.gate_files([file], "bcell")[1][0].startswith(f"{file}: ")
     for mistyped, sentence in (
         (lambda: run.sample("S1"), "no subject 'S1'; did you mean 'S01'"),
         (lambda: run.sample("S01"), "2 samples are of S01; add visit and panel"),
