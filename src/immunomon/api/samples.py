@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,7 @@ class Sample:
     def compensated(self) -> EventTable:
         """The compensated events; warns where a stained file has no matrix and nobody said that it needs none."""
         if self._lacks_matrix:
-            warnings.warn(f"{self.path}: {NO_MATRIX} (compensation='none')", stacklevel=2)
+            warnings.warn(f"{self.path}: {NO_MATRIX} (compensation='none')", stacklevel=_level_of_caller())
         return compensate(self.events, self.spillover)
 
     @cached_property
@@ -244,6 +245,14 @@ def read_fcs(
     matrix = read_compensation(compensation, of_panel) if isinstance(compensation, str | Path) else compensation
     own = read_anew(Path(path), Reading(data_set, data_offset, sha256))
     return Sample(*own, None, matrix, own).seen_by(of_panel, matrix)
+
+
+def _level_of_caller() -> int:
+    """Return the stack level of the line that called immunomon, however deep in it the warning is."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("immunomon", "functools"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def new_axes(width: float = 4.6, height: float = 4.2) -> Axes:
