@@ -177,7 +177,7 @@ class StudyRun(opened.Run):
         from immunomon.maps.atlas.explorer import explore_atlas
 
         if not self.has_atlas(self.known_panel(panel)):
-            embed_run(self.folder, panel, study=self.study_folder)
+            embed_run(self, panel)
         return explore_atlas(self, panel)
 
     def cells(self, panel: str | None = None, *, within: str | None = None) -> AnnData:
@@ -193,9 +193,9 @@ class StudyRun(opened.Run):
         if within is not None:
             with TemporaryDirectory(prefix="immunomon-") as folder:
                 file = Path(folder) / f"{name}.h5ad"
-                return _cells(export_cells(self.folder, name, out=file, within=within, study=self.study_folder).path)
+                return _cells(export_cells(self, name, out=file, within=within).path)
         if not self.status().is_current("anndata", name):
-            export_cells(self.folder, name, overwrite=True, study=self.study_folder)
+            export_cells(self, name, overwrite=True)
         return _cells(self.folder / "anndata" / f"{name}.h5ad")
 
     def review(self, panel: str, population: str = "") -> ShownGallery:

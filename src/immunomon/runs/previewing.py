@@ -140,7 +140,7 @@ def preview_decisions(
 
 
 def _refuse_changed(study: Path, run: Path) -> None:
-    record = RunFolder(run).read_json(run / "run.json") or {}
+    record = _record(run)
     try:
         started = datetime.datetime.fromisoformat(str(record["started_utc"])).timestamp()
         problems = changed_inputs(record, study, since=started).problems
