@@ -63,7 +63,7 @@ def _check_beads(sample: Sample, samples_file: Path) -> Iterator[Problem]:
 def unusable_beads(
     study: Study, samples: Iterable[Sample], strategies: Mapping[str, GatingStrategy]
 ) -> Iterator[Problem]:
-    """Yield the rows with beads that nobody counts, or that are counted in other events than the cells are.
+    """Yield the rows with beads that nobody counts, or not in the events of the cells, or with no cells to count.
 
     samples: as strategies see them; strategies: by panel in use.
     """
@@ -74,6 +74,9 @@ def unusable_beads(
             problem = "the beads are of the whole file, the cells are not (quality: exclude_flagged), and so too few"
             remedy = "leave beads_counted blank and have the strategy gate the beads, or flagged events left in"
             yield Problem(str(samples_file), sample.line, "beads_counted", problem, remedy)
+        if strategy and strategy.beads and sample.beads_added and "lymphocytes" not in strategy.ids:
+            problem = f"strategy '{strategy.name}' gates beads and no 'lymphocytes', of which and in which cells/uL are"
+            yield Problem(str(samples_file), sample.line, "beads_added", problem, "name the population 'lymphocytes'")
         if strategy and not strategy.beads and sample.beads_added and not sample.beads_counted and sample.role.is_gated:
             problem = f"beads were added, but nobody counts them: strategy '{strategy.name}' gates no beads"
             remedy = "give beads_counted, or name the population of beads in the strategy (beads: ...)"

@@ -162,6 +162,17 @@ def test_beads_counted_of_the_whole_file_do_not_go_with_cells_of_a_part_of_it(tr
     assert "the beads are of the whole file" in str(next(unusable_beads(cleaned, samples, plan.strategies)))
 
 
+def test_beads_without_a_population_of_lymphocytes_are_said(trial):
+    plan = make_plan(trial)
+    strategy = plan.strategies["tbnk"]
+    ids = strategy.ids[: strategy.ids.index("lymphocytes")]
+    without = replace(strategy, populations=tuple(p for p in strategy if p.id in ids))
+    samples = [task.sample for task in plan.tasks]
+    problems = [str(problem) for problem in unusable_beads(plan.study, samples, {"tbnk": without})]
+    assert len(problems) == len(samples)
+    assert "gates beads and no 'lymphocytes'" in problems[0]
+
+
 def test_beads_at_the_top_of_the_range_stay_in_where_margins_are_left_out(trial):
     plan = make_plan(trial)
     task, strategy, panel = plan.tasks[0], plan.strategies["tbnk"], plan.panels["tbnk"]

@@ -89,8 +89,7 @@ def _planned(
         strategy = strategies.get(sample.panel)
         if strategy is None or sample.role.kind is not RoleKind.SAMPLE or sample.subject not in subjects:
             continue
-        by_beads = sample.beads_counted is not None or (strategy.beads and sample.beads_added is not None)
-        counted = sample.lymphocytes_per_ul is not None or bool(by_beads)
+        counted = sample.lymphocytes_per_ul is not None or sample.beads_added is not None
         labels = {population.id: population.label for population in strategy} | {"root": "all events"}
         for quantity in _quantities(strategy, sample.panel, counted=counted):
             yield Measurement(
