@@ -30,6 +30,7 @@ Remark = tuple[str, str, Doubt]
 # between tubes (67 against 50 %).
 _BETWEEN_VISITS = Rule(others=2, least=1.1, floor=0.15, usual=0.3)
 _BETWEEN_TUBES = Rule(others=1, least=0.7, floor=0.1, usual=0.12)
+_FEW_BEADS = 400  # their counting error is 5 %
 _MATTERS = 1.1  # times as large as at other visits: less moves neither the value much, nor any below it
 # Populations that make up another, each by any of these names.
 _PARTS = {"lymphocytes": ("t_cells", "b_cells", "nk"), "t_cells": ("cd4", "cd8")}
@@ -271,12 +272,14 @@ def _beads(
 ) -> Iterator[Remark]:
     for result in (result for result in results if result.measured is not None and result.strategy is not None):
         strategy = strategies[result.sample.panel]
-        if not (name := strategy.beads):
-            continue
-        beads = beads_of(result.measured, name, limits, gates=gates_under(strategy, name))
-        if not beads_agree(result.sample, beads):
-            detail = f"{result.sample.beads_counted:g} in the sample list, {beads} gated"
-            yield result.sample.id, name, Doubt("beads_disagree", "", detail)
+        name, sample = strategy.beads or "lymphocytes", result.sample
+        gates = gates_under(strategy, name) if strategy.beads else ()
+        beads = beads_of(result.measured, name, limits, gates=gates) if strategy.beads else None
+        number = sample.beads_counted or beads
+        if not beads_agree(sample, beads):
+            yield sample.id, name, Doubt("beads_disagree", "", f"{number:g} in the sample list, {beads} gated")
+        elif number and number < _FEW_BEADS and sample.beads_added and name in strategy.ids:
+            yield sample.id, name, Doubt("few_beads", "", f"{number:g} beads: {100 / number**0.5:.0f} %")
 
 
 def _blood(sample: Sample) -> Hashable:

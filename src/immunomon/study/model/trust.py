@@ -135,6 +135,12 @@ _KINDS = (
         withholds=False,
     ),
     DoubtKind(
+        "few_beads",
+        "so few beads were counted that chance alone moves cells/uL by more than 5 %",
+        "acquire longer, or add more beads",
+        withholds=False,
+    ),
+    DoubtKind(
         "beads_disagree",
         "the sample list and the gate count different numbers of beads: there are no cells/uL by either",
         "look at the gate of the beads; correct beads_counted, or leave it blank",
