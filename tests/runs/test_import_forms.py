@@ -203,6 +203,10 @@ def test_cells_that_a_sheet_shows_as_percents_are_percents_and_small_percents_ar
     table = read_foreign(tmp_path / "percent.xlsx")
     assert table.samples[0].percents == {"L": 25.0}
     assert table.notes == ()
+    for written_out in ('0.00"%"', r"0.00\%", '0.0 "% of parent"'):
+        book.active["C2"].number_format = written_out
+        book.save(tmp_path / "written.xlsx")
+        assert read_foreign(tmp_path / "written.xlsx").samples[0].percents == {"L": 0.25}
 
 
 def test_the_first_tab_is_read_in_whatever_order_sheets_were_made_and_further_ones_are_named(tmp_path):

@@ -18,6 +18,7 @@ __all__ = ["read_first_sheet"]
 _LARGEST_SHEET = 100_000_000
 _PLACE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _MOST_CELLS = 5_000_000
+_WRITTEN_OUT = re.compile(r'"[^"]*"|[\\_*].')  # in a cell's format: quoted text, an escaped, spaced or repeated sign
 
 
 def read_first_sheet(path: Path) -> tuple[tuple[CsvRow, ...], tuple[str, ...]]:
@@ -111,9 +112,15 @@ def _index(letters: str) -> int:
 
 
 def _percent_styles(root: XmlElement) -> set[str]:
-    """Return the numbers of the cell styles that show a fraction as a percent."""
+    """Return the numbers of the cell styles that show a fraction as a percent.
+
+    A percent sign that a format only writes behind the number, quoted or escaped, is of a percent already.
+    """
     formats = root.first("numFmts")
-    codes = {fmt.get("numFmtId"): fmt.get("formatCode") or "" for fmt in (formats.all("numFmt") if formats else ())}
+    codes = {
+        fmt.get("numFmtId"): _WRITTEN_OUT.sub("", fmt.get("formatCode") or "")
+        for fmt in (formats.all("numFmt") if formats else ())
+    }
     styles = root.first("cellXfs")
     ids = [style.get("numFmtId") for style in (styles.all("xf") if styles else ())]
     return {str(number) for number, name in enumerate(ids) if name in {"9", "10"} or "%" in codes.get(name, "")}
