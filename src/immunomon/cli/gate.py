@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,12 +12,11 @@ import typer
 
 from immunomon.cli.app import DataOffset, DataSet, Jobs, app
 from immunomon.cli.progress import stages
-from immunomon.cli.saying import json_text
-from immunomon.csvfile import cell_of_text
+from immunomon.cli.saying import csv_text, json_text
 from immunomon.cytometry.specs.dated import dated_lines
 from immunomon.errors import counted
 from immunomon.files import write_whole
-from immunomon.runs.files import COLUMNS, Row, gate_files
+from immunomon.runs.files import COLUMNS, gate_files
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.named import find_gates, read_compensation
 from immunomon.study.model.fcs import AS_JUDGED, Reading
@@ -140,7 +137,7 @@ def gate_with_strategy(
             progress=progress,
             say_note=remarks.append,
         )
-    text = json_text("gate", rows=rows, failures=failures, notes=remarks) if as_json else _as_csv(rows)
+    text = json_text("gate", rows=rows, failures=failures, notes=remarks) if as_json else csv_text(rows, COLUMNS)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -156,12 +153,3 @@ def gate_with_strategy(
     for failure in failures:
         typer.echo(f"failed: {failure}", err=True)
     return 1 if failures or any(row["count"] is None for row in rows) else 0
-
-
-def _as_csv(rows: Sequence[Row]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(COLUMNS), lineterminator="\n")
-    writer.writeheader()
-    cells = ({key: cell_of_text(one) if isinstance(one, str) else one for key, one in row.items()} for row in rows)
-    writer.writerows(cells)
-    return buffer.getvalue()

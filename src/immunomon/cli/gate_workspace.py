@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,8 +11,7 @@ from pathlib import Path
 import typer
 
 from immunomon.cli.progress import stages
-from immunomon.cli.saying import json_text
-from immunomon.csvfile import cell_of_text
+from immunomon.cli.saying import csv_text, json_text
 from immunomon.cytometry.formats.workspaces import open_workspace
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
@@ -61,7 +58,7 @@ def gate_workspace(
     columns = COMPARED if compare_counts else COLUMNS
     rows = [{name: row.get(name) for name in columns} for row in result.rows]
     printed = json_text("gate", rows=rows, failures=result.failures, notes=result.notes) if as_json else ""
-    _write(printed or _as_csv(rows, columns), out)
+    _write(printed or csv_text(rows, columns), out)
     if compare_counts and not result.program.startswith("FlowJo"):
         typer.echo(_nearness("exactly", result), err=True)
     elif compare_counts:
@@ -140,12 +137,3 @@ def _write(text: str, out: Path | None) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, text)
         typer.echo(f"the table is in {out}", err=True)
-
-
-def _as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    cells = ({key: cell_of_text(one) if isinstance(one, str) else one for key, one in row.items()} for row in rows)
-    writer.writerows(cells)
-    return buffer.getvalue()

@@ -108,7 +108,7 @@ def _mixed(repeats: Mapping[str, Repeat], samples: Mapping[str, Mapping[str, Any
     for repeat in repeats.values():
         other = first.setdefault(repeat.specimen, repeat)
         for name in ("subject", "visit"):
-            own, others = (str(samples[one.sample_id].get(name) or "none") for one in (repeat, other))
+            own, others = (str(samples[tube.sample_id].get(name) or "none") for tube in (repeat, other))
             if own != others:
                 what = f"'{repeat.specimen[:60]}' is of {name} {others} ({other.sample_id}), and this tube of {own}"
                 yield "specimen", repeat, what, "give the blood of each subject and visit a name of its own"

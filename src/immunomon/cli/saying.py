@@ -1,19 +1,23 @@
-"""What commands print of what they did: lines, and tables as JSON."""
+"""What commands print of what they did: lines, and tables as JSON or CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immunomon.csvfile import cell_of_text
+
 if TYPE_CHECKING:
     from immunomon.api.answer import Answer
 
-__all__ = ["JsonOption", "json_text", "say_answer", "say_json"]
+__all__ = ["JsonOption", "csv_text", "json_text", "say_answer", "say_json"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,6 +37,17 @@ def json_text(command: str, **contents: object) -> str:
     """Return what ``say_json`` prints."""
     printed = {"format": "immunomon.printed/1", "command": command, **contents}
     return json.dumps(_plain(printed), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return some columns of rows as CSV; texts that a spreadsheet would run begin with an apostrophe."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(
+        {name: cell_of_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows
+    )
+    return buffer.getvalue()
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - anything that is printed

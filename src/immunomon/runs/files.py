@@ -78,8 +78,8 @@ def gate_files(
         declared = strategy
 
         def show(file: Path) -> tuple[ChannelNoise, ...]:
-            what = carried_by_file(file, declared, panel=panel, reading=reading)
-            return noise_of_file(file, what, panel=panel, compensation=compensation, reading=reading)
+            of_file = carried_by_file(file, declared, panel=panel, reading=reading)
+            return noise_of_file(file, of_file, panel=panel, compensation=compensation, reading=reading)
 
         book = _book_of(files, show, jobs=jobs)
 
