@@ -216,7 +216,8 @@ def test_a_sample_without_an_absolute_count_says_what_is_lacking():
     changes = Tubes().tube("D-1", treg(50), per_ul=2.0).tube("W4", treg(75)).compared()
     row = at(changes, "W4", quantity="cells_per_ul")
     assert row["status"] == "not reportable"
-    assert row["reason"] == "no lymphocytes/uL and no usable bead figures for S01_W4_treg, so no absolute count"
+    figures = "neither lymphocytes/uL nor bead figures, or beads that may not be used"
+    assert row["reason"] == f"{figures}, for S01_W4_treg, so no absolute count"
 
 
 def test_counts_by_beads_are_not_compared_with_counts_by_haematology():

@@ -68,7 +68,8 @@ def _absolutes(populations: pd.DataFrame) -> pd.DataFrame:
     counted = populations.loc[populations["cells_per_ul"].notna(), ["panel", "population"]].drop_duplicates()
     rows = populations.merge(counted, on=["panel", "population"])
     none = rows["cells_per_ul"].isna()
-    reason = "no lymphocytes/uL and no usable bead figures for " + rows["sample_id"] + ", so no absolute count"
+    figures = "neither lymphocytes/uL nor bead figures, or beads that may not be used"
+    reason = f"{figures}, for " + rows["sample_id"] + ", so no absolute count"
     return rows.assign(
         quantity="cells_per_ul",
         denominator="",

@@ -152,7 +152,8 @@ def _absolutes(names: _Names, rows: Sequence[Row]) -> Iterator[Measurement]:
             continue
         quantity = Quantity(row["panel"], row["population"], "cells_per_ul")
         none = row["cells_per_ul"] is None and row["reportable"]
-        with_reason = {**row, "reason": "neither a lymphocyte count nor usable bead figures"} if none else row
+        figures = "neither a lymphocyte count nor bead figures, or beads that may not be used"
+        with_reason = {**row, "reason": figures} if none else row
         yield _made(names, with_reason, quantity, "cells_per_ul")
 
 
