@@ -99,10 +99,11 @@ class AtRun:
 
     def plots(self, sample: str) -> list[dict[str, Any]]:
         """Return a sample's stored plots, read once: the gallery of each gate shows one of them."""
-        _ = self.run  # made again: what was read of it is gone
-        if sample not in self._plots:
-            self._plots[sample] = list(self.stored(sample).get("plots") or ())
-        return self._plots[sample]
+        with self._lock:
+            _ = self.run  # made again: what was read of it is gone
+            if sample not in self._plots:
+                self._plots[sample] = list(self.stored(sample).get("plots") or ())
+            return self._plots[sample]
 
     def warm(self) -> None:
         """Begin to read what the first moved gate will need, while the reviewer looks at the gallery."""
