@@ -200,6 +200,14 @@ class AuditTrail:
             return [f"{self.path}: there is no audit trail; a run writes one"]
         return [*self._broken(entries), *self._cut(entries), *self._unsealed(entries), *self._unwritten(entries)]
 
+    def broken_links(self) -> list[str]:
+        """Return what does not fit among the entries: changed, taken out or cut off; no result is looked at.
+
+        Raises ImmunomonError for a line of the trail that is no entry.
+        """
+        entries = self.entries()
+        return [*self._broken(entries), *self._cut(entries)]
+
     def problem_of(self, name: str) -> str | None:
         """Return what does not fit of a file that a single entry wrote, such as ``lock.json``; None if nothing.
 

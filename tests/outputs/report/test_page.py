@@ -13,6 +13,7 @@ from support.report_page import islands, words
 from immunomon.cli.report import report
 from immunomon.errors import BadRun
 from immunomon.outputs.report import write_report
+from immunomon.runs.audit import AuditTrail
 
 NASTY = "</script><script>document.documentElement.dataset.broken='yes'</script><img src=x onerror=alert(1)>\"'&\u2028"
 
@@ -118,3 +119,16 @@ def test_the_size_of_a_page_stays_small_for_each_sample(page):
 def test_the_command_says_where_the_page_is(run, tmp_path, capsys):
     assert report(run, tmp_path / "page.html") == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
+
+
+def test_a_trail_that_was_changed_is_no_source_of_what_persons_decided(tmp_path):
+    run = fake.fake_run(tmp_path / "run", subjects=1, visits=1, panels=("treg",))
+    trail = AuditTrail(run)
+    assert "what persons decided is not known" in write_report(run).read_text(encoding="utf-8")  # there is no trail
+    trail.append("override", by="A. Nurse", reason="clotted", target="drop-sample S01__W2__treg")
+    assert "<td>clotted</td>" in write_report(run).read_text(encoding="utf-8")
+    trail.path.write_text(trail.path.read_text(encoding="utf-8").replace("clotted", "fine"), encoding="utf-8")
+    changed = write_report(run).read_text(encoding="utf-8")
+    assert "what persons decided is not known" in changed
+    assert "the audit trail is broken: no review is shown" in changed
+    assert "<td>fine</td>" not in changed

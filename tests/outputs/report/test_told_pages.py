@@ -85,3 +85,11 @@ def test_a_chart_marks_rescue_and_names_every_count():
 
 def test_no_counts_draw_no_chart():
     assert list(platelet_charts(visits().assign(platelets_1e9_per_l=pd.NA))) == []
+
+
+def test_a_table_that_is_broken_is_said_with_its_remedy(run, tmp_path):
+    pages = with_pages(run, stored()) / "assessments" / "platelet_visits.parquet"
+    pages.write_bytes(b"PAR1")
+    with pytest.raises(BadSpec, match=r"platelet_visits.parquet: cannot be read .* make it again: immunomon assess"):
+        write_report(run, tmp_path / "report.html")
+    pages.unlink()

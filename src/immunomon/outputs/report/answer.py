@@ -52,7 +52,7 @@ class Figure:
     value: str
     interval: str
     groups: str
-    who: str
+    subjects: str
     page: str
 
 
@@ -61,7 +61,7 @@ class Need:
     """Something that waits for a person: how many, of what, what to do, a link, and whether it is urgent."""
 
     count: int
-    what: str
+    words: str
     remedy: str
     link: str
     urgent: bool = False

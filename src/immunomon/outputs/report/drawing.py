@@ -59,8 +59,8 @@ class Source:
         """Return the study's dose groups in its order, then others that rows have."""
         declared = [group for group in self.run.study.get("dose_groups") or () if isinstance(group, dict)]
         names = [str(group["name"]) for group in declared if "name" in group]
-        others = {str(name) for names_known in known for name in names_known} - {*names, "all"}
-        return [*names, *sorted(others)]
+        unplanned = {str(name) for names_known in known for name in names_known} - {*names, "all"}
+        return [*names, *sorted(unplanned)]
 
     @cached_property
     def infusions(self) -> dict[str, list[int]]:

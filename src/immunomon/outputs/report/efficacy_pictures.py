@@ -86,9 +86,9 @@ def _kinetics(source: Source) -> tuple[tuple[Markup, ...], tuple[ToldSheet, ...]
     rows = [row for row in source.files.get("msc_concentration", ()) if row["subject"] in group_of]
     if not rows:
         return (), ()
-    seen = {str(row["subject"]) for row in rows}
+    subjects = {str(row["subject"]) for row in rows}
     groups = source.groups(group_of.values())
-    order = {name: group_of[name] for name in sorted(seen, key=lambda name: (groups.index(group_of[name]), name))}
+    order = {name: group_of[name] for name in sorted(subjects, key=lambda name: (groups.index(group_of[name]), name))}
     pictures = tuple(
         picture(
             partial(concentration_time, rows=rows, groups=order, logarithmic=is_log, dose_groups=groups),

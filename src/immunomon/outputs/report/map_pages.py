@@ -38,35 +38,35 @@ def _clusters(run: ReportedRun) -> Iterator[ToldSection]:
     for path in sorted(run.folder.glob("clusters/*/clusters.json")):
         panel = path.parent.name
         again = f"immunomon cluster {run.folder.name} --panel {panel}"
-        found, why = metaclusters_of(run, panel)
-        if found is None:
+        clusters, why = metaclusters_of(run, panel)
+        if clusters is None:
             reason = "They are of another state of the run" if why else "They cannot be read"
             yield ToldSection(panel, (f"{reason} and are not shown; make them again: {again}",), ())
             continue
-        rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
-        number = sum(map(int, dict(found.record.get("cells") or {}).values()))
+        rows = clusters.table.astype(object).where(clusters.table.notna(), None).to_dict("records")
+        number = sum(map(int, dict(clusters.record.get("cells") or {}).values()))
         sentence = (
-            f"{number:,} cells of {found.record.get('within', '')}, {len(rows)} metaclusters by "
-            f"{', '.join(map(str, found.record.get('markers') or ()))}. Exploratory: nothing is tested here."
+            f"{number:,} cells of {clusters.record.get('within', '')}, {len(rows)} metaclusters by "
+            f"{', '.join(map(str, clusters.record.get('markers') or ()))}. Exploratory: nothing is tested here."
         )
         sheet = ToldSheet("Metaclusters", _HEADS, tuple(_row(row) for row in rows))
-        yield ToldSection(panel, (sentence,), (sheet,), (), tuple(_heatmap(found)))
+        yield ToldSection(panel, (sentence,), (sheet,), (), tuple(_heatmap(clusters)))
 
 
 def _row(row: dict[Any, Any]) -> tuple[str, ...]:
     texts = [row.get(name) for name in ("metacluster", "phenotype", "percent_of_parent", "samples", "population", "f1")]
     numbers = {2: "{:.2f}", 5: "{:.2f}"}
-    cells = ["-" if value is None else numbers.get(place, "{}").format(value) for place, value in enumerate(texts)]
+    cells = ["-" if value is None else numbers.get(column, "{}").format(value) for column, value in enumerate(texts)]
     return (*cells, str(row.get("note") or "-"))
 
 
-def _heatmap(found: Metaclusters) -> Iterator[Markup]:
+def _heatmap(clusters: Metaclusters) -> Iterator[Markup]:
     try:
-        centres = found.centres()
+        centres = clusters.centres()
     except (OSError, ValueError, KeyError, ImmunomonError):
         return
     notes = {str(row["metacluster"]): str(row["population"] or "") for row in
-             found.table.astype(object).where(found.table.notna(), None).to_dict("records")}  # fmt: skip
+             clusters.table.astype(object).where(clusters.table.notna(), None).to_dict("records")}  # fmt: skip
 
     def draw(ax: Axes) -> None:
         cluster_heatmap(ax, centres, notes=notes)

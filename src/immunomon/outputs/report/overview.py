@@ -181,12 +181,12 @@ def _cell(rows: pd.DataFrame | None, marks: _Marks, panel: str) -> Cell:
     if first["status"] in ("failed", "dropped"):
         return Cell("failed", f"{panel}: {first['status']}: {_text(first['reason'])}", sample_id)
     hidden, doubts = marks.hidden.get(sample_id, 0), marks.doubted.get(sample_id, ())
-    said = f"{panel}: gated; {counted(hidden, 'population')} not reportable"
+    remark = f"{panel}: gated; {counted(hidden, 'population')} not reportable"
     if doubts:
         named = ", ".join(sorted({code.replace("_", " ") for code, _ in doubts}))
-        return Cell("doubtful", f"{said}; doubt: {named}", sample_id)
+        return Cell("doubtful", f"{remark}; doubt: {named}", sample_id)
     if first["status"] == "gated" and hidden and sample_id not in marks.approved:
-        return Cell("partly", said, sample_id, hidden)
+        return Cell("partly", remark, sample_id, hidden)
     is_approved = sample_id in marks.approved
     words = f"{panel}: {_text(first['status'])}, {_text(first['events'])} events"
     return Cell("approved" if is_approved else "gated", f"{words}, approved" if is_approved else words, sample_id)

@@ -84,8 +84,8 @@ def _render(run: ReportedRun) -> str:
     version, finished = made_by(run.record)
     made_of = str(run.record.get("digest") or "")
     compared, from_commands = read_compared(run), read_told(run.folder, made_of)
-    told = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
-    pages = [*with_pictures(run, told), *map_pages(run)]
+    written = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
+    pages = [*with_pictures(run, written), *map_pages(run)]
     stale = stale_parts(run)
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
     environment = Environment(

@@ -18,7 +18,7 @@ def in_short(run: ReportedRun) -> tuple[tuple[str, str], ...]:
     """Return what a reader asks first: who ran what, when, with which program, on which files and definitions."""
     record = run.record
     version, finished = made_by(record)
-    trail = run.trail
+    trail = run.trail or ()
     by = next((str(entry.get("by")) for entry in reversed(trail) if entry.get("action") == "run"), "")
     files = Counter(str(file.get("status")) for file in record.get("files") or () if isinstance(file, dict))
     inputs = [str(name) for name in record.get("inputs") or {}]
@@ -32,14 +32,19 @@ def in_short(run: ReportedRun) -> tuple[tuple[str, str], ...]:
         ("Study's own definitions", ", ".join(own)),
         ("Definitions that the program ships", ", ".join(shipped)),
         ("Compensation", str((record.get("parameters") or {}).get("compensation", ""))),
-        ("Entries of the audit trail", str(len(trail)) if trail else "no trail that can be read"),
+        ("Entries of the audit trail", str(len(trail)) if trail else "there is no trail, or it is broken"),
         ("To check all of it again", f"immunomon audit {run.folder.name}"),
     )
     return tuple((name, text) for name, text in lines if text.strip())
 
 
-def decisions(run: ReportedRun) -> tuple[tuple[str, ...], ...]:
-    """Return every entry of the trail that is a person's decision: number, when, who, what, about what, and why."""
+def decisions(run: ReportedRun) -> tuple[tuple[str, ...], ...] | None:
+    """Return every entry of the trail that is a person's decision: number, when, who, what, about what, and why.
+
+    None if there is no trail, or it is broken: what persons decided is not known then.
+    """
+    if run.trail is None:
+        return None
     return tuple(
         (
             *(str(entry.get("number", "")), _moment(str(entry.get("utc", ""))), str(entry.get("by", ""))),

@@ -50,6 +50,8 @@ class ReportedRun(Run):
     @cached_property
     def reviews(self) -> Mapping[str, SampleReview]:
         """The last word on each gated sample that anybody gave one on; raises ImmunomonError for a broken trail."""
+        if problems := AuditTrail(self.folder).broken_links():
+            raise ImmunomonError(problems[0])
         gated = frozenset(self.gated_samples)
         return {name: review for name, review in reviews_of_run(self.folder).items() if name in gated}
 
@@ -58,12 +60,13 @@ class ReportedRun(Run):
         return {}
 
     @cached_property
-    def trail(self) -> Sequence[Mapping[str, Any]]:
-        """The entries of the audit trail; none if it cannot be read."""
+    def trail(self) -> Sequence[Mapping[str, Any]] | None:
+        """The entries of the audit trail; None if there is none, or it is broken."""
+        trail = AuditTrail(self.folder)
         try:
-            return AuditTrail(self.folder).entries()
+            return None if trail.broken_links() else trail.entries() or None
         except (ImmunomonError, OSError):
-            return ()
+            return None
 
     def held(self, table: Table, folder: str) -> pd.DataFrame:
         """Return a table that another command wrote, as ``held_table`` does; read once, and not to be changed."""

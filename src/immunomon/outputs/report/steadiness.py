@@ -108,16 +108,16 @@ def _chart(series: pd.DataFrame) -> Markup:
 
 def _scale(levels: list[float], y: Callable[[float], str]) -> Iterator[str]:
     for level in levels:
-        place = f'x="{_LEFT - 4:.0f}" y="{float(y(level)) + 3.5:.1f}"'
-        yield f'<text class="ticklabel" text-anchor="end" {place}>{level:.3g}</text>'
+        position = f'x="{_LEFT - 4:.0f}" y="{float(y(level)) + 3.5:.1f}"'
+        yield f'<text class="ticklabel" text-anchor="end" {position}>{level:.3g}</text>'
 
 
 def _dates(dates: list[str], xs: list[str]) -> Iterator[str]:
     """Yield the first and the last date; they are all that has room."""
-    for anchor, place in {"start": 0, "end": len(dates) - 1}.items():
-        if anchor == "start" or place:
-            at = f'x="{xs[place]}" y="{_HEIGHT - 5:.0f}"'
-            yield f'<text class="ticklabel" text-anchor="{anchor}" {at}>{escape(dates[place])}</text>'
+    for anchor, index in {"start": 0, "end": len(dates) - 1}.items():
+        if anchor == "start" or index:
+            position = f'x="{xs[index]}" y="{_HEIGHT - 5:.0f}"'
+            yield f'<text class="ticklabel" text-anchor="{anchor}" {position}>{escape(dates[index])}</text>'
 
 
 def _dot(x: str, y: str, row: dict[Any, Any]) -> str:

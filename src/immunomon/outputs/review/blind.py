@@ -100,9 +100,9 @@ class Blind:
         """Return a text with codes and common words in place of names."""
         return self._pattern.sub(lambda match: self._known[match[0]], text)
 
-    def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def asked(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Return a question of the page with samples in place of codes."""
-        result = dict(asked)
+        result = dict(question)
         for name in ("sample", "samples", "others"):
             if name in result:
                 value = result[name]
@@ -168,9 +168,9 @@ def blinded(answers: Mapping[str, Answer], blind: Blind) -> dict[str, Answer]:
     """Return a desk's answers to a reviewer who must not know whose samples they see."""
 
     def wrapped(answer: Answer) -> Answer:
-        def blind_answer(asked: dict[str, Any]) -> Any:  # noqa: ANN401
+        def blind_answer(question: dict[str, Any]) -> Any:  # noqa: ANN401
             try:
-                return blind.shown(answer(blind.asked(asked)))
+                return blind.shown(answer(blind.asked(question)))
             except ImmunomonError as error:
                 raise ImmunomonError(blind.text(str(error))) from None
 

@@ -84,8 +84,8 @@ def _all(opened: OpenSample) -> Mask:
 def _dots(columns: tuple[Floats, Floats], ranges: tuple[Range, Range], most: int) -> list[list[float]]:
     """Return where events lie in fractions of the plot; of more than can be told apart, every so many."""
     parts = [(values - low) / (high - low) for values, (low, high) in zip(columns, ranges, strict=True)]
-    seen = np.flatnonzero(np.all([(part >= 0) & (part <= 1) for part in parts], axis=0))
-    kept = seen[:: max(1, -(-seen.size // most))]
+    inside = np.flatnonzero(np.all([(part >= 0) & (part <= 1) for part in parts], axis=0))
+    kept = inside[:: max(1, -(-inside.size // most))]
     dots: list[list[float]] = np.round(np.column_stack([part[kept] for part in parts]), 4).tolist()
     return dots
 

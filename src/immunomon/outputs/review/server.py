@@ -114,7 +114,7 @@ def _asked_once(answers: Mapping[str, Answer]) -> dict[str, Answer]:
     once = _Once()
 
     def wrapped(answer: Answer) -> Answer:
-        return lambda asked: once(str(asked.get("request") or ""), lambda: answer(asked))
+        return lambda question: once(str(question.get("request") or ""), lambda: answer(question))
 
     return {name: wrapped(answer) if name in _CHANGING else answer for name, answer in answers.items()}
 
@@ -125,27 +125,29 @@ def _answers(desk: Desk) -> dict[str, Answer]:
         "overview": lambda _: desk.overview(),
         "progress": lambda _: desk.progress(),
         "ready": lambda _: desk.warm(),
-        "gallery": lambda asked: desk.gallery(
-            asked["panel"], asked["population"], plots=bool(asked.get("plots", True))
+        "gallery": lambda question: desk.gallery(
+            question["panel"], question["population"], plots=bool(question.get("plots", True))
         ),
-        "sample": lambda asked: desk.sample(asked["sample"]),
-        "move": lambda asked: desk.move(asked["sample"], asked["population"], asked["gate"]),
-        "foresee": lambda asked: desk.foresee(asked["sample"], asked.get("population", ""), asked.get("gate")),
-        "draft": lambda asked: desk.draft(
-            asked["sample"], asked["population"], asked["gate"], asked.get("others") or ()
+        "sample": lambda question: desk.sample(question["sample"]),
+        "move": lambda question: desk.move(question["sample"], question["population"], question["gate"]),
+        "foresee": lambda question: desk.foresee(
+            question["sample"], question.get("population", ""), question.get("gate")
         ),
-        "closer": lambda asked: desk.closer(asked["sample"], asked["population"], asked.get("view") or {}),
-        "ghosts": lambda asked: desk.ghosts(asked["sample"], asked["population"]),
-        "decide": lambda asked: desk.decide(asked["samples"], asked["action"], asked.get("check", "")),
-        "hear": lambda asked: desk.hear(asked["sample"], asked["population"], wanted=bool(asked["wanted"])),
-        "effects": lambda asked: desk.effects(asked.get("withdrawn")),
+        "draft": lambda question: desk.draft(
+            question["sample"], question["population"], question["gate"], question.get("others") or ()
+        ),
+        "closer": lambda question: desk.closer(question["sample"], question["population"], question.get("view") or {}),
+        "ghosts": lambda question: desk.ghosts(question["sample"], question["population"]),
+        "decide": lambda question: desk.decide(question["samples"], question["action"], question.get("check", "")),
+        "hear": lambda question: desk.hear(question["sample"], question["population"], wanted=bool(question["wanted"])),
+        "effects": lambda question: desk.effects(question.get("withdrawn")),
         "decisions": lambda _: desk.decisions(),
-        "withdraw": lambda asked: desk.withdraw(asked["target"], asked["seen"], asked["reason"]),
+        "withdraw": lambda question: desk.withdraw(question["target"], question["seen"], question["reason"]),
         "undo": lambda _: desk.undo(),
-        "discard": lambda asked: desk.discard(asked["samples"]),
+        "discard": lambda question: desk.discard(question["samples"]),
         "pending": lambda _: desk.pending(),
-        "commit": lambda asked: desk.commit(asked["reason"]),
-        "judge": lambda asked: desk.judge(asked["seen"], asked["verdict"], asked.get("note", "")),
+        "commit": lambda question: desk.commit(question["reason"]),
+        "judge": lambda question: desk.judge(question["seen"], question["verdict"], question.get("note", "")),
     }
 
 
@@ -244,8 +246,8 @@ class _Guard:
             if refused is not None:
                 return refused
             try:
-                asked = await _asked(request)
-                text = safe_json(await run_in_threadpool(ask, asked))
+                question = await _asked(request)
+                text = safe_json(await run_in_threadpool(ask, question))
             except ImmunomonError as error:
                 return JSONResponse({"error": str(error)}, status_code=409, headers=_HEADERS)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -281,7 +283,7 @@ async def _asked(request: Request) -> dict[str, Any]:
         body += part
         if len(body) > _MOST_BYTES:
             raise ImmunomonError(f"a question of more than {_MOST_BYTES} bytes")
-    asked = json.loads(body or b"{}")
-    if not isinstance(asked, dict):
+    question = json.loads(body or b"{}")
+    if not isinstance(question, dict):
         raise TypeError("not an object")
-    return asked
+    return question
