@@ -82,6 +82,16 @@ def test_trajectories_draw_every_subject_and_each_groups_mean_in_its_colour(ax):
     assert means[dose_group_colours("AB")["A"].light] == pytest.approx([3.49, 3.65, 3.79])
 
 
+def test_at_a_single_visit_every_subject_is_a_dot_and_each_mean_has_its_interval(ax):
+    first_visit = changes()
+    trajectories(ax, first_visit[first_visit["planned_day"] == -1], "treg")
+    dots, *intervals = ax.collections
+    assert sorted(dots.get_offsets()[:, 1]) == pytest.approx([2.99, 3.99, 4.99])
+    half = 12.7062 * 0.5  # Student's t of one degree of freedom, times the standard error of 2.99 and 3.99
+    ends = [bar.get_segments()[0][:, 1].tolist() for bar in intervals]
+    assert ends == [pytest.approx([3.49 - half, 3.49 + half], rel=1e-4), pytest.approx([4.99, 4.99])]
+
+
 def test_what_is_not_reportable_is_not_drawn(ax):
     trajectories(ax, changes(), "treg")
     assert max(max(line.get_ydata()) for line in ax.lines if len(line.get_ydata())) < 10

@@ -40,9 +40,10 @@ def trajectories(
 ) -> Axes:
     """Draw each subject's values over study days, thin, and each dose group's mean with its 95 % t interval.
 
-    changes: the table of changes; only rows with status ``ok`` are drawn; intervals far beyond the patients' own
-    values are cut off. measure: value, change, percent_change or log_odds_change. Where a visit has no planned day,
-    the visits stand side by side in the order of the rows. Raises ValueError if nothing is left to draw.
+    A subject with one value is a dot. changes: the table of changes; only rows with status ``ok`` are drawn; intervals
+    far beyond the patients' own values are cut off. measure: value, change, percent_change or log_odds_change. Where a
+    visit has no planned day, the visits stand side by side in the order of the rows. Raises ValueError if nothing is
+    left to draw.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S1"], "dose_group": "A", "planned_day": [-1, 15], "population": "treg",
@@ -58,15 +59,11 @@ def trajectories(
     data = data.assign(dose_group=data["dose_group"].astype(str), subject=data["subject"].astype(str))
     plain = {"data": data, "x": "time", "y": measure, "hue": "dose_group", "palette": palette, "ax": ax}
     sns.lineplot(**plain, units="subject", estimator=None, linewidth=0.8, alpha=0.6, legend=False)
-    sns.lineplot(
-        **plain,
-        estimator="mean",
-        errorbar=_t_interval,
-        err_style="bars",
-        err_kws={"linewidth": 1.0},
-        linewidth=2.4,
-        marker="o",
-    )
+    single = data[~data["subject"].duplicated(keep=False)]  # one value makes no line
+    ax.scatter(single["time"], single[measure], s=9, color=single["dose_group"].map(palette).tolist(), alpha=0.6)
+    sns.lineplot(**plain, estimator="mean", errorbar=None, linewidth=2.4, marker="o")
+    for (time, group), values in data.groupby(["time", "dose_group"])[measure]:
+        ax.vlines(time, *_t_interval(values), color=palette[str(group)], linewidth=1.0)
     if measure != "value":
         ax.axhline(0.0, color="0.5", linewidth=0.8, zorder=0)
     label = _unit(chosen, quantity) if measure == "value" else LABELS[measure]
