@@ -93,7 +93,7 @@ def read_answer(run: Run, asked: Asked) -> Answer:
     remedy = f"make it with: immunomon {asked} {run.folder}"
     made = read_status(run.folder, run.study_folder).made_by(asked)
     if made is None:
-        raise ImmunomonError(f"{run.folder}: there is no {asked} of this run yet; {remedy}")
+        raise ImmunomonError(f"{run.folder}: {asked} has written no answer of this run yet; {remedy}")
     if made.reasons:
         raise BadRun(f"{run.folder}: its {made.what}: {'; '.join(made.reasons)}; {remedy}")
     name, record, page = _WRITTEN[asked]
