@@ -63,7 +63,7 @@ def trajectories(
     ax.scatter(single["time"], single[measure], s=9, color=single["dose_group"].map(palette).tolist(), alpha=0.6)
     sns.lineplot(**plain, estimator="mean", errorbar=None, linewidth=2.4, marker="o")
     for (time, group), values in data.groupby(["time", "dose_group"])[measure]:
-        ax.vlines(time, *_t_interval(values), color=palette[str(group)], linewidth=1.0)
+        ax.vlines(float(str(time)), *_t_interval(values), color=palette[str(group)], linewidth=1.0)
     if measure != "value":
         ax.axhline(0.0, color="0.5", linewidth=0.8, zorder=0)
     label = _unit(chosen, quantity) if measure == "value" else LABELS[measure]
