@@ -37,7 +37,8 @@ class Server:
     def start(self, largest_file: int | None = None) -> None:
         """Start it and wait until it answers; largest_file: in bytes, beyond which no file grows: the disk is full."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        options += " -c autovacuum=off -c full_page_writes=off -c synchronous_commit=off"
+        # The worst of servers for us: it answers a commit long before it writes it.
+        options += " -c autovacuum=off -c full_page_writes=off -c synchronous_commit=off -c wal_writer_delay=10s"
         self._control("-l", str(self.home / "log"), "-o", options, "start", largest_file=largest_file)
 
     def stop(self, mode: str = "immediate") -> None:

@@ -110,6 +110,14 @@ def test_a_server_that_stops_in_the_middle_loses_nothing(
     assert export_run(second, server_database).outcome == "replaced"
 
 
+def test_an_export_that_is_done_outlasts_a_power_cut(ask, make_run, server_database, postgresql_server):
+    assert ask(server_database).one("SHOW synchronous_commit") == {"synchronous_commit": "off"}
+    assert export_run(make_run("one"), server_database).outcome == "written"
+    postgresql_server.stop()
+    postgresql_server.start()
+    assert export_run(make_run("one"), server_database).outcome == "unchanged"
+
+
 def test_a_connection_that_breaks_while_it_commits_is_told_as_what_it_is(make_run, postgresql_server, server_database):
     def write():
         with transaction(database_url(server_database)) as connection:

@@ -21,6 +21,9 @@ _SQLITE_PAGE_BYTES = 16_384  # of a new file: rows of some 200 bytes go in faste
 _UNCHANGED = "; nothing was changed there"
 _EXAMPLES = "for a file write sqlite:///results.sqlite, for a server postgresql://user@host/database"
 _UNFIT = "the run's tables do not fit together; run the study again, and report it if that does not help"
+_WRITTEN_BEFORE_ANSWERED = (
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+)
 _REMEDIES = (
     ("database is locked", "another program is using it; close that and export again"),
     ("lock timeout", "another export is running; wait for it and export again"),
@@ -163,6 +166,8 @@ def _begin_postgresql(connection: Connection) -> None:
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
     # Any number does, if it is always the same: exports to one database go one after the other.
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305441)")
+    # Where a server answers a commit before it is written, a power cut would lose an export that was called done.
+    connection.exec_driver_sql(_WRITTEN_BEFORE_ANSWERED)
 
 
 def _begin_reading_postgresql(connection: Connection) -> None:
