@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint types layers pytest docs validate clean
+.PHONY: help install demo test lint types layers pytest docs site validate clean
 
 help:
 	@echo "make demo      install, simulate a trial, run it, assess and compare, export it, write its report"
 	@echo "make test      install, lint, types, import layers, tests and doctests"
 	@echo "make validate  measure the gates against the simulated truth, into docs/validation.md"
 	@echo "make docs      write the schemas and the tables in docs/ again"
+	@echo "make site      build the documentation as a site, with the notebooks executed on the demo, into build/site"
 	@echo "make clean     remove the environment, the demo and all caches"
 
 install: $(STAMP)
@@ -70,6 +71,13 @@ pytest: install
 
 docs: install
 	$(BIN)/python -m immunomon.cli.docs
+
+# The notebooks are executed on the demo, which is made if it is not there yet.
+SITE := build/site
+site: install
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e ".[site]"
+	test -f $(DEMO)/run/report.html || $(MAKE) --no-print-directory demo
+	$(BIN)/python docs/site/build.py --out $(SITE) --run $(DEMO)/run
 
 validate: install
 	$(BIN)/immunomon validate

@@ -1,0 +1,223 @@
+"""Build the documentation as a site (``make site``).
+
+Pages are the repository's own Markdown: README is the start page, links lead within the site, and files that a page
+links to come with it. The notebooks are executed on a run (without one they stand without outputs), and the reference
+is made from docstrings. A warning, a link that leads nowhere, or a page that would fetch something from a network fails
+it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import unquote, urlsplit
+
+import immunomon
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+# Pages that have another name on the site than in the repository.
+NAMES = {
+    "README.md": "index.md",
+    "docs/index.md": "readers.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "benchmarks/README.md": "benchmarks.md",
+    "docs/schemas/README.md": "schemas.md",
+}
+# The side bar. Sphinx warns of a page that is in none of these.
+CONTENTS = {
+    "Begin": ["readers", "guide", "your-own-panel", "study-forms", "file-formats", "schemas", "fcs"],
+    "Gates": ["gating", "compensation", "review", "trust", "quality", "steadiness", "flowjo", "gatingml"],
+    "Runs": ["running", "scaling", "import", "audit", "part11"],
+    "Answers": ["statistics", "assessments", "mechanism", "plots", "atlas", "clusters"],
+    "Deliver": ["database", "deliveries", "delivery-rules", "anndata"],
+    "Python": ["python", "reference", "notebooks/*"],
+    "How it is made": ["validation", "architecture", "contributing", "changelog", "benchmarks"],
+}
+_MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(?=[)#])")
+
+
+def stage(source: Path) -> None:
+    """Put all pages into an empty folder, under their names on the site, with what they link to."""
+    pages = [*(ROOT / name for name in NAMES), *(ROOT / "docs").rglob("*.md")]
+    for page in dict.fromkeys(pages):
+        target = source / staged_name(page)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = _MERMAID.sub(_as_table, page.read_text(encoding="utf-8"))
+        text = _LINK.sub(lambda link, page=page: _led(link[1], page, source), text)
+        target.write_text(text, encoding="utf-8")
+    for name in ("_static", "_extra"):
+        (source / name).mkdir()
+    shutil.copy(HERE / "look.css", source / "_static")
+    shutil.copy(HERE / "conf.py", source)
+
+
+def staged_name(page: Path) -> str:
+    """Return the name of a page or file on the site, by its path in the repository."""
+    name = page.relative_to(ROOT).as_posix()
+    return NAMES.get(name) or (name.removeprefix("docs/") if name.startswith("docs/") else f"files/{name}")
+
+
+def _as_table(drawing: re.Match[str]) -> str:
+    """Return a Mermaid drawing as a table: Mermaid's program would be fetched from a network, or weigh megabytes."""
+    below: dict[str, list[str]] = {name: [] for name in re.findall(r"^ +(\w+)\[", drawing[1], re.MULTILINE)}
+    for name, lower in re.findall(r"^ +(\w+) --> (\w+)", drawing[1], re.MULTILINE):
+        below[name].append(f"`{lower}`")
+    rows = [f"| `{name}` | {', '.join(names) or 'none of them'} |" for name, names in reversed(below.items())]
+    return "\n".join(["| wing | imports from |", "|---|---|", *rows])
+
+
+def _led(link: str, page: Path, source: Path) -> str:
+    """Return a page's link as the site has it; a file that it leads to is put there."""
+    aim = Path(os.path.normpath(page.parent / link))
+    name = staged_name(aim)
+    if aim.suffix != ".md":
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(aim, source / name)
+    return Path(os.path.relpath(source / name, (source / staged_name(page)).parent)).as_posix()
+
+
+def add_contents(source: Path) -> None:
+    """Let the start page hold the side bar."""
+    blocks = []
+    for caption, names in CONTENTS.items():
+        entries = "\n".join(names)
+        blocks.append(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n:glob:\n\n{entries}\n```")
+    with (source / "index.md").open("a", encoding="utf-8") as file:
+        file.write("\n" + "\n\n".join(blocks) + "\n")
+
+
+def add_reference(source: Path) -> None:
+    """Write the page of everything that ``import immunomon`` offers, from its docstrings."""
+    parts = [
+        "# Reference",
+        "Everything that `import immunomon as im` offers. How it goes together: [python.md](python.md).",
+    ]
+    for name in sorted(immunomon.__all__, key=str.casefold):
+        offered = getattr(immunomon, name)
+        kind = "autofunction" if not isinstance(offered, type) else "autoclass"
+        members = "\n   :members:" if kind == "autoclass" else ""
+        parts.append(f"## {name}\n\n```{{eval-rst}}\n.. {kind}:: immunomon.{name}{members}\n```")
+    (source / "reference.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def add_notebooks(source: Path, run: Path | None) -> None:
+    """Put the notebooks onto the site, executed on a run if there is one, with the pages that they write."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbconvert import HTMLExporter
+
+    folder = source / "notebooks"
+    beside = source / "_extra" / "notebooks"
+    for path in (folder, beside):
+        path.mkdir(parents=True)
+    for file in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(file, as_version=4)
+        if run is not None:
+            print(f"executing {file.name}", flush=True)  # noqa: T201
+            os.environ["IMMUNOMON_RUN"] = os.path.relpath(run, beside)
+            place = {"metadata": {"path": str(beside)}}
+            quiet = ["--log-level=ERROR"]
+            NotebookClient(notebook, timeout=600, resources=place, extra_arguments=quiet).execute()
+        title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+        notebook.cells[0].source = notebook.cells[0].source.partition("\n")[2]
+        body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+        (folder / f"{file.stem}.html").write_text(body, encoding="utf-8")
+        page = f"# {title}\n\n```{{raw}} html\n:file: {file.stem}.html\n```\n"
+        (folder / f"{file.stem}.md").write_text(page, encoding="utf-8")
+
+
+class _Page(HTMLParser):
+    """What a page leads to, what it fetches to be shown, and its anchors."""
+
+    _FETCHED: ClassVar = {
+        "script": "src",
+        "img": "src",
+        "iframe": "src",
+        "source": "src",
+        "video": "src",
+        "link": "href",
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.fetched: set[str] = set()
+        self.anchors: set[str] = {"", "top"}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value for name, value in attrs if value is not None}
+        self.anchors |= {values[name] for name in ("id", "name") if name in values}
+        if tag == "a" and "href" in values:
+            self.links.add(values["href"])
+        elif (name := self._FETCHED.get(tag)) in values:
+            self.fetched.add(values[name])
+
+
+def faults(site: Path) -> Iterator[str]:
+    """Yield what is wrong with a built site: links that lead nowhere, and what would be fetched from a network."""
+    pages = {path: _Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    for path, page in sorted(pages.items()):
+        name = path.relative_to(site)
+        for link in sorted(page.fetched):
+            if urlsplit(link).netloc:
+                yield f"{name}: fetches {link[:100]}"
+        for link in sorted(page.links | page.fetched):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            aim = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not aim.exists():
+                yield f"{name}: leads to {link}, which is not there"
+            elif aim in pages and unquote(parts.fragment) not in pages[aim].anchors:
+                yield f"{name}: leads to {link}, which has no such place"
+    for style in site.rglob("*.css"):
+        for address in re.findall(r"url\(['\"]?((?:https?:)?//[^)'\"]+)", style.read_text(encoding="utf-8")):
+            yield f"{style.relative_to(site)}: fetches {address}"
+
+
+def build(out: Path, run: Path | None = None) -> int:
+    """Build the site anew and return the exit status; run: a finished run that the notebooks are executed on."""
+    from sphinx.cmd.build import build_main
+
+    out = out.resolve()
+    source = out.with_name(f"{out.name}-source")
+    for folder in (out, source, out.with_name(f"{out.name}-cache")):
+        shutil.rmtree(folder, ignore_errors=True)
+    source.mkdir(parents=True)
+    stage(source)
+    add_contents(source)
+    add_reference(source)
+    add_notebooks(source, run)
+    cache = out.with_name(f"{out.name}-cache")
+    if status := build_main(["-b", "html", "-d", str(cache), "-W", "--keep-going", "-q", str(source), str(out)]):
+        return status
+    wrong = list(faults(out))
+    sys.stderr.write("".join(f"{line}\n" for line in wrong))
+    return int(bool(wrong))
+
+
+def main() -> int:
+    """Build what the command line says."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="the site's folder, made anew")
+    options.add_argument("--run", type=Path, help="the run that the notebooks are executed on")
+    given = options.parse_args()
+    status = build(given.out, given.run)
+    if not status:
+        print(f"The site is {given.out / 'index.html'} - open it in a browser.")  # noqa: T201
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
