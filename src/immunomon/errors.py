@@ -44,13 +44,16 @@ def nearest(name: str, known: Iterable[str], *, in_order: bool = False) -> str:
 
     >>> nearest("vally", ["valley", "singlet"])
     "did you mean 'valley'?"
+    >>> nearest("CD4", ["cd4", "cd8"])
+    "did you mean 'cd4'?"
     >>> nearest("qqq", ["valley", "singlet"])
     'known are: singlet, valley'
     >>> nearest("qqq", ["W2", "W12"], in_order=True)
     'known are: W2, W12'
     """
     names = list(dict.fromkeys(known)) if in_order else sorted(set(known))
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    same_letters = [known_name for known_name in names if known_name.casefold() == name.casefold()]
+    close = same_letters or get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
     return "known are: " + ", ".join(names[:40]) if names else "none are known"

@@ -15,6 +15,7 @@ from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.files import is_there
 from immunomon.findings import shown
 from immunomon.study.model.panel import Panel
+from immunomon.study.model.ratios import all_ratios
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation
 from immunomon.study.model.strategy import GatingStrategy
 from immunomon.study.model.study import Sample, Study, tubes_of
@@ -65,8 +66,10 @@ def check_analysis_plan(
     # A plan may name a strategy instead of the panel in use that it looks at.
     of_strategies = {use.strategy: populations[use.panel] for use in study.panels if use.panel in populations}
     populations = of_strategies | populations
+    ratios = {ratio.population: ratio.lower.population for ratio in all_ratios(study.ratios)}
+    visits = [visit.label for visit in study.visits]
     try:
-        check_against_study(path, visits=[visit.label for visit in study.visits], populations=populations)
+        check_against_study(path, visits=visits, populations=populations, ratios=ratios)
     except BadSpec as error:
         unread = {use.panel for use in study.panels} - populations.keys()
         problems = [

@@ -46,6 +46,7 @@ from immunomon.study.model.study import Sample, Study, seen_by_strategies
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.ratios import ratio_problems
 from immunomon.study.specs.samples import read_samples, rows_in_doubt
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import read_yaml
@@ -79,7 +80,7 @@ class StudyCheck:
             self._read(self._check_samples(samples_file, None), samples_file, DataFolders(self.file.parent))
             return
         panels, strategies = self._load_panels(study)
-        self.problems += _unknown_limits(study, strategies, self.file)
+        self.problems += [*_unknown_limits(study, strategies, self.file), *ratio_problems(study, strategies, self.file)]
         samples_file = study.folder / study.samples_file
         uses = seen_by_strategies(samples := self._check_samples(samples_file, study), study)
         for problems, files in (
@@ -214,12 +215,9 @@ def _equal_contents(tubes: Sequence[Tube], samples_file: Path) -> Iterator[Probl
     for group in equal_files(listed):
         first = listed[group[0]]
         for sample in (listed[path] for path in group[1:]):
-            message = (
-                f"'{sample.file.as_posix()}' has the same content as '{first.file.as_posix()}' (line {first.line})"
-            )
-            yield Problem(
-                str(samples_file), sample.line, "file", message, "put the right file in its place, or remove one"
-            )
+            same = f"has the same content as '{first.file.as_posix()}' (line {first.line})"
+            message, remedy = f"'{sample.file.as_posix()}' {same}", "put the right file in its place, or remove one"
+            yield Problem(str(samples_file), sample.line, "file", message, remedy)
 
 
 def _check_compensation(

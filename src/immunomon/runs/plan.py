@@ -27,6 +27,7 @@ from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import GatingStrategy, Population
 from immunomon.study.model.study import Sample, Study
 from immunomon.study.specs.data_folders import data_folders, path_of_sample
+from immunomon.study.specs.ratios import ratio_problems
 from immunomon.study.specs.samples import load_samples
 from immunomon.study.specs.study import load_study
 from immunomon.yamlfile import digests_of_what_is_read
@@ -147,7 +148,7 @@ def _texts(
     study = load_study(study_file)
     samples = load_samples(study.folder / study.samples_file, study)
     panels, strategies = load_in_use(study, methods=GATE_METHODS)
-    if problems := [*unusable_beads(study, samples, strategies)]:
+    if problems := [*unusable_beads(study, samples, strategies), *ratio_problems(study, strategies, study_file)]:
         raise BadSpec(problems)
     return study, samples, panels, strategies, _compensation(study, panels.values())
 

@@ -103,6 +103,8 @@ def study_section(study: Study) -> Iterator[tuple[str, Any]]:
     if study.donors:
         yield "donors", [asdict(donor) for donor in study.donors]
     yield "panels", [asdict(use) for use in study.panels]
+    if study.ratios:
+        yield "ratios", [asdict(ratio) for ratio in study.ratios]
 
 
 # What a run's values rest on, in numbers: the account with which a run ends.

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES
-from immunomon.cytometry.model.ratios import RatioQuantity, RatioTerm
 from immunomon.cytometry.steps.compare import compare
 from immunomon.errors import UnknownName
+from immunomon.study.model.ratios import RatioQuantity, RatioTerm
 from immunomon.study.model.study import DoseGroup, Study, Subject
 from immunomon.study.model.uses import PanelUse
 from immunomon.study.model.visits import Visit
@@ -303,6 +303,23 @@ def test_other_ratios_can_be_declared():
     ratio = RatioQuantity("bright_dim", "bright/dim", term["nk_bright"], term["nk_dim"])
     changes = Tubes().tube("D-1", counts, panel="nk").compared(ratios=(ratio,))
     assert at(changes, "D-1", quantity="ratio", population="bright_dim")["value"] == 0.125
+
+
+def test_a_declared_ratio_of_one_tube_is_that_of_the_counts_and_its_gates_errors_add_up():
+    ratio = RatioQuantity("cd4_cd8", "", RatioTerm("tbnk", "cd4", "t_cells"), RatioTerm("tbnk", "cd8", "t_cells"))
+    study = a_study(panels=(PanelUse("tbnk", "tbnk"),), ratios=(ratio,))
+    tubes = Tubes()
+    for visit, upper, lower in (("D-1", 600, 300), ("W2", 400, 400), ("W4", 400, 0)):
+        tubes.tube(visit, {"cd4": (upper, "t_cells", 1000), "cd8": (lower, "t_cells", 1000)}, panel="tbnk")
+    for row in tubes.frequencies:
+        row["gate_se"] = 0.1
+    changes = tubes.compared(study)
+    row = at(changes, "W2", quantity="ratio", population="cd4_cd8")
+    assert (row["value"], row["baseline"], row["label"], row["panel"]) == (1.0, 2.0, "Cd4/Cd8", "tbnk/tbnk")
+    errors = [0.1 * (1 - 0.6) + 0.1 * (1 - 0.3), 2 * 0.1 * (1 - 0.4)]
+    assert row["gate_se"] == pytest.approx(math.hypot(*errors))
+    none = at(changes, "W4", quantity="ratio", population="cd4_cd8")
+    assert (none["status"], none["reason"]) == ("not reportable", "cd8 is 0 % of t_cells in S01_W4_tbnk")
 
 
 def test_a_denominator_that_is_no_ancestor_has_a_change_but_no_odds():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pyreadstat
 import pytest
-from support.small_run import small_run
+from support.small_run import small_trial
 
 from immunomon.outputs.conformance.check import check_delivery
 from immunomon.outputs.delivery.adam import adam_datasets
@@ -14,6 +14,7 @@ from immunomon.outputs.delivery.deliver import deliver_run
 from immunomon.outputs.delivery.read import read_delivery
 from immunomon.outputs.delivery.sdtm import sdtm_datasets
 from immunomon.outputs.delivery.trial import trial_of
+from immunomon.runs.run import run_study
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +129,12 @@ def test_of_two_tubes_at_a_visit_neither_is_analysed(content, sdtm):
 
 
 def test_a_ratio_leads_to_the_records_of_both_of_its_percents(tmp_path):
-    run = small_run(tmp_path / "study", events=6000, panels=("treg", "thelper"))
-    deliver_run(run, tmp_path / "adam", kind="adam")
+    study = small_trial(tmp_path / "study", events=6000, panels=("treg", "thelper"))
+    declared = "\nratios: [{name: cd4_cd8, panel: thelper, numerator: cd4, denominator: cd8, of: t_cells}]\n"
+    with (study / "study.yaml").open("a", encoding="utf-8") as file:
+        file.write(declared)
+    assert run_study(study, jobs=2).complete
+    deliver_run(study / "run", tmp_path / "adam", kind="adam")
     assert check_delivery(tmp_path / "adam").of("error") == ()
     delivered = read_delivery(tmp_path / "adam")
     percent = {(row["USUBJID"], row["CPSEQ"]): row for row in delivered["CP"].records()}
@@ -142,6 +147,13 @@ def test_a_ratio_leads_to_the_records_of_both_of_its_percents(tmp_path):
         assert {upper["VISIT"], lower["VISIT"]} == {row["AVISIT"]}
         if row["AVAL"] is not None:
             assert row["AVAL"] == pytest.approx(upper["CPSTRESN"] / lower["CPSTRESN"])
+    own = [row for row in delivered["ADCP"].records() if row["PARAMCD"] == "CD4CD8"]
+    assert {row["PARAM"] for row in own} == {"CD4 T cells/CD8 T cells, ratio (panels thelper/thelper)"}
+    assert len(own) == 6
+    for row in own:
+        upper, lower = (percent[row["USUBJID"], row[name]] for name in ("SRCSEQ", "SRCSEQD"))
+        assert row["AVAL"] == pytest.approx(upper["CPSTRESN"] / lower["CPSTRESN"])
+        assert "0.49 or above 2.02" in str(row["CRIT1"]) or not row["CRIT1"]
 
 
 def test_the_cohort_of_an_expanded_dose_is_told_apart_although_its_arm_is_the_same(content):

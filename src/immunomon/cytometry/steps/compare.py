@@ -15,8 +15,9 @@ import pandas as pd
 from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.proportions import counting_error, log_odds
 from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES, Table
-from immunomon.cytometry.model.ratios import RATIOS, RatioQuantity, RatioTerm
+from immunomon.study.model.ratios import RatioQuantity, RatioTerm, all_ratios
 from immunomon.study.model.study import RoleKind, Study
+from immunomon.study.model.uses import tube_of
 from immunomon.study.model.visits import study_day
 
 __all__ = ["compare"]
@@ -34,15 +35,15 @@ def compare(
     samples: pd.DataFrame,
     *,
     study: Study,
-    ratios: Sequence[RatioQuantity] = RATIOS,
+    ratios: Sequence[RatioQuantity] | None = None,
 ) -> pd.DataFrame:
     """Return one row per subject x visit x quantity, with its change from the subject's baseline.
 
     populations, frequencies, samples: tables of those contracts; rows of tubes that are no ``sample`` are left out.
     Result: the CHANGES contract, for every subject with a sample and every visit planned, ordered by subject, panel,
-    quantity and visit. A ratio is there if both its terms are. Without a baseline visit the values are there and their
-    changes missing; so is the change from an absolute count by haematology to one by beads. Raises UnknownName if a
-    sample names a subject or visit that the study does not have.
+    quantity and visit. A ratio is there if both its terms are; ratios: default the study's. Without a baseline visit
+    the values are there and their changes missing; so is the change from an absolute count by haematology to one by
+    beads. Raises UnknownName if a sample names a subject or visit that the study does not have.
     """
     tubes = _samples_only(samples, SAMPLES)
     percents = _samples_only(frequencies, FREQUENCIES)
@@ -50,7 +51,8 @@ def compare(
     absolutes = _absolutes(_samples_only(populations, POPULATIONS))
     slots = _slots(tubes, study, sorted({*percents["panel"], *absolutes["panel"]}))
     percent = _placed(slots, percents)
-    in_use = (meant for ratio in ratios for meant in ratio.on(study.panels))
+    followed = all_ratios(study.ratios) if ratios is None else ratios
+    in_use = (meant for ratio in followed for meant in ratio.on(study.panels))
     quantities = [percent, _placed(slots, absolutes), *(_ratio(percent, ratio) for ratio in in_use)]
     measured = pd.concat([quantity for quantity in quantities if len(quantity)] or quantities[:1], ignore_index=True)
     baseline = study.baseline.label if study.baseline else None
@@ -153,6 +155,7 @@ def _ratio(percent: pd.DataFrame, ratio: RatioQuantity) -> pd.DataFrame:
     """Return a ratio's rows; none if one of its terms is nowhere measured."""
     upper, lower = (_term(percent, term) for term in (ratio.upper, ratio.lower))
     rows = upper.merge(lower, on=["subject", "visit"], suffixes=("", "_lower"))
+    is_one_tube = tube_of(ratio.upper.panel) == tube_of(ratio.lower.panel)
     empty = (rows["value_lower"] == 0).fillna(False)
     both_ok = (rows["status"] == "ok") & (rows["status_lower"] == "ok")
     worse = rows["status"]
@@ -168,12 +171,13 @@ def _ratio(percent: pd.DataFrame, ratio: RatioQuantity) -> pd.DataFrame:
         quantity="ratio",
         population=ratio.population,
         denominator=ratio.lower.population,
-        label=ratio.label,
+        label=ratio.label or rows["label"] + "/" + rows["label_lower"],
         sample_id=rows["sample_id"] + "/" + rows["sample_id_lower"],
         study_day=rows["study_day"].where(same_day),
         denominator_count=rows["count_lower"],
         value=rows["value"] / rows["value_lower"].mask(empty),
-        gate_se=np.hypot(_relative(rows, ""), _relative(rows, "_lower")),
+        # In one tube a border may part the two: what it takes of one it gives to the other, and the errors add up.
+        gate_se=(np.add if is_one_tube else np.hypot)(_relative(rows, ""), _relative(rows, "_lower")),
         status=worse.mask(both_ok & empty, "not reportable"),
         reason=reason.mask(both_ok & empty, nothing),
         rests_on=_joined(rows["rests_on"], rows["rests_on_lower"]),

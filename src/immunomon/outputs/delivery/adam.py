@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from immunomon.cytometry.model.ratios import RATIOS
+from immunomon.errors import BadSpec, Problem
 from immunomon.outputs.delivery.bds import BdsRow, analysed, sas_date
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.cp import CpRecord
@@ -22,6 +22,7 @@ from immunomon.outputs.delivery.occurrences import (
 from immunomon.outputs.delivery.sdtm import Sdtm
 from immunomon.outputs.delivery.special import demographics_of
 from immunomon.outputs.delivery.trial import Person, Trial
+from immunomon.study.model.ratios import RatioQuantity, ratios_in
 
 __all__ = ["adam_datasets", "subject_level"]
 
@@ -169,18 +170,20 @@ def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
     trial = content.trial
     rows: list[BdsRow] = []
     numbers = _percent_numbers(records)
-    ratios = {(ratio.population, ratio.denominator): ratio.paramcd for ratio in content.cp_map.spec.ratios}
-    for change in content.changes.values():
-        code = ratios.get((str(change["population"]), str(change["denominator"])))
-        if change["quantity"] != "ratio" or code is None or change["status"] == "missing":
+    changes = [change for change in content.changes.values() if change["quantity"] == "ratio"]
+    codes = _ratio_codes(content, changes)
+    ratios = {ratio.population: ratio for ratio in ratios_in(content.source.study)}
+    for change in changes:
+        if change["status"] == "missing":
             continue
+        code = codes[str(change["population"]), str(change["panel"])]
         person, visit = trial.person(str(change["subject"])), trial.visit(str(change["visit"]))
         # The value is there when only the baseline is not: the status then tells of the baseline.
         usable = (
             change["status"] in {"ok", "baseline not reportable", "missing baseline"} and change["value"] is not None
         )
         day = change["study_day"]
-        numerator, denominator = _terms_of(change, numbers)
+        numerator, denominator = _terms_of(change, ratios.get(str(change["population"])), numbers)
         rows.append(
             BdsRow(
                 usubjid=trial.usubjid(person.id),
@@ -213,13 +216,36 @@ def _percent_numbers(records: Sequence[CpRecord]) -> dict[tuple[str, str, str], 
     }
 
 
+def _ratio_codes(content: Content, changes: Sequence[Mapping[str, object]]) -> dict[tuple[str, str], str]:
+    """Return PARAMCD of each ratio by its name and panels: as the map says, else made of its name.
+
+    A second pair of tubes has a number behind it. Raises BadSpec where two parameters would have one code.
+    """
+    mapped = {(ratio.population, ratio.denominator): ratio.paramcd for ratio in content.cp_map.spec.ratios}
+    codes: dict[tuple[str, str], str] = {}
+    used = {code for test in content.cp_map.tests.values() for code in (test.paramcd, f"{test.paramcd}LO")}
+    problems: list[Problem] = []
+    for name, below, panel in dict.fromkeys((c["population"], c["denominator"], c["panel"]) for c in changes):
+        letters = "".join(letter for letter in str(name).upper() if letter.isalnum())[:8]
+        code = mapped.get((str(name), str(below)), letters)
+        number = sum(known == name for known, _ in codes)  # the same ratio of other tubes
+        code = codes[str(name), str(panel)] = f"{code[:7]}{number + 1}" if number else code
+        if code in used:
+            problem = f"PARAMCD {code} of the ratio {name} ({panel}) is that of another parameter"
+            remedy = f"give it one of its own: {{population: {name}, denominator: {below}, paramcd: ...}}"
+            problems.append(Problem(content.cp_map.file, None, "ratios", problem, remedy))
+        used.add(code)
+    if problems:
+        raise BadSpec(problems)
+    return codes
+
+
 def _terms_of(
-    change: Mapping[str, object], numbers: Mapping[tuple[str, str, str], int]
+    change: Mapping[str, object], ratio: RatioQuantity | None, numbers: Mapping[tuple[str, str, str], int]
 ) -> tuple[int | None, int | None]:
     """Return CPSEQ of a ratio's numerator and denominator; None for one that has no record, or several."""
-    ratio = next(ratio for ratio in RATIOS if ratio.population == change["population"])
     samples = str(change["sample_id"] or "/").split("/")
-    if len(samples) != 2:
+    if len(samples) != 2 or ratio is None:
         return None, None
     terms = zip(samples, (ratio.upper, ratio.lower), strict=True)
     numerator, denominator = (numbers.get((sample, term.population, term.denominator)) for sample, term in terms)

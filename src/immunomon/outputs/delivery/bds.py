@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -143,6 +144,8 @@ def _criterion(
         or row.category == "LOG-ODDS"
     ):
         return {}
+    if row.category == "RATIO":  # both populations vary
+        limits = (limits[0] ** math.sqrt(2), limits[1] ** math.sqrt(2))
     ratio = row.value / base.value
     text = f"Ratio to baseline below {limits[0]:.2f} or above {limits[1]:.2f}"
     return {"CRIT1": text, "CRIT1FL": "N" if limits[0] <= ratio <= limits[1] else "Y"}

@@ -16,6 +16,7 @@ from immunomon.study.model.identifiers import Identifiers
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.protocol import Protocol
 from immunomon.study.model.quality import QualityLimits
+from immunomon.study.model.ratios import RatioQuantity
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.steadiness import Normalisation, Steadiness
 from immunomon.study.model.uses import PanelUse, tube_of
@@ -230,6 +231,7 @@ class Study:
     donors: tuple[Donor, ...] = ()
     assessments: AssessmentRules = field(default_factory=AssessmentRules)
     protocol: Protocol | None = None
+    ratios: tuple[RatioQuantity, ...] = ()
     most_specimen_age_days: int | None = None
     accepted: tuple[AcceptedDifference, ...] = ()
     site: str | None = None

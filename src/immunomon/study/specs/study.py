@@ -18,6 +18,7 @@ from immunomon.study.model.visits import Visit
 from immunomon.study.specs.assessments import AssessmentsSpec
 from immunomon.study.specs.data_folders import DataFolders, data_folders
 from immunomon.study.specs.protocol import ProtocolSpec
+from immunomon.study.specs.ratios import RatioSpec
 from immunomon.study.specs.reportability import ReportabilitySpec
 from immunomon.study.specs.steadiness import IdentifiersSpec, NormalisationSpec, QualitySpec, SteadinessSpec
 from immunomon.study.specs.study_meaning import check_study
@@ -179,6 +180,9 @@ class StudySpec(SpecModel):
     )
     visits: list[VisitSpec] = Field(min_length=1, max_length=200, description="The planned visits, in order.")
     panels: list[PanelUseSpec] = Field(min_length=1, max_length=100, description="The panels in use.")
+    ratios: list[RatioSpec] = Field(
+        [], max_length=100, description="Ratios of two populations that are followed over time, besides Th17/Treg."
+    )
     compensation: CompensationSpec = Field(CompensationSpec(), description="Where the spillover matrix comes from.")
     samples: Text = Field("samples.csv", description="The sample list, relative to the study's folder.")
     data_folders: list[Text] = Field(
@@ -262,6 +266,7 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         donors=tuple(Donor(donor.id, donor.note or "") for donor in spec.donors),
         visits=tuple(Visit(v.label, v.planned_day, _pair(v.window_days), v.baseline) for v in spec.visits),
         panels=tuple(use for panel in spec.panels for use in panel.uses),
+        ratios=tuple(ratio.model() for ratio in spec.ratios),
         reportability=spec.reportability.model(),
         compensation=CompensationSource(
             spec.compensation.source, Path(spec.compensation.path) if spec.compensation.path else None

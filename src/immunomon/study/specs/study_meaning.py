@@ -15,6 +15,7 @@ from immunomon.study.specs import catalog
 from immunomon.study.specs.assessments import check_assessment_rules
 from immunomon.study.specs.data_folders import DataFolders
 from immunomon.study.specs.protocol import check_protocol
+from immunomon.study.specs.ratios import check_ratios
 from immunomon.study.specs.reportability import check_limits
 from immunomon.study.specs.steadiness import check_normalisation, check_quality
 
@@ -49,7 +50,10 @@ def check_study(shaped: Shaped[StudySpec], data: Mapping[str, Any], *, folder: P
     check_quality(shaped.spec.quality, findings)
     check_assessment_rules(shaped.spec.assessments, findings)
     check_protocol(shaped.spec.protocol, findings)
-    in_use = [use.panel for panel in shaped.spec.panels for use in panel.uses]
+    uses = [use for panel in shaped.spec.panels for use in panel.uses]
+    if "panels" not in shaped.dropped:
+        check_ratios(shaped.items("ratios"), uses, findings=findings)
+    in_use = [use.panel for use in uses]
     check_normalisation(shaped.spec.normalisation, [*_names(data, "panels", "panel"), *in_use], findings=findings)
 
 

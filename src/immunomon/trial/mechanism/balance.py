@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.arrays import Floats
-from immunomon.cytometry.model.ratios import RATIOS
+from immunomon.study.model.ratios import RATIOS
 from immunomon.trial.kernels.course import area_under
 from immunomon.trial.kernels.signflip import sign_flip
 from immunomon.trial.kernels.student import mean_change
@@ -18,10 +18,10 @@ from immunomon.trial.model.analysis import AnalysisPlan, Endpoint, Scale
 from immunomon.trial.model.tables import BALANCE, contracted
 from immunomon.trial.statistics.facts import ALL, Facts
 from immunomon.trial.statistics.measured import Measured, Series, measure
-from immunomon.trial.statistics.patients import error_parts, reference_of
+from immunomon.trial.statistics.patients import error_parts
 from immunomon.trial.statistics.rows import members, no_p, whole_day
 
-__all__ = ["NAME", "WHOLE", "Balance", "balance", "balance_of", "reference_folds", "with_rows_of"]
+__all__ = ["NAME", "WHOLE", "Balance", "balance", "balance_of", "with_rows_of"]
 
 NAME = "th17_treg"
 WHOLE = "whole"
@@ -80,18 +80,6 @@ def with_rows_of(tables: Mapping[str, pd.DataFrame], plan: AnalysisPlan) -> dict
     # Where nothing is left there would be no columns' types to go by; an intensity needs its panel's visits.
     panels = {endpoint.panel for endpoint in plan.endpoints if endpoint.quantity == "median_intensity"}
     return {**tables, "changes": changes[named | changes["panel"].isin(panels).to_numpy(dtype=bool)]}
-
-
-def reference_folds(measured: Measured, series: Series) -> tuple[float, float]:
-    """Return the folds beyond which a series has changed more than assay and person vary; of the balance, both terms.
-
-    The two terms are taken to vary independently.
-    """
-    if series.endpoint.population != NAME:
-        return reference_of(measured, series.endpoint.population)
-    terms = [reference_of(measured, term.population) for term in (_RATIO.upper, _RATIO.lower)]
-    half = float(np.hypot(*(np.log(high) for _, high in terms)))
-    return float(np.exp(-half)), float(np.exp(half))
 
 
 def balance(measured: Measured, joined_balance: Balance | None, rng: np.random.Generator) -> pd.DataFrame:

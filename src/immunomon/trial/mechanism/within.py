@@ -13,10 +13,10 @@ from immunomon.trial.kernels.intervals import jackknife_interval
 from immunomon.trial.kernels.multiplicity import benjamini_hochberg
 from immunomon.trial.kernels.repeated import lag_pairs, repeated_correlation, swapped_courses, swapped_lags
 from immunomon.trial.kernels.signflip import sign_flip_floor
-from immunomon.trial.mechanism.balance import reference_folds
 from immunomon.trial.mechanism.joined import Joined, head
 from immunomon.trial.model.tables import LAGS, ORDER_COUNTS, TIME_ORDER, WITHIN_PATIENTS, contracted
 from immunomon.trial.statistics.measured import Series
+from immunomon.trial.statistics.patients import reference_of
 from immunomon.trial.statistics.rows import no_p, whole_day
 
 __all__ = [
@@ -191,7 +191,7 @@ def _order_rows(joined: Joined, series: Series) -> Iterator[dict[str, Any]]:
 def _crossing(joined: Joined, series: Series, i: int) -> dict[str, Any]:
     """Return the first visit beyond the reference change, and between which days the change came."""
     base = joined.measured.baseline
-    low, high = reference_folds(joined.measured, series)
+    low, high = reference_of(joined.measured, series.endpoint)
     previous = base
     for j in range(base + 1, len(joined.measured.facts.labels)):
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -153,12 +153,17 @@ def load_analysis(path: Path) -> AnalysisPlan:
 
 
 def check_against_study(
-    path: Path, *, visits: Sequence[str], populations: Mapping[str, Mapping[str, Collection[str]]]
+    path: Path,
+    *,
+    visits: Sequence[str],
+    populations: Mapping[str, Mapping[str, Collection[str]]],
+    ratios: Mapping[str, str] | None = None,
 ) -> AnalysisPlan:
     """Read a plan and hold it against a study; raises BadSpec for what the study lacks.
 
     That is a visit, a panel, a population, or a percent of another population than the strategy reports. visits:
-    labels; populations: panel -> population id of its strategy -> what its percent is of.
+    labels; populations: panel -> population id of its strategy -> what its percent is of; ratios: those that the
+    study follows -> the population below; None if they are not known.
     """
     plan = load_analysis(path)
     file = read_yaml(path)
@@ -168,6 +173,8 @@ def check_against_study(
     for section in ("endpoints", "compositions"):
         for index, item in enumerate(file.data.get(section, [])):
             _check_populations((section, index), item, populations, file.findings)
+            if ratios is not None and item.get("quantity") == "ratio":
+                _check_ratio((section, index), item, ratios, file.findings)
     file.findings.raise_any()
     return plan
 
@@ -203,6 +210,16 @@ def _check_populations(
         elif item["parent"] in known and item["parent"] not in known[part]:
             problem = f"'{part}' is not reported as a percent of '{item['parent']}'"
             findings.add((*location, "parts", index), problem, f"its percent is of: {', '.join(sorted(known[part]))}")
+
+
+def _check_ratio(
+    location: tuple[str | int, ...], item: Mapping[str, Any], ratios: Mapping[str, str], findings: Findings
+) -> None:
+    name = str(item["population"])
+    if name not in ratios:
+        findings.unknown((*location, "population"), "ratio (ratios: in study.yaml)", name=name, known=list(ratios))
+    elif "of" in item and item["of"] != ratios[name]:
+        findings.add((*location, "of"), f"the population below in {name} is '{ratios[name]}'", "write that")
 
 
 def _check(shaped: Shaped[AnalysisSpec], findings: Findings) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.errors import ImmunomonError, NotForThisStudy
+from immunomon.study.model.ratios import RATIOS, RatioQuantity, ratios_in
 from immunomon.study.model.study import NO_GROUP
 from immunomon.study.model.uses import PanelUse, uses_in
 from immunomon.study.model.visits import Visit, in_order
@@ -23,7 +24,8 @@ class Facts:
 
     visits: in the order of the study file if one has no planned day.
     doses: group -> cells per kilogram, not a number where none is stated; expansions: the cohorts that expand a dose,
-    with its group; reported: panel -> the populations that its strategy's ``report:`` names; uses: the panels in use.
+    with its group; reported: panel -> the populations that its strategy's ``report:`` names; uses: the panels in use;
+    ratios: those that are followed.
     """
 
     visits: tuple[Visit, ...]
@@ -32,6 +34,7 @@ class Facts:
     expansions: tuple[tuple[str, str], ...] = ()
     reported: Mapping[str, frozenset[str]] = field(default_factory=dict)
     uses: tuple[PanelUse, ...] = ()
+    ratios: tuple[RatioQuantity, ...] = RATIOS
 
     @property
     def baseline(self) -> str:
@@ -104,7 +107,7 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         doses = {g["name"]: _dose(g["cells_per_kg"]) for g in study["dose_groups"]}
         group_of = {s["id"]: s["dose_group"] for s in study["subjects"]}
         cohorts = [(c["name"], c["dose_group"]) for c in study.get("cohorts", []) if c.get("expansion")]
-        uses = uses_in(study)
+        uses, ratios = uses_in(study), ratios_in(study)
         reported = {panel: frozenset(names) for panel, names in (record.get("reported") or {}).items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"run.json: it lacks {error}, or part of it; make the run again with: immunomon run"
@@ -122,4 +125,5 @@ def facts_of(record: Mapping[str, Any]) -> Facts:
         tuple(cohorts),
         reported,
         uses,
+        ratios,
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from immunomon.arrays import Floats
 from immunomon.trial.kernels.course import area_under, rate_of_change, time_beyond
 from immunomon.trial.kernels.intervals import reference_change
-from immunomon.trial.model.analysis import Scale, Window
+from immunomon.trial.model.analysis import AssayVariation, Endpoint, Scale, Window
 from immunomon.trial.model.tables import COURSES, PATIENT_CHANGES, contracted
 from immunomon.trial.statistics.measured import Measured, Series
 from immunomon.trial.statistics.rows import about, whole_day
@@ -32,12 +32,29 @@ def patient_changes(measured: Measured) -> pd.DataFrame:
     return contracted(rows, PATIENT_CHANGES, measured.plan.digest)
 
 
-def reference_of(measured: Measured, population: str) -> tuple[float, float]:
-    """Return the folds beyond which a value of a population has changed more than assay and person vary."""
-    figures = measured.plan.assay.of(population)
+def reference_of(measured: Measured, endpoint: Endpoint) -> tuple[float, float]:
+    """Return the folds beyond which a value has changed more than assay and person vary.
+
+    The two populations of a ratio are taken to vary independently.
+    """
     confidence = 1 - measured.plan.alpha
-    low, high = reference_change(figures.assay_cv_percent / 100, figures.person_cv_percent / 100, confidence)
+    folds = [
+        reference_change(figures.assay_cv_percent / 100, figures.person_cv_percent / 100, confidence)
+        for figures in _variation(measured, endpoint)
+    ]
+    low, high = folds[0]
+    if len(folds) > 1:
+        half = np.hypot(*(np.log(above) for _, above in folds))
+        low, high = np.exp(-half), np.exp(half)
     return float(low), float(high)
+
+
+def _variation(measured: Measured, endpoint: Endpoint) -> list[AssayVariation]:
+    """Return how much assay and person vary, of each population that an endpoint is made of."""
+    of_ratio = (ratio for ratio in measured.facts.ratios if ratio.population == endpoint.population)
+    ratio = next(of_ratio, None) if endpoint.quantity == "ratio" else None
+    names = (ratio.upper.population, ratio.lower.population) if ratio else (endpoint.population,)
+    return [measured.plan.assay.of(name) for name in names]
 
 
 def error_parts(measured: Measured, series: Series) -> dict[str, Floats]:
@@ -60,8 +77,8 @@ def _gate(series: Series) -> Floats:
 
 
 def _assay(measured: Measured, series: Series) -> Floats:
-    cv = measured.plan.assay.of(series.endpoint.population).assay_cv_percent / 100
-    sd = np.where(np.isfinite(series.scaled), np.sqrt(np.log1p(cv**2)), np.nan)
+    cvs = np.array([figures.assay_cv_percent / 100 for figures in _variation(measured, series.endpoint)])
+    sd = np.where(np.isfinite(series.scaled), np.sqrt(np.log1p(cvs**2).sum()), np.nan)
     if series.endpoint.scale is Scale.LOG_ODDS:  # a relative error of p is 1 / (1 - p) times as large in log-odds
         odds = np.exp(series.scaled)
         return np.asarray(sd * (1 + odds), dtype=np.float64)
@@ -72,7 +89,7 @@ def _rows(measured: Measured, series: Series) -> Iterator[dict[str, Any]]:
     change = series.change(measured.baseline)
     parts = error_parts(measured, series)
     z = NormalDist().inv_cdf(1 - measured.plan.alpha / 2)
-    low_fold, high_fold = reference_of(measured, series.endpoint.population)
+    low_fold, high_fold = reference_of(measured, series.endpoint)
     for i, (subject, group) in enumerate(measured.facts.group_of.items()):
         for j, visit in enumerate(measured.facts.labels):
             if j == measured.baseline:
@@ -140,7 +157,7 @@ def _course_rows(measured: Measured, series: Series, window: Window) -> Iterator
     labels = measured.facts.between(window.first, window.last)
     places = [measured.facts.labels.index(label) for label in labels]
     change = series.change(measured.baseline)
-    limits = np.log(reference_of(measured, series.endpoint.population))
+    limits = np.log(reference_of(measured, series.endpoint))
     for i, (subject, group) in enumerate(measured.facts.group_of.items()):
         days, values = series.day[i, places], change[i, places]
         known = np.isfinite(values)

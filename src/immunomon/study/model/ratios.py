@@ -1,13 +1,14 @@
-"""Ratios of two populations' frequencies that are followed over time, and which of them every study has."""
+"""Ratios of two populations' frequencies that are followed over time: every study's, and those that it declares."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from immunomon.study.model.uses import PanelUse, panels_meant, tube_of
 
-__all__ = ["RATIOS", "RatioQuantity", "RatioTerm"]
+__all__ = ["RATIOS", "RatioQuantity", "RatioTerm", "all_ratios", "ratios_in"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class RatioQuantity:
     """A ratio of two percents, which may come from two tubes of one visit; it needs both to be reportable.
 
     In the table its panel is ``NUMERATOR'S/DENOMINATOR'S``, and so is its sample_id; its denominator is the lower
-    term's population.
+    term's population. population: its name; label: blank for the labels of both populations.
     """
 
     population: str
@@ -51,3 +52,28 @@ class RatioQuantity:
 RATIOS = (
     RatioQuantity("th17_treg", "Th17/Treg", RatioTerm("thelper", "th17", "cd4"), RatioTerm("treg", "treg", "cd4")),
 )
+
+
+def all_ratios(declared: Sequence[RatioQuantity]) -> tuple[RatioQuantity, ...]:
+    """Return the ratios of a study: those that it declares, and those that every study has.
+
+    >>> [ratio.population for ratio in all_ratios(RATIOS)]
+    ['th17_treg']
+    """
+    names = {ratio.population for ratio in declared}
+    return (*declared, *(ratio for ratio in RATIOS if ratio.population not in names))
+
+
+def ratios_in(study: Mapping[str, Any]) -> tuple[RatioQuantity, ...]:
+    """Return the ratios of a study as the record of its run has it.
+
+    >>> ratios_in({}) == RATIOS
+    True
+    """
+    declared = study.get("ratios") or ()
+    return all_ratios(
+        [
+            RatioQuantity(**{**ratio, **{side: RatioTerm(**ratio[side]) for side in ("upper", "lower")}})
+            for ratio in declared
+        ]
+    )
