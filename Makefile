@@ -77,10 +77,10 @@ SITE := build/site
 site: install
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e ".[site]"
 	test -f $(DEMO)/run/report.html || $(MAKE) --no-print-directory demo
-	$(BIN)/python docs/site/build.py --out $(SITE) --run $(DEMO)/run
+	$(BIN)/python site/build.py --out $(SITE) --run $(DEMO)/run
 
 validate: install
-	$(BIN)/immunomon validate
+	$(BIN)/immunomon validate; measured=$$?; $(BIN)/python -m immunomon.cli.docs && exit $$measured
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -20,6 +20,7 @@ __all__ = [
     "ChangedFile",
     "DeliveryFailed",
     "ExportFailed",
+    "FolderNotEmpty",
     "GateNotPlaced",
     "ImmunomonError",
     "LeavesStudy",
@@ -93,7 +94,10 @@ class Problem:
 
 
 class BadSpec(ImmunomonError):
-    """A panel, strategy, study or sample list has problems; all of them are listed in ``problems``."""
+    """A panel, strategy, study or sample list has problems; all of them are listed in ``problems``.
+
+    Each line names the file, the line and the remedy. ``immunomon check STUDY`` shows them all before anything runs.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -101,19 +105,31 @@ class BadSpec(ImmunomonError):
 
 
 class NotForThisStudy(ImmunomonError):
-    """A study lacks what is asked about (a baseline, several visits, other assessments); the message says what."""
+    """A study lacks what is asked about (a baseline, several visits, other assessments); the message says what.
+
+    Leave the step out, or give the study what is named; docs/study-forms.md has what each form of study can be asked.
+    """
 
 
 class BadAtlas(ImmunomonError):
-    """A file is no atlas, was changed since it was fitted, or does not fit the run; the message says which."""
+    """A file is no atlas, was changed since it was fitted, or does not fit the run; the message says which.
+
+    Take the atlas from its run folder again, or fit a new one with ``immunomon embed RUN --refit``.
+    """
 
 
 class BadRun(ImmunomonError):
-    """A folder holds no finished run, or a file in it is not the one that the run's records name."""
+    """A folder holds no finished run, or a file in it is not the one that the run's records name.
+
+    Run the study again: what is done already is kept. ``immunomon audit RUN`` says which files were changed.
+    """
 
 
 class BadFcs(ImmunomonError):
-    """An FCS file cannot be read: the message names the file, the keyword or offset, and the remedy."""
+    """An FCS file cannot be read: the message names the file, the keyword or offset, and the remedy.
+
+    Export or copy the file again; docs/fcs.md lists what is repaired and what is refused.
+    """
 
     def __init__(self, path: str | Path, what: str, remedy: str = "") -> None:
         self.path = str(path)
@@ -121,35 +137,58 @@ class BadFcs(ImmunomonError):
 
 
 class ChangedFile(BadFcs):
-    """An FCS file does not have the bytes whose digest was recorded, or can no longer be read to compare them."""
+    """An FCS file does not have the bytes whose digest was recorded, or can no longer be read to compare them.
+
+    Put the file back from a copy; if the new one is right, run the study again.
+    """
 
 
 class BadSpillover(ImmunomonError):
-    """A spillover matrix is missing, malformed, or names detectors that the file lacks."""
+    """A spillover matrix is missing, malformed, or names detectors that the file lacks.
+
+    Give the right matrix as CSV, or declare that none is needed; docs/compensation.md makes one of single stains.
+    """
 
 
 class SingularSpillover(BadSpillover):
-    """A spillover matrix has no inverse, so that nothing can be compensated with it."""
+    """A spillover matrix has no inverse, so that nothing can be compensated with it.
+
+    Look for two rows that are alike or a row of zeros, and give another matrix as CSV.
+    """
 
 
 class WrongScale(ImmunomonError):
-    """A step was given events on another scale than it needs."""
+    """A step was given events on another scale than it needs.
+
+    From Python only: give raw events, as a file holds them; gates compensate and scale them themselves.
+    """
 
 
 class UnknownChannel(ImmunomonError):
-    """A channel or marker is asked for that the file or the panel does not have."""
+    """A channel or marker is asked for that the file or the panel does not have.
+
+    Use a name that ``immunomon info FILE`` lists, or add the file's spelling to the panel's ``aliases``.
+    """
 
 
 class AmbiguousChannel(ImmunomonError):
-    """A name fits more than one channel of a file."""
+    """A name fits more than one channel of a file.
+
+    Name the detector ($PnN) instead.
+    """
 
 
 class UnknownName(ImmunomonError):
-    """A name is not in the registry it was looked up in."""
+    """A name is not in the registry it was looked up in.
+
+    Use the nearest name, which the message gives.
+    """
 
 
 class GateNotPlaced(ImmunomonError):
     """A gate could not be placed from the data; the message says why.
+
+    Look at the plot, then give the gate a ``fallback``, or place it in ``immunomon review``; other gates keep theirs.
 
     doubts: what was found to be wrong with the file on the way (``model.trust.Doubt``).
     """
@@ -160,24 +199,49 @@ class GateNotPlaced(ImmunomonError):
 
 
 class LeavesStudy(ImmunomonError):
-    """A file that a study names lies outside of its folder, and the study does not allow that folder by name."""
+    """A file that a study names lies outside of its folder, and the study does not allow that folder by name.
+
+    Move the file into the study, or list its folder under ``data_folders`` in ``study.yaml``.
+    """
 
 
 class RunLocked(ImmunomonError):
-    """A run that was locked would give other values now, and nobody said why it may."""
+    """A run that was locked would give other values now, and nobody said why it may.
+
+    Give ``--reason`` and ``--by`` to change it and lock it anew; ``immunomon run STUDY --out FOLDER`` makes another.
+    """
 
 
 class RunFolderInUse(ImmunomonError):
-    """Another process is writing the run folder."""
+    """Another process is writing the run folder.
+
+    Wait for it; ``immunomon status RUN`` says how far it is. ``immunomon run STUDY --out FOLDER`` takes another folder.
+    """
 
 
 class NotARunFolder(ImmunomonError):
-    """A folder that a run would write into holds something else."""
+    """A folder that a run would write into holds something else.
+
+    Name a new or empty one: ``immunomon run STUDY --out FOLDER``.
+    """
+
+
+class FolderNotEmpty(ImmunomonError):
+    """A simulated trial would be written over something that is none.
+
+    Name a new or empty folder.
+    """
 
 
 class ExportFailed(ImmunomonError):
-    """Results could not be written to the database; nothing was changed there."""
+    """Results could not be written to the database; nothing was changed there.
+
+    Do what the message says, then export again: an export may be repeated.
+    """
 
 
 class DeliveryFailed(ImmunomonError):
-    """Results could not be delivered; the delivery's folder holds what it held before."""
+    """Results could not be delivered; the delivery's folder holds what it held before.
+
+    Correct what the message names, then deliver again.
+    """

@@ -1,5 +1,6 @@
 """What is installed is what was written: the wheel, in a folder of its own."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -8,10 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TEXTS = {".py", ".csv", ".yaml", ".j2", ".js"}
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
+    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     command += ["--wheel-dir", str(out), str(ROOT)]
@@ -23,15 +26,35 @@ def installed(tmp_path_factory) -> Path:
     return out / "site"
 
 
+def test_nothing_that_the_package_reads_is_left_behind(installed):
+    """Types for editors, templates, scripts of pages, tables and starting files of a study, and the licence."""
+    package = ROOT / "src" / "immunomon"
+    kinds = {".pyc", ".nbi", ".nbc"}
+    written = {path.relative_to(package) for path in package.rglob("*") if path.is_file() and path.suffix not in kinds}
+    assert Path("py.typed") in written
+    assert Path("__init__.pyi") in written
+    assert [path for path in written if not (installed / "immunomon" / path).is_file()] == []
+    assert list(installed.glob("immunomon-*.dist-info/licenses/LICENSE"))
+
+
+def test_every_page_that_a_message_names_travels_inside_and_is_shown(installed, tmp_path):
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*") if path.suffix in TEXTS)
+    named = {page for text in texts for page in re.findall(r"\bdocs/[\w/-]+\.md", text)}
+    assert len(named) > 10
+    assert [page for page in named if not (installed / "immunomon" / "_shipped" / page).is_file()] == []
+    shown = run_installed(installed, tmp_path, "docs", "docs/trust.md")
+    assert shown.stdout == (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+
+
 def run_installed(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     code = f"import sys; sys.path.insert(0, {str(site)!r}); from immunomon.cli.main import main; main()"
     return subprocess.run([sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_shipped_panels_and_strategies_travel_inside(installed):
-    for kind in ("panels", "gating"):
-        shipped = {path.name for path in (installed / "immunomon" / "_shipped" / kind).glob("*.yaml")}
-        assert shipped == {path.name for path in (ROOT / kind).glob("*.yaml")}
+    for kind, name in (("panels", "*.yaml"), ("gating", "*.yaml"), ("notebooks", "*.ipynb"), ("docs", "*.md")):
+        shipped = {path.name for path in (installed / "immunomon" / "_shipped" / kind).glob(name)}
+        assert shipped == {path.name for path in (ROOT / kind).glob(name)}
 
 
 def test_an_installed_copy_finds_them_away_from_the_source(installed, tmp_path):

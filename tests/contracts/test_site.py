@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-BUILD = Path(__file__).resolve().parents[2] / "docs" / "site" / "build.py"
+BUILD = Path(__file__).resolve().parents[2] / "site" / "build.py"
 
 
 def test_the_site_is_built_without_a_complaint(tmp_path):

@@ -38,6 +38,7 @@ __all__ = [
 COMMANDS: dict[str, dict[str, str]] = {
     "Start": {
         "demo": "Simulate a trial and do everything with it, to its report: what the program does, in minutes.",
+        "docs": "List the pages of the documentation, or show one: what messages mean by docs/trust.md.",
         "all": "Check, run, assess, compare, mechanism, export, report: what is current is not done again.",
     },
     "Study": {
@@ -101,7 +102,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "Measure the gates against simulated truth and write what was found.",
     },
 }
-_MODULES = {"lock": "audit", "import": "import_table", "all": "everything", "demo": "everything"}
+_MODULES = {"docs": "pages", "lock": "audit", "import": "import_table", "all": "everything", "demo": "everything"}
 
 
 class Commands(TyperGroup):

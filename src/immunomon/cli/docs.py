@@ -14,17 +14,21 @@ from typing import Any
 import typer
 
 import immunomon
+from immunomon import errors
+from immunomon.assurance.validation.in_words import validation_in_words
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.populations import DOUBTS, TABLES, Table
 from immunomon.cytometry.model.run_tables import QUALITY
 from immunomon.cytometry.specs.gatecall import Methods, gate_schema
 from immunomon.cytometry.specs.strategy import StrategySpec
+from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
 from immunomon.maps.model.tables import PROJECTED_SAMPLES
 from immunomon.outputs.conformance.registry import write_rules_document
 from immunomon.outputs.cp_map import CpMapSpec
 from immunomon.shape import SpecModel
 from immunomon.study.model.trust import DOUBTS as DOUBT_KINDS
+from immunomon.study.specs.catalog import shipped_folder
 from immunomon.study.specs.panel import PanelSpec
 from immunomon.study.specs.samples import COLUMNS, OPTIONAL_COLUMNS
 from immunomon.study.specs.study import StudySpec
@@ -117,6 +121,8 @@ def refreshed(text: str, *, methods: Methods) -> str:
         "gates": _gates(methods),
         "samples": _columns(),
         "doubts": _doubts(),
+        "errors": _errors(),
+        "validation": validation_in_words((shipped_folder("docs") / "validation.md").read_text(encoding="utf-8")),
         "assessment_inputs": "\n\n".join(_input(table) for table in ASSESSMENT_INPUTS.values()),
         "statistics": "\n\n".join(_table(table) for table in STATISTICS_TABLES.values()),
         "mechanism": "\n\n".join(_table(table) for table in MECHANISM_TABLES.values()),
@@ -152,6 +158,21 @@ def _doubts() -> str:
         for kind in DOUBT_KINDS.values()
     ]
     return "\n".join(["| code | withholds | what it means | what to do |", "|---|---|---|---|", *rows])
+
+
+def _errors() -> str:
+    rows = ["| error | what it means | what to do |", "|---|---|---|"]
+    for error in (vars(errors)[name] for name in errors.__all__):
+        if not (isinstance(error, type) and issubclass(error, ImmunomonError)) or error is ImmunomonError:
+            continue
+        meaning, remedy, *_ = (_in_markdown(part) for part in inspect.cleandoc(error.__doc__ or "").split("\n\n"))
+        rows.append(f"| `{error.__name__}` | {meaning} | {remedy} |")
+    return "\n".join(rows)
+
+
+def _in_markdown(text: str) -> str:
+    linked = re.sub(r"docs/([\w-]+\.md)", r"[\1](\1)", text.replace("``", "`"))
+    return " ".join(linked.split())
 
 
 def _input(table: InputTable) -> str:
@@ -261,6 +282,8 @@ def write_docs(docs: Path) -> None:
         "mechanism.md",
         "atlas.md",
         "trust.md",
+        "errors.md",
+        "how-well.md",
     ):
         write_file_formats(docs / name, methods=GATE_METHODS)
         typer.echo(f"wrote {docs / name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -88,8 +89,9 @@ def _of_system(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
+    pages = dict.fromkeys(re.findall(r"\bdocs/([\w-]+)\.md", text))
     with suppress(OSError):  # the terminal may be gone
-        typer.echo(text, err=True)
+        typer.echo("\n".join([text, *(f"To read docs/{page}.md: immunomon docs {page}" for page in pages)]), err=True)
 
 
 if __name__ == "__main__":

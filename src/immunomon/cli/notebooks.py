@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from immunomon.cli.app import app
 from immunomon.files import write_whole
+from immunomon.study.specs.catalog import shipped_folder
 
 __all__ = ["DEFAULT_RUN", "notebooks", "shipped_notebooks"]
 
@@ -24,11 +24,7 @@ def shipped_notebooks() -> dict[str, Path]:
     >>> sorted(shipped_notebooks())[0]
     '01_first_look'
     """
-    package = Path(str(files("immunomon")))
-    installed = package / "_shipped" / "notebooks"
-    # In a source checkout they lie at the top, where a reader looks for them.
-    folder = installed if installed.is_dir() else package.parents[1] / "notebooks"
-    return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    return {path.stem: path for path in sorted(shipped_folder("notebooks").glob("*.ipynb"))}
 
 
 @app.command()

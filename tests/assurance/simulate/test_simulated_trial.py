@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from immunomon.api.simulating import simulate
-from immunomon.assurance.simulate.claim import FolderNotEmpty
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.simulate.trial import simulate_trial
-from immunomon.errors import UnknownName
+from immunomon.errors import FolderNotEmpty, UnknownName
 
 TINY = {"events": 300, "visits": ["D-1", "W4"], "subjects_per_group": 1, "panels": ["nk", "thelper"]}
 

@@ -1,10 +1,13 @@
 import re
 from pathlib import Path
 
+from immunomon import errors
 from immunomon.cli.docs import refreshed, write_file_formats
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.model.populations import TABLES
+from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.specs.strategy import load_strategy
+from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.trust import DOUBTS
 from immunomon.study.specs.catalog import find_panel
 from immunomon.study.specs.panel import load_panel
@@ -24,11 +27,27 @@ def test_the_parts_made_from_the_code_are_up_to_date():
     assert refreshed(TEXT, methods=GATE_METHODS) == TEXT
 
 
-def test_every_doubt_is_explained_in_the_page_on_trust():
+def test_every_doubt_is_explained_in_the_pages_on_trust_and_on_errors():
     """If not: python -m immunomon.cli.docs."""
-    page = DOCUMENT.with_name("trust.md").read_text(encoding="utf-8")
-    assert refreshed(page, methods=GATE_METHODS) == page
-    assert all(f"| `{code}` |" in page and kind.remedy in page for code, kind in DOUBTS.items())
+    for name in ("trust.md", "errors.md"):
+        page = DOCUMENT.with_name(name).read_text(encoding="utf-8")
+        assert refreshed(page, methods=GATE_METHODS) == page
+        assert all(f"| `{code}` |" in page and kind.remedy in page for code, kind in DOUBTS.items())
+
+
+def test_every_error_and_every_reason_has_its_remedy_on_the_page_of_errors():
+    page = DOCUMENT.with_name("errors.md").read_text(encoding="utf-8")
+    package = Path(errors.__file__).parent
+    texts = (path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    kinds = "|".join(name for name in errors.__all__ if isinstance(vars(errors)[name], type))
+    defined = {name for text in texts for name in re.findall(rf"^class ([A-Z]\w+)\((?:{kinds})\):", text, re.MULTILINE)}
+    assert len(defined) > 15
+    assert [name for name in defined if not re.search(rf"^\| `{name}` \| .+ \| .+ \|$", page, re.MULTILINE)] == []
+    limits = Reportability()
+    reasons = [verdict(count, of, limits) for count, of in ((None, 9), (5, 9), (0, 9999), (limits.lod_events, 9999))]
+    begins = [re.match(r"[^:]+", reason)[0] for reason in reasons]
+    assert [begin for begin in begins if f"| `{begin}`" not in page] == []
+    assert len(set(begins)) == 4
 
 
 def test_every_column_of_every_table_is_documented():

@@ -6,17 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import FolderNotEmpty
 from immunomon.files import remove_leftovers, write_whole
 
-__all__ = ["MANIFEST", "FolderNotEmpty", "claim_folder"]
+__all__ = ["MANIFEST", "claim_folder"]
 
 MANIFEST = "truth/simulation.json"
 _SCHEMA = "immunomon.simulation/1"
-
-
-class FolderNotEmpty(ImmunomonError):
-    """The folder holds something other than an earlier simulated trial, which is never overwritten."""
 
 
 def claim_folder(folder: Path, about: Mapping[str, object], files: Sequence[str]) -> None:
@@ -31,7 +27,7 @@ def claim_folder(folder: Path, about: Mapping[str, object], files: Sequence[str]
     ...     claim_folder(Path(name), {}, [])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    immunomon.assurance.simulate.claim.FolderNotEmpty: ...: the folder is not empty and holds no earlier ...
+    immunomon.errors.FolderNotEmpty: ...: the folder is not empty and holds no earlier ...
     """
     manifest = folder / MANIFEST
     if folder.exists() and not folder.is_dir():

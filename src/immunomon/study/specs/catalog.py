@@ -8,15 +8,28 @@ from pathlib import Path
 
 from immunomon.errors import BadSpec, Problem, nearest
 
-__all__ = ["find_panel", "find_strategy", "panels", "shipped_panels", "shipped_strategies", "strategies"]
+__all__ = [
+    "find_panel",
+    "find_strategy",
+    "panels",
+    "shipped_folder",
+    "shipped_panels",
+    "shipped_strategies",
+    "strategies",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,80}")
 
 
-def _shipped(kind: str) -> Path:
+def shipped_folder(kind: str) -> Path:
+    """Return where what comes with immunomon lies: ``docs``, ``gating``, ``notebooks``, ``panels``.
+
+    >>> (shipped_folder("docs") / "trust.md").is_file()
+    True
+    """
     package = Path(str(files("immunomon")))
     installed = package / "_shipped" / kind
-    # In a source checkout the files lie at the top, where a lab looks for them.
+    # In a source checkout they lie at the top, where a reader looks for them.
     return installed if installed.is_dir() else package.parents[1] / kind
 
 
@@ -32,12 +45,12 @@ def shipped_panels() -> dict[str, Path]:
     >>> sorted(shipped_panels())[:2]
     ['bcell', 'nk']
     """
-    return _in(_shipped("panels"))
+    return _in(shipped_folder("panels"))
 
 
 def shipped_strategies() -> dict[str, Path]:
     """Return the gating strategies that come with immunomon: name -> file."""
-    return _in(_shipped("gating"))
+    return _in(shipped_folder("gating"))
 
 
 def panels(study_folder: Path | None = None) -> dict[str, Path]:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
+from messages import messages_page
+
 import immunomon
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parent
 # Pages that have another name on the site than in the repository.
 NAMES = {
     "README.md": "index.md",
@@ -34,14 +36,75 @@ NAMES = {
 }
 # The side bar. Sphinx warns of a page that is in none of these.
 CONTENTS = {
-    "Begin": ["readers", "guide", "your-own-panel", "study-forms", "file-formats", "schemas", "fcs"],
-    "Gates": ["gating", "compensation", "review", "trust", "quality", "steadiness", "flowjo", "gatingml"],
-    "Runs": ["running", "scaling", "import", "audit", "part11"],
-    "Answers": ["statistics", "assessments", "mechanism", "plots", "atlas", "clusters"],
-    "Deliver": ["database", "deliveries", "delivery-rules", "anndata"],
-    "Python": ["python", "reference", "notebooks/*"],
-    "How it is made": ["validation", "architecture", "contributing", "changelog", "benchmarks"],
+    "Begin": [
+        "Installing <installing>",
+        "First study in 30 minutes <first-study>",
+        "What each command is for <guide>",
+        "How to <how-to>",
+        "Coming from FlowJo, FlowKit, R <coming-from>",
+        "How well it works <how-well>",
+    ],
+    "Who you are": [
+        "All pages by reader <readers>",
+        "Technician <roles/technician>",
+        "Scientist <roles/scientist>",
+        "Data manager <roles/data-manager>",
+        "Statistician <roles/statistician>",
+        "Quality assurance <roles/quality-assurance>",
+        "Developer <roles/developer>",
+    ],
+    "Look it up": [
+        "Errors, doubts, reasons <errors>",
+        "All messages <messages>",
+        "Glossary <glossary>",
+        "File formats <file-formats>",
+        "JSON Schemas <schemas>",
+        "FCS files <fcs>",
+    ],
+    "Gates": [
+        "Your own panel <your-own-panel>",
+        "How gates are placed <gating>",
+        "Compensation <compensation>",
+        "Review a run <review>",
+        "Trust <trust>",
+        "Acquisition quality <quality>",
+        "Steadiness over time <steadiness>",
+        "FlowJo, FACSDiva, Kaluza <flowjo>",
+        "Gating-ML <gatingml>",
+    ],
+    "Studies and runs": [
+        "Studies of other forms <study-forms>",
+        "A run while it goes <running>",
+        "Many files <scaling>",
+        "Counts gated elsewhere <import>",
+        "Decisions and audit <audit>",
+        "21 CFR Part 11 <part11>",
+    ],
+    "Answers": [
+        "What changed: statistics <statistics>",
+        "Other assessments <assessments>",
+        "Mechanism <mechanism>",
+        "Plots <plots>",
+        "Atlas <atlas>",
+        "Clusters <clusters>",
+    ],
+    "Handing on": [
+        "Database <database>",
+        "Deliveries <deliveries>",
+        "Rules of deliveries <delivery-rules>",
+        "AnnData <anndata>",
+    ],
+    "Python": ["From Python <python>", "Reference <reference>", "notebooks/*"],
+    "How it is made": [
+        "Validation <validation>",
+        "Architecture <architecture>",
+        "Contributing <contributing>",
+        "Changes <changelog>",
+        "Benchmarks <benchmarks>",
+    ],
 }
+# Wing of the code -> heading in the reference.
+REFERENCE = {"api": "Files, gates, runs", "maps": "Maps and clusters", "plots": "Pictures", "runs": "Everything else"}
 _MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(?=[)#])")
 
@@ -98,15 +161,16 @@ def add_contents(source: Path) -> None:
 
 def add_reference(source: Path) -> None:
     """Write the page of everything that ``import immunomon`` offers, from its docstrings."""
-    parts = [
-        "# Reference",
-        "Everything that `import immunomon as im` offers. How it goes together: [python.md](python.md).",
-    ]
+    sections: dict[str, list[str]] = {head: [] for head in REFERENCE.values()}
     for name in sorted(immunomon.__all__, key=str.casefold):
         offered = getattr(immunomon, name)
-        kind = "autofunction" if not isinstance(offered, type) else "autoclass"
+        wing = offered.__module__.split(".")[1]
+        kind = "autoclass" if isinstance(offered, type) else "autofunction"
         members = "\n   :members:" if kind == "autoclass" else ""
-        parts.append(f"## {name}\n\n```{{eval-rst}}\n.. {kind}:: immunomon.{name}{members}\n```")
+        sections[REFERENCE.get(wing, REFERENCE["runs"])].append(f".. {kind}:: immunomon.{name}{members}")
+    parts = ["# Reference", "What `import immunomon as im` offers. [From Python](python.md) says how it goes together."]
+    for head, directives in sections.items():
+        parts.append("\n\n".join([f"## {head}\n\n```{{eval-rst}}", *directives]) + "\n```")
     (source / "reference.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -130,10 +194,13 @@ def add_notebooks(source: Path, run: Path | None) -> None:
             NotebookClient(notebook, timeout=600, resources=place, extra_arguments=quiet).execute()
         title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
         notebook.cells[0].source = notebook.cells[0].source.partition("\n")[2]
-        body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+        body, _ = HTMLExporter(template_name="basic", **_PLAIN).from_notebook_node(notebook)
         (folder / f"{file.stem}.html").write_text(body, encoding="utf-8")
         page = f"# {title}\n\n```{{raw}} html\n:file: {file.stem}.html\n```\n"
         (folder / f"{file.stem}.md").write_text(page, encoding="utf-8")
+
+
+_PLAIN = {"exclude_input_prompt": True, "exclude_output_prompt": True, "exclude_anchor_links": True}
 
 
 class _Page(HTMLParser):
@@ -198,6 +265,7 @@ def build(out: Path, run: Path | None = None) -> int:
     stage(source)
     add_contents(source)
     add_reference(source)
+    (source / "messages.md").write_text(messages_page(ROOT / "src" / "immunomon"), encoding="utf-8")
     add_notebooks(source, run)
     cache = out.with_name(f"{out.name}-cache")
     if status := build_main(["-b", "html", "-d", str(cache), "-W", "--keep-going", "-q", str(source), str(out)]):
