@@ -57,6 +57,11 @@ def test_the_shipped_panels_and_strategies_travel_inside(installed):
         assert shipped == {path.name for path in (ROOT / kind).glob(name)}
 
 
+def test_what_draws_on_the_graphics_card_travels_inside_if_it_was_packed(installed):
+    script = "immunomon/maps/atlas/assets/scatterplot.js"
+    assert (installed / script).is_file() == (ROOT / "src" / script).is_file()
+
+
 def test_an_installed_copy_finds_them_away_from_the_source(installed, tmp_path):
     assert run_installed(installed, tmp_path, "init", "study").returncode == 0
     checked = run_installed(installed, tmp_path, "check", "study")

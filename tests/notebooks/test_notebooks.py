@@ -67,7 +67,7 @@ def test_a_copied_notebook_runs_on_the_run_it_is_pointed_at(name, copied, monkey
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
     if name == "02_umap_atlas":
-        assert "startAtlas" in (copied / "atlas.html").read_text(encoding="utf-8")
+        assert "atlasPage" in (copied / "atlas.html").read_text(encoding="utf-8")
 
 
 def test_notebooks_that_were_worked_in_are_not_written_over(copied, run_folder):

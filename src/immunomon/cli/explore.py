@@ -24,11 +24,11 @@ def explore(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The HTML file; default: RUN/atlas/PANEL.html.")
     ] = None,
-    most: Annotated[int, typer.Option("--most", min=100, help="So many cells at most; of more a sample.")] = 100_000,
+    most: Annotated[int, typer.Option("--most", min=100, help="So many cells at most; of more a sample.")] = 1_000_000,
     study: StudyOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> int:
-    """Write a panel's atlas as a page to explore: colour it, compare visits, brush a region.
+    """Write a panel's atlas as a page to explore: colour it, compare visits, draw around cells.
 
     The cells are laid out first if they are not yet; an atlas of another state of the run is refused.
     """
@@ -37,11 +37,14 @@ def explore(
     if not opened.has_atlas(name):
         with stages() as progress:
             embed_run(opened, name, study=study, progress=progress)
-    page = explore_atlas(opened, name, most=most)
+    with stages() as progress:
+        page = explore_atlas(opened, name, most=most, progress=progress)
     file = page.save(out or run / "atlas" / f"{name}.html")
     typer.echo(f"{page.cells:,} cells of the panel {name}; areas and distances are no measurements.")
     if page.without:
         typer.echo(f"Without {page.without}", err=True)
+    if page.gates_missing:
+        typer.echo(f"Without the cells' gates: {page.gates_missing}", err=True)
     typer.echo(f"Written: {file}")
     if open_browser:
         webbrowser.open(file.resolve().as_uri())

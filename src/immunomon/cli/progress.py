@@ -19,6 +19,7 @@ WORDS = {
     "layout": "Laying out",
     "projecting": "Projecting",
     "cells": "Writing cells",
+    "gates": "Reading gates",
 }
 
 

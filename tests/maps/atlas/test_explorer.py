@@ -4,18 +4,18 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.small_run import copied_run
 
 import immunomon.maps.atlas.explorer as explorer_module
-from immunomon.errors import ImmunomonError
 from immunomon.maps.atlas.describe import describe_region, marker_columns
 from immunomon.maps.atlas.embed import embed_run
-from immunomon.maps.atlas.explorer import explore_atlas, explore_cells
+from immunomon.maps.atlas.explorer import Explorer, explore_atlas, explore_cells
+from immunomon.maps.atlas.gates import gates_of
 from immunomon.plots.umap_density import densities_of
 from immunomon.runs.opened import open_run
 
@@ -66,7 +66,9 @@ def in_node(code: str, cells: pd.DataFrame) -> dict:
 
 @pytest.mark.parametrize("region", [RING, [(-1.0, 2.0), (0.5, -0.25)]])
 def test_the_page_says_of_a_region_what_python_says(cells, region):
-    code = f"const out = page.describeRegion(data, page.cellsIn(data, {json.dumps(region)}), meta)"
+    code = (
+        f"const out = page.describeRegion(data, page.cellsIn(data, {json.dumps(region)}), meta, [...data.umap1.keys()])"
+    )
     page, here = in_node(code, cells), describe_region(cells, region)
     assert page["cells"] == here.cells > 50
     for shown, (_, row) in zip(page["phenotype"], here.phenotype.iterrows(), strict=True):
@@ -101,16 +103,18 @@ def test_the_pages_difference_is_the_mean_over_patients(cells):
 
 def test_every_cell_is_painted_where_it_lies_in_its_colour(cells):
     code = (
-        "const ink = page.inkOf(data.label, {kind: 'words', palette: ['#010203', '#aabbcc', '#ffffff']});"
+        "const index = page.indexOf(data.label, {kind: 'words', palette: ['#010203', '#aabbcc', '#ffffff']});"
+        "const inks = page.inksOf(['#010203', '#aabbcc', '#ffffff']), states = new Uint8Array(index.length);"
         "const picture = new Uint32Array(100 * 100), box = {x0: -5, x1: 5, y0: -5, y1: 5};"
-        "page.paintCells(picture, 100, box, Uint32Array.from([0, 1, 2]), data, ink, 0, false);"
-        "const out = {ink: [...ink.slice(0, 3)], at: [...picture.entries()].filter(([, colour]) => colour)}"
+        "page.paintCells(picture, 100, box, Uint32Array.from([0, 1, 2]), data, {index, inks, states}, 0);"
+        "const ink = [...index.slice(0, 3)].map((k) => inks[k]);"
+        "const out = {ink, at: [...picture.entries()].filter(([, colour]) => colour)}"
     )
     page = in_node(code, cells)
     colours = {"Other": 0xFF030201, "Treg": 0xFFCCBBAA, "NK": 0xFFFFFFFF}
     assert page["ink"] == [colours[label] for label in cells["label"][:3]]
     column = np.floor((cells["umap1"][:3].astype(float) + 5) * 10).astype(int)
-    row = np.floor((cells["umap2"][:3].astype(float) + 5) * 10).astype(int)
+    row = 99 - np.floor((cells["umap2"][:3].astype(float) + 5) * 10).astype(int)
     assert {tuple(one) for one in page["at"]} == set(zip(row * 100 + column, page["ink"], strict=True))
 
 
@@ -156,49 +160,70 @@ def test_scores_are_no_markers(cells):
     assert marker_columns(cells) == ["CD3", "CD25"]
 
 
+def known_to(page: Explorer) -> dict:
+    """Return what the page's scripts know."""
+    return json.loads(re.search(r'<script type="application/json" id="meta">(.*?)</script>', page.html(), re.S)[1])
+
+
 def test_the_page_is_one_file_that_fetches_nothing(cells, tmp_path):
     orders = {"visit": ["D-1", "W4", "W12"], "label": ["Other", "Treg", "NK"]}
     page = explore_cells(cells, orders=orders, title="An atlas")
     text = page.save(tmp_path / "atlas.html").read_text(encoding="utf-8")
-    assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=", text)
-    assert "startAtlas" in text
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", text)
     assert "exploratory: areas and distances between islands are no measurements" in text
     assert repr(page) == "Explorer(An atlas: 1,501 cells)"
-    choices = {name: page.document.get_model_by_name(name) for name in ("colour", "before", "after", "dose")}
-    assert [name for name, _ in choices["colour"].options] == [
-        "label", "cluster", "visit", "dose_group", "subject", "CD3", "CD25",
-    ]  # fmt: skip
-    assert choices["before"].options == orders["visit"]
+    assert list(known_to(page)["shown"]) == ["label", "cluster", "visit", "dose_group", "subject", "CD3", "CD25"]
+    assert known_to(page)["words"]["visit"] == orders["visit"]
     frame = page.show(tmp_path / "shown.html")
     assert (tmp_path / "shown.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert 'src="' + (tmp_path / "shown.html").as_posix() in frame._repr_html_()
 
 
-def test_a_run_is_explored_with_its_own_words_and_metaclusters(run_folder, tmp_path):
+def test_a_word_that_the_order_forgot_has_a_colour(cells):
+    page = explore_cells(cells, orders={"label": ["Other", "Treg"], "visit": ["W12"]})
+    assert known_to(page)["words"]["label"] == ["Other", "Treg", "NK"]
+    assert known_to(page)["words"]["visit"] == ["W12", "W4", "D-1"]
+
+
+def test_a_run_is_explored_with_its_own_words_metaclusters_and_gates(run_folder, monkeypatch):
     opened = open_run(run_folder)
     if not opened.has_atlas("treg"):
         embed_run(run_folder, cells=300)
-    page = explore_atlas(opened, "treg")
-    assert repr(page) == f"Explorer(DEMO-ITP, treg: {len(opened.atlas('treg')):,} cells)"
-    assert page.document.get_model_by_name("before").options == ["D-1", "W4"]
-    names = [name for name, _ in page.document.get_model_by_name("colour").options]
-    atlas = opened.atlas("treg")
+    page, atlas = explore_atlas(opened, "treg"), opened.atlas("treg")
+    assert repr(page) == f"Explorer(DEMO-ITP, treg: {len(atlas):,} cells)"
+    known = known_to(page)
+    assert known["words"]["visit"] == ["D-1", "W4"]
     clustered = "metacluster" in atlas.columns and atlas["metacluster"].notna().any()
-    assert names[:2] == ["label", "metacluster" if clustered else "cluster"]
-    assert {"CD25", "HLA-DR"} <= set(names)
+    assert list(known["shown"])[:2] == ["label", "metacluster" if clustered else "cluster"]
+    assert {"CD25", "HLA-DR"} <= set(known["shown"])
+    assert known["gates"] == sorted(set(atlas["sample_id"]))
+
+
+def test_a_cell_lies_on_its_own_samples_gates_as_it_was_gated(run_folder):
+    opened = open_run(run_folder)
+    if not opened.has_atlas("treg"):
+        embed_run(run_folder, cells=300)
+    atlas = opened.atlas("treg")
+    gates = gates_of(opened, "treg", atlas)
+    for sample, own in atlas.groupby("sample_id"):
+        packed, order = json.loads(gates.packed[sample]), opened.atlas_record("treg")["labels"]
+        labels = {one["label"]: set(one["cells"]) for one in packed["populations"]}
+        for place, label in enumerate(own["label"]):  # the deepest population that it is in
+            assert place in labels[label.removesuffix(", other")], (sample, label, order)
+        for plot in packed["plots"]:
+            inside = labels.get(plot["parent"], set(range(len(own))))
+            assert set(plot["cells"]) == inside
+
+
+def test_gates_that_cannot_be_had_are_said_to_be_missing(run_folder, tmp_path):
+    opened = open_run(copied_run(run_folder, tmp_path / "trial"))
+    file = opened.fcs_file(opened.atlas("treg")["sample_id"].iloc[0])
+    file.unlink()
+    page = explore_atlas(opened, "treg")
+    assert file.name in page.gates_missing
+    assert "Gates are not shown" in page.html()
 
 
 def test_more_cells_than_wanted_are_chosen_always_alike(cells):
-    def shown():
-        page = explore_cells(cells, most=100)
-        sources = [model for model in page.document.models if "umap1" in getattr(model, "data", {})]
-        return sources[0].data["umap1"]
-
-    assert len(shown()) == 100
-    np.testing.assert_array_equal(shown(), shown())
-
-
-def test_without_bokeh_it_says_what_to_install(cells, monkeypatch):
-    monkeypatch.setitem(sys.modules, "bokeh.document", None)
-    with pytest.raises(ImmunomonError, match=r'pip install "immunomon\[notebooks\]"'):
-        explore_cells(cells)
+    assert explore_cells(cells, most=100).html() == explore_cells(cells, most=100).html()
+    assert known_to(explore_cells(cells, most=100))["cells"] == 100

@@ -1,73 +1,72 @@
-"""An atlas to explore in a browser: colour it, compare visits, brush a region. One page, no server, no network."""
+"""An atlas to explore in a browser: colour it, compare visits, draw around cells. One page, no server, no network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from markupsafe import escape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
 
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
-from immunomon.maps.atlas.describe import (
-    HELP,
-    WHOSE,
-    cells_plot,
-    choices_of,
-    difference_plot,
-    marker_columns,
-    side_by_side,
-)
+from immunomon.maps.atlas.describe import WHOSE, marker_columns
+from immunomon.maps.atlas.gates import NO_GATES, Gates, gates_of
 from immunomon.maps.atlas.pictures import CAUTION
 from immunomon.maps.clusters.found import Metaclusters, metaclusters_of
-from immunomon.plots.colours import word_colours
-from immunomon.plots.umap_density import Densities, densities_of
+from immunomon.plots.colours import DENSITY_STOPS, word_colours
+from immunomon.plots.umap_density import BINS, DIFFERENCE_STOPS, Densities, densities_of
 from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 
 if TYPE_CHECKING:
     import pandas as pd
-    from bokeh.document import Document
-    from bokeh.models import ColumnDataSource
 
 __all__ = ["Explorer", "explore_atlas", "explore_cells"]
 
-MOST_CELLS = 100_000
-_SCRIPT = Path(__file__).parent / "assets" / "explorer.js"
+MOST_CELLS = 1_000_000
+_ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = ("explorer.js", "painters.js", "page.js", "stage.js", "gates.js", "start.js")
+_LIBRARY = _ASSETS / "scatterplot.js"  # packed by the build hook, if there was npm
 _TITLES = {
     "label": "population", "metacluster": "metacluster", "cluster": "k-means cluster", "visit": "visit",
-    "dose_group": "dose group", "subject": "subject",
+    "dose_group": "dose group", "subject": "subject", "sample_id": "sample",
 }  # fmt: skip
+_COLOURED = ("label", "metacluster", "cluster", "visit", "dose_group", "subject")
+_LEVELS = 65535
 _HEIGHT = 1210
+Progress = Callable[[str, int, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
     """A page with an atlas in it: saved as one file that opens anywhere, offline, and shown by a notebook.
 
-    cells: how many are in it; document: Bokeh's. without: what is not shown, as it is of an earlier run. made_of: the
-    digests of the run, the atlas and the clusters, by which the saved page is known to be current or not.
+    cells: how many are in it. page: its HTML, without what it was made of. without: what is not shown, as it is of an
+    earlier run; gates_missing: why the cells' gates are not. made_of: the digests of the run, the atlas and the
+    clusters, by which the saved page is known to be current or not.
     """
 
-    document: Document
+    page: str
     cells: int
     title: str
     without: str = ""
+    gates_missing: str = ""
     made_of: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Explorer({self.title}: {self.cells:,} cells{f'; without {self.without}' if self.without else ''})"
 
     def html(self) -> str:
-        """Return the whole page with BokehJS inside: nothing is fetched from anywhere."""
-        from bokeh.embed import file_html
-        from bokeh.resources import INLINE
-
-        made_of = f"<!-- immunomon: made of {' '.join(self.made_of)} -->" if self.made_of else ""
-        return file_html(self.document, INLINE, title=self.title) + made_of
+        """Return the whole page with all scripts inside: nothing is fetched from anywhere."""
+        return self.page + (f"<!-- immunomon: made of {' '.join(self.made_of)} -->" if self.made_of else "")
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file and return its path."""
@@ -89,10 +88,13 @@ class Explorer:
         return IFrame(self.save(path).as_posix(), width="100%", height=_HEIGHT)
 
 
-def explore_atlas(run: str | Path | Run, panel: str | None = None, *, most: int = MOST_CELLS) -> Explorer:
-    """Return a run's atlas as a page to explore, with the metaclusters if ``immunomon cluster`` made some.
+def explore_atlas(
+    run: str | Path | Run, panel: str | None = None, *, most: int = MOST_CELLS, progress: Progress | None = None
+) -> Explorer:
+    """Return a run's atlas as a page to explore, with its gates, and metaclusters if ``immunomon cluster`` made some.
 
-    panel: default the study's first. Raises what ``Run.atlas`` and ``explore_cells`` raise.
+    panel: default the study's first. The FCS files are read again, to place the cells on their samples' gates; where
+    that cannot be, the page says why. Raises what ``Run.atlas`` and ``explore_cells`` raise.
     """
     opened = find_run(run)
     name = panel or opened.panels[0]
@@ -102,9 +104,11 @@ def explore_atlas(run: str | Path | Run, panel: str | None = None, *, most: int 
     metaclusters, stale = metaclusters_of(opened, name)
     if metaclusters is not None and ("metacluster" not in atlas.columns or atlas["metacluster"].isna().all()):
         atlas = atlas.assign(metacluster=_metaclusters(atlas, metaclusters, opened.table("samples")))
-    page = explore_cells(atlas, orders=orders, title=f"{opened.study['name']}, {name}", most=most)
+    title, shown = f"{opened.study['name']}, {name}", _shuffled(atlas, most)
+    gates = gates_of(opened, name, shown, progress=progress)
     map_sha256 = [str(metaclusters.record["map_sha256"])] if metaclusters is not None else []
-    return replace(page, without=stale, made_of=(opened.digest, str(record["digest"]), *map_sha256))
+    page = _explorer(shown, atlas, orders, title, gates, without=stale)
+    return replace(page, made_of=(opened.digest, str(record["digest"]), *map_sha256))
 
 
 def _metaclusters(atlas: pd.DataFrame, metaclusters: Metaclusters, samples: pd.DataFrame) -> pd.Series[Any]:
@@ -126,150 +130,146 @@ def explore_cells(
     title: str = "Atlas",
     most: int = MOST_CELLS,
 ) -> Explorer:
-    """Return a page on which an atlas is coloured, visits are compared, and a brushed region is described.
+    """Return a page on which an atlas is coloured, visits are compared, and a region that is drawn is described.
 
     atlas: a table that ``embed_run`` wrote, or part of it. orders: column -> its words in the order of the legend (of
     ``visit``: of time; of ``label``: what lies in no subset first, in grey). most: of more cells so many are taken by
-    chance, always the same. Raises ImmunomonError if Bokeh is not installed, ValueError for fewer than two cells.
+    chance, always the same. Raises ValueError for fewer than two cells.
     """
-    try:
-        from bokeh.document import Document
-    except ImportError:
-        raise ImmunomonError(
-            'an atlas to explore needs Bokeh, which is not installed; pip install "immunomon[notebooks]"'
-        ) from None
     if len(atlas) < 2:
         raise ValueError(f"an atlas of {len(atlas)} cells is nothing to explore")
+    return _explorer(_shuffled(atlas, most), atlas, orders or {}, title, NO_GATES)
+
+
+def _shuffled(atlas: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return the cells to show, in a chance order: whoever is drawn last would hide the others."""
     chosen = np.sort(np.random.default_rng(0).permutation(len(atlas))[:most])
-    # Shuffled: whoever is drawn last would hide the others.
-    shown = atlas.iloc[np.random.default_rng(1).permutation(chosen)].reset_index(drop=True)
-    colours = _colours(shown, orders or {})
-    document = Document(title=title)
-    _fill(document, shown, colours, densities_of(atlas))
-    return Explorer(document, len(shown), title)
+    return atlas.iloc[np.random.default_rng(1).permutation(chosen)].reset_index(drop=True)
 
 
-def _fill(document: Document, atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]], known: Densities) -> None:
-    """Put the plots and what ties them together into a document."""
-    from bokeh.layouts import column
-    from bokeh.models import CustomJS, Range1d
-    from bokeh.models.widgets.inputs import TextAreaInput
-    from bokeh.models.widgets.markups import Div
-
-    choices = choices_of(colours, _TITLES)
-    visits = (str(choices.before.value), str(choices.after.value))
-    left, right, bottom, top = known.extent
-    ranges = (Range1d(start=left, end=right), Range1d(start=bottom, end=top))
-    cells = [cells_plot("all cells", 600, ranges), *(cells_plot(visit, 345, ranges, known=known) for visit in visits)]
-    change, image = difference_plot(f"{visits[1]} against {visits[0]}", known, ranges)
-    legend, description = Div(text="", width=470, name="legend"), Div(text=HELP, width=470, name="found")
-    comparison = Div(text="", sizing_mode="stretch_width", name="compared")
-    corners = TextAreaInput(
-        title=_CORNERS, rows=2, name="region", max_length=20_000, sizing_mode="stretch_width", max_width=1060
-    )
-    head = Div(text=_HEAD.format(title=escape(document.title), caution=CAUTION), sizing_mode="stretch_width")
-    source, plots = _source(atlas, colours), [plot for plot, _ in cells]
-    start = CustomJS(
-        args={
-            "source": source, "meta": _meta(atlas, colours), "densities": _listed(known), "plots": plots,
-            "ranges": {"x": ranges[0], "y": ranges[1]}, "choices": choices.by_name(), "corners": corners,
-            "pictures": [picture for _, picture in cells], "change": change, "image": image, "legend": legend,
-            "found": description, "said": comparison, "help": HELP,
-        },
-        code=_SCRIPT.read_text(encoding="utf-8") + _START,
+def _explorer(
+    shown: pd.DataFrame,
+    atlas: pd.DataFrame,
+    orders: Mapping[str, Sequence[str]],
+    title: str,
+    gates: Gates,
+    *,
+    without: str = "",
+) -> Explorer:
+    colours, known = _colours(shown, orders), densities_of(atlas)
+    columns, parts = _columns(shown, colours)
+    parts["densities"] = np.concatenate([sums.ravel() for sums in known.sums.values()]).astype("<f4").tobytes()
+    parts |= {f"gates-{number}": text for number, text in enumerate(gates.packed.values())}
+    environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
+    page = environment.get_template("explorer.html.j2").render(
+        title=title, caution=CAUTION, without=without, gates_missing=gates.missing,
+        visits=colours["visit"]["words"] if "visit" in colours else [],
+        meta=_json(_meta(shown, colours, columns, known, list(gates.packed))),
+        parts=[{"id": name, "packed": _packed(content)} for name, content in parts.items()],
+        library=_script(_LIBRARY) if _LIBRARY.is_file() else "",
+        script=_script(*(_ASSETS / name for name in _SCRIPTS)),
     )  # fmt: skip
-
-    def does(call: str) -> CustomJS:
-        return CustomJS(args={"source": source}, code=f"if (source.atlas) source.atlas.{call};")
-
-    document.js_on_event("document_ready", start)
-    choices.colour.js_on_change("value", does("recolour()"))
-    for choice in (choices.before, choices.after, choices.dose):
-        choice.js_on_change("value", does("compare()"))
-    for axis_range in ranges:
-        for end in ("start", "end"):
-            axis_range.js_on_change(end, does("repaint()"))
-    for plot in (*plots, change):
-        plot.js_on_event("selectiongeometry", does("brush(cb_obj)"))
-        plot.js_on_event("reset", does("clear()"))
-    document.add_root(
-        column(
-            head,
-            side_by_side(plots[0], column(choices.colour, legend, description)),
-            side_by_side(choices.before, choices.after, choices.dose),
-            side_by_side(*plots[1:], change),
-            comparison,
-            corners,
-            sizing_mode="stretch_width",
-        )
-    )
+    return Explorer(page, len(shown), title, without, gates.missing)
 
 
-_HEAD = '<h1 style="font-size:18px;margin:0">{title}</h1><div style="color:#667">{caution}</div>'
-_CORNERS = "The region that was drawn, for immunomon.describe_region(atlas, ...)"
-_START = """
-source.atlas = startAtlas({source, meta, densities, ranges, choices, plots, pictures, change, image, legend, found,
-                           corners, said, help});
-"""
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
-def _listed(known: Densities) -> list[dict[str, Any]]:
-    return [
-        {"visit": visit, "group": group, "patients": known.patients[visit, group], "sums": sums.ravel()}
-        for (visit, group), sums in known.sums.items()
-    ]
+def _json(data: Mapping[str, Any]) -> Markup:
+    return Markup(json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def _script(*files: Path) -> Markup:
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return Markup(text.replace("</script", "<\\/script"))
+
+
+def _meta(
+    shown: pd.DataFrame,
+    colours: Mapping[str, dict[str, Any]],
+    columns: Mapping[str, Any],
+    known: Densities,
+    gates: list[str],
+) -> dict[str, Any]:
+    """Return what the page's scripts know beside the packed columns."""
+    left, right, bottom, top = known.extent
+    words = {name: colour["words"] for name, colour in colours.items() if colour["kind"] == "words"}
+    visible = {name: colour for name, colour in colours.items() if name != "sample_id"}
+    return {
+        "cells": len(shown), "columns": columns, "first": next(iter(visible)), "shown": visible, "words": words,
+        "titles": {name: _TITLES.get(name, name) for name in columns},
+        "markers": marker_columns(shown), "whose": [name for name in WHOSE if name in words],
+        "colours": {name: dict(zip(of, colours[name]["palette"], strict=True)) for name, of in words.items()},
+        "extent": {"x0": left, "x1": right, "y0": bottom, "y1": top}, "bins": BINS,
+        "densities": [
+            {"visit": visit, "group": group, "patients": known.patients[visit, group]} for visit, group in known.sums
+        ],
+        "difference": _steps(DIFFERENCE_STOPS, 255), "density": _steps(DENSITY_STOPS, 64), "gates": gates,
+    }  # fmt: skip
+
+
+def _steps(stops: Sequence[str], count: int) -> list[str]:
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+    ramp = LinearSegmentedColormap.from_list("steps", list(stops))
+    return [to_hex(ramp(step / (count - 1))) for step in range(count)]
 
 
 def _colours(atlas: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    """Return what cells can be coloured by: words with a palette, or a marker with its range."""
+    """Return what cells can be coloured by: words with a palette, or a marker with its range; and their samples."""
     import seaborn as sns
 
     colours: dict[str, dict[str, Any]] = {}
-    for name in _TITLES:
+    for name in _COLOURED:
         if name not in atlas.columns or (name == "cluster" and "metacluster" in colours):
             continue
-        values = atlas[name].dropna().astype(str)
-        present = set(values)
-        if values.empty:
+        words = _words(atlas[name], orders.get(name, ()))
+        if not words:
             continue
-        words = [word for word in orders.get(name, sorted(present, key=lambda w: (len(w), w))) if word in present]
         grey = orders["label"][0] if name == "label" and orders.get("label") else None
         palette = word_colours(name, words, grey=grey)
         colours[name] = {"kind": "words", "words": words, "palette": [palette[word] for word in words]}
     viridis = sns.color_palette("viridis", 256).as_hex()
     for marker in marker_columns(atlas):
-        low, high = np.percentile(atlas[marker], [1, 99])
-        colours[marker] = {
-            "kind": "marker",
-            "low": float(low),
-            "high": float(max(high, low + 1e-3)),
-            "palette": viridis,
-        }
+        low, high = (float(value) for value in np.percentile(atlas[marker], [1, 99]))
+        colours[marker] = {"kind": "marker", "low": low, "high": max(high, low + 1e-3), "palette": viridis}
+    if "sample_id" in atlas.columns:
+        ids = _words(atlas["sample_id"], ())
+        colours["sample_id"] = {"kind": "words", "words": ids, "palette": [""] * len(ids)}
     return colours
 
 
-def _meta(atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    words = {name: colour["words"] for name, colour in colours.items() if colour["kind"] == "words"}
-    named = {
-        name: dict(zip(colour["words"], colour["palette"], strict=True))
-        for name, colour in colours.items()
-        if name in words
-    }
-    markers = marker_columns(atlas)
-    return {"markers": markers, "words": words, "whose": list(WHOSE), "colours": named, "shown": dict(colours)}
+def _words(column: pd.Series[Any], order: Sequence[str]) -> list[str]:
+    """Return the words of a column, those of the order first: what the order forgot has a colour all the same."""
+    present = set(column.dropna().astype(str))
+    ordered = [word for word in dict.fromkeys(order) if word in present]
+    return [*ordered, *sorted(present - set(ordered), key=lambda word: (len(word), word))]
 
 
-def _source(atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]]) -> ColumnDataSource:
-    from bokeh.models import ColumnDataSource
+def _columns(
+    atlas: pd.DataFrame, colours: Mapping[str, dict[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], dict[str, bytes]]:
+    """Return how each column is packed, and its bytes: places exactly, markers in 65,536 levels, words as numbers."""
+    columns: dict[str, dict[str, Any]] = {}
+    parts: dict[str, bytes] = {}
 
-    data: dict[str, Any] = {
-        name: atlas[name].to_numpy(dtype=np.float32) for name in ("umap1", "umap2", *marker_columns(atlas))
-    }
-    data["weight"] = (
-        atlas["weight"].to_numpy(dtype=np.float32) if "weight" in atlas.columns else np.ones(len(atlas), "f4")
-    )
+    def pack(name: str, kind: str, values: NDArray[Any], **more: float) -> None:
+        part = f"column-{len(columns)}"
+        columns[name] = {"type": kind, "id": part, **more}
+        parts[part] = np.ascontiguousarray(values, dtype=f"<{kind}").tobytes()
+
+    for axis in ("umap1", "umap2"):
+        pack(axis, "f4", atlas[axis].to_numpy())
+    for marker in marker_columns(atlas):
+        values = atlas[marker].to_numpy(dtype=np.float64)
+        low, step = float(values.min()), float(np.ptp(values)) / _LEVELS
+        pack(marker, "u2", np.rint((values - low) / (step or 1.0)), low=low, step=step)
+    pack("weight", "f4", atlas["weight"].to_numpy() if "weight" in atlas.columns else np.ones(len(atlas)))
+    if "event" in atlas.columns:
+        pack("event", "u4", atlas["event"].to_numpy())
     for name, colour in colours.items():
         if colour["kind"] == "words":
             codes = {word: number for number, word in enumerate(colour["words"])}
-            data[name] = atlas[name].astype(str).map(codes).fillna(-1).to_numpy(dtype=np.int16)  # None: in none
-    return ColumnDataSource(data)
+            pack(name, "i2", atlas[name].astype(str).map(codes).fillna(-1).to_numpy())  # None: in none
+    return columns, parts

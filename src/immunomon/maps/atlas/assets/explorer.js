@@ -8,11 +8,11 @@ function medianOf(values) {
   return values.length % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-function countsOf(codes, words, selected, weight) {
+function countsOf(codes, words, selected, weight, shown) {
   // Cells are those drawn; shares count each as many times as it stands for.
   const zeros = () => new Array(words.length).fill(0), every = zeros(), here = zeros(), cells = zeros();
   let whole = 0;
-  for (let i = 0; i < codes.length; i++) if (codes[i] >= 0) every[codes[i]] += weight[i];
+  for (const i of shown) if (codes[i] >= 0) every[codes[i]] += weight[i];
   for (const i of selected) {
     whole += weight[i];
     if (codes[i] >= 0) { here[codes[i]] += weight[i]; cells[codes[i]]++; }
@@ -22,24 +22,25 @@ function countsOf(codes, words, selected, weight) {
   }));
 }
 
-function describeRegion(data, selected, meta) {
-  const total = data.umap1.length, inside = new Uint8Array(total);
+function describeRegion(data, selected, meta, shown) {
+  // Against all other cells of those shown: a list of their places.
+  const inside = new Uint8Array(data.umap1.length);
   for (const i of selected) inside[i] = 1;
   const phenotype = meta.markers.map((marker) => {
-    const values = data[marker], here = new Float32Array(selected.length), rest = new Float32Array(total - selected.length);
+    const values = data[marker], here = new Float32Array(selected.length), rest = new Float32Array(shown.length - selected.length);
     let a = 0, b = 0;
-    for (let i = 0; i < total; i++) if (inside[i]) here[a++] = values[i]; else rest[b++] = values[i];
+    for (const i of shown) if (inside[i]) here[a++] = values[i]; else rest[b++] = values[i];
     const median = medianOf(here), medianOfRest = medianOf(rest);
     return {marker, median, medianOfRest, difference: median - medianOfRest};
   });
   phenotype.sort((p, q) => Math.abs(q.difference) - Math.abs(p.difference));
-  const populations = countsOf(data.label, meta.words.label, selected, data.weight).filter((one) => one.cells > 0);
+  const populations = countsOf(data.label, meta.words.label, selected, data.weight, shown).filter((one) => one.cells > 0);
   populations.sort((p, q) => q.cells - p.cells);
   const whose = {};
-  for (const of of meta.whose) whose[of] = countsOf(data[of], meta.words[of], selected, data.weight);
+  for (const of of meta.whose) whose[of] = countsOf(data[of], meta.words[of], selected, data.weight, shown);
   let share = 0, whole = 0;
-  for (let i = 0; i < total; i++) { whole += data.weight[i]; if (inside[i]) share += data.weight[i]; }
-  return {cells: selected.length, total, ofAll: 100 * share / whole, phenotype, populations, whose};
+  for (const i of shown) { whole += data.weight[i]; if (inside[i]) share += data.weight[i]; }
+  return {cells: selected.length, total: shown.length, ofAll: 100 * share / whole, phenotype, populations, whose};
 }
 
 function differenceOf(densities, before, after, group) {
@@ -71,7 +72,7 @@ function cellsOf(data, meta, visit, group) {
 }
 
 function cellsIn(data, corners) {
-  // Two corners are a box, with its edges; more are a polygon, by the even-odd rule.
+  // Two corners are a box, more are a polygon, by the even-odd rule; both with their edges, as in_polygon has them.
   const x = data.umap1, y = data.umap2, found = [];
   if (corners.length === 2) {
     const [[x0, y0], [x1, y1]] = corners;
@@ -85,28 +86,39 @@ function cellsIn(data, corners) {
   for (let i = 0; i < x.length; i++) {
     const px = x[i], py = y[i];
     if (px < left || px > right || py < bottom || py > top) continue;
-    let inside = false;
-    for (let a = 0, b = cx.length - 1; a < cx.length; b = a++) {
-      if ((cy[a] > py) !== (cy[b] > py) && px < cx[a] + (cx[b] - cx[a]) * (py - cy[a]) / (cy[b] - cy[a])) inside = !inside;
+    let inside = false, on = false;
+    for (let b = 0, a = cx.length - 1; b < cx.length; a = b++) {
+      const cross = (cx[b] - cx[a]) * (py - cy[a]) - (cy[b] - cy[a]) * (px - cx[a]);
+      if ((cy[a] > py) !== (cy[b] > py) && (cross > 0) === (cy[b] > cy[a])) inside = !inside;
+      on ||= cross === 0 && px >= Math.min(cx[a], cx[b]) && px <= Math.max(cx[a], cx[b])
+        && py >= Math.min(cy[a], cy[b]) && py <= Math.max(cy[a], cy[b]);
     }
-    if (inside) found.push(i);
+    if (inside || on) found.push(i);
   }
   return found;
 }
 
-function inkOf(values, colour) {
-  // One colour a cell, as the bytes red, green, blue, alpha of a picture.
-  const inks = colour.palette.map((hex) => {
+function indexOf(values, colour) {
+  // Each cell's place in the palette; the place after the last is grey, for what has no word.
+  const index = new Uint16Array(values.length), last = colour.palette.length - 1, none = last + 1;
+  if (colour.kind === "words") {
+    for (let i = 0; i < values.length; i++) index[i] = values[i] < 0 ? none : values[i];
+    return index;
+  }
+  const scale = last / (colour.high - colour.low);
+  for (let i = 0; i < values.length; i++) {
+    const at = Math.round((values[i] - colour.low) * scale);
+    index[i] = at < 0 ? 0 : at > last ? last : at;
+  }
+  return index;
+}
+
+function inksOf(palette) {
+  // The colours as the bytes red, green, blue, alpha of a picture.
+  return Uint32Array.from(palette, (hex) => {
     const rgb = parseInt(hex.slice(1), 16);
     return (0xff000000 | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
   });
-  const ink = new Uint32Array(values.length), last = inks.length - 1;
-  const marker = colour.kind === "marker", scale = marker ? last / (colour.high - colour.low) : 1, low = marker ? colour.low : 0;
-  for (let i = 0; i < values.length; i++) {
-    const at = Math.round((values[i] - low) * scale);
-    ink[i] = !marker && at < 0 ? 0xffd0d0d0 : inks[at < 0 ? 0 : at > last ? last : at];
-  }
-  return ink;
 }
 
 function faded(ink) {
@@ -114,22 +126,30 @@ function faded(ink) {
   return (0xff000000 | (pale(16) << 16) | (pale(8) << 8) | pale(0)) >>> 0;
 }
 
-function paintCells(out, size, box, cells, data, ink, radius, pale) {
-  // Every cell a dot of so many pixels on a picture of size x size; what is painted later lies above.
+const SHOWN = 0, PALE = 1, HIDDEN = 2;
+
+function paintCells(out, size, box, cells, data, {index, inks, states}, radius) {
+  // Every cell a dot of so many pixels on a picture of size x size, the lowest row last; first those that stand back.
   const steps = [];
   for (let dy = -Math.ceil(radius); dy <= radius; dy++) {
     for (let dx = -Math.ceil(radius); dx <= radius; dx++) if (dx * dx + dy * dy <= radius * radius) steps.push([dx, dy]);
   }
-  const kx = size / (box.x1 - box.x0), ky = size / (box.y1 - box.y0);
-  for (let k = 0; k < cells.length; k++) {
-    const i = cells[k], px = Math.floor((data.umap1[i] - box.x0) * kx), py = Math.floor((data.umap2[i] - box.y0) * ky);
-    if (px < -3 || py < -3 || px > size + 3 || py > size + 3) continue;
-    const colour = pale ? faded(ink[i]) : ink[i];
-    for (const [dx, dy] of steps) {
-      const qx = px + dx, qy = py + dy;
-      if (qx >= 0 && qx < size && qy >= 0 && qy < size) out[qy * size + qx] = colour;
+  const kx = size / (box.x1 - box.x0), ky = size / (box.y1 - box.y0), {umap1, umap2} = data, reach = Math.ceil(radius);
+  const paint = (wanted, colours) => {
+    for (let k = 0; k < cells.length; k++) {
+      const i = cells[k];
+      if (states[i] !== wanted) continue;
+      const px = Math.floor((umap1[i] - box.x0) * kx), py = size - 1 - Math.floor((umap2[i] - box.y0) * ky);
+      if (px < -reach || py < -reach || px >= size + reach || py >= size + reach) continue;
+      const colour = colours[index[i]];
+      for (let s = 0; s < steps.length; s++) {
+        const qx = px + steps[s][0], qy = py + steps[s][1];
+        if (qx >= 0 && qx < size && qy >= 0 && qy < size) out[qy * size + qx] = colour;
+      }
     }
-  }
+  };
+  paint(PALE, inks.map(faded));
+  paint(SHOWN, inks);
 }
 
 function cornersOf(geometry, most) {
@@ -185,86 +205,18 @@ function shownRegion(found, meta) {
     + own("dose_group", "Dose group") + "</div><div>" + own("visit", "Visit") + own("subject", "Subject") + "</div></div>";
 }
 
-function shownLegend(colour, meta) {
+function shownLegend(colour, counts, hidden) {
+  // counts: how many cells of each word are in the page; hidden: which words are taken out.
   if (colour.kind === "marker") {
     const stops = colour.palette.filter((_, i) => i % 16 === 0 || i === colour.palette.length - 1).join(",");
-    return `<div style="width:200px;height:14px;background:linear-gradient(to right,${stops})"></div>`
-      + `<div style="width:200px;display:flex;justify-content:space-between;color:#667"><span>dim</span><span>bright</span></div>`
-      + `<div style="color:#667;margin-top:4px">1st to 99th percentile, ${colour.low.toFixed(2)} to ${colour.high.toFixed(2)} on the display scale</div>`;
+    return `<div class="scale" style="background:linear-gradient(to right,${stops})"></div>`
+      + `<div class="ends"><span>dim</span><span>bright</span></div>`
+      + `<div class="faint">1st to 99th percentile, ${colour.low.toFixed(2)} to ${colour.high.toFixed(2)} on the display scale</div>`;
   }
-  const rows = colour.words.map((word, k) => `<div style="white-space:nowrap"><span style="display:inline-block;width:11px;height:11px;`
-    + `border-radius:6px;margin-right:6px;background:${colour.palette[k]}"></span>${escaped(word)}</div>`);
-  const columns = rows.length > 14 ? 2 : 1;
-  return `<div style="columns:${columns};column-gap:16px">${rows.join("")}</div>`;
+  const row = (word, k) => `<button type="button" class="word${hidden.has(k) ? " out" : ""}" data-word="${k}" aria-pressed="${!hidden.has(k)}">`
+    + `<i style="background:${k < colour.palette.length ? colour.palette[k] : "#d0d0d0"}"></i><span>${escaped(word)}</span><b>${counts[k].toLocaleString("en")}</b></button>`;
+  const words = counts.length > colour.words.length ? [...colour.words, "in none"] : colour.words;
+  return `<div class="words${words.length > 16 ? " two" : ""}">${words.map(row).join("")}</div>`;
 }
 
-// ---- the page
-
-function startAtlas({source, meta, densities, ranges, choices, plots, pictures, change, image, legend, found, corners, said, help}) {
-  const data = source.data, total = data.umap1.length, all = Uint32Array.from({length: total}, (_, i) => i);
-  const whole = {x: ranges.x.end - ranges.x.start, y: ranges.y.end - ranges.y.start};
-  const state = {ink: null, shown: pictures.map(() => all), selected: null, asked: false};
-
-  function paint(k) {
-    const size = Math.round((plots[k].inner_width || 320) * Math.min(window.devicePixelRatio || 1, 2));
-    const box = {x0: ranges.x.start, x1: ranges.x.end, y0: ranges.y.start, y1: ranges.y.end};
-    const picture = new pictures[k].data.image[0].constructor(size * size, [size, size]);
-    const zoom = Math.sqrt(whole.x / (box.x1 - box.x0)), cells = state.shown[k];
-    const dot = Math.min(4, Math.max(1, (size / 560) * Math.pow(2e5 / Math.max(cells.length, 1), 0.25)) * Math.min(zoom, 2.5));
-    paintCells(picture, size, box, cells, data, state.ink, dot, state.selected !== null);
-    if (state.selected !== null) {
-      const inside = new Uint8Array(total);
-      for (const i of state.selected) inside[i] = 1;
-      paintCells(picture, size, box, cells.filter((i) => inside[i]), data, state.ink, dot, false);
-    }
-    pictures[k].data = {image: [picture], x: [box.x0], y: [box.y0], dw: [box.x1 - box.x0], dh: [box.y1 - box.y0]};
-  }
-
-  function repaint() {
-    // However many ranges change at once, the next frame is painted once.
-    if (state.asked) return;
-    state.asked = true;
-    requestAnimationFrame(() => { state.asked = false; pictures.forEach((_, k) => paint(k)); });
-  }
-
-  function recolour() {
-    const colour = meta.shown[choices.colour.value];
-    state.ink = inkOf(data[choices.colour.value], colour);
-    legend.text = shownLegend(colour, meta);
-    repaint();
-  }
-
-  function compare() {
-    const before = choices.before.value, after = choices.after.value, group = choices.dose.value;
-    [before, after].forEach((visit, k) => {
-      plots[k + 1].title.text = visit;
-      state.shown[k + 1] = cellsOf(data, meta, visit, group);
-    });
-    const differs = differenceOf(densities, before, after, group), grid = image.data.image[0];
-    let top = 1e-9;
-    if (differs.change !== null) for (const value of differs.change) top = Math.max(top, Math.abs(value));
-    for (let i = 0; i < grid.length; i++) grid[i] = differs.change === null ? 0 : differs.change[i] / top;
-    image.change.emit();
-    change.title.text = `${after} against ${before}`;
-    said.text = `${differs.before} patients at ${before}, ${differs.after} at ${after}; each counts the same. `
-      + (differs.change === null ? "There is nothing to compare." : `Full colour: ${top.toPrecision(2)} \u2030 of the cells a bin.`);
-    repaint();
-  }
-
-  function select(drawn) {
-    const cells = drawn.length < 2 ? [] : cellsIn(data, drawn);
-    const some = cells.length > 0 && cells.length < total;
-    state.selected = some ? cells : null;
-    found.text = some ? shownRegion(describeRegion(data, cells, meta), meta) : help;
-    corners.value = some ? "[" + drawn.map(([x, y]) => `(${x.toFixed(3)}, ${y.toFixed(3)})`).join(", ") + "]" : "";
-    repaint();
-  }
-
-  recolour();
-  compare();
-  // While it is being drawn a region is reported again and again; it is looked at once, when it is finished.
-  const brush = (event) => { if (event.final !== false) select(cornersOf(event.geometry, 60)); };
-  return {recolour, compare, repaint, select, brush, clear: () => select([])};
-}
-
-if (typeof module !== "undefined") module.exports = {cellsIn, cellsOf, cornersOf, describeRegion, differenceOf, inkOf, paintCells};
+if (typeof module !== "undefined") module.exports = {cellsIn, cellsOf, cornersOf, describeRegion, differenceOf, indexOf, inksOf, paintCells};
