@@ -37,12 +37,13 @@ def assess_study(path: str | Path | Run, study: str | Path | None = None, *, out
     """
     with digests_of_what_is_read() as texts:
         run, declared, folder = _opened(path, study, None if out is None else Path(out))
-        files = load_assessments(declared.folder, declared.first_infusions)
+        files = load_assessments(declared.folder, declared.first_infusions, declared.assessments.laboratory)
         plan = _plan(declared)
     if not files.tables:
         raise NotForThisStudy(
             f"{declared.folder}: there is nothing to assess: no platelets.csv, msc_concentration.csv, antibodies.csv, "
-            "viruses.csv or adverse_events.csv here or in its folder assessments; see docs/assessments.md"
+            "viruses.csv, laboratory.csv or adverse_events.csv here or in its folder assessments; "
+            "see docs/assessments.md"
         )
     changes = None if run is None else run.table("changes")
     assessed = worked_out(declared, files.tables, changes=changes, plan=plan)

@@ -14,6 +14,7 @@ from immunomon.api.answer import Answer, recorded_answer
 from immunomon.errors import ImmunomonError, nearest
 from immunomon.files import digests_of_what_is_written, is_there, write_whole
 from immunomon.runs.folder import write_table
+from immunomon.runs.laboratory import laboratory_of
 from immunomon.runs.named import find_run
 from immunomon.runs.opened import Run
 from immunomon.runs.plan import shown_inputs
@@ -55,7 +56,8 @@ def compare_run(
     facts = facts_of(of_run.record)
     with digests_of_what_is_read() as texts:
         declared = plan_for(of_run, None if plan is None else Path(plan), facts)
-    analysis = analyse(tables_of(of_run), facts, declared, seed=seed, progress=progress)
+        measured_tables = tables_of(of_run)
+    analysis = analyse(measured_tables, facts, declared, seed=seed, progress=progress)
     tables = dict(analysis.tables)
     if bayes:
         from immunomon.trial.statistics.bayes import bayesian
@@ -95,8 +97,9 @@ def plan_for(run: Run, plan: Path | None, facts: Facts) -> AnalysisPlan:
 
 
 def tables_of(run: Run) -> dict[str, pd.DataFrame]:
-    """Return the tables of a run that the statistics rest on."""
-    return {name: run.table(name) for name in _TABLES}
+    """Return the tables of a run that the statistics rest on, with the study's laboratory values if it has any."""
+    laboratory = laboratory_of(run)
+    return {name: run.table(name) for name in _TABLES} | ({} if laboratory is None else {"laboratory": laboratory})
 
 
 def _first_sample(run: Run) -> str | None:

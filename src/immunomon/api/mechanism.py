@@ -59,9 +59,10 @@ def relate_run(
     facts = facts_of(of_run.record)
     with digests_of_what_is_read() as texts:
         declared = plan_for(of_run, None if plan is None else Path(plan), facts)
+        measured = tables_of(of_run)
     folder = of_run.folder / "mechanism" if out is None else Path(out)
     assessed, digests = _assessed(of_run)
-    result = worked_out(tables_of(of_run), facts, declared, assessed=assessed, seed=seed)
+    result = worked_out(measured, facts, declared, assessed=assessed, seed=seed)
     with digests_of_what_is_written(folder) as written:
         for name, table in result.tables.items():
             write_table(folder, name, table)

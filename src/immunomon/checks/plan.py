@@ -159,7 +159,7 @@ _WEEK = re.compile(r"W(\d{1,3})")
 
 def check_assessments(study: Study) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     """Return the problems of the study's files of other assessments, and the files that were read."""
-    files = read_assessment_files(study.folder, study.first_infusions)
+    files = read_assessment_files(study.folder, study.first_infusions, study.assessments.laboratory)
     scheduled = {schedule.assessment: schedule.visits for schedule in study.assessments.schedule}
     of_visits = (
         problem
@@ -177,7 +177,7 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
     Files that cannot be read are problems elsewhere; what a study declares no schedule of is not looked for, and said.
     today: the day of the check (UTC); what is planned later is not due.
     """
-    files = read_assessment_files(study.folder, study.first_infusions)
+    files = read_assessment_files(study.folder, study.first_infusions, study.assessments.laboratory)
     now = today or datetime.datetime.now(datetime.UTC).date()
     planned = list(planned_assessments(study, files.tables, now))
     for assessment in dict.fromkeys(row.assessment for row in planned):

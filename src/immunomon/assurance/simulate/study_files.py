@@ -9,6 +9,7 @@ from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION
 from immunomon.assurance.simulate.layouts import Layout
 from immunomon.assurance.simulate.plan import Plan
 from immunomon.assurance.simulate.protocol import DOSE_GROUPS, INFUSION_DAYS, Patient, Scenario, date_of_study_day
+from immunomon.assurance.simulate.serum import laboratory_yaml
 from immunomon.assurance.simulate.tables import Row
 from immunomon.assurance.simulate.tubes import Tube
 
@@ -61,6 +62,8 @@ assessments:
       days: [-14, 29, 113]
       within_days: 7
       tests: [HBV, HCV, HIV, syphilis]
+  # Soluble factors in serum, of laboratory.csv. Limits of quantification in their unit.
+{laboratory}
 """
 _PROTOCOL = """
 # What the protocol says of the trial, for deliveries in CDISC's formats (TS, TI). Of the simulated one: made up.
@@ -133,6 +136,7 @@ def study_yaml(plan: Plan, scenario: Scenario) -> str:
         _SCHEDULE.format(
             weeks=", ".join(f"W{week}" for week in range(1, 29)),
             days=", ".join(str(7 * week + 1) for week in range(1, 29)),
+            laboratory=laboratory_yaml(),
         ).rstrip(),
         _PROTOCOL,
     ]

@@ -17,6 +17,7 @@ from immunomon.assurance.simulate.fcs import fcs_bytes
 from immunomon.assurance.simulate.layouts import LAYOUTS, layout_named
 from immunomon.assurance.simulate.plan import Plan, all_tubes
 from immunomon.assurance.simulate.protocol import Scenario, draw_patients, visits_named
+from immunomon.assurance.simulate.serum import laboratory_rows
 from immunomon.assurance.simulate.study_files import panel_yaml, sample_rows, study_yaml
 from immunomon.assurance.simulate.tables import Row, csv_bytes
 from immunomon.assurance.simulate.truth_tables import (
@@ -117,6 +118,7 @@ def _tables(plan: Plan, tubes: list[Tube], scenario: Scenario) -> dict[str, byte
         "disposition.csv": conduct.disposition_rows(patients),
         "antibodies.csv": [row for patient in patients for row in assessments.antibody_rows(patient, seed)],
         "viruses.csv": [row for patient in patients for row in assessments.virus_rows(patient)],
+        "laboratory.csv": list(laboratory_rows(patients, plan.visits, factors, seed=seed)),
         "truth/subjects.csv": subject_rows(patients, factors),
     }
     out = {name: csv_bytes(rows) for name, rows in tables.items()}

@@ -35,6 +35,7 @@ _RAW: Mapping[str, tuple[str, ...]] = {
     "msc_concentration": ("subject", "planned_time_h"),
     "antibodies": ("subject", "timepoint"),
     "viruses": ("subject", "visit", "virus"),
+    "laboratory": ("subject", "visit", "analyte"),
     "adverse_events": ("subject", "term", "start_day"),
     "demographics": ("subject",),
     "infusions": ("subject", "infusion"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from immunomon.errors import DeliveryFailed
+from immunomon.study.model.endpoints import Analyte
 from immunomon.trial.specs.assessment_tables import AssessmentFiles, read_assessment_files
 
 __all__ = ["Assessments", "read_assessments"]
@@ -15,16 +16,16 @@ _MOST_SAID = 20
 
 
 def read_assessments(
-    folder: Path | None, subjects: Sequence[str], first_infusions: Mapping[str, str | None] | None = None
+    folder: Path | None, subjects: Sequence[str], analytes: Sequence[Analyte] | None = None
 ) -> Assessments:
     """Read the CSV files of a study's folder, or of its ``assessments`` folder, that hold other assessments.
 
-    Blank fields are None. first_infusions: ISO dates by subject, against which study days are checked. Raises
+    Blank fields are None. analytes: the laboratory values that the study declares, if its file is at hand. Raises
     DeliveryFailed, with file, line and column of every problem.
     """
     if folder is None:
         return Assessments()
-    assessments = read_assessment_files(folder, {subject: (first_infusions or {}).get(subject) for subject in subjects})
+    assessments = read_assessment_files(folder, dict.fromkeys(subjects), analytes)
     if assessments.problems:
         problems = [str(problem) for problem in assessments.problems[:_MOST_SAID]]
         more = len(assessments.problems) - len(problems)

@@ -43,7 +43,7 @@ def delivery_problems(study: Study, samples: Sequence[Sample], strategies: Mappi
         cp_map = load_cp_map(study.folder, study.panels)
     except BadSpec as error:
         return [str(problem) for problem in error.problems]
-    assessments = read_assessment_files(study.folder, study.first_infusions)
+    assessments = read_assessment_files(study.folder, study.first_infusions, study.assessments.laboratory)
     if assessments.problems:
         return []
     trial = trial_of(_record(study), assessments, cp_map.spec.sponsor, study.protocol)

@@ -75,9 +75,10 @@ def read_content(run: Path, study: Path | None = None) -> Content:
     source = read_source(run, study)
     cp_map = load_cp_map(source.study_folder, uses_in(source.study))
     subjects = [str(subject["id"]) for subject in source.study["subjects"]]
-    assessments = read_assessments(source.study_folder, subjects)
-    medians = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
     declared = _declared(source.study_folder)
+    analytes = declared.assessments.laboratory if declared else None
+    assessments = read_assessments(source.study_folder, subjects, analytes)
+    medians = [quantity for quantity in cp_map.tests if quantity.statistic == "median_intensity"]
     trial = trial_of(source.study, assessments, cp_map.spec.sponsor, declared.protocol if declared else None)
     rules = declared.assessments if declared else None
     return Content(source, trial, assessments, cp_map, tuple(measurements(source, medians)), rules)

@@ -164,6 +164,7 @@ def assessment_tables(content: Content) -> list[Dataset]:
         "msc_concentration": ("subject", "planned_time_h"),
         "antibodies": ("subject", "timepoint"),
         "viruses": ("subject", "visit", "virus"),
+        "laboratory": ("subject", "visit", "analyte"),
         "adverse_events": ("subject", "term", "start_day"),
         "demographics": ("subject",),
         "infusions": ("subject", "infusion"),

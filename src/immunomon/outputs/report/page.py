@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -41,6 +42,8 @@ from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours, page_colours
+from immunomon.trial.model.laboratory import as_changes
+from immunomon.trial.model.tables import LABORATORY_VALUES
 
 __all__ = ["DRAWING_SCRIPTS", "TickSets", "joined_script", "page_sample", "safe_json", "write_report"]
 
@@ -151,6 +154,15 @@ def _dose_groups(run: ReportedRun) -> list[dict[str, Any]]:
     ]
 
 
+def _with_laboratory(run: ReportedRun) -> pd.DataFrame:
+    """Return the changes, and in their form the laboratory values that ``immunomon assess`` wrote."""
+    values = run.held_if_there(LABORATORY_VALUES, "assessments")
+    if values is None or values.empty:
+        return run.tables["changes"]
+    days = {str(visit["label"]): visit.get("planned_day") for visit in run.study.get("visits", [])}
+    return pd.concat([run.tables["changes"], as_changes(values, days)], ignore_index=True)
+
+
 def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[str, Any]:
     return {
         "study": {"name": run.study.get("name", ""), "visits": overview.visits},
@@ -162,7 +174,8 @@ def _page_data(run: ReportedRun, overview: Overview, ticks: TickSets) -> dict[st
         "reviews": reviews_shown(run),
         "doubts": doubts_by_sample(run.tables["doubts"]),
         "tables": [
-            {"name": name, **squeezed(in_six_digits(pack_table(run.tables[name], TABLES[name])))}
+            {"name": name, **squeezed(in_six_digits(pack_table(table, TABLES[name])))}
             for name in _TABLES_SHOWN
+            for table in (_with_laboratory(run) if name == "changes" else run.tables[name],)
         ],
     }

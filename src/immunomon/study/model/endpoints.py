@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "AdverseEventRules",
+    "Analyte",
     "AntibodyRules",
     "AssessmentRules",
     "AssessmentSchedule",
@@ -118,6 +119,26 @@ class AssessmentSchedule:
 
 
 @dataclass(frozen=True)
+class Analyte:
+    """A laboratory value that the study declares: its id in ``laboratory.csv``, its name, unit, limits and specimen.
+
+    lloq, uloq: limits of quantification in the unit, of results whose row states none of its own. A value beyond one is
+    censored: known to lie below or above, never taken to be 0, the limit or half of it. reference_low, reference_high:
+    the laboratory's reference range.
+    """
+
+    name: str
+    label: str
+    unit: str
+    lloq: float | None = None
+    uloq: float | None = None
+    reference_low: float | None = None
+    reference_high: float | None = None
+    specimen: str = "serum"
+    method: str = ""
+
+
+@dataclass(frozen=True)
 class AssessmentRules:
     """All definitions of a study's other assessments."""
 
@@ -128,3 +149,4 @@ class AssessmentRules:
     adverse_events: AdverseEventRules = field(default_factory=AdverseEventRules)
     escalation: EscalationRules = field(default_factory=EscalationRules)
     schedule: tuple[AssessmentSchedule, ...] = ()
+    laboratory: tuple[Analyte, ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from immunomon.findings import Findings
 from immunomon.shape import Name, SpecModel
 from immunomon.study.model.endpoints import (
     AdverseEventRules,
+    Analyte,
     AntibodyRules,
     AssessmentRules,
     AssessmentSchedule,
@@ -22,6 +23,7 @@ from immunomon.study.model.endpoints import (
 
 __all__ = [
     "AdverseEventsSpec",
+    "AnalyteSpec",
     "AntibodiesSpec",
     "AssessmentsSpec",
     "EscalationSpec",
@@ -130,6 +132,30 @@ class ScheduleSpec(SpecModel):
     expansion: bool = Field(True, description="Whether those who expand a chosen dose have it, too.")
 
 
+Amount = Annotated[float, Field(gt=0, le=1e12)]
+
+
+class AnalyteSpec(SpecModel):
+    """A laboratory value of ``laboratory.csv``, such as a cytokine; its changes are of its logarithm."""
+
+    label: Name | None = Field(None, description="Its name for people; default: its id.")
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=20)] = Field(
+        description="Unit of results and limits, such as pg/mL; a row in another unit is refused."
+    )
+    lloq: Amount | None = Field(None, description="Lower limit of quantification; a row may state its own.")
+    uloq: Amount | None = Field(None, description="Upper limit of quantification; a row may state its own.")
+    reference_low: float | None = Field(None, ge=0, le=1e12, description="Lower end of the reference range.")
+    reference_high: Amount | None = Field(None, description="Upper end of the reference range.")
+    specimen: Literal["serum", "plasma", "blood"] = Field("serum", description="What it is measured in.")
+    method: Name | None = Field(None, description="How it is measured, such as ELISA or bead array.")
+
+    def model(self, name: str) -> Analyte:
+        """Return it as a value; name: its id."""
+        given = self.model_dump()
+        return Analyte(name, **{**given, "label": self.label or name, "method": self.method or ""})
+
+
+AnalyteId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 Scheduled = Literal["platelets", "msc_concentration", "antibodies", "viruses"]
 
 
@@ -145,6 +171,9 @@ class AssessmentsSpec(SpecModel):
     schedule: dict[Scheduled, ScheduleSpec] = Field(
         {}, description="When each assessment is planned; what is left out is not looked for."
     )
+    laboratory: dict[AnalyteId, AnalyteSpec] = Field(
+        {}, max_length=200, description="Laboratory values of laboratory.csv, by the id that its column analyte has."
+    )
 
     def model(self) -> AssessmentRules:
         """Return the section as a value."""
@@ -158,6 +187,7 @@ class AssessmentsSpec(SpecModel):
             adverse_events=AdverseEventRules(self.adverse_events.days_after_last_infusion),
             escalation=EscalationRules(**{**escalation, "window_days": (first, last)}),
             schedule=tuple(_schedule(name, schedule) for name, schedule in self.schedule.items()),
+            laboratory=tuple(analyte.model(name) for name, analyte in self.laboratory.items()),
         )
 
 
@@ -183,7 +213,16 @@ def check_assessment_rules(spec: AssessmentsSpec, findings: Findings) -> None:
         (("platelets", "durable_last_day"), platelets.durable_first_day, platelets.durable_last_day),
         (("escalation", "window_days"), spec.escalation.window_days[0], spec.escalation.window_days[1]),
     )  # fmt: skip
-    for path, low, high in pairs:
+    analytes = [
+        (("laboratory", name, high_key), low, high)
+        for name, analyte in spec.laboratory.items()
+        for high_key, low, high in (
+            ("uloq", analyte.lloq, analyte.uloq),
+            ("reference_high", analyte.reference_low, analyte.reference_high),
+        )
+        if low is not None and high is not None
+    ]
+    for path, low, high in (*pairs, *analytes):
         if low > high:
             findings.add((section, *path), f"{high:g} is below {low:g}", "put them in order")
     for name, schedule in spec.schedule.items():

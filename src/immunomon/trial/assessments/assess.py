@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.study.model.study import Study
+from immunomon.trial.assessments.analytes import change_rows, value_rows
 from immunomon.trial.assessments.candidates import candidate_rows, known_before, known_changes
 from immunomon.trial.assessments.kinetics import analysed, kinetic_rows, parameters_of, proportionality_rows
 from immunomon.trial.assessments.laboratory import (
@@ -95,6 +96,7 @@ def _tables(
     viruses = virus_tests(people, files.get("viruses", ()), rules.viruses)
     conversions = list(conversion_rows(people, viruses))
     events = emergent(people, files.get("adverse_events", ()), rules, files.get("infusions", ()))
+    measured = value_rows(people, files.get("laboratory", ()), rules.laboratory, visits=study.visits)
     counted: list[Row] = []
     counted += response_incidence(people, responses) if "platelets" in files else []
     counted += antibody_incidence(people, antibodies) if "antibodies" in files else []
@@ -107,6 +109,8 @@ def _tables(
         "kinetics": kinetic_rows(people, kinetics),
         "proportionality": proportionality_rows(people, kinetics, rules.kinetics.confidence) if kinetics else (),
         "antibody_response": antibodies,
+        "laboratory_values": measured,
+        "laboratory_changes": change_rows(people, measured, study.visits),
         "virus_shifts": shift_rows(viruses),
         "virus_conversions": conversions,
         "adverse_event_worst": worst_rows(people, events),

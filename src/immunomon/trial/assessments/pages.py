@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from immunomon.study.model.endpoints import AssessmentRules
+from immunomon.trial.assessments.analytes import laboratory_page
 from immunomon.trial.assessments.efficacy_page import efficacy_page
 from immunomon.trial.assessments.page_parts import Page, Section, page_parts, plain, records, sheet
 from immunomon.trial.assessments.safety_page import alarms, safety_page
@@ -107,8 +108,10 @@ _LIMITS = (
 
 
 def pages(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> tuple[Page, ...]:
-    """Return the pages of a study's assessments: safety, efficacy, and what of the plan was done."""
-    return safety_page(tables, facts, rules), efficacy_page(tables, facts, rules), schedule_page(tables, facts)
+    """Return a study's pages: safety, efficacy, laboratory values if it has any, and what of the plan was done."""
+    laboratory = (laboratory_page(tables),) if "laboratory" in facts["present"] else ()
+    safety, efficacy = safety_page(tables, facts, rules), efficacy_page(tables, facts, rules)
+    return safety, efficacy, *laboratory, schedule_page(tables, facts)
 
 
 def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules: AssessmentRules) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from immunomon.arrays import Floats
-from immunomon.trial.mechanism.balance import Balance, balance_of, with_rows_of
-from immunomon.trial.model.analysis import AnalysisPlan
+from immunomon.trial.mechanism.balance import NAME, Balance, balance_of, with_rows_of
+from immunomon.trial.model.analysis import LABORATORY, AnalysisPlan
 from immunomon.trial.statistics.facts import Facts
 from immunomon.trial.statistics.measured import Measured, Series, measure
 from immunomon.trial.statistics.rows import about
@@ -117,11 +117,12 @@ class Joined:
 
     @property
     def looked_at(self) -> tuple[Series, ...]:
-        """The primary endpoints, then the balance if it is not one of them."""
+        """The primary endpoints, then the balance if it is not one of them, then the other laboratory values."""
         named = {(series.endpoint.population, series.endpoint.quantity) for series in self.series}
-        if self.balance is None or (self.balance.series.endpoint.population, "ratio") in named:
-            return self.series
-        return (*self.series, self.balance.series)
+        balance = () if self.balance is None or (NAME, "ratio") in named else (self.balance.series,)
+        of_serum = (series for series in self.measured.series if series.endpoint.quantity == LABORATORY)
+        others = (series for series in of_serum if (series.endpoint.population, LABORATORY) not in named)
+        return (*self.series, *balance, *others)
 
     def change(self, series: Series, visit: str) -> Floats:
         """Return the change of a series from baseline at a visit, (subjects,)."""

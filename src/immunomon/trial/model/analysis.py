@@ -13,6 +13,7 @@ from immunomon.study.model.uses import PanelUse, panels_meant
 from immunomon.study.model.visits import Visit, in_order
 
 __all__ = [
+    "LABORATORY",
     "AnalysisPlan",
     "AssayVariation",
     "Composition",
@@ -57,11 +58,16 @@ class VisitsOverTime(StrEnum):
     SMOOTH = "smooth"
 
 
+LABORATORY = "laboratory"
+"""Panel and quantity of the endpoints that are laboratory values."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One quantity that the plan names: where it stands in the table of changes, and its scale.
 
-    denominator: empty for cells_per_ul and median_intensity; marker: of a median_intensity.
+    denominator: empty for cells_per_ul, median_intensity and laboratory; marker: of a median_intensity. A laboratory
+    value has the panel LABORATORY, and its analyte's id as population.
     """
 
     name: str

@@ -13,7 +13,7 @@ class InputColumn:
 
     optional: whether a file may lack the column; its values are then None.
     kind: ``text``, ``number``, ``whole``, ``day`` (a study day: no 0), ``date`` (ISO), ``time`` (hours and minutes),
-    ``truth``, or the words allowed.
+    ``truth``, ``measured`` (a number, or ``<`` or ``>`` and a limit), or the words allowed.
     low, high: limits of a number.
     """
 
@@ -120,6 +120,24 @@ _TABLES = (
             *_WHEN,
             InputColumn("virus", "text", "virus or other agent", needed=True),
             InputColumn("result", _RESULTS, "positive, negative or indeterminate; blank if not done"),
+        ),
+    ),
+    InputTable(
+        "laboratory",
+        "one result of one laboratory value",
+        ("subject", "visit", "study_day", "date", "analyte"),
+        (
+            _SUBJECT,
+            InputColumn("visit", "text", "visit label; blank if unscheduled, and then not compared with baseline"),
+            *_WHEN,
+            InputColumn("analyte", "text", "its id, as study.yaml declares it (assessments: laboratory:)", needed=True),
+            InputColumn(
+                "result", "measured", "the value; below quantification <LLOQ or <15.6; blank if not measured", low=0
+            ),
+            InputColumn("unit", "text", "its unit, as study.yaml declares it", needed=True),
+            InputColumn("lloq", "number", "lower limit of quantification of this result", low=0, optional=True),
+            InputColumn("uloq", "number", "upper limit of quantification of this result", low=0, optional=True),
+            InputColumn("reason", "text", "why there is no result", optional=True),
         ),
     ),
     InputTable(

@@ -26,6 +26,8 @@ __all__ = [
     "FAMILIES",
     "INCIDENCE",
     "KINETICS",
+    "LABORATORY_CHANGES",
+    "LABORATORY_VALUES",
     "LAGS",
     "LEAVE_ONE_OUT",
     "MECHANISM_TABLES",
@@ -111,6 +113,22 @@ VIRUS_CONVERSIONS = contract(
     "virus",
     "visit",
 )
+LABORATORY_VALUES = contract(
+    "laboratory_values",
+    "one result of a laboratory value, against the subject's baseline",
+    "analyte",
+    "subject",
+    "visit",
+    "study_day",
+    "date",
+)
+LABORATORY_CHANGES = contract(
+    "laboratory_changes",
+    "one laboratory value x visit x dose group (and all together): how many went up and down",
+    "analyte",
+    "visit",
+    "dose_group",
+)
 ADVERSE_EVENT_WORST = contract(
     "adverse_event_worst",
     "one subject x term, or x system organ class, or altogether: treatment-emergent events at the worst grade",
@@ -144,6 +162,7 @@ ASSESSMENT_TABLES = {
     table.name: table
     for table in (
         *(PLATELET_VISITS, PLATELET_RESPONSE, KINETICS, PROPORTIONALITY, ANTIBODY_RESPONSE),
+        *(LABORATORY_VALUES, LABORATORY_CHANGES),
         *(VIRUS_SHIFTS, VIRUS_CONVERSIONS, ADVERSE_EVENT_WORST, INCIDENCE, ESCALATION, CANDIDATES, PLANNED),
     )
 }

@@ -11,6 +11,7 @@ from pydantic import Field
 from immunomon.findings import Findings
 from immunomon.shape import IsoDate, Name, Shaped, SpecModel, Text, shape
 from immunomon.trial.model.analysis import (
+    LABORATORY,
     AnalysisPlan,
     AssayVariation,
     Composition,
@@ -48,8 +49,8 @@ class EndpointSpec(SpecModel):
     panel: Name = Field(description="Panel it is measured with; NUMERATOR'S/DENOMINATOR'S for a ratio.")
     population: Name = Field(description="Population id, as in the table of changes.")
     of: Name | None = Field(None, description="Denominator's population id; needed for percent and ratio.")
-    quantity: Literal["percent", "cells_per_ul", "ratio", "median_intensity"] = Field(
-        "percent", description="What of the population."
+    quantity: Literal["percent", "cells_per_ul", "ratio", "median_intensity", "laboratory"] = Field(
+        "percent", description="What of the population; laboratory: a laboratory value, with panel laboratory."
     )
     marker: Name | None = Field(None, description="The marker of a median_intensity.")
     scale: Literal["log-odds", "log"] | None = Field(
@@ -257,6 +258,9 @@ def _check_endpoint(location: tuple[str | int, ...], endpoint: EndpointSpec, fin
         findings.add((*location, "of"), f"a {endpoint.quantity} has no denominator", "remove it")
     if endpoint.scale == "log-odds" and endpoint.quantity != "percent":
         findings.add((*location, "scale"), f"a {endpoint.quantity} has no log-odds", "write 'scale: log'")
+    if (endpoint.quantity == LABORATORY) != (endpoint.panel == LABORATORY):
+        message = "the panel laboratory and the quantity laboratory belong together"
+        findings.add((*location, "panel"), message, "write both for a laboratory value, whose id is its population")
     if (endpoint.quantity == "median_intensity") != (endpoint.marker is not None):
         findings.add((*location, "marker"), "belongs to a median_intensity, and it needs one", "add or remove it")
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["Contradiction", "contradictions"]
+from immunomon.errors import nearest
+from immunomon.findings import shown
+from immunomon.study.model.endpoints import Analyte
+
+__all__ = ["Contradiction", "contradictions", "undeclared"]
 
 Row = Mapping[str, Any]
 Contradiction = tuple[int, str, str, str]
@@ -195,10 +199,60 @@ def _answers(rows: Sequence[Row]) -> Iterator[Contradiction]:
             yield row["line"], "answered", message, "correct one of them"
 
 
+def _one_result_a_visit(rows: Sequence[Row]) -> Iterator[Contradiction]:
+    """Two results of a subject and analyte at one visit: which of them is compared would depend on the rows' order."""
+    first: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        if not row["visit"] or row["result"] is None:
+            continue
+        key = (row["subject"], row["visit"], row["analyte"])
+        if (earlier := first.setdefault(key, row["line"])) != row["line"]:
+            message = f"{row['analyte']} of {row['subject']} at {row['visit']} has a result on line {earlier}, too"
+            yield row["line"], "result", message, "keep the one that counts, and leave the visit of the other blank"
+
+
+def undeclared(rows: Sequence[Row], analytes: Sequence[Analyte]) -> Iterator[Contradiction]:
+    """Yield where laboratory values are not as the study declares them: analyte, unit, limits of quantification.
+
+    >>> row = {"line": 2, "analyte": "il10", "unit": "ng/mL", "result": "3.9", "lloq": None, "uloq": None}
+    >>> [problem[1:3] for problem in undeclared([row], [Analyte("il10", "IL-10", "pg/mL", lloq=7.8)])]
+    [('unit', 'ng/mL, but study.yaml declares il10 in pg/mL')]
+    """
+    declared = {analyte.name: analyte for analyte in analytes}
+    for row in rows:
+        name, line = row["analyte"], row["line"]
+        if (analyte := declared.get(name)) is None:
+            remedy = nearest(name[:80], declared) if declared else "add it to study.yaml: assessments: laboratory:"
+            yield line, "analyte", f"study.yaml declares no laboratory value {shown(name)}", remedy
+        elif row["unit"] != analyte.unit:
+            message = f"{row['unit']}, but study.yaml declares {name} in {analyte.unit}"
+            yield line, "unit", message, "convert the result, or declare another analyte in this unit"
+        else:
+            yield from _beyond_limits(row, row.get("lloq") or analyte.lloq, row.get("uloq") or analyte.uloq)
+
+
+def _beyond_limits(row: Row, lloq: float | None, uloq: float | None) -> Iterator[Contradiction]:
+    result, line = row["result"] or "", row["line"]
+    for word, limit, name in (("<LLOQ", lloq, "lloq"), (">ULOQ", uloq, "uloq")):
+        if result == word and limit is None:
+            message = f"{word}, but no limit is known"
+            yield line, "result", message, f"fill in the column {name}, or declare {name} in study.yaml"
+    if not result or result[0] in "<>":
+        return
+    value = float(result)
+    if lloq is not None and value < lloq:
+        message = f"{result} is below the lower limit of quantification {lloq:g}"
+        yield line, "result", message, f"write <{lloq:g}, or correct the limit (column lloq, or study.yaml)"
+    if uloq is not None and value > uloq:
+        message = f"{result} is above the upper limit of quantification {uloq:g}"
+        yield line, "result", message, f"write >{uloq:g}, or correct the limit (column uloq, or study.yaml)"
+
+
 _RULES: Mapping[str, tuple[Callable[[Sequence[Row]], Iterator[Contradiction]], ...]] = {
     "msc_concentration": (_cells_per_litre, _limits, _concentrations_at_one_time, _times_out_of_order),
     "antibodies": (_titres, _tests_on_one_day),
     "platelets": (_platelets_per_ul, _counts_on_one_day, _grades_of_bleeding),
+    "laboratory": (_one_result_a_visit,),
     "viruses": (_viruses_on_one_day,),
     "adverse_events": (_deaths, _times_of_events),
     "infusions": (_infusion_times, _doses),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from immunomon.csvfile import BadCell, CsvFile, CsvTable, date_in, read_csv_tabl
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.files import is_there
 from immunomon.findings import Findings, shown
+from immunomon.study.model.endpoints import Analyte
 from immunomon.study.model.visits import study_day
 from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS, InputColumn, InputTable
-from immunomon.trial.specs.assessment_contradictions import contradictions
+from immunomon.trial.specs.assessment_contradictions import contradictions, undeclared
 
 __all__ = ["AssessmentFiles", "assessment_file", "load_assessments", "read_assessment_files"]
 
@@ -23,7 +24,8 @@ Row = Mapping[str, Any]
 _MOST_BYTES = 20_000_000
 _MOST_ROWS = 100_000  # of 18 patients there are hundreds
 _MOST_LETTERS = 1000
-_WANTED = {"number": "a number", "whole": "a whole number", "day": "a study day", "date": "year-month-day"}
+_WANTED = {"whole": "a whole number", "day": "a study day"}
+_BEYOND = {"<LLOQ": "<LLOQ", "<LOQ": "<LLOQ", "BLQ": "<LLOQ", "BLOQ": "<LLOQ", ">ULOQ": ">ULOQ", "ALQ": ">ULOQ"}
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(:[0-5]\d)?")
 
 
@@ -51,27 +53,43 @@ def assessment_file(folder: Path, name: str) -> Path | None:
     return next((path for path in places if is_there(path)), None)
 
 
-def load_assessments(folder: Path, first_infusions: Mapping[str, str | None]) -> AssessmentFiles:
+def load_assessments(
+    folder: Path,
+    first_infusions: Mapping[str, str | None],
+    analytes: Sequence[Analyte] | None = None,
+    *,
+    only: Collection[str] = tuple(ASSESSMENT_INPUTS),
+) -> AssessmentFiles:
     """Read a study's files of other assessments; raises BadSpec with every problem of all of them.
 
-    first_infusions: every subject of the study, with the ISO date of the first infusion or None.
-
-    >>> load_assessments(Path("none"), {}).tables
-    {}
+    first_infusions, analytes, only: as of ``read_assessment_files``.
     """
-    files = read_assessment_files(folder, first_infusions)
+    files = read_assessment_files(folder, first_infusions, analytes, only=only)
     if files.problems:
         raise BadSpec(files.problems)
     return files
 
 
-def read_assessment_files(folder: Path, first_infusions: Mapping[str, str | None]) -> AssessmentFiles:
-    """Return what can be read of a study's files of other assessments, and what is wrong with the rest."""
+def read_assessment_files(
+    folder: Path,
+    first_infusions: Mapping[str, str | None],
+    analytes: Sequence[Analyte] | None = None,
+    *,
+    only: Collection[str] = tuple(ASSESSMENT_INPUTS),
+) -> AssessmentFiles:
+    """Return what can be read of a study's files of other assessments, and what is wrong with the rest.
+
+    first_infusions: every subject of the study, with the ISO date of the first infusion or None; analytes: the
+    laboratory values that it declares, None where that is not known; only: the names of the tables that are read.
+
+    >>> read_assessment_files(Path("none"), {}).tables
+    {}
+    """
     tables: dict[str, Sequence[Row]] = {}
     paths, digests = {}, {}
     problems: list[Problem] = []
     for name, table in ASSESSMENT_INPUTS.items():
-        path = assessment_file(folder, name)
+        path = assessment_file(folder, name) if name in only else None
         if path is None:
             continue
         try:
@@ -83,6 +101,9 @@ def read_assessment_files(folder: Path, first_infusions: Mapping[str, str | None
         tables[name], paths[name] = reading.rows(written), path
         digests[name] = written.source.digest
         problems += reading.findings.problems
+    if analytes is not None and "laboratory" in tables:
+        against = undeclared(tables["laboratory"], analytes)
+        problems += [Problem(str(paths["laboratory"]), *contradiction) for contradiction in against]
     return AssessmentFiles(tables, paths, digests, tuple(problems))
 
 
@@ -178,6 +199,8 @@ def _value(column: InputColumn, text: str, source: CsvFile) -> object:
         return text
     if column.kind == "truth":
         return _truth(text)
+    if column.kind == "measured":
+        return _measured(column, text, source)
     if column.kind == "date":
         return date_in(text).isoformat()
     if column.kind == "time":
@@ -194,11 +217,24 @@ def _truth(text: str) -> bool:
     return known[text.casefold()]
 
 
+def _measured(column: InputColumn, text: str, source: CsvFile) -> str:
+    """Return a result as every reader of it takes it: ``12.5``, ``<15.6``, ``>1000``, ``<LLOQ`` or ``>ULOQ``."""
+    word = re.sub(r"\s", "", text).upper()
+    if word in _BEYOND:
+        return _BEYOND[word]
+    sign = text[0] if text[0] in "<>" else ""
+    limit = text.removeprefix(sign).strip()
+    number = _number(column, limit, source)
+    if sign and not number:
+        raise ValueError("a limit above 0 is wanted")
+    return f"{sign}{limit.replace(',', '.')}"
+
+
 def _number(column: InputColumn, text: str, source: CsvFile) -> float | int:
     number = source.number(text)
     whole = column.kind in {"whole", "day"}
     if number - number != 0 or (whole and number != int(number)):
-        raise ValueError(f"{_WANTED[str(column.kind)]} is wanted")
+        raise ValueError(f"{_WANTED.get(str(column.kind), 'a number')} is wanted")
     if column.kind == "day" and number == 0:
         raise ValueError("there is no Day 0: the first infusion is Day 1, the day before it Day -1")
     if (column.low is not None and number < column.low) or (column.high is not None and number > column.high):

@@ -15,7 +15,7 @@ from immunomon.trial.kernels.hodges_lehmann import hodges_lehmann
 from immunomon.trial.kernels.moderated import Moderated, moderated_t
 from immunomon.trial.kernels.signflip import sign_flip, sign_flip_floor
 from immunomon.trial.kernels.student import mean_change
-from immunomon.trial.model.analysis import AnalysisPlan, Scale
+from immunomon.trial.model.analysis import LABORATORY, AnalysisPlan, Scale
 from immunomon.trial.model.tables import ESTIMATES, MISSING, contracted
 from immunomon.trial.statistics.facts import Facts
 from immunomon.trial.statistics.measured import Measured, Series, measure
@@ -134,9 +134,12 @@ def _lenders(columns: list[_Column]) -> list[int]:
 def _moderated(columns: list[_Column], indices: NDArray[np.intp], alpha: float) -> list[dict[str, Any]]:
     """Return each column's moderated interval and p; variances lend within a measure, visit and scale."""
     out: list[dict[str, Any]] = [{} for _ in columns]
-    sets: dict[tuple[str, str, str, bool], list[int]] = {}
+    sets: dict[tuple[str, str, str, bool, bool], list[int]] = {}
     for index, column in enumerate(columns):
-        key = (column.measure, column.visit_or_window, column.series.endpoint.scale.value, column.series.declared)
+        endpoint = column.series.endpoint
+        # What a serum holds varies by another assay than cells do: the two lend each other nothing.
+        of_serum = endpoint.quantity == LABORATORY
+        key = (column.measure, column.visit_or_window, endpoint.scale.value, column.series.declared, of_serum)
         sets.setdefault(key, []).append(index)
     for places in sets.values():
         matrix = np.column_stack([columns[index].numbers[indices] for index in places])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.model.populations import CHANGES
-from immunomon.trial.model.analysis import AnalysisPlan, Composition, Endpoint, NotReportable, Scale
+from immunomon.trial.model.analysis import LABORATORY, AnalysisPlan, Composition, Endpoint, NotReportable, Scale
+from immunomon.trial.model.laboratory import as_changes
 from immunomon.trial.statistics.facts import Facts
 from immunomon.trial.statistics.scales import Figures, on_scale
 
@@ -28,7 +29,7 @@ class Series:
 
     All arrays (subjects, visits) in the order of ``Facts``; not-a-number where there is no value, and then ``reason``
     says why. gate_se: of a percent, in log-odds. with_counts: on the scale, values below the limits of what is
-    reported used as well.
+    reported used as well; of a laboratory value beyond a limit of quantification the limit.
     """
 
     endpoint: Endpoint
@@ -78,12 +79,14 @@ def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan
     """Return the endpoints of a plan, and everything else in the table of changes as exploratory ones.
 
     tables: ``changes`` (the CHANGES contract), and where there are ``frequencies`` (for the gates' error, if the run
-    has it, and for which denominator is the parent) and ``medians`` (for endpoints that are intensities).
+    has it, and for which denominator is the parent), ``medians`` (for endpoints that are intensities) and
+    ``laboratory`` (the LABORATORY_VALUES contract: each analyte is an endpoint).
     """
     # A run of an earlier version lacks the columns that came later.
     changes = CHANGES.shaped(tables["changes"]).assign(marker="")
     changes["denominator"] = changes["denominator"].fillna("")
-    rows = pd.concat([_with_gate_error(changes, tables.get("frequencies")), *_intensities(tables, plan, changes)])
+    of_cells = [_with_gate_error(changes, tables.get("frequencies")), *_intensities(tables, plan, changes)]
+    rows = pd.concat([*of_cells, *_laboratory(tables.get("laboratory"), facts)])
     key = ["panel", "quantity", "population", "denominator", "marker"]
     by_key = {tuple(str(part) for part in name): group for name, group in rows.groupby(key, sort=False)}
     series: list[Series] = []
@@ -109,7 +112,8 @@ def measure(tables: Mapping[str, pd.DataFrame], facts: Facts, plan: AnalysisPlan
 
 def _exploratory(endpoint_key: tuple[str, ...]) -> Endpoint:
     panel, quantity, population, denominator, marker = endpoint_key
-    name = f"{panel}:{population}" + (f"/{denominator}" if denominator else f" {quantity}")
+    what = "" if quantity == panel == LABORATORY else f"/{denominator}" if denominator else f" {quantity}"
+    name = f"{panel}:{population}{what}"
     scale = Scale.LOG_ODDS if quantity == "percent" else Scale.LOG
     return Endpoint(name, panel, population, denominator, quantity, marker, scale)
 
@@ -157,6 +161,21 @@ def _intensities(
         yield full.reindex(columns=[*changes.columns, *_ADDED]).astype({**CHANGES.dtypes, **_ADDED})
 
 
+def _laboratory(values: pd.DataFrame | None, facts: Facts) -> Iterator[pd.DataFrame]:
+    """Yield rows in the form of the changes for laboratory values; one beyond a limit has the limit, not reportable."""
+    if values is None:
+        return
+    known = values[values["subject"].isin(facts.group_of)]
+    limit = known["low"].where(known["high"].isna(), known["high"])
+    rows = as_changes(known, dict(zip(facts.labels, facts.planned_days, strict=True)))
+    limits = known.assign(population=known["analyte"], limit=limit.where(known["value"].isna()))
+    limits = limits.dropna(subset=["limit"])
+    of_visit = ["subject", "visit", "population"]
+    rows = rows.merge(limits[[*of_visit, "limit"]].drop_duplicates(of_visit), on=of_visit, how="left")
+    full = rows.assign(value=rows["value"].fillna(rows["limit"]), marker="", is_parent=False, gate_error=float("nan"))
+    yield full.reindex(columns=[*CHANGES.names, "marker", *_ADDED]).astype({**CHANGES.dtypes, **_ADDED})
+
+
 def _grid(rows: pd.DataFrame, column: str, facts: Facts) -> Floats:
     """Return a column as (subjects, visits); what is not there is not-a-number."""
     out = np.full((len(facts.group_of), len(facts.labels)), np.nan)
@@ -194,7 +213,9 @@ def _scaled(endpoint: Endpoint, rows: pd.DataFrame, facts: Facts, plan: Analysis
     flat, variance = on_scale(figures, endpoint.scale)
     own = _usable(rows, facts, _OWN_VALUE)
     all_counts = own | _usable(rows, facts, ("not reportable",))
-    used = own if plan.not_reportable is NotReportable.LEAVE_OUT else all_counts
+    # A limit of quantification is no value, whatever is done with counts below the limits of what is reported.
+    leaves_out = plan.not_reportable is NotReportable.LEAVE_OUT or endpoint.quantity == LABORATORY
+    used = own if leaves_out else all_counts
     scaled = np.where(used, flat.reshape(shape), np.nan)
     reason = _reasons(rows, facts, used)
     undefined = used & np.isnan(scaled)

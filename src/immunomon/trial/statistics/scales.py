@@ -10,7 +10,7 @@ import numpy as np
 from immunomon.arrays import Floats
 from immunomon.cytometry.kernels.proportions import log_odds
 from immunomon.trial.kernels.intervals import counting_variance
-from immunomon.trial.model.analysis import Scale
+from immunomon.trial.model.analysis import LABORATORY, Scale
 
 __all__ = ["SCALES", "Figures", "on_scale"]
 
@@ -19,7 +19,8 @@ __all__ = ["SCALES", "Figures", "on_scale"]
 class Figures:
     """The figures of one endpoint's rows, (rows,): value, count, total, and the counts of all parts of a whole.
 
-    parts: (rows, parts) with the endpoint's own first; quantity: percent, cells_per_ul, ratio or median_intensity.
+    parts: (rows, parts) with the endpoint's own first; quantity: percent, cells_per_ul, ratio, median_intensity or
+    laboratory.
     """
 
     value: Floats
@@ -39,7 +40,7 @@ def _log(figures: Figures) -> tuple[Floats, Floats]:
     value = np.log(np.where(figures.value > 0, figures.value, np.nan))
     if figures.quantity == "ratio":  # of two counts, each with its error
         return value, 1 / (figures.count + 0.5) + 1 / (figures.total + 0.5)
-    if figures.quantity == "median_intensity":  # its error is not one of counting
+    if figures.quantity in {"median_intensity", LABORATORY}:  # its error is not one of counting
         return value, np.full(value.shape, np.nan)
     return value, np.asarray(1 / (figures.count + 0.5), dtype=np.float64)
 

@@ -22,7 +22,7 @@ function series() {
     seriesList = [...groupBy(table("changes").rows, seriesKey)].map(([key, rows]) => {
       const [first] = rows;
       const of = first.denominator === "root" ? "all events" : labels.get(first.denominator) || first.denominator;
-      const unit = { percent: `% of ${of}`, cells_per_ul: "cells/µL", ratio: `ratio to ${of}` }[first.quantity] || first.quantity;
+      const unit = { percent: `% of ${of}`, cells_per_ul: "cells/µL", ratio: `ratio to ${of}`, laboratory: "laboratory value" }[first.quantity] || first.quantity;
       return { ...first, key, rows, unit, label: first.label || first.population };
     }).sort((a, b) => place(a) - place(b)); // as in the gating trees; what is made of several comes last
   }
@@ -121,14 +121,16 @@ function seriesView(chosen, measure) {
   const frame = { days, values: extent(found.map((point) => point.value), measure !== "value"), visits, unit: unitOf(chosen, measure) };
   const names = unique([...PAGE.groups.map((group) => String(group.name)), ...chosen.rows.map((row) => row.dose_group)])
     .filter((name) => chosen.rows.some((row) => row.dose_group === name));
-  const figures = names.length > 1 ? names.length + 1 : names.length;
+  const figures = names.length > 1 && summary.length ? names.length + 1 : names.length;
   const columns = chartColumns(figures);
   frame.width = Math.min(680, columns.width);
   const grid = el("div", { class: "charts" }, names.map((name) => groupFigure(chosen, measure, name, found, summary, frame)));
   grid.style.gridTemplateColumns = `repeat(${columns.count}, ${frame.width}px)`;
-  if (names.length > 1) grid.append(meansFigure(chosen, measure, names, summary, frame));
+  if (names.length > 1 && summary.length) grid.append(meansFigure(chosen, measure, names, summary, frame));
   const heading = el("h3", {}, `${chosen.label}, ${chosen.unit}`, el("small", {}, ` ${measureLabel(chosen, measure)}; panel ${chosen.panel}`));
-  return [heading, chartLegend(measure), grid, meansTable(chosen, measure, names, summary, visits), ...changesOverview(chosen)];
+  const means = summary.length ? meansTable(chosen, measure, names, summary, visits)
+    : el("p", { class: "notice" }, "No means here: values beyond a limit of quantification would be missing from them. The page Laboratory values counts up and down.");
+  return [heading, chartLegend(measure), grid, means, ...changesOverview(chosen)];
 }
 
 // As many charts in a row as are readable, and no row with a single straggler if two even rows will do.
@@ -163,7 +165,9 @@ function groupFigure(chosen, measure, name, found, summary, frame) {
   for (const [subject, list] of lines) {
     const withTips = list.map((point) => ({ ...point, tip: pointTip(point, chosen, measure) }));
     const drawn = chart.line(withTips, { class: "subject", stroke: colour, fill: colour });
-    const key = el("a", { href: linkTo({ ...readState(), tab: "samples", sample: (list.at(-1).row.sample_id || "").split("/")[0] }), title: "show the last of these samples" }, subject);
+    const sample = (list.at(-1).row.sample_id || "").split("/")[0];
+    const key = sample ? el("a", { href: linkTo({ ...readState(), tab: "samples", sample }), title: "show the last of these samples" }, subject)
+      : el("span", { tabindex: 0 }, subject); // of a laboratory value there is no tube to show
     const light = (on) => { chart.root.classList.toggle("dimmed", on); drawn.classList.toggle("lit", on); key.classList.toggle("lit", on); };
     for (const part of [drawn, key]) {
       for (const [event, on] of [["mouseenter", true], ["mouseleave", false], ["focusin", true], ["focusout", false]]) {
