@@ -32,7 +32,10 @@ def as_changes(values: pd.DataFrame, planned_days: Mapping[str, float | None]) -
     status = rows["status"].map({NOT_DONE: "missing", BELOW: "not reportable", ABOVE: "not reportable"}).fillna(ok)
     change = (rows["value"] - rows["baseline"]).where(status == "ok")
     full = rows.assign(
-        **{"panel": LABORATORY, "quantity": LABORATORY, "denominator": "", "population": rows["analyte"]},
+        panel=LABORATORY,
+        quantity=LABORATORY,
+        denominator="",
+        population=rows["analyte"],
         label=rows["label"] + " (" + rows["unit"] + ")",
         planned_day=rows["visit"].map(planned_days),
         change=change,
