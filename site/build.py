@@ -106,6 +106,11 @@ CONTENTS = {
 # Wing of the code -> heading in the reference.
 REFERENCE = {"api": "Files, gates, runs", "maps": "Maps and clusters", "plots": "Pictures", "runs": "Everything else"}
 _MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A link whose label is a file's name gets the title that the page has in the side bar.
+TITLES = dict(
+    reversed(title.rstrip(">").split(" <")) for titles in CONTENTS.values() for title in titles if "<" in title
+)
+_LABEL = re.compile(r"\[[\w/.-]+\.md\]\(([\w/.-]+)\.md")
 _LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(?=[)#])")
 
 
@@ -117,6 +122,7 @@ def stage(source: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         text = _MERMAID.sub(_as_table, page.read_text(encoding="utf-8"))
         text = _LINK.sub(lambda link, page=page: _led(link[1], page, source), text)
+        text = _LABEL.sub(lambda link: f"[{TITLES.get(Path(link[1]).name, link[1])}]({link[1]}.md", text)
         target.write_text(text, encoding="utf-8")
     for name in ("_static", "_extra"):
         (source / name).mkdir()

@@ -11,6 +11,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
+smartquotes = False  # what is quoted is to be typed or searched for as it stands
 myst_all_links_external = False
 suppress_warnings = ["myst.header"]  # a page of generated sections may begin at a lower level
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import socket
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from immunomon import files
 from immunomon.assurance.verify.recompute import read_with_fcsparser
 from immunomon.csvfile import read_csv
 from immunomon.cytometry.formats.fcs import read_fcs, read_header
@@ -14,7 +16,7 @@ from immunomon.cytometry.formats.workspaces import is_workspace, read_workspace
 from immunomon.cytometry.formats.xmltree import read_xml, root_tag
 from immunomon.cytometry.formats.zip_archive import ZipSource
 from immunomon.errors import ImmunomonError
-from immunomon.files import InputChanged, file_digest, open_input, read_input
+from immunomon.files import InputChanged, file_digest, open_input, read_input, write_whole
 from immunomon.study.specs.panel import load_panel
 from immunomon.study.specs.samples import read_samples
 
@@ -124,3 +126,24 @@ def test_a_part_of_a_large_file_is_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(1 << 40)
     assert len(read_input(path, max_bytes=3_000_000)) == 3_000_001
+
+
+def test_what_a_scanner_holds_for_a_moment_is_replaced_all_the_same(tmp_path, monkeypatch):
+    """Windows refuses to replace a file that a virus scanner has open."""
+    held = [PermissionError(errno.EACCES, "held")] * 2
+    replace = Path.replace
+
+    def held_at_first(self, target):
+        if held:
+            raise held.pop()
+        return replace(self, target)
+
+    monkeypatch.setattr(files, "_IS_WINDOWS", True)
+    monkeypatch.setattr(files, "_WAITS", (0, 0, 0))
+    monkeypatch.setattr(Path, "replace", held_at_first)
+    write_whole(tmp_path / "a.csv", b"1")
+    assert (tmp_path / "a.csv").read_bytes() == b"1"
+    held += [PermissionError(errno.EACCES, "held")] * 4
+    with pytest.raises(PermissionError, match=r"a\.csv"):
+        write_whole(tmp_path / "a.csv", b"2")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

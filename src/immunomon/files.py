@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 import sys
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 _PART = 1 << 20
+_IS_WINDOWS = os.name == "nt"
+_WAITS = (0.02, 0.1, 0.5, 1.0)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -153,8 +156,8 @@ def _must_be_regular(about: os.stat_result, path: Path) -> None:
 def temporary_beside(path: Path) -> Path:
     """Return the name under which a file or folder is written until it is whole; it tells machine and process.
 
-    >>> temporary_beside(Path("run", "run.json")).parent, temporary_beside(Path("run", "run.json")).suffix
-    (PosixPath('run'), '.tmp')
+    >>> temporary_beside(Path("run", "run.json")).parent.name, temporary_beside(Path("run", "run.json")).suffix
+    ('run', '.tmp')
     """
     return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.tmp")
 
@@ -204,11 +207,21 @@ def whole_file(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             if not is_special:
-                temporary.replace(path)
+                _replace(temporary, path)
     finally:
         if not is_special:
             with suppress(OSError):  # a disk that cannot be written cannot be cleaned, and the first error is the news
                 temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename a file over another; on Windows a virus scanner or indexer may hold either for a moment."""
+    for seconds in _WAITS if _IS_WINDOWS else ():
+        with suppress(PermissionError):
+            temporary.replace(path)
+            return
+        time.sleep(seconds)
+    temporary.replace(path)
 
 
 @contextmanager
@@ -262,7 +275,7 @@ def is_running(process: int) -> bool:
     >>> is_running(os.getpid())
     True
     """
-    if os.name == "nt":  # where there is no asking without disturbing it
+    if _IS_WINDOWS:  # where there is no asking without disturbing it
         return True
     try:
         os.kill(process, 0)

@@ -46,6 +46,15 @@ def test_every_page_that_a_message_names_travels_inside_and_is_shown(installed, 
     assert shown.stdout == (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
 
 
+def test_a_console_that_lacks_a_character_shows_its_code(installed, tmp_path, monkeypatch):
+    """As Windows' older consoles: cp1252 has no square root, which is on this page."""
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    shown = run_installed(installed, tmp_path, "docs", "gating")
+    assert (shown.returncode, "\\u221a" in shown.stdout) == (0, True), shown.stderr
+    refused = run_installed(installed, tmp_path, "docs", "IFN-\u03b3")
+    assert refused.stderr.startswith("immunomon: there is no page 'IFN-\\u03b3'")
+
+
 def run_installed(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     code = f"import sys; sys.path.insert(0, {str(site)!r}); from immunomon.cli.main import main; main()"
     return subprocess.run([sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True, check=False)

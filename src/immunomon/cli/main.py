@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import signal
@@ -45,6 +46,9 @@ def _listen() -> None:
 def main() -> None:
     """Run the command line; what goes wrong on purpose is one message and exit status 1, not a traceback."""
     _listen()
+    for stream in (sys.stdout, sys.stderr):  # a console without a character shows its code: nothing ends for that
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             app()
@@ -82,6 +86,8 @@ def _flush() -> None:
 def _of_system(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     remedy = "check the path, its permissions and the disk"
+    if os.name == "nt" and isinstance(error, PermissionError):
+        remedy = "close it where it is open (in Excel, say), then start it again"
     if error.errno in _FULL:
         where = where or "standard output: "  # files are named where they are written
         remedy = "make room on the disk, or give another place, and start it again"
