@@ -85,7 +85,7 @@ def measure(page: Page, address: str, atlas: pd.DataFrame) -> dict[str, Any]:
         page.mouse.move(x, y)
     begin = time.perf_counter()
     page.mouse.up()
-    page.wait_for_function("atlasPage.answer().selected > 0", timeout=60_000)
+    page.wait_for_function("document.getElementById('region').value && atlasPage.idle()", timeout=60_000)
     out["select_ms"] = 1000 * (time.perf_counter() - begin)
     out |= {"region": page.input_value("#region"), "found": page.inner_text("#found")}
     return out | {name: page.evaluate("atlasPage.answer()")[name] for name in ("painter", "why")}

@@ -86,7 +86,7 @@ def draw_around(page, corners):
         page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         page.mouse.move(*end)
     page.mouse.up()
-    page.wait_for_function("atlasPage.answer().selected > 0")
+    page.wait_for_function("atlasPage.answer().selected > 0 && atlasPage.idle()")
 
 
 def legend(page):

@@ -1,11 +1,29 @@
 // What the atlas' page works out in the browser. The functions above the line know arrays only, and run in node too.
 
+function smallest(values, k) {
+  // The k-th smallest (Hoare): puts it in its place, what is not larger before it, what is not smaller behind it.
+  let left = 0, right = values.length - 1;
+  while (left < right) {
+    const pivot = values[(left + right) >> 1];
+    let i = left, j = right;
+    while (i <= j) {
+      while (values[i] < pivot) i++;
+      while (values[j] > pivot) j--;
+      if (i <= j) { const value = values[i]; values[i++] = values[j]; values[j--] = value; }
+    }
+    if (k <= j) right = j; else if (k >= i) left = i; else break;
+  }
+  return values[k];
+}
+
 function medianOf(values) {
-  // values: a typed array that may be sorted in place
+  // values: a typed array of finite numbers, whose order is lost
   if (values.length === 0) return NaN;
-  values.sort();
-  const middle = values.length >> 1;
-  return values.length % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  const middle = values.length >> 1, upper = smallest(values, middle);
+  if (values.length % 2) return upper;
+  let lower = -Infinity;
+  for (let i = 0; i < middle; i++) if (values[i] > lower) lower = values[i];
+  return (lower + upper) / 2;
 }
 
 function countsOf(codes, words, selected, weight, shown) {

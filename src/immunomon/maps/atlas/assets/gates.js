@@ -19,11 +19,14 @@ function mostOf(cells) {
   return META.words.sample_id[counts.indexOf(Math.max(...counts))];
 }
 
+let shownSample = "";
 async function showGates(sample) {
+  shownSample = sample;
   const known = await gatesOf(sample);
   byId("gated").hidden = !META.gates.length;
   if (!known) { if (sample && META.gates.length) byId("gates").textContent = `The gates of ${sample} are not in this page.`; return; }
   await load(["sample_id"]);
+  if (shownSample !== sample) return;  // another has been asked for meanwhile
   byId("sample").value = sample;
   // Places in the page -> places among the sample's own cells.
   const own = all.filter((i) => META.words.sample_id[DATA.sample_id[i]] === sample), place = new Map([...own].map((i, k) => [i, k]));

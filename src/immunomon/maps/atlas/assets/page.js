@@ -6,7 +6,8 @@ const DATA = {}, WHOLE = META.extent, SLOW_MS = 100;
 // ---- columns, unpacked when they are first needed
 
 async function unpacked(id) {
-  const bytes = Uint8Array.from(atob(byId(id).textContent), (letter) => letter.charCodeAt(0));
+  const text = atob(byId(id).textContent), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
 }
 
@@ -23,31 +24,31 @@ async function load(names) {
 
 const total = META.cells, all = Uint32Array.from({length: total}, (_, i) => i);
 const state = {
-  view: {...WHOLE}, colour: META.first, hidden: {}, selected: null, corners: null, marked: -1, visits: [], turn: 0, painter: "", why: "",
+  view: {...WHOLE}, colour: META.first, hidden: {}, selected: null, corners: null, marked: -1, painter: "", why: "",
 };
 const states = new Uint8Array(total), sight = {data: DATA, states, index: null, inks: null, palette: null, turn: 0};
 const zoomOf = () => (WHOLE.x1 - WHOLE.x0) / (state.view.x1 - state.view.x0);
 const shownCells = () => all.filter((i) => states[i] !== HIDDEN);
 
 async function recolour() {
-  await load([state.colour]);
-  const colour = META.shown[state.colour];
-  sight.index = indexOf(DATA[state.colour], colour);
+  const name = state.colour, colour = META.shown[name];
+  await load([name]);
+  if (state.colour !== name) return;  // another has been asked for meanwhile
+  sight.index = indexOf(DATA[name], colour);
   sight.palette = colour.palette;
   sight.inks = inksOf([...colour.palette, "#d0d0d0"]);
   await changed();
 }
 
-async function changed() {
+function changed() {
   // A cell is hidden by any column whose word is taken out of a legend, and stands back beside those that are selected.
-  await load(Object.keys(state.hidden));
   states.fill(state.selected ? PALE : SHOWN);
   if (state.selected) for (const i of state.selected) states[i] = SHOWN;
   for (const [name, words] of Object.entries(state.hidden)) {
     const codes = DATA[name], none = META.shown[name].words.length;
     for (let i = 0; i < total; i++) if (words.has(codes[i] < 0 ? none : codes[i])) states[i] = HIDDEN;
   }
-  sight.turn = state.turn += 1;
+  sight.turn += 1;
   legend();
   return repaint();
 }
@@ -79,22 +80,20 @@ function toggle(k, only) {
 
 // ---- regions and cells
 
+let selecting = 0;
 async function select(drawn) {
+  const turn = (selecting += 1), corners = drawn && drawn.length > 1 ? drawn : null;
+  if (corners) await load([...META.markers, "weight", "label", ...META.whose, "sample_id"]);
+  if (turn !== selecting) return;  // another region has been drawn meanwhile
   state.selected = null;
-  state.corners = drawn && drawn.length > 1 ? drawn : null;
-  await changed();
-  const cells = state.corners ? cellsIn(DATA, state.corners).filter((i) => states[i] !== HIDDEN) : [], shown = shownCells();
+  changed();
+  const cells = corners ? cellsIn(DATA, corners).filter((i) => states[i] !== HIDDEN) : [], shown = shownCells();
   const some = cells.length > 0 && cells.length < shown.length;
-  state.selected = some ? cells : null;
-  if (some) {
-    state.marked = -1;
-    await load([...META.markers, "weight", "label", ...META.whose]);
-  } else state.corners = null;
+  [state.selected, state.corners] = some ? [cells, corners] : [null, null];
+  if (some) state.marked = -1;
   byId("found").innerHTML = some ? shownRegion(describeRegion(DATA, cells, META, shown), META) : byId("help").innerHTML;
   byId("region").value = some ? regionText() : "";
-  await changed();
-  if (some) await showGates(mostOf(cells));
-  return cells.length;
+  await Promise.all([changed(), some ? showGates(mostOf(cells)) : null]);
 }
 
 function regionText() {
@@ -120,7 +119,8 @@ function nearest(x, y, reach) {
 
 async function pick(cell) {
   state.marked = cell;
-  await load(["sample_id", "event", "label", "population", ...META.whose]);
+  await load(["sample_id", "event", "label", ...META.whose]);
+  if (state.marked !== cell) return;
   const word = (name) => META.words[name] && DATA[name] && DATA[name][cell] >= 0 ? META.words[name][DATA[name][cell]] : "";
   const rows = ["sample_id", "subject", "visit", "dose_group", "label"].filter(word).map((name) => [META.titles[name] || name, escaped(word(name))]);
   if (DATA.event) rows.push(["event", DATA.event[cell].toLocaleString("en")]);

@@ -53,12 +53,15 @@ function useCard() {
 function missing() {
   // Why the graphics card cannot be used, if it cannot.
   if (typeof createScatterplot === "undefined") return "regl-scatterplot was not packed when immunomon was installed";
-  return document.createElement("canvas").getContext("webgl") ? "" : "this browser has no WebGL here";
+  const gl = document.createElement("canvas").getContext("webgl"), info = gl && gl.getExtension("WEBGL_debug_renderer_info");
+  if (!gl) return "this browser has no WebGL here";
+  const name = info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name) ? "this browser works WebGL out by the processor, too" : "";
 }
 
 async function choosePainter(wanted) {
   const why = wanted === "processor" ? "asked for" : missing();
-  if (why) { useProcessor(why); return repaint(); }
+  if (why && (wanted !== "card" || typeof createScatterplot === "undefined")) { useProcessor(why); return repaint(); }
   try {
     useCard();
     await repaint();

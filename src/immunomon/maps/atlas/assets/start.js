@@ -45,7 +45,7 @@ const atlasPage = {
   }),
   recolour: (name) => { state.colour = byId("colour").value = name; return recolour(); },
   moveBy: (dx, dy) => { const {view} = state; return setView({x0: view.x0 + dx, x1: view.x1 + dx, y0: view.y0 + dy, y1: view.y1 + dy}); },
-  pictured: () => plots.length > 0 && plots[0].drawn !== null, settled: () => waited(plots[0]),
+  pictured: () => plots.length > 0 && plots[0].drawn !== null, idle: () => asked === null, settled: () => waited(plots[0]),
   mainDrawn: async () => { while (plots[0].drawn === null || plots[0].drawn.x0 !== state.view.x0) await new Promise(requestAnimationFrame); },
   setView, select, toggle, pick, choosePainter,
 };
