@@ -19,6 +19,7 @@ __all__ = [
     "median_of_rows",
     "middle",
     "numbers_and_tops",
+    "unmixed_columns",
     "weighted_sums",
     "window",
 ]
@@ -169,6 +170,43 @@ def weighted_sums(values: NDArray[np.floating], columns: Ints, weights: Floats, 
     sums = np.zeros(values.shape[0] if rows is None else rows.size)
     _weighted_sums(values, columns, weights, np.empty(0, dtype=np.int64) if rows is None else rows, sums)
     return sums
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _unmixed_columns(
+    values: NDArray[np.floating], direct: Ints, sources: Ints, weights: Floats, columns: Floats
+) -> None:
+    detected = np.empty((sources.size, _TILE))
+    for begin in range(0, values.shape[0], _TILE):
+        part = values[begin : begin + _TILE]
+        for k in range(sources.size):
+            for i in range(part.shape[0]):
+                detected[k, i] = part[i, sources[k]]
+        for j in range(direct.size):
+            column = columns[j, begin : begin + _TILE]
+            for i in range(column.size):
+                column[i] = 0.0 if direct[j] < 0 else part[i, direct[j]]
+            for k in range(sources.size if direct[j] < 0 else 0):
+                weight = weights[j, k]
+                if weight != 0.0:
+                    for i in range(column.size):
+                        column[i] += detected[k, i] * weight
+
+
+def unmixed_columns(values: NDArray[np.floating], direct: Ints, sources: Ints, weights: Floats) -> Floats:
+    """Return several columns at once, (columns, events), each as ``weighted_sums`` has it, or as it is.
+
+    values: (events, channels); direct: (columns,) the one that is taken as it is, or -1; sources: (detectors,);
+    weights: (columns, detectors). A detector of no weight has no part, be it a number or not.
+
+    >>> raw = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> unmixed_columns(raw, np.array([-1, 0]), np.array([0, 1]), np.array([[1.0, 10.0], [0.0, 0.0]]))
+    array([[21., 43.],
+           [ 1.,  3.]])
+    """
+    columns = np.empty((direct.size, values.shape[0]))
+    _unmixed_columns(values, direct, sources, weights, columns)
+    return columns
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Mask, Rows
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.cytometry.kernels.spillover import weighted
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.study.model.channels import Channel
@@ -20,6 +21,8 @@ Column = NDArray[np.floating]
 Fast = NDArray[np.float32]
 Places = Sequence[int]
 Workers = Executor | None
+_MANY = 4  # a column that is asked for this part of all events, or more, is computed with all others
+_MOST_BYTES = 1 << 28  # of columns that are kept together
 
 
 class LazyTable(EventTable):
@@ -116,7 +119,30 @@ class CompensatedTable(LazyTable):
     raw: EventTable
     recipe: Recipe
 
+    @property
+    def at_hand(self) -> Floats | None:
+        """All columns, (channels, events), where they have been computed together; None if they have not."""
+        columns: Floats | None = self.__dict__.get("_columns")
+        return columns
+
+    def _together(self, rows: Rows | None) -> Floats | None:
+        """Return all columns, computed in one pass when many events are asked for the first time; None if not."""
+        is_much = rows is None or _MANY * rows.size >= self.count
+        if self.at_hand is None and is_much and 8 * self.count * len(self.channels) <= _MOST_BYTES:
+            raw = self.raw.stored([*self.recipe.sources, *(column for column in self.recipe.direct if column >= 0)])
+            if is_compiled_at_hand() and raw.dtype in (np.float32, np.float64):
+                from immunomon.cytometry.kernels.compiled import unmixed_columns
+
+                direct, sources = (np.array(of, dtype=np.int64) for of in (self.recipe.direct, self.recipe.sources))
+                columns = unmixed_columns(raw, direct, sources, self.recipe.weights)
+                columns.setflags(write=False)
+                self.__dict__["_columns"] = columns
+        return self.at_hand
+
     def _unmixed(self, channel: int, rows: Rows | None) -> Floats:
+        columns = self._together(rows)
+        if columns is not None:
+            return columns[channel] if rows is None else columns[channel][rows]
         column = self.recipe.direct[channel]
         if column >= 0:
             values = self.raw.stored([column])[:, column]

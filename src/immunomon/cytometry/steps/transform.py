@@ -133,8 +133,11 @@ def _fast(events: CompensatedTable, places: Sequence[int], scales: Sequence[AnyS
         recipe.weights[places],
         tables,
     )
+    unmixed = replace(plan, direct=np.array(places), sources=plan.sources[:0], weights=plan.weights[:, :0])
 
     def compute(axes: Sequence[int], rows: Ints | None, pool: Executor | None) -> Floats32:
+        if (columns := events.at_hand) is not None:
+            return locate(columns.T, unmixed, axes=axes, rows=rows, pool=pool)
         needed = (*recipe.sources, *(int(plan.direct[axis]) for axis in axes))
         return locate(raw.stored(needed), plan, axes=axes, rows=rows, pool=pool)
 
