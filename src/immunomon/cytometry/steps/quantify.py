@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from immunomon.cytometry.kernels.selection import finite_median
+from immunomon.arrays import Floats, Mask, Rows
+from immunomon.cytometry.kernels.selection import finite_median, is_compiled_at_hand
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.measured import Measured
@@ -36,11 +38,7 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
     if events.count != tree.count:
         raise ValueError(f"{events.source}: {events.count} events, but the gates were placed on {tree.count}")
     columns = [events.index(marker) for marker in markers]
-    medians: dict[str, dict[str, float | None]] = {}
-    for population, mask in tree.memberships.items():
-        rows = np.flatnonzero(mask)
-        # In a channel that no gate needs, events that are no numbers may be left.
-        medians[population] = {marker: finite_median(events.column(marker), rows) for marker in markers}
+    medians = _medians(tree.memberships, {marker: events.column(marker) for marker in markers})
     return Measured(
         events=tree.size(ROOT) or 0,
         counts={population.id: tree.size(population.id) for population in tree.populations},
@@ -54,3 +52,37 @@ def quantify(tree: GateTree, events: EventTable, markers: Sequence[str]) -> Meas
         doubts={population.id: population.doubts for population in tree.populations if population.doubts},
         placed_by={population.id: population.placed_by for population in tree.populations},
     )
+
+
+def _medians(
+    memberships: Mapping[str, Mask], columns: Mapping[str, NDArray[np.floating]]
+) -> dict[str, dict[str, float | None]]:
+    """Return population -> marker -> the median of the finite values; None where there are none."""
+    quick = _quick_medians(list(memberships.values()), columns) if memberships else {}
+    medians: dict[str, dict[str, float | None]] = {}
+    for number, (population, mask) in enumerate(memberships.items()):
+        rows: Rows | None = None
+        medians[population] = {}
+        for marker, values in columns.items():
+            median = float(quick[marker][number]) if marker in quick else np.nan
+            if not abs(median) > 0:  # of 0 and -0 NumPy may choose the other; where no gate looks may be no numbers
+                rows = np.flatnonzero(mask) if rows is None else rows
+                medians[population][marker] = finite_median(values, rows)
+            else:
+                medians[population][marker] = median
+    return medians
+
+
+def _quick_medians(groups: Sequence[Mask], columns: Mapping[str, NDArray[np.floating]]) -> dict[str, Floats]:
+    """Return marker -> medians of all populations at once, by compiled code where it is loaded; else nothing."""
+    if not is_compiled_at_hand():
+        return {}
+    from immunomon.cytometry.kernels.group_medians import group_medians, membership_codes
+
+    if (codes := membership_codes(groups)) is None:
+        return {}
+    return {
+        marker: group_medians(np.ascontiguousarray(values), *codes)
+        for marker, values in columns.items()
+        if values.dtype == np.float64
+    }
