@@ -1,10 +1,11 @@
-"""What one look at a file leaves for the next: its events as they were read, and gates that no other file moves."""
+"""What one look at a file leaves for the next: its events, read and made ready, and gates that no other file moves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable
@@ -12,9 +13,12 @@ from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.memory import free_memory
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 
+if TYPE_CHECKING:
+    from immunomon.runs.prepared import Prepared
+
 __all__ = ["AtHand", "read_anew"]
 
-_MOST_BYTES = 1 << 30  # of events
+_MOST_BYTES = 1 << 31  # of events, and of what was computed of them
 _SHARE = 8  # of free memory, one part
 _ROOM = 16  # times its size that must be free before another file is read
 _MOST_SAMPLES = 2000  # whose gates are kept: some 20 kB each
@@ -40,6 +44,7 @@ class AtHand:
         self._lock, self._bytes = Lock(), 0
         self._events: dict[tuple[Path, Reading], tuple[Signature, Read]] = {}
         self._gates: dict[str, Mapping[str, PlacedPopulation]] = {}
+        self._ready: dict[str, Prepared] = {}
 
     def __reduce__(self) -> tuple[type[AtHand], tuple[int]]:
         return AtHand, (self._most,)
@@ -61,7 +66,7 @@ class AtHand:
         """Forget all events if a file that is about to be read may need their room."""
         if self._bytes and signature and (free := free_memory()) is not None and free < _ROOM * signature[2]:
             with self._lock:
-                self._events, self._bytes = {}, 0
+                self._events, self._ready, self._bytes = {}, {}, 0
 
     def _keep(self, key: tuple[Path, Reading], signature: Signature, read: Read) -> None:
         size = read[1].stored([]).nbytes
@@ -69,6 +74,21 @@ class AtHand:
             if key not in self._events and self._bytes + size <= self._most:
                 self._events[key] = signature, read
                 self._bytes += size
+
+    def keep_ready(self, sample: str, reading: Reading, ready: Prepared) -> None:
+        """Keep a sample's file made ready, if its events are kept and there is room for what was computed of them."""
+        with self._lock:
+            if (ready.header.path, reading) in self._events and self._bytes + ready.nbytes <= self._most:
+                self._ready[sample] = ready
+                self._bytes += ready.nbytes
+
+    def ready(self, sample: str, path: Path, reading: Reading) -> Prepared | None:
+        """Return a sample's file as it was made ready, once, if it is the same file still; None if it is not kept."""
+        with self._lock:
+            ready = self._ready.pop(sample, None)
+            self._bytes -= ready.nbytes if ready is not None else 0
+            known = self._events.get((path, reading))
+        return ready if known is not None and known[0] == _signature(path) else None
 
     def gates(self, sample: str) -> Mapping[str, PlacedPopulation]:
         """Return the gates that a sample's own events placed: population -> placed."""

@@ -101,6 +101,11 @@ class Prepared:
     display: EventTable
     ungateable: Ungateable
 
+    @property
+    def nbytes(self) -> int:
+        """The room that its columns take, besides the raw events."""
+        return self.raw.count * (8 * len(self.compensated.channels) + 4 * len(self.display.channels))
+
 
 def _known(read: Read, panel: Panel | None) -> Read:
     """Return a file's header, with what the panel knows of its channels, and its raw events."""

@@ -108,6 +108,7 @@ def look_first(task: Task, *, plan: Plan, folder: RunFolder, shelf: ControlShelf
         return Outcome(str(error), lasting=dict(shelf.changed))
     _keep(kept_look, look)
     plan.at_hand.keep_gates(task.sample.id, look.placed)
+    plan.at_hand.keep_ready(task.sample.id, task.reading, look.ready)
     return Outcome(lasting=dict(shelf.changed))
 
 
@@ -262,8 +263,9 @@ class Bench:
         """Return one file gated, with nothing kept; raises ImmunomonError if it cannot be."""
         if task.problem:
             raise ImmunomonError(task.problem)
+        path, at_hand = self.plan.still_inside(task.path), self.plan.at_hand
         return analyse(
-            self.plan.still_inside(task.path),
+            path,
             self.plan.strategies[task.sample.panel],
             panel=self.plan.panels[task.sample.panel],
             compensation=self.plan.compensation,
@@ -272,8 +274,9 @@ class Bench:
             settled=self.settled.get(task.sample.id),
             controls=self.shelf.of(task.sample),
             quality=self.plan.study.quality,
-            placed=self.plan.at_hand.gates(task.sample.id),
-            read=self.plan.at_hand.read,
+            placed=at_hand.gates(task.sample.id),
+            ready=at_hand.ready(task.sample.id, path, task.reading),
+            read=at_hand.read,
         )
 
 

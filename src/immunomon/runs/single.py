@@ -84,12 +84,17 @@ class Analysis:
 class FirstLook:
     """What one file's own events say of the gates that it shares with other files, the display scales, and other gates.
 
-    placed: population -> its gate, of those that it does not share.
+    placed: population -> its gate, of those that it does not share. ready: the file as it was made ready.
     """
 
     estimates: tuple[Estimate, ...]
-    scales: NoisyScales
     placed: Mapping[str, PlacedPopulation]
+    ready: Prepared
+
+    @property
+    def scales(self) -> NoisyScales:
+        """The display scales, with what is known of the noise on them."""
+        return self.ready.scales
 
 
 def analyse(
@@ -105,6 +110,7 @@ def analyse(
     quality: QualityLimits | None = None,
     with_plots: bool = True,
     placed: Mapping[str, PlacedPopulation] | None = None,
+    ready: Prepared | None = None,
     read: Reader = read_anew,
 ) -> Analysis:
     """Return one file read, compensated, transformed, gated and measured.
@@ -114,10 +120,12 @@ def analyse(
     that were not declared; without it this file stands alone. settled: population id -> where its gate lies, decided
     outside this file. controls: makes the file's control tubes from its scales. quality: the thresholds that the
     acquisition is judged by; if they say so, flagged events belong to no population. placed: where the file's
-    first look found its gates; those that nothing settled moves are not placed again. read: reads the file. Raises
-    BadFcs, BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
+    first look found its gates; those that nothing settled moves are not placed again. ready: the file as that look made
+    it ready, from the same panel, strategy, compensation and book. read: reads the file otherwise. Raises BadFcs,
+    BadSpillover, SingularSpillover, UnknownChannel, AmbiguousChannel, each naming the file.
     """
-    ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, read=read)
+    if ready is None:
+        ready = prepare(path, strategy, panel=panel, compensation=compensation, reading=reading, book=book, read=read)
     judged = None if quality is None else _judged(ready.raw, quality)
     at_hand = controls(ready.scales) if controls else None
     among = _kept(_unflagged(judged, quality, strategy), ready.ungateable)
@@ -256,7 +264,7 @@ def first_look(
     shared = dict.fromkeys(strategy.gate_id(p.id) for p in strategy if p.gate.is_shared)
     estimates = tuple(_estimate(placed[name], strategy.population(name), tree, ready.display) for name in shared)
     own = {name: population for name, population in placed.items() if not strategy.population(name).gate.is_shared}
-    return FirstLook(estimates, ready.scales, own)
+    return FirstLook(estimates, own, ready)
 
 
 def _estimate(placed: PlacedPopulation, declared: Population, tree: GateTree, events: EventTable) -> Estimate:

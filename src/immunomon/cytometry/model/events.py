@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.arrays import Ints, Mask
+from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.errors import AmbiguousChannel, UnknownChannel, nearest
 from immunomon.study.model.channels import Channel, ChannelKind, folded
 
 __all__ = ["EventTable", "RawTable", "Scale"]
 
+# Of each column whether it holds numbers only, its largest value, and how often that is there.
+Looked = tuple[Mask, NDArray[np.float64], Ints]
 _TELLING = 1000  # events whose scatter tells one tube from all others
 
 
@@ -115,6 +118,16 @@ class EventTable:
         """Return the array of all values, (events, channels), for reading these columns only."""
         return self.values
 
+    def looked_through(self, columns: Iterable[int]) -> Looked | None:
+        """Return what ``numbers_and_tops`` says of all columns, right for these; None where it is not compiled."""
+        values = self.stored(columns)
+        if not is_compiled_at_hand() or values.dtype not in (np.float32, np.float64):
+            return None
+        from immunomon.cytometry.kernels.compiled import numbers_and_tops
+
+        looked: Looked = numbers_and_tops(values)
+        return looked
+
     def rough(self, name: str) -> tuple[NDArray[np.floating], float]:
         """Return a channel's values for a first look, and how far from the exact ones they may be: here not at all."""
         return self.column(name), 0.0
@@ -151,6 +164,7 @@ class _Pending:
     def __init__(self, values: NDArray[np.floating], factors: Mapping[int, float]) -> None:
         self._values, self._factors, self._lock = values, dict(factors), Lock()
         self.shape = values.shape
+        self.looked_through: Looked | None = None
 
     def values(self, columns: Iterable[int] | None = None) -> NDArray[np.floating]:
         """Return the array with these columns done, or all."""
@@ -160,7 +174,7 @@ class _Pending:
                 with np.errstate(all="ignore"):
                     for column, factor in self._factors.items():
                         self._values[:, column] = self._values[:, column].astype(np.float64) * factor
-                self._factors = {}
+                self._factors, self.looked_through = {}, None
             self._values.setflags(write=False)
         return self._values
 
@@ -208,6 +222,13 @@ class RawTable(EventTable):
     def stored(self, columns: Iterable[int]) -> NDArray[np.floating]:
         """Return the array of all values, (events, channels), of which only these columns need be right."""
         return self._held.values(columns)
+
+    def looked_through(self, columns: Iterable[int]) -> Looked | None:
+        """Return what ``numbers_and_tops`` says of all columns, right for these; it is asked once a file."""
+        self.stored(asked := list(columns))
+        if self._held.looked_through is None:
+            self._held.looked_through = super().looked_through(asked)
+        return self._held.looked_through
 
     def column(self, name: str) -> NDArray[np.floating]:
         """Return one channel's values, (events,), by marker or detector name."""

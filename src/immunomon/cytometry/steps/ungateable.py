@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from immunomon.arrays import Floats, Ints, Mask
-from immunomon.cytometry.kernels.selection import is_compiled_at_hand
+from immunomon.arrays import Mask
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.lazy import CompensatedTable
@@ -55,7 +54,7 @@ def find_ungateable(raw: EventTable, compensated: EventTable, axes: Sequence[str
     if isinstance(compensated, CompensatedTable):
         used, beside = compensated.detectors_of(axes), compensated.recipe.sources
     asked = dict.fromkeys((*used, *beside))
-    known = _looked_through(raw, asked)
+    known = raw.looked_through(asked)
     bad = {
         column: mask
         for column in asked
@@ -65,16 +64,6 @@ def find_ungateable(raw: EventTable, compensated: EventTable, axes: Sequence[str
     good = ~np.logical_or.reduce(list(lost.values())) if lost else None
     dead = {axis: reason for axis in axes if (reason := _dead(raw, axis, good))}
     return Ungateable(good, dead, () if good is None else (_not_numbers(raw, lost, good),), not bad)
-
-
-def _looked_through(raw: EventTable, columns: Iterable[int]) -> tuple[Mask, Floats, Ints] | None:
-    """Return what ``numbers_and_tops`` says of all columns in one pass; None where compiled code is not at hand."""
-    values = raw.stored(columns)
-    if not is_compiled_at_hand() or values.dtype not in (np.float32, np.float64):
-        return None
-    from immunomon.cytometry.kernels.compiled import numbers_and_tops
-
-    return numbers_and_tops(values)
 
 
 def _not_finite(raw: EventTable, column: int) -> Mask | None:
@@ -109,7 +98,7 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
     """
     gates = (tree.memberships.get(placed.id) is not None and placed.gate for placed in tree.populations)
     axes = dict.fromkeys(axis for gate in gates if gate for axis in gate.axes)
-    known = _looked_through(raw, [raw.index(axis) for axis in axes])
+    known = raw.looked_through([raw.index(axis) for axis in axes])
     tops: dict[str, Mask | None] = {}
     if known is not None:
         tops = {axis: None for axis in axes if known[2][raw.index(axis)] < _FEWEST_AT_TOP and known[2][raw.index(axis)]}
