@@ -15,10 +15,12 @@ Rough = tuple[NDArray[np.floating], float]
 _TILE = 1024
 # Twice what float64 arithmetic on a handful of numbers can lose, relative to the largest of them.
 _SLACK = 1e-14
-# A polygon of many corners is laid on a grid first: in most cells all points lie on the same side of all edges.
-_CELLS, _MANY_CORNERS, _MANY_EVENTS = 64, 8, 16_384
+# For many events a grid is laid on the polygon first: in most cells all points lie on the same side of all edges.
+_CELLS, _MANY_EVENTS = 128, 16_384
 _OUTSIDE, _INSIDE, _AT_EDGE = 0, 1, 2
-_MARGIN = 1e-9  # of the polygon's extent: beyond what rounding may move a point to another cell
+# Of the grid's extent: beyond what rounding may move a point to another cell, as long as the polygon is not larger than
+# the grid by more than the other number.
+_MARGIN, _LARGEST = 1e-9, 1e6
 
 
 def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: Floats) -> tuple[Mask, Events]:
@@ -37,10 +39,21 @@ def decide_polygon(parent: Mask, x: Rough, y: Rough, vertices: Floats) -> tuple[
     corners = np.ascontiguousarray(vertices, dtype=np.float64)
     bounds = np.array([float(x[1]), float(y[1])])
     box = np.concatenate([corners.min(axis=0) - bounds, corners.max(axis=0) + bounds])
-    is_worth_it = corners.shape[0] >= _MANY_CORNERS and parent.size >= _MANY_EVENTS and np.isfinite(box).all()
-    table = _cell_table(corners, bounds, box) if is_worth_it else np.empty((0, 0), dtype=np.uint8)
-    count = _polygon(parent, x[0], y[0], bounds, box, corners, table, inside, doubtful)
+    grid, table = box, np.empty(0, dtype=np.uint8)
+    if parent.size >= _MANY_EVENTS and np.isfinite(box).all():
+        grid = _narrowed(box, x[0], y[0])
+        extent, whole = grid[2:] - grid[:2], box[2:] - box[:2]
+        if (extent > 0).all() and (whole <= _LARGEST * extent).all():
+            table = _cell_table(corners, bounds, grid)
+    count = _polygon(parent, x[0], y[0], bounds, (box, grid), corners, table, inside, doubtful)
     return inside, doubtful[:count].copy()
+
+
+def _narrowed(box: Floats, x: NDArray[np.floating], y: NDArray[np.floating]) -> Floats:
+    """Return the part of a box that holds all events in it; events that are no numbers narrow it nowhere."""
+    with np.errstate(invalid="ignore"):
+        lows, highs = (x.min(), y.min()), (x.max(), y.max())
+    return np.concatenate([np.fmax(box[:2], lows), np.fmin(box[2:], highs)])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -49,42 +62,43 @@ def _polygon(
     x: NDArray[np.floating],
     y: NDArray[np.floating],
     bounds: Floats,
-    box: Floats,
+    boxes: tuple[Floats, Floats],
     corners: Floats,
     table: NDArray[np.uint8],
     inside: Mask,
     doubtful: Events,
 ) -> int:
+    box, grid = boxes
     left, bottom, right, top = box[0], box[1], box[2], box[3]
-    per_x, per_y = table.shape[0] / (right - left), table.shape[0] / (top - bottom)
     undecided = np.empty(_TILE, dtype=np.int64)
     px, py = np.zeros(_TILE, dtype=np.float64), np.zeros(_TILE, dtype=np.float64)
     flags = np.empty((3, _TILE), dtype=np.bool_)
     odd, near, keep = flags[0], flags[1], flags[2]
+    cells = np.empty(_TILE, dtype=np.int32)
     count = 0
     for begin in range(0, parent.size, _TILE):
         held = 0
         end = min(begin + _TILE, parent.size)
-        columns, lines, members = x[begin:end], y[begin:end], parent[begin:end]
-        any_kept = 0
-        for i in range(members.size):
-            across, up = np.float64(columns[i]), np.float64(lines[i])
-            # What is not a number is not out of the box either: it must be asked.
-            keep[i] = members[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
-            any_kept += keep[i]
-        if any_kept == 0:
-            continue
+        columns, lines, members, result = x[begin:end], y[begin:end], parent[begin:end], inside[begin:end]
         if table.size:
+            _find_cells(columns, lines, grid, cells)
             for i in range(members.size):
-                if keep[i]:
-                    state = _state(
-                        table, (np.float64(columns[i]) - left) * per_x, (np.float64(lines[i]) - bottom) * per_y
-                    )
-                    inside[begin + i] = state == _INSIDE
-                    keep[i] = state == _AT_EDGE
-        for i in range(members.size):
-            undecided[held], px[held], py[held] = begin + i, columns[i], lines[i]
-            held += keep[i]
+                state = table[np.uint32(cells[i])] * np.uint8(members[i])  # unsigned: no index counts from the end
+                result[i] = state == _INSIDE
+                undecided[held] = i
+                held += state == _AT_EDGE
+        else:
+            for i in range(members.size):
+                across, up = np.float64(columns[i]), np.float64(lines[i])
+                # What is not a number is not out of the box either: it must be asked.
+                keep[i] = members[i] & (not ((across < left) | (across > right) | (up < bottom) | (up > top)))
+            for i in range(members.size):
+                undecided[held] = i
+                held += keep[i]
+        if held == 0:
+            continue
+        for e in range(held):
+            px[e], py[e] = columns[undecided[e]], lines[undecided[e]]
         for e in range(held):
             odd[e] = near[e] = False
         ax, ay = corners[-1, 0], corners[-1, 1]
@@ -102,30 +116,47 @@ def _polygon(
             ax, ay = bx, by
         unsure = False
         for e in range(held):
-            inside[undecided[e]] = odd[e] & (not near[e])
+            result[undecided[e]] = odd[e] & (not near[e])
             unsure |= near[e]
         if unsure:
             for e in range(held):
-                doubtful[count] = undecided[e]
+                doubtful[count] = begin + undecided[e]
                 count += near[e]
     return count
 
 
-@njit(inline="always")
-def _state(table: NDArray[np.uint8], column: float, row: float) -> int:
-    if not (column >= 0.0 and row >= 0.0):
-        return _AT_EDGE  # what is not a number must be asked
-    last = table.shape[0] - 1
-    return int(table[min(int(row), last), min(int(column), last)])
+@njit(cache=True, nogil=True, error_model="numpy")
+def _find_cells(x: NDArray[np.floating], y: NDArray[np.floating], grid: Floats, cells: NDArray[np.int32]) -> None:
+    """Put the place in the table of each point's cell: the first of what lies beyond, the last of no numbers."""
+    left, bottom, right, top = grid[0], grid[1], grid[2], grid[3]
+    per_x, per_y = _CELLS / (right - left), _CELLS / (top - bottom)
+    last = _CELLS - 1.0
+    lost = 0
+    for i in range(x.size):
+        across, up = np.float64(x[i]), np.float64(y[i])
+        column, row = (across - left) * per_x, (up - bottom) * per_y
+        column, row = column if column > 0.0 else 0.0, row if row > 0.0 else 0.0
+        column, row = column if column < last else last, row if row < last else last
+        is_beyond = (across < left) | (across > right) | (up < bottom) | (up > top)
+        cells[i] = 0 if is_beyond else np.int32(row) * np.int32(_CELLS) + np.int32(column) + np.int32(1)
+        lost += not ((across == across) & (up == up))
+    for i in range(x.size if lost else 0):
+        if not (x[i] == x[i] and y[i] == y[i]):
+            cells[i] = _CELLS * _CELLS + 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _cell_table(corners: Floats, bounds: Floats, box: Floats) -> NDArray[np.uint8]:
-    """Return of each cell whether its points, and all within the bounds of them, lie inside, outside, or at an edge."""
+    """Return of each cell whether its points, and all within the bounds of them, lie inside, outside, or at an edge.
+
+    Before the cells, row by row, stands what lies beyond the grid, and after them what must be asked in any case.
+    """
     left, bottom, right, top = box[0], box[1], box[2], box[3]
     width, height = (right - left) / _CELLS, (top - bottom) / _CELLS
     reach_x, reach_y = bounds[0] + _MARGIN * (right - left), bounds[1] + _MARGIN * (top - bottom)
-    table = np.zeros((_CELLS, _CELLS), dtype=np.uint8)
+    places = np.zeros(_CELLS * _CELLS + 2, dtype=np.uint8)
+    places[-1] = _AT_EDGE
+    table = places[1:-1].reshape(_CELLS, _CELLS)
     ax, ay = corners[-1, 0], corners[-1, 1]
     for j in range(corners.shape[0]):
         bx, by = corners[j, 0], corners[j, 1]
@@ -150,7 +181,7 @@ def _cell_table(corners: Floats, bounds: Floats, box: Floats) -> NDArray[np.uint
                 state = _parity(corners, left + (column + 0.5) * width, bottom + (row + 0.5) * height)
             state = _AT_EDGE if table[row, column] == _AT_EDGE else state
             table[row, column] = state
-    return table
+    return places
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

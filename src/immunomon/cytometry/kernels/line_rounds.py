@@ -99,9 +99,11 @@ def _middle_residual(
             ratios, inverses = ratio[begin : begin + length], inverse[begin : begin + length]
             for i in range(length):
                 block[i] = abs((ratios[i] - slope) - inverses[i] * intercept)
+            within = 0
             for i in range(length):
                 below += block[i] < low
-            for i in range(length):
+                within += (block[i] >= low) & (block[i] <= high)
+            for i in range(length if within else 0):
                 room[held] = block[i]
                 held += (block[i] >= low) & (block[i] <= high)
         if below < rank < below + held:
