@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from immunomon.errors import ImmunomonError
 from immunomon.files import file_digest, is_temporary
 from immunomon.runs.audit import AuditTrail

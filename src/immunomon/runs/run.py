@@ -10,13 +10,7 @@ from typing import Any
 
 from immunomon.cytometry.model.measured import Measured, SampleResult
 from immunomon.cytometry.model.populations import DOUBTS, TABLES
-from immunomon.cytometry.steps.acquisition_table import tabulate_quality
-from immunomon.cytometry.steps.compare import compare
 from immunomon.cytometry.steps.cross_check import cross_check
-from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings
-from immunomon.cytometry.steps.responses import subtract_background
-from immunomon.cytometry.steps.result_tables import tabulate_results
-from immunomon.cytometry.steps.summarise import summarise
 from immunomon.files import file_digest, remove_leftovers
 from immunomon.runs.accounting import (
     Accounted,
@@ -235,6 +229,14 @@ def write_tables(
     journal: Journal,
 ) -> dict[str, str]:
     """Write all tables; return the digest of each, by which the manifest knows them."""
+    # Each loads pandas, which takes longer than a run that has nothing to do.
+    from immunomon.cytometry.steps.acquisition_table import tabulate_quality
+    from immunomon.cytometry.steps.compare import compare
+    from immunomon.cytometry.steps.levey_jennings import chart_levey_jennings
+    from immunomon.cytometry.steps.responses import subtract_background
+    from immunomon.cytometry.steps.result_tables import tabulate_results
+    from immunomon.cytometry.steps.summarise import summarise
+
     names = (*TABLES, DOUBTS.name, "steadiness", "quality", "responses")
     tables = tabulate_results(results, plan.strategies, plan.study.reportability, qualities=qualities)
     tables["quality"] = tabulate_quality([result.sample for result in results], qualities)
