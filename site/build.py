@@ -13,12 +13,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
+from links import faults
 from messages import messages_page
 
 import immunomon
@@ -183,80 +181,48 @@ def add_reference(source: Path) -> None:
 def add_notebooks(source: Path, run: Path | None) -> None:
     """Put the notebooks onto the site, executed on a run if there is one, with the pages that they write."""
     import nbformat
-    from nbclient import NotebookClient
     from nbconvert import HTMLExporter
 
     folder = source / "notebooks"
     beside = source / "_extra" / "notebooks"
     for path in (folder, beside):
         path.mkdir(parents=True)
+    if run is not None:
+        _lay_out(run)
     for file in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(file, as_version=4)
         if run is not None:
-            print(f"executing {file.name}", flush=True)  # noqa: T201
-            os.environ["IMMUNOMON_RUN"] = os.path.relpath(run, beside)
-            place = {"metadata": {"path": str(beside)}}
-            quiet = ["--log-level=ERROR"]
-            NotebookClient(notebook, timeout=600, resources=place, extra_arguments=quiet).execute()
-        title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
-        notebook.cells[0].source = notebook.cells[0].source.partition("\n")[2]
+            _execute(notebook, file.name, beside, run)
+        title, _, notebook.cells[0].source = notebook.cells[0].source.partition("\n")
         body, _ = HTMLExporter(template_name="basic", **_PLAIN).from_notebook_node(notebook)
         (folder / f"{file.stem}.html").write_text(body, encoding="utf-8")
-        page = f"# {title}\n\n```{{raw}} html\n:file: {file.stem}.html\n```\n"
+        page = f"{title}\n\n```{{raw}} html\n:file: {file.stem}.html\n```\n"
         (folder / f"{file.stem}.md").write_text(page, encoding="utf-8")
+    for written in beside.glob("*.yaml"):
+        written.unlink()
+
+
+def _lay_out(run: Path) -> None:
+    """Make the atlas that the notebooks look at, which takes a while and is not theirs to tell of."""
+    study_run = immunomon.open_run(run)
+    if not study_run.has_atlas(study_run.panels[0]):
+        immunomon.embed_run(run)
+
+
+def _execute(notebook: Any, name: str, folder: Path, run: Path) -> None:  # noqa: ANN401 - nbformat is untyped
+    """Execute a notebook in a folder; raises ValueError if it complains of anything."""
+    from nbclient import NotebookClient
+
+    print(f"executing {name}", flush=True)  # noqa: T201
+    os.environ["IMMUNOMON_RUN"] = os.path.relpath(run, folder)
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=600, resources=place, extra_arguments=["--log-level=ERROR"]).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    if complaints := [output["text"] for output in outputs if output.get("name") == "stderr"]:
+        raise ValueError(f"{name} complains: {complaints[0]}")
 
 
 _PLAIN = {"exclude_input_prompt": True, "exclude_output_prompt": True, "exclude_anchor_links": True}
-
-
-class _Page(HTMLParser):
-    """What a page leads to, what it fetches to be shown, and its anchors."""
-
-    _FETCHED: ClassVar = {
-        "script": "src",
-        "img": "src",
-        "iframe": "src",
-        "source": "src",
-        "video": "src",
-        "link": "href",
-    }
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: set[str] = set()
-        self.fetched: set[str] = set()
-        self.anchors: set[str] = {"", "top"}
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value for name, value in attrs if value is not None}
-        self.anchors |= {values[name] for name in ("id", "name") if name in values}
-        if tag == "a" and "href" in values:
-            self.links.add(values["href"])
-        elif (name := self._FETCHED.get(tag)) in values:
-            self.fetched.add(values[name])
-
-
-def faults(site: Path) -> Iterator[str]:
-    """Yield what is wrong with a built site: links that lead nowhere, and what would be fetched from a network."""
-    pages = {path: _Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
-    for path, page in sorted(pages.items()):
-        name = path.relative_to(site)
-        for link in sorted(page.fetched):
-            if urlsplit(link).netloc:
-                yield f"{name}: fetches {link[:100]}"
-        for link in sorted(page.links | page.fetched):
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                continue
-            aim = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            if not aim.exists():
-                yield f"{name}: leads to {link}, which is not there"
-            elif aim in pages and unquote(parts.fragment) not in pages[aim].anchors:
-                yield f"{name}: leads to {link}, which has no such place"
-    for style in site.rglob("*.css"):
-        for address in re.findall(r"url\(['\"]?((?:https?:)?//[^)'\"]+)", style.read_text(encoding="utf-8")):
-            yield f"{style.relative_to(site)}: fetches {address}"
 
 
 def build(out: Path, run: Path | None = None) -> int:
