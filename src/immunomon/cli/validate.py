@@ -66,6 +66,9 @@ def validate(
     conditions: Annotated[
         str | None, typer.Option("--conditions", help="Only these, comma-separated: see simulate --list-conditions.")
     ] = None,
+    panels: Annotated[
+        str | None, typer.Option("--panels", help="Only these panels' tubes, comma-separated (--placement).")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A few conditions, one seed, small files (--robustness).")
     ] = False,
@@ -96,12 +99,23 @@ def validate(
     }
     names = [name for name, chosen in flags.items() if chosen]
     if names:
-        only = tuple(name.strip() for name in (conditions or "").split(",") if name.strip())
         settings = Settings(
-            events, seed, Path(), jobs or default_jobs(), seeds, quick=quick, conditions=only, json=json
+            events,
+            seed,
+            Path(),
+            jobs or default_jobs(),
+            seeds,
+            quick=quick,
+            conditions=_listed(conditions),
+            panels=_listed(panels),
+            json=json,
         )
         return validate_sections(out, names, settings, keep=keep)
     return validate_gates(out, events=events, seed=seed, keep=keep, jobs=jobs)
+
+
+def _listed(names: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
 
 
 def validate_gates(out: Path, *, events: int, seed: int, keep: Path | None, jobs: int | None) -> int:

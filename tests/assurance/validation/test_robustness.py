@@ -10,7 +10,7 @@ import pytest
 
 from immunomon.assurance.simulate.conditions import ORDINARY_CONDITION, condition_named
 from immunomon.assurance.simulate.protocol import Scenario
-from immunomon.assurance.validation.robustness import missed_targets, outcomes_of, section
+from immunomon.assurance.validation.robustness import WholeTrial, missed_targets, outcomes_of, section
 from immunomon.assurance.validation.robustness_values import judged, values_of
 from immunomon.assurance.validation.sections import Settings
 from immunomon.assurance.validation.trials import Design, make_trial
@@ -34,6 +34,7 @@ RIGHT = {
 }
 
 
+WHOLE = WholeTrial(files=252, right=2000, withheld=6)
 _TOO_LOW = "gate: {method: interval, axis: CXCR3, low: 200}"
 
 
@@ -68,6 +69,23 @@ def test_ordinary_files_are_gated_well_and_what_is_wrong_is_said(found):
     assert ordinary["silent"] == 0
     assert ordinary["withheld"] <= 10  # files of 3,000 events show fewer borders than ordinary ones
     assert ordinary["f1_median"]["thelper/cd4"] > 0.98
+
+
+def test_a_whole_trial_is_measured_at_all_its_visits(found):
+    part, figures = found
+    whole = figures["whole_trial"]
+    assert whole["files"] == 2 * 7
+    assert whole["values"] > 60
+    assert 0 <= whole["withheld"] <= 10
+    assert f"of {whole['values']:,} right values" in part.text
+
+
+def test_withholding_right_values_of_a_whole_trial_misses_the_target():
+    ordinary = outcome(ORDINARY_CONDITION)
+    assert not missed_targets((ordinary,), replace(WHOLE, withheld=60))
+    (missed,) = missed_targets((ordinary,), replace(WHOLE, withheld=61))
+    assert missed == "a whole trial: 3.0 % of the right values of 100 events are withheld"
+    assert not missed_targets((ordinary,), WholeTrial(0, 0, 0))
 
 
 def test_where_cd25_and_cd56_were_not_stained_their_populations_are_wrong(found):
@@ -132,17 +150,17 @@ def outcome(condition, **changes):
 
 def test_a_lost_f1_misses_the_target_only_where_the_instrument_alone_differs():
     ordinary = outcome(ORDINARY_CONDITION)
-    assert not missed_targets((ordinary, outcome(condition_named("fsc-x0.4"), f1=0.925)))
-    (missed,) = missed_targets((ordinary, outcome(condition_named("fsc-x0.4"), f1=0.91)))
+    assert not missed_targets((ordinary, outcome(condition_named("fsc-x0.4"), f1=0.925)), WHOLE)
+    (missed,) = missed_targets((ordinary, outcome(condition_named("fsc-x0.4"), f1=0.91)), WHOLE)
     assert "thelper/cd4 0.910 for 0.950" in missed
-    assert not missed_targets((ordinary, outcome(condition_named("monocytes-60"), f1=0.91)))
+    assert not missed_targets((ordinary, outcome(condition_named("monocytes-60"), f1=0.91)), WHOLE)
 
 
 def test_withholding_right_values_misses_the_target_on_ordinary_files():
-    (missed,) = missed_targets((outcome(ORDINARY_CONDITION, reportable=False),))
+    (missed,) = missed_targets((outcome(ORDINARY_CONDITION, reportable=False),), WHOLE)
     assert "100.0 %" in missed
     dead = outcome(condition_named("dead-40"), reportable=False)
-    assert not missed_targets((outcome(ORDINARY_CONDITION), dead))
+    assert not missed_targets((outcome(ORDINARY_CONDITION), dead), WHOLE)
 
 
 @pytest.fixture(scope="module")

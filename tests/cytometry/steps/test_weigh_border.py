@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,70 @@ def test_a_share_of_what_lies_above_the_border_moves_with_it():
 
 def test_of_few_cells_nothing_is_said():
     assert unmoved(tube(cells=150, dead=5)) == {}
+
+
+def made_of(events, rare_share, *, code="weak_stain"):
+    """CD4 cells in doubt, and what is made of T cells and these: all of both, and T cells without them."""
+    rare = GateDeclaration("interval", {"axis": "CD4", "low": 2000.0})
+    every = GateDeclaration("interval", {"axis": "CD3", "low": 2000.0})
+    union = GateDeclaration("boolean", {"operator": "or", "of": ["t", "cd4"]})
+    populations = (
+        Population("t", "T", "root", every, "inside"),
+        Population(
+            "few", "Few", "root", GateDeclaration("interval", {"axis": "viability", "high": rare_share}), "inside"
+        ),
+        Population("cd4", "CD4", "few", rare, "inside"),
+        Population("both", "Both", "root", union, "inside"),
+        Population("below", "Below", "both", every, "inside"),
+    )
+    declared = GatingStrategy("s", "S", 1, None, populations)
+    placed = gate(events, declared, SCALES)
+    doubted = tuple(replace(p, doubts=(Doubt(code, "CD4"),)) if p.id == "cd4" else p for p in placed.populations)
+    return weigh_borders(replace(placed, populations=doubted), events, declared, scales=SCALES)
+
+
+@pytest.mark.parametrize("code", ["weak_stain", "fallback_contradicted", "dead_detector"])
+def test_whatever_is_a_small_part_of_a_value_holds_it_back_no_longer(code):
+    remarks = made_of(tube(), 400.0, code=code)
+    assert set(remarks) == {"both", "below"}
+    assert [str(doubt) for doubt in remarks["both"]] == ["small_part(cd4)"]
+
+
+def test_what_may_be_a_large_part_of_a_value_holds_it_back():
+    assert "both" not in made_of(tube(), 3000.0)
+
+
+def test_a_part_that_could_not_be_placed_is_weighed_by_what_it_may_keep_at_most():
+    events = tube()
+    blind = GateDeclaration("valley", {"axis": "CD4", "min_events": 10**6})
+    for high, is_small in ((400.0, True), (3000.0, False)):
+        few = GateDeclaration("interval", {"axis": "viability", "high": high})
+        populations = (
+            Population("t", "T", "root", GateDeclaration("interval", {"axis": "CD3", "low": 2000.0}), "inside"),
+            Population("few", "Few", "root", few, "inside"),
+            Population("part", "Part", "few", blind, "high"),
+            Population(
+                "both", "Both", "root", GateDeclaration("boolean", {"operator": "or", "of": ["t", "part"]}), "inside"
+            ),
+        )
+        declared = GatingStrategy("s", "S", 1, None, populations)
+        placed = gate(events, declared, SCALES)
+        both = placed.populations[-1]
+        assert placed.size("both") == placed.size("t")
+        assert both.note == "without part, which could not be placed"
+        assert both.gate.of == ("t",)
+        doubted = tuple(
+            replace(p, doubts=(Doubt("dead_detector"),)) if p.id == "part" else p for p in placed.populations
+        )
+        remarks = weigh_borders(replace(placed, populations=doubted), events, declared, scales=SCALES)
+        assert ("both" in remarks) == is_small
+
+
+def test_a_small_part_is_forgiven_whatever_speaks_against_it():
+    doubts = {"part": (Doubt("weak_stain", "CD38"),), "whole": (Doubt("small_part", "part"),)}
+    measured = Measured(6000, {"part": 5, "whole": 3000}, {}, {}, doubts=doubts)
+    assert weigh(measured, "whole", Reportability(), gates=["root", "part", "whole"]).reason is None
+    assert weigh(measured, "part", Reportability(), gates=["root", "part"]).reason is not None
 
 
 @pytest.mark.parametrize(

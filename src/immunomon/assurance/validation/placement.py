@@ -59,12 +59,13 @@ def section(settings: Settings) -> Section:
     """Return the section of the validation document: three scenarios with so many seeds each.
 
     What was measured of a trial is kept in its folder, and used again as long as nothing that it rests on is changed.
+    Raises UnknownName for a panel that is not simulated.
     """
     parts = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         for scenario in SCENARIOS:
             folder = settings.folder / f"{scenario.value}-{seed}"
-            design = Design(events=settings.events, seed=seed)
+            design = Design(events=settings.events, seed=seed, panels=settings.panels or None)
             parts.append(_kept(folder, design) or _measured(scenario, folder, design, settings.jobs))
     whole = Measured(
         pd.concat([part.populations for part in parts], ignore_index=True),

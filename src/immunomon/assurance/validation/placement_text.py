@@ -183,9 +183,10 @@ def _how(populations: pd.DataFrame, settings: Settings, seconds: float) -> str:
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     trials = populations[["scenario", "seed"]].drop_duplicates()
     scenarios = ", ".join(dict.fromkeys(trials["scenario"]))
+    only = f" --panels {','.join(settings.panels)}" if settings.panels else ""
     return (
         f"Written by `immunomon validate --placement --events {settings.events} --seed {settings.seed} --seeds "
-        f"{settings.seeds}` on {day} in {seconds:.0f} s, summed over trials: {len(trials)} trials ({scenarios}; "
+        f"{settings.seeds}{only}` on {day} in {seconds:.0f} s, summed over trials: {len(trials)} trials ({scenarios}; "
         f"seeds {trials['seed'].min()} to {trials['seed'].max()}), every patient's file. F1, r and errors are against "
         "the truth in the same file (F1 and errors: medians over files); coverage is of the frequency that the cells "
         "were drawn from; the bias of the change from baseline is a mean, in log-odds."

@@ -11,7 +11,7 @@ import pandas as pd
 from immunomon.assurance.validation.sections import Section
 
 if TYPE_CHECKING:
-    from immunomon.assurance.validation.robustness import Outcome
+    from immunomon.assurance.validation.robustness import Outcome, WholeTrial
 
 __all__ = ["text_of"]
 
@@ -20,8 +20,8 @@ by more than 40 % of the truth, or none at all. Said: it is wrong, but not repor
 has a note or a doubt, or its interval holds the truth. **Silent**: wrong, reportable, without a note, and with an
 interval that does not hold the truth. Reported: wrong and reportable, noted or not. Withheld: of the right values
 of 100 events or more, the percent that is not reportable. Targets: no silent value; where range, gain or voltage
-alone differ, no population's median F1 more than 0.03 below that of ordinary files; on ordinary files at most 3 %
-withheld."""
+alone differ, no population's median F1 more than 0.03 below that of ordinary files; on ordinary files, and in a
+whole ordinary trial, at most 3 % withheld."""
 _NOT_SHOWN = """What this does not show: conditions come one at a time, two patients at two visits, and the same in
 all their files unless it says otherwise. The cells are the simulator's, as far apart as a good panel's (`other-
 laboratory` moves them nearer)."""
@@ -29,7 +29,13 @@ _MOST_SHOWN = 60
 
 
 def text_of(
-    values: pd.DataFrame, outcomes: Sequence[Outcome], missed: Sequence[str], *, command: str, seconds: float
+    values: pd.DataFrame,
+    outcomes: Sequence[Outcome],
+    missed: Sequence[str],
+    whole: WholeTrial,
+    *,
+    command: str,
+    seconds: float,
 ) -> Section:
     """Return the section: what is met, a row a condition, a row a condition and panel, and every silent value."""
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
@@ -40,6 +46,9 @@ def text_of(
         f"Written by `{command}` on {day} in {seconds:.0f} s.",
         _NOTES,
         "**Every target is met.**" if not missed else _listed("Not met:", missed),
+        f"A whole ordinary trial ({whole.files} files of patients at all visits), where what a subject's other visits "
+        f"say withholds values, too: of {whole.right:,} right values of 100 events or more {whole.withheld} are "
+        f"withheld ({whole.withheld_percent:.2f} %).",
         _table(
             ("condition", "what it is", "values", "wrong", "said", "silent", "reported", "withheld, %"),
             [_row(outcome) for outcome in outcomes],
@@ -57,7 +66,7 @@ def text_of(
         *([_silent_table(silent)] if len(silent) else []),
         _NOT_SHOWN,
     ]
-    return Section("\n\n".join(parts), tuple(_lines(outcomes, missed)), not missed)
+    return Section("\n\n".join(parts), tuple(_lines(outcomes, missed, whole)), not missed)
 
 
 _COUNTS = ("wrong", "said", "silent")
@@ -102,12 +111,13 @@ def _silent_table(silent: pd.DataFrame) -> str:
     return f"{shown}\n\n{_table((*whose, 'F1', 'percent', 'true percent'), rows)}"
 
 
-def _lines(outcomes: Sequence[Outcome], missed: Sequence[str]) -> Iterator[str]:
+def _lines(outcomes: Sequence[Outcome], missed: Sequence[str], whole: WholeTrial) -> Iterator[str]:
     for outcome in outcomes:
         yield (
             f"{outcome.condition.name:<30} {outcome.judged:>5} values, {outcome.wrong:>4} wrong, "
             f"{outcome.said:>4} said, {outcome.silent:>3} silent; {outcome.withheld_percent:.1f} % of right withheld"
         )
+    yield f"a whole trial: {whole.withheld} of {whole.right} right values withheld ({whole.withheld_percent:.2f} %)"
     for reason in missed:
         yield f"NOT met  {reason}"
     if not missed:

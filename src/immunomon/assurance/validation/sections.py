@@ -15,7 +15,7 @@ __all__ = ["Section", "Settings", "with_section", "write_section"]
 class Settings:
     """What a measurement is told: events a simulated file, first seed, folder to work in, workers, number of seeds.
 
-    quick: a small part of it, for tests; conditions: only these, none for all; json: a file for its figures.
+    quick: a small part of it, for tests; conditions, panels: only these, none for all; json: a file for its figures.
     """
 
     events: int
@@ -25,6 +25,7 @@ class Settings:
     seeds: int = 5
     quick: bool = False
     conditions: tuple[str, ...] = ()
+    panels: tuple[str, ...] = ()
     json: Path | None = None
 
 

@@ -20,6 +20,8 @@ __all__ = ["BooleanGate"]
 class BooleanGate:
     """The parent's events that are in all (``and``), any (``or``) or none (``not``) of other populations.
 
+    Of any, those that could not be placed are left out, with a note.
+
     >>> BooleanGate(operator="not", of=("dead",)).references
     ('dead',)
     """

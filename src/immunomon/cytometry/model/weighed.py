@@ -76,9 +76,10 @@ def resting_on(measured: Measured, population: str, gates: Iterable[str]) -> Ite
     >>> list(resting_on(Measured(9, {"t": 5}, {}, {}, doubts=doubts), "t", ["root", "live", "t"]))
     []
     """
-    steady = {doubt.axis for doubt in measured.doubts.get(population, ()) if doubt.code == "hardly_moved"}
+    own = measured.doubts.get(population, ())
+    steady, apart = ({d.axis for d in own if d.code == code} for code in ("hardly_moved", "small_part"))
     for gate in gates:
-        for doubt in withholding(measured.doubts.get(gate, ())):
+        for doubt in withholding(() if gate in apart else measured.doubts.get(gate, ())):
             if not (gate in steady and doubt.code == "fallback_alone"):
                 yield gate, doubt
 

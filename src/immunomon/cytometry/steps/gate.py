@@ -135,6 +135,10 @@ class _Placer:
             about = tuple(doubt for doubt in placement.doubts if isinstance(doubt, Doubt))
             return replace(blank, failure=str(placement), doubts=about)
         shape = placement.regions[population.keep]
+        missing = [name for name in shape.of if name not in self.memberships] if isinstance(shape, Boolean) else []
+        if isinstance(shape, Boolean) and missing and shape.operator == "or" and len(missing) < len(shape.of):
+            shape = Boolean("or", tuple(name for name in shape.of if name not in missing))
+            placement = replace(placement, note=f"without {', '.join(missing)}, which could not be placed")
         mask = self._members(shape, parent, strategy, population)
         if mask is None:
             return replace(blank, failure="a population it is made of was not placed")

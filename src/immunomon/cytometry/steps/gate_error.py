@@ -250,7 +250,12 @@ def _with_moved(
 
 def _thinned(tree: GateTree, sizes: Mapping[str, int]) -> dict[str, float]:
     """Return population -> relative error of its share of the parent from what no move of a border shows."""
-    impurity = {placed.id: placed.facts.get("impurity", 0.0) for placed in tree.populations}
+    impurity: dict[str, float] = {ROOT: 0.0}
+    for placed in tree.populations:
+        impurity[placed.id] = placed.facts.get("impurity", 0.0)
+        if isinstance(placed.gate, Boolean) and placed.gate.operator == "or":  # others are in it as far as in its parts
+            others = sum(impurity.get(name, 0.0) * sizes.get(name, 0) for name in placed.gate.of)
+            impurity[placed.id] = others / max(sizes.get(placed.id, 0), 1)
     thinned: dict[str, float] = {}
     for placed in tree.populations:
         if placed.id in tree.memberships:

@@ -1,12 +1,13 @@
-"""Weigh a border: what hardly depends on where a doubtful threshold lies, whatever speaks against that."""
+"""Weigh a border: what hardly depends on where a doubtful one lies, or on what it lets in at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from immunomon.arrays import Floats, Mask
+from immunomon.cytometry.gates import gate_method
 from immunomon.cytometry.kernels.density import modes_of, profile_of
 from immunomon.cytometry.kernels.selection import quantile_of
 from immunomon.cytometry.model.events import EventTable
@@ -16,8 +17,8 @@ from immunomon.cytometry.model.members import members
 from immunomon.cytometry.model.noise import noise_on
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.study.model.channels import ChannelKind
-from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.model.trust import Doubt
+from immunomon.study.model.strategy import ROOT, GatingStrategy
+from immunomon.study.model.trust import Doubt, withholding
 
 __all__ = ["weigh_borders"]
 
@@ -32,23 +33,35 @@ _FEWEST = 50  # events of a population, of which half of what the gate keeps is 
 def weigh_borders(
     tree: GateTree, events: EventTable, strategy: GatingStrategy, *, scales: Mapping[str, DisplayScale]
 ) -> dict[str, tuple[Doubt, ...]]:
-    """Return the populations that hardly depend on a threshold that is a fallback, with a remark for each such one.
+    """Return the populations that hardly depend on a gate in doubt, with a remark for each such gate.
 
-    tree: of the strategy, placed on ``events``, which are on the display scale. A threshold that cuts through cells
-    which all take the dye (viability) may lie anywhere between two extremes: at one it keeps all of its parent, at the
-    other half of what it keeps now, the half that lies farther from it. Where a population's share of all that it is
-    reported of is the same at both, to a tenth of itself and what chance adds, no place in between matters to it. Where
-    cells do not take the dye the stain may have failed, and in an uneven peak dead cells may hide: nothing is said.
+    tree: of the strategy, placed on ``events``, which are on the display scale. ``hardly_moved``: a threshold that is a
+    fallback and cuts through cells which all take the dye (viability) may lie anywhere between two extremes: at one it
+    keeps all of its parent, at the other half of what it keeps now, the half that lies farther from it. Where cells do
+    not take the dye the stain may have failed, and in an uneven peak dead cells may hide: nothing is said.
+    ``small_part``: a gate that reaches a population through a boolean gate alone may keep all of its parent or nothing,
+    whatever speaks against it. Where a population's share of all that it is reported of is the same at both extremes,
+    to a tenth of itself and what chance adds, nothing in between matters to it.
     """
     remarks: dict[str, tuple[Doubt, ...]] = {}
     for doubtful in tree.populations:
-        if not any(doubt.code == "fallback_alone" for doubt in doubtful.doubts):
-            continue
-        extremes = _extremes(tree, doubtful, events, scales)
-        for population, detail in _unmoved(tree, doubtful.id, extremes, events, strategy) if extremes else ():
-            doubt = Doubt("hardly_moved", doubtful.id, detail)
-            remarks[population] = (*remarks.get(population, ()), doubt)
+        for code, extremes in _ways(tree, doubtful, events, scales):
+            for population, detail in _unmoved(tree, doubtful.id, extremes, events, strategy):
+                remarks[population] = (*remarks.get(population, ()), Doubt(code, doubtful.id, detail))
     return remarks
+
+
+def _ways(
+    tree: GateTree, doubtful: PlacedPopulation, events: EventTable, scales: Mapping[str, DisplayScale]
+) -> Iterator[tuple[str, tuple[Mask, Mask]]]:
+    """Yield each remark that may be made of a gate in doubt, with the two extremes of what the gate may keep."""
+    if any(doubt.code == "fallback_alone" for doubt in doubtful.doubts) and (
+        extremes := _extremes(tree, doubtful, events, scales)
+    ):
+        yield "hardly_moved", extremes
+    parent = tree.mask(doubtful.parent)
+    if withholding(doubtful.doubts) and parent is not None:
+        yield "small_part", (parent, np.zeros_like(parent))
 
 
 def _extremes(
@@ -87,32 +100,54 @@ def _is_taken_up(values: Floats, axis: str, events: EventTable, scales: Mapping[
 def _unmoved(
     tree: GateTree, doubtful: str, extremes: tuple[Mask, Mask], events: EventTable, strategy: GatingStrategy
 ) -> Iterator[tuple[str, str]]:
-    """Yield the populations below a gate that are the same at both of its extremes, and in words how much they are."""
-    opened, halved = ({**tree.memberships, doubtful: mask} for mask in extremes)
-    below = {doubtful}
-    for population in tree.populations:
-        if population.parent not in below or population.id not in tree.memberships:
-            continue
-        below.add(population.id)
-        for masks in (opened, halved):
-            masks[population.id] = _again(population, masks, events)
+    """Yield the populations that rest on a gate and are the same at both of its extremes, and in words how much so."""
+    everything = np.ones(tree.count, dtype=np.bool_)
+    most, least = ({ROOT: everything, **tree.memberships, doubtful: mask} for mask in extremes)
+    touched = _touched(tree, doubtful, strategy)
+    for masks in (least, most):
+        for population, operands in touched.items():
+            masks[population.id] = _again(population, operands, masks, events)
+        if all(np.count_nonzero(least[population.id]) < _FEWEST for population in touched):
+            return
+    for population in touched:
         denominators = (population.parent, *strategy.denominators.get(population.id, ()))
         shares = [
-            [_share(masks, population.id, tree, name) for masks in (tree.memberships, opened, halved)]
+            [_share(masks, population.id, tree, name) for masks in (tree.memberships, most, least)]
             for name in dict.fromkeys(denominators)
         ]
-        few = int(np.count_nonzero(halved[population.id]))
-        if few >= _FEWEST and all(_alike(now, extreme, few) for now, *later in shares for extreme in later):
-            now, without, half = (f"{100 * share:.3g} %" for share in shares[0])
-            yield population.id, f"{now} of {population.parent}, {without} without that gate, {half} in half of it"
+        few = int(np.count_nonzero(least[population.id]))
+        if (
+            few >= _FEWEST
+            and population.id in tree.memberships
+            and all(_alike(now, extreme, few) for now, *later in shares for extreme in later)
+        ):
+            now, wide, narrow = (f"{100 * share:.3g} %" for share in shares[0])
+            part = f"{narrow} {'in half of it' if extremes[1].any() else 'without what it keeps'}"
+            yield population.id, f"{now} of {population.parent}, {wide} without that gate, {part}"
 
 
-def _again(population: PlacedPopulation, masks: Masks, events: EventTable) -> Mask:
-    """Return a population's events where those of populations above it are others."""
+def _touched(tree: GateTree, doubtful: str, strategy: GatingStrategy) -> dict[PlacedPopulation, tuple[str, ...]]:
+    """Return the populations below a gate, and those made of such a one, with what each is made of, in their order.
+
+    Populations that were not placed are among them: in the union of others they would have a part.
+    """
+    names, touched = {doubtful}, {}
+    for population in tree.populations:
+        declared = strategy.population(population.id).gate
+        operands = gate_method(declared).references if isinstance(population.gate, Boolean) else ()
+        if names & {population.parent, *operands}:
+            names.add(population.id)
+            touched[population] = operands
+    return touched
+
+
+def _again(population: PlacedPopulation, operands: Sequence[str], masks: Masks, events: EventTable) -> Mask:
+    """Return a population's events where those of populations above it are others; at most, if it was not placed."""
     parent, gate = masks[population.parent], population.gate
     if isinstance(gate, Boolean):
-        return parent & gate.combine([masks[name] for name in gate.of])
-    return np.zeros_like(parent) if gate is None else members(gate, events, parent)
+        left_out = [masks[name] for name in operands if name in masks and name not in gate.of]
+        return parent & np.logical_or.reduce([gate.combine([masks[name] for name in gate.of]), *left_out])
+    return parent if gate is None else members(gate, events, parent)
 
 
 def _share(masks: Masks, population: str, tree: GateTree, denominator: str) -> float:

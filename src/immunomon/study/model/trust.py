@@ -193,6 +193,12 @@ _KINDS = (
         withholds=False,
     ),
     DoubtKind(
+        "small_part",
+        "this gate is in doubt, but whatever it keeps is a small part of the value",
+        "look at the plot of that gate in immunomon review",
+        withholds=False,
+    ),
+    DoubtKind(
         "noise_not_judged",
         "the negatives' noise cannot be measured in this file, and nothing shows that the border lies beyond it",
         "look at the plot in immunomon review",
@@ -206,7 +212,8 @@ DOUBTS: Mapping[str, DoubtKind] = {kind.code: kind for kind in _KINDS}
 class Doubt:
     """What speaks against a gate or a value: the code of its kind, the axis it concerns, and what was seen here.
 
-    axis: a marker or channel, of ``hardly_moved`` the population in doubt; empty if it is about the whole gate or file.
+    axis: a marker or channel, of ``hardly_moved`` and ``small_part`` the population in doubt; empty if it is about the
+    whole gate or file.
     Raises UnknownName for a code that is none.
 
     >>> print(Doubt("fallback_alone", "CD25", "one mode only").sentence)
