@@ -125,15 +125,16 @@ def test_a_part_that_could_not_be_placed_is_weighed_by_what_it_may_keep_at_most(
             Population("t", "T", "root", GateDeclaration("interval", {"axis": "CD3", "low": 2000.0}), "inside"),
             Population("few", "Few", "root", few, "inside"),
             Population("part", "Part", "few", blind, "high"),
+            Population("within", "Within", "part", few, "inside"),
             Population(
-                "both", "Both", "root", GateDeclaration("boolean", {"operator": "or", "of": ["t", "part"]}), "inside"
+                "both", "Both", "root", GateDeclaration("boolean", {"operator": "or", "of": ["t", "within"]}), "inside"
             ),
         )
         declared = GatingStrategy("s", "S", 1, None, populations)
         placed = gate(events, declared, SCALES)
         both = placed.populations[-1]
         assert placed.size("both") == placed.size("t")
-        assert both.note == "without part, which could not be placed"
+        assert both.note == "without within, which could not be placed"
         assert both.gate.of == ("t",)
         doubted = tuple(
             replace(p, doubts=(Doubt("dead_detector"),)) if p.id == "part" else p for p in placed.populations

@@ -109,18 +109,14 @@ def _unmoved(
             masks[population.id] = _again(population, operands, masks, events)
         if all(np.count_nonzero(least[population.id]) < _FEWEST for population in touched):
             return
-    for population in touched:
+    for population in (each for each in touched if each.id in tree.memberships):
         denominators = (population.parent, *strategy.denominators.get(population.id, ()))
         shares = [
             [_share(masks, population.id, tree, name) for masks in (tree.memberships, most, least)]
             for name in dict.fromkeys(denominators)
         ]
         few = int(np.count_nonzero(least[population.id]))
-        if (
-            few >= _FEWEST
-            and population.id in tree.memberships
-            and all(_alike(now, extreme, few) for now, *later in shares for extreme in later)
-        ):
+        if few >= _FEWEST and all(_alike(now, extreme, few) for now, *later in shares for extreme in later):
             now, wide, narrow = (f"{100 * share:.3g} %" for share in shares[0])
             part = f"{narrow} {'in half of it' if extremes[1].any() else 'without what it keeps'}"
             yield population.id, f"{now} of {population.parent}, {wide} without that gate, {part}"
