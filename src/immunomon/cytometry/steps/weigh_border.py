@@ -142,7 +142,8 @@ def _again(population: PlacedPopulation, operands: Sequence[str], masks: Masks, 
     parent, gate = masks[population.parent], population.gate
     if isinstance(gate, Boolean):
         left_out = [masks[name] for name in operands if name in masks and name not in gate.of]
-        return parent & np.logical_or.reduce([gate.combine([masks[name] for name in gate.of]), *left_out])
+        inside = np.logical_or.reduce([gate.combine([masks[name] for name in gate.of]), *left_out])
+        return np.asarray(parent & inside)
     return parent if gate is None else members(gate, events, parent)
 
 
