@@ -14,32 +14,24 @@ from typing import Any
 
 import immunomon
 from immunomon.errors import ImmunomonError, counted
-from immunomon.files import file_digest, is_temporary, naming, read_input, write_whole
+from immunomon.files import file_digest, naming, read_input, write_whole
+from immunomon.runs.folder import RESULTS, SEALED_FIRST, result_names
 from immunomon.runs.journal import PROGRESS, STAMPS
 from immunomon.runs.provenance import code_digest, user_name
 
-__all__ = ["SEALED", "AuditTrail", "Head", "contents_of", "result_names"]
+__all__ = ["SEALED", "AuditTrail", "Head", "contents_of"]
 
 _GENESIS = "0" * 64
 _FORMAT = "immunomon.audit/2"
-# What a run writes, sealed as a whole by its entry; earlier versions sealed the first five.
-_OF_A_RUN = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "gates/*.json")
-_ADDED = ("noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
 # What other entries write: each such entry names the digest of its own files, and a later run does not seal them anew.
 _OF_ENTRIES = ("lock.json", "moved/*.csv")
 _OWN = ("audit.jsonl", "audit-contents.json", "audit-head.json", ".lock", STAMPS, PROGRESS)
-SEALED = frozenset(pattern.split("/")[0] for pattern in (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES, *_OWN))
+SEALED = frozenset(pattern.split("/")[0] for pattern in (*RESULTS, *_OF_ENTRIES, *_OWN))
 
 
-def contents_of(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> dict[str, str]:
+def contents_of(root: Path, patterns: Sequence[str] = RESULTS) -> dict[str, str]:
     """Return the digests of what ``result_names`` names."""
     return {name: file_digest(root / name) for name in result_names(root, patterns)}
-
-
-def result_names(root: Path, patterns: Sequence[str] = (*_OF_A_RUN, *_ADDED)) -> list[str]:
-    """Return the files that a run's numbers stand in, by their paths in the run folder."""
-    files = sorted(path for pattern in patterns for path in root.glob(pattern) if not is_temporary(path))
-    return [path.relative_to(root).as_posix() for path in files]
 
 
 def _digest(entry: Mapping[str, Any]) -> str:
@@ -188,7 +180,7 @@ class AuditTrail:
 
     def names(self) -> frozenset[str]:
         """Return the files in the run folder that ``problems`` looks at, by their paths there."""
-        return frozenset(result_names(self.root, (*_OF_A_RUN, *_ADDED, *_OF_ENTRIES))) | set(_OWN)
+        return frozenset(result_names(self.root, (*RESULTS, *_OF_ENTRIES))) | set(_OWN)
 
     def problems(self) -> list[str]:
         """Return everything that does not fit: broken links, changed entries, changed, missing and added files."""
@@ -267,7 +259,7 @@ class AuditTrail:
             yield f"{self.contents}: it is not the list that the run of {seal.get('utc')} wrote"
             return
         listed: dict[str, str] = json.loads(self.contents.read_text(encoding="utf-8"))
-        digests = contents_of(self.root, (*_OF_A_RUN, *(_ADDED if "format" in seal else ())))
+        digests = contents_of(self.root, RESULTS if "format" in seal else SEALED_FIRST)
         for name in self._normalised(digests):  # written after the run, by a command that keeps their digests
             listed.pop(name, None)
             del digests[name]

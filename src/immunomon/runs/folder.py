@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,36 @@ from typing import TYPE_CHECKING, Any
 
 from immunomon.csvfile import cell_of_text
 from immunomon.errors import BadRun, ImmunomonError, NotARunFolder, RunFolderInUse
-from immunomon.files import NotARegularFile, read_input, refuse_irregular, write_whole
+from immunomon.files import NotARegularFile, is_temporary, read_input, refuse_irregular, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AGAIN", "RunFolder", "no_run", "read_held", "read_record", "table_csv", "write_json", "write_table"]
+__all__ = [
+    "AGAIN",
+    "RESULTS",
+    "SEALED_FIRST",
+    "RunFolder",
+    "no_run",
+    "read_held",
+    "read_record",
+    "result_names",
+    "table_csv",
+    "write_json",
+    "write_table",
+]
 
 RUN_FORMAT = "immunomon.run/1"
 AGAIN = "finish the run with: immunomon run"
+# What a run writes and seals as a whole; earlier versions sealed the first five.
+SEALED_FIRST = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "gates/*.json")
+RESULTS = (*SEALED_FIRST, "noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json")
+
+
+def result_names(root: Path, patterns: Sequence[str] = RESULTS) -> list[str]:
+    """Return the files that a run's numbers stand in, by their paths in the run folder."""
+    files = sorted(path for pattern in patterns for path in root.glob(pattern) if not is_temporary(path))
+    return [path.relative_to(root).as_posix() for path in files]
 
 
 def no_run(folder: Path) -> BadRun:

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from immunomon.errors import ImmunomonError
 from immunomon.files import file_digest
-from immunomon.runs.audit import AuditTrail, result_names
-from immunomon.runs.folder import RunFolder
+from immunomon.runs.audit import AuditTrail
+from immunomon.runs.folder import RunFolder, result_names
 from immunomon.runs.journal import STAMPS
 from immunomon.runs.plan import Plan
 from immunomon.runs.provenance import digest_of, environment, source_digest
