@@ -36,7 +36,7 @@ def review(
     try:
         from immunomon.outputs.review.server import serve
     except ImportError as error:
-        raise ImmunomonError("the review desk needs more; install it with: pip install 'immunomon[review]'") from error
+        raise ImmunomonError('the review desk needs more; install it with: pip install "immunomon[review]"') from error
     desk = open_desk(run, study=study, reviewer=reviewer, blind=blind, seed=seed)
     progress = desk.progress()
     if desk.remark:

@@ -164,5 +164,5 @@ def test_two_exports_to_one_server_wait_for_each_other(make_run, postgresql, mon
 
 def test_without_psycopg_the_way_to_get_it_is_told(make_run, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ExportFailed, match=r"pip install 'immunomon\[postgresql\]'"):
+    with pytest.raises(ExportFailed, match=r'pip install "immunomon\[postgresql\]"'):
         export_run(make_run(), "postgresql://me@127.0.0.1/trial")

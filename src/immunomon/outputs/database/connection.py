@@ -93,7 +93,7 @@ def transaction(url: URL, *, change: bool = True) -> Iterator[Connection]:
         if error.name != "psycopg":
             raise
         raise ExportFailed(
-            "PostgreSQL needs the psycopg driver; install it with: pip install 'immunomon[postgresql]'"
+            'PostgreSQL needs the psycopg driver; install it with: pip install "immunomon[postgresql]"'
         ) from error
     except (SQLAlchemyError, OSError) as error:
         # Not "from error": what the driver said is in the message, and may hold the password in the cause.
