@@ -24,6 +24,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+from run import adopt_all, wait_for_all
 
 from immunomon.assurance.simulate.biology import healthy_donor
 from immunomon.assurance.simulate.fcs import fcs_bytes
@@ -132,6 +133,8 @@ def seconds_of_run(study: Path, out: Path, *words: str) -> tuple[float, float]:
     command = [sys.executable, "-c", RUN, "run", str(study), "--out", str(out), *words]
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
+    if "--scheduler" not in words:  # a cluster's processes go on
+        wait_for_all()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - begin, cpu
@@ -190,6 +193,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--cluster", type=int, default=4, help="workers of a Dask cluster; 0: no cluster")
     options = parser.parse_args()
+    adopt_all()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         make_study(folder / "warm", 28, options.events)

@@ -3,6 +3,7 @@
 import os
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from immunomon.errors import BadFcs, ChangedFile
 from immunomon.files import file_digest
 from immunomon.runs import at_hand, single
 from immunomon.runs.at_hand import AtHand
+from immunomon.runs.jobs import _Shares
 from immunomon.study.model.fcs import Reading
 from immunomon.study.model.strategy import GateDeclaration, GatingStrategy, Population
 
@@ -125,3 +127,40 @@ def test_gates_of_the_first_look_that_nothing_moves_are_not_placed_again(cells, 
     assert anew.measured == again.measured
     monkeypatch.setattr(Singlet, "fit", None)
     assert single.analyse(cells, strategy(), placed=look.placed).measured == anew.measured
+
+
+def test_what_was_made_ready_serves_the_second_look_once(cells):
+    kept, reading = AtHand(), reading_of(cells)
+    look = single.first_look(cells, strategy(), reading=reading, read=kept.read)
+    kept.keep_ready("s1", reading, look.ready)
+    ready = kept.ready("s1", cells, reading)
+    assert ready is look.ready
+    assert kept.ready("s1", cells, reading) is None
+    again = single.analyse(cells, strategy(), reading=reading, ready=ready)
+    assert again.measured == single.analyse(cells, strategy(), reading=reading).measured
+    kept.keep_ready("s1", reading, look.ready)
+    cells.touch()
+    assert kept.ready("s1", cells, reading) is None
+
+
+def test_what_there_is_no_room_for_is_made_ready_again(cells):
+    kept, reading = AtHand(most_bytes=cells.stat().st_size), reading_of(cells)
+    look = single.first_look(cells, strategy(), reading=reading, read=kept.read)
+    kept.keep_ready("s1", reading, look.ready)
+    assert kept.ready("s1", cells, reading) is None
+
+
+def test_all_work_in_another_process_has_the_same_at_hand():
+    kept = pickle.dumps(AtHand())
+    assert pickle.loads(kept) is pickle.loads(kept)
+
+
+def test_files_go_to_whom_had_them_before_and_none_is_left_out():
+    tasks = [SimpleNamespace(sample=SimpleNamespace(id=f"s{number}")) for number in range(7)]
+    had = {"s0": 1, "s1": 1, "s2": 0}
+    shares = _Shares(tasks, 2, had)
+    assert [shares.next(1).sample.id for _ in range(2)] == ["s0", "s1"]
+    assert shares.next(0).sample.id == "s2"
+    rest = {shares.next(0).sample.id for _ in range(4)}
+    assert rest == {"s3", "s4", "s5", "s6"}
+    assert had["s3"] == 0

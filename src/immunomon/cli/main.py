@@ -47,8 +47,9 @@ def main() -> None:
     """Run the command line; what goes wrong on purpose is one message and exit status 1, not a traceback."""
     _listen()
     for stream in (sys.stdout, sys.stderr):  # a console without a character shows its code: nothing ends for that
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        with suppress(OSError):  # what it writes to has become a pipe since it was opened
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
     try:
         try:
             app()

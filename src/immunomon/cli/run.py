@@ -23,6 +23,7 @@ from immunomon.runs.workers import Limits
 __all__ = ["run"]
 
 _SHOWN = 10
+_FEWEST_APART = 40  # files: of fewer, threads are done before other processes have begun
 
 
 @app.command()
@@ -67,7 +68,7 @@ def run(
         raise ImmunomonError("--json is for --dry-run; how a run stands, as JSON: immunomon status RUN --json")
     if only_say:
         return _dry(study, out, jobs=jobs, rehash=rehash, as_json=as_json)
-    limits = Limits(timeout, retries) if timeout is not None or retries else None
+    limits = Limits(timeout, retries) if timeout is not None or retries else Limits(fewest=_FEWEST_APART)
     with stages() as progress:
         summary = run_study(
             study,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable
@@ -36,18 +38,18 @@ class AtHand:
 
     Events are those whose digest was compared when they were read. A file that was written or exchanged since then, by
     what the file system says of it, is read again, so that the digest is compared again. In another process it begins
-    with nothing.
+    with nothing, and from then on is the same one for all that comes from here.
     """
 
     def __init__(self, most_bytes: int | None = None) -> None:
         self._most = min(_MOST_BYTES, (free_memory() or 0) // _SHARE) if most_bytes is None else most_bytes
-        self._lock, self._bytes = Lock(), 0
+        self._lock, self._bytes, self._name = Lock(), 0, uuid4().hex
         self._events: dict[tuple[Path, Reading], tuple[Signature, Read]] = {}
         self._gates: dict[str, Mapping[str, PlacedPopulation]] = {}
         self._ready: dict[str, Prepared] = {}
 
-    def __reduce__(self) -> tuple[type[AtHand], tuple[int]]:
-        return AtHand, (self._most,)
+    def __reduce__(self) -> tuple[Callable[[str, int], AtHand], tuple[str, int]]:
+        return _elsewhere, (self._name, self._most // (os.cpu_count() or 1))
 
     def read(self, path: Path, reading: Reading = AS_JUDGED) -> Read:
         """Return what ``read_anew`` returns, without reading the file again where that is not needed."""
@@ -98,6 +100,17 @@ class AtHand:
         """Keep the gates that a sample's own events placed, unless there are many samples."""
         if len(self._gates) < _MOST_SAMPLES:
             self._gates[sample] = gates
+
+
+_ELSEWHERE: dict[str, AtHand] = {}  # of other processes, by name: the last one
+
+
+def _elsewhere(name: str, most_bytes: int) -> AtHand:
+    """Return what is at hand in this process for what another one calls so."""
+    if name not in _ELSEWHERE:
+        _ELSEWHERE.clear()  # of an earlier run
+        _ELSEWHERE[name] = AtHand(most_bytes)
+    return _ELSEWHERE[name]
 
 
 def _signature(path: Path) -> Signature:

@@ -123,7 +123,7 @@ class DaskBackend:
         self._journal.note("cluster", scheduler=self._address, threads=threads)
         return int(threads)
 
-    def do(self, work: Work, task: Task) -> Outcome:
+    def do(self, work: Work, task: Task, at: int) -> Outcome:  # noqa: ARG002  (the cluster chooses who does it)
         """Do a step of a file; that the cluster lost it again and again is how it ended."""
         from distributed import KilledWorker
 

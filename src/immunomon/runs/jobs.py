@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from immunomon.files import file_digest, remove_leftovers
@@ -51,8 +52,11 @@ class Backend(Protocol):
         """How many files are worked on at once."""
         ...
 
-    def do(self, work: Work, task: Task) -> Outcome:
-        """Do a step of a file and return how it ended; raises what the step raised."""
+    def do(self, work: Work, task: Task, at: int) -> Outcome:
+        """Do a step of a file and return how it ended; raises what the step raised.
+
+        at: the number, from 0, of who does it; no two files at once have the same.
+        """
         ...
 
     def close(self) -> None:
@@ -66,7 +70,7 @@ class Threads:
 
     at_once: int
 
-    def do(self, work: Work, task: Task) -> Outcome:
+    def do(self, work: Work, task: Task, at: int) -> Outcome:  # noqa: ARG002  (a thread knows what any other knows)
         """Do a step of a file."""
         return work(task)
 
@@ -79,36 +83,44 @@ class Processes:
 
     def __init__(self, at_once: int, journal: Journal, seconds: float | None) -> None:
         self.at_once, self._journal, self._seconds = at_once, journal, seconds
-        self._idle: SimpleQueue[Worker] = SimpleQueue()
-        self._all: list[Worker] = []
+        self._workers: dict[int, Worker] = {}
 
-    def do(self, work: Work, task: Task) -> Outcome:
+    def do(self, work: Work, task: Task, at: int) -> Outcome:
         """Do a step of a file; that it took too long, or that the process was ended, is how it ended."""
-        worker = self._worker()
-        try:
-            return worker.do(work, task, self._seconds)
-        finally:
-            self._idle.put(worker)
-
-    def _worker(self) -> Worker:
-        try:
-            return self._idle.get_nowait()
-        except Empty:
-            worker = Worker(lambda process: self._journal.note("worker", process=process))
-            self._all.append(worker)
-            return worker
+        if at not in self._workers:
+            self._workers[at] = Worker(lambda process: self._journal.note("worker", process=process))
+        return self._workers[at].do(work, task, self._seconds)
 
     def close(self) -> None:
         """End the processes, whatever they are doing."""
-        for worker in self._all:
+        for worker in list(self._workers.values()):
             worker.close()
+
+
+class _Shares:
+    """A stage's files, shared out: to each who works on them first those that it has had before, then others'."""
+
+    def __init__(self, tasks: Sequence[Task], at_once: int, had: dict[str, int]) -> None:
+        self._lock, self._had = Lock(), had
+        self._left: list[deque[Task]] = [deque() for _ in range(at_once)]
+        for number, task in enumerate(tasks):
+            self._left[had.get(task.sample.id, number) % at_once].append(task)
+
+    def next(self, at: int) -> Task:
+        """Return the next file; raises IndexError if none is left."""
+        with self._lock:
+            own = self._left[at]
+            task = own.popleft() if own else max(self._left, key=len).pop()
+            self._had[task.sample.id] = at
+            return task
 
 
 class Crew:
     """Who works on a run's files: how many at once, within which limits, and who hears of each.
 
     workers: how many files are worked on at once; None: one a processor, or a thread of the cluster. limits: None:
-    threads of this process do the work; else processes, each of which can be ended. scheduler: the address of a Dask
+    threads of this process do the work; else processes, each of which can be ended, or processes for many files alone.
+    scheduler: the address of a Dask
     cluster that does it instead. Raises ImmunomonError if there is no cluster there.
     """
 
@@ -116,13 +128,14 @@ class Crew:
         self, workers: int | None, journal: Journal, limits: Limits | None = None, scheduler: str | None = None
     ) -> None:
         self.journal, self._retries = journal, limits.retries if limits else 0
+        self._fewest, self._had = limits.fewest if limits else 0, dict[str, int]()
         self._cluster: DaskBackend | None = None
         self._backend: Backend
         if scheduler is not None:
             from immunomon.runs.dask_backend import DaskBackend
 
             self._backend = self._cluster = DaskBackend(scheduler, journal, workers)
-        elif limits:
+        elif limits and not limits.fewest:
             self._backend = Processes(workers or default_jobs(), journal, limits.seconds)
         else:
             self._backend = Threads(workers or default_jobs())
@@ -161,11 +174,22 @@ class Crew:
         problems: dict[str, str] = {}
         done = failed = 0
         self.journal.report(stage, 0, len(tasks), 0)
-        waiting = iter(tasks)
-        step = partial(self._timed, stage, work)
-        at_once = self._backend.at_once
+        self._apart(len(tasks))
+        at_once, numbers = self._backend.at_once, iter(range(len(tasks)))
+        shares = _Shares(tasks, at_once, self._had)
+        free: SimpleQueue[int] = SimpleQueue()
+        for at in range(at_once):
+            free.put(at)
+
+        def step(_: int) -> Outcome:
+            at = free.get()
+            try:
+                return self._timed(stage, work, shares.next(at), at)
+            finally:
+                free.put(at)
+
         with ThreadPoolExecutor(max_workers=at_once) as pool:
-            running = {pool.submit(step, task) for task in islice(waiting, 2 * at_once)}
+            running = {pool.submit(step, number) for number in islice(numbers, 2 * at_once)}
             try:
                 while running:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -174,24 +198,30 @@ class Crew:
                         done, failed = done + 1, failed + bool(ended.problem)
                         problems |= ended.lasting
                         self.journal.report(stage, done, len(tasks), failed)
-                    running |= {pool.submit(step, task) for task in islice(waiting, len(finished))}
+                    running |= {pool.submit(step, number) for number in islice(numbers, len(finished))}
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._backend.close()  # or the threads would wait for what is being done
                 raise
         return problems
 
-    def _timed(self, stage: str, work: Work, task: Task) -> Outcome:
+    def _apart(self, files: int) -> None:
+        """Let processes do the work from now on, if there are many files: threads get in each other's way."""
+        at_once = self._backend.at_once
+        if self._fewest and isinstance(self._backend, Threads) and at_once > 1 and files >= self._fewest:
+            self._backend = Processes(at_once, self.journal, None)
+
+    def _timed(self, stage: str, work: Work, task: Task, at: int) -> Outcome:
         begun = time.monotonic()
-        ended = self._tried(stage, work, task)
+        ended = self._tried(stage, work, task, at)
         self.journal.file(stage, task.sample.id, ended, seconds=time.monotonic() - begun)
         return ended
 
-    def _tried(self, stage: str, work: Work, task: Task) -> Outcome:
+    def _tried(self, stage: str, work: Work, task: Task, at: int) -> Outcome:
         """Do a step of a file; one that failed is tried again as often as the limits say."""
         for number in range(1, self._retries + 1):
-            ended = self._backend.do(work, task)
+            ended = self._backend.do(work, task, at)
             if not ended.problem or task.problem:
                 return ended
             self.journal.note("retry", stage=stage, sample_id=task.sample.id, number=number, reason=ended.problem)
-        return self._backend.do(work, task)
+        return self._backend.do(work, task, at)

@@ -24,18 +24,20 @@ Work = Callable[["Task"], Outcome]
 # Not a fork of this process, which has threads; where there is one, of a process that has imported what it takes.
 _CONTEXT: Any = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
 if _CONTEXT.get_start_method() == "forkserver":
-    _CONTEXT.set_forkserver_preload(["immunomon.runs.run"])
+    _CONTEXT.set_forkserver_preload(["immunomon.runs.run", "immunomon.cytometry.kernels.fused"])
 
 
 @dataclass(frozen=True)
 class Limits:
     """How long one step of one file may take, and how often a file that failed is tried again.
 
-    seconds: None: as long as it takes.
+    seconds: None: as long as it takes. fewest: of fewer files than these, which have no limit then, threads of the
+    calling process do the work: processes of their own take seconds to start.
     """
 
     seconds: float | None = None
     retries: int = 0
+    fewest: int = 0
 
 
 class Worker:

@@ -5,6 +5,7 @@ import pytest
 
 from immunomon.cytometry.kernels import compiled, regression, scales, selection, spillover
 from immunomon.cytometry.kernels.decide import decide_cells
+from immunomon.cytometry.kernels.group_medians import group_medians, membership_codes
 from immunomon.cytometry.kernels.histogram import histogram2d
 from immunomon.cytometry.kernels.line_rounds import line_rounds
 from immunomon.cytometry.kernels.selection import finite_median, median_of
@@ -143,3 +144,40 @@ def test_cells_that_are_decided_by_rough_values_hold_what_exact_ones_put_there(b
     counts += histogram2d(exact[0][asked], exact[1][asked], *ranges, bins=72)
     assert np.array_equal(counts, histogram2d(exact[0][parent], exact[1][parent], *ranges, bins=72))
     assert asked.size < (0.5 if bound == 1e-3 else 0.01) * parent.size
+
+
+@pytest.mark.parametrize("size", [1, 2, 101, 30_000])
+@pytest.mark.parametrize(
+    "arrange", [np.abs, np.round, np.negative, lambda values: values * 1e-40, lambda values: np.full_like(values, 5.5)]
+)
+def test_medians_of_groups_are_numpys(size, arrange):
+    rng, values = np.random.default_rng(size), arrange(values_of(size, size))
+    groups = [rng.random(size) < share for share in (0.0, 0.02, 0.4, 0.5, 1.0)]
+    codes, inside = membership_codes(groups)
+    assert np.array_equal(inside[codes].T, groups)
+    medians = [np.median(values[group]) if group.any() else np.nan for group in groups]
+    assert np.array_equal(group_medians(values, codes, inside), medians, equal_nan=True)
+    values[size // 2] = np.inf
+    assert np.isnan(group_medians(values, codes, inside)).all()
+
+
+def test_too_many_kinds_of_events_are_not_counted_by_group():
+    rng = np.random.default_rng(1)
+    assert membership_codes([rng.random(5000) < 0.5 for _ in range(9)]) is None
+    assert membership_codes([np.ones(3, dtype=bool)] * 65) is None
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_columns_that_are_computed_together_are_those_of_each_alone(kind):
+    rng = np.random.default_rng(2)
+    raw = rng.normal(0.0, 1e3, (1500, 5)).astype(kind)
+    raw[[3, 700], [1, 2]] = np.nan, np.inf
+    weights, sources = rng.normal(0.0, 1.0, (3, 4)), np.array([1, 2, 3, 4])
+    weights[0, :2] = 0.0  # what is no number in a detector without a part in it does not reach it
+    columns = compiled.unmixed_columns(raw, np.array([-1, 0, -1]), sources, weights)
+    assert np.isfinite(columns[0]).all()
+    assert np.array_equal(columns[1], raw[:, 0])
+    for row in (0, 2):
+        used = np.flatnonzero(weights[row])
+        alone = compiled.weighted_sums(raw, sources[used], weights[row][used], None)
+        assert np.array_equal(columns[row], alone, equal_nan=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -132,7 +132,15 @@ class Quality:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the quality as plain data, with its verdict and reason."""
-        return {"verdict": str(self.verdict), "reason": self.reason, **asdict(self)}
+        of_parts = {name: tuple(dict(vars(part)) for part in getattr(self, name)) for name in ("checks", "stretches")}
+        numbers = {"events": self.events, "flagged_events": self.flagged_events}
+        return {
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            **numbers,
+            **of_parts,
+            "course": dict(vars(self.course)),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Quality:
