@@ -57,7 +57,7 @@ _SENTENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "Patients' tests and intervals",
         (r"\n\| t \| \S+ \| \S+ \| (\S+) ", r"\n\| t interval \| +\| \S+ \| \S+ \| (\S+) "),
         "With nine patients and no effect the t test rejects in {0} of all trials (0.05 is right), and its 95 % "
-        "interval holds the truth in {1}.",
+        "interval holds the truth in {1} of them.",
     ),
     (
         "Platelet responders",
