@@ -14,10 +14,12 @@ from immunomon.arrays import Floats, Ints, Mask
 __all__ = [
     "FEW",
     "SAMPLE",
+    "above_zero",
     "halley_step",
     "median",
     "median_of_rows",
     "middle",
+    "mirrored",
     "numbers_and_tops",
     "unmixed_columns",
     "weighted_sums",
@@ -218,13 +220,13 @@ def halley_step(
     going: Mask,
     scale: tuple[float, float, float, float, float],
     last_step: float,
-) -> bool:
-    """Take a step towards each logicle coordinate that is still going, and say whether any is after it.
+) -> int:
+    """Take a step towards each logicle coordinate that is still going, and return how many are after it.
 
     rising, falling: the two exponentials at ``y``; scale: alpha, b, gamma, d and f of the biexponential.
     """
     alpha, b, gamma, d, f = scale
-    any_going = False
+    left = 0
     for i in range(y.size):
         up, down = alpha * rising[i], gamma * falling[i]
         error = up - down + f - target[i]
@@ -236,8 +238,32 @@ def halley_step(
         y[i] = y[i] - step if still else y[i]
         still &= abs(step) > last_step
         going[i] = still
-        any_going |= still
-    return any_going
+        left += still
+    return left
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def above_zero(x: Floats, y: Floats, scale: tuple[float, float, float], target: Floats) -> Mask:
+    """Put the size of each intensity, and what its first logicle coordinate is the logarithm of; say which are finite.
+
+    scale: alpha and f of the biexponential, and the least that has a logarithm.
+    """
+    alpha, f, tiny = scale
+    going = np.empty(x.size, dtype=np.bool_)
+    for i in range(x.size):
+        target[i] = abs(x[i])
+        ratio = (target[i] - f) / alpha
+        y[i] = ratio if ratio > tiny else tiny
+        going[i] = target[i] < np.inf
+    return going
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mirrored(x: Floats, y: Floats, x1: float) -> None:
+    """Turn the coordinates of sizes into those of the intensities, about that of 0; what is not finite is left so."""
+    for i in range(x.size):
+        shown = y[i] if x[i] >= 0 else 2.0 * x1 - y[i]
+        y[i] = shown if abs(x[i]) < np.inf else x[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -149,15 +149,30 @@ def decide_cells(
     return counts, doubtful[:asked].copy()
 
 
-@njit(inline="always")
-def _cell(value: float, bound: float, low: float, step: float, bins: int) -> int:
-    """Return the number of the cell that a value lies in, -1 if it is not surely the only one."""
-    place = (value - low) * step
-    reach = bound * step + _SLACK * (abs(place) + abs(low) * step) if bound > 0.0 else 0.0
-    if not abs(place) < np.inf:
-        return -1
-    below, above = min(max(place - reach, 0.0), bins - 1.0), min(max(place + reach, 0.0), bins - 1.0)
-    return int(below) if int(below) == int(above) else -1
+@njit(cache=True, nogil=True, error_model="numpy")
+def _places(
+    values: NDArray[np.floating],
+    bound: float,
+    low: float,
+    step: float,
+    last: float,
+    rooms: tuple[NDArray[np.int32], NDArray[np.int32]],
+) -> None:
+    """Put the number of the cell that each value lies in, and that of the last cell that it may lie in.
+
+    last: the number of the last cell. What is no number has two.
+    """
+    first_cells, last_cells = rooms
+    slack, offset = (_SLACK, abs(low) * step) if bound > 0.0 else (0.0, 0.0)
+    for i in range(values.size):
+        place = (np.float64(values[i]) - low) * step
+        reach = bound * step + slack * (abs(place) + offset)
+        below, above = place - reach, place + reach
+        below, above = below if below > 0.0 else 0.0, above if above > 0.0 else 0.0
+        below, above = below if below < last else last, above if above < last else last
+        is_number = abs(place) < np.inf
+        first_cells[i] = np.int32(below)
+        last_cells[i] = np.int32(above) if is_number else np.int32(-1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -172,14 +187,19 @@ def _cells(
     doubtful: Events,
 ) -> int:
     bins, asked = counts.shape[0], 0
-    for i in range(parent.size):
-        if not parent[i]:
-            continue
-        column = _cell(np.float64(x[i]), bounds[0], lows[0], steps[0], bins)
-        row = _cell(np.float64(y[i]), bounds[1], lows[1], steps[1], bins)
-        if column < 0 or row < 0:
-            doubtful[asked] = i
-            asked += 1
-        else:
-            counts[row, column] += 1
+    cells, last = counts.reshape(-1), counts.shape[0] - 1.0
+    rooms = np.empty((4, _TILE), dtype=np.int32)
+    columns, last_columns, rows, last_rows = rooms[0], rooms[1], rooms[2], rooms[3]
+    for begin in range(0, parent.size, _TILE):
+        members = parent[begin : begin + _TILE]
+        _places(x[begin : begin + _TILE], bounds[0], lows[0], steps[0], last, (columns, last_columns))
+        _places(y[begin : begin + _TILE], bounds[1], lows[1], steps[1], last, (rows, last_rows))
+        for i in range(members.size):
+            if not members[i]:
+                continue
+            if columns[i] == last_columns[i] and rows[i] == last_rows[i]:
+                cells[np.uint32(rows[i]) * np.uint32(bins) + np.uint32(columns[i])] += 1
+            else:
+                doubtful[asked] = begin + i
+                asked += 1
     return asked

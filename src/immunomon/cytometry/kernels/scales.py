@@ -31,6 +31,7 @@ __all__ = [
 _MAX_STEPS = 40
 # Halley's steps shrink with the third power: after one of this size, what is left is below float64's last bit.
 _LAST_STEP = 2e-6
+_MOST_GOING = 0.75  # of the values: when fewer are still going, they go on alone
 _PIECE = 8192  # values: what is between stays in the processor's cache
 _TINY = np.finfo(np.float64).tiny
 _MARGIN = 2.5  # noise that a scale bears beyond that of its channel
@@ -72,27 +73,43 @@ def _logicle_coefficients(t: float, w: float, m: float, a: float) -> tuple[float
 def _solve_logicle(x: Floats, alpha: float, b: float, gamma: float, d: float, f: float, x1: float) -> Floats:
     # B is odd around x1 and convex above it: solve for |x| by Halley's method, which starts at a lower bound. Each
     # value stops at its own last step: a coordinate is the same to the last bit whoever else is asked with it.
+    if is_compiled_at_hand():
+        return _solve_compiled(x, alpha, b, gamma, d, f, x1)
     target = np.abs(x)
     y = np.maximum(x1, np.log(np.maximum((target - f) / alpha, _TINY)) / b)
     going = np.isfinite(x)
-    step_all = _steps_by_numpy if not is_compiled_at_hand() else _steps_compiled
-    step_all(y, target, going, alpha, b, gamma, d, f)
+    _steps_by_numpy(y, target, going, alpha, b, gamma, d, f)
     return np.where(np.isfinite(x), np.where(x >= 0, y, 2.0 * x1 - y), x)
 
 
-def _steps_compiled(
-    y: Floats, target: Floats, going: Mask, alpha: float, b: float, gamma: float, d: float, f: float
-) -> None:
-    """Do what ``_steps_by_numpy`` does; NumPy's exponentials stay, which no other's equal to the last bit."""
-    from immunomon.cytometry.kernels.compiled import halley_step
+def _solve_compiled(x: Floats, alpha: float, b: float, gamma: float, d: float, f: float, x1: float) -> Floats:
+    """Do what ``_solve_logicle`` does; NumPy's exponentials stay, which no other's equal to the last bit."""
+    from immunomon.cytometry.kernels.compiled import above_zero, halley_step, mirrored
 
     scale = alpha, b, gamma, d, f
+    y, target = np.empty_like(x), np.empty_like(x)
+    going = above_zero(x, y, (alpha, f, _TINY), target)
+    np.maximum(x1, np.divide(np.log(y, out=y), b, out=y), out=y)
+    at, place = y, None
     rising, falling = np.empty_like(y), np.empty_like(y)
     for _ in range(_MAX_STEPS):
-        np.exp(np.multiply(y, b, out=rising), out=rising)
-        np.exp(np.multiply(y, -d, out=falling), out=falling)
-        if not halley_step(y, rising, falling, target, going, scale, _LAST_STEP):
+        np.exp(np.multiply(at, b, out=rising), out=rising)
+        np.exp(np.multiply(at, -d, out=falling), out=falling)
+        left = halley_step(at, rising, falling, target, going, scale, _LAST_STEP)
+        if left > _MOST_GOING * at.size:
+            continue
+        if place is not None:
+            y[place] = at
+        if not left:
             break
+        kept = np.flatnonzero(going)  # the others have arrived
+        place = kept if place is None else place[kept]
+        at, target, going = at[kept], target[kept], going[kept]
+        rising, falling = rising[:left], falling[:left]
+    if place is not None:
+        y[place] = at
+    mirrored(x, y, x1)
+    return y
 
 
 def _steps_by_numpy(
