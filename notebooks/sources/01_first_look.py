@@ -37,7 +37,7 @@ pd.DataFrame(run.study["subjects"])[["id", "dose_group", "cohort", "sex"]]
 # failed says why in the column `reason`.
 
 # %%
-samples = run.table("samples")
+samples = run.samples
 tubes = samples[(samples["role"] == "sample") & (samples["status"] == "gated")]
 tubes.pivot_table(index="subject", columns="visit", values="sample_id", aggfunc="count")[
     [visit for visit in run.visits if visit in set(tubes["visit"])]
@@ -52,12 +52,11 @@ samples[samples["status"] == "failed"][["sample_id", "reason"]]
 # Every population with its cells and its percentage of its parent.
 
 # %%
-sample = tubes[tubes["panel"] == run.panels[0]]["sample_id"].iloc[0]
-populations = run.table("populations")
+sample = run.sample(tubes[tubes["panel"] == run.panels[0]]["sample_id"].iloc[0])
 
 figure, ax = plt.subplots(figsize=(12, 3), layout="constrained")
-immunomon.gating_tree(ax, populations[populations["sample_id"] == sample])
-ax.set_title(sample);
+immunomon.gating_tree(ax, sample.counts)
+ax.set_title(sample.id);
 
 # %% [markdown]
 # ## The gates on it
@@ -66,14 +65,22 @@ ax.set_title(sample);
 # numbers on the axes are intensities on the display scale of the strategy.
 
 # %%
-plots = run.plots(sample)
+plots = run.plots(sample.id)
 
 figure, axes = plt.subplots(-(-len(plots) // 4), 4, figsize=(16, 4 * -(-len(plots) // 4)), layout="constrained")
 for ax in axes.flat[len(plots) :]:
     ax.remove()
 for ax, plot in zip(axes.flat, plots):
     immunomon.gating_plot(ax, plot)
-figure.suptitle(sample);
+figure.suptitle(sample.id);
+
+# %% [markdown]
+# ## One gate in all samples
+#
+# Those that need a person come first, with the reason. Choose another gate or order above the plots; a click opens a sample.
+
+# %%
+run.review(run.panels[0])
 
 # %% [markdown]
 # ## The numbers behind the plots
@@ -82,14 +89,13 @@ figure.suptitle(sample);
 # reported: `reportable` is false, and `reason` says why.
 
 # %%
-frequencies = run.table("frequencies")
-frequencies[frequencies["sample_id"] == sample][
+sample.frequencies[
     ["label", "denominator", "count", "percent", "percent_low", "percent_high", "reportable", "reason"]
 ].round(2).fillna({"reason": ""})
 
 # %% [markdown]
 # ## Now try
 #
-# 1. Look at another sample: put a `sample_id` from `tubes` in place of `sample`.
-# 2. Which frequencies of this run may not be reported? `frequencies[~frequencies["reportable"]]` has them.
+# 1. Look at another sample: `sample = run.sample("S02", "W4", "treg")`, or any `sample_id` from `tubes`.
+# 2. Which frequencies of this run may not be reported? `sample.frequencies` has those of one sample, `run.table("frequencies")` all of them.
 # 3. Do the gates lie as you would draw them? If not, notebook 4 shows how to write your own.

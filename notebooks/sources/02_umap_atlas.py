@@ -21,9 +21,7 @@ panel = run.panels[0]
 # takes about half a minute.
 
 # %%
-if not run.has_atlas(panel):
-    immunomon.embed_run(run.folder, panel)
-
+page = run.explore(panel)
 atlas = run.atlas(panel)
 method = run.atlas_record(panel)
 print(f"{len(atlas):,} cells of {method['within']}, laid out by {', '.join(method['markers'])}")
@@ -33,29 +31,34 @@ print(f"trustworthiness {method['trustworthiness']['value']:.2f} (1: all neighbo
 # ## Explore it
 #
 # - **Colour by** population, metacluster (after `immunomon cluster`), visit, dose group, subject, or any marker.
-# - **Draw** around cells with the lasso: their markers against all other cells, the populations among them, and who they
-#   come from appear on the right. A bar that is half full is the average share.
-# - **Before and after**, of all patients or one dose group, move and zoom together. The third plot shows where cells became
-#   more (orange) and fewer (blue).
+# - **Draw** around cells: their markers against all other cells, the populations among them, and who they come from appear
+#   on the right. A bar that is half full is the average share.
+# - **Back-gating**: below, the cells that you drew around lie on the gates of their sample. A click on one cell shows its own.
+# - **Legend**: a word takes its cells out and brings them back; a double click leaves it alone.
+# - **Visits**, of all patients or one dose group, move and zoom together. The last plot shows where cells became more (orange)
+#   and fewer (blue).
 #
 # The page is a file beside this notebook, `atlas.html`: it opens in any browser, without Python and without a network. If
 # no page appears here, open that file.
 
 # %%
-page = immunomon.explore_atlas(run, panel)
 page.show("atlas.html")
 
 # %% [markdown]
 # ## The same in Python
 #
-# Under the plots the page writes the corners of the region that you drew. Put them in place of `region`, and Python says the
-# same of it. Until then, it is a box around half of the cells of the commonest population.
+# Under the plots the page writes the line of Python that describes the region that you drew: put it in place of the one below.
+#
+# Or draw here, and let Python know the cells: `widget = immunomon.atlas_widget(atlas)`, `widget.show()`, draw with the lasso,
+# then `inside = atlas.index.isin(widget.selection())`. It takes `pip install "immunomon[notebooks]"`, a running notebook and
+# WebGL. Until then, the region is a box around half of the cells of the commonest population.
 
 # %%
 common = atlas[atlas["label"] == atlas["label"].mode()[0]][["umap1", "umap2"]]
-region = [tuple(common.quantile(0.15)), tuple(common.quantile(0.85))]
+low, high = common.quantile(0.15), common.quantile(0.85)
+inside = ((atlas[["umap1", "umap2"]] >= low) & (atlas[["umap1", "umap2"]] <= high)).all(axis=1).to_numpy()
 
-found = immunomon.describe_region(atlas, region)
+found = immunomon.describe_region(atlas, inside)
 print(f"{found.cells:,} cells")
 found.phenotype.round(2)
 
@@ -67,6 +70,17 @@ found.populations.round(1)
 
 # %%
 found.whose.round(1)
+
+# %% [markdown]
+# ## On the gates
+#
+# Where do these cells lie on the gates of the sample that has most of them? Each plot shows those that reached it. Cells that
+# a gate cuts through, or that turn up where none should be, are what to look at.
+
+# %%
+chosen = atlas[inside]
+sample = run.sample(chosen["sample_id"].mode()[0])
+sample.back_gate(chosen.loc[chosen["sample_id"] == sample.id, "event"]);
 
 # %% [markdown]
 # ## For print
@@ -93,9 +107,9 @@ for ax, visit in zip(axes.flat, later):
 # ## Now try
 #
 # 1. Colour the page by a marker, draw around the brightest island, and read who has it. Is it one patient's own? One visit's?
-# 2. Look inside one population: `immunomon.embed_run(run.folder, panel, within="cd4")`, then run the notebook again from
+# 2. Look inside one population: `immunomon.embed_run(run, panel, within="cd4", refit=True)`, then run the notebook again from
 #    `run.atlas(panel)` on.
-# 3. Take another seed: `immunomon.embed_run(run.folder, panel, seed=2)`. What stays is in the data; what does not, is not.
+# 3. Take another seed: `immunomon.embed_run(run, panel, seed=2, refit=True)`. What stays is in the data; what does not, is not.
 # 4. In a terminal, `immunomon cluster` on this run; then colour by metacluster. `immunomon.read_metaclusters(run).table` names
 #    them, and `immunomon.cluster_heatmap(ax, immunomon.read_metaclusters(run).centres())` draws them.
-# 5. Go on in scanpy: `immunomon.export_cells(run.folder, panel)` writes every cell with its place here, as AnnData.
+# 5. Go on in scanpy: `run.cells(panel)` is every cell with its place here, as AnnData.

@@ -8,6 +8,7 @@
 import os
 
 import matplotlib.pyplot as plt
+from IPython.display import IFrame
 
 import immunomon
 from immunomon import plots
@@ -46,6 +47,16 @@ population, denominator, measures
 figure, axes = plt.subplots(1, len(measures), figsize=(13, 4.5), layout="constrained", squeeze=False)
 for ax, measure in zip(axes[0], measures):
     immunomon.trajectories(ax, changes, population, denominator=denominator, measure=measure)
+
+# %% [markdown]
+# ## The same, alive
+#
+# The report has every trajectory: point at a line to read it, choose another population, quantity or measure above. It is a
+# file beside this notebook, `report.html`, with all other pages of the study.
+
+# %%
+run.report("report.html")
+IFrame(f"report.html#tab=trajectories&population={population}", "100%", 760)
 
 # %% [markdown]
 # ## How far each patient has gone

@@ -14,7 +14,7 @@ import pandas as pd
 import immunomon
 
 run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
-samples = run.table("samples")
+samples = run.samples
 mine = samples[(samples["panel"] == run.panels[0]) & (samples["role"] == "sample") & (samples["status"] == "gated")]
 files = [run.fcs_file(sample_id) for sample_id in mine["sample_id"][:3]]
 

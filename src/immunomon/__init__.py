@@ -32,6 +32,7 @@ _OFFERED = {
     "immunomon.maps.atlas.describe": ("describe_region",),
     "immunomon.maps.atlas.embed": ("embed_run",),
     "immunomon.maps.atlas.explorer": ("explore_atlas", "explore_cells"),
+    "immunomon.maps.atlas.widget": ("atlas_widget",),
     "immunomon.maps.atlas.project": ("project_run",),
     "immunomon.maps.clusters.found": ("read_metaclusters",),
     "immunomon.outputs.review.notebook": ("shown_gallery",),

@@ -25,6 +25,7 @@ from immunomon.maps.atlas.embed import embed_run as embed_run
 from immunomon.maps.atlas.explorer import explore_atlas as explore_atlas
 from immunomon.maps.atlas.explorer import explore_cells as explore_cells
 from immunomon.maps.atlas.project import project_run as project_run
+from immunomon.maps.atlas.widget import atlas_widget as atlas_widget
 from immunomon.maps.clusters.found import read_metaclusters as read_metaclusters
 from immunomon.outputs.review.notebook import shown_gallery as shown_gallery
 from immunomon.plots.clusters import cluster_heatmap as cluster_heatmap

@@ -38,7 +38,7 @@ def copied(run_folder, tmp_path_factory) -> Path:
 
 def test_all_notebooks_are_shipped():
     assert sorted(shipped_notebooks()) == NAMES
-    assert len(NAMES) == 6
+    assert len(NAMES) == 7
 
 
 @pytest.mark.parametrize("name", NAMES)

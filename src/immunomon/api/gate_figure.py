@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
+from immunomon.api.gated import Gated
+from immunomon.arrays import Mask
 from immunomon.errors import UnknownName, nearest
 from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Order", "gate_figure"]
+__all__ = ["Order", "back_gating_figure", "gate_figure"]
 
 Order = Literal["doubt", "subject", "percent"]
 Entry = dict[str, Any]
@@ -58,6 +62,36 @@ def gate_figure(
     for ax, (entry, plot) in zip(axes, drawn, strict=False):
         gating_plot(ax, plot)
         ax.set_title(_title(entry), fontsize="small")
+    for ax in axes[len(drawn) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def back_gating_figure(
+    plots: Sequence[Mapping[str, Any]], gated: Gated, events: Sequence[int] | Mask, *, columns: int = 4
+) -> Figure:
+    """Return a figure with a sample's stored plots and some of its events on each, where their parent holds them.
+
+    events: numbers of events in the file, or a mask, (events,). Raises UnknownName for an event that it has not.
+    """
+    from matplotlib import pyplot as plt
+
+    asked = np.asarray(events)
+    numbers = np.flatnonzero(asked) if asked.dtype == np.bool_ else asked.astype(np.int64)
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < gated.tree.count:
+        raise UnknownName(f"{gated.sample.path}: it has events 0 to {gated.tree.count - 1}, not {numbers.max()}")
+    drawn = [plot for plot in plots if plot.get("y")]
+    across = max(1, min(columns, len(drawn)))
+    down = max(1, -(-len(drawn) // across))
+    figure = plt.figure(figsize=(2.9 * across, 2.9 * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).ravel())
+    for ax, plot in zip(axes, drawn, strict=False):
+        mask = gated.tree.mask(plot["parent"])
+        here = numbers if mask is None else numbers[mask[numbers]]
+        x, y = (np.clip(gated.display.column(plot[side]["axis"])[here], *plot[side]["range"]) for side in ("x", "y"))
+        gating_plot(ax, plot)
+        ax.plot(x, y, "o", markersize=3.2, color="#d55e00", markeredgecolor="black", markeredgewidth=0.4, linestyle="")
+        ax.set_title(f"{plot['parent_label']}, {len(here):,} of {len(numbers):,} here", fontsize="small")
     for ax in axes[len(drawn) :]:
         ax.set_axis_off()
     return figure

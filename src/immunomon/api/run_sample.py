@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from immunomon.api.gated import Gated
 from immunomon.api.samples import Sample, new_axes, read_fcs
+from immunomon.arrays import Mask
 from immunomon.cytometry.model.placed import placed_from_run
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.steps.apply import apply_gates, display_of
@@ -25,6 +27,7 @@ from immunomon.study.specs.panel import load_panel
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["RunSample"]
 
@@ -79,6 +82,16 @@ class RunSample:
             known = [name for plot in plots for name in plot["populations"]]
             raise UnknownName(f"{self.id}: there is no gate of '{population}' to draw; {nearest(population, known)}")
         return gating_plot(ax or new_axes(), drawn)
+
+    def back_gate(self, events: Sequence[int] | Mask, *, columns: int = 4) -> Figure:
+        """Draw the sample's gates with some of its events on each plot that they reached; return the figure.
+
+        events: numbers of events in the file, as an atlas' column ``event`` has them, or a mask, (events,). Its file is
+        read again, so it raises what ``sample`` raises, and UnknownName for an event that the file has not.
+        """
+        from immunomon.api.gate_figure import back_gating_figure
+
+        return back_gating_figure(self.run.plots(self.id), self.gated, events, columns=columns)
 
     @cached_property
     def sample(self) -> Sample:

@@ -214,6 +214,19 @@ class StudyRun(opened.Run):
             warnings.warn(f"the report was written, but {unnoted}", stacklevel=2)
         return page
 
+    def export_workspace(self, out: str | Path | None = None) -> Path:
+        """Write the gates of every sample as a FlowJo 10 workspace, default ``gates.wsp`` in the run; return its path.
+
+        Raises ExportFailed for what a workspace has no place for.
+        """
+        from immunomon.cytometry.formats.flowjo_writing import write_flowjo
+        from immunomon.files import write_whole
+        from immunomon.runs.workspaces import samples_of_run
+
+        written = self.folder / "gates.wsp" if out is None else Path(out)
+        write_whole(written, write_flowjo(samples_of_run(self.folder)))
+        return written
+
     def export(self, to: str | None = None, *, by: str = "", reason: str = "") -> ExportSummary:
         """Write the results into a database, as ``immunomon export`` does; to: a URL, default SQLite in the run."""
         from immunomon.outputs.database.database import ExportStatement, export_run

@@ -4,14 +4,18 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from support.small_run import copied_run
 
+import immunomon
 import immunomon.maps.atlas.explorer as explorer_module
+from immunomon.errors import ImmunomonError, UnknownName
 from immunomon.maps.atlas.describe import describe_region, marker_columns
 from immunomon.maps.atlas.embed import embed_run
 from immunomon.maps.atlas.explorer import Explorer, explore_atlas, explore_cells
@@ -213,6 +217,46 @@ def test_a_cell_lies_on_its_own_samples_gates_as_it_was_gated(run_folder):
         for plot in packed["plots"]:
             inside = labels.get(plot["parent"], set(range(len(own))))
             assert set(plot["cells"]) == inside
+        (plot,) = (plot for plot in packed["plots"] if plot["gates"][0]["label"] == "T cells")
+        border = 1000 * plot["gates"][0]["lines"][0][0][0]
+        right = {cell for cell, x in zip(plot["cells"], plot["x"], strict=True) if x > border}
+        assert right == labels["T cells"]
+        assert 0 < len(right) < len(plot["cells"])
+
+
+def test_events_are_drawn_on_each_plot_that_they_reached(run_folder):
+    run = immunomon.open_run(run_folder)
+    sample = run.sample(run.gated[0])
+    figure = sample.back_gate(sample.gated["t_cells"].mask)
+    many = sample.gated["t_cells"].count
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles[:4] == [
+        f"{name}, {many:,} of {many:,} here" for name in ("All events", "Singlets", "Live", "Lymphocytes")
+    ]
+    assert f"CD4 T cells, {sample.gated['cd4'].count:,} of {many:,} here" in titles
+    drawn = figure.axes[3].lines[-1].get_xdata()
+    assert len(drawn) == many
+    assert min(drawn) > figure.axes[3].lines[0].get_xdata()[0]  # right of the border of T cells
+    with pytest.raises(UnknownName, match="it has events 0 to"):
+        sample.back_gate([sample.gated.tree.count])
+
+
+def test_a_notebooks_own_plot_has_the_pages_colours(cells):
+    pytest.importorskip("jscatter")
+    holed = cells.assign(label=cells["label"].where(cells["label"] != "NK"))
+    widget = immunomon.atlas_widget(holed, order=["Other", "Treg"])
+    page = known_to(explore_cells(holed, orders={"label": ["Other", "Treg"]}))["colours"]["label"]
+    colours = [to_hex(colour) for colour in widget.color()["map"]]
+    sent = [colours[int(code)] for code in widget._points[:, 2]]  # what its browser gets
+    assert sent == [page.get(label, "#d0d0d0") for label in holed["label"]]
+    with pytest.raises(UnknownName, match=r"no column 'CD33' in the atlas; .*CD3"):
+        immunomon.atlas_widget(cells, "CD33")
+
+
+def test_without_jupyter_scatter_it_says_what_else_there_is(cells, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jscatter", None)
+    with pytest.raises(ImmunomonError, match=r'explore_atlas needs nothing, or: pip install "immunomon\[notebooks\]"'):
+        immunomon.atlas_widget(cells)
 
 
 def test_gates_that_cannot_be_had_are_said_to_be_missing(run_folder, tmp_path):

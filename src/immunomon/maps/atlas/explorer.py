@@ -29,9 +29,11 @@ from immunomon.runs.opened import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Explorer", "explore_atlas", "explore_cells"]
+__all__ = ["NO_WORD", "Explorer", "explore_atlas", "explore_cells", "words_of"]
 
 MOST_CELLS = 1_000_000
+NO_WORD = "in none"
+"""What the legend calls cells that have no word."""
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("explorer.js", "painters.js", "page.js", "stage.js", "gates.js", "start.js")
 _LIBRARY = _ASSETS / "scatterplot.js"  # packed by the build hook, if there was npm
@@ -205,7 +207,8 @@ def _meta(
         "densities": [
             {"visit": visit, "group": group, "patients": known.patients[visit, group]} for visit, group in known.sums
         ],
-        "difference": _steps(DIFFERENCE_STOPS, 255), "density": _steps(DENSITY_STOPS, 64), "gates": gates,
+        "difference": _steps(DIFFERENCE_STOPS, 255), "density": _steps(DENSITY_STOPS, 64),
+        "gates": gates, "none": NO_WORD,
     }  # fmt: skip
 
 
@@ -224,7 +227,7 @@ def _colours(atlas: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> dict[s
     for name in _COLOURED:
         if name not in atlas.columns or (name == "cluster" and "metacluster" in colours):
             continue
-        words = _words(atlas[name], orders.get(name, ()))
+        words = words_of(atlas[name], orders.get(name, ()))
         if not words:
             continue
         grey = orders["label"][0] if name == "label" and orders.get("label") else None
@@ -235,13 +238,18 @@ def _colours(atlas: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> dict[s
         low, high = (float(value) for value in np.percentile(atlas[marker], [1, 99]))
         colours[marker] = {"kind": "marker", "low": low, "high": max(high, low + 1e-3), "palette": viridis}
     if "sample_id" in atlas.columns:
-        ids = _words(atlas["sample_id"], ())
+        ids = words_of(atlas["sample_id"], ())
         colours["sample_id"] = {"kind": "words", "words": ids, "palette": [""] * len(ids)}
     return colours
 
 
-def _words(column: pd.Series[Any], order: Sequence[str]) -> list[str]:
-    """Return the words of a column, those of the order first: what the order forgot has a colour all the same."""
+def words_of(column: pd.Series[Any], order: Sequence[str]) -> list[str]:
+    """Return the words of a column, those of the order first: what the order forgot has a colour all the same.
+
+    >>> import pandas as pd
+    >>> words_of(pd.Series(["W12", "W4", None, "D-1"]), ["D-1"])
+    ['D-1', 'W4', 'W12']
+    """
     present = set(column.dropna().astype(str))
     ordered = [word for word in dict.fromkeys(order) if word in present]
     return [*ordered, *sorted(present - set(ordered), key=lambda word: (len(word), word))]

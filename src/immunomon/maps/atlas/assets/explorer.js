@@ -223,8 +223,8 @@ function shownRegion(found, meta) {
     + own("dose_group", "Dose group") + "</div><div>" + own("visit", "Visit") + own("subject", "Subject") + "</div></div>";
 }
 
-function shownLegend(colour, counts, hidden) {
-  // counts: how many cells of each word are in the page; hidden: which words are taken out.
+function shownLegend(colour, counts, hidden, none) {
+  // none: what cells without a word are called; counts: how many cells of each word are in the page; hidden: which words are taken out.
   if (colour.kind === "marker") {
     const stops = colour.palette.filter((_, i) => i % 16 === 0 || i === colour.palette.length - 1).join(",");
     return `<div class="scale" style="background:linear-gradient(to right,${stops})"></div>`
@@ -233,7 +233,7 @@ function shownLegend(colour, counts, hidden) {
   }
   const row = (word, k) => `<button type="button" class="word${hidden.has(k) ? " out" : ""}" data-word="${k}" aria-pressed="${!hidden.has(k)}">`
     + `<i style="background:${k < colour.palette.length ? colour.palette[k] : "#d0d0d0"}"></i><span>${escaped(word)}</span><b>${counts[k].toLocaleString("en")}</b></button>`;
-  const words = counts.length > colour.words.length ? [...colour.words, "in none"] : colour.words;
+  const words = counts.length > colour.words.length ? [...colour.words, none] : colour.words;
   return `<div class="words${words.length > 16 ? " two" : ""}">${words.map(row).join("")}</div>`;
 }
 

@@ -49,7 +49,7 @@ function gateFigure(plot, chosen, place) {
   drawDensity(context, plot, side);
   drawGates(context, plot, side);
   for (const i of here) {
-    const n = at.get(place.get(i)), large = here.length > 60 ? 2 : 3.2;
+    const n = at.get(place.get(i)), large = state.marked >= 0 ? 5 : here.length > 60 ? 2 : 3.2;
     context.beginPath();
     context.arc(plot.x[n] / 1000 * side, (1 - plot.y[n] / 1000) * side, large, 0, 2 * Math.PI);
     context.fillStyle = sight.palette[sight.index[i]] || "#d0d0d0";
@@ -58,7 +58,7 @@ function gateFigure(plot, chosen, place) {
     context.fill();
     context.stroke();
   }
-  caption.innerHTML = `<b>${escaped(plot.parent)}</b>${chosen.length ? `, ${here.length.toLocaleString("en")} of them here` : ""}<br>`
+  caption.innerHTML = `<b>${escaped(plot.parent)}</b>${!chosen.length ? "" : state.marked >= 0 ? (here.length ? ", the cell is here" : "") : `, ${here.length.toLocaleString("en")} of them here`}<br>`
     + `<span class="faint">${escaped(plot.across)} against ${escaped(plot.up)}</span><br>`
     + plot.gates.map((gate) => `${escaped(gate.label)} ${gate.percent === null ? "" : `${gate.percent} %`}`).join("<br>");
   figure.append(canvas, caption);

@@ -61,7 +61,7 @@ function countsIn(name) {
 
 function legend() {
   const colour = META.shown[state.colour], counts = colour.kind === "words" ? countsIn(state.colour) : [];
-  byId("legend").innerHTML = shownLegend(colour, counts, state.hidden[state.colour] || new Set());
+  byId("legend").innerHTML = shownLegend(colour, counts, state.hidden[state.colour] || new Set(), META.none);
   const shown = shownCells().length, filters = Object.keys(state.hidden);
   byId("filters").hidden = filters.length === 0;
   byId("shown").textContent = `${shown.toLocaleString("en")} of ${total.toLocaleString("en")} cells shown; taken out by ${filters.map((name) => META.titles[name]).join(", ")}`;
