@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from support.small_run import copied_run, shared_run
 from support.untraced import untraced
@@ -56,13 +57,23 @@ def test_a_notebook_ends_with_what_to_try(name):
     assert "## Now try" in "".join(cells[-1]["source"])
 
 
+@pytest.fixture(scope="module")
+def kernel(copied):
+    """One kernel for all notebooks, which imports and compiles once; each begins without the names of the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("IMMUNOMON_RUN", raising=False)
+        manager = NotebookClient(nbformat.v4.new_notebook(), kernel_name="python3").create_kernel_manager()
+        yield manager
+        run_sync(manager.shutdown_kernel)(now=True)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_copied_notebook_runs_on_the_run_it_is_pointed_at(name, copied, monkeypatch):
-    monkeypatch.delenv("IMMUNOMON_RUN", raising=False)
+def test_a_copied_notebook_runs_on_the_run_it_is_pointed_at(name, copied, kernel):
     notebook = nbformat.read(copied / f"{name}.ipynb", as_version=4)
-    NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(copied)}}
-    ).execute()
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    client = NotebookClient(notebook, km=kernel, timeout=120, resources={"metadata": {"path": str(copied)}})
+    client.execute()
+    client.kc.stop_channels()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not [output["text"] for output in outputs if output.get("name") == "stderr"]
