@@ -77,7 +77,7 @@ def test_the_strategies_whose_markers_are_there_are_proposed(lab, name):
     found = {use["panel"]: use["strategy"] for use in uses}
     expected = LAB_FOLDERS[name].strategies
     assert set(found) == set(expected)
-    assert all(found[panel] == (names[0] if names else "?") for panel, names in expected.items())
+    assert found == {panel: names[0] if len(names) == 1 else names or "?" for panel, names in expected.items()}
 
 
 @pytest.mark.parametrize(("name", "pattern"), REAL.items())

@@ -94,7 +94,7 @@ MIXED = LabFolder(
         *(f"K{number}-{visit}-{tube}.fcs" for number in (1, 2) for visit in ("T0", "T1") for tube in ("treg", "nk")),
         "D9-T0-treg-bridge.fcs",
     ],
-    {"treg": ["treg"], "nk": ["nk"]},
+    {"treg": ["treg"], "nk": ["monocyte-dc", "nk"]},
     pattern="{subject}-{visit}-{panel}.fcs",
     with_matrix=False,
 )  # fmt: skip

@@ -39,7 +39,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--panel",
-            help="Only these panels; repeat it. tbnk, thelper-ics, treg10 and blood20 are made only if they are named.",
+            help="Only these panels; repeat it. Made only if they are named: tbnk, tmemory, thelper-ics, innate8, "
+            "treg10, blood20, tcell20.",
         ),
     ] = None,
     condition: Annotated[

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from immunomon.assurance.simulate.layouts import EXTRA_LAYOUTS
+from immunomon.assurance.simulate.study_files import panel_yaml
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadSpec
@@ -96,10 +98,16 @@ def test_the_width_auto_of_a_scale_is_left_to_the_data(write):
     assert scales["CD25"].parameters == (("t", 262144.0), ("m", 4.5), ("a", 0.0))
 
 
+def panel_of(strategy, write):
+    """Return the panel that a strategy names; for those without one the simulator's of twenty colours for T cells."""
+    simulated = write(panel_yaml(EXTRA_LAYOUTS["tcell20"]), "tcell20.yaml")
+    return load_panel(find_panel(strategy.panel) if strategy.panel else simulated)
+
+
 @pytest.mark.parametrize("name", sorted(shipped_strategies()))
-def test_every_shipped_strategy_loads_with_the_panel_it_names(name):
+def test_every_shipped_strategy_loads_with_the_panel_it_names(name, write):
     strategy = load_strategy(shipped_strategies()[name], methods=GATE_METHODS)
-    panel = load_panel(find_panel(strategy.panel))
+    panel = panel_of(strategy, write)
     assert load_strategy(shipped_strategies()[name], methods=GATE_METHODS, panel=panel).name == name
 
 
@@ -337,10 +345,10 @@ def test_what_is_placed_on_a_population_that_is_left_out_is_left_out_too(write):
 
 
 @pytest.mark.parametrize("name", sorted(shipped_strategies()))
-def test_whatever_marker_is_missing_what_is_left_is_as_it_was_and_what_is_gone_is_named(name):
+def test_whatever_marker_is_missing_what_is_left_is_as_it_was_and_what_is_gone_is_named(name, write):
     path = shipped_strategies()[name]
     whole = load_strategy(path, methods=GATE_METHODS)
-    panel = load_panel(find_panel(whole.panel))
+    panel = panel_of(whole, write)
     refused: list[bool] = []
     for marker in panel.markers:
         rest = replace(panel, name="other", markers=tuple(m for m in panel.markers if m != marker))

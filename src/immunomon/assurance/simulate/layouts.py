@@ -136,7 +136,8 @@ _WHOLE_BLOOD = {
 
 
 # Simulated only where it is asked for: the lineages counted in whole blood; helper T cells by cytokines, each tube with
-# its unstimulated twin; regulatory T cells among ten colours; and one tube of twenty colours that three strategies see.
+# its unstimulated twin; naive and memory T cells; monocytes; regulatory T cells among ten colours; and two tubes
+# of twenty colours: one that three strategies of other panels see, and one for the subsets of T cells.
 EXTRA_LAYOUTS: dict[str, Layout] = {
     tube.name: tube
     for tube in (
@@ -148,6 +149,16 @@ EXTRA_LAYOUTS: dict[str, Layout] = {
             optics=_first_dyes(6),
             contents=_WHOLE_BLOOD,
             beads_per_ul=1000.0,
+        ),
+        _tube("tmemory", "viability CCR7 CD4 CD45RA CD38 CD8 CD3 HLA-DR", "CCR7 CD45RA CD38 HLA-DR", 1.0),
+        # The markers of the panel nk, and monocytes and dendritic cells of all kinds.
+        replace(
+            LAYOUTS["nk"],
+            name="innate8",
+            run_length=1.0,
+            strategies=("nk", "monocyte-dc"),
+            is_shipped=False,
+            contents={"dendritic": 0.02, "intermediate": 0.07, "small_cd16": 0.06},
         ),
         _tube("thelper-ics", "viability IL-17A CD4 IFN-g IL-4 CD8 CD3 CD45RA", "", 1.0),
         _wide(
@@ -164,6 +175,14 @@ EXTRA_LAYOUTS: dict[str, Layout] = {
             "PE-Cy7:CD45RO AF647:CD27 AF700:CD14 APC-Fire810:HLA-DR",
             2.2,
             ("treg", "thelper", "bcell"),
+        ),
+        _wide(
+            "tcell20",
+            "BUV395:viability BUV496:CD8 BUV563:CD45RA BUV661:CD38 BUV737:CD3 BV421:CCR7 BV480:TCRgd BV605:CD127 "
+            "BV650:CXCR3 BV711:PD-1 BV786:CD161 AF488:CD4 PerCP-eF710:CCR6 PE:CCR4 PE-CF594:CXCR5 PE-Cy5:CD27 "
+            "PE-Cy7:CD25 AF647:FoxP3 AF700:Va7.2 APC-Fire810:HLA-DR",
+            2.0,
+            ("tmemory", "tfh-th2", "treg-foxp3", "gdt-mait"),
         ),
     )
 }

@@ -12,6 +12,7 @@ from immunomon.assurance.simulate.layouts import Layout
 from immunomon.assurance.simulate.protocol import Patient, Visit
 from immunomon.assurance.simulate.seeding import generator
 from immunomon.assurance.simulate.stimulation import STIMULATED, cytokine_frequencies, with_cytokines
+from immunomon.assurance.simulate.t_cells import T_TUBES, subset_frequencies, with_subsets
 from immunomon.assurance.simulate.tubes import BRIDGE_DONOR, Batch, Tube
 
 __all__ = ["Plan", "all_tubes"]
@@ -124,9 +125,11 @@ def _patient_tubes(plan: Plan, patient: Patient, visit: Visit, *, batch: Batch) 
 
 def _in_tube(frequencies: Frequencies, layout: Layout, role: str, *labels: str, seed: int) -> Frequencies:
     """Return the fractions of parent in a tube: some tubes have populations that the others have not."""
+    donor, visit = labels[0], labels[-1]
+    if layout.name in T_TUBES:
+        return with_subsets(frequencies, subset_frequencies(donor, visit, seed=seed))
     if layout.name != STIMULATED:
         return frequencies
-    donor, visit = labels[0], labels[-1]
     made = cytokine_frequencies(donor, visit, stimulated=role in ("sample", "bridge"), seed=seed)
     return with_cytokines(frequencies, made)
 

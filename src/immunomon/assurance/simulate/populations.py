@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from immunomon.assurance.simulate.biology import NOVEL, PARENTS, Frequencies
 from immunomon.assurance.simulate.stimulation import CYTOKINE_SUBSETS, STIMULATED, helper_mixture
+from immunomon.assurance.simulate.t_cells import T_SUBSETS, T_TUBES, subset_mixture
 
 __all__ = ["ROOT_PARENTS", "TruthPopulation", "lymphocyte_mixture", "truth_populations"]
 
@@ -31,7 +32,19 @@ class TruthPopulation:
 
 
 # What tubes of other markers than the shipped panels' can tell apart.
-_SEEN: dict[str, tuple[str, ...]] = {"treg10": ("treg",), "blood20": ("treg", "thelper", "bcell")}
+_SEEN: dict[str, tuple[str, ...]] = {
+    **{"treg10": ("treg",), "blood20": ("treg", "thelper", "bcell"), "innate8": ("nk",)}
+}
+_MONOCYTES = ("monocyte", "monocyte_intermediate", "monocyte_cd16", "monocyte_small")
+_MYELOID = (
+    TruthPopulation("monocytes", "live", _MONOCYTES),
+    TruthPopulation("mono_classical", "monocytes", _MONOCYTES[:1]),
+    TruthPopulation("mono_intermediate", "monocytes", _MONOCYTES[1:2]),
+    TruthPopulation("mono_nonclassical", "monocytes", _MONOCYTES[2:]),
+    TruthPopulation("dc", "live", ("cdc", "pdc")),
+    TruthPopulation("mdc", "dc", ("cdc",)),
+    TruthPopulation("pdc", "dc", ("pdc",)),
+)
 _MEMORY_HELPERS = tuple(f"memory_{name}" for name in ("th1", "th17", "th17_1"))
 
 
@@ -92,6 +105,7 @@ _TRUTH: dict[str, tuple[TruthPopulation, ...]] = {
         TruthPopulation("cd3pos_cd8neg", "t_cells", ("ics_none", *_MAKING)),
         *(TruthPopulation(name, "cd3pos_cd8neg", (f"ics_{name}",)) for name in CYTOKINE_SUBSETS),
     ),
+    **{tube: tuple(TruthPopulation(name, *T_SUBSETS[name]) for name in names) for tube, names in T_TUBES.items()},
 }
 
 
@@ -116,7 +130,7 @@ def truth_populations(panel: str) -> tuple[TruthPopulation, ...]:
             },
         }
     above = [declared.pop(name) for name in ("t_cells", "cd4") if name in declared]
-    return (*above, *declared.values())
+    return (*above, *declared.values(), *(_MYELOID if panel == "innate8" else ()))
 
 
 def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
@@ -131,6 +145,8 @@ def lymphocyte_mixture(panel: str, f: Frequencies) -> dict[str, float]:
     t, b, nk = f["t_cells"], f["b_cells"], f["nk"]
     if panel == STIMULATED:
         out = helper_mixture(t, f)
+    elif panel in T_TUBES:
+        out = subset_mixture(t, f)
     else:
         out = {"cd8": t * f["cd8"], "other_t": t * (1 - f["cd4"] - f["cd8"])}
         out |= _cd4_mixture(panel, t * f["cd4"], f)

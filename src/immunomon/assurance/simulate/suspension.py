@@ -64,7 +64,7 @@ class Yield:
         return replace(self, beads=both * per_lymphocyte / (1 + per_lymphocyte))
 
     def expected(self) -> Frequencies:
-        """Return the expected fractions of parent of singlets, live and lymphocytes.
+        """Return the expected fractions of parent of singlets, live, lymphocytes, monocytes and dendritic cells.
 
         >>> Yield(0.06, 0.04, 0.04, 0.003, 0.15, 0.01, 0.007, 0.012).expected()["singlets"].__round__(3)
         0.957
@@ -77,6 +77,13 @@ class Yield:
             "singlets": singlets * (1 - self.margin),
             "live": live / singlets,
             "lymphocytes": self.lymphocytes * single * alive / live,
+            "monocytes": self.monocytes * single * alive / live,
+            "mono_classical": 0.88 - self.intermediate,
+            "mono_intermediate": self.intermediate,
+            "mono_nonclassical": 0.12,
+            "dc": self.dendritic * single * alive / live,
+            "mdc": 0.6,
+            "pdc": 0.4,
         }
 
     def mixture(self, panel: str, frequencies: Frequencies) -> dict[str, float]:

@@ -77,7 +77,8 @@ def truth_of(cells: Suspension, panel: str, disturbance: Disturbance) -> Truth:
     members["live"] = members["singlets"] & ~cells.dead
     members["lymphocytes"] = members["live"] & ~cells.is_kind(NOT_LYMPHOCYTES)
     for name, wanted_kinds in kinds.items():
-        members[name] = members["lymphocytes"] & cells.is_kind(wanted_kinds)
+        whole = "live" if set(wanted_kinds) <= set(NOT_LYMPHOCYTES) else "lymphocytes"
+        members[name] = members[whole] & cells.is_kind(wanted_kinds)
     parents = {**ROOT_PARENTS, **{population.id: population.parent for population in declared}}
     return Truth(
         tuple(members),
