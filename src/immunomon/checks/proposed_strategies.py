@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from immunomon.checks.proposed_panel import ProposedPanel
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.strategy import load_strategy
@@ -16,19 +18,24 @@ __all__ = ["propose_strategies"]
 def propose_strategies(panel: ProposedPanel, *, methods: Methods) -> tuple[list[str], str]:
     """Return the strategies that a panel carries and a remark; none where a marker lacks for all.
 
-    Whole ones first; where there is none, those that leave out less than half of what they report.
+    Whole ones first; where there is none, those that leave out less than half of what they report. One that would show
+    nothing of its own, but T cells, say, as others do, is not spoken of.
     """
     model = _model_of(panel)
+    shipped = {name: load_strategy(path, methods=methods) for name, path in sorted(shipped_strategies().items())}
+    reported_by = Counter(target for strategy in shipped.values() for target in strategy.targets)
     whole: list[str] = []
     partly: list[tuple[float, str, str]] = []
-    for name, path in sorted(shipped_strategies().items()):
+    for name, declared in shipped.items():
+        own = [target for target in declared.targets if reported_by[target] == 1] or declared.targets
         try:
-            declared = load_strategy(path, methods=methods)
-            carried = load_strategy(path, methods=methods, panel=model)
+            carried = load_strategy(shipped_strategies()[name], methods=methods, panel=model)
         except BadSpec:
             continue
         if not carried.left_out:
             whole.append(name)
+            continue
+        if not set(own) & set(carried.ids):
             continue
         left = [target for target in declared.targets if target not in carried.ids]
         lacking = sorted({axis for item in carried.left_out for axis in item.lacking})

@@ -261,7 +261,7 @@ class _Writer:
         if panels:
             terms = "numerator: cd4, denominator: cd8, of: t_cells"
             yield "# Any two populations, of one tube or two, as a ratio over time: docs/your-own-panel.md"
-            yield f"# ratios: [{{name: cd4_cd8, label: CD4/CD8, panel: {yaml_text(next(iter(panels)))}, {terms}}}]"
+            yield f"# ratios: [{{name: cd4_cd8, label: CD4/CD8, panel: {yaml_text(next(iter(panels.values())).name)}, {terms}}}]"
         before = self._path_of_files()
         if before.startswith(".."):
             yield f"data_folders: [{yaml_text(before.rstrip('/'))}]"
