@@ -259,9 +259,9 @@ class _Writer:
             yield "# No file has a matrix. none: they are compensated already; or matrix, and path: matrix.csv"
             yield f'compensation: {{source: "{BLANK}"}}'
         if panels:
-            terms = "numerator: cd4, denominator: cd8, of: t_cells"
+            name = yaml_text(next(iter(panels.values())).name)
             yield "# Any two populations, of one tube or two, as a ratio over time: docs/your-own-panel.md"
-            yield f"# ratios: [{{name: cd4_cd8, label: CD4/CD8, panel: {yaml_text(next(iter(panels.values())).name)}, {terms}}}]"
+            yield f"# ratios: [{{name: cd4_cd8, panel: {name}, numerator: cd4, denominator: cd8, of: t_cells}}]"
         before = self._path_of_files()
         if before.startswith(".."):
             yield f"data_folders: [{yaml_text(before.rstrip('/'))}]"
