@@ -50,7 +50,12 @@ def draw(run: immunomon.Run, panel: str) -> None:
         ax.yaxis.label.set_size(7)
     for ax in axes[len(plots) :]:
         ax.remove()
-    figure.savefig(HERE / f"gating-{panel.rpartition('~')[2]}.png", dpi=72, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    figure.savefig(
+        HERE / f"gating-{panel.rpartition('~')[2]}.png",
+        dpi=72,
+        metadata={"Software": None},
+        pil_kwargs={"optimize": True},
+    )
 
 
 if __name__ == "__main__":
