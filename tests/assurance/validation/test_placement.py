@@ -50,16 +50,18 @@ def test_borders_of_quadrants_and_tilted_ones_are_followed_too(measured):
 def test_what_was_measured_is_used_again_until_something_it_rests_on_is_changed(measured, tmp_path, monkeypatch):
     made = []
 
-    def instead(scenario, folder, **_):
+    def instead(scenario, folder, design, **_):
+        assert design.panels == ("treg",)
         made.append(scenario)
         (folder / "truth").mkdir(parents=True, exist_ok=True)
         (folder / MADE_BY).write_text("{}")
 
     monkeypatch.setattr(placement, "make_trial", instead)
     monkeypatch.setattr(placement, "measure_trial", lambda *_, **__: measured)
-    settings = Settings(6000, 3, tmp_path, 1, seeds=1)
+    settings = Settings(6000, 3, tmp_path, 1, seeds=1, panels=("treg",))
     first, again = placement.section(settings), placement.section(settings)
     assert first.text == again.text
+    assert "--seeds 1 --panels treg` on" in first.text
     assert made == list(placement.SCENARIOS)
     assert not list(tmp_path.rglob(MADE_BY))
     monkeypatch.setattr(placement, "code_digest", lambda: "other")
