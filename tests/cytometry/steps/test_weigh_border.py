@@ -77,8 +77,10 @@ def test_where_many_dead_cells_may_hide_in_the_peak_nothing_is_said():
 
 
 def test_a_share_of_what_lies_above_the_border_moves_with_it():
-    assert "cd4" not in unmoved(tube(), strategy(cd4=("root",)))
-    assert "cd4" in unmoved(tube(), strategy(cd4=("live",)))
+    moved = unmoved(tube(), strategy(cd4=("root",)))["cd4"]
+    assert [str(doubt) for doubt in moved] == ["hardly_moved(live of t)"]
+    kept = unmoved(tube(), strategy(cd4=("live",)))["cd4"]
+    assert [str(doubt) for doubt in kept] == ["hardly_moved(live)"]
 
 
 def test_of_few_cells_nothing_is_said():
@@ -98,6 +100,7 @@ def made_of(events, rare_share, *, code="weak_stain"):
         Population("cd4", "CD4", "few", rare, "inside"),
         Population("both", "Both", "root", union, "inside"),
         Population("below", "Below", "both", every, "inside"),
+        Population("gone", "Gone", "cd4", every, "inside"),
     )
     declared = GatingStrategy("s", "S", 1, None, populations)
     placed = gate(events, declared, SCALES)
@@ -148,6 +151,14 @@ def test_a_small_part_is_forgiven_whatever_speaks_against_it():
     measured = Measured(6000, {"part": 5, "whole": 3000}, {}, {}, doubts=doubts)
     assert weigh(measured, "whole", Reportability(), gates=["root", "part", "whole"]).reason is None
     assert weigh(measured, "part", Reportability(), gates=["root", "part"]).reason is not None
+
+
+def test_what_holds_of_one_share_only_frees_no_other():
+    doubts = {"part": (Doubt("weak_stain", "CD38"),), "rest": (Doubt("small_part", "part of nk"),)}
+    measured = Measured(6000, {"part": 50, "rest": 3000}, {}, {}, doubts=doubts)
+    about = {"limits": Reportability(), "gates": ["root", "part", "rest"]}
+    assert weigh(measured, "rest", denominator="nk", **about).reason is None
+    assert weigh(measured, "rest", denominator="rest_all", **about).reason is not None
 
 
 @pytest.mark.parametrize(

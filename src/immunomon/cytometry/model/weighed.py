@@ -51,11 +51,13 @@ class Trust:
         return {"placed_by": self.placed_by, "doubts": joined(self.doubts), "rests_on": rests_on}
 
 
-def weigh(measured: Measured | None, population: str, limits: Reportability, *, gates: Sequence[str]) -> Trust:
+def weigh(
+    measured: Measured | None, population: str, limits: Reportability, *, gates: Sequence[str], denominator: str = ""
+) -> Trust:
     """Return what speaks for and against a population's value in one sample.
 
     gates: the populations whose gates it rests on (``gates.under``); limits: whether doubts withhold, and which are
-    accepted.
+    accepted; denominator: of which the value is a share.
 
     >>> measured = Measured(9, {"t": 5}, {}, {}, doubts={"t": (Doubt("weak_stain", "CD3"),)}, placed_by={"t": "data"})
     >>> weigh(measured, "t", Reportability(), gates=["root", "t"]).columns["rests_on"]
@@ -64,13 +66,17 @@ def weigh(measured: Measured | None, population: str, limits: Reportability, *, 
     if measured is None:
         return Trust(None, (), (), None)
     own = merged(measured.doubts.get(population, ()))
-    under = tuple(resting_on(measured, population, gates))
+    under = tuple(resting_on(measured, population, gates, denominator))
     counted = [(name, doubt) for name, doubt in under if limits.withholds(doubt.code)]
     return Trust(measured.placed_by.get(population), own, under, _reason(counted))
 
 
-def resting_on(measured: Measured, population: str, gates: Iterable[str]) -> Iterator[tuple[str, Doubt]]:
+def resting_on(
+    measured: Measured, population: str, gates: Iterable[str], denominator: str = ""
+) -> Iterator[tuple[str, Doubt]]:
     """Yield the doubts that a population's value rests on, each with its gate; not those that hardly move it.
+
+    denominator: of which the value is a share; some remarks hold of the shares of some only.
 
     >>> doubts = {"live": (Doubt("fallback_alone", "viability"),), "t": (Doubt("hardly_moved", "live"),)}
     >>> list(resting_on(Measured(9, {"t": 5}, {}, {}, doubts=doubts), "t", ["root", "live", "t"]))
@@ -79,8 +85,9 @@ def resting_on(measured: Measured, population: str, gates: Iterable[str]) -> Ite
     own = measured.doubts.get(population, ())
     steady, apart = ({d.axis for d in own if d.code == code} for code in ("hardly_moved", "small_part"))
     for gate in gates:
-        for doubt in withholding(() if gate in apart else measured.doubts.get(gate, ())):
-            if not (gate in steady and doubt.code == "fallback_alone"):
+        names = {gate, f"{gate} of {denominator}"}
+        for doubt in withholding(() if names & apart else measured.doubts.get(gate, ())):
+            if not (names & steady and doubt.code == "fallback_alone"):
                 yield gate, doubt
 
 

@@ -115,7 +115,9 @@ def _verdict(
 ) -> Row:
     """Return whether a value may be reported, why not, and what its trust rests on."""
     within = () if denominator == ROOT else (denominator,)
-    trust = weigh(result.measured, population, limits, gates=gates_under(strategy, population, *within))
+    trust = weigh(
+        result.measured, population, limits, gates=gates_under(strategy, population, *within), denominator=denominator
+    )
     return {**_status(_why_not(result, population, denominator, limits) or trust.reason), **trust.columns}
 
 

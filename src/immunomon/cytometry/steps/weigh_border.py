@@ -46,8 +46,8 @@ def weigh_borders(
     remarks: dict[str, tuple[Doubt, ...]] = {}
     for doubtful in tree.populations:
         for code, extremes in _ways(tree, doubtful, events, scales):
-            for population, detail in _unmoved(tree, doubtful.id, extremes, events, strategy):
-                remarks[population] = (*remarks.get(population, ()), Doubt(code, doubtful.id, detail))
+            for population, about, detail in _unmoved(tree, doubtful.id, extremes, events, strategy):
+                remarks[population] = (*remarks.get(population, ()), Doubt(code, about, detail))
     return remarks
 
 
@@ -99,8 +99,11 @@ def _is_taken_up(values: Floats, axis: str, events: EventTable, scales: Mapping[
 
 def _unmoved(
     tree: GateTree, doubtful: str, extremes: tuple[Mask, Mask], events: EventTable, strategy: GatingStrategy
-) -> Iterator[tuple[str, str]]:
-    """Yield the populations that rest on a gate and are the same at both of its extremes, and in words how much so."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the populations that rest on a gate and are the same at both of its extremes, and in words how much so.
+
+    Beside each stands the gate, or ``gate of denominator`` where this holds of some of its shares only.
+    """
     everything = np.ones(tree.count, dtype=np.bool_)
     most, least = ({ROOT: everything, **tree.memberships, doubtful: mask} for mask in extremes)
     touched = _touched(tree, doubtful, strategy)
@@ -110,16 +113,21 @@ def _unmoved(
         if all(np.count_nonzero(least[population.id]) < _FEWEST for population in touched):
             return
     for population in (each for each in touched if each.id in tree.memberships):
-        denominators = (population.parent, *strategy.denominators.get(population.id, ()))
-        shares = [
-            [_share(masks, population.id, tree, name) for masks in (tree.memberships, most, least)]
-            for name in dict.fromkeys(denominators)
-        ]
         few = int(np.count_nonzero(least[population.id]))
-        if few >= _FEWEST and all(_alike(now, extreme, few) for now, *later in shares for extreme in later):
-            now, wide, narrow = (f"{100 * share:.3g} %" for share in shares[0])
+        if few < _FEWEST:
+            continue
+        denominators = dict.fromkeys((population.parent, *strategy.denominators.get(population.id, ())))
+        shares = {
+            name: [_share(masks, population.id, tree, name) for masks in (tree.memberships, most, least)]
+            for name in denominators
+        }
+        alike = [name for name, (now, *later) in shares.items() if all(_alike(now, other, few) for other in later)]
+        # Of all of them at once, or each of its own: the share of what is itself moved may move more.
+        for name in alike[:1] if len(alike) == len(shares) else alike:
+            now, wide, narrow = (f"{100 * share:.3g} %" for share in shares[name])
             part = f"{narrow} {'in half of it' if extremes[1].any() else 'without what it keeps'}"
-            yield population.id, f"{now} of {population.parent}, {wide} without that gate, {part}"
+            about = doubtful if len(alike) == len(shares) else f"{doubtful} of {name}"
+            yield population.id, about, f"{now} of {name}, {wide} without that gate, {part}"
 
 
 def _touched(tree: GateTree, doubtful: str, strategy: GatingStrategy) -> dict[PlacedPopulation, tuple[str, ...]]:
