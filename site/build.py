@@ -198,7 +198,7 @@ def add_notebooks(source: Path, run: Path | None) -> None:
         (folder / f"{file.stem}.html").write_text(body, encoding="utf-8")
         page = f"{title}\n\n```{{raw}} html\n:file: {file.stem}.html\n```\n"
         (folder / f"{file.stem}.md").write_text(page, encoding="utf-8")
-    for written in beside.glob("*.yaml"):
+    for written in (*beside.glob("*.yaml"), *beside.glob("*.wsp")):
         written.unlink()
 
 

@@ -168,9 +168,10 @@ class StudyRun(opened.Run):
         """Return what ``assess``, ``compare`` or ``mechanism`` left in the run; refused if it is stale."""
         return read_answer(self, asked)
 
-    def explore(self, panel: str | None = None) -> Explorer:
+    def explore(self, panel: str | None = None, *, projected: bool = False) -> Explorer:
         """Return a panel's atlas as a page to explore, laid out first if there is none yet (UMAP, up to minutes).
 
+        projected: the cells that ``immunomon project`` put onto it, up to a million, instead of its own.
         Raises BadRun if the atlas is of an earlier state of the run, with the command that renews it.
         """
         from immunomon.maps.atlas.embed import embed_run
@@ -178,7 +179,7 @@ class StudyRun(opened.Run):
 
         if not self.has_atlas(self.known_panel(panel)):
             embed_run(self, panel)
-        return explore_atlas(self, panel)
+        return explore_atlas(self, panel, projected=projected)
 
     def cells(self, panel: str | None = None, *, within: str | None = None) -> AnnData:
         """Return the cells of a panel's samples as AnnData, for scanpy; kept in ``anndata`` in the run.

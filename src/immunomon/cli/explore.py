@@ -22,8 +22,11 @@ def explore(
     run: RunArgument,
     panel: PanelOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The HTML file; default: RUN/atlas/PANEL.html.")
+        Path | None, typer.Option("--out", "-o", help="The HTML file; default: RUN/atlas/PANEL.html (.projected.html).")
     ] = None,
+    projected: Annotated[
+        bool, typer.Option("--projected", help="The cells that immunomon project put onto the atlas, not its own.")
+    ] = False,
     most: Annotated[int, typer.Option("--most", min=100, help="So many cells at most; of more a sample.")] = 1_000_000,
     study: StudyOption = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
@@ -38,8 +41,8 @@ def explore(
         with stages() as progress:
             embed_run(opened, name, study=study, progress=progress)
     with stages() as progress:
-        page = explore_atlas(opened, name, most=most, progress=progress)
-    file = page.save(out or run / "atlas" / f"{name}.html")
+        page = explore_atlas(opened, name, projected=projected, most=most, progress=progress)
+    file = page.save(out or run / "atlas" / f"{name}{'.projected' if projected else ''}.html")
     typer.echo(f"{page.cells:,} cells of the panel {name}; areas and distances are no measurements.")
     if page.without:
         typer.echo(f"Without {page.without}", err=True)

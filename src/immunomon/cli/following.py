@@ -24,7 +24,7 @@ NEXT: dict[str, tuple[str, str]] = {
     "steadiness": ("normalise {run}", "bring batches together, if the study asks for it"),
     "normalise": ("compare {run}", "what changed, in whom and at which dose"),
     "embed": ("explore {run}[ --panel {panel}]", "the atlas as a page"),
-    "project": ("explore {run}[ --panel {panel}]", "the atlas as a page"),
+    "project": ("explore {run}[ --panel {panel}] --projected", "these cells as a page"),
     "explore": ("cluster {run}[ --panel {panel}]", "name cells without gates, and list what changed"),
     "cluster": ("explore {run}[ --panel {panel}]", "the clusters on the atlas"),
     "assess": ("compare {run}", "what changed, in whom and at which dose"),

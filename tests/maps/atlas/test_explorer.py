@@ -1,6 +1,7 @@
 """A region described by Python and by the page's own script, and the page as one file that needs nothing else."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from support.small_run import copied_run
 
 import immunomon
 import immunomon.maps.atlas.explorer as explorer_module
+import immunomon.maps.atlas.gates as gates_module
 from immunomon.errors import ImmunomonError, UnknownName
 from immunomon.maps.atlas.describe import describe_region, marker_columns
 from immunomon.maps.atlas.embed import embed_run
@@ -222,6 +224,23 @@ def test_a_cell_lies_on_its_own_samples_gates_as_it_was_gated(run_folder):
         right = {cell for cell, x in zip(plot["cells"], plot["x"], strict=True) if x > border}
         assert right == labels["T cells"]
         assert 0 < len(right) < len(plot["cells"])
+
+
+def test_of_many_cells_each_samples_first_ones_have_places_on_its_gates(run_folder, monkeypatch):
+    opened = open_run(run_folder)
+    atlas = opened.atlas("treg")
+    monkeypatch.setattr(gates_module, "_MOST_PLACED", len(atlas) // 4)
+    gates = gates_of(opened, "treg", atlas)
+    placed = {sample: json.loads(packed)["placed"] for sample, packed in gates.packed.items()}
+    assert placed == {sample: math.ceil(0.25 * cells) for sample, cells in atlas["sample_id"].value_counts().items()}
+
+
+def test_projected_cells_are_explored_instead_of_the_atlas_own(run_folder, monkeypatch):
+    opened = open_run(run_folder)
+    atlas = opened.atlas("treg")
+    monkeypatch.setattr(type(opened), "projected", lambda self, panel: atlas.iloc[:50])
+    page = explore_atlas(opened, "treg", projected=True)
+    assert repr(page) == "Explorer(DEMO-ITP, treg, projected cells: 50 cells)"
 
 
 def test_events_are_drawn_on_each_plot_that_they_reached(run_folder):

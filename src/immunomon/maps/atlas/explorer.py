@@ -91,22 +91,30 @@ class Explorer:
 
 
 def explore_atlas(
-    run: str | Path | Run, panel: str | None = None, *, most: int = MOST_CELLS, progress: Progress | None = None
+    run: str | Path | Run,
+    panel: str | None = None,
+    *,
+    projected: bool = False,
+    most: int = MOST_CELLS,
+    progress: Progress | None = None,
 ) -> Explorer:
     """Return a run's atlas as a page to explore, with its gates, and metaclusters if ``immunomon cluster`` made some.
 
-    panel: default the study's first. The FCS files are read again, to place the cells on their samples' gates; where
-    that cannot be, the page says why. Raises what ``Run.atlas`` and ``explore_cells`` raise.
+    panel: default the study's first. projected: the cells that ``immunomon project`` put onto it instead of its own; of
+    more than ``most`` so many by chance, always the same. The FCS files are read again, to place the cells on their
+    samples' gates; where that cannot be, the page says why. Raises what ``Run.atlas``, ``Run.projected`` and
+    ``explore_cells`` raise.
     """
     opened = find_run(run)
     name = panel or opened.panels[0]
-    atlas, record = opened.atlas(name), opened.atlas_record(name)
+    atlas, record = opened.projected(name) if projected else opened.atlas(name), opened.atlas_record(name)
     groups = [group["name"] for group in opened.study["dose_groups"]]
     orders = {"visit": opened.visits, "label": record["labels"], "dose_group": groups}
     metaclusters, stale = metaclusters_of(opened, name)
     if metaclusters is not None and ("metacluster" not in atlas.columns or atlas["metacluster"].isna().all()):
         atlas = atlas.assign(metacluster=_metaclusters(atlas, metaclusters, opened.table("samples")))
-    title, shown = f"{opened.study['name']}, {name}", _shuffled(atlas, most)
+    title = f"{opened.study['name']}, {name}{', projected cells' if projected else ''}"
+    shown = _shuffled(atlas, most)
     gates = gates_of(opened, name, shown, progress=progress)
     map_sha256 = [str(metaclusters.record["map_sha256"])] if metaclusters is not None else []
     page = _explorer(shown, atlas, orders, title, gates, without=stale)

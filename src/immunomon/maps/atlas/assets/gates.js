@@ -30,9 +30,11 @@ async function showGates(sample) {
   byId("sample").value = sample;
   // Places in the page -> places among the sample's own cells.
   const own = all.filter((i) => META.words.sample_id[DATA.sample_id[i]] === sample), place = new Map([...own].map((i, k) => [i, k]));
-  const asked = state.marked >= 0 ? [state.marked] : state.selected || [], chosen = asked.filter((i) => place.has(i));
-  byId("chosen").textContent = asked.length ? `${chosen.length.toLocaleString("en")} of ${asked.length.toLocaleString("en")} selected cells are of this sample.` : "Draw around cells, or click one, to see where they lie.";
-  if (state.marked >= 0 && place.has(state.marked)) {
+  const asked = state.marked >= 0 ? [state.marked] : state.selected || [], here = asked.filter((i) => place.has(i));
+  const chosen = here.filter((i) => place.get(i) < known.placed), shown = (cells) => cells.length.toLocaleString("en");
+  const without = chosen.length < here.length ? ` The page has the places of ${known.placed.toLocaleString("en")} of its ${shown(own)} cells: ${shown(chosen)} of those.` : "";
+  byId("chosen").textContent = asked.length ? `${shown(here)} of ${shown(asked)} selected cells are of this sample.${without}` : "Draw around cells, or click one, to see where they lie.";
+  if (state.marked >= 0 && chosen.length) {
     const names = known.populations.filter((one) => one.cells.includes(place.get(state.marked))).map((one) => one.label);
     byId("chosen").textContent = `This cell is in: ${names.join(" › ") || "no population"}.`;
   }
