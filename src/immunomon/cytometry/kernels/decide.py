@@ -167,7 +167,7 @@ def _places(
     for i in range(values.size):
         place = (np.float64(values[i]) - low) * step
         reach = bound * step + slack * (abs(place) + offset)
-        below, above = place - reach, place + reach
+        below, above = float(place - reach), float(place + reach)
         below, above = below if below > 0.0 else 0.0, above if above > 0.0 else 0.0
         below, above = below if below < last else last, above if above < last else last
         is_number = abs(place) < np.inf

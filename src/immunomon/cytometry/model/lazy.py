@@ -142,7 +142,8 @@ class CompensatedTable(LazyTable):
     def _unmixed(self, channel: int, rows: Rows | None) -> Floats:
         columns = self._together(rows)
         if columns is not None:
-            return columns[channel] if rows is None else columns[channel][rows]
+            whole: Floats = columns[channel]
+            return whole if rows is None else whole[rows]
         column = self.recipe.direct[channel]
         if column >= 0:
             values = self.raw.stored([column])[:, column]
