@@ -23,6 +23,7 @@ from immunomon.runs.run import run_study
 from immunomon.runs.status import read_status
 from immunomon.runs.summary import NO_FILES
 from immunomon.runs.trail_review import note_shown
+from immunomon.runs.workers import Limits
 
 __all__ = ["DEMO_STEPS", "STEPS", "Everything", "Job", "StepOutcome", "demo", "do_step", "run_all"]
 
@@ -71,6 +72,7 @@ class Job:
     """What is to be done: the study's folder, its run folder, and how many files at once.
 
     despite_failures: go on with what can be gated, whatever a check finds. simulation: events, seed, panels of a demo.
+    limits: of the work on a file; None: threads of this process do it.
     """
 
     study: Path
@@ -78,6 +80,7 @@ class Job:
     jobs: int | None = None
     despite_failures: bool = False
     simulation: Mapping[str, object] = field(default_factory=dict)
+    limits: Limits | None = None
 
     @classmethod
     def of(cls, study: str | Path, out: str | Path | None = None, **more: object) -> Job:
@@ -109,7 +112,7 @@ def _check(job: Job, progress: Progress | None) -> tuple[State, tuple[str, ...]]
 
 
 def _run(job: Job, progress: Progress | None) -> tuple[State, tuple[str, ...]]:
-    summary = run_study(job.study, job.root, jobs=job.jobs, progress=progress)
+    summary = run_study(job.study, job.root, jobs=job.jobs, progress=progress, limits=job.limits)
     failed = tuple(f"failed {name}: {reason}" for name, reason in summary.failed)
     if summary.is_empty:
         return "failed", (f"{job.study}: {NO_FILES}",)

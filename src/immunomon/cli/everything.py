@@ -13,6 +13,7 @@ from immunomon.api.pipeline import DEMO_STEPS, STEPS, Everything, Job, StepOutco
 from immunomon.cli.app import Jobs, app
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import JsonOption, say_json
+from immunomon.runs.workers import MANY_APART
 
 __all__ = ["all_steps", "demo"]
 
@@ -36,7 +37,7 @@ def all_steps(
 
     It stops at a step that fails; the same command goes on from there. What the study has nothing for is skipped.
     """
-    job = Job.of(study, out, jobs=jobs, despite_failures=despite_failures)
+    job = Job.of(study, out, jobs=jobs, despite_failures=despite_failures, limits=MANY_APART)
     return _done(job, STEPS, open_browser=open_browser, as_json=as_json)
 
 
@@ -56,7 +57,7 @@ def demo(
     A trial that was simulated there before is kept, and what is current is not done again.
     """
     simulation = {"events": events, "seed": seed, "panels": tuple(panel) if panel else None}
-    job = Job.of(folder, jobs=jobs, simulation=simulation)
+    job = Job.of(folder, jobs=jobs, simulation=simulation, limits=MANY_APART)
     return _done(job, DEMO_STEPS, open_browser=open_browser)
 
 

@@ -18,12 +18,11 @@ from immunomon.runs.dry_run import dry_run
 from immunomon.runs.lock import Reason
 from immunomon.runs.run import run_study
 from immunomon.runs.summary import NO_FILES, RunSummary
-from immunomon.runs.workers import Limits
+from immunomon.runs.workers import MANY_APART, Limits
 
 __all__ = ["run"]
 
 _SHOWN = 10
-_FEWEST_APART = 40  # files: of fewer, threads are done before other processes have begun
 
 
 @app.command()
@@ -68,7 +67,7 @@ def run(
         raise ImmunomonError("--json is for --dry-run; how a run stands, as JSON: immunomon status RUN --json")
     if only_say:
         return _dry(study, out, jobs=jobs, rehash=rehash, as_json=as_json)
-    limits = Limits(timeout, retries) if timeout is not None or retries else Limits(fewest=_FEWEST_APART)
+    limits = Limits(timeout, retries) if timeout is not None or retries else MANY_APART
     with stages() as progress:
         summary = run_study(
             study,

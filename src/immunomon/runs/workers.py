@@ -18,7 +18,7 @@ from immunomon.runs.journal import Outcome
 if TYPE_CHECKING:
     from immunomon.runs.plan import Task
 
-__all__ = ["Limits", "Work", "Worker"]
+__all__ = ["MANY_APART", "Limits", "Work", "Worker"]
 
 Work = Callable[["Task"], Outcome]
 # Not a fork of this process, which has threads; where there is one, of a process that has imported what it takes.
@@ -38,6 +38,10 @@ class Limits:
     seconds: float | None = None
     retries: int = 0
     fewest: int = 0
+
+
+# For programs alone: a process begins with the script that its parent was started with, which may be somebody else's.
+MANY_APART = Limits(fewest=40)
 
 
 class Worker:
