@@ -71,10 +71,11 @@ class Singlet(OneRegion):
         area, height = area[usable], height[usable]
         ratio = height / area
         alone = ratio >= _valley_before_doublets(ratio, area)[0]
-        if np.count_nonzero(alone) > (1 - _MANY) * alone.size:
-            alone[:] = True  # a robust line is not drawn to so few
+        lined = area, height
+        if np.count_nonzero(alone) <= (1 - _MANY) * alone.size:  # a robust line is not drawn to fewer doublets
+            lined = area[alone], height[alone]
         try:
-            slope, intercept, spread = robust_line(area[alone], height[alone])
+            slope, intercept, spread = robust_line(*lined)
         except ValueError as error:
             raise GateNotPlaced(f"{self.area} x {self.height}: {error}") from error
         facts = {"slope": slope, "intercept": intercept, "spread": spread}
@@ -82,7 +83,7 @@ class Singlet(OneRegion):
             deviation = (ratio - slope - intercept / area) / spread
             facts["below"] = _before_doublets(deviation, area, self.below)
             facts["unseen"] = _unseen(deviation, facts["below"], self.above)
-        errors = line_errors(area[alone], height[alone], (slope, intercept, spread))
+        errors = line_errors(*lined, (slope, intercept, spread))
         return Placement(
             self.at(facts, scales), facts, source="line", errors=dict(zip(self.coordinates, errors, strict=True))
         )

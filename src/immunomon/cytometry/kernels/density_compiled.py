@@ -9,6 +9,8 @@ from immunomon.arrays import Floats, Ints
 
 __all__ = ["bin_counts", "merged_peaks"]
 
+_TILE = 512
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def bin_counts(values: Floats, low: float, high: float, bins: int) -> tuple[Floats, Floats]:
@@ -20,19 +22,25 @@ def bin_counts(values: Floats, low: float, high: float, bins: int) -> tuple[Floa
     >>> counts.tolist(), edges.tolist()
     ([1.0, 2.0], [0.0, 0.5, 1.0])
     """
-    counts, edges = np.zeros(bins), np.empty(bins + 1)
-    extent = high - low
+    edges, tallies, places = np.empty(bins + 1), np.zeros((2, bins), dtype=np.int64), np.empty(_TILE, dtype=np.uint32)
+    extent, last = high - low, bins - 1
     step = extent / bins
     for i in range(bins):
         edges[i] = i * step + low
     edges[bins] = high
-    for value in values:
-        place = int((value - low) / extent * bins)
-        place -= place == bins
-        place -= value < edges[place]
-        place += (value >= edges[place + 1]) & (place != bins - 1)
-        counts[place] += 1.0
-    return counts, edges
+    for begin in range(0, values.size, _TILE):
+        part = values[begin : begin + _TILE]
+        for i in range(part.size):
+            place = np.int32((part[i] - low) / extent * bins)
+            places[i] = np.uint32(place if place < last else last)
+        for i in range(part.size):
+            nearest = places[i]
+            if part[i] < edges[nearest]:
+                nearest -= np.uint32(1)
+            elif part[i] >= edges[nearest + np.uint32(1)] and nearest != last:
+                nearest += np.uint32(1)
+            tallies[i & 1, nearest] += 1  # in turns: neighbours in one bin need not wait for each other
+    return (tallies[0] + tallies[1]).astype(np.float64), edges
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

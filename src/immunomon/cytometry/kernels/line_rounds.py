@@ -41,29 +41,23 @@ def _leaves(size: int) -> tuple[Ints, Ints]:
     return ends[:leaf], pairs[:leaf]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sum(values: Floats, size: int) -> float:
-    """Return the sum of at most 128 values, as NumPy adds them."""
+@njit(nogil=True, error_model="numpy", inline="always")
+def _sum(values: Floats, size: int, running: Floats) -> float:
+    """Return the sum of at most 128 values, as NumPy adds them. running: (8,), room for the running sums."""
     if size < 8:
         total = -0.0
         for i in range(size):
             total += values[i]
         return total
-    a, b, c, d, e, f, g, h = (
-        values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7],
-    )  # fmt: skip
-    whole = size - size % 8
-    for i in range(8, whole, 8):
-        a += values[i]
-        b += values[i + 1]
-        c += values[i + 2]
-        d += values[i + 3]
-        e += values[i + 4]
-        f += values[i + 5]
-        g += values[i + 6]
-        h += values[i + 7]
-    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    for i in range(whole, size):
+    for k in range(8):
+        running[k] = values[k]
+    for eight in range(1, size // 8):
+        part = values[8 * eight : 8 * eight + 8]
+        for k in range(8):
+            running[k] += part[k]
+    a, b, c, d = running[0] + running[1], running[2] + running[3], running[4] + running[5], running[6] + running[7]
+    total = (a + b) + (c + d)
+    for i in range(size - size % 8, size):
         total += values[i]
     return float(total)
 
@@ -124,7 +118,7 @@ def _weighed(
     """Return the sums of the weights, and of weight times inverse and ratio; the weights are kept."""
     slope, intercept, reach = line
     ends, pairs = tree
-    sums, blocks = np.empty((3, 64)), np.empty((3, _LEAF))
+    sums, blocks, running = np.empty((3, 64)), np.empty((3, _LEAF)), np.empty(8)
     times_inverse, times_ratio = blocks[0], blocks[1]
     top = begin = 0
     for leaf in range(ends.size):
@@ -133,14 +127,15 @@ def _weighed(
         weights = weight[begin : begin + length]
         for i in range(length):
             residual = ((ratios[i] - slope) - inverses[i] * intercept) / reach
-            rest = max(1.0 - residual * residual, 0.0)
+            rest = 1.0 - residual * residual
+            rest = rest if rest > 0.0 else 0.0
             square = rest * rest
             weights[i] = square
             times_inverse[i] = square * inverses[i]
             times_ratio[i] = square * ratios[i]
-        sums[0, top] = _sum(weights, length)
-        sums[1, top] = _sum(times_inverse, length)
-        sums[2, top] = _sum(times_ratio, length)
+        sums[0, top] = _sum(weights, length, running)
+        sums[1, top] = _sum(times_inverse, length, running)
+        sums[2, top] = _sum(times_ratio, length, running)
         top += 1
         begin += length
         top = _folded(sums, top, pairs[leaf])
@@ -158,7 +153,7 @@ def _moments(
     """Return the weighted sum of squares of the inverse about its mean, and of its products with the ratio."""
     mean_ratio, mean_inverse = means
     ends, pairs = tree
-    sums, blocks = np.empty((2, 64)), np.empty((2, _LEAF))
+    sums, blocks, running = np.empty((2, 64)), np.empty((2, _LEAF)), np.empty(8)
     squares, products = blocks[0], blocks[1]
     top = begin = 0
     for leaf in range(ends.size):
@@ -169,8 +164,8 @@ def _moments(
             offset = inverses[i] - mean_inverse
             squares[i] = weights[i] * (offset * offset)
             products[i] = (weights[i] * offset) * (ratios[i] - mean_ratio)
-        sums[0, top] = _sum(squares, length)
-        sums[1, top] = _sum(products, length)
+        sums[0, top] = _sum(squares, length, running)
+        sums[1, top] = _sum(products, length, running)
         top += 1
         begin += length
         top = _folded(sums, top, pairs[leaf])
