@@ -217,7 +217,8 @@ def _why(reason: object) -> str:
 
 def _changes(rows: list[Plain]) -> Iterator[str]:
     for row in rows:
-        quantity = f"{row['quantity']} of {row['denominator'] or 'blood'} ({row['panel']})"
+        word = "to" if row["quantity"] == "ratio" else "of"
+        quantity = f"{row['quantity']} {word} {row['denominator'] or 'blood'} ({row['panel']})"
         value = f"{_given(row['value'])}, baseline {_given(row['baseline'])}, change {_given(row['change'])}"
         yield f"Change     {quantity}: {value}; {row['status']}{_why(row['reason'])}"
         yield f"           {row['worked_out']['formula']}; baseline from {row['baseline_sample_id'] or 'no sample'}"

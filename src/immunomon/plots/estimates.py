@@ -139,7 +139,8 @@ def _changes_of(rows: pd.DataFrame, groups: Sequence[str]) -> list[tuple[float, 
 
 
 def _sentence(row: Mapping[Any, Any]) -> str:
-    of = "" if _missing(row["denominator"]) else f" of {row['denominator']}"
+    word = "to" if row["quantity"] == "ratio" else "of"
+    of = "" if _missing(row["denominator"]) else f" {word} {row['denominator']}"
     unit = {"percent": f", %{of}", "cells_per_ul": ", cells/µL"}.get(str(row["quantity"]), f", {row['quantity']}{of}")
     name = f"{row['label']}{unit}, at {row['at']}"
     if _missing(row["mean"]):

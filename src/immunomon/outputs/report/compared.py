@@ -93,7 +93,8 @@ def _table(run: ReportedRun, contract: Table) -> pd.DataFrame:
 
 
 def _row(row: dict[Any, Any], adjusted: float | None) -> tuple[str, ...]:
-    of = f" of {row['denominator']}" if row["denominator"] else ""
+    word = "to" if row["quantity"] == "ratio" else "of"
+    of = f" {word} {row['denominator']}" if row["denominator"] else ""
     low, high = row["t_low"], row["t_high"]
     ratio = "-" if row["mean"] is None else f"x{math.exp(row['mean']):.2f}"
     if low is not None and high is not None:

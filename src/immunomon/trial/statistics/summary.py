@@ -124,7 +124,8 @@ def _p(value: Any) -> str:  # noqa: ANN401 - a cell
 
 
 def _what(row: pd.Series[Any]) -> str:
-    of = "" if pd.isna(row["denominator"]) else f" of {row['denominator']}"
+    word = "to" if row["quantity"] == "ratio" else "of"
+    of = "" if pd.isna(row["denominator"]) else f" {word} {row['denominator']}"
     return f"{row['quantity']}{of}"
 
 
