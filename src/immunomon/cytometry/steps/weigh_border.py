@@ -107,6 +107,8 @@ def _unmoved(
     everything = np.ones(tree.count, dtype=np.bool_)
     most, least = ({ROOT: everything, **tree.memberships, doubtful: mask} for mask in extremes)
     touched = _touched(tree, doubtful, strategy)
+    if not extremes[1].any() and not any(touched.values()):
+        return  # what merely lies below a gate is nothing without it
     for masks in (least, most):
         for population, operands in touched.items():
             masks[population.id] = _again(population, operands, masks, events)
