@@ -1,5 +1,6 @@
 """What is installed is what was written: the wheel, in a folder of its own."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -69,6 +70,31 @@ def test_the_shipped_panels_and_strategies_travel_inside(installed):
 def test_what_draws_on_the_graphics_card_travels_inside_if_it_was_packed(installed):
     script = "immunomon/maps/atlas/assets/scatterplot.js"
     assert (installed / script).is_file() == (ROOT / "src" / script).is_file()
+
+
+@pytest.fixture
+def hook():
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_without_npm_nothing_is_packed_and_that_is_said(hook, tmp_path, monkeypatch):
+    monkeypatch.setattr(hook.shutil, "which", lambda name: None)
+    script = tmp_path / hook.SCRIPT
+    script.parent.mkdir(parents=True)
+    script.write_text("/* regl-scatterplot 0.1 */", encoding="utf-8")
+    assert hook.pack_script(tmp_path) == "regl-scatterplot was not packed: there is no npm"
+    assert not script.exists()  # of another version
+
+
+def test_a_package_of_other_bytes_is_not_packed(hook, tmp_path):
+    name, version, path, sha512 = hook.PACKAGES[0]
+    package = tmp_path / f"{name}-{version}.tgz"
+    package.write_bytes(b"another")
+    with pytest.raises(ValueError, match=r"pub-sub-es-3\.0\.0\.tgz is not the one that is known"):
+        hook._part(package, path, sha512)
 
 
 def test_an_installed_copy_finds_them_away_from_the_source(installed, tmp_path):

@@ -191,6 +191,12 @@ def test_a_word_that_the_order_forgot_has_a_colour(cells):
     assert known_to(page)["words"]["visit"] == ["W12", "W4", "D-1"]
 
 
+def test_cells_of_no_visit_and_no_population_are_shown_all_the_same(cells):
+    bare = cells[["umap1", "umap2", "CD3", "sample_id"]]
+    assert list(known_to(explore_cells(bare))["shown"]) == ["CD3"]
+    assert "Before" not in explore_cells(cells.assign(visit=None)).html()
+
+
 def test_a_run_is_explored_with_its_own_words_metaclusters_and_gates(run_folder, monkeypatch):
     opened = open_run(run_folder)
     if not opened.has_atlas("treg"):

@@ -166,9 +166,10 @@ def _explorer(
     *,
     without: str = "",
 ) -> Explorer:
-    colours, known = _colours(shown, orders), densities_of(atlas)
+    colours = _colours(shown, orders)
+    known = densities_of(atlas.assign(**{name: None for name in WHOSE if name not in atlas.columns}))
     columns, parts = _columns(shown, colours)
-    parts["densities"] = np.concatenate([sums.ravel() for sums in known.sums.values()]).astype("<f4").tobytes()
+    parts["densities"] = b"".join(sums.astype("<f4").tobytes() for sums in known.sums.values())
     parts |= {f"gates-{number}": text for number, text in enumerate(gates.packed.values())}
     environment = Environment(loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("explorer.html.j2").render(

@@ -52,7 +52,7 @@ function describeRegion(data, selected, meta, shown) {
     return {marker, median, medianOfRest, difference: median - medianOfRest};
   });
   phenotype.sort((p, q) => Math.abs(q.difference) - Math.abs(p.difference));
-  const populations = countsOf(data.label, meta.words.label, selected, data.weight, shown).filter((one) => one.cells > 0);
+  const populations = (meta.words.label ? countsOf(data.label, meta.words.label, selected, data.weight, shown) : []).filter((one) => one.cells > 0);
   populations.sort((p, q) => q.cells - p.cells);
   const whose = {};
   for (const of of meta.whose) whose[of] = countsOf(data[of], meta.words[of], selected, data.weight, shown);
@@ -216,8 +216,8 @@ function shownRegion(found, meta) {
     barOf(50 * one.ofOwn / average, meta.colours[of] ? meta.colours[of][one.name] : "#5b7f9c")]);
   const head = `<div style="margin-bottom:8px;font-size:14px"><b>${found.cells.toLocaleString("en")} cells</b> in the region, `
     + `which stand for ${percent(average)} % of all. A bar that is half full is the average share.</div>`;
-  const own = (of, title) => tableOf(title, ["", "cells", "% of own", ""], whose(of));
-  return head + `<div style="display:grid;grid-template-columns:auto auto;justify-content:start"><div>`
+  const own = (of, title) => !found.whose[of] ? "" : tableOf(title, ["", "cells", "% of own", ""], whose(of));
+  return head + `<div style="display:flex;flex-wrap:wrap"><div>`
     + tableOf("Phenotype (medians)", ["marker", "here", "rest", "difference"], phenotype)
     + tableOf("Populations", ["population", "cells", "% of region", "% of it"], populations)
     + own("dose_group", "Dose group") + "</div><div>" + own("visit", "Visit") + own("subject", "Subject") + "</div></div>";
