@@ -98,7 +98,7 @@ def section(settings: Settings) -> Section:
         figures = figures_of(values, outcomes, missed, whole) | {"events": _events(settings), "seeds": list(seeds)}
         write_whole(settings.json, json.dumps(figures, indent=1, allow_nan=False) + "\n")
     command, seconds = _command(settings, seeds), time.monotonic() - began
-    return text_of(values, outcomes, missed, whole, command=command, seconds=seconds)
+    return text_of(values, outcomes, missed, whole=whole, command=command, seconds=seconds)
 
 
 def _command(settings: Settings, seeds: range) -> str:

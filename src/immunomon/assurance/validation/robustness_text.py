@@ -32,8 +32,8 @@ def text_of(
     values: pd.DataFrame,
     outcomes: Sequence[Outcome],
     missed: Sequence[str],
-    whole: WholeTrial,
     *,
+    whole: WholeTrial,
     command: str,
     seconds: float,
 ) -> Section:
