@@ -9,8 +9,16 @@ import pandas as pd
 import pytest
 from support.small_run import shared_run
 
+from immunomon.cytometry.gates import GATE_METHODS
+from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.errors import BadRun
 from immunomon.outputs.review import open_desk
+from immunomon.runs.import_map import load_import_map, mapped_rows, proposed_map
+from immunomon.runs.imported_forms import read_foreign
+from immunomon.runs.importing import Source, import_rows
+from immunomon.study.specs.catalog import find_strategy
+from immunomon.study.specs.samples import read_samples
+from immunomon.study.specs.study import load_study
 
 _OF_TESTS = {"endpoint", "measure", "at", "n", "mean", "median", "sd", "p", "statistic", "tests", "visit"}
 
@@ -68,6 +76,70 @@ def test_a_run_written_out_and_imported_again_gives_equal_values_changes_and_tes
     changes = pd.read_parquet(trial / "again" / "statistics" / "patient_changes.parquet")
     assert changes["se_counting"].notna().any()
     assert changes["se_gate"].isna().all()
+
+
+def _flowjo(table: pd.DataFrame) -> pd.DataFrame:
+    wide = table.pivot_table(index="sample_id", columns="path", values="count", dropna=False).add_suffix(" | Count")
+    of_root = table[table["parent"] == "root"]
+    wide.insert(0, "Count", of_root.groupby("sample_id")["parent_count"].first())
+    return wide.reset_index().rename(columns={"sample_id": ""})
+
+
+def _cellengine(table: pd.DataFrame) -> pd.DataFrame:
+    columns = {"filename": "sample_id", "populationId": "population", "population": "population"}
+    made = pd.DataFrame({name: table[own] for name, own in columns.items()})
+    made["parentPopulation"] = table["parent"].replace("root", "Ungated")
+    made["parentPopulationId"] = table["parent"].replace("root", "")
+    made["percentOf"], made["percent"] = made["parentPopulation"], table["percent_of_parent"]
+    root = table.drop_duplicates("sample_id")[["sample_id", "parent_count"]]
+    all_events = pd.DataFrame(
+        {"filename": root["sample_id"], "population": "Ungated", "eventCount": root["parent_count"]}
+    )
+    return pd.concat([all_events, made.assign(eventCount=table["count"])], ignore_index=True)
+
+
+def _flowworkspace(table: pd.DataFrame) -> pd.DataFrame:
+    parent = ("/" + table["path"].str.rpartition("/")[0]).replace("/", "root")
+    made = {"name": table["sample_id"], "Population": "/" + table["path"], "Parent": parent}
+    return pd.DataFrame({**made, "Count": table["count"], "ParentCount": table["parent_count"]})
+
+
+def _by_file_and_population(table: pd.DataFrame) -> pd.DataFrame:
+    root = table.drop_duplicates("sample_id").assign(population="All Events", count=lambda t: t["parent_count"])
+    both = pd.concat([root, table], ignore_index=True)
+    return both[["sample_id", "population", "count"]].set_axis(["FCS Filename", "Population", "Event Count"], axis=1)
+
+
+@pytest.mark.parametrize("form", [_flowjo, _cellengine, _flowworkspace, _by_file_and_population])
+def test_each_form_of_other_programs_gives_equal_values_intervals_and_changes(demo, tmp_path, form):
+    table = pd.read_parquet(demo / "run" / "tables" / "populations.parquet").dropna(subset=["subject"])
+    files = pd.read_parquet(demo / "run" / "tables" / "samples.parquet").set_index("sample_id")["file"]
+    table["sample_id"] = table["sample_id"].map(files.str.rpartition("/")[2])
+    study = load_study(demo)
+    strategy = load_strategy(find_strategy("treg", demo), methods=GATE_METHODS)
+    table["path"] = table["population"].map(lambda name: strategy.path(name).strip("/"))
+    form(table).to_csv(tmp_path / "table.csv", index=False)
+    foreign = read_foreign(tmp_path / "table.csv")
+    listed = read_samples(demo / "samples.csv", study)[0]
+    (tmp_path / "map.yaml").write_text(proposed_map(foreign, "treg", strategy=strategy, listed=listed), "utf-8")
+    gated = set(table["sample_id"])
+    assert {sample.name for sample in foreign.samples} == gated
+    assert '"?"' not in (tmp_path / "map.yaml").read_text(encoding="utf-8")
+    rows = mapped_rows(foreign, load_import_map(tmp_path / "map.yaml"), study)
+    summary = import_rows(study, rows, tmp_path / "run", sources=[Source(foreign.path, foreign.sha256, foreign.form)])
+    assert summary.notes == ()
+    for name, keys, values in (
+        ("changes", ["subject", "visit", "quantity", "population", "denominator"],
+         ["count", "denominator_count", "value", "change", "log_odds_change", "counting_se", "status"]),
+        ("frequencies", ["subject", "visit", "population", "denominator"],
+         ["count", "percent", "percent_low", "percent_high", "reportable"]),
+    ):  # fmt: skip
+        own, again = (
+            pd.read_parquet(run / "tables" / f"{name}.parquet").dropna(subset=["subject"]).sort_values(keys)
+            for run in (demo / "run", tmp_path / "run")
+        )
+        assert len(own) > 10
+        pd.testing.assert_frame_equal(*(one[[*keys, *values]].reset_index(drop=True) for one in (own, again)))
 
 
 def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, command, monkeypatch):

@@ -30,7 +30,8 @@ __all__ = ["import_table"]
 @app.command("import")
 def import_table(
     tables: Annotated[
-        list[Path], typer.Argument(help="Tidy CSV, FlowJo's table as CSV or XLSX, or a workspace with its counts.")
+        list[Path],
+        typer.Argument(help="Tidy CSV, another program's table (CSV, XLSX), or a workspace."),
     ],
     study: Annotated[Path, typer.Option("--study", help="The study's folder: who, when, which panels.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run folder.")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from immunomon.checks.file_names import BadPattern, Pattern
 from immunomon.checks.proposed_panel import yaml_text
 from immunomon.errors import BadSpec, Problem, nearest
 from immunomon.findings import shown
-from immunomon.runs.imported_forms import ForeignSample, ForeignTable, parent_of
+from immunomon.runs.imported_forms import ForeignSample, ForeignTable
 from immunomon.runs.imported_numbers import rounding_of
 from immunomon.runs.imported_rows import ImportedRow
 from immunomon.shape import BLANK, Name, SpecModel, Text, shape
@@ -46,6 +46,11 @@ class ImportMapSpec(SpecModel):
     samples: dict[str, SampleOfMap | Literal["skip"]] = Field(
         {}, max_length=20_000, description="Whose samples are that the pattern does not read; skip: left out."
     )
+    parents: dict[str, Text] = Field(
+        {},
+        max_length=2_000,
+        description="Path -> path of its parent, where the table does not say; root is all events.",
+    )
     populations: dict[str, Text] = Field(
         max_length=2_000, description="Path in the table -> population of the study's strategy, another id, or skip."
     )
@@ -58,6 +63,18 @@ class ImportMap:
     file: str
     spec: ImportMapSpec
     pattern: Pattern | None
+
+    def above(self, path: str) -> str:
+        """Return the path of a population's parent, '' for all events: as the map says, else by the path itself."""
+        above = self.spec.parents.get(path, path.rpartition("/")[0])
+        return "" if above == ROOT else above
+
+    def parent_in(self, path: str, kept: Collection[str]) -> str:
+        """Return the nearest path above one that is kept; '' if there is none."""
+        above, steps = self.above(path), 0
+        while above and above not in kept and steps < 100:
+            above, steps = self.above(above), steps + 1
+        return above if above in kept else ""
 
 
 def load_import_map(path: Path) -> ImportMap:
@@ -95,14 +112,33 @@ def mapped_rows(table: ForeignTable, map_of: ImportMap, study: Study) -> list[Im
         if path not in spec.populations:
             what = f"nothing is said of {shown(path, 200)}, which {table.path.name} has"
             problems.append(Problem(map_of.file, None, "populations", what, "name its population, or write skip"))
+    problems += _parents_amiss(table, map_of)
     rows: list[ImportedRow] = []
-    for sample in table.samples:
+    for sample in () if problems else table.samples:
         whose = _whose(sample, map_of, study, problems)
         if whose is not None:
             rows += _rows_of(sample, table, map_of, whose, problems)
     if problems:
         raise BadSpec(problems[:200])
     return rows
+
+
+def _parents_amiss(table: ForeignTable, map_of: ImportMap) -> Iterator[Problem]:
+    """Yield what the map says of parents that cannot be, and what it must say where the table does not."""
+    known, remedy = {*map_of.spec.populations, ROOT}, "name a path of the map, or root"
+    for path, above in map_of.spec.parents.items():
+        if above not in known or path not in known:
+            what = f"nothing is said of {shown(above if above not in known else path, 200)} under populations"
+            yield Problem(map_of.file, None, "parents", what, remedy)
+        seen, step = {path}, map_of.above(path)
+        while step and step not in seen:
+            seen, step = {*seen, step}, map_of.above(step)
+        if step:
+            yield Problem(map_of.file, None, "parents", f"{shown(path, 200)} would lie in itself", remedy)
+    for path in () if table.has_parents else table.paths:
+        if path not in map_of.spec.parents and map_of.spec.populations.get(path) != _SKIP:
+            what = f"neither the table nor the map says what {shown(path, 200)} lies in"
+            yield Problem(map_of.file, None, "parents", what, remedy)
 
 
 def _whose(
@@ -137,36 +173,36 @@ def _rows_of(
 ) -> Iterator[ImportedRow]:
     subject, visit, role = whose
     names = {path: name for path, name in map_of.spec.populations.items() if name != _SKIP and path in table.paths}
-    counts = _counts(sample, list(table.paths))
-    problems += _contradictions(sample, str(table.path))
+    counts = _counts(sample, map_of, list(table.paths))
+    problems += _contradictions(sample, map_of, str(table.path))
     for path, name in names.items():
-        parent = parent_of(path, list(names))
-        count, parent_count = counts.get(path), counts.get("" if parent == ROOT else parent)
+        parent = map_of.parent_in(path, names)
+        count, parent_count = counts.get(path), counts.get(parent)
         if count is None and path in sample.percents:
             what = f"{shown(path, 200)} has a percent, but neither its count nor its parent's is there"
             problems.append(Problem(str(table.path), sample.line, "", what, "export the counts, too"))
         if count is not None and parent_count is not None and count > parent_count:
             what = f"{count} events of {shown(path, 200)} in a parent of {parent_count}"
             problems.append(Problem(str(table.path), sample.line, "", what, "correct the table"))
-        above = ROOT if parent == ROOT else names[parent]
+        above = names[parent] if parent else ROOT
         of_row = (sample.name, subject, visit, map_of.spec.panel, role, name, above, count, parent_count)
         yield ImportedRow(*of_row, str(table.path), sample.line, sample.medians.get(path, {}))
 
 
-def _counts(sample: ForeignSample, paths: Sequence[str]) -> dict[str, int]:
+def _counts(sample: ForeignSample, map_of: ImportMap, paths: Sequence[str]) -> dict[str, int]:
     """Return the counts of a sample, those of percents worked out from the top where the parent's is there."""
     counts = dict(sample.counts)
-    for path in sorted(paths, key=lambda path: path.count("/")):
-        above = path.rpartition("/")[0]
-        if path not in counts and path in sample.percents and above in counts:
-            counts[path] = round(sample.percents[path] * counts[above] / 100)
+    lacking = [path for path in paths if path not in counts and path in sample.percents]
+    while ready := [path for path in lacking if map_of.above(path) in counts]:
+        counts |= {path: round(sample.percents[path] * counts[map_of.above(path)] / 100) for path in ready}
+        lacking = [path for path in lacking if path not in counts]
     return counts
 
 
-def _contradictions(sample: ForeignSample, file: str) -> Iterator[Problem]:
+def _contradictions(sample: ForeignSample, map_of: ImportMap, file: str) -> Iterator[Problem]:
     """Yield percents that contradict the counts beside them by more than rounding."""
     for path, percent in sample.percents.items():
-        count, above = sample.counts.get(path), sample.counts.get(path.rpartition("/")[0])
+        count, above = sample.counts.get(path), sample.counts.get(map_of.above(path))
         if count is not None and above and abs(100 * count / above - percent) > rounding_of(f"{percent:.15g}", percent):
             what = f"{percent:g} % of the parent, but {count} of {above} are {100 * count / above:.4g} %"
             yield Problem(file, sample.line, path, what, "correct the percent or the counts")
@@ -200,8 +236,12 @@ def proposed_map(table: ForeignTable, panel: str, *, strategy: GatingStrategy | 
         subject, visit = (own.subject, own.visit) if own else (BLANK, BLANK)
         whose = f"{{subject: {yaml_text(subject)}, visit: {yaml_text(visit)}}}"
         lines.append(f"  {_quoted(sample.name)}: {whose}")
+    names = _populations(table.paths, strategy)
     lines.append("populations:" if table.paths else "populations: {}")
-    lines += [f"  {_quoted(path)}: {yaml_text(name)}" for path, name in _populations(table.paths, strategy).items()]
+    lines += [f"  {_quoted(path)}: {yaml_text(name)}" for path, name in names.items()]
+    if not table.has_parents:
+        lines.append("# The table does not say what lies in what; percents are of the parent that stands here:")
+        lines += ["parents:", *(f"  {_quoted(p)}: {_quoted(above)}" for p, above in _above(names, strategy).items())]
     return "\n".join(lines) + "\n"
 
 
@@ -220,6 +260,18 @@ def _populations(paths: Sequence[str], strategy: GatingStrategy | None) -> dict[
         name = (known.get(plain) or usual.get(plain) or leaf) if plain else leaf
         names[path] = name if name not in names.values() else path if path not in names.values() else BLANK
     return names
+
+
+def _above(names: Mapping[str, str], strategy: GatingStrategy | None) -> dict[str, str]:
+    """Return each path's parent by the strategy: that of its nearest ancestor in the table; root is all events."""
+    path_of = {name: path for path, name in names.items()}
+    ids = strategy.ids if strategy else ()
+    return {
+        path: next((path_of[a] for a in strategy.ancestors(name) if a in path_of), ROOT)
+        if strategy and name in ids
+        else ROOT
+        for path, name in names.items()
+    }
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Counts in other programs' forms: a FlowJo table (CSV, XLSX), and the counts that a workspace stores."""
+"""Counts in other programs' forms: FlowJo's table, one row a file and population, and what a workspace stores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from immunomon.cytometry.formats.workspaces import read_workspace
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import file_digest
 from immunomon.findings import shown
+from immunomon.runs.imported_long import LongRow, LongTable, read_long
 from immunomon.runs.imported_numbers import doubts_of_percents, events_of, number_of
 from immunomon.runs.imported_sheets import read_first_sheet
 from immunomon.study.model.marker_names import read_label
-from immunomon.study.model.strategy import ROOT
 
-__all__ = ["ForeignSample", "ForeignTable", "parent_of", "read_foreign"]
+__all__ = ["ForeignSample", "ForeignTable", "read_foreign"]
 
 _LARGEST = 200_000_000
 _STATISTIC = re.compile(r"\s*\|\s*")
@@ -46,7 +46,7 @@ class ForeignSample:
 class ForeignTable:
     """A table of another program: its samples, the paths of its populations, the digest of its bytes, its form.
 
-    notes: what of it is not read.
+    notes: what of it is not read. has_parents: whether its paths say which population lies in which.
     """
 
     path: Path
@@ -55,10 +55,11 @@ class ForeignTable:
     samples: tuple[ForeignSample, ...]
     paths: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    has_parents: bool = True
 
 
 def read_foreign(path: Path) -> ForeignTable | None:
-    """Return a FlowJo table or the counts of a workspace; None for a file that is neither, such as tidy CSV.
+    """Return another program's table, or the counts of a workspace; None for a file that is neither, as tidy CSV is.
 
     Raises BadSpec for one that cannot be read.
 
@@ -72,13 +73,49 @@ def read_foreign(path: Path) -> ForeignTable | None:
         return _of_workspace(path)
     if ending == ".xlsx":
         rows, notes = read_first_sheet(path)
-        table = _of_rows(path, "FlowJo table (XLSX)", CsvFile(str(path), rows, ",", file_digest(path)))
+        source = CsvFile(str(path), rows, ",", file_digest(path))
+        table = _of_source(path, source, "XLSX") or _of_rows(path, "FlowJo table (XLSX)", source)
         return replace(table, notes=(*notes, *table.notes))
     source = read_csv(path, _LARGEST)
+    return _of_source(path, source, "CSV")
+
+
+def _of_source(path: Path, source: CsvFile, kind: str) -> ForeignTable | None:
+    """Return a FlowJo table, or one with a row for each file and population; None for any other."""
     head = source.rows[0].cells if source.rows else ()
-    if not any(_STATISTIC.search(cell) for cell in head):
+    # A tidy table has its own reader, which has more to say of what is wrong with it.
+    if {"subject", "visit"} <= {cell.strip().casefold() for cell in head}:
         return None
-    return _of_rows(path, "FlowJo table (CSV)", source)
+    if any(_STATISTIC.search(cell) for cell in head):
+        return _of_rows(path, f"FlowJo table ({kind})", source)
+    table = read_long(path, source)
+    return None if table is None else _of_long(path, table, source.digest)
+
+
+def _of_long(path: Path, table: LongTable, sha256: str) -> ForeignTable:
+    samples: dict[str, list[LongRow]] = {}
+    for row in table.rows:
+        samples.setdefault(row.file, []).append(row)
+    notes = (
+        [f"{path}: statistics that are not read: {', '.join(map(shown, table.unread[:10]))}"] if table.unread else []
+    )
+    notes += [
+        f"{path}: {doubt}" for doubt in doubts_of_percents([r.percent for r in table.rows if r.percent is not None])
+    ]
+    if not table.has_parents:
+        notes.append(f"{path}: it does not say which population lies in which: the map does (parents:)")
+    paths = tuple(dict.fromkeys(row.path for row in table.rows if row.path))
+    made = tuple(_of_file(name, rows) for name, rows in samples.items())
+    return ForeignTable(path, table.form, sha256, made, paths, tuple(notes), table.has_parents)
+
+
+def _of_file(name: str, rows: Sequence[LongRow]) -> ForeignSample:
+    counts = {row.path: row.count for row in rows if row.count is not None}
+    for row in rows:  # the parent's own row, where there is one, has the say
+        if row.parent_count is not None:
+            counts.setdefault(row.path.rpartition("/")[0], row.parent_count)
+    percents = {row.path: row.percent for row in rows if row.percent is not None and row.path}
+    return ForeignSample(name, rows[0].line, counts, percents, {row.path: row.medians for row in rows if row.medians})
 
 
 def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
@@ -185,17 +222,3 @@ def _of_workspace(path: Path) -> ForeignTable:
         samples.append(ForeignSample(sample.name, number, counts))
     form = f"counts stored by {workspace.program}"
     return ForeignTable(path, form, file_digest(path), tuple(samples), tuple(paths), tuple(workspace.remarks))
-
-
-def parent_of(path: str, listed: Sequence[str]) -> str:
-    """Return the nearest path above one that is listed; root if there is none.
-
-    >>> parent_of("a/b/c", ["a", "a/b/c"]), parent_of("a", ["a"])
-    ('a', 'root')
-    """
-    known = set(listed)
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        if path in known:
-            return path
-    return ROOT

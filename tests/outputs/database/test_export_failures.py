@@ -76,7 +76,7 @@ def test_tables_of_another_version_are_not_touched(make_run, database, asked):
     export_run(make_run(), database)
     asked.do("UPDATE alembic_version SET version_num = '9999'")
     before = asked.dump()
-    with pytest.raises(ExportFailed, match="revision 9999, this immunomon knows them up to 0007; use the immunomon"):
+    with pytest.raises(ExportFailed, match="revision 9999, this immunomon knows them up to 0008; use the immunomon"):
         export_run(make_run("two", shift=1), database)
     assert asked.dump() == before
 

@@ -156,6 +156,7 @@ def test_the_newest_revision_has_the_form_of_the_programs_tables():
 def test_the_revisions_are_one_line_up_to_the_newest():
     scripts = ScriptDirectory(str(Path(immunomon.outputs.database.__file__).parent / "migrations"))
     assert [one.revision for one in scripts.walk_revisions()] == [
+        "0008",
         "0007",
         "0006",
         "0005",
@@ -168,7 +169,7 @@ def test_the_revisions_are_one_line_up_to_the_newest():
     assert migrating._UNMARKED == ("0001", "0002")
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"])
 def test_a_form_gives_the_tables_that_it_was_written_from(revision):
     form = read_form(revision)
     assert form_of(tables_of(form)) == form

@@ -11,6 +11,7 @@ from immunomon.outputs.delivery.cp import cp_records, supplementary
 from immunomon.outputs.delivery.frames import frames
 from immunomon.outputs.delivery.measured import quantities
 from immunomon.outputs.delivery.sdtm import sdtm_datasets
+from immunomon.study.model.endpoints import Analyte
 
 CP = (
     "STUDYID DOMAIN USUBJID CPSEQ CPGRPID CPREFID CPSPID CPLNKID CPLNKGRP CPTESTCD CPTEST CPSBMRKS CPCELSTA CPCSMRKS "
@@ -296,3 +297,36 @@ def test_an_adverse_event_keeps_the_words_it_was_reported_in(content, tmp_path):
     (tmp_path / "adverse_events.csv").write_text("\n".join(without), encoding="utf-8")
     made = sdtm_datasets(replace(content, assessments=read_assessments(tmp_path, ["S01"])))
     assert [(event["AETERM"], event["AEDECOD"]) for event in records(made, "AE")] == [("Chills", "Chills")]
+
+
+def test_a_laboratory_value_beyond_a_limit_has_its_limit_and_no_number_in_lb_and_adlb(content, tmp_path):
+    from immunomon.outputs.delivery.adam import adam_datasets
+
+    head = "subject,visit,study_day,date,analyte,result,unit"
+    rows = ["S01,D-1,,2025-01-12,il10,8,pg/mL", "S01,W4,,2025-02-10,il10,<4,pg/mL", "S02,D-1,,,il10,,pg/mL"]
+    (tmp_path / "laboratory.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    il10 = Analyte("il10", "IL-10", "pg/mL", lloq=4, reference_high=9, specimen="plasma")
+    bare = replace(content, assessments=read_assessments(tmp_path, ["S01", "S02"], [il10]), rules=None)
+    made = sdtm_datasets(bare)
+    of_lb = [row for row in records(made, "LB") if row["LBTESTCD"] == "INTLK10"]
+    names = ("LBORRES", "LBSTRESN", "LBSTRESU", "LBSTAT", "LBREASND", "LBNRIND", "LBSPEC")
+    assert [tuple(row[name] for name in names) for row in of_lb] == [
+        ("8", 8.0, "pg/mL", None, None, "NORMAL", "PLASMA"),
+        ("<4", None, "pg/mL", None, None, "NORMAL", "PLASMA"),
+        (None, None, None, "NOT DONE", "no result", None, "PLASMA"),
+    ]
+    assert {row["QNAM"]: row["QVAL"] for row in records(made, "SUPPLB") if row["QNAM"] in {"LLOQ", "ULOQ"}} == {
+        "LLOQ": "4"
+    }
+    adlb = next(one for one in adam_datasets(bare, made) if one.name == "ADLB")
+    of_adlb = [row for row in adlb.records() if row["PARAMCD"] == "INTLK10"]
+    assert [(row["PARAM"], row["AVAL"], row["BASE"], row["ANLREAS"]) for row in of_adlb] == [
+        ("Interleukin 10 (pg/mL)", 8.0, 8.0, None),
+        ("Interleukin 10 (pg/mL)", None, 8.0, "below the lower limit of quantification: <4 pg/mL"),
+        ("Interleukin 10 (pg/mL)", None, None, "no result"),
+    ]
+    sul = [row.replace("il10", "scd40l") for row in rows]
+    (tmp_path / "laboratory.csv").write_text("\n".join([head, *sul]) + "\n", encoding="utf-8")
+    unknown = replace(bare, assessments=read_assessments(tmp_path, ["S01", "S02"]))
+    with pytest.raises(DeliveryFailed, match="names no codes for 'scd40l'"):
+        sdtm_datasets(unknown)

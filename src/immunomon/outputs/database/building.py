@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -28,7 +28,19 @@ from sqlalchemy.types import TypeEngine
 from immunomon.cytometry.model import populations as contracts
 from immunomon.outputs.database.forms import JSON_TYPE
 
-__all__ = ["HISTORY", "OWN", "history_of", "metadata", "of_study", "percents", "reason", "refers", "result", "whose"]
+__all__ = [
+    "HISTORY",
+    "OWN",
+    "columns_of",
+    "history_of",
+    "metadata",
+    "of_study",
+    "percents",
+    "reason",
+    "refers",
+    "result",
+    "whose",
+]
 
 metadata = MetaData()
 OWN = ("study", "run_id")
@@ -84,6 +96,20 @@ def refers(table: str, own: Sequence[str], *, of: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["study", *own], columns, name=f"fk_{of}_{table}")
 
 
+def columns_of(contract: contracts.Table, required: Collection[str]) -> list[Column[Any]]:
+    """Return the columns of a contract; those that are named as required are NOT NULL."""
+    return [
+        Column(
+            column.name,
+            _SPECIAL.get((contract.name, column.name)) or _TYPES[column.dtype](),
+            nullable=column.name not in required,
+            comment=column.meaning,
+            info={"later": True} if column.name in contracts.TRUST_COLUMNS else {},
+        )
+        for column in contract.columns
+    ]
+
+
 def result(
     contract: contracts.Table, required: Iterable[str], *more: SchemaItem, extra: Iterable[Column[Any]] = ()
 ) -> Table:
@@ -92,17 +118,7 @@ def result(
     Columns of trust stand at the end, as a migrated table has them, and are marked as later ones
     (``export.row_digests``).
     """
-    must = set(required)
-    columns: dict[str, Column[Any]] = {
-        column.name: Column(
-            column.name,
-            _SPECIAL.get((contract.name, column.name)) or _TYPES[column.dtype](),
-            nullable=column.name not in must,
-            comment=column.meaning,
-            info={"later": True} if column.name in contracts.TRUST_COLUMNS else {},
-        )
-        for column in contract.columns
-    }
+    columns = {column.name: column for column in columns_of(contract, set(required))}
     later = [
         columns.pop(name) for name in contracts.TRUST_COLUMNS if name in columns and contract is not contracts.DOUBTS
     ]

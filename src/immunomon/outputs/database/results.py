@@ -6,13 +6,16 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Double, Index, Text
 
 from immunomon.cytometry.model import populations as contracts
 from immunomon.cytometry.model.run_tables import QUALITY, RESPONSES, STEADINESS
-from immunomon.outputs.database.building import of_study, percents, reason, refers, result, whose
+from immunomon.outputs.database.building import columns_of, of_study, percents, reason, refers, result, whose
 from immunomon.outputs.database.forms import JSON_TYPE
+from immunomon.trial.model.laboratory import ABOVE, BELOW, MEASURED, NOT_DONE
+from immunomon.trial.model.tables import LABORATORY_VALUES
 
 __all__ = ["RECORDS", "RESULTS", "UNITS"]
 
 # The unit of each quantity, as the tables and the deliveries write it.
 UNITS = {"percent": "%", "cells_per_ul": "cells/uL", "ratio": "ratio", "median_intensity": "MdFI"}
+_RESULTS_ARE = (MEASURED, BELOW, ABOVE, NOT_DONE)
 _TUBE = ("sample_id", "panel", "role", "population", "label")
 _QUANTITY = ("panel", "quantity", "population", "label")
 
@@ -196,6 +199,18 @@ assessments = of_study(
     refers("subjects", ["subject"], of="assessments"),
     CheckConstraint("record <> ''", name="ck_assessments_record"),
 )
+laboratory_values = of_study(
+    LABORATORY_VALUES.name,
+    ["record"],
+    [
+        Column("record", Text, nullable=False, comment="analyte, subject, visit, date and study day"),
+        *columns_of(LABORATORY_VALUES, {"subject", "analyte", "label", "unit", "status"}),
+    ],
+    refers("subjects", ["subject"], of=LABORATORY_VALUES.name),
+    CheckConstraint("(status = 'measured') = (value IS NOT NULL)", name="ck_laboratory_values_value"),
+    CheckConstraint(f"status IN ({', '.join(map(repr, _RESULTS_ARE))})", name="ck_laboratory_values_status"),
+    reason(LABORATORY_VALUES.name, "status = 'measured'"),
+)
 _STATES = ("approved", "changed since approval", "query", "rejected")
 reviews = of_study(
     "reviews",
@@ -216,5 +231,5 @@ reviews = of_study(
 RECORDS = (statistics, assessments)
 RESULTS = (
     *(samples, populations, placed_gates, frequencies, medians, changes, summary),
-    *(quality, steadiness, responses, doubts, statistics, assessments, reviews),
+    *(quality, steadiness, responses, doubts, statistics, assessments, laboratory_values, reviews),
 )

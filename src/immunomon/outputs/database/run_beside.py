@@ -20,11 +20,12 @@ from immunomon.files import is_there, read_input
 from immunomon.outputs.database.secrets import without_passwords
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import read_held
+from immunomon.runs.laboratory import laboratory_of
 from immunomon.runs.opened import Run
 from immunomon.runs.verdicts import reviews_of_run
-from immunomon.trial.model.tables import ASSESSMENT_TABLES, MECHANISM_TABLES, STATISTICS_TABLES
+from immunomon.trial.model.tables import ASSESSMENT_TABLES, LABORATORY_VALUES, MECHANISM_TABLES, STATISTICS_TABLES
 
-__all__ = ["Records", "as_json", "read_assessments", "read_reviews", "read_statistics", "read_trail"]
+__all__ = ["Records", "as_json", "read_assessments", "read_laboratory", "read_reviews", "read_statistics", "read_trail"]
 
 Row = Mapping[str, Any]
 _MOST_BYTES = 50_000_000
@@ -43,6 +44,7 @@ _RAW: Mapping[str, tuple[str, ...]] = {
     "disposition": ("subject", "of"),
     "queries": ("query",),
 }
+_RESULT = ("analyte", "subject", "visit", "date", "study_day")
 _COLUMNS = ("record", "subject", "visit", "content")
 
 
@@ -155,6 +157,24 @@ def _stale(run: Run, raw: Mapping[str, str]) -> tuple[tuple[str, ...], Mapping[s
         f"{path} was made from another state of the run or the study's files; write it anew with: immunomon assess"
     )
     return (() if same else (f"{problem} {run.folder}",)), files
+
+
+def read_laboratory(run: Run) -> Records:
+    """Return the laboratory values of the run's study, with what names each; raises BadSpec if they cannot be read.
+
+    Values of subjects that the run does not know are left out, with a note.
+    """
+    values = laboratory_of(run)
+    if values is None:
+        return Records(pd.DataFrame())
+    known = values["subject"].isin([str(subject["id"]) for subject in run.study["subjects"]])
+    plain = values[known].astype(object).where(values[known].notna(), None)
+    rows = plain.to_dict(orient="records")
+    records = [{"record": " | ".join(str(row[part] or "") for part in _RESULT), **row} for row in rows]
+    frame = pd.DataFrame(records, columns=["record", *LABORATORY_VALUES.names], dtype=object)
+    unknown = sorted(set(values.loc[~known, "subject"]))
+    notes = (f"laboratory.csv: not of the run's study: {', '.join(unknown)}",) if unknown else ()
+    return Records(frame, {LABORATORY_VALUES.name: _digest(as_json(records))}, notes)
 
 
 def read_reviews(run: Run, samples: pd.DataFrame) -> Records:

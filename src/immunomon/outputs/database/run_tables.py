@@ -19,12 +19,14 @@ from immunomon.outputs.database.run_beside import (
     Records,
     as_json,
     read_assessments,
+    read_laboratory,
     read_reviews,
     read_statistics,
     read_trail,
 )
 from immunomon.runs.folder import AGAIN
 from immunomon.runs.opened import Run, open_run
+from immunomon.trial.model.tables import LABORATORY_VALUES
 
 __all__ = ["RunTables", "read_gates", "read_run"]
 
@@ -127,6 +129,7 @@ def read_run(folder: Path, study: Path | None = None) -> RunTables:
     if len(gates.frame):
         tables["placed_gates"] = gates.frame
     beside: dict[str, Records] = {"statistics": read_statistics(run), "assessments": read_assessments(run)}
+    beside[LABORATORY_VALUES.name] = read_laboratory(run)
     beside["reviews"] = read_reviews(run, tables["samples"])
     tables |= {name: records.frame for name, records in beside.items() if len(records.frame.columns)}
     for records in (gates, *beside.values()):

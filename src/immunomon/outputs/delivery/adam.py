@@ -254,28 +254,36 @@ def _terms_of(
 
 def _laboratory_rows(trial: Trial, sdtm: Sdtm) -> list[BdsRow]:
     laboratory = sdtm.dataset("LB")
-    names = {"PLAT": "Platelets (10^9/L)", "LYM": "Lymphocytes (10^9/L)"}
     rows: list[BdsRow] = []
-    for record in () if laboratory is None else laboratory.records():
+    every_record = [] if laboratory is None else list(laboratory.records())
+    units = {record["LBTESTCD"]: str(record["LBSTRESU"]) for record in every_record if record["LBSTRESU"]}
+    for record in every_record:
         value, number, sequence = record["LBSTRESN"], record.get("LBDY"), record["LBSEQ"]
         rows.append(
             BdsRow(
                 usubjid=str(record["USUBJID"]),
                 paramcd=str(record["LBTESTCD"]),
-                param=names[str(record["LBTESTCD"])],
-                category="HEMATOLOGY",
-                unit="10^9/L",
+                param=f"{record['LBTEST']} ({units.get(record['LBTESTCD'], 'not done')})",
+                category=str(record["LBCAT"]),
+                unit=units.get(record["LBTESTCD"], ""),
                 value=None if value is None else float(value),
                 visit=trial.visit_or_unscheduled(None if record["VISIT"] is None else str(record["VISIT"])),
                 date=None if record["LBDTC"] is None else str(record["LBDTC"]),
                 day=None if number is None else int(number),
-                reason=str(record.get("LBREASND") or ""),
+                reason=str(record.get("LBREASND") or _beyond(record)),
                 baseline=record["LBLOBXFL"] == "Y",
                 baseline_type="LAST BEFORE FIRST INFUSION" if trial.gives_cells else "",
                 source=("LB", "LBSTRESN", int(sequence or 0)),
             )
         )
     return rows
+
+
+def _beyond(record: Mapping[str, Value]) -> str:
+    """Return why a result has no number: it lies beyond a limit of quantification."""
+    text = str(record["LBSTRESC"] or "")
+    side = {"<": "below the lower", ">": "above the upper"}.get(text[:1])
+    return f"{side} limit of quantification: {text} {record['LBSTRESU']}" if side else ""
 
 
 def _numbered(rows: Sequence[BdsRow]) -> list[BdsRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from immunomon.errors import DeliveryFailed
@@ -12,6 +12,9 @@ from immunomon.outputs.delivery.cp import number_text
 from immunomon.outputs.delivery.dataset import Value
 from immunomon.outputs.delivery.special import base, flagged_last, timing
 from immunomon.outputs.delivery.trial import Trial
+from immunomon.study.model.endpoints import Analyte
+from immunomon.trial.assessments.analytes import result_of
+from immunomon.trial.model.laboratory import ABOVE, BELOW
 
 __all__ = ["assays_without_codes", "concentrations", "immunogenicity", "laboratory", "microbiology", "parameters"]
 
@@ -21,7 +24,7 @@ _PK_UNITS = {"1/h": "/h"}  # as CDISC writes it (C85494)
 
 
 def laboratory(trial: Trial, assessments: Assessments, samples: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """Return LB: platelet counts, and the lymphocyte counts that the absolute counts rest on.
+    """Return LB: platelet counts, the lymphocyte counts that the absolute counts rest on, and laboratory values.
 
     samples: rows of the run's table of samples; tubes of one visit and day share one lymphocyte count.
     """
@@ -47,7 +50,37 @@ def laboratory(trial: Trial, assessments: Assessments, samples: Iterable[Mapping
         reference = {"LBREFID": f"{row['subject']}.{row['visit']}.{row['collection_date'] or 'undated'}"}
         result = _count("LYM", "Lymphocytes", float(count) / 1000, "")
         records.append({**base(trial, "LB", row["subject"]), **reference, **result, **timing(trial, when, "LB")})
-    return flagged_last(records, trial, "LB")
+    return flagged_last([*records, *_soluble(trial, assessments)], trial, "LB")
+
+
+_IN_REFERENCE = {"below": "LOW", "within": "NORMAL", "above": "HIGH"}
+
+
+def _soluble(trial: Trial, assessments: Assessments) -> Iterator[Record]:
+    """Yield the laboratory values; one beyond a limit of quantification is ``<LLOQ`` or ``>ULOQ`` and has no number."""
+    declared = {analyte.name: analyte for analyte in assessments.analytes}
+    for row in assessments.rows("laboratory"):
+        code, name = _assay(trial, str(row["analyte"]))
+        analyte = declared.get(row["analyte"]) or Analyte(row["analyte"], row["analyte"], row["unit"])
+        value = result_of(row, analyte)
+        limit = value["high"] if value["status"] == BELOW else value["low"]
+        sign = {BELOW: "<", ABOVE: ">"}.get(value["status"], "")
+        result = None if limit is None else f"{sign}{number_text(limit)}"
+        low, high = _number(analyte.reference_low), _number(analyte.reference_high)
+        yield {
+            **base(trial, "LB", row["subject"]),
+            **{"LBTESTCD": code, "LBTEST": name, "LBCAT": "IMMUNOLOGY"},
+            **_results("LB", result, analyte.unit),
+            **{"LBORNRLO": low, "LBORNRHI": high},
+            **{"LBSTNRLO": analyte.reference_low, "LBSTNRHI": analyte.reference_high},
+            "LBNRIND": _IN_REFERENCE.get(str(value["in_reference"])),
+            "LBSTAT": None if result else "NOT DONE",
+            "LBREASND": None if result else value["reason"],
+            "LBSPEC": analyte.specimen.upper(),
+            **timing(trial, row, "LB"),
+            "+LLOQ": _number(value["lloq"]),
+            "+ULOQ": _number(value["uloq"]),
+        }
 
 
 def _count(code: str, name: str, value: float | None, why_not: str) -> Record:
@@ -239,4 +272,5 @@ def assays_without_codes(trial: Trial, assessments: Assessments) -> list[str]:
     """Return a sentence for each assay of the study that the map gives no codes, with what to do."""
     assays = [name for name in ("msc_concentration", "antibodies") if assessments.rows(name)]
     assays += sorted({str(row["virus"]) for row in assessments.rows("viruses")})
+    assays += sorted({str(row["analyte"]) for row in assessments.rows("laboratory")})
     return [_no_codes(name) for name in assays if trial.assay(name) is None]

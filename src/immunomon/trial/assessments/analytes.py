@@ -15,7 +15,7 @@ from immunomon.trial.assessments.people import ALL, People
 from immunomon.trial.kernels.signflip import sign_flip_floor
 from immunomon.trial.model.laboratory import ABOVE, BELOW, MEASURED, NOT_DONE
 
-__all__ = ["change_rows", "laboratory_page", "value_rows"]
+__all__ = ["change_rows", "laboratory_page", "result_of", "value_rows"]
 
 Row = Mapping[str, Any]
 UP, DOWN, SAME, UNDECIDED = "up", "down", "same", "undecided"
@@ -43,7 +43,7 @@ def value_rows(
     baseline = next((visit.label for visit in visits if visit.baseline), None)
     order = {visit.label: index for index, visit in enumerate(in_order(visits))}
     results = [
-        {**people.whose(row["subject"]), **_result(row, declared[row["analyte"]])}
+        {**people.whose(row["subject"]), **result_of(row, declared[row["analyte"]])}
         for row in rows
         if row["analyte"] in declared and row["subject"] in people.persons
     ]
@@ -66,7 +66,7 @@ def _when(row: Row, order: Mapping[str, int]) -> tuple[float, float]:
     return float(order.get(row["visit"], len(order))), day
 
 
-def _result(row: Row, analyte: Analyte) -> dict[str, Any]:
+def result_of(row: Row, analyte: Analyte) -> dict[str, Any]:
     """Return what a row of the file says: value, limits, and between which numbers it lies."""
     text = row["result"] or ""
     lloq, uloq = row.get("lloq") or analyte.lloq, row.get("uloq") or analyte.uloq

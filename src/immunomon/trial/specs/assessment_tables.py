@@ -31,7 +31,7 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(:[0-5]\d)?")
 
 @dataclass(frozen=True)
 class AssessmentFiles:
-    """The rows of each file that the study has, the paths, each file's SHA-256, and what is wrong.
+    """The rows of each file that the study has, the paths, each file's SHA-256, what is wrong, and what was declared.
 
     A row has its columns' values, None where blank, and ``line``: where it stands. ``study_day`` is worked out from the
     date where it is blank and the first infusion is known.
@@ -41,6 +41,7 @@ class AssessmentFiles:
     paths: Mapping[str, Path] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    analytes: Sequence[Analyte] = ()
 
     def rows(self, name: str) -> Sequence[Row]:
         """Return a table's rows, none if the study does not have it."""
@@ -104,7 +105,7 @@ def read_assessment_files(
     if analytes is not None and "laboratory" in tables:
         against = undeclared(tables["laboratory"], analytes)
         problems += [Problem(str(paths["laboratory"]), *contradiction) for contradiction in against]
-    return AssessmentFiles(tables, paths, digests, tuple(problems))
+    return AssessmentFiles(tables, paths, digests, tuple(problems), analytes or ())
 
 
 @dataclass(frozen=True, eq=False)
