@@ -161,7 +161,7 @@ def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, comman
     status, out, err = command(
         "override", "old", "--sample", "a", "--action", "drop-sample", "--reason", "x", "--by", "y"
     )
-    assert (status, "correct the table, and import it again" in err) == (1, True), out + err
+    assert (status, "or correct the table and import it again" in err) == (1, True), out + err
     assert not (trial / "overrides.yaml").exists()
     with pytest.raises(BadRun, match="there are no gates to review"):
         open_desk(trial / "old")
@@ -173,6 +173,53 @@ def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, comman
     assert "Matrix     not known: gated elsewhere" in out
     status, out, err = command("run", ".", "--out", "old")
     assert (status, "it holds values that were imported" in err) == (1, True), out + err
+
+
+def test_a_person_sets_an_imported_count_and_takes_it_back(demo, tmp_path, command, monkeypatch):
+    trial = Path(shutil.copytree(demo, tmp_path / "trial"))
+    tidy_of(trial / "run", trial / "counts.csv")
+    monkeypatch.chdir(trial)
+    assert command("import", "counts.csv", "--study", ".", "--out", "old", "--by", "A. Analyst")[0] == 0
+
+    def rows() -> pd.DataFrame:
+        table = pd.read_parquet(trial / "old" / "tables" / "populations.parquet")
+        return table[(table["subject"] == "S01") & (table["visit"] == "W4")].set_index("population")
+
+    before = pd.read_parquet(trial / "old" / "tables" / "frequencies.parquet")
+    treg = rows().loc["treg"]
+    count, sample = int(treg["count"]), str(treg["sample_id"])
+    asked = ("override", "old", "--sample", sample, "--population", "treg", "--by", "B. Boss", "--reason")
+    status, out, err = command(*asked, "recounted by hand", "--count", count + 3)
+    assert (status, f"{count} -> {count + 3} events" in out) == (0, True), out + err
+    now = rows().loc["treg"]
+    assert (now["count"], now["parent_count"]) == (count + 3, treg["parent_count"])
+    assert now["gate_source"] == f"set by B. Boss: recounted by hand; the table has {count}"
+    assert set(rows()["parent_count"][rows()["parent"] == "treg"]) <= {count + 3}
+    changed = pd.read_parquet(trial / "old" / "tables" / "frequencies.parquet").compare(before)
+    assert set(before.loc[changed.index, "sample_id"]) == {sample}
+    for words, told in (
+        ("audit old", "is as recorded"),
+        ("verify old", f"is what B. Boss set, the table has {count}"),
+        ("trace old --subject S01 --visit W4 --population treg", f"-> {count + 3}, by B. Boss: recounted by hand"),
+    ):
+        status, out, err = command(*words.split())
+        assert (status, told in out) == (0, True), (words, out + err)
+    trail = (trial / "old" / "audit.jsonl").read_text(encoding="utf-8")
+    assert f'"old": {count}, ' in trail
+    assert f'"target": "set-count {sample} treg: {count} -> {count + 3}"' in trail
+    assert command("report", "old")[0] == 0
+    assert "recounted by hand" in (trial / "old" / "report.html").read_text(encoding="utf-8")
+    for more, told in (
+        (("--count", 10**9), f"{10**9} events in a parent of"),
+        (("--count", 1, "--preview"), "without --gate and --preview"),
+    ):
+        status, out, err = command(*asked, "x", *more)
+        assert (status, told in err) == (1, True), out + err
+    status, out, err = command(*asked, "it was right", "--undo")
+    assert (status, f"{count + 3} -> {count} events" in out) == (0, True), out + err
+    pd.testing.assert_frame_equal(pd.read_parquet(trial / "old" / "tables" / "frequencies.parquet"), before)
+    status, out, err = command(*asked, "again", "--undo")
+    assert (status, "there is no decision on treg" in err) == (1, True), out + err
 
 
 def test_samples_of_a_map_that_no_table_has_are_named(tmp_path, command):

@@ -15,7 +15,9 @@ from ruamel.yaml.error import YAMLError
 from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
 from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.folder import RunFolder
+from immunomon.runs.imported_override import CountDecision, decide_count
 from immunomon.runs.overriding import check_overrides, record_decisions
+from immunomon.study.specs.study import load_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +85,9 @@ def override(
     ] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Which region of that gate, if it has several.")] = None,
     action: Annotated[Action, typer.Option("--action", help="What is done.", **one_of(Action))] = "move-gate",
+    count: Annotated[
+        int | None, typer.Option("--count", min=0, help="Of imported values: how many events the population has.")
+    ] = None,
     check: Annotated[
         str | None, typer.Option("--check", help="accept-warning: which quality check; default: all.")
     ] = None,
@@ -97,8 +102,10 @@ def override(
     run_now: Annotated[bool, typer.Option("--run/--no-run", help="Bring the run up to date at once.")] = True,
     jobs: Jobs = None,
 ) -> int:
-    """Move a gate, drop samples or accept a warning, with who and why; only what it touches is done again."""
+    """Move a gate, drop samples, accept a warning or set an imported count; only what it touches is done again."""
     asked = Asked(action, samples, by, reason, population, gate, keep, check, in_consensus, undo)
+    if count is not None or (undo and _is_imported(run)):
+        return _set_count(run, asked, count, study=study, preview=preview)
     if preview:
         return _show_preview(run, asked, study=study, jobs=jobs)
     return record_override(run, asked, study=study, run_now=run_now, jobs=jobs)
@@ -123,11 +130,36 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
     return run_command(folder, run, jobs=jobs, reason=request.reason, by=request.by)
 
 
+def _is_imported(run: Path) -> bool:
+    return bool((RunFolder(run).read_json(run / "run.json") or {}).get("imported"))
+
+
+def _set_count(run: Path, request: Asked, count: int | None, *, study: Path | None, preview: bool) -> int:
+    """Put a person's count in the place of an imported one, or take that back."""
+    if not _is_imported(run):
+        raise ImmunomonError(f"{run}: --count is for imported values; here move the gate: --gate")
+    if len(request.samples) != 1 or request.population is None or request.gate is not None or preview:
+        raise ImmunomonError("--count: name one --sample and its --population, without --gate and --preview")
+    declared = load_study(study or run.resolve().parent)
+    decision = CountDecision(request.samples[0], request.population, count, request.by, request.reason)
+    summary, before, after = decide_count(run, declared, decision)
+    if summary.unchanged:
+        typer.echo(f"{run}: it has this count already; nothing was written")
+        return 0
+    old, new = ("none" if number is None else f"{number}" for number in (before, after))
+    typer.echo(
+        f"{request.population} of {request.samples[0]}: {old} -> {new} events. The old tables are below set-aside."
+    )
+    return 0
+
+
 def _study_folder(run: Path, study: Path | None) -> Path:
     if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
         raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
-    if (RunFolder(run).read_json(run / "run.json") or {}).get("imported"):
-        remedy = "correct the table, and import it again with --reason and --by"
+    if _is_imported(run):
+        remedy = (
+            "set a count (--population ID --count N), or correct the table and import it again with --reason and --by"
+        )
         raise ImmunomonError(f"{run}: its values were imported, and there are no gates to move; {remedy}")
     folder = study or run.resolve().parent
     if not (folder / "study.yaml").is_file():

@@ -32,7 +32,8 @@ class ImportedRow:
     """A population of a sample as a table has it; count: None if the table leaves it blank.
 
     sample: whose row it is, by which rows are put together. withheld: why it was not to be reported where it was gated,
-    '' if it was. medians: marker -> median intensity. file, line: where it stands.
+    '' if it was. medians: marker -> median intensity. file, line: where it stands. source: of a count that a person put
+    in the place of the table's, who and why.
     """
 
     sample: str
@@ -48,6 +49,7 @@ class ImportedRow:
     line: int
     medians: Mapping[str, float] = field(default_factory=dict)
     withheld: str = ""
+    source: str = ""
 
 
 def read_tidy(path: Path, study: Study, panel: str | None = None) -> tuple[list[ImportedRow], list[str], str]:

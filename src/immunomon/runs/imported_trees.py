@@ -1,10 +1,11 @@
-"""The trees of imported populations: the study's strategy where a table uses its names, else the table's own."""
+"""Samples and trees of imported populations: the study's where a table uses its names, else the table's own."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.gates.under import IMPORTED
@@ -16,11 +17,12 @@ from immunomon.runs.imported_rows import ImportedRow
 from immunomon.shape import MACHINE_NAME
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GateDeclaration, GatingStrategy, Population
-from immunomon.study.model.study import Study
+from immunomon.study.model.study import Sample, Study, seen_by_strategies
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
+from immunomon.study.specs.samples import read_samples, sample_id_of
 
-__all__ = ["trees_of"]
+__all__ = ["is_inside", "samples_of", "trees_of"]
 
 
 def trees_of(
@@ -97,3 +99,48 @@ def _ids(parents: Mapping[str, str], rows: Sequence[ImportedRow]) -> dict[str, s
             raise BadSpec([Problem(row.file, row.line, "population", what, "rename one of them")])
         ids[name] = plain
     return ids
+
+
+# Samples: each that the rows name, with what the study's list says of it.
+
+
+def samples_of(study: Study, rows: Sequence[ImportedRow]) -> dict[tuple[str, str], Sample]:
+    """Return a sample for each that the rows name, with what the study's list says of it, by panel and its name."""
+    path = study.folder / study.samples_file
+    try:
+        listed = seen_by_strategies(read_samples(path, study)[0], study) if path.is_file() else ()
+    except BadSpec:
+        listed = ()
+    by_id = {sample.id: sample for sample in listed}
+    slots: dict[tuple[str, str, str, str], list[Sample]] = {}
+    for sample in listed:
+        slots.setdefault((sample.panel, sample.subject, sample.visit, str(sample.role)), []).append(sample)
+    samples: dict[tuple[str, str], Sample] = {}
+    taken: set[str] = set()
+    for row in rows:
+        key = (row.panel, row.sample)
+        if key in samples:
+            continue
+        fitting = slots.get((row.panel, row.subject, row.visit, str(row.role)), [])
+        known = by_id.get(row.sample) or (fitting[0] if len(fitting) == 1 else None)
+        file = _shown(study, Path(row.file))
+        name = row.sample if row.sample in by_id or not known else known.id
+        bare = name if name in by_id else sample_id_of(re.sub(r'[<>:"|?*\x00-\x1f/\\]', "_", name) + ".")
+        if bare in taken:
+            what = f"sample {shown(row.sample)} would have the id {shown(bare)}, as another one"
+            raise BadSpec([Problem(row.file, row.line, "sample", what, "name the samples apart")])
+        taken.add(bare)
+        own = Sample(file, bare, row.panel, row.role, row.subject, row.visit)
+        samples[key] = replace(known, file=file, id=bare, subject=row.subject, visit=row.visit) if known else own
+    return samples
+
+
+def _shown(study: Study, table: Path) -> Path:
+    """Return a table's path as a sample list would have it; its name alone where it lies outside of the study."""
+    folder = (study.folder / study.samples_file).parent.resolve()
+    return table.resolve().relative_to(folder) if is_inside(table, folder) else Path(table.name)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Say whether a file lies in a folder."""
+    return path.resolve().is_relative_to(folder.resolve())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from immunomon.runs.accounting import Accounted, set_aside_left_over
 from immunomon.runs.audit import AuditTrail
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.imported_rows import ImportedRow, check_rows
-from immunomon.runs.imported_trees import trees_of
+from immunomon.runs.imported_trees import is_inside, samples_of, trees_of
 from immunomon.runs.journal import Journal, now_utc
 from immunomon.runs.lock import Reason, moved_values
 from immunomon.runs.plan import Plan, Task, shown_input, shown_inputs
@@ -29,13 +28,13 @@ from immunomon.runs.run import manifest_of, write_tables
 from immunomon.runs.single import Compensation
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
-from immunomon.study.model.study import Sample, Study, seen_by_strategies
-from immunomon.study.specs.samples import read_samples, sample_id_of
+from immunomon.study.model.study import Sample, Study
 
-__all__ = ["ImportSummary", "Source", "import_rows"]
+__all__ = ["FROM_TABLE", "WITHHELD", "ImportSummary", "Source", "import_rows"]
 
 _NOT_GIVEN = "the imported table has no count of it"
-_WITHHELD = "withheld where it was gated"
+WITHHELD = "withheld where it was gated"
+FROM_TABLE = "imported from"
 _NOTE = "gated elsewhere: no gates, no pictures and no gate error here"
 
 
@@ -67,18 +66,21 @@ def import_rows(
     sources: Sequence[Source],
     why: Reason | None = None,
     texts: Mapping[Path, str] | None = None,
+    decided: Sequence[Mapping[str, Any]] = (),
+    entry: Mapping[str, Any] | None = None,
 ) -> ImportSummary:
     """Write a run of imported rows into a folder; rows that are there already are replaced with a reason, and kept.
 
     why: who imports, and the reason, which is asked for where values are replaced. texts: digests of the study's files
-    that were read, which may grow meanwhile. Raises BadSpec for rows that contradict each other or whose beads nobody
+    that were read, which may grow meanwhile. decided: the persons' counts among the rows, for the record; entry: the
+    decision that this is about, for the trail. Raises BadSpec for rows that contradict each other or whose beads nobody
     counts, NotARunFolder for a folder that holds a run of FCS files, ImmunomonError where values would be replaced
     without a reason, RunLocked as a run does.
     """
     check_rows(rows)
     folder, journal, started = RunFolder(out), Journal(), now_utc()
     panels, strategies, notes = trees_of(study, rows)
-    samples = _samples(study, rows)
+    samples = samples_of(study, rows)
     if problems := [*unusable_beads(study, samples.values(), strategies)]:
         raise BadSpec(problems)
     plan = _plan(study, rows, sources, panels, strategies, samples, texts or {})
@@ -98,13 +100,30 @@ def import_rows(
             results = _checked(plan, rows)
             _keep(folder, plan, results)
             digests = write_tables(plan, results, folder, qualities={}, journal=journal)
-            manifest = {**manifest_of(plan, results, started), "tables": digests, **_record(plan, sources, reason)}
+            about = _record(plan, sources, reason, decided)
+            manifest = {**manifest_of(plan, results, started), "tables": digests, **about}
             folder.write_json(folder.manifest, manifest, indent=1)
             moved = moved_values(old, folder.read_table("frequencies")) if old is not None else None
             details: dict[str, Any] = {} if moved is None else {"moved_values": len(moved)}
             tables = [{"file": source.path.name, "sha256": source.sha256} for source in sources]
-            AuditTrail(out).append("import", by=reason.by, reason=reason.text, tables=tables, **details)
+            _enter(AuditTrail(out), reason, entry, {"tables": tables, **details})
+    lost = (before or {}).get("imported", {}).get("overrides", ()) if entry is None else ()
+    notes += [f"{len(lost)} decisions on the values of before are not in it; make them anew"] if lost else []
     return ImportSummary(out, len(samples), len(rows), tuple(notes))
+
+
+def _enter(trail: AuditTrail, reason: Reason, entry: Mapping[str, Any] | None, details: Mapping[str, Any]) -> None:
+    """Enter an import into the trail, or a person's decision on one value."""
+    if entry is None:
+        trail.append("import", by=reason.by, reason=reason.text, **details)
+        return
+    old, new = ("none" if value is None else value for value in (entry["before"], entry["count"]))
+    new = entry["imported"] if entry["withdrawn"] else new
+    target = f"set-count {entry['sample']} {entry['population']}: {old} -> {new}"
+    decision = {"action": "set-count", **{name: entry[name] for name in ("sample", "population", "count")}}
+    values = {"old": entry["before"], "new": new, "imported": entry["imported"]}
+    action = "override withdrawn" if entry["withdrawn"] else "override"
+    trail.append(action, by=reason.by, reason=reason.text, target=target, decision=decision, **values, **details)
 
 
 def _kept_aside(folder: RunFolder) -> Any:  # noqa: ANN401 - a table
@@ -119,44 +138,7 @@ def _kept_aside(folder: RunFolder) -> Any:  # noqa: ANN401 - a table
     return frequencies
 
 
-# Samples, the plan, and what is measured.
-
-
-def _samples(study: Study, rows: Sequence[ImportedRow]) -> dict[tuple[str, str], Sample]:
-    """Return a sample for each that the rows name, with what the study's list says of it, by panel and its name."""
-    path = study.folder / study.samples_file
-    try:
-        listed = seen_by_strategies(read_samples(path, study)[0], study) if path.is_file() else ()
-    except BadSpec:
-        listed = ()
-    by_id = {sample.id: sample for sample in listed}
-    slots: dict[tuple[str, str, str, str], list[Sample]] = {}
-    for sample in listed:
-        slots.setdefault((sample.panel, sample.subject, sample.visit, str(sample.role)), []).append(sample)
-    samples: dict[tuple[str, str], Sample] = {}
-    taken: set[str] = set()
-    for row in rows:
-        key = (row.panel, row.sample)
-        if key in samples:
-            continue
-        fitting = slots.get((row.panel, row.subject, row.visit, str(row.role)), [])
-        known = by_id.get(row.sample) or (fitting[0] if len(fitting) == 1 else None)
-        file = _shown(study, Path(row.file))
-        name = row.sample if row.sample in by_id or not known else known.id
-        bare = name if name in by_id else sample_id_of(re.sub(r'[<>:"|?*\x00-\x1f/\\]', "_", name) + ".")
-        if bare in taken:
-            what = f"sample {shown(row.sample)} would have the id {shown(bare)}, as another one"
-            raise BadSpec([Problem(row.file, row.line, "sample", what, "name the samples apart")])
-        taken.add(bare)
-        own = Sample(file, bare, row.panel, row.role, row.subject, row.visit)
-        samples[key] = replace(known, file=file, id=bare, subject=row.subject, visit=row.visit) if known else own
-    return samples
-
-
-def _shown(study: Study, table: Path) -> Path:
-    """Return a table's path as a sample list would have it; its name alone where it lies outside of the study."""
-    folder = (study.folder / study.samples_file).parent.resolve()
-    return table.resolve().relative_to(folder) if _is_inside(table, folder) else Path(table.name)
+# The plan, and what is measured.
 
 
 def _plan(
@@ -179,7 +161,7 @@ def _plan(
     )
     in_use = tuple(use for use in study.panels if use.panel in strategies)
     tables = {source.path for source in sources}
-    inside = {source.path: source.sha256 for source in sources if _is_inside(source.path, study.folder)}
+    inside = {source.path: source.sha256 for source in sources if is_inside(source.path, study.folder)}
     read = {path: digest for path, digest in texts.items() if path not in tables}
     inputs = shown_inputs({**read, **inside}, study.folder)
     no_matrix = Compensation(from_file=False, needed=False)
@@ -187,13 +169,10 @@ def _plan(
     return Plan(used, study.folder / "study.yaml", panels, strategies, no_matrix, tasks, inputs)
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
-
-
 def _key(rows: Sequence[ImportedRow]) -> str:
     numbers = {
         row.population: (row.parent, row.count, row.parent_count, row.withheld, sorted(row.medians.items()))
+        + ((row.source,) if row.source else ())
         for row in rows
     }
     return digest_of("imported", rows[0].sample, numbers)
@@ -230,7 +209,7 @@ def _measured(rows: Sequence[ImportedRow], strategy: GatingStrategy, panel: Pane
     markers = dict.fromkeys(marker for values in medians.values() for marker in values)
     name = Path(rows[0].file).name
     failures = {population: _NOT_GIVEN for population in strategy.ids if population not in counts}
-    failures |= {by_label[row.population]: f"{_WITHHELD}: {row.withheld}" for row in rows if row.withheld}
+    failures |= {by_label[row.population]: f"{WITHHELD}: {row.withheld}" for row in rows if row.withheld}
     return Measured(
         events,
         {population: counts.get(population) for population in strategy.ids},
@@ -238,7 +217,8 @@ def _measured(rows: Sequence[ImportedRow], strategy: GatingStrategy, panel: Pane
         dict.fromkeys(strategy.ids, IMPORTED),
         failures if events is not None else {**failures, ROOT: _NOT_GIVEN},
         {marker: next((m.detector for m in panel.markers if m.name == marker), marker) for marker in markers},
-        sources=dict.fromkeys(strategy.ids, f"imported from {name}"),
+        sources=dict.fromkeys(strategy.ids, f"{FROM_TABLE} {name}")
+        | {by_label[row.population]: row.source for row in rows if row.source},
         notes=dict.fromkeys(strategy.ids, _NOTE),
     )
 
@@ -267,11 +247,11 @@ def _keep(folder: RunFolder, plan: Plan, results: Sequence[SampleResult]) -> Non
         )
 
 
-def _record(plan: Plan, sources: Sequence[Source], why: Reason) -> dict[str, Any]:
+def _record(plan: Plan, sources: Sequence[Source], why: Reason, decided: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     tables = [
         {
             "file": shown_input(source.path, plan.study.folder)
-            if _is_inside(source.path, plan.study.folder)
+            if is_inside(source.path, plan.study.folder)
             else source.path.name,
             "sha256": source.sha256,
             "form": source.form,
@@ -291,4 +271,4 @@ def _record(plan: Plan, sources: Sequence[Source], why: Reason) -> dict[str, Any
         for task in plan.tasks
     ]
     about = {"tables": tables, "by": why.by, "reason": why.text, "lacking": ["gates", "pictures", "gate errors"]}
-    return {"imported": about, "files": files}
+    return {"imported": about | ({"overrides": list(decided)} if decided else {}), "files": files}

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,19 +47,35 @@ def verify_imported(run: Path, record: Mapping[str, Any], study: Path | None = N
         *_percents(frequencies, "denominator_count", "percent"),
     ]
     unchecked = ["gates and events: they are not here, the values were gated elsewhere"]
+    unchecked += [
+        f"{entry['population']} of {entry['sample']}: {entry['count']} is what {entry['by']} set, the table has "
+        f"{entry['imported']} ({entry['reason']})"
+        for entry in record["imported"].get("overrides", ())
+    ]
     counts = 0
+    as_imported = _as_imported(populations, record["imported"].get("overrides", ()))
     for table in record["imported"]["tables"]:
         path = (study or run.resolve().parent) / str(table["file"])
         own, why = _stated(path, table)
         if own is None:
             unchecked.append(f"the counts in {table['file']}: {why}")
             continue
-        held, differing = _held(own, populations)
+        held, differing = _held(own, as_imported)
         counts += held
         if left := len(own) - held - len(differing):
             unchecked.append(f"{counted(left, 'row')} of {table['file']}: no count stands there in digits alone")
         differences += [f"{table['file']}: {line}" for line in differing]
     return ImportedVerdict(len(populations) + len(frequencies), counts, tuple(differences), tuple(unchecked))
+
+
+def _as_imported(populations: pd.DataFrame, overrides: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the populations with the table's counts in the place of those that a person put there."""
+    table = populations.copy()
+    for entry in overrides:
+        named = table["population"].eq(entry["population"]) | table["label"].eq(entry["population"])
+        own = table["sample_id"].eq(entry["sample"]) & named
+        table.loc[own, "count"] = pd.NA if entry["imported"] is None else entry["imported"]
+    return table
 
 
 def _percents(table: pd.DataFrame, total: str, percent: str) -> Iterator[str]:
