@@ -101,13 +101,18 @@ def test_what_does_not_fit_is_refused_with_its_line(study, old, new, told):
     assert not (study / "run").exists()
 
 
-def test_a_percent_gives_the_count_where_the_parents_is_there_and_is_refused_where_it_is_not(study):
+def test_a_percent_gives_the_count_where_the_parents_is_there_and_none_where_it_is_not(study):
     head = "subject,visit,population,percent_of_parent,parent_count\n"
     imported(study, head + "".join(f"S1,{visit},cd8,12.5,800\n" for visit in ("V1", "V2")))
     table = pd.read_parquet(study / "run" / "tables" / "populations.parquet")
     assert table["count"].tolist() == [100, 100]
-    with pytest.raises(BadSpec, match="a percent without a count and without the parent's"):
-        imported(study, head + "S1,V1,cd8,12.5,\n", out=study / "other")
+    imported(study, head + "S1,V1,cd8,12.5,\n", out=study / "other")
+    bare = pd.read_parquet(study / "other" / "tables" / "populations.parquet").set_index("population").loc["cd8"]
+    assert (pd.isna(bare["count"]), bare["percent_of_parent"], pd.isna(bare["percent_of_parent_low"])) == (
+        True,
+        12.5,
+        True,
+    )
 
 
 def test_a_percent_that_contradicts_its_counts_is_refused_and_a_rounded_one_is_not(study):

@@ -133,12 +133,16 @@ def test_doubled_samples_and_columns_and_what_is_no_number_are_refused_with_thei
         read_foreign(csv_table(tmp_path, [[*ROWS[0][:2], "many", *ROWS[0][3:]]]))
 
 
-def test_a_percent_without_any_count_is_refused(study, tmp_path):
+def test_a_percent_without_any_count_has_none_and_its_parent_must_be_kept(study, tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("name,Lymphocytes | Freq. of Parent\nS1_V1_treg.fcs,40\n", encoding="utf-8")
     only = MAP.partition("populations:")[0] + 'populations: {"Lymphocytes": lymphocytes}\n'
-    with pytest.raises(BadSpec, match="neither its count nor its parent's is there"):
-        mapped_rows(read_foreign(path), the_map(tmp_path, only), study)
+    row = mapped_rows(read_foreign(path), the_map(tmp_path, only), study)[0]
+    assert (row.count, row.parent_count, row.percent) == (None, None, 40)
+    path.write_text("name,L | Freq. of Parent,L/T | Freq. of Parent\nS1_V1_treg.fcs,40,50\n", encoding="utf-8")
+    without = MAP.partition("populations:")[0] + 'populations: {"L": skip, "L/T": t_cells}\n'
+    with pytest.raises(BadSpec, match="'L/T' is a percent of 'L', which is left out"):
+        mapped_rows(read_foreign(path), the_map(tmp_path, without), study)
 
 
 def test_sheets_of_strangers_are_refused_not_believed(tmp_path):

@@ -14,7 +14,7 @@ from immunomon.errors import BadSpec, ImmunomonError, counted
 from immunomon.files import write_whole
 from immunomon.runs.import_map import load_import_map, mapped_rows, proposed_map
 from immunomon.runs.imported_forms import ForeignTable, read_foreign
-from immunomon.runs.imported_rows import ImportedRow, read_tidy
+from immunomon.runs.imported_rows import ImportedRow, bare_percents, read_tidy
 from immunomon.runs.importing import Source, import_rows
 from immunomon.runs.lock import Reason
 from immunomon.runs.provenance import user_name
@@ -59,7 +59,8 @@ def import_table(
                 of_table, remarks, digest = read_tidy(path, declared, panel)
                 source = Source(path, digest, "tidy CSV")
             elif in_use is not None:
-                of_table, remarks = mapped_rows(foreign, in_use, declared), list(foreign.notes)
+                of_table = mapped_rows(foreign, in_use, declared)
+                remarks = [*foreign.notes, *bare_percents(path, of_table)]
                 of_tables |= {sample.name for sample in foreign.samples}
                 source = Source(path, foreign.sha256, foreign.form)
             else:

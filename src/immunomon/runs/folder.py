@@ -37,7 +37,14 @@ RUN_FORMAT = "immunomon.run/1"
 AGAIN = "finish the run with: immunomon run"
 # What a run writes and seals as a whole; earlier versions sealed the first five.
 SEALED_FIRST = ("run.json", "tables/*.parquet", "tables/*.csv", "samples/*.json", "gates/*.json")
-RESULTS = (*SEALED_FIRST, "noise/*.json", "estimates/*.json", "estimates/*.npz", "set-aside/*/*/*.json", "set-aside/*/import/*.csv")
+RESULTS = (
+    *SEALED_FIRST,
+    "noise/*.json",
+    "estimates/*.json",
+    "estimates/*.npz",
+    "set-aside/*/*/*.json",
+    "set-aside/*/import/*.csv",
+)
 
 
 def result_names(root: Path, patterns: Sequence[str] = RESULTS) -> list[str]:

@@ -178,15 +178,16 @@ def _rows_of(
     for path, name in names.items():
         parent = map_of.parent_in(path, names)
         count, parent_count = counts.get(path), counts.get(parent)
-        if count is None and path in sample.percents:
-            what = f"{shown(path, 200)} has a percent, but neither its count nor its parent's is there"
-            problems.append(Problem(str(table.path), sample.line, "", what, "export the counts, too"))
+        percent = sample.percents.get(path) if count is None else None
+        if percent is not None and parent != map_of.above(path):
+            what = f"{shown(path, 200)} is a percent of {shown(map_of.above(path), 200)}, which is left out"
+            problems.append(Problem(map_of.file, None, "populations", what, "name it, or export the counts, too"))
         if count is not None and parent_count is not None and count > parent_count:
             what = f"{count} events of {shown(path, 200)} in a parent of {parent_count}"
             problems.append(Problem(str(table.path), sample.line, "", what, "correct the table"))
         above = names[parent] if parent else ROOT
         of_row = (sample.name, subject, visit, map_of.spec.panel, role, name, above, count, parent_count)
-        yield ImportedRow(*of_row, str(table.path), sample.line, sample.medians.get(path, {}))
+        yield ImportedRow(*of_row, str(table.path), sample.line, sample.medians.get(path, {}), percent=percent)
 
 
 def _counts(sample: ForeignSample, map_of: ImportMap, paths: Sequence[str]) -> dict[str, int]:

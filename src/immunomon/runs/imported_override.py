@@ -97,7 +97,7 @@ def _with_count(
     """Yield the rows with another count of one of them, and of it as the parent of others."""
     for row in rows:
         if row is changed:
-            yield replace(row, count=count, source=source)
+            yield replace(row, count=count, source=source, percent=row.percent if count is None else None)
         elif (row.sample, row.parent) == (changed.sample, changed.population):
             yield replace(row, parent_count=count)
         else:
@@ -128,6 +128,7 @@ def _rows(folder: RunFolder, record: Mapping[str, Any], study: Study) -> list[Im
                 *(*of_sample, population, parent, *counts, file, 1, measured.medians.get(population, {})),
                 withheld=failure.removeprefix(f"{WITHHELD}: ") if failure.startswith(WITHHELD) else "",
                 source="" if source.startswith(FROM_TABLE) else source,
+                percent=measured.percents.get(population),
             )
         )
     if not trees_of(study, by_id)[2]:

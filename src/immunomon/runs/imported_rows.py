@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.csvfile import BadCell, CsvFile, read_csv_table, text_of_cell
@@ -14,7 +14,7 @@ from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import Role, RoleKind, Study
 from immunomon.study.model.uses import panels_meant
 
-__all__ = ["ImportedRow", "check_rows", "read_tidy"]
+__all__ = ["ImportedRow", "bare_percents", "check_rows", "read_tidy"]
 
 _MAX_BYTES = 200_000_000
 _NEEDED = ("subject", "visit", "population")
@@ -33,7 +33,7 @@ class ImportedRow:
 
     sample: whose row it is, by which rows are put together. withheld: why it was not to be reported where it was gated,
     '' if it was. medians: marker -> median intensity. file, line: where it stands. source: of a count that a person put
-    in the place of the table's, who and why.
+    in the place of the table's, who and why. percent: of the parent, where no count can be had of it.
     """
 
     sample: str
@@ -50,6 +50,7 @@ class ImportedRow:
     medians: Mapping[str, float] = field(default_factory=dict)
     withheld: str = ""
     source: str = ""
+    percent: float | None = None
 
 
 def read_tidy(path: Path, study: Study, panel: str | None = None) -> tuple[list[ImportedRow], list[str], str]:
@@ -71,14 +72,15 @@ def read_tidy(path: Path, study: Study, panel: str | None = None) -> tuple[list[
         findings.add_problem(problem)
     findings.raise_any()
     rows = [_Row(path, line, cells, table.source, findings) for line, cells in table.rows]
-    read = [row.read(study, panel, medians) for row in rows]
+    read = with_counts_of_percents([row.read(study, panel, medians) for row in rows])
     findings.raise_any()
     known = {*_NEEDED, *_OPTIONAL, *medians}
     others = [name for name in table.columns if name not in known]
     notes = [f"{path}: columns that are not read: {', '.join(map(shown, others[:20]))}"] if others else []
+    notes += bare_percents(path, read)
     percents = [percent for row in rows if (percent := row.number("percent_of_parent")) is not None]
     notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
-    return [row for row in read if row is not None], notes, table.source.digest
+    return read, notes, table.source.digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +112,9 @@ class _Row:
         parent = self.text("parent") or ROOT
         values = {marker: value for column, marker in medians.items() if (value := self.number(column)) is not None}
         population = self.text("population")
-        place = (str(self.path), self.line)
-        of_row = (sample, subject, visit, used, role, population, parent, count, parent_count, *place)
-        return ImportedRow(*of_row, values, self._withheld())
+        of_row = (sample, subject, visit, used, role, population, parent, count, parent_count)
+        percent = self.number("percent_of_parent") if count is None else None
+        return ImportedRow(*of_row, str(self.path), self.line, values, self._withheld(), percent=percent)
 
     def _withheld(self) -> str:
         text, reason = self.text("reportable").casefold(), self.text("reason")
@@ -184,9 +186,6 @@ class _Row:
             self.complain(column, f"{percent:g} is no percent of a parent", "correct it")
             return count
         if parent_count is None:
-            if count is None:
-                remedy = "add parent_count: without it there is no count, and no interval"
-                self.complain(column, "a percent without a count and without the parent's", remedy)
             return count
         if count is None:
             return round(percent * parent_count / 100)
@@ -195,6 +194,26 @@ class _Row:
             what = f"{percent:g} %, but {count} of {parent_count} are {own:.4g} %"
             self.complain(column, what, "correct the percent or the counts")
         return count
+
+
+def with_counts_of_percents(read: Iterable[ImportedRow | None]) -> list[ImportedRow]:
+    """Return the rows; a percent without counts has them from the parent's own row, from the top down."""
+    rows = [row for row in read if row is not None]
+    counts = {(row.panel, row.sample, row.population): row.count for row in rows if row.count is not None}
+    for _ in range(50):  # no tree is deeper
+        for index, row in enumerate(rows):
+            above = counts.get((row.panel, row.sample, row.parent))
+            if row.percent is not None and above is not None:
+                count = counts[row.panel, row.sample, row.population] = round(row.percent * above / 100)
+                rows[index] = replace(row, count=count, parent_count=above, percent=None)
+    return rows
+
+
+def bare_percents(path: Path, rows: Sequence[ImportedRow]) -> list[str]:
+    """Return a note on percents without counts: they have values and changes, and no interval of counting."""
+    bare = sum(row.percent is not None for row in rows)
+    what = "without a count and without the parent's: they have no interval, and no limit of counts is judged"
+    return [f"{path}: {bare} percents {what}"] if bare else []
 
 
 def check_rows(rows: Sequence[ImportedRow]) -> None:

@@ -34,6 +34,7 @@ __all__ = ["FROM_TABLE", "WITHHELD", "ImportSummary", "Source", "import_rows"]
 
 _NOT_GIVEN = "the imported table has no count of it"
 WITHHELD = "withheld where it was gated"
+_BARE = "a percent without counts: no interval, and no limit of counts is judged"
 FROM_TABLE = "imported from"
 _NOTE = "gated elsewhere: no gates, no pictures and no gate error here"
 
@@ -173,6 +174,7 @@ def _key(rows: Sequence[ImportedRow]) -> str:
     numbers = {
         row.population: (row.parent, row.count, row.parent_count, row.withheld, sorted(row.medians.items()))
         + ((row.source,) if row.source else ())
+        + ((row.percent,) if row.percent is not None else ())
         for row in rows
     }
     return digest_of("imported", rows[0].sample, numbers)
@@ -208,7 +210,9 @@ def _measured(rows: Sequence[ImportedRow], strategy: GatingStrategy, panel: Pane
     medians = {by_label[row.population]: _by_marker(row, panel) for row in rows}
     markers = dict.fromkeys(marker for values in medians.values() for marker in values)
     name = Path(rows[0].file).name
-    failures = {population: _NOT_GIVEN for population in strategy.ids if population not in counts}
+    percents = {by_label[row.population]: row.percent for row in rows if row.percent is not None}
+    without = {population for population in strategy.ids if population not in counts}
+    failures = {population: _NOT_GIVEN for population in strategy.ids if population in without - set(percents)}
     failures |= {by_label[row.population]: f"{WITHHELD}: {row.withheld}" for row in rows if row.withheld}
     return Measured(
         events,
@@ -219,7 +223,8 @@ def _measured(rows: Sequence[ImportedRow], strategy: GatingStrategy, panel: Pane
         {marker: next((m.detector for m in panel.markers if m.name == marker), marker) for marker in markers},
         sources=dict.fromkeys(strategy.ids, f"{FROM_TABLE} {name}")
         | {by_label[row.population]: row.source for row in rows if row.source},
-        notes=dict.fromkeys(strategy.ids, _NOTE),
+        notes=dict.fromkeys(strategy.ids, _NOTE) | dict.fromkeys(percents, f"{_NOTE}; {_BARE}"),
+        percents=percents,
     )
 
 

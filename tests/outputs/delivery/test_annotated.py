@@ -45,7 +45,7 @@ def test_every_source_column_is_mapped_or_said_to_be_unused():
     assert [row["source"] for row in table_rows("unmapped.csv") if row["source"] not in used] == []
 
 
-OTHER = {"visit", "virus"}  # of these another value of the column
+OTHER = {"analyte", "visit", "virus"}  # of these another value of the column
 
 
 def other_value(column, row, rows):
@@ -55,6 +55,8 @@ def other_value(column, row, rows):
         return names[(names.index(value) + 1) % len(names)] if value is not None else None
     if isinstance(column.kind, tuple):
         return column.kind[(column.kind.index(value) + 1 if value is not None else 0) % len(column.kind)]
+    if column.kind == "measured":
+        return "7.25" if value != "7.25" else "8.25"
     if column.kind == "text":
         return f"{value or ''}X"
     if column.kind == "date":
@@ -130,7 +132,10 @@ def test_a_column_changes_the_variables_that_the_mapping_names_and_no_others(con
     compare(plain, made_with(content, table, [*changed, *rows[count:]]), f"{table}.{column.name}")
 
 
-WHERE_USED = {("antibodies", "titre"): {"result": "positive", "titre": 40.0}}
+WHERE_USED = {
+    ("antibodies", "titre"): {"result": "positive", "titre": 40.0},
+    ("laboratory", "reason"): {"result": None},
+}
 
 
 def made_with(content, table, rows):

@@ -134,7 +134,8 @@ def test_terms_that_the_study_adds_to_a_list_of_cdisc_are_marked(delivered):
             if "CodedValue" in one.attrib
         }
 
-    assert marked("UNIT") == {"%": False, "10^6 CELLS/kg": True, "10^6/L": False, "10^9/L": False, "MdFI": False}
+    units = {"%": False, "10^6 CELLS/kg": True, "10^6/L": False, "10^9/L": False, "MdFI": False}
+    assert marked("UNIT") == units | {"g/L": False, "ng/L": False, "ug/L": False}
     assert marked("PKUNIT") == {"cells/mL": True}
     assert not any(marked("NY").values())
     codes = {

@@ -311,8 +311,8 @@ def test_a_laboratory_value_beyond_a_limit_has_its_limit_and_no_number_in_lb_and
     of_lb = [row for row in records(made, "LB") if row["LBTESTCD"] == "INTLK10"]
     names = ("LBORRES", "LBSTRESN", "LBSTRESU", "LBSTAT", "LBREASND", "LBNRIND", "LBSPEC")
     assert [tuple(row[name] for name in names) for row in of_lb] == [
-        ("8", 8.0, "pg/mL", None, None, "NORMAL", "PLASMA"),
-        ("<4", None, "pg/mL", None, None, "NORMAL", "PLASMA"),
+        ("8", 8.0, "ng/L", None, None, "NORMAL", "PLASMA"),
+        ("<4", None, "ng/L", None, None, "NORMAL", "PLASMA"),
         (None, None, None, "NOT DONE", "no result", None, "PLASMA"),
     ]
     assert {row["QNAM"]: row["QVAL"] for row in records(made, "SUPPLB") if row["QNAM"] in {"LLOQ", "ULOQ"}} == {
@@ -321,9 +321,9 @@ def test_a_laboratory_value_beyond_a_limit_has_its_limit_and_no_number_in_lb_and
     adlb = next(one for one in adam_datasets(bare, made) if one.name == "ADLB")
     of_adlb = [row for row in adlb.records() if row["PARAMCD"] == "INTLK10"]
     assert [(row["PARAM"], row["AVAL"], row["BASE"], row["ANLREAS"]) for row in of_adlb] == [
-        ("Interleukin 10 (pg/mL)", 8.0, 8.0, None),
-        ("Interleukin 10 (pg/mL)", None, 8.0, "below the lower limit of quantification: <4 pg/mL"),
-        ("Interleukin 10 (pg/mL)", None, None, "no result"),
+        ("Interleukin 10 (ng/L)", 8.0, 8.0, None),
+        ("Interleukin 10 (ng/L)", None, 8.0, "below the lower limit of quantification: <4 ng/L"),
+        ("Interleukin 10 (ng/L)", None, None, "no result"),
     ]
     sul = [row.replace("il10", "scd40l") for row in rows]
     (tmp_path / "laboratory.csv").write_text("\n".join([head, *sul]) + "\n", encoding="utf-8")

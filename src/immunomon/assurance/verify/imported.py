@@ -52,6 +52,8 @@ def verify_imported(run: Path, record: Mapping[str, Any], study: Path | None = N
         f"{entry['imported']} ({entry['reason']})"
         for entry in record["imported"].get("overrides", ())
     ]
+    without = frequencies["percent"].notna() & frequencies["count"].isna()
+    unchecked += [f"{counted(int(without.sum()), 'percent')} imported without counts"] if without.any() else []
     counts = 0
     as_imported = _as_imported(populations, record["imported"].get("overrides", ()))
     for table in record["imported"]["tables"]:
@@ -85,8 +87,8 @@ def _percents(table: pd.DataFrame, total: str, percent: str) -> Iterator[str]:
         known = not (pd.isna(count) or pd.isna(of)) and of > 0
         name = f"{row['sample_id']} {row['population']}"
         if not known:
-            if not pd.isna(stated):
-                yield f"{name}: {percent} is {stated}, without counts"
+            if not all(pd.isna(end) for end in ends):
+                yield f"{name}: {percent} has an interval, without counts"
             continue
         if not math.isclose(stated, 100 * count / of, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
             yield f"{name}: {percent} is {stated}, and {count} of {of} are {100 * count / of}"

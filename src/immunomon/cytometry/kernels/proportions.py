@@ -78,6 +78,17 @@ def log_odds(count: ArrayLike, total: ArrayLike) -> Floats:
     return np.asarray(np.log((counts + 0.5) / (totals - counts + 0.5)), dtype=np.float64)
 
 
+def log_odds_of_percent(percent: ArrayLike) -> Floats:
+    """Return the log-odds of percents that come without counts; not-a-number for 0 and 100, of which there are none.
+
+    >>> log_odds_of_percent([50.0, 0.0])
+    array([ 0., nan])
+    """
+    fraction = np.asarray(percent, dtype=np.float64) / 100
+    inside = np.where((fraction > 0) & (fraction < 1), fraction, np.nan)
+    return np.asarray(np.log(inside / (1 - inside)), dtype=np.float64)
+
+
 def counting_error(count: ArrayLike, total: ArrayLike) -> Floats:
     """Return the standard error of ``log_odds`` that comes from counting so many events and no more.
 

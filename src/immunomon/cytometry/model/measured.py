@@ -25,7 +25,8 @@ class Measured:
     outliers: populations whose own estimate of the gate was out of line with the other samples' and not followed.
     doubts: population id -> what speaks against its gate; of ``root``, against the file. placed_by: population id ->
     what set the least sure coordinate of its gate. fingerprint: of the events as they were acquired, by which the same
-    tube is known under another name; empty if they tell too little.
+    tube is known under another name; empty if they tell too little. percents: population id -> percent of its parent
+    that was imported without counts.
     """
 
     events: int | None
@@ -42,6 +43,7 @@ class Measured:
     doubts: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
     placed_by: Mapping[str, PlacedBy] = field(default_factory=dict)
     fingerprint: str = ""
+    percents: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements as plain data."""
@@ -60,6 +62,7 @@ class Measured:
             "doubts": {population: [doubt.to_dict() for doubt in doubts] for population, doubts in self.doubts.items()},
             "placed_by": dict(self.placed_by),
             "fingerprint": self.fingerprint,
+            **({"percents": dict(self.percents)} if self.percents else {}),
         }
 
     @classmethod

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from immunomon.arrays import Floats
-from immunomon.cytometry.kernels.proportions import counting_error, log_odds
+from immunomon.cytometry.kernels.proportions import counting_error, log_odds, log_odds_of_percent
 from immunomon.cytometry.model.populations import CHANGES, FREQUENCIES, POPULATIONS, SAMPLES, Table
 from immunomon.study.model.ratios import RatioQuantity, RatioTerm, all_ratios
 from immunomon.study.model.study import RoleKind, Study
@@ -249,16 +249,12 @@ def _log_odds_change(rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[fl
         for stem in ("value", "count", "denominator_count", "gate_se")
         for name in (stem, f"base_{stem}")
     }
-    now = _log_odds(number["count"], number["denominator_count"])
-    before = _log_odds(number["base_count"], number["base_denominator_count"])
+    now, before = _log_odds(number, ""), _log_odds(number, "base_")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(number["value"] / number["base_value"])
     quantity = rows["quantity"]
     change = np.where(quantity == "percent", now - before, np.where(quantity == "ratio", ratio, np.nan))
-    counting = np.hypot(
-        _counting_error(number["count"], number["denominator_count"]),
-        _counting_error(number["base_count"], number["base_denominator_count"]),
-    )
+    counting = np.hypot(_counting_error(number, ""), _counting_error(number, "base_"))
     errors = np.where(quantity == "percent", counting, np.nan), np.hypot(number["gate_se"], number["base_gate_se"])
     first, second, third = (_series(values, rows) for values in (change, *errors))
     return first, second, third
@@ -268,12 +264,15 @@ def _series(values: Floats, rows: pd.DataFrame) -> pd.Series[float]:
     return pd.Series(np.where(np.isfinite(values), values, np.nan), index=rows.index).astype("Float64")
 
 
-def _log_odds(count: Floats, total: Floats) -> Floats:
+def _log_odds(number: dict[str, Floats], stem: str) -> Floats:
     # Odds need a part of a whole: the two sides of a ratio, or a denominator that is no ancestor, have none.
-    return log_odds(np.where(count <= total, count, np.nan), total)
+    count, total, percent = (number[f"{stem}{name}"] for name in ("count", "denominator_count", "value"))
+    counted = log_odds(np.where(count <= total, count, np.nan), total)
+    return np.where(np.isnan(count), log_odds_of_percent(percent), counted)
 
 
-def _counting_error(count: Floats, total: Floats) -> Floats:
+def _counting_error(number: dict[str, Floats], stem: str) -> Floats:
+    count, total = number[f"{stem}count"], number[f"{stem}denominator_count"]
     return counting_error(np.where(count <= total, count, np.nan), total)
 
 

@@ -115,19 +115,32 @@ def _verdict(
 ) -> Row:
     """Return whether a value may be reported, why not, and what its trust rests on."""
     within = () if denominator == ROOT else (denominator,)
-    trust = weigh(
-        result.measured, population, limits, gates=gates_under(strategy, population, *within), denominator=denominator
-    )
-    return {**_status(_why_not(result, population, denominator, limits) or trust.reason), **trust.columns}
+    gates = gates_under(strategy, population, *within)
+    trust = weigh(result.measured, population, limits, gates=gates, denominator=denominator)
+    parent = strategy.population(population).parent
+    why_not = _why_not(result, population, denominator, parent=parent, limits=limits)
+    return {**_status(why_not or trust.reason), **trust.columns}
 
 
-def _why_not(result: SampleResult, population: str, denominator: str, limits: Reportability) -> str | None:
+def _stated(result: SampleResult, population: str, denominator: str, parent: str) -> float | None:
+    """Return the percent that was imported without counts; None of another denominator, or where there are counts."""
+    if result.measured is None or denominator != parent or _count(result, population) is not None:
+        return None
+    return result.measured.percents.get(population)
+
+
+def _why_not(
+    result: SampleResult, population: str, denominator: str, *, parent: str, limits: Reportability
+) -> str | None:
     if result.measured is None:
         return f"sample {result.status}: {result.reason}"
+    is_bare = _stated(result, population, denominator, parent) is not None
     for name in (population, denominator):
-        if name in result.measured.failures:
+        if name in result.measured.failures and (name == population or not is_bare):
             is_imported = result.measured.methods.get(name) == IMPORTED
             return f"{name}{'' if is_imported else ' not placed'}: {result.measured.failures[name]}"
+    if is_bare:
+        return None  # of what nobody counted here no limit of counts can be judged
     return verdict(_count(result, population), _count(result, denominator), limits.of(population))
 
 
@@ -147,6 +160,7 @@ def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Rep
             "path": strategy.path(population.id),
             "count": count,
             "parent_count": _count(result, population.parent),
+            "percent_of_parent": _stated(result, population.id, population.parent, population.parent),
             "cells_per_ul": absolute,
             "cells_per_ul_method": platform,
             "gate_method": population.gate.method,
@@ -203,6 +217,7 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
                 "is_parent": denominator == population.parent,
                 "count": _count(result, population.id),
                 "denominator_count": _count(result, denominator),
+                "percent": _stated(result, population.id, denominator, population.parent),
                 "gate_se": gate_se,
                 "border_se": border_se,
                 **_verdict(result, strategy, population.id, denominator, limits),
@@ -252,7 +267,7 @@ def _add_intervals(rows: list[Row], total: str, percent: str, ends: str) -> None
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.where(totals > 0, counts / totals, np.nan)
     for row, value, bottom, top in zip(rows, fraction, low, high, strict=True):
-        row[percent] = _percent(value)
+        row[percent] = row[percent] if np.isnan(value) else _percent(value)
         row[ends.format("low")], row[ends.format("high")] = _percent(bottom), _percent(top)
 
 

@@ -53,6 +53,15 @@ def laboratory(trial: Trial, assessments: Assessments, samples: Iterable[Mapping
     return flagged_last([*records, *_soluble(trial, assessments)], trial, "LB")
 
 
+# The same units as CDISC writes them (C71620): a picogram a millilitre is a nanogram a litre.
+_LB_UNITS = {
+    "pg/mL": "ng/L",
+    "ng/mL": "ug/L",
+    "ug/mL": "mg/L",
+    "\u00b5g/mL": "mg/L",
+    "\u00b5g/L": "ug/L",
+    "mg/mL": "g/L",
+}
 _IN_REFERENCE = {"below": "LOW", "within": "NORMAL", "above": "HIGH"}
 
 
@@ -70,7 +79,7 @@ def _soluble(trial: Trial, assessments: Assessments) -> Iterator[Record]:
         yield {
             **base(trial, "LB", row["subject"]),
             **{"LBTESTCD": code, "LBTEST": name, "LBCAT": "IMMUNOLOGY"},
-            **_results("LB", result, analyte.unit),
+            **_results("LB", result, _LB_UNITS.get(analyte.unit, analyte.unit)),
             **{"LBORNRLO": low, "LBORNRHI": high},
             **{"LBSTNRLO": analyte.reference_low, "LBSTNRHI": analyte.reference_high},
             "LBNRIND": _IN_REFERENCE.get(str(value["in_reference"])),

@@ -251,7 +251,10 @@ def _worked_out(row: Record) -> dict[str, Any]:
     """Return the percent and its intervals worked out again from the counts, and whether the table says the same."""
     count, total = row["count"], row["denominator_count"]
     if count is None or not total:
-        return {"formula": "no counts: there is nothing to divide", "agrees": row["percent"] is None}
+        formula = "no counts: there is nothing to divide"
+        if row["percent"] is not None:  # imported so
+            return {"formula": f"{formula}, the percent is as it was imported", "agrees": row["percent_low"] is None}
+        return {"formula": formula, "agrees": True}
     percent = 100.0 * count / total
     result: dict[str, Any] = {"formula": f"100 x {count} / {total} = {percent:.10g} %", "percent": percent}
     if count <= total:

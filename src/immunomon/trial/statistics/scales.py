@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from immunomon.arrays import Floats
-from immunomon.cytometry.kernels.proportions import log_odds
+from immunomon.cytometry.kernels.proportions import log_odds, log_odds_of_percent
 from immunomon.trial.kernels.intervals import counting_variance
 from immunomon.trial.model.analysis import LABORATORY, Scale
 
@@ -33,7 +33,10 @@ class Figures:
 def _log_odds(figures: Figures) -> tuple[Floats, Floats]:
     # Odds need a part of a whole: a denominator that is no ancestor has none.
     count = np.where(figures.count <= figures.total, figures.count, np.nan)
-    return log_odds(count, figures.total), counting_variance(count, figures.total)
+    # A percent without counts has odds and no counting error; where a part is no part of its whole it has none.
+    is_bare = np.isnan(figures.count) & (figures.quantity == "percent")
+    odds = np.where(is_bare, log_odds_of_percent(figures.value), log_odds(count, figures.total))
+    return odds, counting_variance(count, figures.total)
 
 
 def _log(figures: Figures) -> tuple[Floats, Floats]:
