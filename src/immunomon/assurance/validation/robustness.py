@@ -95,7 +95,10 @@ def section(settings: Settings) -> Section:
     outcomes = outcomes_of(values, conditions)
     missed = missed_targets(outcomes, whole)
     if settings.json is not None:
-        figures = figures_of(values, outcomes, missed, whole) | {"events": _events(settings), "seeds": list(seeds)}
+        figures = figures_of(values, outcomes, missed, whole=whole) | {
+            "events": _events(settings),
+            "seeds": list(seeds),
+        }
         write_whole(settings.json, json.dumps(figures, indent=1, allow_nan=False) + "\n")
     command, seconds = _command(settings, seeds), time.monotonic() - began
     return text_of(values, outcomes, missed, whole=whole, command=command, seconds=seconds)
@@ -227,7 +230,7 @@ def _lost(outcome: Outcome, ordinary: Outcome) -> list[str]:
 
 
 def figures_of(
-    values: pd.DataFrame, outcomes: tuple[Outcome, ...], missed: tuple[str, ...], whole: WholeTrial
+    values: pd.DataFrame, outcomes: tuple[Outcome, ...], missed: tuple[str, ...], *, whole: WholeTrial
 ) -> dict[str, object]:
     """Return the figures as they are written in JSON; ``withheld`` is in percent."""
     silent = values[values["silent"]]
