@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.arrays import Floats, Mask
+from immunomon.arrays import Floats, Mask, Rows
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
 __all__ = [
@@ -90,7 +90,8 @@ def _solve_compiled(x: Floats, alpha: float, b: float, gamma: float, d: float, f
     y, target = np.empty_like(x), np.empty_like(x)
     going = above_zero(x, y, (alpha, f, _TINY), target)
     np.maximum(x1, np.divide(np.log(y, out=y), b, out=y), out=y)
-    at, place = y, None
+    at = y
+    place: Rows | None = None  # of what goes on, among all
     rising, falling = np.empty_like(y), np.empty_like(y)
     for _ in range(_MAX_STEPS):
         np.exp(np.multiply(at, b, out=rising), out=rising)
