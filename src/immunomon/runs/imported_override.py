@@ -122,10 +122,12 @@ def _rows(folder: RunFolder, record: Mapping[str, Any], study: Study) -> list[Im
         failure, source = str(measured.failures.get(population, "")), str(measured.sources.get(population, ""))
         file = str(tables.get(Path(files[name]["file"]).name, files[name]["file"]))
         of_sample = (name, row["subject"] or "", row["visit"] or "", row["panel"], Role.parse(row["role"]))
+        medians = measured.medians.get(population, {})
         counts = (measured.counts.get(population), measured.events if parent == ROOT else measured.counts.get(parent))
         by_id.append(
             ImportedRow(
-                *(*of_sample, population, parent, *counts, file, 1, measured.medians.get(population, {})),
+                *(*of_sample, population, parent, *counts, file, 1),
+                medians={marker: value for marker, value in medians.items() if value is not None},
                 withheld=failure.removeprefix(f"{WITHHELD}: ") if failure.startswith(WITHHELD) else "",
                 source="" if source.startswith(FROM_TABLE) else source,
                 percent=measured.percents.get(population),
