@@ -153,6 +153,8 @@ def test_all_that_looks_at_a_run_looks_at_an_imported_one(demo, tmp_path, comman
         if words.startswith("verify"):
             assert "Not to be checked: gates and events" in out
             assert "no count stands there" not in out
+        if words.startswith("report"):
+            assert "Next: immunomon lock old" in out + err
     for kind in ("csv", "sdtm"):
         status, out, err = command("deliver", "old", "--as", kind, "--out", tmp_path / kind)
         assert status == 0, (kind, out + err)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from immunomon.runs.folder import RunFolder
+
 __all__ = ["NEXT", "following"]
 
 # Command -> the words of the next one, and what it is for; the words in braces are what the first was given, those in
@@ -43,6 +45,8 @@ NEXT: dict[str, tuple[str, str]] = {
     "all": ("review {run}", "look at every gate, move and approve them"),
     "demo": ("review {run}", "look at every gate, move and approve them"),
 }
+# There are no gates to review where they were drawn elsewhere.
+_WITHOUT_GATES = ("lock {run} --by NAME --reason TEXT", "freeze what was imported")
 _AFTER_DRY_RUN = ("run {study}[ --out {out}]", "do it")
 
 
@@ -66,6 +70,8 @@ def following(name: str, given: Mapping[str, Any]) -> tuple[str, str] | None:
         key, value_of = _NAMED[name]
         named[key] = value_of(given)
     known = {key: _quoted(value) for key, value in named.items() if value not in (None, [], ())}
+    if words.startswith("review ") and isinstance(named.get("run"), Path) and RunFolder(named["run"]).is_imported:
+        words, purpose = _WITHOUT_GATES
     try:
         return (_filled(words, known), _filled(purpose, known)) if words else None
     except KeyError:

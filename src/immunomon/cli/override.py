@@ -104,7 +104,7 @@ def override(
 ) -> int:
     """Move a gate, drop samples, accept a warning or set an imported count; only what it touches is done again."""
     asked = Asked(action, samples, by, reason, population, gate, keep, check, in_consensus, undo)
-    if count is not None or (undo and _is_imported(run)):
+    if count is not None or (undo and RunFolder(run).is_imported):
         return _set_count(run, asked, count, study=study, preview=preview)
     if preview:
         return _show_preview(run, asked, study=study, jobs=jobs)
@@ -130,13 +130,9 @@ def record_override(run: Path, request: Asked, *, study: Path | None, run_now: b
     return run_command(folder, run, jobs=jobs, reason=request.reason, by=request.by)
 
 
-def _is_imported(run: Path) -> bool:
-    return bool((RunFolder(run).read_json(run / "run.json") or {}).get("imported"))
-
-
 def _set_count(run: Path, request: Asked, count: int | None, *, study: Path | None, preview: bool) -> int:
     """Put a person's count in the place of an imported one, or take that back."""
-    if not _is_imported(run):
+    if not RunFolder(run).is_imported:
         raise ImmunomonError(f"{run}: --count is for imported values; here move the gate: --gate")
     if len(request.samples) != 1 or request.population is None or request.gate is not None or preview:
         raise ImmunomonError("--count: name one --sample and its --population, without --gate and --preview")
@@ -156,7 +152,7 @@ def _set_count(run: Path, request: Asked, count: int | None, *, study: Path | No
 def _study_folder(run: Path, study: Path | None) -> Path:
     if (run / "study.yaml").is_file() and not (run / "run.json").is_file():
         raise ImmunomonError(f"{run}: this is the study's folder; name the run folder instead, such as {run / 'run'}")
-    if _is_imported(run):
+    if RunFolder(run).is_imported:
         remedy = (
             "set a count (--population ID --count N), or correct the table and import it again with --reason and --by"
         )

@@ -172,9 +172,14 @@ class RunFolder:
             raise ImmunomonError(f"{self.root}: there is no table '{name}'; finish the run with: immunomon run")
         return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether what the folder holds was gated elsewhere."""
+        return bool((self.read_json(self.manifest) or {}).get("imported"))
+
     def refuse_imported(self) -> None:
         """Raise NotARunFolder if what the folder holds was gated elsewhere: a run would take its place unseen."""
-        if (self.read_json(self.manifest) or {}).get("imported"):
+        if self.is_imported:
             raise NotARunFolder(f"{self.root}: it holds values that were imported; give another folder with --out")
 
     def _refuse_odd(self) -> None:
