@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from immunomon.runs.folder import RunFolder
-
 __all__ = ["NEXT", "following"]
 
 # Command -> the words of the next one, and what it is for; the words in braces are what the first was given, those in
@@ -70,12 +68,18 @@ def following(name: str, given: Mapping[str, Any]) -> tuple[str, str] | None:
         key, value_of = _NAMED[name]
         named[key] = value_of(given)
     known = {key: _quoted(value) for key, value in named.items() if value not in (None, [], ())}
-    if words.startswith("review ") and isinstance(named.get("run"), Path) and RunFolder(named["run"]).is_imported:
+    if words.startswith("review ") and isinstance(named.get("run"), Path) and _is_imported(named["run"]):
         words, purpose = _WITHOUT_GATES
     try:
         return (_filled(words, known), _filled(purpose, known)) if words else None
     except KeyError:
         return None
+
+
+def _is_imported(run: Path) -> bool:
+    from immunomon.runs.folder import RunFolder
+
+    return RunFolder(run).is_imported
 
 
 def _filled(words: str, known: Mapping[str, str]) -> str:
