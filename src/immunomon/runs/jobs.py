@@ -120,8 +120,7 @@ class Crew:
 
     workers: how many files are worked on at once; None: one a processor, or a thread of the cluster. limits: None:
     threads of this process do the work; else processes, each of which can be ended, or processes for many files alone.
-    scheduler: the address of a Dask
-    cluster that does it instead. Raises ImmunomonError if there is no cluster there.
+    scheduler: the address of a Dask cluster that does it instead. Raises ImmunomonError if there is no cluster there.
     """
 
     def __init__(
