@@ -102,11 +102,9 @@ class CsvFile:
         immunomon.csvfile.BadCell: '1,520' may be 1520 or 1.520; write it without thousands separators
         """
         if (grouped := _GROUPED.fullmatch(text)) and grouped[1] != self.decimal_sign:
-            readings = [
-                text.replace(grouped[1], ""),
-                *([text.replace(",", ".")] if text.count(grouped[1]) == 1 else []),
-            ]
-            raise BadCell(f"{shown(text)} may be {' or '.join(readings)}", "write it without thousands separators")
+            decimal = [text.replace(",", ".")] if text.count(grouped[1]) == 1 else []
+            readings = " or ".join([text.replace(grouped[1], ""), *decimal])
+            raise BadCell(f"{shown(text)} may be {readings}", "write it without thousands separators")
         if parted := _GROUPED_DECIMAL.fullmatch(text):
             plain = re.sub(r"[^-+0-9]", "", parted[1]) + parted[2]
             raise BadCell(f"{shown(text)} has thousands separators", f"write it without them: {plain}")
@@ -116,6 +114,14 @@ class CsvFile:
             remedy = "write digits with a decimal point, without a unit"
             raise BadCell(f"{shown(text)} is not a number", remedy)
         return float(text.replace(",", "."))
+
+    def uneven(self) -> Iterator[Problem]:
+        """Yield a problem for each row with more or fewer cells than the first: which cell is which is not known."""
+        width = len(self.rows[0].cells) if self.rows else 0
+        remedy = "put cells that hold the separator in double quotes, and write the separators of blank cells"
+        for row in (row for row in self.rows if len(row.cells) != width):
+            what = f"{counted(len(row.cells), 'cell')}, but the header has {counted(width, 'column')}"
+            yield Problem(self.file, row.line, "", what, remedy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,16 +174,10 @@ def read_csv_table(path: Path, max_bytes: int, *, comments: bool = False) -> Csv
         return CsvTable(source, (), 1, (), source.problems)
     head = source.rows[0]
     columns = tuple(" ".join(name.split()).casefold() for name in head.cells)
-    problems = [*source.problems, *_header_problems(str(path), head, columns)]
-    rows = []
-    for row in source.rows[1:]:
-        if len(row.cells) == len(columns):
-            rows.append((row.line, dict(zip(columns, row.cells, strict=True))))
-        else:
-            what = f"{counted(len(row.cells), 'cell')}, but the header has {counted(len(columns), 'column')}"
-            remedy = "put cells that hold the separator in double quotes, and write the separators of blank cells"
-            problems.append(Problem(str(path), row.line, "", what, remedy))
-    return CsvTable(source, columns, head.line, tuple(rows), tuple(problems))
+    problems = [*source.problems, *_header_problems(str(path), head, columns), *source.uneven()]
+    even = (row for row in source.rows[1:] if len(row.cells) == len(columns))
+    rows = tuple((row.line, dict(zip(columns, row.cells, strict=True))) for row in even)
+    return CsvTable(source, columns, head.line, rows, tuple(problems))
 
 
 def cell_of_text(text: str) -> str:

@@ -143,3 +143,39 @@ def test_parents_that_the_table_lacks_are_the_maps(tmp_path, parents, said):
         ("lymphocytes", "root", 50, 100),
         ("t_cells", "lymphocytes", 20, 50),
     ]
+
+
+LONG = ["file", "population", "parent", "count", "parent count"]
+
+
+@pytest.mark.parametrize("name", ["γδ", "淋巴", "++"])
+def test_a_name_without_latin_letters_is_a_population_and_not_all_events(tmp_path, name):
+    rows = [LONG, ["a.fcs", "T", "root", 100, 500], ["a.fcs", name, "T", 7, 100]]
+    assert read_foreign(written(tmp_path, rows)).samples[0].counts == {"": 500, "T": 100, f"T/{name}": 7}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (["a.fcs", "C", "T", 12, 5, 100], "6 cells, but the header has 5 columns"),  # 12,5 without quotes
+        (["a.fcs", "C", 12, 100], "4 cells, but the header has 5 columns"),
+        (["a.fcs", "C", "T", 12, 90], "90 events, but 100 by line 2"),
+    ],
+)
+def test_what_may_be_another_columns_or_contradicts_is_refused(tmp_path, row, said):
+    with pytest.raises(BadSpec, match=said):
+        read_foreign(written(tmp_path, [LONG, ["a.fcs", "T", "root", 100, 500], row]))
+
+
+def test_without_parents_in_the_table_their_events_are_those_of_the_maps_parents(tmp_path):
+    rows = [["file", "population", "count", "parent count"], ["S1_V1", "T", 90, 100], ["S1_V1", "L", 100, 500]]
+    sample = read_foreign(written(tmp_path, rows)).samples[0]
+    assert (sample.counts, sample.parent_counts) == ({"T": 90, "L": 100}, {"T": 100, "L": 500})
+
+
+def test_statistics_and_medians_that_have_no_place_are_named_and_a_median_of_0_is_kept(tmp_path):
+    head = ["file", "population", "parent", "statistic", "channel", "value"]
+    rows = [["a.fcs", "T", "root", *more] for more in (["count", "", 9], ["cv", "", 3], ["median", "", 5])]
+    table = read_foreign(written(tmp_path, [head, *rows, ["a.fcs", "T", "root", "median", "PE-A", 0]]))
+    assert table.samples[0].medians == {"T": {"PE-A": 0}}
+    assert any("'cv', 'median without a channel'" in note for note in table.notes)

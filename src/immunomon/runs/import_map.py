@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ from immunomon.yamlfile import read_yaml
 __all__ = ["ImportMap", "ImportMapSpec", "SampleOfMap", "load_import_map", "mapped_rows", "proposed_map"]
 
 _SKIP = "skip"
+_DASHES = set("-\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d")
 
 
 class SampleOfMap(SpecModel):
@@ -174,7 +176,7 @@ def _rows_of(
     subject, visit, role = whose
     names = {path: name for path, name in map_of.spec.populations.items() if name != _SKIP and path in table.paths}
     counts = _counts(sample, map_of, list(table.paths))
-    problems += _contradictions(sample, map_of, str(table.path))
+    problems += _contradictions(sample, map_of, counts, str(table.path))
     for path, name in names.items():
         parent = map_of.parent_in(path, names)
         count, parent_count = counts.get(path), counts.get(parent)
@@ -192,7 +194,7 @@ def _rows_of(
 
 def _counts(sample: ForeignSample, map_of: ImportMap, paths: Sequence[str]) -> dict[str, int]:
     """Return the counts of a sample, those of percents worked out from the top where the parent's is there."""
-    counts = dict(sample.counts)
+    counts = {map_of.above(path): count for path, count in sample.parent_counts.items()} | dict(sample.counts)
     lacking = [path for path in paths if path not in counts and path in sample.percents]
     while ready := [path for path in lacking if map_of.above(path) in counts]:
         counts |= {path: round(sample.percents[path] * counts[map_of.above(path)] / 100) for path in ready}
@@ -200,8 +202,16 @@ def _counts(sample: ForeignSample, map_of: ImportMap, paths: Sequence[str]) -> d
     return counts
 
 
-def _contradictions(sample: ForeignSample, map_of: ImportMap, file: str) -> Iterator[Problem]:
-    """Yield percents that contradict the counts beside them by more than rounding."""
+def _contradictions(
+    sample: ForeignSample, map_of: ImportMap, counts: Mapping[str, int], file: str
+) -> Iterator[Problem]:
+    """Yield percents that contradict the counts beside them by more than rounding, and differing counts of a parent."""
+    for path, number in sample.parent_counts.items():
+        if (known := counts[map_of.above(path)]) != number and map_of.spec.populations[path] != _SKIP:
+            what = (
+                f"{number} events in its parent {shown(map_of.above(path) or ROOT, 200)}, which has {known} elsewhere"
+            )
+            yield Problem(file, sample.line, path, what, "correct the parent in the map (parents:), or the counts")
     for path, percent in sample.percents.items():
         count, above = sample.counts.get(path), sample.counts.get(map_of.above(path))
         if count is not None and above and abs(100 * count / above - percent) > rounding_of(f"{percent:.15g}", percent):
@@ -277,4 +287,6 @@ def _above(names: Mapping[str, str], strategy: GatingStrategy | None) -> dict[st
 
 def _plain(name: str) -> str:
     # What is negative must not be taken for what is positive: CD4- is nobody's CD4.
-    return "" if name.rstrip().endswith(("-", "\u2212", "neg")) else "".join(c for c in name.casefold() if c.isalnum())
+    tail = re.search(r"(?:[^\w+]|_)*$", name)
+    is_negative = bool(tail and set(tail[0]) & _DASHES) or re.search(r"neg(?:ative)?\W*$", name, re.IGNORECASE)
+    return "" if is_negative else "".join(c for c in name.casefold() if c.isalnum())

@@ -32,7 +32,8 @@ _WORKSPACES = {".wsp", ".xml", ".analysis", ".flowjo", ".acs"}
 class ForeignSample:
     """A sample by another program's name: its row, and by path what it counted; '' is the path of all events.
 
-    counts: path -> events; percents: path -> percent of the parent; medians: path -> marker -> intensity.
+    counts: path -> events; percents: path -> percent of the parent; medians: path -> marker -> intensity;
+    parent_counts: path -> events of its parent, where the table does not say which that is.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ForeignSample:
     counts: Mapping[str, int] = field(default_factory=dict)
     percents: Mapping[str, float] = field(default_factory=dict)
     medians: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    parent_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,24 +107,25 @@ def _of_long(path: Path, table: LongTable, sha256: str) -> ForeignTable:
     if not table.has_parents:
         notes.append(f"{path}: it does not say which population lies in which: the map does (parents:)")
     paths = tuple(dict.fromkeys(row.path for row in table.rows if row.path))
-    made = tuple(_of_file(name, rows) for name, rows in samples.items())
+    made = tuple(_of_file(name, rows, has_parents=table.has_parents) for name, rows in samples.items())
     return ForeignTable(path, table.form, sha256, made, paths, tuple(notes), table.has_parents)
 
 
-def _of_file(name: str, rows: Sequence[LongRow]) -> ForeignSample:
+def _of_file(name: str, rows: Sequence[LongRow], *, has_parents: bool) -> ForeignSample:
     counts = {row.path: row.count for row in rows if row.count is not None}
-    for row in rows:  # the parent's own row, where there is one, has the say
-        if row.parent_count is not None:
-            counts.setdefault(row.path.rpartition("/")[0], row.parent_count)
+    above = {row.path: row.parent_count for row in rows if row.parent_count is not None and row.path}
+    if has_parents:
+        counts = {path.rpartition("/")[0]: count for path, count in above.items()} | counts
     percents = {row.path: row.percent for row in rows if row.percent is not None and row.path}
-    return ForeignSample(name, rows[0].line, counts, percents, {row.path: row.medians for row in rows if row.medians})
+    medians = {row.path: row.medians for row in rows if row.medians}
+    return ForeignSample(name, rows[0].line, counts, percents, medians, {} if has_parents else above)
 
 
 def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
     if not source.rows or not any(_STATISTIC.search(cell) for cell in source.rows[0].cells):
         what = "no column such as 'Lymphocytes/CD4 | Count'"
         raise BadSpec([Problem(str(path), 1, "header", what, "export the table with its paths and statistics")])
-    problems = list(source.problems)
+    problems = [*source.problems, *source.uneven()]
     columns = [_column(cell) for cell in source.rows[0].cells]
     problems += _doubled(path, source.rows[0], columns)
     samples: dict[str, ForeignSample] = {}

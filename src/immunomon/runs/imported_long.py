@@ -40,7 +40,7 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     "statistic": ("statistic",),
     "value": ("value",),
 }
-_ALL_EVENTS = {"", "root", "/", "ungated", "allevents", "all", "none", "na", "null"}
+_ALL_EVENTS = {"root", "ungated", "allevents", "all", "none", "na", "null"}
 _MEDIAN_OF = re.compile(r"(?:raw )?median(?:s)?\s*[(:\-]\s*(?P<channel>[^()]+(?:\([^()]*\))?[^()]*?)\)?", re.IGNORECASE)
 _BLANK = {"", "na", "n/a", "nan", "null", "none"}
 
@@ -88,8 +88,9 @@ def read_long(path: Path, source: CsvFile) -> LongTable | None:
     columns = _columns(source.rows[0].cells)
     if not {"file", "population"} <= set(columns) or not set(columns) & {"count", "percent", "value"}:
         return None
-    problems = list(source.problems)
-    lines = [_Line(path, row, columns, source, problems) for row in source.rows[1:] if any(row.cells)]
+    problems = [*source.problems, *source.uneven()]
+    unread: dict[str, None] = {}
+    lines = [_Line(path, row, columns, source, problems, unread) for row in source.rows[1:] if any(row.cells)]
     has_parents = bool({"parent", "parent_id"} & set(columns)) or any("/" in line.text("population") for line in lines)
     medians_of = {
         place: match["channel"].strip()
@@ -99,12 +100,14 @@ def read_long(path: Path, source: CsvFile) -> LongTable | None:
     by_key: dict[tuple[str, str], _Gathered] = {}
     for line, population in zip(lines, _paths(lines), strict=True):
         _gather(by_key, line, population, medians_of)
+    if has_parents:
+        _hold_parents(by_key)
     if problems:
         raise BadSpec(problems[:200])
     rows = tuple(gathered.row(file, own) for (file, own), gathered in by_key.items())
     known = set(columns.values()) | set(medians_of)
-    unread = tuple(cell for place, cell in enumerate(source.rows[0].cells) if cell.strip() and place not in known)
-    return LongTable(_form(columns), rows, has_parents, unread)
+    columns_unread = (cell for place, cell in enumerate(source.rows[0].cells) if cell.strip() and place not in known)
+    return LongTable(_form(columns), rows, has_parents, (*columns_unread, *unread))
 
 
 def _columns(head: Sequence[str]) -> dict[str, int]:
@@ -131,6 +134,7 @@ class _Line:
     columns: Mapping[str, int]
     source: CsvFile
     problems: list[Problem]
+    unread: dict[str, None]
 
     def text(self, role: str) -> str:
         place = self.columns.get(role)
@@ -155,7 +159,8 @@ class _Line:
 
 
 def _is_root(name: str) -> bool:
-    return re.sub(r"[^a-z/]", "", name.casefold()) in _ALL_EVENTS and not re.search(r"\d", name)
+    # Letters of every script and + are part of a name: gamma-delta T cells are often just those two letters.
+    return name.strip() in {"", "-", "/"} or re.sub(r"[^\w/+]|_", "", name.casefold()) in _ALL_EVENTS
 
 
 def _paths(lines: Sequence[_Line]) -> list[str]:
@@ -222,6 +227,8 @@ def _gather(by_key: dict[tuple[str, str], _Gathered], line: _Line, path: str, me
     texts = {role: line.text(role) for role in ("count", "parent_count", "percent", "median")}
     if statistic:
         role = next((role for role in texts if statistic in _ROLES[role]), None)
+        if role is None:
+            line.unread[line.text("statistic")] = None
         texts = {} if role is None else {role: line.text("value")}
     for role in ("count", "parent_count"):
         gathered.take(gathered.numbers, role, line.number(texts.get(role, ""), role, events_of), line)
@@ -230,11 +237,26 @@ def _gather(by_key: dict[tuple[str, str], _Gathered], line: _Line, path: str, me
         line.complain("percent", f"{percent:g} is no percent of a parent", "correct it")
     if percent is not None and _is_of_parent(line):
         gathered.take(gathered.numbers, "percent", percent, line)
-    if median := line.number(texts.get("median", ""), "median", number_of):
-        gathered.take(gathered.medians, _marker(line.text("reagent") or line.text("channel")), median, line)
+    median = line.number(texts.get("median", ""), "median", number_of)
+    if marker := _marker(line.text("reagent") or line.text("channel")):
+        gathered.take(gathered.medians, marker, median, line)
+    elif median is not None:
+        line.unread["median without a channel"] = None
     for place, channel in medians_of.items():
         value = line.number(line.row.cells[place] if place < len(line.row.cells) else "", "median", number_of)
         gathered.take(gathered.medians, _marker(channel), value, line)
+
+
+def _hold_parents(by_key: Mapping[tuple[str, str], _Gathered]) -> None:
+    """Complain of events of a parent that are not those of its own row, or of its other populations."""
+    counts = {key: (own.numbers["count"], own.line) for key, own in by_key.items() if "count" in own.numbers}
+    for (file, path), own in by_key.items():
+        if (number := own.numbers.get("parent_count")) is None or not path:
+            continue
+        known, line = counts.setdefault((file, path.rpartition("/")[0]), (number, own.line))
+        if known != number:
+            what = f"{number:.0f} events, but {known:.0f} by line {line.row.line} of the same file"
+            own.line.complain("parent_count", what, "correct one of them")
 
 
 def _is_of_parent(line: _Line) -> bool:

@@ -175,3 +175,13 @@ def test_a_mechanism_looks_at_every_laboratory_value(censored):
         assert "laboratory:il10" in set(found.tables[name]["endpoint"]), name
     mine = found.tables["by_response"]
     assert mine.loc[mine["endpoint"] == "laboratory:il10", ["responders", "others"]].values.tolist() == [[4, 2]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "way"),
+    [("0", "5", "up"), ("0", "0", "same"), ("5", "0", "down"), ("0", ">9", "up"), ("<4", "0", "undecided")],
+)
+def test_from_0_on_there_is_a_way_but_no_fold(before, after, way):
+    analyte = Analyte("il10", "IL-10", "pg/mL")
+    changed = value_rows(PEOPLE, [row("S1", "D-1", before), row("S1", "W4", after)], [analyte], visits=VISITS)[1]
+    assert (changed["direction"], changed["fold"]) == (way, None)

@@ -128,7 +128,7 @@ def _change(row: Row, base: Row | None, baseline: str | None, *, is_visit: bool)
         "fold_low": low,
         "fold_high": None if math.isinf(high) else high,
         "log_change": None if fold is None else math.log(fold),
-        "direction": _direction(low, high, is_exact=is_exact),
+        "direction": _direction(row, base),
         "reason": row["reason"] or (f"at {baseline}: {base['reason']}" if base["reason"] else ""),
     }
 
@@ -140,11 +140,14 @@ def _ratio(value: float | None, base: float | None, unknown: float) -> float:
     return value / base if base else 0.0
 
 
-def _direction(low: float, high: float, *, is_exact: bool) -> str:
-    # A censored end is never reached: below a limit that is the baseline's own value is less than it.
-    if is_exact:
-        return UP if low > 1 else DOWN if low < 1 else SAME
-    return DOWN if high <= 1 else UP if low >= 1 else UNDECIDED
+def _direction(row: Row, base: Row) -> str:
+    # By the values, not their ratio: from 0 on there is a way up, and no fold.
+    if row["status"] == MEASURED == base["status"]:
+        return UP if row["value"] > base["value"] else DOWN if row["value"] < base["value"] else SAME
+    # A limit is never reached: below a limit that is the baseline's own value is less than it. A 0 may be.
+    if base["low"] and row["high"] is not None and row["high"] <= base["low"]:
+        return DOWN
+    return UP if row["low"] and base["high"] is not None and row["low"] >= base["high"] else UNDECIDED
 
 
 def change_rows(people: People, rows: Sequence[Row], visits: Sequence[Visit]) -> Iterator[dict[str, Any]]:
@@ -254,4 +257,6 @@ def _fold(row: Row) -> str | None:
     low, high = row["fold_low"] or 0.0, row["fold_high"]
     if high is None:
         return f"> {number(low)}" if low else "unknown"
+    if high == 0:
+        return "0"
     return f"{number(low)} to {number(high)}" if low else f"< {number(high)}"
