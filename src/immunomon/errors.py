@@ -51,13 +51,16 @@ def nearest(name: str, known: Iterable[str], *, in_order: bool = False) -> str:
     'known are: singlet, valley'
     >>> nearest("qqq", ["W2", "W12"], in_order=True)
     'known are: W2, W12'
+    >>> nearest("qqq", map(str, range(42)))[-9:]
+    '2 more'
     """
     names = list(dict.fromkeys(known)) if in_order else sorted(set(known))
     same_letters = [known_name for known_name in names if known_name.casefold() == name.casefold()]
     close = same_letters or get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
-    return "known are: " + ", ".join(names[:40]) if names else "none are known"
+    more = f" and {len(names) - 40} more" if len(names) > 40 else ""
+    return "known are: " + ", ".join(names[:40]) + more if names else "none are known"
 
 
 def counted(number: int, noun: str, many: str = "") -> str:
@@ -227,7 +230,7 @@ class NotARunFolder(ImmunomonError):
 
 
 class FolderNotEmpty(ImmunomonError):
-    """A simulated trial would be written over something that is none.
+    """A simulated trial would be written over something else.
 
     Name a new or empty folder.
     """

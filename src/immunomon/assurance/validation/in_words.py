@@ -105,7 +105,7 @@ def _bullets(document: str) -> Iterator[tuple[str, str]]:
     values, wrong, said, silent, reported = (sum(column) for column in zip(*rows, strict=True))
     yield (
         "Other instruments, failed stains, hard samples",
-        f"Under {len(rows)} conditions {values:,} values were gated, and {wrong:,} came out wrong. Of these {said:,} "
+        f"Under {len(rows)} conditions {values:,} values were gated, and {wrong:,} came out wrong. Of these, {said:,} "
         f"carry a doubt, a note or an interval that says so, {silent:,} are wrong without a word, and {reported:,} are "
         "reported all the same.",
     )
