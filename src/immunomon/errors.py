@@ -51,8 +51,8 @@ def nearest(name: str, known: Iterable[str], *, in_order: bool = False) -> str:
     'known are: singlet, valley'
     >>> nearest("qqq", ["W2", "W12"], in_order=True)
     'known are: W2, W12'
-    >>> nearest("qqq", map(str, range(42)))[-9:]
-    '2 more'
+    >>> nearest("qqq", map(str, range(42)))[-10:]
+    'and 2 more'
     """
     names = list(dict.fromkeys(known)) if in_order else sorted(set(known))
     same_letters = [known_name for known_name in names if known_name.casefold() == name.casefold()]
