@@ -58,7 +58,7 @@ def test_an_untouched_run_is_clean_and_says_what_it_looked_at(made):
     code, said = audited(made)
     assert code == 0, said
     assert "None changed; everything that was looked at is as recorded." in said
-    for what in ("45 FCS files", "6 lists of the study", "9 files of other assessments"):
+    for what in ("45 FCS files", "6 lists of the study", "10 files of other assessments"):
         assert what in said
     for record in ("statistics/analysis.json", "assessments/assessments.json", "mechanism/mechanism.json"):
         assert record in said
@@ -153,7 +153,7 @@ def test_a_run_folder_that_was_copied_alone_says_that_its_inputs_were_not_looked
     assert "45 FCS files" in said
     code, said = audited(tmp_path, "--study", str(tmp_path), run="kept")  # named: then its files must be there
     assert code == 1
-    assert said.count("it is missing") == 45 + 6 + 9
+    assert said.count("it is missing") == 45 + 6 + 10
 
 
 def test_a_file_that_the_run_did_not_write_is_named(study):

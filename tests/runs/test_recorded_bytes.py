@@ -13,7 +13,7 @@ import pytest
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.specs import strategy as specs
 from immunomon.errors import BadSpec, ChangedFile
-from immunomon.runs import overriding, plan, run, scaling, settling
+from immunomon.runs import at_hand, overriding, plan, run, scaling, settling
 from immunomon.runs import settling as gating
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.run import run_study
@@ -55,6 +55,7 @@ def test_a_file_exchanged_during_one_reading_fails_and_the_others_are_gated(
     study = shutil.copytree(one_panel, tmp_path / "trial")
     victim = next(study.rglob(VICTIM))
     with monkeypatch.context() as patch:
+        patch.setattr(at_hand, "_MOST_BYTES", 0)  # what was read is kept nowhere: each step reads the file again
         exchanged_while(patch, *READINGS[reading], victim, victim.with_name(OTHER))
         summary = run_study(study, tmp_path / "run", jobs=2)
     [(sample_id, reason)] = summary.failed

@@ -14,7 +14,7 @@ from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import Role, RoleKind, Study
 from immunomon.study.model.uses import panels_meant
 
-__all__ = ["ImportedRow", "bare_percents", "check_rows", "read_tidy"]
+__all__ = ["ImportedRow", "bare_percents", "check_rows", "read_tidy", "with_counts_of_percents"]
 
 _MAX_BYTES = 200_000_000
 _NEEDED = ("subject", "visit", "population")

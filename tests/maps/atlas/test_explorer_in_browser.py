@@ -151,7 +151,8 @@ def test_a_click_names_the_cell_and_all_plots_move_together(page, cells):
     page.evaluate("atlasPage.setView({x0: 2, x1: 8, y0: 4, y1: 10})")
     cell = cells[(cells["umap1"] == 5) & (cells["umap2"] == 6)].iloc[0]
     page.mouse.click(*place_of(page, 5, 6))
-    page.wait_for_function("atlasPage.answer().marked >= 0")
+    page.wait_for_selector("#found:has-text('event')")
+    assert page.evaluate("atlasPage.answer().marked") >= 0
     text = re.sub(r"\s+", " ", page.inner_text("#found"))
     assert f"sample {cell['sample_id']} subject {cell['subject']} visit {cell['visit']}" in text
     assert f"event {cell['event']}" in text

@@ -15,6 +15,7 @@ __all__ = [
     "fisher_greater",
     "largest_difference",
     "log_odds",
+    "log_odds_of_percent",
     "logit_interval",
     "wilson",
 ]
