@@ -26,6 +26,9 @@ class MarkerKind(StrEnum):
     DUMP = "dump"
 
 
+_CORRECT = "correct the names in the file"
+
+
 @dataclass(frozen=True)
 class Marker:
     """One stained marker of a panel: its detector ($PnN), fluorochrome and other spellings of its name ($PnS)."""
@@ -226,7 +229,8 @@ class Panel:
         ]
         if wrong:
             swapped = self.swapped(carried)
-            remedy = f"name the right panel, or list the spellings in it: {self.aliases_for(carried)}"
+            spellings = self.aliases_for(carried)
+            remedy = f"name the right panel, or {f'list the spellings in it: {spellings}' if spellings else _CORRECT}"
             if swapped:
                 remedy = f"{swapped}: correct the panel, or the names in the file"
             raise UnknownChannel(f"it is no tube of panel {self.name}: {', '.join(wrong)}; {remedy}")
@@ -234,11 +238,22 @@ class Panel:
     def aliases_for(self, carried: Mapping[str, Channel]) -> str:
         """Return, as lines of this panel would say it, all spellings by which a file's labels would fit it.
 
-        >>> Panel("p", "P", (Marker("CD25", "PE-A", "PE"),)).aliases_for({"PE-A": Channel("PE-A", "Tac-1")})
-        'CD25: aliases: ["Tac-1"]'
+        A label that is the name of another marker is no spelling of this one.
+
+        >>> panel = Panel("p", "P", (Marker("CD25", "PE-A", "PE"),))
+        >>> [panel.aliases_for({"PE-A": Channel("PE-A", label)}) for label in ("Tac-1", "CD56")]
+        ['CD25: aliases: ["Tac-1"]', '']
         """
         return ", ".join(
             f'{marker.name}: aliases: ["{carried[marker.detector].marker[:60]}"]'
             for marker in self.markers
-            if marker.detector in carried and not marker.may_be_on(carried[marker.detector])
+            if marker.detector in carried
+            and not marker.may_be_on(carried[marker.detector])
+            and not _is_another(marker, carried[marker.detector].marker)
         )
+
+
+def _is_another(marker: Marker, label: str) -> bool:
+    """Say whether a label names markers, none of which is this one."""
+    named = read_label(label).markers
+    return bool(named) and known_marker(marker.name) not in named
