@@ -10,6 +10,7 @@ import pytest
 
 from immunomon.assurance.verify.imported import verify_imported
 from immunomon.errors import BadSpec
+from immunomon.runs.imported_override import CountDecision, decide_count
 from immunomon.runs.imported_rows import read_tidy
 from immunomon.runs.importing import Source, import_rows
 from immunomon.runs.opened import open_run
@@ -109,3 +110,19 @@ def test_a_percent_has_counts_where_the_parents_own_row_has_one(imported, tmp_pa
         (4000, 9000, None),
     ]
     assert notes == []
+
+
+def test_a_count_in_place_of_a_bare_percent_is_taken_back_to_the_percent_and_never_exceeds_its_parent(tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    lines = ["S1,V1,t_cells,root,500,800,", "S1,V1,cd4,t_cells,,,", "S1,V1,treg,cd4,,,5.5"]
+    header = "subject,visit,population,parent,count,parent_count,percent_of_parent"
+    (tmp_path / "old.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    study, run = load_study(tmp_path), tmp_path / "run"
+    rows, _, sha256 = read_tidy(tmp_path / "old.csv", study)
+    import_rows(study, rows, run, sources=[Source(tmp_path / "old.csv", sha256, "tidy CSV")])
+    for population, count in (("treg", 12), ("treg", None)):
+        decide_count(run, study, CountDecision("treg_S1_V1", population, count, "me", "recount"))
+    table = pd.read_parquet(run / "tables" / "frequencies.parquet").set_index("population")
+    assert (table.loc["treg", "sample_id"], table.loc["treg", "percent"]) == ("treg_S1_V1", 5.5)
+    with pytest.raises(BadSpec, match="900 events in a parent of 800"):
+        decide_count(run, study, CountDecision("treg_S1_V1", "t_cells", 900, "me", "recount"))

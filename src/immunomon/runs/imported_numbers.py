@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from immunomon.csvfile import BadCell, CsvFile
 from immunomon.findings import shown
 
-__all__ = ["doubts_of_percents", "events_of", "number_of", "rounding_of"]
+__all__ = ["MOST_EVENTS", "doubts_of_percents", "events_of", "number_of", "rounding_of"]
 
-_MOST_EVENTS = 10**12
+MOST_EVENTS = 10**12
 _MAY_BE_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}([.,])[0-9]{3}")
 
 
@@ -24,7 +24,7 @@ def events_of(source: CsvFile, text: str) -> int:
     immunomon.csvfile.BadCell: '50.000' may be 50000 or 50; write it without separators
     """
     number = source.number(text)
-    if not 0 <= number <= _MOST_EVENTS or number != int(number):
+    if not 0 <= number <= MOST_EVENTS or number != int(number):
         raise BadCell(f"{shown(text)} is no number of events", "write a whole number")
     if grouped := _MAY_BE_THOUSANDS.fullmatch(text):
         digits = text.replace(grouped[1], "")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from immunomon.cytometry.model.measured import Measured
-from immunomon.errors import ImmunomonError, nearest
+from immunomon.errors import BadSpec, ImmunomonError, Problem, nearest
 from immunomon.findings import shown
 from immunomon.runs.folder import RunFolder
+from immunomon.runs.imported_numbers import MOST_EVENTS
 from immunomon.runs.imported_rows import ImportedRow
 from immunomon.runs.imported_trees import trees_of
 from immunomon.runs.importing import FROM_TABLE, WITHHELD, ImportSummary, Source, import_rows
@@ -45,27 +46,33 @@ def decide_count(run: Path, study: Study, decision: CountDecision) -> tuple[Impo
     imported = record.get("imported")
     if not imported:
         raise ImmunomonError(f"{run}: its values were not imported")
+    if decision.count is not None and not 0 <= decision.count <= MOST_EVENTS:
+        raise ImmunomonError(f"--count {shown(str(decision.count))} is no number of events; write a whole number")
     rows = _rows(folder, record, study)
     row = _row_of(rows, decision, run)
+    if None not in (decision.count, row.parent_count) and decision.count > row.parent_count:  # type: ignore[operator]
+        what = f"{decision.count} events in a parent of {row.parent_count}"
+        raise BadSpec([Problem(row.file, None, "count", what, "correct one of them")])
     standing = [dict(entry) for entry in imported.get("overrides", ())]
     own = next((entry for entry in standing if _is_of(entry, row)), None)
     if decision.count is None and own is None:
         raise ImmunomonError(f"--undo: there is no decision on {row.population} of sample {row.sample}")
     others = [entry for entry in standing if entry is not own]
     imported_count = own["imported"] if own else row.count
+    percent = own.get("percent") if own else row.percent
     count = imported_count if decision.count is None else decision.count
-    told = (
-        f"set by {decision.by}: {decision.reason}; the table has {'none' if imported_count is None else imported_count}"
-    )
+    in_table = imported_count if percent is None else f"{percent:g} % and no count"
+    told = f"set by {decision.by}: {decision.reason}; the table has {'none' if in_table is None else in_table}"
     source = "" if decision.count is None else told
     entry = {
         **{"sample": row.sample, "population": row.population, "imported": imported_count, "count": count},
         **{"by": decision.by, "reason": decision.reason},
         "when": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **({} if percent is None else {"percent": percent}),
     }
     summary = import_rows(
         study,
-        list(_with_count(rows, row, count, source)),
+        list(_with_count(rows, row, count, source, percent)),
         run,
         sources=[Source(_path(study, table), table["sha256"], table["form"]) for table in imported["tables"]],
         why=Reason(decision.reason, decision.by),
@@ -92,12 +99,12 @@ def _row_of(rows: Sequence[ImportedRow], decision: CountDecision, run: Path) -> 
 
 
 def _with_count(
-    rows: Sequence[ImportedRow], changed: ImportedRow, count: int | None, source: str
+    rows: Sequence[ImportedRow], changed: ImportedRow, count: int | None, source: str, percent: float | None
 ) -> Iterator[ImportedRow]:
     """Yield the rows with another count of one of them, and of it as the parent of others."""
     for row in rows:
         if row is changed:
-            yield replace(row, count=count, source=source, percent=row.percent if count is None else None)
+            yield replace(row, count=count, source=source, percent=percent if count is None else None)
         elif (row.sample, row.parent) == (changed.sample, changed.population):
             yield replace(row, parent_count=count)
         else:

@@ -20,7 +20,7 @@ from immunomon.study.model.strategy import ROOT, GateDeclaration, GatingStrategy
 from immunomon.study.model.study import Sample, Study, seen_by_strategies
 from immunomon.study.specs.catalog import find_panel, find_strategy
 from immunomon.study.specs.panel import load_panel
-from immunomon.study.specs.samples import read_samples, sample_id_of
+from immunomon.study.specs.samples import read_samples
 
 __all__ = ["is_inside", "samples_of", "trees_of"]
 
@@ -125,7 +125,8 @@ def samples_of(study: Study, rows: Sequence[ImportedRow]) -> dict[tuple[str, str
         known = by_id.get(row.sample) or (fitting[0] if len(fitting) == 1 else None)
         file = _shown(study, Path(row.file))
         name = row.sample if row.sample in by_id or not known else known.id
-        bare = name if name in by_id else sample_id_of(re.sub(r'[<>:"|?*\x00-\x1f/\\]', "_", name) + ".")
+        # An id stays as it is, however often a run is written anew.
+        bare = name if name in by_id else re.sub(r'[<>:"|?*\x00-\x1f/\\]', "_", name).rstrip(". ") or "_"
         if bare in taken:
             what = f"sample {shown(row.sample)} would have the id {shown(bare)}, as another one"
             raise BadSpec([Problem(row.file, row.line, "sample", what, "name the samples apart")])
