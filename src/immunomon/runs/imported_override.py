@@ -62,8 +62,8 @@ def decide_count(run: Path, study: Study, decision: CountDecision) -> tuple[Impo
     percent = own.get("percent") if own else row.percent
     count = imported_count if decision.count is None else decision.count
     in_table = imported_count if percent is None else f"{percent:g} % and no count"
-    told = f"set by {decision.by}: {decision.reason}; the table has {'none' if in_table is None else in_table}"
-    source = "" if decision.count is None else told
+    words = f"set by {decision.by}: {decision.reason}; the table has {'none' if in_table is None else in_table}"
+    source = "" if decision.count is None else words
     entry = {
         **{"sample": row.sample, "population": row.population, "imported": imported_count, "count": count},
         **{"by": decision.by, "reason": decision.reason},
