@@ -46,8 +46,6 @@ def with_scales(plan: Plan, folder: RunFolder, crew: Crew) -> Plan:
     were digested has a problem from then on.
     """
     gated = [task for task in plan.tasks if task.strategy and not task.problem and not task.dropped]
-    if any(_kept(plan, folder, task) is None for task in gated):
-        pass  # gating loads it in any case, and with it this is sooner done
     problems = crew.each("measuring", gated, partial(_look, plan, folder))
     frozen = books_of_record(folder.read_json(folder.root / "lock.json") or {})
     shown: dict[str, list[tuple[ChannelNoise, ...]]] = {}
