@@ -96,7 +96,7 @@ def read_header(
     >>> read_header(Path("no-such-file.fcs"))
     Traceback (most recent call last):
         ...
-    immunomon.errors.BadFcs: no-such-file.fcs: there is no such file; check the name in the sample list, ...
+    immunomon.errors.BadFcs: no-such-file.fcs: there is no such file; check its name and folder; upper and lower ...
     """
     with _opened(path, sha256) as file:
         return _located(file, Reading(data_set, data_offset))[0]
@@ -136,7 +136,7 @@ def _opened(path: Path, sha256: str | None = None) -> Iterator[OpenFile]:
                 raise fault(path, lack, MORE_MEMORY)
             yield OpenFile(file if sha256 is None else _recorded(file, path, size, sha256), path, size)
     except FileNotFoundError as error:
-        remedy = "check the name in the sample list, upper and lower case count"
+        remedy = "check its name and folder; upper and lower case count"
         raise fault(path, "there is no such file", remedy) from error
     except NotARegularFile as error:
         raise fault(path, f"it is {error.strerror}", "name the FCS file itself") from error
