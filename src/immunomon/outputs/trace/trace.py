@@ -259,13 +259,11 @@ def _worked_out(row: Record) -> dict[str, Any]:
     result: dict[str, Any] = {"formula": f"100 x {count} / {total} = {percent:.10g} %", "percent": percent}
     if count <= total:
         low, high = wilson(count, total)
-        errors = [row.get(name) or 0.0 for name in ("gate_se", "border_se")]
-        known = row.get("percent_total_low") is not None
-        low_all, high_all = logit_interval(count, total, sum(error**2 for error in errors) ** 0.5)
         result |= {"percent_low": 100 * float(low), "percent_high": 100 * float(high)}
-        result |= (
-            {"percent_total_low": 100 * float(low_all), "percent_total_high": 100 * float(high_all)} if known else {}
-        )
+        if row.get("percent_total_low") is not None:
+            errors = [row.get(name) or 0.0 for name in ("gate_se", "border_se")]
+            low, high = logit_interval(count, total, sum(error**2 for error in errors) ** 0.5)
+            result |= {"percent_total_low": 100 * float(low), "percent_total_high": 100 * float(high)}
     names = [name for name in result if name != "formula"]
     return {**result, "agrees": all(_alike(result[name], row.get(name)) for name in names)}
 
