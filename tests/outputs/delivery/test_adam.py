@@ -130,7 +130,9 @@ def test_of_two_tubes_at_a_visit_neither_is_analysed(content, sdtm):
 
 def test_a_ratio_leads_to_the_records_of_both_of_its_percents(tmp_path):
     study = small_trial(tmp_path / "study", events=6000, panels=("treg", "thelper"))
-    declared = "\nratios: [{name: cd4_cd8, panel: thelper, numerator: cd4, denominator: cd8, of: t_cells}]\n"
+    declared = "\nratios:\n  - {name: cd4_cd8, panel: thelper, numerator: cd4, denominator: cd8, of: t_cells}\n"
+    helper = "  - {{name: {}, label: Helper balance, panel: thelper, numerator: th1, denominator: {}, of: cd4}}\n"
+    declared += helper.format("th1_thdn", "th_dn") + helper.format("th1_th17", "th17")
     with (study / "study.yaml").open("a", encoding="utf-8") as file:
         file.write(declared)
     assert run_study(study, jobs=2).complete
@@ -147,6 +149,9 @@ def test_a_ratio_leads_to_the_records_of_both_of_its_percents(tmp_path):
         assert {upper["VISIT"], lower["VISIT"]} == {row["AVISIT"]}
         if row["AVAL"] is not None:
             assert row["AVAL"] == pytest.approx(upper["CPSTRESN"] / lower["CPSTRESN"])
+    parameters = {str(row["PARAMCD"]): row["PARAM"] for row in delivered["ADCP"].records()}
+    assert parameters["TH1THDN"] == "Helper balance (th1_thdn), ratio (panels thelper/thelper)"
+    assert parameters["TH1TH17"] == "Helper balance (th1_th17), ratio (panels thelper/thelper)"
     own = [row for row in delivered["ADCP"].records() if row["PARAMCD"] == "CD4CD8"]
     assert {row["PARAM"] for row in own} == {"CD4 T cells/CD8 T cells, ratio (panels thelper/thelper)"}
     assert len(own) == 6

@@ -171,7 +171,7 @@ def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
     rows: list[BdsRow] = []
     numbers = _percent_numbers(records)
     changes = [change for change in content.changes.values() if change["quantity"] == "ratio"]
-    codes = _ratio_codes(content, changes)
+    codes, labels = _ratio_codes(content, changes), _ratio_labels(changes)
     ratios = {ratio.population: ratio for ratio in ratios_in(content.source.study)}
     for change in changes:
         if change["status"] == "missing":
@@ -188,7 +188,7 @@ def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
             BdsRow(
                 usubjid=trial.usubjid(person.id),
                 paramcd=code,
-                param=f"{change['label']}, ratio (panels {change['panel']})",
+                param=f"{labels[str(change['population']), str(change['panel'])]}, ratio (panels {change['panel']})",
                 category="RATIO",
                 unit="",
                 value=float(change["value"]) if usable else None,
@@ -238,6 +238,13 @@ def _ratio_codes(content: Content, changes: Sequence[Mapping[str, object]]) -> d
     if problems:
         raise BadSpec(problems)
     return codes
+
+
+def _ratio_labels(changes: Sequence[Mapping[str, object]]) -> dict[tuple[str, str], str]:
+    """Return the label of each ratio by its name and panels, and the name itself where two share a label."""
+    labels = {(str(c["population"]), str(c["panel"])): str(c["label"]) for c in changes}
+    sharing = Counter((label, panel) for (_, panel), label in labels.items())
+    return {key: label if sharing[label, key[1]] == 1 else f"{label} ({key[0]})" for key, label in labels.items()}
 
 
 def _terms_of(
