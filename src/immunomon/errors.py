@@ -34,6 +34,7 @@ __all__ = [
     "UnknownName",
     "WrongScale",
     "counted",
+    "listed",
     "nearest",
 ]
 
@@ -59,8 +60,17 @@ def nearest(name: str, known: Iterable[str], *, in_order: bool = False) -> str:
     close = same_letters or get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
-    more = f" and {len(names) - 40} more" if len(names) > 40 else ""
-    return "known are: " + ", ".join(names[:40]) + more if names else "none are known"
+    return f"known are: {listed(names, 40)}" if names else "none are known"
+
+
+def listed(items: Sequence[str], most: int, between: str = ", ") -> str:
+    """Return the first items in one line, and how many more there are than ``most``.
+
+    >>> listed(["a", "b"], 3), listed(["a", "b", "c", "d"], 2), listed(["a: x", "b: y", "c: z"], 1, "; ")
+    ('a, b', 'a, b and 2 more', 'a: x; and 2 more')
+    """
+    more = f"{between.rstrip(', ')} and {len(items) - most} more" if len(items) > most else ""
+    return between.join(items[:most]) + more
 
 
 def counted(number: int, noun: str, many: str = "") -> str:

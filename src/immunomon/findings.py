@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.errors import BadSpec, Problem, counted, nearest
 
-__all__ = ["DataPath", "Findings", "path_text", "shown"]
+__all__ = ["DataPath", "Findings", "most_of", "path_text", "shown"]
 
 DataPath = tuple[str | int, ...]
 _MOST = 200  # nobody reads more, and finding the nearest name for a million typing errors would take hours
@@ -41,6 +41,20 @@ def path_text(path: Iterable[str | int]) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step[:80]}" if text else step[:80]
     return text
+
+
+def most_of(problems: Sequence[Problem]) -> list[Problem]:
+    """Return as many of a file's problems as anybody reads, and how many more there are.
+
+    >>> str(most_of([Problem("a.csv", line, "count", "is blank") for line in range(201)])[-1])
+    'a.csv: 1 more problem; correct these first'
+    """
+    rest = len(problems) - _MOST
+    return [*problems[:_MOST], *([_and_more(problems[0].file, rest)] if rest > 0 else [])]
+
+
+def _and_more(file: str, number: int) -> Problem:
+    return Problem(file, None, "", counted(number, "more problem"), "correct these first")
 
 
 class Findings:
@@ -87,8 +101,7 @@ class Findings:
         """The problems in the order of their lines, the ones without a line first."""
         ordered = sorted(self._problems, key=lambda problem: (problem.line or 0, problem))
         if self._unsaid:
-            more = Problem(self.file, None, "", f"{self._unsaid} more problems", "correct these first")
-            return (*ordered, more)
+            return (*ordered, _and_more(self.file, self._unsaid))
         return tuple(ordered)
 
     def raise_any(self) -> None:

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from immunomon.errors import Problem, counted
+from immunomon.errors import Problem, counted, listed
 from immunomon.study.model.study import Study, Subject
 from immunomon.study.model.visits import study_day
 from immunomon.trial.specs.assessment_tables import AssessmentFiles
@@ -73,8 +73,8 @@ def _unrecorded(study: Study, files: AssessmentFiles) -> Iterator[str]:
         if (subject.id, number) not in recorded
     ]
     if missing:
-        named = ", ".join(missing[:12])
-        yield f"infusions.csv: {counted(len(missing), 'infusion')} of study.yaml not recorded: {named}"
+        number = counted(len(missing), "infusion")
+        yield f"infusions.csv: {number} of study.yaml not recorded: {listed(missing, 12)}"
 
 
 def _after_the_end(study: Study, files: AssessmentFiles) -> Iterator[str]:

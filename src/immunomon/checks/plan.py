@@ -11,7 +11,7 @@ from typing import Any
 from immunomon.checks.conduct import conduct_notes, conduct_problems
 from immunomon.cytometry.specs.gatecall import Methods
 from immunomon.cytometry.specs.overrides import load_overrides
-from immunomon.errors import BadSpec, Problem, nearest
+from immunomon.errors import BadSpec, Problem, listed, nearest
 from immunomon.files import is_there
 from immunomon.findings import shown
 from immunomon.study.model.panel import Panel
@@ -188,10 +188,9 @@ def schedule_notes(study: Study, today: datetime.date | None = None) -> Iterator
         for status in (MISSING, NOT_DONE, OUTSIDE):
             named = [_named(row) for row in due if row.status == status]
             if named:
-                more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
                 where = "study.yaml, infusion_dates" if assessment == INFUSIONS else f"{assessment}.csv"
                 message = f"{len(named)} of {len(due)} planned are {status}"
-                yield f"{where}: {message}: {', '.join(named[:_MOST_NAMED])}{more}"
+                yield f"{where}: {message}: {listed(named, _MOST_NAMED)}"
     scheduled = {schedule.assessment for schedule in study.assessments.schedule}
     unplanned = [name for name in SCHEDULED if name in files.tables and name not in scheduled]
     if unplanned:

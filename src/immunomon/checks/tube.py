@@ -13,7 +13,7 @@ from immunomon.cytometry.formats.fcs import read_fcs, read_header
 from immunomon.cytometry.formats.fcs_header import fcs_date
 from immunomon.cytometry.formats.spillover import differing_matrices
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
-from immunomon.errors import BadFcs, Problem, counted
+from immunomon.errors import BadFcs, Problem, counted, listed
 from immunomon.files import open_input
 from immunomon.study.model.fcs import AS_JUDGED, FcsHeader, Reading
 from immunomon.study.model.identifiers import scrubbed_text
@@ -206,8 +206,7 @@ def specimen_notes(study: Study, tubes: Sequence[Tube]) -> list[str]:
         elif (age := (measured - collected).days) > limit:
             old.append(f"{tube.path.name} ({counted(age, 'day')})")
     of = f"the study allows {counted(limit, 'day')} from collection to measurement (specimens: most_age_days)"
-    more = f" and {len(old) - _MOST_NAMED} more" if len(old) > _MOST_NAMED else ""
-    notes = [f"{counted(len(old), 'specimen')} older: {', '.join(old[:_MOST_NAMED])}{more}; {of}"] if old else []
+    notes = [f"{counted(len(old), 'specimen')} older: {listed(old, _MOST_NAMED)}; {of}"] if old else []
     if unknown:
         notes.append(f"{counted(unknown, 'specimen')} without an age, as a date is missing; {of}")
     return notes

@@ -10,7 +10,7 @@ import typer
 from immunomon.cli.app import app
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy
-from immunomon.errors import BadSpec, ImmunomonError, counted
+from immunomon.errors import BadSpec, ImmunomonError, counted, listed
 from immunomon.files import write_whole
 from immunomon.runs.import_map import load_import_map, mapped_rows, proposed_map
 from immunomon.runs.imported_forms import ForeignTable, read_foreign
@@ -67,9 +67,8 @@ def import_table(
                 return _propose(foreign, declared, map_file, panel)
             rows, sources, notes = [*rows, *of_table], [*sources, source], [*notes, *remarks]
         if in_use and of_tables and (unused := [name for name in in_use.spec.samples if name not in of_tables]):
-            notes.append(
-                f"{map_file}: samples that no table has, so nothing is done for them: {', '.join(unused[:20])}"
-            )
+            nothing = "samples that no table has, so nothing is done for them"
+            notes.append(f"{map_file}: {nothing}: {listed(unused, 20)}")
         why = Reason(reason or "", by or user_name())
         summary = import_rows(declared, rows, out, sources=sources, why=why, texts=texts)
     for note in (*notes, *summary.notes):

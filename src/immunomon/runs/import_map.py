@@ -14,7 +14,7 @@ from pydantic import Field
 from immunomon.checks.file_names import BadPattern, Pattern
 from immunomon.checks.proposed_panel import yaml_text
 from immunomon.errors import BadSpec, Problem, nearest
-from immunomon.findings import shown
+from immunomon.findings import most_of, shown
 from immunomon.runs.imported_forms import ForeignSample, ForeignTable
 from immunomon.runs.imported_numbers import rounding_of
 from immunomon.runs.imported_rows import ImportedRow
@@ -121,7 +121,7 @@ def mapped_rows(table: ForeignTable, map_of: ImportMap, study: Study) -> list[Im
         if whose is not None:
             rows += _rows_of(sample, table, map_of, whose, problems)
     if problems:
-        raise BadSpec(problems[:200])
+        raise BadSpec(most_of(problems))
     return rows
 
 

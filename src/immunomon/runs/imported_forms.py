@@ -9,9 +9,9 @@ from pathlib import Path
 
 from immunomon.csvfile import BadCell, CsvFile, CsvRow, read_csv
 from immunomon.cytometry.formats.workspaces import read_workspace
-from immunomon.errors import BadSpec, Problem
+from immunomon.errors import BadSpec, Problem, listed
 from immunomon.files import file_digest
-from immunomon.findings import shown
+from immunomon.findings import most_of, shown
 from immunomon.runs.imported_long import LongRow, LongTable, read_long
 from immunomon.runs.imported_numbers import doubts_of_percents, events_of, number_of
 from immunomon.runs.imported_sheets import read_first_sheet
@@ -98,9 +98,7 @@ def _of_long(path: Path, table: LongTable, sha256: str) -> ForeignTable:
     samples: dict[str, list[LongRow]] = {}
     for row in table.rows:
         samples.setdefault(row.file, []).append(row)
-    notes = (
-        [f"{path}: statistics that are not read: {', '.join(map(shown, table.unread[:10]))}"] if table.unread else []
-    )
+    notes = _unread(path, table.unread)
     notes += [
         f"{path}: {doubt}" for doubt in doubts_of_percents([r.percent for r in table.rows if r.percent is not None])
     ]
@@ -140,20 +138,25 @@ def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
             problems.append(Problem(str(path), row.line, "", what, "keep one of the rows"))
         samples[name] = _sample(path, row, columns, source, problems)
     if problems:
-        raise BadSpec(problems[:200])
+        raise BadSpec(most_of(problems))
     unread = [
         cell for cell, column in zip(source.rows[0].cells[1:], columns[1:], strict=True) if cell and column is None
     ]
-    notes = [f"{path}: statistics that are not read: {', '.join(map(shown, unread[:10]))}"] if unread else []
+    notes = _unread(path, unread)
     notes += [f"{path}: rows of summaries are not read: {', '.join(filter(None, summaries))}"] if any(summaries) else []
     percents = [percent for sample in samples.values() for percent in sample.percents.values()]
     notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
     paths = dict.fromkeys(column[0] for column in columns if column and column[1] != "median" and column[0])
     bare = dict.fromkeys(column[0] for column in columns if column and column[0] not in paths and column[1] == "median")
     if bare:
-        listed = ", ".join(shown(path_of_median, 200) for path_of_median in list(bare)[:10])
-        notes.append(f"{path}: medians of populations without a count or percent are not read: {listed}")
+        populations = listed([shown(population, 200) for population in bare], 10)
+        notes.append(f"{path}: medians of populations without a count or percent are not read: {populations}")
     return ForeignTable(path, form, source.digest, tuple(samples.values()), tuple(paths), tuple(notes))
+
+
+def _unread(path: Path, statistics: Sequence[str]) -> list[str]:
+    names = listed([*map(shown, statistics)], 10)
+    return [f"{path}: statistics that are not read: {names}"] if statistics else []
 
 
 _Column = tuple[str, str, str]  # path, statistic, marker

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from immunomon.csvfile import BadCell, CsvFile, CsvRow
 from immunomon.errors import BadSpec, Problem
-from immunomon.findings import shown
+from immunomon.findings import most_of, shown
 from immunomon.runs.imported_numbers import events_of, number_of
 from immunomon.study.model.marker_names import read_label
 
@@ -103,7 +103,7 @@ def read_long(path: Path, source: CsvFile) -> LongTable | None:
     if has_parents:
         _hold_parents(by_key)
     if problems:
-        raise BadSpec(problems[:200])
+        raise BadSpec(most_of(problems))
     rows = tuple(gathered.row(file, own) for (file, own), gathered in by_key.items())
     known = set(columns.values()) | set(medians_of)
     columns_unread = (cell for place, cell in enumerate(source.rows[0].cells) if cell.strip() and place not in known)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from immunomon.csvfile import BadCell, CsvFile, read_csv_table, text_of_cell
-from immunomon.errors import BadSpec, Problem, UnknownName, nearest
-from immunomon.findings import Findings, shown
+from immunomon.errors import BadSpec, Problem, UnknownName, listed, nearest
+from immunomon.findings import Findings, most_of, shown
 from immunomon.runs.imported_numbers import doubts_of_percents, events_of, number_of, rounding_of
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import Role, RoleKind, Study
@@ -76,7 +76,7 @@ def read_tidy(path: Path, study: Study, panel: str | None = None) -> tuple[list[
     findings.raise_any()
     known = {*_NEEDED, *_OPTIONAL, *medians}
     others = [name for name in table.columns if name not in known]
-    notes = [f"{path}: columns that are not read: {', '.join(map(shown, others[:20]))}"] if others else []
+    notes = [f"{path}: columns that are not read: {listed([*map(shown, others)], 20)}"] if others else []
     notes += bare_percents(path, read)
     percents = [percent for row in rows if (percent := row.number("percent_of_parent")) is not None]
     notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
@@ -229,7 +229,7 @@ def check_rows(rows: Sequence[ImportedRow]) -> None:
         raise BadSpec([Problem("the table", None, "", "there are no rows", "write one for each sample and population")])
     problems = [*_doubled(rows), *_of_two(rows), *_missing(rows), *_parents(rows)]
     if problems:
-        raise BadSpec(problems[:200])
+        raise BadSpec(most_of(problems))
 
 
 def _problem(row: ImportedRow, column: str, what: str, remedy: str) -> Problem:
@@ -274,7 +274,7 @@ def _missing(rows: Sequence[ImportedRow]) -> Iterator[Problem]:
         given = {row.population for row in own}
         lacking = [name for name in populations[panel] if name not in given]
         if lacking:
-            what = f"sample {shown(sample)} has no row for {', '.join(lacking[:10])}, which other samples have"
+            what = f"sample {shown(sample)} has no row for {listed(lacking, 10)}, which other samples have"
             remedy = "add it; its count may be blank if it was not measured"
             yield _problem(own[-1], "population", what, remedy)
 

@@ -39,6 +39,13 @@ def test_what_the_format_would_cut_or_spoil_in_silence_is_refused(tmp_path, chan
     assert list(tmp_path.iterdir()) == []
 
 
+def test_problems_that_are_not_listed_are_counted(tmp_path):
+    variables = tuple(Variable(f"long_name_{number}", "Result") for number in range(23))
+    dataset = Dataset("LB", "Laboratory", variables, ())
+    with pytest.raises(DeliveryFailed, match=r"digits; and 3 more; change these names"):
+        write_xpt(tmp_path / "lb.xpt", dataset, MADE)
+
+
 def test_the_same_data_give_the_same_bytes(tmp_path):
     dataset = dataset_of(FRAME, [{"LBTESTCD": "PLAT", "LBSTRESN": 15}])
     for name in ("a.xpt", "b.xpt"):

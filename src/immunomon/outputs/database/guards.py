@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, select, text
 
-from immunomon.errors import ExportFailed
+from immunomon.errors import ExportFailed, listed
 from immunomon.outputs.database.schema import APPENDED, HISTORIES, metadata, runs, sealed_rows, seals, views
 
 __all__ = ["GUARDED", "foreign_objects", "guard", "refuse_foreign", "unguarded"]
@@ -108,8 +108,9 @@ def refuse_foreign(connection: Connection, database: str) -> None:
     """Raise ExportFailed, with their names, if something that is not immunomon's acts on its tables."""
     foreign = foreign_objects(connection)
     if foreign:
+        objects = listed(foreign, 20, "; ")
         raise ExportFailed(
-            f"{database}: not immunomon's, and able to change or hide what is written: {'; '.join(foreign[:20])}; drop "
+            f"{database}: not immunomon's, and able to change or hide what is written: {objects}; drop "
             "them, or export to a database or schema of its own; nothing was changed there"
         )
 

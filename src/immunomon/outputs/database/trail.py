@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from immunomon.errors import ExportFailed
+from immunomon.errors import ExportFailed, listed
 from immunomon.outputs.database.read_back import confirm
 from immunomon.outputs.database.run_tables import RunTables
 from immunomon.outputs.database.schema import audit, deliveries
@@ -114,8 +114,7 @@ def why(before: Row[Any] | None, run: RunTables, reason: str) -> str:
 def _different(before: Row[Any], run: RunTables) -> Iterator[str]:
     inputs = _changed(before.inputs, run.record.get("inputs"))
     if inputs:
-        more = f" and {len(inputs) - _MOST} more" if len(inputs) > _MOST else ""
-        yield f"other inputs: {', '.join(inputs[:_MOST])}{more}"
+        yield f"other inputs: {listed(inputs, _MOST)}"
     parameters = _changed(before.parameters, run.record.get("parameters"))
     if parameters:
         yield f"other parameters: {', '.join(parameters)}"

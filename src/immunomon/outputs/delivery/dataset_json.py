@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from immunomon import __version__
-from immunomon.errors import DeliveryFailed
+from immunomon.errors import DeliveryFailed, listed
 from immunomon.files import read_input, whole_file
 from immunomon.jsonfile import parse_json
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType
@@ -90,7 +90,7 @@ def write_dataset_json(path: Path, dataset: Dataset, context: tuple[str, str]) -
     data = dataset_json(dataset, *context)
     errors = sorted(schema_errors(data))
     if errors:
-        raise DeliveryFailed(f"{path.name}: {'; '.join(errors[:10])}; report this")
+        raise DeliveryFailed(f"{path.name}: {listed(errors, 10, '; ')}; report this")
     with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
         json.dump(data, file, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         file.write("\n")
@@ -133,7 +133,7 @@ def read_dataset_json(path: Path) -> Dataset:
         raise DeliveryFailed(f"{path}: is no JSON ({error}); deliver it again") from None
     errors = schema_errors(data) if isinstance(data, dict) else ["$: should be an object"]
     if errors:
-        raise DeliveryFailed(f"{path}: is no Dataset-JSON 1.1: {'; '.join(errors[:5])}; deliver it again")
+        raise DeliveryFailed(f"{path}: is no Dataset-JSON 1.1: {listed(errors, 5, '; ')}; deliver it again")
     variables = tuple(_variable(column) for column in data["columns"])
     keyed = sorted((c["keySequence"], c["name"]) for c in data["columns"] if "keySequence" in c)
     rows = tuple(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from immunomon.errors import DeliveryFailed
+from immunomon.errors import DeliveryFailed, listed
 from immunomon.files import library_writing, read_input, whole_file
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
 
@@ -82,8 +82,8 @@ def write_xpt(path: Path, dataset: Dataset, made: str) -> None:
     """
     problems = xpt_problems(dataset)
     if problems:
-        listed = "; ".join(problems[:20])
-        raise DeliveryFailed(f"{path.name}: {listed}; change these names or texts where they come from")
+        remedy = "change these names or texts where they come from"
+        raise DeliveryFailed(f"{path.name}: {listed(problems, 20, '; ')}; {remedy}")
     pyreadstat = extra("pyreadstat")
     with whole_file(path) as unfinished:
         with library_writing():
