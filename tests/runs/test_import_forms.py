@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 
 import openpyxl
@@ -211,6 +212,20 @@ def test_cells_that_a_sheet_shows_as_percents_are_percents_and_small_percents_ar
         book.active["C2"].number_format = written_out
         book.save(tmp_path / "written.xlsx")
         assert read_foreign(tmp_path / "written.xlsx").samples[0].percents == {"L": 0.25}
+
+
+def test_a_formula_whose_value_the_file_does_not_have_is_refused_with_its_cell(tmp_path):
+    path = xlsx_table(tmp_path)
+    book = openpyxl.load_workbook(path)
+    book.active["B2"] = "=10*100"
+    book.save(path)
+    with pytest.raises(BadSpec, match="cell B2: a formula without its value; open the table in a spreadsheet program"):
+        read_foreign(path)
+    with_value = tmp_path / "calculated.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(with_value, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, re.sub(rb"</f><v ?/>|</f><v></v>", b"</f><v>1000</v>", old.read(name)))
+    assert read_foreign(with_value).samples[0].counts[""] == 1000
 
 
 def test_the_first_tab_is_read_in_whatever_order_sheets_were_made_and_further_ones_are_named(tmp_path):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from immunomon.csvfile import CsvRow
 from immunomon.cytometry.formats.xmltree import XmlElement, parse_xml
 from immunomon.cytometry.formats.zip_archive import ZipSource
-from immunomon.errors import BadSpec, Problem
-from immunomon.findings import shown
+from immunomon.errors import BadSpec, Problem, listed
+from immunomon.findings import most_of, shown
 
 __all__ = ["read_first_sheet"]
 
@@ -38,18 +38,30 @@ def read_first_sheet(path: Path) -> tuple[tuple[CsvRow, ...], tuple[str, ...]]:
         styles = _part(archive, "xl/styles.xml")
         percents = _percent_styles(styles) if styles else set()
         root = parse_xml(archive.read(entry, _LARGEST_SHEET), path)
-    listed = ", ".join(shown(other) for other, _ in others[:10])
-    notes = (f"{path}: sheet {shown(name)} is read, and not {listed}",) if others else ()
+    unread = listed([shown(other) for other, _ in others], 10)
+    notes = (f"{path}: sheet {shown(name)} is read, and not {unread}",) if others else ()
     data = root.first("sheetData")
-    rows = [
-        _row(element, number, texts, percents)
-        for number, element in enumerate(data.all("row") if data else (), start=1)
-    ]
+    elements = list(data.all("row")) if data else []
+    _refuse_uncalculated(path, elements)
+    rows = [_row(element, number, texts, percents) for number, element in enumerate(elements, start=1)]
     width = max((len(row.cells) for row in rows), default=0)
     if width * len(rows) > _MOST_CELLS:
         raise BadSpec([Problem(str(path), None, "", f"more than {_MOST_CELLS:,} cells", "save the table as CSV")])
     filled = [CsvRow(row.line, (*row.cells, *[""] * (width - len(row.cells)))) for row in rows]
     return tuple(row for row in filled if any(row.cells)), notes
+
+
+def _refuse_uncalculated(path: Path, rows: Iterable[XmlElement]) -> None:
+    """Raise BadSpec for formulas whose value is not in the file, as programs write them that do not calculate."""
+    remedy = "open the table in a spreadsheet program, save it there, and import it again"
+    problems = [
+        Problem(str(path), None, f"cell {cell.get('r') or '?'}", "a formula without its value", remedy)
+        for row in rows
+        for cell in row.all("c")
+        if cell.first("f") is not None and cell.get("t") != "str" and not ((v := cell.first("v")) and v.text)
+    ]
+    if problems:
+        raise BadSpec(most_of(problems))
 
 
 def _part(archive: ZipSource, entry: str) -> XmlElement | None:
