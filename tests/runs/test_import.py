@@ -69,6 +69,19 @@ def test_beads_of_the_sample_list_that_nobody_counted_are_refused(study):
         imported(study, HEAD + "".join(ROWS))
 
 
+def test_a_declared_ratio_that_the_table_lacks_a_population_of_is_told(study):
+    ratio = "ratios: [{name: treg_cd4, panel: treg, numerator: treg, denominator: cd4, of: lymphocytes}]\n"
+    (study / "study.yaml").write_text(STUDY + ratio, encoding="utf-8")
+    lacking = "no sample has treg in percent of lymphocytes (panel treg) or cd4 in percent of lymphocytes (panel treg)"
+    assert f"ratio 'treg_cd4' is left out: {lacking}" in imported(study, HEAD + "".join(ROWS)).notes
+    rows = [row.replace("CD4+ CD25hi,25,CD4+,400", "treg,25,lymphocytes,1000") for row in ROWS]
+    rows = [row.replace("CD4+", "cd4").replace("Lymphocytes", "lymphocytes") for row in rows]
+    summary = imported(study, HEAD + "".join(rows), out=study / "whole")
+    assert not any("is left out" in note for note in summary.notes)
+    changes = pd.read_parquet(study / "whole" / "tables" / "changes.parquet")
+    assert changes.loc[changes["quantity"] == "ratio", "value"].tolist() == pytest.approx([25 / 400] * 4)
+
+
 def test_populations_of_other_names_keep_their_own_tree_and_say_so(study):
     summary = imported(study, HEAD + "".join(ROWS))
     assert summary.notes == ("panel 'treg': the populations are the table's own, not those of 'treg'",)

@@ -29,6 +29,7 @@ from immunomon.runs.single import Compensation
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
 from immunomon.study.model.study import Sample, Study
+from immunomon.study.specs.ratios import ratios_left_out
 
 __all__ = ["FROM_TABLE", "WITHHELD", "ImportSummary", "Source", "import_rows"]
 
@@ -108,6 +109,7 @@ def import_rows(
             details: dict[str, Any] = {} if moved is None else {"moved_values": len(moved)}
             tables = [{"file": source.path.name, "sha256": source.sha256} for source in sources]
             _enter(AuditTrail(out), reason, entry, {"tables": tables, **details})
+    notes += ratios_left_out(study, strategies, samples.values())
     lost = (before or {}).get("imported", {}).get("overrides", ()) if entry is None else ()
     notes += [f"{len(lost)} decisions on the values of before are not in it; make them anew"] if lost else []
     return ImportSummary(out, len(samples), len(rows), tuple(notes))

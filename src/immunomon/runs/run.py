@@ -44,6 +44,7 @@ from immunomon.runs.unchanged import Memory, asked_of
 from immunomon.runs.workers import Limits
 from immunomon.study.model.quality import Quality
 from immunomon.study.model.uses import tube_of
+from immunomon.study.specs.ratios import ratios_left_out
 from immunomon.yamlfile import digests_of_what_is_read
 
 __all__ = ["RunSummary", "default_jobs", "manifest_of", "overridden_plan", "run_study", "settled_plan", "write_tables"]
@@ -167,7 +168,8 @@ def _run(plan: Plan, settled: SettledBySample, folder: RunFolder, crew: Crew, st
 
 def _about_left_out(plan: Plan) -> tuple[str, ...]:
     lines = (s.about_left_out(f"panel '{tube_of(panel)}'") for panel, s in plan.strategies.items())
-    return tuple(line for of_panel in lines for line in of_panel)
+    ratios = ratios_left_out(plan.study, plan.strategies, (task.sample for task in plan.tasks))
+    return (*(line for of_panel in lines for line in of_panel), *ratios)
 
 
 def overridden_plan(plan: Plan, file: Path | None = None) -> Plan:

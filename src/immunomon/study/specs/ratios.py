@@ -13,11 +13,11 @@ from immunomon.findings import DataPath, Findings, shown
 from immunomon.shape import MACHINE_NAME, Name, SpecModel, Text
 from immunomon.study.model.ratios import RATIOS, RatioQuantity, RatioTerm
 from immunomon.study.model.strategy import GatingStrategy
-from immunomon.study.model.study import Study
+from immunomon.study.model.study import RoleKind, Sample, Study
 from immunomon.study.model.uses import PanelUse, panels_meant
 from immunomon.yamlfile import read_yaml
 
-__all__ = ["RatioSpec", "check_ratios", "ratio_problems"]
+__all__ = ["RatioSpec", "check_ratios", "ratio_problems", "ratios_left_out"]
 
 
 class RatioSpec(SpecModel):
@@ -98,6 +98,28 @@ def ratio_problems(study: Study, strategies: Mapping[str, GatingStrategy], file:
             if panel == other and panel in strategies and (nested := _nested(strategies[panel], ratio)):
                 line = lines.line_of(("ratios", number)) if lines else None
                 yield Problem(str(file), line, f"ratios[{number}]", *nested)
+
+
+def ratios_left_out(study: Study, strategies: Mapping[str, GatingStrategy], samples: Iterable[Sample]) -> Iterator[str]:
+    """Yield the declared ratios that no table has a row of, as no sample has one of their populations.
+
+    strategies: by panel in use, each with the populations that were measured.
+    """
+    panels = {sample.panel for sample in samples if sample.role.kind is RoleKind.SAMPLE}
+    there = {panel: strategy for panel, strategy in strategies.items() if panel in panels}
+    for ratio in study.ratios:
+        pairs = ratio.on(study.panels)
+        lacking = [[term for term in (pair.upper, pair.lower) if not _is_measured(term, there)] for pair in pairs]
+        if all(lacking):
+            terms = (f"{term.population} in percent of {term.denominator} (panel {term.panel})" for term in lacking[0])
+            yield f"ratio '{ratio.population}' is left out: no sample has {' or '.join(terms)}"
+
+
+def _is_measured(term: RatioTerm, strategies: Mapping[str, GatingStrategy]) -> bool:
+    strategy = strategies.get(term.panel)
+    if strategy is None or term.population not in strategy.ids:
+        return False
+    return term.denominator in strategy.denominators_of(term.population)
 
 
 def _used(ratio: RatioQuantity, study: Study) -> Iterator[tuple[str, str]]:
