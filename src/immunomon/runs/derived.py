@@ -60,6 +60,12 @@ _MADE = (
     ("atlas/*.projected.json", "project", "projected cells of {panel}", "immunomon project {run} --panel {panel}"),
     ("atlas/*.html", "explore", "page of the atlas of {panel}", "immunomon explore {run} --panel {panel}"),
     (
+        "atlas/*.projected.html",
+        "explore --projected",
+        "page of the projected cells of {panel}",
+        "immunomon explore {run} --panel {panel} --projected",
+    ),
+    (
         "anndata/*.h5ad",
         "anndata",
         "cells of {panel} as AnnData",
@@ -73,6 +79,7 @@ _RESTS_ON = {
     "mechanism": ("assess",),
     "project": ("embed",),
     "explore": ("embed", "cluster"),
+    "explore --projected": ("project", "cluster"),
     "anndata": ("cluster", "embed"),
     "report": ("assess", "compare", "mechanism"),
 }
@@ -91,7 +98,7 @@ def made_of_run(
     made: list[Derived] = []
     for pattern, key, what, command in _MADE:
         for name in state.names(pattern):
-            if key == "embed" and name.endswith(".projected.json"):
+            if ".projected." in name and ".projected." not in pattern:
                 continue
             panel = _panel(name) if "{panel}" in what else ""
             words = {"run": root, "panel": panel}
@@ -195,8 +202,11 @@ def _of_report(state: _State, name: str) -> Iterator[str]:
             yield f"it does not show {Path(shown).parent.name} as it is now"
 
 
-def _of_explorer(state: _State, name: str) -> Iterator[str]:
-    """Yield why a page of an atlas is not of what is there now; it ends with the digests that it was made of."""
+def _of_explorer(state: _State, name: str, projection_sha256: str | None = None) -> Iterator[str]:
+    """Yield why a page of an atlas is not of what is there now; it ends with the digests that it was made of.
+
+    projection_sha256: of the record of the projected cells that it shows, None if it shows the atlas' own.
+    """
     panel = _panel(name)
     try:
         made_of = read_input(state.root / name)[-1000:].decode("utf-8", errors="replace").partition("made of ")[2]
@@ -207,9 +217,15 @@ def _of_explorer(state: _State, name: str) -> Iterator[str]:
         yield _ANOTHER
     elif str(state.json(f"atlas/{panel}.json").get("digest")) not in made_of:
         yield "the atlas is another now"
+    elif projection_sha256 is not None and projection_sha256 not in made_of:
+        yield "other cells were projected since"
     clusters = state.json(f"clusters/{panel}/clusters.json")
     if clusters.get("run_digest") in state.digests and str(clusters.get("map_sha256")) not in made_of:
         yield "it does not show the clusters as they are now"
+
+
+def _of_projected_explorer(state: _State, name: str) -> Iterator[str]:
+    yield from _of_explorer(state, name, str(state.digest(name.removesuffix(".html") + ".json")))
 
 
 _READERS: Mapping[str, Callable[[_State, str], Iterator[str]]] = {
@@ -219,6 +235,7 @@ _READERS: Mapping[str, Callable[[_State, str], Iterator[str]]] = {
     "embed": _of_atlas,
     "project": _of_projection,
     "explore": _of_explorer,
+    "explore --projected": _of_projected_explorer,
     "anndata": _of_cells,
     "report": _of_report,
 }

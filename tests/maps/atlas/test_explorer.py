@@ -23,6 +23,7 @@ from immunomon.maps.atlas.embed import embed_run
 from immunomon.maps.atlas.explorer import Explorer, explore_atlas, explore_cells
 from immunomon.maps.atlas.gates import gates_of
 from immunomon.plots.umap_density import densities_of
+from immunomon.runs.derived import made_of_run
 from immunomon.runs.opened import open_run
 
 SCRIPT = Path(explorer_module.__file__).parent / "assets" / "explorer.js"
@@ -245,8 +246,26 @@ def test_projected_cells_are_explored_instead_of_the_atlas_own(run_folder, monke
     opened = open_run(run_folder)
     atlas = opened.atlas("treg")
     monkeypatch.setattr(type(opened), "projected", lambda self, panel: atlas.iloc[:50])
-    page = explore_atlas(opened, "treg", projected=True)
-    assert repr(page) == "Explorer(DEMO-ITP, treg, projected cells: 50 cells)"
+    projection = opened.folder / "atlas" / "treg.projected.json"
+    record = {"run_digest": opened.digest, "atlas": {"digest": opened.atlas_record("treg")["digest"]}, "seed": 1}
+    file = projection.with_suffix(".html")
+
+    def state_of_page():
+        derived = made_of_run(opened.folder, opened.record, opened.record_sha256, study=None)
+        return next(made for made in derived if made.key == "explore --projected")
+
+    try:
+        projection.write_text(json.dumps(record), encoding="utf-8")
+        page = explore_atlas(opened, "treg", projected=True)
+        assert repr(page) == "Explorer(DEMO-ITP, treg, projected cells: 50 cells)"
+        page.save(file)
+        assert state_of_page().reasons == ()
+        projection.write_text(json.dumps(record | {"seed": 2}), encoding="utf-8")  # projected again
+        assert state_of_page().reasons == ("other cells were projected since",)
+        assert state_of_page().command == f"immunomon explore {opened.folder} --panel treg --projected"
+    finally:
+        projection.unlink()
+        file.unlink(missing_ok=True)
 
 
 def test_events_are_drawn_on_each_plot_that_they_reached(run_folder):

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from immunomon.errors import ImmunomonError
-from immunomon.files import write_whole
+from immunomon.files import file_digest, write_whole
 from immunomon.maps.atlas.describe import WHOSE, marker_columns
 from immunomon.maps.atlas.gates import NO_GATES, Gates, gates_of
 from immunomon.maps.atlas.pictures import CAUTION
@@ -117,8 +117,9 @@ def explore_atlas(
     shown = _shuffled(atlas, most)
     gates = gates_of(opened, name, shown, progress=progress)
     map_sha256 = [str(metaclusters.record["map_sha256"])] if metaclusters is not None else []
+    projection = [file_digest(opened.folder / "atlas" / f"{name}.projected.json")] if projected else []
     page = _explorer(shown, atlas, orders, title, gates, without=stale)
-    return replace(page, made_of=(opened.digest, str(record["digest"]), *map_sha256))
+    return replace(page, made_of=(opened.digest, str(record["digest"]), *map_sha256, *projection))
 
 
 def _metaclusters(atlas: pd.DataFrame, metaclusters: Metaclusters, samples: pd.DataFrame) -> pd.Series[Any]:
