@@ -22,6 +22,7 @@ from immunomon.assurance.validation.targets import PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Design
 from immunomon.cli.app import Jobs, app
 from immunomon.cli.progress import stages
+from immunomon.files import is_there
 from immunomon.runs.jobs import default_jobs
 
 __all__ = ["validate", "validate_gates", "validate_sections"]
@@ -134,7 +135,7 @@ def validate_gates(out: Path, *, events: int, seed: int, keep: Path | None, jobs
     write_section(out, "gates", document(validation, command=command, made=made))
     for line in _summary(validation):
         typer.echo(line)
-    typer.echo(f"Written: {out}")
+    _say_written(out)
     return 0 if validation.met else 1
 
 
@@ -152,8 +153,15 @@ def validate_sections(out: Path, names: list[str], settings: Settings, *, keep: 
         met &= validation.met
         for line in validation.lines:
             typer.echo(line)
-    typer.echo(f"Written: {out}")
+    _say_written(out)
     return 0 if met else 1
+
+
+def _say_written(out: Path) -> None:
+    typer.echo(f"Written: {out}")
+    in_words = out.with_name("how-well.md")
+    if is_there(in_words):
+        typer.echo(f"{in_words} is made of it; write that again too: python -m immunomon.cli.docs")
 
 
 @contextmanager
