@@ -160,3 +160,6 @@ def test_a_click_names_the_cell_and_all_plots_move_together(page, cells):
     titles = [f"{visit}, {count} cells" for visit, count in cells["visit"].value_counts().reindex(VISITS).items()]
     assert page.eval_on_selector_all("[data-visit]", "all => all.map((p) => p.parentElement.innerText)") == titles
     assert page.inner_text("h1") == "<b>An atlas</b>"
+    page.mouse.click(*place_of(page, 5.5, 6.5))  # between the cells: lets go of it
+    page.wait_for_function("atlasPage.answer().marked === -1")
+    assert not page.is_visible("#mark")

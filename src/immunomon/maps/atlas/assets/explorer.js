@@ -203,7 +203,7 @@ function tableOf(title, head, rows) {
 
 function shownRegion(found, meta) {
   const signed = (x) => (x > 0 ? "+" : x < 0 ? "−" : "") + Math.abs(x).toFixed(2);
-  const percent = (x) => x >= 9.95 ? x.toFixed(0) : x.toFixed(1);
+  const percent = (x) => x >= 9.95 ? x.toFixed(0) : x > 0 && x < 0.05 ? "&lt;0.1" : x.toFixed(1);
   const phenotype = found.phenotype.map((one) => [
     `<b>${escaped(one.marker)}</b>`, one.median.toFixed(2), one.medianOfRest.toFixed(2),
     `<span style="color:${one.difference > 0 ? "#b34700" : "#00598c"}">${signed(one.difference)}</span>`,

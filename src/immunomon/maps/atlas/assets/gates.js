@@ -30,12 +30,12 @@ async function showGates(sample) {
   byId("sample").value = sample;
   // Places in the page -> places among the sample's own cells.
   const own = all.filter((i) => META.words.sample_id[DATA.sample_id[i]] === sample), place = new Map([...own].map((i, k) => [i, k]));
-  const asked = state.marked >= 0 ? [state.marked] : state.selected || [], here = asked.filter((i) => place.has(i));
+  const selected = state.marked >= 0 ? [state.marked] : state.selected || [], here = selected.filter((i) => place.has(i));
   const chosen = here.filter((i) => place.get(i) < known.placed), shown = (cells) => cells.length.toLocaleString("en");
   const without = chosen.length < here.length ? ` The page has the places of ${known.placed.toLocaleString("en")} of its ${shown(own)} cells: ${shown(chosen)} of those.` : "";
-  byId("chosen").textContent = asked.length ? `${shown(here)} of ${shown(asked)} selected cells are of this sample.${without}` : "Draw around cells, or click one, to see where they lie.";
+  byId("chosen").textContent = selected.length ? `${shown(here)} of ${shown(selected)} selected cells are of this sample.${without}` : "Draw around cells, or click one, to see where they lie.";
   if (state.marked >= 0 && chosen.length) {
-    const names = known.populations.filter((one) => one.cells.includes(place.get(state.marked))).map((one) => one.label);
+    const names = known.populations.filter((population) => population.cells.includes(place.get(state.marked))).map((population) => population.label);
     byId("chosen").textContent = `This cell is in: ${names.join(" › ") || "no population"}.`;
   }
   byId("gates").replaceChildren(...known.plots.map((plot) => gateFigure(plot, chosen, place)));
@@ -43,9 +43,9 @@ async function showGates(sample) {
 
 function gateFigure(plot, chosen, place) {
   const figure = document.createElement("figure"), canvas = document.createElement("canvas"), caption = document.createElement("figcaption");
-  const side = 210, at = new Map(plot.cells.map((k, n) => [k, n])), here = chosen.filter((i) => at.has(place.get(i)));
+  const side = sideOf(210), at = new Map(plot.cells.map((k, n) => [k, n])), here = chosen.filter((i) => at.has(place.get(i)));
   canvas.width = canvas.height = side * 2;
-  canvas.style.width = canvas.style.height = `${side}px`;
+  figure.style.width = canvas.style.width = canvas.style.height = `${side}px`;
   const context = canvas.getContext("2d");
   context.scale(2, 2);
   drawDensity(context, plot, side);
@@ -61,7 +61,7 @@ function gateFigure(plot, chosen, place) {
     context.stroke();
   }
   caption.innerHTML = `<b>${escaped(plot.parent)}</b>${!chosen.length ? "" : state.marked >= 0 ? (here.length ? ", the cell is here" : "") : `, ${here.length.toLocaleString("en")} of them here`}<br>`
-    + `<span class="faint">${escaped(plot.across)} against ${escaped(plot.up)}</span><br>`
+    + `<span class="faint">x ${escaped(plot.across)}, y ${escaped(plot.up)}</span><br>`
     + plot.gates.map((gate) => `${escaped(gate.label)} ${gate.percent === null ? "" : `${gate.percent} %`}`).join("<br>");
   figure.append(canvas, caption);
   figure.dataset.here = here.length;

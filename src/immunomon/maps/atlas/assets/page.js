@@ -90,10 +90,10 @@ async function select(drawn) {
   const cells = corners ? cellsIn(DATA, corners).filter((i) => states[i] !== HIDDEN) : [], shown = shownCells();
   const some = cells.length > 0 && cells.length < shown.length;
   [state.selected, state.corners] = some ? [cells, corners] : [null, null];
-  if (some) state.marked = -1;
+  state.marked = -1;
   byId("found").innerHTML = some ? shownRegion(describeRegion(DATA, cells, META, shown), META) : byId("help").innerHTML;
   byId("region").value = some ? regionText() : "";
-  await Promise.all([changed(), some ? showGates(mostOf(cells)) : null]);
+  await Promise.all([changed(), showGates(some ? mostOf(cells) : shownSample)]);
 }
 
 function regionText() {

@@ -2,6 +2,11 @@
 
 const plots = [];
 
+function sideOf(most) {
+  // A small plot's, in pixels: two stand side by side on a telephone.
+  return Math.min(most, Math.floor((document.documentElement.clientWidth - 56) / 2));
+}
+
 function addPlot(holder, side, visit, cells) {
   holder.style.width = holder.style.height = `${side}px`;
   const plot = {holder, side, visit, cells, painter: null, drawn: null, title: holder.parentElement.querySelector("h2")};

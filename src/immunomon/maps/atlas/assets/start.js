@@ -16,7 +16,8 @@ async function start() {
   options(byId("sample"), META.gates.map((sample) => [sample, sample]), META.gates[0]);
   byId("gated").hidden = !META.gates.length;
   addPlot(byId("all"), Math.min(620, document.documentElement.clientWidth - 32), "", all);
-  document.querySelectorAll("[data-visit]").forEach((holder) => addPlot(holder, 230, holder.dataset.visit, all));
+  document.querySelectorAll("[data-visit]").forEach((holder) => addPlot(holder, sideOf(230), holder.dataset.visit, all));
+  document.documentElement.style.setProperty("--difference", `${sideOf(230)}px`);
   byId("found").innerHTML = byId("help").innerHTML;
   byId("colour").addEventListener("change", () => { state.colour = byId("colour").value; recolour(); });
   for (const id of ["before", "after", "dose"]) byId(id).addEventListener("change", compare);
