@@ -92,7 +92,7 @@ def read_answer(run: ReportedRun, picture: Markup | None, needs: tuple[Need, ...
     if picture is None:
         known = (run.folder / "statistics" / "summary.md").is_file()
         unknown.append(
-            "No primary endpoint has a value."
+            "No primary endpoint has a change from baseline; the page What changed says why."
             if known
             else f"Changes from baseline were not compared yet: immunomon compare {run.folder.name}"
         )
