@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from immunomon.api.gated import Gated
-from immunomon.arrays import Mask
+from immunomon.arrays import Ints, Mask
 from immunomon.errors import UnknownName, nearest
 from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of
@@ -72,14 +72,12 @@ def back_gating_figure(
 ) -> Figure:
     """Return a figure with a sample's stored plots and some of its events on each, where their parent holds them.
 
-    events: numbers of events in the file, or a mask, (events,). Raises UnknownName for an event that it has not.
+    events: numbers of events in the file, or a mask, (events,). Raises UnknownName for an event that it has not,
+    ValueError for a mask of another number of events.
     """
     from matplotlib import pyplot as plt
 
-    asked = np.asarray(events)
-    numbers = np.flatnonzero(asked) if asked.dtype == np.bool_ else asked.astype(np.int64)
-    if numbers.size and not 0 <= numbers.min() <= numbers.max() < gated.tree.count:
-        raise UnknownName(f"{gated.sample.path}: it has events 0 to {gated.tree.count - 1}, not {numbers.max()}")
+    numbers = _event_numbers(events, gated)
     drawn = [plot for plot in plots if plot.get("y")]
     across = max(1, min(columns, len(drawn)))
     down = max(1, -(-len(drawn) // across))
@@ -95,6 +93,19 @@ def back_gating_figure(
     for ax in axes[len(drawn) :]:
         ax.set_axis_off()
     return figure
+
+
+def _event_numbers(events: Sequence[int] | Mask, gated: Gated) -> Ints:
+    count, chosen_events = gated.tree.count, np.asarray(events)
+    if chosen_events.dtype == np.bool_:
+        if chosen_events.size != count:
+            raise ValueError(f"{gated.sample.path}: it has {count:,} events, the mask {chosen_events.size:,}")
+        return np.flatnonzero(chosen_events)
+    numbers = chosen_events.astype(np.int64)
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < count:
+        outside = numbers.min() if numbers.min() < 0 else numbers.max()
+        raise UnknownName(f"{gated.sample.path}: it has events 0 to {count - 1}, not {outside}")
+    return numbers
 
 
 def _title(entry: Entry) -> str:

@@ -283,6 +283,10 @@ def test_events_are_drawn_on_each_plot_that_they_reached(run_folder):
     assert min(drawn) > figure.axes[3].lines[0].get_xdata()[0]  # right of the border of T cells
     with pytest.raises(UnknownName, match="it has events 0 to"):
         sample.back_gate([sample.gated.tree.count])
+    with pytest.raises(UnknownName, match="not -1"):
+        sample.back_gate([-1, 5])
+    with pytest.raises(ValueError, match=f"it has {sample.gated.tree.count:,} events, the mask 3"):
+        sample.back_gate([True, False, True])
 
 
 def test_a_notebooks_own_plot_has_the_pages_colours(cells):
