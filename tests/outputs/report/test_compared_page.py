@@ -107,6 +107,20 @@ def test_a_comparison_of_an_earlier_run_says_so(run):
     assert "comparison: not of the run as it is now" in body.split("Files: subjects")[0]
 
 
+def test_every_panel_of_what_is_stale_is_named_in_the_order_in_which_to_make_it_anew(run):
+    (run / "atlas").mkdir()
+    for panel in ("treg", "nk"):
+        (run / "atlas" / f"{panel}.json").write_text(json.dumps({"run_digest": "before"}), encoding="utf-8")
+        (run / "atlas" / f"{panel}.html").write_text("<!-- immunomon: made of before -->", encoding="utf-8")
+    first_screen = body_of(run).split("Files: subjects")[0]
+    assert re.findall(r"immunomon (?:embed|explore)[^<]*", first_screen) == [
+        "immunomon embed run --panel nk --refit",
+        "immunomon embed run --panel treg --refit",
+        "immunomon explore run --panel nk",
+        "immunomon explore run --panel treg",
+    ]
+
+
 def test_a_comparison_that_cannot_be_read_names_the_remedy(run):
     (compared(run) / "statistics" / "analysis.json").write_text("[]", encoding="utf-8")
     with pytest.raises(BadSpec, match="make it again: immunomon compare"):

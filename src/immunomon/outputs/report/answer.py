@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -123,20 +123,23 @@ def needs_of(run: ReportedRun, overview: Overview) -> Iterator[Need]:
             yield need
 
 
-def stale_parts(run: ReportedRun) -> dict[str, Derived]:
-    """Return what other commands made of the run and is not of run, study and other results as they are now."""
+def stale_parts(run: ReportedRun) -> tuple[Derived, ...]:
+    """Return what other commands made of the run and is not of run, study and other results as they are now.
+
+    In the order in which to make it anew.
+    """
     try:
         made = made_of_run(run.folder, run.record, run.record_sha256, study=run.study_folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # records that somebody wrote anew
         reasons = (f"their records cannot be read ({error})",)
-        return {"unknown": Derived("results of other commands", "unknown", "immunomon status", reasons)}
-    return {part.key: part for part in reversed(made) if part.reasons and part.key != "report"}
+        return (Derived("results of other commands", "unknown", f"immunomon status {run.folder}", reasons),)
+    return tuple(part for part in made if part.reasons and part.key != "report")
 
 
-def stale_needs(stale: Mapping[str, Derived]) -> Iterator[Need]:
-    """Yield what is to be made anew before it is believed."""
-    for part in stale.values():
-        command = f"immunomon {part.command.split()[1]}"
+def stale_needs(run: ReportedRun, stale: Iterable[Derived]) -> Iterator[Need]:
+    """Yield what is to be made anew before it is believed, by the run's name: its path is not the reader's."""
+    for part in stale:
+        command = f"{part.command} ".replace(f" {run.folder} ", f" {run.folder.resolve().name} ").strip()
         yield Need(
             1, f"{part.what}: not of the run as it is now", f"{part.reasons[0]}; {command}", "#tab=overview", True
         )

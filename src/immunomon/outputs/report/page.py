@@ -60,7 +60,7 @@ _SCRIPTS = (
     *(_ASSETS / f"{name}.js" for name in _SECTIONS),
 )
 _MADE_BY = {  # page -> the command that makes it, as what was made of a run is known by
-    **dict.fromkeys(("safety", "efficacy", "schedule"), "assess"),
+    **dict.fromkeys(("safety", "efficacy", "laboratory", "schedule"), "assess"),
     **{"compare": "compare", "mechanism": "mechanism", "clusters": "cluster", "atlas": "embed"},
 }
 _WITH_TESTS = {"compare", "mechanism"}  # pages on which p-values stand
@@ -105,8 +105,8 @@ def _render(run: ReportedRun) -> str:
         title=str(run.study.get("title") or ""),
         groups=_dose_groups(run),
         overview=overview,
-        answer=read_answer(run, primary_picture(run), (*stale_needs(stale), *needs_of(run, overview))),
-        stale={page: stale[key] for page, key in _MADE_BY.items() if key in stale},
+        answer=read_answer(run, primary_picture(run), (*stale_needs(run, stale), *needs_of(run, overview))),
+        stale={page: part for page, key in _MADE_BY.items() for part in reversed(stale) if part.key == key},
         page_colours=page_colours(),
         version=version or "unknown",
         finished=finished,
