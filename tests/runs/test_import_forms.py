@@ -245,6 +245,17 @@ def test_the_first_tab_is_read_in_whatever_order_sheets_were_made_and_further_on
     assert any("sheet 'new' is read, and not 'old', 'hidden'" in note for note in table.notes)
 
 
+def test_rows_that_name_no_sample_are_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",Count,L | Count\nS1_V1,9,5\n,8,4\n,7,3\nMean,8,4\n", encoding="utf-8")
+    table = read_foreign(path)
+    assert [sample.name for sample in table.samples] == ["S1_V1"]
+    assert table.notes == (
+        f"{path}: rows of summaries are not read: Mean",
+        f"{path}: rows that name no sample are not read: line 3, 4",
+    )
+
+
 def test_a_population_with_medians_alone_is_told(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(",Count,L | Count,M | Median (PE-A)\nS1_V1,9,5,200\n", encoding="utf-8")

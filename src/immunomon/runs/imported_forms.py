@@ -127,11 +127,14 @@ def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
     columns = [_column(cell) for cell in source.rows[0].cells]
     problems += _doubled(path, source.rows[0], columns)
     samples: dict[str, ForeignSample] = {}
-    summaries = []
+    summaries, nameless = [], []
     for row in source.rows[1:]:
         name = row.cells[0]
         if name.casefold() in _SUMMARIES or not name:
-            summaries.append(name)
+            if name:
+                summaries.append(name)
+            elif any(row.cells):
+                nameless.append(str(row.line))
             continue
         if name in samples:
             what = f"sample {shown(name)} is given twice, first on line {samples[name].line}"
@@ -143,7 +146,8 @@ def _of_rows(path: Path, form: str, source: CsvFile) -> ForeignTable:
         cell for cell, column in zip(source.rows[0].cells[1:], columns[1:], strict=True) if cell and column is None
     ]
     notes = _unread(path, unread)
-    notes += [f"{path}: rows of summaries are not read: {', '.join(filter(None, summaries))}"] if any(summaries) else []
+    notes += [f"{path}: rows of summaries are not read: {', '.join(summaries)}"] if summaries else []
+    notes += [f"{path}: rows that name no sample are not read: line {listed(nameless, 10)}"] if nameless else []
     percents = [percent for sample in samples.values() for percent in sample.percents.values()]
     notes += [f"{path}: {doubt}" for doubt in doubts_of_percents(percents)]
     paths = dict.fromkeys(column[0] for column in columns if column and column[1] != "median" and column[0])
