@@ -228,6 +228,23 @@ def test_a_formula_whose_value_the_file_does_not_have_is_refused_with_its_cell(t
     assert read_foreign(with_value).samples[0].counts[""] == 1000
 
 
+def test_cells_that_hold_no_number_are_not_read_as_one(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["", "Count", "L | Count"], ["=A9", 9, 5]):
+        book.active.append(row)
+    book.save(tmp_path / "name.xlsx")
+    with zipfile.ZipFile(tmp_path / "name.xlsx") as old, zipfile.ZipFile(tmp_path / "text.xlsx", "w") as new:
+        for name in old.namelist():
+            cell = rb'<c r="A2" t="str"><f>A9</f><v>0012</v></c>'
+            new.writestr(name, re.sub(rb'<c r="A2".*?</c>', cell, old.read(name)))
+    assert [sample.name for sample in read_foreign(tmp_path / "text.xlsx").samples] == ["0012"]
+    for cell, value in (("A2", "S1_V1"), ("C2", True)):
+        book.active[cell] = value
+    book.save(tmp_path / "truth.xlsx")
+    with pytest.raises(BadSpec, match="'TRUE' is not a number"):
+        read_foreign(tmp_path / "truth.xlsx")
+
+
 def test_the_first_tab_is_read_in_whatever_order_sheets_were_made_and_further_ones_are_named(tmp_path):
     book = openpyxl.Workbook()
     book.active.title = "old"

@@ -139,12 +139,17 @@ def _percent_styles(root: XmlElement) -> set[str]:
 
 
 def _value(cell: XmlElement, texts: Sequence[str], percents: Container[str]) -> str:
-    if cell.get("t") == "inlineStr":
+    kind = cell.get("t") or "n"
+    if kind == "inlineStr":
         return "".join(_all_text(cell))
     value = cell.first("v")
     text = (value.text or "") if value else ""
-    if cell.get("t") == "s":
+    if kind == "s":
         return texts[int(text)] if text.isdigit() and int(text) < len(texts) else ""
+    if kind == "b":  # written 1 and 0, and no number
+        return "TRUE" if text == "1" else "FALSE"
+    if kind != "n":  # what a formula gives as text: a name such as 0012 stays so
+        return text
     return _plain_number(text, 100 if cell.get("s") in percents else 1)
 
 
