@@ -132,10 +132,10 @@ def _parents_amiss(table: ForeignTable, map_of: ImportMap) -> Iterator[Problem]:
         if above not in known or path not in known:
             what = f"nothing is said of {shown(above if above not in known else path, 200)} under populations"
             yield Problem(map_of.file, None, "parents", what, remedy)
-        seen, step = {path}, map_of.above(path)
-        while step and step not in seen:
-            seen, step = {*seen, step}, map_of.above(step)
-        if step:
+        passed, ancestor = {path}, map_of.above(path)
+        while ancestor and ancestor not in passed:
+            passed, ancestor = {*passed, ancestor}, map_of.above(ancestor)
+        if ancestor:
             yield Problem(map_of.file, None, "parents", f"{shown(path, 200)} would lie in itself", remedy)
     for path in () if table.has_parents else table.paths:
         if path not in map_of.spec.parents and map_of.spec.populations.get(path) != _SKIP:

@@ -113,12 +113,12 @@ def read_long(path: Path, source: CsvFile) -> LongTable | None:
 def _columns(head: Sequence[str]) -> dict[str, int]:
     """Return the place of each role's column; where several fit, that of the name that is listed first."""
     bare = [re.sub(r"[^a-z]", "", cell.casefold().replace("%", "percent").replace("#", "")) for cell in head]
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     for role, names in _ROLES.items():
-        place = next((bare.index(name) for name in names if name in bare), None)
-        if place is not None and place not in found.values():
-            found[role] = place
-    return found
+        column = next((bare.index(name) for name in names if name in bare), None)
+        if column is not None and column not in columns.values():
+            columns[role] = column
+    return columns
 
 
 def _form(columns: Mapping[str, int]) -> str:
