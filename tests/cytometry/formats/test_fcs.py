@@ -35,7 +35,7 @@ def test_a_file_without_events_reads_as_none(tmp_path):
 
 
 def test_a_missing_file_is_named_with_a_remedy(tmp_path):
-    with pytest.raises(BadFcs, match=r"b\.fcs: there is no such file; check the name"):
+    with pytest.raises(BadFcs, match=r"b\.fcs: there is no such file; check its name and folder"):
         read_header(tmp_path / "b.fcs")
 
 

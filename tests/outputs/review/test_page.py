@@ -1,5 +1,6 @@
 """The page in a browser: a person's gestures end as drafts and verdicts of the desk, and nothing goes wrong unsaid."""
 
+import re
 import time
 
 import pytest
@@ -216,7 +217,8 @@ def test_a_blind_page_shows_codes_in_place_of_names(page, desk):
     page.wait_for_selector("#seen:has-text('FMO tube')")
     text = page.inner_text("body")
     assert codes[0] in text
-    assert not [name for name in (*desk.run.gated, "S01", "W4", "D-1") if name in text]
+    besides = re.sub("|".join(desk.blind.codes.values()), "", text)  # a random code may well contain "W4"
+    assert not [name for name in (*desk.run.gated, "S01", "W4", "D-1") if name in besides]
     page.keyboard.press("a")
     until(lambda: desk.progress()["approved"] == 1)
 
