@@ -37,6 +37,7 @@ SECTIONS: dict[str, str] = {
     "robustness": "immunomon.assurance.validation.robustness:section",
     "real": "immunomon.assurance.validation.real_section:section",
     "assessments": "immunomon.assurance.validation.assessments:section",
+    "subsets": "immunomon.assurance.validation.subsets:section",
 }
 
 
@@ -70,9 +71,7 @@ def validate(
     panels: Annotated[
         str | None, typer.Option("--panels", help="Only these panels' tubes, comma-separated (--placement).")
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A few conditions, one seed, small files (--robustness).")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small part of it (--robustness, --subsets).")] = False,
     json: Annotated[
         Path | None, typer.Option("--json", help="Write the figures of --robustness here, as JSON.")
     ] = None,
@@ -84,6 +83,9 @@ def validate(
         bool, typer.Option("--assessments", help="Measure platelet response, kinetics and exact intervals.")
     ] = False,
     statistics: Annotated[bool, typer.Option("--statistics", help="Measure tests and intervals.")] = False,
+    subsets: Annotated[
+        bool, typer.Option("--subsets", help="Measure the further strategies, and tubes of other dyes.")
+    ] = False,
     jobs: Jobs = None,
 ) -> int:
     """Measure the gates against simulated truth and write what was found. Exit 1 if a target is not met."""
@@ -97,6 +99,7 @@ def validate(
         "real": real,
         "assessments": assessments,
         "statistics": statistics,
+        "subsets": subsets,
     }
     names = [name for name, chosen in flags.items() if chosen]
     if names:

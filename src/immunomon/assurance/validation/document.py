@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from immunomon.assurance.validation.agreement import Agreement
 from immunomon.assurance.validation.effects import Effect, Tally
 from immunomon.assurance.validation.measure import Validation
+from immunomon.assurance.validation.sections import markdown_table
 from immunomon.assurance.validation.targets import PRIMARY_VISIT
 
-__all__ = ["AGREEMENT_NOTES", "EFFECT_NOTES", "LIMITS", "NULL_NOTES", "document"]
+__all__ = ["AGREEMENT_NOTES", "EFFECT_NOTES", "LIMITS", "NULL_NOTES", "agreement_table", "document"]
 
 # What a reader of the validation document must know beside its figures.
 
@@ -55,7 +56,7 @@ LIMITS = (
     "tested. Staining does differ between batches and fades over the trial, and about one file in eight has a clog, a "
     "step or a drift in time; no such event is removed before gating.",
     "One cytometer, one operator, no missed visits, no mislabelled tubes.",
-    "Intracellular cytokines are not simulated; that strategy is not validated here.",
+    "The trial's four panels only: further strategies (TBNK, cytokines, memory T cells, monocytes ...) have a section.",
     "With so few patients, an interval that holds the effect is mostly a wide interval.",
 )
 
@@ -102,7 +103,7 @@ def _results(validation: Validation) -> list[str]:
         ),
     ]
     headline = "every target met, misses within chance" if validation.met else "NOT everything as it should be"
-    parts = [f"**Result: {headline}.**", _table(("what", "found", "verdict"), rows)]
+    parts = [f"**Result: {headline}.**", markdown_table(("what", "found", "verdict"), rows)]
     if unmet:
         parts.append("Not met: " + ", ".join(f"{row.population} (panel {row.panel})" for row in unmet) + ".")
     if validation.failed:
@@ -111,17 +112,13 @@ def _results(validation: Validation) -> list[str]:
 
 
 def _frequencies(validation: Validation) -> list[str]:
-    header = (
-        *("panel", "population", "of", "files", "truth, %", "abs. error, pp", "rel. error, %"),
-        *("rel. error, 95th percentile", "bias, pp", "r", "F1", "target", "verdict", "files left out"),
-    )
     scores = validation.scores
     return [
         "## Gated frequencies against the truth in the same file",
         f"Scenario mechanism, the {scores.of} files of patients (role sample). F1 is the median over every "
         f"{scores.step}th file of each panel ({scores.files} files), gated again.",
         _listed(AGREEMENT_NOTES),
-        _table(header, [_agreement_row(row) for row in validation.agreements]),
+        agreement_table(validation.agreements),
         *_fallbacks([row for row in validation.agreements if row.fallback_files]),
     ]
 
@@ -136,7 +133,7 @@ def _fallbacks(rows: Sequence[Agreement]) -> list[str]:
     return [
         "Where no border shows in a file's data the strategy's declared one is used, and the run notes it. What that "
         "costs, in the populations whose own gate it is:",
-        _table(
+        markdown_table(
             header,
             [
                 (
@@ -147,6 +144,15 @@ def _fallbacks(rows: Sequence[Agreement]) -> list[str]:
             ],
         ),
     ]
+
+
+def agreement_table(agreements: Iterable[Agreement]) -> str:
+    """Return the Markdown table of gated frequencies beside the truth, one row a panel and population."""
+    header = (
+        *("panel", "population", "of", "files", "truth, %", "abs. error, pp", "rel. error, %"),
+        *("rel. error, 95th percentile", "bias, pp", "r", "F1", "target", "verdict", "files left out"),
+    )
+    return markdown_table(header, map(_agreement_row, agreements))
 
 
 def _agreement_row(row: Agreement) -> tuple[str, ...]:
@@ -181,7 +187,7 @@ def _effect_table(rows: Sequence[Effect]) -> str:
         *("population", "of", "dose group", "patients", "built in", "built in, all patients"),
         *("in the files' truth", "estimated", "95 % interval", "holds what was built in"),
     )
-    return _table(
+    return markdown_table(
         header,
         [
             (
@@ -216,7 +222,7 @@ def _null_table(rows: Iterable[Effect]) -> str:
         *("panel", "population", "of", "visit", "patients", "in the files' truth", "estimated", "95 % interval"),
         "excludes no change",
     )
-    return _table(
+    return markdown_table(
         header,
         [
             (
@@ -281,8 +287,3 @@ def _figure(value: float, digits: int, *, sign: bool = False) -> str:
 
 def _listed(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

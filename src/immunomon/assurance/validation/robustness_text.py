@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from immunomon.assurance.validation.sections import Section
+from immunomon.assurance.validation.sections import Section, markdown_table
 
 if TYPE_CHECKING:
     from immunomon.assurance.validation.robustness import Outcome, WholeTrial
@@ -49,13 +49,13 @@ def text_of(
         f"A whole ordinary trial ({whole.files} files of patients at all visits), where what a subject's other visits "
         f"say withholds values, too: of {whole.right:,} right values of 100 events or more {whole.withheld} are "
         f"withheld ({whole.withheld_percent:.2f} %).",
-        _table(
+        markdown_table(
             ("condition", "what it is", "values", "wrong", "said", "silent", "reported", "withheld, %"),
             [_row(outcome) for outcome in outcomes],
         ),
         "Median F1 over the populations of a panel, the lowest of their medians, and the median error in percent of "
         "the truth, each beside that of ordinary files:",
-        _table(
+        markdown_table(
             ("condition", "panel", "F1", "ordinary", "lowest F1", "ordinary", "error, %", "ordinary", *_COUNTS),
             [
                 (outcome.condition.name, str(panel), *_figures(outcome, ordinary, str(panel)), *_counts(rows))
@@ -108,7 +108,7 @@ def _silent_table(silent: pd.DataFrame) -> str:
         for row in silent.head(_MOST_SHOWN).to_dict("records")
     ]
     shown = f"Silent values{'' if len(silent) <= _MOST_SHOWN else f', the first {_MOST_SHOWN} of {len(silent)}'}:"
-    return f"{shown}\n\n{_table((*whose, 'F1', 'percent', 'true percent'), rows)}"
+    return f"{shown}\n\n{markdown_table((*whose, 'F1', 'percent', 'true percent'), rows)}"
 
 
 def _lines(outcomes: Sequence[Outcome], missed: Sequence[str], whole: WholeTrial) -> Iterator[str]:
@@ -128,8 +128,3 @@ def _listed(head: str, lines: Sequence[str]) -> str:
     shown = [f"- {line}" for line in lines[:_MOST_SHOWN]]
     more = [f"- and {len(lines) - _MOST_SHOWN} more"] if len(lines) > _MOST_SHOWN else []
     return "\n".join([f"**{head}**", "", *shown, *more])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

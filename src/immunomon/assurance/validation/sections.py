@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from immunomon.files import write_whole
 
-__all__ = ["Section", "Settings", "with_section", "write_section"]
+__all__ = ["Section", "Settings", "markdown_table", "with_section", "write_section"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Section:
     text: str
     lines: tuple[str, ...]
     met: bool
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table.
+
+    >>> print(markdown_table(("panel", "F1"), [("treg", "0.99")]))
+    | panel | F1 |
+    | --- | --- |
+    | treg | 0.99 |
+    """
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
 
 
 def with_section(document: str, name: str, text: str) -> str:

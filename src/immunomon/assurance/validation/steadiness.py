@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from immunomon.assurance.simulate.protocol import Scenario
 from immunomon.assurance.validation.effects import Effect, Tally
 from immunomon.assurance.validation.measure import missed_effect
-from immunomon.assurance.validation.sections import Section, Settings
+from immunomon.assurance.validation.sections import Section, Settings, markdown_table
 from immunomon.assurance.validation.steadiness_measures import (
     SETTINGS,
     Alarms,
@@ -62,11 +62,6 @@ def _word(met: bool) -> str:
     return "met" if met else "NOT met"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
-
-
 def _rules(rates: Alarms, met: bool) -> list[str]:
     rows = [(f"`{name}`", f"{share:.2f}") for name, share in rates.by_rule.items()]
     shifts = ", ".join(f"{size:g} SD {share:.0f} %" for size, share in rates.shift.items())
@@ -74,7 +69,7 @@ def _rules(rates: Alarms, met: bool) -> list[str]:
         "### Westgard's rules",
         f"2,000 series of {rates.samples} normal values in which nothing changes, each value judged by all others; "
         "percent of values at which a rule is broken:",
-        _table(("rule", "% of values"), rows),
+        markdown_table(("rule", "% of values"), rows),
         f"Any rejecting rule (all but `1_2s`): {rates.rejecting:.2f} % of values; {rates.rejecting_first:.2f} % of "
         f"later values where the first 10 set the limits, because 10 values do not know their SD well. A shift that "
         f"lasts is said within 3 samples (limits from the first 10): {shifts}. Targets: at most {_MOST_FALSE:g} % "
@@ -104,7 +99,7 @@ def _distances(pairs: Sequence[PairFound], done: Normalised) -> list[str]:
         "a batch to each other batch, display units (1 = the whole axis of 4.5 decades), before and after. Halves: "
         "learned on every other cell, judged on the rest. Other tubes: the final maps on FMO tubes of the same donor, "
         "which nothing was learned from. Patients: SD of a patient's median from visit to visit.",
-        _table(
+        markdown_table(
             ("cells", "bridge cells", "halves", "counting alone", "other tubes", "patients' medians", "target"), rows
         ),
         f"{len(applied)} of {len(pairs)} are applied; the others are refused, as the program does by itself, because "
@@ -134,7 +129,9 @@ def _effects(raw: Sequence[Effect], after: Sequence[Effect], tally: Tally) -> li
         "### Effects must stay",
         f"Every file gated again on normalised events; change in log-odds at {PRIMARY_VISIT}, all doses, mean and 95 % "
         "interval. Gates are placed anew on each normalised file, without controls.",
-        _table(("population", "built in", "true in the files", "raw", "normalised", "built in lies in it"), rows),
+        markdown_table(
+            ("population", "built in", "true in the files", "raw", "normalised", "built in lies in it"), rows
+        ),
         f"{tally.intervals - tally.misses} of {tally.intervals} intervals hold what was built in "
         f"({tally.allowed} may miss by chance): {_word(tally.within_chance)}.",
     ]

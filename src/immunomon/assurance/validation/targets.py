@@ -16,12 +16,21 @@ ACTED_ON: tuple[tuple[str, str], ...] = (
     ("bcell", "plasmablasts"),
 )
 
-_LINEAGES = frozenset({"singlets", "live", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells", "nk"})
+_LINEAGES = frozenset(
+    {
+        *("singlets", "live", "lymphocytes", "t_cells", "cd4", "cd8", "b_cells", "nk"),
+        *("cd3pos_cd8neg", "monocytes"),
+    }
+)
 _SUBSETS = frozenset(
     {
         *("treg", "th1", "th17"),
         *("b_naive", "b_unswitched", "b_switched", "b_dn", "plasmablasts", "b_transitional"),
         *("nk_bright", "nk_dim", "nk_dim_cd16neg"),
+        *(f"{lineage}_{part}" for lineage in ("cd4", "cd8") for part in ("naive", "cm", "em", "temra", "activated")),
+        *("tfh", "tfh_pd1", "th2", "treg_foxp3", "gamma_delta", "mait"),
+        *("mono_classical", "mono_intermediate", "mono_nonclassical", "dc", "mdc", "pdc"),
+        *("th1_ifng", "th2_il4", "th17_il17a", "th17_1_ifng_il17a"),
     }
 )
 
