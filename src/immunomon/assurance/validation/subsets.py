@@ -111,13 +111,13 @@ def bead_errors(trial: Trial) -> pd.Series:
     The true number is the lymphocytes per uL that the tube was drawn with, times the population's true share of the
     file's true lymphocytes. The error holds that of the gates and the chance of counting beads.
     """
-    samples = trial.tables["samples"].set_index("sample_id")
+    of_sample = trial.tables["samples"][["sample_id", "file", "lymphocytes_per_ul"]]
     counts = trial.tables["populations"]
-    counts = counts[counts["cells_per_ul_method"] == "beads"]
+    counts = counts[counts["cells_per_ul_method"] == "beads"].merge(of_sample, on="sample_id", validate="m:1")
     errors = []
-    for sample, rows in counts.groupby("sample_id"):
-        truth = read_memberships(trial.truth_mask_file(str(samples.loc[sample, "file"])))
-        per_cell = samples.loc[sample, "lymphocytes_per_ul"] / truth["lymphocytes"].sum()
+    for (file, per_ul), rows in counts.groupby(["file", "lymphocytes_per_ul"]):
+        truth = read_memberships(trial.truth_mask_file(str(file)))
+        per_cell = float(str(per_ul)) / truth["lymphocytes"].sum()
         errors += [
             (population, 100 * (cells / (per_cell * truth[population].sum()) - 1))
             for population, cells in zip(rows["population"].astype(str), rows["cells_per_ul"], strict=True)
