@@ -31,12 +31,17 @@ Statistic = Literal["percent", "cells_per_ul", "median_intensity"]
 
 
 class CpPopulationSpec(SpecModel):
-    """How a population is written down in a delivery."""
+    """How a population is written down in a delivery, as far as its strategy does not say it.
+
+    Left out, ``step`` is what the gate keeps of its markers, and ``markers`` are the parent's, narrowed by the step.
+    """
 
     panels: list[Name] = Field(min_length=1, max_length=50, description="The panels in which it is gated so.")
     population: Name = Field(description="Population id, as in the gating strategy.")
-    step: Text = Field(description="What its own gate keeps, as one step of CPGATDEF: CD25hiCD127lo.")
-    markers: Text = Field(description="Its whole marker string: hierarchy order, viability last, HLADR not HLA-DR.")
+    step: Text | None = Field(None, description="What its own gate keeps, as one step of CPGATDEF: CD25hiCD127lo.")
+    markers: Text | None = Field(
+        None, description="Its whole marker string: hierarchy order, viability last, HLADR not HLA-DR."
+    )
 
 
 class CpTestSpec(SpecModel):

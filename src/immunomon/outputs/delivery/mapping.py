@@ -1,9 +1,9 @@
-"""Which test a measured quantity is delivered as, by the map of tests; and the grammar of its marker string."""
+"""Which test a measured quantity is delivered as, by the map of tests, and how its population is written down."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -20,74 +20,15 @@ from immunomon.outputs.cp_map import (
     StimulationSpec,
     read_cp_map,
 )
+from immunomon.outputs.delivery.marker_strings import MarkerStrings, Written, marker_problem
 from immunomon.outputs.delivery.terminology import cp_terms, nearest_terms
 from immunomon.study.model.uses import PanelUse, panels_meant
+from immunomon.study.specs.catalog import strategies
 
-__all__ = ["CpMap", "Quantity", "load_cp_map", "marker_problem", "markers_of", "read_map"]
+__all__ = ["CpMap", "Quantity", "load_cp_map", "read_map"]
 
 S = TypeVar("S", CpTestSpec, StimulationSpec)
 P = TypeVar("P", CpPopulationSpec, LeftOutSpec)
-
-# The grammar of marker strings in CP: names of letters and digits, each followed by -, lo, mid, + or hi.
-
-_LEVELS = ("lo", "mid", "hi")
-
-
-def markers_of(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the markers of a string, each with its level; raises ValueError if it is no marker string.
-
-    A level stands where a name ends: before the next capital letter, or at the end.
-
-    >>> markers_of("CD3+CD25hiCD127loViability-")
-    (('CD3', '+'), ('CD25', 'hi'), ('CD127', 'lo'), ('Viability', '-'))
-    """
-    markers: list[tuple[str, str]] = []
-    name = ""
-    for index, letter in enumerate(text):
-        if letter in "+-":
-            markers.append((_named(name, text), letter))
-            name = ""
-            continue
-        if not (letter.isascii() and letter.isalnum()):
-            raise ValueError(f"'{letter}' stands in the marker string '{text}'")
-        name += letter
-        ends = index + 1 == len(text) or text[index + 1].isupper()
-        level = next((level for level in _LEVELS if ends and name.endswith(level)), "")
-        if level and len(name) > len(level):
-            markers.append((name.removesuffix(level), level))
-            name = ""
-    if name:
-        raise ValueError(f"'{name}' has no level in the marker string '{text}'")
-    return tuple(markers)
-
-
-def _named(name: str, text: str) -> str:
-    if not name:
-        raise ValueError(f"a level without a marker stands in the marker string '{text}'")
-    return name
-
-
-def marker_problem(text: str) -> str:
-    """Return what is wrong with a marker string, or an empty text: its grammar, a marker twice, viability not last.
-
-    >>> marker_problem("HLA-DR+"), marker_problem("CD3+CD4+")
-    ("marker 'DR' may belong to 'HLA': names have no hyphen", '')
-    """
-    try:
-        markers = markers_of(text)
-    except ValueError as error:
-        return str(error)
-    names = [name for name, _ in markers]
-    if not names:
-        return "the marker string is empty"
-    if "HLA" in names:
-        return "marker 'DR' may belong to 'HLA': names have no hyphen"
-    doubled = [name for name in names if names.count(name) > 1]
-    if doubled:
-        return f"marker '{doubled[0]}' stands twice in '{text}'"
-    if "Viability" in names[:-1]:
-        return f"viability does not stand last in '{text}'"
-    return ""
 
 
 @dataclass(frozen=True, order=True)
@@ -108,10 +49,14 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class CpMap:
-    """A checked mapping: what each quantity is delivered as, and what is left out on purpose."""
+    """A checked mapping: what each quantity is delivered as, and what is left out on purpose.
+
+    strategy_files: by panel as the map names it; they say what the map leaves to the gates: steps and marker strings.
+    """
 
     file: str
     spec: CpMapSpec
+    strategy_files: Mapping[str, Path] = field(default_factory=dict)
 
     @cached_property
     def tests(self) -> dict[Quantity, CpTestSpec]:
@@ -119,20 +64,18 @@ class CpMap:
         return {_quantity(test): test for test in self.spec.tests}
 
     @cached_property
-    def _populations(self) -> dict[tuple[str, str], CpPopulationSpec]:
-        return {
-            (panel, population.population): population
-            for population in self.spec.populations
-            for panel in population.panels
-        }
+    def _markers(self) -> MarkerStrings:
+        return MarkerStrings(self.spec, self.strategy_files)
 
-    def population(self, panel: str, population: str) -> CpPopulationSpec:
-        """Return how a population is written down; raises KeyError if the map does not say."""
-        return self._populations[panel, population]
+    def population(self, panel: str, population: str) -> Written:
+        """Return how a population is written down; raises KeyError if neither the map nor the strategy says."""
+        if (written := self._markers.of(panel, population)) is None:
+            raise KeyError((panel, population))
+        return written
 
     def knows(self, panel: str, population: str) -> bool:
-        """Say whether the map tells how a population is written down."""
-        return (panel, population) in self._populations
+        """Say whether the map or the strategy tells how a population is written down."""
+        return self._markers.of(panel, population) is not None
 
     def reason_left_out(self, quantity: Quantity) -> str:
         """Return why a quantity is left out on purpose, or an empty text if it is not."""
@@ -163,13 +106,14 @@ class CpMap:
             return [e.model_copy(update={"panels": [p for panel in e.panels for p in meant(panel)]}) for e in entries]
 
         spec = self.spec
+        trees = {panel: path for name, path in self.strategy_files.items() for panel in meant(name)}
         in_use = {
             "populations": all_of(spec.populations),
             "tests": on_each(spec.tests),
             "left_out": all_of(spec.left_out),
             "stimulated": on_each(spec.stimulated),
         }
-        return replace(self, spec=spec.model_copy(update=in_use))
+        return replace(self, spec=spec.model_copy(update=in_use), strategy_files=trees)
 
     def refuse_unmapped(self, quantities: Iterable[Quantity]) -> None:
         """Raise BadSpec, with the nearest terms, if a quantity has no test and is not left out on purpose."""
@@ -203,7 +147,8 @@ def load_cp_map(study_folder: Path | None = None, uses: Sequence[PanelUse] = ())
     """
     own = study_folder / "export" / "cp-map.yaml" if study_folder else None
     shipped = Path(str(files("immunomon.outputs.delivery") / "assets" / "cp-map.yaml"))
-    cp_map = read_map(own if own is not None and is_there(own) else shipped).on(uses)
+    path = own if own is not None and is_there(own) else shipped
+    cp_map = _read(path, study_folder, uses).on(uses)
     _refuse_shared_codes(cp_map)
     return cp_map
 
@@ -226,27 +171,49 @@ def read_map(path: Path) -> CpMap:
     """Read a map of populations to tests.
 
     Raises BadSpec with every problem: unknown codes with the nearest ones, marker strings that do not keep the rules,
-    ``Sub`` terms without markers or state, names used twice.
+    ``Sub`` terms without markers or state, names used twice, populations that neither it nor a strategy describes.
     """
+    return _read(path, path.parent.parent, None)
+
+
+def _read(path: Path, study_folder: Path | None, uses: Sequence[PanelUse] | None) -> CpMap:
+    """Read a map for the panels in use, whose strategies are in the study or shipped; None: for all that it names."""
     spec, findings = read_cp_map(path)
+    known = strategies(study_folder)
+    strategy_of = {test.panel: test.panel for test in spec.tests} | {use.panel: use.strategy for use in uses or ()}
+    cp_map = CpMap(str(path), spec, {panel: known[name] for panel, name in strategy_of.items() if name in known})
     for index, population in enumerate(spec.populations):
-        _check_markers(findings, ("populations", index, "markers"), population.markers)
+        _check_written(findings, index, population)
     test_by_paramcd: dict[str, int] = {}
-    cp_map = CpMap(str(path), spec)
     for index, test in enumerate(spec.tests):
         _check_test(findings, index, test)
         if test.paramcd in test_by_paramcd:
             problem = f"paramcd {test.paramcd} is that of tests[{test_by_paramcd[test.paramcd]}], too"
             findings.add(("tests", index, "paramcd"), problem, "give each test its own")
         test_by_paramcd.setdefault(test.paramcd, index)
-        for name in (test.population, test.denominator):
-            if name and not cp_map.knows(test.panel, name):
-                problem = f"population '{name}' of panel '{test.panel}' is not under populations"
-                findings.add(("tests", index), problem, "add it with its step and marker string")
+        # What a strategy says is read only where it is in use.
+        if uses is None or test.panel not in cp_map.strategy_files or panels_meant(test.panel, uses):
+            _check_described(findings, index, test, cp_map)
     if len(cp_map.tests) < len(spec.tests):
         findings.add(("tests",), "a quantity has two tests", "keep one of them")
     findings.raise_any()
     return cp_map
+
+
+def _check_written(findings: Findings, index: int, population: CpPopulationSpec) -> None:
+    where: DataPath = ("populations", index)
+    if population.markers:
+        _check_markers(findings, (*where, "markers"), population.markers)
+    elif population.step:
+        # The whole marker string is made with it.
+        _check_markers(findings, (*where, "step"), population.step)
+
+
+def _check_described(findings: Findings, index: int, test: CpTestSpec, cp_map: CpMap) -> None:
+    for name in (test.population, test.denominator):
+        if name and not cp_map.knows(test.panel, name):
+            problem = f"population '{name}' of panel '{test.panel}' is not under populations"
+            findings.add(("tests", index), problem, "add it with its step and marker string")
 
 
 def _check_test(findings: Findings, index: int, test: CpTestSpec) -> None:
