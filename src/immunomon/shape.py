@@ -9,7 +9,7 @@ import copy
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
@@ -20,9 +20,22 @@ from immunomon.errors import nearest
 from immunomon.findings import DataPath, shown
 from immunomon.yamlfile import YamlFile
 
-__all__ = ["BLANK", "MACHINE_NAME", "IsoDate", "Name", "Shaped", "SpecModel", "Text", "complaint", "place_in", "shape"]
+__all__ = [
+    "BLANK",
+    "MACHINE_NAME",
+    "IsoDate",
+    "Name",
+    "Shaped",
+    "SpecModel",
+    "Text",
+    "complaint",
+    "noun_of",
+    "place_in",
+    "shape",
+]
 
 M = TypeVar("M", bound=BaseModel)
+N = TypeVar("N")
 _MOST_ERRORS = 250
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -54,6 +67,25 @@ class SpecModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     stand_ins: ClassVar[Mapping[str, object]] = {}
+
+
+def noun_of(noun: Callable[..., N], spec: BaseModel, **given: object) -> N:
+    """Return the frozen noun that a section of a file declares: each field is the spec's of its name.
+
+    Lists become tuples. given: fields that the spec has not, or not so; what neither has keeps the noun's default.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Window:
+    ...     days: tuple[int, ...]
+    ...     label: str = ""
+    >>> class WindowSpec(SpecModel):
+    ...     days: list[int]
+    >>> noun_of(Window, WindowSpec(days=[1, 28]), label="first month")
+    Window(days=(1, 28), label='first month')
+    """
+    names = {field.name for field in dataclasses.fields(cast("Any", noun))} & type(spec).model_fields.keys()
+    values = {name: getattr(spec, name) for name in names - given.keys()}
+    return noun(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}, **given)
 
 
 @dataclasses.dataclass(frozen=True)

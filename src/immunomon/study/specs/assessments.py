@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from immunomon.findings import Findings
-from immunomon.shape import Name, SpecModel
+from immunomon.shape import Name, SpecModel, noun_of
 from immunomon.study.model.endpoints import (
     AdverseEventRules,
     Analyte,
@@ -149,11 +149,6 @@ class AnalyteSpec(SpecModel):
     specimen: Literal["serum", "plasma", "blood"] = Field("serum", description="What it is measured in.")
     method: Name | None = Field(None, description="How it is measured, such as ELISA or bead array.")
 
-    def model(self, name: str) -> Analyte:
-        """Return it as a value; name: its id."""
-        given = self.model_dump()
-        return Analyte(name, **{**given, "label": self.label or name, "method": self.method or ""})
-
 
 AnalyteId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 Scheduled = Literal["platelets", "msc_concentration", "antibodies", "viruses"]
@@ -177,31 +172,21 @@ class AssessmentsSpec(SpecModel):
 
     def model(self) -> AssessmentRules:
         """Return the section as a value."""
-        first, last = self.escalation.window_days
-        kinetics, escalation = self.kinetics.model_dump(), self.escalation.model_dump()
         return AssessmentRules(
-            platelets=PlateletRules(**self.platelets.model_dump()),
-            kinetics=KineticRules(**{**kinetics, "sexes": tuple(self.kinetics.sexes)}),
-            antibodies=AntibodyRules(self.antibodies.boost_factor),
-            viruses=VirusRules(tuple(self.viruses.visits)),
-            adverse_events=AdverseEventRules(self.adverse_events.days_after_last_infusion),
-            escalation=EscalationRules(**{**escalation, "window_days": (first, last)}),
-            schedule=tuple(_schedule(name, schedule) for name, schedule in self.schedule.items()),
-            laboratory=tuple(analyte.model(name) for name, analyte in self.laboratory.items()),
+            platelets=noun_of(PlateletRules, self.platelets),
+            kinetics=noun_of(KineticRules, self.kinetics),
+            antibodies=noun_of(AntibodyRules, self.antibodies),
+            viruses=noun_of(VirusRules, self.viruses),
+            adverse_events=noun_of(AdverseEventRules, self.adverse_events),
+            escalation=noun_of(EscalationRules, self.escalation),
+            schedule=tuple(
+                noun_of(AssessmentSchedule, times, assessment=name) for name, times in self.schedule.items()
+            ),
+            laboratory=tuple(
+                noun_of(Analyte, analyte, name=name, label=analyte.label or name, method=analyte.method or "")
+                for name, analyte in self.laboratory.items()
+            ),
         )
-
-
-def _schedule(name: str, spec: ScheduleSpec) -> AssessmentSchedule:
-    return AssessmentSchedule(
-        assessment=name,
-        days=tuple(spec.days),
-        hours=tuple(spec.hours),
-        visits=tuple(spec.visits),
-        within_days=spec.within_days,
-        tests=tuple(spec.tests),
-        sexes=tuple(spec.sexes),
-        expansion=spec.expansion,
-    )
 
 
 def check_assessment_rules(spec: AssessmentsSpec, findings: Findings) -> None:

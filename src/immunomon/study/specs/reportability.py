@@ -9,7 +9,7 @@ from pydantic import Field
 
 from immunomon.errors import nearest
 from immunomon.findings import DataPath, Findings, shown
-from immunomon.shape import SpecModel, Text
+from immunomon.shape import SpecModel, Text, noun_of
 from immunomon.study.model.reportability import Reportability
 from immunomon.study.model.trust import DOUBTS
 
@@ -50,14 +50,7 @@ class ReportabilitySpec(SpecModel):
 
     def model(self) -> Reportability:
         """Return what holds everywhere, and for each population of its own."""
-        everywhere = Reportability(
-            self.min_parent_events,
-            self.lod_events,
-            self.lloq_events,
-            doubts=self.doubts,
-            accepted_doubts=tuple(self.accepted_doubts),
-            parts_percent=self.parts_percent,
-        )
+        everywhere = noun_of(Reportability, self, populations={})
         populations = {
             name: replace(everywhere, **own.model_dump(exclude_none=True)) for name, own in self.populations.items()
         }

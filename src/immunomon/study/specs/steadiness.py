@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from immunomon.findings import Findings
-from immunomon.shape import Name, SpecModel
+from immunomon.shape import Name, SpecModel, noun_of
 from immunomon.study.model.identifiers import Identifiers
 from immunomon.study.model.quality import QualityLimits
 from immunomon.study.model.steadiness import MEAN, Normalisation, PanelNormalisation, Steadiness
@@ -35,7 +35,7 @@ class SteadinessSpec(SpecModel):
 
     def model(self) -> Steadiness:
         """Return the section as a value."""
-        return Steadiness(self.establish, self.fewest)
+        return noun_of(Steadiness, self)
 
 
 class PanelNormalisationSpec(SpecModel):
@@ -56,8 +56,7 @@ class NormalisationSpec(SpecModel):
 
     def model(self) -> Normalisation:
         """Return the section as a value."""
-        panels = tuple(PanelNormalisation(p.panel, tuple(p.cell_types), tuple(p.markers)) for p in self.panels)
-        return Normalisation(panels, self.goal, self.quantiles, self.min_cells)
+        return noun_of(Normalisation, self, panels=tuple(noun_of(PanelNormalisation, panel) for panel in self.panels))
 
 
 def check_normalisation(spec: NormalisationSpec | None, panels: list[str], *, findings: Findings) -> None:
@@ -103,7 +102,7 @@ class QualitySpec(SpecModel):
 
     def model(self) -> QualityLimits:
         """Return the section as a value."""
-        return QualityLimits(**self.model_dump())
+        return noun_of(QualityLimits, self)
 
 
 def check_quality(spec: QualitySpec, findings: Findings) -> None:

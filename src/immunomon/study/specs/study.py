@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from immunomon.errors import BadSpec
 from immunomon.remote import as_path
-from immunomon.shape import IsoDate, Name, SpecModel, Text, shape
+from immunomon.shape import IsoDate, Name, SpecModel, Text, noun_of, shape
 from immunomon.study.model.overrides import AcceptedDifference
 from immunomon.study.model.study import NO_GROUP, Cohort, CompensationSource, Donor, DoseGroup, Study, Subject
 from immunomon.study.model.uses import PanelUse
@@ -247,7 +247,7 @@ def load_data_folders(folder: Path) -> DataFolders:
 
 def _dose_groups(spec: StudySpec) -> tuple[DoseGroup, ...]:
     groups = spec.dose_groups or [DoseGroupSpec(name=NO_GROUP)]
-    return tuple(DoseGroup(group.name, group.cells_per_kg, tuple(group.infusion_days)) for group in groups)
+    return tuple(noun_of(DoseGroup, group) for group in groups)
 
 
 def _study(spec: StudySpec, folder: Path) -> Study:
@@ -258,13 +258,12 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         site=spec.site,
         country=spec.country,
         dose_groups=_dose_groups(spec),
-        cohorts=tuple(Cohort(c.name, c.dose_group, c.planned_subjects, c.expansion) for c in spec.cohorts),
+        cohorts=tuple(noun_of(Cohort, cohort) for cohort in spec.cohorts),
         subjects=tuple(
-            Subject(s.id, s.dose_group or only_group, s.cohort, s.sex, tuple(s.infusion_dates), dict(s.flags))
-            for s in spec.subjects
+            noun_of(Subject, subject, dose_group=subject.dose_group or only_group) for subject in spec.subjects
         ),
-        donors=tuple(Donor(donor.id, donor.note or "") for donor in spec.donors),
-        visits=tuple(Visit(v.label, v.planned_day, _pair(v.window_days), v.baseline) for v in spec.visits),
+        donors=tuple(noun_of(Donor, donor, note=donor.note or "") for donor in spec.donors),
+        visits=tuple(noun_of(Visit, visit) for visit in spec.visits),
         panels=tuple(use for panel in spec.panels for use in panel.uses),
         ratios=tuple(ratio.model() for ratio in spec.ratios),
         reportability=spec.reportability.model(),
@@ -279,14 +278,12 @@ def _study(spec: StudySpec, folder: Path) -> Study:
         most_specimen_age_days=spec.specimens.most_age_days,
         protocol=spec.protocol.model() if spec.protocol else None,
         accepted=tuple(
-            AcceptedDifference(a.difference, a.reason, a.panel or "", a.batch or "", a.sample or "")
-            for a in spec.accept
+            noun_of(
+                AcceptedDifference, entry, panel=entry.panel or "", batch=entry.batch or "", sample=entry.sample or ""
+            )
+            for entry in spec.accept
         ),
         samples_file=Path(spec.samples),
         folder=folder,
         data_folders=tuple(map(as_path, spec.data_folders)),
     )
-
-
-def _pair(days: list[Any] | None) -> tuple[int, int] | None:
-    return None if days is None else (days[0], days[1])

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from immunomon.findings import Findings
-from immunomon.shape import IsoDate, Name, Shaped, SpecModel, Text, shape
+from immunomon.shape import IsoDate, Name, Shaped, SpecModel, Text, noun_of, shape
 from immunomon.trial.model.analysis import (
     LABORATORY,
     AnalysisPlan,
@@ -278,9 +278,9 @@ def _plan(spec: AnalysisSpec, source: str) -> AnalysisPlan:
         name=spec.name,
         primary=Family("primary", tuple(spec.primary.endpoints), (spec.primary.visit,)),
         endpoints=tuple(_endpoint(endpoint) for endpoint in spec.endpoints),
-        families=tuple(Family(f.name, tuple(f.endpoints), tuple(f.visits)) for f in spec.families),
-        windows=tuple(Window(w.name, w.first, w.last) for w in spec.windows),
-        compositions=tuple(Composition(c.name, c.panel, c.parent, tuple(c.parts)) for c in spec.compositions),
+        families=tuple(noun_of(Family, family) for family in spec.families),
+        windows=tuple(noun_of(Window, window) for window in spec.windows),
+        compositions=tuple(noun_of(Composition, composition) for composition in spec.compositions),
         assay=AssayVariation(everywhere.assay_cv_percent, everywhere.person_cv_percent, own),
         not_reportable=NotReportable(spec.not_reportable),
         visits_over_time=VisitsOverTime(spec.visits_over_time),
