@@ -6,7 +6,7 @@ from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Ellipse, Interval, Polygon, Rectangle
 from immunomon.cytometry.model.scales import Identity, Logicle
 from immunomon.errors import ImmunomonError
-from immunomon.outputs.review.moving import moved_together
+from immunomon.outputs.review.drafting import moved_together
 from immunomon.runs.moved_borders import declared, placed
 
 SCALES = {"CD4": Logicle(), "CD8": Logicle(w=0.8), "FSC-A": Identity(), "SSC-A": Identity()}

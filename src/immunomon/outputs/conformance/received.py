@@ -18,8 +18,14 @@ from immunomon.files import read_input
 from immunomon.jsonfile import parse_json, refuse_cells
 from immunomon.outputs.conformance.defined import Define, define_of
 from immunomon.outputs.conformance.table import Table
-from immunomon.outputs.conformance.tables_read import csv_table, json_table, workbook_tables, xpt_table
-from immunomon.outputs.conformance.transport import Transport, read_transport
+from immunomon.outputs.conformance.tables_read import (
+    Transport,
+    csv_table,
+    json_table,
+    read_transport,
+    workbook_tables,
+    xpt_table,
+)
 
 __all__ = ["MANIFEST", "File", "Received", "receive"]
 

@@ -11,7 +11,7 @@ from immunomon.outputs.conformance.cells import Cell, is_iso_date, same, text_of
 from immunomon.outputs.conformance.guide import guide_of
 from immunomon.outputs.conformance.received import Received
 from immunomon.outputs.conformance.table import Column, Table
-from immunomon.outputs.conformance.transport import Transport
+from immunomon.outputs.conformance.tables_read import Transport
 
 
 @CHECKS.register("FL001")
