@@ -23,6 +23,7 @@ from immunomon.runs.folder import read_held
 from immunomon.runs.laboratory import laboratory_of
 from immunomon.runs.opened import Run
 from immunomon.runs.verdicts import reviews_of_run
+from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 from immunomon.trial.model.tables import ASSESSMENT_TABLES, LABORATORY_VALUES, MECHANISM_TABLES, STATISTICS_TABLES
 
 __all__ = ["Records", "as_json", "read_assessments", "read_laboratory", "read_reviews", "read_statistics", "read_trail"]
@@ -32,17 +33,8 @@ _MOST_BYTES = 50_000_000
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,17})?(?:[eE][-+]?[0-9]{1,2})?")
 # The study's tables of other assessments, and the columns that say what a row of each is about.
 _RAW: Mapping[str, tuple[str, ...]] = {
+    **{name: table.about for name, table in ASSESSMENT_INPUTS.items()},
     "platelets": ("subject", "visit", "study_day"),
-    "msc_concentration": ("subject", "planned_time_h"),
-    "antibodies": ("subject", "timepoint"),
-    "viruses": ("subject", "visit", "virus"),
-    "laboratory": ("subject", "visit", "analyte"),
-    "adverse_events": ("subject", "term", "start_day"),
-    "demographics": ("subject",),
-    "infusions": ("subject", "infusion"),
-    "medications": ("subject", "medication", "start_day"),
-    "disposition": ("subject", "of"),
-    "queries": ("query",),
 }
 _RESULT = ("analyte", "subject", "visit", "date", "study_day")
 _COLUMNS = ("record", "subject", "visit", "content")

@@ -9,6 +9,7 @@ from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.cp import gate_picture
 from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, VariableType, dataset_of
 from immunomon.outputs.delivery.measured import Measurement
+from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
 
 __all__ = [
     "assessment_tables",
@@ -159,25 +160,13 @@ def links_table(content: Content) -> Dataset:
 def assessment_tables(content: Content) -> list[Dataset]:
     """Return the study's tables of other assessments as read; below quantification stays blank and says so."""
     tables = []
-    keys = {
-        "platelets": ("subject", "visit"),
-        "msc_concentration": ("subject", "planned_time_h"),
-        "antibodies": ("subject", "timepoint"),
-        "viruses": ("subject", "visit", "virus"),
-        "laboratory": ("subject", "visit", "analyte"),
-        "adverse_events": ("subject", "term", "start_day"),
-        "demographics": ("subject",),
-        "infusions": ("subject", "infusion"),
-        "medications": ("subject", "medication", "start_day"),
-        "disposition": ("subject", "of"),
-        "queries": ("query",),
-    }
     for name, rows in content.assessments.tables.items():
         if not rows:
             continue
+        about = ASSESSMENT_INPUTS[name].about
         plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
         variables = tuple(Variable(column, column.replace("_", " "), _type(plain, column)) for column in plain[0])
-        tables.append(dataset_of(Dataset(name, name.replace("_", " "), variables, (), keys[name]), plain))
+        tables.append(dataset_of(Dataset(name, name.replace("_", " "), variables, (), about), plain))
     return tables
 
 
