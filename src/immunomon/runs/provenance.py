@@ -82,7 +82,10 @@ def source_digest(names: Iterable[str]) -> str:
     root = Path(immunomon.__file__).parent
     files: set[Path] = set()
     for name in names:
-        inside = {root / name} if (root / name).is_file() else set((root / name).rglob("*.py"))
+        # Columns and their limits stand in CSV files beside the code that reads them.
+        inside = (
+            {root / name} if (root / name).is_file() else {*(root / name).rglob("*.py"), *(root / name).rglob("*.csv")}
+        )
         if not inside:
             raise FileNotFoundError(f"no code of immunomon in {name}: correct the list of what results depend on")
         files |= inside
