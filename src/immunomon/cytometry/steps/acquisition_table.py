@@ -40,4 +40,4 @@ def tabulate_quality(samples: Iterable[Sample], qualities: Mapping[str, Quality]
         if sample.id in qualities
         for check in qualities[sample.id].checks
     ]
-    return pd.DataFrame(rows, columns=list(QUALITY.names), dtype=object).astype(QUALITY.dtypes)
+    return QUALITY.frame(rows)

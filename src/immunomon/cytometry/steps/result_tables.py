@@ -20,7 +20,7 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy, Population
 from immunomon.study.model.study import Sample
 from immunomon.study.model.trust import merged
 
-__all__ = ["tabulate_results"]
+__all__ = ["columns_of_sample", "tabulate_results"]
 
 Row = dict[str, Any]
 _CONTRACTS = {table.name: table for table in (SAMPLES, POPULATIONS, FREQUENCIES, MEDIANS, DOUBTS)}
@@ -56,7 +56,8 @@ def tabulate_results(
     return {name: contract.frame(rows[name]) for name, contract in _CONTRACTS.items()}
 
 
-def _whose(sample: Sample) -> Row:
+def columns_of_sample(sample: Sample) -> Row:
+    """Return the columns that every row about a sample begins with."""
     return {
         "sample_id": sample.id,
         "subject": sample.subject or None,
@@ -70,7 +71,7 @@ def _whose(sample: Sample) -> Row:
 def _sample_row(result: SampleResult) -> Row:
     sample = result.sample
     return {
-        **_whose(sample),
+        **columns_of_sample(sample),
         "file": sample.file.as_posix(),
         "sha256": result.sha256,
         "collection_date": sample.collection_date.isoformat() if sample.collection_date else None,
@@ -153,7 +154,7 @@ def _population_rows(result: SampleResult, strategy: GatingStrategy, limits: Rep
         among = "lymphocytes" in (population.id, *strategy.ancestors(population.id))
         absolute, platform = cells_per_ul(result.sample, count if among else None, lymphocytes, beads)
         yield {
-            **_whose(result.sample),
+            **columns_of_sample(result.sample),
             "population": population.id,
             "label": population.label,
             "parent": population.parent,
@@ -210,7 +211,7 @@ def _frequency_rows(result: SampleResult, strategy: GatingStrategy, limits: Repo
         for denominator in strategy.denominators_of(population.id):
             gate_se, border_se = _gate_se(result, population.id, denominator)
             yield {
-                **_whose(result.sample),
+                **columns_of_sample(result.sample),
                 "population": population.id,
                 "label": population.label,
                 "denominator": denominator,
@@ -230,7 +231,7 @@ def _median_rows(result: SampleResult, strategy: GatingStrategy, limits: Reporta
         judged = _verdict(result, strategy, population.id, population.parent, limits)  # the same for every marker
         for marker, detector in measured.detectors.items():
             yield {
-                **_whose(result.sample),
+                **columns_of_sample(result.sample),
                 "population": population.id,
                 "label": population.label,
                 "marker": marker,
@@ -245,7 +246,7 @@ def _doubt_rows(result: SampleResult, limits: Reportability) -> Iterator[Row]:
     for population, doubts in (result.measured.doubts if result.measured else {}).items():
         for doubt in merged(doubts):
             yield {
-                **_whose(result.sample),
+                **columns_of_sample(result.sample),
                 "population": population,
                 "code": doubt.code,
                 "axis": doubt.axis or None,

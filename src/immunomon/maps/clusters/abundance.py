@@ -15,7 +15,7 @@ from immunomon.cytometry.model.measured import SampleResult
 from immunomon.cytometry.model.populations import FREQUENCIES, MEDIANS, POPULATIONS
 from immunomon.cytometry.model.weighed import verdict
 from immunomon.cytometry.steps.compare import compare
-from immunomon.cytometry.steps.result_tables import tabulate_results
+from immunomon.cytometry.steps.result_tables import columns_of_sample, tabulate_results
 from immunomon.cytometry.steps.summarise import summarise
 from immunomon.study.model.panel import Panel
 from immunomon.study.model.strategy import ROOT, GatingStrategy
@@ -101,18 +101,8 @@ def tables_of(
 
 
 def _own(counted: Counted, name: str, label: str) -> Row:
-    sample = counted.result.sample
-    return {
-        "sample_id": sample.id,
-        "subject": sample.subject or None,
-        "visit": sample.visit or None,
-        "panel": sample.panel,
-        "role": str(sample.role),
-        "batch": sample.batch or None,
-        "population": name,
-        "label": label,
-        "count": counted.counts[name],
-    }
+    about = {"population": name, "label": label, "count": counted.counts[name]}
+    return columns_of_sample(counted.result.sample) | about
 
 
 def _as_population(counted: Counted, name: str, within: str, strategy: GatingStrategy, beads: int | None) -> Row:
