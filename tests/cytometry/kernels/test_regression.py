@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immunomon.cytometry.kernels.regions import cluster_map, in_cluster, main_cluster
+from immunomon.cytometry.kernels.regions import cluster_map, in_cluster
 from immunomon.cytometry.kernels.regression import robust_lines
 from immunomon.cytometry.kernels.regression_refine import refine_spillover
 from immunomon.cytometry.kernels.single_stain import find_stain, own_light, spreading_row
@@ -134,7 +134,8 @@ def test_the_main_cluster_leaves_debris_clumps_and_margin_events_out() -> None:
     cells = rng.normal([80_000, 30_000], [4000, 3000], (2000, 2))
     debris = rng.normal([8000, 6000], 2000, (3000, 2))
     margin = np.full((50, 2), 262_143.0)
-    found = main_cluster(np.concatenate([cells, debris, margin]))
+    scatter = np.concatenate([cells, debris, margin])
+    found = in_cluster(scatter, cluster_map(scatter))
     assert found[:2000].mean() > 0.75
     assert not found[2000:].any()
 

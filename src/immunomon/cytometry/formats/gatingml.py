@@ -16,26 +16,17 @@ from immunomon.cytometry.formats.gatingml_gates import (
     tailoring,
 )
 from immunomon.cytometry.formats.gatingml_source import DATATYPES, GATING, OURS, TRANSFORMS, GatingMlSource
-from immunomon.cytometry.formats.xmltree import XmlElement, read_xml, root_tag
+from immunomon.cytometry.formats.xmltree import XmlElement, read_xml
 from immunomon.cytometry.model.gatetree import PlacedPopulation
 from immunomon.cytometry.model.geometry import Boolean, Gate
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.errors import BadSpec, Problem
 from immunomon.study.model.strategy import ROOT
 
-__all__ = ["is_gatingml", "read_gatingml"]
+__all__ = ["read_gatingml"]
 
 _LARGEST = 16 * 1024 * 1024
 _DEEPEST = 500  # gates inside each other
-
-
-def is_gatingml(path: Path) -> bool:
-    """Say whether a file is a Gating-ML 2.0 document, judged by its root element.
-
-    >>> is_gatingml(Path("none.xml"))
-    False
-    """
-    return root_tag(path) == (GATING, "Gating-ML")
 
 
 def read_gatingml(path: Path) -> PlacedStrategy:

@@ -13,7 +13,6 @@ __all__ = [
     "connected",
     "in_cluster",
     "level_of_mass",
-    "main_cluster",
     "outline_of",
     "thinned",
 ]
@@ -138,20 +137,6 @@ _GRID = 64
 _WIDTH = 2.5  # of the smoothing, in cells
 _LEAST_DENSITY = 0.15  # of the mode's
 _DEBRIS = 0.3  # a mode this far below the large events' forward scatter is debris
-
-
-def main_cluster(scatter: NDArray[np.floating]) -> Mask:
-    """Return which events lie in the densest cluster of scatter that is not debris.
-
-    scatter: (events, 2), forward and side, linear. All events but those at the edges if there are too few to tell.
-
-    >>> rng = np.random.default_rng(1)
-    >>> cells, debris = rng.normal([60000, 30000], 3000, (900, 2)), rng.normal([6000, 4000], 2000, (600, 2))
-    >>> found = main_cluster(np.concatenate([cells, debris]))
-    >>> bool(found[:900].mean() > 0.75), bool(found[900:].any())
-    (True, False)
-    """
-    return in_cluster(scatter, cluster_map(scatter))
 
 
 def cluster_map(scatter: NDArray[np.floating]) -> tuple[Mask, Floats, Floats]:

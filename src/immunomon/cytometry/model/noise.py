@@ -8,7 +8,7 @@ from typing import Any
 
 from immunomon.cytometry.model.scales import AnyScale, DisplayScale
 
-__all__ = ["ChannelNoise", "MarkerNoise", "NoiseBook", "NoisyScales", "noise_on", "same_scales"]
+__all__ = ["ChannelNoise", "MarkerNoise", "NoiseBook", "NoisyScales", "noise_on"]
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,3 @@ def noise_on(scales: Mapping[str, DisplayScale], axis: str) -> MarkerNoise | Non
     """Return what the panel's files have in common on an axis; None if nobody measured it."""
     looks: object = scales
     return looks.noise.get(axis) if isinstance(looks, NoisyScales) else None
-
-
-def same_scales(first: Mapping[str, DisplayScale], second: Mapping[str, DisplayScale]) -> bool:
-    """Say whether two files show the same axes on the same scales, so that a border of one means the same in the other.
-
-    >>> from immunomon.cytometry.model.scales import Linear
-    >>> same_scales({"CD3": Linear(100.0)}, {"CD3": Linear(1000.0)})
-    False
-    """
-    return first.keys() == second.keys() and all(first[axis] == second[axis] for axis in first)
