@@ -1,6 +1,9 @@
+import math
+
+import pandas as pd
 import pytest
 
-from immunomon.assurance.validation.steadiness_measures import PairFound, alarms
+from immunomon.assurance.validation.steadiness_measures import PairFound, _mean, alarms
 
 
 def test_false_alarms_are_those_of_students_t_and_larger_shifts_are_seen_more_often():
@@ -20,3 +23,8 @@ def test_a_map_is_judged_on_tubes_it_was_not_learned_from():
     assert not PairFound(**pair, tubes=(0.1, 0.11), reason=None).met
     assert not PairFound(**pair, tubes=(float("nan"), float("nan")), reason=None).met
     assert PairFound(**pair, tubes=(0.1, 0.11), reason="refused").met
+
+
+def test_a_distance_that_no_batch_has_is_not_a_number():
+    assert math.isnan(_mean(pd.Series([None, None], dtype="Float64")))
+    assert _mean(pd.Series([None, 0.25, 0.75], dtype="Float64")) == 0.5

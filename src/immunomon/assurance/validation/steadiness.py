@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from immunomon.assurance.simulate.protocol import Scenario
@@ -83,8 +84,8 @@ def _distances(pairs: Sequence[PairFound], done: Normalised) -> list[str]:
         (
             f"{pair.panel} {pair.cell_type} {pair.marker}",
             f"{pair.cells:.0f}",
-            _pair(pair.halves),
-            f"{pair.floor:.4f}",
+            "too few cells" if math.isnan(pair.floor) else _pair(pair.halves),
+            "" if math.isnan(pair.floor) else f"{pair.floor:.4f}",
             "refused" if pair.reason else _pair(pair.tubes),
             "" if pair.reason else _pair(pair.patients),
             "refused" if pair.reason else _word(pair.met),

@@ -159,14 +159,19 @@ def pairs_found(plan: Plan, done: Normalised) -> tuple[PairFound, ...]:
                     *pair,
                     batches=len(applied),
                     cells=float(rows["cells"].median()),
-                    halves=(float(rows["emd_before"].mean()), float(rows["emd_after"].mean())),
-                    floor=float(rows["emd_floor"].mean()),
+                    halves=(_mean(rows["emd_before"]), _mean(rows["emd_after"])),
+                    floor=_mean(rows["emd_floor"]),
                     tubes=_between_tubes(tubes.get(pair, {}), learned, pair),
                     patients=_within_patients(medians, learned, pair),
                     reason=str(rows["reason"].iloc[0]) if applied.empty else None,
                 )
             )
     return tuple(pairs)
+
+
+def _mean(distances: pd.Series) -> float:
+    """Return the mean of the batches' distances; not-a-number where no batch had cells enough to be judged."""
+    return float(distances.astype("float64").mean())
 
 
 def _between_tubes(tubes: Mapping[str, Floats], learned: PanelLearned, pair: tuple[str, str]) -> tuple[float, float]:
