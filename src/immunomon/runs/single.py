@@ -22,6 +22,7 @@ from immunomon.cytometry.model.settled import Estimate, Settled
 from immunomon.cytometry.model.spillover import SpilloverMatrix
 from immunomon.cytometry.model.swapped_pulses import swapped_pulses
 from immunomon.cytometry.steps.doubt_borders import doubt_borders
+from immunomon.cytometry.steps.doubt_kinds import doubt_kinds
 from immunomon.cytometry.steps.doubt_lineages import doubt_lineages
 from immunomon.cytometry.steps.gate import gate
 from immunomon.cytometry.steps.gate_error import estimate_gate_errors
@@ -191,6 +192,7 @@ def _gated(tree: GateTree, ready: Prepared, strategy: GatingStrategy) -> GateTre
         weigh_borders(tree, ready.display, strategy, scales=ready.scales),
         doubt_borders(tree, ready.compensated, strategy),
         doubt_lineages(tree, ready.compensated, strategy),
+        doubt_kinds(tree, ready.compensated),
     )
     doubted = (
         replace(p, doubts=(*p.doubts, *(d for look in looks for d in look.get(p.id, ())))) for p in tree.populations
