@@ -72,8 +72,8 @@ class _Order:
 _DUMP = "CD3/CD19/CD20"
 _B, _BY_HLADR = _Cells(("CD19",), ("CD3",)), _Cells(("HLA-DR",), ("CD3",))
 _SWITCHED, _NOT_MEMORY = _Cells(("CD19",), ("CD3", "IgD")), _Cells(("CD19",), ("CD3", "CD27"))
-# Bounds lie beyond what is known of patients; where half of the cells missed a stain, they are crossed. From what is known of these
-# subsets, cited from memory: Iellem 2001, J Exp Med 194:847 (CCR4); Sanz 2019, Front Immunol 10:2458 (B cells);
+# Bounds lie beyond what is known of patients, and are crossed where half of the cells missed a stain. Of these subsets,
+# cited from memory: Iellem 2001, J Exp Med 194:847 (CCR4); Sanz 2019, Front Immunol 10:2458 (B cells);
 # Krzysiek 2000, Blood 96:2338 (CCR6); Mavilio 2005, PNAS 102:2886 (CD56- NK); Ziegler-Heitbrock 2010, Blood 116:e74.
 _COMPANIONS = (
     _Companion("CD19", ((_Cells(("CD20",), ("CD3",)), 0.2),)),
