@@ -16,7 +16,6 @@ from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.geometry import Interval, Rectangle
 from immunomon.study.model.channels import ChannelKind
-from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.trust import Doubt
 
 __all__ = ["doubt_kinds"]
@@ -126,7 +125,7 @@ class _File:
     def __init__(self, tree: GateTree, events: EventTable) -> None:
         self._tree, self._events = tree, events
         live = tree.mask("live")
-        rows = np.flatnonzero(tree.mask(ROOT) if live is None else live)
+        rows = np.arange(events.count) if live is None else np.flatnonzero(live)
         self._rows = rows[evenly(rows.size, _COMPARED)]
         self._cells = events.take(self._rows)
         self.column, self.border = cache(self._column), cache(self._border)
@@ -194,7 +193,7 @@ class _File:
         within, chosen = self._tree.mask(cells.within), self.mask(cells)
         if within is None or chosen is None:
             return 0.0
-        return float(np.count_nonzero(chosen)) / max(1, np.count_nonzero(within[self._rows]))
+        return float(np.count_nonzero(chosen)) / max(1, int(np.count_nonzero(within[self._rows])))
 
     def mask(self, cells: _Cells) -> Mask | None:
         """Return which of the cells are of a kind, None if that cannot be told or they are too few."""
