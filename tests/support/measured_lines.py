@@ -24,7 +24,7 @@ _MARKS = "__executed_lines__"
 def marked(tree: ast.Module) -> ast.Module:
     """Put a mark before every statement but those of functions that numba compiles: it knows no marks."""
     tree.body = _marked_body(tree.body)
-    return ast.fix_missing_locations(tree)
+    return tree
 
 
 def _marked_body(body: list[ast.stmt], opening: tuple[int, ...] = ()) -> list[ast.stmt]:
@@ -48,7 +48,7 @@ def _begins_a_body(statement: ast.stmt, place: int) -> bool:
 
 
 def _mark_within(statement: ast.stmt) -> None:
-    if any("njit" in ast.unparse(decorator) for decorator in getattr(statement, "decorator_list", [])):
+    if any(_is_njit(decorator) for decorator in getattr(statement, "decorator_list", [])):
         return
     for field in ("body", "orelse", "finalbody"):
         if getattr(statement, field, None):
@@ -58,6 +58,10 @@ def _mark_within(statement: ast.stmt) -> None:
         for branch in getattr(statement, branches, []):
             tried.append(line_of(branch))
             branch.body = _marked_body(branch.body, tuple(tried))
+
+
+def _is_njit(decorator: ast.expr) -> bool:
+    return any("njit" in (getattr(node, "id", ""), getattr(node, "attr", "")) for node in ast.walk(decorator))
 
 
 def _line_of_handler(handler: ast.ExceptHandler) -> int:
@@ -74,14 +78,17 @@ def _lines_of(statement: ast.stmt) -> Iterator[int]:
 
 
 def _mark(line: int, where: ast.stmt) -> ast.stmt:
-    target = ast.Subscript(ast.Name(_MARKS, ast.Load()), ast.Constant(line), ast.Store())
-    return ast.copy_location(ast.Assign([target], ast.Constant(1)), where)
+    """Return the assignment that marks a line, with its place: filling in those of a whole tree takes longer."""
+    at = {name: getattr(where, name) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")}
+    number = ast.Constant(line, **at)
+    target = ast.Subscript(ast.Name(_MARKS, ast.Load(), **at), number, ast.Store(), **at)
+    return ast.Assign([target], ast.Constant(1, **at), **at)
 
 
 class _MarkingLoader(SourceFileLoader):
     """Loads a module with marks, never from or into the compiled files beside it."""
 
-    def __init__(self, spec: ModuleSpec, executed: dict[str, bytearray]) -> None:
+    def __init__(self, spec: ModuleSpec, executed: dict[str, list[int]]) -> None:
         super().__init__(spec.name, str(spec.origin))
         self._executed = executed
 
@@ -90,7 +97,7 @@ class _MarkingLoader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         lines = self.get_data(self.path).count(b"\n") + 2
-        vars(module)[_MARKS] = self._executed.setdefault(self.path, bytearray(lines))
+        vars(module)[_MARKS] = self._executed.setdefault(self.path, [0] * lines)
         super().exec_module(module)
 
 
@@ -99,7 +106,7 @@ class MeasuredLines:
 
     def __init__(self, package: str = PACKAGE) -> None:
         self.package = package
-        self._executed: dict[str, bytearray] = {}
+        self._executed: dict[str, list[int]] = {}
         sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
