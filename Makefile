@@ -59,11 +59,16 @@ layers: install
 
 # Python 3.12 and later count lines by sys.monitoring, which costs a fraction of tracing; before, the lines are marked
 # (tests/support/measured_lines.py) and coverage.py makes its report of the marks.
+# Before its workers begin, one process compiles what each of them would compile.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+COMPILE := OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m support.compiled
 pytest: install
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then \
+	  $(COMPILE) && \
 	  COVERAGE_CORE=sysmon $(PYTEST) --cov --cov-report=term:skip-covered; \
 	else \
+	  rm -f .coverage .coverage.*; \
+	  IMMUNOMON_MEASURE_LINES=1 $(COMPILE) || exit 1; \
 	  rm -f .coverage .coverage.*; \
 	  IMMUNOMON_MEASURE_LINES=1 $(PYTEST) || exit 1; \
 	  $(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --skip-covered; \

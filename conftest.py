@@ -17,7 +17,7 @@ MEASURED = None
 if "IMMUNOMON_MEASURE_LINES" in os.environ:  # before anything of the package is imported
     from support.measured_lines import MeasuredLines
 
-    MEASURED = MeasuredLines()
+    MEASURED = MeasuredLines(kept=ROOT / "build" / "marked")
 
 # What takes longest begins first, lest one worker is still at it when the others have nothing left to do. Folders whose
 # files stand on the same run come one after another; all else follows in its own order.

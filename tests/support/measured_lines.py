@@ -9,9 +9,13 @@ which would do the same by rewriting bytecode, rewrites that of functions too th
 from __future__ import annotations
 
 import ast
+import hashlib
+import marshal
+import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -19,6 +23,7 @@ from coverage import CoverageData
 
 PACKAGE = "immunomon"
 _MARKS = "__executed_lines__"
+_MARKED_BY = MAGIC_NUMBER + Path(__file__).read_bytes()  # another Python or other marks: nothing kept is of use
 
 
 def marked(tree: ast.Module) -> ast.Module:
@@ -86,14 +91,29 @@ def _mark(line: int, where: ast.stmt) -> ast.stmt:
 
 
 class _MarkingLoader(SourceFileLoader):
-    """Loads a module with marks, never from or into the compiled files beside it."""
+    """Loads a module with marks, never from or into the compiled files beside it; kept: where it keeps its own."""
 
-    def __init__(self, spec: ModuleSpec, executed: dict[str, list[int]]) -> None:
+    def __init__(self, spec: ModuleSpec, executed: dict[str, list[int]], kept: Path | None) -> None:
         super().__init__(spec.name, str(spec.origin))
-        self._executed = executed
+        self._executed, self._kept = executed, kept
 
     def get_code(self, fullname: str) -> CodeType:
-        return compile(marked(ast.parse(self.get_data(self.path))), self.path, "exec", dont_inherit=True)
+        source = self.get_data(self.path)
+        if self._kept is None:
+            return self._compiled(source)
+        kept = self._kept / hashlib.sha256(b"\0".join((self.path.encode(), _MARKED_BY, source))).hexdigest()
+        if kept.exists():
+            code: CodeType = marshal.loads(kept.read_bytes())
+            return code
+        code = self._compiled(source)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = kept.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(marshal.dumps(code))
+        unfinished.replace(kept)
+        return code
+
+    def _compiled(self, source: bytes) -> CodeType:
+        return compile(marked(ast.parse(source)), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
         lines = self.get_data(self.path).count(b"\n") + 2
@@ -102,10 +122,13 @@ class _MarkingLoader(SourceFileLoader):
 
 
 class MeasuredLines:
-    """Finds the package's modules from its making on, before any of them is imported, and knows what they executed."""
+    """Finds the package's modules from its making on, before any of them is imported, and knows what they executed.
 
-    def __init__(self, package: str = PACKAGE) -> None:
-        self.package = package
+    kept: a folder in which what is compiled with marks is kept for the next process; None: nowhere.
+    """
+
+    def __init__(self, package: str = PACKAGE, kept: Path | None = None) -> None:
+        self.package, self._kept = package, kept
         self._executed: dict[str, list[int]] = {}
         sys.meta_path.insert(0, self)
 
@@ -114,7 +137,7 @@ class MeasuredLines:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _MarkingLoader(spec, self._executed)
+            spec.loader = _MarkingLoader(spec, self._executed, self._kept)
         return spec
 
     def lines(self) -> dict[str, list[int]]:
