@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from immunomon.api import precision as measured
+from immunomon.api.precision import read_repeats
 from immunomon.cli import precision as command
-from immunomon.cli.precision import read_repeats
 from immunomon.errors import BadSpec, ImmunomonError
 from immunomon.trial.statistics.precision import Repeat, precision_of
 
@@ -110,7 +111,7 @@ def test_absolute_counts_have_their_precision_and_tubes_without_a_value_are_name
     percents = gated.assign(denominator="lymphocytes", percent=[40.0, 40.0]).drop(columns="cells_per_ul")
     samples = pd.DataFrame([{"sample_id": name, "subject": "S01", "visit": "D-1"} for name in "abc"])
     tables = {"samples": samples, "frequencies": percents, "populations": gated}
-    monkeypatch.setattr(command, "open_run", lambda run: SimpleNamespace(table=tables.__getitem__))
+    monkeypatch.setattr(measured, "find_run", lambda run: SimpleNamespace(table=tables.__getitem__))
     path = tmp_path / "repeats.csv"
     path.write_text("sample_id,specimen\na,P1\nb,P1\nc,P1\n", encoding="utf-8")
     assert command.precision(tmp_path, repeats=path, most=25, out=None) == 0

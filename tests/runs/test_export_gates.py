@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from immunomon.cli.export_gates import EXPORTS, export_gates
+from immunomon.api.export_gates import EXPORTS
+from immunomon.cli.export_gates import export_gates
 from immunomon.cytometry.formats.gatingml import read_gatingml
 from immunomon.cytometry.gates import GATE_METHODS
 from immunomon.cytometry.specs.strategy import load_strategy

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 from immunomon.api.answer import Answer, Asked, read_answer
 from immunomon.api.assess import assess_study
 from immunomon.api.compare import Progress, compare_run
+from immunomon.api.export_gates import ExportedGates, export_gates
 from immunomon.api.gate_figure import Order, gate_figure
 from immunomon.api.mechanism import relate_run
+from immunomon.api.power import PATIENTS, Power, detectable_changes
+from immunomon.api.quality import Acquisitions, judge_acquisitions
 from immunomon.api.run_sample import RunSample
 from immunomon.api.samples import new_axes
 from immunomon.errors import ImmunomonError, UnknownName, nearest
@@ -22,11 +25,14 @@ from immunomon.runs.status import RunStatus, read_status
 from immunomon.runs.summary import RunSummary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from immunomon.api.precision import PrecisionStudy
     from immunomon.maps.atlas.explorer import Explorer
     from immunomon.outputs.database.database import ExportSummary
     from immunomon.outputs.review.notebook import ShownGallery
@@ -131,7 +137,7 @@ class StudyRun(opened.Run):
         """Draw each subject's values over the study, and each dose group's mean with its interval; return the axes.
 
         denominator: default the population's first. measure: value, change, percent_change or log_odds_change. Values
-        that may not be reported are not drawn. Raises UnknownName, ValueError if there is nothing to draw.
+        that may not be reported are not drawn. Raises UnknownName, NothingToDraw if no value is left.
         """
         from immunomon.plots.trajectories import trajectories
 
@@ -220,19 +226,31 @@ class StudyRun(opened.Run):
 
         Raises ExportFailed for what a workspace has no place for.
         """
-        from immunomon.cytometry.formats.flowjo_writing import write_flowjo
-        from immunomon.files import write_whole
-        from immunomon.runs.workspaces import samples_of_run
+        return export_gates(self, "flowjo", out=out).target
 
-        written = self.folder / "gates.wsp" if out is None else Path(out)
-        write_whole(written, write_flowjo(samples_of_run(self.folder)))
-        return written
+    def export_gates(self, kind: str = "gatingml", *, out: str | Path | None = None) -> ExportedGates:
+        """Write the gates of every sample for other programs, as ``immunomon export-gates`` does."""
+        return export_gates(self, kind, out=out)
+
+    def precision(self, repeats: str | Path, *, most_cv: float = 25) -> PrecisionStudy:
+        """Say how much repeats of a specimen differ, as ``immunomon precision`` does; repeats: a CSV."""
+        from immunomon.api.precision import study_precision
+
+        return study_precision(self, repeats, most_cv=most_cv)
+
+    def power(self, plan: str | Path | None = None, *, patients: Sequence[int] = PATIENTS, power: float = 0.8) -> Power:
+        """Say which change so many patients can detect, as ``immunomon power`` does."""
+        return detectable_changes(self, plan, patients=patients, power=power)
+
+    def quality(self) -> Acquisitions:
+        """Return how the acquisition of each sample was judged, as ``immunomon quality`` does."""
+        return judge_acquisitions(self)
 
     def export(self, to: str | None = None, *, by: str = "", reason: str = "") -> ExportSummary:
         """Write the results into a database, as ``immunomon export`` does; to: a URL, default SQLite in the run."""
-        from immunomon.outputs.database.database import ExportStatement, export_run
+        from immunomon.api.exporting import export_results
 
-        return export_run(self.folder, to, ExportStatement(by, reason, self.study_folder))
+        return export_results(self, to, by=by, reason=reason)
 
     def status(self) -> RunStatus:
         """Return how the run stands, and what of it and of what was made of it is stale."""

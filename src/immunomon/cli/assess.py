@@ -9,7 +9,7 @@ import typer
 
 from immunomon.api.assess import assess_study
 from immunomon.cli.app import StudyOption, app
-from immunomon.cli.saying import say_answer
+from immunomon.cli.saying import JsonOption, say_answer
 
 __all__ = ["assess"]
 
@@ -21,7 +21,8 @@ def assess(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder; default: assessments in the run.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Say who responded, what was adverse, and what the escalation rule says: tables and one page."""
-    say_answer(assess_study(path, study, out=out))
+    say_answer("assess", assess_study(path, study, out=out), as_json=as_json)
     return 0

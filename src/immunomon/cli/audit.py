@@ -88,12 +88,15 @@ def said_head(run: Path) -> str:
     return "no entries" if head is None else f"{counted(head.entries, 'entry', 'entries')}, head {head}"
 
 
-def say_noted(run: Path, what: str, unnoted: str) -> None:
-    """Say that something is in a run's trail, with its new head, or why it is not; nothing for a run without one."""
+def say_noted(run: Path, what: str, unnoted: str, *, err: bool = False) -> None:
+    """Say that something is in a run's trail, with its new head, or why it is not; nothing for a run without one.
+
+    err: on standard error, where standard output holds JSON alone.
+    """
     if unnoted:
         typer.echo(f"{what} was made, but {unnoted}", err=True)
     elif AuditTrail(run).path.is_file():
-        typer.echo(f"Audit trail: {said_head(run)}")
+        typer.echo(f"Audit trail: {said_head(run)}", err=err)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from immunomon.api.compare import compare_run
 from immunomon.cli.app import PlanOption, RunArgument, SeedOption, app
 from immunomon.cli.progress import stages
-from immunomon.cli.saying import say_answer
+from immunomon.cli.saying import JsonOption, say_answer
 
 __all__ = ["compare"]
 
@@ -24,9 +24,10 @@ def compare(
         bool, typer.Option("--bayes", help="Bayesian models of the primary endpoints too; minutes, needs an extra.")
     ] = False,
     seed: SeedOption = 1,
+    as_json: JsonOption = False,
 ) -> int:
     """Say what changed, in whom and at which dose: tables, forest plots, and one page of sentences."""
     with stages() as progress:
         answer = compare_run(run, plan, out=out, bayes=bayes, seed=seed, progress=progress)
-    say_answer(answer)
+    say_answer("compare", answer, as_json=as_json)
     return 0

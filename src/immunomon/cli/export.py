@@ -10,14 +10,13 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from immunomon.api.exporting import export_results
 from immunomon.cli.app import RunArgument, StudyOption, app, one_of
 from immunomon.cli.audit import say_noted
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import JsonOption, say_json
 from immunomon.maps.anndata.export import export_cells
-from immunomon.outputs.database.database import ExportStatement, ExportSummary, export_run
-from immunomon.outputs.database.secrets import without_passwords
-from immunomon.runs.provenance import user_name
+from immunomon.outputs.database.database import ExportSummary
 
 __all__ = ["export", "export_anndata", "export_database"]
 
@@ -128,8 +127,7 @@ def export_database(
     to: a database URL; by default the SQLite file in the run folder. reason, by: go into the database and the audit
     trail. Raises ExportFailed; then nothing was changed.
     """
-    attribution = ExportStatement(by or user_name(), without_passwords(reason), study)
-    summary = export_run(run, to, attribution)
+    summary = export_results(run, to, study=study, reason=reason, by=by)
     if as_json:
         say_json("export", **asdict(summary))
         return 0

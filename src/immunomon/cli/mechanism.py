@@ -9,7 +9,7 @@ import typer
 
 from immunomon.api.mechanism import relate_run
 from immunomon.cli.app import PlanOption, SeedOption, app
-from immunomon.cli.saying import say_answer
+from immunomon.cli.saying import JsonOption, say_answer
 
 __all__ = ["mechanism"]
 
@@ -20,7 +20,8 @@ def mechanism(
     plan: PlanOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; default: mechanism in the run.")] = None,
     seed: SeedOption = 1,
+    as_json: JsonOption = False,
 ) -> int:
     """Say whether the immune change goes with the platelets, before them, and after exposure. Exploratory."""
-    say_answer(relate_run(run, plan, out=out, seed=seed))
+    say_answer("mechanism", relate_run(run, plan, out=out, seed=seed), as_json=as_json)
     return 0

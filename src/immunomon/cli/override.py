@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from immunomon.cli.app import ByOption, Jobs, ReasonOption, RunArgument, StudyOption, app, one_of
+from immunomon.cli.saying import say_json
 from immunomon.errors import ImmunomonError, counted
 from immunomon.runs.folder import RunFolder
 from immunomon.runs.imported_override import CountDecision, decide_count
@@ -101,13 +102,16 @@ def override(
     study: StudyOption = None,
     run_now: Annotated[bool, typer.Option("--run/--no-run", help="Bring the run up to date at once.")] = True,
     jobs: Jobs = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --preview: print JSON.")] = False,
 ) -> int:
     """Move a gate, drop samples, accept a warning or set an imported count; only what it touches is done again."""
+    if as_json and not preview:
+        raise ImmunomonError("--json: it prints the values that would move; add --preview")
     asked = Asked(action, samples, by, reason, population, gate, keep, check, in_consensus, undo)
     if count is not None or (undo and RunFolder(run).is_imported):
         return _set_count(run, asked, count, study=study, preview=preview)
     if preview:
-        return _show_preview(run, asked, study=study, jobs=jobs)
+        return _show_preview(run, asked, study=study, jobs=jobs, as_json=as_json)
     return record_override(run, asked, study=study, run_now=run_now, jobs=jobs)
 
 
@@ -181,11 +185,14 @@ def _withdrawn(folder: Path, request: Asked) -> list[dict[str, Any]]:
     return request.targets()
 
 
-def _show_preview(run: Path, request: Asked, *, study: Path | None, jobs: int | None) -> int:
+def _show_preview(run: Path, request: Asked, *, study: Path | None, jobs: int | None, as_json: bool) -> int:
     from immunomon.runs.previewing import preview_decisions
 
     folder = _study_folder(run, study)
     moved = preview_decisions(folder, run, _entries(request), withdrawn=_withdrawn(folder, request), jobs=jobs)
+    if as_json:
+        say_json("override", rows=moved)
+        return 0
     for line in _lines(moved):
         typer.echo(line)
     typer.echo(f"{counted(len(moved), 'value')} would move; nothing was written.")

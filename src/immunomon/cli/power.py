@@ -9,15 +9,11 @@ import numpy as np
 import pandas as pd
 import typer
 
-from immunomon.api.compare import absent_words, plan_for, tables_of
+from immunomon.api.power import PATIENTS, detectable_changes
 from immunomon.cli.app import PlanOption, RunArgument, SeedOption, app
 from immunomon.cli.saying import JsonOption, say_json
 from immunomon.files import write_whole
 from immunomon.runs.folder import table_csv
-from immunomon.runs.opened import open_run
-from immunomon.trial.statistics.facts import facts_of
-from immunomon.trial.statistics.measured import measure
-from immunomon.trial.statistics.power import PATIENTS, detectable
 
 __all__ = ["power"]
 
@@ -35,26 +31,21 @@ def power(
     as_json: JsonOption = False,
 ) -> int:
     """Say which change so many patients can detect, from the run's own variances."""
-    opened = open_run(run)
-    facts = facts_of(opened.record)
-    measured = measure(tables_of(opened), facts, plan_for(opened, plan, facts))
-    absent = [absent_words(endpoint, measured) for endpoint in measured.absent]
-    table = detectable(measured, np.random.default_rng(seed), patients=sorted(set(patients or PATIENTS)), power=target)
+    found = detectable_changes(run, plan, patients=patients or PATIENTS, power=target, seed=seed)
+    table, declared = found.table, found.plan
     if as_json:
-        say_json("power", plan=measured.plan.digest, power=target, rows=table, absent=absent)
-    for line in () if as_json else absent:
+        say_json("power", plan=declared.digest, power=target, rows=table, absent=found.absent)
+    for line in () if as_json else found.absent:
         typer.echo(line)
     if out is not None:
         write_whole(out, table_csv(table))
         typer.echo(f"Written: {out}", err=as_json)
     if out is not None or as_json:
         return 0
-    typer.echo(
-        f"Smallest mean change found with power {target:g} at level {measured.plan.alpha:g}, as odds ratio or fold,"
-    )
+    typer.echo(f"Smallest mean change found with power {target:g} at level {declared.alpha:g}, as odds ratio or fold,")
     typer.echo("from the variance of this run; in brackets if that is as large as its upper 80 % limit.")
-    source = "default plan" if measured.plan.source == "default" else measured.plan.source
-    typer.echo(f"Plan: {source}, {measured.plan.digest}.")
+    source = "default plan" if declared.source == "default" else declared.source
+    typer.echo(f"Plan: {source}, {declared.digest}.")
     for (endpoint, visit), rows in table.groupby(["endpoint", "visit"], sort=False):
         first = rows.iloc[0]
         if pd.isna(first["sd"]):

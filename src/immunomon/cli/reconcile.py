@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import datetime
-import io
-import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from immunomon.checks.reconcile import Difference, read_subject_visits, reconciled
+from immunomon.api.reconciling import reconcile as reconcile_study
 from immunomon.cli.app import app
 from immunomon.cli.saying import JsonOption, say_json
-from immunomon.csvfile import cell_of_text
-from immunomon.errors import BadSpec, ImmunomonError, counted
-from immunomon.files import read_input, write_whole
-from immunomon.study.model.study import RoleKind, Sample, Study
-from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.study import load_study
-from immunomon.trial.model.assessment_inputs import ASSESSMENT_INPUTS
-from immunomon.trial.specs.assessment_tables import assessment_file, read_assessment_files
 
-__all__ = ["open_queries", "reconcile"]
-
-_KINDS = ("missing", "panel", "date", "extra")
+__all__ = ["reconcile"]
 
 
 @app.command()
@@ -39,91 +24,11 @@ def reconcile(
     as_json: JsonOption = False,
 ) -> int:
     """Compare the samples with a sponsor's list of subjects and visits; exit status 1 if they differ."""
-    declared = load_study(study)
-    samples = load_samples(declared.folder / declared.samples_file, declared)
-    listed = read_subject_visits(beside)
-    differences = reconciled(declared, samples, listed)
+    compared = reconcile_study(study, beside, open_by=open_by)
     if as_json:
-        say_json("reconcile", visits=len(listed), differences=differences)
-    for difference in () if as_json else differences:
-        typer.echo(f"{difference.kind:<8} {difference.subject} {difference.visit}: {difference.what}")
-    counts = ", ".join(f"{sum(difference.kind == kind for difference in differences)} {kind}" for kind in _KINDS)
-    typer.echo(f"{counted(len(listed), 'visit')} on the list; {counts}.", err=as_json)
-    if absent := _without_file(declared, samples):
-        what = counted(absent, "tube has", "tubes have")
-        typer.echo(f"Counted as measured, though {what} no file where samples.csv says.", err=as_json)
-    if undated := sum(visit.date is None for visit in listed):
-        typer.echo(f"Not compared: the date of {counted(undated, 'visit')}, which the list does not say.", err=as_json)
-    if open_by and differences:
-        opened = open_queries(declared.folder, differences, by=open_by, on=datetime.datetime.now(datetime.UTC).date())
-        answered = _answered(declared.folder, differences)
-        still_open = len(differences) - opened - len(answered)
-        typer.echo(f"queries.csv: {counted(opened, 'query', 'queries')} opened; {still_open} were open.", err=as_json)
-        for difference in answered:
-            typer.echo(f"  answered, and still there: {difference.question}", err=as_json)
-    return 1 if differences else 0
-
-
-def _without_file(study: Study, samples: Sequence[Sample]) -> int:
-    """Return how many of the subjects' tubes have no file on this machine; those in object stores are not asked for."""
-    folder = (study.folder / study.samples_file).parent
-    tubes = {sample.tube_id: str(sample.file) for sample in samples if sample.role.kind is RoleKind.SAMPLE}
-    return sum(":/" not in file and not (folder / file).is_file() for file in tubes.values())
-
-
-def open_queries(folder: Path, differences: Sequence[Difference], *, by: str, on: datetime.date) -> int:
-    """Add a query for each difference that none asks about yet to a study's ``queries.csv``; return how many.
-
-    What stands in the file stays as it is. Raises BadSpec if it has a problem, ImmunomonError if nobody is named.
-    """
-    if not by.strip():
-        raise ImmunomonError("a query needs the name of who opens it")
-    subjects = load_study(folder).first_infusions
-    files = read_assessment_files(folder, subjects)
-    rows = files.rows("queries")
-    problems = [problem for problem in files.problems if Path(problem.file).name == "queries.csv"]
-    if problems:
-        raise BadSpec(problems)
-    questions = {row["question"] for row in rows}
-    new = [difference for difference in differences if difference.question not in questions]
-    if new:
-        numbers = [int(row["query"][1:]) for row in rows if re.fullmatch(r"Q[0-9]{1,9}", row["query"])]
-        queries = [
-            _query(difference, number, by, on) for number, difference in enumerate(new, max(numbers, default=0) + 1)
-        ]
-        # A subject that the study does not know is named in the question alone.
-        _append(folder, [query if query["subject"] in subjects else {**query, "subject": ""} for query in queries])
-    return len(new)
-
-
-def _answered(folder: Path, differences: Sequence[Difference]) -> list[Difference]:
-    """Return the differences that a query asked about and somebody answered, and that are there all the same."""
-    rows = read_assessment_files(folder, load_study(folder).first_infusions).rows("queries")
-    questions = {row["question"] for row in rows if row["answer"] is not None}
-    return [difference for difference in differences if difference.question in questions]
-
-
-def _query(difference: Difference, number: int, by: str, on: datetime.date) -> Mapping[str, Any]:
-    return {
-        "query": f"Q{number:03d}",
-        "subject": difference.subject,
-        "visit": difference.visit,
-        "about": "samples.csv",
-        "question": difference.question,
-        "opened": on.isoformat(),
-        "opened_by": by.strip(),
-    }
-
-
-def _append(folder: Path, queries: Sequence[Mapping[str, Any]]) -> None:
-    path = assessment_file(folder, "queries") or folder / "queries.csv"
-    before = read_input(path).decode("utf-8-sig") if path.is_file() else ""
-    head = before.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
-    names = next(csv.reader(io.StringIO(head), delimiter=separator), None) or list(ASSESSMENT_INPUTS["queries"].names)
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
-    if not before:
-        writer.writerow(names)
-    writer.writerows([cell_of_text(str(query.get(name, ""))) for name in names] for query in queries)
-    write_whole(path, before + ("" if before.endswith("\n") or not before else "\n") + text.getvalue())
+        say_json("reconcile", visits=compared.visits, differences=compared.differences)
+    for line in () if as_json else compared.lines:
+        typer.echo(line)
+    for remark in compared.remarks:
+        typer.echo(remark, err=as_json)
+    return 1 if compared.differences else 0

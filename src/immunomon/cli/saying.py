@@ -22,8 +22,11 @@ __all__ = ["JsonOption", "csv_text", "json_text", "say_answer", "say_json"]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def say_answer(answer: Answer) -> None:
-    """Print the most important of an answer, and where the whole of it is."""
+def say_answer(command: str, answer: Answer, *, as_json: bool) -> None:
+    """Print the most important of an answer, and where the whole of it is; as JSON every table of it, too."""
+    if as_json:
+        say_json(command, folder=answer.folder, page=answer.file, lines=answer.lines, tables=answer.tables)
+        return
     for line in (*answer.lines, answer.written):
         typer.echo(line)
 

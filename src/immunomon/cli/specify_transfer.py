@@ -7,14 +7,9 @@ from typing import Annotated
 
 import typer
 
+from immunomon.api.transfers import specify_transfer as specification_of
 from immunomon.cli.app import app
-from immunomon.cytometry.gates import GATE_METHODS
-from immunomon.cytometry.specs.strategy import load_strategy
 from immunomon.files import write_whole
-from immunomon.outputs.delivery.specification import transfer_specification
-from immunomon.study.specs.catalog import find_strategy
-from immunomon.study.specs.samples import load_samples
-from immunomon.study.specs.study import load_study
 
 __all__ = ["specify_transfer"]
 
@@ -27,16 +22,7 @@ def specify_transfer(
     ] = None,
 ) -> int:
     """Write a data transfer specification from a study: files, columns, units, code lists, keys, checks."""
-    declared = load_study(study)
-    samples = load_samples(declared.folder / declared.samples_file, declared)
-    populations = {
-        use.panel: [
-            population.id
-            for population in load_strategy(find_strategy(use.strategy, declared.folder), methods=GATE_METHODS)
-        ]
-        for use in declared.panels
-    }
-    text = transfer_specification(declared, samples, populations)
+    text = specification_of(study)
     if out is None:
         typer.echo(text)
         return 0

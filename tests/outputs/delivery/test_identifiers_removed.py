@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
+from immunomon.api.export_events import export_events
 from immunomon.checks.paths import check_paths
-from immunomon.cli.export_events import write_events
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.formats.write_fcs import kept_keywords, linear_channels, write_fcs
 from immunomon.cytometry.gates import GATE_METHODS
@@ -54,7 +54,8 @@ def test_a_populations_events_do_not_say_whose_they_are_by_the_rules_of_the_runs
     path.write_text(before + 'identifiers: {keywords: ["PATIENT*"]}\n', encoding="utf-8")
     try:
         file = named / "fcs" / "treg" / "S01_W4_treg.fcs"
-        assert write_events(str(named / "run"), file, population="treg", out=tmp_path / "treg.fcs") == 0
+        exported = export_events(named / "run", file, tmp_path / "treg.fcs", population="treg")
+        assert 0 < exported.events < exported.of_events
     finally:
         path.write_text(before, encoding="utf-8")
     keywords = read_fcs(tmp_path / "treg.fcs")[0].keywords

@@ -26,7 +26,7 @@ from immunomon.outputs.delivery.manifest import manifest_of, write_csv, write_te
 from immunomon.outputs.delivery.read import MANIFEST, read_delivery, read_manifest
 from immunomon.outputs.delivery.source import read_headers_of
 from immunomon.outputs.delivery.writing import FORMATS, Writing
-from immunomon.runs.opened import note_in_trail
+from immunomon.runs.opened import Run, note_in_trail
 
 __all__ = ["FORMATS", "Delivered", "deliver_run"]
 
@@ -60,14 +60,14 @@ _NEUTRALISED = "Texts that a spreadsheet would run as formulas begin with an apo
 
 
 def deliver_run(
-    run: Path,
-    out: Path,
+    run: str | Path | Run,
+    out: str | Path,
     *,
     kind: str,
-    study: Path | None = None,
-    previous: Path | None = None,
+    study: str | Path | None = None,
+    previous: str | Path | None = None,
     test: bool = False,
-    key: Path | None = None,
+    key: str | Path | None = None,
 ) -> Delivered:
     """Deliver a run in one of the FORMATS, into a new folder.
 
@@ -79,6 +79,8 @@ def deliver_run(
     """
     if kind not in FORMATS:
         raise UnknownName(f"no format named '{kind}'; {nearest(kind, FORMATS)}")
+    run, study = (run.folder, study or run.study_folder) if isinstance(run, Run) else (Path(run), study)
+    out, study, previous, key = Path(out), *(None if path is None else Path(path) for path in (study, previous, key))
     if key is not None and kind != "csv":
         why = "arms, days and visits are what the other formats are made of"
         raise DeliveryFailed(f"{key}: a blinded transfer is of --as csv; {kind} cannot be blinded: {why}")
