@@ -21,12 +21,21 @@ def embed(
     within: Annotated[
         str | None, typer.Option("--within", help="The population that cells are from; default: lymphocytes.")
     ] = None,
-    cells: Annotated[int, typer.Option("--cells", min=200, help="Cells of all samples together.")] = 6000,
+    cells: Annotated[
+        int | None, typer.Option("--cells", min=200, help="Cells of all samples together; default: 6000.")
+    ] = None,
     visits: Annotated[
         str | None, typer.Option("--visits", help="Fit on these visits only, separated by commas; default: all.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same table.")] = 1,
-    refit: Annotated[bool, typer.Option("--refit", help="Replace an atlas that is there already.")] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="The same seed gives the same table; default: 1.")
+    ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Replace the atlas that is there: within, cells, visits and seed as before, unless named."
+        ),
+    ] = False,
     study: StudyOption = None,
 ) -> int:
     """Lay out cells of all patients and visits in a plane (UMAP), to look at: table, record and picture."""
@@ -37,7 +46,7 @@ def embed(
 def embed_cells(run: Path, *, panel: str | None, visits: str | None, **options: Any) -> int:  # noqa: ANN401
     """Lay out a run's cells with a progress bar, say what was written; return 0."""
     with stages() as progress:
-        chosen = tuple(filter(None, (visit.strip() for visit in (visits or "").split(","))))
+        chosen = None if visits is None else tuple(filter(None, (visit.strip() for visit in visits.split(","))))
         atlas = embed_run(run, panel, visits=chosen, progress=progress, **options)
     record = atlas.contents
     typer.echo(
@@ -45,6 +54,8 @@ def embed_cells(run: Path, *, panel: str | None, visits: str | None, **options: 
         f"{record['panel']}, by {', '.join(record['markers'])}; "
         f"trustworthiness {record['trustworthiness']['value']:.3f}"
     )
+    if atlas.kept:
+        typer.echo(f"As the atlas before: {atlas.kept}", err=True)
     if atlas.without:
         typer.echo(f"Without {atlas.without}", err=True)
     for path in (atlas.picture, atlas.table, atlas.record, atlas.reference):

@@ -17,7 +17,8 @@ from immunomon.runs.single import analyse
 
 @pytest.fixture(scope="module")
 def atlas(run_folder, compiled):
-    return embed_run(run_folder, cells=601, seed=4, refit=True)  # whatever another test left there
+    # Whatever another test left there.
+    return embed_run(run_folder, within="lymphocytes", cells=601, visits=(), seed=4, refit=True)
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,16 @@ def test_the_command_says_what_it_wrote(run_folder):
     assert result.exit_code == 0, result.output
     assert "300 cells of cd4 from 6 samples of the panel treg" in result.output
     assert "treg.png" in result.output
+
+
+def test_an_atlas_fitted_again_keeps_what_it_was_made_with_unless_told_otherwise(run_folder):
+    """Runs last: it leaves another atlas."""
+    embed_run(run_folder, within="cd4", cells=300, visits=["D-1"], seed=3, refit=True)
+    again = embed_run(run_folder, refit=True)
+    asked = ("within", "cells_wanted", "visits", "seed")
+    assert [again.contents[name] for name in asked] == ["cd4", 300, ["D-1"], 3]
+    assert again.kept == "within cd4, 300 cells, visits D-1, seed 3"
+    result = CliRunner().invoke(app, ["embed", str(run_folder), "--refit", "--cells", "350", "--visits", ""])
+    assert result.exit_code == 0, result.output
+    assert "As the atlas before: within cd4, seed 3" in result.output
+    assert "350 cells of cd4 from 6 samples" in result.output

@@ -17,7 +17,7 @@ from immunomon.maps.atlas.cells import CELL_COLUMNS, PLACE_COLUMNS, Reader
 from immunomon.maps.atlas.drawing import draw, patients_jobs, wanted_of
 from immunomon.maps.atlas.layout import Layout, lay_out
 from immunomon.maps.atlas.placing import yardstick_of
-from immunomon.maps.atlas.record import Asked, Fitted, markers_of, record_of
+from immunomon.maps.atlas.record import Asked, Fitted, Wishes, markers_of, record_of
 from immunomon.maps.atlas.reference import ATLAS_FORMAT, Reference, load_reference, save_reference
 from immunomon.maps.clusters.found import metaclusters_of
 from immunomon.maps.clusters.samples import source_of
@@ -29,6 +29,7 @@ from immunomon.runs.opened import Run
 __all__ = ["ATLAS_FORMAT", "Atlas", "embed_run"]
 
 FEWEST_CELLS = 200
+CELLS, SEED = 6000, 1  # where nobody says another number, and no atlas is replaced
 Progress = Callable[[str, int, int, int], None]
 
 
@@ -36,7 +37,7 @@ Progress = Callable[[str, int, int, int], None]
 class Atlas:
     """What an embedding left: table (Parquet), record (JSON), picture (PNG), the atlas to carry on, the record read.
 
-    without: what it was made without, as it is of an earlier run.
+    without: what it was made without, as it is of an earlier run. kept: what it has from the atlas that it replaced.
     """
 
     table: Path
@@ -45,6 +46,7 @@ class Atlas:
     reference: Path
     contents: Mapping[str, Any]
     without: str = ""
+    kept: str = ""
 
 
 def embed_run(
@@ -52,9 +54,9 @@ def embed_run(
     panel: str | None = None,
     *,
     within: str | None = None,
-    cells: int = 6000,
-    visits: Sequence[str] = (),
-    seed: int = 1,
+    cells: int | None = None,
+    visits: Sequence[str] | None = None,
+    seed: int | None = None,
     jobs: int | None = None,
     study: str | Path | None = None,
     refit: bool = False,
@@ -63,27 +65,31 @@ def embed_run(
     """Lay out cells of a run's patients in a plane and write ``atlas/<panel>`` .parquet, .json, .png and .atlas.npz.
 
     panel: default the study's first. within: the population that the cells are from; default lymphocytes, or what comes
-    nearest. cells: together, the same number from every subject and visit where there are as many, rare ones kept (see
-    ``weight``). visits: fitted on these only; default all. The panel's type markers lay them out; the others are kept
-    for colour. The same run, parameters and seed give the same bytes on the same machine, by any number of jobs. An
-    atlas that is there stays, unless it is the same one or ``refit`` replaces it. Raises UnknownName for a panel, visit
-    or population that is not there, BadAtlas if another atlas is there, ImmunomonError if there is no run, its study is
-    not at hand, its files have changed since, or there are too few cells.
+    nearest. cells: together, default 6000, the same number from every subject and visit where there are as many, rare
+    ones kept (see ``weight``). visits: fitted on these only; default all. The panel's type markers lay them out; the
+    others are kept for colour. The same run, parameters and seed give the same bytes on the same machine, by any number
+    of jobs. An atlas that is there stays, unless it is the same one or ``refit`` replaces it: by one with the same
+    population, number of cells, visits and seed, but what is named here (``kept`` says so; ``visits=()``: all). Raises
+    UnknownName for a panel, visit or population that is not there, BadAtlas if another atlas is there, ImmunomonError
+    if there is no run, its study is not at hand, its files have changed since, or there are too few cells.
     """
     opened, report, workers = find_run(run, study), progress or (lambda *_: None), jobs or default_jobs()
-    source = source_of(opened, panel, within)
+    wishes, kept = Wishes(within, cells, None if visits is None else tuple(visits), seed), ""
+    if refit:
+        wishes, kept = wishes.kept_from(_record_before(opened, panel))
+    source = source_of(opened, panel, wishes.within)
     clusters, stale = metaclusters_of(opened, source.panel.name)
     request = Asked(
         opened.record["digest"],
         source.within,
-        cells,
-        tuple(visits),
-        seed,
+        wishes.cells or CELLS,
+        wishes.visits or (),
+        SEED if wishes.seed is None else wishes.seed,
         str(clusters.record["map_sha256"]) if clusters else None,
     )
     if not refit:
         _refuse_to_replace(opened.atlas_reference(source.panel.name), request)
-    requests = wanted_of(opened, patients_jobs(source, visits), source.within, cells=cells)
+    requests = wanted_of(opened, patients_jobs(source, request.visits), source.within, cells=request.cells_wanted)
     _refuse_too_few(opened, sum(count for _, count in requests), source.within)
     shown, used = markers_of(source.panel)
     reader = Reader(source, source.within, shown, clusters)
@@ -91,17 +97,26 @@ def embed_run(
         reader,
         requests,
         used,
-        seed=seed,
+        seed=request.seed,
         workers=workers,
         progress=lambda done, total: report("gating", done, total, 0),
     )
     report("layout", 0, 1, 0)
-    layout = lay_out(table[list(used)].to_numpy(), seed=seed, threads=workers)
+    layout = lay_out(table[list(used)].to_numpy(), seed=request.seed, threads=workers)
     samples = [job.sample.id for job, _ in requests]
     arrays = _reference(table, layout, samples, threads=workers)
     record = record_of(opened, source, request, fitted=Fitted(table, layout, arrays, tuple(samples), scales))
     report("layout", 1, 1, 0)
-    return replace(_write(opened, _placed(table, arrays, shown), replace(arrays, record=record)), without=stale)
+    written = _write(opened, _placed(table, arrays, shown), replace(arrays, record=record))
+    return replace(written, without=stale, kept=kept)
+
+
+def _record_before(run: Run, panel: str | None) -> Mapping[str, Any]:
+    """Return the record of the atlas that is there; an empty one if there is none, or it cannot be read."""
+    try:
+        return dict(run.atlas_record(panel))
+    except (ImmunomonError, ValueError):
+        return {}
 
 
 def _refuse_to_replace(path: Path, request: Asked) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -27,7 +27,7 @@ from immunomon.maps.clusters.samples import Source
 from immunomon.runs.opened import Run
 from immunomon.study.model.panel import MarkerKind, Panel
 
-__all__ = ["Asked", "Fitted", "markers_of", "record_of"]
+__all__ = ["Asked", "Fitted", "Wishes", "markers_of", "record_of"]
 
 _LIBRARIES = ("numpy", "numba", "pandas", "scikit-learn", "umap-learn")
 _NOTES = (
@@ -84,6 +84,37 @@ class Asked:
         """
         differing = [_IN_WORDS[key] for key, value in self.to_dict().items() if record.get(key) != value]
         return list(dict.fromkeys(differing))
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What somebody says of an atlas to be fitted; None: nothing is said of it."""
+
+    within: str | None = None
+    cells: int | None = None
+    visits: tuple[str, ...] | None = None
+    seed: int | None = None
+
+    def kept_from(self, record: Mapping[str, Any]) -> tuple[Wishes, str]:
+        """Return what is wished for with the gaps filled by what an earlier atlas was fitted with, and what was filled.
+
+        >>> earlier = Asked("1f", "cd4", 9000, ("D-1",), 1, None).to_dict()
+        >>> wishes, kept = Wishes(seed=2).kept_from(earlier)
+        >>> wishes.cells, kept
+        (9000, 'within cd4, 9000 cells, visits D-1')
+        """
+        visits = tuple(map(str, record.get("visits") or ()))
+        earlier = Wishes(record.get("within"), record.get("cells_wanted"), visits, record.get("seed"))
+        names = [field.name for field in fields(self)]
+        filled = [name for name in names if getattr(self, name) is None and getattr(earlier, name) is not None]
+        words = {
+            "within": f"within {earlier.within}",
+            "cells": f"{earlier.cells} cells",
+            "visits": f"visits {', '.join(visits)}" if visits else "all visits",
+            "seed": f"seed {earlier.seed}",
+        }
+        kept = replace(self, **{name: getattr(earlier, name) for name in filled})
+        return kept, ", ".join(words[name] for name in filled)
 
 
 @dataclass(frozen=True, eq=False)
