@@ -26,6 +26,7 @@ __all__ = [
     "LeavesStudy",
     "NotARunFolder",
     "NotForThisStudy",
+    "NothingToDraw",
     "Problem",
     "RunFolderInUse",
     "RunLocked",
@@ -195,6 +196,13 @@ class UnknownName(ImmunomonError):
     """A name is not in the registry it was looked up in.
 
     Use the nearest name, which the message gives.
+    """
+
+
+class NothingToDraw(ImmunomonError, ValueError):
+    """The rows, events or cells that were chosen cannot be drawn or described: there are none, or of several kinds.
+
+    Choose others; the message says what there is, and what keeps a value from being drawn.
     """
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from immunomon.cytometry.model.geometry import Interval, gate_to_dict
+from immunomon.errors import UnknownName
 from immunomon.plots import (
     cluster_heatmap,
     cluster_tree,
@@ -97,9 +98,18 @@ def test_what_is_not_reportable_is_not_drawn(ax):
     assert max(max(line.get_ydata()) for line in ax.lines if len(line.get_ydata())) < 10
 
 
-def test_nothing_to_draw_is_an_error_that_names_the_population(ax):
-    with pytest.raises(ValueError, match="nk"):
-        trajectories(ax, changes(), "nk")
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"population": "tregg"}, "no population 'tregg' among these values; did you mean 'treg'"),
+        ({"quantity": "cells_per_ul"}, "no quantity 'cells_per_ul' of treg among these values; known are: percent"),
+        ({"denominator": "cd44"}, "no denominator 'cd44' of treg among these values; did you mean 'cd4'"),
+        ({"measure": "percent_chnge"}, "no measure 'percent_chnge'; did you mean 'percent_change'"),
+    ],
+)
+def test_a_name_that_no_value_has_is_answered_with_the_nearest(ax, names, message):
+    with pytest.raises(UnknownName, match=message):
+        trajectories(ax, changes(), **{"population": "treg", **names})
 
 
 def test_a_dose_group_keeps_its_colour_when_others_are_added():

@@ -10,7 +10,7 @@ import numpy as np
 
 from immunomon.api.gated import Gated
 from immunomon.arrays import Ints, Mask
-from immunomon.errors import UnknownName, nearest
+from immunomon.errors import NothingToDraw, UnknownName, nearest
 from immunomon.outputs.review.at_run import sample_distances
 from immunomon.outputs.review.gallery import entries_of
 from immunomon.plots.gating import gating_plot
@@ -99,7 +99,7 @@ def _event_numbers(events: Sequence[int] | Mask, gated: Gated) -> Ints:
     count, chosen_events = gated.tree.count, np.asarray(events)
     if chosen_events.dtype == np.bool_:
         if chosen_events.size != count:
-            raise ValueError(f"{gated.sample.path}: it has {count:,} events, the mask {chosen_events.size:,}")
+            raise NothingToDraw(f"{gated.sample.path}: it has {count:,} events, the mask {chosen_events.size:,}")
         return np.flatnonzero(chosen_events)
     numbers = chosen_events.astype(np.int64)
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < count:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunomon.arrays import Floats
+from immunomon.errors import NothingToDraw
 from immunomon.plots.figures import scale_bar
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def cluster_heatmap(
     """Draw metaclusters (rows) by markers (columns), each marker from its lowest to its highest metacluster.
 
     centres: on the display scale, one row a metacluster, one column a marker; notes: what else to write behind a row
-    (its population, its share). order: like beside like (average linkage) instead of as they come. Raises ValueError
-    for no rows.
+    (its population, its share). order: like beside like (average linkage) instead of as they come. Raises
+    NothingToDraw for no rows.
 
     >>> import matplotlib.figure, pandas as pd
     >>> table = pd.DataFrame({"CD3": [0.1, 0.7], "CD4": [0.2, 0.6]}, index=["mc01", "mc02"])
@@ -35,7 +36,7 @@ def cluster_heatmap(
     ['CD3', 'CD4']
     """
     if centres.empty:
-        raise ValueError("there is no metacluster to draw")
+        raise NothingToDraw("there is no metacluster to draw; choose rows of the centres")
     values = centres.to_numpy(dtype=float)
     low, high = values.min(axis=0), values.max(axis=0)
     scaled = (values - low) / np.maximum(high - low, 1e-9)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunomon.arrays import Floats
+from immunomon.errors import NothingToDraw
 from immunomon.plots.colours import FAINT, INK, dose_group_colours
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def forest(ax: Axes, estimates: pd.DataFrame) -> Axes:
     """Draw estimates as a forest plot: mean (square), t interval (line), Hodges-Lehmann (bar), every patient (dot).
 
     estimates: rows of the ESTIMATES table that share a scale, drawn from the top down in their order. What has no
-    patient has an empty row. Raises ValueError for no rows, or rows of several scales.
+    patient has an empty row. Raises NothingToDraw for no rows, or rows of several scales.
 
     >>> import matplotlib.figure, pandas as pd
     >>> row = {"label": "Treg", "dose_group": "all", "at": "W4", "scale": "log-odds", "n": 2, "mean": 0.3,
@@ -38,7 +39,9 @@ def forest(ax: Axes, estimates: pd.DataFrame) -> Axes:
     """
     scales = list(dict.fromkeys(estimates["scale"]))
     if len(scales) != 1:
-        raise ValueError(f"a forest plot has one scale, got {', '.join(map(str, scales)) or 'no rows'}")
+        named = ", ".join(map(str, scales))
+        remedy = "choose the rows of one" if scales else "choose rows of the table estimates"
+        raise NothingToDraw(f"a forest plot has one scale, got {named or 'no rows'}; {remedy}")
     palette = dose_group_colours(dict.fromkeys(str(g) for g in estimates["dose_group"] if g != "all"))
     for height, (_, row) in enumerate(estimates.iterrows()):
         colour = palette[str(row["dose_group"])].light
@@ -92,7 +95,7 @@ def arrows(ax: Axes, estimates: pd.DataFrame, *, dose_groups: Sequence[str] = ()
     """
     endpoints = [rows for _, rows in estimates.groupby(["endpoint", "at"], sort=False)]
     if not endpoints:
-        raise ValueError("there is no endpoint to draw")
+        raise NothingToDraw("there is no endpoint to draw")
     groups = dose_groups or [str(group) for group in dict.fromkeys(estimates["dose_group"]) if group != "all"]
     palette = dose_group_colours(groups)
     changes = [_changes_of(rows, groups) for rows in endpoints]

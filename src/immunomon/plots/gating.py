@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from immunomon.cytometry.kernels.membership import in_polygon
 from immunomon.cytometry.model.scales import scale_from_dict
+from immunomon.errors import NothingToDraw, listed
 from immunomon.plots.colours import DENSITY_STOPS
 from immunomon.plots.outline import Frame, outline
 from immunomon.plots.ticks import axis_ticks
@@ -226,7 +227,7 @@ def gating_tree(ax: Axes, populations: pd.DataFrame) -> Axes:
     r"""Draw a sample's populations as a tree, parents on the left: label, cells, percent of the parent.
 
     populations: the rows of the table ``populations`` of one sample. What could not be gated is in grey.
-    Raises ValueError for no rows, or rows of several samples.
+    Raises NothingToDraw for no rows, or rows of several samples.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"sample_id": "s", "population": ["t", "cd4"], "parent": ["root", "t"], "label": ["T", "CD4"],
@@ -236,7 +237,9 @@ def gating_tree(ax: Axes, populations: pd.DataFrame) -> Axes:
     """
     samples = set(populations["sample_id"])
     if len(samples) != 1:
-        raise ValueError(f"a gating tree is of one sample, got rows of {len(samples)}")
+        named = listed(sorted(map(str, samples)), 12)
+        remedy = f"choose one of them: {named}" if samples else "choose the rows of one sample"
+        raise NothingToDraw(f"a gating tree is of one sample, got rows of {len(samples)}; {remedy}")
     places = _places(dict(zip(populations["population"], populations["parent"], strict=True)))
     for _, row in populations.iterrows():
         x, y = places[row["population"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from immunomon.errors import NothingToDraw, UnknownName, listed, nearest
 from immunomon.plots.colours import dose_group_colours
 from immunomon.study.model.study import NO_GROUP
 
@@ -42,8 +43,8 @@ def trajectories(
 
     A subject with one value is a dot. changes: the table of changes; only rows with status ``ok`` are drawn; intervals
     far beyond the patients' own values are cut off. measure: value, change, percent_change or log_odds_change. Where a
-    visit has no planned day, the visits stand side by side in the order of the rows. Raises ValueError if nothing is
-    left to draw.
+    visit has no planned day, the visits stand side by side in the order of the rows. Raises UnknownName,
+    NothingToDraw if no value is left.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S1"], "dose_group": "A", "planned_day": [-1, 15], "population": "treg",
@@ -112,22 +113,33 @@ def chosen_rows(
 ) -> pd.DataFrame:
     """Return the rows of a population that have the measure; without a denominator, of the first one.
 
-    Raises ValueError if there are none.
+    Raises UnknownName for a population, quantity, denominator or measure that there is not, NothingToDraw if no value
+    of them may be drawn.
     """
-    rows = changes[
-        (changes["population"] == population) & (changes["quantity"] == quantity) & (changes["status"] == "ok")
-    ]
+    if measure not in changes.columns:
+        raise UnknownName(f"no measure '{measure}'; {nearest(measure, ['value', *LABELS], in_order=True)}")
+    of_population = _named(changes, "population", population, "")
+    of_quantity = _named(of_population, "quantity", quantity, f" of {population}")
+    if denominator is not None:
+        _named(of_quantity, "denominator", denominator, f" of {population}")
+    rows = of_quantity[of_quantity["status"] == "ok"]
     known = list(dict.fromkeys(rows["denominator"].dropna()))
     used = denominator or (known[0] if known else None)
     chosen = (rows if used is None else rows[rows["denominator"] == used]).dropna(subset=[measure])
     if chosen.empty:
-        of = changes[(changes["population"] == population) & (changes["quantity"] == quantity)]
-        withheld = "; ".join(
-            f"{count} {status}" for status, count in of["status"].value_counts().items() if status != "ok"
-        )
-        about = f" (values: {withheld})" if withheld else ""
-        raise ValueError(f"no {measure} to draw for {population} ({quantity} of {denominator or 'any'}){about}")
+        counts = of_quantity["status"].value_counts()
+        withheld = "; ".join(f"{count} {status}" for status, count in counts.items() if status != "ok")
+        about = f" (values: {withheld}); the tables changes and frequencies say why" if withheld else ""
+        raise NothingToDraw(f"no {measure} to draw for {population} ({quantity} of {denominator or 'any'}){about}")
     return chosen
+
+
+def _named(rows: pd.DataFrame, column: str, name: str, of: str) -> pd.DataFrame:
+    """Return the rows that have a name in a column; raises UnknownName with the nearest, or with all that there are."""
+    known = list(dict.fromkeys(rows[column].dropna().astype(str)))
+    if name not in known:
+        raise UnknownName(f"no {column} '{name}'{of} among these values; {nearest(name, known)}")
+    return rows[rows[column] == name]
 
 
 def _keep_to_patients(ax: Axes, values: pd.Series[float]) -> None:
@@ -171,7 +183,7 @@ def spider(
     """Draw every patient's change from baseline over study days: one line each, from zero, named at its end.
 
     changes: the table of changes; only rows with status ``ok`` are drawn. measure: percent_change, change or
-    log_odds_change. Lines of a dose group have its colour. Raises ValueError if nothing is left to draw.
+    log_odds_change. Lines of a dose group have its colour. Raises UnknownName, NothingToDraw.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": "S1", "dose_group": "A", "planned_day": [-1, 15], "population": "treg", "label": "Treg",
@@ -227,7 +239,8 @@ _RESCUE = "#b8568c"
 def platelet_course(ax: Axes, visits: pd.DataFrame, *, limits: tuple[float, ...] = LIMITS_OF_RESPONSE) -> Axes:
     """Draw one patient's rows of the table ``platelet_visits``: filled dots are responses, crosses rescue therapies.
 
-    limits: dashed lines, x 10^9/L. Raises ValueError for rows of several patients, or without a count.
+    limits: dashed lines, x 10^9/L. Raises NothingToDraw for rows of several patients, or without a
+    count.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": "S1", "dose_group": "A", "study_day": [1, 8], "platelets_1e9_per_l": [12.0, 110.0],
@@ -237,7 +250,9 @@ def platelet_course(ax: Axes, visits: pd.DataFrame, *, limits: tuple[float, ...]
     """
     rows = visits.dropna(subset=["platelets_1e9_per_l"]).sort_values("study_day")
     if rows.empty or len(set(rows["subject"])) != 1:
-        raise ValueError(f"a course is of one patient, got counts of {len(set(rows['subject']))}")
+        subjects = sorted(map(str, set(rows["subject"])))
+        remedy = f"choose one of them: {listed(subjects, 12)}" if subjects else "there is no count in these rows"
+        raise NothingToDraw(f"a course is of one patient, got counts of {len(subjects)}; {remedy}")
     colour = dose_group_colours(())["all"].light
     day, count = rows["study_day"].astype(float), rows["platelets_1e9_per_l"].astype(float)
     responds = rows["state"].isin(["CR", "R"]).to_numpy()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunomon.errors import NothingToDraw, UnknownName, nearest
 from immunomon.plots.colours import word_colours
 from immunomon.plots.figures import as_plane, scale_bar
 
@@ -27,13 +28,15 @@ def atlas_plot(
 
     atlas: a table that ``embed_run`` wrote, or part of it. colour: label, dose_group, visit, subject, cluster or a
     marker. order: the words in the order of the legend (of ``visit``: of time; of ``label``: what lies in no subset
-    first, which is drawn in grey). Raises KeyError for a column that is not there.
+    first, which is drawn in grey). Raises UnknownName for a column that is not there.
 
     >>> import matplotlib.figure, pandas as pd
     >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "label": ["Treg", "NK"], "CD25": [0.5, 0.1]})
     >>> [text.get_text() for text in atlas_plot(matplotlib.figure.Figure().subplots(), cells).get_legend().get_texts()]
     ['NK', 'Treg']
     """
+    if colour not in atlas.columns:
+        raise UnknownName(f"no column '{colour}' in the atlas; {nearest(colour, map(str, atlas.columns))}")
     values = atlas[colour]
     if values.dtype.kind == "f":
         _draw_marker(ax, atlas, colour, size)
@@ -87,7 +90,7 @@ def umap_panels(
     """Draw one panel a column on the axes given, as ``atlas_plot`` does, and take away the axes that are left over.
 
     colours: columns of the atlas; orders: column -> its words in the order of the legend. Returns the axes drawn on.
-    Raises ValueError for more columns than axes, KeyError for a column that is not there.
+    Raises NothingToDraw for more columns than axes, UnknownName for a column that is not there.
 
     >>> import matplotlib.figure, pandas as pd
     >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "visit": ["D-1", "W4"], "CD25": [0.5, 0.1]})
@@ -97,7 +100,7 @@ def umap_panels(
     """
     panels = list(axes)
     if len(colours) > len(panels):
-        raise ValueError(f"{len(colours)} panels do not fit on {len(panels)} axes")
+        raise NothingToDraw(f"{len(colours)} panels do not fit on {len(panels)} axes; make more of them")
     for ax, colour in zip(panels, colours, strict=False):
         atlas_plot(ax, atlas, colour, order=(orders or {}).get(colour), size=size)
     for ax in panels[len(colours) :]:

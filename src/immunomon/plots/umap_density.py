@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunomon.arrays import Floats32
+from immunomon.errors import UnknownName, nearest
 from immunomon.plots.figures import as_plane, scale_bar
 
 if TYPE_CHECKING:
@@ -36,10 +37,18 @@ class Densities:
     patients: Mapping[tuple[str, str], int]
 
     def of(self, visit: str, dose_group: str | None = None) -> Floats32:
-        """Return the mean density of a visit's patients, per mille of the cells a bin; raises ValueError for nobody."""
+        """Return the mean density of a visit's patients, per mille of the cells a bin.
+
+        Raises UnknownName for a visit or dose group that no cell is of.
+        """
         keys = [key for key in self.sums if key[0] == visit and dose_group in (None, key[1])]
         if not keys:
-            raise ValueError(f"no cell of visit {visit}, dose group {dose_group or 'any'}")
+            visits = list(dict.fromkeys(name for name, _ in self.sums))
+            if visit not in visits:
+                raise UnknownName(f"no cell of visit '{visit}'; {nearest(visit, visits, in_order=True)}")
+            groups = [group for name, group in self.sums if name == visit]
+            named = nearest(str(dose_group), groups)
+            raise UnknownName(f"no cell of dose group '{dose_group}' at visit '{visit}'; {named}")
         whole = np.sum([self.sums[key] for key in keys], axis=0) / sum(self.patients[key] for key in keys)
         return np.asarray(whole, dtype=np.float32)
 
@@ -83,7 +92,7 @@ def density_difference(
     """Draw where cells are denser at the second visit than at the first (orange) and where less (blue).
 
     visits: before and after; dose_group: of its patients only. The scale is the same in both directions, in per mille
-    of the cells a bin of the plane. Raises ValueError if a visit has no cell.
+    of the cells a bin of the plane. Raises UnknownName if a visit has no cell.
 
     >>> import matplotlib.figure, pandas as pd
     >>> cells = pd.DataFrame({"umap1": [0.0, 1.0], "umap2": [0.0, 1.0], "visit": ["D-1", "W4"], "dose_group": "A",

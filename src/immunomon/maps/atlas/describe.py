@@ -10,6 +10,7 @@ import numpy as np
 
 from immunomon.arrays import Floats, Mask
 from immunomon.cytometry.kernels.membership import in_polygon
+from immunomon.errors import NothingToDraw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,8 @@ def describe_region(atlas: pd.DataFrame, region: Region) -> RegionDescription:
     inside = _inside(atlas, region)
     cells = int(np.count_nonzero(inside))
     if not 0 < cells < len(atlas):
-        raise ValueError(f"the region holds {cells} of {len(atlas)} cells; there is nothing to compare")
+        what = f"the region holds {cells} of {len(atlas)} cells; there is nothing to compare"
+        raise NothingToDraw(f"{what}, so draw it around some of them")
     populations = _counts(atlas["label"], inside, _weights(atlas), own="percent_of_population").rename(
         columns={"name": "population"}
     )
@@ -75,7 +77,7 @@ def _inside(atlas: pd.DataFrame, region: Region) -> Mask:
     vertices = np.asarray(region)
     if vertices.dtype == np.bool_:
         if vertices.shape != (len(atlas),):
-            raise ValueError(f"a mask of shape {vertices.shape} for {len(atlas)} cells")
+            raise NothingToDraw(f"a mask of shape {vertices.shape} for {len(atlas)} cells; it has one value a cell")
         return vertices
     if (
         vertices.ndim != 2
@@ -83,7 +85,7 @@ def _inside(atlas: pd.DataFrame, region: Region) -> Mask:
         or len(vertices) < 2
         or not np.isfinite(vertices.astype(float)).all()
     ):
-        raise ValueError("a region is three or more corners (x, y), two opposite corners of a box, or a mask")
+        raise NothingToDraw("a region is three or more corners (x, y), two opposite corners of a box, or a mask")
     places = atlas[["umap1", "umap2"]].to_numpy(dtype=np.float64)
     if len(vertices) == 2:
         return np.asarray(((places >= vertices.min(axis=0)) & (places <= vertices.max(axis=0))).all(axis=1))

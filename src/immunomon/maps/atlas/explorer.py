@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, NothingToDraw
 from immunomon.files import file_digest, write_whole
 from immunomon.maps.atlas.describe import WHOSE, marker_columns
 from immunomon.maps.atlas.gates import NO_GATES, Gates, gates_of
@@ -145,10 +145,10 @@ def explore_cells(
 
     atlas: a table that ``embed_run`` wrote, or part of it. orders: column -> its words in the order of the legend (of
     ``visit``: of time; of ``label``: what lies in no subset first, in grey). most: of more cells so many are taken by
-    chance, always the same. Raises ValueError for fewer than two cells.
+    chance, always the same. Raises NothingToDraw for fewer than two cells.
     """
     if len(atlas) < 2:
-        raise ValueError(f"an atlas of {len(atlas)} cells is nothing to explore")
+        raise NothingToDraw(f"an atlas of {len(atlas)} cells is nothing to explore; choose more of its rows")
     return _explorer(_shuffled(atlas, most), atlas, orders or {}, title, NO_GATES)
 
 
