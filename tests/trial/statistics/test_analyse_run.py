@@ -260,6 +260,13 @@ def test_the_page_leaves_no_caveat_out_and_names_the_expansion(found):
         assert words in page
 
 
+def test_in_a_study_with_arms_the_page_does_not_miss_a_control_arm(found):
+    facts = replace(found.measured.facts, doses={**found.measured.facts.doses, "A": float("nan")})
+    page = summary(replace(found.measured, facts=facts), found.tables, study="X", first_sample="2025-01-12")
+    assert "control arm" not in page
+    assert "- No test compares the arms (A, B, C) with each other: a change from baseline may be regression" in page
+
+
 def test_three_patients_detect_nothing_with_sign_flips_and_more_detect_less(found):
     table = detectable(found.measured, np.random.default_rng(1), patients=(3, 6, 12))
     flips = primary(table, endpoint="treg", test="sign-flip").set_index("n")

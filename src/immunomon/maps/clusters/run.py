@@ -27,6 +27,7 @@ from immunomon.maps.model.tables import EXPLORATORY, METACLUSTERS
 from immunomon.runs.folder import RunFolder, write_json
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.opened import Run, open_run
+from immunomon.study.model.arms import about_control
 from immunomon.study.model.strategy import ROOT
 from immunomon.study.model.study import RoleKind
 
@@ -36,7 +37,7 @@ CLUSTERS_FORMAT = "immunomon.clusters/1"
 _LIBRARIES = ("numpy", "numba", "pandas")
 _NOTES = (
     "Exploratory: these metaclusters were made from the cells they are counted in; nothing here confirms an effect.",
-    "Cells are not replicates, patients are; nothing is compared with a control arm; batches are not corrected for.",
+    "Cells are not replicates, patients are; batches are not corrected for.",
     "Numbers of metaclusters mean nothing in another run; phenotypes and the overlap with gates do.",
 )
 Progress = Callable[[str, int, int, int], None]
@@ -221,9 +222,15 @@ def _record(
         "quantisation_error": trained.error,
         "cells": {tally.gathered.sample.id: tally.gathered.cells for tally in tallies},
         "map_sha256": hashlib.sha256(trained.codes.tobytes() + trained.metaclusters.tobytes()).hexdigest(),
-        "notes": list(_NOTES),
+        "notes": [*_NOTES, f"{_about_control(source)}."],
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
+
+
+def _about_control(source: Source) -> str:
+    with_patients = {subject.dose_group for subject in source.study.subjects}
+    groups = (group for group in source.study.dose_groups if group.name in with_patients)
+    return about_control({group.name: group.cells_per_kg for group in groups})
 
 
 def _rule(settings: MapSettings) -> str:

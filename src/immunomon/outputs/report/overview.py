@@ -209,9 +209,11 @@ def _other_tubes(samples: pd.DataFrame) -> tuple[OtherTubes, ...]:
 
 # What a reader must know before believing a figure of the report.
 
+_OF_CONTROL = (
+    "a change from baseline may be regression to the mean, other therapy or the disease's own course, and is not by "
+    "itself an effect of the treatment."
+)
 _ALWAYS = (
-    "Nothing is compared with a control arm: a change from baseline may be regression to the mean, other therapy or "
-    "the disease's own course, and is not by itself an effect of the treatment.",
     "Patients are the replicates, cells are not. With so few patients read each one's line; means and 95 % t intervals "
     "are estimates. With n = 3 the smallest p of a two-sided paired exact test is 0.25.",
     "An expansion cohort is treated after the others: its difference from earlier cohorts is confounded with calendar "
@@ -229,20 +231,24 @@ _SURFACE_HELPERS = (
 
 
 def caveats(
-    populations: Collection[str], tested: Sequence[str] = (), left_out: Mapping[str, Any] | None = None
+    about_control: str,
+    populations: Collection[str],
+    *,
+    tested: Sequence[str] = (),
+    left_out: Mapping[str, Any] | None = None,
 ) -> tuple[str, ...]:
     """Return the sentences that stand at the head of every report, with those that its contents call for.
 
-    populations: that are in it; tested: the titles of its pages on which p-values stand; left_out: panel -> populations
-    that were not looked for, as the record of the run has them.
+    about_control: what changes are compared with; populations: that are in it; tested: the titles of its pages on which
+    p-values stand; left_out: panel -> populations that were not looked for, as the record of the run has them.
 
-    >>> len(caveats({"th1"})) - len(caveats({"treg"}))
+    >>> len(caveats("Nothing is compared", {"th1"})) - len(caveats("Nothing is compared", {"treg"}))
     1
-    >>> caveats({"treg"})[-1]
+    >>> caveats("Nothing is compared", {"treg"})[-1]
     'No p-values are given, and nothing is adjusted for the number of populations looked at.'
     """
     helpers = (_SURFACE_HELPERS,) if {"th1", "th17", "th_dn"} & set(populations) else ()
-    return (*_ALWAYS, *helpers, *_left_out(left_out or {}), _tests(tested))
+    return (f"{about_control}: {_OF_CONTROL}", *_ALWAYS, *helpers, *_left_out(left_out or {}), _tests(tested))
 
 
 def _left_out(left_out: Mapping[str, Any]) -> Iterator[str]:

@@ -42,6 +42,7 @@ from immunomon.outputs.report.run_folder import ReportedRun, read_run
 from immunomon.outputs.report.steadiness import read_steadiness
 from immunomon.outputs.report.told import read_told
 from immunomon.plots.colours import DENSITY_STOPS, DENSITY_STOPS_DARK, dose_group_colours, page_colours
+from immunomon.study.model.arms import about_control
 from immunomon.trial.model.laboratory import as_changes
 from immunomon.trial.model.tables import LABORATORY_VALUES
 
@@ -90,6 +91,7 @@ def _render(run: ReportedRun) -> str:
     written = [*([compared] if compared else []), *(from_commands.pages if from_commands else ())]
     pages = [*with_pictures(run, written), *map_pages(run)]
     stale = stale_parts(run)
+    compared_with = about_control(_doses(run))
     tested = [page.title for page in pages if page.name in _WITH_TESTS]
     environment = Environment(
         loader=FileSystemLoader(_ASSETS),
@@ -124,7 +126,13 @@ def _render(run: ReportedRun) -> str:
         pages=pages,
         doubtful=read_doubts(run.tables["doubts"], run.tables["frequencies"]),
         acquisitions=read_acquisitions(run.tables["samples"]),
-        caveats=caveats(set(run.tables["populations"]["population"].dropna()), tested, run.record.get("left_out")),
+        about_control=compared_with,
+        caveats=caveats(
+            compared_with,
+            set(run.tables["populations"]["population"].dropna()),
+            tested=tested,
+            left_out=run.record.get("left_out"),
+        ),
         verdict=verdict_of(run, overview),
         style=Markup((_ASSETS / "page.css").read_text(encoding="utf-8")),
         script=script,
@@ -139,6 +147,15 @@ def joined_script(scripts: Iterable[Path], page: Mapping[str, Any] | None = None
     data = [] if page is None else [f"const PAGE = {safe_json(page)};"]
     parts = [*data, *(path.read_text(encoding="utf-8") for path in scripts)]
     return Markup('"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n")
+
+
+def _doses(run: ReportedRun) -> dict[str, float | None]:
+    """Return the doses of the groups that have patients; None where a group states none."""
+    subjects = [subject for subject in run.study.get("subjects") or () if isinstance(subject, dict)]
+    groups = [group for group in run.study.get("dose_groups") or () if isinstance(group, dict)]
+    with_patients = {subject.get("dose_group") for subject in subjects}
+    doses = {str(group["name"]): group.get("cells_per_kg") for group in groups if group.get("name") in with_patients}
+    return {name: float(dose) if isinstance(dose, int | float) else None for name, dose in doses.items()}
 
 
 def _dose_groups(run: ReportedRun) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunomon.study.model.arms import about_control
 from immunomon.study.model.study import Study
 from immunomon.trial.assessments.analytes import change_rows, value_rows
 from immunomon.trial.assessments.candidates import candidate_rows, known_before, known_changes
@@ -171,6 +172,7 @@ def _facts(
             name: sum(row["study_day"] is None for row in files.get(name, ()))
             for name in ("platelets", "antibodies", "viruses")
         },
+        "about_control": about_control({s.dose_group: people.doses[s.dose_group] for s in study.subjects}),
         "highest_dose": max((dose for dose in people.doses.values() if dose is not None), default=None),
         "expansion_began": None if (began := people.first_expansion) is None else began.isoformat(),
         "kinetics_left_out": left_out,

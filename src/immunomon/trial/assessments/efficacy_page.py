@@ -79,8 +79,7 @@ def _platelets(tables: Tables, facts: Mapping[str, Any], rules: PlateletRules) -
         f"response is durable if at least {100 * rules.durable_share:g} % of the counts of days "
         f"{rules.durable_first_day} to {rules.durable_last_day} are CR or R by themselves"
         + (", without rescue therapy then." if rules.durable_without_rescue else "."),
-        "Nothing is compared with a control arm: platelets rise and fall in this disease by themselves and with other "
-        "therapy.",
+        f"{facts['about_control']}: platelets rise and fall in this disease by themselves and with other therapy.",
         *_not_evaluable(rows, facts),
     )
     each = sheet(

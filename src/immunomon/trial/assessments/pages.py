@@ -99,7 +99,6 @@ def _denominators(tables: Mapping[str, pd.DataFrame]) -> Section:
 
 
 _LIMITS = (
-    "Nothing is compared with a control arm: what follows treatment need not come from it.",
     "With so few patients an event seen in nobody may still be common: 0 of 9 is compatible with up to 33.6 %.",
     "Doses were given one after the other, and an expansion last: differences between doses are confounded with "
     "calendar time and with who was enrolled when.",
@@ -119,7 +118,8 @@ def markdown(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], rules
     parts = [f"# Other assessments: {plain(facts['study'])}", *_raised(alarms(tables))]
     for page in pages(tables, facts, rules):
         parts += page_parts(page)
-    parts += ["## What this cannot say", "\n".join(f"- {limit}" for limit in _LIMITS)]
+    limits = (f"{facts['about_control']}: what follows treatment need not come from it.", *_LIMITS)
+    parts += ["## What this cannot say", "\n".join(f"- {limit}" for limit in limits)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -95,10 +95,11 @@ def markdown(page: Page, study: str, plan_digest: str) -> str:
 
 # What the data cannot say about a mechanism; none of it may be left out.
 
+_OF_CONTROL = (
+    "so what came after may be the disease's own course, other therapy, or regression to the mean (patients enter when "
+    "they are at their worst, and platelets and blood cells then move back by themselves, together)."
+)
 _ALWAYS = (
-    "Whether the treatment did it. Nothing is compared with a control arm, so what came after may be the disease's own "
-    "course, other therapy, or regression to the mean (patients enter when they are at their worst, and "
-    "platelets and blood cells then move back by themselves, together).",
     "Whether the immune change caused the response. Comparing responders with the others conditions on the outcome: "
     "platelets that recover for any reason may change the blood cells, and both may follow from something third, such "
     "as the dose, a steroid stopped, or an infection.",
@@ -125,6 +126,7 @@ def cannot_say(joined: Joined) -> Iterator[str]:
         + (f" ({unknown} not evaluable)" if unknown else "")
         + ": an interval that holds 0 is not evidence of no difference, and one patient can carry an estimate."
     )
+    yield f"Whether the treatment did it. {joined.measured.facts.about_control}, {_OF_CONTROL}"
     yield from _ALWAYS
     for cohort, group in joined.measured.facts.expansions:
         yield f"In this study cohort {cohort} expands dose group {group}: what was said of expansions holds of it."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunomon.errors import ImmunomonError, NotForThisStudy
+from immunomon.study.model.arms import about_control
 from immunomon.study.model.ratios import RATIOS, RatioQuantity, ratios_in
 from immunomon.study.model.study import NO_GROUP
 from immunomon.study.model.uses import PanelUse, uses_in
@@ -62,6 +63,11 @@ class Facts:
         names = [name for name in self.doses if name != NO_GROUP]
         members = {name: tuple(s for s, group in self.group_of.items() if group == name) for name in names}
         return {**{name: subjects for name, subjects in members.items() if subjects}, ALL: tuple(self.group_of)}
+
+    @property
+    def about_control(self) -> str:
+        """The beginning of the sentence on what changes are compared with: no control arm, or the study's arms."""
+        return about_control({name: dose for name, dose in self.doses.items() if name in self.group_of.values()})
 
     @property
     def order(self) -> dict[str, int]:

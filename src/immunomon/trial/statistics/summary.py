@@ -15,7 +15,7 @@ from immunomon.trial.statistics.measured import Measured
 from immunomon.trial.statistics.over_time import over_time_words
 from immunomon.trial.statistics.testing import REPEATED, given_again
 
-__all__ = ["ALWAYS", "caveats", "summary"]
+__all__ = ["caveats", "summary"]
 
 _MEASURES = {"rate_per_week": "change a week", "mean_height": "mean change over the window"}
 _UNIT = {Scale.LOG_ODDS: "odds ratio", Scale.LOG: "fold", Scale.CLR: "fold of the parts' geometric mean"}
@@ -238,10 +238,11 @@ def _discoveries(families: pd.DataFrame) -> str:
 
 # What must be said with every figure of these statistics; none of it may be left out.
 
-ALWAYS = (
-    "Nothing is compared with a control arm: a change from baseline may be regression to the mean (patients are "
-    "enrolled when they are at their worst), other therapy, or the disease's own course. It is not by itself an effect "
-    "of the treatment.",
+_OF_CONTROL = (
+    "a change from baseline may be regression to the mean (patients are enrolled when they are at their worst), other "
+    "therapy, or the disease's own course. It is not by itself an effect of the treatment."
+)
+_ALWAYS = (
     "Patients are the replicates, cells are not: a test that pools cells finds an effect in about 78 of 100 trials "
     "without one. Everything here is over patients.",
     "With three patients read each one's line and the interval. The smallest p that an exact paired test can give is "
@@ -265,7 +266,8 @@ ALWAYS = (
 
 def caveats(measured: Measured) -> Iterator[str]:
     """Yield what must be said with these results: what always holds, and what this run and plan add."""
-    yield from ALWAYS
+    yield f"{measured.facts.about_control}: {_OF_CONTROL}"
+    yield from _ALWAYS
     for cohort, group in measured.facts.expansions:
         yield f"In this study cohort {cohort} expands dose group {group}: what was just said of expansions holds of it."
     figures = measured.plan.assay
