@@ -200,7 +200,10 @@ def test_swapped_markers_are_said_to_be_swapped(study):
 def test_what_all_files_lack_is_the_panel_s_fault(study):
     for name in ROWS_OF_STUDY:
         study.fcs(name, without=["PE-A"])
-    assert told(study)[0].endswith("this is so in all 5 files of the panel: correct the panel's detectors")
+    (line,) = [line for line in told(study) if "needs the detectors" in line]
+    assert line.endswith("this is so in all 5 files of the panel: correct the panel's detectors")
+    assert "PE-A (CD25), as in 4 other files (" in line
+    assert line.partition("fcs/")[2].partition(":")[0] not in line.partition("other files (")[2]
 
 
 def test_an_export_of_compensated_channels_is_told_with_its_remedy(study):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
 
 from immunomon.checks.tube import Tube
-from immunomon.errors import Problem, counted
+from immunomon.errors import Problem, counted, listed
 from immunomon.findings import shown
 from immunomon.study.model.channels import ChannelKind
 from immunomon.study.model.panel import Panel
@@ -23,8 +25,23 @@ def check_against_panel(tubes: Sequence[Tube], panel: Panel, other_panels: Mappi
     """Yield where files' detectors ($PnN) and markers ($PnS) differ from their panel, with a remedy by what is seen.
 
     tubes: all of the panel, for what one file of many has is another fault than what all have. other_panels: the
-    study's panels, to say which of them a file fits.
+    study's panels, to say which of them a file fits. What is the same in several files is said of the first.
     """
+    return _said_once(_differences(tubes, panel, other_panels))
+
+
+def _said_once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield problems that are the same but for the file once, with the number and names of the other files."""
+    alike: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.path, problem.what, problem.remedy), []).append(problem)
+    for first, *others in alike.values():
+        names = listed([PurePath(other.file).name for other in others], 3)
+        also = f", as in {counted(len(others), 'other file')} ({names})" if others else ""
+        yield replace(first, what=f"{first.what}{also}")
+
+
+def _differences(tubes: Sequence[Tube], panel: Panel, other_panels: Mapping[str, Panel]) -> Iterator[Problem]:
     matches = [panel.matched(tube.header.channels) for tube in tubes]
     faults = [
         (*_missing(panel, matched), _wrong_markers(tube, panel, matched)) for tube, matched in _both(tubes, matches)

@@ -16,7 +16,7 @@ from immunomon.cli.saying import csv_text, json_text
 from immunomon.cytometry.specs.dated import dated_lines
 from immunomon.errors import counted
 from immunomon.files import write_whole
-from immunomon.runs.files import COLUMNS, gate_files
+from immunomon.runs.files import COLUMNS, alike_once, gate_files
 from immunomon.runs.jobs import default_jobs
 from immunomon.runs.named import find_gates, read_compensation
 from immunomon.study.model.fcs import AS_JUDGED, Reading
@@ -150,6 +150,6 @@ def gate_with_strategy(
         typer.echo(f"warning: {line}", err=True)
     for remark in remarks:
         typer.echo(f"note: {remark}", err=True)
-    for failure in failures:
+    for failure in alike_once(failures, files):
         typer.echo(f"failed: {failure}", err=True)
     return 1 if failures or any(row["count"] is None for row in rows) else 0

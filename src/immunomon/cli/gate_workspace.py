@@ -15,7 +15,7 @@ from immunomon.cli.saying import csv_text, json_text
 from immunomon.cytometry.formats.workspaces import open_workspace
 from immunomon.errors import ImmunomonError
 from immunomon.files import write_whole
-from immunomon.runs.files import COLUMNS, Row
+from immunomon.runs.files import COLUMNS, Row, alike_once
 from immunomon.runs.run import default_jobs
 from immunomon.runs.single import FROM_FILE, Compensation
 from immunomon.runs.workspaces import COMPARED, GatedFiles, gate_with_workspace
@@ -68,7 +68,7 @@ def gate_workspace(
         typer.echo(_nearness("with FlowJo's bins", binned), err=True)
     for note in result.notes:
         typer.echo(f"note: {note}", err=True)
-    for failure in result.failures:
+    for failure in alike_once(result.failures, files):
         typer.echo(f"failed: {failure}", err=True)
     complete = all(row["count"] is not None for row in result.rows)
     return 0 if complete and not result.failures else 1

@@ -13,7 +13,7 @@ from immunomon.cli.app import Jobs, app
 from immunomon.cli.audit import said_head
 from immunomon.cli.progress import stages
 from immunomon.cli.saying import say_json
-from immunomon.errors import ImmunomonError, counted
+from immunomon.errors import ImmunomonError, counted, listed
 from immunomon.runs.dry_run import dry_run
 from immunomon.runs.lock import Reason
 from immunomon.runs.run import run_study
@@ -88,8 +88,12 @@ def run(
     if summary.unchanged_since:
         console.print(_unchanged(summary), highlight=False, soft_wrap=True)
     console.print(summary.files, highlight=False)
+    by_reason: dict[str, list[str]] = {}
     for sample_id, reason in summary.failed:
-        console.print(f"  failed {sample_id}: {reason}", highlight=False, markup=False)
+        by_reason.setdefault(reason, []).append(sample_id)
+    for reason, sample_ids in by_reason.items():
+        number = f"{len(sample_ids)} files " if len(sample_ids) > 1 else ""
+        console.print(f"  failed {number}{listed(sample_ids, 12)}: {reason}", highlight=False, markup=False)
     if summary.changed:
         console.print(
             f"Made anew, because they were not as the last run left them: {', '.join(summary.changed)}", markup=False

@@ -18,7 +18,7 @@ from immunomon.cytometry.model.gatetree import GateTree
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook
 from immunomon.cytometry.model.placed import PlacedStrategy
 from immunomon.cytometry.steps.measure_noise import pool_noise
-from immunomon.errors import ImmunomonError
+from immunomon.errors import ImmunomonError, listed
 from immunomon.runs.jobs import threads_each
 from immunomon.runs.placed import apply_to_file
 from immunomon.runs.single import FROM_FILE, Compensation, gate_file, noise_of_file
@@ -32,6 +32,7 @@ from immunomon.study.model.trust import joined
 __all__ = [
     "COLUMNS",
     "Row",
+    "alike_once",
     "carried_by",
     "carried_by_file",
     "carrier",
@@ -202,6 +203,25 @@ def own_stem(file: Path, files: Sequence[Path]) -> str:
     """
     alone = sum(1 for path in files if path.stem == file.stem) == 1
     return file.stem if alone else f"{file.resolve().parent.name}__{file.stem}"
+
+
+def alike_once(failures: Sequence[str], files: Sequence[Path]) -> list[str]:
+    """Return failures of files, those with one reason in one line: the number of files, the reason, and their names.
+
+    >>> files = [Path("a.fcs"), Path("b.fcs"), Path("c.fcs")]
+    >>> alike_once(["a.fcs: no CD33", "b.fcs: cut off", "c.fcs: no CD33"], files)
+    ['2 files: no CD33 (a.fcs, c.fcs)', 'b.fcs: cut off']
+    """
+    by_reason: dict[str, list[str]] = {}
+    for failure in failures:
+        name = max((str(file) for file in files if failure.startswith(f"{file}: ")), key=len, default="")
+        by_reason.setdefault(failure.removeprefix(f"{name}: ") if name else failure, []).append(name)
+    return [
+        f"{len(names)} files: {reason} ({listed([Path(name).name for name in names], 12)})"
+        if len(names) > 1
+        else f"{names[0]}: {reason}".removeprefix(": ")
+        for reason, names in by_reason.items()
+    ]
 
 
 def reason_of(file: Path, error: ImmunomonError) -> str:
