@@ -100,6 +100,11 @@ def test_a_file_that_is_missing_too_large_or_not_utf8_says_so(tmp_path, write):
     (tmp_path / "latin.yaml").write_bytes("a: 1\nb: µ\n".encode("latin-1"))
     with pytest.raises(BadSpec, match=r"latin\.yaml line 2: not UTF-8 text; save the file as UTF-8"):
         read_yaml(tmp_path / "latin.yaml")
+    (tmp_path / "a.fcs").write_bytes(b"FCS3.1    " + bytes(2_000_000))
+    with pytest.raises(
+        BadSpec, match=r"a\.fcs: this is an FCS file; name the study, panel or strategy here, and an FCS"
+    ):
+        read_yaml(tmp_path / "a.fcs")
 
 
 @pytest.mark.parametrize("text", ["[" * 400_000, "- " * 400_000, "{a: " * 200_000, "? " * 300_000])

@@ -8,7 +8,6 @@
 import os
 
 import matplotlib.pyplot as plt
-import pandas as pd
 
 import immunomon
 from immunomon import plots
@@ -68,13 +67,11 @@ figure.supylabel("platelets, 10⁹/L");
 # but for those soon after rescue therapy, and all counts as multiples of the baseline.
 
 # %%
-study = run.record["study"]
-doses = [group["name"] for group in study["dose_groups"]]
-infusion_days = {group["name"]: group["infusion_days"] for group in study["dose_groups"]}
-group_of = {subject["id"]: subject["dose_group"] for subject in study["subjects"]}
+subjects = run.subjects.set_index("subject")
+doses, group_of = list(subjects["dose_group"].cat.categories), subjects["dose_group"].to_dict()
 rescued = visits[visits["rescue_therapy"].fillna(False)]
 marks = {
-    "infusion": {subject: infusion_days[group] for subject, group in group_of.items()},
+    "infusion": subjects["infusion_days"].to_dict(),
     "rescue therapy": rescued.groupby("subject")["study_day"].apply(list).to_dict(),
 }
 figure, axes = plt.subplots(1, 3, figsize=(16, 4.5), layout="constrained")
@@ -88,8 +85,8 @@ plots.platelet_change(axes[2], visits, dose_groups=doses);
 # Every patient's concentrations, and what is worked out of them. "Not estimable" has its reason; it is never filled with a guess.
 
 # %%
-concentrations = pd.read_csv(run.study_folder / "msc_concentration.csv").to_dict("records")
-measured = {row["subject"]: group_of[row["subject"]] for row in concentrations}
+concentrations = run.assessment("msc_concentration")
+measured = {subject: group_of[subject] for subject in concentrations["subject"]}
 figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
 for ax, logarithmic in zip(axes, (False, True)):
     plots.concentration_time(ax, concentrations, measured, logarithmic=logarithmic, dose_groups=doses)

@@ -5,13 +5,12 @@
 # is exploratory. First, in a terminal: `immunomon assess demo/run`, then `immunomon mechanism demo/run`.
 
 # %%
-import json
 import os
 
 import matplotlib.pyplot as plt
-import pandas as pd
 
 import immunomon
+from immunomon import plots
 
 run = immunomon.open_run(os.environ.get("IMMUNOMON_RUN", "../demo/run"))
 mechanism = run.answer("mechanism")  # refused if it is not of this run and these files any more
@@ -32,16 +31,8 @@ by_response = table("by_response")
 by_response[["label", "responders", "others", "difference", "low", "high", "exact_low", "exact_high", "p", "p_floor", "note"]]
 
 # %%
-figure, ax = plt.subplots(figsize=(8, 0.7 * len(by_response) + 1), layout="constrained")
-for place, row in enumerate(by_response.itertuples()):
-    changes = json.loads(row.subjects)
-    responded = [] if pd.isna(row.who_responded) else row.who_responded.split()
-    for who, change in changes.items():
-        ax.plot(change, place, "o", color="C2" if who in responded else "0.5", mfc=None if who in responded else "none")
-ax.axvline(0, color="0.6", linewidth=0.8)
-ax.set(yticks=range(len(by_response)), xlabel="change from baseline; filled: platelets responded")
-ax.set_yticklabels(by_response["label"])
-ax.invert_yaxis();
+figure, ax = plt.subplots(figsize=(8, 0.7 * len(by_response) + 1.5), layout="constrained")
+plots.apart(ax, by_response);
 
 # %% [markdown]
 # ## Within the same patients
@@ -82,8 +73,7 @@ table("leave_one_out")[["headline", "label", "n", "estimate", "lowest", "highest
 # ## What the data cannot say
 
 # %%
-page = mechanism.page
-print(page[page.index("### What the data cannot say") :])
+print(mechanism.section("What the data cannot say"))
 
 # %% [markdown]
 # ## Now try

@@ -107,6 +107,9 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise BadSpec([Problem(str(path), None, "", what, "check the path and the permissions")]) from None
+    if raw.startswith(b"FCS"):
+        remedy = "name the study, panel or strategy here, and an FCS file where files are asked for"
+        raise BadSpec([Problem(str(path), None, "", "this is an FCS file", remedy)])
     if len(raw) > max_bytes:
         what = f"larger than {max_bytes / 1e6:g} MB"
         raise BadSpec([Problem(str(path), None, "", what, "this is not a file immunomon reads")])

@@ -48,6 +48,22 @@ class Answer:
             raise UnknownName(f"{self.folder}: no table named '{name}'; {nearest(name, self.tables)}")
         return self.tables[name]
 
+    def section(self, title: str) -> str:
+        r"""Return a section of the page by its title, as Markdown; raises UnknownName with the nearest.
+
+        >>> page = "# Change\n\n## Primary endpoints\n\nNone.\n\n## What is missing\n\nNothing.\n"
+        >>> Answer(Path(), {}, page, Path("summary.md")).section("Primary endpoints")
+        '## Primary endpoints\n\nNone.'
+        """
+        lines = self.page.splitlines()
+        titles = {number: line.lstrip("#").strip() for number, line in enumerate(lines) if line.startswith("#")}
+        begin = next((number for number, known in titles.items() if known == title), None)
+        if begin is None:
+            raise UnknownName(f"{self.file}: no section '{title}'; {nearest(title, titles.values(), in_order=True)}")
+        depth = _depth(lines[begin])
+        end = next((number for number in titles if number > begin and _depth(lines[number]) <= depth), len(lines))
+        return "\n".join(lines[begin:end]).strip()
+
     def __repr__(self) -> str:
         return "\n".join([*self.lines, self.written, f"Tables: {', '.join(self.tables)}"])
 
@@ -58,6 +74,10 @@ class Answer:
     def written(self) -> str:
         """Where the page and the tables are, in a sentence."""
         return f"Written: {self.file}, and {len(self.tables)} tables beside it."
+
+
+def _depth(heading: str) -> int:
+    return len(heading) - len(heading.lstrip("#"))
 
 
 def recorded_answer(

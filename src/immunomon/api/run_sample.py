@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["RunSample"]
+__all__ = ["RunSample", "rows_of_sample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,3 +130,17 @@ class RunSample:
 
 def _plain(markers: Any) -> Any:  # noqa: ANN401 - what JSON makes of it
     return json.loads(json.dumps(markers, sort_keys=True, default=str))
+
+
+def rows_of_sample(run: Run, asked: Mapping[str, str | None]) -> pd.DataFrame:
+    """Return a run's samples by subject, visit and panel, None: any; raises UnknownName with the nearest name."""
+    samples = rows = run.table("samples")
+    for name, value in asked.items():
+        if value is None:
+            continue
+        known = list(dict.fromkeys(rows[name].dropna().astype(str)))
+        if value not in known:
+            among = "" if len(rows) == len(samples) else " among these samples"
+            raise UnknownName(f"{run.folder}: no {name} '{value}'{among}; {nearest(value, known, in_order=True)}")
+        rows = rows[rows[name] == value]
+    return rows

@@ -15,8 +15,9 @@ from immunomon.api.gate_figure import Order, gate_figure
 from immunomon.api.mechanism import relate_run
 from immunomon.api.power import PATIENTS, Power, detectable_changes
 from immunomon.api.quality import Acquisitions, judge_acquisitions
-from immunomon.api.run_sample import RunSample
+from immunomon.api.run_sample import RunSample, rows_of_sample
 from immunomon.api.samples import new_axes
+from immunomon.api.study_tables import assessment_of, subjects_of
 from immunomon.errors import ImmunomonError, UnknownName, nearest
 from immunomon.runs import opened
 from immunomon.runs.lock import Reason
@@ -80,7 +81,7 @@ class StudyRun(opened.Run):
         if subject in set(table["sample_id"]):
             rows = table[table["sample_id"] == subject]
         else:
-            rows = self._matching({"subject": subject, "visit": visit, "panel": panel})
+            rows = rows_of_sample(self, {"subject": subject, "visit": visit, "panel": panel})
         if len(rows) > 1:
             ids = ", ".join(rows["sample_id"])
             raise UnknownName(
@@ -88,17 +89,14 @@ class StudyRun(opened.Run):
             )
         return RunSample(self, {str(name): value for name, value in rows.iloc[0].to_dict().items()})
 
-    def _matching(self, asked: dict[str, str | None]) -> pd.DataFrame:
-        rows = self.samples
-        for name, value in asked.items():
-            if value is None:
-                continue
-            known = list(dict.fromkeys(rows[name].dropna().astype(str)))
-            if value not in known:
-                among = "" if len(rows) == len(self.samples) else " among these samples"
-                raise UnknownName(f"{self.folder}: no {name} '{value}'{among}; {nearest(value, known, in_order=True)}")
-            rows = rows[rows[name] == value]
-        return rows
+    @property
+    def subjects(self) -> pd.DataFrame:
+        """One row a subject of the study: subject, dose_group, cohort, sex, infusion_days (planned, a list)."""
+        return subjects_of(self)
+
+    def assessment(self, name: str) -> pd.DataFrame:
+        """Return one of the study's files of other assessments, such as ``platelets``, as ``assess`` reads it."""
+        return assessment_of(self, name)
 
     def panel_of(self, population: str, panel: str | None = None) -> str:
         """Return the panel that a population is gated in; raises UnknownName if it is in none, or in several."""

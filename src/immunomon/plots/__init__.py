@@ -2,7 +2,7 @@
 
 from immunomon.plots.clinical import concentration_time, platelet_change, platelet_waterfall, swimmer
 from immunomon.plots.clusters import cluster_heatmap, cluster_tree
-from immunomon.plots.estimates import arrows, forest
+from immunomon.plots.estimates import apart, arrows, forest
 from immunomon.plots.gating import gating_plot, gating_tree
 from immunomon.plots.matrix import change_heatmap, events_by_grade
 from immunomon.plots.trajectories import platelet_course, spider, trajectories
@@ -10,6 +10,7 @@ from immunomon.plots.umap import atlas_plot, umap_panels
 from immunomon.plots.umap_density import density_difference
 
 __all__ = [
+    "apart",
     "arrows",
     "atlas_plot",
     "change_heatmap",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 
+from immunomon.errors import NothingToDraw
 from immunomon.plots.colours import BAD, FAINT, GOOD, INK, NEUTRAL, PAPER
 from immunomon.plots.matrix import lanes_of, palette_of
 from immunomon.plots.trajectories import LIMITS_OF_RESPONSE
@@ -46,7 +47,7 @@ def swimmer(
 
     visits: the table ``platelet_visits``. marks: kind -> subject -> study days; kinds: infusion, rescue therapy,
     serious event, dose-limiting, left early. subjects: subject -> dose group, all who were treated; default: those with
-    a count. dose_groups: in the study's order. Raises ValueError without a count.
+    a count. dose_groups: in the study's order. Raises NothingToDraw without a count.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": "S1", "dose_group": "A", "study_day": [1, 8, 15], "state": ["NR", "R", "CR"]}
@@ -56,7 +57,7 @@ def swimmer(
     """
     dated = visits.dropna(subset=["study_day"])
     if dated.empty:
-        raise ValueError("there is no count with a study day to draw")
+        raise NothingToDraw("there is no count with a study day to draw")
     lanes = lanes_of(dated, subjects, dose_groups)
     palette = palette_of(lanes, dose_groups)
     for height, subject in enumerate(lanes):
@@ -116,7 +117,7 @@ def platelet_waterfall(
 
     visits: the table ``platelet_visits``; counts soon after rescue therapy are left out. subjects: subject -> dose
     group, all who were treated, default: those with a count; who has none that counts stands last without a bar. Lines:
-    the limits of R and CR. Raises ValueError without such a count.
+    the limits of R and CR. Raises NothingToDraw without such a count.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S2"], "dose_group": "A", "study_day": 8, "platelets_1e9_per_l": [20.0, 90.0],
@@ -127,7 +128,7 @@ def platelet_waterfall(
     """
     counts = _evaluable(visits)
     if counts.empty:
-        raise ValueError("there is no evaluable count after the first infusion to draw")
+        raise NothingToDraw("there is no evaluable count after the first infusion to draw")
     best = counts.groupby("subject")["platelets_1e9_per_l"].max().sort_values(ascending=False, kind="stable")
     lanes = lanes_of(visits, subjects, dose_groups)
     names = [*best.index, *(subject for subject in lanes if subject not in best.index)]
@@ -164,7 +165,7 @@ def platelet_change(ax: Axes, visits: pd.DataFrame, *, dose_groups: Sequence[str
     """Draw platelets as a multiple of the baseline by week: every patient, each dose's geometric mean with interval.
 
     visits: the table ``platelet_visits``; counts soon after rescue therapy are left out, a week begins 3 days before
-    its day. Intervals are Student's on the logarithm, from three patients on. Raises ValueError without a count.
+    its day. Intervals are Student's on the logarithm, from three patients on. Raises NothingToDraw without a count.
 
     >>> import matplotlib.figure, pandas as pd
     >>> rows = {"subject": ["S1", "S2"], "dose_group": "A", "study_day": 8, "platelets_1e9_per_l": [20.0, 90.0],
@@ -175,7 +176,7 @@ def platelet_change(ax: Axes, visits: pd.DataFrame, *, dose_groups: Sequence[str
     counts = _evaluable(visits).dropna(subset=["baseline_1e9_per_l"])
     counts = counts[(counts["baseline_1e9_per_l"] > 0) & (counts["platelets_1e9_per_l"] > 0)]
     if counts.empty:
-        raise ValueError("there is no evaluable count with a baseline to draw")
+        raise NothingToDraw("there is no evaluable count with a baseline to draw")
     fold = counts["platelets_1e9_per_l"].astype(float) / counts["baseline_1e9_per_l"].astype(float)
     table = counts.assign(logarithm=np.log(fold), week=((counts["study_day"].astype(float) - 1) / 7).round())
     lanes = lanes_of(visits, dose_groups=dose_groups)
@@ -221,22 +222,24 @@ def _means(ax: Axes, table: pd.DataFrame, colour: str, shift: float) -> None:
 
 
 def concentration_time(
-    ax: Axes, rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str], *, logarithmic: bool = False,
+    ax: Axes, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, groups: Mapping[str, str], *, logarithmic: bool = False,
     dose_groups: Sequence[str] = (),
 ) -> Axes:  # fmt: skip
     """Draw every patient's concentrations over actual hours, planned ones where the actual were not recorded.
 
     rows: of ``msc_concentration.csv``; what is below quantification stands at its limit as an open triangle, at 0 if
     that is unknown. groups: subject -> dose group. logarithmic: of both axes; what is before the infusion or 0 is left
-    out then. Raises ValueError for no rows.
+    out then. Raises NothingToDraw for no rows.
 
     >>> import matplotlib.figure
     >>> row = {"subject": "S1", "planned_time_h": 2, "actual_time_h": 2.1, "concentration_cells_per_ml": 90.0}
     >>> concentration_time(matplotlib.figure.Figure().subplots(), [row], {"S1": "A"}).get_ylabel()
     'cells per mL'
     """
+    if not isinstance(rows, Sequence):
+        rows = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     if not rows:
-        raise ValueError("there is no concentration to draw")
+        raise NothingToDraw("there is no concentration to draw")
     palette = palette_of(groups, dose_groups)
     for subject in dict.fromkeys(str(row["subject"]) for row in rows):
         points = sorted(_point(row) for row in rows if row["subject"] == subject)
