@@ -179,8 +179,8 @@ def test_a_channel_of_nearly_the_name_is_proposed_as_an_alias_and_an_alias_of_th
     for name in ROWS_OF_STUDY:
         study.fcs(name, renamed={"SSC-A": "SSC1-A"})
     assert told(study)[0] == (
-        "fcs/base.fcs: $PnN: the channels SSC-A are missing; if SSC1-A is SSC-A, list it in the panel: "
-        "'aliases: {SSC-A: [SSC1-A]}'"
+        "fcs/base.fcs: $PnN: the channels SSC-A are missing, as in 4 other files (w2.fcs, w4.fcs, fmo.fcs and 1 more); "
+        "if SSC1-A is SSC-A, list it in the panel: 'aliases: {SSC-A: [SSC1-A]}'"
     )
     text = find_panel("treg").read_text(encoding="utf-8")
     study.write("panels/treg.yaml", f"{text}aliases:\n  SSC-A: [SSC2-A, SSC1-A]\n")

@@ -24,7 +24,11 @@ def test_a_mechanism_is_written_into_the_run_and_shown_in_the_report(made_up_run
     (page,) = read_told(made_up_run, "d" * 64).pages
     assert (page.name, page.earlier) == ("mechanism", "")
     pictures = [picture for section in page.sections for picture in section.pictures]
-    assert len(pictures) == 3
+    within = [path.name for path in folder.glob("within_patients_*.png")]
+    assert len(within) > 1
+    assert len(pictures) == 2 + len(within)
+    widths = {int.from_bytes((folder / name).read_bytes()[16:20]) for name in within}
+    assert widths == {462}  # pixels: what a telephone shows without shrinking the words
     assert all("data:image/png;base64," in picture for picture in pictures)
     (again,) = read_told(made_up_run, "e" * 64).pages
     assert again.earlier == "immunomon mechanism"
@@ -33,7 +37,7 @@ def test_a_mechanism_is_written_into_the_run_and_shown_in_the_report(made_up_run
         assert path.read_bytes() == (made_up_run / "again" / path.name).read_bytes(), path.name
     (folder / "lags.png").write_bytes(b"<script>")  # what is no picture is not shown as one
     (page,) = read_told(made_up_run, "d" * 64).pages
-    assert sum(len(section.pictures) for section in page.sections) == 2
+    assert sum(len(section.pictures) for section in page.sections) == 1 + len(within)
 
 
 def test_a_primary_endpoint_that_the_run_lacks_is_said_and_is_no_failure(made_up_run, command, tmp_path):

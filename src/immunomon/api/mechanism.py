@@ -30,6 +30,7 @@ from immunomon.trial.mechanism.within import LAG_NAMES
 from immunomon.trial.model.analysis import AnalysisPlan
 from immunomon.trial.model.tables import ASSESSMENT_TABLES
 from immunomon.trial.statistics.facts import facts_of
+from immunomon.trial.statistics.measured import Series
 from immunomon.yamlfile import digests_of_what_is_read
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ def _figures(result: Mechanism) -> Iterator[tuple[str, Figure]]:
         figure = Figure(figsize=(7.5, 1.3 + 0.55 * len(shown)), layout="constrained")
         apart(figure.subplots(), shown)
         yield "by_response", figure
-    if result.joined.looked_at:
-        yield "within_patients", _within(result)
+    for number, series in enumerate(result.joined.looked_at, start=1):
+        yield f"within_patients_{number}", _within(result, series)
     lags = result.tables["lags"].dropna(subset=["r"])
     if len(lags):
         number = lags["label"].nunique()
@@ -174,7 +175,8 @@ def _figures(result: Mechanism) -> Iterator[tuple[str, Figure]]:
         yield "lags", figure
 
 
-def _within(result: Mechanism) -> Figure:
+def _within(result: Mechanism, series: Series) -> Figure:
+    """Draw one endpoint by itself: as wide as a telephone, so that its words are read there, too."""
     from matplotlib.figure import Figure
 
     from immunomon.plots.colours import dose_group_colours
@@ -183,22 +185,17 @@ def _within(result: Mechanism) -> Figure:
     joined = result.joined
     facts = joined.measured.facts
     palette = dose_group_colours(facts.doses)
+    table = result.tables["within_patients"]
+    r = dict(zip(table["endpoint"], table["r"], strict=True))[series.endpoint.name]
+    figure = Figure(figsize=(4.2, 3.6), layout="constrained")
+    ax = figure.subplots()
     colours = [palette[group].light for group in facts.group_of.values()]
-    across = min(3, len(joined.looked_at))
-    down = -(-len(joined.looked_at) // across)
-    figure = Figure(figsize=(3.4 * across + 0.6, 2.9 * down + 0.5), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False).ravel()
-    r = dict(zip(result.tables["within_patients"]["endpoint"], result.tables["within_patients"]["r"], strict=True))
-    for ax, series in zip(axes, joined.looked_at, strict=False):
-        together(ax, series.scaled, joined.platelets, colours=colours)
-        value = r[series.endpoint.name]
-        ax.set_title(f"{series.label}, r = {'-' if pd.isna(value) else f'{value:+.2f}'}", size=10)
-        ax.set_xlabel(f"{series.endpoint.scale.value}, around the patient's mean", size=8)
-    for ax in axes[len(joined.looked_at) :]:
-        ax.set_axis_off()
+    together(ax, series.scaled, joined.platelets, colours=colours)
+    ax.set_title(f"{series.label}, r = {'-' if pd.isna(r) else f'{r:+.2f}'}", size=10)
+    ax.set_xlabel(f"{series.endpoint.scale.value}, around the patient's mean", size=9)
+    ax.set_ylabel("platelets, doublings around the patient's mean", size=9)
     for group in facts.doses:
-        axes[0].plot([], [], "-o", ms=3, color=palette[group].light, label=f"dose {group}")
+        ax.plot([], [], "-o", ms=3, color=palette[group].light, label=f"dose {group}")
     if set(facts.doses) != {NO_GROUP}:
-        axes[0].legend(frameon=False, fontsize=7)
-    figure.supylabel("platelets, doublings around the patient's mean", size=9)
+        figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=4)
     return figure

@@ -80,6 +80,12 @@ class RunStatus:
     derived: tuple[Derived, ...] = ()
     review: Mapping[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        files = ", ".join(f"{number:,} {name}" for name, number in self.files.items()) or "none"
+        stale = [f"  stale: {made.what}; renew it with: {made.command}" for made in self.stale]
+        changed = [f"  changed since: {line}" for line in self.changed]
+        return "\n".join([f"RunStatus({self.folder}: {self.state}; files: {files})", *changed, *stale])
+
     @property
     def stale(self) -> tuple[Derived, ...]:
         """What is to be made anew, in this order."""

@@ -76,9 +76,12 @@ def metaclusters_of(run: Run, panel: str) -> tuple[Metaclusters | None, str]:
 
 
 def read_metaclusters(run: str | Path | Run, panel: str | None = None) -> Metaclusters:
-    """Return the clustering of a panel, default of the first; raises ImmunomonError if this run has none."""
+    """Return the clustering of a panel, default of the first.
+
+    Raises UnknownName for a panel that is not there, ImmunomonError if this run has no clustering of it.
+    """
     opened = find_run(run)
-    name = panel or opened.panels[0]
+    name = opened.known_panel(panel)
     metaclusters, why = metaclusters_of(opened, name)
     if metaclusters is None:
         earlier = " but of an earlier run" if why else ""

@@ -264,7 +264,7 @@ def _mechanism(source: Source, page: ToldPage) -> Iterator[ToldSection]:
         caption = Markup("<figcaption><b>Within patients.</b> {}</figcaption>").format(
             spoken.get("Within patients", "")
         )
-        pictures.append(caption + within[0])
+        pictures += [caption + within[0], *within[1:]]
     bare = replace(page, sections=tuple(replace(section, pictures=()) for section in page.sections))
     yield from first_section("In pictures", pictures, bare)
 

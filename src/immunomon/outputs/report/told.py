@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from markupsafe import Markup, escape
 from immunomon.errors import BadSpec, Problem
 from immunomon.files import read_input
 from immunomon.outputs.report.run_folder import held_table
+from immunomon.runs.folder import RunFolder
 from immunomon.trial.model.tables import PLATELET_VISITS
 
 __all__ = ["Told", "ToldPage", "ToldSection", "ToldSheet", "picture_of", "platelet_charts", "read_told"]
@@ -230,10 +232,7 @@ def _drawn(page: ToldPage, run: Path) -> ToldPage:
         ]
     elif page.name == "mechanism":
         sections = [
-            replace(
-                section,
-                pictures=tuple(picture_of(run / "mechanism" / f"{_PICTURES[section.heading]}.png", section.heading)),
-            )
+            replace(section, pictures=tuple(_pictures_of(run / "mechanism", section.heading)))
             if section.heading in _PICTURES
             else section
             for section in page.sections
@@ -241,6 +240,17 @@ def _drawn(page: ToldPage, run: Path) -> ToldPage:
     else:
         return page
     return replace(page, sections=tuple(sections))
+
+
+def _pictures_of(folder: Path, heading: str) -> Iterator[Markup]:
+    """Yield the pictures of a section of the mechanism: the file of its name, or those that the record counts up."""
+    name = _PICTURES[heading]
+    numbered = re.compile(rf"{name}_([0-9]{{1,3}})\.png")
+    record = RunFolder(folder.parent).read_json(folder / "mechanism.json") or {}
+    files = record["files"] if isinstance(record.get("files"), dict) else {}
+    parts = sorted((int(match[1]), match[0]) for file in files if (match := numbered.fullmatch(file)))
+    for file in [part for _, part in parts] or [f"{name}.png"]:
+        yield from picture_of(folder / file, heading)
 
 
 def picture_of(path: Path, words: str) -> Iterator[Markup]:
