@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from immunomon.cytometry.gates.density import Valley
+from immunomon.cytometry.gates.negatives import ground_on
 from immunomon.cytometry.kernels.spillover import inverse_of
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.model.geometry import BinnedPolygon, Ellipse, Interval, Polygon, Rectangle
@@ -213,3 +215,24 @@ def test_a_kind_of_gate_without_fast_rules_is_asked_exactly():
     binned = BinnedPolygon("A", "B", ((0.1, 0.1), (0.8, 0.3), (0.5, 0.9)))
     finite = np.isfinite(EXACT.column("A")) & np.isfinite(EXACT.column("B"))
     np.testing.assert_array_equal(members(binned, FAST, PARENT & finite), PARENT & finite & binned.contains(EXACT))
+
+
+def test_a_valley_and_its_negatives_lie_where_exact_coordinates_put_them():
+    """Of many events most are counted by fast coordinates; what is found is equal to the last bit."""
+    rng = np.random.default_rng(3)
+    values = np.exp(rng.normal(6, 1, (40_000, 4)))
+    values[::3, 1] = np.exp(rng.normal(9.5, 0.4, values[::3, 1].size))
+    values[1::3, 1] = rng.normal(0, 200, values[1::3, 1].size)
+    channels = tuple(Channel(f"{name}-A", name) for name in AXES)
+    raw = EventTable(values.astype(np.float32), channels)
+    spillover = SpilloverMatrix(tuple(c.detector for c in channels[1:]), SPILLOVER.values)
+    scales = {"A": SCALES["A"], "B": SCALES["B"]}
+    inside = rng.random(raw.count) < 0.9
+    quick, plain = (transform(compensate(raw, spillover), scales, fast=fast).take(inside) for fast in (True, False))
+    assert quick.rough_values("A") is not None
+    assert plain.rough_values("A") is None
+    fits = [Valley(axis="A").fit(events, scales) for events in (quick, plain)]
+    assert fits[0] == fits[1]
+    assert fits[0].source == "valley"
+    grounds = [ground_on(events, "A", scales) for events in (quick, plain)]
+    assert len({(g.middle, g.limit, g.typical, g.spread, g.bound, g.parts(0.5), g.parts(0.3)) for g in grounds}) == 1

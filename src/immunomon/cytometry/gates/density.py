@@ -9,11 +9,22 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from immunomon.cytometry.gates.negatives import Intensity, beyond_noise, ground_on, remarks_on, to_display
+from immunomon.arrays import Floats
+from immunomon.cytometry.gates.negatives import (
+    Ground,
+    Intensity,
+    beyond_noise,
+    ground_on,
+    refuse_constant,
+    remarks_on,
+    to_display,
+    values_on,
+)
 from immunomon.cytometry.gates.registry import GATE_METHODS
 from immunomon.cytometry.gates.threshold import RECTANGLE, SEED, Threshold, ThresholdGate, reach_of, within
 from immunomon.cytometry.kernels.density import Mode, beyond_valley, modes_of, profile_of, summit_of, valley_between
 from immunomon.cytometry.kernels.resample import valley_error
+from immunomon.cytometry.kernels.rough import RoughValues
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.placement import Placement
 from immunomon.cytometry.model.scales import DisplayScale
@@ -68,7 +79,7 @@ def _pick(modes: list[Mode], which: Which) -> tuple[Mode, Mode]:
 
 
 def find_valley(
-    values: NDArray[np.floating],
+    values: NDArray[np.floating] | RoughValues,
     *,
     bandwidth: float,
     min_persistence: float,
@@ -86,7 +97,7 @@ def find_valley(
     >>> round(found.position, 2), found.error < 0.01
     (0.45, True)
     """
-    finite = values[np.isfinite(values)]
+    finite = values if isinstance(values, RoughValues) else values[np.isfinite(values)]
     if finite.size < min_events:
         raise GateNotPlaced(f"only {finite.size} events in the parent, {min_events} are needed to see a valley")
     profile = profile_of(finite, bandwidth)
@@ -152,7 +163,7 @@ class Valley(ThresholdGate):
         """Return the threshold on the display scale; raises GateNotPlaced if there is no valley and no fallback."""
         scale = scales[self.axis]
         ground = ground_on(parent, self.axis, scales)
-        values = within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
+        values = self._values(parent, scale, ground)
         try:
             valley = find_valley(
                 values,
@@ -177,6 +188,13 @@ class Valley(ThresholdGate):
         errors = valley.peak_errors if self.follow == "peaks" else {}
         doubts = remarks_on(ground, parent, self.axis, position=valley.position)
         return Threshold(valley.position, valley.error, facts, "valley", errors=errors, doubts=doubts)
+
+    def _values(self, parent: EventTable, scale: DisplayScale, ground: Ground | None) -> Floats | RoughValues:
+        if self.low is not None or self.high is not None:
+            return within(parent, self.axis, scale, low=self.low, high=self.high, ground=ground)
+        values = ground.values if ground is not None else values_on(parent, self.axis)
+        refuse_constant(values, self.axis)
+        return values
 
     def fit(self, parent: EventTable, scales: Mapping[str, DisplayScale]) -> Placement:
         """Place the threshold; raises GateNotPlaced if there is no valley and no fallback."""

@@ -19,8 +19,10 @@ from immunomon.cytometry.kernels.noise import (
     noise_limit,
     pooled_spread,
 )
+from immunomon.cytometry.kernels.rough import RoughValues
 from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable
+from immunomon.cytometry.model.lazy import LazyTable
 from immunomon.cytometry.model.noise import noise_on
 from immunomon.cytometry.model.scales import DisplayScale
 from immunomon.errors import GateNotPlaced
@@ -36,6 +38,7 @@ __all__ = [
     "refuse_constant",
     "remarks_on",
     "to_display",
+    "values_on",
 ]
 
 _LOOKED_AT = 10_000  # events for the middle and spread of the negatives; counts are of all
@@ -72,7 +75,7 @@ class Ground:
     limit: float | None
     typical: float
     spread: float
-    values: Floats
+    values: Floats | RoughValues
     bound: float | None = None
 
     def parts(self, position: float) -> bool:
@@ -83,6 +86,8 @@ class Ground:
         if intensity <= self.limit:
             return False
         mirror = float(self.scale.apply(np.array([2.0 * self.middle - intensity]))[0])
+        if isinstance(self.values, RoughValues):
+            return mirrored_excess(self.values.above(position), self.values.below(mirror))
         above, below = np.count_nonzero(self.values > position), np.count_nonzero(self.values < mirror)
         return mirrored_excess(int(above), int(below))
 
@@ -105,9 +110,9 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
     """
     if not _has_noise(parent, axis):
         return None
-    values = np.asarray(parent.column(axis), dtype=np.float64)
-    values = values[np.isfinite(values)]
-    sampled = values[evenly(values.size, _LOOKED_AT)]
+    values = values_on(parent, axis)
+    chosen = evenly(values.size, _LOOKED_AT)
+    sampled = values.exact(chosen) if isinstance(values, RoughValues) else values[chosen]
     shown = scales[axis].inverse(sampled)
     own, pooled = negatives_of(shown), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0
@@ -122,6 +127,15 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
     middle, limit = noise_limit(own, spread)
     typical = middle if own.middle == middle or pooled is None else pooled.middle
     return Ground(axis, scales[axis], middle, limit, typical, spread, values)
+
+
+def values_on(parent: EventTable, axis: str) -> Floats | RoughValues:
+    """Return the finite values of an axis: exactly, or roughly where the table has them so, and exactly when asked."""
+    rough = parent.rough_values(axis) if isinstance(parent, LazyTable) else None
+    if rough is not None:
+        return rough
+    values = np.asarray(parent.column(axis), dtype=np.float64)
+    return values[np.isfinite(values)]
 
 
 def _has_noise(parent: EventTable, axis: str) -> bool:
@@ -167,7 +181,10 @@ def beyond_noise(profile: Profile, modes: Sequence[Mode], parts: Callable[[float
     return kept
 
 
-def refuse_constant(values: NDArray[np.floating], axis: str) -> None:
+def refuse_constant(values: NDArray[np.floating] | RoughValues, axis: str) -> None:
     """Raise GateNotPlaced, with a doubt, for values that are all the same: nothing can be gated on them."""
-    if values.size > 1 and bool(values.min() == values.max()):
+    if values.size < 2:
+        return
+    least, largest = values.ends if isinstance(values, RoughValues) else (values.min(), values.max())
+    if least == largest:
         raise GateNotPlaced(f"{axis}: the channel is constant in these events", (Doubt("dead_detector", axis),))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Ints
+from immunomon.cytometry.kernels.rough import RoughValues
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
 __all__ = [
@@ -55,7 +56,7 @@ class Mode:
     persistence: float
 
 
-def profile_of(values: NDArray[np.floating], bandwidth: float, bins: int = 1024) -> Profile:
+def profile_of(values: NDArray[np.floating] | RoughValues, bandwidth: float, bins: int = 1024) -> Profile:
     """Return the smoothed histogram of values.
 
     values: (events,), finite; bandwidth: standard deviation of the Gaussian kernel, in the values' unit. Raises
@@ -67,7 +68,8 @@ def profile_of(values: NDArray[np.floating], bandwidth: float, bins: int = 1024)
     """
     if values.size == 0 or not bandwidth > 0:
         raise ValueError("a profile needs at least one value and a positive bandwidth")
-    low, high = float(values.min()) - 4 * bandwidth, float(values.max()) + 4 * bandwidth
+    least, largest = values.ends if isinstance(values, RoughValues) else (float(values.min()), float(values.max()))
+    low, high = least - 4 * bandwidth, largest + 4 * bandwidth
     bins = int(min(8192, max(bins, 8 * (high - low) / bandwidth)))
     raw, edges = _counted(values, low, high, bins)
     width = (high - low) / bins
@@ -78,9 +80,15 @@ def profile_of(values: NDArray[np.floating], bandwidth: float, bins: int = 1024)
     return Profile(edges[:-1] + width / 2, smooth, np.sqrt(np.maximum(smooth, 0.0)) / noise, raw, bandwidth)
 
 
-def _counted(values: NDArray[np.floating], low: float, high: float, bins: int) -> tuple[Floats, Floats]:
+def _counted(values: NDArray[np.floating] | RoughValues, low: float, high: float, bins: int) -> tuple[Floats, Floats]:
     """Return the counts in equal bins and the bins' edges, by compiled code where it is loaded; raises ValueError."""
-    if values.dtype == np.float64 and is_compiled_at_hand() and low + (high - low) / bins > low and high < np.inf:
+    is_plain = low + (high - low) / bins > low and high < np.inf
+    if isinstance(values, RoughValues):
+        raw, edges = values.counted(low, high, bins) if is_plain else (np.empty(0), np.zeros(2))
+        if (edges[1:] > edges[:-1]).all():
+            return raw, edges
+        values = values.all
+    if is_plain and values.dtype == np.float64 and is_compiled_at_hand():
         from immunomon.cytometry.kernels.density_compiled import bin_counts
 
         raw, edges = bin_counts(np.ascontiguousarray(values), low, high, bins)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Mask, Rows
+from immunomon.cytometry.kernels.rough import RoughValues
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.cytometry.kernels.spillover import weighted
 from immunomon.cytometry.model.events import EventTable, Scale
@@ -23,6 +25,7 @@ Places = Sequence[int]
 Workers = Executor | None
 _MANY = 4  # a column that is asked for this part of all events, or more, is computed with all others
 _MOST_BYTES = 1 << 28  # of columns that are kept together
+_FEWEST_ROUGH = 20_000  # events: of fewer, exact coordinates cost no more
 
 
 class LazyTable(EventTable):
@@ -86,10 +89,37 @@ class LazyTable(EventTable):
                 chosen.append(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64))
             return self.cells(column, chosen[0] if subset is None else chosen[0][subset])
 
+        def rough(column: int) -> tuple[Column, float] | None:
+            whole = self._rough_column(column)
+            return None if whole is None else (whole[0][rows], whole[1])
+
         count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else rows.size
         taken = LazyTable(self.channels, self.scale, self.source, count=count, compute=compute)
         taken.__dict__["_places"] = self._places  # the same channels: no need to look them up anew
+        taken.__dict__["_rough"] = rough
         return taken
+
+    def _rough_column(self, column: int) -> tuple[Column, float] | None:
+        """Return a column's fast coordinates and how far from the exact ones they may be; None if it has none."""
+        rough: Callable[[int], tuple[Column, float] | None] | None = self.__dict__.get("_rough")
+        return None if rough is None else rough(column)
+
+    def rough_values(self, name: str) -> RoughValues | None:
+        """Return a channel's values, known to within a bound, and exactly when asked.
+
+        None of few events, and where the table has no such values, has the exact ones already, or some not finite.
+        """
+        column = self.index(name)
+        if self.count < _FEWEST_ROUGH or column in self.__dict__["_known"]:
+            return None
+        found = self._rough_column(column)
+        if found is None:
+            return None
+        rough = np.asarray(found[0], dtype=np.float32)
+        unknown = np.flatnonzero(np.isnan(rough))
+        if unknown.size and not np.isfinite(self.cells(column, unknown)).all():
+            return None
+        return RoughValues(rough, found[1], exact=partial(self.cells, column))
 
     def labelled(self, channels: tuple[Channel, ...]) -> EventTable:
         """Return the same events with other names on their channels."""
@@ -217,6 +247,10 @@ class DisplayTable(LazyTable):
     ) -> None:
         super().__init__(channels, Scale.DISPLAY, source, count=count, compute=compute)
         self.__dict__["_fast"] = fast
+
+    def _rough_column(self, column: int) -> tuple[Column, float] | None:
+        fast: FastColumns = self.__dict__["_fast"]
+        return (fast.whole([column])[0], fast.bounds[column]) if column in fast.bounds else None
 
     def rough(self, name: str) -> tuple[Column, float]:
         """Return a channel's fast coordinates and how far from the exact ones they may be."""

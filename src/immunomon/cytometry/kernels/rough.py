@@ -1,0 +1,77 @@
+"""Values that are known to within a bound, and exactly where that does not decide: most questions need few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from immunomon.arrays import Floats, Floats32, Rows
+
+__all__ = ["RoughValues"]
+
+
+@dataclass(frozen=True, eq=False)
+class RoughValues:
+    """Values of which each is known to within a bound; every answer is that of the exact values, to the last bit.
+
+    rough: (values,), not-a-number where a value is known exactly only; bound: how far it may be from the exact value;
+    exact: rows -> exact values, finite.
+
+    >>> exact = np.array([0.1, 0.4, 0.7])
+    >>> values = RoughValues((exact + 1e-4).astype(np.float32), 2e-4, lambda rows: exact[rows])
+    >>> values.ends, values.above(0.4), values.counted(0.0, 0.8, 2)[0].tolist()
+    ((0.1, 0.7), 1, [1.0, 2.0])
+    """
+
+    rough: Floats32
+    bound: float
+    exact: Callable[[Rows], Floats]
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self.rough.size
+
+    @cached_property
+    def all(self) -> Floats:
+        """All of them, exactly."""
+        return self.exact(np.arange(self.size))
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest of them; there must be one at least."""
+        from immunomon.cytometry.kernels.rough_compiled import near_ends
+
+        candidates = self.exact(near_ends(self.rough, self.bound))
+        return float(candidates.min()), float(candidates.max())
+
+    def above(self, place: float) -> int:
+        """Return how many are larger than a place."""
+        from immunomon.cytometry.kernels.rough_compiled import sides_of
+
+        _, above, doubtful = sides_of(self.rough, self.bound, place)
+        return above + int(np.count_nonzero(self.exact(doubtful) > place))
+
+    def below(self, place: float) -> int:
+        """Return how many are less than a place."""
+        from immunomon.cytometry.kernels.rough_compiled import sides_of
+
+        below, _, doubtful = sides_of(self.rough, self.bound, place)
+        return below + int(np.count_nonzero(self.exact(doubtful) < place))
+
+    def counted(self, low: float, high: float, bins: int) -> tuple[Floats, Floats]:
+        """Return the counts in equal bins and the bins' edges, as ``density_compiled.bin_counts`` does.
+
+        low, high: no value lies outside; the bins' edges must all differ.
+        """
+        from immunomon.cytometry.kernels.density_compiled import bin_counts
+        from immunomon.cytometry.kernels.rough_compiled import rough_counts
+
+        exact_counts, edges = bin_counts(np.empty(0), low, high, bins)
+        counts, doubtful = rough_counts(self.rough, self.bound, edges)
+        if doubtful.size:
+            exact_counts, _ = bin_counts(self.exact(doubtful), low, high, bins)
+        return counts + exact_counts, edges
