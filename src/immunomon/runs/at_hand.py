@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AtHand", "read_anew"]
 
-_MOST_BYTES = 1 << 31  # of events, and of what was computed of them
-_SHARE = 8  # of free memory, one part
+_MOST_BYTES = 1 << 32  # of events, and of what was computed of them
+_SHARE = 4  # of free memory, one part
 _ROOM = 16  # times its size that must be free before another file is read
 _MOST_SAMPLES = 2000  # whose gates are kept: some 20 kB each
 Signature = tuple[int, ...]
@@ -46,7 +46,7 @@ class AtHand:
         self._lock, self._bytes, self._name = Lock(), 0, uuid4().hex
         self._events: dict[tuple[Path, Reading], tuple[Signature, Read]] = {}
         self._gates: dict[str, Mapping[str, PlacedPopulation]] = {}
-        self._ready: dict[str, Prepared] = {}
+        self._ready: dict[str, tuple[Prepared, int]] = {}
 
     def __reduce__(self) -> tuple[Callable[[str, int], AtHand], tuple[str, int]]:
         return _elsewhere, (self._name, self._most // (os.cpu_count() or 1))
@@ -79,16 +79,17 @@ class AtHand:
 
     def keep_ready(self, sample: str, reading: Reading, ready: Prepared) -> None:
         """Keep a sample's file made ready, if its events are kept and there is room for what was computed of them."""
+        size = ready.nbytes
         with self._lock:
-            if (ready.header.path, reading) in self._events and self._bytes + ready.nbytes <= self._most:
-                self._ready[sample] = ready
-                self._bytes += ready.nbytes
+            if (ready.header.path, reading) in self._events and self._bytes + size <= self._most:
+                self._ready[sample] = ready, size
+                self._bytes += size
 
     def ready(self, sample: str, path: Path, reading: Reading) -> Prepared | None:
         """Return a sample's file as it was made ready, once, if it is the same file still; None if it is not kept."""
         with self._lock:
-            ready = self._ready.pop(sample, None)
-            self._bytes -= ready.nbytes if ready is not None else 0
+            ready, size = self._ready.pop(sample, (None, 0))
+            self._bytes -= size
             known = self._events.get((path, reading))
         return ready if known is not None and known[0] == _signature(path) else None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from immunomon.cytometry.formats.spillover import differing_matrices, spillover_of
 from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable
+from immunomon.cytometry.model.lazy import DisplayTable
 from immunomon.cytometry.model.matrix_labels import fitted_to, lacking_in
 from immunomon.cytometry.model.noise import ChannelNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.spillover import SpilloverMatrix
@@ -104,7 +105,8 @@ class Prepared:
     @property
     def nbytes(self) -> int:
         """The room that its columns take, besides the raw events."""
-        return self.raw.count * (8 * len(self.compensated.channels) + 4 * len(self.display.channels))
+        shown = self.display.nbytes if isinstance(self.display, DisplayTable) else 0
+        return 8 * self.raw.count * len(self.compensated.channels) + shown
 
 
 def _known(read: Read, panel: Panel | None) -> Read:

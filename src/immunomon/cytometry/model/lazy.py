@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,16 +14,15 @@ from immunomon.cytometry.kernels.rough import RoughValues
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 from immunomon.cytometry.kernels.spillover import weighted
 from immunomon.cytometry.model.events import EventTable, Scale
+from immunomon.cytometry.model.fast_columns import FastColumns, Workers
 from immunomon.study.model.channels import Channel
 
-__all__ = ["CompensatedTable", "DisplayTable", "FastColumns", "LazyTable", "Recipe"]
+__all__ = ["CompensatedTable", "DisplayTable", "LazyTable", "Recipe"]
 
 Column = NDArray[np.floating]
-Fast = NDArray[np.float32]
-Places = Sequence[int]
-Workers = Executor | None
 _MANY = 4  # a column that is asked for this part of all events, or more, is computed with all others
 _MOST_BYTES = 1 << 28  # of columns that are kept together
+_FEWEST_REMEMBERED = 1000  # events: of fewer, exact coordinates are computed again
 _FEWEST_ROUGH = 20_000  # events: of fewer, exact coordinates cost no more
 
 
@@ -196,40 +194,6 @@ class CompensatedTable(LazyTable):
         return tuple(detectors)
 
 
-class FastColumns:
-    """Fast coordinates of some columns, each computed when it is first asked for and kept.
-
-    bounds: column -> how far from the exact ones they may be. compute: columns, rows (None: all events) and workers
-    (None: none) -> float32 (columns, events). cheap: columns that cost little beside others in one pass.
-    """
-
-    def __init__(
-        self,
-        bounds: Mapping[int, float],
-        compute: Callable[[Places, Rows | None, Workers], Fast],
-        cheap: Places = (),
-    ) -> None:
-        self.bounds, self._cheap = bounds, cheap
-        self._compute = compute
-        self._known: dict[int, Column] = {}
-
-    def whole(self, places: Places, pool: Workers = None) -> list[Column]:
-        """Return all events' coordinates on some columns, each (events,)."""
-        if any(column not in self._known for column in places):
-            missing = [column for column in dict.fromkeys([*places, *self._cheap]) if column not in self._known]
-            self._known |= zip(missing, self._compute(missing, None, pool), strict=True)
-        return [self._known[column] for column in places]
-
-    def __contains__(self, column: int) -> bool:
-        return column in self._known
-
-    def some(self, places: Places, rows: Rows) -> list[Column]:
-        """Return a few events' coordinates on some columns, each (rows,); what is computed for them is not kept."""
-        missing = [column for column in dict.fromkeys(places) if column not in self._known]
-        computed = dict(zip(missing, self._compute(missing, rows, None), strict=True)) if missing else {}
-        return [computed[column] if column in computed else self._known[column][rows] for column in places]
-
-
 class DisplayTable(LazyTable):
     """Events on the display scale: fast coordinates with a bound on their error, exact ones when asked.
 
@@ -246,7 +210,28 @@ class DisplayTable(LazyTable):
         fast: FastColumns,
     ) -> None:
         super().__init__(channels, Scale.DISPLAY, source, count=count, compute=compute)
-        self.__dict__["_fast"] = fast
+        self.__dict__.update(_fast=fast, _remembered={})
+
+    @property
+    def nbytes(self) -> int:
+        """The room that its coordinates may take, fast ones of all columns and the exact ones that are remembered."""
+        return self.count * (4 * len(self.channels) + 8 * len(self.__dict__["_remembered"]))
+
+    def cells(self, column: int, rows: Rows | None = None) -> Floats:
+        """Return one column's values at some rows, float64; of tabulated scales many are remembered."""
+        fast: FastColumns = self.__dict__["_fast"]
+        is_dear = fast.bounds.get(column, 0.0) > 0 and column not in self.__dict__["_known"]
+        if rows is None or rows.size < _FEWEST_REMEMBERED or not is_dear:
+            return super().cells(column, rows)
+        remembered: dict[int, Floats] = self.__dict__["_remembered"]
+        if column not in remembered:
+            remembered[column] = np.full(self.count, np.nan)
+        values = remembered[column][rows]
+        missing = np.flatnonzero(np.isnan(values))
+        if missing.size:
+            values[missing] = super().cells(column, rows[missing])
+            remembered[column][rows[missing]] = values[missing]
+        return values
 
     def _rough_column(self, column: int) -> tuple[Column, float] | None:
         fast: FastColumns = self.__dict__["_fast"]

@@ -13,7 +13,8 @@ from immunomon.arrays import Floats, Floats32, Ints
 from immunomon.cytometry.kernels.scales import asinh_decades, logicle_width
 from immunomon.cytometry.kernels.tables import Table, tabulate
 from immunomon.cytometry.model.events import EventTable, Scale
-from immunomon.cytometry.model.lazy import CompensatedTable, DisplayTable, FastColumns, LazyTable
+from immunomon.cytometry.model.fast_columns import FastColumns
+from immunomon.cytometry.model.lazy import CompensatedTable, DisplayTable, LazyTable
 from immunomon.cytometry.model.noise import MarkerNoise, NoiseBook, NoisyScales
 from immunomon.cytometry.model.scales import SCALES, AnyScale, Asinh, Hyperlog, Logicle
 from immunomon.errors import WrongScale
