@@ -23,6 +23,7 @@ from immunomon.study.model.strategy import ROOT, GatingStrategy
 __all__ = ["GateErrors", "estimate_gate_errors"]
 
 Counts = NDArray[np.int64]
+Packed = NDArray[np.uint8]  # masks, eight events a byte
 Scales = Mapping[str, AnyScale]
 Errors = dict[str, dict[str, float]]
 _AT_ONCE = 30_000  # events: up to here a moved gate is asked once for all of them, and not first for its parent's
@@ -178,21 +179,28 @@ def _counted_again(
     counts = {name: np.full((len(borders), 2), size, dtype=np.int64) for name, size in sizes.items()}
     everywhere = np.ones(tree.count, dtype=np.bool_)
     at_once = [_moved(border, events, everywhere) for border in borders] if tree.count <= _AT_ONCE else []
-    changing = _changing(tree, events, borders, at_once)
+    changing, differing = _changing(tree, events, borders, at_once)
     rows = np.flatnonzero(changing)
     if not rows.size:
         return counts
     held = {name: mask[rows] for name in sizes if (mask := tree.mask(name)) is not None}
-    inside = {
-        placed.id: members(placed.gate, events, changing)[rows]
-        for placed in tree.populations
-        if placed.id in tree.memberships and placed.gate is not None and not isinstance(placed.gate, Boolean)
-    }
+    inside: dict[str, Mask] = {}
+
+    def inside_of(placed: PlacedPopulation) -> Mask:
+        if placed.id not in inside:
+            assert placed.gate is not None
+            inside[placed.id] = members(placed.gate, events, changing)[rows]
+        return inside[placed.id]
+
     for index, border in enumerate(borders):
-        both = at_once[index] if at_once else _moved(border, events, changing)
+        is_nested = not at_once and _moves_within_moved(tree, border)
+        both = at_once[index] if at_once else _moved(border, events, changing) if is_nested else {}
         for way in (0, 1):
-            moved = {name: masks[way][rows] for name, masks in both.items()}
-            for name, mask in _with_moved(tree, held, inside, moved).items():
+            moved = {name: masks[way][rows] for name, masks in both.items()} or {
+                name: held[name] ^ np.unpackbits(packed[way], count=tree.count).view(np.bool_)[rows]
+                for name, packed in differing[index].items()
+            }
+            for name, mask in _with_moved(tree, held, inside_of, moved).items():
                 counts[name][index, way] += np.count_nonzero(mask) - np.count_nonzero(held[name])
     return counts
 
@@ -209,12 +217,14 @@ def _changing(
     events: EventTable,
     borders: Sequence[_Border],
     at_once: Sequence[Mapping[str, tuple[Mask, Mask]]],
-) -> Mask:
+) -> tuple[Mask, list[dict[str, list[Packed]]]]:
     """Return which events any move brings into a population or out of it: no others need be looked at again.
 
-    at_once: of each border, where the moved gates are known for all events, which they hold.
+    With it come those that each border brings, by population, down and up, eight a byte. at_once: of each border,
+    where the moved gates are known for all events, which they hold.
     """
     changing = np.zeros(tree.count, dtype=np.bool_)
+    differing: list[dict[str, list[Packed]]] = [{} for _ in borders]
     parents = {placed.id: placed.parent for placed in tree.populations}
     for index, border in enumerate(borders):
         for name, gates in border.gates.items():
@@ -223,16 +233,32 @@ def _changing(
             assert parent is not None
             for way, gate in enumerate(gates):
                 held = at_once[index][name][way] & parent if at_once else members(gate, events, parent)
-                changing |= held ^ mask
-    return changing
+                different = held ^ mask
+                changing |= different
+                differing[index].setdefault(name, []).append(np.packbits(different))
+    return changing, differing
+
+
+def _moves_within_moved(tree: GateTree, border: _Border) -> bool:
+    """Say whether a border moves a gate and, besides, what that gate's parent holds."""
+    touched: set[str] = set()
+    for placed in tree.populations:
+        operands = placed.gate.of if isinstance(placed.gate, Boolean) else ()
+        is_below = any(name in touched for name in (placed.parent, *operands))
+        if is_below and placed.id in border.gates:
+            return True
+        if is_below or placed.id in border.gates:
+            touched.add(placed.id)
+    return False
 
 
 def _with_moved(
-    tree: GateTree, held: Mapping[str, Mask], inside: Mapping[str, Mask], moved: Mapping[str, Mask]
+    tree: GateTree, held: Mapping[str, Mask], inside_of: Callable[[PlacedPopulation], Mask], moved: Mapping[str, Mask]
 ) -> dict[str, Mask]:
     """Return the populations that a moved border may change, with what they hold then.
 
-    held: what each population holds; inside: what its gate holds whatever the parent; moved: the same of moved gates.
+    held: what each population holds; inside_of: what its gate holds whatever the parent; moved: what moved gates hold,
+    of their parents at least.
     """
     after: dict[str, Mask] = {}
     for placed in tree.populations:
@@ -243,7 +269,7 @@ def _with_moved(
         if isinstance(placed.gate, Boolean):
             own = placed.gate.combine([after.get(name, held[name]) for name in operands])
         else:
-            own = moved[placed.id] if placed.id in moved else inside[placed.id]
+            own = moved[placed.id] if placed.id in moved else inside_of(placed)
         after[placed.id] = after.get(placed.parent, held[placed.parent]) & own
     return after
 

@@ -109,7 +109,7 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
             continue
         for axis in population.gate.axes:
             if axis not in tops:
-                tops[axis] = _at_top(raw, axis)
+                tops[axis] = _at_top(raw, axis, None if known is None else float(known[1][raw.index(axis)]))
         at_top = {axis: top for axis in population.gate.axes if (top := tops[axis]) is not None}
         counts = {axis: int(np.count_nonzero(top & mask)) for axis, top in at_top.items()}
         total = int(np.count_nonzero(mask)) if counts else 0
@@ -122,10 +122,11 @@ def saturated(tree: GateTree, raw: EventTable) -> dict[str, tuple[Doubt, ...]]:
     return saturation
 
 
-def _at_top(raw: EventTable, axis: str) -> Mask | None:
-    """Return which events lie at a channel's largest value, None if hardly any do."""
+def _at_top(raw: EventTable, axis: str, top: float | None) -> Mask | None:
+    """Return which events lie at a channel's largest value, None if hardly any do; top: that value, if it is known."""
     column = raw.index(axis)
     values = raw.stored([column])[:, column]
-    top = np.max(values, where=np.isfinite(values), initial=-np.inf)
+    if top is None:
+        top = np.max(values, where=np.isfinite(values), initial=-np.inf)
     mask = np.asarray(values == top)
     return mask if np.count_nonzero(mask) >= _FEWEST_AT_TOP else None
