@@ -200,8 +200,7 @@ def _unmixed_columns(
                 for i in range(column.size):
                     column[i] = (((column[i] + d0[i] * w0) + d1[i] * w1) + d2[i] * w2) + d3[i] * w3
             for term in range(terms - terms % 4, terms):
-                k = used[term]
-                weight = weights[j, k]
+                k, weight = used[term], weights[j, used[term]]
                 for i in range(column.size):
                     column[i] += detected[k, i] * weight
 
