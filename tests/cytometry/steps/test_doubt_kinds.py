@@ -86,6 +86,10 @@ def test_what_a_treatment_takes_away_is_not_doubted(rng):
     few = ~((kind == 1) & (rng.random(kind.size) < 0.99))
     depleted = {name: column[few] for name, column in columns.items()}
     assert doubted(depleted) == {}
+    # Basophils bind IgD, and what is brighter than nearly all T cells is noise: after depletion they are all there is.
+    basophils = (kind == 2) & (rng.random(kind.size) < 0.15)
+    bound = columns | {"IgD": np.where(basophils, rng.lognormal(8.0, 0.4, kind.size), columns["IgD"])}
+    assert doubted({name: column[kind != 1] for name, column in bound.items()}) == {}
     # CD27 goes from T cells with age, and from switched B cells in lupus: one of the two alone is a patient's.
     old = columns | {"CD27": np.where((kind == 0) & (rng.random(kind.size) < 0.6), 0.0, columns["CD27"])}
     assert doubted(old) == {}

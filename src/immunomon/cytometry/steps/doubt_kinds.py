@@ -75,8 +75,8 @@ _SWITCHED, _NOT_MEMORY = _Cells(("CD19",), ("CD3", "IgD")), _Cells(("CD19",), ("
 # cited from memory: Iellem 2001, J Exp Med 194:847 (CCR4); Sanz 2019, Front Immunol 10:2458 (B cells);
 # Krzysiek 2000, Blood 96:2338 (CCR6); Mavilio 2005, PNAS 102:2886 (CD56- NK); Ziegler-Heitbrock 2010, Blood 116:e74.
 _COMPANIONS = (
-    _Companion("CD19", ((_Cells(("CD20",), ("CD3",)), 0.2),)),
-    _Companion("CD19", ((_Cells(("IgD",), ("CD3",)), 0.35),)),  # basophils bind IgD
+    _Companion("CD19", ((_Cells(("CD20",), ("CD3",)), 0.2),), least=0.03),
+    _Companion("CD19", ((_Cells(("IgD",), ("CD3",)), 0.35),), least=0.03),  # basophils bind IgD
     _Companion("HLA-DR", ((_B, 0.3),)),
     _Companion("HLA-DR", ((_Cells(("CD14",), (_DUMP,), "live"), 0.5),)),  # monocytes have less of it under steroids
     _Companion("IgD", ((_Cells(("CD19", "CD27"), ("CD3",)), 0.95),), lacks=True),
