@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from outputs.report.fake_run import fake_run
+from PIL import Image
 
 from immunomon.errors import BadSpec
 from immunomon.outputs.report import write_report
-from immunomon.outputs.report.told import platelet_charts, read_told
+from immunomon.outputs.report.told import picture_of, platelet_charts, read_told
 from immunomon.trial.model.tables import PLATELET_VISITS
 
 EVIL = '</script><b onload="x">'
@@ -93,3 +97,16 @@ def test_a_table_that_is_broken_is_said_with_its_remedy(run, tmp_path):
     with pytest.raises(BadSpec, match=r"platelet_visits.parquet: cannot be read .* make it again: immunomon assess"):
         write_report(run, tmp_path / "report.html")
     pages.unlink()
+
+
+def test_a_picture_in_fewer_colours_keeps_a_thin_line_apart_from_another(tmp_path):
+    shades = np.random.default_rng(1).integers(40, 256, size=(300, 400), dtype=np.uint8)
+    pixels = np.stack([shades, 255 - shades // 2, np.full_like(shades, 90)], axis=-1)
+    pixels[100], pixels[200] = (0, 114, 178), (0, 138, 100)  # of two dose groups
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (shown,) = picture_of(tmp_path / "a.png", "two groups")
+    data = base64.b64decode(str(shown).partition("base64,")[2].partition('"')[0])
+    with Image.open(io.BytesIO(data)) as image:
+        few = np.asarray(image.convert("RGB")).astype(int)
+    assert len(data) < (tmp_path / "a.png").stat().st_size
+    assert np.abs(few - pixels).max() < 24

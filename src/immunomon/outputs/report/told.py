@@ -265,14 +265,17 @@ def picture_of(path: Path, words: str) -> Iterator[Markup]:
 
 
 def _in_few_colours(data: bytes) -> bytes:
-    """Return a PNG in 64 colours, a quarter of its size; as it is if it cannot be read or is too large."""
+    """Return a PNG in 256 colours, a quarter of its size; as it is if it cannot be read or is too large.
+
+    They are chosen so that no pixel's colour moves far: by their number alone, a thin line would take that of another.
+    """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             if image.width * image.height > _MOST_PIXELS:
                 return data
-            few = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+            few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     except (OSError, ValueError, SyntaxError):
         return data
     buffer = io.BytesIO()
