@@ -107,7 +107,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise BadSpec([Problem(str(path), None, "", what, "check the path and the permissions")]) from None
-    if raw.startswith(b"FCS"):
+    if re.match(rb"FCS\d\.\d {4}", raw):  # a table may well begin with the words "FCS Filename"
         remedy = "name the study, panel or strategy here, and an FCS file where files are asked for"
         raise BadSpec([Problem(str(path), None, "", "this is an FCS file", remedy)])
     if len(raw) > max_bytes:
