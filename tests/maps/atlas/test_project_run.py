@@ -20,7 +20,7 @@ from immunomon.runs.opened import open_run
 def run(run_folder, compiled, tmp_path_factory):
     """The run in a folder of its own, with an atlas that was fitted at baseline only."""
     study = shutil.copytree(run_folder.parent, tmp_path_factory.mktemp("project") / "trial")
-    embed_run(study / "run", cells=450, visits=["D-1"], seed=2, refit=True)
+    embed_run(study / "run", within="lymphocytes", cells=450, visits=["D-1"], seed=2, refit=True)
     return study / "run"
 
 
