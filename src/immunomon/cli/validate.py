@@ -17,7 +17,7 @@ import typer
 
 from immunomon.assurance.validation.document import document
 from immunomon.assurance.validation.measure import Validation, measure
-from immunomon.assurance.validation.sections import Settings, write_section
+from immunomon.assurance.validation.sections import Settings, verdict_of_line, write_section
 from immunomon.assurance.validation.targets import PRIMARY_VISIT
 from immunomon.assurance.validation.trials import Design
 from immunomon.cli.app import Jobs, app
@@ -180,7 +180,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 def _summary(validation: Validation) -> Iterator[str]:
     unmet = [row for row in validation.judged if not row.met]
     number = len(validation.judged)
-    yield f"{_word(validation.frequencies_met)}  frequencies: {number - len(unmet)} of {number} targets met"
+    yield f"{verdict_of_line(validation.frequencies_met)}  frequencies: {number - len(unmet)} of {number} targets met"
     for row in unmet:
         yield (
             f"         {row.panel} {row.population}: median error {row.absolute:.3f} pp, {row.relative:.2f} % of the "
@@ -190,7 +190,7 @@ def _summary(validation: Validation) -> Iterator[str]:
         yield f"         failed {file}: {reason}"
     tally = validation.primary_tally
     yield (
-        f"{_word(tally.within_chance)}  effects at {PRIMARY_VISIT}: {tally.intervals - tally.misses} of "
+        f"{verdict_of_line(tally.within_chance)}  effects at {PRIMARY_VISIT}: {tally.intervals - tally.misses} of "
         f"{tally.intervals} intervals hold what was built in"
     )
     for effect in validation.primary:
@@ -201,10 +201,6 @@ def _summary(validation: Validation) -> Iterator[str]:
             )
     tally = validation.null_tally
     yield (
-        f"{_word(tally.within_chance)}  null scenario: {tally.misses} of {tally.intervals} intervals exclude no "
-        f"change; {tally.expected:.1f} expected, at most {tally.allowed} by chance"
+        f"{verdict_of_line(tally.within_chance)}  null scenario: {tally.misses} of {tally.intervals} intervals exclude "
+        f"no change; {tally.expected:.1f} expected, at most {tally.allowed} by chance"
     )
-
-
-def _word(met: bool) -> str:
-    return "met    " if met else "NOT met"

@@ -11,7 +11,7 @@ import numpy as np
 
 from immunomon.assurance.simulate.biology import NOVEL
 from immunomon.assurance.simulate.protocol import Scenario
-from immunomon.assurance.validation.sections import Section, Settings
+from immunomon.assurance.validation.sections import Section, Settings, verdict_of_line
 from immunomon.assurance.validation.trials import Design, Trial, make_trial
 from immunomon.maps.clusters.mapping import MapSettings
 from immunomon.maps.clusters.run import Clustering, cluster_run
@@ -63,10 +63,10 @@ def section(settings: Settings) -> Section:
     nulls = [(settings.seed + k, _null(settings, settings.seed + k)) for k in range(_NULLS)]
     met = all(row.met for row in novel) and not any(listed for _, (listed, _) in nulls)
     lines = [
-        f"{_word(row.met)}  novel cells, seed {row.seed}, {row.method}: F1 {row.f1:.3f}, place {row.place}"
+        f"{verdict_of_line(row.met)}  novel cells, seed {row.seed}, {row.method}: F1 {row.f1:.3f}, place {row.place}"
         for row in novel
     ] + [
-        f"{_word(not listed)}  null scenario, seed {seed}: {listed} of {rows} rows listed"
+        f"{verdict_of_line(not listed)}  null scenario, seed {seed}: {listed} of {rows} rows listed"
         for seed, (listed, rows) in nulls
     ]
     return Section(_text(settings, novel, nulls), tuple(lines), met)
@@ -142,10 +142,12 @@ def _text(settings: Settings, novel: Sequence[Found], nulls: Sequence[tuple[int,
     head = f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}"
     rows = "\n".join(
         f"| {row.seed} | {row.method} | {row.metaclusters} | {row.truth} | {row.cells} | {row.f1:.3f} | {row.place} | "
-        f"{', '.join(row.listed)} | {row.others} | {row.phenotype} | {row.note} | {_word(row.met).strip()} |"
+        f"{', '.join(row.listed)} | {row.others} | {row.phenotype} | {row.note} | {verdict_of_line(row.met).strip()} |"
         for row in novel
     )
-    empty = "\n".join(f"| {seed} | {listed} of {of} | {_word(not listed).strip()} |" for seed, (listed, of) in nulls)
+    empty = "\n".join(
+        f"| {seed} | {listed} of {of} | {verdict_of_line(not listed).strip()} |" for seed, (listed, of) in nulls
+    )
     return f"""## Clusters: cells that no strategy knows
 
 Written by `immunomon validate --clusters --events {settings.events} --seed {settings.seed}`. Panel {_PANEL}, 9
@@ -173,7 +175,3 @@ planned comparison are for those). Five null trials with nothing listed bound th
 divided state medians are left out, because of what seeds 2 and 3 listed): for seeds it has not seen, give another
 `--seed`; 11 to 15 were first looked at when it was finished.
 """
-
-
-def _word(met: bool) -> str:
-    return "met    " if met else "NOT met"

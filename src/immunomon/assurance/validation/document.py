@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from immunomon.assurance.validation.agreement import Agreement
 from immunomon.assurance.validation.effects import Effect, Tally
 from immunomon.assurance.validation.measure import Validation
-from immunomon.assurance.validation.sections import markdown_table
+from immunomon.assurance.validation.sections import markdown_table, verdict_in_cell
 from immunomon.assurance.validation.targets import PRIMARY_VISIT
 
 __all__ = ["AGREEMENT_NOTES", "EFFECT_NOTES", "LIMITS", "NULL_NOTES", "agreement_table", "document"]
@@ -89,7 +89,7 @@ def _results(validation: Validation) -> list[str]:
         (
             "Gated frequencies against the truth in the same file",
             f"{len(validation.judged) - len(unmet)} of {len(validation.judged)} targets met",
-            _verdict(validation.frequencies_met),
+            verdict_in_cell(validation.frequencies_met),
         ),
         (
             f"Simulated effects at {PRIMARY_VISIT} and the 95 % intervals of their estimates",
@@ -161,7 +161,7 @@ def _agreement_row(row: Agreement) -> tuple[str, ...]:
         *(_figure(row.absolute, 3), _figure(row.relative, 2), _figure(row.relative_95, 1)),
         *(_figure(row.bias, 3, sign=True), _figure(row.correlation, 4), f"{_figure(row.f1, 3)} ({row.f1_files})"),
         "none" if row.target is None else str(row.target),
-        "" if row.met is None else _verdict(row.met),
+        "" if row.met is None else verdict_in_cell(row.met),
         ", ".join(f"{count} {reason}" for reason, count in row.left_out),
     )
 
@@ -269,10 +269,6 @@ def _which(rows: Iterable[Effect]) -> str:
 
 def _chance(tally: Tally) -> str:
     return f"within chance (at most {tally.allowed})" if tally.within_chance else "**beyond chance**"
-
-
-def _verdict(met: bool | None) -> str:
-    return "met" if met else "**NOT met**"
 
 
 def _interval(row: Effect) -> str:

@@ -18,7 +18,7 @@ from immunomon.assurance.simulate.layouts import LAYOUTS
 from immunomon.assurance.simulate.plan import Plan, all_tubes
 from immunomon.assurance.simulate.protocol import Scenario, draw_patients, visits_named
 from immunomon.assurance.simulate.tubes import Tube, run_tube
-from immunomon.assurance.validation.sections import Section, Settings
+from immunomon.assurance.validation.sections import Section, Settings, verdict_of_line
 from immunomon.cytometry.formats.fcs import read_fcs
 from immunomon.cytometry.model.events import EventTable, Scale
 from immunomon.cytometry.steps.quality_control import check_quality
@@ -124,14 +124,12 @@ def section(settings: Settings) -> Section:
         *_NOT_SHOWN,
     ]
     lines = [
-        f"{_word(score.met)}  {score.kind}: recall {score.recall:.3f}, precision {score.precision:.3f}, "
+        f"{verdict_of_line(score.met)}  {score.kind}: recall {score.recall:.3f}, precision {score.precision:.3f}, "
         f"{score.found} of {score.files} files found"
         for score in by_kind
     ]
-    lines.append(
-        f"{_word(float(clean.max()) <= MOST_CLEAN_PERCENT)}  clean files: {clean.mean():.2f} % flagged on average, "
-        f"{clean.max():.2f} % at most"
-    )
+    verdict = verdict_of_line(float(clean.max()) <= MOST_CLEAN_PERCENT)
+    lines.append(f"{verdict}  clean files: {clean.mean():.2f} % flagged on average, {clean.max():.2f} % at most")
     lines += [f"         {name}: {verdict} ({percent:.1f} % flagged)" for name, verdict, percent, _ in _told(real)]
     return Section("\n".join(text) + "\n", tuple(lines), met)
 
@@ -187,7 +185,7 @@ def _score_table(by_kind: Sequence[Score]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for score in by_kind:
         cells = (score.kind, score.files, score.found, f"{score.recall:.3f}", f"{score.precision:.3f}")
-        yield f"| {' | '.join(map(str, cells))} | {_word(score.met).strip()} |"
+        yield f"| {' | '.join(map(str, cells))} | {verdict_of_line(score.met).strip()} |"
 
 
 def _margin_line(tallies: Sequence[FileTally]) -> str:
@@ -262,7 +260,3 @@ def _speed_line() -> str:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
-
-
-def _word(met: bool) -> str:
-    return "met    " if met else "NOT met"

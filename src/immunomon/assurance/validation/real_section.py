@@ -23,7 +23,7 @@ from immunomon.assurance.validation.real import (
     their_lyoplate,
     threshold_distances,
 )
-from immunomon.assurance.validation.sections import Section, Settings
+from immunomon.assurance.validation.sections import Section, Settings, verdict_in_cell
 
 __all__ = ["section"]
 
@@ -53,10 +53,6 @@ def section(settings: Settings) -> Section:
     return Section("\n\n".join(text), lines, all(part.met for part in parts))
 
 
-def _verdict(met: bool) -> str:
-    return "met" if met else "**NOT met**"
-
-
 def _lyoplate(data: Path) -> Section:
     compared = pd.concat(
         [beside(gate_lyoplate(data, file), their_lyoplate(data, file)).assign(file=file) for file in LYOPLATE_FILES]
@@ -70,7 +66,7 @@ def _lyoplate(data: Path) -> Section:
         f"(2 files) within {_MOST_POINTS:g} points of parent (largest {points.max():.2f}); "
         f"F1 at least {_LEAST_F1:.2f} in "
         f"{int((compared.loc[large, 'f1'] >= _LEAST_F1).sum())} of {int(large.sum())} over {_FROM_EVENTS} events "
-        f"(lowest {compared.loc[large, 'f1'].min():.3f}): {_verdict(met)}"
+        f"(lowest {compared.loc[large, 'f1'].min():.3f}): {verdict_in_cell(met)}"
     )
     rows = [
         f"| {row.file} | {row.population} | {row.parent} | {row.percent:.2f} | {row.their_percent:.2f} | "
@@ -94,7 +90,7 @@ def _activation(data: Path) -> Section:
     line = (
         f"activation, against a person: {int(near.sum())} of {len(far)} borders within {_MOST_DECADES:g} decade "
         f"(median of {len(ACTIVATION_FILES)} files; largest {far['decades'].max():.2f}); r of the frequencies of all "
-        f"populations and files {r:.4f} (at least {_LEAST_R}): {_verdict(met)}"
+        f"populations and files {r:.4f} (at least {_LEAST_R}): {verdict_in_cell(met)}"
     )
     borders = [f"| {row.population} | {row.border} | {row.decades:.3f} |" for row in far.itertuples()]
     text = [
@@ -131,6 +127,6 @@ def _itn(data: Path, jobs: int) -> Section:
     cd4, cd8 = (f"{outcome[name].min():.0f} to {outcome[name].max():.0f} %" for name in ("cd4", "cd8"))
     line = (
         f"cohorts/itn: CD4 and CD8 T cells found in {int(outcome['found'].sum())} of {len(outcome)} samples, each by "
-        f"valleys of its own (CD4 {cd4}, CD8 {cd8} of T cells): {_verdict(met)}"
+        f"valleys of its own (CD4 {cd4}, CD8 {cd8} of T cells): {verdict_in_cell(met)}"
     )
     return Section(f"- {line}", (line,), met)

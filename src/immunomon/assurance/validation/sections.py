@@ -9,7 +9,15 @@ from pathlib import Path
 
 from immunomon.files import write_whole
 
-__all__ = ["Section", "Settings", "markdown_table", "with_section", "write_section"]
+__all__ = [
+    "Section",
+    "Settings",
+    "markdown_table",
+    "verdict_in_cell",
+    "verdict_of_line",
+    "with_section",
+    "write_section",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,16 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     | treg | 0.99 |
     """
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
+
+
+def verdict_of_line(met: bool) -> str:
+    """Return the word that a line for the terminal begins with, as wide either way."""
+    return "met    " if met else "NOT met"
+
+
+def verdict_in_cell(met: bool) -> str:
+    """Return the word that a table of the document has, where what is not met stands out."""
+    return "met" if met else "**NOT met**"
 
 
 def with_section(document: str, name: str, text: str) -> str:

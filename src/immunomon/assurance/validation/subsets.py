@@ -16,7 +16,7 @@ from immunomon.assurance.validation.agreement import (
     frequencies_beside_truth,
 )
 from immunomon.assurance.validation.document import AGREEMENT_NOTES, agreement_table
-from immunomon.assurance.validation.sections import Section, Settings, markdown_table
+from immunomon.assurance.validation.sections import Section, Settings, markdown_table, verdict_in_cell, verdict_of_line
 from immunomon.assurance.validation.trials import Design, Trial, make_trial
 from immunomon.cytometry.formats.memberships import read_memberships
 
@@ -66,7 +66,7 @@ def section(settings: Settings) -> Section:
             median <= MOST_OFF_PERCENT,
         ),
     )
-    lines = tuple(f"{'met    ' if met else 'NOT met'}  {text}" for text, met in verdicts)
+    lines = tuple(f"{verdict_of_line(met)}  {text}" for text, met in verdicts)
     text = _text(settings, lines, further, pairs, off, scores.files, time.monotonic() - began)
     return Section(text, lines, all(met for _, met in verdicts))
 
@@ -154,10 +154,7 @@ def _text(
             f"and another matrix; median F1, of which at most {MOST_LOST:g} may be lost:",
             markdown_table(
                 ("panel", "population", "shipped panel", "this panel", "verdict"),
-                [
-                    (p.panel, p.population, f"{p.shipped:.3f}", f"{p.other:.3f}", "met" if p.met else "**NOT met**")
-                    for p in pairs
-                ],
+                [(p.panel, p.population, f"{p.shipped:.3f}", f"{p.other:.3f}", verdict_in_cell(p.met)) for p in pairs],
             ),
             "Cells per uL by counting beads (`tbnk`), gated against the true number; of the absolute error:",
             markdown_table(
