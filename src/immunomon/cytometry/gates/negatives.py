@@ -19,7 +19,7 @@ from immunomon.cytometry.kernels.noise import (
     noise_limit,
     pooled_spread,
 )
-from immunomon.cytometry.kernels.rough import RoughValues
+from immunomon.cytometry.kernels.rough import RoughValues, ends_of, outside_of, some_of
 from immunomon.cytometry.kernels.selection import evenly
 from immunomon.cytometry.model.events import EventTable
 from immunomon.cytometry.model.lazy import LazyTable
@@ -86,10 +86,8 @@ class Ground:
         if intensity <= self.limit:
             return False
         mirror = float(self.scale.apply(np.array([2.0 * self.middle - intensity]))[0])
-        if isinstance(self.values, RoughValues):
-            return mirrored_excess(self.values.above(position), self.values.below(mirror))
-        above, below = np.count_nonzero(self.values > position), np.count_nonzero(self.values < mirror)
-        return mirrored_excess(int(above), int(below))
+        below, above = outside_of(self.values, mirror, position)
+        return mirrored_excess(above, below)
 
     @property
     def border(self) -> float | None:
@@ -111,8 +109,7 @@ def ground_on(parent: EventTable, axis: str, scales: Mapping[str, DisplayScale])
     if not _has_noise(parent, axis):
         return None
     values = values_on(parent, axis)
-    chosen = evenly(values.size, _LOOKED_AT)
-    sampled = values.exact(chosen) if isinstance(values, RoughValues) else values[chosen]
+    sampled = some_of(values, evenly(values.size, _LOOKED_AT))
     shown = scales[axis].inverse(sampled)
     own, pooled = negatives_of(shown), noise_on(scales, axis)
     known = pooled is not None and pooled.files > 0
@@ -185,6 +182,6 @@ def refuse_constant(values: NDArray[np.floating] | RoughValues, axis: str) -> No
     """Raise GateNotPlaced, with a doubt, for values that are all the same: nothing can be gated on them."""
     if values.size < 2:
         return
-    least, largest = values.ends if isinstance(values, RoughValues) else (values.min(), values.max())
+    least, largest = ends_of(values)
     if least == largest:
         raise GateNotPlaced(f"{axis}: the channel is constant in these events", (Doubt("dead_detector", axis),))

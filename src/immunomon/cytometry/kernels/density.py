@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Ints
-from immunomon.cytometry.kernels.rough import RoughValues
+from immunomon.cytometry.kernels.rough import RoughValues, ends_of
 from immunomon.cytometry.kernels.selection import is_compiled_at_hand
 
 __all__ = [
@@ -68,7 +68,7 @@ def profile_of(values: NDArray[np.floating] | RoughValues, bandwidth: float, bin
     """
     if values.size == 0 or not bandwidth > 0:
         raise ValueError("a profile needs at least one value and a positive bandwidth")
-    least, largest = values.ends if isinstance(values, RoughValues) else (float(values.min()), float(values.max()))
+    least, largest = ends_of(values)
     low, high = least - 4 * bandwidth, largest + 4 * bandwidth
     bins = int(min(8192, max(bins, 8 * (high - low) / bandwidth)))
     raw, edges = _counted(values, low, high, bins)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunomon.arrays import Floats, Floats32, Rows
 
-__all__ = ["RoughValues"]
+__all__ = ["RoughValues", "ends_of", "outside_of", "some_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,3 +76,32 @@ class RoughValues:
         if doubtful.size:
             exact_counts, _ = bin_counts(self.exact(doubtful), low, high, bins)
         return counts + exact_counts, edges
+
+
+def ends_of(values: NDArray[np.floating] | RoughValues) -> tuple[float, float]:
+    """Return the least and the largest of finite values; there must be one at least.
+
+    >>> ends_of(np.array([3.0, 1.0]))
+    (1.0, 3.0)
+    """
+    return values.ends if isinstance(values, RoughValues) else (float(values.min()), float(values.max()))
+
+
+def outside_of(values: NDArray[np.floating] | RoughValues, low: float, high: float) -> tuple[int, int]:
+    """Return how many of finite values are less than ``low``, and how many larger than ``high``.
+
+    >>> outside_of(np.array([0.0, 1.0, 2.0, 3.0]), 1.0, 1.5)
+    (1, 2)
+    """
+    if isinstance(values, RoughValues):
+        return values.below(low), values.above(high)
+    return int(np.count_nonzero(values < low)), int(np.count_nonzero(values > high))
+
+
+def some_of(values: Floats | RoughValues, rows: Rows) -> Floats:
+    """Return the values at some rows, exactly.
+
+    >>> some_of(np.array([3.0, 1.0]), np.array([1])).tolist()
+    [1.0]
+    """
+    return values.exact(rows) if isinstance(values, RoughValues) else values[rows]

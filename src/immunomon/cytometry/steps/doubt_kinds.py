@@ -98,7 +98,7 @@ _ORDERS = (
     _Order("CD25", (_T_NOT_CD4, 0.85), (_CD4, 0.95), 0.6),
     _Order("CD20", (_T, 0.4), (_B, 0.75), 1.0),
 )
-# What other looks hold against themselves: sums over tubes, two lineages in one cell, shares that are impossible.
+# Other looks see to these: sums over tubes, two lineages in one cell, shares that are impossible.
 _LINEAGE = frozenset({"viability", "CD3", "CD4", "CD8", "CD19", _DUMP})
 
 
@@ -132,11 +132,9 @@ class _File:
         self.spread = cache(self._spread)
 
     def has(self, marker: str) -> bool:
-        """Say whether the file has a stain, once."""
-        return self._events.has(marker) and self._is_stain(marker)
-
-    def _is_stain(self, marker: str) -> bool:
-        return self._events.channels[self._events.index(marker)].kind is ChannelKind.FLUORESCENCE
+        """Say whether a marker was stained in this file."""
+        events = self._events
+        return events.has(marker) and events.channels[events.index(marker)].kind is ChannelKind.FLUORESCENCE
 
     def names_of(self, axes: tuple[str, ...]) -> set[str]:
         """Return the names of the channels that axes lie on."""
@@ -145,7 +143,7 @@ class _File:
 
     @property
     def stains(self) -> set[str]:
-        """The names of all stains that no other look holds against itself."""
+        """The names of all stains but those of lineages, which other looks hold against each other."""
         stained = {c.name for c in self._events.channels if c.kind is ChannelKind.FLUORESCENCE}
         return stained - {self.name(marker) for marker in _LINEAGE if self._events.has(marker)}
 
@@ -163,8 +161,7 @@ class _File:
     def _border(self, marker: str) -> float | None:
         """Return the lowest border of a marker as compensated, None if the file has none on it alone."""
         name = self.name(marker)
-        found = [end for axis, end in self._ends() if self.name(axis) == name]
-        return min(found, default=None)
+        return min((end for axis, end in self._ends() if self.name(axis) == name), default=None)
 
     def _ends(self) -> Iterator[tuple[str, float]]:
         """Yield the axis and end, as compensated, of everything that lies on one side of a threshold."""
