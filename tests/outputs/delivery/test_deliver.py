@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from immunomon.cli.main import app
 from immunomon.errors import BadRun, BadSpec, DeliveryFailed, UnknownName
+from immunomon.outputs.delivery.content import read_content
 from immunomon.outputs.delivery.deliver import FORMATS, deliver_run
 from immunomon.outputs.delivery.differences import Difference, differences, differences_text
 from immunomon.outputs.delivery.read import read_delivery, read_manifest
 from immunomon.runs.audit import AuditTrail
+from immunomon.study.specs.catalog import find_strategy
 
 SAMPLE = "fcs__treg__S01_W4_treg"
 
@@ -243,3 +245,20 @@ def test_a_value_that_changed_stands_before_words_that_changed_everywhere():
         "  CP [S8] (limits)",
         "New: 0 records",
     ]
+
+
+def test_a_strategy_that_is_not_the_one_of_the_run_describes_none_of_its_populations(run, tmp_path):
+    study = Path(shutil.copytree(run.parent, tmp_path / "study", ignore=shutil.ignore_patterns("*.fcs", "truth")))
+    own = study / "gating" / "treg.yaml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_bytes(find_strategy("treg").read_bytes() + b"# ours\n")
+    record = json.loads((study / "run" / "run.json").read_text(encoding="utf-8"))
+    with pytest.raises(DeliveryFailed, match=r"treg\.yaml: it is not the strategy that the run gated by"):
+        read_content(study / "run")
+    del record["inputs"]["shipped:gating/treg.yaml"]
+    record["inputs"]["gating/treg.yaml"] = hashlib.sha256(own.read_bytes()).hexdigest()
+    (study / "run" / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert read_content(study / "run").cp_map.population("treg", "treg").step == "CD25hiCD127lo"
+    own.write_bytes(own.read_bytes() + b"# again\n")
+    with pytest.raises(DeliveryFailed, match="put that file back, or run the study again"):
+        read_content(study / "run")

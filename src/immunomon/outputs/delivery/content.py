@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immunomon.errors import BadSpec
+from immunomon.errors import BadSpec, DeliveryFailed
+from immunomon.files import file_digest
 from immunomon.outputs.delivery.assessments import Assessments, read_assessments
 from immunomon.outputs.delivery.mapping import CpMap, load_cp_map
 from immunomon.outputs.delivery.measured import Measurement, measurements
@@ -74,6 +75,7 @@ def read_content(run: Path, study: Path | None = None) -> Content:
     """Read a run folder and its study's other assessments and map; raises DeliveryFailed or BadSpec."""
     source = read_source(run, study)
     cp_map = load_cp_map(source.study_folder, uses_in(source.study))
+    _refuse_changed_strategies(source, cp_map)
     subjects = [str(subject["id"]) for subject in source.study["subjects"]]
     declared = _declared(source.study_folder)
     analytes = declared.assessments.laboratory if declared else None
@@ -82,6 +84,21 @@ def read_content(run: Path, study: Path | None = None) -> Content:
     trial = trial_of(source.study, assessments, cp_map.spec.sponsor, declared.protocol if declared else None)
     rules = declared.assessments if declared else None
     return Content(source, trial, assessments, cp_map, tuple(measurements(source, medians)), rules)
+
+
+def _refuse_changed_strategies(source: RunSource, cp_map: CpMap) -> None:
+    """Raise DeliveryFailed for a strategy of the study that is not the one that the run gated by.
+
+    Steps of CPGATDEF and marker strings are made of it, and must be those of the gates whose numbers leave.
+    """
+    recorded = source.record.get("inputs") or {}
+    for path in sorted(set(cp_map.strategy_files.values())):
+        name = f"gating/{path.name}"
+        is_own = source.study_folder is not None and path.parent == source.study_folder / "gating"
+        was_read = name in recorded or f"shipped:gating/{path.stem}.yaml" in recorded
+        if is_own and was_read and recorded.get(name) != file_digest(path):
+            what = "it is not the strategy that the run gated by, and steps and marker strings are made of it"
+            raise DeliveryFailed(f"{path}: {what}; put that file back, or run the study again: immunomon run")
 
 
 def _declared(folder: Path | None) -> Study | None:
