@@ -262,3 +262,16 @@ def test_a_strategy_that_is_not_the_one_of_the_run_describes_none_of_its_populat
     own.write_bytes(own.read_bytes() + b"# again\n")
     with pytest.raises(DeliveryFailed, match="put that file back, or run the study again"):
         read_content(study / "run")
+
+
+def test_a_long_reason_that_is_cut_at_a_blank_is_delivered(run, tmp_path):
+    long = "in doubt: " + "x" * 189 + " and more of it"
+    assert long[199] == " "
+
+    def change(table):
+        table.loc[~table["reportable"], "reason"] = long
+        assert not table["reportable"].all()
+
+    folder = deliver_run(rewritten(run, tmp_path, change), tmp_path / "delivery", kind="sdtm").folder
+    reasons = {row["QVAL"] for row in read_delivery(folder)["SUPPCP"].records() if row["QNAM"] == "RESWHY"}
+    assert long[:199] in reasons

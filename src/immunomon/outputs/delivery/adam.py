@@ -11,7 +11,7 @@ from immunomon.errors import BadSpec, Problem
 from immunomon.outputs.delivery.bds import BdsRow, analysed, sas_date
 from immunomon.outputs.delivery.content import Content
 from immunomon.outputs.delivery.cp import CpRecord
-from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
+from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, as_long_as_fits
 from immunomon.outputs.delivery.efficacy import efficacy, responses_of, with_response
 from immunomon.outputs.delivery.frames import filled
 from immunomon.outputs.delivery.occurrences import (
@@ -195,7 +195,7 @@ def _ratio_rows(content: Content, records: Sequence[CpRecord]) -> list[BdsRow]:
                 visit=visit,
                 date=person.date(None if day is None else int(day)),
                 day=None if day is None else int(day),
-                reason="" if usable else str(change["reason"] or change["status"])[:200],
+                reason="" if usable else as_long_as_fits(str(change["reason"] or change["status"])),
                 baseline=visit.baseline,
                 baseline_type=f"VISIT {trial.baseline.label}" if trial.baseline else "",
                 derived=True,

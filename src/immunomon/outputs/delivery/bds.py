@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from immunomon.outputs.delivery.dataset import Dataset, Value
+from immunomon.outputs.delivery.dataset import Dataset, Value, as_long_as_fits
 from immunomon.outputs.delivery.trial import PlannedVisit
 
 __all__ = ["BdsRow", "analysed", "sas_date"]
@@ -110,7 +110,7 @@ def _bases(rows: Sequence[BdsRow]) -> dict[tuple[str, str], BdsRow]:
 
 def _not_analysed(row: BdsRow) -> str:
     if row.value is None:
-        return (row.reason or "no value")[:200]
+        return as_long_as_fits(row.reason or "no value")
     if row.doubled:
         return "more than one tube of the panel at the visit"
     window = row.visit.window_days

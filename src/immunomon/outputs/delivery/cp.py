@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from immunomon.outputs.cp_map import CpTestSpec
-from immunomon.outputs.delivery.dataset import Dataset, Value
+from immunomon.outputs.delivery.dataset import Dataset, Value, as_long_as_fits
 from immunomon.outputs.delivery.frames import filled, qualifiers
 from immunomon.outputs.delivery.mapping import CpMap
 from immunomon.outputs.delivery.measured import Measurement
@@ -108,7 +108,7 @@ def _values(measurement: Measurement, test: CpTestSpec, context: tuple[CpMap, Tr
         "CPSTRESN": None if measurement.value is None or result is None else float(result),
         "CPSTRESU": unit,
         "CPSTAT": None if result else "NOT DONE",
-        "CPREASND": None if result else measurement.reason[:200],
+        "CPREASND": None if result else as_long_as_fits(measurement.reason),
         "CPNAM": trial.sponsor.laboratory,
         "CPSPEC": "BLOOD",
         "CPMETHOD": "FLOW CYTOMETRY" if agent is None else _ICS,
@@ -212,8 +212,8 @@ def supplementary(records: Sequence[CpRecord], links: Mapping[str, Mapping[str, 
         values = {
             "EVTCNT": None if measurement.count is None else str(measurement.count),
             "DENCNT": None if measurement.denominator_count is None else str(measurement.denominator_count),
-            "RESWHY": measurement.reason[:200] if measurement.qualifier else None,
-            "RESTSON": measurement.rests_on[:200] or None,
+            "RESWHY": as_long_as_fits(measurement.reason) if measurement.qualifier else None,
+            "RESTSON": as_long_as_fits(measurement.rests_on) or None,
             "GATEPIC": gate_picture(measurement.sample_id),
             "GATESHA": known.get("gates"),
             "FCSSHA": known.get("fcs"),

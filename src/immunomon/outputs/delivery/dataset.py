@@ -8,10 +8,20 @@ from typing import Literal
 
 from immunomon.errors import DeliveryFailed, UnknownName, nearest
 
-__all__ = ["Dataset", "Value", "Variable", "VariableType", "dataset_of"]
+__all__ = ["LONGEST_TEXT", "Dataset", "Value", "Variable", "VariableType", "as_long_as_fits", "dataset_of"]
 
 Value = str | int | float | None
 VariableType = Literal["text", "integer", "float", "date", "datetime"]
+LONGEST_TEXT = 200  # letters, in SAS transport files of version 5
+
+
+def as_long_as_fits(text: str) -> str:
+    """Return as much of a text as a variable may hold; none of the blanks that a cut leaves at its end.
+
+    >>> len(as_long_as_fits("x" * 199 + " more of it"))
+    199
+    """
+    return text[:LONGEST_TEXT].rstrip()
 
 
 @dataclass(frozen=True)

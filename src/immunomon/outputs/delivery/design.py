@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from immunomon.outputs.delivery.dataset import Dataset, Value
+from immunomon.outputs.delivery.dataset import Dataset, Value, as_long_as_fits
 from immunomon.outputs.delivery.trial import Person, Trial
 from immunomon.study.model.protocol import summary_parameters
 
@@ -79,7 +79,7 @@ def _reference(code: str, value: str) -> Record:
 
 
 def _element(trial: Trial, group: Mapping[str, Any]) -> tuple[str, str]:
-    return f"TRT{trial.arm_number(str(group['name']))}", trial.dose_text(group)[:200]
+    return f"TRT{trial.arm_number(str(group['name']))}", as_long_as_fits(trial.dose_text(group))
 
 
 def trial_elements(trial: Trial) -> list[Record]:
@@ -114,7 +114,7 @@ def trial_arms(trial: Trial) -> list[Record]:
         return []
     records: list[Record] = []
     for group in _arms(trial):
-        arm, planned = trial.dose_text(group)[:200], _planned(trial, group)
+        arm, planned = as_long_as_fits(trial.dose_text(group)), _planned(trial, group)
         for order, (element, epoch) in enumerate(planned, start=1):
             records.append(
                 {
@@ -125,7 +125,7 @@ def trial_arms(trial: Trial) -> list[Record]:
                     "TAETORD": order,
                     "ETCD": element[0],
                     "ELEMENT": element[1],
-                    "TABRANCH": f"Assigned to {arm}"[:200] if epoch == "SCREENING" else None,
+                    "TABRANCH": as_long_as_fits(f"Assigned to {arm}") if epoch == "SCREENING" else None,
                     "EPOCH": epoch,
                 }
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from immunomon.errors import counted
-from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, dataset_of
+from immunomon.outputs.delivery.dataset import Dataset, Value, Variable, as_long_as_fits, dataset_of
 
 __all__ = ["Difference", "differences", "differences_table", "differences_text"]
 
@@ -144,7 +144,7 @@ def _why(name: str, record: Mapping[str, Value], manifests: tuple[Mapping[str, A
         name for name in inputs[0].keys() | inputs[1].keys() if inputs[0].get(name) != inputs[1].get(name)
     )
     if changed_inputs:
-        return f"inputs of the run changed: {', '.join(changed_inputs)}"[:200]
+        return as_long_as_fits(f"inputs of the run changed: {', '.join(changed_inputs)}")
     if before.get("run", {}).get("code_digest") != after.get("run", {}).get("code_digest"):
         return "the software changed"
     if before.get("run") != after.get("run"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from immunomon.outputs.delivery.bds import sas_date
-from immunomon.outputs.delivery.dataset import Dataset, Value
+from immunomon.outputs.delivery.dataset import Dataset, Value, as_long_as_fits
 from immunomon.outputs.delivery.sdtm import Sdtm
 from immunomon.study.model.endpoints import PlateletRules
 from immunomon.study.model.study import NO_GROUP
@@ -184,7 +184,7 @@ def _answer(met: bool | None) -> Record:
 
 
 def _why(reason: object) -> Record:
-    return {"ANLREAS": str(reason)[:200]} if reason else {}
+    return {"ANLREAS": as_long_as_fits(str(reason))} if reason else {}
 
 
 def _source(course: Course, day: int | None) -> Record:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunomon.errors import DeliveryFailed, listed
 from immunomon.files import library_writing, read_input, whole_file
-from immunomon.outputs.delivery.dataset import Dataset, Value, Variable
+from immunomon.outputs.delivery.dataset import LONGEST_TEXT, Dataset, Value, Variable
 
 __all__ = ["extra", "read_xpt", "write_xpt", "xpt_problems"]
 
@@ -23,7 +23,7 @@ _STAMP = re.compile(rb"\d{2}[A-Z]{3}\d{2}:\d{2}:\d{2}:\d{2}")
 _HEADER_BYTES = 800  # the library and member headers, which carry the times
 _LARGEST = 2_000_000_000
 _UNFIT: Mapping[str, Callable[[str], bool]] = {
-    "is longer than 200 letters": lambda text: len(text) > 200,
+    f"is longer than {LONGEST_TEXT} letters": lambda text: len(text) > LONGEST_TEXT,
     "is not plain ASCII": lambda text: not (text.isascii() and text.isprintable()),
     "ends in blanks, which are not kept": lambda text: text != text.rstrip(),
 }
