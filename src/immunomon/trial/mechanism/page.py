@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from immunomon.errors import counted
 from immunomon.trial.assessments.page_parts import Page, Section, page_parts, plain, records
 from immunomon.trial.mechanism.joined import AFTER_DAYS, NEAR_DAYS, Joined
 from immunomon.trial.mechanism.path_words import balance_section, leave_out_section, path_section
@@ -70,7 +71,8 @@ def _in_short(joined: Joined, tables: Mapping[str, pd.DataFrame]) -> Section:
         f"{listed([_with_p(row) for row in tied])}. Of {tested} populations tested, {tested * alpha:.1f} would be "
         "named by chance alone if nothing were there.",
         f"Order: one lag is stronger than the other for {listed(leads)}. Over all populations and responders, "
-        f"the immune change was first {first[0]} times, the platelets {first[1]} times; the rest cannot be told.",
+        f"the immune change was first {counted(first[0], 'time')}, the platelets {counted(first[1], 'time')}; the rest "
+        "cannot be told.",
         f"From dose to platelets through the immune change: the product's interval excludes 0 for "
         f"{listed(list(dict.fromkeys(whole)))}.",
         "None of this shows that the treatment or the immune change did it: see the end of the page.",
